@@ -1,0 +1,167 @@
+//! Compiles the contract under `proto/` without protoc: messages, clients, servers, the descriptor set, the table of
+//! methods and roles, and the `Mutation` implementations. Must fail on a method that names no roles.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor, Value};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo:rerun-if-changed={}", root.display());
+
+    let mut files = Vec::new();
+    collect_protos(&root, &mut files)?;
+    files.sort();
+    let mut compiler = protox::Compiler::new([&root])?;
+    compiler
+        .include_source_info(true)
+        .include_imports(true)
+        .open_files(&files)?;
+
+    // Only the compiler's own encoding keeps comments and our method option; reflection serves these bytes.
+    fs::write(
+        out.join("licet.descriptors"),
+        compiler.encode_file_descriptor_set(),
+    )?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .generate_default_stubs(true)
+        .compile_fds(compiler.file_descriptor_set())?;
+
+    let pool = compiler.descriptor_pool();
+    fs::write(out.join("methods.rs"), method_table(&pool)?)?;
+    fs::write(out.join("mutations.rs"), mutation_impls(&pool)?)?;
+    Ok(())
+}
+
+fn collect_protos(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect_protos(&path, files)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The `METHODS` table, ascending by path so that it can be searched.
+fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let option = pool
+        .get_extension_by_name("licet.type.v1.roles")
+        .ok_or("the contract lost its method option licet.type.v1.roles")?;
+    let mut rows = Vec::new();
+    for service in pool.services() {
+        for method in service.methods() {
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            let roles = role_variants(&method, &option).map_err(|why| format!("{path} {why}"))?;
+            rows.push((path, roles));
+        }
+    }
+    rows.sort();
+    let mut table = String::from("&[\n");
+    for (path, roles) in rows {
+        writeln!(
+            table,
+            "    Method {{ path: {path:?}, roles: &[{}] }},",
+            roles.join(", ")
+        )?;
+    }
+    table.push(']');
+    Ok(table)
+}
+
+fn role_variants(
+    method: &MethodDescriptor,
+    option: &ExtensionDescriptor,
+) -> Result<Vec<String>, String> {
+    let kind = option.kind();
+    let names = kind.as_enum().ok_or("has a role option that is no enum")?;
+    let options = method.options();
+    let value = options.get_extension(option);
+    let roles = value.as_list().unwrap_or_default();
+    if roles.is_empty() {
+        return Err("names no roles: add option (licet.type.v1.roles)".to_owned());
+    }
+    let mut variants = Vec::new();
+    for role in roles {
+        let number = Value::as_enum_number(role).unwrap_or_default();
+        let name = names
+            .get_value(number)
+            .filter(|_| number != 0)
+            .ok_or_else(|| format!("names the role {number}, which is none"))?;
+        let variant = format!("Role::{}", variant_of(name.name(), "ROLE_"));
+        if variants.contains(&variant) {
+            return Err(format!("names {} twice", name.name()));
+        }
+        variants.push(variant);
+    }
+    Ok(variants)
+}
+
+/// `ROLE_CERTIFICATE_AUTHORITY` as prost calls the variant: `CertificateAuthority`.
+fn variant_of(value_name: &str, prefix: &str) -> String {
+    let words = value_name.strip_prefix(prefix).unwrap_or(value_name);
+    words
+        .split('_')
+        .flat_map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            [first.to_owned(), rest.to_ascii_lowercase()]
+        })
+        .collect()
+}
+
+/// One `Mutation` implementation for each request message that has a `request_id`.
+fn mutation_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let mut requests: Vec<_> = pool
+        .services()
+        .flat_map(|service| {
+            service
+                .methods()
+                .map(|method| method.input())
+                .collect::<Vec<_>>()
+        })
+        .filter(|request| request.get_field_by_name("request_id").is_some())
+        .collect();
+    requests.sort_by(|a, b| a.full_name().cmp(b.full_name()));
+    let mut text = String::new();
+    for request in requests {
+        let validate_only = match request.get_field_by_name("validate_only") {
+            Some(_) => "self.validate_only",
+            None => "false",
+        };
+        writeln!(
+            text,
+            "impl Mutation for {}::{} {{\n    \
+                 fn request_id(&self) -> &str {{ &self.request_id }}\n    \
+                 fn clear_request_id(&mut self) {{ self.request_id.clear(); }}\n    \
+                 fn is_validate_only(&self) -> bool {{ {validate_only} }}\n\
+             }}",
+            module_of(request.package_name())?,
+            request.name(),
+        )?;
+    }
+    Ok(text)
+}
+
+/// `licet.billing.v1` as this crate calls it: `crate::billing::v1`. `type` is a keyword and stands as `types`.
+fn module_of(package: &str) -> Result<String, String> {
+    let area = package
+        .strip_prefix("licet.")
+        .ok_or_else(|| format!("{package} is not a package of ours"))?;
+    let modules: Vec<_> = area
+        .split('.')
+        .map(|part| if part == "type" { "types" } else { part })
+        .collect();
+    Ok(format!("crate::{}", modules.join("::")))
+}

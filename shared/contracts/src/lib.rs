@@ -1,0 +1,66 @@
+//! The contract in Rust: messages, clients and servers generated from `proto/`, its descriptor set, and the two tables
+//! read from it: who may call a method, and which requests are mutations. Nothing here decides anything.
+
+mod access;
+mod mutation;
+
+pub use access::{METHODS, Method, roles};
+pub use mutation::Mutation;
+
+// The generated code reaches the package `licet.type.v1` by its own name, which is a keyword.
+use types as r#type;
+
+/// Every file of the contract with its imports, comments and options, as an encoded `google.protobuf.FileDescriptorSet`.
+pub const FILE_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/licet.descriptors"));
+
+macro_rules! package {
+    ($(#[$attribute:meta])+ $area:ident, $file:literal) => {
+        $(#[$attribute])+
+        pub mod $area {
+            /// Version 1.
+            pub mod v1 {
+                include!(concat!(env!("OUT_DIR"), "/", $file));
+            }
+        }
+    };
+}
+
+macro_rules! service_package {
+    ($(#[$about:meta])+ $area:ident, $file:literal) => {
+        package! {
+            $(#[$about])+
+            #[expect(
+                clippy::allow_attributes,
+                clippy::allow_attributes_without_reason,
+                reason = "tonic writes allow attributes into the clients and servers that it generates"
+            )]
+            $area, $file
+        }
+    };
+}
+
+package! {
+    /// What every area speaks (package `licet.type`): money, periods, roles and refusal reasons.
+    types, "licet.r#type.v1.rs"
+}
+service_package! {
+    /// Catalogue, accounts, quotes, invoices and refunds.
+    billing, "licet.billing.v1.rs"
+}
+service_package! {
+    /// Orders, their certificates, servers and operations.
+    orders, "licet.orders.v1.rs"
+}
+service_package! {
+    /// SAN licences: their sale, issuance under them, ingest and usage.
+    sanlicensing, "licet.sanlicensing.v1.rs"
+}
+service_package! {
+    /// The event log of a service.
+    events, "licet.events.v1.rs"
+}
+service_package! {
+    /// The suite's test clock.
+    clock, "licet.clock.v1.rs"
+}

@@ -1,0 +1,240 @@
+//! Typed ids: a prefix that says what is named, and a UUIDv7 in base 32 (the TypeID format).
+//! An id carries no authority: every lookup still names the account.
+
+use std::fmt;
+use std::str::FromStr;
+
+use type_safe_id::{StaticType, TypeSafeId};
+use uuid::Uuid;
+
+use crate::text::{serde_as_text, shortened};
+
+/// Why a text is not the id that was expected; a sentence to put after a field's path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not a prefixed id of the expected kind.
+    #[error(
+        "must be an id of the form `{prefix}_` followed by 26 characters, which `{found}` is not"
+    )]
+    NotAnId {
+        /// The prefix that was expected, `acc` for an account.
+        prefix: &'static str,
+        /// What stood there, shortened.
+        found: String,
+    },
+    /// Not a product's readable id.
+    #[error(
+        "must be a product id (a lower-case letter, then up to 62 lower-case letters, digits or \
+         hyphens), which `{found}` is not"
+    )]
+    NotAProductId {
+        /// What stood there, shortened.
+        found: String,
+    },
+}
+
+macro_rules! typed_id {
+    ($(#[$doc:meta])* $name:ident, $tag:ident, $prefix:literal) => {
+        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        struct $tag;
+
+        impl StaticType for $tag {
+            const TYPE: &'static str = $prefix;
+        }
+
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(TypeSafeId<$tag>);
+
+        impl $name {
+            /// What every id of this kind starts with, without the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, later in order than those this process made before it.
+            pub fn generate() -> Self {
+                Self::from_uuid(Uuid::now_v7())
+            }
+
+            /// The id over a given UUID, of any version: a derived id may be a UUIDv5.
+            pub fn from_uuid(uuid: Uuid) -> Self {
+                Self(TypeSafeId::from_uuid(uuid))
+            }
+
+            /// The UUID without its prefix.
+            pub fn uuid(&self) -> Uuid {
+                self.0.uuid()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(to)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(to)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.parse().map(Self).map_err(|_| IdError::NotAnId {
+                    prefix: $prefix,
+                    found: shortened(text),
+                })
+            }
+        }
+
+        serde_as_text!($name);
+    };
+}
+
+typed_id!(
+    /// A customer's account, `acc_…`.
+    AccountId, Account, "acc"
+);
+typed_id!(
+    /// A certificate order, `ord_…`.
+    OrderId, Order, "ord"
+);
+typed_id!(
+    /// A recorded certificate, `crt_…`.
+    CertificateId, Certificate, "crt"
+);
+typed_id!(
+    /// A server registered on an order, `srv_…`.
+    ServerId, Server, "srv"
+);
+typed_id!(
+    /// A SAN licence, `lic_…`.
+    LicenseId, License, "lic"
+);
+typed_id!(
+    /// A reservation of SANs, `rsv_…`.
+    ReservationId, Reservation, "rsv"
+);
+typed_id!(
+    /// A quote, `qte_…`.
+    QuoteId, Quote, "qte"
+);
+typed_id!(
+    /// An invoice, `inv_…`.
+    InvoiceId, Invoice, "inv"
+);
+typed_id!(
+    /// A credit note, `cdn_…`.
+    CreditNoteId, CreditNote, "cdn"
+);
+typed_id!(
+    /// A refund, `rfd_…`.
+    RefundId, Refund, "rfd"
+);
+typed_id!(
+    /// A durable operation, `op_…`.
+    OperationId, Operation, "op"
+);
+typed_id!(
+    /// A ledger entry, `ent_…`.
+    EntryId, Entry, "ent"
+);
+
+/// A product's readable id, chosen by whoever creates it: `multi-domain-dv`. A lower-case ASCII
+/// letter, then up to 62 lower-case letters, digits or hyphens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductId(String);
+
+impl ProductId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProductId {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+impl FromStr for ProductId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
+        if text.len() <= 63
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(inner)
+        {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::NotAProductId {
+                found: shortened(text),
+            })
+        }
+    }
+}
+
+serde_as_text!(ProductId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_survives_its_text_and_json() {
+        let id = AccountId::generate();
+        let text = id.to_string();
+        assert!(text.starts_with("acc_") && text.len() == 30, "{text}");
+        assert_eq!(text.parse(), Ok(id));
+        assert_eq!(AccountId::from_uuid(id.uuid()), id);
+        assert_eq!(id.uuid().get_version_num(), 7);
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
+        assert_eq!(
+            serde_json::from_str::<AccountId>(&format!("\"{text}\"")).unwrap(),
+            id
+        );
+    }
+
+    #[test]
+    fn ids_ascend_as_they_are_made() {
+        let ids: Vec<_> = (0..1000).map(|_| OrderId::generate()).collect();
+        assert!(ids.is_sorted());
+        assert!(
+            ids.iter().map(OrderId::to_string).is_sorted(),
+            "their texts sort as they do"
+        );
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_refused_with_the_expected_prefix() {
+        let order = OrderId::generate().to_string();
+        for text in [
+            order.as_str(),
+            "",
+            "acc",
+            "acc_",
+            "acc_0",
+            "ACC_01h455vb4pex5vsknk084sn02q",
+        ] {
+            let error = text.parse::<AccountId>().unwrap_err();
+            assert!(error.to_string().contains("`acc_`"), "{error}");
+        }
+        let long = "x".repeat(10_000).parse::<AccountId>().unwrap_err();
+        assert!(long.to_string().len() < 300);
+    }
+
+    #[test]
+    fn product_ids_are_readable() {
+        for text in ["a", "multi-domain-dv", "p1", &"a".repeat(63)] {
+            assert_eq!(text.parse::<ProductId>().unwrap().as_str(), text);
+        }
+        for text in ["", "-a", "1a", "Multi", "a_b", "a b", "ä", &"a".repeat(64)] {
+            assert!(text.parse::<ProductId>().is_err(), "{text}");
+        }
+        assert!(serde_json::from_str::<ProductId>("\"A\"").is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! Currencies, as ISO 4217 lists them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::MoneyError;
+use crate::text::{serde_as_text, shortened};
+
+/// A currency of ISO 4217 that has a minor unit: no metals, testing codes or units of account
+/// without one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency {
+    iso: iso_currency::Currency,
+    minor_digits: u32,
+}
+
+impl Currency {
+    /// The three capital letters, `USD`.
+    pub fn code(self) -> &'static str {
+        self.iso.code()
+    }
+
+    /// How many decimals the minor unit has: USD 2, JPY 0, BHD 3 (M-1).
+    pub fn minor_digits(self) -> u32 {
+        self.minor_digits
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.code())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    fn from_str(code: &str) -> Result<Self, MoneyError> {
+        iso_currency::Currency::from_code(code)
+            .and_then(|iso| {
+                Some(Self {
+                    iso,
+                    minor_digits: iso.exponent()?.into(),
+                })
+            })
+            .ok_or_else(|| MoneyError::UnknownCurrency {
+                code: shortened(code),
+            })
+    }
+}
+
+serde_as_text!(Currency);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// M-1: the digits of the minor unit are those of ISO 4217.
+    #[test]
+    fn m1_minor_digits() {
+        for (code, digits) in [("USD", 2), ("EUR", 2), ("JPY", 0), ("BHD", 3), ("CLF", 4)] {
+            let currency: Currency = code.parse().unwrap();
+            assert_eq!((currency.code(), currency.minor_digits()), (code, digits));
+            assert_eq!(serde_json::to_value(currency).unwrap(), code);
+        }
+        for code in ["", "usd", "US", "USDX", "XAU", "XXX", "XTS", "€"] {
+            assert!(code.parse::<Currency>().is_err(), "{code}");
+        }
+    }
+}

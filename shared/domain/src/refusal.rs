@@ -1,0 +1,247 @@
+//! Definite refusals: the reasons that the contract lists, with what a client needs to act
+//! on them. Whatever is not one of these reasons has an unknown outcome and is asked again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of refusal a reason is; it decides the canonical status code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The thing named does not exist, or not for this caller.
+    NotFound,
+    /// What was to be made exists already, or the request id was used for something else.
+    AlreadyExists,
+    /// The state of things does not permit it.
+    Precondition,
+    /// Something limited has run out: money, places.
+    Exhausted,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $class:ident;)+) => {
+        /// Why a request was refused, for good: asked again, it is refused again until something
+        /// changes. The contract lists the same names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        pub enum Reason { $($(#[$doc])* $variant,)+ }
+
+        impl Reason {
+            /// Every reason there is, in the order of the contract.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name in the contract, `QUOTE_STALE`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// The kind of refusal this is.
+            pub fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No such resource for this caller; metadata `resource` and `id`.
+    NotFound = "NOT_FOUND", NotFound;
+    /// A resource of that id exists.
+    AlreadyExists = "ALREADY_EXISTS", AlreadyExists;
+    /// The request id was used with another body (BL-2).
+    RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
+    /// The balance does not cover it (BL-6); metadata `missing`, `available`, `required`,
+    /// `currency`.
+    InsufficientFunds = "INSUFFICIENT_FUNDS", Exhausted;
+    /// Every server that was paid for is registered (AL-8).
+    ServerLimitReached = "SERVER_LIMIT_REACHED", Exhausted;
+    /// Amounts of two currencies met (M-4).
+    CurrencyMismatch = "CURRENCY_MISMATCH", Precondition;
+    /// The catalogue has no price for it in that currency at that time (BL-8).
+    PriceNotSet = "PRICE_NOT_SET", Precondition;
+    /// The product is not sold for that many months.
+    TermNotSold = "TERM_NOT_SOLD", Precondition;
+    /// The product is of another kind than the request needs.
+    ProductKindMismatch = "PRODUCT_KIND_MISMATCH", Precondition;
+    /// An additional licence would cost as much as its certificate, or more (AL-10).
+    AdditionalLicensePriceTooHigh = "ADDITIONAL_LICENSE_PRICE_TOO_HIGH", Precondition;
+    /// The catalogue's past never changes (BL-8).
+    EffectiveTimeInPast = "EFFECTIVE_TIME_IN_PAST", Precondition;
+    /// The term is over, and cannot be changed any more (P-1).
+    TermEnded = "TERM_ENDED", Precondition;
+    /// The amount does not fit its representation (M-2).
+    AmountOutOfRange = "AMOUNT_OUT_OF_RANGE", Precondition;
+    /// The quote was accepted after its expiry (MD-6).
+    QuoteExpired = "QUOTE_EXPIRED", Precondition;
+    /// What the quote was made for has changed since (MD-6).
+    QuoteStale = "QUOTE_STALE", Precondition;
+    /// The quote was charged before; metadata names its invoice.
+    QuoteSpent = "QUOTE_SPENT", Precondition;
+    /// Credit notes would exceed their invoice, or one of its lines (BL-3).
+    CreditExceedsInvoice = "CREDIT_EXCEEDS_INVOICE", Precondition;
+    /// The refund of this term was requested before (AL-4).
+    RefundAlreadyRequested = "REFUND_ALREADY_REQUESTED", Precondition;
+    /// A change of the order is under way (MD-7, X-7).
+    ChangeInProgress = "CHANGE_IN_PROGRESS", Precondition;
+    /// The order's charge is not through.
+    OrderNotPaid = "ORDER_NOT_PAID", Precondition;
+    /// The order has no certificate yet.
+    OrderNotIssued = "ORDER_NOT_ISSUED", Precondition;
+    /// The order's last term is over.
+    OrderEnded = "ORDER_ENDED", Precondition;
+    /// The order was deleted.
+    OrderDeleted = "ORDER_DELETED", Precondition;
+    /// More names than the product allows (MD-4).
+    TooManyDomains = "TOO_MANY_DOMAINS", Precondition;
+    /// More additional licences than the product allows (AL-1).
+    TooManyAdditionalLicenses = "TOO_MANY_ADDITIONAL_LICENSES", Precondition;
+    /// A name to be added is one of the order's names (MD-5).
+    DomainAlreadyPresent = "DOMAIN_ALREADY_PRESENT", Precondition;
+    /// A name to be removed is none of the order's names (MD-5).
+    DomainNotPresent = "DOMAIN_NOT_PRESENT", Precondition;
+    /// The common name cannot be removed (MD-5).
+    CommonNameFixed = "COMMON_NAME_FIXED", Precondition;
+    /// The product has no wildcard names.
+    WildcardNotOffered = "WILDCARD_NOT_OFFERED", Precondition;
+    /// The request would change nothing.
+    NoChange = "NO_CHANGE", Precondition;
+    /// The server runs another software than the order's (AL-6).
+    ServerSoftwareMismatch = "SERVER_SOFTWARE_MISMATCH", Precondition;
+    /// The server has another common name than the order's (AL-6).
+    CommonNameMismatch = "COMMON_NAME_MISMATCH", Precondition;
+    /// The certificate is not the one that the order waits for: names or dates differ.
+    CertificateMismatch = "CERTIFICATE_MISMATCH", Precondition;
+    /// The order waits for no certificate.
+    IssuanceNotPending = "ISSUANCE_NOT_PENDING", Precondition;
+    /// The certificate's key is not that of the order's signing request.
+    CsrMismatch = "CSR_MISMATCH", Precondition;
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.as_str())
+    }
+}
+
+/// A name that is none of the contract's refusal reasons.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a refusal reason")]
+pub struct UnknownReason(pub String);
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(word: &str) -> Result<Self, UnknownReason> {
+        let found = Self::ALL.iter().find(|reason| reason.as_str() == word);
+        found.copied().ok_or_else(|| UnknownReason(word.to_owned()))
+    }
+}
+
+/// One of several things that stand against a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// What kind of thing is violated, `NAME` for one.
+    pub kind: String,
+    /// What it is about: a name, an id.
+    pub subject: String,
+    /// A sentence for a person.
+    pub description: String,
+}
+
+/// A definite refusal: nothing was changed, and the same request gets the same answer (BL-2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Why, for a program.
+    pub reason: Reason,
+    /// Why, for a person.
+    pub message: String,
+    /// The numbers and ids behind it, by name.
+    pub metadata: BTreeMap<String, String>,
+    /// Each thing that stands against the request, where there can be several.
+    pub violations: Vec<Violation>,
+}
+
+impl Refusal {
+    /// A refusal without metadata or violations.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            metadata: BTreeMap::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// Adds a number or an id for a program to read; the last value of a key stands.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.metadata.insert(key.into(), value.to_string());
+        self
+    }
+
+    /// Adds one of the things that stand against the request.
+    #[must_use]
+    pub fn violation(
+        mut self,
+        kind: impl Into<String>,
+        subject: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.violations.push(Violation {
+            kind: kind.into(),
+            subject: subject.into(),
+            description: description.into(),
+        });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_survives_its_name() {
+        for &reason in Reason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        assert_eq!(Reason::ALL.len(), 35);
+        assert_eq!(
+            "BUSY".parse::<Reason>(),
+            Err(UnknownReason("BUSY".to_owned()))
+        );
+    }
+
+    #[test]
+    fn classes() {
+        let of = |class| {
+            Reason::ALL
+                .iter()
+                .filter(move |reason| reason.class() == class)
+                .count()
+        };
+        assert_eq!(of(Class::NotFound), 1);
+        assert_eq!(of(Class::AlreadyExists), 2);
+        assert_eq!(of(Class::Exhausted), 2);
+        assert_eq!(of(Class::Precondition), 30);
+    }
+
+    #[test]
+    fn refusal_carries_its_numbers_and_survives_json() {
+        let refusal = Refusal::new(Reason::InsufficientFunds, "5.00 USD is missing")
+            .with("missing", "4.00")
+            .with("missing", "5.00")
+            .with("servers", 3)
+            .violation("NAME", "example.com", "is on the order already");
+        assert_eq!(refusal.to_string(), "5.00 USD is missing");
+        assert_eq!(refusal.metadata["missing"], "5.00");
+        assert_eq!(refusal.metadata["servers"], "3");
+        assert_eq!(refusal.violations[0].subject, "example.com");
+        let json = serde_json::to_string(&refusal).unwrap();
+        assert_eq!(serde_json::from_str::<Refusal>(&json).unwrap(), refusal);
+    }
+}

@@ -1,0 +1,183 @@
+//! Who calls, with which roles, for which accounts. On plaintext loopback that is a local operator,
+//! who may narrow what he is by metadata, and never widen it.
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use http::HeaderMap;
+use licet_contracts::types::v1::Role;
+use licet_domain::{clock::Instant, ids::AccountId};
+use serde::{Deserialize, Serialize};
+
+/// Metadata key under which a caller names itself: replay records and the audit log keep it.
+pub const CALLER_KEY: &str = "licet-caller";
+/// Metadata key: comma-separated roles to be narrowed to, as `customer,finance`.
+pub const ROLES_KEY: &str = "licet-roles";
+/// Metadata key: comma-separated account ids to be narrowed to.
+pub const ACCOUNTS_KEY: &str = "licet-accounts";
+
+/// Which accounts a caller may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountScope {
+    /// Every account.
+    All,
+    /// These accounts alone; others answer NOT_FOUND.
+    Only(BTreeSet<AccountId>),
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// A stable name; scopes `request_id` (BL-2).
+    pub name: String,
+    /// What the caller may do.
+    pub roles: Vec<Role>,
+    /// Whose data the caller may see.
+    pub accounts: AccountScope,
+}
+
+impl Caller {
+    /// Whether the account's data is the caller's to see.
+    #[must_use]
+    pub fn sees(&self, account: AccountId) -> bool {
+        match &self.accounts {
+            AccountScope::All => true,
+            AccountScope::Only(accounts) => accounts.contains(&account),
+        }
+    }
+
+    /// Whether the caller has one of `roles`.
+    #[must_use]
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        self.roles.iter().any(|role| roles.contains(role))
+    }
+
+    /// The caller's accounts as text for a `WHERE … IN`; `None` when every account is seen.
+    #[must_use]
+    pub fn account_filter(&self) -> Option<Vec<String>> {
+        match &self.accounts {
+            AccountScope::All => None,
+            AccountScope::Only(accounts) => {
+                Some(accounts.iter().map(ToString::to_string).collect())
+            }
+        }
+    }
+
+    /// The local operator of a plaintext loopback connection, narrowed by its metadata.
+    ///
+    /// # Errors
+    /// What is wrong with the metadata.
+    pub(crate) fn local_operator(headers: &HeaderMap) -> Result<Self, String> {
+        let text = |key: &str| match headers.get(key) {
+            None => Ok(None),
+            Some(value) => match value.to_str() {
+                Ok(text) if text.len() <= 1024 => Ok(Some(text)),
+                Ok(_) | Err(_) => Err(format!(
+                    "metadata {key} must be ASCII of at most 1024 bytes"
+                )),
+            },
+        };
+        let name = text(CALLER_KEY)?.unwrap_or("local-operator").to_owned();
+        let every = || (1..).map_while(|number| Role::try_from(number).ok());
+        let roles = match text(ROLES_KEY)? {
+            None => every().collect(),
+            Some(list) => list
+                .split(',')
+                .map(|word| {
+                    let wanted = format!("ROLE_{}", word.trim().to_ascii_uppercase());
+                    every()
+                        .find(|role| role.as_str_name() == wanted)
+                        .ok_or_else(|| format!("metadata {ROLES_KEY}: no role {:?}", word.trim()))
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        let accounts = match text(ACCOUNTS_KEY)? {
+            None => AccountScope::All,
+            Some(list) => AccountScope::Only(
+                list.split(',')
+                    .map(|word| {
+                        AccountId::from_str(word.trim())
+                            .map_err(|error| format!("metadata {ACCOUNTS_KEY}: {error}"))
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
+        };
+        Ok(Self {
+            name,
+            roles,
+            accounts,
+        })
+    }
+}
+
+/// What was accepted: who asked, when it was decided, and until when an answer is of use.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who asked.
+    pub caller: Caller,
+    /// The decision time: the clock, read once (T-3).
+    pub now: Instant,
+    /// The full method name, `/licet.billing.v1.AccountService/Deposit`.
+    pub method: &'static str,
+    /// When the client stops waiting.
+    pub deadline: tokio::time::Instant,
+}
+
+impl Call {
+    /// Who asked for what, as events keep it.
+    #[must_use]
+    pub fn origin(&self, request_id: &str) -> Origin {
+        Origin {
+            caller: self.caller.name.clone(),
+            method: self.method.to_owned(),
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
+/// Who asked for what: kept by operations and written into every event, which is the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The caller's name.
+    pub caller: String,
+    /// The full method name.
+    pub method: String,
+    /// The request's id.
+    pub request_id: String,
+}
+
+/// Takes a request apart into what was accepted and what was asked.
+///
+/// # Errors
+/// INTERNAL when the server was built without its layers.
+pub fn accept<M>(request: tonic::Request<M>) -> Result<(Call, M), tonic::Status> {
+    let (_, mut extensions, message) = request.into_parts();
+    match extensions.remove::<Call>() {
+        Some(call) => Ok((call, message)),
+        None => Err(tonic::Status::internal(
+            "the call was not accepted by the server's layers",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_narrows_the_local_operator() {
+        let mut headers = HeaderMap::new();
+        let whole = Caller::local_operator(&headers).unwrap();
+        assert!(whole.has_any(&[Role::Operator]) && whole.has_any(&[Role::Finance]));
+        assert_eq!(whole.accounts, AccountScope::All);
+
+        let account = AccountId::generate();
+        headers.insert(ROLES_KEY, "customer".parse().unwrap());
+        headers.insert(ACCOUNTS_KEY, account.to_string().parse().unwrap());
+        let narrow = Caller::local_operator(&headers).unwrap();
+        assert!(narrow.has_any(&[Role::Customer]) && !narrow.has_any(&[Role::Operator]));
+        assert!(narrow.sees(account) && !narrow.sees(AccountId::generate()));
+
+        headers.insert(ROLES_KEY, "emperor".parse().unwrap());
+        assert!(Caller::local_operator(&headers).is_err());
+    }
+}

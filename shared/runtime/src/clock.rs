@@ -1,0 +1,273 @@
+//! The clocks: the system's, and the test clock, which moves forward only and survives
+//! restarts. Business time is read through `licet_domain::clock::Clock` alone.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use licet_contracts::clock::v1::{
+    AdvanceTimeRequest, AdvanceTimeResponse, GetTimeRequest, GetTimeResponse,
+    advance_time_request::By, clock_service_server::ClockService,
+};
+use licet_domain::clock::{Clock, Instant};
+use serde::{Deserialize, Serialize};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{caller::accept, fault::Fault, field::Fields, schedule::Settle};
+
+/// Real time: what replay retention, back-off, deadlines and telemetry keep, whatever the test
+/// clock says.
+#[must_use]
+pub fn real_now() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the system clock is read"
+    )]
+    Instant::from_utc(chrono::Utc::now())
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        real_now()
+    }
+}
+
+/// A clock that runs with the system's, ahead of it by an offset that only grows. Development only.
+#[derive(Debug)]
+pub struct TestClock {
+    offset_us: AtomicI64,
+    file: PathBuf,
+    /// What the file holds; one advance at a time.
+    kept: Mutex<Kept>,
+}
+
+/// The clock as its file keeps it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    offset_us: i64,
+    /// Every advance by its request id, so that a repeat gets the first answer (BL-2).
+    advances: BTreeMap<Uuid, Advance>,
+}
+
+/// A move of the test clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advance {
+    /// The time before it.
+    pub before: Instant,
+    /// The time after it.
+    pub after: Instant,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        let offset = self.offset_us();
+        Instant::from_micros(real_now().as_micros().saturating_add(offset)).unwrap_or_else(real_now)
+    }
+}
+
+impl TestClock {
+    /// Opens the clock that `file` keeps; a file that is not there is a fresh clock.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds something else.
+    pub fn open(file: &Path) -> std::io::Result<Self> {
+        let kept: Kept = match std::fs::read_to_string(file) {
+            Ok(text) => serde_json::from_str(&text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            offset_us: AtomicI64::new(kept.offset_us),
+            file: file.to_owned(),
+            kept: Mutex::new(kept),
+        })
+    }
+
+    /// How far the clock is ahead of real time, in microseconds.
+    #[must_use]
+    pub fn offset_us(&self) -> i64 {
+        self.offset_us.load(Ordering::Acquire)
+    }
+
+    /// Moves the clock to what `target` makes of its present time; a repeat of `request_id` moves
+    /// nothing and answers what the first call did.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] when that is not later; nothing moves then.
+    pub fn advance(
+        &self,
+        request_id: Uuid,
+        target: impl FnOnce(Instant) -> Option<Instant>,
+    ) -> Result<Advance, Fault> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = kept.advances.get(&request_id) {
+            return Ok(*first);
+        }
+        let before = self.now();
+        let after = target(before)
+            .filter(|after| *after > before && after.to_utc().timestamp() < FURTHEST_SECONDS)
+            .ok_or_else(|| {
+                Fault::invalid(
+                    "by",
+                    format!("must lead to a time after {before} and before 2200"),
+                )
+            })?;
+        let advance = Advance { before, after };
+        let step = after.as_micros().saturating_sub(before.as_micros());
+        let mut moved = kept.clone();
+        moved.offset_us = moved.offset_us.saturating_add(step);
+        moved.advances.insert(request_id, advance);
+        // On disk before anyone sees the new time: after a crash, time never runs back.
+        self.save(&moved).map_err(Fault::internal)?;
+        self.offset_us.store(moved.offset_us, Ordering::Release);
+        *kept = moved;
+        Ok(advance)
+    }
+
+    fn save(&self, kept: &Kept) -> std::io::Result<()> {
+        let fresh = self.file.with_extension("new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(serde_json::to_string_pretty(kept)?.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &self.file)?;
+        match self
+            .file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// 2200-01-01T00:00:00Z: terms bought there still end within the calendar.
+const FURTHEST_SECONDS: i64 = 7_258_118_400;
+
+/// `licet.clock.v1.ClockService` over the suite's one test clock.
+#[derive(Clone)]
+pub struct ClockRpc {
+    clock: Arc<TestClock>,
+    settle: Settle,
+}
+
+impl ClockRpc {
+    /// `settle` does the work that an advance makes due, in every service of the suite.
+    #[must_use]
+    pub fn new(clock: Arc<TestClock>, settle: Settle) -> Self {
+        Self { clock, settle }
+    }
+}
+
+fn timestamp(instant: Instant) -> prost_types::Timestamp {
+    let micros = instant.as_micros();
+    prost_types::Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or_default(),
+    }
+}
+
+#[tonic::async_trait]
+impl ClockService for ClockRpc {
+    async fn get_time(
+        &self,
+        _: Request<GetTimeRequest>,
+    ) -> Result<Response<GetTimeResponse>, Status> {
+        let offset_us = self.clock.offset_us();
+        Ok(Response::new(GetTimeResponse {
+            current_time: Some(timestamp(self.clock.now())),
+            is_test_clock: true,
+            offset: Some(prost_types::Duration {
+                seconds: offset_us.div_euclid(1_000_000),
+                nanos: i32::try_from(offset_us.rem_euclid(1_000_000) * 1000).unwrap_or_default(),
+            }),
+        }))
+    }
+
+    async fn advance_time(
+        &self,
+        request: Request<AdvanceTimeRequest>,
+    ) -> Result<Response<AdvanceTimeResponse>, Status> {
+        let (_, message) = accept(request)?;
+        let (request_id, target) = decode_advance(&message)?;
+        let Advance { before, after } = self.clock.advance(request_id, target)?;
+        self.settle.run().await?;
+        Ok(Response::new(AdvanceTimeResponse {
+            previous_time: Some(timestamp(before)),
+            current_time: Some(timestamp(after)),
+        }))
+    }
+}
+
+type Target = Box<dyn FnOnce(Instant) -> Option<Instant> + Send>;
+
+fn decode_advance(message: &AdvanceTimeRequest) -> Result<(Uuid, Target), Fault> {
+    let mut fields = Fields::new();
+    let request_id = fields.required("request_id", &message.request_id);
+    let target: Result<Target, _> = match &message.by {
+        None => Err(fields.note("by", "is required: months, duration or to_time")),
+        Some(By::Months(months)) => match u32::try_from(*months) {
+            Ok(months @ 1..=1200) => Ok(Box::new(move |now| now.checked_add_months(months))),
+            Ok(_) | Err(_) => Err(fields.note("months", "must be from 1 to 1200")),
+        },
+        Some(By::Duration(duration)) => {
+            let micros = duration
+                .seconds
+                .checked_mul(1_000_000)
+                .and_then(|micros| micros.checked_add(i64::from(duration.nanos / 1000)));
+            match micros {
+                Some(micros) if micros > 0 => Ok(Box::new(move |now| {
+                    now.checked_add(chrono::TimeDelta::microseconds(micros))
+                })),
+                Some(_) | None => Err(fields.note("duration", "must be at least a microsecond")),
+            }
+        }
+        Some(By::ToTime(time)) => {
+            let instant = time
+                .seconds
+                .checked_mul(1_000_000)
+                .and_then(|micros| micros.checked_add(i64::from(time.nanos / 1000)))
+                .and_then(Instant::from_micros);
+            match instant {
+                Some(instant) => Ok(Box::new(move |_| Some(instant))),
+                None => Err(fields.note("to_time", "is beyond the calendar")),
+            }
+        }
+    };
+    fields.build(|| Ok((request_id?, target?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_clock_moves_forward_only_and_survives_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clock");
+        let clock = TestClock::open(&file).unwrap();
+        let request_id = Uuid::new_v4();
+        let half_a_year = |now: Instant| now.checked_add_months(6);
+        let moved = clock.advance(request_id, half_a_year).unwrap();
+        let Advance { before, after } = moved;
+        assert_eq!(before.checked_add_months(6), Some(after));
+        assert_eq!(clock.advance(request_id, half_a_year).unwrap(), moved);
+        assert!(clock.advance(Uuid::new_v4(), |_| Some(before)).is_err());
+        let again = TestClock::open(&file).unwrap();
+        assert!(again.now() >= after);
+        assert_eq!(again.offset_us(), clock.offset_us());
+        assert_eq!(again.advance(request_id, half_a_year).unwrap(), moved);
+    }
+}

@@ -1,0 +1,347 @@
+//! Connections and transactions on SQLite and PostgreSQL: pragmas, time-outs, retry of lost races,
+//! migrations under a lock. Store functions take a [`Tx`], never the pool.
+
+use std::{future::Future, path::PathBuf, str::FromStr, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait,
+};
+
+use crate::fault::Fault;
+
+/// An open transaction.
+pub type Tx = DatabaseTransaction;
+
+/// A unit of work that runs in one transaction and may be run again from the start when the
+/// database reports a lost race, so it must have no effect outside of its transaction.
+pub trait Work: Sync {
+    /// What the work answers once it is committed.
+    type Answer: Send;
+
+    /// Does the work inside `tx`. Any error rolls all of it back.
+    fn run(&self, tx: &Tx) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+}
+
+/// Where a service keeps its schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file of the service's own, created when absent.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, and the service's schema in it.
+    Postgres {
+        /// `postgres://user:password@host:port/database`.
+        url: String,
+        /// The schema; created when absent. Set by connection option, so it survives poolers.
+        schema: String,
+    },
+}
+
+impl FromStr for Location {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            let (url, schema) = text.split_once('#').unwrap_or((text, "public"));
+            return Ok(Self::Postgres {
+                url: url.to_owned(),
+                schema: schema.to_owned(),
+            });
+        }
+        Err("must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA".to_owned())
+    }
+}
+
+/// A schema change as SQL text, written once for both databases in PostgreSQL's dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Unique name within the service; the order of the list is the order of application.
+    pub name: &'static str,
+    /// Statements, each ended by `;` at the end of a line.
+    pub sql: &'static str,
+}
+
+/// The pools of one service.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// SQLite has one writer at a time, so its pool has one connection; PostgreSQL's pool is shared.
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+const POOL_CONNECTIONS: u32 = 16;
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Key of the advisory lock that lets one instance migrate at a time.
+const MIGRATION_LOCK: i64 = 0x4c49_4345_5400;
+
+impl Database {
+    /// Opens the pools and brings the schema up to date: the runtime's own tables first, then
+    /// `migrations`.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or a migration fails; nothing of a failed run stays.
+    pub async fn open(location: &Location, migrations: &[Migration]) -> Result<Self, DbErr> {
+        let database = match location {
+            Location::Sqlite(path) => {
+                let writer = sea_orm::Database::connect(sqlite_options(path, 1)).await?;
+                let reader =
+                    sea_orm::Database::connect(sqlite_options(path, POOL_CONNECTIONS)).await?;
+                Self { writer, reader }
+            }
+            Location::Postgres { url, schema } => {
+                let pool = sea_orm::Database::connect(postgres_options(url, schema)).await?;
+                let quoted = schema.replace('"', "\"\"");
+                pool.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\""))
+                    .await?;
+                Self {
+                    writer: pool.clone(),
+                    reader: pool,
+                }
+            }
+        };
+        database.migrate(migrations).await?;
+        Ok(database)
+    }
+
+    /// Which of the two databases this is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.writer.get_database_backend()
+    }
+
+    /// A read-only transaction: all reads of one call see one state of the database.
+    ///
+    /// # Errors
+    /// When no connection can be had in time.
+    pub async fn read(&self) -> Result<Tx, Fault> {
+        // SQLite's readers see one state anyway.
+        let (isolation_level, access_mode) = if self.backend() == DbBackend::Postgres {
+            (
+                Some(IsolationLevel::RepeatableRead),
+                Some(AccessMode::ReadOnly),
+            )
+        } else {
+            (None, None)
+        };
+        Ok(self
+            .reader
+            .begin_with_options(TransactionOptions {
+                isolation_level,
+                access_mode,
+                sqlite_transaction_mode: None,
+            })
+            .await?)
+    }
+
+    /// Runs `work` in one write transaction, again from the start when the database says that the
+    /// race was lost (serialisation failure, deadlock, busy).
+    ///
+    /// # Errors
+    /// What the work answered, or a passing fault when every attempt lost its race.
+    pub async fn transact<W: Work>(&self, work: &W) -> Result<W::Answer, Fault> {
+        let mut pauses = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(2))
+            .with_max_delay(Duration::from_millis(200))
+            .with_max_times(12)
+            .build();
+        loop {
+            let fault = match self.attempt(work).await {
+                Err(fault @ Fault::Contention(_)) => fault,
+                settled => return settled,
+            };
+            match pauses.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(fault),
+            }
+        }
+    }
+
+    async fn attempt<W: Work>(&self, work: &W) -> Result<W::Answer, Fault> {
+        let tx = self
+            .writer
+            .begin_with_options(TransactionOptions {
+                isolation_level: None,
+                access_mode: None,
+                // The default upgrades its lock midway and then fails instead of waiting.
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            })
+            .await?;
+        match work.run(&tx).await {
+            Ok(answer) => {
+                tx.commit().await?;
+                Ok(answer)
+            }
+            Err(fault) => {
+                tx.rollback().await?;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn migrate(&self, migrations: &[Migration]) -> Result<(), DbErr> {
+        let own = Migration {
+            name: "runtime_0001",
+            sql: include_str!("schema.sql"),
+        };
+        let all = Migrator(
+            std::iter::once(own)
+                .chain(migrations.iter().copied())
+                .collect(),
+        );
+        let tx = self
+            .writer
+            .begin_with_options(TransactionOptions {
+                isolation_level: None,
+                access_mode: None,
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            })
+            .await?;
+        if self.backend() == DbBackend::Postgres {
+            // Instances start at the same time: the second waits here and finds nothing to do.
+            tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                .await?;
+        }
+        all.up(&tx, None).await?;
+        tx.commit().await
+    }
+}
+
+fn sqlite_options(path: &std::path::Path, connections: u32) -> ConnectOptions {
+    let path = path.to_owned();
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    options
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(20))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .filename(&path)
+                .in_memory(false)
+                .shared_cache(false)
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL")
+                .pragma("busy_timeout", "10000")
+        });
+    options
+}
+
+fn postgres_options(url: &str, schema: &str) -> ConnectOptions {
+    let schema = schema.to_owned();
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(POOL_CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(20))
+        // Its ping costs a quarter of the reads; a dead connection shows in the statement anyway.
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(move |postgres| {
+            postgres.application_name("licet").options([
+                ("search_path", schema.clone()),
+                (
+                    "statement_timeout",
+                    STATEMENT_TIMEOUT.as_millis().to_string(),
+                ),
+                (
+                    "idle_in_transaction_session_timeout",
+                    STATEMENT_TIMEOUT.as_millis().to_string(),
+                ),
+            ])
+        });
+    options
+}
+
+/// Of two texts of one statement, the one for the database at hand.
+#[must_use]
+pub fn sql(tx: &Tx, postgres: &'static str, sqlite: &'static str) -> &'static str {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        postgres
+    } else {
+        sqlite
+    }
+}
+
+/// Whether the database reports a race that the same work may win when it is run again.
+pub(crate) fn is_contention(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_)) {
+        return true;
+    }
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    match error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+    {
+        // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available.
+        // SQLite: BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT.
+        Some(code) => {
+            matches!(
+                code.as_ref(),
+                "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517"
+            )
+        }
+        None => false,
+    }
+}
+
+struct Migrator(Vec<Migration>);
+
+impl MigratorTraitSelf for Migrator {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        self.0
+            .iter()
+            .map(|migration| Box::new(*migration) as Box<dyn MigrationTrait>)
+            .collect()
+    }
+}
+
+impl MigrationName for Migration {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let connection = manager.get_connection();
+        let text = if connection.get_database_backend() == DbBackend::Postgres {
+            self.sql.to_owned()
+        } else {
+            sqlite_dialect(self.sql)
+        };
+        for statement in text
+            .split_inclusive(";\n")
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+        {
+            connection.execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+/// SQLite compares text by its bytes anyway and has no collation "C".
+fn sqlite_dialect(sql: &str) -> String {
+    sql.replace(" COLLATE \"C\"", "")
+        .replace("BYTEA", "BLOB")
+        .replace(
+            "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            "INTEGER PRIMARY KEY AUTOINCREMENT",
+        )
+}

@@ -1,0 +1,375 @@
+//! Refusals and faults, to gRPC status with details and back: the one place where either happens.
+//! Internal text never leaves the service; the client gets an id to look up in the log.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use licet_domain::refusal::{Class, Reason, Refusal};
+use sea_orm::DbErr;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, QuotaViolation, StatusExt};
+use uuid::Uuid;
+
+use crate::database::is_contention;
+
+/// Why a call gives no answer.
+#[derive(Debug)]
+pub enum Fault {
+    /// The request is malformed: every violation, each with the path as the client wrote it.
+    Invalid(Vec<FieldViolation>),
+    /// A definite refusal by the rules: nothing was done, and asking again changes nothing.
+    Refused(Box<Refusal>),
+    /// Nothing was decided; the same request may pass later.
+    Passing(Box<Passing>),
+    /// The database gave this transaction up for another; run again by the runtime.
+    Contention(DbErr),
+    /// A defect or a broken dependency. The text is for the log alone.
+    Internal(String),
+}
+
+/// What may pass when it is asked for again, or elsewhere; never stored as an answer.
+#[derive(Debug)]
+pub struct Passing {
+    /// The canonical code and the reason in `ErrorInfo`.
+    pub reason: PassingReason,
+    /// A sentence for a person.
+    pub message: String,
+    /// When to ask again, where that helps.
+    pub retry_after: Option<Duration>,
+    /// Numbers and ids for a program.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The reasons that are no definite refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassingReason {
+    /// Another operation runs on the resource.
+    OperationInProgress,
+    /// More calls at once than the service takes.
+    Overloaded,
+    /// The answer did not come in time; the work may still complete.
+    DeadlineExceeded,
+    /// A service that this one needs did not answer.
+    PeerUnavailable,
+    /// The caller has none of the roles that the method names.
+    PermissionDenied,
+    /// The contract has the method, this version does not serve it.
+    MethodNotServed,
+}
+
+impl PassingReason {
+    /// The reason as `ErrorInfo` carries it, with its canonical code.
+    #[must_use]
+    pub fn as_str_and_code(self) -> (&'static str, Code) {
+        match self {
+            Self::OperationInProgress => ("OPERATION_IN_PROGRESS", Code::Aborted),
+            Self::Overloaded => ("OVERLOADED", Code::Unavailable),
+            Self::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded),
+            Self::PeerUnavailable => ("PEER_UNAVAILABLE", Code::Unavailable),
+            Self::PermissionDenied => ("PERMISSION_DENIED", Code::PermissionDenied),
+            Self::MethodNotServed => ("METHOD_NOT_SERVED", Code::Unimplemented),
+        }
+    }
+}
+
+impl Fault {
+    /// A defect, described for the log.
+    pub fn internal(text: impl std::fmt::Display) -> Self {
+        Self::Internal(text.to_string())
+    }
+
+    /// A passing fault without metadata.
+    pub fn passing(reason: PassingReason, message: impl Into<String>) -> Self {
+        Self::Passing(Box::new(Passing {
+            reason,
+            message: message.into(),
+            retry_after: None,
+            metadata: BTreeMap::new(),
+        }))
+    }
+
+    /// Another operation runs on the resource: one at a time.
+    #[must_use]
+    pub fn operation_in_progress(resource_id: &str, operation_id: &str) -> Self {
+        Self::Passing(Box::new(Passing {
+            reason: PassingReason::OperationInProgress,
+            message: format!(
+                "{resource_id} has operation {operation_id} under way; ask again when it is done"
+            ),
+            retry_after: Some(Duration::from_secs(1)),
+            metadata: BTreeMap::from([
+                ("resource_id".to_owned(), resource_id.to_owned()),
+                ("operation_id".to_owned(), operation_id.to_owned()),
+            ]),
+        }))
+    }
+
+    /// One malformed field.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldViolation::new(field, description)])
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        if is_contention(&error) {
+            Self::Contention(error)
+        } else {
+            Self::Internal(format!("database: {error}"))
+        }
+    }
+}
+
+/// Error details travel in HTTP/2 headers: over about 12 KB they break the call.
+const MAX_DETAIL_BYTES: usize = 4096;
+
+impl From<Fault> for Status {
+    /// The status that a client sees. The area in `ErrorInfo.domain` is that of the call under way.
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Invalid(violations) => invalid_status(violations),
+            Fault::Refused(refusal) => refusal_status(&refusal, &crate::guard::area()),
+            Fault::Passing(passing) => passing_status(*passing),
+            Fault::Contention(error) => {
+                tracing::warn!(%error, "every attempt lost its race");
+                passing_status(Passing {
+                    reason: PassingReason::Overloaded,
+                    message: "too many writers at once; ask again".to_owned(),
+                    retry_after: Some(Duration::from_millis(500)),
+                    metadata: BTreeMap::new(),
+                })
+            }
+            Fault::Internal(text) => internal_status(&text),
+        }
+    }
+}
+
+/// Logs `text` under a fresh id and gives the client that id alone.
+pub(crate) fn internal_status(text: &str) -> Status {
+    let incident_id = Uuid::new_v4().to_string();
+    tracing::error!(incident_id, text, "internal fault");
+    let mut details = ErrorDetails::new();
+    details.set_error_info(
+        "INTERNAL",
+        crate::guard::area(),
+        [("incident_id".to_owned(), incident_id.clone())],
+    );
+    Status::with_error_details(
+        Code::Internal,
+        format!("internal fault; the service's log has it as incident {incident_id}"),
+        details,
+    )
+}
+
+fn invalid_status(violations: Vec<FieldViolation>) -> Status {
+    let total = violations.len();
+    let mut room = MAX_DETAIL_BYTES;
+    let mut shown = Vec::new();
+    for violation in violations {
+        let size = violation.field.len() + violation.description.len() + 8;
+        if size > room {
+            break;
+        }
+        room -= size;
+        shown.push(violation);
+    }
+    let first = shown.first().map_or_else(String::new, |violation| {
+        format!(": {} {}", violation.field, violation.description)
+    });
+    let mut metadata = vec![("violations".to_owned(), total.to_string())];
+    if shown.len() < total {
+        metadata.push(("violations_shown".to_owned(), shown.len().to_string()));
+    }
+    let mut details = ErrorDetails::new();
+    details.set_error_info(
+        "INVALID_FIELDS",
+        crate::guard::area(),
+        HashMap::from_iter(metadata),
+    );
+    details.set_bad_request(shown);
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!(
+            "{total} field violation{}{first}",
+            if total == 1 { "" } else { "s" }
+        ),
+        details,
+    )
+}
+
+pub(crate) fn passing_status(passing: Passing) -> Status {
+    let (reason, code) = passing.reason.as_str_and_code();
+    let mut details = ErrorDetails::new();
+    details.set_error_info(
+        reason,
+        crate::guard::area(),
+        HashMap::from_iter(passing.metadata),
+    );
+    if passing.retry_after.is_some() {
+        details.set_retry_info(passing.retry_after);
+    }
+    Status::with_error_details(code, passing.message, details)
+}
+
+fn class_code(class: Class) -> Code {
+    match class {
+        Class::NotFound => Code::NotFound,
+        Class::AlreadyExists => Code::AlreadyExists,
+        Class::Precondition => Code::FailedPrecondition,
+        Class::Exhausted => Code::ResourceExhausted,
+    }
+}
+
+fn refusal_status(refusal: &Refusal, area: &str) -> Status {
+    let class = refusal.reason.class();
+    let mut details = ErrorDetails::new();
+    details.set_error_info(
+        refusal.reason.as_str(),
+        area,
+        HashMap::from_iter(refusal.metadata.clone()),
+    );
+    let mut room = MAX_DETAIL_BYTES;
+    let shown = refusal.violations.iter().take_while(|violation| {
+        let size = violation.kind.len() + violation.subject.len() + violation.description.len();
+        room = room.saturating_sub(size + 8);
+        room > 0
+    });
+    match class {
+        Class::Precondition => {
+            let shown: Vec<_> = shown
+                .map(|v| PreconditionViolation::new(&v.kind, &v.subject, &v.description))
+                .collect();
+            if !shown.is_empty() {
+                details.set_precondition_failure(shown);
+            }
+        }
+        Class::Exhausted => {
+            let subject = refusal.metadata.get("subject").cloned().unwrap_or_default();
+            details.set_quota_failure(vec![QuotaViolation::new(subject, &refusal.message)]);
+        }
+        Class::NotFound | Class::AlreadyExists => {}
+    }
+    Status::with_error_details(class_code(class), &refusal.message, details)
+}
+
+/// The definite refusal in a peer's status; `None` for every other outcome, which is unknown.
+#[must_use]
+pub fn refusal_of(status: &Status) -> Option<Refusal> {
+    let details = status.get_error_details();
+    let info = details.error_info()?;
+    let reason: Reason = info.reason.parse().ok()?;
+    let mut refusal = Refusal::new(reason, status.message());
+    refusal.metadata = info.metadata.clone().into_iter().collect();
+    if let Some(failure) = details.precondition_failure() {
+        for violation in &failure.violations {
+            refusal = refusal.violation(
+                &violation.r#type,
+                &violation.subject,
+                &violation.description,
+            );
+        }
+    }
+    Some(refusal)
+}
+
+/// A refusal as it is kept for repeats of its request: the encoded `google.rpc.Status`.
+pub(crate) fn encode_refusal(refusal: &Refusal) -> Vec<u8> {
+    refusal_status(refusal, "").details().to_vec()
+}
+
+/// The inverse of [`encode_refusal`].
+pub(crate) fn decode_refusal(bytes: &[u8]) -> Result<Refusal, Fault> {
+    use prost::Message;
+    let stored = tonic_types::pb::Status::decode(bytes)
+        .map_err(|error| Fault::internal(format!("stored refusal: {error}")))?;
+    let status = Status::with_details(
+        Code::from_i32(stored.code),
+        stored.message,
+        bytes.to_vec().into(),
+    );
+    refusal_of(&status)
+        .ok_or_else(|| Fault::internal("stored refusal has no reason of this version"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use licet_contracts::types::v1::RefusalReason;
+
+    #[test]
+    fn contract_and_domain_list_the_same_refusals() {
+        let mut ours: Vec<_> = Reason::ALL
+            .iter()
+            .map(|reason| format!("REFUSAL_REASON_{}", reason.as_str()))
+            .collect();
+        let mut theirs: Vec<_> = (1..1000)
+            .filter_map(|number| RefusalReason::try_from(number).ok())
+            .map(|reason| reason.as_str_name().to_owned())
+            .collect();
+        ours.sort();
+        theirs.sort();
+        assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn a_refusal_survives_the_wire_and_the_store() {
+        let refusal = Refusal::new(Reason::InsufficientFunds, "short by 3.00 USD")
+            .with("missing", "3.00")
+            .with("currency", "USD");
+        let kept = decode_refusal(&encode_refusal(&refusal)).unwrap();
+        assert_eq!(kept, refusal);
+        let listed = Refusal::new(Reason::CertificateMismatch, "two names differ")
+            .violation(
+                "NAME",
+                "a.example",
+                "is on the order and not in the certificate",
+            )
+            .violation(
+                "NAME",
+                "b.example",
+                "is in the certificate and not on the order",
+            );
+        assert_eq!(decode_refusal(&encode_refusal(&listed)).unwrap(), listed);
+    }
+
+    #[test]
+    fn details_stay_small_however_many_fields_are_wrong() {
+        let many = (0..10_000)
+            .map(|index| FieldViolation::new(format!("names[{index}]"), "is not a name"))
+            .collect();
+        let status = Status::from(Fault::Invalid(many));
+        assert!(
+            status.details().len() < 8192,
+            "{} bytes",
+            status.details().len()
+        );
+        let details = status.get_error_details();
+        assert_eq!(
+            details.error_info().unwrap().metadata["violations"],
+            "10000"
+        );
+    }
+
+    #[test]
+    fn only_listed_reasons_are_definite() {
+        for reason in [
+            PassingReason::OperationInProgress,
+            PassingReason::PeerUnavailable,
+        ] {
+            assert_eq!(
+                refusal_of(&Status::from(Fault::passing(reason, "later"))),
+                None
+            );
+        }
+        assert_eq!(refusal_of(&Status::unavailable("away")), None);
+        assert_eq!(refusal_of(&Status::from(Fault::internal("boom"))), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Decoding of request fields: every violation is noted with its path, as the client wrote it,
+//! and all of them are answered at once.
+
+use std::{fmt::Display, str::FromStr};
+
+use tonic_types::FieldViolation;
+
+use crate::fault::Fault;
+
+/// The longest text that a field takes where nothing smaller is said, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// Marks a field whose violation is already noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted(());
+
+/// A decoded field, or the mark that its violation is noted.
+pub type Field<T> = Result<T, Noted>;
+
+/// The violations found so far in one request.
+#[derive(Debug, Default)]
+pub struct Fields {
+    violations: Vec<FieldViolation>,
+}
+
+impl Fields {
+    /// Nothing found yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a violation of `path`.
+    pub fn note(&mut self, path: impl Into<String>, description: impl Into<String>) -> Noted {
+        self.violations.push(FieldViolation::new(path, description));
+        Noted(())
+    }
+
+    /// Notes a violation of `path` unless `holds`.
+    pub fn check(&mut self, path: &str, holds: bool, description: &str) {
+        if !holds {
+            self.note(path, description);
+        }
+    }
+
+    /// A text that must be there and parse.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn required<T: FromStr<Err: Display>>(&mut self, path: &str, text: &str) -> Field<T> {
+        if text.is_empty() {
+            return Err(self.note(path, "is required"));
+        }
+        text.parse()
+            .map_err(|error| self.note(path, format!("{error}")))
+    }
+
+    /// A text that may be empty and must parse otherwise.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn optional<T: FromStr<Err: Display>>(
+        &mut self,
+        path: &str,
+        text: &str,
+    ) -> Field<Option<T>> {
+        if text.is_empty() {
+            Ok(None)
+        } else {
+            self.required(path, text).map(Some)
+        }
+    }
+
+    /// Free text for people: any but control characters, at most [`MAX_TEXT_BYTES`].
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn text(&mut self, path: &str, text: &str) -> Field<String> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(self.note(path, format!("is longer than {MAX_TEXT_BYTES} bytes")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(self.note(path, "has control characters"));
+        }
+        Ok(text.trim().to_owned())
+    }
+
+    /// Free text that must not be empty.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn required_text(&mut self, path: &str, text: &str) -> Field<String> {
+        let text = self.text(path, text)?;
+        if text.is_empty() {
+            Err(self.note(path, "is required"))
+        } else {
+            Ok(text)
+        }
+    }
+
+    /// A message that must be there; `decode` says what is wrong with it.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn message<M, T, E: Display>(
+        &mut self,
+        path: &str,
+        message: Option<&M>,
+        decode: impl FnOnce(&M) -> Result<T, E>,
+    ) -> Field<T> {
+        match message {
+            None => Err(self.note(path, "is required")),
+            Some(message) => decode(message).map_err(|error| self.note(path, format!("{error}"))),
+        }
+    }
+
+    /// A message that may be absent; `decode` says what is wrong with one that is there.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn optional_message<M, T, E: Display>(
+        &mut self,
+        path: &str,
+        message: Option<&M>,
+        decode: impl FnOnce(&M) -> Result<T, E>,
+    ) -> Field<Option<T>> {
+        match message {
+            None => Ok(None),
+            Some(_) => self.message(path, message, decode).map(Some),
+        }
+    }
+
+    /// Every element of a list; a violation names its index.
+    ///
+    /// # Errors
+    /// All violations are noted.
+    pub fn each<M, T, E: Display>(
+        &mut self,
+        path: &str,
+        list: &[M],
+        decode: impl Fn(&M) -> Result<T, E>,
+    ) -> Field<Vec<T>> {
+        let mut decoded = Vec::with_capacity(list.len());
+        let mut first = None;
+        for (index, element) in list.iter().enumerate() {
+            match decode(element) {
+                Ok(value) => decoded.push(value),
+                Err(error) => {
+                    let noted = self.note(format!("{path}[{index}]"), format!("{error}"));
+                    first.get_or_insert(noted);
+                }
+            }
+        }
+        first.map_or(Ok(decoded), Err)
+    }
+
+    /// The decoded request, if nothing was noted.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] with all that was noted.
+    pub fn build<T>(self, assemble: impl FnOnce() -> Field<T>) -> Result<T, Fault> {
+        if self.violations.is_empty() {
+            assemble().map_err(|Noted(())| Fault::internal("a field failed without a violation"))
+        } else {
+            Err(Fault::Invalid(self.violations))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_violations_come_at_once_with_their_paths() {
+        let mut fields = Fields::new();
+        let missing: Field<u32> = fields.required("order_id", "");
+        let numbers: Field<Vec<u32>> = fields.each("add_domains", &["1", "x", "2", "y"], |text| {
+            text.parse::<u32>()
+        });
+        let absent: Field<Option<u32>> = fields.optional("note", "");
+        fields.check("quantity", false, "must be at least 1");
+        assert_eq!(absent, Ok(None));
+        let fault = fields.build(|| Ok((missing?, numbers?))).unwrap_err();
+        let Fault::Invalid(violations) = fault else {
+            panic!("{fault:?}")
+        };
+        let paths: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["order_id", "add_domains[1]", "add_domains[3]", "quantity"]
+        );
+    }
+}

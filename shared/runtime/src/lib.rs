@@ -1,0 +1,18 @@
+//! What makes a tonic service run: listeners, limits, callers, transactions, replay, durable
+//! operations, events, time. It knows no business, and nothing here may learn any.
+
+pub mod caller;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod fault;
+pub mod field;
+mod guard;
+pub mod operation;
+pub mod outbox;
+pub mod page;
+pub mod peer;
+pub mod replay;
+pub mod schedule;
+pub mod server;
+pub mod telemetry;

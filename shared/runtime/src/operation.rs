@@ -1,0 +1,577 @@
+//! Durable operations (X-2, X-7): a state machine kept in the database, driven step by step by
+//! whoever is there, until it is done or definitely refused. No leases: two drivers on one step
+//! ask the peer with one request id and save against one version, so the second changes nothing.
+
+use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OperationId},
+    refusal::Refusal,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, Set, Statement,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::{
+    caller::{Call, Caller},
+    clock::real_now,
+    database::{Database, Tx, Work},
+    fault::{Fault, decode_refusal, encode_refusal},
+    page::Page,
+    peer::PeerFault,
+    schedule::Due,
+};
+
+mod row {
+    //! The `operation` table.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "operation")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub operation_id: String,
+        pub kind: String,
+        pub resource_id: String,
+        pub account_id: String,
+        pub state: String,
+        pub step: String,
+        pub state_json: String,
+        pub version: i64,
+        pub accepted_us: i64,
+        pub ended_us: Option<i64>,
+        pub due_us: i64,
+        pub attempts: i32,
+        pub last_error: String,
+        pub result: Option<Vec<u8>>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A state machine over one resource. All operations of a service are one such type, an enum.
+pub trait Operation: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The peers that [`Operation::perform`] may ask.
+    type Peers: Send + Sync + 'static;
+    /// What a step answered.
+    type Outcome: Send + Sync;
+
+    /// What is being done, as clients read it: `PLACE_ORDER`.
+    fn kind(&self) -> &'static str;
+
+    /// The step now due, as clients read it: `CHARGE`. Names the step's request id, so an
+    /// operation passes each step once.
+    fn step(&self) -> &'static str;
+
+    /// Performs the step at a peer, outside any transaction. May be repeated with the same
+    /// `request_id`.
+    fn perform(
+        &self,
+        peers: &Self::Peers,
+        request_id: Uuid,
+    ) -> impl Future<Output = Result<Self::Outcome, PeerFault>> + Send;
+
+    /// Applies the step's outcome, or its definite refusal, to the service's own store.
+    fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Self::Outcome, Refusal>,
+    ) -> impl Future<Output = Result<Progress<Self>, Fault>> + Send;
+}
+
+/// Where an operation stands after a step.
+#[derive(Debug)]
+pub enum Progress<S> {
+    /// Another step is due.
+    Next(S),
+    /// All is done; the encoded response that the request, and every repeat of it, gets.
+    Done(Vec<u8>),
+    /// It was definitely refused and nothing of it stands.
+    Refused(Refusal),
+}
+
+/// How an operation ended, or that it has not.
+#[derive(Debug)]
+pub enum Ending {
+    /// It goes on by itself.
+    Running,
+    /// The encoded response.
+    Done(Vec<u8>),
+    /// The refusal.
+    Refused(Refusal),
+}
+
+/// An operation as clients see it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its id.
+    pub operation_id: OperationId,
+    /// What is being done.
+    pub kind: String,
+    /// The resource it works on; one running operation each.
+    pub resource_id: String,
+    /// Whose resource that is.
+    pub account_id: AccountId,
+    /// `RUNNING`, `DONE` or `REFUSED`.
+    pub state: String,
+    /// The step under way, or the last one.
+    pub step: String,
+    /// Attempts at the present step that got no definite answer.
+    pub attempts: i32,
+    /// What the last such attempt met.
+    pub last_error: String,
+    /// The decision time of the request.
+    pub accepted: Instant,
+    /// When it ended (business time).
+    pub ended: Option<Instant>,
+    /// When it is tried again (real time), while it runs.
+    pub next_attempt: Option<Instant>,
+    /// The refusal that ended it.
+    pub refusal: Option<Refusal>,
+}
+
+/// The first attempt is the accepting call's; the schedule takes over when that one died.
+const HEAD_START: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long an accepting call waits for the end before it answers with what is pending.
+const PATIENCE: Duration = Duration::from_secs(5);
+const RESUMED_AT_ONCE: usize = 16;
+
+/// Begins an operation inside the transaction that accepts its request.
+///
+/// # Errors
+/// OPERATION_IN_PROGRESS when another one runs on the resource (X-7); nothing is changed then.
+pub async fn begin<O: Operation>(
+    tx: &Tx,
+    call: &Call,
+    resource_id: &str,
+    account_id: AccountId,
+    operation: &O,
+) -> Result<OperationId, Fault> {
+    refuse_if_running(tx, resource_id).await?;
+    let operation_id = OperationId::generate();
+    row::ActiveModel {
+        operation_id: Set(operation_id.to_string()),
+        kind: Set(operation.kind().to_owned()),
+        resource_id: Set(resource_id.to_owned()),
+        account_id: Set(account_id.to_string()),
+        state: Set("RUNNING".to_owned()),
+        step: Set(operation.step().to_owned()),
+        state_json: Set(serde_json::to_string(operation).map_err(Fault::internal)?),
+        version: Set(0),
+        accepted_us: Set(call.now.as_micros()),
+        ended_us: Set(None),
+        due_us: Set(real_after(HEAD_START)),
+        attempts: Set(0),
+        last_error: Set(String::new()),
+        result: Set(None),
+    }
+    .insert(tx)
+    .await?;
+    Ok(operation_id)
+}
+
+/// Refuses a change of a resource while an operation runs on it (X-7).
+///
+/// # Errors
+/// OPERATION_IN_PROGRESS with the running operation's id.
+pub async fn refuse_if_running(tx: &Tx, resource_id: &str) -> Result<(), Fault> {
+    match find_running(tx, resource_id).await? {
+        Some(view) => Err(Fault::operation_in_progress(
+            resource_id,
+            &view.operation_id.to_string(),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The operation that runs on a resource.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fault> {
+    row::Entity::find()
+        .filter(row::Column::ResourceId.eq(resource_id))
+        .filter(row::Column::State.eq("RUNNING"))
+        .one(tx)
+        .await?
+        .map(View::try_from)
+        .transpose()
+}
+
+/// The operations that run on some resources, in one query.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list_running(tx: &Tx, resource_ids: &[String]) -> Result<Vec<View>, Fault> {
+    let rows = row::Entity::find()
+        .filter(row::Column::ResourceId.is_in(resource_ids))
+        .filter(row::Column::State.eq("RUNNING"))
+        .all(tx)
+        .await?;
+    rows.into_iter().map(View::try_from).collect()
+}
+
+/// An operation that the caller may see.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find(tx: &Tx, caller: &Caller, id: OperationId) -> Result<Option<View>, Fault> {
+    let mut query = row::Entity::find_by_id(id.to_string());
+    if let Some(accounts) = caller.account_filter() {
+        query = query.filter(row::Column::AccountId.is_in(accounts));
+    }
+    query.one(tx).await?.map(View::try_from).transpose()
+}
+
+/// Operations that the caller may see, newest first, of one resource and state where given.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    tx: &Tx,
+    caller: &Caller,
+    resource_id: Option<&str>,
+    state: Option<&str>,
+    page: &Page,
+) -> Result<(Vec<View>, String), Fault> {
+    let mut wanted = Condition::all()
+        .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
+        .add_option(state.map(|state| row::Column::State.eq(state)))
+        .add_option(page.after_key().map(|id| row::Column::OperationId.lt(id)));
+    if let Some(accounts) = caller.account_filter() {
+        wanted = wanted.add(row::Column::AccountId.is_in(accounts));
+    }
+    let rows = row::Entity::find()
+        .filter(wanted)
+        .order_by_desc(row::Column::OperationId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    let (rows, next) = page.finish(rows, |row| vec![row.operation_id.clone()]);
+    Ok((
+        rows.into_iter()
+            .map(View::try_from)
+            .collect::<Result<_, _>>()?,
+        next,
+    ))
+}
+
+/// The driver of one service's operations.
+pub struct Operations<O: Operation> {
+    database: Database,
+    peers: Arc<O::Peers>,
+    clock: Arc<dyn licet_domain::clock::Clock>,
+    kind: PhantomData<fn() -> O>,
+}
+
+impl<O: Operation> Clone for Operations<O> {
+    fn clone(&self) -> Self {
+        Self {
+            database: self.database.clone(),
+            peers: Arc::clone(&self.peers),
+            clock: Arc::clone(&self.clock),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<O: Operation> Operations<O> {
+    /// A driver over a service's database.
+    pub fn new(
+        database: Database,
+        peers: Arc<O::Peers>,
+        clock: Arc<dyn licet_domain::clock::Clock>,
+    ) -> Self {
+        Self {
+            database,
+            peers,
+            clock,
+            kind: PhantomData,
+        }
+    }
+
+    /// Drives an operation and waits for its end, within the call's deadline. The driving goes on
+    /// when the caller leaves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn finish(&self, id: OperationId, call: &Call) -> Result<Ending, Fault> {
+        let driver = self.clone();
+        let driving = tokio::spawn(async move { driver.drive(id).await });
+        let margin = Duration::from_millis(250);
+        let patience = call
+            .deadline
+            .saturating_duration_since(tokio::time::Instant::now())
+            .saturating_sub(margin)
+            .min(PATIENCE);
+        match tokio::time::timeout(patience, driving).await {
+            Ok(Ok(Ok(_))) | Err(_) => {}
+            Ok(Ok(Err(fault))) => tracing::warn!(%id, ?fault, "driving an operation"),
+            Ok(Err(panic)) => return Err(Fault::internal(panic)),
+        }
+        self.ending(id).await
+    }
+
+    /// Tries an operation again now, whatever its back-off, and answers how it stands.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn retry(&self, id: OperationId, call: &Call) -> Result<Ending, Fault> {
+        self.finish(id, call).await
+    }
+
+    async fn ending(&self, id: OperationId) -> Result<Ending, Fault> {
+        let tx = self.database.read().await?;
+        let row = load(&tx, &id.to_string()).await?;
+        Ok(match (row.state.as_str(), row.result) {
+            ("DONE", result) => Ending::Done(result.unwrap_or_default()),
+            ("REFUSED", Some(refusal)) => Ending::Refused(decode_refusal(&refusal)?),
+            (_, _) => Ending::Running,
+        })
+    }
+
+    /// Drives an operation until it ends or a step gets no definite answer. Answers whether it
+    /// ended here.
+    async fn drive(&self, id: OperationId) -> Result<bool, Fault> {
+        loop {
+            let row = {
+                let tx = self.database.read().await?;
+                load(&tx, &id.to_string()).await?
+            };
+            if row.state != "RUNNING" {
+                return Ok(false);
+            }
+            let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
+            let request_id = Uuid::new_v5(&id.uuid(), state.step().as_bytes());
+            let outcome = match state.perform(&self.peers, request_id).await {
+                Ok(outcome) => Ok(outcome),
+                Err(PeerFault::Refused(refusal)) => Err(*refusal),
+                Err(PeerFault::Unknown(error)) => {
+                    tracing::info!(%id, step = state.step(), error, "a step has no answer yet");
+                    self.database
+                        .transact(&Postpone {
+                            row: &row,
+                            error: &error,
+                        })
+                        .await?;
+                    return Ok(false);
+                }
+            };
+            let now = self.clock.now();
+            let ended = self
+                .database
+                .transact(&Apply {
+                    row: &row,
+                    state: &state,
+                    now,
+                    outcome: &outcome,
+                })
+                .await?;
+            if ended {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl<O: Operation> Due for Operations<O> {
+    fn name(&self) -> &'static str {
+        "resume operations"
+    }
+
+    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+        Box::pin(async move {
+            let ids = {
+                let tx = self.database.read().await?;
+                list_due(&tx, all).await?
+            };
+            let ended = stream::iter(ids)
+                .map(|id| async move {
+                    match self.drive(id).await {
+                        Ok(ended) => u64::from(ended),
+                        Err(fault) => {
+                            tracing::warn!(%id, ?fault, "resuming an operation");
+                            0
+                        }
+                    }
+                })
+                .buffer_unordered(RESUMED_AT_ONCE)
+                .fold(0, |sum, ended| async move { sum + ended })
+                .await;
+            Ok(ended)
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+struct DueRow {
+    operation_id: String,
+}
+
+async fn list_due(tx: &Tx, all: bool) -> Result<Vec<OperationId>, Fault> {
+    let horizon = if all {
+        i64::MAX
+    } else {
+        real_now().as_micros()
+    };
+    let statement = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "SELECT operation_id FROM operation WHERE state = 'RUNNING' AND due_us <= $1 \
+         ORDER BY due_us LIMIT 256",
+        [horizon.into()],
+    );
+    let rows = DueRow::find_by_statement(statement).all(tx).await?;
+    rows.into_iter()
+        .map(|row| row.operation_id.parse().map_err(Fault::internal))
+        .collect()
+}
+
+async fn load(tx: &Tx, id: &str) -> Result<row::Model, Fault> {
+    row::Entity::find_by_id(id)
+        .one(tx)
+        .await?
+        .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
+}
+
+fn real_after(pause: Duration) -> i64 {
+    let pause_us = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+    real_now().as_micros().saturating_add(pause_us)
+}
+
+/// Saves `columns` if the row is still at the version that was read. Answers whether it was.
+async fn save(tx: &Tx, read: &row::Model, columns: row::ActiveModel) -> Result<bool, Fault> {
+    let result = row::Entity::update_many()
+        .set(row::ActiveModel {
+            version: Set(read.version + 1),
+            ..columns
+        })
+        .filter(row::Column::OperationId.eq(&read.operation_id))
+        .filter(row::Column::Version.eq(read.version))
+        .filter(row::Column::State.eq("RUNNING"))
+        .exec(tx)
+        .await?;
+    Ok(result.rows_affected == 1)
+}
+
+/// Notes an attempt without an answer, and when the next one is due.
+struct Postpone<'a> {
+    row: &'a row::Model,
+    error: &'a str,
+}
+
+impl Work for Postpone<'_> {
+    type Answer = ();
+
+    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+        let exponent = u32::try_from(self.row.attempts).unwrap_or(0).min(10);
+        let pause = Duration::from_millis(250)
+            .saturating_mul(1 << exponent)
+            .min(LONGEST_PAUSE);
+        // Lost to another driver: that one has noted its own attempt.
+        save(
+            tx,
+            self.row,
+            row::ActiveModel {
+                attempts: Set(self.row.attempts.saturating_add(1)),
+                last_error: Set(self.error.chars().take(500).collect()),
+                due_us: Set(real_after(pause)),
+                ..Default::default()
+            },
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+struct Apply<'a, O: Operation> {
+    row: &'a row::Model,
+    state: &'a O,
+    now: Instant,
+    outcome: &'a Result<O::Outcome, Refusal>,
+}
+
+impl<O: Operation> Work for Apply<'_, O> {
+    /// Whether the operation has ended.
+    type Answer = bool;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        // The version is taken first: a driver that lost stops here, before it touches the store.
+        if !save(tx, self.row, <row::ActiveModel as Default>::default()).await? {
+            return Ok(false);
+        }
+        let taken = row::Model {
+            version: self.row.version + 1,
+            ..self.row.clone()
+        };
+        let ended = |state: &str, result| row::ActiveModel {
+            state: Set(state.to_owned()),
+            ended_us: Set(Some(self.now.as_micros())),
+            result: Set(Some(result)),
+            attempts: Set(0),
+            last_error: Set(String::new()),
+            ..Default::default()
+        };
+        let (columns, is_end) = match self.state.apply(tx, self.now, self.outcome).await? {
+            Progress::Next(next) => (
+                row::ActiveModel {
+                    step: Set(next.step().to_owned()),
+                    state_json: Set(serde_json::to_string(&next).map_err(Fault::internal)?),
+                    attempts: Set(0),
+                    last_error: Set(String::new()),
+                    due_us: Set(real_after(HEAD_START)),
+                    ..Default::default()
+                },
+                false,
+            ),
+            Progress::Done(response) => (ended("DONE", response), true),
+            Progress::Refused(refusal) => (ended("REFUSED", encode_refusal(&refusal)), true),
+        };
+        if !save(tx, &taken, columns).await? {
+            return Err(Fault::internal("an operation moved under its own lock"));
+        }
+        Ok(is_end)
+    }
+}
+
+impl TryFrom<row::Model> for View {
+    type Error = Fault;
+
+    fn try_from(row: row::Model) -> Result<Self, Fault> {
+        let instant = |micros| {
+            Instant::from_micros(micros).ok_or_else(|| Fault::internal("an instant out of range"))
+        };
+        let running = row.state == "RUNNING";
+        let refusal = match (row.state.as_str(), &row.result) {
+            ("REFUSED", Some(bytes)) => Some(decode_refusal(bytes)?),
+            (_, _) => None,
+        };
+        Ok(Self {
+            operation_id: row.operation_id.parse().map_err(Fault::internal)?,
+            kind: row.kind,
+            resource_id: row.resource_id,
+            account_id: row.account_id.parse().map_err(Fault::internal)?,
+            state: row.state,
+            step: row.step,
+            attempts: row.attempts,
+            last_error: row.last_error,
+            accepted: instant(row.accepted_us)?,
+            ended: row.ended_us.map(instant).transpose()?,
+            next_attempt: if running {
+                Some(instant(row.due_us)?)
+            } else {
+                None
+            },
+            refusal,
+        })
+    }
+}

@@ -1,0 +1,387 @@
+//! Events: written in the transaction that makes the change, moved into one gapless order,
+//! chained by hash, streamed from any position on. The event log is the audit log.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use licet_contracts::events::v1::{
+    Event as EventMessage, StreamEventsRequest, StreamEventsResponse,
+    event_service_server::EventService,
+};
+use licet_domain::{clock::Instant, ids::AccountId};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set, Statement,
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, codegen::BoxStream};
+use uuid::Uuid;
+
+use crate::{
+    caller::{Origin, accept},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    schedule::Due,
+};
+
+/// A change of state, as it is to be remembered.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Type, `licet.billing.invoice.issued.v1`.
+    pub kind: &'a str,
+    /// The resource that changed; events of one resource keep their order.
+    pub resource_id: String,
+    /// Whose resource that is; `None` for what belongs to the installation.
+    pub account_id: Option<AccountId>,
+    /// When it was decided.
+    pub time: Instant,
+    /// Who asked.
+    pub origin: &'a Origin,
+    /// Why: a rule id, or the words of whoever asked.
+    pub why: String,
+    /// What came of it, in a word or a short sentence.
+    pub outcome: String,
+    /// The facts, for programs.
+    pub data: serde_json::Value,
+}
+
+mod outbox_row {
+    //! Events not yet given a position.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "outbox")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub event_id: String,
+        pub r#type: String,
+        pub resource_id: String,
+        pub account_id: String,
+        pub time_us: i64,
+        pub caller: String,
+        pub request_id: String,
+        pub method: String,
+        pub why: String,
+        pub outcome: String,
+        pub data: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod event_row {
+    //! The ordered log.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "event")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        pub event_id: String,
+        pub r#type: String,
+        pub resource_id: String,
+        pub account_id: String,
+        pub time_us: i64,
+        pub caller: String,
+        pub request_id: String,
+        pub method: String,
+        pub why: String,
+        pub outcome: String,
+        pub data: String,
+        pub chain_hash: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Writes an event. Invariant: after the resource's row is locked and last in the transaction, so
+/// that ids of one resource's events are in the order of its changes.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn emit(tx: &Tx, event: Event<'_>) -> Result<(), Fault> {
+    outbox_row::ActiveModel {
+        id: sea_orm::NotSet,
+        event_id: Set(Uuid::now_v7().to_string()),
+        r#type: Set(event.kind.to_owned()),
+        resource_id: Set(event.resource_id),
+        account_id: Set(event
+            .account_id
+            .map_or_else(String::new, |id| id.to_string())),
+        time_us: Set(event.time.as_micros()),
+        caller: Set(event.origin.caller.clone()),
+        request_id: Set(event.origin.request_id.clone()),
+        method: Set(event.origin.method.clone()),
+        why: Set(event.why),
+        outcome: Set(event.outcome),
+        data: Set(event.data.to_string()),
+    }
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+const MOVED_AT_ONCE: u64 = 500;
+/// Key of the advisory lock that lets one instance give positions at a time.
+const MOVER_LOCK: i64 = 0x4c49_4345_5401;
+
+/// Gives waiting events their positions.
+pub(crate) struct Mover {
+    pub(crate) database: Database,
+    pub(crate) moved: Arc<Notify>,
+}
+
+impl Due for Mover {
+    fn name(&self) -> &'static str {
+        "move events"
+    }
+
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+        Box::pin(async move {
+            let waiting = {
+                let tx = self.database.read().await?;
+                outbox_row::Entity::find()
+                    .limit(1)
+                    .one(&tx)
+                    .await?
+                    .is_some()
+            };
+            if !waiting {
+                return Ok(0);
+            }
+            let moved = self.database.transact(&Move).await?;
+            if moved > 0 {
+                self.moved.notify_waiters();
+            }
+            Ok(moved)
+        })
+    }
+}
+
+struct Move;
+
+impl Work for Move {
+    type Answer = u64;
+
+    async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
+        if tx.get_database_backend() == DbBackend::Postgres && !try_mover_lock(tx).await? {
+            return Ok(0);
+        }
+        let waiting = outbox_row::Entity::find()
+            .order_by_asc(outbox_row::Column::Id)
+            .limit(MOVED_AT_ONCE)
+            .all(tx)
+            .await?;
+        let last = event_row::Entity::find()
+            .order_by_desc(event_row::Column::Position)
+            .limit(1)
+            .one(tx)
+            .await?;
+        let (mut position, mut chain_hash) =
+            last.map_or((0, Vec::new()), |event| (event.position, event.chain_hash));
+        let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
+        let mut ordered = Vec::with_capacity(waiting.len());
+        for row in waiting {
+            position += 1;
+            chain_hash = chained(&chain_hash, position, &row);
+            ordered.push(event_row::ActiveModel {
+                position: Set(position),
+                event_id: Set(row.event_id),
+                r#type: Set(row.r#type),
+                resource_id: Set(row.resource_id),
+                account_id: Set(row.account_id),
+                time_us: Set(row.time_us),
+                caller: Set(row.caller),
+                request_id: Set(row.request_id),
+                method: Set(row.method),
+                why: Set(row.why),
+                outcome: Set(row.outcome),
+                data: Set(row.data),
+                chain_hash: Set(chain_hash.clone()),
+            });
+        }
+        if ordered.is_empty() {
+            return Ok(0);
+        }
+        event_row::Entity::insert_many(ordered)
+            .exec_without_returning(tx)
+            .await?;
+        let result = outbox_row::Entity::delete_many()
+            .filter(outbox_row::Column::Id.is_in(ids))
+            .exec(tx)
+            .await?;
+        Ok(result.rows_affected)
+    }
+}
+
+async fn try_mover_lock(tx: &Tx) -> Result<bool, Fault> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        // The schema's own number keeps services that share a database apart.
+        "SELECT pg_try_advisory_xact_lock($1 # hashtext(current_schema())::bigint) AS taken",
+        [MOVER_LOCK.into()],
+    );
+    let row = tx.query_one_raw(statement).await?;
+    Ok(match row {
+        Some(row) => row.try_get("", "taken")?,
+        None => false,
+    })
+}
+
+/// The hash over an event and its predecessor's hash: a changed past shows in every later hash.
+fn chained(previous: &[u8], position: i64, row: &outbox_row::Model) -> Vec<u8> {
+    let facts = serde_json::json!([
+        position,
+        row.event_id,
+        row.r#type,
+        row.resource_id,
+        row.account_id,
+        row.time_us,
+        row.caller,
+        row.request_id,
+        row.method,
+        row.why,
+        row.outcome,
+        row.data,
+    ]);
+    let mut hash = Sha256::new();
+    hash.update(previous);
+    hash.update(facts.to_string().as_bytes());
+    hash.finalize().to_vec()
+}
+
+const READ_AT_ONCE: u64 = 200;
+const POLL: Duration = Duration::from_millis(500);
+
+/// `licet.events.v1.EventService` over one service's log.
+#[derive(Clone)]
+pub(crate) struct EventRpc {
+    pub(crate) database: Database,
+    /// `/licet/billing`: the CloudEvents source.
+    pub(crate) source: String,
+    pub(crate) moved: Arc<Notify>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl EventService for EventRpc {
+    async fn stream_events(
+        &self,
+        request: Request<StreamEventsRequest>,
+    ) -> Result<Response<BoxStream<StreamEventsResponse>>, Status> {
+        let (call, message) = accept(request)?;
+        if message.after_position < 0 {
+            return Err(Fault::invalid("after_position", "must not be negative").into());
+        }
+        let (sender, receiver) = mpsc::channel(64);
+        let reader = self.clone();
+        let accounts = call.caller.account_filter();
+        tokio::spawn(async move {
+            if let Err(fault) = reader.feed(&message, accounts.as_deref(), &sender).await {
+                // A client that left needs no answer.
+                let _ = sender.send(Err(fault.into())).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl EventRpc {
+    async fn feed(
+        mut self,
+        wanted: &StreamEventsRequest,
+        accounts: Option<&[String]>,
+        sender: &mpsc::Sender<Result<StreamEventsResponse, Status>>,
+    ) -> Result<(), Fault> {
+        let mut after = wanted.after_position;
+        loop {
+            // Registered before the read: what is moved in between wakes this reader too.
+            let moved = Arc::clone(&self.moved);
+            let woken = moved.notified();
+            let events = {
+                let tx = self.database.read().await?;
+                list_after(&tx, after, wanted, accounts).await?
+            };
+            let read = events.len() as u64;
+            for event in events {
+                after = event.position;
+                if sender.send(Ok(self.encode(event))).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if read == READ_AT_ONCE {
+                continue;
+            }
+            if !wanted.follow.unwrap_or(true) {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = self.stop.wait_for(|stopped| *stopped) => return Ok(()),
+                () = sender.closed() => return Ok(()),
+                () = woken => {}
+                // Another instance may have moved events that this one was not woken for.
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    fn encode(&self, row: event_row::Model) -> StreamEventsResponse {
+        StreamEventsResponse {
+            position: row.position,
+            chain_hash: row.chain_hash,
+            event: Some(EventMessage {
+                id: row.event_id,
+                source: self.source.clone(),
+                spec_version: "1.0".to_owned(),
+                r#type: row.r#type,
+                subject: row.resource_id,
+                time: Some(prost_types::Timestamp {
+                    seconds: row.time_us.div_euclid(1_000_000),
+                    nanos: i32::try_from(row.time_us.rem_euclid(1_000_000) * 1000)
+                        .unwrap_or_default(),
+                }),
+                data_content_type: "application/json".to_owned(),
+                text_data: row.data,
+                account_id: row.account_id,
+                caller: row.caller,
+                request_id: row.request_id,
+                method: row.method,
+                why: row.why,
+                outcome: row.outcome,
+            }),
+        }
+    }
+}
+
+async fn list_after(
+    tx: &Tx,
+    after: i64,
+    wanted: &StreamEventsRequest,
+    accounts: Option<&[String]>,
+) -> Result<Vec<event_row::Model>, Fault> {
+    let mut filter = Condition::all().add(event_row::Column::Position.gt(after));
+    if !wanted.types.is_empty() {
+        filter = filter.add(event_row::Column::Type.is_in(&wanted.types));
+    }
+    if !wanted.resource_ids.is_empty() {
+        filter = filter.add(event_row::Column::ResourceId.is_in(&wanted.resource_ids));
+    }
+    if let Some(accounts) = accounts {
+        filter = filter.add(event_row::Column::AccountId.is_in(accounts));
+    }
+    Ok(event_row::Entity::find()
+        .filter(filter)
+        .order_by_asc(event_row::Column::Position)
+        .limit(READ_AT_ONCE)
+        .all(tx)
+        .await?)
+}

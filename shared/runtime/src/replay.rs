@@ -1,0 +1,278 @@
+//! `request_id` (BL-2): the same id with the same body gets the first answer again, a definite
+//! refusal included; with another body it is refused. Malformed requests and faults leave no record.
+
+use licet_contracts::Mutation;
+use licet_domain::{
+    clock::Instant,
+    ids::OperationId,
+    refusal::{Reason, Refusal},
+};
+use prost::Message;
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement, TransactionTrait};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    caller::Call,
+    clock::real_now,
+    database::{Database, Tx, Work},
+    fault::{Fault, decode_refusal, encode_refusal},
+};
+
+/// What accepting a request came to.
+#[derive(Debug)]
+pub enum Accepted<A> {
+    /// The work is done.
+    Done(A),
+    /// The work goes on as a durable operation; repeats of the request join it.
+    Operation(OperationId),
+}
+
+/// Runs `work` at most once for the message's `request_id` and answers every repeat alike.
+///
+/// # Errors
+/// What the work answered; [`Reason::RequestIdReused`] for another body under the same id.
+pub async fn once<M, W, R>(
+    database: &Database,
+    call: &Call,
+    message: &M,
+    work: &W,
+    encode: impl Fn(W::Answer) -> R + Sync,
+) -> Result<R, Fault>
+where
+    M: Mutation,
+    W: Work,
+    R: Message + Default,
+{
+    let to_outcome = |answer| Outcome::Answer(encode(answer).encode_to_vec());
+    match settle(database, call, message, work, &to_outcome).await? {
+        Outcome::Answer(body) => decode_answer(&body),
+        Outcome::Operation(id) => Err(Fault::internal(format!(
+            "{} was recorded as operation {id} and is not one",
+            call.method
+        ))),
+        Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
+    }
+}
+
+/// As [`once`], for work that may go on as a durable operation.
+///
+/// # Errors
+/// As [`once`].
+pub async fn accept<M, A, W, R>(
+    database: &Database,
+    call: &Call,
+    message: &M,
+    work: &W,
+    encode: impl Fn(A) -> R + Sync,
+) -> Result<Accepted<R>, Fault>
+where
+    M: Mutation,
+    A: Send,
+    W: Work<Answer = Accepted<A>>,
+    R: Message + Default,
+{
+    let to_outcome = |answer| match answer {
+        Accepted::Done(answer) => Outcome::Answer(encode(answer).encode_to_vec()),
+        Accepted::Operation(id) => Outcome::Operation(id),
+    };
+    match settle(database, call, message, work, &to_outcome).await? {
+        Outcome::Answer(body) => Ok(Accepted::Done(decode_answer(&body)?)),
+        Outcome::Operation(id) => Ok(Accepted::Operation(id)),
+        Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
+    }
+}
+
+/// Removes records older than `before`, a chunk at a time. Answers how many went.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn prune(database: &Database, before: Instant) -> Result<u64, Fault> {
+    database.transact(&Prune { before }).await
+}
+
+async fn settle<M, W, F>(
+    database: &Database,
+    call: &Call,
+    message: &M,
+    work: &W,
+    to_outcome: &F,
+) -> Result<Outcome, Fault>
+where
+    M: Mutation,
+    W: Work,
+    F: Fn(W::Answer) -> Outcome + Sync,
+{
+    let request_id: Uuid = message
+        .request_id()
+        .parse()
+        .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
+    let mut body = message.clone();
+    body.clear_request_id();
+    let recorded = Recorded {
+        caller: &call.caller.name,
+        method: call.method,
+        request_id: request_id.to_string(),
+        fingerprint: Sha256::digest(body.encode_to_vec()).to_vec(),
+        work,
+        to_outcome,
+    };
+    database.transact(&recorded).await
+}
+
+fn decode_answer<R: Message + Default>(body: &[u8]) -> Result<R, Fault> {
+    R::decode(body).map_err(|error| Fault::internal(format!("stored answer: {error}")))
+}
+
+/// How a request was settled, as the record keeps it.
+enum Outcome {
+    Answer(Vec<u8>),
+    Refusal(Vec<u8>),
+    Operation(OperationId),
+}
+
+impl Outcome {
+    fn from_row(row: Row) -> Result<Self, Fault> {
+        let body = row.body.unwrap_or_default();
+        match row.outcome.as_str() {
+            "ANSWER" => Ok(Self::Answer(body)),
+            "REFUSAL" => Ok(Self::Refusal(body)),
+            "OPERATION" => row
+                .operation_id
+                .and_then(|id| id.parse().ok())
+                .map(Self::Operation)
+                .ok_or_else(|| Fault::internal("a replay record names no operation")),
+            other => Err(Fault::internal(format!("a replay record is {other}"))),
+        }
+    }
+}
+
+struct Recorded<'a, W, F> {
+    caller: &'a str,
+    method: &'a str,
+    request_id: String,
+    fingerprint: Vec<u8>,
+    work: &'a W,
+    to_outcome: &'a F,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    fingerprint: Vec<u8>,
+    outcome: String,
+    body: Option<Vec<u8>>,
+    operation_id: Option<String>,
+}
+
+impl<W, F> Recorded<'_, W, F> {
+    fn statement(&self, tx: &Tx, sql: &str, more: Vec<sea_orm::Value>) -> Statement {
+        let mut values: Vec<sea_orm::Value> = vec![
+            self.caller.into(),
+            self.method.into(),
+            self.request_id.clone().into(),
+        ];
+        values.extend(more);
+        Statement::from_sql_and_values(tx.get_database_backend(), sql, values)
+    }
+
+    /// Invariant: this is the transaction's first statement. A rival with the same id waits here
+    /// until the first attempt is settled, so a delayed one cannot act after its retry was refused.
+    async fn claim(&self, tx: &Tx) -> Result<bool, Fault> {
+        let insert = "INSERT INTO replay \
+            (caller, method, request_id, fingerprint, outcome, recorded_us) \
+            VALUES ($1, $2, $3, $4, 'OPEN', $5) ON CONFLICT DO NOTHING";
+        let values = vec![
+            self.fingerprint.clone().into(),
+            real_now().as_micros().into(),
+        ];
+        let result = tx.execute_raw(self.statement(tx, insert, values)).await?;
+        Ok(result.rows_affected() == 1)
+    }
+
+    async fn first_outcome(&self, tx: &Tx) -> Result<Outcome, Fault> {
+        let select = "SELECT fingerprint, outcome, body, operation_id FROM replay \
+            WHERE caller = $1 AND method = $2 AND request_id = $3";
+        let row = Row::find_by_statement(self.statement(tx, select, vec![]))
+            .one(tx)
+            .await?
+            .ok_or_else(|| Fault::internal("a replay record vanished under its key"))?;
+        if row.fingerprint != self.fingerprint {
+            return Err(Refusal::new(
+                Reason::RequestIdReused,
+                format!(
+                    "request_id {} was used for another {} request; take a new one",
+                    self.request_id, self.method
+                ),
+            )
+            .with("request_id", &self.request_id)
+            .into());
+        }
+        Outcome::from_row(row)
+    }
+
+    async fn keep(&self, tx: &Tx, outcome: &Outcome) -> Result<(), Fault> {
+        let (kind, body, operation_id) = match outcome {
+            Outcome::Answer(body) => ("ANSWER", Some(body.clone()), None),
+            Outcome::Refusal(body) => ("REFUSAL", Some(body.clone()), None),
+            Outcome::Operation(id) => ("OPERATION", None, Some(id.to_string())),
+        };
+        let update = "UPDATE replay SET outcome = $4, body = $5, operation_id = $6 \
+            WHERE caller = $1 AND method = $2 AND request_id = $3";
+        let values = vec![kind.into(), body.into(), operation_id.into()];
+        tx.execute_raw(self.statement(tx, update, values)).await?;
+        Ok(())
+    }
+}
+
+impl<W: Work, F: Fn(W::Answer) -> Outcome + Sync> Work for Recorded<'_, W, F> {
+    type Answer = Outcome;
+
+    async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
+        if !self.claim(tx).await? {
+            return self.first_outcome(tx).await;
+        }
+        let inner = tx.begin().await?;
+        match self.work.run(&inner).await {
+            Ok(answer) => {
+                inner.commit().await?;
+                let outcome = (self.to_outcome)(answer);
+                self.keep(tx, &outcome).await?;
+                Ok(outcome)
+            }
+            Err(Fault::Refused(refusal)) => {
+                // The work is undone; that it was refused stays.
+                inner.rollback().await?;
+                let outcome = Outcome::Refusal(encode_refusal(&refusal));
+                self.keep(tx, &outcome).await?;
+                Ok(outcome)
+            }
+            Err(fault) => {
+                inner.rollback().await?;
+                Err(fault)
+            }
+        }
+    }
+}
+
+struct Prune {
+    before: Instant,
+}
+
+impl Work for Prune {
+    type Answer = u64;
+
+    async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
+        // A record stays as long as the operation that may repeat its request.
+        let delete = "DELETE FROM replay WHERE (caller, method, request_id) IN (\
+            SELECT caller, method, request_id FROM replay WHERE recorded_us < $1 \
+            AND NOT EXISTS (SELECT 1 FROM operation \
+                WHERE operation.operation_id = replay.operation_id AND state = 'RUNNING') \
+            ORDER BY recorded_us LIMIT 1000)";
+        let statement = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            delete,
+            [self.before.as_micros().into()],
+        );
+        Ok(tx.execute_raw(statement).await?.rows_affected())
+    }
+}

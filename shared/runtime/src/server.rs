@@ -1,0 +1,248 @@
+//! Listeners: a service's routes behind the guard, with health, reflection, events and, where it is
+//! on, the test clock; and a drain with an end.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use licet_contracts::{
+    FILE_DESCRIPTOR_SET, METHODS, clock::v1::clock_service_server::ClockServiceServer,
+    events::v1::event_service_server::EventServiceServer,
+};
+use licet_domain::clock::Clock;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore, watch},
+    task::JoinHandle,
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{service::RoutesBuilder, transport::Server};
+use tonic_reflection::server::Builder as Reflection;
+
+use crate::{
+    clock::{ClockRpc, SystemClock, TestClock},
+    config::Limits,
+    database::Database,
+    guard::GuardLayer,
+    outbox::{EventRpc, Mover},
+    schedule::{self, Due, PruneReplay, Settle},
+};
+
+/// The largest message taken or given, in bytes; every generated server is built with it.
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// A service ready to be served.
+pub struct Service {
+    /// `billing`: the area in package names and in the events' source.
+    pub name: &'static str,
+    /// The gRPC services of its contract.
+    pub routes: RoutesBuilder,
+    /// Its schema, for events and replay.
+    pub database: Database,
+    /// Work of its own that time makes due.
+    pub due: Vec<Arc<dyn Due>>,
+}
+
+/// What the services of one suite share: time.
+#[derive(Clone)]
+pub struct Suite {
+    /// The clock that decisions are made by.
+    pub clock: Arc<dyn Clock>,
+    test_clock: Option<Arc<TestClock>>,
+    settle: Settle,
+}
+
+impl Suite {
+    /// A suite on the system's clock.
+    #[must_use]
+    pub fn on_system_clock() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            test_clock: None,
+            settle: Settle::default(),
+        }
+    }
+
+    /// A suite on a test clock: development only.
+    #[must_use]
+    pub fn on_test_clock(clock: Arc<TestClock>) -> Self {
+        Self {
+            clock: clock.clone(),
+            test_clock: Some(clock),
+            settle: Settle::default(),
+        }
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Without transport security only this machine may connect.
+    #[error(
+        "{0} is not a loopback address; connections are not encrypted, so Licet listens on \
+         loopback only"
+    )]
+    NotLoopback(SocketAddr),
+    /// The listener or the reflection data failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The contract's descriptors cannot be served.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    scheduled: Vec<JoinHandle<()>>,
+    drain: Duration,
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops taking calls, waits for those under way, at most as long as the drain allows.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        // A single silent connection would hold a graceful shutdown for ever.
+        if tokio::time::timeout(self.drain, &mut self.serving)
+            .await
+            .is_err()
+        {
+            tracing::warn!(address = %self.address, "calls were still under way after the drain");
+            self.serving.abort();
+        }
+        for work in self.scheduled {
+            // Every piece of due work may be cut at any point: it is taken up again at the start.
+            work.abort();
+        }
+    }
+}
+
+/// Serves `service` on `listener` until it is shut down.
+///
+/// # Errors
+/// When the listener is not on loopback, or the reflection data cannot be built.
+pub async fn start(
+    service: Service,
+    listener: TcpListener,
+    limits: &Limits,
+    suite: &Suite,
+) -> Result<Running, StartError> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        return Err(StartError::NotLoopback(address));
+    }
+    let (stop, stopped) = watch::channel(false);
+    let moved = Arc::new(Notify::new());
+    let mut due = service.due;
+    due.push(Arc::new(Mover {
+        database: service.database.clone(),
+        moved: Arc::clone(&moved),
+    }));
+    due.push(Arc::new(PruneReplay {
+        database: service.database.clone(),
+        next_us: std::sync::atomic::AtomicI64::new(0),
+    }));
+    suite.settle.add(&due);
+
+    let mut routes = service.routes;
+    routes.add_service(
+        EventServiceServer::new(EventRpc {
+            database: service.database,
+            source: format!("/licet/{}", service.name),
+            moved,
+            stop: stopped.clone(),
+        })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES),
+    );
+    if let Some(clock) = &suite.test_clock {
+        routes.add_service(ClockServiceServer::new(ClockRpc::new(
+            Arc::clone(clock),
+            suite.settle.clone(),
+        )));
+    }
+    let names = served_names(service.name, suite.test_clock.is_some());
+    add_reflection(&mut routes, &names)?;
+    let (reporter, health) = tonic_health::server::health_reporter();
+    for name in names.iter().map(String::as_str).chain([""]) {
+        reporter
+            .set_service_status(name, tonic_health::ServingStatus::Serving)
+            .await;
+    }
+    routes.add_service(health);
+
+    let guard = GuardLayer {
+        clock: Arc::clone(&suite.clock),
+        permits: Arc::new(Semaphore::new(limits.max_calls)),
+        longest_call: limits.longest_call(),
+    };
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_max_header_list_size(16 << 10)
+        .layer(guard)
+        .add_routes(routes.routes());
+    let mut signal = stopped.clone();
+    let serving = tokio::spawn(async move {
+        let told = async move {
+            let _ = signal.wait_for(|stopped| *stopped).await;
+        };
+        let listener = TcpListenerStream::new(listener);
+        if let Err(error) = server.serve_with_incoming_shutdown(listener, told).await {
+            tracing::error!(%error, "the listener failed");
+        }
+    });
+    let scheduled = due
+        .into_iter()
+        .map(|due| tokio::spawn(schedule::run(due, stopped.clone())))
+        .collect();
+    Ok(Running {
+        address,
+        stop,
+        serving,
+        scheduled,
+        drain: limits.drain(),
+    })
+}
+
+/// The services of the contract that this server has, whole packages of it.
+fn served_names(area: &str, has_test_clock: bool) -> Vec<String> {
+    let own = format!("/licet.{}.", area.replace('-', ""));
+    let mut names: Vec<String> = METHODS
+        .iter()
+        .map(|method| method.path)
+        .filter(|path| {
+            path.starts_with(&own)
+                || path.starts_with("/licet.events.")
+                || (has_test_clock && path.starts_with("/licet.clock."))
+        })
+        .filter_map(|path| path.trim_start_matches('/').split_once('/'))
+        .map(|(service, _)| service.to_owned())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn add_reflection(
+    routes: &mut RoutesBuilder,
+    names: &[String],
+) -> Result<(), tonic_reflection::server::Error> {
+    let configure = || {
+        let start = Reflection::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.health.v1.Health");
+        names.iter().fold(start, Reflection::with_service_name)
+    };
+    routes.add_service(configure().build_v1()?);
+    routes.add_service(configure().build_v1alpha()?);
+    Ok(())
+}
