@@ -6,8 +6,8 @@ use std::{future::Future, path::PathBuf, str::FromStr, time::Duration};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait,
@@ -98,16 +98,13 @@ impl Database {
             }
             Location::Postgres { url, schema } => {
                 let pool = sea_orm::Database::connect(postgres_options(url, schema)).await?;
-                let quoted = schema.replace('"', "\"\"");
-                pool.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\""))
-                    .await?;
                 Self {
                     writer: pool.clone(),
                     reader: pool,
                 }
             }
         };
-        database.migrate(migrations).await?;
+        database.migrate(location, migrations).await?;
         Ok(database)
     }
 
@@ -187,7 +184,7 @@ impl Database {
         }
     }
 
-    async fn migrate(&self, migrations: &[Migration]) -> Result<(), DbErr> {
+    async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<(), DbErr> {
         let own = Migration {
             name: "runtime_0001",
             sql: include_str!("schema.sql"),
@@ -205,14 +202,31 @@ impl Database {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             })
             .await?;
-        if self.backend() == DbBackend::Postgres {
+        if let Location::Postgres { schema, .. } = location {
             // Instances start at the same time: the second waits here and finds nothing to do.
             tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 .await?;
+            create_schema(&tx, schema).await?;
         }
         all.up(&tx, None).await?;
         tx.commit().await
     }
+}
+
+/// Creates the schema where it is absent. A role that owns an existing one may lack the right to
+/// create others, and `CREATE SCHEMA IF NOT EXISTS` asks for that right first.
+async fn create_schema(tx: &Tx, schema: &str) -> Result<(), DbErr> {
+    let exists = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT 1 FROM pg_namespace WHERE nspname = $1",
+        [schema.into()],
+    );
+    if tx.query_one_raw(exists).await?.is_none() {
+        let quoted = schema.replace('"', "\"\"");
+        tx.execute_unprepared(&format!("CREATE SCHEMA \"{quoted}\""))
+            .await?;
+    }
+    Ok(())
 }
 
 fn sqlite_options(path: &std::path::Path, connections: u32) -> ConnectOptions {

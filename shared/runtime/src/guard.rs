@@ -162,12 +162,14 @@ where
     } = admitted;
     let (method, deadline) = (call.method, call.deadline);
     request.extensions_mut().insert(call);
-    let handler = tokio::spawn(AREA.scope(area, async move { inner.call(request).await }));
+    // The handler keeps the permit: one that outlives its deadline still counts as a call.
+    let handler =
+        tokio::spawn(AREA.scope(area, async move { (inner.call(request).await, permit) }));
     match tokio::time::timeout_at(deadline, handler).await {
-        Ok(Ok(Ok(response))) if is_bare_unimplemented(response.headers()) => {
+        Ok(Ok((Ok(response), _))) if is_bare_unimplemented(response.headers()) => {
             Status::from(not_served(method)).into_http()
         }
-        Ok(Ok(Ok(response))) => {
+        Ok(Ok((Ok(response), permit))) => {
             let sleep = stream_deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
             response.map(|inner| {
                 Body::new(Guarded {
@@ -178,7 +180,7 @@ where
                 })
             })
         }
-        Ok(Ok(Err(never))) => match never {},
+        Ok(Ok((Err(never), _))) => match never {},
         Ok(Err(panic)) => {
             internal_status(&format!("{method} panicked: {}", text_of(panic))).into_http()
         }

@@ -116,6 +116,22 @@ fn reads_the_facts_from_pem_and_der() {
     assert_eq!(parsed.not_after, at("2026-07-01T00:00:00Z"));
 }
 
+/// A subject may be empty, and its strings of an old type.
+#[test]
+fn reads_odd_subjects() {
+    let mut params = params("a");
+    params.distinguished_name = DistinguishedName::new();
+    let parsed = only(self_signed(&params).der());
+    assert_eq!((parsed.subject.as_str(), parsed.common_name), ("", None));
+    assert!(parsed.sans.is_empty());
+    let name = rcgen::string::BmpString::try_from("Žižkov").unwrap();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, rcgen::DnValue::BmpString(name));
+    let parsed = only(self_signed(&params).der());
+    assert_eq!(parsed.common_name.as_deref(), Some("Žižkov"));
+}
+
 /// MD-9, SL-1: both ends of the validity are inside, so it lasts and counts one second more.
 #[test]
 fn md9_validity_is_inclusive() {
