@@ -21,7 +21,13 @@ use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::{caller::accept, fault::Fault, field::Fields, schedule::Settle};
+use crate::{
+    caller::accept,
+    fault::Fault,
+    field::Fields,
+    schedule::Settle,
+    wire::{decode_time, encode_time},
+};
 
 /// Real time: what replay retention, back-off, deadlines and telemetry keep, whatever the test
 /// clock says.
@@ -171,14 +177,6 @@ impl ClockRpc {
     }
 }
 
-fn timestamp(instant: Instant) -> prost_types::Timestamp {
-    let micros = instant.as_micros();
-    prost_types::Timestamp {
-        seconds: micros.div_euclid(1_000_000),
-        nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or_default(),
-    }
-}
-
 #[tonic::async_trait]
 impl ClockService for ClockRpc {
     async fn get_time(
@@ -187,7 +185,7 @@ impl ClockService for ClockRpc {
     ) -> Result<Response<GetTimeResponse>, Status> {
         let offset_us = self.clock.offset_us();
         Ok(Response::new(GetTimeResponse {
-            current_time: Some(timestamp(self.clock.now())),
+            current_time: Some(encode_time(self.clock.now())),
             is_test_clock: true,
             offset: Some(prost_types::Duration {
                 seconds: offset_us.div_euclid(1_000_000),
@@ -205,8 +203,8 @@ impl ClockService for ClockRpc {
         let Advance { before, after } = self.clock.advance(request_id, target)?;
         self.settle.run().await?;
         Ok(Response::new(AdvanceTimeResponse {
-            previous_time: Some(timestamp(before)),
-            current_time: Some(timestamp(after)),
+            previous_time: Some(encode_time(before)),
+            current_time: Some(encode_time(after)),
         }))
     }
 }
@@ -234,17 +232,10 @@ fn decode_advance(message: &AdvanceTimeRequest) -> Result<(Uuid, Target), Fault>
                 Some(_) | None => Err(fields.note("duration", "must be at least a microsecond")),
             }
         }
-        Some(By::ToTime(time)) => {
-            let instant = time
-                .seconds
-                .checked_mul(1_000_000)
-                .and_then(|micros| micros.checked_add(i64::from(time.nanos / 1000)))
-                .and_then(Instant::from_micros);
-            match instant {
-                Some(instant) => Ok(Box::new(move |_| Some(instant))),
-                None => Err(fields.note("to_time", "is beyond the calendar")),
-            }
-        }
+        Some(By::ToTime(time)) => match decode_time(time) {
+            Ok(instant) => Ok(Box::new(move |_| Some(instant))),
+            Err(error) => Err(fields.note("to_time", error)),
+        },
     };
     fields.build(|| Ok((request_id?, target?)))
 }

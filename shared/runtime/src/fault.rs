@@ -15,17 +15,22 @@ use uuid::Uuid;
 use crate::database::is_contention;
 
 /// Why a call gives no answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The request is malformed: every violation, each with the path as the client wrote it.
+    #[error("malformed: {0:?}")]
     Invalid(Vec<FieldViolation>),
     /// A definite refusal by the rules: nothing was done, and asking again changes nothing.
+    #[error("refused: {0}")]
     Refused(Box<Refusal>),
     /// Nothing was decided; the same request may pass later.
+    #[error("{}", .0.message)]
     Passing(Box<Passing>),
     /// The database gave this transaction up for another; run again by the runtime.
+    #[error("lost a race for the database: {0}")]
     Contention(DbErr),
     /// A defect or a broken dependency. The text is for the log alone.
+    #[error("{0}")]
     Internal(String),
 }
 

@@ -3,7 +3,9 @@
 
 use std::{fmt::Display, str::FromStr};
 
+use licet_contracts::Mutation;
 use tonic_types::FieldViolation;
+use uuid::Uuid;
 
 use crate::fault::Fault;
 
@@ -69,6 +71,21 @@ impl Fields {
         } else {
             self.required(path, text).map(Some)
         }
+    }
+
+    /// The id that names the attempt (BL-2); not looked at where nothing is to be changed.
+    pub fn request_id(&mut self, message: &impl Mutation) {
+        if !message.is_validate_only() && message.request_id().parse::<Uuid>().is_err() {
+            self.note("request_id", "must be a UUID");
+        }
+    }
+
+    /// A number that must not be negative.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn count(&mut self, path: &str, count: i32) -> Field<u32> {
+        u32::try_from(count).map_err(|_| self.note(path, "must not be negative"))
     }
 
     /// Free text for people: any but control characters, at most [`MAX_TEXT_BYTES`].

@@ -16,3 +16,4 @@ pub mod replay;
 pub mod schedule;
 pub mod server;
 pub mod telemetry;
+pub mod wire;

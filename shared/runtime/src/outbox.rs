@@ -23,6 +23,7 @@ use crate::{
     database::{Database, Tx, Work},
     fault::Fault,
     schedule::Due,
+    wire::encode_time,
 };
 
 /// A change of state, as it is to be remembered.
@@ -344,11 +345,7 @@ impl EventRpc {
                 spec_version: "1.0".to_owned(),
                 r#type: row.r#type,
                 subject: row.resource_id,
-                time: Some(prost_types::Timestamp {
-                    seconds: row.time_us.div_euclid(1_000_000),
-                    nanos: i32::try_from(row.time_us.rem_euclid(1_000_000) * 1000)
-                        .unwrap_or_default(),
-                }),
+                time: Instant::from_micros(row.time_us).map(encode_time),
                 data_content_type: "application/json".to_owned(),
                 text_data: row.data,
                 account_id: row.account_id,

@@ -1,0 +1,73 @@
+//! The contract's messages to requests and back: parsed here, judged elsewhere. What several nouns
+//! share stands in this file.
+
+pub(crate) mod account;
+pub(crate) mod invoice;
+pub(crate) mod line;
+pub(crate) mod price;
+pub(crate) mod product;
+pub(crate) mod quote;
+pub(crate) mod refund;
+
+use chrono::TimeDelta;
+use licet_contracts::types::v1 as types;
+use licet_domain::Instant;
+use licet_runtime::{
+    caller::Call,
+    field::{Field, Fields},
+    wire::decode_time,
+};
+use prost_types::Timestamp;
+
+/// The longest text for people, in characters.
+const MAX_NAME_CHARS: usize = 200;
+
+/// By how much another instance's clock may be ahead of ours (T-5).
+const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// An instant as of which a caller wants something decided (T-3): absent, it is now; only those who
+/// resume what was accepted earlier may give one, and none from the future. What lies ahead by no
+/// more than clocks differ is taken as it is, so that time does not run back (T-5).
+pub(crate) fn decode_as_of(
+    fields: &mut Fields,
+    call: &Call,
+    path: &str,
+    message: Option<&Timestamp>,
+) -> Field<Instant> {
+    let Some(given) = fields.optional_message(path, message, decode_time)? else {
+        return Ok(call.now);
+    };
+    if !call
+        .caller
+        .has_any(&[types::Role::Operator, types::Role::Service])
+    {
+        return Err(fields.note(path, "may be given by OPERATOR and SERVICE only"));
+    }
+    if call
+        .now
+        .checked_add(MAX_CLOCK_LEAD)
+        .is_some_and(|furthest| given > furthest)
+    {
+        return Err(fields.note(path, format!("must not be after now, {}", call.now)));
+    }
+    Ok(given)
+}
+
+/// A text for people of at most 200 characters, which may be empty.
+pub(crate) fn decode_name(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
+    let text = fields.text(path, text)?;
+    if text.chars().count() > MAX_NAME_CHARS {
+        return Err(fields.note(path, format!("is longer than {MAX_NAME_CHARS} characters")));
+    }
+    Ok(text)
+}
+
+/// As [`decode_name`], and not empty.
+pub(crate) fn decode_required_name(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
+    let name = decode_name(fields, path, text)?;
+    if name.is_empty() {
+        Err(fields.note(path, "is required"))
+    } else {
+        Ok(name)
+    }
+}

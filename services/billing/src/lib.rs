@@ -1,0 +1,83 @@
+//! Billing: the catalogue, accounts and their ledger, quotes, invoices and refunds. The one service
+//! that computes an amount or moves money; it calls no other service.
+
+mod convert;
+mod queries;
+mod rpc;
+mod rules;
+mod store;
+mod use_cases;
+
+use licet_contracts::billing::v1::{
+    account_service_server::AccountServiceServer, catalog_service_server::CatalogServiceServer,
+    invoice_service_server::InvoiceServiceServer, quote_service_server::QuoteServiceServer,
+    refund_service_server::RefundServiceServer,
+};
+use licet_runtime::{
+    database::{Database, Location},
+    fault::Fault,
+    server::{MAX_MESSAGE_BYTES, Service},
+};
+use tonic::service::RoutesBuilder;
+
+/// What Billing needs to run.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where its schema is kept; brought up to date when the service is built.
+    pub location: Location,
+}
+
+/// Builds the service, ready to be served.
+///
+/// # Errors
+/// When the database cannot be opened, or its schema not brought up to date.
+pub async fn build(deps: Deps) -> Result<Service, Fault> {
+    let database = Database::open(&deps.location, &store::migrations()).await?;
+    let mut routes = RoutesBuilder::default();
+    macro_rules! serve {
+        ($server:ident, $rpc:expr) => {
+            routes.add_service(
+                $server::new($rpc)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            )
+        };
+    }
+    let service = || database.clone();
+    serve!(
+        CatalogServiceServer,
+        rpc::catalog_service::CatalogRpc {
+            database: service()
+        }
+    );
+    serve!(
+        AccountServiceServer,
+        rpc::account_service::AccountRpc {
+            database: service()
+        }
+    );
+    serve!(
+        QuoteServiceServer,
+        rpc::quote_service::QuoteRpc {
+            database: service()
+        }
+    );
+    serve!(
+        InvoiceServiceServer,
+        rpc::invoice_service::InvoiceRpc {
+            database: service()
+        }
+    );
+    serve!(
+        RefundServiceServer,
+        rpc::refund_service::RefundRpc {
+            database: service()
+        }
+    );
+    Ok(Service {
+        name: "billing",
+        routes,
+        database,
+        due: Vec::new(),
+    })
+}

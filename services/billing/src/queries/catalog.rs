@@ -1,0 +1,87 @@
+//! Products and prices as of an instant.
+
+use licet_domain::{Currency, Instant, ProductId};
+use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+
+use crate::{
+    rules::{
+        catalog::{ProductKind, ProductVersion},
+        not_found,
+        prices::PriceList,
+    },
+    store,
+};
+
+/// Which version of a product is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// The one in force at the instant.
+    InForce(Instant),
+    /// The one of that number, in force or not.
+    Version(u32),
+}
+
+/// The version, or NOT_FOUND.
+pub(crate) async fn get_product(
+    database: &Database,
+    product_id: &ProductId,
+    selection: Selection,
+) -> Result<ProductVersion, Fault> {
+    let tx = database.read().await?;
+    let id = product_id.as_str();
+    match selection {
+        Selection::InForce(at) => {
+            let found = store::catalog::find_in_force(&tx, product_id, at).await?;
+            Ok(found.ok_or_else(|| not_found("product", id).with("as_of_time", at))?)
+        }
+        Selection::Version(version) => {
+            let found = store::catalog::find_version(&tx, product_id, version).await?;
+            Ok(found.ok_or_else(|| not_found("product", id).with("version", version))?)
+        }
+    }
+}
+
+/// A page of products in the versions in force, and the next one's token.
+pub(crate) async fn list_products(
+    database: &Database,
+    call: &Call,
+    kind: Option<ProductKind>,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<ProductVersion>, String), Fault> {
+    let filter = format!("products {}", kind.map_or("", ProductKind::as_str));
+    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let tx = database.read().await?;
+    let rows = store::catalog::list_in_force(&tx, kind, &page).await?;
+    Ok(page.finish(rows, |version| vec![version.product_id.as_str().to_owned()]))
+}
+
+/// A page of a product's price lists in force, and the next one's token; or NOT_FOUND. `at`: as of
+/// then; `None`: as of the listing's beginning.
+pub(crate) async fn list_prices(
+    database: &Database,
+    call: &Call,
+    product_id: &ProductId,
+    currency: Option<Currency>,
+    at: Option<Instant>,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<PriceList>, String), Fault> {
+    let id = product_id.as_str();
+    let filter = format!(
+        "prices {id} {} {}",
+        currency.map_or("", |currency| currency.code()),
+        at.map_or_else(String::new, |at| at.to_string())
+    );
+    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let tx = database.read().await?;
+    if store::catalog::find_version(&tx, product_id, 1)
+        .await?
+        .is_none()
+    {
+        return Err(not_found("product", id).into());
+    }
+    let at = at.unwrap_or(page.as_of);
+    let rows = store::catalog::list_lists_in_force(&tx, product_id, currency, at, &page).await?;
+    Ok(page.finish(rows, |list| vec![list.currency.code().to_owned()]))
+}

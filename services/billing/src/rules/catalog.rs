@@ -1,0 +1,374 @@
+//! What the catalogue accepts of a product and its versions: sane limits, and never a change of the
+//! past (BL-8).
+
+use licet_domain::{
+    clock::Instant,
+    ids::ProductId,
+    refusal::{Reason, Refusal},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{proration::Convention, refund::RefundPolicy, worded};
+
+worded! {
+    /// What a product is.
+    ProductKind {
+        /// A certificate for one name.
+        SingleDomain = "SINGLE_DOMAIN",
+        /// A certificate for several names.
+        MultiDomain = "MULTI_DOMAIN",
+        /// A quota of SANs.
+        SanLicense = "SAN_LICENSE",
+    }
+}
+
+/// The rules of sale that an order keeps from the day it is bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    /// How the rest of a term is counted.
+    pub(crate) convention: Convention,
+    /// AL-4: full refund up to and including this many days after the first issuance.
+    pub(crate) full_refund_days: u32,
+    /// AL-4: no refund after this many days.
+    pub(crate) no_refund_days: u32,
+    /// MD-10: a renewal opens this many days before the end.
+    pub(crate) renewal_opens_days: u32,
+    /// MD-10: and closes this many days after it.
+    pub(crate) renewal_closes_days: u32,
+    /// MD-7: hours after which a superseded certificate counts as revoked; `None`: never.
+    pub(crate) superseded_after_hours: Option<u32>,
+    /// MD-9: hours by which a certificate may outlive its order's term.
+    pub(crate) outlive_tolerance_hours: u32,
+}
+
+impl Policy {
+    /// The part that AL-4 needs.
+    pub(crate) fn refund(&self) -> RefundPolicy {
+        RefundPolicy {
+            full_refund_days: self.full_refund_days,
+            no_refund_days: self.no_refund_days,
+        }
+    }
+}
+
+worded! {
+    /// Which table of longest certificate validity a product obeys (MD-9).
+    ValidityLimits {
+        /// That of publicly trusted TLS.
+        PublicTls = "PUBLIC_TLS",
+        /// No limit.
+        Unlimited = "NONE",
+    }
+}
+
+/// What a product version says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Product {
+    /// Never changes from version to version.
+    pub(crate) kind: ProductKind,
+    /// For people.
+    pub(crate) display_name: String,
+    /// Rank among products (SL-10).
+    pub(crate) tier: u32,
+    /// The terms it is sold for, in months, ascending.
+    pub(crate) term_months: Vec<u32>,
+    /// Standard names that the certificate's price covers, the common name among them.
+    pub(crate) included_domains: u32,
+    /// The most names on an order, the common name among them.
+    pub(crate) max_domains: u32,
+    /// The most additional licences on an order (AL-1).
+    pub(crate) max_additional_licenses: u32,
+    /// Whether wildcard names may stand on an order.
+    pub(crate) wildcards_allowed: bool,
+    /// MD-9; catalogue data, never pinned.
+    pub(crate) validity_limits: ValidityLimits,
+    /// Pinned when sold.
+    pub(crate) policy: Policy,
+}
+
+/// A product as of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProductVersion {
+    /// The readable id.
+    pub(crate) product_id: ProductId,
+    /// From 1, without a gap.
+    pub(crate) version: u32,
+    /// New sales use it from here on.
+    pub(crate) effective: Instant,
+    /// When it was written down.
+    pub(crate) recorded: Instant,
+    /// What it says.
+    pub(crate) product: Product,
+}
+
+const MAX_TERM_MONTHS: u32 = 120;
+const MAX_DOMAINS: u32 = 1_000;
+const MAX_ADDITIONAL_LICENSES: u32 = 10_000;
+const MAX_POLICY_DAYS: u32 = 3_650;
+const MAX_POLICY_HOURS: u32 = 8_760;
+
+/// Everything about a product that cannot stand, as the field's path within it and a sentence.
+pub(crate) fn problems(product: &Product) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let mut check = |path: &'static str, holds: bool, sentence: String| {
+        if !holds {
+            found.push((path, sentence));
+        }
+    };
+    let months = &product.term_months;
+    check(
+        "term_months",
+        !months.is_empty(),
+        "must name at least one term".to_owned(),
+    );
+    check(
+        "term_months",
+        months
+            .iter()
+            .all(|months| (1..=MAX_TERM_MONTHS).contains(months)),
+        format!("must each be 1 to {MAX_TERM_MONTHS}"),
+    );
+    check(
+        "term_months",
+        months.windows(2).all(|pair| pair[0] < pair[1]),
+        "must not repeat a term".to_owned(),
+    );
+    check(
+        "included_domains",
+        product.included_domains >= 1,
+        "must be at least 1: the common name".to_owned(),
+    );
+    check(
+        "max_domains",
+        (product.included_domains..=MAX_DOMAINS).contains(&product.max_domains),
+        format!("must be at least included_domains and at most {MAX_DOMAINS}"),
+    );
+    check(
+        "max_domains",
+        product.kind != ProductKind::SingleDomain || product.max_domains == 1,
+        "must be 1 for a SINGLE_DOMAIN product".to_owned(),
+    );
+    check(
+        "max_additional_licenses",
+        product.max_additional_licenses <= MAX_ADDITIONAL_LICENSES,
+        format!("must be at most {MAX_ADDITIONAL_LICENSES}"),
+    );
+    policy_problems(&product.policy, &mut check);
+    found
+}
+
+fn policy_problems(policy: &Policy, check: &mut impl FnMut(&'static str, bool, String)) {
+    for (path, days) in [
+        ("policy.full_refund_days", policy.full_refund_days),
+        ("policy.no_refund_after_days", policy.no_refund_days),
+        ("policy.renewal_open_days", policy.renewal_opens_days),
+        ("policy.renewal_grace_days", policy.renewal_closes_days),
+    ] {
+        check(
+            path,
+            days <= MAX_POLICY_DAYS,
+            format!("must be at most {MAX_POLICY_DAYS}"),
+        );
+    }
+    check(
+        "policy.no_refund_after_days",
+        policy.no_refund_days >= policy.full_refund_days,
+        "must not be less than full_refund_days".to_owned(),
+    );
+    for (path, hours) in [
+        (
+            "policy.supersede.after_hours",
+            policy.superseded_after_hours.unwrap_or(0),
+        ),
+        (
+            "policy.outlive_tolerance_hours",
+            policy.outlive_tolerance_hours,
+        ),
+    ] {
+        check(
+            path,
+            hours <= MAX_POLICY_HOURS,
+            format!("must be at most {MAX_POLICY_HOURS}"),
+        );
+    }
+}
+
+/// A catalogue change takes effect now or later (BL-8).
+///
+/// # Errors
+/// EFFECTIVE_TIME_IN_PAST.
+pub(crate) fn check_effective(effective: Instant, now: Instant) -> Result<(), Refusal> {
+    if effective >= now {
+        return Ok(());
+    }
+    Err(effective_in_past(
+        effective,
+        now,
+        &format!("it is {now} already"),
+    ))
+}
+
+/// A new version keeps the product's kind and does not come into force before the newest one.
+///
+/// # Errors
+/// PRODUCT_KIND_MISMATCH, EFFECTIVE_TIME_IN_PAST.
+pub(crate) fn check_update(
+    newest: &ProductVersion,
+    product: &Product,
+    effective: Instant,
+    now: Instant,
+) -> Result<(), Refusal> {
+    let (kept, given) = (newest.product.kind, product.kind);
+    if kept != given {
+        return Err(kind_mismatch(
+            &newest.product_id,
+            kept,
+            &format!("it cannot become {}", given.as_str()),
+        ));
+    }
+    check_effective(effective, now)?;
+    if effective < newest.effective {
+        let why = format!(
+            "version {} takes effect at {}",
+            newest.version, newest.effective
+        );
+        return Err(effective_in_past(effective, now, &why));
+    }
+    Ok(())
+}
+
+/// TERM_NOT_SOLD: the version has no term of that many months.
+pub(crate) fn term_not_sold(version: &ProductVersion, months: u32) -> Refusal {
+    let sold: Vec<String> = version
+        .product
+        .term_months
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let id = version.product_id.as_str();
+    Refusal::new(
+        Reason::TermNotSold,
+        format!(
+            "{id} is sold for {} months, not for {months}",
+            sold.join(", ")
+        ),
+    )
+    .with("product_id", id)
+    .with("term_months", months)
+    .with("sold", sold.join(","))
+}
+
+/// PRODUCT_KIND_MISMATCH: what was asked does not fit the product's kind.
+pub(crate) fn kind_mismatch(product_id: &ProductId, kind: ProductKind, why: &str) -> Refusal {
+    Refusal::new(
+        Reason::ProductKindMismatch,
+        format!(
+            "{} is of kind {}: {why}",
+            product_id.as_str(),
+            kind.as_str()
+        ),
+    )
+    .with("product_id", product_id.as_str())
+    .with("kind", kind.as_str())
+}
+
+/// EFFECTIVE_TIME_IN_PAST (BL-8).
+pub(super) fn effective_in_past(effective: Instant, now: Instant, why: &str) -> Refusal {
+    Refusal::new(
+        Reason::EffectiveTimeInPast,
+        format!("a change at {effective} would rewrite what may have been sold: {why}"),
+    )
+    .with("effective_time", effective)
+    .with("now", now)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A product as the tests of this folder need it: 1 and 12 months, five names at most.
+    pub(crate) fn product(kind: ProductKind) -> Product {
+        Product {
+            kind,
+            display_name: "Multi-domain DV".to_owned(),
+            tier: 1,
+            term_months: vec![1, 12],
+            included_domains: 1,
+            max_domains: 5,
+            max_additional_licenses: 10,
+            wildcards_allowed: true,
+            validity_limits: ValidityLimits::PublicTls,
+            policy: Policy {
+                convention: Convention::Monthly,
+                full_refund_days: 25,
+                no_refund_days: 30,
+                renewal_opens_days: 90,
+                renewal_closes_days: 30,
+                superseded_after_hours: Some(72),
+                outlive_tolerance_hours: 24,
+            },
+        }
+    }
+
+    pub(crate) fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    /// Version 2 of such a product, in force from February 2026.
+    pub(crate) fn version(kind: ProductKind) -> ProductVersion {
+        ProductVersion {
+            product_id: "some-product".parse().unwrap(),
+            version: 2,
+            effective: at("2026-02-01T00:00:00Z"),
+            recorded: at("2026-01-01T00:00:00Z"),
+            product: product(kind),
+        }
+    }
+
+    #[test]
+    fn product_limits() {
+        assert_eq!(problems(&product(ProductKind::MultiDomain)), []);
+        let mut bad = product(ProductKind::SingleDomain);
+        bad.term_months = vec![0, 12, 12];
+        bad.included_domains = 0;
+        bad.max_additional_licenses = 10_001;
+        bad.policy.no_refund_days = 24;
+        bad.policy.superseded_after_hours = Some(8_761);
+        let paths: Vec<_> = problems(&bad).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(
+            paths,
+            [
+                "term_months",
+                "term_months",
+                "included_domains",
+                "max_domains",
+                "max_additional_licenses",
+                "policy.no_refund_after_days",
+                "policy.supersede.after_hours",
+            ]
+        );
+    }
+
+    /// BL-8: versions follow each other in time and keep the product's kind.
+    #[test]
+    fn updates() {
+        let version = version(ProductKind::MultiDomain);
+        let past = Some(Reason::EffectiveTimeInPast);
+        let product = product(ProductKind::MultiDomain);
+        let update = |effective: &str, now: &str| {
+            check_update(&version, &product, at(effective), at(now))
+                .err()
+                .map(|r| r.reason)
+        };
+        assert_eq!(update("2026-02-01T00:00:00Z", "2026-01-15T00:00:00Z"), None);
+        assert_eq!(update("2026-01-20T00:00:00Z", "2026-01-15T00:00:00Z"), past);
+        assert_eq!(update("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"), past);
+        let now = at("2026-03-01T00:00:00Z");
+        let single = Product {
+            kind: ProductKind::SingleDomain,
+            ..product.clone()
+        };
+        let changed = check_update(&version, &single, now, now);
+        assert_eq!(changed.unwrap_err().reason, Reason::ProductKindMismatch);
+    }
+}

@@ -1,0 +1,118 @@
+//! The decisions of Billing: plain values in, a decision or a refusal out, time a parameter.
+//! Nothing here may know of the store, the contract or the runtime.
+
+pub(crate) mod account;
+pub(crate) mod catalog;
+pub(crate) mod charge;
+pub(crate) mod credit;
+pub(crate) mod ledger;
+pub(crate) mod prices;
+pub(crate) mod proration;
+pub(crate) mod quote;
+pub(crate) mod refund;
+
+use licet_domain::{
+    clock::Instant,
+    money::{Currency, MoneyError},
+    refusal::{Reason, Refusal},
+};
+
+/// Declares an enum together with the word by which the store keeps each of its values.
+macro_rules! worded {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// The word that the store and the explanations use.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(format!(
+                        concat!("`{}` is not a word for ", stringify!($name)), other
+                    )),
+                }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let word = <String as serde::Deserialize>::deserialize(from)?;
+                word.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use worded;
+
+/// What an impossible sum means to a client (M-4): CURRENCY_MISMATCH where two currencies met,
+/// AMOUNT_OUT_OF_RANGE for everything that does not fit.
+pub(crate) fn sum_refused(currency: Currency, error: &MoneyError) -> Refusal {
+    if let MoneyError::CurrencyMismatch { left, right } = error {
+        return currency_mismatch(*left, *right);
+    }
+    Refusal::new(
+        Reason::AmountOutOfRange,
+        format!(
+            "an amount in {} passes the largest that is kept",
+            currency.code()
+        ),
+    )
+    .with("currency", currency.code())
+}
+
+/// CURRENCY_MISMATCH (M-4): `given` came where the account's `expected` was needed.
+pub(crate) fn currency_mismatch(expected: Currency, given: Currency) -> Refusal {
+    Refusal::new(
+        Reason::CurrencyMismatch,
+        format!(
+            "the account is kept in {}, and {} was given",
+            expected.code(),
+            given.code()
+        ),
+    )
+    .with("expected", expected.code())
+    .with("given", given.code())
+}
+
+/// TERM_ENDED (P-1): nothing changes in a term that is over.
+pub(crate) fn term_ended(end: Instant, change_time: Instant) -> Refusal {
+    Refusal::new(
+        Reason::TermEnded,
+        format!("the term ended at {end}, and the change is of {change_time}"),
+    )
+    .with("end_time", end)
+    .with("change_time", change_time)
+}
+
+/// NOT_FOUND: there is no such thing, or none that the caller sees.
+pub(crate) fn not_found(resource: &str, id: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
+        .with("resource", resource)
+        .with("id", id)
+}
+
+/// ALREADY_EXISTS: the id that the caller chose is taken.
+pub(crate) fn already_exists(resource: &str, id: impl std::fmt::Display) -> Refusal {
+    Refusal::new(
+        Reason::AlreadyExists,
+        format!("there is a {resource} {id} already"),
+    )
+    .with("resource", resource)
+    .with("id", id)
+}

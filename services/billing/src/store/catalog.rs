@@ -1,0 +1,325 @@
+//! Products, their versions and price lists. A version or list is written once; what is in force
+//! at an instant is the newest one that took effect by then (BL-8).
+
+use licet_domain::{clock::Instant, ids::ProductId, money::Currency};
+use licet_runtime::{database::Tx, fault::Fault, page::Page};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set,
+    sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement},
+};
+
+use super::{from_json, instant, parsed, signed, to_json, unsigned};
+use crate::rules::{
+    catalog::{ProductKind, ProductVersion},
+    prices::PriceList,
+};
+
+mod product_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "product")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) product_id: String,
+        pub(super) kind: String,
+        pub(super) recorded_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod version_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "product_version")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) product_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) version: i32,
+        pub(super) effective_us: i64,
+        pub(super) recorded_us: i64,
+        pub(super) product: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod list_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "price_list")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) product_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) currency: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) effective_us: i64,
+        pub(super) recorded_us: i64,
+        pub(super) prices: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Adds a product; answers false when its id is taken.
+pub(crate) async fn insert_product(tx: &Tx, first: &ProductVersion) -> Result<bool, Fault> {
+    let product = product_row::ActiveModel {
+        product_id: Set(first.product_id.as_str().to_owned()),
+        kind: Set(first.product.kind.as_str().to_owned()),
+        recorded_us: Set(first.recorded.as_micros()),
+    };
+    let inserted = product_row::Entity::insert(product)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    insert_version(tx, first).await?;
+    Ok(true)
+}
+
+/// Adds a version of a product that is locked by [`lock_newest`].
+pub(crate) async fn insert_version(tx: &Tx, version: &ProductVersion) -> Result<(), Fault> {
+    version_row::ActiveModel {
+        product_id: Set(version.product_id.as_str().to_owned()),
+        version: Set(signed("version", version.version)?),
+        effective_us: Set(version.effective.as_micros()),
+        recorded_us: Set(version.recorded.as_micros()),
+        product: Set(to_json("product", &version.product)?),
+    }
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// The newest version, in force or not, with the product locked against other changes.
+pub(crate) async fn lock_newest(
+    tx: &Tx,
+    product_id: &ProductId,
+) -> Result<Option<ProductVersion>, Fault> {
+    let id = product_id.as_str();
+    let locked = product_row::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(tx)
+        .await?;
+    if locked.is_none() {
+        return Ok(None);
+    }
+    let newest = version_row::Entity::find()
+        .filter(version_row::Column::ProductId.eq(id))
+        .order_by_desc(version_row::Column::Version)
+        .one(tx)
+        .await?;
+    newest.as_ref().map(decode_version).transpose()
+}
+
+/// The version of that number, in force or not.
+pub(crate) async fn find_version(
+    tx: &Tx,
+    product_id: &ProductId,
+    version: u32,
+) -> Result<Option<ProductVersion>, Fault> {
+    let Ok(version) = i32::try_from(version) else {
+        return Ok(None);
+    };
+    let key = (product_id.as_str().to_owned(), version);
+    let found = version_row::Entity::find_by_id(key).one(tx).await?;
+    found.as_ref().map(decode_version).transpose()
+}
+
+/// The version in force at `at`.
+pub(crate) async fn find_in_force(
+    tx: &Tx,
+    product_id: &ProductId,
+    at: Instant,
+) -> Result<Option<ProductVersion>, Fault> {
+    let found = version_row::Entity::find()
+        .filter(version_row::Column::ProductId.eq(product_id.as_str()))
+        .filter(version_row::Column::EffectiveUs.lte(at.as_micros()))
+        .order_by_desc(version_row::Column::Version)
+        .one(tx)
+        .await?;
+    found.as_ref().map(decode_version).transpose()
+}
+
+/// Every version of the products.
+pub(crate) async fn list_versions(
+    tx: &Tx,
+    product_ids: &[&str],
+) -> Result<Vec<ProductVersion>, Fault> {
+    let rows = version_row::Entity::find()
+        .filter(version_row::Column::ProductId.is_in(product_ids.iter().copied()))
+        .all(tx)
+        .await?;
+    rows.iter().map(decode_version).collect()
+}
+
+/// A page of products by id, each in the version in force at the page's as-of time.
+pub(crate) async fn list_in_force(
+    tx: &Tx,
+    kind: Option<ProductKind>,
+    page: &Page,
+) -> Result<Vec<ProductVersion>, Fault> {
+    let mut filter = Condition::all().add(
+        Expr::col((version_row::Entity, version_row::Column::Version))
+            .eq(Expr::SubQuery(None, Box::new(newest_by(page.as_of).into()))),
+    );
+    if let Some(after) = page.after_key() {
+        filter = filter.add(version_row::Column::ProductId.gt(after));
+    }
+    if let Some(kind) = kind {
+        let of_kind = Query::select()
+            .column(product_row::Column::ProductId)
+            .from(product_row::Entity)
+            .and_where(Expr::col(product_row::Column::Kind).eq(kind.as_str()))
+            .to_owned();
+        filter = filter.add(version_row::Column::ProductId.in_subquery(of_kind));
+    }
+    let rows = version_row::Entity::find()
+        .filter(filter)
+        .order_by_asc(version_row::Column::ProductId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    rows.iter().map(decode_version).collect()
+}
+
+/// The number of the version in force at `at`, of the product of the enclosing query's row.
+fn newest_by(at: Instant) -> SelectStatement {
+    let inner = Alias::new("newest");
+    Query::select()
+        .expr(Expr::col((inner.clone(), version_row::Column::Version)).max())
+        .from_as(version_row::Entity, inner.clone())
+        .and_where(
+            Expr::col((inner.clone(), version_row::Column::ProductId))
+                .equals((version_row::Entity, version_row::Column::ProductId)),
+        )
+        .and_where(Expr::col((inner, version_row::Column::EffectiveUs)).lte(at.as_micros()))
+        .to_owned()
+}
+
+/// Adds a price list to a product that is locked by [`lock_newest`].
+pub(crate) async fn insert_list(tx: &Tx, list: &PriceList) -> Result<(), Fault> {
+    list_row::ActiveModel {
+        product_id: Set(list.product_id.as_str().to_owned()),
+        currency: Set(list.currency.code().to_owned()),
+        effective_us: Set(list.effective.as_micros()),
+        recorded_us: Set(list.recorded.as_micros()),
+        prices: Set(to_json("prices", &list.prices)?),
+    }
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// When the newest list of that currency takes effect.
+pub(crate) async fn find_newest_list_time(
+    tx: &Tx,
+    product_id: &ProductId,
+    currency: Currency,
+) -> Result<Option<Instant>, Fault> {
+    let newest = list_row::Entity::find()
+        .filter(list_row::Column::ProductId.eq(product_id.as_str()))
+        .filter(list_row::Column::Currency.eq(currency.code()))
+        .order_by_desc(list_row::Column::EffectiveUs)
+        .one(tx)
+        .await?;
+    newest
+        .map(|row| instant("effective_us", row.effective_us))
+        .transpose()
+}
+
+/// Every list of the products in one currency that took effect by `until`.
+pub(crate) async fn list_price_lists(
+    tx: &Tx,
+    product_ids: &[&str],
+    currency: Currency,
+    until: Instant,
+) -> Result<Vec<PriceList>, Fault> {
+    let rows = list_row::Entity::find()
+        .filter(list_row::Column::ProductId.is_in(product_ids.iter().copied()))
+        .filter(list_row::Column::Currency.eq(currency.code()))
+        .filter(list_row::Column::EffectiveUs.lte(until.as_micros()))
+        .all(tx)
+        .await?;
+    rows.iter().map(decode_list).collect()
+}
+
+/// A page of one product's lists in force at `at`, by currency.
+pub(crate) async fn list_lists_in_force(
+    tx: &Tx,
+    product_id: &ProductId,
+    currency: Option<Currency>,
+    at: Instant,
+    page: &Page,
+) -> Result<Vec<PriceList>, Fault> {
+    let inner = Alias::new("newest");
+    let newest = Query::select()
+        .expr(Expr::col((inner.clone(), list_row::Column::EffectiveUs)).max())
+        .from_as(list_row::Entity, inner.clone())
+        .and_where(
+            Expr::col((inner.clone(), list_row::Column::ProductId))
+                .equals((list_row::Entity, list_row::Column::ProductId)),
+        )
+        .and_where(
+            Expr::col((inner.clone(), list_row::Column::Currency))
+                .equals((list_row::Entity, list_row::Column::Currency)),
+        )
+        .and_where(Expr::col((inner, list_row::Column::EffectiveUs)).lte(at.as_micros()))
+        .to_owned();
+    let mut filter = Condition::all()
+        .add(list_row::Column::ProductId.eq(product_id.as_str()))
+        .add(
+            Expr::col((list_row::Entity, list_row::Column::EffectiveUs))
+                .eq(Expr::SubQuery(None, Box::new(newest.into()))),
+        );
+    if let Some(currency) = currency {
+        filter = filter.add(list_row::Column::Currency.eq(currency.code()));
+    }
+    if let Some(after) = page.after_key() {
+        filter = filter.add(list_row::Column::Currency.gt(after));
+    }
+    let rows = list_row::Entity::find()
+        .filter(filter)
+        .order_by_asc(list_row::Column::Currency)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    rows.iter().map(decode_list).collect()
+}
+
+fn decode_version(row: &version_row::Model) -> Result<ProductVersion, Fault> {
+    Ok(ProductVersion {
+        product_id: parsed("product_id", &row.product_id)?,
+        version: unsigned("version", row.version)?,
+        effective: instant("effective_us", row.effective_us)?,
+        recorded: instant("recorded_us", row.recorded_us)?,
+        product: from_json("product", &row.product)?,
+    })
+}
+
+fn decode_list(row: &list_row::Model) -> Result<PriceList, Fault> {
+    Ok(PriceList {
+        product_id: parsed("product_id", &row.product_id)?,
+        currency: parsed("currency", &row.currency)?,
+        effective: instant("effective_us", row.effective_us)?,
+        recorded: instant("recorded_us", row.recorded_us)?,
+        prices: from_json("prices", &row.prices)?,
+    })
+}

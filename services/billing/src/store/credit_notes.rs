@@ -1,0 +1,160 @@
+//! Credit notes and their lines: written once, never changed (BL-3).
+
+use std::collections::BTreeMap;
+
+use licet_domain::{AccountId, InvoiceId, Money};
+use licet_runtime::{caller::Caller, database::Tx, fault::Fault, page::Page};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+
+use super::{in_scope, instant, money, numbers::SELLER, on_page, parsed, signed, unsigned};
+use crate::rules::credit::{CreditNote, LineCredit};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "credit_note")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) credit_note_id: String,
+        pub(super) seller: String,
+        pub(super) number: i64,
+        pub(super) invoice_id: String,
+        pub(super) currency: String,
+        pub(super) total_minor: i64,
+        pub(super) reason: String,
+        pub(super) issued_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod line_row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "credit_note_line")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) credit_note_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) line_number: i32,
+        pub(super) amount_minor: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Issues credit notes; none at all is fine.
+pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let rows = notes.iter().map(|note| row::ActiveModel {
+        account_id: Set(note.account_id.to_string()),
+        credit_note_id: Set(note.credit_note_id.to_string()),
+        seller: Set(SELLER.to_owned()),
+        number: Set(note.number),
+        invoice_id: Set(note.invoice_id.to_string()),
+        currency: Set(note.total.currency().code().to_owned()),
+        total_minor: Set(note.total.minor()),
+        reason: Set(note.reason.clone()),
+        issued_us: Set(note.issued.as_micros()),
+    });
+    row::Entity::insert_many(rows)
+        .exec_without_returning(tx)
+        .await?;
+    let mut lines = Vec::new();
+    for note in notes {
+        for line in &note.lines {
+            lines.push(line_row::ActiveModel {
+                account_id: Set(note.account_id.to_string()),
+                credit_note_id: Set(note.credit_note_id.to_string()),
+                line_number: Set(signed("line_number", line.line_number)?),
+                amount_minor: Set(line.amount.minor()),
+            });
+        }
+    }
+    line_row::Entity::insert_many(lines)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// A page of the credit notes that the caller sees, by time of issue.
+pub(crate) async fn list(
+    tx: &Tx,
+    caller: &Caller,
+    account_id: Option<AccountId>,
+    invoice_id: Option<InvoiceId>,
+    page: &Page,
+) -> Result<Vec<CreditNote>, Fault> {
+    let mut filter = in_scope(caller, row::Column::AccountId).add(on_page(
+        page,
+        row::Column::IssuedUs,
+        row::Column::CreditNoteId,
+    )?);
+    if let Some(account_id) = account_id {
+        filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
+    }
+    if let Some(invoice_id) = invoice_id {
+        filter = filter.add(row::Column::InvoiceId.eq(invoice_id.to_string()));
+    }
+    let rows = row::Entity::find()
+        .filter(filter)
+        .order_by_asc(row::Column::IssuedUs)
+        .order_by_asc(row::Column::CreditNoteId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    let ids = rows.iter().map(|row| row.credit_note_id.as_str());
+    let lines = line_row::Entity::find()
+        .filter(line_row::Column::CreditNoteId.is_in(ids))
+        .order_by_asc(line_row::Column::LineNumber)
+        .all(tx)
+        .await?;
+    let mut by_note: BTreeMap<String, Vec<line_row::Model>> = BTreeMap::new();
+    for line in lines {
+        by_note
+            .entry(line.credit_note_id.clone())
+            .or_default()
+            .push(line);
+    }
+    rows.into_iter()
+        .map(|row| {
+            let lines = by_note.remove(&row.credit_note_id).unwrap_or_default();
+            decode(row, &lines)
+        })
+        .collect()
+}
+
+fn decode(row: row::Model, lines: &[line_row::Model]) -> Result<CreditNote, Fault> {
+    let total = money(&row.currency, row.total_minor)?;
+    let lines: Result<Vec<_>, Fault> = lines
+        .iter()
+        .map(|line| {
+            Ok(LineCredit {
+                line_number: unsigned("line_number", line.line_number)?,
+                amount: Money::from_minor(total.currency(), line.amount_minor),
+            })
+        })
+        .collect();
+    Ok(CreditNote {
+        credit_note_id: parsed("credit_note_id", &row.credit_note_id)?,
+        number: row.number,
+        account_id: parsed("account_id", &row.account_id)?,
+        invoice_id: parsed("invoice_id", &row.invoice_id)?,
+        lines: lines?,
+        total,
+        reason: row.reason,
+        issued: instant("issued_us", row.issued_us)?,
+    })
+}

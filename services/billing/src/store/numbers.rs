@@ -1,0 +1,68 @@
+//! The gapless number series of the seller (BL-8). Taken last before what bears the number is
+//! written: whoever takes one makes every other charge wait until the transaction ends.
+
+use licet_runtime::{database::Tx, fault::Fault};
+use sea_orm::{
+    EntityTrait, Set,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "number_series")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) seller: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) series: String,
+        pub(super) last_number: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The one seller of an installation.
+pub(crate) const SELLER: &str = "licet";
+
+/// What is numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Series {
+    /// Invoices.
+    Invoice,
+    /// Credit notes.
+    CreditNote,
+}
+
+impl Series {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "INVOICE",
+            Self::CreditNote => "CREDIT_NOTE",
+        }
+    }
+}
+
+/// Takes the next `count` numbers and answers the first of them.
+pub(crate) async fn take(tx: &Tx, series: Series, count: usize) -> Result<i64, Fault> {
+    let count = i64::try_from(count).map_err(Fault::internal)?;
+    let advanced = Expr::col((row::Entity, row::Column::LastNumber)).add(count);
+    let fresh = row::ActiveModel {
+        seller: Set(SELLER.to_owned()),
+        series: Set(series.as_str().to_owned()),
+        last_number: Set(count),
+    };
+    let taken = row::Entity::insert(fresh)
+        .on_conflict(
+            OnConflict::columns([row::Column::Seller, row::Column::Series])
+                .value(row::Column::LastNumber, advanced)
+                .to_owned(),
+        )
+        .exec_with_returning(tx)
+        .await?;
+    Ok(taken.last_number - count + 1)
+}

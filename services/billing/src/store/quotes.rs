@@ -1,0 +1,114 @@
+//! Kept quotes. Only the invoice that a quote becomes is ever written into its row.
+
+use licet_domain::ids::{InvoiceId, QuoteId};
+use licet_runtime::{caller::Caller, database::Tx, fault::Fault};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set, sea_query::Expr,
+};
+
+use super::{
+    from_json, in_scope, instant, money, parsed, parsed_if, subject, subject_columns, to_json,
+};
+use crate::rules::charge::Quote;
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "quote")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) quote_id: String,
+        pub(super) pin: String,
+        pub(super) resource_id: Option<String>,
+        pub(super) term_index: Option<i32>,
+        pub(super) currency: String,
+        pub(super) total_minor: i64,
+        pub(super) lines: String,
+        pub(super) decision_us: i64,
+        pub(super) expire_us: i64,
+        pub(super) invoice_id: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Keeps a quote under `quote_id`.
+pub(crate) async fn insert(tx: &Tx, quote_id: QuoteId, quote: &Quote) -> Result<(), Fault> {
+    let (resource_id, term_index) = subject_columns(quote.subject.as_ref())?;
+    row::ActiveModel {
+        account_id: Set(quote.account_id.to_string()),
+        quote_id: Set(quote_id.to_string()),
+        pin: Set(quote.pin.clone()),
+        resource_id: Set(resource_id),
+        term_index: Set(term_index),
+        currency: Set(quote.total.currency().code().to_owned()),
+        total_minor: Set(quote.total.minor()),
+        lines: Set(to_json("lines", &quote.lines)?),
+        decision_us: Set(quote.decision.as_micros()),
+        expire_us: Set(quote.expires.as_micros()),
+        invoice_id: Set(None),
+    }
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// The quote, if the caller sees its account.
+pub(crate) async fn find(
+    tx: &Tx,
+    caller: &Caller,
+    quote_id: QuoteId,
+) -> Result<Option<Quote>, Fault> {
+    let found = row::Entity::find_by_id(quote_id.to_string())
+        .filter(in_scope(caller, row::Column::AccountId))
+        .one(tx)
+        .await?;
+    found.map(decode).transpose()
+}
+
+/// As [`find`], locked until the transaction ends, so that it is charged once at most.
+pub(crate) async fn lock(
+    tx: &Tx,
+    caller: &Caller,
+    quote_id: QuoteId,
+) -> Result<Option<Quote>, Fault> {
+    let found = row::Entity::find_by_id(quote_id.to_string())
+        .filter(in_scope(caller, row::Column::AccountId))
+        .lock_exclusive()
+        .one(tx)
+        .await?;
+    found.map(decode).transpose()
+}
+
+/// Notes the invoice that a locked quote became.
+pub(crate) async fn set_charged(
+    tx: &Tx,
+    quote_id: QuoteId,
+    invoice_id: InvoiceId,
+) -> Result<(), Fault> {
+    row::Entity::update_many()
+        .col_expr(row::Column::InvoiceId, Expr::value(invoice_id.to_string()))
+        .filter(row::Column::QuoteId.eq(quote_id.to_string()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+fn decode(row: row::Model) -> Result<Quote, Fault> {
+    Ok(Quote {
+        quote_id: Some(parsed("quote_id", &row.quote_id)?),
+        account_id: parsed("account_id", &row.account_id)?,
+        pin: row.pin,
+        subject: subject(row.resource_id, row.term_index)?,
+        lines: from_json("lines", &row.lines)?,
+        total: money(&row.currency, row.total_minor)?,
+        decision: instant("decision_us", row.decision_us)?,
+        expires: instant("expire_us", row.expire_us)?,
+        invoice_id: parsed_if("invoice_id", row.invoice_id.as_deref())?,
+    })
+}

@@ -1,0 +1,163 @@
+//! Refunds: one for each subject of an account.
+
+use licet_domain::{AccountId, Instant, Money, RefundId};
+use licet_runtime::{caller::Caller, database::Tx, fault::Fault, page::Page};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set,
+};
+
+use super::{
+    from_json, in_scope, instant, instant_if, money, on_page, parsed, signed, to_json, unsigned,
+};
+use crate::rules::{
+    charge::Subject,
+    refund::{Refund, RefundDecision, RefundState},
+};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "refund")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) refund_id: String,
+        pub(super) resource_id: String,
+        pub(super) term_index: i32,
+        pub(super) state: String,
+        pub(super) currency: String,
+        pub(super) creditable_minor: i64,
+        pub(super) refunded_minor: i64,
+        pub(super) explanation: String,
+        pub(super) first_issuance_us: Option<i64>,
+        pub(super) full_until_us: Option<i64>,
+        pub(super) review_until_us: Option<i64>,
+        pub(super) decision_us: i64,
+        pub(super) credit_note_ids: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Keeps a refund under `refund_id`.
+pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Result<(), Fault> {
+    let decision = &refund.decision;
+    let ids: Vec<String> = refund
+        .credit_note_ids
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    row::ActiveModel {
+        account_id: Set(refund.account_id.to_string()),
+        refund_id: Set(refund_id.to_string()),
+        resource_id: Set(refund.subject.resource_id.clone()),
+        term_index: Set(signed("term_index", refund.subject.term_index)?),
+        state: Set(decision.state.as_str().to_owned()),
+        currency: Set(refund.creditable.currency().code().to_owned()),
+        creditable_minor: Set(refund.creditable.minor()),
+        refunded_minor: Set(refund.refunded.minor()),
+        explanation: Set(decision.explanation.clone()),
+        first_issuance_us: Set(refund.first_issuance.map(Instant::as_micros)),
+        full_until_us: Set(decision.full_until.map(Instant::as_micros)),
+        review_until_us: Set(decision.review_until.map(Instant::as_micros)),
+        decision_us: Set(refund.decided.as_micros()),
+        credit_note_ids: Set(to_json("credit_note_ids", &ids)?),
+    }
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// The refund, if the caller sees its account.
+pub(crate) async fn find(
+    tx: &Tx,
+    caller: &Caller,
+    refund_id: RefundId,
+) -> Result<Option<Refund>, Fault> {
+    let found = row::Entity::find_by_id(refund_id.to_string())
+        .filter(in_scope(caller, row::Column::AccountId))
+        .one(tx)
+        .await?;
+    found.map(decode).transpose()
+}
+
+/// The refund that was asked for the subject before.
+pub(crate) async fn find_of_subject(
+    tx: &Tx,
+    account_id: AccountId,
+    subject: &Subject,
+) -> Result<Option<Refund>, Fault> {
+    let found = row::Entity::find()
+        .filter(
+            Condition::all()
+                .add(row::Column::AccountId.eq(account_id.to_string()))
+                .add(row::Column::ResourceId.eq(subject.resource_id.as_str()))
+                .add(row::Column::TermIndex.eq(signed("term_index", subject.term_index)?)),
+        )
+        .one(tx)
+        .await?;
+    found.map(decode).transpose()
+}
+
+/// A page of the refunds that the caller sees, by decision time.
+pub(crate) async fn list(
+    tx: &Tx,
+    caller: &Caller,
+    account_id: Option<AccountId>,
+    resource_id: Option<&str>,
+    state: Option<RefundState>,
+    page: &Page,
+) -> Result<Vec<Refund>, Fault> {
+    let mut filter = in_scope(caller, row::Column::AccountId).add(on_page(
+        page,
+        row::Column::DecisionUs,
+        row::Column::RefundId,
+    )?);
+    if let Some(account_id) = account_id {
+        filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
+    }
+    if let Some(resource_id) = resource_id {
+        filter = filter.add(row::Column::ResourceId.eq(resource_id));
+    }
+    if let Some(state) = state {
+        filter = filter.add(row::Column::State.eq(state.as_str()));
+    }
+    let rows = row::Entity::find()
+        .filter(filter)
+        .order_by_asc(row::Column::DecisionUs)
+        .order_by_asc(row::Column::RefundId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    rows.into_iter().map(decode).collect()
+}
+
+fn decode(row: row::Model) -> Result<Refund, Fault> {
+    let creditable = money(&row.currency, row.creditable_minor)?;
+    let ids: Vec<String> = from_json("credit_note_ids", &row.credit_note_ids)?;
+    let ids: Result<Vec<_>, _> = ids.iter().map(|id| parsed("credit_note_ids", id)).collect();
+    Ok(Refund {
+        refund_id: Some(parsed("refund_id", &row.refund_id)?),
+        account_id: parsed("account_id", &row.account_id)?,
+        subject: Subject {
+            resource_id: row.resource_id,
+            term_index: unsigned("term_index", row.term_index)?,
+        },
+        decision: RefundDecision {
+            state: parsed("state", &row.state)?,
+            full_until: instant_if("full_until_us", row.full_until_us)?,
+            review_until: instant_if("review_until_us", row.review_until_us)?,
+            explanation: row.explanation,
+        },
+        creditable,
+        refunded: Money::from_minor(creditable.currency(), row.refunded_minor),
+        first_issuance: instant_if("first_issuance_us", row.first_issuance_us)?,
+        decided: instant("decision_us", row.decision_us)?,
+        credit_note_ids: ids?,
+    })
+}

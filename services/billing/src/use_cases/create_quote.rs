@@ -1,0 +1,160 @@
+//! Computing a quote, and keeping it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use licet_domain::{AccountId, Currency, Instant, ProductId, QuoteId};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    rules::{
+        catalog::ProductVersion,
+        charge::{Quote, Subject},
+        not_found,
+        prices::{PriceList, TermPrices},
+        quote::{self, Item, ItemFacts},
+    },
+    store,
+};
+
+/// Prices items and keeps the result as an offer (BL-1, MD-6).
+///
+/// Refusals: NOT_FOUND, and those of [`quote::compute`].
+pub(crate) struct CreateQuote<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// The account to be charged.
+    pub(crate) account_id: AccountId,
+    /// What to price, at least one.
+    pub(crate) items: Vec<Item>,
+    /// The instant as of which to decide.
+    pub(crate) decision: Instant,
+    /// What a charge must repeat.
+    pub(crate) pin: String,
+    /// What it is about.
+    pub(crate) subject: Option<Subject>,
+    /// Until when it holds.
+    pub(crate) expires: Instant,
+}
+
+impl CreateQuote<'_> {
+    /// The quote as it would be kept; nothing is written.
+    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Quote, Fault> {
+        let account = store::accounts::find(tx, &self.call.caller, self.account_id)
+            .await?
+            .ok_or_else(|| not_found("account", self.account_id))?;
+        let facts = load_facts(tx, &self.items, account.currency()).await?;
+        let priced: Vec<(Item, ItemFacts)> = self.items.iter().cloned().zip(facts).collect();
+        let computed = quote::compute(&priced, account.currency())?;
+        Ok(Quote {
+            quote_id: None,
+            account_id: self.account_id,
+            pin: self.pin.clone(),
+            subject: self.subject.clone(),
+            lines: computed.lines,
+            total: computed.total,
+            decision: self.decision,
+            expires: self.expires,
+            invoice_id: None,
+        })
+    }
+}
+
+impl Work for CreateQuote<'_> {
+    type Answer = Quote;
+
+    async fn run(&self, tx: &Tx) -> Result<Quote, Fault> {
+        let quote_id = QuoteId::generate();
+        let quote = Quote {
+            quote_id: Some(quote_id),
+            ..self.preview(tx).await?
+        };
+        store::quotes::insert(tx, quote_id, &quote).await?;
+        let event = Event {
+            kind: "licet.billing.quote.created.v1",
+            resource_id: quote_id.to_string(),
+            account_id: Some(self.account_id),
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-1".to_owned(),
+            outcome: format!("{} until {}", quote.total, quote.expires),
+            data: json!({
+                "total": quote.total.value(),
+                "currency_code": quote.total.currency().code(),
+                "expire_time": quote.expires,
+                "resource_id": self.subject.as_ref().map(|subject| &subject.resource_id),
+                "term_index": self.subject.as_ref().map(|subject| subject.term_index),
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(quote)
+    }
+}
+
+/// What the catalogue says about each item: two reads, however many items there are.
+async fn load_facts(tx: &Tx, items: &[Item], currency: Currency) -> Result<Vec<ItemFacts>, Fault> {
+    let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let Some(until) = items.iter().map(|item| item.price_time).max() else {
+        return Ok(Vec::new());
+    };
+    let mut versions: BTreeMap<ProductId, Vec<ProductVersion>> = BTreeMap::new();
+    for version in store::catalog::list_versions(tx, &ids).await? {
+        versions
+            .entry(version.product_id.clone())
+            .or_default()
+            .push(version);
+    }
+    let lists = store::catalog::list_price_lists(tx, &ids, currency, until).await?;
+    items
+        .iter()
+        .map(|item| {
+            let versions = versions
+                .get(&item.product_id)
+                .map_or(&[][..], Vec::as_slice);
+            let product =
+                find_version(item, versions).ok_or_else(|| not_found("product", describe(item)))?;
+            Ok(ItemFacts {
+                product: product.clone(),
+                prices: find_prices(item, &lists),
+            })
+        })
+        .collect()
+}
+
+/// The version that the item names, or the newest in force at its price time.
+fn find_version<'a>(item: &Item, versions: &'a [ProductVersion]) -> Option<&'a ProductVersion> {
+    match item.product_version {
+        Some(number) => versions.iter().find(|version| version.version == number),
+        None => versions
+            .iter()
+            .filter(|version| version.effective <= item.price_time)
+            .max_by_key(|version| version.version),
+    }
+}
+
+/// The prices of the item's term in the list in force at its price time (MD-8).
+fn find_prices(item: &Item, lists: &[PriceList]) -> Option<TermPrices> {
+    let list = lists
+        .iter()
+        .filter(|list| list.product_id == item.product_id && list.effective <= item.price_time)
+        .max_by_key(|list| list.effective)?;
+    list.prices
+        .iter()
+        .find(|prices| prices.months == item.term.months())
+        .cloned()
+}
+
+fn describe(item: &Item) -> String {
+    match item.product_version {
+        Some(version) => format!("{} version {version}", item.product_id.as_str()),
+        None => item.product_id.as_str().to_owned(),
+    }
+}

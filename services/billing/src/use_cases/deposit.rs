@@ -1,0 +1,91 @@
+//! Booking money received from a customer.
+
+use licet_domain::{AccountId, Money};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    rules::{
+        ledger::{Cause, Entry, LedgerEntry},
+        not_found, sum_refused,
+    },
+    store,
+};
+
+/// Puts money on an account (BL-5).
+///
+/// Refusals: NOT_FOUND, CURRENCY_MISMATCH, AMOUNT_OUT_OF_RANGE.
+pub(crate) struct Deposit<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// More than nothing.
+    pub(crate) amount: Money,
+    /// What the payment is known by.
+    pub(crate) reference: String,
+}
+
+/// A deposit as it was booked.
+pub(crate) struct Deposited {
+    /// The entry.
+    pub(crate) entry: LedgerEntry,
+    /// The balance after it.
+    pub(crate) balance: Money,
+}
+
+impl Work for Deposit<'_> {
+    type Answer = Deposited;
+
+    async fn run(&self, tx: &Tx) -> Result<Deposited, Fault> {
+        let (account_id, amount) = (self.account_id, self.amount);
+        let find = || store::accounts::find(tx, &self.call.caller, account_id);
+        let account = find()
+            .await?
+            .ok_or_else(|| not_found("account", account_id))?;
+        account.balance_with(amount)?;
+        let credited = store::accounts::credit(tx, account_id, amount).await?;
+        // Read again under the row's lock: a rival may have moved the balance in between.
+        let account = find()
+            .await?
+            .ok_or_else(|| not_found("account", account_id))?;
+        if !credited {
+            account.balance_with(amount)?;
+            return Err(Fault::internal("a deposit that fits was not credited"));
+        }
+        let entry =
+            Entry::deposit(amount).map_err(|error| sum_refused(amount.currency(), &error))?;
+        let cause = Cause::Deposit(self.reference.clone());
+        let entry = LedgerEntry::book(account_id, &entry, cause, self.call.now);
+        let entries = std::slice::from_ref(&entry);
+        store::ledger::insert(tx, amount.currency(), entries).await?;
+        let event = Event {
+            kind: "licet.billing.account.deposited.v1",
+            resource_id: account_id.to_string(),
+            account_id: Some(account_id),
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-5".to_owned(),
+            outcome: format!("{amount} received, the balance is {}", account.balance),
+            data: json!({
+                "entry_id": entry.entry_id,
+                "amount": amount.value(),
+                "balance": account.balance.value(),
+                "currency_code": amount.currency().code(),
+                "reference": self.reference,
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(Deposited {
+            entry,
+            balance: account.balance,
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! Setting the prices of a product in one currency.
+
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    rules::{
+        not_found,
+        prices::{self, PriceList},
+    },
+    store,
+};
+
+/// Adds a price list (AL-10, BL-8).
+///
+/// Refusals: NOT_FOUND, TERM_NOT_SOLD, PRODUCT_KIND_MISMATCH, CURRENCY_MISMATCH,
+/// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, EFFECTIVE_TIME_IN_PAST.
+pub(crate) struct SetPrices<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// The list.
+    pub(crate) list: PriceList,
+}
+
+impl Work for SetPrices<'_> {
+    type Answer = PriceList;
+
+    async fn run(&self, tx: &Tx) -> Result<PriceList, Fault> {
+        let PriceList {
+            product_id,
+            currency,
+            ..
+        } = &self.list;
+        let newest = store::catalog::lock_newest(tx, product_id)
+            .await?
+            .ok_or_else(|| not_found("product", product_id.as_str()))?;
+        let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
+        prices::check_prices(&newest, newest_list, &self.list, self.call.now)?;
+        store::catalog::insert_list(tx, &self.list).await?;
+        let terms: Vec<u32> = self
+            .list
+            .prices
+            .iter()
+            .map(|prices| prices.months)
+            .collect();
+        let event = Event {
+            kind: "licet.billing.prices.set.v1",
+            resource_id: product_id.as_str().to_owned(),
+            account_id: None,
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-8".to_owned(),
+            outcome: format!("in {} from {} on", currency.code(), self.list.effective),
+            data: json!({
+                "currency_code": currency.code(),
+                "effective_time": self.list.effective,
+                "term_months": terms,
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(self.list.clone())
+    }
+}

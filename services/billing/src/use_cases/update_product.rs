@@ -1,0 +1,69 @@
+//! Adding a version of a product.
+
+use licet_domain::{Instant, ProductId};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    rules::{
+        catalog::{self, Product, ProductVersion},
+        not_found,
+    },
+    store,
+};
+
+/// Adds a version; what was sold keeps the version that it was sold with (BL-8).
+///
+/// Refusals: NOT_FOUND, PRODUCT_KIND_MISMATCH, EFFECTIVE_TIME_IN_PAST.
+pub(crate) struct UpdateProduct<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// The product.
+    pub(crate) product_id: ProductId,
+    /// What the new version says.
+    pub(crate) product: Product,
+    /// From when on it is sold.
+    pub(crate) effective: Instant,
+}
+
+impl Work for UpdateProduct<'_> {
+    type Answer = ProductVersion;
+
+    async fn run(&self, tx: &Tx) -> Result<ProductVersion, Fault> {
+        let newest = store::catalog::lock_newest(tx, &self.product_id)
+            .await?
+            .ok_or_else(|| not_found("product", self.product_id.as_str()))?;
+        catalog::check_update(&newest, &self.product, self.effective, self.call.now)?;
+        let version = ProductVersion {
+            product_id: self.product_id.clone(),
+            version: newest.version + 1,
+            effective: self.effective,
+            recorded: self.call.now,
+            product: self.product.clone(),
+        };
+        store::catalog::insert_version(tx, &version).await?;
+        let event = Event {
+            kind: "licet.billing.product.updated.v1",
+            resource_id: self.product_id.as_str().to_owned(),
+            account_id: None,
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-8".to_owned(),
+            outcome: format!("version {}", version.version),
+            data: json!({
+                "version": version.version,
+                "effective_time": self.effective,
+                "product": version.product,
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(version)
+    }
+}

@@ -1,0 +1,177 @@
+//! Certificates: what is reported as signed, what is listed, and what waits for a signature.
+
+use licet_contracts::orders::v1 as orders;
+use licet_contracts::orders::v1::record_issuance_request::Certificate as Given;
+use licet_domain::certificate::{KeyFacts, KeyKind, ParsedCertificate, parse_chain};
+use licet_domain::clock::Instant;
+use licet_domain::ids::{AccountId, CertificateId, OrderId};
+use licet_domain::san::SanType;
+use licet_runtime::fault::Fault;
+use licet_runtime::field::{Field, Fields};
+use pem::{EncodeConfig, LineEnding, Pem};
+
+use super::{check_request_id, encode_time, texts};
+use crate::rules::certificate::{Certificate, CertificateState};
+use crate::rules::issuance::longest_not_after;
+use crate::rules::listing::CertificateFilter;
+use crate::rules::order::Order;
+
+/// The largest chain taken, in bytes.
+const MAX_CHAIN_BYTES: usize = 256 << 10;
+
+/// A certificate that was signed for an order.
+#[derive(Debug, Clone)]
+pub(crate) struct Issuance {
+    pub(crate) order_id: OrderId,
+    pub(crate) certificate: ParsedCertificate,
+    /// The certificate and its chain, as PEM.
+    pub(crate) chain_pem: String,
+}
+
+/// Reads the report of a signed certificate. What breaks in it is said.
+pub(crate) fn decode_issuance(message: &orders::RecordIssuanceRequest) -> Result<Issuance, Fault> {
+    let mut fields = Fields::new();
+    let order_id = fields.required("order_id", &message.order_id);
+    let chain = match &message.certificate {
+        None => Err(fields.note("certificate_pem", "is required, or certificate_der")),
+        Some(Given::CertificatePem(text)) => chain(&mut fields, "certificate_pem", text.as_bytes()),
+        Some(Given::CertificateDer(bytes)) => chain(&mut fields, "certificate_der", bytes),
+    };
+    check_request_id(&mut fields, message);
+    fields.build(|| {
+        let (certificate, chain_pem) = chain?;
+        Ok(Issuance {
+            order_id: order_id?,
+            certificate,
+            chain_pem,
+        })
+    })
+}
+
+fn chain(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<(ParsedCertificate, String)> {
+    if bytes.len() > MAX_CHAIN_BYTES {
+        return Err(fields.note(path, format!("is longer than {MAX_CHAIN_BYTES} bytes")));
+    }
+    let chain = parse_chain(bytes).map_err(|error| fields.note(path, error.to_string()))?;
+    let text = to_pem(
+        "CERTIFICATE",
+        chain.iter().map(|certificate| certificate.der.as_slice()),
+    );
+    match chain.into_iter().next() {
+        Some(leaf) => Ok((leaf, text)),
+        None => Err(fields.note(path, "holds no certificate")),
+    }
+}
+
+/// Documents as PEM text, one block each, with the line ends that servers' files have.
+pub(crate) fn to_pem<'a>(label: &str, documents: impl Iterator<Item = &'a [u8]>) -> String {
+    let blocks: Vec<Pem> = documents.map(|der| Pem::new(label, der)).collect();
+    pem::encode_many_config(&blocks, EncodeConfig::new().set_line_ending(LineEnding::LF))
+}
+
+/// A key's kind and size for a person, as `RSA 2048`.
+pub(crate) fn key_type(key: KeyFacts) -> String {
+    match key.kind {
+        KeyKind::Rsa => format!("RSA {}", key.bits),
+        KeyKind::Ec => format!("EC {}", key.bits),
+        KeyKind::Ed25519 => "Ed25519".to_owned(),
+        KeyKind::Other => "other".to_owned(),
+    }
+}
+
+/// Reads a certificate's id that must be there.
+pub(crate) fn decode_certificate_id(certificate_id: &str) -> Result<CertificateId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("certificate_id", certificate_id);
+    fields.build(|| id)
+}
+
+/// Reads what a listing of certificates is narrowed to.
+pub(crate) fn decode_list(
+    message: &orders::ListCertificatesRequest,
+) -> Result<CertificateFilter, Fault> {
+    use orders::CertificateState as Wire;
+    let mut fields = Fields::new();
+    let account_id = fields.optional("account_id", &message.account_id);
+    let order_id = fields.optional("order_id", &message.order_id);
+    let state = match Wire::try_from(message.state) {
+        Ok(Wire::Unspecified) => Ok(None),
+        Ok(Wire::Active) => Ok(Some(CertificateState::Active)),
+        Ok(Wire::Superseded) => Ok(Some(CertificateState::Superseded)),
+        Ok(Wire::Revoked) => Ok(Some(CertificateState::Revoked)),
+        Ok(Wire::Expired) => Ok(Some(CertificateState::Expired)),
+        Ok(Wire::ToRevoke) => Ok(Some(CertificateState::ToRevoke)),
+        Err(_) => Err(fields.note("state", "is no state of a certificate")),
+    };
+    fields.build(|| {
+        Ok(CertificateFilter {
+            account_id: account_id?,
+            order_id: order_id?,
+            state: state?,
+        })
+    })
+}
+
+/// Reads whose pending issuances are listed.
+pub(crate) fn decode_pending(account_id: &str) -> Result<Option<AccountId>, Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.optional("account_id", account_id);
+    fields.build(|| account_id)
+}
+
+/// A certificate as it counts at `now`.
+pub(crate) fn encode(certificate: &Certificate, now: Instant) -> orders::Certificate {
+    use orders::CertificateState as Wire;
+    let state = match certificate.state(now) {
+        CertificateState::Active => Wire::Active,
+        CertificateState::Superseded => Wire::Superseded,
+        CertificateState::Revoked => Wire::Revoked,
+        CertificateState::Expired => Wire::Expired,
+        CertificateState::ToRevoke => Wire::ToRevoke,
+    };
+    let dns_names = certificate
+        .names
+        .iter()
+        .filter(|name| matches!(name.kind(), SanType::DnsName));
+    orders::Certificate {
+        certificate_id: certificate.id.to_string(),
+        order_id: certificate.order_id.to_string(),
+        account_id: certificate.account_id.to_string(),
+        serial: certificate.serial_hex.clone(),
+        issuer: certificate.issuer.clone(),
+        subject: certificate.subject.clone(),
+        common_name: certificate.common_name.value().to_owned(),
+        names: texts(dns_names),
+        not_before_time: Some(encode_time(certificate.not_before)),
+        not_after_time: Some(encode_time(certificate.not_after)),
+        key_type: certificate.key_type.clone(),
+        fingerprint_sha256: hex::encode(certificate.fingerprint_sha256),
+        state: state.into(),
+        record_time: Some(encode_time(certificate.record_time)),
+        revoke_time: certificate.revoke_time.map(encode_time),
+        chain_pem: certificate.chain_pem.clone(),
+    }
+}
+
+/// What is to be signed for an order, were it signed at `now`.
+pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssuance {
+    use orders::PendingIssuanceReason as Reason;
+    let reason = if order.awaits_changed_certificate() {
+        Reason::DomainChange
+    } else {
+        Reason::First
+    };
+    let request = order.signing_request.as_ref();
+    orders::PendingIssuance {
+        order_id: order.id.to_string(),
+        account_id: order.account_id.to_string(),
+        common_name: order.common_name.value().to_owned(),
+        names: texts(order.wanted_names()),
+        csr: request
+            .map(|request| request.pem.clone())
+            .unwrap_or_default(),
+        latest_not_after_time: longest_not_after(order, now).map(encode_time),
+        reason: reason.into(),
+        since_time: order.issuance_pending_since.map(encode_time),
+    }
+}

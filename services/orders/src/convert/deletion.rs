@@ -1,0 +1,61 @@
+//! The deletion of an order.
+
+use licet_contracts::billing::v1 as billing;
+use licet_contracts::orders::v1 as orders;
+use licet_domain::ids::OrderId;
+use licet_runtime::fault::Fault;
+use licet_runtime::field::Fields;
+
+use super::order::OrderView;
+use super::{check_request_id, encode_count};
+use crate::rules::deletion::Deletion;
+
+/// The longest reason kept, in characters.
+const MAX_REASON_CHARS: usize = 500;
+
+/// What a customer wants to delete, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct DeletionWish {
+    pub(crate) order_id: OrderId,
+    pub(crate) reason: String,
+}
+
+/// Reads the request for a deletion.
+pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<DeletionWish, Fault> {
+    let mut fields = Fields::new();
+    let order_id = fields.required("order_id", &message.order_id);
+    let reason = fields.text("reason", &message.reason);
+    fields.check(
+        "reason",
+        message.reason.chars().count() <= MAX_REASON_CHARS,
+        "is longer than 500 characters",
+    );
+    check_request_id(&mut fields, message);
+    fields.build(|| {
+        Ok(DeletionWish {
+            order_id: order_id?,
+            reason: reason?,
+        })
+    })
+}
+
+/// The order, what fell with it, and the refund where it is decided.
+pub(crate) fn encode_deletion(
+    view: &OrderView,
+    deletion: &Deletion,
+    refund: Option<billing::Refund>,
+) -> Result<orders::DeleteOrderResponse, Fault> {
+    Ok(orders::DeleteOrderResponse {
+        order: Some(super::order::encode(view)?),
+        refund,
+        invalidated: Some(orders::Invalidated {
+            certificate_ids: deletion
+                .certificates
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            server_ids: deletion.servers.iter().map(ToString::to_string).collect(),
+            additional_licenses: encode_count(deletion.additional_licenses),
+        }),
+    })
+}

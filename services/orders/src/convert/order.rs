@@ -1,0 +1,308 @@
+//! Orders: the requests that place, name and list them, and how one is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use licet_contracts::billing::v1 as billing;
+use licet_contracts::orders::v1 as orders;
+use licet_domain::certificate::{ParsedRequest, parse_request};
+use licet_domain::clock::Instant;
+use licet_domain::ids::{AccountId, CertificateId, OrderId, ProductId};
+use licet_domain::san::San;
+use licet_runtime::fault::Fault;
+use licet_runtime::field::{Field, Fields};
+use licet_runtime::operation::View;
+
+use super::{check_request_id, encode_count, encode_money, encode_period, encode_time, texts};
+use crate::rules::listing::OrderFilter;
+use crate::rules::order::{DomainChange, Order, OrderState};
+
+/// The longest signing request taken, in bytes.
+const MAX_CSR_BYTES: usize = 64 << 10;
+
+/// The longest text for a server's software and other labels, in characters.
+pub(super) const MAX_LABEL_CHARS: usize = 100;
+
+/// The most names that a request may carry: more than any product allows.
+pub(super) const MAX_NAMES: usize = 1000;
+
+/// What a customer wants to order.
+#[derive(Debug, Clone)]
+pub(crate) struct Placement {
+    pub(crate) account_id: AccountId,
+    pub(crate) product_id: ProductId,
+    pub(crate) term_months: u32,
+    pub(crate) common_name: San,
+    /// All names, the common name among them, each once (MD-5).
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) server_software: String,
+    pub(crate) additional_licenses: u32,
+    pub(crate) request: Option<ParsedRequest>,
+}
+
+/// Reads the request for a new order.
+pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placement, Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.required("account_id", &message.account_id);
+    let product_id = fields.required("product_id", &message.product_id);
+    let term_months = positive(&mut fields, "term_months", message.term_months);
+    let common_name = dns_name(&mut fields, "common_name", &message.common_name);
+    let domains = dns_names(
+        &mut fields,
+        "domains",
+        &message.domains,
+        common_name.as_ref().ok(),
+    );
+    let server_software = label(&mut fields, "server_software", &message.server_software);
+    let additional_licenses = u32::try_from(message.additional_licenses)
+        .map_err(|_| fields.note("additional_licenses", "must not be negative"));
+    let request = signing_request(&mut fields, &message.csr);
+    check_request_id(&mut fields, message);
+    fields.build(|| {
+        let common_name = common_name?;
+        let mut names: BTreeSet<San> = domains?.into_iter().collect();
+        names.insert(common_name.clone());
+        Ok(Placement {
+            account_id: account_id?,
+            product_id: product_id?,
+            term_months: term_months?,
+            common_name,
+            names,
+            server_software: server_software?,
+            additional_licenses: additional_licenses?,
+            request: request?,
+        })
+    })
+}
+
+fn positive(fields: &mut Fields, path: &str, number: i32) -> Field<u32> {
+    match u32::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        Ok(_) | Err(_) => Err(fields.note(path, "must be at least 1")),
+    }
+}
+
+/// A DNS name that must be there, in its canonical form.
+pub(super) fn dns_name(fields: &mut Fields, path: &str, text: &str) -> Field<San> {
+    if text.is_empty() {
+        return Err(fields.note(path, "is required"));
+    }
+    San::dns(text).map_err(|error| fields.note(path, error.to_string()))
+}
+
+/// DNS names in their canonical form, none of them twice in whatever spelling (MD-5), but for the
+/// one that `may_repeat`.
+pub(super) fn dns_names(
+    fields: &mut Fields,
+    path: &str,
+    list: &[String],
+    may_repeat: Option<&San>,
+) -> Field<Vec<San>> {
+    if list.len() > MAX_NAMES {
+        return Err(fields.note(path, format!("has more than {MAX_NAMES} names")));
+    }
+    let names = fields.each(path, list, |text| San::dns(text))?;
+    let mut first = BTreeMap::new();
+    let mut repeated = None;
+    for (index, name) in names.iter().enumerate() {
+        let before = *first.entry(name).or_insert(index);
+        if before != index && Some(name) != may_repeat {
+            let noted = fields.note(
+                format!("{path}[{index}]"),
+                format!("is {name} again, which {path}[{before}] named already"),
+            );
+            repeated.get_or_insert(noted);
+        }
+    }
+    repeated.map_or(Ok(names), Err)
+}
+
+/// A short text for people that must be there.
+pub(super) fn label(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
+    let text = fields.required_text(path, text)?;
+    if text.chars().count() > MAX_LABEL_CHARS {
+        return Err(fields.note(path, format!("is longer than {MAX_LABEL_CHARS} characters")));
+    }
+    Ok(text)
+}
+
+fn signing_request(fields: &mut Fields, text: &str) -> Field<Option<ParsedRequest>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.len() > MAX_CSR_BYTES {
+        return Err(fields.note("csr", format!("is longer than {MAX_CSR_BYTES} bytes")));
+    }
+    parse_request(text.as_bytes())
+        .map(Some)
+        .map_err(|error| fields.note("csr", error.to_string()))
+}
+
+/// Reads an order's id that must be there.
+pub(crate) fn decode_order_id(order_id: &str) -> Result<OrderId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("order_id", order_id);
+    fields.build(|| id)
+}
+
+/// Reads what a listing of orders is narrowed to.
+pub(crate) fn decode_list(message: &orders::ListOrdersRequest) -> Result<OrderFilter, Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.optional("account_id", &message.account_id);
+    let state = match orders::OrderState::try_from(message.state) {
+        Ok(orders::OrderState::Unspecified) => Ok(None),
+        Ok(orders::OrderState::Pending) => Ok(Some(OrderState::Pending)),
+        Ok(orders::OrderState::Paid) => Ok(Some(OrderState::Paid)),
+        Ok(orders::OrderState::Issued) => Ok(Some(OrderState::Issued)),
+        Ok(orders::OrderState::Ended) => Ok(Some(OrderState::Ended)),
+        Ok(orders::OrderState::Deleted) => Ok(Some(OrderState::Deleted)),
+        Err(_) => Err(fields.note("state", "is no state of an order")),
+    };
+    let name = if message.domain.is_empty() {
+        Ok(None)
+    } else {
+        dns_name(&mut fields, "domain", &message.domain).map(Some)
+    };
+    fields.build(|| {
+        Ok(OrderFilter {
+            account_id: account_id?,
+            state: state?,
+            name: name?,
+        })
+    })
+}
+
+fn encode_state(state: OrderState) -> orders::OrderState {
+    match state {
+        OrderState::Pending => orders::OrderState::Pending,
+        OrderState::Paid => orders::OrderState::Paid,
+        OrderState::Issued => orders::OrderState::Issued,
+        OrderState::Ended => orders::OrderState::Ended,
+        OrderState::Deleted => orders::OrderState::Deleted,
+    }
+}
+
+/// An order as it is shown at one instant.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderView {
+    pub(crate) order: Order,
+    pub(crate) now: Instant,
+    /// The invoices of its term, oldest first.
+    pub(crate) invoice_ids: Vec<String>,
+    /// The certificate to install now.
+    pub(crate) certificate_id: Option<CertificateId>,
+    /// The operation under way.
+    pub(crate) running: Option<View>,
+}
+
+impl OrderView {
+    /// An order that nothing belongs to yet.
+    pub(crate) fn bare(order: Order, now: Instant) -> Self {
+        let now = order.decide_at(now);
+        Self {
+            order,
+            now,
+            invoice_ids: Vec::new(),
+            certificate_id: None,
+            running: None,
+        }
+    }
+}
+
+/// An order as its customer sees it.
+pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
+    let order = &view.order;
+    let refund = order
+        .refund
+        .as_deref()
+        .map(super::stored::<billing::Refund>)
+        .transpose()?;
+    let sold = order.term.sold.as_ref();
+    Ok(orders::Order {
+        order_id: order.id.to_string(),
+        account_id: order.account_id.to_string(),
+        product_id: order.product_id.to_string(),
+        product_version: sold.map_or(0, |sold| encode_count(sold.product.version)),
+        state: encode_state(order.state(view.now)).into(),
+        common_name: order.common_name.value().to_owned(),
+        domains: texts(&order.names),
+        server_software: order.server_software.clone(),
+        additional_licenses: encode_count(order.term.additional_licenses),
+        san_license_id: String::new(),
+        current_term: Some(encode_term(view)),
+        certificate_id: view
+            .certificate_id
+            .map_or_else(String::new, |id| id.to_string()),
+        pending_change: pending_change(view)?,
+        revision: i64::try_from(order.revision).unwrap_or(i64::MAX),
+        create_time: Some(encode_time(order.create_time)),
+        end_time: Some(encode_time(order.term.term.end())),
+        delete_time: order.delete_time.map(encode_time),
+        refund,
+    })
+}
+
+fn encode_term(view: &OrderView) -> orders::OrderTerm {
+    let term = &view.order.term;
+    let slots = term
+        .sold
+        .as_ref()
+        .map(|sold| sold.slots)
+        .unwrap_or_default();
+    orders::OrderTerm {
+        term_index: encode_count(term.index),
+        period: Some(encode_period(term.term.period())),
+        months: encode_count(term.term.months()),
+        paid_standard_domains: encode_count(slots.standard),
+        paid_wildcard_domains: encode_count(slots.wildcard),
+        invoice_ids: view.invoice_ids.clone(),
+    }
+}
+
+/// What is not finished: the operation under way, else the change that waits for its certificate.
+fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fault> {
+    let change = view.order.change.as_ref();
+    if let Some(running) = &view.running {
+        return Ok(Some(orders::PendingChange {
+            operation_id: running.operation_id.to_string(),
+            kind: super::operation::encode_kind(&running.kind)?.into(),
+            step: running.step.clone(),
+            attempts: running.attempts,
+            last_error: running.last_error.clone(),
+            accept_time: Some(encode_time(running.accepted)),
+            domain_change: change.map(encode_change),
+        }));
+    }
+    Ok(change.map(|waiting| orders::PendingChange {
+        operation_id: waiting
+            .operation_id
+            .map_or_else(String::new, |id| id.to_string()),
+        kind: orders::OperationKind::UpdateDomains.into(),
+        step: "await-certificate".to_owned(),
+        attempts: 0,
+        last_error: String::new(),
+        accept_time: Some(encode_time(waiting.accept_time)),
+        domain_change: Some(encode_change(waiting)),
+    }))
+}
+
+fn encode_change(change: &DomainChange) -> orders::DomainChange {
+    orders::DomainChange {
+        names_after: texts(&change.names),
+        added: texts(&change.added),
+        removed: texts(&change.removed),
+        charged: change.charged.map(|charge| encode_money(charge.total)),
+        invoice_id: change
+            .charged
+            .and_then(|charge| charge.invoice_id)
+            .map_or_else(String::new, |id| id.to_string()),
+    }
+}
+
+/// The order that a placing would give, which has no id as long as it is only validated.
+pub(crate) fn encode_validated(order: Order, now: Instant) -> Result<orders::Order, Fault> {
+    let message = encode(&OrderView::bare(order, now))?;
+    Ok(orders::Order {
+        order_id: String::new(),
+        ..message
+    })
+}

@@ -1,0 +1,90 @@
+//! Orders: certificates ordered for a term, their names, servers and deletion. Money is Billing's:
+//! what spans both is a durable operation that ends wholly done or wholly undone.
+
+mod convert;
+mod peers;
+mod queries;
+mod rpc;
+mod rules;
+mod store;
+mod use_cases;
+
+use std::sync::Arc;
+
+use licet_contracts::orders::v1::certificate_service_server::CertificateServiceServer;
+use licet_contracts::orders::v1::operation_service_server::OperationServiceServer;
+use licet_contracts::orders::v1::order_service_server::OrderServiceServer;
+use licet_contracts::orders::v1::server_service_server::ServerServiceServer;
+use licet_domain::clock::Clock;
+use licet_runtime::database::{Database, Location};
+use licet_runtime::fault::Fault;
+use licet_runtime::operation::Operations;
+use licet_runtime::peer::PeerChannel;
+use licet_runtime::schedule::Due;
+use licet_runtime::server::{MAX_MESSAGE_BYTES, Service};
+use tonic::service::RoutesBuilder;
+
+use crate::peers::Billing;
+use crate::rpc::certificate_service::CertificateRpc;
+use crate::rpc::operation_service::OperationRpc;
+use crate::rpc::order_service::OrderRpc;
+use crate::rpc::server_service::ServerRpc;
+
+/// What Orders needs to run.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where its schema is kept; brought up to date when the service is built.
+    pub location: Location,
+    /// The clock that resumed operations are finished by; requests bring their own decision time.
+    pub clock: Arc<dyn Clock>,
+    /// The channel to Billing, speaking as `orders`.
+    pub billing: PeerChannel,
+}
+
+/// Builds the service, ready to be served. Billing need not be there yet.
+///
+/// # Errors
+/// When the database cannot be opened, or its schema not brought up to date.
+pub async fn build(deps: Deps) -> Result<Service, Fault> {
+    let database = Database::open(&deps.location, &store::migrations()).await?;
+    let billing = Billing::new(deps.billing);
+    let operations = Operations::new(database.clone(), Arc::new(billing.clone()), deps.clock);
+    let mut routes = RoutesBuilder::default();
+    macro_rules! serve {
+        ($server:ident, $rpc:expr) => {
+            routes.add_service(
+                $server::new($rpc)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            )
+        };
+    }
+    let schema = || database.clone();
+    serve!(
+        OrderServiceServer,
+        OrderRpc {
+            database: schema(),
+            billing,
+            operations: operations.clone()
+        }
+    );
+    serve!(
+        CertificateServiceServer,
+        CertificateRpc { database: schema() }
+    );
+    serve!(ServerServiceServer, ServerRpc { database: schema() });
+    serve!(
+        OperationServiceServer,
+        OperationRpc {
+            database: schema(),
+            operations: operations.clone()
+        }
+    );
+    let due: Vec<Arc<dyn Due>> = vec![Arc::new(operations)];
+    Ok(Service {
+        name: "orders",
+        routes,
+        database,
+        due,
+    })
+}

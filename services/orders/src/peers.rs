@@ -1,0 +1,95 @@
+//! What Orders asks of Billing. Every question carries its own request id and decision time, so
+//! that it can be asked again until there is an answer.
+
+use licet_contracts::billing::v1 as billing;
+use licet_contracts::billing::v1::catalog_service_client::CatalogServiceClient;
+use licet_contracts::billing::v1::invoice_service_client::InvoiceServiceClient;
+use licet_contracts::billing::v1::quote_service_client::QuoteServiceClient;
+use licet_contracts::billing::v1::refund_service_client::RefundServiceClient;
+use licet_domain::clock::Instant;
+use licet_domain::ids::ProductId;
+use licet_runtime::peer::{PeerChannel, PeerFault, outcome};
+use uuid::Uuid;
+
+use crate::convert::billing::product;
+use crate::convert::encode_time;
+use crate::rules::order::Product;
+
+/// Billing, as Orders knows it.
+#[derive(Clone)]
+pub(crate) struct Billing {
+    channel: PeerChannel,
+}
+
+impl Billing {
+    pub(crate) fn new(channel: PeerChannel) -> Self {
+        Self { channel }
+    }
+
+    /// The version of a product that was in force at `as_of`.
+    pub(crate) async fn get_product(
+        &self,
+        product_id: &ProductId,
+        as_of: Instant,
+    ) -> Result<Product, PeerFault> {
+        let request = billing::GetProductRequest {
+            product_id: product_id.to_string(),
+            selection: Some(billing::get_product_request::Selection::AsOfTime(
+                encode_time(as_of),
+            )),
+        };
+        let mut client = CatalogServiceClient::new(self.channel.clone());
+        let answer = outcome(client.get_product(request).await)?;
+        let found = answer.product.ok_or_else(|| absent("product"))?;
+        product(&found).map_err(PeerFault::Unknown)
+    }
+
+    /// A quote, computed and kept; only computed where the question says `validate_only`.
+    pub(crate) async fn create_quote(
+        &self,
+        question: &billing::CreateQuoteRequest,
+        request_id: Uuid,
+    ) -> Result<billing::Quote, PeerFault> {
+        let mut request = question.clone();
+        request.request_id = request_id.to_string();
+        let mut client = QuoteServiceClient::new(self.channel.clone());
+        let answer = outcome(client.create_quote(request).await)?;
+        answer.quote.ok_or_else(|| absent("quote"))
+    }
+
+    /// Charges a quote exactly. Its expiry is judged by `accept_time` (MD-6).
+    pub(crate) async fn charge_quote(
+        &self,
+        quote: &billing::Quote,
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<billing::Invoice, PeerFault> {
+        let request = billing::ChargeQuoteRequest {
+            quote_id: quote.quote_id.clone(),
+            pin: quote.pin.clone(),
+            accept_time: Some(encode_time(accept_time)),
+            validate_only: false,
+            request_id: request_id.to_string(),
+        };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        let answer = outcome(client.charge_quote(request).await)?;
+        answer.invoice.ok_or_else(|| absent("invoice"))
+    }
+
+    /// Decides a refund and makes it; only decides where the question says `validate_only`.
+    pub(crate) async fn request_refund(
+        &self,
+        question: &billing::RequestRefundRequest,
+        request_id: Uuid,
+    ) -> Result<billing::Refund, PeerFault> {
+        let mut request = question.clone();
+        request.request_id = request_id.to_string();
+        let mut client = RefundServiceClient::new(self.channel.clone());
+        let answer = outcome(client.request_refund(request).await)?;
+        answer.refund.ok_or_else(|| absent("refund"))
+    }
+}
+
+fn absent(what: &str) -> PeerFault {
+    PeerFault::Unknown(format!("Billing answered without its {what}"))
+}

@@ -1,0 +1,42 @@
+//! Recorded certificates.
+
+use licet_domain::ids::CertificateId;
+use licet_runtime::caller::Call;
+use licet_runtime::database::Database;
+use licet_runtime::fault::Fault;
+use licet_runtime::page::Page;
+
+use super::{filter_text, time_key};
+use crate::rules::certificate::Certificate;
+use crate::rules::listing::CertificateFilter;
+use crate::store;
+
+/// The certificate, or NOT_FOUND.
+pub(crate) async fn get(
+    database: &Database,
+    call: &Call,
+    certificate_id: CertificateId,
+) -> Result<Certificate, Fault> {
+    let tx = database.read().await?;
+    store::certificates::get(&tx, &call.caller.accounts, certificate_id).await
+}
+
+/// A page of certificates, newest first, and the next one's token.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    filter: &CertificateFilter,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<Certificate>, String), Fault> {
+    let text = format!(
+        "certificates {} {} {:?}",
+        filter_text(filter.account_id),
+        filter_text(filter.order_id),
+        filter.state
+    );
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
+    let tx = database.read().await?;
+    let rows = store::certificates::list(&tx, &call.caller.accounts, filter, &page).await?;
+    Ok(page.finish(rows, |found| time_key(found.record_time, found.id)))
+}

@@ -1,0 +1,50 @@
+//! What is under way, and what ended.
+
+use licet_domain::ids::OperationId;
+use licet_domain::refusal::{Reason, Refusal};
+use licet_runtime::caller::Call;
+use licet_runtime::database::Database;
+use licet_runtime::fault::Fault;
+use licet_runtime::operation::{self, View};
+use licet_runtime::page::Page;
+
+use super::filter_text;
+use crate::convert::operation::OperationFilter;
+
+/// The operation, or NOT_FOUND.
+pub(crate) async fn get(
+    database: &Database,
+    call: &Call,
+    operation_id: OperationId,
+) -> Result<View, Fault> {
+    let tx = database.read().await?;
+    let found = operation::find(&tx, &call.caller, operation_id).await?;
+    found.ok_or_else(|| {
+        Refusal::new(
+            Reason::NotFound,
+            format!("there is no operation {operation_id}"),
+        )
+        .with("resource", "operation")
+        .with("id", operation_id)
+        .into()
+    })
+}
+
+/// A page of operations, newest first, and the next one's token.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    filter: &OperationFilter,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<View>, String), Fault> {
+    let order_id = filter.order_id.map(|id| id.to_string());
+    let text = format!(
+        "operations {} {}",
+        filter_text(order_id.as_ref()),
+        filter_text(filter.state)
+    );
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
+    let tx = database.read().await?;
+    operation::list(&tx, &call.caller, order_id.as_deref(), filter.state, &page).await
+}

@@ -1,0 +1,66 @@
+//! An order together with what is shown beside it: its term's invoices, the certificate to install
+//! and the operation under way. Many orders cost as many queries as one.
+
+use licet_domain::clock::Instant;
+use licet_runtime::database::Tx;
+use licet_runtime::fault::Fault;
+use licet_runtime::operation;
+
+use crate::convert::order::OrderView;
+use crate::rules::certificate::CertificateState;
+use crate::rules::order::Order;
+use crate::store::{certificates, invoices};
+
+/// Some orders as they are shown at `now`, in their order.
+pub(crate) async fn load_all(
+    tx: &Tx,
+    orders: Vec<Order>,
+    now: Instant,
+) -> Result<Vec<OrderView>, Fault> {
+    let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
+    let running = operation::list_running(tx, &ids).await?;
+    let mut views = load_settled(tx, orders, now).await?;
+    for view in &mut views {
+        let id = view.order.id.to_string();
+        view.running = running
+            .iter()
+            .find(|running| running.resource_id == id)
+            .cloned();
+    }
+    Ok(views)
+}
+
+/// One order as it is shown at `now`.
+pub(crate) async fn load(tx: &Tx, order: Order, now: Instant) -> Result<OrderView, Fault> {
+    one(load_all(tx, vec![order], now).await?)
+}
+
+/// One order as it is shown once the operation under way has ended, for the answer that ends it.
+pub(crate) async fn load_ended(tx: &Tx, order: Order, now: Instant) -> Result<OrderView, Fault> {
+    one(load_settled(tx, vec![order], now).await?)
+}
+
+fn one(mut views: Vec<OrderView>) -> Result<OrderView, Fault> {
+    views
+        .pop()
+        .ok_or_else(|| Fault::internal("an order was lost between its reads"))
+}
+
+async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<OrderView>, Fault> {
+    let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
+    let mut invoice_ids = invoices::list_ids(tx, &ids).await?;
+    let current = certificates::list_current(tx, &ids).await?;
+    let views = orders.into_iter().map(|order| {
+        let mut view = OrderView::bare(order, now);
+        let term = (view.order.id.to_string(), i64::from(view.order.term.index));
+        view.invoice_ids = invoice_ids.remove(&term).unwrap_or_default();
+        view.certificate_id = current
+            .iter()
+            .rev()
+            .filter(|found| found.order_id == view.order.id)
+            .find(|found| found.state(view.now) == CertificateState::Active)
+            .map(|found| found.id);
+        view
+    });
+    Ok(views.collect())
+}

@@ -1,0 +1,48 @@
+//! The servers of an order.
+
+use licet_domain::ids::OrderId;
+use licet_runtime::caller::Call;
+use licet_runtime::database::Database;
+use licet_runtime::fault::Fault;
+use licet_runtime::page::Page;
+
+use super::time_key;
+use crate::rules::servers::{Server, registered, server_limit};
+use crate::store;
+
+/// A page of an order's servers, with how many there may be and are.
+#[derive(Debug)]
+pub(crate) struct ServerPage {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) licensed: u64,
+    pub(crate) registered: usize,
+    pub(crate) next_page_token: String,
+}
+
+/// A page of an order's servers, oldest first, those that left it included.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    order_id: OrderId,
+    page_size: i32,
+    page_token: &str,
+) -> Result<ServerPage, Fault> {
+    let page = Page::decode(
+        page_size,
+        page_token,
+        &format!("servers {order_id}"),
+        call.now,
+    )?;
+    let tx = database.read().await?;
+    let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
+    let all = store::servers::list_of(&tx, order.id).await?;
+    let rows = store::servers::list(&tx, order.id, &page).await?;
+    let (servers, next_page_token) =
+        page.finish(rows, |server| time_key(server.register_time, server.id));
+    Ok(ServerPage {
+        servers,
+        licensed: server_limit(&order),
+        registered: registered(&all).count(),
+        next_page_token,
+    })
+}

@@ -1,0 +1,99 @@
+//! `licet.orders.v1.CertificateService`.
+
+use licet_contracts::orders::v1 as orders;
+use licet_contracts::orders::v1::certificate_service_server::CertificateService;
+use licet_runtime::caller::accept;
+use licet_runtime::database::Database;
+use licet_runtime::replay;
+use tonic::{Request, Response, Status};
+
+use crate::convert;
+use crate::queries;
+use crate::use_cases::record_issuance::RecordIssuance;
+
+/// Certificates.
+#[derive(Clone)]
+pub(crate) struct CertificateRpc {
+    /// The service's schema.
+    pub(crate) database: Database,
+}
+
+#[tonic::async_trait]
+impl CertificateService for CertificateRpc {
+    async fn list_pending_issuance(
+        &self,
+        request: Request<orders::ListPendingIssuanceRequest>,
+    ) -> Result<Response<orders::ListPendingIssuanceResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let account_id = convert::certificate::decode_pending(&message.account_id)?;
+        let (waiting, next_page_token) = queries::orders::list_pending(
+            &self.database,
+            &call,
+            account_id,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let pending_issuances = waiting
+            .iter()
+            .map(|order| convert::certificate::encode_pending(order, call.now))
+            .collect();
+        Ok(Response::new(orders::ListPendingIssuanceResponse {
+            pending_issuances,
+            next_page_token,
+        }))
+    }
+
+    async fn record_issuance(
+        &self,
+        request: Request<orders::RecordIssuanceRequest>,
+    ) -> Result<Response<orders::RecordIssuanceResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let issuance = convert::certificate::decode_issuance(&message)?;
+        let work = RecordIssuance {
+            call: &call,
+            request_id: &message.request_id,
+            issuance: &issuance,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn get_certificate(
+        &self,
+        request: Request<orders::GetCertificateRequest>,
+    ) -> Result<Response<orders::GetCertificateResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let id = convert::certificate::decode_certificate_id(&message.certificate_id)?;
+        let found = queries::certificates::get(&self.database, &call, id).await?;
+        let certificate = Some(convert::certificate::encode(&found, call.now));
+        Ok(Response::new(orders::GetCertificateResponse {
+            certificate,
+        }))
+    }
+
+    async fn list_certificates(
+        &self,
+        request: Request<orders::ListCertificatesRequest>,
+    ) -> Result<Response<orders::ListCertificatesResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let filter = convert::certificate::decode_list(&message)?;
+        let (found, next_page_token) = queries::certificates::list(
+            &self.database,
+            &call,
+            &filter,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let certificates = found
+            .iter()
+            .map(|certificate| convert::certificate::encode(certificate, call.now))
+            .collect();
+        Ok(Response::new(orders::ListCertificatesResponse {
+            certificates,
+            next_page_token,
+        }))
+    }
+}

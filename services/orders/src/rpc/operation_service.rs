@@ -1,0 +1,74 @@
+//! `licet.orders.v1.OperationService`.
+
+use licet_contracts::orders::v1 as orders;
+use licet_contracts::orders::v1::operation_service_server::OperationService;
+use licet_runtime::caller::accept;
+use licet_runtime::database::Database;
+use licet_runtime::operation::Operations;
+use tonic::{Request, Response, Status};
+
+use crate::convert;
+use crate::queries;
+use crate::use_cases::operation::OrderOperation;
+
+/// Operations.
+#[derive(Clone)]
+pub(crate) struct OperationRpc {
+    /// The service's schema.
+    pub(crate) database: Database,
+    /// Their driver.
+    pub(crate) operations: Operations<OrderOperation>,
+}
+
+#[tonic::async_trait]
+impl OperationService for OperationRpc {
+    async fn list_operations(
+        &self,
+        request: Request<orders::ListOperationsRequest>,
+    ) -> Result<Response<orders::ListOperationsResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let filter = convert::operation::decode_list(&message)?;
+        let (views, next_page_token) = queries::operations::list(
+            &self.database,
+            &call,
+            &filter,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let operations = views
+            .iter()
+            .map(convert::operation::encode)
+            .collect::<Result<_, _>>()?;
+        Ok(Response::new(orders::ListOperationsResponse {
+            operations,
+            next_page_token,
+        }))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<orders::GetOperationRequest>,
+    ) -> Result<Response<orders::GetOperationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let id = convert::operation::decode_operation_id(&message.operation_id)?;
+        let view = queries::operations::get(&self.database, &call, id).await?;
+        let operation = Some(convert::operation::encode(&view)?);
+        Ok(Response::new(orders::GetOperationResponse { operation }))
+    }
+
+    /// Writes nothing of its own and may be repeated as often as one likes, so it leaves no replay
+    /// record.
+    async fn retry_operation(
+        &self,
+        request: Request<orders::RetryOperationRequest>,
+    ) -> Result<Response<orders::RetryOperationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let id = convert::operation::decode_retry(&message)?;
+        let view = queries::operations::get(&self.database, &call, id).await?;
+        self.operations.retry(view.operation_id, &call).await?;
+        let view = queries::operations::get(&self.database, &call, id).await?;
+        let operation = Some(convert::operation::encode(&view)?);
+        Ok(Response::new(orders::RetryOperationResponse { operation }))
+    }
+}

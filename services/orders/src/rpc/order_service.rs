@@ -1,0 +1,181 @@
+//! `licet.orders.v1.OrderService`.
+
+use licet_contracts::orders::v1 as orders;
+use licet_contracts::orders::v1::order_service_server::OrderService;
+use licet_runtime::caller::{Call, accept};
+use licet_runtime::database::{Database, Tx};
+use licet_runtime::fault::Fault;
+use licet_runtime::operation::{Ending, Operations};
+use licet_runtime::replay::{self, Accepted};
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+use crate::convert;
+use crate::convert::order::OrderView;
+use crate::peers::Billing;
+use crate::queries;
+use crate::use_cases::operation::OrderOperation;
+use crate::use_cases::{delete_order, place_order, update_domains};
+
+/// Orders.
+#[derive(Clone)]
+pub(crate) struct OrderRpc {
+    /// The service's schema.
+    pub(crate) database: Database,
+    /// For previews; what is accepted goes through the operations.
+    pub(crate) billing: Billing,
+    /// What spans services.
+    pub(crate) operations: Operations<OrderOperation>,
+}
+
+/// How an accepted request is answered.
+enum Answer<R> {
+    /// By its response.
+    Final(R),
+    /// By what is pending, seen in one snapshot.
+    Pending(Tx, Box<OrderView>),
+}
+
+impl OrderRpc {
+    /// The answer to an accepted request. The one that began its operation and every repeat of it
+    /// join here, and get the same response or the same refusal.
+    async fn answer<R: Message + Default>(
+        &self,
+        call: &Call,
+        accepted: Accepted<R>,
+    ) -> Result<Answer<R>, Fault> {
+        let id = match accepted {
+            Accepted::Done(response) => return Ok(Answer::Final(response)),
+            Accepted::Operation(id) => id,
+        };
+        loop {
+            match self.operations.finish(id, call).await? {
+                Ending::Done(response) => {
+                    return convert::stored(&response).map(Answer::Final);
+                }
+                Ending::Refused(refusal) => return Err(refusal.into()),
+                Ending::Running => {
+                    let found = queries::orders::find_under_way(&self.database, call, id).await?;
+                    if let Some((tx, view)) = found {
+                        return Ok(Answer::Pending(tx, Box::new(view)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for OrderRpc {
+    async fn place_order(
+        &self,
+        request: Request<orders::PlaceOrderRequest>,
+    ) -> Result<Response<orders::PlaceOrderResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wanted = convert::order::decode_place(&message)?;
+        if message.validate_only {
+            let response = place_order::preview(&self.billing, &call, &wanted).await?;
+            return Ok(Response::new(response));
+        }
+        let work = place_order::PlaceOrder {
+            call: &call,
+            request_id: &message.request_id,
+            wanted: &wanted,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match self.answer(&call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(_, view) => orders::PlaceOrderResponse {
+                order: Some(convert::order::encode(&view)?),
+                quote: None,
+            },
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<orders::GetOrderRequest>,
+    ) -> Result<Response<orders::GetOrderResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let order_id = convert::order::decode_order_id(&message.order_id)?;
+        let view = queries::orders::get(&self.database, &call, order_id).await?;
+        let order = Some(convert::order::encode(&view)?);
+        Ok(Response::new(orders::GetOrderResponse { order }))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<orders::ListOrdersRequest>,
+    ) -> Result<Response<orders::ListOrdersResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let filter = convert::order::decode_list(&message)?;
+        let (views, next_page_token) = queries::orders::list(
+            &self.database,
+            &call,
+            &filter,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let orders = views
+            .iter()
+            .map(convert::order::encode)
+            .collect::<Result<_, _>>()?;
+        Ok(Response::new(orders::ListOrdersResponse {
+            orders,
+            next_page_token,
+        }))
+    }
+
+    async fn update_domains(
+        &self,
+        request: Request<orders::UpdateDomainsRequest>,
+    ) -> Result<Response<orders::UpdateDomainsResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let update = convert::domains::decode_update(&message)?;
+        if message.validate_only {
+            let response =
+                update_domains::preview(&self.database, &self.billing, &call, &update).await?;
+            return Ok(Response::new(response));
+        }
+        let work = update_domains::UpdateDomains {
+            call: &call,
+            request_id: &message.request_id,
+            update: &update,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match self.answer(&call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(_, view) => update_domains::encode_pending(&view)?,
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn delete_order(
+        &self,
+        request: Request<orders::DeleteOrderRequest>,
+    ) -> Result<Response<orders::DeleteOrderResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::deletion::decode_delete(&message)?;
+        if message.validate_only {
+            let response =
+                delete_order::preview(&self.database, &self.billing, &call, &wish).await?;
+            return Ok(Response::new(response));
+        }
+        let work = delete_order::DeleteOrder {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match self.answer(&call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(tx, view) => delete_order::encode_pending(&tx, &view).await?,
+        };
+        Ok(Response::new(response))
+    }
+}

@@ -1,0 +1,116 @@
+//! A recorded certificate and what it counts as at an instant. Its own dates are the CA's; when it
+//! was recorded and from when it counts as revoked are ours (T-6).
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use licet_domain::clock::Instant;
+use licet_domain::ids::{AccountId, CertificateId, OrderId};
+use licet_domain::san::San;
+
+/// A certificate of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) id: CertificateId,
+    pub(crate) account_id: AccountId,
+    pub(crate) order_id: OrderId,
+    /// The chain as PEM, the certificate itself first.
+    pub(crate) chain_pem: String,
+    pub(crate) fingerprint_sha256: [u8; 32],
+    pub(crate) serial_hex: String,
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    /// The order's common name.
+    pub(crate) common_name: San,
+    /// Kind and size of the key: `RSA 2048`.
+    pub(crate) key_type: String,
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) not_before: Instant,
+    pub(crate) not_after: Instant,
+    pub(crate) record_time: Instant,
+    /// When a newer certificate took its place (MD-7).
+    pub(crate) superseded_time: Option<Instant>,
+    /// From when on it counts as revoked; may lie ahead.
+    pub(crate) revoke_time: Option<Instant>,
+    /// Its order is deleted and the CA is still to revoke it.
+    pub(crate) to_revoke: bool,
+}
+
+/// What a certificate counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CertificateState {
+    /// Neither replaced, nor revoked, nor expired.
+    Active,
+    /// Replaced, and still good until its revocation or its end (MD-7).
+    Superseded,
+    /// Revoked.
+    Revoked,
+    /// Past its last second.
+    Expired,
+    /// Counts as revoked with the deletion of its order; the CA is still to do it.
+    ToRevoke,
+}
+
+impl Certificate {
+    /// What the certificate counts as at `now`, from its instants alone: nothing has to run at
+    /// those instants for the answer to be right.
+    pub(crate) fn state(&self, now: Instant) -> CertificateState {
+        // notAfter is inclusive to its second (SL-1); past the calendar nothing expires.
+        let over = self
+            .not_after
+            .checked_add(TimeDelta::seconds(1))
+            .is_some_and(|active_until| now >= active_until);
+        if self.to_revoke {
+            CertificateState::ToRevoke
+        } else if self.revoke_time.is_some_and(|time| now >= time) {
+            CertificateState::Revoked
+        } else if over {
+            CertificateState::Expired
+        } else if self.superseded_time.is_some() {
+            CertificateState::Superseded
+        } else {
+            CertificateState::Active
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    fn certificate() -> Certificate {
+        samples::certificate(&["a.test"])
+    }
+
+    #[test]
+    fn sl_1_the_last_second_still_counts() {
+        let found = certificate();
+        let last = samples::instant("2026-06-30T23:59:59.999999Z");
+        assert_eq!(found.state(last), CertificateState::Active);
+        let after = samples::instant("2026-07-01T00:00:00Z");
+        assert_eq!(found.state(after), CertificateState::Expired);
+    }
+
+    #[test]
+    fn md_7_superseded_first_revoked_from_the_stated_time_on() {
+        let mut found = certificate();
+        found.superseded_time = Some(samples::instant("2026-02-01T00:00:00Z"));
+        found.revoke_time = Some(samples::instant("2026-02-04T00:00:00Z"));
+        let before = samples::instant("2026-02-03T23:59:59.999999Z");
+        assert_eq!(found.state(before), CertificateState::Superseded);
+        let then = samples::instant("2026-02-04T00:00:00Z");
+        assert_eq!(found.state(then), CertificateState::Revoked);
+        // Where the policy never revokes, the certificate stands until it expires.
+        found.revoke_time = None;
+        assert_eq!(found.state(then), CertificateState::Superseded);
+    }
+
+    #[test]
+    fn x_8_a_late_certificate_stays_to_be_revoked() {
+        let mut found = certificate();
+        found.to_revoke = true;
+        let later = samples::instant("2027-01-01T00:00:00Z");
+        assert_eq!(found.state(later), CertificateState::ToRevoke);
+    }
+}

@@ -1,0 +1,89 @@
+//! Deleting an order (AL-7, X-3): what becomes invalid. Whether anything is refunded is Billing's
+//! to say (AL-4).
+
+use licet_domain::clock::Instant;
+use licet_domain::ids::{CertificateId, ServerId};
+use serde::{Deserialize, Serialize};
+
+use super::certificate::{Certificate, CertificateState};
+use super::order::Order;
+use super::servers::{Server, registered};
+
+/// All that a deletion makes invalid, at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deletion {
+    /// Certificates that count as revoked from the deletion on: those neither revoked nor expired.
+    pub(crate) certificates: Vec<CertificateId>,
+    /// Servers that lose their licence (AL-7).
+    pub(crate) servers: Vec<ServerId>,
+    /// Additional licences that are void (AL-7).
+    pub(crate) additional_licenses: u32,
+    /// Whether a change of names that waited for its certificate is dropped with the order.
+    pub(crate) drops_change: bool,
+}
+
+/// Decides what deleting the order at `now` makes invalid. A certificate that would count as
+/// revoked only later, having been superseded, is revoked now with the rest.
+pub(crate) fn plan_deletion(
+    order: &Order,
+    certificates: &[Certificate],
+    servers: &[Server],
+    now: Instant,
+) -> Deletion {
+    let standing = certificates.iter().filter(|found| match found.state(now) {
+        CertificateState::Active | CertificateState::Superseded => true,
+        CertificateState::Revoked | CertificateState::Expired | CertificateState::ToRevoke => false,
+    });
+    Deletion {
+        certificates: standing.map(|found| found.id).collect(),
+        servers: registered(servers).map(|server| server.id).collect(),
+        additional_licenses: order.term.additional_licenses,
+        drops_change: order.change.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{certificate, instant, order};
+    use super::super::servers::ServerState;
+    use super::*;
+
+    #[test]
+    fn al_7_everything_that_stands_falls_at_once() {
+        let order = order(&["example.com"]);
+        let now = instant("2026-02-02T00:00:00Z");
+        let active = certificate(&["example.com"]);
+        let mut superseded = certificate(&["example.com"]);
+        superseded.superseded_time = Some(instant("2026-02-01T00:00:00Z"));
+        superseded.revoke_time = Some(instant("2026-02-04T00:00:00Z"));
+        let mut revoked = superseded.clone();
+        revoked.revoke_time = Some(instant("2026-02-02T00:00:00Z"));
+        let mut expired = certificate(&["example.com"]);
+        expired.not_after = instant("2026-01-31T00:00:00Z");
+        let server = Server {
+            id: ServerId::generate(),
+            order_id: order.id,
+            host_name: "www1".into(),
+            server_software: "nginx".into(),
+            common_name: order.common_name.clone(),
+            primary: true,
+            state: ServerState::Registered,
+            register_time: now,
+        };
+        let gone = Server {
+            state: ServerState::Unregistered,
+            ..server.clone()
+        };
+
+        let standing = vec![active.id, superseded.id];
+        let deletion = plan_deletion(
+            &order,
+            &[active, superseded, revoked, expired],
+            &[server.clone(), gone],
+            now,
+        );
+        assert_eq!(deletion.certificates, standing);
+        assert_eq!(deletion.servers, [server.id]);
+        assert_eq!(deletion.additional_licenses, 1);
+    }
+}

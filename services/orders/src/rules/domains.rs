@@ -1,0 +1,343 @@
+//! Changing the names of an order (MD-1, MD-2, MD-5 to MD-7): what the names become, which slots
+//! that charges, and the pin by which a quote belongs to exactly this change.
+
+use std::collections::BTreeSet;
+
+use licet_domain::ids::OrderId;
+use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::san::San;
+use sha2::{Digest, Sha256};
+
+use super::order::{Order, Product, ProductKind};
+use super::refusing::Objections;
+use super::slots::{Slots, count, slots_to_charge};
+
+/// The names to add and to remove, canonical already: case variants of one name are one name
+/// here, and a name listed twice is listed once (MD-5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WantedChange {
+    pub(crate) add: BTreeSet<San>,
+    pub(crate) remove: BTreeSet<San>,
+}
+
+/// What a change of names comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DomainPlan {
+    /// All names after the change, the common name among them.
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) added: BTreeSet<San>,
+    pub(crate) removed: BTreeSet<San>,
+    /// The slots to pay for (MD-4); zero for a change that does not raise the total (MD-2).
+    pub(crate) charge: Slots,
+    /// Binds a quote to this change of this revision of the order (MD-6).
+    pub(crate) pin: String,
+}
+
+/// Decides a change of names, or says everything that stands against it. A change that waits for
+/// its certificate blocks the next one (MD-7).
+pub(crate) fn plan_domain_change(
+    order: &Order,
+    wanted: &WantedChange,
+) -> Result<DomainPlan, Refusal> {
+    if let Some(waiting) = &order.change {
+        let operation = waiting
+            .operation_id
+            .map_or_else(String::new, |id| id.to_string());
+        return Err(Refusal::new(
+            Reason::ChangeInProgress,
+            format!(
+                "order {} has a change of domains accepted at {} that waits for its certificate; \
+                 record that certificate first",
+                order.id, waiting.accept_time
+            ),
+        )
+        .with("order_id", order.id)
+        .with("operation_id", operation)
+        .with("accept_time", waiting.accept_time));
+    }
+
+    let sold = order.sold()?;
+    object_to_kind(&sold.product)?;
+    let mut objections = Objections::default();
+    object_to_names(order, &sold.product, wanted, &mut objections);
+    let names: BTreeSet<San> = order
+        .names
+        .difference(&wanted.remove)
+        .chain(&wanted.add)
+        .cloned()
+        .collect();
+    object_to_number(&sold.product, &names, &mut objections);
+    objections.refuse_if_any()?;
+
+    if names == order.names {
+        return Err(Refusal::new(
+            Reason::NoChange,
+            format!(
+                "this leaves the {} names of order {} as they are",
+                names.len(),
+                order.id
+            ),
+        )
+        .with("order_id", order.id));
+    }
+    let wildcards_added = count(wanted.add.iter().filter(|name| name.is_wildcard()).count());
+    Ok(DomainPlan {
+        charge: slots_to_charge(sold.slots, Slots::of(&names), wildcards_added),
+        pin: pin(order.id, order.revision, &names),
+        names,
+        added: wanted.add.clone(),
+        removed: wanted.remove.clone(),
+    })
+}
+
+/// Further names are sold by the slot for multi-domain products only.
+fn object_to_kind(product: &Product) -> Result<(), Refusal> {
+    let kind = match product.kind {
+        ProductKind::MultiDomain => return Ok(()),
+        ProductKind::SingleDomain => "SINGLE_DOMAIN",
+        ProductKind::SanLicense => "SAN_LICENSE",
+    };
+    let id = product.id.as_str();
+    Err(Refusal::new(
+        Reason::ProductKindMismatch,
+        format!("{id} is of kind {kind}: the names of its orders do not change"),
+    )
+    .with("product_id", id)
+    .with("kind", kind))
+}
+
+/// Holds each name of the request against those that the order has. A name that is added and
+/// removed at once fails one of the two, whichever of them it is.
+fn object_to_names(
+    order: &Order,
+    product: &Product,
+    wanted: &WantedChange,
+    objections: &mut Objections,
+) {
+    for name in &wanted.add {
+        if order.names.contains(name) {
+            objections.add(
+                Reason::DomainAlreadyPresent,
+                name.value(),
+                format!("{name} is one of the order's names already"),
+            );
+        }
+        if name.is_wildcard() && !product.wildcards_offered {
+            object_to_wildcard(product, name, objections);
+        }
+    }
+    for name in &wanted.remove {
+        if *name == order.common_name {
+            objections
+                .add(
+                    Reason::CommonNameFixed,
+                    name.value(),
+                    format!("{name} is the order's common name and stays as long as the order"),
+                )
+                .with("common_name", name);
+        } else if !order.names.contains(name) {
+            objections.add(
+                Reason::DomainNotPresent,
+                name.value(),
+                format!("{name} is not one of the order's names"),
+            );
+        }
+    }
+}
+
+/// Holds the number of names against the product's limit, which counts the common name (MD-4).
+pub(super) fn object_to_number(
+    product: &Product,
+    names: &BTreeSet<San>,
+    objections: &mut Objections,
+) {
+    let limit = product.name_limit();
+    let number = count(names.len());
+    if number > limit {
+        let id = product.id.as_str();
+        objections
+            .add(
+                Reason::TooManyDomains,
+                id,
+                format!("{number} names, the common name among them, where {id} allows {limit}"),
+            )
+            .with("product_id", id)
+            .with("maximum", limit)
+            .with("asked", number);
+    }
+}
+
+/// Notes a wildcard name where the product sells none.
+pub(super) fn object_to_wildcard(product: &Product, name: &San, objections: &mut Objections) {
+    let id = product.id.as_str();
+    objections
+        .add(
+            Reason::WildcardNotOffered,
+            name.value(),
+            format!("{name} is a wildcard, and {id} offers none"),
+        )
+        .with("product_id", id);
+}
+
+/// SHA-256, in hex, over the order, its revision and the names after the change (MD-6). Names
+/// hold no line break, so the text hashed is read back in one way only.
+fn pin(order: OrderId, revision: u64, names: &BTreeSet<San>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{order}\n{revision}\n"));
+    for name in names {
+        hash.update(name.value());
+        hash.update("\n");
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::order::{ChangeProgress, DomainChange};
+    use super::super::samples;
+    use super::*;
+
+    fn change(add: &[&str], remove: &[&str]) -> WantedChange {
+        WantedChange {
+            add: samples::names(add),
+            remove: samples::names(remove),
+        }
+    }
+
+    fn kinds(refusal: &Refusal) -> Vec<(&str, &str)> {
+        refusal
+            .violations
+            .iter()
+            .map(|v| (v.kind.as_str(), v.subject.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn md_2_a_swap_is_free_and_md_1_a_fourth_name_is_charged() {
+        let order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
+        let swap = plan_domain_change(&order, &change(&["c.example.com"], &["a.example.com"]));
+        assert!(swap.unwrap().charge.is_zero());
+
+        let more = plan_domain_change(&order, &change(&["c.example.com"], &[])).unwrap();
+        assert_eq!(
+            more.charge,
+            Slots {
+                standard: 1,
+                wildcard: 0
+            }
+        );
+        assert_eq!(more.names.len(), 4);
+    }
+
+    #[test]
+    fn md_5_case_and_the_trailing_dot_make_no_second_domain() {
+        let order = samples::order(&["example.com"]);
+        let plan = plan_domain_change(&order, &change(&["A.Example.com", "a.example.COM."], &[]));
+        assert_eq!(plan.unwrap().added, samples::names(&["a.example.com"]));
+
+        let refusal = plan_domain_change(&order, &change(&["Example.COM."], &[])).unwrap_err();
+        assert_eq!(refusal.reason, Reason::DomainAlreadyPresent);
+    }
+
+    #[test]
+    fn md_5_every_objection_is_named_at_once() {
+        let mut order = samples::order(&["example.com", "a.example.com"]);
+        order.term.sold.as_mut().unwrap().product.wildcards_offered = false;
+        let wanted = change(
+            &[
+                "a.example.com",
+                "*.example.com",
+                "1.example.com",
+                "2.example.com",
+                "3.example.com",
+            ],
+            &["example.com", "nowhere.example.com"],
+        );
+        let refusal = plan_domain_change(&order, &wanted).unwrap_err();
+        assert_eq!(
+            kinds(&refusal),
+            [
+                ("WILDCARD_NOT_OFFERED", "*.example.com"),
+                ("DOMAIN_ALREADY_PRESENT", "a.example.com"),
+                ("COMMON_NAME_FIXED", "example.com"),
+                ("DOMAIN_NOT_PRESENT", "nowhere.example.com"),
+            ]
+        );
+        let refusal = plan_domain_change(
+            &order,
+            &change(
+                &[
+                    "1.example.com",
+                    "2.example.com",
+                    "3.example.com",
+                    "4.example.com",
+                ],
+                &[],
+            ),
+        )
+        .unwrap_err();
+        assert_eq!(kinds(&refusal), [("TOO_MANY_DOMAINS", "multi-domain-dv")]);
+        assert_eq!(refusal.metadata["maximum"], "5");
+    }
+
+    #[test]
+    fn md_4_the_limit_counts_the_common_name() {
+        let order = samples::order(&["example.com", "1.example.com", "2.example.com"]);
+        let two = change(&["3.example.com", "4.example.com"], &[]);
+        assert_eq!(plan_domain_change(&order, &two).unwrap().names.len(), 5);
+    }
+
+    #[test]
+    fn a_single_domain_order_keeps_its_name() {
+        let mut order = samples::order(&["example.com"]);
+        order.term.sold.as_mut().unwrap().product = samples::single_domain();
+        let refusal = plan_domain_change(&order, &change(&["a.example.com"], &[])).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ProductKindMismatch);
+    }
+
+    #[test]
+    fn a_change_of_nothing_is_refused() {
+        let order = samples::order(&["example.com"]);
+        let refusal = plan_domain_change(&order, &change(&[], &[])).unwrap_err();
+        assert_eq!(refusal.reason, Reason::NoChange);
+    }
+
+    #[test]
+    fn md_7_a_second_change_waits_for_the_first() {
+        let mut order = samples::order(&["example.com"]);
+        order.change = Some(DomainChange {
+            progress: ChangeProgress::AwaitingIssuance,
+            names: samples::names(&["example.com", "a.example.com"]),
+            added: samples::names(&["a.example.com"]),
+            removed: BTreeSet::new(),
+            charge: Slots::default(),
+            operation_id: None,
+            charged: None,
+            accept_time: order.create_time,
+        });
+        let refusal = plan_domain_change(&order, &change(&["b.example.com"], &[])).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ChangeInProgress);
+    }
+
+    #[test]
+    fn md_6_the_pin_follows_the_order_its_revision_and_the_names() {
+        let order = samples::order(&["example.com"]);
+        let one = plan_domain_change(&order, &change(&["a.example.com"], &[]))
+            .unwrap()
+            .pin;
+        let same = plan_domain_change(&order, &change(&["A.example.com"], &[]))
+            .unwrap()
+            .pin;
+        let other_names = plan_domain_change(&order, &change(&["b.example.com"], &[]))
+            .unwrap()
+            .pin;
+        let mut later = order.clone();
+        later.revision += 1;
+        let later = plan_domain_change(&later, &change(&["a.example.com"], &[]))
+            .unwrap()
+            .pin;
+        assert_eq!(one, same);
+        assert_ne!(one, other_names);
+        assert_ne!(one, later);
+    }
+}

@@ -1,0 +1,353 @@
+//! A certificate held against the order it was issued for (MD-7, MD-9): names, key and dates, and
+//! how long the next one may live.
+
+use chrono::TimeDelta;
+use licet_domain::certificate::ParsedCertificate;
+use licet_domain::clock::Instant;
+use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::san::San;
+
+use super::order::{Order, OrderState, Product, SupersededHandling};
+use super::refusing::Objections;
+
+const DAY_SECONDS: i64 = 86_400;
+
+/// From when on (notBefore, in seconds since the epoch) public TLS certificates may be valid for
+/// at most so many days (MD-9; CA/Browser Forum ballot SC-081). Earliest last.
+const PUBLIC_TLS_LIMITS_DAYS: [(i64, i64); 4] = [
+    (1_868_227_200, 47),  // 2029-03-15
+    (1_805_068_800, 100), // 2027-03-15
+    (1_773_532_800, 200), // 2026-03-15
+    (i64::MIN, 398),
+];
+
+/// The longest validity of a public TLS certificate that begins at `not_before` (MD-9).
+fn public_limit_days(not_before: Instant) -> i64 {
+    let seconds = not_before.as_micros().div_euclid(1_000_000);
+    PUBLIC_TLS_LIMITS_DAYS
+        .iter()
+        .find(|(from_seconds, _)| seconds >= *from_seconds)
+        .map_or(398, |(_, days)| *days)
+}
+
+/// The latest end of a certificate of this order, exclusive: the term's end and the tolerance.
+fn active_until_limit(order: &Order, product: &Product) -> Option<Instant> {
+    let tolerance = TimeDelta::hours(i64::from(product.tolerance_hours));
+    order.term.term.end().checked_add(tolerance)
+}
+
+/// The latest notAfter that a certificate signed at `now` may carry (MD-9), or none where the
+/// calendar ends first.
+pub(crate) fn longest_not_after(order: &Order, now: Instant) -> Option<Instant> {
+    let product = &order.term.sold.as_ref()?.product;
+    let mut until = active_until_limit(order, product)?;
+    if product.publicly_trusted {
+        until = until.min(now.checked_add(TimeDelta::days(public_limit_days(now)))?);
+    }
+    until.checked_add(TimeDelta::seconds(-1))
+}
+
+/// Whether the order waits for a certificate at all. One that has its certificate, and no change
+/// of names that wants another, does not.
+pub(crate) fn expect_issuance(order: &Order, now: Instant) -> Result<(), Refusal> {
+    if order.state(now) == OrderState::Issued && !order.awaits_changed_certificate() {
+        return Err(Refusal::new(
+            Reason::IssuanceNotPending,
+            format!(
+                "order {} has its certificate, and no change of domains waits for another",
+                order.id
+            ),
+        )
+        .with("order_id", order.id)
+        .with("state", "ISSUED"));
+    }
+    Ok(())
+}
+
+/// Holds a certificate against the order: exactly the wanted names, the order's common name, the
+/// key of the signing request where there is one, and dates within the limits (MD-9). Every
+/// difference is named.
+pub(crate) fn check_certificate(
+    order: &Order,
+    certificate: &ParsedCertificate,
+) -> Result<(), Refusal> {
+    let product = &order.sold()?.product;
+    let mut objections = Objections::default();
+    compare_names(order, certificate, &mut objections);
+    if let Some(request) = &order.signing_request
+        && request.spki_sha256 != certificate.spki_sha256
+    {
+        let description = "the certificate's key is not the one of the order's CSR";
+        mismatch(&mut objections, "public_key", description);
+    }
+    compare_dates(order, product, certificate, &mut objections);
+    objections.refuse_if_any()
+}
+
+fn mismatch(objections: &mut Objections, subject: &str, description: impl Into<String>) {
+    objections.add(Reason::CertificateMismatch, subject, description);
+}
+
+fn compare_names(order: &Order, certificate: &ParsedCertificate, objections: &mut Objections) {
+    let wanted = order.wanted_names();
+    for name in wanted.difference(&certificate.sans) {
+        mismatch(
+            objections,
+            name.value(),
+            format!("{name} is missing from the certificate"),
+        );
+    }
+    for name in certificate.sans.difference(wanted) {
+        mismatch(
+            objections,
+            name.value(),
+            format!(
+                "{name} ({}) is not one of the order's names",
+                name.kind().as_str()
+            ),
+        );
+    }
+    // A certificate need not have a common name; one that it has is the order's.
+    if let Some(text) = &certificate.common_name
+        && San::dns(text).ok().as_ref() != Some(&order.common_name)
+    {
+        mismatch(
+            objections,
+            "common_name",
+            format!(
+                "the certificate's common name is {text}, that of the order {}",
+                order.common_name
+            ),
+        );
+    }
+}
+
+fn compare_dates(
+    order: &Order,
+    product: &Product,
+    certificate: &ParsedCertificate,
+    objections: &mut Objections,
+) {
+    let validity_seconds = certificate.validity_seconds();
+    let limit_days = public_limit_days(certificate.not_before);
+    if product.publicly_trusted && validity_seconds > limit_days * DAY_SECONDS {
+        mismatch(
+            objections,
+            "validity",
+            format!(
+                "valid for {validity_seconds} s, where public TLS allows {limit_days} days \
+                 ({} s) from {} on",
+                limit_days * DAY_SECONDS,
+                certificate.not_before
+            ),
+        );
+    }
+    if let Some(limit) = active_until_limit(order, product)
+        && certificate.active_until() > limit
+    {
+        mismatch(
+            objections,
+            "not_after",
+            format!(
+                "the certificate is active until {}, but the order's term and its tolerance of \
+                 {} h end at {limit}",
+                certificate.active_until(),
+                product.tolerance_hours
+            ),
+        );
+    }
+}
+
+/// When the certificates that a new one replaces count as revoked (MD-7): none where the policy
+/// lets them stand until they expire.
+pub(crate) fn superseded_revoke_time(order: &Order, now: Instant) -> Option<Instant> {
+    match order.term.sold.as_ref()?.product.superseded {
+        SupersededHandling::RevokedAfterHours(hours) => {
+            now.checked_add(TimeDelta::hours(i64::from(hours)))
+        }
+        SupersededHandling::NeverRevoked => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::certificate::{KeyFacts, KeyKind};
+
+    use super::super::order::{ChangeProgress, DomainChange, Progress, SigningRequest};
+    use super::super::samples::{instant, names, order};
+    use super::super::slots::Slots;
+    use super::*;
+
+    fn certificate(list: &[&str], not_before: &str, not_after: &str) -> ParsedCertificate {
+        ParsedCertificate {
+            der: Vec::new(),
+            fingerprint_sha256: [1; 32],
+            issuer_der: Vec::new(),
+            issuer: "CN=Sample CA".into(),
+            subject: "CN=example.com".into(),
+            common_name: list.first().map(|name| (*name).to_owned()),
+            serial_hex: "01".into(),
+            sans: names(list),
+            not_before: instant(not_before),
+            not_after: instant(not_after),
+            key: KeyFacts {
+                kind: KeyKind::Ec,
+                bits: 256,
+            },
+            spki_sha256: [7; 32],
+        }
+    }
+
+    fn subjects(refusal: &Refusal) -> Vec<&str> {
+        assert_eq!(refusal.reason, Reason::CertificateMismatch);
+        refusal
+            .violations
+            .iter()
+            .map(|v| v.subject.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn exactly_the_orders_names_pass_and_every_difference_is_named() {
+        let mut order = order(&["example.com", "a.example.com"]);
+        let good = certificate(
+            &["example.com", "a.example.com"],
+            "2026-01-01T00:00:00Z",
+            "2026-06-01T00:00:00Z",
+        );
+        assert!(check_certificate(&order, &good).is_ok());
+
+        order.signing_request = Some(SigningRequest {
+            pem: String::new(),
+            spki_sha256: [8; 32],
+        });
+        let bad = certificate(
+            &["b.example.com", "example.com"],
+            "2026-01-01T00:00:00Z",
+            "2027-01-31T00:00:00Z",
+        );
+        let refusal = check_certificate(&order, &bad).unwrap_err();
+        assert_eq!(
+            subjects(&refusal),
+            [
+                "a.example.com",
+                "b.example.com",
+                "common_name",
+                "public_key",
+                "not_after"
+            ]
+        );
+    }
+
+    #[test]
+    fn md_7_a_waiting_change_wants_its_own_names() {
+        let mut order = order(&["example.com"]);
+        assert!(expect_issuance(&order, order.create_time).is_err());
+        order.change = Some(DomainChange {
+            progress: ChangeProgress::Charging,
+            names: names(&["example.com", "a.example.com"]),
+            added: names(&["a.example.com"]),
+            removed: names(&[]),
+            charge: Slots::default(),
+            operation_id: None,
+            charged: None,
+            accept_time: order.create_time,
+        });
+        // Not charged yet: nothing is to be signed.
+        assert_eq!(order.wanted_names(), &names(&["example.com"]));
+        assert!(expect_issuance(&order, order.create_time).is_err());
+        if let Some(change) = &mut order.change {
+            change.progress = ChangeProgress::AwaitingIssuance;
+        }
+        assert!(expect_issuance(&order, order.create_time).is_ok());
+        let old = certificate(
+            &["example.com"],
+            "2026-01-01T00:00:00Z",
+            "2026-06-01T00:00:00Z",
+        );
+        assert_eq!(
+            subjects(&check_certificate(&order, &old).unwrap_err()),
+            ["a.example.com"]
+        );
+    }
+
+    #[test]
+    fn a_paid_order_waits_for_its_first_certificate() {
+        let mut order = order(&["example.com"]);
+        order.progress = Progress::Paid;
+        assert!(expect_issuance(&order, order.create_time).is_ok());
+    }
+
+    #[test]
+    fn md_9_the_limit_is_the_one_in_force_at_not_before() {
+        let mut order = order(&["example.com"]);
+        order.term.term =
+            licet_domain::term::Term::first(instant("2026-01-01T00:00:00Z"), 60).unwrap();
+        // (notBefore, notAfter of exactly the limit; one second more is too long)
+        let cases = [
+            ("2026-03-14T23:59:59Z", 398),
+            ("2026-03-15T00:00:00Z", 200),
+            ("2027-03-14T23:59:59Z", 200),
+            ("2027-03-15T00:00:00Z", 100),
+            ("2029-03-14T23:59:59Z", 100),
+            ("2029-03-15T00:00:00Z", 47),
+        ];
+        for (not_before, days) in cases {
+            let mut found = certificate(&["example.com"], not_before, not_before);
+            let start = instant(not_before);
+            let last = TimeDelta::days(days) - TimeDelta::seconds(1);
+            found.not_after = start.checked_add(last).unwrap();
+            assert!(
+                check_certificate(&order, &found).is_ok(),
+                "{not_before}: {days} days"
+            );
+            assert_eq!(longest_not_after(&order, start), Some(found.not_after));
+            found.not_after = start.checked_add(TimeDelta::days(days)).unwrap();
+            let refusal = check_certificate(&order, &found).unwrap_err();
+            assert_eq!(
+                subjects(&refusal),
+                ["validity"],
+                "{not_before}: a second too long"
+            );
+        }
+        order.term.sold.as_mut().unwrap().product.publicly_trusted = false;
+        let private = certificate(
+            &["example.com"],
+            "2029-03-15T00:00:00Z",
+            "2030-01-01T00:00:00Z",
+        );
+        assert!(check_certificate(&order, &private).is_ok());
+    }
+
+    #[test]
+    fn md_9_a_certificate_outlives_the_term_by_the_tolerance_at_most() {
+        let order = order(&["example.com"]);
+        let within = certificate(
+            &["example.com"],
+            "2026-12-01T00:00:00Z",
+            "2027-01-01T23:59:59Z",
+        );
+        assert!(check_certificate(&order, &within).is_ok());
+        let beyond = certificate(
+            &["example.com"],
+            "2026-12-01T00:00:00Z",
+            "2027-01-02T00:00:00Z",
+        );
+        assert_eq!(
+            subjects(&check_certificate(&order, &beyond).unwrap_err()),
+            ["not_after"]
+        );
+        let december = instant("2026-12-01T00:00:00Z");
+        assert_eq!(longest_not_after(&order, december), Some(within.not_after));
+    }
+
+    #[test]
+    fn md_7_the_old_certificate_counts_as_revoked_by_policy() {
+        let mut order = order(&["example.com"]);
+        let now = instant("2026-07-01T00:00:00Z");
+        let then = instant("2026-07-04T00:00:00Z");
+        assert_eq!(superseded_revoke_time(&order, now), Some(then));
+        order.term.sold.as_mut().unwrap().product.superseded = SupersededHandling::NeverRevoked;
+        assert_eq!(superseded_revoke_time(&order, now), None);
+    }
+}

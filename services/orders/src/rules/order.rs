@@ -1,0 +1,246 @@
+//! The values that the decisions are about: an order, the term it was bought for, the change that
+//! waits for its certificate. They are read from and written to the store, never fetched here.
+
+use std::collections::BTreeSet;
+
+use licet_domain::clock::Instant;
+use licet_domain::ids::{AccountId, InvoiceId, OperationId, OrderId, ProductId};
+use licet_domain::money::{Currency, Money};
+use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::san::San;
+use licet_domain::term::Term;
+use serde::{Deserialize, Serialize};
+
+use super::slots::Slots;
+
+/// What kind of thing a product is, as far as orders care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ProductKind {
+    /// A certificate for its common name, and for the names included in it.
+    SingleDomain,
+    /// A certificate whose further names are sold by the slot.
+    MultiDomain,
+    /// A quota of names, bought and used in a service of its own.
+    SanLicense,
+}
+
+/// What becomes of the certificate that a newer one replaces (MD-7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SupersededHandling {
+    /// It counts as revoked this many hours after its replacement was recorded.
+    RevokedAfterHours(u32),
+    /// It stands until it expires.
+    NeverRevoked,
+}
+
+/// The facts of a product version that decide about an order. A term keeps those that it was sold
+/// with, so that a later version of the product never changes what was bought (BL-8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Product {
+    pub(crate) id: ProductId,
+    pub(crate) version: u32,
+    pub(crate) kind: ProductKind,
+    /// Lengths in months for which the product is sold.
+    pub(crate) terms_months: Vec<u32>,
+    /// Names that the certificate's own price covers, the common name among them.
+    pub(crate) included_domains: u32,
+    /// Most names an order may have, the common name among them.
+    pub(crate) max_domains: u32,
+    pub(crate) wildcards_offered: bool,
+    pub(crate) max_additional_licenses: u32,
+    pub(crate) superseded: SupersededHandling,
+    /// How far a certificate may outlive the order's term, in hours (MD-9).
+    pub(crate) tolerance_hours: u32,
+    /// Whether the validity limits of public TLS apply to its certificates (MD-9).
+    pub(crate) publicly_trusted: bool,
+}
+
+impl Product {
+    /// Most names an order of this product may have. A single-domain product takes what it
+    /// includes and sells no further name, so its common name is all unless it includes more.
+    pub(crate) fn name_limit(&self) -> u32 {
+        match self.kind {
+            ProductKind::SingleDomain | ProductKind::SanLicense => self.included_domains.max(1),
+            ProductKind::MultiDomain => self.max_domains,
+        }
+    }
+
+    /// What an order owns before it pays for a single slot: the included ones are standard (MD-4).
+    pub(crate) fn included_slots(&self) -> Slots {
+        Slots {
+            standard: self.included_domains.max(1),
+            wildcard: 0,
+        }
+    }
+}
+
+/// One term of an order, with everything that later decisions of this term are made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OrderTerm {
+    /// 0 for the first term of an order.
+    pub(crate) index: u32,
+    pub(crate) term: Term,
+    /// Prices of this term are those in force then, whatever was set since (MD-8).
+    pub(crate) price_time: Instant,
+    pub(crate) additional_licenses: u32,
+    /// When the first certificate of this term was recorded; the refund is counted from it (AL-4).
+    pub(crate) first_issuance_time: Option<Instant>,
+    /// What was sold; absent until the term's charge is through.
+    pub(crate) sold: Option<Sold>,
+}
+
+/// What a term was sold with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sold {
+    pub(crate) product: Product,
+    /// Slots that belong to the order until the term ends, the included ones counted in (MD-2).
+    pub(crate) slots: Slots,
+    /// The currency that the order is charged in.
+    pub(crate) currency: Currency,
+}
+
+/// How far an order has come, as recorded. That it has ended is never recorded: time says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Progress {
+    /// Accepted; its charge is under way.
+    Pending,
+    /// Charged; no certificate recorded yet.
+    Paid,
+    /// At least one certificate recorded.
+    Issued,
+    /// Deleted by its customer.
+    Deleted,
+}
+
+/// What an order's customer sees of it at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum OrderState {
+    /// Accepted; its charge is under way.
+    Pending,
+    /// Charged; waits for its first certificate.
+    Paid,
+    /// Has a certificate, and time left.
+    Issued,
+    /// Its last term is over.
+    Ended,
+    /// Deleted by its customer.
+    Deleted,
+}
+
+/// Where a change of names stands (MD-7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeProgress {
+    /// Accepted; what it costs is being charged.
+    Charging,
+    /// Charged or free; the new certificate is awaited.
+    AwaitingIssuance,
+}
+
+/// A change of names that was accepted and is not in a certificate yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DomainChange {
+    pub(crate) progress: ChangeProgress,
+    /// All names of the order once the change is through, the common name among them.
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) added: BTreeSet<San>,
+    pub(crate) removed: BTreeSet<San>,
+    /// The slots that it pays for.
+    pub(crate) charge: Slots,
+    pub(crate) accept_time: Instant,
+    /// The operation that charges it; absent for a free one.
+    pub(crate) operation_id: Option<OperationId>,
+    /// What was charged; absent until it is.
+    pub(crate) charged: Option<ChangeCharge>,
+}
+
+/// What a change of names was charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChangeCharge {
+    /// Absent for a free change.
+    pub(crate) invoice_id: Option<InvoiceId>,
+    pub(crate) total: Money,
+}
+
+/// The customer's request (PKCS#10), and the key that it was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SigningRequest {
+    pub(crate) pem: String,
+    pub(crate) spki_sha256: [u8; 32],
+}
+
+/// An order with the term that runs and the change that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    pub(crate) account_id: AccountId,
+    pub(crate) progress: Progress,
+    /// Grows with every change of the order; a quote is pinned to it (MD-6).
+    pub(crate) revision: u64,
+    pub(crate) common_name: San,
+    /// The names that the order's certificates carry today, the common name among them.
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) server_software: String,
+    pub(crate) signing_request: Option<SigningRequest>,
+    pub(crate) product_id: ProductId,
+    pub(crate) term: OrderTerm,
+    pub(crate) change: Option<DomainChange>,
+    /// Since when a certificate is awaited that the CA may sign: absent when none is.
+    pub(crate) issuance_pending_since: Option<Instant>,
+    pub(crate) create_time: Instant,
+    /// When something was last decided about this order; time never runs back behind it (T-5).
+    pub(crate) decision_time: Instant,
+    pub(crate) delete_time: Option<Instant>,
+    /// The refund as Billing answered it on deletion, encoded; nothing here is decided by it.
+    pub(crate) refund: Option<Vec<u8>>,
+}
+
+impl Order {
+    /// The instant to decide this order's next request at: the clock, or the last decision where
+    /// another instance's clock was ahead (T-5).
+    pub(crate) fn decide_at(&self, clock: Instant) -> Instant {
+        clock.max(self.decision_time)
+    }
+
+    /// The state at `now`. An order ends by time alone, so nothing has to run for it to show.
+    pub(crate) fn state(&self, now: Instant) -> OrderState {
+        let over = now >= self.term.term.end();
+        match self.progress {
+            Progress::Deleted => OrderState::Deleted,
+            Progress::Pending => OrderState::Pending,
+            Progress::Paid | Progress::Issued if over => OrderState::Ended,
+            Progress::Paid => OrderState::Paid,
+            Progress::Issued => OrderState::Issued,
+        }
+    }
+
+    /// What the order was sold with. Asking before it is charged is refused as ORDER_NOT_PAID.
+    pub(crate) fn sold(&self) -> Result<&Sold, Refusal> {
+        self.term.sold.as_ref().ok_or_else(|| {
+            Refusal::new(
+                Reason::OrderNotPaid,
+                format!(
+                    "order {} is PENDING: wait until its charge is through",
+                    self.id
+                ),
+            )
+            .with("order_id", self.id)
+            .with("state", "PENDING")
+        })
+    }
+
+    /// The names that the next certificate has to carry: those of a change that is paid for, else
+    /// the order's own.
+    pub(crate) fn wanted_names(&self) -> &BTreeSet<San> {
+        match &self.change {
+            Some(change) if change.progress == ChangeProgress::AwaitingIssuance => &change.names,
+            Some(_) | None => &self.names,
+        }
+    }
+
+    /// Whether a change of names waits for its certificate.
+    pub(crate) fn awaits_changed_certificate(&self) -> bool {
+        self.change
+            .as_ref()
+            .is_some_and(|change| change.progress == ChangeProgress::AwaitingIssuance)
+    }
+}

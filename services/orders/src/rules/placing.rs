@@ -1,0 +1,303 @@
+//! Placing an order: whether the product can be ordered like this, and which slots beyond the
+//! included ones it charges (MD-4, AL-2).
+
+use std::collections::BTreeSet;
+
+use licet_domain::certificate::ParsedRequest;
+use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::san::San;
+
+use super::domains::{object_to_number, object_to_wildcard};
+use super::order::{Product, ProductKind};
+use super::refusing::Objections;
+use super::slots::{Slots, slots_to_charge};
+
+/// What the customer asks for, as far as the product decides about it.
+#[derive(Debug)]
+pub(crate) struct WantedOrder<'a> {
+    pub(crate) common_name: &'a San,
+    /// All names, the common name among them, each once.
+    pub(crate) names: &'a BTreeSet<San>,
+    pub(crate) term_months: u32,
+    pub(crate) additional_licenses: u32,
+}
+
+/// What placing it comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlacingPlan {
+    /// Slots to pay for on top of the certificate.
+    pub(crate) charge: Slots,
+    /// Slots that the order owns once that is paid, the included ones counted in.
+    pub(crate) slots: Slots,
+}
+
+/// Decides a new order against its product, or says everything that stands against it. A new
+/// order is a change from no names at all: the same count as later changes (MD-4).
+pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<PlacingPlan, Refusal> {
+    let mut objections = Objections::default();
+    object_to_kind(product, &mut objections);
+    object_to_term(product, wanted.term_months, &mut objections);
+    object_to_licenses(product, wanted.additional_licenses, &mut objections);
+    if !product.wildcards_offered {
+        for name in wanted.names.iter().filter(|name| name.is_wildcard()) {
+            object_to_wildcard(product, name, &mut objections);
+        }
+    }
+    object_to_number(product, wanted.names, &mut objections);
+    objections.refuse_if_any()?;
+
+    let included = product.included_slots();
+    let names = Slots::of(wanted.names);
+    let charge = slots_to_charge(included, names, names.wildcard);
+    Ok(PlacingPlan {
+        charge,
+        slots: included.plus(charge),
+    })
+}
+
+fn object_to_kind(product: &Product, objections: &mut Objections) {
+    match product.kind {
+        ProductKind::SingleDomain | ProductKind::MultiDomain => {}
+        ProductKind::SanLicense => {
+            let id = product.id.as_str();
+            objections
+                .add(
+                    Reason::ProductKindMismatch,
+                    id,
+                    format!("{id} is a SAN licence and not a certificate that can be ordered"),
+                )
+                .with("product_id", id)
+                .with("kind", "SAN_LICENSE");
+        }
+    }
+}
+
+fn object_to_term(product: &Product, months: u32, objections: &mut Objections) {
+    if product.terms_months.contains(&months) {
+        return;
+    }
+    let id = product.id.as_str();
+    let sold = product
+        .terms_months
+        .iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join(",");
+    objections
+        .add(
+            Reason::TermNotSold,
+            "term_months",
+            format!("{id} is sold for {sold} months, not for {months}"),
+        )
+        .with("product_id", id)
+        .with("term_months", months)
+        .with("sold", sold);
+}
+
+/// They are bought here or with a renewal, and in no other way (AL-2).
+fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections) {
+    let maximum = product.max_additional_licenses;
+    if asked > maximum {
+        let id = product.id.as_str();
+        objections
+            .add(
+                Reason::TooManyAdditionalLicenses,
+                "additional_licenses",
+                format!("{asked} additional licences, where {id} allows {maximum}"),
+            )
+            .with("product_id", id)
+            .with("maximum", maximum)
+            .with("asked", asked);
+    }
+}
+
+/// Holds a signing request (PKCS#10) against the order it came with: its common name is the
+/// order's, and where it asks for names they are exactly the order's. One that asks for none
+/// brings its key alone.
+pub(crate) fn check_signing_request(
+    wanted: &WantedOrder,
+    request: &ParsedRequest,
+) -> Result<(), Refusal> {
+    let mut objections = Objections::default();
+    if let Some(text) = &request.common_name
+        && San::dns(text).ok().as_ref() != Some(wanted.common_name)
+    {
+        objections.add(
+            Reason::CsrMismatch,
+            text,
+            format!(
+                "the CSR's common name is {text}, that of the order {}",
+                wanted.common_name.value()
+            ),
+        );
+    }
+    let asks = !request.sans.is_empty();
+    for name in wanted.names.difference(&request.sans).filter(|_| asks) {
+        objections.add(
+            Reason::CsrMismatch,
+            name.value(),
+            format!("{name} is one of the order's names, and the CSR does not ask for it"),
+        );
+    }
+    for name in request.sans.difference(wanted.names) {
+        objections.add(
+            Reason::CsrMismatch,
+            name.value(),
+            format!("the CSR asks for {name}, which is not one of the order's names"),
+        );
+    }
+    objections.refuse_if_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::certificate::{KeyFacts, KeyKind};
+
+    use super::super::samples;
+    use super::*;
+
+    fn plan(
+        product: &Product,
+        list: &[&str],
+        months: u32,
+        licenses: u32,
+    ) -> Result<PlacingPlan, Refusal> {
+        plan_order(
+            product,
+            &WantedOrder {
+                common_name: &samples::dns(list[0]),
+                names: &samples::names(list),
+                term_months: months,
+                additional_licenses: licenses,
+            },
+        )
+    }
+
+    #[test]
+    fn md_4_included_names_are_free_and_the_rest_is_charged() {
+        let product = samples::multi_domain();
+        let within = plan(&product, &["a.test", "b.test", "c.test"], 12, 0).unwrap();
+        assert!(within.charge.is_zero());
+        assert_eq!(
+            within.slots,
+            Slots {
+                standard: 3,
+                wildcard: 0
+            }
+        );
+
+        let beyond = plan(
+            &product,
+            &["a.test", "b.test", "c.test", "d.test", "*.a.test"],
+            12,
+            0,
+        );
+        let beyond = beyond.unwrap();
+        assert_eq!(
+            beyond.charge,
+            Slots {
+                standard: 1,
+                wildcard: 1
+            }
+        );
+        assert_eq!(
+            beyond.slots,
+            Slots {
+                standard: 4,
+                wildcard: 1
+            }
+        );
+
+        // Fewer names than included leave the included slots to the order all the same (MD-2).
+        assert_eq!(
+            plan(&product, &["a.test"], 12, 0).unwrap().slots.standard,
+            3
+        );
+    }
+
+    #[test]
+    fn a_single_domain_product_takes_its_common_name_only() {
+        let product = samples::single_domain();
+        assert!(plan(&product, &["a.test"], 12, 0).is_ok());
+        let refusal = plan(&product, &["a.test", "b.test"], 12, 0).unwrap_err();
+        assert_eq!(refusal.reason, Reason::TooManyDomains);
+
+        let with_www = Product {
+            included_domains: 2,
+            ..samples::single_domain()
+        };
+        assert!(
+            plan(&with_www, &["a.test", "www.a.test"], 12, 0)
+                .unwrap()
+                .charge
+                .is_zero()
+        );
+    }
+
+    #[test]
+    fn al_2_everything_against_an_order_is_said_at_once() {
+        let product = Product {
+            wildcards_offered: false,
+            ..samples::multi_domain()
+        };
+        let list = ["a.test", "*.a.test", "1.test", "2.test", "3.test", "4.test"];
+        let refusal = plan(&product, &list, 7, 3).unwrap_err();
+        let kinds: Vec<_> = refusal.violations.iter().map(|v| v.kind.as_str()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "TERM_NOT_SOLD",
+                "TOO_MANY_ADDITIONAL_LICENSES",
+                "WILDCARD_NOT_OFFERED",
+                "TOO_MANY_DOMAINS"
+            ]
+        );
+        assert_eq!(refusal.reason, Reason::TermNotSold);
+        assert_eq!(refusal.metadata["sold"], "12,24");
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_not_ordered() {
+        let product = Product {
+            kind: ProductKind::SanLicense,
+            ..samples::multi_domain()
+        };
+        let refusal = plan(&product, &["a.test"], 12, 0).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ProductKindMismatch);
+    }
+
+    #[test]
+    fn a_signing_request_asks_for_exactly_the_orders_names_or_for_none() {
+        let wanted = WantedOrder {
+            common_name: &samples::dns("a.test"),
+            names: &samples::names(&["a.test", "b.test"]),
+            term_months: 12,
+            additional_licenses: 0,
+        };
+        let request = |common_name: Option<&str>, sans: &[&str]| ParsedRequest {
+            der: Vec::new(),
+            subject: String::new(),
+            common_name: common_name.map(String::from),
+            sans: samples::names(sans),
+            key: KeyFacts {
+                kind: KeyKind::Ec,
+                bits: 256,
+            },
+            spki_sha256: [7; 32],
+        };
+        assert!(
+            check_signing_request(&wanted, &request(Some("A.test"), &["b.test", "a.test"])).is_ok()
+        );
+        assert!(check_signing_request(&wanted, &request(None, &[])).is_ok());
+        let refusal =
+            check_signing_request(&wanted, &request(Some("b.test"), &["a.test", "c.test"]))
+                .unwrap_err();
+        assert_eq!(refusal.reason, Reason::CsrMismatch);
+        let subjects: Vec<_> = refusal
+            .violations
+            .iter()
+            .map(|v| v.subject.as_str())
+            .collect();
+        assert_eq!(subjects, ["b.test", "b.test", "c.test"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! Collects everything that speaks against a request, so that the answer names all of it at once
+//! and not only what happened to be looked at first.
+
+use std::fmt;
+
+use licet_domain::refusal::{Reason, Refusal};
+
+/// The objections found so far, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Objections {
+    found: Vec<Objection>,
+}
+
+/// One thing that speaks against a request.
+#[derive(Debug)]
+pub(crate) struct Objection {
+    reason: Reason,
+    subject: String,
+    description: String,
+    metadata: Vec<(&'static str, String)>,
+}
+
+impl Objection {
+    /// Attaches a number or an id that a program wants to read.
+    pub(crate) fn with(&mut self, key: &'static str, value: impl fmt::Display) -> &mut Self {
+        self.metadata.push((key, format!("{value}")));
+        self
+    }
+}
+
+impl Objections {
+    /// Notes one objection about `subject`: a name, an id or a field of the request.
+    pub(crate) fn add(
+        &mut self,
+        reason: Reason,
+        subject: impl Into<String>,
+        description: impl Into<String>,
+    ) -> &mut Objection {
+        let objection = Objection {
+            reason,
+            subject: subject.into(),
+            description: description.into(),
+            metadata: Vec::new(),
+        };
+        self.found.push_mut(objection)
+    }
+
+    /// Nothing found: the request may go on. Else one refusal with the reason and the numbers of
+    /// the first objection, and all of them as its violations, each with its own reason as kind.
+    pub(crate) fn refuse_if_any(self) -> Result<(), Refusal> {
+        let Some(first) = self.found.first() else {
+            return Ok(());
+        };
+        let message = match self.found.len() {
+            1 => first.description.clone(),
+            many => format!(
+                "{many} things stand against this; the first: {}",
+                first.description
+            ),
+        };
+        let mut refusal = Refusal::new(first.reason, message);
+        for (key, value) in &first.metadata {
+            refusal = refusal.with(*key, value);
+        }
+        for objection in self.found {
+            refusal = refusal.violation(
+                objection.reason.as_str(),
+                objection.subject,
+                objection.description,
+            );
+        }
+        Err(refusal)
+    }
+}

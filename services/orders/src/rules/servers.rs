@@ -1,0 +1,142 @@
+//! Servers that use an order's certificate (AL-1, AL-6, AL-8, AL-11): how many, and with which
+//! software. No CSR, enrolment or authentication is asked for any of them.
+
+use licet_domain::clock::Instant;
+use licet_domain::ids::{OrderId, ServerId};
+use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::san::San;
+
+use super::order::Order;
+use super::refusing::Objections;
+
+/// A server that was registered on an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) id: ServerId,
+    pub(crate) order_id: OrderId,
+    pub(crate) host_name: String,
+    pub(crate) server_software: String,
+    pub(crate) common_name: San,
+    /// Whether the certificate itself covers it; every other one uses an additional licence.
+    pub(crate) primary: bool,
+    pub(crate) state: ServerState,
+    pub(crate) register_time: Instant,
+}
+
+/// Whether a server may use the certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerState {
+    /// It may.
+    Registered,
+    /// Its owner took it off the order.
+    Unregistered,
+    /// Its order was deleted (AL-7).
+    Invalidated,
+}
+
+/// Those of an order's servers that use its certificate now.
+pub(crate) fn registered(servers: &[Server]) -> impl Iterator<Item = &Server> {
+    servers
+        .iter()
+        .filter(|server| server.state == ServerState::Registered)
+}
+
+/// Whether the next server is the one that the certificate itself covers: the first is, and so is
+/// whoever comes after that one left.
+pub(crate) fn takes_primary_place(servers: &[Server]) -> bool {
+    !registered(servers).any(|server| server.primary)
+}
+
+/// How many servers an order may have: the primary one and one per additional licence (AL-1).
+pub(crate) fn server_limit(order: &Order) -> u64 {
+    u64::from(order.term.additional_licenses) + 1
+}
+
+/// Whether one more server may use the order's certificate, `registered` using it already. It has
+/// the order's software and common name (AL-6), and a place is left: the primary server takes the
+/// first, so with N additional licences server N + 2 is refused (AL-8).
+pub(crate) fn permit_server(
+    order: &Order,
+    registered: u64,
+    server_software: &str,
+    common_name: &San,
+) -> Result<(), Refusal> {
+    let mut objections = Objections::default();
+    if order.server_software.to_lowercase() != server_software.to_lowercase() {
+        objections
+            .add(
+                Reason::ServerSoftwareMismatch,
+                "server_software",
+                format!(
+                    "the order's servers run {}, this one {server_software}",
+                    order.server_software
+                ),
+            )
+            .with("expected", &order.server_software)
+            .with("given", server_software);
+    }
+    if *common_name != order.common_name {
+        objections
+            .add(
+                Reason::CommonNameMismatch,
+                "common_name",
+                format!(
+                    "the order's common name is {}, not {common_name}",
+                    order.common_name
+                ),
+            )
+            .with("expected", &order.common_name)
+            .with("given", common_name);
+    }
+    objections.refuse_if_any()?;
+
+    let limit = server_limit(order);
+    if registered >= limit {
+        return Err(Refusal::new(
+            Reason::ServerLimitReached,
+            format!(
+                "{registered} servers are registered, and {} additional licences allow {limit}, \
+                 the primary server counted in; unregister one, or buy more licences with the \
+                 order's renewal",
+                order.term.additional_licenses
+            ),
+        )
+        .with("order_id", order.id)
+        .with("registered", registered)
+        .with("licensed", limit));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{dns, order};
+    use super::*;
+
+    #[test]
+    fn al_1_al_8_the_primary_counts_as_the_one_and_server_n_plus_2_is_refused() {
+        let mut order = order(&["example.com"]);
+        let name = order.common_name.clone();
+        for additional in 0..4 {
+            order.term.additional_licenses = additional;
+            let limit = u64::from(additional) + 1;
+            for registered in 0..limit {
+                assert!(permit_server(&order, registered, "nginx", &name).is_ok());
+            }
+            let refusal = permit_server(&order, limit, "nginx", &name).unwrap_err();
+            assert_eq!(refusal.reason, Reason::ServerLimitReached);
+            assert_eq!(refusal.metadata["licensed"], limit.to_string());
+        }
+    }
+
+    #[test]
+    fn al_6_other_software_and_another_common_name_are_refused_together() {
+        let order = order(&["example.com", "a.example.com"]);
+        let refusal = permit_server(&order, 0, "apache", &dns("a.example.com")).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ServerSoftwareMismatch);
+        assert_eq!(refusal.violations.len(), 2);
+        assert_eq!(refusal.violations[1].kind, "COMMON_NAME_MISMATCH");
+        // Software is a word to people: its case makes no second software.
+        assert!(permit_server(&order, 0, "Nginx", &order.common_name).is_ok());
+    }
+}

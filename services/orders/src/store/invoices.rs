@@ -1,0 +1,84 @@
+//! Which invoices of Billing an order's terms were charged with.
+
+use std::collections::BTreeMap;
+
+use licet_domain::clock::Instant;
+use licet_domain::ids::InvoiceId;
+use licet_domain::money::Money;
+use licet_runtime::database::Tx;
+use licet_runtime::fault::Fault;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
+
+use row::{Column, Entity, Model};
+
+use crate::rules::order::Order;
+
+mod row {
+    //! An invoice of an order's term.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "order_invoice")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) order_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) invoice_id: String,
+        pub(super) term_index: i64,
+        pub(super) total_minor: i64,
+        pub(super) currency: String,
+        pub(super) accept_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Keeps an invoice of the order's running term.
+pub(crate) async fn insert(
+    tx: &Tx,
+    order: &Order,
+    invoice_id: InvoiceId,
+    total: Money,
+    accept_time: Instant,
+) -> Result<(), Fault> {
+    Model {
+        account_id: order.account_id.to_string(),
+        order_id: order.id.to_string(),
+        invoice_id: invoice_id.to_string(),
+        term_index: i64::from(order.term.index),
+        total_minor: total.minor(),
+        currency: total.currency().code().to_owned(),
+        accept_us: accept_time.as_micros(),
+    }
+    .into_active_model()
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// The invoices of some orders, by order and term index, oldest first.
+pub(crate) async fn list_ids(
+    tx: &Tx,
+    order_ids: &[String],
+) -> Result<BTreeMap<(String, i64), Vec<String>>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::OrderId.is_in(order_ids))
+        .order_by_asc(Column::AcceptUs)
+        .order_by_asc(Column::InvoiceId)
+        .all(tx)
+        .await?;
+    let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        found
+            .entry((row.order_id, row.term_index))
+            .or_default()
+            .push(row.invoice_id);
+    }
+    Ok(found)
+}

@@ -1,0 +1,258 @@
+//! The rows of an order's tables, to the domain's values and back. No query is made here.
+
+use std::collections::BTreeSet;
+
+use licet_domain::clock::Instant;
+use licet_domain::money::{Currency, Money};
+use licet_domain::san::San;
+use licet_domain::term::Term;
+use licet_runtime::fault::Fault;
+
+use super::{
+    digest, from_json, instant, optional_instant, parsed, small, stored_name, to_json, words,
+};
+use crate::rules::order::{ChangeCharge, DomainChange, Order, OrderTerm, SigningRequest};
+use crate::rules::slots::Slots;
+use crate::rules::transitions::changed_names;
+
+pub(super) mod order_row {
+    //! An order; what its running term was sold with is in `order_term`.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "certificate_order")]
+    pub(in crate::store) struct Model {
+        pub(in crate::store) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) order_id: String,
+        pub(in crate::store) product_id: String,
+        pub(in crate::store) progress: String,
+        pub(in crate::store) revision: i64,
+        pub(in crate::store) common_name: String,
+        pub(in crate::store) server_software: String,
+        pub(in crate::store) csr_pem: Option<String>,
+        pub(in crate::store) csr_spki_sha256: Option<Vec<u8>>,
+        pub(in crate::store) term_index: i64,
+        pub(in crate::store) end_us: i64,
+        pub(in crate::store) issuance_pending_us: Option<i64>,
+        pub(in crate::store) create_us: i64,
+        pub(in crate::store) decision_us: i64,
+        pub(in crate::store) delete_us: Option<i64>,
+        pub(in crate::store) refund: Option<Vec<u8>>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod term_row {
+    //! A term of an order.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "order_term")]
+    pub(in crate::store) struct Model {
+        pub(in crate::store) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) order_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) term_index: i64,
+        pub(in crate::store) anchor_us: i64,
+        pub(in crate::store) first_month: i64,
+        pub(in crate::store) months: i64,
+        pub(in crate::store) price_us: i64,
+        pub(in crate::store) additional_licenses: i64,
+        pub(in crate::store) first_issuance_us: Option<i64>,
+        pub(in crate::store) sold_json: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod name_row {
+    //! A name that an order stands for now.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "order_name")]
+    pub(in crate::store) struct Model {
+        pub(in crate::store) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) order_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) name: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod change_row {
+    //! The change of names that waits for its charge or its certificate; one per order.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "domain_change")]
+    pub(in crate::store) struct Model {
+        pub(in crate::store) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) order_id: String,
+        pub(in crate::store) progress: String,
+        pub(in crate::store) added_json: String,
+        pub(in crate::store) removed_json: String,
+        pub(in crate::store) charged_standard: i64,
+        pub(in crate::store) charged_wildcard: i64,
+        pub(in crate::store) accept_us: i64,
+        pub(in crate::store) operation_id: Option<String>,
+        pub(in crate::store) invoice_id: Option<String>,
+        pub(in crate::store) charged_minor: Option<i64>,
+        pub(in crate::store) currency: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) fn read_order(
+    row: order_row::Model,
+    term: &term_row::Model,
+    names: BTreeSet<San>,
+    change: Option<change_row::Model>,
+) -> Result<Order, Fault> {
+    let signing_request = match (row.csr_pem, row.csr_spki_sha256) {
+        (Some(pem), Some(spki)) => Some(SigningRequest {
+            pem,
+            spki_sha256: digest(&spki)?,
+        }),
+        (_, _) => None,
+    };
+    Ok(Order {
+        id: parsed(&row.order_id)?,
+        account_id: parsed(&row.account_id)?,
+        progress: words::read_progress(&row.progress)?,
+        revision: u64::try_from(row.revision).map_err(Fault::internal)?,
+        common_name: stored_name(&row.common_name)?,
+        change: change
+            .map(|change| read_change(change, &names))
+            .transpose()?,
+        names,
+        server_software: row.server_software,
+        signing_request,
+        product_id: parsed(&row.product_id)?,
+        term: read_term(term)?,
+        issuance_pending_since: optional_instant(row.issuance_pending_us)?,
+        create_time: instant(row.create_us)?,
+        decision_time: instant(row.decision_us)?,
+        delete_time: optional_instant(row.delete_us)?,
+        refund: row.refund,
+    })
+}
+
+fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
+    let anchor = instant(row.anchor_us)?;
+    let term = Term::new(anchor, small(row.first_month)?, small(row.months)?)
+        .ok_or_else(|| Fault::internal(format!("the stored term of {} is none", row.order_id)))?;
+    Ok(OrderTerm {
+        index: small(row.term_index)?,
+        term,
+        price_time: instant(row.price_us)?,
+        additional_licenses: small(row.additional_licenses)?,
+        first_issuance_time: optional_instant(row.first_issuance_us)?,
+        sold: row.sold_json.as_deref().map(from_json).transpose()?,
+    })
+}
+
+fn read_change(row: change_row::Model, names: &BTreeSet<San>) -> Result<DomainChange, Fault> {
+    let added: BTreeSet<San> = from_json(&row.added_json)?;
+    let removed: BTreeSet<San> = from_json(&row.removed_json)?;
+    let charged = match (row.charged_minor, row.currency) {
+        (Some(minor), Some(currency)) => Some(ChangeCharge {
+            invoice_id: row.invoice_id.as_deref().map(parsed).transpose()?,
+            total: Money::from_minor(parsed::<Currency>(&currency)?, minor),
+        }),
+        (_, _) => None,
+    };
+    Ok(DomainChange {
+        progress: words::read_change_progress(&row.progress)?,
+        names: changed_names(names, &added, &removed),
+        added,
+        removed,
+        charge: Slots {
+            standard: small(row.charged_standard)?,
+            wildcard: small(row.charged_wildcard)?,
+        },
+        accept_time: instant(row.accept_us)?,
+        operation_id: row.operation_id.as_deref().map(parsed).transpose()?,
+        charged,
+    })
+}
+
+pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
+    let request = order.signing_request.as_ref();
+    Ok(order_row::Model {
+        account_id: order.account_id.to_string(),
+        order_id: order.id.to_string(),
+        product_id: order.product_id.as_str().to_owned(),
+        progress: words::progress(order.progress).to_owned(),
+        revision: i64::try_from(order.revision).map_err(Fault::internal)?,
+        common_name: order.common_name.value().to_owned(),
+        server_software: order.server_software.clone(),
+        csr_pem: request.map(|request| request.pem.clone()),
+        csr_spki_sha256: request.map(|request| request.spki_sha256.to_vec()),
+        term_index: i64::from(order.term.index),
+        end_us: order.term.term.end().as_micros(),
+        issuance_pending_us: order.issuance_pending_since.map(Instant::as_micros),
+        create_us: order.create_time.as_micros(),
+        decision_us: order.decision_time.as_micros(),
+        delete_us: order.delete_time.map(Instant::as_micros),
+        refund: order.refund.clone(),
+    })
+}
+
+pub(super) fn term_columns(order: &Order) -> Result<term_row::Model, Fault> {
+    let term = &order.term;
+    Ok(term_row::Model {
+        account_id: order.account_id.to_string(),
+        order_id: order.id.to_string(),
+        term_index: i64::from(term.index),
+        anchor_us: term.term.anchor().as_micros(),
+        first_month: i64::from(term.term.first_month()),
+        months: i64::from(term.term.months()),
+        price_us: term.price_time.as_micros(),
+        additional_licenses: i64::from(term.additional_licenses),
+        first_issuance_us: term.first_issuance_time.map(Instant::as_micros),
+        sold_json: term.sold.as_ref().map(to_json).transpose()?,
+    })
+}
+
+pub(super) fn change_columns(
+    order: &Order,
+    change: &DomainChange,
+) -> Result<change_row::Model, Fault> {
+    let charged = change.charged.as_ref();
+    Ok(change_row::Model {
+        account_id: order.account_id.to_string(),
+        order_id: order.id.to_string(),
+        progress: words::change_progress(change.progress).to_owned(),
+        added_json: to_json(&change.added)?,
+        removed_json: to_json(&change.removed)?,
+        charged_standard: i64::from(change.charge.standard),
+        charged_wildcard: i64::from(change.charge.wildcard),
+        accept_us: change.accept_time.as_micros(),
+        operation_id: change.operation_id.map(|id| id.to_string()),
+        invoice_id: charged
+            .and_then(|charge| charge.invoice_id)
+            .map(|id| id.to_string()),
+        charged_minor: charged.map(|charge| charge.total.minor()),
+        currency: charged.map(|charge| charge.total.currency().code().to_owned()),
+    })
+}

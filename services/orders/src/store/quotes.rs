@@ -1,0 +1,98 @@
+//! The quotes that previews of domain changes left at Billing (MD-6). Only these may pay for a
+//! change: a quote that a customer had Billing make for something cheaper is none of them.
+
+use licet_domain::clock::Instant;
+use licet_domain::ids::{OrderId, QuoteId};
+use licet_runtime::database::Tx;
+use licet_runtime::fault::Fault;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use row::{Column, Entity, Model};
+
+use super::{instant, parsed};
+use crate::rules::order::Order;
+
+mod row {
+    //! A quote that a preview of a change of names left at Billing.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "domain_quote")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) quote_id: String,
+        pub(super) order_id: String,
+        pub(super) pin: String,
+        pub(super) expire_us: i64,
+        pub(super) quote: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A quote for a change of an order's names.
+#[derive(Debug, Clone)]
+pub(crate) struct DomainQuote {
+    pub(crate) id: QuoteId,
+    /// What it was made for: the order, its revision and the names.
+    pub(crate) pin: String,
+    pub(crate) expire_time: Instant,
+    /// The quote as Billing answered it, encoded.
+    pub(crate) encoded: Vec<u8>,
+}
+
+/// How long after its end a quote is still known, so that its use is answered QUOTE_EXPIRED.
+const KEPT_DAYS: i64 = 90;
+
+/// Keeps a quote, and forgets those of the same order that ended long ago.
+pub(crate) async fn insert(
+    tx: &Tx,
+    order: &Order,
+    quote: &DomainQuote,
+    now: Instant,
+) -> Result<(), Fault> {
+    if let Some(before) = now.checked_add(-chrono::TimeDelta::days(KEPT_DAYS)) {
+        Entity::delete_many()
+            .filter(Column::OrderId.eq(order.id.to_string()))
+            .filter(Column::ExpireUs.lt(before.as_micros()))
+            .exec(tx)
+            .await?;
+    }
+    Model {
+        account_id: order.account_id.to_string(),
+        quote_id: quote.id.to_string(),
+        order_id: order.id.to_string(),
+        pin: quote.pin.clone(),
+        expire_us: quote.expire_time.as_micros(),
+        quote: quote.encoded.clone(),
+    }
+    .into_active_model()
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// A quote that a preview of this order's domains left.
+pub(crate) async fn find(
+    tx: &Tx,
+    order_id: OrderId,
+    id: QuoteId,
+) -> Result<Option<DomainQuote>, Fault> {
+    let row = Entity::find_by_id(id.to_string())
+        .filter(Column::OrderId.eq(order_id.to_string()))
+        .one(tx)
+        .await?;
+    row.map(|row| {
+        Ok(DomainQuote {
+            id: parsed(&row.quote_id)?,
+            pin: row.pin,
+            expire_time: instant(row.expire_us)?,
+            encoded: row.quote,
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,143 @@
+//! Servers registered on orders, those that left included.
+
+use licet_domain::ids::{AccountId, OrderId, ServerId};
+use licet_domain::refusal::{Reason, Refusal};
+use licet_runtime::caller::AccountScope;
+use licet_runtime::database::Tx;
+use licet_runtime::fault::Fault;
+use licet_runtime::page::Page;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, Set,
+};
+
+use row::{ActiveModel, Column, Entity, Model};
+
+use super::{after_instant, in_scope, instant, parsed, stored_name, words};
+use crate::rules::servers::{Server, ServerState};
+
+mod row {
+    //! A server that uses an order's certificate, or did.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "server")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) server_id: String,
+        pub(super) order_id: String,
+        pub(super) host_name: String,
+        pub(super) server_software: String,
+        pub(super) common_name: String,
+        pub(super) is_primary: i64,
+        pub(super) state: String,
+        pub(super) register_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A server that the caller sees; NOT_FOUND when there is none.
+pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<Server, Fault> {
+    let row = Entity::find_by_id(id.to_string())
+        .filter(in_scope(scope, Column::AccountId))
+        .one(tx)
+        .await?
+        .ok_or_else(|| {
+            Refusal::new(Reason::NotFound, format!("there is no server {id}"))
+                .with("resource", "server")
+                .with("id", id)
+        })?;
+    read(row)
+}
+
+/// All servers of an order, oldest first.
+pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Server>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::OrderId.eq(order_id.to_string()))
+        .order_by_asc(Column::RegisterUs)
+        .order_by_asc(Column::ServerId)
+        .all(tx)
+        .await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// The servers of a page of one order, oldest first.
+pub(crate) async fn list(tx: &Tx, order_id: OrderId, page: &Page) -> Result<Vec<Server>, Fault> {
+    let mut wanted = Condition::all().add(Column::OrderId.eq(order_id.to_string()));
+    if let Some((micros, id)) = after_instant(page.after.as_deref())? {
+        wanted = wanted.add(
+            Condition::any().add(Column::RegisterUs.gt(micros)).add(
+                Condition::all()
+                    .add(Column::RegisterUs.eq(micros))
+                    .add(Column::ServerId.gt(id)),
+            ),
+        );
+    }
+    let rows = Entity::find()
+        .filter(wanted)
+        .order_by_asc(Column::RegisterUs)
+        .order_by_asc(Column::ServerId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Writes a new server of an account's order.
+pub(crate) async fn insert(tx: &Tx, account_id: AccountId, server: &Server) -> Result<(), Fault> {
+    Model {
+        account_id: account_id.to_string(),
+        server_id: server.id.to_string(),
+        order_id: server.order_id.to_string(),
+        host_name: server.host_name.clone(),
+        server_software: server.server_software.clone(),
+        common_name: server.common_name.value().to_owned(),
+        is_primary: i64::from(server.primary),
+        state: words::server_state(server.state).to_owned(),
+        register_us: server.register_time.as_micros(),
+    }
+    .into_active_model()
+    .insert(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes one server off its order.
+pub(crate) async fn unregister(tx: &Tx, id: ServerId) -> Result<(), Fault> {
+    set_state(tx, &[id], ServerState::Unregistered).await
+}
+
+/// Takes the licence from some servers whose order is deleted (AL-7).
+pub(crate) async fn invalidate(tx: &Tx, ids: &[ServerId]) -> Result<(), Fault> {
+    set_state(tx, ids, ServerState::Invalidated).await
+}
+
+async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), Fault> {
+    Entity::update_many()
+        .set(ActiveModel {
+            state: Set(words::server_state(state).to_owned()),
+            ..Default::default()
+        })
+        .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+fn read(row: Model) -> Result<Server, Fault> {
+    Ok(Server {
+        id: parsed(&row.server_id)?,
+        order_id: parsed(&row.order_id)?,
+        host_name: row.host_name,
+        server_software: row.server_software,
+        common_name: stored_name(&row.common_name)?,
+        primary: row.is_primary != 0,
+        state: words::read_server_state(&row.state)?,
+        register_time: instant(row.register_us)?,
+    })
+}

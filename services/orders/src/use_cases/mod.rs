@@ -1,0 +1,11 @@
+//! What changes orders: each file is one verb, a transaction around load, rules and store. What
+//! needs Billing is accepted here and goes on as a durable operation.
+
+pub(crate) mod delete_order;
+mod event;
+pub(crate) mod operation;
+pub(crate) mod place_order;
+pub(crate) mod record_issuance;
+pub(crate) mod register_server;
+pub(crate) mod unregister_server;
+pub(crate) mod update_domains;

@@ -1,0 +1,386 @@
+//! PlaceOrder: accepted as a PENDING order, then priced and charged at Billing as of its decision
+//! time. A definite refusal leaves no order; the operation keeps the refusal.
+
+use std::collections::BTreeSet;
+
+use licet_contracts::billing::v1 as billing;
+use licet_contracts::orders::v1 as orders;
+use licet_domain::clock::Instant;
+use licet_domain::ids::{AccountId, OrderId, ProductId};
+use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::san::San;
+use licet_domain::term::Term;
+use licet_runtime::caller::{AccountScope, Call, Origin};
+use licet_runtime::database::{Tx, Work};
+use licet_runtime::fault::Fault;
+use licet_runtime::operation::{self, Progress};
+use licet_runtime::peer::PeerFault;
+use licet_runtime::replay::Accepted;
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::event::{OrderEvent, emit};
+use super::operation::{OrderOperation, Outcome, misplaced};
+use crate::convert;
+use crate::convert::certificate::to_pem;
+use crate::convert::kept::Kept;
+use crate::convert::order::Placement;
+use crate::peers::Billing;
+use crate::queries::order_view;
+use crate::rules::order::{self, Order, OrderTerm, SigningRequest, Sold};
+use crate::rules::placing::{WantedOrder, check_signing_request, plan_order};
+use crate::store;
+
+/// Accepts a new order.
+pub(crate) struct PlaceOrder<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) wanted: &'a Placement,
+}
+
+impl Work for PlaceOrder<'_> {
+    type Answer = Accepted<orders::PlaceOrderResponse>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let order = pending_order(self.call, self.wanted)?;
+        let placing = Placing {
+            order_id: order.id,
+            account_id: order.account_id,
+            origin: self.call.origin(self.request_id),
+            decision_time: order.decision_time,
+            stage: Stage::Price {
+                product_id: order.product_id.clone(),
+                common_name: order.common_name.clone(),
+                names: order.names.clone(),
+                term: order.term.clone(),
+            },
+        };
+        store::orders::insert(tx, &order).await?;
+        let operation = OrderOperation::PlaceOrder(placing);
+        let id = order.id.to_string();
+        let operation_id =
+            operation::begin(tx, self.call, &id, order.account_id, &operation).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "order.accepted",
+                order: &order,
+                origin: &self.call.origin(self.request_id),
+                time: order.decision_time,
+                why: "T-4",
+                outcome: "PENDING",
+                data: serde_json::json!({
+                    "operation_id": operation_id,
+                    "product_id": order.product_id,
+                    "term_months": order.term.term.months(),
+                    "names": order.names.iter().map(San::value).collect::<Vec<_>>(),
+                }),
+            },
+        )
+        .await?;
+        Ok(Accepted::Operation(operation_id))
+    }
+}
+
+/// The order as it is accepted: its term starts now, what it costs is still to be seen (T-4).
+fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
+    require_account(&call.caller.accounts, wanted.account_id)?;
+    let now = call.now;
+    let term = Term::first(now, wanted.term_months)
+        .ok_or_else(|| Fault::invalid("term_months", "leads beyond the calendar"))?;
+    let order_term = OrderTerm {
+        index: 0,
+        term,
+        price_time: now,
+        additional_licenses: wanted.additional_licenses,
+        first_issuance_time: None,
+        sold: None,
+    };
+    if let Some(request) = &wanted.request {
+        check_signing_request(
+            &wanted_order(&wanted.common_name, &wanted.names, &order_term),
+            request,
+        )?;
+    }
+    Ok(Order {
+        id: OrderId::generate(),
+        account_id: wanted.account_id,
+        progress: order::Progress::Pending,
+        revision: 1,
+        common_name: wanted.common_name.clone(),
+        names: wanted.names.clone(),
+        server_software: wanted.server_software.clone(),
+        signing_request: wanted.request.as_ref().map(|request| SigningRequest {
+            pem: to_pem(
+                "CERTIFICATE REQUEST",
+                std::iter::once(request.der.as_slice()),
+            ),
+            spki_sha256: request.spki_sha256,
+        }),
+        product_id: wanted.product_id.clone(),
+        term: order_term,
+        change: None,
+        issuance_pending_since: None,
+        create_time: now,
+        decision_time: now,
+        delete_time: None,
+        refund: None,
+    })
+}
+
+/// An account that the caller does not see answers as one that is not there.
+fn require_account(scope: &AccountScope, account_id: AccountId) -> Result<(), Fault> {
+    let seen = match scope {
+        AccountScope::All => true,
+        AccountScope::Only(accounts) => accounts.contains(&account_id),
+    };
+    if seen {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::NotFound,
+        format!("there is no account {account_id}"),
+    )
+    .with("resource", "account")
+    .with("id", account_id)
+    .into())
+}
+
+fn wanted_order<'a>(
+    common_name: &'a San,
+    names: &'a BTreeSet<San>,
+    term: &OrderTerm,
+) -> WantedOrder<'a> {
+    WantedOrder {
+        common_name,
+        names,
+        term_months: term.term.months(),
+        additional_licenses: term.additional_licenses,
+    }
+}
+
+/// Checks and prices an order without placing it.
+pub(crate) async fn preview(
+    billing: &Billing,
+    call: &Call,
+    wanted: &Placement,
+) -> Result<orders::PlaceOrderResponse, Fault> {
+    let order = pending_order(call, wanted)?;
+    let price = Price {
+        order_id: None,
+        account_id: order.account_id,
+        product_id: &order.product_id,
+        common_name: &order.common_name,
+        names: &order.names,
+        term: &order.term,
+    };
+    // Nothing is kept at Billing under this id.
+    let (sold, quote) = price.ask(billing, Uuid::new_v4()).await?;
+    Ok(orders::PlaceOrderResponse {
+        order: Some(convert::order::encode_validated(
+            order.apply_sale(sold),
+            call.now,
+        )?),
+        quote: Some(quote),
+    })
+}
+
+/// The question what an order costs.
+struct Price<'a> {
+    order_id: Option<OrderId>,
+    account_id: AccountId,
+    product_id: &'a ProductId,
+    common_name: &'a San,
+    names: &'a BTreeSet<San>,
+    term: &'a OrderTerm,
+}
+
+impl Price<'_> {
+    /// Reads the product as of the decision time, plans the order by it, and has it priced. The
+    /// same question at another time has the same answer, because the past of the catalogue never
+    /// changes (BL-8).
+    async fn ask(
+        &self,
+        billing: &Billing,
+        request_id: Uuid,
+    ) -> Result<(Sold, billing::Quote), PeerFault> {
+        let product = billing
+            .get_product(self.product_id, self.term.price_time)
+            .await?;
+        let plan = plan_order(
+            &product,
+            &wanted_order(self.common_name, self.names, self.term),
+        )
+        .map_err(|refusal| PeerFault::Refused(Box::new(refusal)))?;
+        let question = convert::billing::placing_quote(
+            self.account_id,
+            self.order_id,
+            self.term,
+            &product,
+            plan.charge,
+        );
+        let quote = billing.create_quote(&question, request_id).await?;
+        let currency = convert::billing::total(&quote)
+            .map_err(PeerFault::Unknown)?
+            .currency();
+        Ok((
+            Sold {
+                product,
+                slots: plan.slots,
+                currency,
+            },
+            quote,
+        ))
+    }
+}
+
+/// A placing under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Placing {
+    order_id: OrderId,
+    account_id: AccountId,
+    origin: Origin,
+    decision_time: Instant,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Stage {
+    Price {
+        product_id: ProductId,
+        common_name: San,
+        names: BTreeSet<San>,
+        term: OrderTerm,
+    },
+    Charge {
+        sold: Sold,
+        quote: Kept<billing::Quote>,
+    },
+}
+
+impl Placing {
+    pub(super) fn step(&self) -> &'static str {
+        match self.stage {
+            Stage::Price { .. } => "price",
+            Stage::Charge { .. } => "charge",
+        }
+    }
+
+    pub(super) async fn perform(
+        &self,
+        billing: &Billing,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        match &self.stage {
+            Stage::Price {
+                product_id,
+                common_name,
+                names,
+                term,
+            } => {
+                let price = Price {
+                    order_id: Some(self.order_id),
+                    account_id: self.account_id,
+                    product_id,
+                    common_name,
+                    names,
+                    term,
+                };
+                let (sold, quote) = price.ask(billing, request_id).await?;
+                Ok(Outcome::Planned(Box::new(sold), Box::new(quote)))
+            }
+            Stage::Charge { quote, .. } => billing
+                .charge_quote(&quote.0, self.decision_time, request_id)
+                .await
+                .map(|invoice| Outcome::Charged(Box::new(invoice))),
+        }
+    }
+
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        match (&self.stage, outcome) {
+            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            (Stage::Price { .. }, Ok(Outcome::Planned(sold, quote))) => {
+                let stage = Stage::Charge {
+                    sold: (**sold).clone(),
+                    quote: Kept((**quote).clone()),
+                };
+                Ok(Progress::Next(OrderOperation::PlaceOrder(Self {
+                    stage,
+                    ..self.clone()
+                })))
+            }
+            (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
+                self.apply_charge(tx, now, sold, &quote.0, invoice).await
+            }
+            (_, Ok(other)) => misplaced(self.step(), other),
+        }
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        store::orders::remove(tx, order.id).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "order.refused",
+                order: &order,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
+            },
+        )
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
+    }
+
+    async fn apply_charge(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        sold: &Sold,
+        quote: &billing::Quote,
+        invoice: &billing::Invoice,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let (invoice_id, total) =
+            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let after = before.clone().apply_sale(sold.clone());
+        store::orders::save(tx, &before, &after).await?;
+        store::invoices::insert(tx, &after, invoice_id, total, self.decision_time).await?;
+        let view = order_view::load_ended(tx, after.clone(), now).await?;
+        let response = orders::PlaceOrderResponse {
+            order: Some(convert::order::encode(&view)?),
+            quote: Some(convert::billing::charged(quote, invoice)),
+        };
+        emit(
+            tx,
+            OrderEvent {
+                kind: "order.paid",
+                order: &after,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "T-4",
+                outcome: "PAID",
+                data: serde_json::json!({
+                    "invoice_id": invoice_id,
+                    "total": total.value(),
+                    "currency": total.currency().code(),
+                }),
+            },
+        )
+        .await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+}

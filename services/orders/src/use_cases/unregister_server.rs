@@ -1,0 +1,62 @@
+//! UnregisterServer (AL-8): frees the server's place and refunds nothing.
+
+use licet_contracts::orders::v1 as orders;
+use licet_domain::ids::ServerId;
+use licet_runtime::caller::Call;
+use licet_runtime::database::{Tx, Work};
+use licet_runtime::fault::Fault;
+
+use super::event::{OrderEvent, emit};
+use crate::convert;
+use crate::convert::encode_count;
+use crate::rules::servers::{Server, ServerState, registered, server_limit};
+use crate::rules::state::{Action, permit};
+use crate::store;
+
+/// Takes a server off its order.
+pub(crate) struct UnregisterServer<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) server_id: ServerId,
+}
+
+impl Work for UnregisterServer<'_> {
+    type Answer = orders::UnregisterServerResponse;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let scope = &self.call.caller.accounts;
+        let found = store::servers::get(tx, scope, self.server_id).await?;
+        let order = store::orders::lock(tx, scope, found.order_id).await?;
+        let now = order.decide_at(self.call.now);
+        permit(&order, Action::UnregisterServer, now)?;
+        // Read again under the order's lock: a rival may have taken it off meanwhile.
+        let mut servers = store::servers::list_of(tx, order.id).await?;
+        if let Some(server) = servers.iter_mut().find(|server| server.id == found.id)
+            && server.state == ServerState::Registered
+        {
+            server.state = ServerState::Unregistered;
+            store::servers::unregister(tx, server.id).await?;
+            let after = order.clone().apply_decision(now);
+            store::orders::save(tx, &order, &after).await?;
+            emit(
+                tx,
+                OrderEvent {
+                    kind: "server.unregistered",
+                    order: &after,
+                    origin: &self.call.origin(self.request_id),
+                    time: now,
+                    why: "AL-8",
+                    outcome: "UNREGISTERED",
+                    data: serde_json::json!({ "server_id": server.id }),
+                },
+            )
+            .await?;
+        }
+        let server: Option<&Server> = servers.iter().find(|server| server.id == found.id);
+        Ok(orders::UnregisterServerResponse {
+            server: server.map(convert::server::encode),
+            licensed_servers: encode_count(server_limit(&order)),
+            registered_servers: encode_count(registered(&servers).count()),
+        })
+    }
+}

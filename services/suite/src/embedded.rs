@@ -1,0 +1,154 @@
+//! The embedded suite: three services in one process on SQLite files in one folder, locked against
+//! a second start, with the test clock on.
+
+use std::{
+    fs::{File, TryLockError},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use licet_runtime::{
+    clock::TestClock,
+    config::Limits,
+    database::Location,
+    peer::PeerChannel,
+    server::{self, Running, Suite},
+};
+
+use crate::{Trouble, bind, starter, stop_signal};
+
+/// Settings of the embedded suite.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The folder that holds everything; made when absent.
+    #[arg(long, env = "LICET_DATA", default_value = "./licet-data")]
+    data: PathBuf,
+    /// Where Orders listens.
+    #[arg(long, env = "LICET_ORDERS_LISTEN", default_value = "127.0.0.1:50051")]
+    orders_listen: SocketAddr,
+    /// Where Billing listens.
+    #[arg(long, env = "LICET_BILLING_LISTEN", default_value = "127.0.0.1:50052")]
+    billing_listen: SocketAddr,
+    /// Where SanLicensing listens.
+    #[arg(
+        long,
+        env = "LICET_SAN_LICENSING_LISTEN",
+        default_value = "127.0.0.1:50053"
+    )]
+    san_licensing_listen: SocketAddr,
+}
+
+/// Runs the suite until the process is told to stop.
+pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
+    std::fs::create_dir_all(&options.data)?;
+    let _held = lock(&options.data)?;
+    let suite = Suite::on_test_clock(Arc::new(TestClock::open(&options.data.join("clock"))?));
+    let services = Services::start(options, limits, &suite).await?;
+    let starter = starter::load(&options.data, services.billing.address()).await?;
+    println!("{}", services.welcome(&options.data, starter.as_ref()));
+    stop_signal().await?;
+    println!("Stopping; calls under way are finished first.");
+    services.shutdown().await;
+    Ok(())
+}
+
+/// Two processes on one folder would each keep a clock and a driver of their own.
+fn lock(data: &Path) -> Result<File, Trouble> {
+    let path = data.join("lock");
+    let file = File::create(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Trouble(format!(
+            "another licet runs on {}; stop it, or choose another folder with --data (LICET_DATA)",
+            data.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+struct Services {
+    orders: Running,
+    billing: Running,
+    san_licensing: Running,
+}
+
+impl Services {
+    async fn start(options: &Options, limits: &Limits, suite: &Suite) -> Result<Self, Trouble> {
+        // All ports are taken before anything is built: a taken one changes nothing.
+        let orders = bind(
+            options.orders_listen,
+            "--orders-listen (LICET_ORDERS_LISTEN)",
+        )
+        .await?;
+        let billing = bind(
+            options.billing_listen,
+            "--billing-listen (LICET_BILLING_LISTEN)",
+        )
+        .await?;
+        let san_licensing = bind(
+            options.san_licensing_listen,
+            "--san-licensing-listen (LICET_SAN_LICENSING_LISTEN)",
+        )
+        .await?;
+        let peer = PeerChannel::new(&format!("http://{}", billing.local_addr()?), "orders")?;
+
+        let location = |name: &str| Location::Sqlite(options.data.join(format!("{name}.db")));
+        let service = licet_billing::build(licet_billing::Deps {
+            location: location("billing"),
+        })
+        .await?;
+        let billing = server::start(service, billing, limits, suite).await?;
+        let service = licet_san_licensing::build(licet_san_licensing::Deps {
+            location: location("san-licensing"),
+        })
+        .await?;
+        let san_licensing = server::start(service, san_licensing, limits, suite).await?;
+        let service = licet_orders::build(licet_orders::Deps {
+            location: location("orders"),
+            clock: suite.clock.clone(),
+            billing: peer,
+        })
+        .await?;
+        let orders = server::start(service, orders, limits, suite).await?;
+        Ok(Self {
+            orders,
+            billing,
+            san_licensing,
+        })
+    }
+
+    /// Orders first: it stops asking before those that it asks are gone.
+    async fn shutdown(self) {
+        self.orders.shutdown().await;
+        self.san_licensing.shutdown().await;
+        self.billing.shutdown().await;
+    }
+
+    fn welcome(&self, data: &Path, starter: Option<&starter::Starter>) -> String {
+        let orders = self.orders.address();
+        let mut text = format!(
+            "\nLicet runs on {}. It is a place to try things: the test clock is on, and every \
+             caller on this machine is an operator.\n\n  \
+             Orders        {orders}\n  \
+             Billing       {}\n  \
+             SanLicensing  {}\n",
+            data.display(),
+            self.billing.address(),
+            self.san_licensing.address(),
+        );
+        if let Some(starter) = starter {
+            text.push_str(&format!(
+                "\nThe starter catalogue has single-domain-dv and multi-domain-dv. A first call to try:\n\n  \
+                 grpcurl -plaintext -d '{{\"account_id\": \"{}\", \"product_id\": \"multi-domain-dv\", \
+                 \"term_months\": 12, \"common_name\": \"example.com\", \"server_software\": \"nginx\", \
+                 \"request_id\": \"'$(cat /proc/sys/kernel/random/uuid)'\"}}' \\\n    \
+                 {orders} licet.orders.v1.OrderService/PlaceOrder\n",
+                starter.account_id
+            ));
+        }
+        text.push_str("\nCtrl-C stops it; started again, it finds everything as it was.\n");
+        text
+    }
+}

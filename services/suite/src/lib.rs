@@ -1,0 +1,101 @@
+//! The suite's entry point: reads the command line, starts the log and runs what was asked for.
+
+mod embedded;
+mod serve;
+mod starter;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use licet_runtime::{config::Limits, telemetry};
+
+/// What keeps the suite from starting or running.
+#[derive(Debug)]
+pub(crate) struct Trouble(String);
+
+impl<E: std::error::Error> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        // The whole chain: "transport error" alone helps nobody.
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text = format!("{text}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        Self(text)
+    }
+}
+
+/// The commerce behind TLS certificates: orders, billing and SAN licensing.
+///
+/// Without a command it starts the three services in this process, on storage of its own, with
+/// the test clock on: a place to try things, on this machine alone.
+#[derive(Parser)]
+#[command(name = "licet", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    embedded: embedded::Options,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one service of the suite on a database of its own.
+    Serve(serve::Options),
+}
+
+/// Runs the command line of this process to its end.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::start();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&error.into()),
+    };
+    let ran = runtime.block_on(async {
+        match arguments.command {
+            Some(Command::Serve(options)) => serve::run(&options, &arguments.limits).await,
+            None => embedded::run(&arguments.embedded, &arguments.limits).await,
+        }
+    });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => report(&trouble),
+    }
+}
+
+fn report(Trouble(text): &Trouble) -> ExitCode {
+    tracing::error!("{text}");
+    ExitCode::FAILURE
+}
+
+/// Resolves when the process is told to stop: Ctrl-C or SIGTERM.
+pub(crate) async fn stop_signal() -> Result<(), Trouble> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Binds a listener; a failure names the address and the setting that changes it.
+pub(crate) async fn bind(
+    address: std::net::SocketAddr,
+    setting: &str,
+) -> Result<tokio::net::TcpListener, Trouble> {
+    tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|error| {
+            Trouble(format!(
+                "cannot listen on {address}: {error}; choose another with {setting}"
+            ))
+        })
+}

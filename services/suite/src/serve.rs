@@ -1,0 +1,83 @@
+//! `licet serve NAME`: one service on a database of its own, for production.
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+use licet_runtime::{
+    config::Limits,
+    database::Location,
+    peer::PeerChannel,
+    server::{self, Suite},
+};
+
+use crate::{Trouble, bind, stop_signal};
+
+/// Which service to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    Orders,
+    Billing,
+    SanLicensing,
+}
+
+/// Settings of `licet serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The service.
+    name: Name,
+    /// Its database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA.
+    #[arg(long, env = "LICET_DATABASE")]
+    database: Location,
+    /// Where it listens; the service's default port on loopback if not given.
+    #[arg(long, env = "LICET_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where Billing is; Orders needs it.
+    #[arg(
+        long,
+        env = "LICET_BILLING_URL",
+        default_value = "http://127.0.0.1:50052"
+    )]
+    billing_url: String,
+}
+
+impl Name {
+    fn default_listen(self) -> SocketAddr {
+        let port = match self {
+            Self::Orders => 50051,
+            Self::Billing => 50052,
+            Self::SanLicensing => 50053,
+        };
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+}
+
+/// Runs the service until the process is told to stop.
+pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
+    let suite = Suite::on_system_clock();
+    let location = options.database.clone();
+    let service = match options.name {
+        Name::Billing => licet_billing::build(licet_billing::Deps { location }).await?,
+        Name::Orders => {
+            let billing = PeerChannel::new(&options.billing_url, "orders")?;
+            licet_orders::build(licet_orders::Deps {
+                location,
+                clock: suite.clock.clone(),
+                billing,
+            })
+            .await?
+        }
+        Name::SanLicensing => {
+            licet_san_licensing::build(licet_san_licensing::Deps { location }).await?
+        }
+    };
+    let listen = options
+        .listen
+        .unwrap_or_else(|| options.name.default_listen());
+    let listener = bind(listen, "--listen (LICET_LISTEN)").await?;
+    let running = server::start(service, listener, limits, &suite).await?;
+    tracing::info!(service = ?options.name, address = %running.address(), "serving");
+    stop_signal().await?;
+    tracing::info!("stopping");
+    running.shutdown().await;
+    Ok(())
+}

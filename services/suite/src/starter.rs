@@ -1,0 +1,171 @@
+//! The starter catalogue and one account with a balance, loaded through Billing's own front door
+//! when the store is new. Its request ids are fixed, so a load that was cut off completes.
+
+use std::{net::SocketAddr, path::Path};
+
+use licet_contracts::{
+    billing::v1::{
+        CreateAccountRequest, CreateProductRequest, DepositRequest, Product, ProductKind,
+        SetPricesRequest, TermPrice, account_service_client::AccountServiceClient,
+        catalog_service_client::CatalogServiceClient,
+    },
+    types::v1::{Money, Price},
+};
+use licet_runtime::peer::PeerChannel;
+
+use crate::Trouble;
+
+/// What a person needs to know to make a first call.
+pub(crate) struct Starter {
+    /// The account that the starter deposit went to.
+    pub(crate) account_id: String,
+}
+
+const CURRENCY: &str = "USD";
+
+/// Loads the starter data unless that was done before. `None` where the store was made otherwise.
+pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Starter>, Trouble> {
+    let marker = data.join("starter-account");
+    match std::fs::read_to_string(&marker) {
+        Ok(text) => {
+            return Ok(Some(Starter {
+                account_id: text.trim().to_owned(),
+            }));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    let channel = PeerChannel::new(&format!("http://{billing}"), "starter")?;
+    let mut catalog = CatalogServiceClient::new(channel.clone());
+    create_product(&mut catalog, single_domain(), 1).await?;
+    set_prices(&mut catalog, "single-domain-dv", single_domain_prices(), 2).await?;
+    create_product(&mut catalog, multi_domain(), 3).await?;
+    set_prices(&mut catalog, "multi-domain-dv", multi_domain_prices(), 4).await?;
+
+    let mut accounts = AccountServiceClient::new(channel);
+    let account = accounts
+        .create_account(CreateAccountRequest {
+            display_name: "Starter account".to_owned(),
+            currency_code: CURRENCY.to_owned(),
+            request_id: request_id(5),
+        })
+        .await?
+        .into_inner()
+        .account
+        .ok_or_else(|| Trouble("Billing answered without the account".to_owned()))?;
+    accounts
+        .deposit(DepositRequest {
+            account_id: account.account_id.clone(),
+            amount: Some(Money {
+                currency_code: CURRENCY.to_owned(),
+                value: "10000.00".to_owned(),
+            }),
+            reference: "starter balance".to_owned(),
+            request_id: request_id(6),
+        })
+        .await?;
+    std::fs::write(&marker, &account.account_id)?;
+    Ok(Some(Starter {
+        account_id: account.account_id,
+    }))
+}
+
+fn request_id(number: u8) -> String {
+    format!("00000000-0000-4000-8000-0000000000{number:02x}")
+}
+
+async fn create_product(
+    catalog: &mut CatalogServiceClient<PeerChannel>,
+    product: Product,
+    number: u8,
+) -> Result<(), Trouble> {
+    let request = CreateProductRequest {
+        product: Some(product),
+        request_id: request_id(number),
+    };
+    catalog.create_product(request).await?;
+    Ok(())
+}
+
+async fn set_prices(
+    catalog: &mut CatalogServiceClient<PeerChannel>,
+    product_id: &str,
+    prices: Vec<TermPrice>,
+    number: u8,
+) -> Result<(), Trouble> {
+    let request = SetPricesRequest {
+        product_id: product_id.to_owned(),
+        currency_code: CURRENCY.to_owned(),
+        prices,
+        request_id: request_id(number),
+        ..SetPricesRequest::default()
+    };
+    catalog.set_prices(request).await?;
+    Ok(())
+}
+
+/// One name on several servers: the text on additional licences.
+fn single_domain() -> Product {
+    Product {
+        product_id: "single-domain-dv".to_owned(),
+        display_name: "Single-domain certificate, domain validated".to_owned(),
+        kind: ProductKind::SingleDomain.into(),
+        tier: 1,
+        term_months: vec![12, 24],
+        included_domains: 1,
+        max_domains: 1,
+        max_additional_licenses: 25,
+        ..Product::default()
+    }
+}
+
+/// Several names that change midway: 49.00 a year for each further one.
+fn multi_domain() -> Product {
+    Product {
+        product_id: "multi-domain-dv".to_owned(),
+        display_name: "Multi-domain certificate, domain validated".to_owned(),
+        kind: ProductKind::MultiDomain.into(),
+        tier: 1,
+        term_months: vec![12, 24],
+        included_domains: 3,
+        max_domains: 100,
+        max_additional_licenses: 25,
+        wildcards_allowed: true,
+        ..Product::default()
+    }
+}
+
+fn price(value: &str) -> Option<Price> {
+    Some(Price {
+        currency_code: CURRENCY.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+fn single_domain_prices() -> Vec<TermPrice> {
+    [(12, "79.00", "39.00"), (24, "149.00", "74.00")]
+        .map(|(term_months, certificate, additional_license)| TermPrice {
+            term_months,
+            certificate: price(certificate),
+            additional_license: price(additional_license),
+            ..TermPrice::default()
+        })
+        .to_vec()
+}
+
+fn multi_domain_prices() -> Vec<TermPrice> {
+    [
+        (12, "141.60", "49.00", "199.00", "70.00"),
+        (24, "269.00", "98.00", "398.00", "134.00"),
+    ]
+    .map(
+        |(term_months, certificate, domain, wildcard, additional_license)| TermPrice {
+            term_months,
+            certificate: price(certificate),
+            domain: price(domain),
+            wildcard_domain: price(wildcard),
+            additional_license: price(additional_license),
+        },
+    )
+    .to_vec()
+}

@@ -1,0 +1,108 @@
+//! The contract's shared types (`licet.type.v1`, timestamps) to and from domain values: what every
+//! service's conversions are made of. Decoding says what is wrong as a sentence after the path.
+
+use licet_contracts::types::v1 as types;
+use licet_domain::{
+    clock::Instant,
+    money::{Money, MoneyError, Price},
+    term::Period,
+};
+use prost_types::Timestamp;
+
+/// An instant in the contract's form.
+#[must_use]
+pub fn encode_time(instant: Instant) -> Timestamp {
+    let micros = instant.as_micros();
+    Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        // Below a second, in nanoseconds: always fits.
+        nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default(),
+    }
+}
+
+/// An instant from the contract's form, truncated to microseconds (T-1).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_time(message: &Timestamp) -> Result<Instant, &'static str> {
+    if !(0..1_000_000_000).contains(&message.nanos) {
+        return Err("has nanos outside 0 to 999999999");
+    }
+    message
+        .seconds
+        .checked_mul(1_000_000)
+        .and_then(|micros| micros.checked_add(i64::from(message.nanos / 1_000)))
+        .and_then(Instant::from_micros)
+        .ok_or("is beyond the calendar")
+}
+
+/// A span in the contract's form.
+#[must_use]
+pub fn encode_period(period: Period) -> types::Period {
+    types::Period {
+        start_time: Some(encode_time(period.start)),
+        end_time: Some(encode_time(period.end)),
+    }
+}
+
+/// An amount in the contract's form.
+#[must_use]
+pub fn encode_money(money: Money) -> types::Money {
+    types::Money {
+        currency_code: money.currency().code().to_owned(),
+        value: money.value(),
+    }
+}
+
+/// An amount from the contract's form, with exactly its currency's digits (M-1).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_money(message: &types::Money) -> Result<Money, MoneyError> {
+    Money::parse(&message.currency_code, &message.value)
+}
+
+/// A price in the contract's form.
+#[must_use]
+pub fn encode_price(price: Price) -> types::Price {
+    types::Price {
+        currency_code: price.currency().code().to_owned(),
+        value: price.value(),
+    }
+}
+
+/// A price from the contract's form, with at most six decimals (M-1).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_price(message: &types::Price) -> Result<Price, MoneyError> {
+    Price::parse(&message.currency_code, &message.value)
+}
+
+/// A count in the contract's form. Rules keep counts far below its end.
+pub fn encode_count(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_before_and_after_the_epoch_survive() {
+        for micros in [-1, 0, 1, 1_769_904_000_000_001, -62_135_596_800_000_000] {
+            let instant = Instant::from_micros(micros).unwrap();
+            assert_eq!(decode_time(&encode_time(instant)), Ok(instant));
+        }
+        let bad = Timestamp {
+            seconds: 0,
+            nanos: -1,
+        };
+        assert!(decode_time(&bad).is_err());
+        let far = Timestamp {
+            seconds: i64::MAX,
+            nanos: 0,
+        };
+        assert!(decode_time(&far).is_err());
+    }
+}
