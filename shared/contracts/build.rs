@@ -1,12 +1,13 @@
 //! Compiles the contract under `proto/` without protoc: messages, clients, servers, the descriptor set, the table of
 //! methods and roles, and the `Mutation` implementations. Must fail on a method that names no roles.
 
-use std::env;
-use std::error::Error;
-use std::fmt::Write as _;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor, Value};
 

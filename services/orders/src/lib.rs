@@ -11,24 +11,29 @@ mod use_cases;
 
 use std::sync::Arc;
 
-use licet_contracts::orders::v1::certificate_service_server::CertificateServiceServer;
-use licet_contracts::orders::v1::operation_service_server::OperationServiceServer;
-use licet_contracts::orders::v1::order_service_server::OrderServiceServer;
-use licet_contracts::orders::v1::server_service_server::ServerServiceServer;
+use licet_contracts::orders::v1::{
+    certificate_service_server::CertificateServiceServer,
+    operation_service_server::OperationServiceServer, order_service_server::OrderServiceServer,
+    server_service_server::ServerServiceServer,
+};
 use licet_domain::clock::Clock;
-use licet_runtime::database::{Database, Location};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::Operations;
-use licet_runtime::peer::PeerChannel;
-use licet_runtime::schedule::Due;
-use licet_runtime::server::{MAX_MESSAGE_BYTES, Service};
+use licet_runtime::{
+    database::{Database, Location},
+    fault::Fault,
+    operation::Operations,
+    peer::PeerChannel,
+    schedule::Due,
+    server::{MAX_MESSAGE_BYTES, Service},
+};
 use tonic::service::RoutesBuilder;
 
-use crate::peers::Billing;
-use crate::rpc::certificate_service::CertificateRpc;
-use crate::rpc::operation_service::OperationRpc;
-use crate::rpc::order_service::OrderRpc;
-use crate::rpc::server_service::ServerRpc;
+use crate::{
+    peers::Billing,
+    rpc::{
+        certificate_service::CertificateRpc, operation_service::OperationRpc,
+        order_service::OrderRpc, server_service::ServerRpc,
+    },
+};
 
 /// What Orders needs to run.
 #[derive(Clone)]

@@ -1,19 +1,21 @@
 //! What Orders asks of Billing. Every question carries its own request id and decision time, so
 //! that it can be asked again until there is an answer.
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::billing::v1::catalog_service_client::CatalogServiceClient;
-use licet_contracts::billing::v1::invoice_service_client::InvoiceServiceClient;
-use licet_contracts::billing::v1::quote_service_client::QuoteServiceClient;
-use licet_contracts::billing::v1::refund_service_client::RefundServiceClient;
-use licet_domain::clock::Instant;
-use licet_domain::ids::ProductId;
-use licet_runtime::peer::{PeerChannel, PeerFault, outcome};
+use licet_contracts::billing::{
+    v1 as billing,
+    v1::{
+        catalog_service_client::CatalogServiceClient, invoice_service_client::InvoiceServiceClient,
+        quote_service_client::QuoteServiceClient, refund_service_client::RefundServiceClient,
+    },
+};
+use licet_domain::{clock::Instant, ids::ProductId};
+use licet_runtime::{
+    peer::{PeerChannel, PeerFault, outcome},
+    wire::encode_time,
+};
 use uuid::Uuid;
 
-use crate::convert::billing::product;
-use crate::convert::encode_time;
-use crate::rules::order::Product;
+use crate::{convert::billing::product, rules::order::Product};
 
 /// Billing, as Orders knows it.
 #[derive(Clone)]

@@ -6,7 +6,6 @@ mod mutation;
 
 pub use access::{METHODS, Method, roles};
 pub use mutation::Mutation;
-
 // The generated code reaches the package `licet.type.v1` by its own name, which is a keyword.
 use types as r#type;
 

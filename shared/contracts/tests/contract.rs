@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use licet_contracts::billing::v1::{CreateAccountRequest, CreateQuoteRequest};
-use licet_contracts::types::v1::{RefusalReason, Role};
-use licet_contracts::{FILE_DESCRIPTOR_SET, METHODS, Mutation, roles};
-use prost_reflect::prost_types::source_code_info::Location;
-use prost_reflect::{DescriptorPool, Kind, MethodDescriptor};
+use licet_contracts::{
+    FILE_DESCRIPTOR_SET, METHODS, Mutation,
+    billing::v1::{CreateAccountRequest, CreateQuoteRequest},
+    roles,
+    types::v1::{RefusalReason, Role},
+};
+use prost_reflect::{
+    DescriptorPool, Kind, MethodDescriptor, prost_types::source_code_info::Location,
+};
 
 #[expect(
     clippy::expect_used,

@@ -1,8 +1,7 @@
 //! Instants and where they come from (T-1, T-3). Nothing here reads a clock: the one that does
 //! belongs to the process, and a decision takes its `now` as a value.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Months, SecondsFormat, TimeDelta, Utc};
 

@@ -1,8 +1,7 @@
 //! Typed ids: a prefix that says what is named, and a UUIDv7 in base 32 (the TypeID format).
 //! An id carries no authority: every lookup still names the account.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use type_safe_id::{StaticType, TypeSafeId};
 use uuid::Uuid;

@@ -1,9 +1,7 @@
 //! Definite refusals: the reasons that the contract lists, with what a client needs to act
 //! on them. Whatever is not one of these reasons has an unknown outcome and is asked again.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,11 @@
 //! Subject alternative names in their one canonical form, so that equal names are equal values
 //! (SL-1 to SL-3, MD-5). What a name costs or whether a licence has room for it is decided elsewhere.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};

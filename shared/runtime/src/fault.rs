@@ -306,8 +306,9 @@ pub(crate) fn decode_refusal(bytes: &[u8]) -> Result<Refusal, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use licet_contracts::types::v1::RefusalReason;
+
+    use super::*;
 
     #[test]
     fn contract_and_domain_list_the_same_refusals() {

@@ -1,14 +1,19 @@
 //! What is asked of Billing, and what of its answers decides about an order.
 
 use licet_contracts::billing::v1 as billing;
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, InvoiceId, OrderId, QuoteId};
-use licet_domain::money::Money;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, InvoiceId, OrderId, QuoteId},
+    money::Money,
+};
+use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_time};
 
-use super::{broken, decode_time, encode_money, encode_time};
-use crate::rules::domains::DomainPlan;
-use crate::rules::order::{Order, OrderTerm, Product, ProductKind, Sold, SupersededHandling};
-use crate::rules::slots::Slots;
+use super::broken;
+use crate::rules::{
+    domains::DomainPlan,
+    order::{Order, OrderTerm, Product, ProductKind, Sold, SupersededHandling},
+    slots::Slots,
+};
 
 /// The facts of a product version that orders decide with.
 pub(crate) fn product(message: &billing::Product) -> Result<Product, String> {
@@ -66,14 +71,10 @@ fn unsigned(number: i32) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| broken("number", number))
 }
 
-fn signed(number: u32) -> i32 {
-    super::encode_count(number)
-}
-
 fn subject(order_id: OrderId, term: &OrderTerm) -> billing::Subject {
     billing::Subject {
         resource_id: order_id.to_string(),
-        term_index: signed(term.index),
+        term_index: encode_count(term.index),
     }
 }
 
@@ -156,12 +157,12 @@ fn quote_item(
     billing::QuoteItem {
         kind: kind.into(),
         product_id: product.id.to_string(),
-        product_version: signed(product.version),
-        quantity: signed(quantity),
+        product_version: encode_count(product.version),
+        quantity: encode_count(quantity),
         term: Some(billing::TermRef {
             anchor_time: Some(encode_time(term.term.anchor())),
-            first_month: signed(term.term.first_month()),
-            months: signed(term.term.months()),
+            first_month: encode_count(term.term.first_month()),
+            months: encode_count(term.term.months()),
         }),
         term_months: 0,
         change_time: None,
@@ -200,7 +201,7 @@ pub(crate) fn free_quote(
         kind: billing::LineKind::Domain.into(),
         description: "Names within the slots already paid for".to_owned(),
         product_id: sold.product.id.to_string(),
-        product_version: signed(sold.product.version),
+        product_version: encode_count(sold.product.version),
         quantity: 0,
         amount: Some(zero.clone()),
         rule_id: "MD-2".to_owned(),

@@ -1,20 +1,26 @@
 //! Certificates: what is reported as signed, what is listed, and what waits for a signature.
 
-use licet_contracts::orders::v1 as orders;
-use licet_contracts::orders::v1::record_issuance_request::Certificate as Given;
-use licet_domain::certificate::{KeyFacts, KeyKind, ParsedCertificate, parse_chain};
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, CertificateId, OrderId};
-use licet_domain::san::SanType;
-use licet_runtime::fault::Fault;
-use licet_runtime::field::{Field, Fields};
+use licet_contracts::orders::{v1 as orders, v1::record_issuance_request::Certificate as Given};
+use licet_domain::{
+    certificate::{KeyFacts, KeyKind, ParsedCertificate, parse_chain},
+    clock::Instant,
+    ids::{AccountId, CertificateId, OrderId},
+    san::SanType,
+};
+use licet_runtime::{
+    fault::Fault,
+    field::{Field, Fields},
+    wire::encode_time,
+};
 use pem::{EncodeConfig, LineEnding, Pem};
 
-use super::{check_request_id, encode_time, texts};
-use crate::rules::certificate::{Certificate, CertificateState};
-use crate::rules::issuance::longest_not_after;
-use crate::rules::listing::CertificateFilter;
-use crate::rules::order::Order;
+use super::texts;
+use crate::rules::{
+    certificate::{Certificate, CertificateState},
+    issuance::longest_not_after,
+    listing::CertificateFilter,
+    order::Order,
+};
 
 /// The largest chain taken, in bytes.
 const MAX_CHAIN_BYTES: usize = 256 << 10;
@@ -37,7 +43,7 @@ pub(crate) fn decode_issuance(message: &orders::RecordIssuanceRequest) -> Result
         Some(Given::CertificatePem(text)) => chain(&mut fields, "certificate_pem", text.as_bytes()),
         Some(Given::CertificateDer(bytes)) => chain(&mut fields, "certificate_der", bytes),
     };
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| {
         let (certificate, chain_pem) = chain?;
         Ok(Issuance {

@@ -1,13 +1,10 @@
 //! The deletion of an order.
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::orders::v1 as orders;
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::ids::OrderId;
-use licet_runtime::fault::Fault;
-use licet_runtime::field::Fields;
+use licet_runtime::{fault::Fault, field::Fields, wire::encode_count};
 
 use super::order::OrderView;
-use super::{check_request_id, encode_count};
 use crate::rules::deletion::Deletion;
 
 /// The longest reason kept, in characters.
@@ -30,7 +27,7 @@ pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<Dele
         message.reason.chars().count() <= MAX_REASON_CHARS,
         "is longer than 500 characters",
     );
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| {
         Ok(DeletionWish {
             order_id: order_id?,

@@ -1,15 +1,16 @@
 //! The change of an order's names.
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::orders::v1 as orders;
-use licet_domain::ids::{OrderId, QuoteId};
-use licet_domain::san::San;
-use licet_runtime::fault::Fault;
-use licet_runtime::field::Fields;
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_domain::{
+    ids::{OrderId, QuoteId},
+    san::San,
+};
+use licet_runtime::{fault::Fault, field::Fields};
 
-use super::order::OrderView;
-use super::order::dns_names;
-use super::{check_request_id, texts};
+use super::{
+    order::{OrderView, dns_names},
+    texts,
+};
 use crate::rules::domains::WantedChange;
 
 /// What a customer wants to change.
@@ -48,7 +49,7 @@ pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<Do
         !message.validate_only || message.quote_id.is_empty(),
         "must be empty with validate_only, which makes a new quote",
     );
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| {
         Ok(DomainUpdate {
             order_id: order_id?,

@@ -1,13 +1,8 @@
 //! Operations, as they are listed.
 
-use licet_contracts::orders::v1 as orders;
-use licet_contracts::types::v1::RefusalReason;
+use licet_contracts::{orders::v1 as orders, types::v1::RefusalReason};
 use licet_domain::ids::{OperationId, OrderId};
-use licet_runtime::fault::Fault;
-use licet_runtime::field::Fields;
-use licet_runtime::operation::View;
-
-use super::{check_request_id, encode_time};
+use licet_runtime::{fault::Fault, field::Fields, operation::View, wire::encode_time};
 
 /// What a listing of operations is narrowed to.
 #[derive(Debug, Clone)]
@@ -50,7 +45,7 @@ pub(crate) fn decode_operation_id(operation_id: &str) -> Result<OperationId, Fau
 pub(crate) fn decode_retry(message: &orders::RetryOperationRequest) -> Result<OperationId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", &message.operation_id);
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| id)
 }
 

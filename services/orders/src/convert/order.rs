@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::orders::v1 as orders;
-use licet_domain::certificate::{ParsedRequest, parse_request};
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, CertificateId, OrderId, ProductId};
-use licet_domain::san::San;
-use licet_runtime::fault::Fault;
-use licet_runtime::field::{Field, Fields};
-use licet_runtime::operation::View;
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_domain::{
+    certificate::{ParsedRequest, parse_request},
+    clock::Instant,
+    ids::{AccountId, CertificateId, OrderId, ProductId},
+    san::San,
+};
+use licet_runtime::{
+    fault::Fault,
+    field::{Field, Fields},
+    operation::View,
+    wire::{encode_count, encode_money, encode_period, encode_time},
+};
 
-use super::{check_request_id, encode_count, encode_money, encode_period, encode_time, texts};
-use crate::rules::listing::OrderFilter;
-use crate::rules::order::{DomainChange, Order, OrderState};
+use super::texts;
+use crate::rules::{
+    listing::OrderFilter,
+    order::{DomainChange, Order, OrderState},
+};
 
 /// The longest signing request taken, in bytes.
 const MAX_CSR_BYTES: usize = 64 << 10;
@@ -56,7 +62,7 @@ pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placem
     let additional_licenses = u32::try_from(message.additional_licenses)
         .map_err(|_| fields.note("additional_licenses", "must not be negative"));
     let request = signing_request(&mut fields, &message.csr);
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| {
         let common_name = common_name?;
         let mut names: BTreeSet<San> = domains?.into_iter().collect();
@@ -97,10 +103,10 @@ pub(super) fn dns_names(
     list: &[String],
     may_repeat: Option<&San>,
 ) -> Field<Vec<San>> {
-    if list.len() > MAX_NAMES {
+    let names = fields.each(path, list, |text| San::dns(text))?;
+    if names.len() > MAX_NAMES {
         return Err(fields.note(path, format!("has more than {MAX_NAMES} names")));
     }
-    let names = fields.each(path, list, |text| San::dns(text))?;
     let mut first = BTreeMap::new();
     let mut repeated = None;
     for (index, name) in names.iter().enumerate() {

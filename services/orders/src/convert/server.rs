@@ -1,13 +1,13 @@
 //! Servers that use an order's certificate.
 
 use licet_contracts::orders::v1 as orders;
-use licet_domain::ids::{OrderId, ServerId};
-use licet_domain::san::San;
-use licet_runtime::fault::Fault;
-use licet_runtime::field::Fields;
+use licet_domain::{
+    ids::{OrderId, ServerId},
+    san::San,
+};
+use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::order::{dns_name, label};
-use super::{check_request_id, encode_time};
 use crate::rules::servers::{Server, ServerState};
 
 /// The longest label of a server, in characters.
@@ -36,7 +36,7 @@ pub(crate) fn decode_register(
     );
     let server_software = label(&mut fields, "server_software", &message.server_software);
     let common_name = dns_name(&mut fields, "common_name", &message.common_name);
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| {
         Ok(Registration {
             order_id: order_id?,
@@ -53,7 +53,7 @@ pub(crate) fn decode_unregister(
 ) -> Result<ServerId, Fault> {
     let mut fields = Fields::new();
     let server_id = fields.required("server_id", &message.server_id);
-    check_request_id(&mut fields, message);
+    fields.request_id(message);
     fields.build(|| server_id)
 }
 

@@ -1,15 +1,13 @@
 //! Recorded certificates.
 
 use licet_domain::ids::CertificateId;
-use licet_runtime::caller::Call;
-use licet_runtime::database::Database;
-use licet_runtime::fault::Fault;
-use licet_runtime::page::Page;
+use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
 
 use super::{filter_text, time_key};
-use crate::rules::certificate::Certificate;
-use crate::rules::listing::CertificateFilter;
-use crate::store;
+use crate::{
+    rules::{certificate::Certificate, listing::CertificateFilter},
+    store,
+};
 
 /// The certificate, or NOT_FOUND.
 pub(crate) async fn get(

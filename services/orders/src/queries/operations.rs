@@ -1,12 +1,16 @@
 //! What is under way, and what ended.
 
-use licet_domain::ids::OperationId;
-use licet_domain::refusal::{Reason, Refusal};
-use licet_runtime::caller::Call;
-use licet_runtime::database::Database;
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::{self, View};
-use licet_runtime::page::Page;
+use licet_domain::{
+    ids::OperationId,
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    operation::{self, View},
+    page::Page,
+};
 
 use super::filter_text;
 use crate::convert::operation::OperationFilter;

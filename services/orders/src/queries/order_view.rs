@@ -2,14 +2,13 @@
 //! and the operation under way. Many orders cost as many queries as one.
 
 use licet_domain::clock::Instant;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use licet_runtime::operation;
+use licet_runtime::{database::Tx, fault::Fault, operation};
 
-use crate::convert::order::OrderView;
-use crate::rules::certificate::CertificateState;
-use crate::rules::order::Order;
-use crate::store::{certificates, invoices};
+use crate::{
+    convert::order::OrderView,
+    rules::{certificate::CertificateState, order::Order},
+    store::{certificates, invoices},
+};
 
 /// Some orders as they are shown at `now`, in their order.
 pub(crate) async fn load_all(

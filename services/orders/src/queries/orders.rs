@@ -1,18 +1,20 @@
 //! Orders, and what waits for a signature.
 
 use licet_domain::ids::{AccountId, OperationId, OrderId};
-use licet_runtime::caller::Call;
-use licet_runtime::database::{Database, Tx};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation;
-use licet_runtime::page::Page;
+use licet_runtime::{
+    caller::Call,
+    database::{Database, Tx},
+    fault::Fault,
+    operation,
+    page::Page,
+};
 
 use super::{filter_text, order_view, time_key};
-use crate::convert::order::OrderView;
-use crate::rules::listing::OrderFilter;
-use crate::rules::order::Order;
-use crate::rules::state;
-use crate::store;
+use crate::{
+    convert::order::OrderView,
+    rules::{listing::OrderFilter, order::Order, state},
+    store,
+};
 
 /// The order, or NOT_FOUND.
 pub(crate) async fn get(

@@ -1,14 +1,13 @@
 //! The servers of an order.
 
 use licet_domain::ids::OrderId;
-use licet_runtime::caller::Call;
-use licet_runtime::database::Database;
-use licet_runtime::fault::Fault;
-use licet_runtime::page::Page;
+use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
 
 use super::time_key;
-use crate::rules::servers::{Server, registered, server_limit};
-use crate::store;
+use crate::{
+    rules::servers::{Server, registered, server_limit},
+    store,
+};
 
 /// A page of an order's servers, with how many there may be and are.
 #[derive(Debug)]

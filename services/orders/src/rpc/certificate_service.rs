@@ -1,15 +1,10 @@
 //! `licet.orders.v1.CertificateService`.
 
-use licet_contracts::orders::v1 as orders;
-use licet_contracts::orders::v1::certificate_service_server::CertificateService;
-use licet_runtime::caller::accept;
-use licet_runtime::database::Database;
-use licet_runtime::replay;
+use licet_contracts::orders::{v1 as orders, v1::certificate_service_server::CertificateService};
+use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
-use crate::convert;
-use crate::queries;
-use crate::use_cases::record_issuance::RecordIssuance;
+use crate::{convert, queries, use_cases::record_issuance::RecordIssuance};
 
 /// Certificates.
 #[derive(Clone)]

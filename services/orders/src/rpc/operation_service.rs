@@ -1,15 +1,10 @@
 //! `licet.orders.v1.OperationService`.
 
-use licet_contracts::orders::v1 as orders;
-use licet_contracts::orders::v1::operation_service_server::OperationService;
-use licet_runtime::caller::accept;
-use licet_runtime::database::Database;
-use licet_runtime::operation::Operations;
+use licet_contracts::orders::{v1 as orders, v1::operation_service_server::OperationService};
+use licet_runtime::{caller::accept, database::Database, operation::Operations};
 use tonic::{Request, Response, Status};
 
-use crate::convert;
-use crate::queries;
-use crate::use_cases::operation::OrderOperation;
+use crate::{convert, queries, use_cases::operation::OrderOperation};
 
 /// Operations.
 #[derive(Clone)]

@@ -1,21 +1,22 @@
 //! `licet.orders.v1.OrderService`.
 
-use licet_contracts::orders::v1 as orders;
-use licet_contracts::orders::v1::order_service_server::OrderService;
-use licet_runtime::caller::{Call, accept};
-use licet_runtime::database::{Database, Tx};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::{Ending, Operations};
-use licet_runtime::replay::{self, Accepted};
+use licet_contracts::orders::{v1 as orders, v1::order_service_server::OrderService};
+use licet_runtime::{
+    caller::{Call, accept},
+    database::{Database, Tx},
+    fault::Fault,
+    operation::{Ending, Operations},
+    replay::{self, Accepted},
+};
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use crate::convert;
-use crate::convert::order::OrderView;
-use crate::peers::Billing;
-use crate::queries;
-use crate::use_cases::operation::OrderOperation;
-use crate::use_cases::{delete_order, place_order, update_domains};
+use crate::{
+    convert::{self, order::OrderView},
+    peers::Billing,
+    queries,
+    use_cases::{delete_order, operation::OrderOperation, place_order, update_domains},
+};
 
 /// Orders.
 #[derive(Clone)]

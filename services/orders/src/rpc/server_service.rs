@@ -1,17 +1,13 @@
 //! `licet.orders.v1.ServerService`.
 
-use licet_contracts::orders::v1 as orders;
-use licet_contracts::orders::v1::server_service_server::ServerService;
-use licet_runtime::caller::accept;
-use licet_runtime::database::Database;
-use licet_runtime::replay;
+use licet_contracts::orders::{v1 as orders, v1::server_service_server::ServerService};
+use licet_runtime::{caller::accept, database::Database, replay, wire::encode_count};
 use tonic::{Request, Response, Status};
 
-use crate::convert;
-use crate::convert::encode_count;
-use crate::queries;
-use crate::use_cases::register_server::RegisterServer;
-use crate::use_cases::unregister_server::UnregisterServer;
+use crate::{
+    convert, queries,
+    use_cases::{register_server::RegisterServer, unregister_server::UnregisterServer},
+};
 
 /// Servers.
 #[derive(Clone)]

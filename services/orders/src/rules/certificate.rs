@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, CertificateId, OrderId};
-use licet_domain::san::San;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId, OrderId},
+    san::San,
+};
 
 /// A certificate of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +78,7 @@ impl Certificate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
-    use super::*;
+    use super::{super::samples, *};
 
     fn certificate() -> Certificate {
         samples::certificate(&["a.test"])

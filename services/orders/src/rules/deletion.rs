@@ -1,13 +1,17 @@
 //! Deleting an order (AL-7, X-3): what becomes invalid. Whether anything is refunded is Billing's
 //! to say (AL-4).
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{CertificateId, ServerId};
+use licet_domain::{
+    clock::Instant,
+    ids::{CertificateId, ServerId},
+};
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{Certificate, CertificateState};
-use super::order::Order;
-use super::servers::{Server, registered};
+use super::{
+    certificate::{Certificate, CertificateState},
+    order::Order,
+    servers::{Server, registered},
+};
 
 /// All that a deletion makes invalid, at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +48,13 @@ pub(crate) fn plan_deletion(
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{certificate, instant, order};
-    use super::super::servers::ServerState;
-    use super::*;
+    use super::{
+        super::{
+            samples::{certificate, instant, order},
+            servers::ServerState,
+        },
+        *,
+    };
 
     #[test]
     fn al_7_everything_that_stands_falls_at_once() {

@@ -3,14 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::ids::OrderId;
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
+use licet_domain::{
+    ids::OrderId,
+    refusal::{Reason, Refusal},
+    san::San,
+};
 use sha2::{Digest, Sha256};
 
-use super::order::{Order, Product, ProductKind};
-use super::refusing::Objections;
-use super::slots::{Slots, count, slots_to_charge};
+use super::{
+    order::{Order, Product, ProductKind},
+    refusing::Objections,
+    slots::{Slots, count, slots_to_charge},
+};
 
 /// The names to add and to remove, canonical already: case variants of one name are one name
 /// here, and a name listed twice is listed once (MD-5).
@@ -193,9 +197,13 @@ fn pin(order: OrderId, revision: u64, names: &BTreeSet<San>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::order::{ChangeProgress, DomainChange};
-    use super::super::samples;
-    use super::*;
+    use super::{
+        super::{
+            order::{ChangeProgress, DomainChange},
+            samples,
+        },
+        *,
+    };
 
     fn change(add: &[&str], remove: &[&str]) -> WantedChange {
         WantedChange {

@@ -2,13 +2,17 @@
 //! how long the next one may live.
 
 use chrono::TimeDelta;
-use licet_domain::certificate::ParsedCertificate;
-use licet_domain::clock::Instant;
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
+use licet_domain::{
+    certificate::ParsedCertificate,
+    clock::Instant,
+    refusal::{Reason, Refusal},
+    san::San,
+};
 
-use super::order::{Order, OrderState, Product, SupersededHandling};
-use super::refusing::Objections;
+use super::{
+    order::{Order, OrderState, Product, SupersededHandling},
+    refusing::Objections,
+};
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -173,10 +177,14 @@ pub(crate) fn superseded_revoke_time(order: &Order, now: Instant) -> Option<Inst
 mod tests {
     use licet_domain::certificate::{KeyFacts, KeyKind};
 
-    use super::super::order::{ChangeProgress, DomainChange, Progress, SigningRequest};
-    use super::super::samples::{instant, names, order};
-    use super::super::slots::Slots;
-    use super::*;
+    use super::{
+        super::{
+            order::{ChangeProgress, DomainChange, Progress, SigningRequest},
+            samples::{instant, names, order},
+            slots::Slots,
+        },
+        *,
+    };
 
     fn certificate(list: &[&str], not_before: &str, not_after: &str) -> ParsedCertificate {
         ParsedCertificate {

@@ -1,10 +1,11 @@
 //! What a listing may be narrowed to. States here are those of an instant, never a stored column.
 
-use licet_domain::ids::{AccountId, OrderId};
-use licet_domain::san::San;
+use licet_domain::{
+    ids::{AccountId, OrderId},
+    san::San,
+};
 
-use super::certificate::CertificateState;
-use super::order::OrderState;
+use super::{certificate::CertificateState, order::OrderState};
 
 /// What a listing of orders is narrowed to.
 #[derive(Debug, Clone, Default)]

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, InvoiceId, OperationId, OrderId, ProductId};
-use licet_domain::money::{Currency, Money};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
-use licet_domain::term::Term;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, InvoiceId, OperationId, OrderId, ProductId},
+    money::{Currency, Money},
+    refusal::{Reason, Refusal},
+    san::San,
+    term::Term,
+};
 use serde::{Deserialize, Serialize};
 
 use super::slots::Slots;

@@ -3,14 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::certificate::ParsedRequest;
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
+use licet_domain::{
+    certificate::ParsedRequest,
+    refusal::{Reason, Refusal},
+    san::San,
+};
 
-use super::domains::{object_to_number, object_to_wildcard};
-use super::order::{Product, ProductKind};
-use super::refusing::Objections;
-use super::slots::{Slots, slots_to_charge};
+use super::{
+    domains::{object_to_number, object_to_wildcard},
+    order::{Product, ProductKind},
+    refusing::Objections,
+    slots::{Slots, slots_to_charge},
+};
 
 /// What the customer asks for, as far as the product decides about it.
 #[derive(Debug)]
@@ -153,8 +157,7 @@ pub(crate) fn check_signing_request(
 mod tests {
     use licet_domain::certificate::{KeyFacts, KeyKind};
 
-    use super::super::samples;
-    use super::*;
+    use super::{super::samples, *};
 
     fn plan(
         product: &Product,

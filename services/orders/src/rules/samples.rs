@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, CertificateId, OrderId};
-use licet_domain::san::San;
-use licet_domain::term::Term;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId, OrderId},
+    san::San,
+    term::Term,
+};
 
-use super::certificate::Certificate;
-use super::order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling};
+use super::{
+    certificate::Certificate,
+    order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling},
+};
 
 pub(crate) fn instant(text: &str) -> Instant {
     text.parse().unwrap()

@@ -1,13 +1,17 @@
 //! Servers that use an order's certificate (AL-1, AL-6, AL-8, AL-11): how many, and with which
 //! software. No CSR, enrolment or authentication is asked for any of them.
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{OrderId, ServerId};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
+use licet_domain::{
+    clock::Instant,
+    ids::{OrderId, ServerId},
+    refusal::{Reason, Refusal},
+    san::San,
+};
 
-use super::order::Order;
-use super::refusing::Objections;
+use super::{
+    order::{Order, Progress},
+    refusing::Objections,
+};
 
 /// A server that was registered on an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +51,15 @@ pub(crate) fn takes_primary_place(servers: &[Server]) -> bool {
     !registered(servers).any(|server| server.primary)
 }
 
-/// How many servers an order may have: the primary one and one per additional licence (AL-1).
+/// How many servers an order may have: the primary one and one per additional licence (AL-1); none
+/// once it is deleted (AL-7).
 pub(crate) fn server_limit(order: &Order) -> u64 {
-    u64::from(order.term.additional_licenses) + 1
+    match order.progress {
+        Progress::Pending | Progress::Paid | Progress::Issued => {
+            u64::from(order.term.additional_licenses) + 1
+        }
+        Progress::Deleted => 0,
+    }
 }
 
 /// Whether one more server may use the order's certificate, `registered` using it already. It has
@@ -110,8 +120,10 @@ pub(crate) fn permit_server(
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{dns, order};
-    use super::*;
+    use super::{
+        super::samples::{dns, order},
+        *,
+    };
 
     #[test]
     fn al_1_al_8_the_primary_counts_as_the_one_and_server_n_plus_2_is_refused() {
@@ -127,6 +139,14 @@ mod tests {
             assert_eq!(refusal.reason, Reason::ServerLimitReached);
             assert_eq!(refusal.metadata["licensed"], limit.to_string());
         }
+    }
+
+    #[test]
+    fn al_7_a_deleted_order_licenses_no_server() {
+        let mut order = order(&["example.com"]);
+        assert_eq!(server_limit(&order), 2);
+        order.progress = Progress::Deleted;
+        assert_eq!(server_limit(&order), 0);
     }
 
     #[test]

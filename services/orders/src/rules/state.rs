@@ -1,8 +1,10 @@
 //! What may be done with an order in which state: one table. The refusals name the state and the
 //! way out of it.
 
-use licet_domain::clock::Instant;
-use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::{
+    clock::Instant,
+    refusal::{Reason, Refusal},
+};
 
 use super::order::{Order, OrderState};
 
@@ -88,9 +90,10 @@ pub(crate) fn name(state: OrderState) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::order::Progress;
-    use super::super::samples;
-    use super::*;
+    use super::{
+        super::{order::Progress, samples},
+        *,
+    };
 
     #[test]
     fn one_table_of_states_and_actions() {

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::OperationId;
-use licet_domain::money::Money;
-use licet_domain::san::San;
+use licet_domain::{clock::Instant, ids::OperationId, money::Money, san::San};
 
-use super::domains::DomainPlan;
-use super::order::{ChangeCharge, ChangeProgress, DomainChange, Order, Progress, Sold};
+use super::{
+    domains::DomainPlan,
+    order::{ChangeCharge, ChangeProgress, DomainChange, Order, Progress, Sold},
+};
 
 impl Order {
     /// Every move counts in the revision, so that a quote made before it no longer fits (MD-6),
@@ -135,10 +134,14 @@ pub(crate) fn changed_names(
 mod tests {
     use licet_domain::ids::InvoiceId;
 
-    use super::super::domains::{WantedChange, plan_domain_change};
-    use super::super::samples::{instant, names, order};
-    use super::super::slots::Slots;
-    use super::*;
+    use super::{
+        super::{
+            domains::{WantedChange, plan_domain_change},
+            samples::{instant, names, order},
+            slots::Slots,
+        },
+        *,
+    };
 
     fn plan(order: &Order, add: &[&str], remove: &[&str]) -> DomainPlan {
         let wanted = WantedChange {

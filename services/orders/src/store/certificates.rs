@@ -3,28 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, CertificateId, OrderId};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
-use licet_runtime::caller::AccountScope;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use licet_runtime::page::Page;
-use sea_orm::sea_query::Expr;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId, OrderId},
+    refusal::{Reason, Refusal},
+    san::San,
+};
+use licet_runtime::{caller::AccountScope, database::Tx, fault::Fault, page::Page};
+use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    QueryOrder, QuerySelect, Set, sea_query::Expr,
 };
-
-use row::{ActiveModel, Column, Entity, Model};
 
 use super::{
     after_instant, digest, from_json, in_scope, instant, optional_instant, parsed, stored_name,
     to_json,
 };
-use crate::rules::certificate::{Certificate, CertificateState};
-use crate::rules::listing::CertificateFilter;
+use crate::rules::{
+    certificate::{Certificate, CertificateState},
+    listing::CertificateFilter,
+};
 
 mod row {
     //! A certificate recorded for an order.

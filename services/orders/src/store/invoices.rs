@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::InvoiceId;
-use licet_domain::money::Money;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
+use licet_domain::{clock::Instant, ids::InvoiceId, money::Money};
+use licet_runtime::{database::Tx, fault::Fault};
+use row::{Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
-
-use row::{Column, Entity, Model};
 
 use crate::rules::order::Order;
 

@@ -9,12 +9,8 @@ pub(crate) mod quotes;
 pub(crate) mod servers;
 mod words;
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::AccountId;
-use licet_domain::san::San;
-use licet_runtime::caller::AccountScope;
-use licet_runtime::database::Migration;
-use licet_runtime::fault::Fault;
+use licet_domain::{clock::Instant, ids::AccountId, san::San};
+use licet_runtime::{caller::AccountScope, database::Migration, fault::Fault};
 use sea_orm::{ColumnTrait, Condition};
 
 /// The schema, in the order of its changes.

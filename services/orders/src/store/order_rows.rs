@@ -2,18 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::clock::Instant;
-use licet_domain::money::{Currency, Money};
-use licet_domain::san::San;
-use licet_domain::term::Term;
+use licet_domain::{
+    clock::Instant,
+    money::{Currency, Money},
+    san::San,
+    term::Term,
+};
 use licet_runtime::fault::Fault;
 
 use super::{
     digest, from_json, instant, optional_instant, parsed, small, stored_name, to_json, words,
 };
-use crate::rules::order::{ChangeCharge, DomainChange, Order, OrderTerm, SigningRequest};
-use crate::rules::slots::Slots;
-use crate::rules::transitions::changed_names;
+use crate::rules::{
+    order::{ChangeCharge, DomainChange, Order, OrderTerm, SigningRequest},
+    slots::Slots,
+    transitions::changed_names,
+};
 
 pub(super) mod order_row {
     //! An order; what its running term was sold with is in `order_term`.

@@ -3,27 +3,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, OrderId};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
-use licet_runtime::caller::AccountScope;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use licet_runtime::page::Page;
-use sea_orm::sea_query::Query;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId},
+    refusal::{Reason, Refusal},
+    san::San,
+};
+use licet_runtime::{caller::AccountScope, database::Tx, fault::Fault, page::Page};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    QueryOrder, QuerySelect, Set, sea_query::Query,
 };
 
-use super::order_rows::{
-    change_columns, change_row, name_row, order_columns, order_row, read_order, term_columns,
-    term_row,
+use super::{
+    after_instant, in_scope,
+    order_rows::{
+        change_columns, change_row, name_row, order_columns, order_row, read_order, term_columns,
+        term_row,
+    },
+    stored_name,
 };
-use super::{after_instant, in_scope, stored_name};
-use crate::rules::listing::OrderFilter;
-use crate::rules::order::{Order, OrderState};
+use crate::rules::{
+    listing::OrderFilter,
+    order::{Order, OrderState},
+};
 
 /// An order that the caller sees, read only. NOT_FOUND when there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: OrderId) -> Result<Order, Fault> {

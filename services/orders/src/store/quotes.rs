@@ -1,13 +1,13 @@
 //! The quotes that previews of domain changes left at Billing (MD-6). Only these may pay for a
 //! change: a quote that a customer had Billing make for something cheaper is none of them.
 
-use licet_domain::clock::Instant;
-use licet_domain::ids::{OrderId, QuoteId};
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
-
+use licet_domain::{
+    clock::Instant,
+    ids::{OrderId, QuoteId},
+};
+use licet_runtime::{database::Tx, fault::Fault};
 use row::{Column, Entity, Model};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::{instant, parsed};
 use crate::rules::order::Order;

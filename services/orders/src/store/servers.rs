@@ -1,17 +1,15 @@
 //! Servers registered on orders, those that left included.
 
-use licet_domain::ids::{AccountId, OrderId, ServerId};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_runtime::caller::AccountScope;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use licet_runtime::page::Page;
+use licet_domain::{
+    ids::{AccountId, OrderId, ServerId},
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{caller::AccountScope, database::Tx, fault::Fault, page::Page};
+use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, Set,
 };
-
-use row::{ActiveModel, Column, Entity, Model};
 
 use super::{after_instant, in_scope, instant, parsed, stored_name, words};
 use crate::rules::servers::{Server, ServerState};

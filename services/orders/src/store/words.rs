@@ -2,8 +2,10 @@
 
 use licet_runtime::fault::Fault;
 
-use crate::rules::order::{ChangeProgress, Progress};
-use crate::rules::servers::ServerState;
+use crate::rules::{
+    order::{ChangeProgress, Progress},
+    servers::ServerState,
+};
 
 pub(super) fn progress(progress: Progress) -> &'static str {
     match progress {

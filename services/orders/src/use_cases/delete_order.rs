@@ -1,34 +1,45 @@
 //! DeleteOrder (AL-4, AL-7, X-3): everything of the order is invalid with its acceptance; the
 //! refund follows as an operation that only goes forward, because a deletion is never taken back.
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::orders::v1 as orders;
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, OrderId};
-use licet_domain::refusal::Refusal;
-use licet_runtime::caller::{Call, Origin};
-use licet_runtime::database::{Database, Tx, Work};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::{self, Progress};
-use licet_runtime::peer::PeerFault;
-use licet_runtime::replay::Accepted;
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::{Call, Origin},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    peer::PeerFault,
+    replay::Accepted,
+};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{OrderEvent, emit};
-use super::operation::{OrderOperation, Outcome, misplaced};
-use crate::convert;
-use crate::convert::deletion::{DeletionWish, encode_deletion};
-use crate::convert::kept::Kept;
-use crate::convert::order::OrderView;
-use crate::peers::Billing;
-use crate::queries::order_view;
-use crate::rules::deletion::{Deletion, plan_deletion};
-use crate::rules::order::Order;
-use crate::rules::servers::ServerState;
-use crate::rules::state::{Action, permit};
-use crate::store;
+use super::{
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+};
+use crate::{
+    convert::{
+        self,
+        deletion::{DeletionWish, encode_deletion},
+        kept::Kept,
+        order::OrderView,
+    },
+    peers::Billing,
+    queries::order_view,
+    rules::{
+        deletion::{Deletion, plan_deletion},
+        order::Order,
+        servers::ServerState,
+        state::{Action, permit},
+    },
+    store,
+};
 
 /// Accepts a deletion.
 pub(crate) struct DeleteOrder<'a> {

@@ -2,10 +2,7 @@
 //! service.
 
 use licet_domain::clock::Instant;
-use licet_runtime::caller::Origin;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use licet_runtime::outbox;
+use licet_runtime::{caller::Origin, database::Tx, fault::Fault, outbox};
 
 use crate::rules::order::Order;
 

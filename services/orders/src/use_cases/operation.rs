@@ -2,20 +2,18 @@
 //! on in the file of the request that began it.
 
 use licet_contracts::billing::v1 as billing;
-use licet_domain::clock::Instant;
-use licet_domain::refusal::Refusal;
-use licet_runtime::database::Tx;
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::{Operation, Progress};
-use licet_runtime::peer::PeerFault;
+use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    operation::{Operation, Progress},
+    peer::PeerFault,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::delete_order::Deleting;
-use super::place_order::Placing;
-use super::update_domains::Updating;
-use crate::peers::Billing;
-use crate::rules::order::Sold;
+use super::{delete_order::Deleting, place_order::Placing, update_domains::Updating};
+use crate::{peers::Billing, rules::order::Sold};
 
 /// A change of an order that spans services.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,34 +3,40 @@
 
 use std::collections::BTreeSet;
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::orders::v1 as orders;
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, OrderId, ProductId};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
-use licet_domain::term::Term;
-use licet_runtime::caller::{AccountScope, Call, Origin};
-use licet_runtime::database::{Tx, Work};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::{self, Progress};
-use licet_runtime::peer::PeerFault;
-use licet_runtime::replay::Accepted;
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId, ProductId},
+    refusal::{Reason, Refusal},
+    san::San,
+    term::Term,
+};
+use licet_runtime::{
+    caller::{Call, Caller, Origin},
+    database::{Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    peer::PeerFault,
+    replay::Accepted,
+};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{OrderEvent, emit};
-use super::operation::{OrderOperation, Outcome, misplaced};
-use crate::convert;
-use crate::convert::certificate::to_pem;
-use crate::convert::kept::Kept;
-use crate::convert::order::Placement;
-use crate::peers::Billing;
-use crate::queries::order_view;
-use crate::rules::order::{self, Order, OrderTerm, SigningRequest, Sold};
-use crate::rules::placing::{WantedOrder, check_signing_request, plan_order};
-use crate::store;
+use super::{
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+};
+use crate::{
+    convert::{self, certificate::to_pem, kept::Kept, order::Placement},
+    peers::Billing,
+    queries::order_view,
+    rules::{
+        order::{self, Order, OrderTerm, SigningRequest, Sold},
+        placing::{WantedOrder, check_signing_request, plan_order},
+    },
+    store,
+};
 
 /// Accepts a new order.
 pub(crate) struct PlaceOrder<'a> {
@@ -85,7 +91,7 @@ impl Work for PlaceOrder<'_> {
 
 /// The order as it is accepted: its term starts now, what it costs is still to be seen (T-4).
 fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
-    require_account(&call.caller.accounts, wanted.account_id)?;
+    require_account(&call.caller, wanted.account_id)?;
     let now = call.now;
     let term = Term::first(now, wanted.term_months)
         .ok_or_else(|| Fault::invalid("term_months", "leads beyond the calendar"))?;
@@ -130,12 +136,8 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
 }
 
 /// An account that the caller does not see answers as one that is not there.
-fn require_account(scope: &AccountScope, account_id: AccountId) -> Result<(), Fault> {
-    let seen = match scope {
-        AccountScope::All => true,
-        AccountScope::Only(accounts) => accounts.contains(&account_id),
-    };
-    if seen {
+fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> {
+    if caller.sees(account_id) {
         return Ok(());
     }
     Err(Refusal::new(

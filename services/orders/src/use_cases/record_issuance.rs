@@ -2,23 +2,33 @@
 //! what it replaces is superseded there and then (MD-7), never by a later sweep.
 
 use licet_contracts::orders::v1 as orders;
-use licet_domain::clock::Instant;
-use licet_domain::ids::CertificateId;
-use licet_domain::refusal::{Reason, Refusal};
-use licet_runtime::caller::Call;
-use licet_runtime::database::{Tx, Work};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation;
+use licet_domain::{
+    clock::Instant,
+    ids::CertificateId,
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    operation,
+};
 
 use super::event::{OrderEvent, emit};
-use crate::convert;
-use crate::convert::certificate::{Issuance, key_type};
-use crate::queries::order_view;
-use crate::rules::certificate::Certificate;
-use crate::rules::issuance::{check_certificate, expect_issuance, superseded_revoke_time};
-use crate::rules::order::{Order, Progress};
-use crate::rules::state::{Action, permit};
-use crate::store;
+use crate::{
+    convert::{
+        self,
+        certificate::{Issuance, key_type},
+    },
+    queries::order_view,
+    rules::{
+        certificate::Certificate,
+        issuance::{check_certificate, expect_issuance, superseded_revoke_time},
+        order::{Order, Progress},
+        state::{Action, permit},
+    },
+    store,
+};
 
 /// Records a certificate.
 pub(crate) struct RecordIssuance<'a> {

@@ -2,19 +2,24 @@
 
 use licet_contracts::orders::v1 as orders;
 use licet_domain::ids::ServerId;
-use licet_runtime::caller::Call;
-use licet_runtime::database::{Tx, Work};
-use licet_runtime::fault::Fault;
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    wire::encode_count,
+};
 
 use super::event::{OrderEvent, emit};
-use crate::convert;
-use crate::convert::encode_count;
-use crate::convert::server::Registration;
-use crate::rules::servers::{
-    Server, ServerState, permit_server, registered, server_limit, takes_primary_place,
+use crate::{
+    convert::{self, server::Registration},
+    rules::{
+        servers::{
+            Server, ServerState, permit_server, registered, server_limit, takes_primary_place,
+        },
+        state::{Action, permit},
+    },
+    store,
 };
-use crate::rules::state::{Action, permit};
-use crate::store;
 
 /// Registers a server on an order.
 pub(crate) struct RegisterServer<'a> {

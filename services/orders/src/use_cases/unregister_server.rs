@@ -2,16 +2,22 @@
 
 use licet_contracts::orders::v1 as orders;
 use licet_domain::ids::ServerId;
-use licet_runtime::caller::Call;
-use licet_runtime::database::{Tx, Work};
-use licet_runtime::fault::Fault;
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    wire::encode_count,
+};
 
 use super::event::{OrderEvent, emit};
-use crate::convert;
-use crate::convert::encode_count;
-use crate::rules::servers::{Server, ServerState, registered, server_limit};
-use crate::rules::state::{Action, permit};
-use crate::store;
+use crate::{
+    convert,
+    rules::{
+        servers::{Server, ServerState, registered, server_limit},
+        state::{Action, permit},
+    },
+    store,
+};
 
 /// Takes a server off its order.
 pub(crate) struct UnregisterServer<'a> {

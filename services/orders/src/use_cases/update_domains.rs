@@ -1,35 +1,40 @@
 //! UpdateDomains: planned against the locked order; a free change is done at once, any other is
 //! charged at Billing, by the preview's quote where one is named (MD-1 to MD-7).
 
-use licet_contracts::billing::v1 as billing;
-use licet_contracts::orders::v1 as orders;
-use licet_domain::clock::Instant;
-use licet_domain::ids::{AccountId, OrderId, QuoteId};
-use licet_domain::refusal::{Reason, Refusal};
-use licet_domain::san::San;
-use licet_runtime::caller::{Call, Origin};
-use licet_runtime::database::{Database, Tx, Work};
-use licet_runtime::fault::Fault;
-use licet_runtime::operation::{self, Progress};
-use licet_runtime::peer::PeerFault;
-use licet_runtime::replay::Accepted;
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId, QuoteId},
+    refusal::{Reason, Refusal},
+    san::San,
+};
+use licet_runtime::{
+    caller::{Call, Origin},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    peer::PeerFault,
+    replay::Accepted,
+};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{OrderEvent, emit};
-use super::operation::{OrderOperation, Outcome, misplaced};
-use crate::convert;
-use crate::convert::domains::DomainUpdate;
-use crate::convert::kept::Kept;
-use crate::convert::order::OrderView;
-use crate::peers::Billing;
-use crate::queries::order_view;
-use crate::rules::domains::{DomainPlan, plan_domain_change};
-use crate::rules::order::{ChangeCharge, Order};
-use crate::rules::state::{Action, permit};
-use crate::store;
-use crate::store::quotes::DomainQuote;
+use super::{
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+};
+use crate::{
+    convert::{self, domains::DomainUpdate, kept::Kept, order::OrderView},
+    peers::Billing,
+    queries::order_view,
+    rules::{
+        domains::{DomainPlan, plan_domain_change},
+        order::{ChangeCharge, Order},
+        state::{Action, permit},
+    },
+    store::{self, quotes::DomainQuote},
+};
 
 /// Accepts a change of names.
 pub(crate) struct UpdateDomains<'a> {

@@ -3,19 +3,24 @@
 
 use std::collections::BTreeSet;
 
-use der::asn1::{AnyRef, BitStringRef, BmpString, ObjectIdentifier, UintRef};
-use der::{Decode, DecodeValue, Encode, Sequence, SliceReader, Tag, Tagged};
-use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::name::OtherName;
-use x509_cert::name::Name;
-use x509_cert::request::CertReq;
-use x509_cert::spki::SubjectPublicKeyInfoRef;
-use x509_cert::time::{Time, Validity};
+use der::{
+    Decode, DecodeValue, Encode, Sequence, SliceReader, Tag, Tagged,
+    asn1::{AnyRef, BitStringRef, BmpString, ObjectIdentifier, UintRef},
+};
+use x509_cert::{
+    ext::{Extension, pkix::name::OtherName},
+    name::Name,
+    request::CertReq,
+    spki::SubjectPublicKeyInfoRef,
+    time::{Time, Validity},
+};
 
 use super::{CertificateError, KeyFacts, KeyKind, ParsedCertificate, ParsedRequest, sha256};
-use crate::clock::Instant;
-use crate::san::{San, SanType};
-use crate::text::printable;
+use crate::{
+    clock::Instant,
+    san::{San, SanType},
+    text::printable,
+};
 
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");

@@ -9,9 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Instant;
-use crate::san::San;
-use crate::text::shortened;
+use crate::{clock::Instant, san::San, text::shortened};
 
 /// What kind of public key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! Certificates and requests made by rcgen, whole and broken (SL-1, SL-14, MD-9).
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::LazyLock;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::LazyLock,
+};
 
 use proptest::prelude::*;
 use rcgen::{

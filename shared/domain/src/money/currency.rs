@@ -1,7 +1,6 @@
 //! Currencies, as ISO 4217 lists them.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use super::MoneyError;
 use crate::text::{serde_as_text, shortened};

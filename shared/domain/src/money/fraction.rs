@@ -1,8 +1,7 @@
 //! Exact fractions: what part of a term is left. Of any size, because terms are counted in
 //! microseconds and their parts are added up.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use num_bigint::BigInt;
 use num_rational::BigRational;

@@ -7,12 +7,11 @@ mod split;
 
 use std::fmt;
 
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
-
 pub use currency::Currency;
 pub use fraction::Fraction;
 pub use price::Price;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 pub use split::split;
 
 use crate::text::shortened;
