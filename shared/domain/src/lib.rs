@@ -11,6 +11,7 @@ pub mod money;
 pub mod refusal;
 pub mod san;
 pub mod term;
+pub mod worded;
 
 pub use certificate::{
     CertificateError, KeyFacts, KeyKind, ParsedCertificate, ParsedRequest, parse_chain,

@@ -16,7 +16,10 @@ use licet_contracts::clock::v1::{
     AdvanceTimeRequest, AdvanceTimeResponse, GetTimeRequest, GetTimeResponse,
     advance_time_request::By, clock_service_server::ClockService,
 };
-use licet_domain::clock::{Clock, Instant};
+use licet_domain::{
+    clock::{Clock, Instant},
+    refusal::{Reason, Refusal},
+};
 use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -64,7 +67,15 @@ pub struct TestClock {
 struct Kept {
     offset_us: i64,
     /// Every advance by its request id, so that a repeat gets the first answer (BL-2).
-    advances: BTreeMap<Uuid, Advance>,
+    advances: BTreeMap<Uuid, KeptAdvance>,
+}
+
+/// An advance with what was asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptAdvance {
+    asked: String,
+    #[serde(flatten)]
+    advance: Advance,
 }
 
 /// A move of the test clock.
@@ -107,19 +118,26 @@ impl TestClock {
         self.offset_us.load(Ordering::Acquire)
     }
 
-    /// Moves the clock to what `target` makes of its present time; a repeat of `request_id` moves
-    /// nothing and answers what the first call did.
+    /// Moves the clock to what `target` makes of its present time; a repeat of `request_id` that
+    /// `asked` for the same moves nothing and answers what the first call did.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] when that is not later; nothing moves then.
+    /// [`Fault::Invalid`] when that is not later, [`Reason::RequestIdReused`] when the repeat asks
+    /// for something else; nothing moves then.
     pub fn advance(
         &self,
         request_id: Uuid,
+        asked: &str,
         target: impl FnOnce(Instant) -> Option<Instant>,
     ) -> Result<Advance, Fault> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = kept.advances.get(&request_id) {
-            return Ok(*first);
+            if first.asked == asked {
+                return Ok(first.advance);
+            }
+            let message = format!("request_id {request_id} was used for {}", first.asked);
+            let refusal = Refusal::new(Reason::RequestIdReused, message);
+            return Err(refusal.with("request_id", request_id).into());
         }
         let before = self.now();
         let after = target(before)
@@ -134,7 +152,10 @@ impl TestClock {
         let step = after.as_micros().saturating_sub(before.as_micros());
         let mut moved = kept.clone();
         moved.offset_us = moved.offset_us.saturating_add(step);
-        moved.advances.insert(request_id, advance);
+        let asked = asked.to_owned();
+        moved
+            .advances
+            .insert(request_id, KeptAdvance { asked, advance });
         // On disk before anyone sees the new time: after a crash, time never runs back.
         self.save(&moved).map_err(Fault::internal)?;
         self.offset_us.store(moved.offset_us, Ordering::Release);
@@ -200,7 +221,9 @@ impl ClockService for ClockRpc {
     ) -> Result<Response<AdvanceTimeResponse>, Status> {
         let (_, message) = accept(request)?;
         let (request_id, target) = decode_advance(&message)?;
-        let Advance { before, after } = self.clock.advance(request_id, target)?;
+        let Advance { before, after } =
+            self.clock
+                .advance(request_id, &format!("{:?}", message.by), target)?;
         self.settle.run().await?;
         Ok(Response::new(AdvanceTimeResponse {
             previous_time: Some(encode_time(before)),
@@ -251,14 +274,15 @@ mod tests {
         let clock = TestClock::open(&file).unwrap();
         let request_id = Uuid::new_v4();
         let half_a_year = |now: Instant| now.checked_add_months(6);
-        let moved = clock.advance(request_id, half_a_year).unwrap();
+        let moved = clock.advance(request_id, "6", half_a_year).unwrap();
         let Advance { before, after } = moved;
         assert_eq!(before.checked_add_months(6), Some(after));
-        assert_eq!(clock.advance(request_id, half_a_year).unwrap(), moved);
-        assert!(clock.advance(Uuid::new_v4(), |_| Some(before)).is_err());
+        assert_eq!(clock.advance(request_id, "6", half_a_year).unwrap(), moved);
+        assert!(clock.advance(request_id, "7", half_a_year).is_err());
+        assert!(clock.advance(Uuid::new_v4(), "", |_| Some(before)).is_err());
         let again = TestClock::open(&file).unwrap();
         assert!(again.now() >= after);
         assert_eq!(again.offset_us(), clock.offset_us());
-        assert_eq!(again.advance(request_id, half_a_year).unwrap(), moved);
+        assert_eq!(again.advance(request_id, "6", half_a_year).unwrap(), moved);
     }
 }

@@ -50,7 +50,11 @@ impl FromStr for Location {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let (url, schema) = text.split_once('#').unwrap_or((text, "public"));
+            // Two services in one schema would take each other's tables for their own.
+            let named = text
+                .split_once('#')
+                .filter(|(_, schema)| !schema.is_empty());
+            let (url, schema) = named.ok_or("must name the service's own schema after a #")?;
             return Ok(Self::Postgres {
                 url: url.to_owned(),
                 schema: schema.to_owned(),
@@ -274,16 +278,6 @@ fn postgres_options(url: &str, schema: &str) -> ConnectOptions {
             ])
         });
     options
-}
-
-/// Of two texts of one statement, the one for the database at hand.
-#[must_use]
-pub fn sql(tx: &Tx, postgres: &'static str, sqlite: &'static str) -> &'static str {
-    if tx.get_database_backend() == DbBackend::Postgres {
-        postgres
-    } else {
-        sqlite
-    }
 }
 
 /// Whether the database reports a race that the same work may win when it is run again.

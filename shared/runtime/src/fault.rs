@@ -19,7 +19,7 @@ use crate::database::is_contention;
 pub enum Fault {
     /// The request is malformed: every violation, each with the path as the client wrote it.
     #[error("malformed: {0:?}")]
-    Invalid(Vec<FieldViolation>),
+    Invalid(Violations),
     /// A definite refusal by the rules: nothing was done, and asking again changes nothing.
     #[error("refused: {0}")]
     Refused(Box<Refusal>),
@@ -32,6 +32,15 @@ pub enum Fault {
     /// A defect or a broken dependency. The text is for the log alone.
     #[error("{0}")]
     Internal(String),
+}
+
+/// The violations of one request.
+#[derive(Debug)]
+pub struct Violations {
+    /// The first of them.
+    pub noted: Vec<FieldViolation>,
+    /// How many there are.
+    pub total: usize,
 }
 
 /// What may pass when it is asked for again, or elsewhere; never stored as an answer.
@@ -113,7 +122,10 @@ impl Fault {
 
     /// One malformed field.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldViolation::new(field, description)])
+        Self::Invalid(Violations {
+            noted: vec![FieldViolation::new(field, description)],
+            total: 1,
+        })
     }
 }
 
@@ -174,11 +186,10 @@ pub(crate) fn internal_status(text: &str) -> Status {
     )
 }
 
-fn invalid_status(violations: Vec<FieldViolation>) -> Status {
-    let total = violations.len();
+fn invalid_status(Violations { noted, total }: Violations) -> Status {
     let mut room = MAX_DETAIL_BYTES;
     let mut shown = Vec::new();
-    for violation in violations {
+    for violation in noted {
         let size = violation.field.len() + violation.description.len() + 8;
         if size > room {
             break;
@@ -233,36 +244,57 @@ fn class_code(class: Class) -> Code {
     }
 }
 
+/// The longest message and metadata value, in bytes: both travel in headers, too.
+const MAX_MESSAGE_BYTES: usize = 1024;
+const MAX_METADATA_BYTES: usize = 256;
+
+/// The text up to a bound; what a certificate or a client wrote may stand in it.
+fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(bytes);
+    format!("{}…", &text[..end])
+}
+
 fn refusal_status(refusal: &Refusal, area: &str) -> Status {
     let class = refusal.reason.class();
+    let message = cut(&refusal.message, MAX_MESSAGE_BYTES);
     let mut details = ErrorDetails::new();
+    let metadata = refusal.metadata.iter();
     details.set_error_info(
         refusal.reason.as_str(),
         area,
-        HashMap::from_iter(refusal.metadata.clone()),
+        metadata
+            .map(|(key, value)| (key.clone(), cut(value, MAX_METADATA_BYTES)))
+            .collect::<HashMap<_, _>>(),
     );
     let mut room = MAX_DETAIL_BYTES;
-    let shown = refusal.violations.iter().take_while(|violation| {
-        let size = violation.kind.len() + violation.subject.len() + violation.description.len();
-        room = room.saturating_sub(size + 8);
-        room > 0
+    let shown = refusal.violations.iter().map_while(|violation| {
+        let subject = cut(&violation.subject, MAX_METADATA_BYTES);
+        let description = cut(&violation.description, MAX_METADATA_BYTES);
+        let size = violation.kind.len() + subject.len() + description.len() + 8;
+        room = room.checked_sub(size)?;
+        Some(PreconditionViolation::new(
+            &violation.kind,
+            subject,
+            description,
+        ))
     });
     match class {
         Class::Precondition => {
-            let shown: Vec<_> = shown
-                .map(|v| PreconditionViolation::new(&v.kind, &v.subject, &v.description))
-                .collect();
+            let shown: Vec<_> = shown.collect();
             if !shown.is_empty() {
                 details.set_precondition_failure(shown);
             }
         }
         Class::Exhausted => {
             let subject = refusal.metadata.get("subject").cloned().unwrap_or_default();
-            details.set_quota_failure(vec![QuotaViolation::new(subject, &refusal.message)]);
+            details.set_quota_failure(vec![QuotaViolation::new(subject, &message)]);
         }
         Class::NotFound | Class::AlreadyExists => {}
     }
-    Status::with_error_details(class_code(class), &refusal.message, details)
+    Status::with_error_details(class_code(class), message, details)
 }
 
 /// The definite refusal in a peer's status; `None` for every other outcome, which is unknown.
@@ -348,10 +380,11 @@ mod tests {
 
     #[test]
     fn details_stay_small_however_many_fields_are_wrong() {
-        let many = (0..10_000)
+        let noted = (0..10_000)
             .map(|index| FieldViolation::new(format!("names[{index}]"), "is not a name"))
             .collect();
-        let status = Status::from(Fault::Invalid(many));
+        let total = 10_000;
+        let status = Status::from(Fault::Invalid(Violations { noted, total }));
         assert!(
             status.details().len() < 8192,
             "{} bytes",
@@ -377,5 +410,18 @@ mod tests {
         }
         assert_eq!(refusal_of(&Status::unavailable("away")), None);
         assert_eq!(refusal_of(&Status::from(Fault::internal("boom"))), None);
+    }
+
+    #[test]
+    fn what_a_certificate_says_breaks_no_header() {
+        let long = "é".repeat(20_000);
+        let refusal = (0..100).fold(
+            Refusal::new(Reason::CertificateMismatch, &long).with("common_name", &long),
+            |refusal, _| refusal.violation("NAME", &long, &long),
+        );
+        let status = refusal_status(&refusal, "licet.orders");
+        let bytes = status.details().len() + status.message().len() * 3;
+        assert!(bytes < 12 << 10, "{bytes} bytes");
+        assert!(refusal_of(&status).is_some());
     }
 }

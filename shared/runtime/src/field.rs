@@ -7,10 +7,13 @@ use licet_contracts::Mutation;
 use tonic_types::FieldViolation;
 use uuid::Uuid;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Violations};
 
 /// The longest text that a field takes where nothing smaller is said, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// The longest list that a field takes where nothing smaller is said.
+pub const MAX_ELEMENTS: usize = 10_000;
 
 /// Marks a field whose violation is already noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,12 @@ pub type Field<T> = Result<T, Noted>;
 #[derive(Debug, Default)]
 pub struct Fields {
     violations: Vec<FieldViolation>,
+    /// How many there are in all; only the first [`MAX_NOTED`] are kept.
+    total: usize,
 }
+
+/// What a client sends bounds no memory of ours: further violations are counted, not kept.
+const MAX_NOTED: usize = 1000;
 
 impl Fields {
     /// Nothing found yet.
@@ -34,7 +42,10 @@ impl Fields {
 
     /// Notes a violation of `path`.
     pub fn note(&mut self, path: impl Into<String>, description: impl Into<String>) -> Noted {
-        self.violations.push(FieldViolation::new(path, description));
+        self.total += 1;
+        if self.violations.len() < MAX_NOTED {
+            self.violations.push(FieldViolation::new(path, description));
+        }
         Noted(())
     }
 
@@ -157,6 +168,9 @@ impl Fields {
         list: &[M],
         decode: impl Fn(&M) -> Result<T, E>,
     ) -> Field<Vec<T>> {
+        if list.len() > MAX_ELEMENTS {
+            return Err(self.note(path, format!("has more than {MAX_ELEMENTS} elements")));
+        }
         let mut decoded = Vec::with_capacity(list.len());
         let mut first = None;
         for (index, element) in list.iter().enumerate() {
@@ -179,7 +193,10 @@ impl Fields {
         if self.violations.is_empty() {
             assemble().map_err(|Noted(())| Fault::internal("a field failed without a violation"))
         } else {
-            Err(Fault::Invalid(self.violations))
+            Err(Fault::Invalid(Violations {
+                noted: self.violations,
+                total: self.total,
+            }))
         }
     }
 }
@@ -202,7 +219,7 @@ mod tests {
         let Fault::Invalid(violations) = fault else {
             panic!("{fault:?}")
         };
-        let paths: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
+        let paths: Vec<_> = violations.noted.iter().map(|v| v.field.as_str()).collect();
         assert_eq!(
             paths,
             ["order_id", "add_domains[1]", "add_domains[3]", "quantity"]

@@ -15,5 +15,6 @@ pub mod peer;
 pub mod replay;
 pub mod schedule;
 pub mod server;
+pub mod stored;
 pub mod telemetry;
 pub mod wire;

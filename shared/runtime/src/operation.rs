@@ -300,7 +300,7 @@ impl<O: Operation> Operations<O> {
         }
     }
 
-    /// Drives an operation and waits for its end, within the call's deadline. The driving goes on
+    /// Drives an operation now, whatever its back-off, and waits for its end, within the call's deadline. The driving goes on
     /// when the caller leaves.
     ///
     /// # Errors
@@ -320,14 +320,6 @@ impl<O: Operation> Operations<O> {
             Ok(Err(panic)) => return Err(Fault::internal(panic)),
         }
         self.ending(id).await
-    }
-
-    /// Tries an operation again now, whatever its back-off, and answers how it stands.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn retry(&self, id: OperationId, call: &Call) -> Result<Ending, Fault> {
-        self.finish(id, call).await
     }
 
     async fn ending(&self, id: OperationId) -> Result<Ending, Fault> {
@@ -351,37 +343,63 @@ impl<O: Operation> Operations<O> {
             if row.state != "RUNNING" {
                 return Ok(false);
             }
-            let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
-            let request_id = Uuid::new_v5(&id.uuid(), state.step().as_bytes());
-            let outcome = match state.perform(&self.peers, request_id).await {
-                Ok(outcome) => Ok(outcome),
-                Err(PeerFault::Refused(refusal)) => Err(*refusal),
-                Err(PeerFault::Unknown(error)) => {
-                    tracing::info!(%id, step = state.step(), error, "a step has no answer yet");
-                    self.database
-                        .transact(&Postpone {
-                            row: &row,
-                            error: &error,
-                        })
-                        .await?;
-                    return Ok(false);
+            // In a task of its own: a panic postpones this operation and holds up no other.
+            let driver = self.clone();
+            let read = row.clone();
+            let error = match tokio::spawn(async move { driver.pass_step(id, &read).await }).await {
+                Ok(Ok(Passed::Step)) => continue,
+                Ok(Ok(Passed::Last)) => return Ok(true),
+                Ok(Ok(Passed::Not(error))) => error,
+                Ok(Err(fault)) => {
+                    tracing::error!(%id, ?fault, "a step failed");
+                    "an internal fault; the service's log has more".to_owned()
+                }
+                Err(panic) => {
+                    tracing::error!(%id, %panic, "a step panicked");
+                    "an internal fault; the service's log has more".to_owned()
                 }
             };
-            let now = self.clock.now();
-            let ended = self
-                .database
-                .transact(&Apply {
+            tracing::info!(%id, step = row.step, error, "a step has no answer yet");
+            self.database
+                .transact(&Postpone {
                     row: &row,
-                    state: &state,
-                    now,
-                    outcome: &outcome,
+                    error: &error,
                 })
                 .await?;
-            if ended {
-                return Ok(true);
-            }
+            return Ok(false);
         }
     }
+
+    async fn pass_step(&self, id: OperationId, row: &row::Model) -> Result<Passed, Fault> {
+        let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
+        let request_id = Uuid::new_v5(&id.uuid(), state.step().as_bytes());
+        let outcome = match state.perform(&self.peers, request_id).await {
+            Ok(outcome) => Ok(outcome),
+            Err(PeerFault::Refused(refusal)) => Err(*refusal),
+            Err(PeerFault::Unknown(error)) => return Ok(Passed::Not(error)),
+        };
+        let apply = Apply {
+            row,
+            state: &state,
+            now: self.clock.now(),
+            outcome: &outcome,
+        };
+        Ok(if self.database.transact(&apply).await? {
+            Passed::Last
+        } else {
+            Passed::Step
+        })
+    }
+}
+
+/// How far one attempt at a step came.
+enum Passed {
+    /// Through the step, by this driver or another; the next one is due.
+    Step,
+    /// Through the last step.
+    Last,
+    /// No definite answer, and why.
+    Not(String),
 }
 
 impl<O: Operation> Due for Operations<O> {

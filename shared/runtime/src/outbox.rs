@@ -22,6 +22,7 @@ use crate::{
     caller::{Origin, accept},
     database::{Database, Tx, Work},
     fault::Fault,
+    field::Fields,
     schedule::Due,
     wire::encode_time,
 };
@@ -283,6 +284,22 @@ impl EventService for EventRpc {
         if message.after_position < 0 {
             return Err(Fault::invalid("after_position", "must not be negative").into());
         }
+        let mut fields = Fields::new();
+        let wanted = fields.each("types", &message.types, |text| filter_word(text));
+        let resources = fields.each("resource_ids", &message.resource_ids, |text| {
+            filter_word(text)
+        });
+        for (path, count) in [
+            ("types", message.types.len()),
+            ("resource_ids", message.resource_ids.len()),
+        ] {
+            fields.check(
+                path,
+                count <= MAX_FILTER_WORDS,
+                "must have at most 100 elements",
+            );
+        }
+        fields.build(|| Ok((wanted?, resources?)))?;
         let (sender, receiver) = mpsc::channel(64);
         let reader = self.clone();
         let accounts = call.caller.account_filter();
@@ -293,6 +310,18 @@ impl EventService for EventRpc {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// The longest list of filter words.
+const MAX_FILTER_WORDS: usize = 100;
+
+fn filter_word(text: &str) -> Result<(), &'static str> {
+    let plain = !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
+    if plain {
+        Ok(())
+    } else {
+        Err("must be 1 to 200 characters without control characters")
     }
 }
 
@@ -308,9 +337,10 @@ impl EventRpc {
             // Registered before the read: what is moved in between wakes this reader too.
             let moved = Arc::clone(&self.moved);
             let woken = moved.notified();
-            let events = {
+            let (last, events) = {
                 let tx = self.database.read().await?;
-                list_after(&tx, after, wanted, accounts).await?
+                let last = last_position(&tx).await?;
+                (last, list_after(&tx, after, wanted, accounts).await?)
             };
             let read = events.len() as u64;
             for event in events {
@@ -322,6 +352,8 @@ impl EventRpc {
             if read == READ_AT_ONCE {
                 continue;
             }
+            // What did not match need not be read again.
+            after = after.max(last);
             if !wanted.follow.unwrap_or(true) {
                 return Ok(());
             }
@@ -357,6 +389,19 @@ impl EventRpc {
             }),
         }
     }
+}
+
+/// The position of the newest event; 0 before the first.
+async fn last_position(tx: &Tx) -> Result<i64, Fault> {
+    let newest = event_row::Entity::find()
+        .select_only()
+        .column(event_row::Column::Position)
+        .order_by_desc(event_row::Column::Position)
+        .limit(1)
+        .into_tuple::<i64>()
+        .one(tx)
+        .await?;
+    Ok(newest.unwrap_or(0))
 }
 
 async fn list_after(

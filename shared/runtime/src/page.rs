@@ -1,8 +1,11 @@
 //! Keyset paging: an opaque token holds the last row's key, the as-of time and what was filtered
 //! for, so that rows which come and go do not disturb a listing.
 
+use std::fmt::Display;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use licet_domain::clock::Instant;
+use sea_orm::{ColumnTrait, Condition, Order};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -10,6 +13,8 @@ use crate::fault::Fault;
 
 const DEFAULT_SIZE: i32 = 50;
 const MAX_SIZE: i32 = 1000;
+/// The largest page in bytes, well below the largest message.
+pub const MAX_PAGE_BYTES: usize = 2 << 20;
 
 /// Which rows to read next.
 #[derive(Clone, Debug)]
@@ -20,6 +25,20 @@ pub struct Page {
     pub after: Option<Vec<String>>,
     /// The instant at which the listing began: later rows do not belong to it.
     pub as_of: Instant,
+}
+
+/// The key of a row in a listing by time and id.
+pub fn time_key(time: Instant, id: impl Display) -> Vec<String> {
+    vec![time.as_micros().to_string(), id.to_string()]
+}
+
+/// The text of an optional filter, for page tokens.
+pub fn filter_text<T: Display>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn foreign_token() -> Fault {
+    Fault::invalid("page_token", "is not a token of this listing")
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,13 +78,18 @@ impl Page {
                 as_of: now,
             });
         }
-        let bad = || Fault::invalid("page_token", "is not a token of this listing");
-        let bytes = URL_SAFE_NO_PAD.decode(page_token).map_err(|_| bad())?;
-        let token: Token = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(page_token)
+            .map_err(|_| foreign_token())?;
+        let token: Token = serde_json::from_slice(&bytes).map_err(|_| foreign_token())?;
         if token.f != filter {
-            return Err(bad());
+            return Err(foreign_token());
         }
-        let as_of = Instant::from_micros(token.t).ok_or_else(bad)?;
+        // A NUL fits in no text column; PostgreSQL would call it a defect of ours.
+        if token.k.iter().any(|part| part.contains('\0')) {
+            return Err(foreign_token());
+        }
+        let as_of = Instant::from_micros(token.t).ok_or_else(foreign_token)?;
         Ok(Self {
             size,
             filter,
@@ -90,10 +114,67 @@ impl Page {
             .map(String::as_str)
     }
 
-    /// Cuts the extra row off and makes the token of the next page; empty when there is none.
-    pub fn finish<R>(&self, mut rows: Vec<R>, key: impl Fn(&R) -> Vec<String>) -> (Vec<R>, String) {
-        let more = rows.len() > self.size;
-        rows.truncate(self.size);
+    /// Rows after the page's last one in a listing by time and id, none recorded later than the
+    /// listing's beginning.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] when the token has another key.
+    pub fn rows_after<C: ColumnTrait>(
+        &self,
+        order: &Order,
+        time_us: C,
+        id: C,
+    ) -> Result<Condition, Fault> {
+        let listed = Condition::all().add(time_us.lte(self.as_of.as_micros()));
+        let Some(key) = &self.after else {
+            return Ok(listed);
+        };
+        let [after_us, after_id] = key.as_slice() else {
+            return Err(foreign_token());
+        };
+        let after_us: i64 = after_us.parse().map_err(|_| foreign_token())?;
+        let same_time = Condition::all().add(time_us.eq(after_us));
+        let after_id = after_id.as_str();
+        let later = if matches!(order, Order::Desc) {
+            Condition::any()
+                .add(time_us.lt(after_us))
+                .add(same_time.add(id.lt(after_id)))
+        } else {
+            Condition::any()
+                .add(time_us.gt(after_us))
+                .add(same_time.add(id.gt(after_id)))
+        };
+        Ok(listed.add(later))
+    }
+
+    /// Cuts the page off at its size and makes the token of the next one; empty when there is none.
+    pub fn finish<R>(&self, rows: Vec<R>, key: impl Fn(&R) -> Vec<String>) -> (Vec<R>, String) {
+        self.finish_sized(rows, |_| 0, key)
+    }
+
+    /// As [`Page::finish`], and cuts the page off before its rows pass [`MAX_PAGE_BYTES`] by what
+    /// `bytes` says of each; one row is always given.
+    pub fn finish_sized<R>(
+        &self,
+        mut rows: Vec<R>,
+        bytes: impl Fn(&R) -> usize,
+        key: impl Fn(&R) -> Vec<String>,
+    ) -> (Vec<R>, String) {
+        let mut room = MAX_PAGE_BYTES;
+        let fitting = rows
+            .iter()
+            .take(self.size)
+            .take_while(|row| match room.checked_sub(bytes(row)) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            })
+            .count()
+            .max(1);
+        let more = rows.len() > fitting;
+        rows.truncate(fitting);
         let token = match rows.last() {
             Some(last) if more => {
                 let token = Token {
@@ -136,5 +217,17 @@ mod tests {
         assert_eq!(limit(0).unwrap(), 51);
         assert_eq!(limit(5000).unwrap(), 1001);
         assert!(limit(-1).is_err());
+    }
+
+    #[test]
+    fn a_page_of_large_rows_is_short_and_goes_on() {
+        let page = Page::decode(10, "", "", at(0)).unwrap();
+        let rows = vec![MAX_PAGE_BYTES / 2; 5];
+        let (given, token) = page.finish_sized(rows, |row| *row, |_| vec!["k".to_owned()]);
+        assert_eq!(given.len(), 2);
+        assert_ne!(token, "");
+        let huge = vec![MAX_PAGE_BYTES * 2; 2];
+        let (given, token) = page.finish_sized(huge, |row| *row, |_| vec!["k".to_owned()]);
+        assert_eq!((given.len(), token.is_empty()), (1, false));
     }
 }

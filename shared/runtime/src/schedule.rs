@@ -26,10 +26,13 @@ const IDLE_PAUSE: Duration = Duration::from_millis(250);
 /// Runs one kind of due work at a steady pace until `stop` says so.
 pub(crate) async fn run(due: Arc<dyn Due>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        match due.run_due(false).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(fault) => tracing::warn!(work = due.name(), ?fault, "due work failed"),
+        // In a task of its own: a panic ends this round, not the schedule.
+        let work = Arc::clone(&due);
+        match tokio::spawn(async move { work.run_due(false).await }).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(_)) => continue,
+            Ok(Err(fault)) => tracing::warn!(work = due.name(), ?fault, "due work failed"),
+            Err(panic) => tracing::error!(work = due.name(), %panic, "due work panicked"),
         }
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => {}

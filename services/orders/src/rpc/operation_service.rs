@@ -61,7 +61,7 @@ impl OperationService for OperationRpc {
         let (call, message) = accept(request)?;
         let id = convert::operation::decode_retry(&message)?;
         let view = queries::operations::get(&self.database, &call, id).await?;
-        self.operations.retry(view.operation_id, &call).await?;
+        self.operations.finish(view.operation_id, &call).await?;
         let view = queries::operations::get(&self.database, &call, id).await?;
         let operation = Some(convert::operation::encode(&view)?);
         Ok(Response::new(orders::RetryOperationResponse { operation }))
