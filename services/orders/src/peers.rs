@@ -8,14 +8,17 @@ use licet_contracts::billing::{
         quote_service_client::QuoteServiceClient, refund_service_client::RefundServiceClient,
     },
 };
-use licet_domain::{clock::Instant, ids::ProductId};
+use licet_domain::{clock::Instant, ids::ProductId, refusal::Refusal};
 use licet_runtime::{
     peer::{PeerChannel, PeerFault, outcome},
     wire::encode_time,
 };
 use uuid::Uuid;
 
-use crate::{convert::billing::product, rules::order::Product};
+use crate::{
+    convert::billing::{asked_before, product, spent_on},
+    rules::order::Product,
+};
 
 /// Billing, as Orders knows it.
 #[derive(Clone)]
@@ -59,7 +62,9 @@ impl Billing {
         answer.quote.ok_or_else(|| absent("quote"))
     }
 
-    /// Charges a quote exactly. Its expiry is judged by `accept_time` (MD-6).
+    /// Charges a quote exactly. Its expiry is judged by `accept_time` (MD-6). One that Billing
+    /// charged before and has forgotten the request of is answered with the invoice that it became:
+    /// its pin makes it good for one change alone.
     pub(crate) async fn charge_quote(
         &self,
         quote: &billing::Quote,
@@ -74,11 +79,36 @@ impl Billing {
             request_id: request_id.to_string(),
         };
         let mut client = InvoiceServiceClient::new(self.channel.clone());
-        let answer = outcome(client.charge_quote(request).await)?;
-        answer.invoice.ok_or_else(|| absent("invoice"))
+        match outcome(client.charge_quote(request).await) {
+            Ok(answer) => answer.invoice.ok_or_else(|| absent("invoice")),
+            Err(PeerFault::Refused(refusal)) => self.find_charge(quote, refusal).await,
+            Err(fault) => Err(fault),
+        }
     }
 
-    /// Decides a refund and makes it; only decides where the question says `validate_only`.
+    /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
+    async fn find_charge(
+        &self,
+        quote: &billing::Quote,
+        refusal: Box<Refusal>,
+    ) -> Result<billing::Invoice, PeerFault> {
+        let Some(invoice_id) = spent_on(&refusal) else {
+            return Err(PeerFault::Refused(refusal));
+        };
+        let request = billing::GetInvoiceRequest { invoice_id };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        let found = match outcome(client.get_invoice(request).await) {
+            Ok(answer) => answer.invoice,
+            Err(PeerFault::Refused(_)) => None,
+            Err(fault) => return Err(fault),
+        };
+        found
+            .filter(|invoice| invoice.quote_id == quote.quote_id)
+            .ok_or(PeerFault::Refused(refusal))
+    }
+
+    /// Decides a refund and makes it; only decides where the question says `validate_only`. Where
+    /// the term's refund was asked for before, that one is the answer.
     pub(crate) async fn request_refund(
         &self,
         question: &billing::RequestRefundRequest,
@@ -87,8 +117,20 @@ impl Billing {
         let mut request = question.clone();
         request.request_id = request_id.to_string();
         let mut client = RefundServiceClient::new(self.channel.clone());
-        let answer = outcome(client.request_refund(request).await)?;
-        answer.refund.ok_or_else(|| absent("refund"))
+        let refusal = match outcome(client.request_refund(request).await) {
+            Ok(answer) => return answer.refund.ok_or_else(|| absent("refund")),
+            Err(PeerFault::Refused(refusal)) => refusal,
+            Err(fault) => return Err(fault),
+        };
+        let Some(refund_id) = asked_before(&refusal) else {
+            return Err(PeerFault::Refused(refusal));
+        };
+        let request = billing::GetRefundRequest { refund_id };
+        match outcome(client.get_refund(request).await) {
+            Ok(answer) => answer.refund.ok_or_else(|| absent("refund")),
+            Err(PeerFault::Refused(_)) => Err(PeerFault::Refused(refusal)),
+            Err(fault) => Err(fault),
+        }
     }
 }
 

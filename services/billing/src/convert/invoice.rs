@@ -1,26 +1,43 @@
 //! Invoices and credit notes between the contract and the rules.
 
-use licet_contracts::billing::v1 as pb;
-use licet_runtime::{caller::Call, fault::Fault, field::Fields};
-
-use licet_runtime::wire::{encode_count, encode_money, encode_time};
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    clock::Instant,
+    ids::{InvoiceId, QuoteId},
+};
+use licet_runtime::{
+    caller::Call,
+    fault::Fault,
+    field::Fields,
+    wire::{encode_count, encode_money, encode_time},
+};
 
 use super::{
-    decode_as_of, decode_name,
+    decode_as_of, decode_name, decode_resource_filter,
     line::{encode_lines, encode_subject},
 };
-use crate::{
-    rules::{
-        charge::{Invoice, InvoiceState},
-        credit::CreditNote,
-    },
-    use_cases::charge_quote::ChargeQuote,
+use crate::rules::{
+    charge::{Invoice, InvoiceState},
+    credit::CreditNote,
+    listing::{CreditNoteFilter, InvoiceFilter},
 };
 
-pub(crate) fn decode_charge<'a>(
-    call: &'a Call,
-    message: &'a pb::ChargeQuoteRequest,
-) -> Result<ChargeQuote<'a>, Fault> {
+/// A quote that is to be charged.
+#[derive(Debug, Clone)]
+pub(crate) struct Charge {
+    /// The quote.
+    pub(crate) quote_id: QuoteId,
+    /// The quote's pin, repeated.
+    pub(crate) pin: String,
+    /// What the quote's expiry is judged by (MD-6).
+    pub(crate) accepted: Instant,
+}
+
+/// Reads the request to charge a quote.
+pub(crate) fn decode_charge(
+    call: &Call,
+    message: &billing::ChargeQuoteRequest,
+) -> Result<Charge, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let quote_id = fields.required("quote_id", &message.quote_id);
@@ -32,9 +49,7 @@ pub(crate) fn decode_charge<'a>(
         message.accept_time.as_ref(),
     );
     fields.build(|| {
-        Ok(ChargeQuote {
-            call,
-            request_id: &message.request_id,
+        Ok(Charge {
             quote_id: quote_id?,
             pin: pin?,
             accepted: accepted?,
@@ -42,12 +57,48 @@ pub(crate) fn decode_charge<'a>(
     })
 }
 
-pub(crate) fn encode(invoice: &Invoice) -> pb::Invoice {
+/// Reads an invoice's id that must be there.
+pub(crate) fn decode_invoice_id(invoice_id: &str) -> Result<InvoiceId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("invoice_id", invoice_id);
+    fields.build(|| id)
+}
+
+/// Reads what a listing of invoices is narrowed to.
+pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<InvoiceFilter, Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.optional("account_id", &message.account_id);
+    let resource_id = decode_resource_filter(&mut fields, &message.resource_id);
+    fields.build(|| {
+        Ok(InvoiceFilter {
+            account_id: account_id?,
+            resource_id: resource_id?,
+        })
+    })
+}
+
+/// Reads what a listing of credit notes is narrowed to.
+pub(crate) fn decode_credit_note_list(
+    message: &billing::ListCreditNotesRequest,
+) -> Result<CreditNoteFilter, Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.optional("account_id", &message.account_id);
+    let invoice_id = fields.optional("invoice_id", &message.invoice_id);
+    fields.build(|| {
+        Ok(CreditNoteFilter {
+            account_id: account_id?,
+            invoice_id: invoice_id?,
+        })
+    })
+}
+
+/// An invoice.
+pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
     let state = match invoice.state {
-        InvoiceState::Paid => pb::InvoiceState::Paid,
-        InvoiceState::Open => pb::InvoiceState::Open,
+        InvoiceState::Paid => billing::InvoiceState::Paid,
+        InvoiceState::Open => billing::InvoiceState::Open,
     };
-    pb::Invoice {
+    billing::Invoice {
         invoice_id: invoice
             .invoice_id
             .map_or_else(String::new, |id| id.to_string()),
@@ -65,18 +116,20 @@ pub(crate) fn encode(invoice: &Invoice) -> pb::Invoice {
     }
 }
 
-pub(crate) fn encode_charge(invoice: &Invoice) -> pb::ChargeQuoteResponse {
-    pb::ChargeQuoteResponse {
+/// The invoice of a charge.
+pub(crate) fn encode_charge(invoice: &Invoice) -> billing::ChargeQuoteResponse {
+    billing::ChargeQuoteResponse {
         invoice: Some(encode(invoice)),
     }
 }
 
-pub(crate) fn encode_credit_note(note: &CreditNote) -> pb::CreditNote {
-    let lines = note.lines.iter().map(|line| pb::CreditNoteLine {
+/// A credit note.
+pub(crate) fn encode_credit_note(note: &CreditNote) -> billing::CreditNote {
+    let lines = note.lines.iter().map(|line| billing::CreditNoteLine {
         line_number: encode_count(line.line_number),
         amount: Some(encode_money(line.amount)),
     });
-    pb::CreditNote {
+    billing::CreditNote {
         credit_note_id: note.credit_note_id.to_string(),
         number: format!("CDN-{:06}", note.number),
         account_id: note.account_id.to_string(),

@@ -1,10 +1,10 @@
 //! Lines and subjects between the contract and the rules.
 
-use licet_contracts::billing::v1 as pb;
-use licet_domain::Period;
+use licet_contracts::billing::v1 as billing;
+use licet_domain::term::Period;
 use licet_runtime::{
     field::{Field, Fields},
-    wire::{encode_count, encode_money, encode_period, encode_price},
+    wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
 };
 
 use super::product::encode_convention;
@@ -16,7 +16,8 @@ use crate::rules::{
 /// The longest id of a thing at another service, in characters.
 const MAX_RESOURCE_ID_CHARS: usize = 100;
 
-pub(crate) fn decode_subject(fields: &mut Fields, message: &pb::Subject) -> Field<Subject> {
+/// Reads what a quote or a refund is about.
+pub(crate) fn decode_subject(fields: &mut Fields, message: &billing::Subject) -> Field<Subject> {
     let resource_id = fields.required_text("subject.resource_id", &message.resource_id);
     if let Ok(resource_id) = &resource_id {
         fields.check(
@@ -32,39 +33,41 @@ pub(crate) fn decode_subject(fields: &mut Fields, message: &pb::Subject) -> Fiel
     })
 }
 
-pub(crate) fn encode_subject(subject: &Subject) -> pb::Subject {
-    pb::Subject {
+/// What it is about.
+pub(crate) fn encode_subject(subject: &Subject) -> billing::Subject {
+    billing::Subject {
         resource_id: subject.resource_id.clone(),
         term_index: encode_count(subject.term_index),
     }
 }
 
+/// What is sold; `None` for what is no kind of line.
 pub(crate) fn decode_kind(kind: i32) -> Option<ItemKind> {
-    match pb::LineKind::try_from(kind).ok()? {
-        pb::LineKind::Unspecified => None,
-        pb::LineKind::Certificate => Some(ItemKind::Certificate),
-        pb::LineKind::Domain => Some(ItemKind::Domain),
-        pb::LineKind::WildcardDomain => Some(ItemKind::WildcardDomain),
-        pb::LineKind::AdditionalLicense => Some(ItemKind::AdditionalLicense),
+    match billing::LineKind::try_from(kind).ok()? {
+        billing::LineKind::Unspecified => None,
+        billing::LineKind::Certificate => Some(ItemKind::Certificate),
+        billing::LineKind::Domain => Some(ItemKind::Domain),
+        billing::LineKind::WildcardDomain => Some(ItemKind::WildcardDomain),
+        billing::LineKind::AdditionalLicense => Some(ItemKind::AdditionalLicense),
     }
 }
 
 /// Lines, numbered in their order.
-pub(crate) fn encode_lines<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Vec<pb::Line> {
+pub(crate) fn encode_lines<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Vec<billing::Line> {
     (1..)
         .zip(lines)
         .map(|(number, line)| encode_line(number, line))
         .collect()
 }
 
-fn encode_line(number: i32, line: &Line) -> pb::Line {
+fn encode_line(number: i32, line: &Line) -> billing::Line {
     let kind = match line.kind {
-        ItemKind::Certificate => pb::LineKind::Certificate,
-        ItemKind::Domain => pb::LineKind::Domain,
-        ItemKind::WildcardDomain => pb::LineKind::WildcardDomain,
-        ItemKind::AdditionalLicense => pb::LineKind::AdditionalLicense,
+        ItemKind::Certificate => billing::LineKind::Certificate,
+        ItemKind::Domain => billing::LineKind::Domain,
+        ItemKind::WildcardDomain => billing::LineKind::WildcardDomain,
+        ItemKind::AdditionalLicense => billing::LineKind::AdditionalLicense,
     };
-    pb::Line {
+    billing::Line {
         number,
         kind: kind.into(),
         description: line.description.clone(),
@@ -85,5 +88,6 @@ fn encode_line(number: i32, line: &Line) -> pb::Line {
         amount: Some(encode_money(line.amount)),
         rule_id: line.rule.clone(),
         explanation: line.explanation.clone(),
+        price_effective_time: Some(encode_time(line.price_effective)),
     }
 }

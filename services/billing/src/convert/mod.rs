@@ -11,7 +11,7 @@ pub(crate) mod refund;
 
 use chrono::TimeDelta;
 use licet_contracts::types::v1 as types;
-use licet_domain::Instant;
+use licet_domain::clock::Instant;
 use licet_runtime::{
     caller::Call,
     field::{Field, Fields},
@@ -51,6 +51,12 @@ pub(crate) fn decode_as_of(
         return Err(fields.note(path, format!("must not be after now, {}", call.now)));
     }
     Ok(given)
+}
+
+/// The resource that a filter names: `None` for every resource.
+pub(crate) fn decode_resource_filter(fields: &mut Fields, text: &str) -> Field<Option<String>> {
+    let resource_id = fields.text("resource_id", text)?;
+    Ok(Some(resource_id).filter(|id| !id.is_empty()))
 }
 
 /// A text for people of at most 200 characters, which may be empty.

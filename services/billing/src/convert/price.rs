@@ -1,23 +1,27 @@
 //! Price lists between the contract and the catalogue's rules.
 
-use licet_contracts::{billing::v1 as pb, types::v1 as types};
-use licet_domain::Price;
+use licet_contracts::{billing::v1 as billing, types::v1 as types};
+use licet_domain::money::Price;
 use licet_runtime::{
     caller::Call,
     fault::Fault,
     field::{Field, Fields},
+    wire::{decode_price, decode_time, encode_count, encode_price, encode_time},
 };
 
-use crate::{
-    rules::prices::{PriceList, TermPrices},
-    use_cases::set_prices::SetPrices,
+use crate::rules::{
+    listing::PriceFilter,
+    prices::{PriceList, TermPrices},
 };
-use licet_runtime::wire::{decode_price, decode_time, encode_count, encode_price, encode_time};
 
-pub(crate) fn decode_set<'a>(
-    call: &'a Call,
-    message: &'a pb::SetPricesRequest,
-) -> Result<SetPrices<'a>, Fault> {
+/// The most terms that one list prices.
+const MAX_ENTRIES: usize = 100;
+
+/// Reads the request to set prices: a list from now on, unless it says from when.
+pub(crate) fn decode_set(
+    call: &Call,
+    message: &billing::SetPricesRequest,
+) -> Result<PriceList, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let product_id = fields.required("product_id", &message.product_id);
@@ -27,40 +31,41 @@ pub(crate) fn decode_set<'a>(
         message.effective_time.as_ref(),
         decode_time,
     );
-    fields.check(
-        "prices",
-        !message.prices.is_empty(),
-        "must have at least one entry",
-    );
-    let decoded: Vec<Field<TermPrices>> = (0..)
-        .zip(&message.prices)
-        .map(|(index, prices)| decode_entry(&mut fields, index, prices))
-        .collect();
-    let mut prices = decoded.into_iter().collect::<Field<Vec<_>>>();
-    if let Ok(prices) = &mut prices {
-        prices.sort_unstable_by_key(|entry| entry.months);
-        let repeats = prices
-            .windows(2)
-            .any(|pair| pair[0].months == pair[1].months);
-        fields.check("prices", !repeats, "must not name a term twice");
-    }
+    let prices = decode_entries(&mut fields, &message.prices);
     fields.build(|| {
-        let list = PriceList {
+        Ok(PriceList {
             product_id: product_id?,
             currency: currency?,
             effective: effective?.unwrap_or(call.now),
             recorded: call.now,
             prices: prices?,
-        };
-        Ok(SetPrices {
-            call,
-            request_id: &message.request_id,
-            list,
         })
     })
 }
 
-fn decode_entry(fields: &mut Fields, index: usize, message: &pb::TermPrice) -> Field<TermPrices> {
+/// By number of months, ascending and without repeats.
+fn decode_entries(fields: &mut Fields, messages: &[billing::TermPrice]) -> Field<Vec<TermPrices>> {
+    if messages.is_empty() || messages.len() > MAX_ENTRIES {
+        return Err(fields.note("prices", format!("must have 1 to {MAX_ENTRIES} entries")));
+    }
+    let decoded: Vec<Field<TermPrices>> = (0..)
+        .zip(messages)
+        .map(|(index, prices)| decode_entry(fields, index, prices))
+        .collect();
+    let mut prices = decoded.into_iter().collect::<Field<Vec<_>>>()?;
+    prices.sort_unstable_by_key(|entry| entry.months);
+    let repeats = prices
+        .windows(2)
+        .any(|pair| pair[0].months == pair[1].months);
+    fields.check("prices", !repeats, "must not name a term twice");
+    Ok(prices)
+}
+
+fn decode_entry(
+    fields: &mut Fields,
+    index: usize,
+    message: &billing::TermPrice,
+) -> Field<TermPrices> {
     let path = |name: &str| format!("prices[{index}].{name}");
     let months = match u32::try_from(message.term_months) {
         Ok(months @ 1..) => Ok(months),
@@ -86,15 +91,31 @@ fn decode_entry(fields: &mut Fields, index: usize, message: &pb::TermPrice) -> F
     })
 }
 
-pub(crate) fn encode(list: &PriceList) -> pb::PriceList {
-    let prices = list.prices.iter().map(|prices| pb::TermPrice {
+/// Reads what a listing of price lists is narrowed to.
+pub(crate) fn decode_list(message: &billing::ListPricesRequest) -> Result<PriceFilter, Fault> {
+    let mut fields = Fields::new();
+    let product_id = fields.required("product_id", &message.product_id);
+    let currency = fields.optional("currency_code", &message.currency_code);
+    let at = fields.optional_message("as_of_time", message.as_of_time.as_ref(), decode_time);
+    fields.build(|| {
+        Ok(PriceFilter {
+            product_id: product_id?,
+            currency: currency?,
+            at: at?,
+        })
+    })
+}
+
+/// A price list.
+pub(crate) fn encode(list: &PriceList) -> billing::PriceList {
+    let prices = list.prices.iter().map(|prices| billing::TermPrice {
         term_months: encode_count(prices.months),
         certificate: Some(encode_price(prices.certificate)),
         domain: prices.domain.map(encode_price),
         wildcard_domain: prices.wildcard_domain.map(encode_price),
         additional_license: prices.additional_license.map(encode_price),
     });
-    pb::PriceList {
+    billing::PriceList {
         product_id: list.product_id.as_str().to_owned(),
         currency_code: list.currency.code().to_owned(),
         prices: prices.collect(),

@@ -1,68 +1,62 @@
 //! Products between the contract and the catalogue's rules.
 
-use licet_contracts::billing::v1 as pb;
-use licet_domain::{Instant, ProductId};
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{clock::Instant, ids::ProductId};
 use licet_runtime::{
     caller::Call,
     fault::Fault,
     field::{Field, Fields},
+    wire::{decode_time, encode_count, encode_time},
 };
 
 use super::decode_required_name;
-use crate::{
-    rules::{
-        catalog::{self, Policy, Product, ProductKind, ProductVersion, ValidityLimits},
-        proration::Convention,
-    },
-    use_cases::{create_product::CreateProduct, update_product::UpdateProduct},
+use crate::rules::{
+    catalog::{self, Policy, Product, ProductKind, ProductVersion, ValidityLimits},
+    listing::Selection,
+    proration::Convention,
 };
-use licet_runtime::wire::{decode_time, encode_count, encode_time};
 
-pub(crate) fn decode_create<'a>(
-    call: &'a Call,
-    message: &'a pb::CreateProductRequest,
-) -> Result<CreateProduct<'a>, Fault> {
-    let mut fields = Fields::new();
-    fields.request_id(message);
-    let product = decode_product(&mut fields, message.product.as_ref(), call.now);
-    fields.build(|| {
-        let (product_id, product, effective) = product?;
-        let request_id = &message.request_id;
-        Ok(CreateProduct {
-            call,
-            request_id,
-            product_id,
-            product,
-            effective,
-        })
-    })
+/// The most terms that a product is sold for: there are no more different ones.
+const MAX_TERMS: usize = catalog::MAX_TERM_MONTHS as usize;
+
+/// What a version of a product is to say.
+#[derive(Debug, Clone)]
+pub(crate) struct Offering {
+    /// The product's id.
+    pub(crate) product_id: ProductId,
+    /// What the version says.
+    pub(crate) product: Product,
+    /// From when on it is sold.
+    pub(crate) effective: Instant,
 }
 
-pub(crate) fn decode_update<'a>(
-    call: &'a Call,
-    message: &'a pb::UpdateProductRequest,
-) -> Result<UpdateProduct<'a>, Fault> {
+/// Reads the request for a new product.
+pub(crate) fn decode_create(
+    call: &Call,
+    message: &billing::CreateProductRequest,
+) -> Result<Offering, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
-    let product = decode_product(&mut fields, message.product.as_ref(), call.now);
-    fields.build(|| {
-        let (product_id, product, effective) = product?;
-        let request_id = &message.request_id;
-        Ok(UpdateProduct {
-            call,
-            request_id,
-            product_id,
-            product,
-            effective,
-        })
-    })
+    let offering = decode_offering(&mut fields, call, message.product.as_ref());
+    fields.build(|| offering)
 }
 
-fn decode_product(
+/// Reads the request for a new version of a product.
+pub(crate) fn decode_update(
+    call: &Call,
+    message: &billing::UpdateProductRequest,
+) -> Result<Offering, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let offering = decode_offering(&mut fields, call, message.product.as_ref());
+    fields.build(|| offering)
+}
+
+fn decode_offering(
     fields: &mut Fields,
-    message: Option<&pb::Product>,
-    now: Instant,
-) -> Field<(ProductId, Product, Instant)> {
+    call: &Call,
+    message: Option<&billing::Product>,
+) -> Field<Offering> {
     let Some(message) = message else {
         return Err(fields.note("product", "is required"));
     };
@@ -72,61 +66,76 @@ fn decode_product(
         message.effective_time.as_ref(),
         decode_time,
     );
-    let product = decode_facts(fields, message)?;
+    let product = decode_facts(fields, message);
     for (path, sentence) in catalog::problems(&product) {
         fields.note(format!("product.{path}"), sentence);
     }
-    Ok((product_id?, product, effective?.unwrap_or(now)))
+    Ok(Offering {
+        product_id: product_id?,
+        product,
+        effective: effective?.unwrap_or(call.now),
+    })
 }
 
-fn decode_facts(fields: &mut Fields, message: &pb::Product) -> Field<Product> {
+/// What does not decode is noted, and refused for that; a harmless value in its place lets the
+/// other fields be held against each other all the same, so that everything is said at once.
+fn decode_facts(fields: &mut Fields, message: &billing::Product) -> Product {
     let display_name = decode_required_name(fields, "product.display_name", &message.display_name);
-    let kind = match pb::ProductKind::try_from(message.kind).map(decode_kind) {
+    let kind = match billing::ProductKind::try_from(message.kind).map(decode_kind) {
         Ok(Some(kind)) => Ok(kind),
         Ok(None) | Err(_) => Err(fields.note("product.kind", "must be a kind of product")),
     };
     let tier = fields.count("product.tier", message.tier);
-    let mut term_months = fields.each("product.term_months", &message.term_months, |months| {
-        u32::try_from(*months).map_err(|_| "must not be negative")
-    });
-    if let Ok(months) = &mut term_months {
-        months.sort_unstable();
-    }
+    let term_months = decode_term_months(fields, &message.term_months);
     let included_domains = fields.count("product.included_domains", message.included_domains);
     let max_domains = fields.count("product.max_domains", message.max_domains);
     let max_additional_licenses = fields.count(
         "product.max_additional_licenses",
         message.max_additional_licenses,
     );
-    let validity_limits = match pb::ValidityLimits::try_from(message.validity_limits) {
-        Ok(pb::ValidityLimits::Unspecified | pb::ValidityLimits::PublicTls) => {
+    let validity_limits = match billing::ValidityLimits::try_from(message.validity_limits) {
+        Ok(billing::ValidityLimits::Unspecified | billing::ValidityLimits::PublicTls) => {
             Ok(ValidityLimits::PublicTls)
         }
-        Ok(pb::ValidityLimits::None) => Ok(ValidityLimits::Unlimited),
+        Ok(billing::ValidityLimits::None) => Ok(ValidityLimits::Unlimited),
         Err(_) => Err(fields.note("product.validity_limits", "must be a table of limits")),
     };
-    let policy = decode_policy(fields, &message.policy.unwrap_or_default());
-    Ok(Product {
-        kind: kind?,
-        display_name: display_name?,
-        tier: tier?,
-        term_months: term_months?,
-        included_domains: included_domains?,
-        max_domains: max_domains?,
-        max_additional_licenses: max_additional_licenses?,
+    let included_domains = included_domains.unwrap_or(1);
+    Product {
+        kind: kind.unwrap_or(ProductKind::MultiDomain),
+        display_name: display_name.unwrap_or_default(),
+        tier: tier.unwrap_or_default(),
+        term_months: term_months.unwrap_or_else(|_| vec![1]),
+        included_domains,
+        max_domains: max_domains.unwrap_or(included_domains),
+        max_additional_licenses: max_additional_licenses.unwrap_or_default(),
         wildcards_allowed: message.wildcards_allowed,
-        validity_limits: validity_limits?,
-        policy: policy?,
-    })
+        validity_limits: validity_limits.unwrap_or(ValidityLimits::PublicTls),
+        policy: decode_policy(fields, &message.policy.unwrap_or_default()),
+    }
 }
 
-fn decode_policy(fields: &mut Fields, message: &pb::Policy) -> Field<Policy> {
-    let convention = match pb::ProrationConvention::try_from(message.proration_convention) {
-        Ok(pb::ProrationConvention::Unspecified | pb::ProrationConvention::Monthly) => {
+/// In months, ascending.
+fn decode_term_months(fields: &mut Fields, messages: &[i32]) -> Field<Vec<u32>> {
+    let path = "product.term_months";
+    if messages.len() > MAX_TERMS {
+        return Err(fields.note(path, format!("has more than {MAX_TERMS} elements")));
+    }
+    let mut terms = fields.each(path, messages, |months| match u32::try_from(*months) {
+        Ok(months @ 1..=catalog::MAX_TERM_MONTHS) => Ok(months),
+        Ok(_) | Err(_) => Err(format!("must be 1 to {}", catalog::MAX_TERM_MONTHS)),
+    })?;
+    terms.sort_unstable();
+    Ok(terms)
+}
+
+fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
+    let convention = match billing::ProrationConvention::try_from(message.proration_convention) {
+        Ok(billing::ProrationConvention::Unspecified | billing::ProrationConvention::Monthly) => {
             Ok(Convention::Monthly)
         }
-        Ok(pb::ProrationConvention::Daily) => Ok(Convention::Daily),
-        Ok(pb::ProrationConvention::Linear) => Ok(Convention::Linear),
+        Ok(billing::ProrationConvention::Daily) => Ok(Convention::Daily),
+        Ok(billing::ProrationConvention::Linear) => Ok(Convention::Linear),
         Err(_) => Err(fields.note(
             "product.policy.proration_convention",
             "must be a convention",
@@ -146,19 +155,23 @@ fn decode_policy(fields: &mut Fields, message: &pb::Policy) -> Field<Policy> {
         24,
     );
     let superseded_after_hours = decode_supersede(fields, message.supersede.as_ref());
-    Ok(Policy {
-        convention: convention?,
-        full_refund_days: full_refund_days?,
-        no_refund_days: no_refund_days?,
-        renewal_opens_days: renewal_opens_days?,
-        renewal_closes_days: renewal_closes_days?,
-        superseded_after_hours: superseded_after_hours?,
-        outlive_tolerance_hours: outlive_tolerance_hours?,
-    })
+    let full_refund_days = full_refund_days.unwrap_or_default();
+    Policy {
+        convention: convention.unwrap_or(Convention::Monthly),
+        full_refund_days,
+        no_refund_days: no_refund_days.unwrap_or(full_refund_days),
+        renewal_opens_days: renewal_opens_days.unwrap_or_default(),
+        renewal_closes_days: renewal_closes_days.unwrap_or_default(),
+        superseded_after_hours: superseded_after_hours.unwrap_or_default(),
+        outlive_tolerance_hours: outlive_tolerance_hours.unwrap_or_default(),
+    }
 }
 
-fn decode_supersede(fields: &mut Fields, message: Option<&pb::Supersede>) -> Field<Option<u32>> {
-    use pb::supersede::Handling;
+fn decode_supersede(
+    fields: &mut Fields,
+    message: Option<&billing::Supersede>,
+) -> Field<Option<u32>> {
+    use billing::supersede::Handling;
     let path = "product.policy.supersede";
     match message.map(|message| message.handling.as_ref()) {
         None => Ok(Some(72)),
@@ -173,35 +186,59 @@ fn decode_supersede(fields: &mut Fields, message: Option<&pb::Supersede>) -> Fie
     }
 }
 
-/// The kind that a filter names: `None` for every kind.
-pub(crate) fn decode_kind_filter(kind: i32) -> Result<Option<ProductKind>, Fault> {
-    match pb::ProductKind::try_from(kind) {
+/// Reads which version of which product is asked for: the one in force now, unless it says.
+pub(crate) fn decode_get(
+    call: &Call,
+    message: &billing::GetProductRequest,
+) -> Result<(ProductId, Selection), Fault> {
+    use billing::get_product_request::Selection as Asked;
+    let mut fields = Fields::new();
+    let product_id = fields.required("product_id", &message.product_id);
+    let selection = match &message.selection {
+        None => Ok(Selection::InForce(call.now)),
+        Some(Asked::AsOfTime(at)) => fields
+            .message("as_of_time", Some(at), decode_time)
+            .map(Selection::InForce),
+        Some(Asked::Version(version)) => match u32::try_from(*version) {
+            Ok(version @ 1..) => Ok(Selection::Version(version)),
+            Ok(0) | Err(_) => Err(fields.note("version", "must be at least 1")),
+        },
+    };
+    fields.build(|| Ok((product_id?, selection?)))
+}
+
+/// Reads the kind that a listing of products is narrowed to: `None` for every kind.
+pub(crate) fn decode_list(
+    message: &billing::ListProductsRequest,
+) -> Result<Option<ProductKind>, Fault> {
+    match billing::ProductKind::try_from(message.kind) {
         Ok(kind) => Ok(decode_kind(kind)),
         Err(_) => Err(Fault::invalid("kind", "must be a kind of product")),
     }
 }
 
-fn decode_kind(kind: pb::ProductKind) -> Option<ProductKind> {
+fn decode_kind(kind: billing::ProductKind) -> Option<ProductKind> {
     match kind {
-        pb::ProductKind::Unspecified => None,
-        pb::ProductKind::SingleDomain => Some(ProductKind::SingleDomain),
-        pb::ProductKind::MultiDomain => Some(ProductKind::MultiDomain),
-        pb::ProductKind::SanLicense => Some(ProductKind::SanLicense),
+        billing::ProductKind::Unspecified => None,
+        billing::ProductKind::SingleDomain => Some(ProductKind::SingleDomain),
+        billing::ProductKind::MultiDomain => Some(ProductKind::MultiDomain),
+        billing::ProductKind::SanLicense => Some(ProductKind::SanLicense),
     }
 }
 
-pub(crate) fn encode(version: &ProductVersion) -> pb::Product {
+/// A product in one version.
+pub(crate) fn encode(version: &ProductVersion) -> billing::Product {
     let product = &version.product;
     let kind = match product.kind {
-        ProductKind::SingleDomain => pb::ProductKind::SingleDomain,
-        ProductKind::MultiDomain => pb::ProductKind::MultiDomain,
-        ProductKind::SanLicense => pb::ProductKind::SanLicense,
+        ProductKind::SingleDomain => billing::ProductKind::SingleDomain,
+        ProductKind::MultiDomain => billing::ProductKind::MultiDomain,
+        ProductKind::SanLicense => billing::ProductKind::SanLicense,
     };
     let limits = match product.validity_limits {
-        ValidityLimits::PublicTls => pb::ValidityLimits::PublicTls,
-        ValidityLimits::Unlimited => pb::ValidityLimits::None,
+        ValidityLimits::PublicTls => billing::ValidityLimits::PublicTls,
+        ValidityLimits::Unlimited => billing::ValidityLimits::None,
     };
-    pb::Product {
+    billing::Product {
         product_id: version.product_id.as_str().to_owned(),
         version: encode_count(version.version),
         display_name: product.display_name.clone(),
@@ -224,29 +261,30 @@ pub(crate) fn encode(version: &ProductVersion) -> pb::Product {
     }
 }
 
-fn encode_policy(policy: &Policy) -> pb::Policy {
-    use pb::supersede::Handling;
+fn encode_policy(policy: &Policy) -> billing::Policy {
+    use billing::supersede::Handling;
     let handling = match policy.superseded_after_hours {
         Some(hours) => Handling::AfterHours(encode_count(hours)),
         None => Handling::Never(true),
     };
-    pb::Policy {
+    billing::Policy {
         proration_convention: encode_convention(policy.convention).into(),
         full_refund_days: Some(encode_count(policy.full_refund_days)),
         no_refund_after_days: Some(encode_count(policy.no_refund_days)),
         renewal_open_days: Some(encode_count(policy.renewal_opens_days)),
         renewal_grace_days: Some(encode_count(policy.renewal_closes_days)),
-        supersede: Some(pb::Supersede {
+        supersede: Some(billing::Supersede {
             handling: Some(handling),
         }),
         outlive_tolerance_hours: Some(encode_count(policy.outlive_tolerance_hours)),
     }
 }
 
-pub(crate) fn encode_convention(convention: Convention) -> pb::ProrationConvention {
+/// How a part of a term is measured.
+pub(crate) fn encode_convention(convention: Convention) -> billing::ProrationConvention {
     match convention {
-        Convention::Monthly => pb::ProrationConvention::Monthly,
-        Convention::Daily => pb::ProrationConvention::Daily,
-        Convention::Linear => pb::ProrationConvention::Linear,
+        Convention::Monthly => billing::ProrationConvention::Monthly,
+        Convention::Daily => billing::ProrationConvention::Daily,
+        Convention::Linear => billing::ProrationConvention::Linear,
     }
 }

@@ -2,24 +2,27 @@
 //! quote's decision time.
 
 use chrono::TimeDelta;
-use licet_contracts::billing::v1 as pb;
-use licet_domain::{Instant, Term};
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, QuoteId},
+    term::Term,
+};
 use licet_runtime::{
     caller::Call,
     fault::Fault,
     field::{Field, Fields},
+    wire::{decode_time, encode_money, encode_time},
 };
 use prost_types::Duration;
-
-use licet_runtime::wire::{decode_time, encode_money, encode_time};
 
 use super::{
     decode_as_of, decode_name,
     line::{decode_kind, decode_subject, encode_lines, encode_subject},
 };
-use crate::{
-    rules::{charge::Quote, quote::Item},
-    use_cases::create_quote::CreateQuote,
+use crate::rules::{
+    charge::{Quote, Subject},
+    quote::Item,
 };
 
 const MAX_ITEMS: usize = 100;
@@ -27,10 +30,28 @@ const MAX_QUANTITY: i32 = 1_000_000;
 const DEFAULT_VALID_FOR: TimeDelta = TimeDelta::minutes(15);
 const MAX_VALID_FOR: TimeDelta = TimeDelta::days(90);
 
-pub(crate) fn decode_create<'a>(
-    call: &'a Call,
-    message: &'a pb::CreateQuoteRequest,
-) -> Result<CreateQuote<'a>, Fault> {
+/// What a quote is wanted for.
+#[derive(Debug, Clone)]
+pub(crate) struct Inquiry {
+    /// The account to be charged.
+    pub(crate) account_id: AccountId,
+    /// What to price, at least one.
+    pub(crate) items: Vec<Item>,
+    /// The instant as of which to decide.
+    pub(crate) decision: Instant,
+    /// What a charge must repeat.
+    pub(crate) pin: String,
+    /// What it is about.
+    pub(crate) subject: Option<Subject>,
+    /// Until when it holds.
+    pub(crate) expires: Instant,
+}
+
+/// Reads the request for a quote.
+pub(crate) fn decode_create(
+    call: &Call,
+    message: &billing::CreateQuoteRequest,
+) -> Result<Inquiry, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
@@ -59,9 +80,7 @@ pub(crate) fn decode_create<'a>(
         (Err(noted), _) | (_, Err(noted)) => Err(*noted),
     };
     fields.build(|| {
-        Ok(CreateQuote {
-            call,
-            request_id: &message.request_id,
+        Ok(Inquiry {
             account_id: account_id?,
             items: items?,
             decision: decision?,
@@ -74,7 +93,7 @@ pub(crate) fn decode_create<'a>(
 
 fn decode_items(
     fields: &mut Fields,
-    messages: &[pb::QuoteItem],
+    messages: &[billing::QuoteItem],
     decision: Instant,
 ) -> Field<Vec<Item>> {
     if messages.is_empty() || messages.len() > MAX_ITEMS {
@@ -90,7 +109,7 @@ fn decode_items(
 fn decode_item(
     fields: &mut Fields,
     index: usize,
-    message: &pb::QuoteItem,
+    message: &billing::QuoteItem,
     decision: Instant,
 ) -> Field<Item> {
     let path = |name: &str| format!("items[{index}].{name}");
@@ -142,7 +161,7 @@ fn decode_item(
 fn decode_term(
     fields: &mut Fields,
     index: usize,
-    message: &pb::QuoteItem,
+    message: &billing::QuoteItem,
     decision: Instant,
 ) -> Field<Term> {
     let path = |name: &str| format!("items[{index}].{name}");
@@ -155,12 +174,14 @@ fn decode_term(
             .ok_or_else(|| fields.note(path("term_months"), beyond)),
         (Some(term), 0) => {
             let anchor_path = path("term.anchor_time");
-            let anchor = fields.message(&anchor_path, term.anchor_time.as_ref(), decode_time)?;
-            let first_month = u32::try_from(term.first_month)
-                .map_err(|_| fields.note(path("term.first_month"), "must not be negative"))?;
-            u32::try_from(term.months)
-                .ok()
-                .and_then(|months| Term::new(anchor, first_month, months))
+            let anchor = fields.message(&anchor_path, term.anchor_time.as_ref(), decode_time);
+            let first_month = fields.count(&path("term.first_month"), term.first_month);
+            let months = match u32::try_from(term.months) {
+                Ok(months @ 1..) => Ok(months),
+                Ok(0) | Err(_) => Err(fields.note(path("term.months"), beyond)),
+            };
+            let (anchor, first_month, months) = (anchor?, first_month?, months?);
+            Term::new(anchor, first_month, months)
                 .ok_or_else(|| fields.note(path("term.months"), beyond))
         }
         (Some(_), _) => Err(fields.note(path("term_months"), "must be 0 when term is given")),
@@ -175,16 +196,23 @@ fn decode_valid_for(message: &Duration) -> Result<TimeDelta, &'static str> {
         .ok_or("must be above zero and at most 90 days")
 }
 
+/// Reads a quote's id that must be there.
+pub(crate) fn decode_quote_id(quote_id: &str) -> Result<QuoteId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("quote_id", quote_id);
+    fields.build(|| id)
+}
+
 /// The quote as it stands at `now`.
-pub(crate) fn encode(quote: &Quote, now: Instant) -> pb::Quote {
+pub(crate) fn encode(quote: &Quote, now: Instant) -> billing::Quote {
     let state = if quote.invoice_id.is_some() {
-        pb::QuoteState::Charged
+        billing::QuoteState::Charged
     } else if now >= quote.expires {
-        pb::QuoteState::Expired
+        billing::QuoteState::Expired
     } else {
-        pb::QuoteState::Open
+        billing::QuoteState::Open
     };
-    pb::Quote {
+    billing::Quote {
         quote_id: quote.quote_id.map_or_else(String::new, |id| id.to_string()),
         account_id: quote.account_id.to_string(),
         pin: quote.pin.clone(),
@@ -197,5 +225,37 @@ pub(crate) fn encode(quote: &Quote, now: Instant) -> pb::Quote {
         invoice_id: quote
             .invoice_id
             .map_or_else(String::new, |id| id.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_of_a_term_is_said_at_once() {
+        let item = billing::QuoteItem {
+            term: Some(billing::TermRef {
+                anchor_time: None,
+                first_month: -1,
+                months: 0,
+            }),
+            ..billing::QuoteItem::default()
+        };
+        let mut fields = Fields::new();
+        let decision = "2026-02-01T00:00:00Z".parse().unwrap();
+        let term = decode_term(&mut fields, 2, &item, decision);
+        let Fault::Invalid(violations) = fields.build(|| term).unwrap_err() else {
+            panic!("the term was not refused as invalid");
+        };
+        let paths: Vec<_> = violations.noted.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "items[2].term.anchor_time",
+                "items[2].term.first_month",
+                "items[2].term.months",
+            ]
+        );
     }
 }

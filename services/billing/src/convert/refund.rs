@@ -1,23 +1,45 @@
 //! Refunds between the contract and the rules.
 
-use licet_contracts::billing::v1 as pb;
-use licet_runtime::{caller::Call, fault::Fault, field::Fields};
-
-use licet_runtime::wire::{decode_time, encode_money, encode_time};
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, RefundId},
+};
+use licet_runtime::{
+    caller::Call,
+    fault::Fault,
+    field::Fields,
+    wire::{decode_time, encode_money, encode_time},
+};
 
 use super::{
-    decode_as_of,
+    decode_as_of, decode_resource_filter,
     line::{decode_subject, encode_subject},
 };
-use crate::{
-    rules::refund::{Refund, RefundState},
-    use_cases::request_refund::RequestRefund,
+use crate::rules::{
+    charge::Subject,
+    listing::RefundFilter,
+    refund::{Refund, RefundState},
 };
 
-pub(crate) fn decode_request<'a>(
-    call: &'a Call,
-    message: &'a pb::RequestRefundRequest,
-) -> Result<RequestRefund<'a>, Fault> {
+/// A term that is to be refunded.
+#[derive(Debug, Clone)]
+pub(crate) struct RefundWish {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// The term.
+    pub(crate) subject: Subject,
+    /// The first issuance recorded in it; `None`: never issued.
+    pub(crate) first_issuance: Option<Instant>,
+    /// The instant as of which to decide.
+    pub(crate) decision: Instant,
+}
+
+/// Reads the request for a refund.
+pub(crate) fn decode_request(
+    call: &Call,
+    message: &billing::RequestRefundRequest,
+) -> Result<RefundWish, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
@@ -37,9 +59,7 @@ pub(crate) fn decode_request<'a>(
         message.decision_time.as_ref(),
     );
     fields.build(|| {
-        Ok(RequestRefund {
-            call,
-            request_id: &message.request_id,
+        Ok(RefundWish {
             account_id: account_id?,
             subject: subject?,
             first_issuance: first_issuance?,
@@ -48,27 +68,46 @@ pub(crate) fn decode_request<'a>(
     })
 }
 
-/// The state that a filter names: `None` for every state.
-pub(crate) fn decode_state_filter(state: i32) -> Result<Option<RefundState>, Fault> {
-    match pb::RefundState::try_from(state) {
-        Ok(pb::RefundState::Unspecified) => Ok(None),
-        Ok(pb::RefundState::Refunded) => Ok(Some(RefundState::Refunded)),
-        Ok(pb::RefundState::NotDue) => Ok(Some(RefundState::NotDue)),
-        Ok(pb::RefundState::PendingReview) => Ok(Some(RefundState::PendingReview)),
-        Ok(pb::RefundState::Rejected) => Ok(Some(RefundState::Rejected)),
-        Err(_) => Err(Fault::invalid("state", "must be a state of a refund")),
-    }
+/// Reads a refund's id that must be there.
+pub(crate) fn decode_refund_id(refund_id: &str) -> Result<RefundId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("refund_id", refund_id);
+    fields.build(|| id)
 }
 
-pub(crate) fn encode(refund: &Refund) -> pb::Refund {
+/// Reads what a listing of refunds is narrowed to.
+pub(crate) fn decode_list(message: &billing::ListRefundsRequest) -> Result<RefundFilter, Fault> {
+    use billing::RefundState as Wire;
+    let mut fields = Fields::new();
+    let account_id = fields.optional("account_id", &message.account_id);
+    let resource_id = decode_resource_filter(&mut fields, &message.resource_id);
+    let state = match Wire::try_from(message.state) {
+        Ok(Wire::Unspecified) => Ok(None),
+        Ok(Wire::Refunded) => Ok(Some(RefundState::Refunded)),
+        Ok(Wire::NotDue) => Ok(Some(RefundState::NotDue)),
+        Ok(Wire::PendingReview) => Ok(Some(RefundState::PendingReview)),
+        Ok(Wire::Rejected) => Ok(Some(RefundState::Rejected)),
+        Err(_) => Err(fields.note("state", "must be a state of a refund")),
+    };
+    fields.build(|| {
+        Ok(RefundFilter {
+            account_id: account_id?,
+            resource_id: resource_id?,
+            state: state?,
+        })
+    })
+}
+
+/// A refund.
+pub(crate) fn encode(refund: &Refund) -> billing::Refund {
     let decision = &refund.decision;
     let state = match decision.state {
-        RefundState::Refunded => pb::RefundState::Refunded,
-        RefundState::NotDue => pb::RefundState::NotDue,
-        RefundState::PendingReview => pb::RefundState::PendingReview,
-        RefundState::Rejected => pb::RefundState::Rejected,
+        RefundState::Refunded => billing::RefundState::Refunded,
+        RefundState::NotDue => billing::RefundState::NotDue,
+        RefundState::PendingReview => billing::RefundState::PendingReview,
+        RefundState::Rejected => billing::RefundState::Rejected,
     };
-    pb::Refund {
+    billing::Refund {
         refund_id: refund
             .refund_id
             .map_or_else(String::new, |id| id.to_string()),
@@ -91,8 +130,9 @@ pub(crate) fn encode(refund: &Refund) -> pb::Refund {
     }
 }
 
-pub(crate) fn encode_request(refund: &Refund) -> pb::RequestRefundResponse {
-    pb::RequestRefundResponse {
+/// The refund that was asked for.
+pub(crate) fn encode_request(refund: &Refund) -> billing::RequestRefundResponse {
+    billing::RequestRefundResponse {
         refund: Some(encode(refund)),
     }
 }

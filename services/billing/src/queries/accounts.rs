@@ -1,9 +1,13 @@
 //! Accounts and their ledger entries.
 
-use licet_domain::AccountId;
-use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+use licet_domain::ids::AccountId;
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, time_key},
+};
 
-use super::time_key;
 use crate::{
     rules::{account::Account, ledger::LedgerEntry, not_found},
     store,

@@ -1,25 +1,22 @@
 //! Products and prices as of an instant.
 
-use licet_domain::{Currency, Instant, ProductId};
-use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+use licet_domain::ids::ProductId;
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, filter_text},
+};
 
 use crate::{
     rules::{
         catalog::{ProductKind, ProductVersion},
+        listing::{PriceFilter, Selection},
         not_found,
         prices::PriceList,
     },
     store,
 };
-
-/// Which version of a product is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
-    /// The one in force at the instant.
-    InForce(Instant),
-    /// The one of that number, in force or not.
-    Version(u32),
-}
 
 /// The version, or NOT_FOUND.
 pub(crate) async fn get_product(
@@ -56,24 +53,26 @@ pub(crate) async fn list_products(
     Ok(page.finish(rows, |version| vec![version.product_id.as_str().to_owned()]))
 }
 
-/// A page of a product's price lists in force, and the next one's token; or NOT_FOUND. `at`: as of
-/// then; `None`: as of the listing's beginning.
+/// A page of a product's price lists in force, and the next one's token; or NOT_FOUND.
 pub(crate) async fn list_prices(
     database: &Database,
     call: &Call,
-    product_id: &ProductId,
-    currency: Option<Currency>,
-    at: Option<Instant>,
+    filter: &PriceFilter,
     page_size: i32,
     page_token: &str,
 ) -> Result<(Vec<PriceList>, String), Fault> {
+    let PriceFilter {
+        product_id,
+        currency,
+        at,
+    } = filter;
     let id = product_id.as_str();
-    let filter = format!(
+    let text = format!(
         "prices {id} {} {}",
         currency.map_or("", |currency| currency.code()),
-        at.map_or_else(String::new, |at| at.to_string())
+        filter_text(*at)
     );
-    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
     if store::catalog::find_version(&tx, product_id, 1)
         .await?
@@ -82,6 +81,6 @@ pub(crate) async fn list_prices(
         return Err(not_found("product", id).into());
     }
     let at = at.unwrap_or(page.as_of);
-    let rows = store::catalog::list_lists_in_force(&tx, product_id, currency, at, &page).await?;
+    let rows = store::catalog::list_lists_in_force(&tx, product_id, *currency, at, &page).await?;
     Ok(page.finish(rows, |list| vec![list.currency.code().to_owned()]))
 }

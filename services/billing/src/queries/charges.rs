@@ -1,17 +1,27 @@
 //! Quotes, invoices and credit notes.
 
-use licet_domain::{AccountId, InvoiceId, QuoteId};
-use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+use licet_domain::ids::{InvoiceId, QuoteId};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, filter_text, time_key},
+};
 
-use super::{account_text, time_key};
 use crate::{
     rules::{
-        charge::{Invoice, Quote},
+        charge::{Invoice, InvoiceLine, Quote},
         credit::CreditNote,
+        listing::{CreditNoteFilter, InvoiceFilter},
         not_found,
     },
     store,
 };
+
+/// The figures of an invoice's line in an answer, at most: numbers, prices, instants, fraction.
+const LINE_BYTES: usize = 320;
+/// A credit note's line in an answer, at most.
+const CREDIT_LINE_BYTES: usize = 48;
 
 /// The quote, or NOT_FOUND.
 pub(crate) async fn get_quote(
@@ -39,20 +49,19 @@ pub(crate) async fn get_invoice(
 pub(crate) async fn list_invoices(
     database: &Database,
     call: &Call,
-    account_id: Option<AccountId>,
-    resource_id: Option<&str>,
+    filter: &InvoiceFilter,
     page_size: i32,
     page_token: &str,
 ) -> Result<(Vec<Invoice>, String), Fault> {
-    let filter = format!(
+    let text = format!(
         "invoices {} {}",
-        account_text(account_id),
-        resource_id.unwrap_or_default()
+        filter_text(filter.account_id),
+        filter_text(filter.resource_id.as_ref())
     );
-    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
-    let rows = store::invoices::list(&tx, &call.caller, account_id, resource_id, &page).await?;
-    Ok(page.finish(rows, |invoice| {
+    let rows = store::invoices::list(&tx, &call.caller, filter, &page).await?;
+    Ok(page.finish_sized(rows, invoice_bytes, |invoice| {
         let id = invoice
             .invoice_id
             .map_or_else(String::new, |id| id.to_string());
@@ -64,15 +73,30 @@ pub(crate) async fn list_invoices(
 pub(crate) async fn list_credit_notes(
     database: &Database,
     call: &Call,
-    account_id: Option<AccountId>,
-    invoice_id: Option<InvoiceId>,
+    filter: &CreditNoteFilter,
     page_size: i32,
     page_token: &str,
 ) -> Result<(Vec<CreditNote>, String), Fault> {
-    let invoice_text = invoice_id.map_or_else(String::new, |id| id.to_string());
-    let filter = format!("credit notes {} {invoice_text}", account_text(account_id));
-    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let text = format!(
+        "credit notes {} {}",
+        filter_text(filter.account_id),
+        filter_text(filter.invoice_id)
+    );
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
-    let rows = store::credit_notes::list(&tx, &call.caller, account_id, invoice_id, &page).await?;
-    Ok(page.finish(rows, |note| time_key(note.issued, note.credit_note_id)))
+    let rows = store::credit_notes::list(&tx, &call.caller, filter, &page).await?;
+    let bytes = |note: &CreditNote| note.reason.len() + note.lines.len() * CREDIT_LINE_BYTES;
+    let key = |note: &CreditNote| time_key(note.issued, note.credit_note_id);
+    Ok(page.finish_sized(rows, bytes, key))
+}
+
+/// About how many bytes an invoice takes in an answer, apart from what every one has.
+fn invoice_bytes(invoice: &Invoice) -> usize {
+    let lines = invoice.lines.iter().map(|InvoiceLine { line, .. }| {
+        LINE_BYTES
+            + line.description.len()
+            + line.product_id.as_str().len()
+            + line.explanation.len()
+    });
+    lines.sum()
 }

@@ -1,16 +1,24 @@
 //! Refunds.
 
-use licet_domain::{AccountId, RefundId};
-use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+use licet_domain::ids::RefundId;
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, filter_text, time_key},
+};
 
-use super::{account_text, time_key};
 use crate::{
     rules::{
+        listing::RefundFilter,
         not_found,
         refund::{Refund, RefundState},
     },
     store,
 };
+
+/// A credit note's id in an answer.
+const CREDIT_NOTE_ID_BYTES: usize = 32;
 
 /// The refund, or NOT_FOUND.
 pub(crate) async fn get(
@@ -27,23 +35,23 @@ pub(crate) async fn get(
 pub(crate) async fn list(
     database: &Database,
     call: &Call,
-    account_id: Option<AccountId>,
-    resource_id: Option<&str>,
-    state: Option<RefundState>,
+    filter: &RefundFilter,
     page_size: i32,
     page_token: &str,
 ) -> Result<(Vec<Refund>, String), Fault> {
-    let filter = format!(
+    let text = format!(
         "refunds {} {} {}",
-        account_text(account_id),
-        resource_id.unwrap_or_default(),
-        state.map_or("", RefundState::as_str)
+        filter_text(filter.account_id),
+        filter_text(filter.resource_id.as_ref()),
+        filter.state.map_or("", RefundState::as_str)
     );
-    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
-    let rows =
-        store::refunds::list(&tx, &call.caller, account_id, resource_id, state, &page).await?;
-    Ok(page.finish(rows, |refund| {
+    let rows = store::refunds::list(&tx, &call.caller, filter, &page).await?;
+    let bytes = |refund: &Refund| {
+        refund.decision.explanation.len() + refund.credit_note_ids.len() * CREDIT_NOTE_ID_BYTES
+    };
+    Ok(page.finish_sized(rows, bytes, |refund| {
         let id = refund
             .refund_id
             .map_or_else(String::new, |id| id.to_string());

@@ -1,10 +1,13 @@
 //! `licet.billing.v1.AccountService`.
 
-use licet_contracts::billing::v1::{self as pb, account_service_server::AccountService};
-use licet_runtime::{caller::accept, database::Database, field::Fields, replay};
+use licet_contracts::billing::v1::{self as billing, account_service_server::AccountService};
+use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
-use crate::{convert::account as convert, queries};
+use crate::{
+    convert, queries,
+    use_cases::{create_account::CreateAccount, deposit::Deposit},
+};
 
 /// Accounts, deposits and ledger entries.
 #[derive(Clone, Debug)]
@@ -17,35 +20,39 @@ pub(crate) struct AccountRpc {
 impl AccountService for AccountRpc {
     async fn create_account(
         &self,
-        request: Request<pb::CreateAccountRequest>,
-    ) -> Result<Response<pb::CreateAccountResponse>, Status> {
+        request: Request<billing::CreateAccountRequest>,
+    ) -> Result<Response<billing::CreateAccountResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = convert::decode_create(&call, &message)?;
-        let answer = replay::once(&self.database, &call, &message, &work, |account| {
-            pb::CreateAccountResponse {
-                account: Some(convert::encode(&account)),
+        let opening = convert::account::decode_create(&message)?;
+        let work = CreateAccount {
+            call: &call,
+            request_id: &message.request_id,
+            opening: &opening,
+        };
+        let response = replay::once(&self.database, &call, &message, &work, |account| {
+            billing::CreateAccountResponse {
+                account: Some(convert::account::encode(&account)),
             }
-        });
-        Ok(Response::new(answer.await?))
+        })
+        .await?;
+        Ok(Response::new(response))
     }
 
     async fn get_account(
         &self,
-        request: Request<pb::GetAccountRequest>,
-    ) -> Result<Response<pb::GetAccountResponse>, Status> {
+        request: Request<billing::GetAccountRequest>,
+    ) -> Result<Response<billing::GetAccountResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let account_id = fields.required("account_id", &message.account_id);
-        let account_id = fields.build(|| account_id)?;
+        let account_id = convert::account::decode_account_id(&message.account_id)?;
         let account = queries::accounts::get(&self.database, &call, account_id).await?;
-        let account = Some(convert::encode(&account));
-        Ok(Response::new(pb::GetAccountResponse { account }))
+        let account = Some(convert::account::encode(&account));
+        Ok(Response::new(billing::GetAccountResponse { account }))
     }
 
     async fn list_accounts(
         &self,
-        request: Request<pb::ListAccountsRequest>,
-    ) -> Result<Response<pb::ListAccountsResponse>, Status> {
+        request: Request<billing::ListAccountsRequest>,
+    ) -> Result<Response<billing::ListAccountsResponse>, Status> {
         let (call, message) = accept(request)?;
         let (accounts, next_page_token) = queries::accounts::list(
             &self.database,
@@ -54,8 +61,8 @@ impl AccountService for AccountRpc {
             &message.page_token,
         )
         .await?;
-        let accounts = accounts.iter().map(convert::encode).collect();
-        Ok(Response::new(pb::ListAccountsResponse {
+        let accounts = accounts.iter().map(convert::account::encode).collect();
+        Ok(Response::new(billing::ListAccountsResponse {
             accounts,
             next_page_token,
         }))
@@ -63,24 +70,28 @@ impl AccountService for AccountRpc {
 
     async fn deposit(
         &self,
-        request: Request<pb::DepositRequest>,
-    ) -> Result<Response<pb::DepositResponse>, Status> {
+        request: Request<billing::DepositRequest>,
+    ) -> Result<Response<billing::DepositResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = convert::decode_deposit(&call, &message)?;
-        let answer = replay::once(&self.database, &call, &message, &work, |deposited| {
-            convert::encode_deposit(&deposited)
-        });
-        Ok(Response::new(answer.await?))
+        let receipt = convert::account::decode_deposit(&message)?;
+        let work = Deposit {
+            call: &call,
+            request_id: &message.request_id,
+            receipt: &receipt,
+        };
+        let response = replay::once(&self.database, &call, &message, &work, |deposited| {
+            convert::account::encode_deposit(&deposited)
+        })
+        .await?;
+        Ok(Response::new(response))
     }
 
     async fn list_entries(
         &self,
-        request: Request<pb::ListEntriesRequest>,
-    ) -> Result<Response<pb::ListEntriesResponse>, Status> {
+        request: Request<billing::ListEntriesRequest>,
+    ) -> Result<Response<billing::ListEntriesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let account_id = fields.required("account_id", &message.account_id);
-        let account_id = fields.build(|| account_id)?;
+        let account_id = convert::account::decode_account_id(&message.account_id)?;
         let (entries, next_page_token) = queries::accounts::list_entries(
             &self.database,
             &call,
@@ -89,8 +100,8 @@ impl AccountService for AccountRpc {
             &message.page_token,
         )
         .await?;
-        let entries = entries.iter().map(convert::encode_entry).collect();
-        Ok(Response::new(pb::ListEntriesResponse {
+        let entries = entries.iter().map(convert::account::encode_entry).collect();
+        Ok(Response::new(billing::ListEntriesResponse {
             entries,
             next_page_token,
         }))

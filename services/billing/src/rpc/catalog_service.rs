@@ -1,14 +1,14 @@
 //! `licet.billing.v1.CatalogService`.
 
-use licet_contracts::billing::v1::{
-    self as pb, catalog_service_server::CatalogService, get_product_request,
-};
-use licet_runtime::{caller::accept, database::Database, field::Fields, replay, wire::decode_time};
+use licet_contracts::billing::v1::{self as billing, catalog_service_server::CatalogService};
+use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::{price, product},
-    queries::{self, catalog::Selection},
+    convert, queries,
+    use_cases::{
+        create_product::CreateProduct, set_prices::SetPrices, update_product::UpdateProduct,
+    },
 };
 
 /// Products and prices.
@@ -22,62 +22,61 @@ pub(crate) struct CatalogRpc {
 impl CatalogService for CatalogRpc {
     async fn create_product(
         &self,
-        request: Request<pb::CreateProductRequest>,
-    ) -> Result<Response<pb::CreateProductResponse>, Status> {
+        request: Request<billing::CreateProductRequest>,
+    ) -> Result<Response<billing::CreateProductResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = product::decode_create(&call, &message)?;
-        let answer = replay::once(&self.database, &call, &message, &work, |version| {
-            pb::CreateProductResponse {
-                product: Some(product::encode(&version)),
+        let offering = convert::product::decode_create(&call, &message)?;
+        let work = CreateProduct {
+            call: &call,
+            request_id: &message.request_id,
+            offering: &offering,
+        };
+        let response = replay::once(&self.database, &call, &message, &work, |version| {
+            billing::CreateProductResponse {
+                product: Some(convert::product::encode(&version)),
             }
-        });
-        Ok(Response::new(answer.await?))
+        })
+        .await?;
+        Ok(Response::new(response))
     }
 
     async fn update_product(
         &self,
-        request: Request<pb::UpdateProductRequest>,
-    ) -> Result<Response<pb::UpdateProductResponse>, Status> {
+        request: Request<billing::UpdateProductRequest>,
+    ) -> Result<Response<billing::UpdateProductResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = product::decode_update(&call, &message)?;
-        let answer = replay::once(&self.database, &call, &message, &work, |version| {
-            pb::UpdateProductResponse {
-                product: Some(product::encode(&version)),
+        let offering = convert::product::decode_update(&call, &message)?;
+        let work = UpdateProduct {
+            call: &call,
+            request_id: &message.request_id,
+            offering: &offering,
+        };
+        let response = replay::once(&self.database, &call, &message, &work, |version| {
+            billing::UpdateProductResponse {
+                product: Some(convert::product::encode(&version)),
             }
-        });
-        Ok(Response::new(answer.await?))
+        })
+        .await?;
+        Ok(Response::new(response))
     }
 
     async fn get_product(
         &self,
-        request: Request<pb::GetProductRequest>,
-    ) -> Result<Response<pb::GetProductResponse>, Status> {
-        use get_product_request::Selection as Asked;
+        request: Request<billing::GetProductRequest>,
+    ) -> Result<Response<billing::GetProductResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let product_id = fields.required("product_id", &message.product_id);
-        let selection = match &message.selection {
-            None => Ok(Selection::InForce(call.now)),
-            Some(Asked::AsOfTime(at)) => fields
-                .message("as_of_time", Some(at), decode_time)
-                .map(Selection::InForce),
-            Some(Asked::Version(version)) => match u32::try_from(*version) {
-                Ok(version @ 1..) => Ok(Selection::Version(version)),
-                Ok(0) | Err(_) => Err(fields.note("version", "must be at least 1")),
-            },
-        };
-        let (product_id, selection) = fields.build(|| Ok((product_id?, selection?)))?;
+        let (product_id, selection) = convert::product::decode_get(&call, &message)?;
         let found = queries::catalog::get_product(&self.database, &product_id, selection).await?;
-        let product = Some(product::encode(&found));
-        Ok(Response::new(pb::GetProductResponse { product }))
+        let product = Some(convert::product::encode(&found));
+        Ok(Response::new(billing::GetProductResponse { product }))
     }
 
     async fn list_products(
         &self,
-        request: Request<pb::ListProductsRequest>,
-    ) -> Result<Response<pb::ListProductsResponse>, Status> {
+        request: Request<billing::ListProductsRequest>,
+    ) -> Result<Response<billing::ListProductsResponse>, Status> {
         let (call, message) = accept(request)?;
-        let kind = product::decode_kind_filter(message.kind)?;
+        let kind = convert::product::decode_list(&message)?;
         let (versions, next_page_token) = queries::catalog::list_products(
             &self.database,
             &call,
@@ -86,8 +85,8 @@ impl CatalogService for CatalogRpc {
             &message.page_token,
         )
         .await?;
-        let products = versions.iter().map(product::encode).collect();
-        Ok(Response::new(pb::ListProductsResponse {
+        let products = versions.iter().map(convert::product::encode).collect();
+        Ok(Response::new(billing::ListProductsResponse {
             products,
             next_page_token,
         }))
@@ -95,40 +94,40 @@ impl CatalogService for CatalogRpc {
 
     async fn set_prices(
         &self,
-        request: Request<pb::SetPricesRequest>,
-    ) -> Result<Response<pb::SetPricesResponse>, Status> {
+        request: Request<billing::SetPricesRequest>,
+    ) -> Result<Response<billing::SetPricesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = price::decode_set(&call, &message)?;
-        let answer = replay::once(&self.database, &call, &message, &work, |list| {
-            pb::SetPricesResponse {
-                price_list: Some(price::encode(&list)),
+        let list = convert::price::decode_set(&call, &message)?;
+        let work = SetPrices {
+            call: &call,
+            request_id: &message.request_id,
+            list: &list,
+        };
+        let response = replay::once(&self.database, &call, &message, &work, |list| {
+            billing::SetPricesResponse {
+                price_list: Some(convert::price::encode(&list)),
             }
-        });
-        Ok(Response::new(answer.await?))
+        })
+        .await?;
+        Ok(Response::new(response))
     }
 
     async fn list_prices(
         &self,
-        request: Request<pb::ListPricesRequest>,
-    ) -> Result<Response<pb::ListPricesResponse>, Status> {
+        request: Request<billing::ListPricesRequest>,
+    ) -> Result<Response<billing::ListPricesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let product_id = fields.required("product_id", &message.product_id);
-        let currency = fields.optional("currency_code", &message.currency_code);
-        let at = fields.optional_message("as_of_time", message.as_of_time.as_ref(), decode_time);
-        let (product_id, currency, at) = fields.build(|| Ok((product_id?, currency?, at?)))?;
+        let filter = convert::price::decode_list(&message)?;
         let (lists, next_page_token) = queries::catalog::list_prices(
             &self.database,
             &call,
-            &product_id,
-            currency,
-            at,
+            &filter,
             message.page_size,
             &message.page_token,
         )
         .await?;
-        let price_lists = lists.iter().map(price::encode).collect();
-        Ok(Response::new(pb::ListPricesResponse {
+        let price_lists = lists.iter().map(convert::price::encode).collect();
+        Ok(Response::new(billing::ListPricesResponse {
             price_lists,
             next_page_token,
         }))

@@ -1,10 +1,10 @@
 //! `licet.billing.v1.InvoiceService`.
 
-use licet_contracts::billing::v1::{self as pb, invoice_service_server::InvoiceService};
-use licet_runtime::{caller::accept, database::Database, field::Fields, replay};
+use licet_contracts::billing::v1::{self as billing, invoice_service_server::InvoiceService};
+use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
-use crate::{convert::invoice as convert, queries};
+use crate::{convert, queries, use_cases::charge_quote::ChargeQuote};
 
 /// Charges, invoices and credit notes.
 #[derive(Clone, Debug)]
@@ -17,54 +17,54 @@ pub(crate) struct InvoiceRpc {
 impl InvoiceService for InvoiceRpc {
     async fn charge_quote(
         &self,
-        request: Request<pb::ChargeQuoteRequest>,
-    ) -> Result<Response<pb::ChargeQuoteResponse>, Status> {
+        request: Request<billing::ChargeQuoteRequest>,
+    ) -> Result<Response<billing::ChargeQuoteResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = convert::decode_charge(&call, &message)?;
+        let charge = convert::invoice::decode_charge(&call, &message)?;
+        let work = ChargeQuote {
+            call: &call,
+            request_id: &message.request_id,
+            charge: &charge,
+        };
         if message.validate_only {
             let tx = self.database.read().await?;
             let invoice = work.preview(&tx).await?;
-            return Ok(Response::new(convert::encode_charge(&invoice)));
+            return Ok(Response::new(convert::invoice::encode_charge(&invoice)));
         }
-        let answer = replay::once(&self.database, &call, &message, &work, |invoice| {
-            convert::encode_charge(&invoice)
-        });
-        Ok(Response::new(answer.await?))
+        let response = replay::once(&self.database, &call, &message, &work, |invoice| {
+            convert::invoice::encode_charge(&invoice)
+        })
+        .await?;
+        Ok(Response::new(response))
     }
 
     async fn get_invoice(
         &self,
-        request: Request<pb::GetInvoiceRequest>,
-    ) -> Result<Response<pb::GetInvoiceResponse>, Status> {
+        request: Request<billing::GetInvoiceRequest>,
+    ) -> Result<Response<billing::GetInvoiceResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let invoice_id = fields.required("invoice_id", &message.invoice_id);
-        let invoice_id = fields.build(|| invoice_id)?;
+        let invoice_id = convert::invoice::decode_invoice_id(&message.invoice_id)?;
         let invoice = queries::charges::get_invoice(&self.database, &call, invoice_id).await?;
-        let invoice = Some(convert::encode(&invoice));
-        Ok(Response::new(pb::GetInvoiceResponse { invoice }))
+        let invoice = Some(convert::invoice::encode(&invoice));
+        Ok(Response::new(billing::GetInvoiceResponse { invoice }))
     }
 
     async fn list_invoices(
         &self,
-        request: Request<pb::ListInvoicesRequest>,
-    ) -> Result<Response<pb::ListInvoicesResponse>, Status> {
+        request: Request<billing::ListInvoicesRequest>,
+    ) -> Result<Response<billing::ListInvoicesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let account_id = fields.optional("account_id", &message.account_id);
-        let resource_id = fields.text("resource_id", &message.resource_id);
-        let (account_id, resource_id) = fields.build(|| Ok((account_id?, resource_id?)))?;
+        let filter = convert::invoice::decode_list(&message)?;
         let (invoices, next_page_token) = queries::charges::list_invoices(
             &self.database,
             &call,
-            account_id,
-            Some(resource_id.as_str()).filter(|id| !id.is_empty()),
+            &filter,
             message.page_size,
             &message.page_token,
         )
         .await?;
-        let invoices = invoices.iter().map(convert::encode).collect();
-        Ok(Response::new(pb::ListInvoicesResponse {
+        let invoices = invoices.iter().map(convert::invoice::encode).collect();
+        Ok(Response::new(billing::ListInvoicesResponse {
             invoices,
             next_page_token,
         }))
@@ -72,24 +72,23 @@ impl InvoiceService for InvoiceRpc {
 
     async fn list_credit_notes(
         &self,
-        request: Request<pb::ListCreditNotesRequest>,
-    ) -> Result<Response<pb::ListCreditNotesResponse>, Status> {
+        request: Request<billing::ListCreditNotesRequest>,
+    ) -> Result<Response<billing::ListCreditNotesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let account_id = fields.optional("account_id", &message.account_id);
-        let invoice_id = fields.optional("invoice_id", &message.invoice_id);
-        let (account_id, invoice_id) = fields.build(|| Ok((account_id?, invoice_id?)))?;
+        let filter = convert::invoice::decode_credit_note_list(&message)?;
         let (notes, next_page_token) = queries::charges::list_credit_notes(
             &self.database,
             &call,
-            account_id,
-            invoice_id,
+            &filter,
             message.page_size,
             &message.page_token,
         )
         .await?;
-        let credit_notes = notes.iter().map(convert::encode_credit_note).collect();
-        Ok(Response::new(pb::ListCreditNotesResponse {
+        let credit_notes = notes
+            .iter()
+            .map(convert::invoice::encode_credit_note)
+            .collect();
+        Ok(Response::new(billing::ListCreditNotesResponse {
             credit_notes,
             next_page_token,
         }))

@@ -1,10 +1,10 @@
 //! `licet.billing.v1.QuoteService`.
 
-use licet_contracts::billing::v1::{self as pb, quote_service_server::QuoteService};
-use licet_runtime::{caller::accept, database::Database, field::Fields, replay};
+use licet_contracts::billing::v1::{self as billing, quote_service_server::QuoteService};
+use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
-use crate::{convert::quote as convert, queries};
+use crate::{convert, queries, use_cases::create_quote::CreateQuote};
 
 /// Quotes.
 #[derive(Clone, Debug)]
@@ -17,31 +17,34 @@ pub(crate) struct QuoteRpc {
 impl QuoteService for QuoteRpc {
     async fn create_quote(
         &self,
-        request: Request<pb::CreateQuoteRequest>,
-    ) -> Result<Response<pb::CreateQuoteResponse>, Status> {
+        request: Request<billing::CreateQuoteRequest>,
+    ) -> Result<Response<billing::CreateQuoteResponse>, Status> {
         let (call, message) = accept(request)?;
-        let work = convert::decode_create(&call, &message)?;
-        let encode = |quote| pb::CreateQuoteResponse {
-            quote: Some(convert::encode(&quote, call.now)),
+        let inquiry = convert::quote::decode_create(&call, &message)?;
+        let work = CreateQuote {
+            call: &call,
+            request_id: &message.request_id,
+            inquiry: &inquiry,
+        };
+        let encode = |quote| billing::CreateQuoteResponse {
+            quote: Some(convert::quote::encode(&quote, call.now)),
         };
         if message.validate_only {
             let tx = self.database.read().await?;
             return Ok(Response::new(encode(work.preview(&tx).await?)));
         }
-        let answer = replay::once(&self.database, &call, &message, &work, encode).await?;
-        Ok(Response::new(answer))
+        let response = replay::once(&self.database, &call, &message, &work, encode).await?;
+        Ok(Response::new(response))
     }
 
     async fn get_quote(
         &self,
-        request: Request<pb::GetQuoteRequest>,
-    ) -> Result<Response<pb::GetQuoteResponse>, Status> {
+        request: Request<billing::GetQuoteRequest>,
+    ) -> Result<Response<billing::GetQuoteResponse>, Status> {
         let (call, message) = accept(request)?;
-        let mut fields = Fields::new();
-        let quote_id = fields.required("quote_id", &message.quote_id);
-        let quote_id = fields.build(|| quote_id)?;
+        let quote_id = convert::quote::decode_quote_id(&message.quote_id)?;
         let quote = queries::charges::get_quote(&self.database, &call, quote_id).await?;
-        let quote = Some(convert::encode(&quote, call.now));
-        Ok(Response::new(pb::GetQuoteResponse { quote }))
+        let quote = Some(convert::quote::encode(&quote, call.now));
+        Ok(Response::new(billing::GetQuoteResponse { quote }))
     }
 }

@@ -5,14 +5,15 @@ use licet_domain::{
     clock::Instant,
     ids::ProductId,
     refusal::{Reason, Refusal},
+    worded,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{proration::Convention, refund::RefundPolicy, worded};
+use super::{proration::Convention, refund::RefundPolicy};
 
 worded! {
     /// What a product is.
-    ProductKind {
+    pub(crate) enum ProductKind {
         /// A certificate for one name.
         SingleDomain = "SINGLE_DOMAIN",
         /// A certificate for several names.
@@ -53,7 +54,7 @@ impl Policy {
 
 worded! {
     /// Which table of longest certificate validity a product obeys (MD-9).
-    ValidityLimits {
+    pub(crate) enum ValidityLimits {
         /// That of publicly trusted TLS.
         PublicTls = "PUBLIC_TLS",
         /// No limit.
@@ -101,7 +102,7 @@ pub(crate) struct ProductVersion {
     pub(crate) product: Product,
 }
 
-const MAX_TERM_MONTHS: u32 = 120;
+pub(crate) const MAX_TERM_MONTHS: u32 = 120;
 const MAX_DOMAINS: u32 = 1_000;
 const MAX_ADDITIONAL_LICENSES: u32 = 10_000;
 const MAX_POLICY_DAYS: u32 = 3_650;

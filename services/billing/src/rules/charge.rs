@@ -6,9 +6,10 @@ use licet_domain::{
     ids::{AccountId, InvoiceId, QuoteId},
     money::Money,
     refusal::{Reason, Refusal},
+    worded,
 };
 
-use super::{credit::CreditableLine, quote::Line, worded};
+use super::{credit::CreditableLine, quote::Line};
 
 /// What a quote, an invoice or a refund is about: one term of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Quote {
 
 worded! {
     /// Whether an invoice is paid.
-    InvoiceState {
+    pub(crate) enum InvoiceState {
         /// In full, from the balance.
         Paid = "PAID",
         /// Not yet, on terms of payment.

@@ -5,13 +5,12 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, CreditNoteId, EntryId, InvoiceId},
     money::{Money, MoneyError},
+    worded,
 };
-
-use super::worded;
 
 worded! {
     /// The ledger accounts that each customer has. Debits are positive, credits negative.
-    LedgerAccount {
+    pub(crate) enum LedgerAccount {
         /// Asset: money received from the customer.
         Cash = "CASH",
         /// Liability: what the customer may still spend.
@@ -25,7 +24,7 @@ worded! {
 
 worded! {
     /// What an entry records.
-    EntryKind {
+    pub(crate) enum EntryKind {
         /// Money put on the account.
         Deposit = "DEPOSIT",
         /// An invoice was issued.
@@ -141,6 +140,15 @@ pub(crate) struct LedgerEntry {
     pub(crate) cause: Cause,
     /// When it was booked.
     pub(crate) time: Instant,
+}
+
+/// A deposit as it was booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deposited {
+    /// The entry.
+    pub(crate) entry: LedgerEntry,
+    /// The balance after it.
+    pub(crate) balance: Money,
 }
 
 impl LedgerEntry {

@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod charge;
 pub(crate) mod credit;
 pub(crate) mod ledger;
+pub(crate) mod listing;
 pub(crate) mod prices;
 pub(crate) mod proration;
 pub(crate) mod quote;
@@ -16,49 +17,6 @@ use licet_domain::{
     money::{Currency, MoneyError},
     refusal::{Reason, Refusal},
 };
-
-/// Declares an enum together with the word by which the store keeps each of its values.
-macro_rules! worded {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum $name { $($(#[$doc])* $variant,)+ }
-
-        impl $name {
-            /// The word that the store and the explanations use.
-            pub(crate) fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-
-            fn from_str(word: &str) -> Result<Self, String> {
-                match word {
-                    $($word => Ok(Self::$variant),)+
-                    other => Err(format!(
-                        concat!("`{}` is not a word for ", stringify!($name)), other
-                    )),
-                }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let word = <String as serde::Deserialize>::deserialize(from)?;
-                word.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    };
-}
-pub(crate) use worded;
 
 /// What an impossible sum means to a client (M-4): CURRENCY_MISMATCH where two currencies met,
 /// AMOUNT_OUT_OF_RANGE for everything that does not fit.

@@ -31,6 +31,15 @@ pub(crate) struct TermPrices {
     pub(crate) additional_license: Option<Price>,
 }
 
+/// The prices for one number of months as found in the list in force.
+#[derive(Clone, Debug)]
+pub(crate) struct ListedPrices {
+    /// When the list took effect.
+    pub(crate) effective: Instant,
+    /// The prices.
+    pub(crate) prices: TermPrices,
+}
+
 /// The prices of a product in one currency from an instant on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PriceList {

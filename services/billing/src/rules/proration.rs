@@ -1,15 +1,13 @@
 //! Proration: which fraction of a term is left at an instant, under each convention (P-1 to P-3).
 //! Fractions are exact; rounding happens once, where a price becomes an amount (M-2).
 
-use licet_domain::{clock::Instant, money::Fraction, term::Term};
-
-use super::worded;
+use licet_domain::{clock::Instant, money::Fraction, term::Term, worded};
 
 const DAY_MICROS: i128 = 86_400_000_000;
 
 worded! {
     /// How the rest of a term is counted; part of a product's policy, pinned when it is sold.
-    Convention {
+    pub(crate) enum Convention {
         /// Each month of the term weighs the same, whatever its length (Actual/Actual as ICMA
         /// counts it, with the month as the accrual period).
         Monthly = "MONTHLY",

@@ -7,20 +7,21 @@ use licet_domain::{
     money::{Currency, Fraction, Money, Price},
     refusal::{Reason, Refusal},
     term::Term,
+    worded,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     catalog::{ProductKind, ProductVersion, kind_mismatch, term_not_sold},
     currency_mismatch,
-    prices::TermPrices,
+    prices::ListedPrices,
     proration::{self, Convention},
-    sum_refused, term_ended, worded,
+    sum_refused, term_ended,
 };
 
 worded! {
     /// What is sold.
-    ItemKind {
+    pub(crate) enum ItemKind {
         /// The certificate with what it includes.
         Certificate = "CERTIFICATE",
         /// A further standard domain.
@@ -57,7 +58,7 @@ pub(crate) struct ItemFacts {
     /// The product in the version that applies.
     pub(crate) product: ProductVersion,
     /// The prices for the item's number of months in the quote's currency; `None`: none in force.
-    pub(crate) prices: Option<TermPrices>,
+    pub(crate) prices: Option<ListedPrices>,
 }
 
 /// A computed line, whole enough for a person to redo it (BL-7).
@@ -75,6 +76,8 @@ pub(crate) struct Line {
     pub(crate) unit_price: Price,
     /// The instant whose prices applied.
     pub(crate) price_time: Instant,
+    /// When the list that they stand in took effect: a price time that finds it for ever (BL-8).
+    pub(crate) price_effective: Instant,
     /// How many.
     pub(crate) quantity: u32,
     /// The anchor from which the term's months are counted (T-2).
@@ -142,13 +145,13 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         }
         Some(change_time) => change_time.max(item.term.start()),
     };
-    let price = find_price(item, facts, currency)?;
+    let (price, price_effective) = find_price(item, facts, currency)?;
     let convention = product.product.policy.convention;
     let fraction = proration::fraction(convention, &item.term, charged_from, item.term.end());
     let amount = price
         .amount(item.quantity, &fraction)
         .map_err(|error| sum_refused(currency, &error))?;
-    let explanation = format!("{price} × {} × {fraction} = {amount}", item.quantity);
+    let explanation = format!("round({price} × {} × {fraction}) = {amount}", item.quantity);
     Ok(Line {
         kind: item.kind,
         product_id: item.product_id.clone(),
@@ -156,6 +159,7 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         rule: rule(item).to_owned(),
         unit_price: price,
         price_time: item.price_time,
+        price_effective,
         quantity: item.quantity,
         term_anchor: item.term.anchor(),
         term_first_month: item.term.first_month(),
@@ -220,20 +224,27 @@ fn check_term(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     Err(term_not_sold(version, months))
 }
 
-fn find_price(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Price, Refusal> {
-    let found = facts.prices.as_ref().and_then(|prices| match item.kind {
-        ItemKind::Certificate => Some(prices.certificate),
-        ItemKind::Domain => prices.domain,
-        ItemKind::WildcardDomain => prices.wildcard_domain,
-        ItemKind::AdditionalLicense => prices.additional_license,
-    });
-    let Some(price) = found else {
-        return Err(price_not_set(item, currency));
+/// The price of one, and when its list took effect.
+fn find_price(
+    item: &Item,
+    facts: &ItemFacts,
+    currency: Currency,
+) -> Result<(Price, Instant), Refusal> {
+    let listed = facts
+        .prices
+        .as_ref()
+        .ok_or_else(|| price_not_set(item, currency))?;
+    let price = match item.kind {
+        ItemKind::Certificate => Some(listed.prices.certificate),
+        ItemKind::Domain => listed.prices.domain,
+        ItemKind::WildcardDomain => listed.prices.wildcard_domain,
+        ItemKind::AdditionalLicense => listed.prices.additional_license,
     };
+    let price = price.ok_or_else(|| price_not_set(item, currency))?;
     if price.currency() != currency {
         return Err(currency_mismatch(currency, price.currency()));
     }
-    Ok(price)
+    Ok((price, listed.effective))
 }
 
 fn price_not_set(item: &Item, currency: Currency) -> Refusal {
@@ -258,7 +269,7 @@ fn price_not_set(item: &Item, currency: Currency) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::catalog::tests::product;
+    use crate::rules::{catalog::tests::product, prices::TermPrices};
 
     fn at(text: &str) -> Instant {
         text.parse().unwrap()
@@ -293,12 +304,15 @@ mod tests {
                 recorded: at("2025-01-01T00:00:00Z"),
                 product: product(ProductKind::MultiDomain),
             },
-            prices: Some(TermPrices {
-                months: 12,
-                certificate: price("99.00"),
-                domain: Some(price("49.00")),
-                wildcard_domain: Some(price("149.00")),
-                additional_license: None,
+            prices: Some(ListedPrices {
+                effective: at("2025-06-01T00:00:00Z"),
+                prices: TermPrices {
+                    months: 12,
+                    certificate: price("99.00"),
+                    domain: Some(price("49.00")),
+                    wildcard_domain: Some(price("149.00")),
+                    additional_license: None,
+                },
             }),
         }
     }
@@ -314,8 +328,9 @@ mod tests {
         let computed = compute(&[(asked, facts())], usd()).unwrap();
         let line = &computed.lines[0];
         assert_eq!(computed.total.to_string(), "24.50 USD");
-        assert_eq!(line.explanation, "49.00 USD × 1 × 1/2 = 24.50 USD");
+        assert_eq!(line.explanation, "round(49.00 USD × 1 × 1/2) = 24.50 USD");
         assert_eq!((line.rule.as_str(), line.product_version), ("MD-1", 3));
+        assert_eq!(line.price_effective, at("2025-06-01T00:00:00Z"));
         assert_eq!(line.charged_from, at("2026-07-01T00:00:00Z"));
         assert_eq!(line.term_end, at("2027-01-01T00:00:00Z"));
         assert_eq!(line.description, "Further domain, rest of 12 months");
@@ -381,8 +396,8 @@ mod tests {
         assert_eq!(eur.reason, Reason::CurrencyMismatch);
 
         let mut dear = facts();
-        if let Some(prices) = &mut dear.prices {
-            prices.domain = Price::from_micros(usd(), i64::MAX).ok();
+        if let Some(listed) = &mut dear.prices {
+            listed.prices.domain = Price::from_micros(usd(), i64::MAX).ok();
         }
         let many = item(ItemKind::Domain, 1_000_000, None);
         assert_eq!(refusal(many, dear).reason, Reason::AmountOutOfRange);

@@ -7,15 +7,16 @@ use licet_domain::{
     ids::{AccountId, CreditNoteId, RefundId},
     money::Money,
     refusal::{Reason, Refusal},
+    worded,
 };
 
-use super::{charge::Subject, worded};
+use super::charge::Subject;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
 worded! {
     /// Where the refund of a term stands.
-    RefundState {
+    pub(crate) enum RefundState {
         /// The whole of what was invoiced went back to the account.
         Refunded = "REFUNDED",
         /// Nothing is due, and nothing moves.

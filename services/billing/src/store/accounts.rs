@@ -2,14 +2,19 @@
 //! transaction that books the postings for it (BL-5).
 
 use licet_domain::{ids::AccountId, money::Money};
-use licet_runtime::{caller::Caller, database::Tx, fault::Fault, page::Page};
+use licet_runtime::{
+    caller::Caller,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{in_scope, instant, money, parsed},
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Set,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, LockType},
 };
 
-use super::{in_scope, instant, money, parsed};
 use crate::rules::account::Account;
 
 mod row {
@@ -53,7 +58,22 @@ pub(crate) async fn find(
     account_id: AccountId,
 ) -> Result<Option<Account>, Fault> {
     let found = row::Entity::find_by_id(account_id.to_string())
-        .filter(in_scope(caller, row::Column::AccountId))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .one(tx)
+        .await?;
+    found.map(decode).transpose()
+}
+
+/// As [`find`], its balance locked until the transaction ends.
+pub(crate) async fn lock(
+    tx: &Tx,
+    caller: &Caller,
+    account_id: AccountId,
+) -> Result<Option<Account>, Fault> {
+    let found = row::Entity::find_by_id(account_id.to_string())
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        // Whatever else refers to the account need not wait.
+        .lock(LockType::NoKeyUpdate)
         .one(tx)
         .await?;
     found.map(decode).transpose()
@@ -61,7 +81,7 @@ pub(crate) async fn find(
 
 /// A page of the accounts that the caller sees, by id.
 pub(crate) async fn list(tx: &Tx, caller: &Caller, page: &Page) -> Result<Vec<Account>, Fault> {
-    let mut filter = in_scope(caller, row::Column::AccountId)
+    let mut filter = in_scope(&caller.accounts, row::Column::AccountId)
         .add(row::Column::CreatedUs.lte(page.as_of.as_micros()));
     if let Some(after) = page.after_key() {
         filter = filter.add(row::Column::AccountId.gt(after));

@@ -2,14 +2,18 @@
 //! at an instant is the newest one that took effect by then (BL-8).
 
 use licet_domain::{clock::Instant, ids::ProductId, money::Currency};
-use licet_runtime::{database::Tx, fault::Fault, page::Page};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{count, count_column, from_json, instant, parsed, to_json},
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Set,
     sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement},
 };
 
-use super::{from_json, instant, parsed, signed, to_json, unsigned};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     prices::PriceList,
@@ -98,7 +102,7 @@ pub(crate) async fn insert_product(tx: &Tx, first: &ProductVersion) -> Result<bo
 pub(crate) async fn insert_version(tx: &Tx, version: &ProductVersion) -> Result<(), Fault> {
     version_row::ActiveModel {
         product_id: Set(version.product_id.as_str().to_owned()),
-        version: Set(signed("version", version.version)?),
+        version: Set(count_column("version", version.version)?),
         effective_us: Set(version.effective.as_micros()),
         recorded_us: Set(version.recorded.as_micros()),
         product: Set(to_json("product", &version.product)?),
@@ -307,7 +311,7 @@ pub(crate) async fn list_lists_in_force(
 fn decode_version(row: &version_row::Model) -> Result<ProductVersion, Fault> {
     Ok(ProductVersion {
         product_id: parsed("product_id", &row.product_id)?,
-        version: unsigned("version", row.version)?,
+        version: count("version", row.version)?,
         effective: instant("effective_us", row.effective_us)?,
         recorded: instant("recorded_us", row.recorded_us)?,
         product: from_json("product", &row.product)?,

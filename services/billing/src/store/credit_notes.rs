@@ -2,12 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use licet_domain::{AccountId, InvoiceId, Money};
-use licet_runtime::{caller::Caller, database::Tx, fault::Fault, page::Page};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use licet_domain::money::Money;
+use licet_runtime::{
+    caller::Caller,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{count, count_column, in_scope, instant, money, parsed},
+};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Set};
 
-use super::{in_scope, instant, money, numbers::SELLER, on_page, parsed, signed, unsigned};
-use crate::rules::credit::{CreditNote, LineCredit};
+use super::numbers::SELLER;
+use crate::rules::{
+    credit::{CreditNote, LineCredit},
+    listing::CreditNoteFilter,
+};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -78,7 +87,7 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
             lines.push(line_row::ActiveModel {
                 account_id: Set(note.account_id.to_string()),
                 credit_note_id: Set(note.credit_note_id.to_string()),
-                line_number: Set(signed("line_number", line.line_number)?),
+                line_number: Set(count_column("line_number", line.line_number)?),
                 amount_minor: Set(line.amount.minor()),
             });
         }
@@ -93,19 +102,18 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
 pub(crate) async fn list(
     tx: &Tx,
     caller: &Caller,
-    account_id: Option<AccountId>,
-    invoice_id: Option<InvoiceId>,
+    wanted: &CreditNoteFilter,
     page: &Page,
 ) -> Result<Vec<CreditNote>, Fault> {
-    let mut filter = in_scope(caller, row::Column::AccountId).add(on_page(
-        page,
+    let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
+        &Order::Asc,
         row::Column::IssuedUs,
         row::Column::CreditNoteId,
     )?);
-    if let Some(account_id) = account_id {
+    if let Some(account_id) = wanted.account_id {
         filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
     }
-    if let Some(invoice_id) = invoice_id {
+    if let Some(invoice_id) = wanted.invoice_id {
         filter = filter.add(row::Column::InvoiceId.eq(invoice_id.to_string()));
     }
     let rows = row::Entity::find()
@@ -142,7 +150,7 @@ fn decode(row: row::Model, lines: &[line_row::Model]) -> Result<CreditNote, Faul
         .iter()
         .map(|line| {
             Ok(LineCredit {
-                line_number: unsigned("line_number", line.line_number)?,
+                line_number: count("line_number", line.line_number)?,
                 amount: Money::from_minor(total.currency(), line.amount_minor),
             })
         })

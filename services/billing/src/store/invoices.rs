@@ -7,20 +7,24 @@ use licet_domain::{
     ids::{AccountId, InvoiceId},
     money::{Currency, Money},
 };
-use licet_runtime::{caller::Caller, database::Tx, fault::Fault, page::Page};
+use licet_runtime::{
+    caller::Caller,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{count, count_column, from_json, in_scope, instant, money, parsed, to_json},
+};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, Set,
     sea_query::{Expr, ExprTrait},
 };
 
-use super::{
-    from_json, in_scope, instant, money, numbers::SELLER, on_page, parsed, signed, subject,
-    subject_columns, to_json, unsigned,
-};
+use super::{numbers::SELLER, subject, subject_columns};
 use crate::rules::{
     charge::{Invoice, InvoiceLine, Subject},
     credit::CreditableLine,
+    listing::InvoiceFilter,
 };
 
 mod row {
@@ -104,7 +108,7 @@ pub(crate) async fn insert(
         lines.push(line_row::ActiveModel {
             account_id: Set(invoice.account_id.to_string()),
             invoice_id: Set(invoice_id.to_string()),
-            line_number: Set(signed("line_number", creditable.line_number)?),
+            line_number: Set(count_column("line_number", creditable.line_number)?),
             amount_minor: Set(creditable.amount.minor()),
             credited_minor: Set(creditable.credited.minor()),
             held_minor: Set(creditable.held.minor()),
@@ -124,7 +128,7 @@ pub(crate) async fn find(
     invoice_id: InvoiceId,
 ) -> Result<Option<Invoice>, Fault> {
     let found = row::Entity::find_by_id(invoice_id.to_string())
-        .filter(in_scope(caller, row::Column::AccountId))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .all(tx)
         .await?;
     Ok(with_lines(tx, found).await?.pop())
@@ -134,19 +138,18 @@ pub(crate) async fn find(
 pub(crate) async fn list(
     tx: &Tx,
     caller: &Caller,
-    account_id: Option<AccountId>,
-    resource_id: Option<&str>,
+    wanted: &InvoiceFilter,
     page: &Page,
 ) -> Result<Vec<Invoice>, Fault> {
-    let mut filter = in_scope(caller, row::Column::AccountId).add(on_page(
-        page,
+    let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
+        &Order::Asc,
         row::Column::IssuedUs,
         row::Column::InvoiceId,
     )?);
-    if let Some(account_id) = account_id {
+    if let Some(account_id) = wanted.account_id {
         filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
     }
-    if let Some(resource_id) = resource_id {
+    if let Some(resource_id) = &wanted.resource_id {
         filter = filter.add(row::Column::ResourceId.eq(resource_id));
     }
     let rows = row::Entity::find()
@@ -239,7 +242,7 @@ fn of_subject(account_id: AccountId, subject: &Subject) -> Result<Condition, Fau
     Ok(Condition::all()
         .add(row::Column::AccountId.eq(account_id.to_string()))
         .add(row::Column::ResourceId.eq(subject.resource_id.as_str()))
-        .add(row::Column::TermIndex.eq(signed("term_index", subject.term_index)?)))
+        .add(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?)))
 }
 
 /// The invoices of `rows`, in their order, with the lines of all of them read at once.
@@ -292,7 +295,7 @@ fn decode_line(row: &line_row::Model, currency: Currency) -> Result<InvoiceLine,
     Ok(InvoiceLine {
         line: from_json("line", &row.line)?,
         creditable: CreditableLine {
-            line_number: unsigned("line_number", row.line_number)?,
+            line_number: count("line_number", row.line_number)?,
             amount: Money::from_minor(currency, row.amount_minor),
             credited: Money::from_minor(currency, row.credited_minor),
             held: Money::from_minor(currency, row.held_minor),

@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use licet_domain::{AccountId, Currency, Money};
-use licet_runtime::{database::Tx, fault::Fault, page::Page};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use licet_domain::{
+    ids::AccountId,
+    money::{Currency, Money},
+};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{count_column, instant, parsed},
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Set,
+};
 
-use super::{instant, on_page, parsed, signed};
 use crate::rules::ledger::{Cause, LedgerEntry, Posting};
 
 mod row {
@@ -72,7 +81,7 @@ pub(crate) async fn insert(
             postings.push(posting_row::ActiveModel {
                 account_id: Set(entry.account_id.to_string()),
                 entry_id: Set(entry.entry_id.to_string()),
-                posting_number: Set(signed("posting_number", number)?),
+                posting_number: Set(count_column("posting_number", number)?),
                 ledger_account: Set(posting.ledger_account.as_str().to_owned()),
                 amount_minor: Set(posting.amount.minor()),
             });
@@ -92,7 +101,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<LedgerEntry>, Fault> {
     let filter = Condition::all()
         .add(row::Column::AccountId.eq(account_id.to_string()))
-        .add(on_page(page, row::Column::EntryUs, row::Column::EntryId)?);
+        .add(page.rows_after(&Order::Asc, row::Column::EntryUs, row::Column::EntryId)?);
     let rows = row::Entity::find()
         .filter(filter)
         .order_by_asc(row::Column::EntryUs)

@@ -1,14 +1,17 @@
 //! Kept quotes. Only the invoice that a quote becomes is ever written into its row.
 
 use licet_domain::ids::{InvoiceId, QuoteId};
-use licet_runtime::{caller::Caller, database::Tx, fault::Fault};
+use licet_runtime::{
+    caller::Caller,
+    database::Tx,
+    fault::Fault,
+    stored::{from_json, in_scope, instant, money, parsed, parsed_if, to_json},
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set, sea_query::Expr,
 };
 
-use super::{
-    from_json, in_scope, instant, money, parsed, parsed_if, subject, subject_columns, to_json,
-};
+use super::{subject, subject_columns};
 use crate::rules::charge::Quote;
 
 mod row {
@@ -65,7 +68,7 @@ pub(crate) async fn find(
     quote_id: QuoteId,
 ) -> Result<Option<Quote>, Fault> {
     let found = row::Entity::find_by_id(quote_id.to_string())
-        .filter(in_scope(caller, row::Column::AccountId))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .one(tx)
         .await?;
     found.map(decode).transpose()
@@ -78,7 +81,7 @@ pub(crate) async fn lock(
     quote_id: QuoteId,
 ) -> Result<Option<Quote>, Fault> {
     let found = row::Entity::find_by_id(quote_id.to_string())
-        .filter(in_scope(caller, row::Column::AccountId))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .lock_exclusive()
         .one(tx)
         .await?;

@@ -1,18 +1,28 @@
 //! Refunds: one for each subject of an account.
 
-use licet_domain::{AccountId, Instant, Money, RefundId};
-use licet_runtime::{caller::Caller, database::Tx, fault::Fault, page::Page};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, RefundId},
+    money::Money,
+};
+use licet_runtime::{
+    caller::Caller,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{
+        count, count_column, from_json, in_scope, instant, instant_if, money, parsed, to_json,
+    },
+};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, Set,
 };
 
-use super::{
-    from_json, in_scope, instant, instant_if, money, on_page, parsed, signed, to_json, unsigned,
-};
 use crate::rules::{
     charge::Subject,
-    refund::{Refund, RefundDecision, RefundState},
+    listing::RefundFilter,
+    refund::{Refund, RefundDecision},
 };
 
 mod row {
@@ -56,7 +66,7 @@ pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Res
         account_id: Set(refund.account_id.to_string()),
         refund_id: Set(refund_id.to_string()),
         resource_id: Set(refund.subject.resource_id.clone()),
-        term_index: Set(signed("term_index", refund.subject.term_index)?),
+        term_index: Set(count_column("term_index", refund.subject.term_index)?),
         state: Set(decision.state.as_str().to_owned()),
         currency: Set(refund.creditable.currency().code().to_owned()),
         creditable_minor: Set(refund.creditable.minor()),
@@ -80,7 +90,7 @@ pub(crate) async fn find(
     refund_id: RefundId,
 ) -> Result<Option<Refund>, Fault> {
     let found = row::Entity::find_by_id(refund_id.to_string())
-        .filter(in_scope(caller, row::Column::AccountId))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .one(tx)
         .await?;
     found.map(decode).transpose()
@@ -97,7 +107,7 @@ pub(crate) async fn find_of_subject(
             Condition::all()
                 .add(row::Column::AccountId.eq(account_id.to_string()))
                 .add(row::Column::ResourceId.eq(subject.resource_id.as_str()))
-                .add(row::Column::TermIndex.eq(signed("term_index", subject.term_index)?)),
+                .add(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?)),
         )
         .one(tx)
         .await?;
@@ -108,23 +118,21 @@ pub(crate) async fn find_of_subject(
 pub(crate) async fn list(
     tx: &Tx,
     caller: &Caller,
-    account_id: Option<AccountId>,
-    resource_id: Option<&str>,
-    state: Option<RefundState>,
+    wanted: &RefundFilter,
     page: &Page,
 ) -> Result<Vec<Refund>, Fault> {
-    let mut filter = in_scope(caller, row::Column::AccountId).add(on_page(
-        page,
+    let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
+        &Order::Asc,
         row::Column::DecisionUs,
         row::Column::RefundId,
     )?);
-    if let Some(account_id) = account_id {
+    if let Some(account_id) = wanted.account_id {
         filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
     }
-    if let Some(resource_id) = resource_id {
+    if let Some(resource_id) = &wanted.resource_id {
         filter = filter.add(row::Column::ResourceId.eq(resource_id));
     }
-    if let Some(state) = state {
+    if let Some(state) = wanted.state {
         filter = filter.add(row::Column::State.eq(state.as_str()));
     }
     let rows = row::Entity::find()
@@ -146,7 +154,7 @@ fn decode(row: row::Model) -> Result<Refund, Fault> {
         account_id: parsed("account_id", &row.account_id)?,
         subject: Subject {
             resource_id: row.resource_id,
-            term_index: unsigned("term_index", row.term_index)?,
+            term_index: count("term_index", row.term_index)?,
         },
         decision: RefundDecision {
             state: parsed("state", &row.state)?,

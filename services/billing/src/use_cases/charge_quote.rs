@@ -1,7 +1,7 @@
 //! Turning a quote into a paid invoice. Nothing is computed here: the quote's lines are charged as
 //! they are (BL-1).
 
-use licet_domain::{Instant, InvoiceId, QuoteId};
+use licet_domain::{ids::InvoiceId, refusal::Refusal};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -11,6 +11,7 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
+    convert::invoice::Charge,
     rules::{
         account::Account,
         charge::{Invoice, Quote},
@@ -28,35 +29,36 @@ pub(crate) struct ChargeQuote<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// The quote.
-    pub(crate) quote_id: QuoteId,
-    /// The quote's pin, repeated.
-    pub(crate) pin: String,
-    /// What the quote's expiry is judged by (MD-6).
-    pub(crate) accepted: Instant,
+    /// What is to be charged.
+    pub(crate) charge: &'a Charge,
 }
 
 impl ChargeQuote<'_> {
     /// The invoice that the charge would make; nothing is written.
     pub(crate) async fn preview(&self, tx: &Tx) -> Result<Invoice, Fault> {
-        let quote = store::quotes::find(tx, &self.call.caller, self.quote_id).await?;
+        let quote = store::quotes::find(tx, &self.call.caller, self.charge.quote_id).await?;
         let invoice = self.draft(quote)?;
-        self.account_of(tx, &invoice)
-            .await?
-            .balance_without(invoice.total)?;
+        let account = store::accounts::find(tx, &self.call.caller, invoice.account_id).await?;
+        Self::check_funds(account, &invoice)?;
         Ok(invoice)
     }
 
     /// The invoice of a quote that can be charged, before it has an id and a number.
     fn draft(&self, quote: Option<Quote>) -> Result<Invoice, Fault> {
-        let quote = quote.ok_or_else(|| not_found("quote", self.quote_id))?;
-        quote.check_charge(&self.pin, self.accepted)?;
-        Ok(Invoice::from_quote(&quote, self.quote_id, self.call.now))
+        let quote = quote.ok_or_else(|| not_found("quote", self.charge.quote_id))?;
+        quote.check_charge(&self.charge.pin, self.charge.accepted)?;
+        Ok(Invoice::from_quote(
+            &quote,
+            self.charge.quote_id,
+            self.call.now,
+        ))
     }
 
-    async fn account_of(&self, tx: &Tx, invoice: &Invoice) -> Result<Account, Fault> {
-        let account = store::accounts::find(tx, &self.call.caller, invoice.account_id).await?;
-        Ok(account.ok_or_else(|| not_found("account", invoice.account_id))?)
+    fn check_funds(account: Option<Account>, invoice: &Invoice) -> Result<(), Refusal> {
+        account
+            .ok_or_else(|| not_found("account", invoice.account_id))?
+            .balance_without(invoice.total)
+            .map(drop)
     }
 
     /// Takes the total off the balance, and books the sale and its payment.
@@ -66,8 +68,12 @@ impl ChargeQuote<'_> {
             return Ok(());
         }
         if !store::accounts::debit(tx, account_id, total).await? {
-            self.account_of(tx, invoice).await?.balance_without(total)?;
-            return Err(Fault::internal("a charge that is covered was not debited"));
+            // A deposit may have come in since: what the locked balance covers can be taken.
+            let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+            Self::check_funds(account, invoice)?;
+            if !store::accounts::debit(tx, account_id, total).await? {
+                return Err(Fault::internal("a charge that is covered was not debited"));
+            }
         }
         let book = |entry: Entry| {
             LedgerEntry::book(
@@ -88,11 +94,11 @@ impl Work for ChargeQuote<'_> {
     type Answer = Invoice;
 
     async fn run(&self, tx: &Tx) -> Result<Invoice, Fault> {
-        let quote = store::quotes::lock(tx, &self.call.caller, self.quote_id).await?;
+        let quote = store::quotes::lock(tx, &self.call.caller, self.charge.quote_id).await?;
         let mut invoice = self.draft(quote)?;
         let invoice_id = InvoiceId::generate();
         self.pay(tx, &invoice, invoice_id).await?;
-        store::quotes::set_charged(tx, self.quote_id, invoice_id).await?;
+        store::quotes::set_charged(tx, self.charge.quote_id, invoice_id).await?;
         let number = store::numbers::take(tx, Series::Invoice, 1).await?;
         store::invoices::insert(tx, invoice_id, number, &invoice).await?;
         invoice.invoice_id = Some(invoice_id);
@@ -107,7 +113,7 @@ impl Work for ChargeQuote<'_> {
             outcome: format!("{} paid from the balance", invoice.total),
             data: json!({
                 "number": number,
-                "quote_id": self.quote_id,
+                "quote_id": self.charge.quote_id,
                 "total": invoice.total.value(),
                 "currency_code": invoice.total.currency().code(),
                 "resource_id": invoice.subject.as_ref().map(|subject| &subject.resource_id),

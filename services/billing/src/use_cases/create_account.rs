@@ -1,6 +1,6 @@
 //! Opening an account.
 
-use licet_domain::{AccountId, Currency, Money};
+use licet_domain::{ids::AccountId, money::Money};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 use serde_json::json;
 
-use crate::{rules::account::Account, store};
+use crate::{convert::account::Opening, rules::account::Account, store};
 
 /// Opens a prepaid account with nothing on it.
 pub(crate) struct CreateAccount<'a> {
@@ -17,20 +17,22 @@ pub(crate) struct CreateAccount<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// For people.
-    pub(crate) display_name: String,
-    /// For good (M-4).
-    pub(crate) currency: Currency,
+    /// The account as it is wanted.
+    pub(crate) opening: &'a Opening,
 }
 
 impl Work for CreateAccount<'_> {
     type Answer = Account;
 
     async fn run(&self, tx: &Tx) -> Result<Account, Fault> {
+        let Opening {
+            display_name,
+            currency,
+        } = self.opening;
         let account = Account {
             account_id: AccountId::generate(),
-            display_name: self.display_name.clone(),
-            balance: Money::zero(self.currency),
+            display_name: display_name.clone(),
+            balance: Money::zero(*currency),
             created: self.call.now,
         };
         store::accounts::insert(tx, &account).await?;
@@ -41,10 +43,10 @@ impl Work for CreateAccount<'_> {
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
             why: "M-4".to_owned(),
-            outcome: format!("kept in {}", self.currency.code()),
+            outcome: format!("kept in {}", currency.code()),
             data: json!({
                 "display_name": account.display_name,
-                "currency_code": self.currency.code(),
+                "currency_code": currency.code(),
             }),
         };
         outbox::emit(tx, event).await?;

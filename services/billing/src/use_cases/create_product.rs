@@ -1,6 +1,5 @@
 //! Adding a product in its version 1.
 
-use licet_domain::{Instant, ProductId};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -10,9 +9,10 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
+    convert::product::Offering,
     rules::{
         already_exists,
-        catalog::{self, Product, ProductVersion},
+        catalog::{self, ProductVersion},
     },
     store,
 };
@@ -25,32 +25,33 @@ pub(crate) struct CreateProduct<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// The id chosen for it.
-    pub(crate) product_id: ProductId,
-    /// What version 1 says.
-    pub(crate) product: Product,
-    /// From when on it is sold.
-    pub(crate) effective: Instant,
+    /// What version 1 says, and from when on.
+    pub(crate) offering: &'a Offering,
 }
 
 impl Work for CreateProduct<'_> {
     type Answer = ProductVersion;
 
     async fn run(&self, tx: &Tx) -> Result<ProductVersion, Fault> {
-        catalog::check_effective(self.effective, self.call.now)?;
+        let Offering {
+            product_id,
+            product,
+            effective,
+        } = self.offering;
+        catalog::check_effective(*effective, self.call.now)?;
         let version = ProductVersion {
-            product_id: self.product_id.clone(),
+            product_id: product_id.clone(),
             version: 1,
-            effective: self.effective,
+            effective: *effective,
             recorded: self.call.now,
-            product: self.product.clone(),
+            product: product.clone(),
         };
         if !store::catalog::insert_product(tx, &version).await? {
-            return Err(already_exists("product", self.product_id.as_str()).into());
+            return Err(already_exists("product", product_id.as_str()).into());
         }
         let event = Event {
             kind: "licet.billing.product.created.v1",
-            resource_id: self.product_id.as_str().to_owned(),
+            resource_id: product_id.as_str().to_owned(),
             account_id: None,
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
@@ -58,7 +59,7 @@ impl Work for CreateProduct<'_> {
             outcome: "version 1".to_owned(),
             data: json!({
                 "version": 1,
-                "effective_time": self.effective,
+                "effective_time": effective,
                 "product": version.product,
             }),
         };

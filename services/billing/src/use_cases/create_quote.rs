@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use licet_domain::{AccountId, Currency, Instant, ProductId, QuoteId};
+use licet_domain::{
+    ids::{ProductId, QuoteId},
+    money::Currency,
+};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -12,11 +15,12 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
+    convert::quote::Inquiry,
     rules::{
         catalog::ProductVersion,
-        charge::{Quote, Subject},
+        charge::Quote,
         not_found,
-        prices::{PriceList, TermPrices},
+        prices::{ListedPrices, PriceList},
         quote::{self, Item, ItemFacts},
     },
     store,
@@ -30,38 +34,29 @@ pub(crate) struct CreateQuote<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// The account to be charged.
-    pub(crate) account_id: AccountId,
-    /// What to price, at least one.
-    pub(crate) items: Vec<Item>,
-    /// The instant as of which to decide.
-    pub(crate) decision: Instant,
-    /// What a charge must repeat.
-    pub(crate) pin: String,
-    /// What it is about.
-    pub(crate) subject: Option<Subject>,
-    /// Until when it holds.
-    pub(crate) expires: Instant,
+    /// What is to be priced, and for how long it holds.
+    pub(crate) inquiry: &'a Inquiry,
 }
 
 impl CreateQuote<'_> {
     /// The quote as it would be kept; nothing is written.
     pub(crate) async fn preview(&self, tx: &Tx) -> Result<Quote, Fault> {
-        let account = store::accounts::find(tx, &self.call.caller, self.account_id)
+        let inquiry = self.inquiry;
+        let account = store::accounts::find(tx, &self.call.caller, inquiry.account_id)
             .await?
-            .ok_or_else(|| not_found("account", self.account_id))?;
-        let facts = load_facts(tx, &self.items, account.currency()).await?;
-        let priced: Vec<(Item, ItemFacts)> = self.items.iter().cloned().zip(facts).collect();
+            .ok_or_else(|| not_found("account", inquiry.account_id))?;
+        let facts = load_facts(tx, &inquiry.items, account.currency()).await?;
+        let priced: Vec<(Item, ItemFacts)> = inquiry.items.iter().cloned().zip(facts).collect();
         let computed = quote::compute(&priced, account.currency())?;
         Ok(Quote {
             quote_id: None,
-            account_id: self.account_id,
-            pin: self.pin.clone(),
-            subject: self.subject.clone(),
+            account_id: inquiry.account_id,
+            pin: inquiry.pin.clone(),
+            subject: inquiry.subject.clone(),
             lines: computed.lines,
             total: computed.total,
-            decision: self.decision,
-            expires: self.expires,
+            decision: inquiry.decision,
+            expires: inquiry.expires,
             invoice_id: None,
         })
     }
@@ -80,7 +75,7 @@ impl Work for CreateQuote<'_> {
         let event = Event {
             kind: "licet.billing.quote.created.v1",
             resource_id: quote_id.to_string(),
-            account_id: Some(self.account_id),
+            account_id: Some(quote.account_id),
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
             why: "BL-1".to_owned(),
@@ -89,8 +84,8 @@ impl Work for CreateQuote<'_> {
                 "total": quote.total.value(),
                 "currency_code": quote.total.currency().code(),
                 "expire_time": quote.expires,
-                "resource_id": self.subject.as_ref().map(|subject| &subject.resource_id),
-                "term_index": self.subject.as_ref().map(|subject| subject.term_index),
+                "resource_id": quote.subject.as_ref().map(|subject| &subject.resource_id),
+                "term_index": quote.subject.as_ref().map(|subject| subject.term_index),
             }),
         };
         outbox::emit(tx, event).await?;
@@ -141,15 +136,19 @@ fn find_version<'a>(item: &Item, versions: &'a [ProductVersion]) -> Option<&'a P
 }
 
 /// The prices of the item's term in the list in force at its price time (MD-8).
-fn find_prices(item: &Item, lists: &[PriceList]) -> Option<TermPrices> {
+fn find_prices(item: &Item, lists: &[PriceList]) -> Option<ListedPrices> {
     let list = lists
         .iter()
         .filter(|list| list.product_id == item.product_id && list.effective <= item.price_time)
         .max_by_key(|list| list.effective)?;
-    list.prices
+    let prices = list
+        .prices
         .iter()
-        .find(|prices| prices.months == item.term.months())
-        .cloned()
+        .find(|prices| prices.months == item.term.months())?;
+    Some(ListedPrices {
+        effective: list.effective,
+        prices: prices.clone(),
+    })
 }
 
 fn describe(item: &Item) -> String {

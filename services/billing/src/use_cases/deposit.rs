@@ -1,6 +1,5 @@
 //! Booking money received from a customer.
 
-use licet_domain::{AccountId, Money};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -10,8 +9,9 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
+    convert::account::Receipt,
     rules::{
-        ledger::{Cause, Entry, LedgerEntry},
+        ledger::{Cause, Deposited, Entry, LedgerEntry},
         not_found, sum_refused,
     },
     store,
@@ -25,44 +25,29 @@ pub(crate) struct Deposit<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// The account.
-    pub(crate) account_id: AccountId,
-    /// More than nothing.
-    pub(crate) amount: Money,
-    /// What the payment is known by.
-    pub(crate) reference: String,
-}
-
-/// A deposit as it was booked.
-pub(crate) struct Deposited {
-    /// The entry.
-    pub(crate) entry: LedgerEntry,
-    /// The balance after it.
-    pub(crate) balance: Money,
+    /// What was received.
+    pub(crate) receipt: &'a Receipt,
 }
 
 impl Work for Deposit<'_> {
     type Answer = Deposited;
 
     async fn run(&self, tx: &Tx) -> Result<Deposited, Fault> {
-        let (account_id, amount) = (self.account_id, self.amount);
-        let find = || store::accounts::find(tx, &self.call.caller, account_id);
-        let account = find()
+        let Receipt {
+            account_id,
+            amount,
+            ref reference,
+        } = *self.receipt;
+        let balance = store::accounts::lock(tx, &self.call.caller, account_id)
             .await?
-            .ok_or_else(|| not_found("account", account_id))?;
-        account.balance_with(amount)?;
-        let credited = store::accounts::credit(tx, account_id, amount).await?;
-        // Read again under the row's lock: a rival may have moved the balance in between.
-        let account = find()
-            .await?
-            .ok_or_else(|| not_found("account", account_id))?;
-        if !credited {
-            account.balance_with(amount)?;
+            .ok_or_else(|| not_found("account", account_id))?
+            .balance_with(amount)?;
+        if !store::accounts::credit(tx, account_id, amount).await? {
             return Err(Fault::internal("a deposit that fits was not credited"));
         }
         let entry =
             Entry::deposit(amount).map_err(|error| sum_refused(amount.currency(), &error))?;
-        let cause = Cause::Deposit(self.reference.clone());
+        let cause = Cause::Deposit(reference.clone());
         let entry = LedgerEntry::book(account_id, &entry, cause, self.call.now);
         let entries = std::slice::from_ref(&entry);
         store::ledger::insert(tx, amount.currency(), entries).await?;
@@ -73,19 +58,16 @@ impl Work for Deposit<'_> {
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
             why: "BL-5".to_owned(),
-            outcome: format!("{amount} received, the balance is {}", account.balance),
+            outcome: format!("{amount} received, the balance is {balance}"),
             data: json!({
                 "entry_id": entry.entry_id,
                 "amount": amount.value(),
-                "balance": account.balance.value(),
+                "balance": balance.value(),
                 "currency_code": amount.currency().code(),
-                "reference": self.reference,
+                "reference": reference,
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(Deposited {
-            entry,
-            balance: account.balance,
-        })
+        Ok(Deposited { entry, balance })
     }
 }

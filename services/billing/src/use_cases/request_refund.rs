@@ -1,6 +1,10 @@
 //! Deciding the refund of a term, and making it (AL-4).
 
-use licet_domain::{AccountId, CreditNoteId, Instant, InvoiceId, Money, Reason, RefundId, Refusal};
+use licet_domain::{
+    ids::{CreditNoteId, InvoiceId, RefundId},
+    money::Money,
+    refusal::{Reason, Refusal},
+};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -10,6 +14,7 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
+    convert::refund::RefundWish,
     rules::{
         charge::{Invoice, Subject},
         credit::{self, CreditNote, LineCredit},
@@ -29,14 +34,8 @@ pub(crate) struct RequestRefund<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// The account.
-    pub(crate) account_id: AccountId,
     /// The term to refund.
-    pub(crate) subject: Subject,
-    /// The first issuance recorded in it; `None`: never issued.
-    pub(crate) first_issuance: Option<Instant>,
-    /// The instant as of which to decide.
-    pub(crate) decision: Instant,
+    pub(crate) wish: &'a RefundWish,
 }
 
 /// What can be credited of one invoice.
@@ -50,7 +49,8 @@ impl RequestRefund<'_> {
     /// The refund as it would be decided; nothing is written.
     pub(crate) async fn preview(&self, tx: &Tx) -> Result<Refund, Fault> {
         self.check_account(tx).await?;
-        let invoices = store::invoices::list_of_subject(tx, self.account_id, &self.subject).await?;
+        let invoices =
+            store::invoices::list_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
         let (mut refund, _) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
             RefundState::Refunded => refund.refunded = refund.creditable,
@@ -60,9 +60,9 @@ impl RequestRefund<'_> {
     }
 
     async fn check_account(&self, tx: &Tx) -> Result<(), Fault> {
-        match store::accounts::find(tx, &self.call.caller, self.account_id).await? {
+        match store::accounts::find(tx, &self.call.caller, self.wish.account_id).await? {
             Some(_) => Ok(()),
-            None => Err(not_found("account", self.account_id).into()),
+            None => Err(not_found("account", self.wish.account_id).into()),
         }
     }
 
@@ -76,7 +76,7 @@ impl RequestRefund<'_> {
             let Subject {
                 resource_id,
                 term_index,
-            } = &self.subject;
+            } = &self.wish.subject;
             let subject = format!("{resource_id}, term {term_index}");
             Refusal::new(
                 Reason::NotFound,
@@ -92,7 +92,8 @@ impl RequestRefund<'_> {
             .filter_map(Invoice::term_end)
             .max()
             .ok_or_else(nothing)?;
-        let earlier = store::refunds::find_of_subject(tx, self.account_id, &self.subject).await?;
+        let earlier =
+            store::refunds::find_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
         if let Some(earlier) = earlier {
             return Err(earlier.stands().into());
         }
@@ -100,7 +101,12 @@ impl RequestRefund<'_> {
             .await?
             .ok_or_else(|| Fault::internal("an invoice's product version is gone"))?;
         let policy = product.product.policy.refund();
-        let decision = refund::decide(policy, self.first_issuance, term_end, self.decision);
+        let decision = refund::decide(
+            policy,
+            self.wish.first_issuance,
+            term_end,
+            self.wish.decision,
+        );
         let zero = Money::zero(first.total.currency());
         let mut credits = Vec::with_capacity(invoices.len());
         let mut creditable = zero;
@@ -114,13 +120,13 @@ impl RequestRefund<'_> {
         credits.retain(|credit| !credit.total.is_zero());
         let refund = Refund {
             refund_id: None,
-            account_id: self.account_id,
-            subject: self.subject.clone(),
+            account_id: self.wish.account_id,
+            subject: self.wish.subject.clone(),
             decision,
             creditable,
             refunded: zero,
-            first_issuance: self.first_issuance,
-            decided: self.decision,
+            first_issuance: self.wish.first_issuance,
+            decided: self.wish.decision,
             credit_note_ids: Vec::new(),
         };
         Ok((refund, credits))
@@ -140,11 +146,15 @@ impl RequestRefund<'_> {
         let total = refund.refunded;
         let invoice_ids: Vec<InvoiceId> = credits.iter().map(|credit| credit.invoice_id).collect();
         store::invoices::credit_whole(tx, &invoice_ids).await?;
-        if !store::accounts::credit(tx, self.account_id, total).await? {
-            let account = store::accounts::find(tx, &self.call.caller, self.account_id).await?;
-            let account = account.ok_or_else(|| not_found("account", self.account_id))?;
+        if !store::accounts::credit(tx, self.wish.account_id, total).await? {
+            // A charge may have made room since: what fits the locked balance can be added.
+            let account =
+                store::accounts::lock(tx, &self.call.caller, self.wish.account_id).await?;
+            let account = account.ok_or_else(|| not_found("account", self.wish.account_id))?;
             account.balance_with(total)?;
-            return Err(Fault::internal("a refund that fits was not credited"));
+            if !store::accounts::credit(tx, self.wish.account_id, total).await? {
+                return Err(Fault::internal("a refund that fits was not credited"));
+            }
         }
         let first = store::numbers::take(tx, Series::CreditNote, credits.len()).await?;
         let mut notes = Vec::with_capacity(credits.len());
@@ -155,7 +165,7 @@ impl RequestRefund<'_> {
                 .map_err(|error| sum_refused(total.currency(), &error))?;
             let cause = Cause::CreditNote(note.credit_note_id);
             entries.push(LedgerEntry::book(
-                self.account_id,
+                self.wish.account_id,
                 &entry,
                 cause,
                 self.call.now,
@@ -172,11 +182,11 @@ impl RequestRefund<'_> {
         CreditNote {
             credit_note_id: CreditNoteId::generate(),
             number,
-            account_id: self.account_id,
+            account_id: self.wish.account_id,
             invoice_id: credit.invoice_id,
             lines: credit.lines,
             total: credit.total,
-            reason: format!("Refund of {}, AL-4", self.subject.resource_id),
+            reason: format!("Refund of {}, AL-4", self.wish.subject.resource_id),
             issued: self.call.now,
         }
     }
@@ -187,7 +197,8 @@ impl Work for RequestRefund<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Refund, Fault> {
         self.check_account(tx).await?;
-        let invoices = store::invoices::lock_of_subject(tx, self.account_id, &self.subject).await?;
+        let invoices =
+            store::invoices::lock_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
         let (mut refund, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
             RefundState::Refunded => self.credit(tx, &mut refund, credits).await?,
@@ -203,14 +214,14 @@ impl Work for RequestRefund<'_> {
         let event = Event {
             kind: "licet.billing.refund.decided.v1",
             resource_id: refund_id.to_string(),
-            account_id: Some(self.account_id),
+            account_id: Some(self.wish.account_id),
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
             why: format!("AL-4: {}", refund.decision.explanation),
             outcome: refund.decision.state.as_str().to_owned(),
             data: json!({
-                "resource_id": self.subject.resource_id,
-                "term_index": self.subject.term_index,
+                "resource_id": self.wish.subject.resource_id,
+                "term_index": self.wish.subject.term_index,
                 "creditable": refund.creditable.value(),
                 "refunded": refund.refunded.value(),
                 "currency_code": refund.creditable.currency().code(),

@@ -26,7 +26,7 @@ pub(crate) struct SetPrices<'a> {
     /// The attempt's id.
     pub(crate) request_id: &'a str,
     /// The list.
-    pub(crate) list: PriceList,
+    pub(crate) list: &'a PriceList,
 }
 
 impl Work for SetPrices<'_> {
@@ -37,13 +37,13 @@ impl Work for SetPrices<'_> {
             product_id,
             currency,
             ..
-        } = &self.list;
+        } = self.list;
         let newest = store::catalog::lock_newest(tx, product_id)
             .await?
             .ok_or_else(|| not_found("product", product_id.as_str()))?;
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
-        prices::check_prices(&newest, newest_list, &self.list, self.call.now)?;
-        store::catalog::insert_list(tx, &self.list).await?;
+        prices::check_prices(&newest, newest_list, self.list, self.call.now)?;
+        store::catalog::insert_list(tx, self.list).await?;
         let terms: Vec<u32> = self
             .list
             .prices

@@ -1,6 +1,5 @@
 //! Adding a version of a product.
 
-use licet_domain::{Instant, ProductId};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -10,8 +9,9 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
+    convert::product::Offering,
     rules::{
-        catalog::{self, Product, ProductVersion},
+        catalog::{self, ProductVersion},
         not_found,
     },
     store,
@@ -25,33 +25,34 @@ pub(crate) struct UpdateProduct<'a> {
     pub(crate) call: &'a Call,
     /// The attempt's id.
     pub(crate) request_id: &'a str,
-    /// The product.
-    pub(crate) product_id: ProductId,
-    /// What the new version says.
-    pub(crate) product: Product,
-    /// From when on it is sold.
-    pub(crate) effective: Instant,
+    /// What the new version says, and from when on.
+    pub(crate) offering: &'a Offering,
 }
 
 impl Work for UpdateProduct<'_> {
     type Answer = ProductVersion;
 
     async fn run(&self, tx: &Tx) -> Result<ProductVersion, Fault> {
-        let newest = store::catalog::lock_newest(tx, &self.product_id)
+        let Offering {
+            product_id,
+            product,
+            effective,
+        } = self.offering;
+        let newest = store::catalog::lock_newest(tx, product_id)
             .await?
-            .ok_or_else(|| not_found("product", self.product_id.as_str()))?;
-        catalog::check_update(&newest, &self.product, self.effective, self.call.now)?;
+            .ok_or_else(|| not_found("product", product_id.as_str()))?;
+        catalog::check_update(&newest, product, *effective, self.call.now)?;
         let version = ProductVersion {
-            product_id: self.product_id.clone(),
+            product_id: product_id.clone(),
             version: newest.version + 1,
-            effective: self.effective,
+            effective: *effective,
             recorded: self.call.now,
-            product: self.product.clone(),
+            product: product.clone(),
         };
         store::catalog::insert_version(tx, &version).await?;
         let event = Event {
             kind: "licet.billing.product.updated.v1",
-            resource_id: self.product_id.as_str().to_owned(),
+            resource_id: product_id.as_str().to_owned(),
             account_id: None,
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
@@ -59,7 +60,7 @@ impl Work for UpdateProduct<'_> {
             outcome: format!("version {}", version.version),
             data: json!({
                 "version": version.version,
-                "effective_time": self.effective,
+                "effective_time": effective,
                 "product": version.product,
             }),
         };

@@ -5,6 +5,7 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, OrderId, QuoteId},
     money::Money,
+    refusal::{Reason, Refusal},
 };
 use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_time};
 
@@ -186,6 +187,45 @@ pub(crate) fn refund_question(
     }
 }
 
+/// The refund that a refusal says was asked for before.
+pub(crate) fn asked_before(refusal: &Refusal) -> Option<String> {
+    said_by(refusal, Reason::RefundAlreadyRequested, "refund_id")
+}
+
+/// The invoice that a refusal says its quote became.
+pub(crate) fn spent_on(refusal: &Refusal) -> Option<String> {
+    said_by(refusal, Reason::QuoteSpent, "invoice_id")
+}
+
+fn said_by(refusal: &Refusal, reason: Reason, key: &str) -> Option<String> {
+    let value = refusal
+        .metadata
+        .get(key)
+        .filter(|_| refusal.reason == reason);
+    value.filter(|value| !value.is_empty()).cloned()
+}
+
+/// What stands for the refund that Billing refused to decide: a person has to look at it. It
+/// has no id and holds nothing, because Billing has none of it.
+pub(crate) fn refund_to_review(
+    order: &Order,
+    question: &billing::RequestRefundRequest,
+    refusal: &Refusal,
+) -> billing::Refund {
+    let sold = order.term.sold.as_ref();
+    billing::Refund {
+        account_id: question.account_id.clone(),
+        subject: question.subject.clone(),
+        state: billing::RefundState::PendingReview.into(),
+        refunded: sold.map(|sold| encode_money(Money::zero(sold.currency))),
+        rule_id: "X-3".to_owned(),
+        explanation: refusal.message.clone(),
+        first_issuance_time: question.first_issuance_time,
+        decision_time: question.decision_time,
+        ..billing::Refund::default()
+    }
+}
+
 /// The answer to a change that the slots already paid for cover (MD-2). Billing is not asked, so
 /// it has no id; its one line says why nothing is charged.
 pub(crate) fn free_quote(
@@ -233,6 +273,18 @@ pub(crate) fn total(quote: &billing::Quote) -> Result<Money, String> {
     amount(quote.total.as_ref())
 }
 
+/// Since when the newest of the prices that a quote was computed with is in force (BL-8); none for
+/// a quote whose lines do not say.
+pub(crate) fn price_time(quote: &billing::Quote) -> Result<Option<Instant>, String> {
+    let times = quote
+        .lines
+        .iter()
+        .filter_map(|line| line.price_effective_time);
+    let times: Result<Vec<_>, _> = times.map(|time| decode_time(&time)).collect();
+    let times = times.map_err(|error| broken("price_effective_time", error))?;
+    Ok(times.into_iter().max())
+}
+
 /// A quote's id and until when it can be accepted.
 pub(crate) fn quote_identity(quote: &billing::Quote) -> Result<(QuoteId, Instant), String> {
     let id = quote
@@ -266,5 +318,55 @@ pub(crate) fn charged(quote: &billing::Quote, invoice: &billing::Invoice) -> bil
         state: billing::QuoteState::Charged.into(),
         invoice_id: invoice.invoice_id.clone(),
         ..quote.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::samples::{instant, order};
+
+    fn quote(times: &[Option<&str>]) -> billing::Quote {
+        let line = |time: &Option<&str>| billing::Line {
+            price_effective_time: time.map(|time| encode_time(instant(time))),
+            ..billing::Line::default()
+        };
+        billing::Quote {
+            lines: times.iter().map(line).collect(),
+            ..billing::Quote::default()
+        }
+    }
+
+    #[test]
+    fn bl_8_the_newest_list_of_a_quote_is_pinned() {
+        let (old, new) = ("2025-01-01T00:00:00Z", "2025-06-01T00:00:00Z");
+        let found = price_time(&quote(&[Some(old), Some(new), None]));
+        assert_eq!(found, Ok(Some(instant(new))));
+        assert_eq!(price_time(&quote(&[None])), Ok(None));
+    }
+
+    #[test]
+    fn x_2_a_refusal_names_what_was_done_before() {
+        let spent = Refusal::new(Reason::QuoteSpent, "charged already").with("invoice_id", "inv_1");
+        assert_eq!(spent_on(&spent).as_deref(), Some("inv_1"));
+        assert_eq!(asked_before(&spent), None);
+        let asked =
+            Refusal::new(Reason::RefundAlreadyRequested, "asked for").with("refund_id", "rfd_1");
+        assert_eq!(asked_before(&asked).as_deref(), Some("rfd_1"));
+        let stale = Refusal::new(Reason::QuoteStale, "not this").with("invoice_id", "inv_1");
+        assert_eq!(spent_on(&stale), None);
+    }
+
+    #[test]
+    fn x_3_a_refused_refund_waits_for_a_review() {
+        let order = order(&["example.com"]);
+        let now = instant("2026-02-01T00:00:00Z");
+        let question = refund_question(&order, now, false);
+        let refusal = Refusal::new(Reason::NotFound, "nothing was invoiced");
+        let refund = refund_to_review(&order, &question, &refusal);
+        assert_eq!(refund.state(), billing::RefundState::PendingReview);
+        assert_eq!(refund.explanation, "nothing was invoiced");
+        assert_eq!((refund.refund_id.as_str(), refund.creditable), ("", None));
+        assert_eq!(refund.subject, question.subject);
     }
 }

@@ -1,9 +1,14 @@
 //! Recorded certificates.
 
 use licet_domain::ids::CertificateId;
-use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, filter_text, time_key},
+};
 
-use super::{filter_text, time_key};
+use super::name_bytes;
 use crate::{
     rules::{certificate::Certificate, listing::CertificateFilter},
     store,
@@ -19,7 +24,7 @@ pub(crate) async fn get(
     store::certificates::get(&tx, &call.caller.accounts, certificate_id).await
 }
 
-/// A page of certificates, newest first, and the next one's token.
+/// A page of certificates without their chains, newest first, and the next one's token.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,
@@ -36,5 +41,8 @@ pub(crate) async fn list(
     let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
     let rows = store::certificates::list(&tx, &call.caller.accounts, filter, &page).await?;
-    Ok(page.finish(rows, |found| time_key(found.record_time, found.id)))
+    let bytes =
+        |found: &Certificate| found.issuer.len() + found.subject.len() + name_bytes(&found.names);
+    let key = |found: &Certificate| time_key(found.record_time, found.id);
+    Ok(page.finish_sized(rows, bytes, key))
 }

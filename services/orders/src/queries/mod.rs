@@ -6,14 +6,9 @@ pub(crate) mod order_view;
 pub(crate) mod orders;
 pub(crate) mod servers;
 
-use licet_domain::clock::Instant;
+use licet_domain::san::San;
 
-/// The key of a row in a listing by time and id.
-fn time_key(time: Instant, id: impl std::fmt::Display) -> Vec<String> {
-    vec![time.as_micros().to_string(), id.to_string()]
-}
-
-/// The text of an optional filter, for page tokens.
-fn filter_text<T: std::fmt::Display>(value: Option<T>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
+/// About how many bytes some names take in an answer.
+fn name_bytes<'a>(names: impl IntoIterator<Item = &'a San>) -> usize {
+    names.into_iter().map(|name| name.value().len() + 3).sum()
 }

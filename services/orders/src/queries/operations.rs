@@ -1,19 +1,15 @@
 //! What is under way, and what ended.
 
-use licet_domain::{
-    ids::OperationId,
-    refusal::{Reason, Refusal},
-};
+use licet_domain::ids::OperationId;
 use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
     operation::{self, View},
-    page::Page,
+    page::{Page, filter_text},
 };
 
-use super::filter_text;
-use crate::convert::operation::OperationFilter;
+use crate::{convert::operation::OperationFilter, rules::not_found};
 
 /// The operation, or NOT_FOUND.
 pub(crate) async fn get(
@@ -23,15 +19,7 @@ pub(crate) async fn get(
 ) -> Result<View, Fault> {
     let tx = database.read().await?;
     let found = operation::find(&tx, &call.caller, operation_id).await?;
-    found.ok_or_else(|| {
-        Refusal::new(
-            Reason::NotFound,
-            format!("there is no operation {operation_id}"),
-        )
-        .with("resource", "operation")
-        .with("id", operation_id)
-        .into()
-    })
+    found.ok_or_else(|| not_found("operation", operation_id).into())
 }
 
 /// A page of operations, newest first, and the next one's token.

@@ -57,7 +57,7 @@ async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<O
             .iter()
             .rev()
             .filter(|found| found.order_id == view.order.id)
-            .find(|found| found.state(view.now) == CertificateState::Active)
+            .find(|found| found.standing.state(view.now) == CertificateState::Active)
             .map(|found| found.id);
         view
     });

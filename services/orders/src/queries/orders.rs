@@ -6,13 +6,17 @@ use licet_runtime::{
     database::{Database, Tx},
     fault::Fault,
     operation,
-    page::Page,
+    page::{Page, filter_text, time_key},
 };
 
-use super::{filter_text, order_view, time_key};
+use super::{name_bytes, order_view};
 use crate::{
     convert::order::OrderView,
-    rules::{listing::OrderFilter, order::Order, state},
+    rules::{
+        listing::OrderFilter,
+        not_found,
+        order::{Order, OrderState},
+    },
     store,
 };
 
@@ -28,7 +32,7 @@ pub(crate) async fn get(
 }
 
 /// The order that an operation works on, with the snapshot that it was seen in; none when the
-/// operation has ended since.
+/// operation has ended since, NOT_FOUND when it is not the caller's to see.
 pub(crate) async fn find_under_way(
     database: &Database,
     call: &Call,
@@ -36,9 +40,10 @@ pub(crate) async fn find_under_way(
 ) -> Result<Option<(Tx, OrderView)>, Fault> {
     let tx = database.read().await?;
     let running = operation::find(&tx, &call.caller, operation_id).await?;
-    let Some(running) = running.filter(|found| found.state == "RUNNING") else {
+    let running = running.ok_or_else(|| not_found("operation", operation_id))?;
+    if running.state != "RUNNING" {
         return Ok(None);
-    };
+    }
     let order_id = running.resource_id.parse().map_err(Fault::internal)?;
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
     let view = order_view::load(&tx, order, call.now).await?;
@@ -56,14 +61,24 @@ pub(crate) async fn list(
     let text = format!(
         "orders {} {} {}",
         filter_text(filter.account_id),
-        filter.state.map_or("", state::name),
+        filter.state.map_or("", OrderState::as_str),
         filter_text(filter.name.as_ref())
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
     let rows = store::orders::list(&tx, &call.caller.accounts, filter, &page).await?;
-    let (rows, next) = page.finish(rows, |order| time_key(order.create_time, order.id));
+    let (rows, next) =
+        page.finish_sized(rows, bytes, |order| time_key(order.create_time, order.id));
     Ok((order_view::load_all(&tx, rows, page.as_of).await?, next))
+}
+
+/// About how many bytes an order takes in an answer, apart from what every one has.
+fn bytes(order: &Order) -> usize {
+    let change = order.change.as_ref().map_or(0, |change| {
+        name_bytes(&change.names) + name_bytes(&change.added) + name_bytes(&change.removed)
+    });
+    let refund = order.refund.as_ref().map_or(0, Vec::len);
+    name_bytes(&order.names) + change + refund
 }
 
 /// A page of orders that wait for a certificate, longest waiting first, and the next one's token.
@@ -79,10 +94,13 @@ pub(crate) async fn list_pending(
     let tx = database.read().await?;
     let scope = &call.caller.accounts;
     let rows = store::orders::list_pending(&tx, scope, account_id, &page).await?;
-    Ok(page.finish(rows, |order| {
-        time_key(
-            order.issuance_pending_since.unwrap_or(order.create_time),
-            order.id,
-        )
-    }))
+    let bytes = |order: &Order| {
+        let request = order.signing_request.as_ref();
+        name_bytes(order.wanted_names()) + request.map_or(0, |request| request.pem.len())
+    };
+    let key = |order: &Order| {
+        let since = order.issuance_pending_since.unwrap_or(order.create_time);
+        time_key(since, order.id)
+    };
+    Ok(page.finish_sized(rows, bytes, key))
 }

@@ -1,9 +1,13 @@
 //! The servers of an order.
 
 use licet_domain::ids::OrderId;
-use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, time_key},
+};
 
-use super::time_key;
 use crate::{
     rules::servers::{Server, registered, server_limit},
     store,

@@ -4,7 +4,7 @@ use licet_contracts::orders::{v1 as orders, v1::order_service_server::OrderServi
 use licet_runtime::{
     caller::{Call, accept},
     database::{Database, Tx},
-    fault::Fault,
+    fault::{Fault, PassingReason},
     operation::{Ending, Operations},
     replay::{self, Accepted},
 };
@@ -59,6 +59,12 @@ impl OrderRpc {
                     let found = queries::orders::find_under_way(&self.database, call, id).await?;
                     if let Some((tx, view)) = found {
                         return Ok(Answer::Pending(tx, Box::new(view)));
+                    }
+                    if !call.deadline.elapsed().is_zero() {
+                        return Err(Fault::passing(
+                            PassingReason::DeadlineExceeded,
+                            format!("operation {id} did not end in time; ask again"),
+                        ));
                     }
                 }
             }

@@ -16,7 +16,7 @@ pub(crate) struct Certificate {
     pub(crate) id: CertificateId,
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
-    /// The chain as PEM, the certificate itself first.
+    /// The chain as PEM, the certificate itself first; empty in listings, which do not read it.
     pub(crate) chain_pem: String,
     pub(crate) fingerprint_sha256: [u8; 32],
     pub(crate) serial_hex: String,
@@ -54,6 +54,28 @@ pub(crate) enum CertificateState {
 }
 
 impl Certificate {
+    /// What the certificate counts as at `now`.
+    pub(crate) fn state(&self, now: Instant) -> CertificateState {
+        let standing = Standing {
+            not_after: self.not_after,
+            superseded_time: self.superseded_time,
+            revoke_time: self.revoke_time,
+            to_revoke: self.to_revoke,
+        };
+        standing.state(now)
+    }
+}
+
+/// The facts of a certificate that decide what it counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) not_after: Instant,
+    pub(crate) superseded_time: Option<Instant>,
+    pub(crate) revoke_time: Option<Instant>,
+    pub(crate) to_revoke: bool,
+}
+
+impl Standing {
     /// What the certificate counts as at `now`, from its instants alone: nothing has to run at
     /// those instants for the answer to be right.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {

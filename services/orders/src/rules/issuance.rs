@@ -69,11 +69,12 @@ pub(crate) fn expect_issuance(order: &Order, now: Instant) -> Result<(), Refusal
 }
 
 /// Holds a certificate against the order: exactly the wanted names, the order's common name, the
-/// key of the signing request where there is one, and dates within the limits (MD-9). Every
-/// difference is named.
+/// key of the signing request where there is one, and dates within the limits (MD-9), its own end
+/// still ahead of `now`. Every difference is named.
 pub(crate) fn check_certificate(
     order: &Order,
     certificate: &ParsedCertificate,
+    now: Instant,
 ) -> Result<(), Refusal> {
     let product = &order.sold()?.product;
     let mut objections = Objections::default();
@@ -85,6 +86,15 @@ pub(crate) fn check_certificate(
         mismatch(&mut objections, "public_key", description);
     }
     compare_dates(order, product, certificate, &mut objections);
+    // Recorded, it would end the wait for a certificate and leave none to install.
+    let active_until = certificate.active_until();
+    if active_until <= now {
+        mismatch(
+            &mut objections,
+            "not_after",
+            format!("the certificate was active until {active_until}, which is over at {now}"),
+        );
+    }
     objections.refuse_if_any()
 }
 
@@ -223,7 +233,7 @@ mod tests {
             "2026-01-01T00:00:00Z",
             "2026-06-01T00:00:00Z",
         );
-        assert!(check_certificate(&order, &good).is_ok());
+        assert!(check_certificate(&order, &good, order.create_time).is_ok());
 
         order.signing_request = Some(SigningRequest {
             pem: String::new(),
@@ -234,7 +244,7 @@ mod tests {
             "2026-01-01T00:00:00Z",
             "2027-01-31T00:00:00Z",
         );
-        let refusal = check_certificate(&order, &bad).unwrap_err();
+        let refusal = check_certificate(&order, &bad, order.create_time).unwrap_err();
         assert_eq!(
             subjects(&refusal),
             [
@@ -274,7 +284,7 @@ mod tests {
             "2026-06-01T00:00:00Z",
         );
         assert_eq!(
-            subjects(&check_certificate(&order, &old).unwrap_err()),
+            subjects(&check_certificate(&order, &old, order.create_time).unwrap_err()),
             ["a.example.com"]
         );
     }
@@ -306,12 +316,12 @@ mod tests {
             let last = TimeDelta::days(days) - TimeDelta::seconds(1);
             found.not_after = start.checked_add(last).unwrap();
             assert!(
-                check_certificate(&order, &found).is_ok(),
+                check_certificate(&order, &found, order.create_time).is_ok(),
                 "{not_before}: {days} days"
             );
             assert_eq!(longest_not_after(&order, start), Some(found.not_after));
             found.not_after = start.checked_add(TimeDelta::days(days)).unwrap();
-            let refusal = check_certificate(&order, &found).unwrap_err();
+            let refusal = check_certificate(&order, &found, order.create_time).unwrap_err();
             assert_eq!(
                 subjects(&refusal),
                 ["validity"],
@@ -324,7 +334,7 @@ mod tests {
             "2029-03-15T00:00:00Z",
             "2030-01-01T00:00:00Z",
         );
-        assert!(check_certificate(&order, &private).is_ok());
+        assert!(check_certificate(&order, &private, order.create_time).is_ok());
     }
 
     #[test]
@@ -335,18 +345,33 @@ mod tests {
             "2026-12-01T00:00:00Z",
             "2027-01-01T23:59:59Z",
         );
-        assert!(check_certificate(&order, &within).is_ok());
+        assert!(check_certificate(&order, &within, order.create_time).is_ok());
         let beyond = certificate(
             &["example.com"],
             "2026-12-01T00:00:00Z",
             "2027-01-02T00:00:00Z",
         );
         assert_eq!(
-            subjects(&check_certificate(&order, &beyond).unwrap_err()),
+            subjects(&check_certificate(&order, &beyond, order.create_time).unwrap_err()),
             ["not_after"]
         );
         let december = instant("2026-12-01T00:00:00Z");
         assert_eq!(longest_not_after(&order, december), Some(within.not_after));
+    }
+
+    #[test]
+    fn md_9_an_expired_certificate_is_not_recorded() {
+        let order = order(&["example.com"]);
+        let found = certificate(
+            &["example.com"],
+            "2026-01-01T00:00:00Z",
+            "2026-03-31T23:59:59Z",
+        );
+        let last = instant("2026-03-31T23:59:59.999999Z");
+        assert!(check_certificate(&order, &found, last).is_ok());
+        let over = instant("2026-04-01T00:00:00Z");
+        let refusal = check_certificate(&order, &found, over).unwrap_err();
+        assert_eq!(subjects(&refusal), ["not_after"]);
     }
 
     #[test]

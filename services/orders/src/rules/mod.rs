@@ -15,3 +15,12 @@ pub(crate) mod servers;
 pub(crate) mod slots;
 pub(crate) mod state;
 pub(crate) mod transitions;
+
+use licet_domain::refusal::{Reason, Refusal};
+
+/// NOT_FOUND: there is no such thing, or none that the caller sees.
+pub(crate) fn not_found(resource: &str, id: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
+        .with("resource", resource)
+        .with("id", id)
+}

@@ -10,6 +10,7 @@ use licet_domain::{
     refusal::{Reason, Refusal},
     san::San,
     term::Term,
+    worded,
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +83,8 @@ pub(crate) struct OrderTerm {
     /// 0 for the first term of an order.
     pub(crate) index: u32,
     pub(crate) term: Term,
-    /// Prices of this term are those in force then, whatever was set since (MD-8).
+    /// Prices of this term are those in force then, whatever was set since (MD-8): when the order
+    /// was accepted, and once it is charged since when the prices charged are in force (BL-8).
     pub(crate) price_time: Instant,
     pub(crate) additional_licenses: u32,
     /// When the first certificate of this term was recorded; the refund is counted from it (AL-4).
@@ -101,41 +103,44 @@ pub(crate) struct Sold {
     pub(crate) currency: Currency,
 }
 
-/// How far an order has come, as recorded. That it has ended is never recorded: time says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Progress {
-    /// Accepted; its charge is under way.
-    Pending,
-    /// Charged; no certificate recorded yet.
-    Paid,
-    /// At least one certificate recorded.
-    Issued,
-    /// Deleted by its customer.
-    Deleted,
+worded! {
+    /// How far an order has come, as recorded. That it has ended is never recorded: time says so.
+    pub(crate) enum Progress {
+        /// Accepted; its charge is under way.
+        Pending = "PENDING",
+        /// Charged; no certificate recorded yet.
+        Paid = "PAID",
+        /// At least one certificate recorded.
+        Issued = "ISSUED",
+        /// Deleted by its customer.
+        Deleted = "DELETED",
+    }
 }
 
-/// What an order's customer sees of it at one instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum OrderState {
-    /// Accepted; its charge is under way.
-    Pending,
-    /// Charged; waits for its first certificate.
-    Paid,
-    /// Has a certificate, and time left.
-    Issued,
-    /// Its last term is over.
-    Ended,
-    /// Deleted by its customer.
-    Deleted,
+worded! {
+    /// What an order's customer sees of it at one instant; the words are the contract's.
+    pub(crate) enum OrderState {
+        /// Accepted; its charge is under way.
+        Pending = "PENDING",
+        /// Charged; waits for its first certificate.
+        Paid = "PAID",
+        /// Has a certificate, and time left.
+        Issued = "ISSUED",
+        /// Its last term is over.
+        Ended = "ENDED",
+        /// Deleted by its customer.
+        Deleted = "DELETED",
+    }
 }
 
-/// Where a change of names stands (MD-7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChangeProgress {
-    /// Accepted; what it costs is being charged.
-    Charging,
-    /// Charged or free; the new certificate is awaited.
-    AwaitingIssuance,
+worded! {
+    /// Where a change of names stands (MD-7).
+    pub(crate) enum ChangeProgress {
+        /// Accepted; what it costs is being charged.
+        Charging = "CHARGING",
+        /// Charged or free; the new certificate is awaited.
+        AwaitingIssuance = "AWAITING_ISSUANCE",
+    }
 }
 
 /// A change of names that was accepted and is not in a certificate yet.
@@ -192,7 +197,7 @@ pub(crate) struct Order {
     /// When something was last decided about this order; time never runs back behind it (T-5).
     pub(crate) decision_time: Instant,
     pub(crate) delete_time: Option<Instant>,
-    /// The refund as Billing answered it on deletion, encoded; nothing here is decided by it.
+    /// The refund of the deletion as its customer sees it, encoded; nothing here is decided by it.
     pub(crate) refund: Option<Vec<u8>>,
 }
 

@@ -6,6 +6,7 @@ use licet_domain::{
     ids::{OrderId, ServerId},
     refusal::{Reason, Refusal},
     san::San,
+    worded,
 };
 
 use super::{
@@ -27,15 +28,16 @@ pub(crate) struct Server {
     pub(crate) register_time: Instant,
 }
 
-/// Whether a server may use the certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ServerState {
-    /// It may.
-    Registered,
-    /// Its owner took it off the order.
-    Unregistered,
-    /// Its order was deleted (AL-7).
-    Invalidated,
+worded! {
+    /// Whether a server may use the certificate.
+    pub(crate) enum ServerState {
+        /// It may.
+        Registered = "REGISTERED",
+        /// Its owner took it off the order.
+        Unregistered = "UNREGISTERED",
+        /// Its order was deleted (AL-7).
+        Invalidated = "INVALIDATED",
+    }
 }
 
 /// Those of an order's servers that use its certificate now.

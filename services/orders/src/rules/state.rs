@@ -42,7 +42,7 @@ pub(crate) fn permit(order: &Order, action: Action, now: Instant) -> Result<(), 
             format!(
                 "order {} is {} and has no certificate yet: register once one is recorded",
                 order.id,
-                name(state)
+                state.as_str()
             ),
         ),
         (OrderState::Pending, _) => (
@@ -67,7 +67,7 @@ pub(crate) fn permit(order: &Order, action: Action, now: Instant) -> Result<(), 
     };
     let mut refusal = Refusal::new(reason, message)
         .with("order_id", order.id)
-        .with("state", name(state));
+        .with("state", state.as_str());
     if state == OrderState::Ended {
         refusal = refusal.with("end_time", order.term.term.end());
     }
@@ -75,17 +75,6 @@ pub(crate) fn permit(order: &Order, action: Action, now: Instant) -> Result<(), 
         refusal = refusal.with("delete_time", delete_time);
     }
     Err(refusal)
-}
-
-/// The state's name in the contract.
-pub(crate) fn name(state: OrderState) -> &'static str {
-    match state {
-        OrderState::Pending => "PENDING",
-        OrderState::Paid => "PAID",
-        OrderState::Issued => "ISSUED",
-        OrderState::Ended => "ENDED",
-        OrderState::Deleted => "DELETED",
-    }
 }
 
 #[cfg(test)]

@@ -22,10 +22,13 @@ impl Order {
     }
 
     /// The order is charged and waits for its first certificate. Its term began when it was
-    /// accepted, however late the charge came through (T-4).
-    pub(crate) fn apply_sale(mut self, sold: Sold) -> Order {
+    /// accepted, however late the charge came through (T-4). `price_time` is since when the prices
+    /// that it was charged by are in force: looked up at that very instant they are the same ones
+    /// for ever, while a list set moments before the order may have come too late for it (BL-8).
+    pub(crate) fn apply_sale(mut self, sold: Sold, price_time: Option<Instant>) -> Order {
         let accepted = self.decision_time;
         self.term.sold = Some(sold);
+        self.term.price_time = price_time.unwrap_or(self.term.price_time);
         self.progress = Progress::Paid;
         self.issuance_pending_since = Some(accepted);
         self.moved(accepted)
@@ -109,9 +112,12 @@ impl Order {
         self.moved(now)
     }
 
-    /// The refund of a deleted order was decided; absent where Billing refused to decide it.
-    pub(crate) fn apply_refund(self, refund: Option<Vec<u8>>) -> Order {
-        Order { refund, ..self }
+    /// The refund of a deleted order was decided, or left to a review.
+    pub(crate) fn apply_refund(self, refund: Vec<u8>) -> Order {
+        Order {
+            refund: Some(refund),
+            ..self
+        }
     }
 
     /// Something was decided about the order that leaves it as it is (T-5).
@@ -188,6 +194,21 @@ mod tests {
                 .charge
                 .is_zero()
         );
+    }
+
+    #[test]
+    fn bl_8_a_term_keeps_the_prices_that_it_was_charged_by() {
+        let mut pending = order(&["example.com"]);
+        pending.progress = Progress::Pending;
+        let sold = pending.term.sold.take().unwrap();
+        let accepted = pending.term.price_time;
+        let since = instant("2025-12-01T00:00:00Z");
+        let paid = pending.clone().apply_sale(sold.clone(), Some(since));
+        assert_eq!(
+            (paid.progress, paid.term.price_time),
+            (Progress::Paid, since)
+        );
+        assert_eq!(pending.apply_sale(sold, None).term.price_time, accepted);
     }
 
     #[test]

@@ -6,23 +6,26 @@ use std::collections::BTreeSet;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, OrderId},
-    refusal::{Reason, Refusal},
     san::San,
 };
-use licet_runtime::{caller::AccountScope, database::Tx, fault::Fault, page::Page};
+use licet_runtime::{
+    caller::AccountScope,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{from_json, in_scope, instant, instant_if, parsed, to_json},
+};
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Iterable, Order,
+    QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::Expr,
 };
 
-use super::{
-    after_instant, digest, from_json, in_scope, instant, optional_instant, parsed, stored_name,
-    to_json,
-};
+use super::{digest, stored_name};
 use crate::rules::{
-    certificate::{Certificate, CertificateState},
+    certificate::{Certificate, CertificateState, Standing},
     listing::CertificateFilter,
+    not_found,
 };
 
 mod row {
@@ -78,12 +81,8 @@ pub(crate) async fn get(
     scope: &AccountScope,
     id: CertificateId,
 ) -> Result<Certificate, Fault> {
-    find(tx, scope, id).await?.ok_or_else(|| {
-        Refusal::new(Reason::NotFound, format!("there is no certificate {id}"))
-            .with("resource", "certificate")
-            .with("id", id)
-            .into()
-    })
+    let found = find(tx, scope, id).await?;
+    found.ok_or_else(|| not_found("certificate", id).into())
 }
 
 /// The very same certificate, if the account has it already.
@@ -101,9 +100,18 @@ pub(crate) async fn find_same(
         .transpose()
 }
 
-/// All certificates of an order, oldest first.
+/// The certificates without their chains, which are large and of use one at a time.
+fn without_chains() -> Select<Entity> {
+    let columns = Column::iter().filter(|column| !matches!(column, Column::ChainPem));
+    Entity::find()
+        .select_only()
+        .columns(columns)
+        .column_as(Expr::value(""), Column::ChainPem)
+}
+
+/// All certificates of an order without their chains, oldest first.
 pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificate>, Fault> {
-    let rows = Entity::find()
+    let rows = without_chains()
         .filter(Column::OrderId.eq(order_id.to_string()))
         .order_by_asc(Column::RecordUs)
         .order_by_asc(Column::CertificateId)
@@ -112,27 +120,57 @@ pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificat
     rows.into_iter().map(read).collect()
 }
 
+/// A certificate that was not replaced, as far as its order shows it.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) order_id: OrderId,
+    pub(crate) id: CertificateId,
+    pub(crate) standing: Standing,
+}
+
 /// The certificates of some orders that were not replaced, oldest first: one per order at most
 /// is there to be installed.
-pub(crate) async fn list_current(tx: &Tx, order_ids: &[String]) -> Result<Vec<Certificate>, Fault> {
-    let rows = Entity::find()
+pub(crate) async fn list_current(tx: &Tx, order_ids: &[String]) -> Result<Vec<Current>, Fault> {
+    let rows: Vec<(String, String, i64, Option<i64>, i64)> = Entity::find()
+        .select_only()
+        .columns([
+            Column::OrderId,
+            Column::CertificateId,
+            Column::NotAfterUs,
+            Column::RevokeUs,
+            Column::ToRevoke,
+        ])
         .filter(Column::OrderId.is_in(order_ids))
         .filter(Column::SupersededUs.is_null())
         .order_by_asc(Column::RecordUs)
         .order_by_asc(Column::CertificateId)
+        .into_tuple()
         .all(tx)
         .await?;
-    rows.into_iter().map(read).collect()
+    rows.into_iter()
+        .map(|(order_id, id, not_after_us, revoke_us, to_revoke)| {
+            Ok(Current {
+                order_id: parsed("order_id", &order_id)?,
+                id: parsed("certificate_id", &id)?,
+                standing: Standing {
+                    not_after: instant("not_after_us", not_after_us)?,
+                    superseded_time: None,
+                    revoke_time: instant_if("revoke_us", revoke_us)?,
+                    to_revoke: to_revoke != 0,
+                },
+            })
+        })
+        .collect()
 }
 
-/// The certificates of a page, newest first.
+/// The certificates of a page without their chains, newest first.
 pub(crate) async fn list(
     tx: &Tx,
     scope: &AccountScope,
     filter: &CertificateFilter,
     page: &Page,
 ) -> Result<Vec<Certificate>, Fault> {
-    let mut wanted = in_scope(scope, Column::AccountId)
+    let wanted = in_scope(scope, Column::AccountId)
         .add_option(
             filter
                 .account_id
@@ -140,17 +178,9 @@ pub(crate) async fn list(
         )
         .add_option(filter.order_id.map(|id| Column::OrderId.eq(id.to_string())))
         .add_option(filter.state.map(|state| in_state(state, page.as_of)));
-    if let Some((micros, id)) = after_instant(page.after.as_deref())? {
-        wanted = wanted.add(
-            Condition::any().add(Column::RecordUs.lt(micros)).add(
-                Condition::all()
-                    .add(Column::RecordUs.eq(micros))
-                    .add(Column::CertificateId.lt(id)),
-            ),
-        );
-    }
-    let rows = Entity::find()
+    let rows = without_chains()
         .filter(wanted)
+        .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)
         .limit(page.limit())
@@ -182,10 +212,16 @@ fn in_state(state: CertificateState, now: Instant) -> Condition {
     }
 }
 
-/// Writes a certificate.
+/// Writes a certificate. Where the same one is being recorded for another order of the account,
+/// this waits for that, and the work is run again to find it recorded.
 pub(crate) async fn insert(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
-    columns(found)?.into_active_model().insert(tx).await?;
-    Ok(())
+    match columns(found)?.into_active_model().insert(tx).await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Err(Fault::Contention(error)),
+            Some(_) | None => Err(error.into()),
+        },
+    }
 }
 
 /// Marks every certificate of an order as replaced at `now`, and as revoked from `revoke_time` on
@@ -239,7 +275,7 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
         subject: found.subject.clone(),
         common_name: found.common_name.value().to_owned(),
         key_type: found.key_type.clone(),
-        names_json: to_json(&found.names)?,
+        names_json: to_json("names_json", &found.names)?,
         not_before_us: found.not_before.as_micros(),
         not_after_us: found.not_after.as_micros(),
         record_us: found.record_time.as_micros(),
@@ -250,24 +286,24 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
 }
 
 fn read(row: Model) -> Result<Certificate, Fault> {
-    let names: BTreeSet<San> = from_json(&row.names_json)?;
+    let names: BTreeSet<San> = from_json("names_json", &row.names_json)?;
     Ok(Certificate {
-        id: parsed(&row.certificate_id)?,
-        account_id: parsed(&row.account_id)?,
-        order_id: parsed(&row.order_id)?,
+        id: parsed("certificate_id", &row.certificate_id)?,
+        account_id: parsed("account_id", &row.account_id)?,
+        order_id: parsed("order_id", &row.order_id)?,
         chain_pem: row.chain_pem,
-        fingerprint_sha256: digest(&row.fingerprint_sha256)?,
+        fingerprint_sha256: digest("fingerprint_sha256", &row.fingerprint_sha256)?,
         serial_hex: row.serial_hex,
         issuer: row.issuer,
         subject: row.subject,
-        common_name: stored_name(&row.common_name)?,
+        common_name: stored_name("common_name", &row.common_name)?,
         key_type: row.key_type,
         names,
-        not_before: instant(row.not_before_us)?,
-        not_after: instant(row.not_after_us)?,
-        record_time: instant(row.record_us)?,
-        superseded_time: optional_instant(row.superseded_us)?,
-        revoke_time: optional_instant(row.revoke_us)?,
+        not_before: instant("not_before_us", row.not_before_us)?,
+        not_after: instant("not_after_us", row.not_after_us)?,
+        record_time: instant("record_us", row.record_us)?,
+        superseded_time: instant_if("superseded_us", row.superseded_us)?,
+        revoke_time: instant_if("revoke_us", row.revoke_us)?,
         to_revoke: row.to_revoke != 0,
     })
 }

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::{
-    clock::Instant,
-    money::{Currency, Money},
-    san::San,
-    term::Term,
+use licet_domain::{clock::Instant, san::San, term::Term};
+use licet_runtime::{
+    fault::Fault,
+    stored::{count, from_json, instant, instant_if, money, parsed, parsed_if, to_json},
 };
-use licet_runtime::fault::Fault;
 
-use super::{
-    digest, from_json, instant, optional_instant, parsed, small, stored_name, to_json, words,
-};
+use super::{digest, stored_name};
 use crate::rules::{
     order::{ChangeCharge, DomainChange, Order, OrderTerm, SigningRequest},
     slots::Slots,
@@ -135,67 +131,75 @@ pub(super) fn read_order(
     let signing_request = match (row.csr_pem, row.csr_spki_sha256) {
         (Some(pem), Some(spki)) => Some(SigningRequest {
             pem,
-            spki_sha256: digest(&spki)?,
+            spki_sha256: digest("csr_spki_sha256", &spki)?,
         }),
         (_, _) => None,
     };
     Ok(Order {
-        id: parsed(&row.order_id)?,
-        account_id: parsed(&row.account_id)?,
-        progress: words::read_progress(&row.progress)?,
+        id: parsed("order_id", &row.order_id)?,
+        account_id: parsed("account_id", &row.account_id)?,
+        progress: parsed("progress", &row.progress)?,
         revision: u64::try_from(row.revision).map_err(Fault::internal)?,
-        common_name: stored_name(&row.common_name)?,
+        common_name: stored_name("common_name", &row.common_name)?,
         change: change
             .map(|change| read_change(change, &names))
             .transpose()?,
         names,
         server_software: row.server_software,
         signing_request,
-        product_id: parsed(&row.product_id)?,
+        product_id: parsed("product_id", &row.product_id)?,
         term: read_term(term)?,
-        issuance_pending_since: optional_instant(row.issuance_pending_us)?,
-        create_time: instant(row.create_us)?,
-        decision_time: instant(row.decision_us)?,
-        delete_time: optional_instant(row.delete_us)?,
+        issuance_pending_since: instant_if("issuance_pending_us", row.issuance_pending_us)?,
+        create_time: instant("create_us", row.create_us)?,
+        decision_time: instant("decision_us", row.decision_us)?,
+        delete_time: instant_if("delete_us", row.delete_us)?,
         refund: row.refund,
     })
 }
 
 fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
-    let anchor = instant(row.anchor_us)?;
-    let term = Term::new(anchor, small(row.first_month)?, small(row.months)?)
-        .ok_or_else(|| Fault::internal(format!("the stored term of {} is none", row.order_id)))?;
+    let anchor = instant("anchor_us", row.anchor_us)?;
+    let term = Term::new(
+        anchor,
+        count("first_month", row.first_month)?,
+        count("months", row.months)?,
+    )
+    .ok_or_else(|| Fault::internal(format!("the stored term of {} is none", row.order_id)))?;
     Ok(OrderTerm {
-        index: small(row.term_index)?,
+        index: count("term_index", row.term_index)?,
         term,
-        price_time: instant(row.price_us)?,
-        additional_licenses: small(row.additional_licenses)?,
-        first_issuance_time: optional_instant(row.first_issuance_us)?,
-        sold: row.sold_json.as_deref().map(from_json).transpose()?,
+        price_time: instant("price_us", row.price_us)?,
+        additional_licenses: count("additional_licenses", row.additional_licenses)?,
+        first_issuance_time: instant_if("first_issuance_us", row.first_issuance_us)?,
+        sold: row
+            .sold_json
+            .as_deref()
+            .map(|text| from_json("sold_json", text))
+            .transpose()?,
     })
 }
 
 fn read_change(row: change_row::Model, names: &BTreeSet<San>) -> Result<DomainChange, Fault> {
-    let added: BTreeSet<San> = from_json(&row.added_json)?;
-    let removed: BTreeSet<San> = from_json(&row.removed_json)?;
+    let added: BTreeSet<San> = from_json("added_json", &row.added_json)?;
+    let removed: BTreeSet<San> = from_json("removed_json", &row.removed_json)?;
     let charged = match (row.charged_minor, row.currency) {
         (Some(minor), Some(currency)) => Some(ChangeCharge {
-            invoice_id: row.invoice_id.as_deref().map(parsed).transpose()?,
-            total: Money::from_minor(parsed::<Currency>(&currency)?, minor),
+            invoice_id: parsed_if("invoice_id", row.invoice_id.as_deref())?,
+            total: money(&currency, minor)?,
         }),
         (_, _) => None,
     };
     Ok(DomainChange {
-        progress: words::read_change_progress(&row.progress)?,
+        progress: parsed("progress", &row.progress)?,
         names: changed_names(names, &added, &removed),
         added,
         removed,
         charge: Slots {
-            standard: small(row.charged_standard)?,
-            wildcard: small(row.charged_wildcard)?,
+            standard: count("charged_standard", row.charged_standard)?,
+            wildcard: count("charged_wildcard", row.charged_wildcard)?,
         },
-        accept_time: instant(row.accept_us)?,
-        operation_id: row.operation_id.as_deref().map(parsed).transpose()?,
+        accept_time: instant("accept_us", row.accept_us)?,
+        operation_id: parsed_if("operation_id", row.operation_id.as_deref())?,
         charged,
     })
 }
@@ -206,7 +210,7 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
         product_id: order.product_id.as_str().to_owned(),
-        progress: words::progress(order.progress).to_owned(),
+        progress: order.progress.as_str().to_owned(),
         revision: i64::try_from(order.revision).map_err(Fault::internal)?,
         common_name: order.common_name.value().to_owned(),
         server_software: order.server_software.clone(),
@@ -234,7 +238,11 @@ pub(super) fn term_columns(order: &Order) -> Result<term_row::Model, Fault> {
         price_us: term.price_time.as_micros(),
         additional_licenses: i64::from(term.additional_licenses),
         first_issuance_us: term.first_issuance_time.map(Instant::as_micros),
-        sold_json: term.sold.as_ref().map(to_json).transpose()?,
+        sold_json: term
+            .sold
+            .as_ref()
+            .map(|sold| to_json("sold_json", sold))
+            .transpose()?,
     })
 }
 
@@ -246,9 +254,9 @@ pub(super) fn change_columns(
     Ok(change_row::Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
-        progress: words::change_progress(change.progress).to_owned(),
-        added_json: to_json(&change.added)?,
-        removed_json: to_json(&change.removed)?,
+        progress: change.progress.as_str().to_owned(),
+        added_json: to_json("added_json", &change.added)?,
+        removed_json: to_json("removed_json", &change.removed)?,
         charged_standard: i64::from(change.charge.standard),
         charged_wildcard: i64::from(change.charge.wildcard),
         accept_us: change.accept_time.as_micros(),

@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OrderId},
-    refusal::{Reason, Refusal},
     san::San,
 };
-use licet_runtime::{caller::AccountScope, database::Tx, fault::Fault, page::Page};
+use licet_runtime::{
+    caller::AccountScope, database::Tx, fault::Fault, page::Page, stored::in_scope,
+};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set, sea_query::Query,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
+    Order::{Asc, Desc},
+    QueryFilter, QueryOrder, QuerySelect, Set,
+    sea_query::Query,
 };
 
 use super::{
-    after_instant, in_scope,
     order_rows::{
         change_columns, change_row, name_row, order_columns, order_row, read_order, term_columns,
         term_row,
@@ -25,7 +27,8 @@ use super::{
 };
 use crate::rules::{
     listing::OrderFilter,
-    order::{Order, OrderState},
+    not_found,
+    order::{ChangeProgress, Order, OrderState, Progress},
 };
 
 /// An order that the caller sees, read only. NOT_FOUND when there is none.
@@ -44,11 +47,7 @@ async fn load_one(tx: &Tx, scope: &AccountScope, id: OrderId, lock: bool) -> Res
     if lock {
         query = query.lock_exclusive();
     }
-    let row = query.one(tx).await?.ok_or_else(|| {
-        Refusal::new(Reason::NotFound, format!("there is no order {id}"))
-            .with("resource", "order")
-            .with("id", id)
-    })?;
+    let row = query.one(tx).await?.ok_or_else(|| not_found("order", id))?;
     let mut orders = assemble(tx, vec![row]).await?;
     orders
         .pop()
@@ -79,17 +78,9 @@ pub(crate) async fn list(
             .to_owned();
         wanted = wanted.add(Column::OrderId.in_subquery(of_name));
     }
-    if let Some((micros, id)) = after_instant(page.after.as_deref())? {
-        wanted = wanted.add(
-            Condition::any().add(Column::CreateUs.lt(micros)).add(
-                Condition::all()
-                    .add(Column::CreateUs.eq(micros))
-                    .add(Column::OrderId.lt(id)),
-            ),
-        );
-    }
     let rows = order_row::Entity::find()
         .filter(wanted)
+        .filter(page.rows_after(&Desc, Column::CreateUs, Column::OrderId)?)
         .order_by_desc(Column::CreateUs)
         .order_by_desc(Column::OrderId)
         .limit(page.limit())
@@ -103,21 +94,27 @@ fn in_state(state: OrderState, now: Instant) -> Condition {
     use order_row::Column;
     let running = || Column::EndUs.gt(now.as_micros());
     match state {
-        OrderState::Pending => Condition::all().add(Column::Progress.eq("PENDING")),
+        OrderState::Pending => {
+            Condition::all().add(Column::Progress.eq(Progress::Pending.as_str()))
+        }
         OrderState::Paid => Condition::all()
-            .add(Column::Progress.eq("PAID"))
+            .add(Column::Progress.eq(Progress::Paid.as_str()))
             .add(running()),
         OrderState::Issued => Condition::all()
-            .add(Column::Progress.eq("ISSUED"))
+            .add(Column::Progress.eq(Progress::Issued.as_str()))
             .add(running()),
         OrderState::Ended => Condition::all()
-            .add(Column::Progress.is_in(["PAID", "ISSUED"]))
+            .add(Column::Progress.is_in([Progress::Paid, Progress::Issued].map(Progress::as_str)))
             .add(Column::EndUs.lte(now.as_micros())),
-        OrderState::Deleted => Condition::all().add(Column::Progress.eq("DELETED")),
+        OrderState::Deleted => {
+            Condition::all().add(Column::Progress.eq(Progress::Deleted.as_str()))
+        }
     }
 }
 
-/// Orders that wait for a certificate, longest waiting first; an ended order waits no longer.
+/// Orders that wait for a certificate, longest waiting first; an ended order waits no longer. One
+/// whose change is being charged is left out: its names are about to change, and a certificate for
+/// the present ones would not be recorded meanwhile.
 pub(crate) async fn list_pending(
     tx: &Tx,
     scope: &AccountScope,
@@ -125,23 +122,19 @@ pub(crate) async fn list_pending(
     page: &Page,
 ) -> Result<Vec<Order>, Fault> {
     use order_row::Column;
-    let mut wanted = in_scope(scope, Column::AccountId)
+    let charging = Query::select()
+        .column(change_row::Column::OrderId)
+        .from(change_row::Entity)
+        .and_where(change_row::Column::Progress.eq(ChangeProgress::Charging.as_str()))
+        .to_owned();
+    let wanted = in_scope(scope, Column::AccountId)
         .add_option(account_id.map(|id| Column::AccountId.eq(id.to_string())))
         .add(Column::IssuancePendingUs.is_not_null())
-        .add(Column::EndUs.gt(page.as_of.as_micros()));
-    if let Some((micros, id)) = after_instant(page.after.as_deref())? {
-        wanted = wanted.add(
-            Condition::any()
-                .add(Column::IssuancePendingUs.gt(micros))
-                .add(
-                    Condition::all()
-                        .add(Column::IssuancePendingUs.eq(micros))
-                        .add(Column::OrderId.gt(id)),
-                ),
-        );
-    }
+        .add(Column::EndUs.gt(page.as_of.as_micros()))
+        .add(Column::OrderId.not_in_subquery(charging));
     let rows = order_row::Entity::find()
         .filter(wanted)
+        .filter(page.rows_after(&Asc, Column::IssuancePendingUs, Column::OrderId)?)
         .order_by_asc(Column::IssuancePendingUs)
         .order_by_asc(Column::OrderId)
         .limit(page.limit())
@@ -171,7 +164,7 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
         names
             .entry(name.order_id)
             .or_default()
-            .insert(stored_name(&name.name)?);
+            .insert(stored_name("name", &name.name)?);
     }
     let mut changes = BTreeMap::new();
     for change in change_row::Entity::find()

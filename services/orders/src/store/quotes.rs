@@ -5,11 +5,14 @@ use licet_domain::{
     clock::Instant,
     ids::{OrderId, QuoteId},
 };
-use licet_runtime::{database::Tx, fault::Fault};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    stored::{instant, parsed},
+};
 use row::{Column, Entity, Model};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use super::{instant, parsed};
 use crate::rules::order::Order;
 
 mod row {
@@ -88,9 +91,9 @@ pub(crate) async fn find(
         .await?;
     row.map(|row| {
         Ok(DomainQuote {
-            id: parsed(&row.quote_id)?,
+            id: parsed("quote_id", &row.quote_id)?,
             pin: row.pin,
-            expire_time: instant(row.expire_us)?,
+            expire_time: instant("expire_us", row.expire_us)?,
             encoded: row.quote,
         })
     })

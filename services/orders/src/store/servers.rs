@@ -1,18 +1,24 @@
 //! Servers registered on orders, those that left included.
 
-use licet_domain::{
-    ids::{AccountId, OrderId, ServerId},
-    refusal::{Reason, Refusal},
+use licet_domain::ids::{AccountId, OrderId, ServerId};
+use licet_runtime::{
+    caller::AccountScope,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{in_scope, instant, parsed},
 };
-use licet_runtime::{caller::AccountScope, database::Tx, fault::Fault, page::Page};
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
+    QuerySelect, Set,
 };
 
-use super::{after_instant, in_scope, instant, parsed, stored_name, words};
-use crate::rules::servers::{Server, ServerState};
+use super::stored_name;
+use crate::rules::{
+    not_found,
+    servers::{Server, ServerState},
+};
 
 mod row {
     //! A server that uses an order's certificate, or did.
@@ -45,11 +51,7 @@ pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<S
         .filter(in_scope(scope, Column::AccountId))
         .one(tx)
         .await?
-        .ok_or_else(|| {
-            Refusal::new(Reason::NotFound, format!("there is no server {id}"))
-                .with("resource", "server")
-                .with("id", id)
-        })?;
+        .ok_or_else(|| not_found("server", id))?;
     read(row)
 }
 
@@ -66,18 +68,9 @@ pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Server>, F
 
 /// The servers of a page of one order, oldest first.
 pub(crate) async fn list(tx: &Tx, order_id: OrderId, page: &Page) -> Result<Vec<Server>, Fault> {
-    let mut wanted = Condition::all().add(Column::OrderId.eq(order_id.to_string()));
-    if let Some((micros, id)) = after_instant(page.after.as_deref())? {
-        wanted = wanted.add(
-            Condition::any().add(Column::RegisterUs.gt(micros)).add(
-                Condition::all()
-                    .add(Column::RegisterUs.eq(micros))
-                    .add(Column::ServerId.gt(id)),
-            ),
-        );
-    }
     let rows = Entity::find()
-        .filter(wanted)
+        .filter(Column::OrderId.eq(order_id.to_string()))
+        .filter(page.rows_after(&Order::Asc, Column::RegisterUs, Column::ServerId)?)
         .order_by_asc(Column::RegisterUs)
         .order_by_asc(Column::ServerId)
         .limit(page.limit())
@@ -96,7 +89,7 @@ pub(crate) async fn insert(tx: &Tx, account_id: AccountId, server: &Server) -> R
         server_software: server.server_software.clone(),
         common_name: server.common_name.value().to_owned(),
         is_primary: i64::from(server.primary),
-        state: words::server_state(server.state).to_owned(),
+        state: server.state.as_str().to_owned(),
         register_us: server.register_time.as_micros(),
     }
     .into_active_model()
@@ -118,7 +111,7 @@ pub(crate) async fn invalidate(tx: &Tx, ids: &[ServerId]) -> Result<(), Fault> {
 async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), Fault> {
     Entity::update_many()
         .set(ActiveModel {
-            state: Set(words::server_state(state).to_owned()),
+            state: Set(state.as_str().to_owned()),
             ..Default::default()
         })
         .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
@@ -129,13 +122,13 @@ async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), 
 
 fn read(row: Model) -> Result<Server, Fault> {
     Ok(Server {
-        id: parsed(&row.server_id)?,
-        order_id: parsed(&row.order_id)?,
+        id: parsed("server_id", &row.server_id)?,
+        order_id: parsed("order_id", &row.order_id)?,
         host_name: row.host_name,
         server_software: row.server_software,
-        common_name: stored_name(&row.common_name)?,
+        common_name: stored_name("common_name", &row.common_name)?,
         primary: row.is_primary != 0,
-        state: words::read_server_state(&row.state)?,
-        register_time: instant(row.register_us)?,
+        state: parsed("state", &row.state)?,
+        register_time: instant("register_us", row.register_us)?,
     })
 }

@@ -124,7 +124,13 @@ pub(crate) async fn preview(
     };
     let question = convert::billing::refund_question(&view.order, now, true);
     // Nothing is kept at Billing under this id.
-    let refund = billing.request_refund(&question, Uuid::new_v4()).await?;
+    let refund = match billing.request_refund(&question, Uuid::new_v4()).await {
+        Ok(refund) => refund,
+        Err(PeerFault::Refused(refusal)) => {
+            convert::billing::refund_to_review(&view.order, &question, &refusal)
+        }
+        Err(fault) => return Err(fault.into()),
+    };
     encode_deletion(&view, &deletion, Some(refund))
 }
 
@@ -177,36 +183,34 @@ impl Deleting {
     }
 
     /// A refund that Billing refuses does not bring the order back: the deletion is done, and the
-    /// event asks finance to look at it.
+    /// order and its event show a refund that finance has to look at.
     pub(super) async fn apply(
         &self,
         tx: &Tx,
         now: Instant,
         outcome: &Result<Outcome, Refusal>,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        let (refund, said, data) = match outcome {
-            Ok(Outcome::Refunded(refund)) => (
-                Some(refund.as_ref().clone()),
-                refund.state().as_str_name().to_owned(),
-                serde_json::json!({
-                    "refund_id": refund.refund_id,
-                    "refunded": refund.refunded.as_ref().map(|money| &money.value),
-                    "currency": refund.refunded.as_ref().map(|money| &money.currency_code),
-                }),
-            ),
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let (refund, refused) = match outcome {
+            Ok(Outcome::Refunded(refund)) => (refund.as_ref().clone(), None),
             Ok(other) => return misplaced("refund", other),
             Err(refusal) => (
-                None,
-                format!("refund refused, review needed: {}", refusal.reason),
-                serde_json::json!({ "message": refusal.message }),
+                convert::billing::refund_to_review(&before, &self.question.0, refusal),
+                Some(refusal),
             ),
         };
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let encoded = refund.as_ref().map(Message::encode_to_vec);
-        let after = before.clone().apply_refund(encoded);
+        let outcome = refund.state().as_str_name();
+        let data = serde_json::json!({
+            "refund_id": refund.refund_id,
+            "refunded": refund.refunded.as_ref().map(|money| &money.value),
+            "currency": refund.refunded.as_ref().map(|money| &money.currency_code),
+            "refused_reason": refused.map(|refusal| refusal.reason.as_str()),
+            "refused_message": refused.map(|refusal| &refusal.message),
+        });
+        let after = before.clone().apply_refund(refund.encode_to_vec());
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
-        let response = encode_deletion(&view, &self.deletion, refund)?;
+        let response = encode_deletion(&view, &self.deletion, Some(refund))?;
         emit(
             tx,
             OrderEvent {
@@ -214,8 +218,8 @@ impl Deleting {
                 order: &view.order,
                 origin: &self.origin,
                 time: self.decision_time,
-                why: "AL-4",
-                outcome: &said,
+                why: if refused.is_some() { "X-3" } else { "AL-4" },
+                outcome,
                 data,
             },
         )

@@ -7,7 +7,7 @@ use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OrderId, ProductId},
-    refusal::{Reason, Refusal},
+    refusal::Refusal,
     san::San,
     term::Term,
 };
@@ -32,6 +32,7 @@ use crate::{
     peers::Billing,
     queries::order_view,
     rules::{
+        not_found,
         order::{self, Order, OrderTerm, SigningRequest, Sold},
         placing::{WantedOrder, check_signing_request, plan_order},
     },
@@ -140,13 +141,7 @@ fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> 
     if caller.sees(account_id) {
         return Ok(());
     }
-    Err(Refusal::new(
-        Reason::NotFound,
-        format!("there is no account {account_id}"),
-    )
-    .with("resource", "account")
-    .with("id", account_id)
-    .into())
+    Err(not_found("account", account_id).into())
 }
 
 fn wanted_order<'a>(
@@ -179,9 +174,10 @@ pub(crate) async fn preview(
     };
     // Nothing is kept at Billing under this id.
     let (sold, quote) = price.ask(billing, Uuid::new_v4()).await?;
+    let price_time = convert::billing::price_time(&quote).map_err(Fault::internal)?;
     Ok(orders::PlaceOrderResponse {
         order: Some(convert::order::encode_validated(
-            order.apply_sale(sold),
+            order.apply_sale(sold, price_time),
             call.now,
         )?),
         quote: Some(quote),
@@ -201,7 +197,7 @@ struct Price<'a> {
 impl Price<'_> {
     /// Reads the product as of the decision time, plans the order by it, and has it priced. The
     /// same question at another time has the same answer, because the past of the catalogue never
-    /// changes (BL-8).
+    /// changes (BL-8), but for what was being set at that very moment; the quote settles it.
     async fn ask(
         &self,
         billing: &Billing,
@@ -357,8 +353,9 @@ impl Placing {
     ) -> Result<Progress<OrderOperation>, Fault> {
         let (invoice_id, total) =
             convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let price_time = convert::billing::price_time(quote).map_err(Fault::internal)?;
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let after = before.clone().apply_sale(sold.clone());
+        let after = before.clone().apply_sale(sold.clone(), price_time);
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, invoice_id, total, self.decision_time).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;

@@ -55,7 +55,7 @@ impl Work for RecordIssuance<'_> {
         permit(&order, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &order.id.to_string()).await?;
         expect_issuance(&order, now)?;
-        check_certificate(&order, &self.issuance.certificate)?;
+        check_certificate(&order, &self.issuance.certificate, now)?;
 
         let revoke_time = superseded_revoke_time(&order, now);
         store::certificates::supersede(tx, order.id, now, revoke_time).await?;

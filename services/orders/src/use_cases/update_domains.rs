@@ -30,6 +30,7 @@ use crate::{
     queries::order_view,
     rules::{
         domains::{DomainPlan, plan_domain_change},
+        not_found,
         order::{ChangeCharge, Order},
         state::{Action, permit},
     },
@@ -167,16 +168,7 @@ async fn named_quote(
     id: QuoteId,
 ) -> Result<billing::Quote, Fault> {
     let Some(found) = store::quotes::find(tx, order.id, id).await? else {
-        return Err(Refusal::new(
-            Reason::NotFound,
-            format!(
-                "no preview of the domains of order {} left a quote {id}",
-                order.id
-            ),
-        )
-        .with("resource", "quote")
-        .with("id", id)
-        .into());
+        return Err(not_found("quote", id).into());
     };
     if found.pin != plan.pin {
         return Err(stale(id, "the order or the names are not those of its preview").into());

@@ -1,0 +1,63 @@
+//! Real X.509 certificates for given names and dates, as a certificate authority would sign them.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use licet_domain::clock::Instant;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+/// What a certificate is to say.
+pub(crate) struct Wanted<'a> {
+    /// The common name first.
+    pub(crate) names: &'a [String],
+    pub(crate) not_before: Instant,
+    pub(crate) not_after: Instant,
+}
+
+/// A chain of leaf and issuer as PEM text, for a validity of `days` from `now` on.
+pub(crate) fn chain_for(names: &[String], now: Instant, days: i64) -> String {
+    let not_after = now
+        .checked_add(TimeDelta::days(days) - TimeDelta::seconds(1))
+        .unwrap();
+    chain(&Wanted {
+        names,
+        not_before: now,
+        not_after,
+    })
+}
+
+/// A chain of leaf and issuer as PEM text.
+pub(crate) fn chain(wanted: &Wanted<'_>) -> String {
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "Licet Test Authority");
+    authority.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    authority.not_after = rcgen::date_time_ymd(2060, 1, 1);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let since_epoch =
+        |instant: Instant| Duration::from_micros(u64::try_from(instant.as_micros()).unwrap());
+    let mut leaf = CertificateParams::new(wanted.names.to_vec()).unwrap();
+    leaf.distinguished_name = rcgen::DistinguishedName::new();
+    leaf.distinguished_name
+        .push(DnType::CommonName, wanted.names[0].as_str());
+    leaf.not_before = epoch + since_epoch(wanted.not_before);
+    leaf.not_after = epoch + since_epoch(wanted.not_after);
+    let leaf = leaf.signed_by(&key, &authority).unwrap();
+    format!("{}{}", leaf.pem(), authority.pem())
+}
+
+/// A certificate signing request for the names, as PEM text.
+pub(crate) fn signing_request(names: &[String]) -> String {
+    let key = KeyPair::generate().unwrap();
+    let mut wanted = CertificateParams::new(names.to_vec()).unwrap();
+    wanted.distinguished_name = rcgen::DistinguishedName::new();
+    wanted
+        .distinguished_name
+        .push(DnType::CommonName, names[0].as_str());
+    wanted.serialize_request(&key).unwrap().pem().unwrap()
+}

@@ -1,0 +1,106 @@
+//! What every test stands on: real services on either database, a clock that stands still, samples,
+//! certificates, and errors taken apart. Must hold no expectation of its own.
+
+pub(crate) mod certificates;
+pub(crate) mod clock;
+pub(crate) mod errors;
+mod postgres;
+pub(crate) mod process;
+pub(crate) mod samples;
+pub(crate) mod world;
+
+use std::{
+    net::TcpListener,
+    sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
+};
+
+/// The two databases that every test of a service runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes each `async fn name(backend: Backend)` two tests, `name::sqlite` and `name::postgres`.
+/// One that is not listed is dead code, which the compiler reports.
+macro_rules! on_both_databases {
+    ($($name:ident),+ $(,)?) => {
+        $(
+            mod $name {
+                #[test]
+                fn sqlite() {
+                    $crate::harness::run(super::$name($crate::harness::Backend::Sqlite));
+                }
+
+                #[test]
+                fn postgres() {
+                    $crate::harness::run(super::$name($crate::harness::Backend::Postgres));
+                }
+            }
+        )+
+    };
+}
+pub(crate) use on_both_databases;
+
+const LONGEST_TEST: Duration = Duration::from_secs(120);
+
+/// Runs one test to its end on a runtime of its own; a test that hangs fails.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    if std::env::var_os("LICET_LOG").is_some() {
+        licet_runtime::telemetry::start();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(LONGEST_TEST, test)
+            .await
+            .unwrap_or_else(|_| panic!("the test was still running after {LONGEST_TEST:?}"));
+    });
+    runtime.shutdown_background();
+}
+
+/// A fresh `request_id`.
+pub(crate) fn request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// A free port that the system gives to nobody who asks for any: below its range for those, so that
+/// a server which goes away for a while finds its port free again.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 17_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    for _ in 0..COUNT {
+        // Several test processes at once start far apart.
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let offset = (u32::from(start) * 97 + u32::from(step)) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port from {FIRST} on is free");
+}
+
+/// Asks `question` until it answers, at most 45 seconds.
+pub(crate) async fn eventually<T, F>(what: &str, mut question: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let end = tokio::time::Instant::now() + Duration::from_secs(45);
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(
+            tokio::time::Instant::now() < end,
+            "it never came to be: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

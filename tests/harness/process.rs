@@ -1,0 +1,155 @@
+//! The embedded suite as a process of its own, on free ports and a data folder that survives it.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{eventually, free_port};
+
+/// A running suite, killed at the latest when it is dropped.
+pub(crate) struct SuiteProcess {
+    folder: TempDir,
+    ports: [u16; 3],
+    child: Child,
+}
+
+impl SuiteProcess {
+    /// Starts the suite on a fresh folder and waits until it can be used.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = [free_port(), free_port(), free_port()];
+        let child = spawn(
+            &folder.path().join("data"),
+            ports,
+            &folder.path().join("log"),
+        );
+        let mut process = Self {
+            folder,
+            ports,
+            child,
+        };
+        process.wait_until_ready().await;
+        process
+    }
+
+    /// Starts it again on what it left.
+    pub(crate) async fn start_again(&mut self) {
+        self.child = spawn(&self.data(), self.ports, &self.folder.path().join("log"));
+        self.wait_until_ready().await;
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let log = self.folder.path().join("log");
+        let (data, orders) = (self.data(), self.ports[0]);
+        let child = &mut self.child;
+        eventually("the suite is ready", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                panic!("the suite ended with {status}:\n{log}");
+            }
+            let loaded = data.join("starter-account").exists();
+            async move {
+                let listens = tokio::net::TcpStream::connect(("127.0.0.1", orders))
+                    .await
+                    .is_ok();
+                (loaded && listens).then_some(())
+            }
+        })
+        .await;
+    }
+
+    /// Ends the process as a power cut would: nothing of it runs on.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, as a service manager would, and waits for its end.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        // The shell's own kill: a small system has no program of that name.
+        let command = format!("kill -TERM {}", self.child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &command])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap()
+    }
+
+    /// Starts another suite on the same folder; answers how it ended and what it said.
+    pub(crate) fn start_a_second(&self) -> (ExitStatus, String) {
+        let log = self.folder.path().join("second");
+        let ports = [free_port(), free_port(), free_port()];
+        let status = spawn(&self.data(), ports, &log).wait().unwrap();
+        (status, std::fs::read_to_string(log).unwrap())
+    }
+
+    /// A folder of the test's own, beside the suite's data.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The account that the starter data opened.
+    pub(crate) fn starter_account(&self) -> String {
+        std::fs::read_to_string(self.data().join("starter-account"))
+            .unwrap()
+            .trim()
+            .to_owned()
+    }
+
+    /// Host and port of Orders.
+    pub(crate) fn orders_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[0])
+    }
+
+    pub(crate) fn orders(&self) -> Channel {
+        channel(self.ports[0])
+    }
+
+    pub(crate) fn billing(&self) -> Channel {
+        channel(self.ports[1])
+    }
+}
+
+impl Drop for SuiteProcess {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn channel(port: u16) -> Channel {
+    Endpoint::from_shared(format!("http://127.0.0.1:{port}"))
+        .unwrap()
+        .connect_lazy()
+}
+
+fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) -> Child {
+    let log = File::options().create(true).append(true).open(log).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_licet-process"))
+        .arg("--data")
+        .arg(data)
+        .args(["--orders-listen", &format!("127.0.0.1:{orders}")])
+        .args(["--billing-listen", &format!("127.0.0.1:{billing}")])
+        .args([
+            "--san-licensing-listen",
+            &format!("127.0.0.1:{san_licensing}"),
+        ])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}

@@ -1,0 +1,243 @@
+//! Billing and Orders as they run in production, in this process: built by their own `build`, served
+//! on loopback, each on a database of its own, with time in the test's hands.
+
+use std::sync::Arc;
+
+use licet_contracts::{
+    billing::v1::{
+        account_service_client::AccountServiceClient, catalog_service_client::CatalogServiceClient,
+        invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient,
+        refund_service_client::RefundServiceClient,
+    },
+    clock::v1::clock_service_client::ClockServiceClient,
+    events::v1::event_service_client::EventServiceClient,
+    orders::v1::{
+        certificate_service_client::CertificateServiceClient,
+        operation_service_client::OperationServiceClient, order_service_client::OrderServiceClient,
+        server_service_client::ServerServiceClient,
+    },
+};
+use licet_domain::clock::Instant;
+use licet_runtime::{
+    clock::TestClock,
+    config::Limits,
+    database::Location,
+    peer::{FaultPlan, PeerChannel},
+    server::{self, Running, Suite},
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{Backend, clock::StandingClock, free_port, postgres::TestDatabase};
+
+/// Where a service's schema is, on the database that the test is for.
+pub(crate) struct Storage {
+    folder: TempDir,
+    database: Option<TestDatabase>,
+}
+
+impl Storage {
+    pub(crate) async fn create(backend: Backend) -> Self {
+        let database = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(TestDatabase::create().await),
+        };
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            database,
+        }
+    }
+
+    pub(crate) fn location(&self, area: &str) -> Location {
+        match &self.database {
+            Some(database) => database.location(area),
+            None => Location::Sqlite(self.folder.path().join(format!("{area}.db"))),
+        }
+    }
+}
+
+/// The services of one test.
+pub(crate) struct World {
+    /// Time, in a world whose clock stands still.
+    pub(crate) time: Arc<StandingClock>,
+    suite: Suite,
+    storage: Storage,
+    faults: Option<Arc<dyn FaultPlan>>,
+    billing_port: u16,
+    orders_port: u16,
+    billing: Option<Running>,
+    orders: Option<Running>,
+    billing_channel: Channel,
+    orders_channel: Channel,
+}
+
+fn channel(port: u16) -> Channel {
+    Endpoint::from_shared(format!("http://127.0.0.1:{port}"))
+        .unwrap()
+        .connect_lazy()
+}
+
+async fn listener(port: u16) -> TcpListener {
+    TcpListener::bind(("127.0.0.1", port)).await.unwrap()
+}
+
+impl World {
+    /// Billing, then Orders, with a clock that stands still.
+    pub(crate) async fn start(backend: Backend) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.start_billing().await;
+        world.start_orders().await;
+        world
+    }
+
+    /// As [`World::start`], with calls from Orders to Billing failing as `faults` says.
+    pub(crate) async fn start_with_faults(backend: Backend, faults: Arc<dyn FaultPlan>) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.faults = Some(faults);
+        world.start_billing().await;
+        world.start_orders().await;
+        world
+    }
+
+    /// As [`World::start`], on the suite's own test clock, which runs from real time on.
+    pub(crate) async fn start_on_test_clock(backend: Backend) -> Self {
+        let mut world = Self::prepare(backend, Some("clock")).await;
+        world.start_billing().await;
+        world.start_orders().await;
+        world
+    }
+
+    async fn prepare(backend: Backend, test_clock: Option<&str>) -> Self {
+        let storage = Storage::create(backend).await;
+        let time = Arc::new(StandingClock::new());
+        let suite = match test_clock {
+            Some(file) => {
+                let clock = TestClock::open(&storage.folder.path().join(file)).unwrap();
+                Suite::on_test_clock(Arc::new(clock))
+            }
+            None => {
+                let mut suite = Suite::on_system_clock();
+                suite.clock = time.clone();
+                suite
+            }
+        };
+        let (billing_port, orders_port) = (free_port(), free_port());
+        Self {
+            time,
+            suite,
+            storage,
+            faults: None,
+            billing_port,
+            orders_port,
+            billing: None,
+            orders: None,
+            billing_channel: channel(billing_port),
+            orders_channel: channel(orders_port),
+        }
+    }
+
+    /// Starts Billing, for the first time or again on the same store and port.
+    pub(crate) async fn start_billing(&mut self) {
+        let listener = listener(self.billing_port).await;
+        let service = licet_billing::build(licet_billing::Deps {
+            location: self.storage.location("billing"),
+        });
+        let limits = Limits {
+            drain_seconds: 1,
+            ..Limits::default()
+        };
+        let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
+        self.billing = Some(running.unwrap());
+    }
+
+    /// Starts Orders, for the first time or again on the same store and port.
+    pub(crate) async fn start_orders(&mut self) {
+        let listener = listener(self.orders_port).await;
+        let mut billing = PeerChannel::new(&self.billing_address(), "orders").unwrap();
+        if let Some(faults) = &self.faults {
+            billing = billing.with_faults(faults.clone());
+        }
+        let service = licet_orders::build(licet_orders::Deps {
+            location: self.storage.location("orders"),
+            clock: self.suite.clock.clone(),
+            billing,
+        });
+        let limits = Limits {
+            drain_seconds: 1,
+            ..Limits::default()
+        };
+        let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
+        self.orders = Some(running.unwrap());
+    }
+
+    /// Takes Billing away.
+    pub(crate) async fn stop_billing(&mut self) {
+        if let Some(running) = self.billing.take() {
+            running.shutdown().await;
+        }
+    }
+
+    /// Takes Orders away.
+    pub(crate) async fn stop_orders(&mut self) {
+        if let Some(running) = self.orders.take() {
+            running.shutdown().await;
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.suite.clock.now()
+    }
+
+    pub(crate) fn billing_address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.billing_port)
+    }
+
+    pub(crate) fn catalog(&self) -> CatalogServiceClient<Channel> {
+        CatalogServiceClient::new(self.billing_channel.clone())
+    }
+
+    pub(crate) fn accounts(&self) -> AccountServiceClient<Channel> {
+        AccountServiceClient::new(self.billing_channel.clone())
+    }
+
+    pub(crate) fn quotes(&self) -> QuoteServiceClient<Channel> {
+        QuoteServiceClient::new(self.billing_channel.clone())
+    }
+
+    pub(crate) fn invoices(&self) -> InvoiceServiceClient<Channel> {
+        InvoiceServiceClient::new(self.billing_channel.clone())
+    }
+
+    pub(crate) fn refunds(&self) -> RefundServiceClient<Channel> {
+        RefundServiceClient::new(self.billing_channel.clone())
+    }
+
+    pub(crate) fn orders(&self) -> OrderServiceClient<Channel> {
+        OrderServiceClient::new(self.orders_channel.clone())
+    }
+
+    pub(crate) fn certificates(&self) -> CertificateServiceClient<Channel> {
+        CertificateServiceClient::new(self.orders_channel.clone())
+    }
+
+    pub(crate) fn servers(&self) -> ServerServiceClient<Channel> {
+        ServerServiceClient::new(self.orders_channel.clone())
+    }
+
+    pub(crate) fn operations(&self) -> OperationServiceClient<Channel> {
+        OperationServiceClient::new(self.orders_channel.clone())
+    }
+
+    pub(crate) fn billing_events(&self) -> EventServiceClient<Channel> {
+        EventServiceClient::new(self.billing_channel.clone())
+    }
+
+    pub(crate) fn orders_events(&self) -> EventServiceClient<Channel> {
+        EventServiceClient::new(self.orders_channel.clone())
+    }
+
+    pub(crate) fn clock(&self) -> ClockServiceClient<Channel> {
+        ClockServiceClient::new(self.orders_channel.clone())
+    }
+}

@@ -1,0 +1,6 @@
+//! Journeys across the services, with peers away, answers lost and processes killed.
+
+mod billing_away;
+mod killed;
+mod lost_calls;
+mod random;

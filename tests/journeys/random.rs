@@ -1,0 +1,30 @@
+//! Numbers that look random and repeat from their seed (SplitMix64); not for secrets.
+
+/// A sequence of numbers, all of it decided by its seed.
+pub(super) struct Random {
+    seed: u64,
+    state: u64,
+}
+
+impl Random {
+    /// The seed in the environment variable, or one that nobody chose.
+    pub(super) fn from_variable_or_chance(variable: &str) -> Self {
+        let chosen = std::env::var(variable)
+            .ok()
+            .map(|text| text.parse().unwrap());
+        let seed = chosen.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        Self { seed, state: seed }
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}

@@ -1,0 +1,163 @@
+//! Reads the sources: which module may import what (the arrows of the code map), how long a file may
+//! get, how it opens. Must know nothing of what the code does.
+
+use std::path::{Path, PathBuf};
+
+/// A folder, and what no line of its sources may name.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "shared/domain",
+        &["licet_", "tokio", "tonic", "prost", "sea_orm", "sqlx"],
+    ),
+    ("shared/contracts", &["licet_", "sea_orm", "tokio"]),
+    (
+        "shared/runtime",
+        &[
+            "licet_billing",
+            "licet_orders",
+            "licet_san_licensing",
+            "licet_tests",
+            "licet::",
+        ],
+    ),
+    (
+        "services/billing",
+        &["licet_orders", "licet_san_licensing", "licet::"],
+    ),
+    (
+        "services/orders",
+        &["licet_billing", "licet_san_licensing", "licet::"],
+    ),
+    (
+        "services/san-licensing",
+        &["licet_billing", "licet_orders", "licet::"],
+    ),
+];
+
+/// The same, for folders that every service has.
+const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
+    (
+        "rules",
+        &[
+            "crate::store",
+            "crate::rpc",
+            "licet_contracts",
+            "licet_runtime",
+            "tokio",
+            "sea_orm",
+            "tonic",
+        ],
+    ),
+    (
+        "store",
+        &["licet_contracts", "crate::rpc", "crate::use_cases", "tonic"],
+    ),
+    ("rpc", &["crate::store", "crate::rules", "sea_orm"]),
+    (
+        "convert",
+        &[
+            "crate::store",
+            "crate::use_cases",
+            "crate::queries",
+            "sea_orm",
+        ],
+    ),
+];
+
+const SERVICES: [&str; 3] = [
+    "services/billing",
+    "services/orders",
+    "services/san-licensing",
+];
+const LONGEST_FILE: usize = 700;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every Rust source below `folder`, with its path from the top.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    fn collect(folder: &Path, top: &Path, found: &mut Vec<(String, String)>) {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, top, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(top).unwrap().display().to_string();
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let top = root();
+    let mut found = Vec::new();
+    collect(&top.join(folder), &top, &mut found);
+    found
+}
+
+/// Whether a line of code, comments aside, names `word` as a path's start or as a whole path.
+fn names(line: &str, word: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        let joins = |char: char| char.is_alphanumeric() || char == '_';
+        let ends_open = word.ends_with(['_', ':']);
+        !before.is_some_and(joins) && (ends_open || !after.is_some_and(joins))
+    })
+}
+
+fn wrong_arrows(folder: &str, words: &[&str]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (file, text) in sources(folder) {
+        for (number, line) in (1..).zip(text.lines()) {
+            for word in words.iter().filter(|word| names(line, word)) {
+                wrong.push(format!(
+                    "{file}:{number}: {folder} must not name {word}: {line}"
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_import_follows_the_arrows() {
+    let mut wrong = Vec::new();
+    for (folder, words) in FORBIDDEN {
+        assert!(!sources(folder).is_empty(), "{folder} has no sources");
+        wrong.extend(wrong_arrows(&format!("{folder}/src"), words));
+    }
+    for service in SERVICES {
+        for (inside, words) in FORBIDDEN_INSIDE {
+            wrong.extend(wrong_arrows(&format!("{service}/src/{inside}"), words));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_source_opens_with_what_lives_there_and_stays_readable() {
+    let mut wrong = Vec::new();
+    for (file, text) in ["shared", "services", "tests"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+    {
+        if !text.starts_with("//!") {
+            wrong.push(format!("{file} does not open with //!"));
+        }
+        let lines = text.lines().count();
+        if lines > LONGEST_FILE {
+            wrong.push(format!(
+                "{file} has {lines} lines, more than {LONGEST_FILE}"
+            ));
+        }
+        // In two parts, or this very line would be one.
+        if text.contains(concat!("#[", "allow(")) {
+            wrong.push(format!("{file}: use #[expect(…, reason = …)]"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
