@@ -109,9 +109,64 @@ fn names(line: &str, word: &str) -> bool {
     })
 }
 
+/// The paths that `use` statements bring in, written out: `use a::{b, c::{d}};` is a::b and a::c::d.
+fn imports(text: &str) -> Vec<String> {
+    fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
+        let (mut depth, mut start) = (0_usize, 0);
+        let mut branches = Vec::new();
+        for (at, char) in tree.char_indices() {
+            match char {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    branches.push(&tree[start..at]);
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+        branches.push(&tree[start..]);
+        for branch in branches
+            .into_iter()
+            .map(str::trim)
+            .filter(|branch| !branch.is_empty())
+        {
+            match branch.split_once('{') {
+                Some((head, rest)) => {
+                    let inner = rest.trim_end().strip_suffix('}').unwrap_or(rest);
+                    expand(&format!("{prefix}{head}"), inner, paths);
+                }
+                None => paths.push(format!("{prefix}{branch}")),
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    for (at, _) in text.match_indices("use ") {
+        let starts_line = text[..at].rsplit('\n').next().is_some_and(|before| {
+            let before = before.trim();
+            before.is_empty() || before.starts_with("pub")
+        });
+        if let Some(end) = text[at..].find(';').filter(|_| starts_line) {
+            expand("", &text[at + 4..at + end], &mut paths);
+        }
+    }
+    paths
+}
+
+#[test]
+fn imports_are_written_out() {
+    let text = "use a::{b, c::{d, e}};\npub(crate) use f;\nlet reuse = 1;\n    use g::{\n  h,\n};";
+    assert_eq!(imports(text), ["a::b", "a::c::d", "a::c::e", "f", "g::h"]);
+}
+
 fn wrong_arrows(folder: &str, words: &[&str]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (file, text) in sources(folder) {
+        for path in imports(&text) {
+            for word in words.iter().filter(|word| names(&path, word)) {
+                wrong.push(format!("{file}: {folder} must not import {word}: {path}"));
+            }
+        }
         for (number, line) in (1..).zip(text.lines()) {
             for word in words.iter().filter(|word| names(line, word)) {
                 wrong.push(format!(
