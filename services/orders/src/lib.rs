@@ -1,5 +1,6 @@
-//! Orders: certificates ordered for a term, their names, servers and deletion. Money is Billing's:
-//! what spans both is a durable operation that ends wholly done or wholly undone.
+//! Orders: certificates ordered for a term, their names, servers and deletion. Money is Billing's,
+//! quotas of names are SanLicensing's: what spans services is a durable operation that ends wholly
+//! done or wholly undone.
 
 mod convert;
 mod peers;
@@ -7,9 +8,10 @@ mod queries;
 mod rpc;
 mod rules;
 mod store;
+mod timers;
 mod use_cases;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicI64};
 
 use licet_contracts::orders::v1::{
     certificate_service_server::CertificateServiceServer,
@@ -28,11 +30,12 @@ use licet_runtime::{
 use tonic::service::RoutesBuilder;
 
 use crate::{
-    peers::Billing,
+    peers::{Billing, Peers, SanLicensing},
     rpc::{
         certificate_service::CertificateRpc, operation_service::OperationRpc,
         order_service::OrderRpc, server_service::ServerRpc,
     },
+    timers::ReturnSans,
 };
 
 /// What Orders needs to run.
@@ -44,16 +47,31 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The channel to Billing, speaking as `orders`.
     pub billing: PeerChannel,
+    /// The channel to SanLicensing, speaking as `orders`.
+    pub san_licensing: PeerChannel,
 }
 
-/// Builds the service, ready to be served. Billing need not be there yet.
+/// Builds the service, ready to be served. Its peers need not be there yet.
 ///
 /// # Errors
 /// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open(&deps.location, &store::migrations()).await?;
-    let billing = Billing::new(deps.billing);
-    let operations = Operations::new(database.clone(), Arc::new(billing.clone()), deps.clock);
+    let peers = Peers {
+        billing: Billing::new(deps.billing),
+        san_licensing: SanLicensing::new(deps.san_licensing),
+    };
+    let operations = Operations::new(
+        database.clone(),
+        Arc::new(peers.clone()),
+        deps.clock.clone(),
+    );
+    let returns = ReturnSans {
+        database: database.clone(),
+        clock: deps.clock,
+        san_licensing: peers.san_licensing.clone(),
+        next_us: AtomicI64::new(0),
+    };
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
         ($server:ident, $rpc:expr) => {
@@ -69,13 +87,16 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         OrderServiceServer,
         OrderRpc {
             database: schema(),
-            billing,
+            peers,
             operations: operations.clone()
         }
     );
     serve!(
         CertificateServiceServer,
-        CertificateRpc { database: schema() }
+        CertificateRpc {
+            database: schema(),
+            operations: operations.clone()
+        }
     );
     serve!(ServerServiceServer, ServerRpc { database: schema() });
     serve!(
@@ -85,7 +106,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
             operations: operations.clone()
         }
     );
-    let due: Vec<Arc<dyn Due>> = vec![Arc::new(operations)];
+    let due: Vec<Arc<dyn Due>> = vec![Arc::new(operations), Arc::new(returns)];
     Ok(Service {
         name: "orders",
         routes,

@@ -1,30 +1,106 @@
-//! SAN licensing: its place in the suite. The contract is written; its methods answer UNIMPLEMENTED
-//! with the reason METHOD_NOT_SERVED until the quota engine is built.
+//! SanLicensing: licences for a quota of SANs, and who may take how much of it. Money is Billing's:
+//! what spans both is a durable operation that ends wholly done or wholly undone.
 
+mod convert;
+mod peers;
+mod queries;
+mod quota;
+mod rpc;
+mod rules;
+mod store;
+mod use_cases;
+
+use std::sync::Arc;
+
+use licet_contracts::sanlicensing::v1::{
+    issuance_service_server::IssuanceServiceServer, license_service_server::LicenseServiceServer,
+    operation_service_server::OperationServiceServer, usage_service_server::UsageServiceServer,
+};
+use licet_domain::clock::Clock;
 use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
-    server::Service,
+    operation::Operations,
+    peer::PeerChannel,
+    schedule::Due,
+    server::{MAX_MESSAGE_BYTES, Service},
 };
 use tonic::service::RoutesBuilder;
 
-/// What the service is built from.
-#[derive(Clone, Debug)]
+use crate::{
+    peers::Billing,
+    quota::Quota,
+    rpc::{
+        issuance_service::IssuanceRpc, license_service::LicenseRpc,
+        operation_service::OperationRpc, usage_service::UsageRpc,
+    },
+};
+
+/// What SanLicensing needs to run.
+#[derive(Clone)]
 pub struct Deps {
     /// Where its schema is kept; brought up to date when the service is built.
     pub location: Location,
+    /// The clock that resumed operations are finished by; requests bring their own decision time.
+    pub clock: Arc<dyn Clock>,
+    /// The channel to Billing, speaking as `san-licensing`.
+    pub billing: PeerChannel,
 }
 
-/// Builds the service, ready to be served.
+/// Builds the service, ready to be served. Billing need not be there yet.
 ///
 /// # Errors
-/// When the database cannot be opened or migrated.
+/// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let database = Database::open(&deps.location, &[]).await?;
+    let database = Database::open(&deps.location, &store::migrations()).await?;
+    let quota = Quota::start(database.clone());
+    let billing = Billing::new(deps.billing);
+    let operations = Operations::new(database.clone(), Arc::new(billing.clone()), deps.clock);
+    let mut routes = RoutesBuilder::default();
+    macro_rules! serve {
+        ($server:ident, $rpc:expr) => {
+            routes.add_service(
+                $server::new($rpc)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            )
+        };
+    }
+    let schema = || database.clone();
+    serve!(
+        LicenseServiceServer,
+        LicenseRpc {
+            database: schema(),
+            billing,
+            operations: operations.clone()
+        }
+    );
+    serve!(
+        OperationServiceServer,
+        OperationRpc {
+            database: schema(),
+            operations: operations.clone()
+        }
+    );
+    serve!(
+        IssuanceServiceServer,
+        IssuanceRpc {
+            database: schema(),
+            quota: quota.clone()
+        }
+    );
+    serve!(
+        UsageServiceServer,
+        UsageRpc {
+            database: schema(),
+            quota
+        }
+    );
+    let due: Vec<Arc<dyn Due>> = vec![Arc::new(operations)];
     Ok(Service {
         name: "san-licensing",
-        routes: RoutesBuilder::default(),
+        routes,
         database,
-        due: vec![],
+        due,
     })
 }

@@ -16,6 +16,7 @@ use licet_runtime::{
     peer::PeerChannel,
     server::{self, Running, Suite},
 };
+use tokio::net::TcpListener;
 
 use crate::{Trouble, bind, starter, stop_signal};
 
@@ -92,7 +93,9 @@ impl Services {
             "--san-licensing-listen (LICET_SAN_LICENSING_LISTEN)",
         )
         .await?;
-        let peer = PeerChannel::new(&format!("http://{}", billing.local_addr()?), "orders")?;
+        let url =
+            |listener: &TcpListener| Ok::<_, Trouble>(format!("http://{}", listener.local_addr()?));
+        let (billing_url, san_licensing_url) = (url(&billing)?, url(&san_licensing)?);
 
         let location = |name: &str| Location::Sqlite(options.data.join(format!("{name}.db")));
         let service = licet_billing::build(licet_billing::Deps {
@@ -102,13 +105,16 @@ impl Services {
         let billing = server::start(service, billing, limits, suite).await?;
         let service = licet_san_licensing::build(licet_san_licensing::Deps {
             location: location("san-licensing"),
+            clock: suite.clock.clone(),
+            billing: PeerChannel::new(&billing_url, "san-licensing")?,
         })
         .await?;
         let san_licensing = server::start(service, san_licensing, limits, suite).await?;
         let service = licet_orders::build(licet_orders::Deps {
             location: location("orders"),
             clock: suite.clock.clone(),
-            billing: peer,
+            billing: PeerChannel::new(&billing_url, "orders")?,
+            san_licensing: PeerChannel::new(&san_licensing_url, "orders")?,
         })
         .await?;
         let orders = server::start(service, orders, limits, suite).await?;
@@ -140,7 +146,8 @@ impl Services {
         );
         if let Some(starter) = starter {
             text.push_str(&format!(
-                "\nThe starter catalogue has single-domain-dv and multi-domain-dv. A first call to try:\n\n  \
+                "\nThe starter catalogue has single-domain-dv, multi-domain-dv and, as a SAN \
+                 licence, intranet-dv. A first call to try:\n\n  \
                  grpcurl -plaintext -d '{{\"account_id\": \"{}\", \"product_id\": \"multi-domain-dv\", \
                  \"term_months\": 12, \"common_name\": \"example.com\", \"server_software\": \"nginx\", \
                  \"request_id\": \"'$(cat /proc/sys/kernel/random/uuid)'\"}}' \\\n    \

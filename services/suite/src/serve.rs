@@ -31,13 +31,20 @@ pub(crate) struct Options {
     /// Where it listens; the service's default port on loopback if not given.
     #[arg(long, env = "LICET_LISTEN")]
     listen: Option<SocketAddr>,
-    /// Where Billing is; Orders needs it.
+    /// Where Billing is; Orders and SanLicensing need it.
     #[arg(
         long,
         env = "LICET_BILLING_URL",
         default_value = "http://127.0.0.1:50052"
     )]
     billing_url: String,
+    /// Where SanLicensing is; Orders needs it.
+    #[arg(
+        long,
+        env = "LICET_SAN_LICENSING_URL",
+        default_value = "http://127.0.0.1:50053"
+    )]
+    san_licensing_url: String,
 }
 
 impl Name {
@@ -59,15 +66,23 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Troubl
         Name::Billing => licet_billing::build(licet_billing::Deps { location }).await?,
         Name::Orders => {
             let billing = PeerChannel::new(&options.billing_url, "orders")?;
+            let san_licensing = PeerChannel::new(&options.san_licensing_url, "orders")?;
             licet_orders::build(licet_orders::Deps {
+                location,
+                clock: suite.clock.clone(),
+                billing,
+                san_licensing,
+            })
+            .await?
+        }
+        Name::SanLicensing => {
+            let billing = PeerChannel::new(&options.billing_url, "san-licensing")?;
+            licet_san_licensing::build(licet_san_licensing::Deps {
                 location,
                 clock: suite.clock.clone(),
                 billing,
             })
             .await?
-        }
-        Name::SanLicensing => {
-            licet_san_licensing::build(licet_san_licensing::Deps { location }).await?
         }
     };
     let listen = options

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::Path};
 use licet_contracts::{
     billing::v1::{
         CreateAccountRequest, CreateProductRequest, DepositRequest, Product, ProductKind,
-        SetPricesRequest, TermPrice, account_service_client::AccountServiceClient,
+        SetPricesRequest, TermPrice, VolumeTier, account_service_client::AccountServiceClient,
         catalog_service_client::CatalogServiceClient,
     },
     types::v1::{Money, Price},
@@ -38,9 +38,13 @@ pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Star
     let channel = PeerChannel::new(&format!("http://{billing}"), "starter")?;
     let mut catalog = CatalogServiceClient::new(channel.clone());
     create_product(&mut catalog, single_domain(), 1).await?;
-    set_prices(&mut catalog, "single-domain-dv", single_domain_prices(), 2).await?;
+    let prices = term_prices("single-domain-dv", single_domain_prices());
+    set_prices(&mut catalog, prices, 2).await?;
     create_product(&mut catalog, multi_domain(), 3).await?;
-    set_prices(&mut catalog, "multi-domain-dv", multi_domain_prices(), 4).await?;
+    let prices = term_prices("multi-domain-dv", multi_domain_prices());
+    set_prices(&mut catalog, prices, 4).await?;
+    create_product(&mut catalog, intranet(), 7).await?;
+    set_prices(&mut catalog, intranet_prices(), 8).await?;
 
     let mut accounts = AccountServiceClient::new(channel);
     let account = accounts
@@ -89,19 +93,24 @@ async fn create_product(
 
 async fn set_prices(
     catalog: &mut CatalogServiceClient<PeerChannel>,
-    product_id: &str,
-    prices: Vec<TermPrice>,
+    prices: SetPricesRequest,
     number: u8,
 ) -> Result<(), Trouble> {
     let request = SetPricesRequest {
-        product_id: product_id.to_owned(),
-        currency_code: CURRENCY.to_owned(),
-        prices,
         request_id: request_id(number),
-        ..SetPricesRequest::default()
+        ..prices
     };
     catalog.set_prices(request).await?;
     Ok(())
+}
+
+fn term_prices(product_id: &str, prices: Vec<TermPrice>) -> SetPricesRequest {
+    SetPricesRequest {
+        product_id: product_id.to_owned(),
+        currency_code: CURRENCY.to_owned(),
+        prices,
+        ..SetPricesRequest::default()
+    }
 }
 
 /// One name on several servers: the text on additional licences.
@@ -132,6 +141,37 @@ fn multi_domain() -> Product {
         max_additional_licenses: 25,
         wildcards_allowed: true,
         ..Product::default()
+    }
+}
+
+/// Any number of certificates for a quota of distinct SANs.
+fn intranet() -> Product {
+    Product {
+        product_id: "intranet-dv".to_owned(),
+        display_name: "SAN licence, domain validated".to_owned(),
+        kind: ProductKind::SanLicense.into(),
+        tier: 1,
+        term_months: vec![12, 24],
+        included_domains: 1,
+        max_domains: 1000,
+        wildcards_allowed: true,
+        ..Product::default()
+    }
+}
+
+/// All SANs of a quota at the price of the tier that it reaches, for a year.
+fn intranet_prices() -> SetPricesRequest {
+    let tiers = [(1, "1.00"), (100, "0.80"), (1000, "0.50"), (10_000, "0.25")];
+    SetPricesRequest {
+        product_id: "intranet-dv".to_owned(),
+        currency_code: CURRENCY.to_owned(),
+        san_tiers: tiers
+            .map(|(from_quantity, value)| VolumeTier {
+                from_quantity,
+                price_12_months: price(value),
+            })
+            .to_vec(),
+        ..SetPricesRequest::default()
     }
 }
 

@@ -81,7 +81,7 @@ reasons! {
     CreditExceedsInvoice = "CREDIT_EXCEEDS_INVOICE", Precondition;
     /// The refund of this term was requested before (AL-4).
     RefundAlreadyRequested = "REFUND_ALREADY_REQUESTED", Precondition;
-    /// A change of the order is under way (MD-7, X-7).
+    /// A change of the order or the licence is under way (MD-7, X-7).
     ChangeInProgress = "CHANGE_IN_PROGRESS", Precondition;
     /// The order's charge is not through.
     OrderNotPaid = "ORDER_NOT_PAID", Precondition;
@@ -115,6 +115,29 @@ reasons! {
     IssuanceNotPending = "ISSUANCE_NOT_PENDING", Precondition;
     /// The certificate's key is not that of the order's signing request.
     CsrMismatch = "CSR_MISMATCH", Precondition;
+    /// A volume tier would cost more for a SAN than a smaller one (SL-7).
+    VolumePriceRises = "VOLUME_PRICE_RISES", Precondition;
+    /// The licence is no draft any more (SL-7); metadata `license_id`, `state`.
+    LicenseNotQuoted = "LICENSE_NOT_QUOTED", Precondition;
+    /// The licence has not started, is over, cancelled or not charged (SL-11); metadata
+    /// `license_id`, `state`.
+    LicenseNotActive = "LICENSE_NOT_ACTIVE", Precondition;
+    /// The draft of a licence was accepted too late (SL-7); metadata `license_id`,
+    /// `valid_until_time`, `accept_time`.
+    LicenseQuoteExpired = "LICENSE_QUOTE_EXPIRED", Precondition;
+    /// The account has a running or accepted licence for a product (SL-20); a violation for each,
+    /// metadata `product_id`, `license_id` of the first.
+    ProductAlreadyLicensed = "PRODUCT_ALREADY_LICENSED", Precondition;
+    /// The new quota is not above the present one (SL-8); metadata `license_id`, `quota`, `asked`.
+    QuotaNotHigher = "QUOTA_NOT_HIGHER", Precondition;
+    /// The reservation was used by a certificate, or given back before (SL-12); metadata
+    /// `reservation_id`, `state`.
+    ReservationSpent = "RESERVATION_SPENT", Precondition;
+    /// A certificate of that issuer and serial is recorded as another one (SL-14); metadata
+    /// `certificate_id`, `serial`.
+    CertificateConflict = "CERTIFICATE_CONFLICT", AlreadyExists;
+    /// A certificate is revoked or expired already (SL-19); a violation for each.
+    CertificateNotRevocable = "CERTIFICATE_NOT_REVOCABLE", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -207,7 +230,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 35);
+        assert_eq!(Reason::ALL.len(), 44);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -223,9 +246,9 @@ mod tests {
                 .count()
         };
         assert_eq!(of(Class::NotFound), 1);
-        assert_eq!(of(Class::AlreadyExists), 2);
+        assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 2);
-        assert_eq!(of(Class::Precondition), 30);
+        assert_eq!(of(Class::Precondition), 38);
     }
 
     #[test]

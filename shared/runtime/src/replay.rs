@@ -83,6 +83,13 @@ where
     }
 }
 
+/// What a repeat of the message must match (BL-2): SHA-256 of its encoding without `request_id`.
+pub fn fingerprint(message: &impl Mutation) -> [u8; 32] {
+    let mut body = message.clone();
+    body.clear_request_id();
+    Sha256::digest(body.encode_to_vec()).into()
+}
+
 /// Removes records older than `before`, a chunk at a time. Answers how many went.
 ///
 /// # Errors
@@ -107,13 +114,11 @@ where
         .request_id()
         .parse()
         .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
-    let mut body = message.clone();
-    body.clear_request_id();
     let recorded = Recorded {
         caller: &call.caller.name,
         method: call.method,
         request_id: request_id.to_string(),
-        fingerprint: Sha256::digest(body.encode_to_vec()).to_vec(),
+        fingerprint: fingerprint(message).to_vec(),
         work,
         to_outcome,
     };

@@ -49,6 +49,8 @@ pub(crate) fn decode_kind(kind: i32) -> Option<ItemKind> {
         billing::LineKind::Domain => Some(ItemKind::Domain),
         billing::LineKind::WildcardDomain => Some(ItemKind::WildcardDomain),
         billing::LineKind::AdditionalLicense => Some(ItemKind::AdditionalLicense),
+        billing::LineKind::SanQuota => Some(ItemKind::SanQuota),
+        billing::LineKind::SanQuotaIncrease => Some(ItemKind::SanQuotaIncrease),
     }
 }
 
@@ -66,6 +68,8 @@ fn encode_line(number: i32, line: &Line) -> billing::Line {
         ItemKind::Domain => billing::LineKind::Domain,
         ItemKind::WildcardDomain => billing::LineKind::WildcardDomain,
         ItemKind::AdditionalLicense => billing::LineKind::AdditionalLicense,
+        ItemKind::SanQuota => billing::LineKind::SanQuota,
+        ItemKind::SanQuotaIncrease => billing::LineKind::SanQuotaIncrease,
     };
     billing::Line {
         number,
@@ -88,6 +92,6 @@ fn encode_line(number: i32, line: &Line) -> billing::Line {
         amount: Some(encode_money(line.amount)),
         rule_id: line.rule.clone(),
         explanation: line.explanation.clone(),
-        price_effective_time: Some(encode_time(line.price_effective)),
+        price_effective_time: line.price_effective.map(encode_time),
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod invoice;
+pub(crate) mod item;
 pub(crate) mod line;
 pub(crate) mod price;
 pub(crate) mod product;

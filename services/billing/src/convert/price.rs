@@ -11,10 +11,11 @@ use licet_runtime::{
 
 use crate::rules::{
     listing::PriceFilter,
-    prices::{PriceList, TermPrices},
+    prices::{PriceList, Prices, TermPrices},
+    volume::{self, VolumeTier},
 };
 
-/// The most terms that one list prices.
+/// The most terms or tiers that one list prices.
 const MAX_ENTRIES: usize = 100;
 
 /// Reads the request to set prices: a list from now on, unless it says from when.
@@ -31,7 +32,7 @@ pub(crate) fn decode_set(
         message.effective_time.as_ref(),
         decode_time,
     );
-    let prices = decode_entries(&mut fields, &message.prices);
+    let prices = decode_prices(&mut fields, message);
     fields.build(|| {
         Ok(PriceList {
             product_id: product_id?,
@@ -40,6 +41,62 @@ pub(crate) fn decode_set(
             recorded: call.now,
             prices: prices?,
         })
+    })
+}
+
+/// By term or by volume: one of the two, and never both.
+fn decode_prices(fields: &mut Fields, message: &billing::SetPricesRequest) -> Field<Prices> {
+    if message.san_tiers.is_empty() {
+        return decode_entries(fields, &message.prices).map(Prices::ByTerm);
+    }
+    let tiers = decode_tiers(fields, &message.san_tiers).map(Prices::ByVolume);
+    fields.check(
+        "prices",
+        message.prices.is_empty(),
+        "must not be given along with san_tiers",
+    );
+    tiers
+}
+
+/// By quantity, ascending and without repeats; a quota below every tier is not for sale (SL-7).
+fn decode_tiers(fields: &mut Fields, messages: &[billing::VolumeTier]) -> Field<Vec<VolumeTier>> {
+    if messages.len() > MAX_ENTRIES {
+        return Err(fields.note("san_tiers", format!("must have 1 to {MAX_ENTRIES} entries")));
+    }
+    let decoded: Vec<Field<VolumeTier>> = (0..)
+        .zip(messages)
+        .map(|(index, tier)| decode_tier(fields, index, tier))
+        .collect();
+    let mut tiers = decoded.into_iter().collect::<Field<Vec<_>>>()?;
+    tiers.sort_unstable_by_key(|tier| tier.from_quantity);
+    let repeats = tiers
+        .windows(2)
+        .any(|pair| pair[0].from_quantity == pair[1].from_quantity);
+    fields.check("san_tiers", !repeats, "must not name a quantity twice");
+    Ok(tiers)
+}
+
+fn decode_tier(
+    fields: &mut Fields,
+    index: usize,
+    message: &billing::VolumeTier,
+) -> Field<VolumeTier> {
+    let path = |name: &str| format!("san_tiers[{index}].{name}");
+    let from_quantity = match u32::try_from(message.from_quantity) {
+        Ok(quantity @ 1..=volume::MAX_QUANTITY) => Ok(quantity),
+        Ok(_) | Err(_) => Err(fields.note(
+            path("from_quantity"),
+            format!("must be 1 to {}", volume::MAX_QUANTITY),
+        )),
+    };
+    let price = fields.message(
+        &path("price_12_months"),
+        message.price_12_months.as_ref(),
+        decode_price,
+    );
+    Ok(VolumeTier {
+        from_quantity: from_quantity?,
+        price: price?,
     })
 }
 
@@ -108,18 +165,96 @@ pub(crate) fn decode_list(message: &billing::ListPricesRequest) -> Result<PriceF
 
 /// A price list.
 pub(crate) fn encode(list: &PriceList) -> billing::PriceList {
-    let prices = list.prices.iter().map(|prices| billing::TermPrice {
+    let (prices, san_tiers) = match &list.prices {
+        Prices::ByTerm(terms) => (terms.iter().map(encode_term).collect(), Vec::new()),
+        Prices::ByVolume(tiers) => (Vec::new(), tiers.iter().map(encode_tier).collect()),
+    };
+    billing::PriceList {
+        product_id: list.product_id.as_str().to_owned(),
+        currency_code: list.currency.code().to_owned(),
+        prices,
+        effective_time: Some(encode_time(list.effective)),
+        create_time: Some(encode_time(list.recorded)),
+        san_tiers,
+    }
+}
+
+fn encode_term(prices: &TermPrices) -> billing::TermPrice {
+    billing::TermPrice {
         term_months: encode_count(prices.months),
         certificate: Some(encode_price(prices.certificate)),
         domain: prices.domain.map(encode_price),
         wildcard_domain: prices.wildcard_domain.map(encode_price),
         additional_license: prices.additional_license.map(encode_price),
-    });
-    billing::PriceList {
-        product_id: list.product_id.as_str().to_owned(),
-        currency_code: list.currency.code().to_owned(),
-        prices: prices.collect(),
-        effective_time: Some(encode_time(list.effective)),
-        create_time: Some(encode_time(list.recorded)),
+    }
+}
+
+fn encode_tier(tier: &VolumeTier) -> billing::VolumeTier {
+    billing::VolumeTier {
+        from_quantity: tier.from_quantity.into(),
+        price_12_months: Some(encode_price(tier.price)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tier(from_quantity: i64) -> billing::VolumeTier {
+        billing::VolumeTier {
+            from_quantity,
+            price_12_months: Some(types::Price {
+                currency_code: "USD".to_owned(),
+                value: "0.35".to_owned(),
+            }),
+        }
+    }
+
+    fn decode(message: &billing::SetPricesRequest) -> Result<Vec<u32>, Vec<String>> {
+        let mut fields = Fields::new();
+        let prices = decode_prices(&mut fields, message);
+        match fields.build(|| prices) {
+            Ok(Prices::ByVolume(tiers)) => {
+                Ok(tiers.into_iter().map(|tier| tier.from_quantity).collect())
+            }
+            Ok(Prices::ByTerm(_)) => panic!("tiers became terms"),
+            Err(Fault::Invalid(violations)) => {
+                Err(violations.noted.into_iter().map(|v| v.field).collect())
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// SL-7: tiers come in any order, start from 1, and name no quantity twice.
+    #[test]
+    fn tiers() {
+        let of = |quantities: &[i64]| {
+            decode(&billing::SetPricesRequest {
+                san_tiers: quantities.iter().copied().map(tier).collect(),
+                ..billing::SetPricesRequest::default()
+            })
+        };
+        let refused = |path: &str| Err(vec![path.to_owned()]);
+        assert_eq!(
+            of(&[1_000, 1, 1_000_000_000]),
+            Ok(vec![1, 1_000, 1_000_000_000])
+        );
+        assert_eq!(of(&[1, 5, 5]), refused("san_tiers"));
+        for outside in [0, -1, 1_000_000_001, i64::from(u32::MAX) + 2] {
+            assert_eq!(of(&[1, outside]), refused("san_tiers[1].from_quantity"));
+        }
+        assert_eq!(of(&[1; 101]), refused("san_tiers"));
+        assert_eq!(of(&[]), refused("prices"));
+        let unpriced = billing::VolumeTier {
+            price_12_months: None,
+            ..tier(1)
+        };
+        let both = billing::SetPricesRequest {
+            prices: vec![billing::TermPrice::default()],
+            san_tiers: vec![unpriced],
+            ..billing::SetPricesRequest::default()
+        };
+        let expected = ["san_tiers[0].price_12_months", "prices"];
+        assert_eq!(decode(&both).unwrap_err(), expected);
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod prices;
 pub(crate) mod proration;
 pub(crate) mod quote;
 pub(crate) mod refund;
+pub(crate) mod volume;
 
 use licet_domain::{
     clock::Instant,

@@ -1,4 +1,4 @@
-//! Price lists: what one may say, and when it may take effect (AL-10, BL-8).
+//! Price lists: what one may say, and when it may take effect (AL-10, SL-7, BL-8).
 
 use licet_domain::{
     clock::Instant,
@@ -14,6 +14,8 @@ use super::{
         term_not_sold,
     },
     currency_mismatch,
+    quote::ItemKind,
+    volume::{self, VolumeTier},
 };
 
 /// The prices for one number of months; all in one currency.
@@ -31,13 +33,15 @@ pub(crate) struct TermPrices {
     pub(crate) additional_license: Option<Price>,
 }
 
-/// The prices for one number of months as found in the list in force.
-#[derive(Clone, Debug)]
-pub(crate) struct ListedPrices {
-    /// When the list took effect.
-    pub(crate) effective: Instant,
-    /// The prices.
-    pub(crate) prices: TermPrices,
+/// What a list says, in the one way that fits the kind of its product. It is kept as a bare list,
+/// whose entries are told apart by their fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Prices {
+    /// By number of months, ascending and without repeats; at least one.
+    ByTerm(Vec<TermPrices>),
+    /// By volume, ascending and without repeats (SL-7).
+    ByVolume(Vec<VolumeTier>),
 }
 
 /// The prices of a product in one currency from an instant on.
@@ -51,38 +55,65 @@ pub(crate) struct PriceList {
     pub(crate) effective: Instant,
     /// When they were written down.
     pub(crate) recorded: Instant,
-    /// By number of months, ascending and without repeats.
-    pub(crate) prices: Vec<TermPrices>,
+    /// The prices.
+    pub(crate) prices: Prices,
 }
 
-/// Whether `list` can be set for the product: its kind and terms, one currency, AL-10, and a time
-/// that is neither past nor up to that of the newest list.
+impl PriceList {
+    /// The price of one of `quantity` units of a kind: for a term of that many months, or of SANs
+    /// for 12 (SL-7). `None`: they are not for sale.
+    pub(crate) fn find_price(&self, kind: ItemKind, months: u32, quantity: u32) -> Option<Price> {
+        match &self.prices {
+            Prices::ByTerm(terms) => {
+                let prices = terms.iter().find(|prices| prices.months == months)?;
+                match kind {
+                    ItemKind::Certificate => Some(prices.certificate),
+                    ItemKind::Domain => prices.domain,
+                    ItemKind::WildcardDomain => prices.wildcard_domain,
+                    ItemKind::AdditionalLicense => prices.additional_license,
+                    ItemKind::SanQuota | ItemKind::SanQuotaIncrease => None,
+                }
+            }
+            Prices::ByVolume(tiers) => match kind {
+                ItemKind::SanQuota => volume::find_price(tiers, quantity),
+                // An increase costs the licence's own price and never that of a tier (SL-8).
+                ItemKind::SanQuotaIncrease
+                | ItemKind::Certificate
+                | ItemKind::Domain
+                | ItemKind::WildcardDomain
+                | ItemKind::AdditionalLicense => None,
+            },
+        }
+    }
+}
+
+/// Whether `list` can be set for the product: its kind and terms, one currency, AL-10, SL-7, and a
+/// time that is neither past nor up to that of the newest list.
 ///
 /// # Errors
 /// PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, CURRENCY_MISMATCH, ADDITIONAL_LICENSE_PRICE_TOO_HIGH,
-/// EFFECTIVE_TIME_IN_PAST.
+/// VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
 pub(crate) fn check_prices(
     newest: &ProductVersion,
     newest_list: Option<Instant>,
     list: &PriceList,
     now: Instant,
 ) -> Result<(), Refusal> {
-    match newest.product.kind {
-        ProductKind::SingleDomain | ProductKind::MultiDomain => {}
-        kind @ ProductKind::SanLicense => {
-            return Err(kind_mismatch(
-                &newest.product_id,
-                kind,
-                "it is priced by volume",
-            ));
+    match (newest.product.kind, &list.prices) {
+        (ProductKind::SingleDomain | ProductKind::MultiDomain, Prices::ByTerm(terms)) => {
+            check_terms(newest, list.currency, terms)?;
         }
-    }
-    for prices in &list.prices {
-        if !newest.product.term_months.contains(&prices.months) {
-            return Err(term_not_sold(newest, prices.months));
+        (ProductKind::SanLicense, Prices::ByVolume(tiers)) => {
+            volume::check_tiers(&newest.product_id, list.currency, tiers)?;
         }
-        prices.check_currency(list.currency)?;
-        prices.check_additional_license()?;
+        (kind @ ProductKind::SanLicense, Prices::ByTerm(_)) => {
+            let why = "it is priced by volume";
+            return Err(kind_mismatch(&newest.product_id, kind, why));
+        }
+        (kind @ (ProductKind::SingleDomain | ProductKind::MultiDomain), Prices::ByVolume(_)) => {
+            let why = "it is priced by term";
+            return Err(kind_mismatch(&newest.product_id, kind, why));
+        }
     }
     check_effective(list.effective, now)?;
     match newest_list {
@@ -92,6 +123,21 @@ pub(crate) fn check_prices(
         }
         Some(_) | None => Ok(()),
     }
+}
+
+fn check_terms(
+    newest: &ProductVersion,
+    currency: Currency,
+    terms: &[TermPrices],
+) -> Result<(), Refusal> {
+    for prices in terms {
+        if !newest.product.term_months.contains(&prices.months) {
+            return Err(term_not_sold(newest, prices.months));
+        }
+        prices.check_currency(currency)?;
+        prices.check_additional_license()?;
+    }
+    Ok(())
 }
 
 impl TermPrices {
@@ -138,13 +184,13 @@ mod tests {
             currency: "USD".parse().unwrap(),
             effective: at("2026-03-01T00:00:00Z"),
             recorded: at("2026-03-01T00:00:00Z"),
-            prices: vec![TermPrices {
+            prices: Prices::ByTerm(vec![TermPrices {
                 months,
                 certificate: price(certificate),
                 domain: None,
                 wildcard_domain: None,
                 additional_license: license.map(price),
-            }],
+            }]),
         }
     }
 
@@ -201,6 +247,16 @@ mod tests {
             refused(ProductKind::SingleDomain, &two),
             Reason::TermNotSold
         );
+        let tiers = PriceList {
+            prices: tiers(&[(1, "0.35"), (100, "0.36")]),
+            ..year.clone()
+        };
+        for (kind, expected) in [
+            (ProductKind::MultiDomain, Reason::ProductKindMismatch),
+            (ProductKind::SanLicense, Reason::VolumePriceRises),
+        ] {
+            assert_eq!(refused(kind, &tiers), expected);
+        }
         let euros = PriceList {
             currency: "EUR".parse().unwrap(),
             ..year
@@ -209,5 +265,49 @@ mod tests {
             refused(ProductKind::SingleDomain, &euros),
             Reason::CurrencyMismatch
         );
+    }
+
+    fn tiers(entries: &[(u32, &str)]) -> Prices {
+        let tiers = entries.iter().map(|(from_quantity, value)| VolumeTier {
+            from_quantity: *from_quantity,
+            price: Price::parse("USD", value).unwrap(),
+        });
+        Prices::ByVolume(tiers.collect())
+    }
+
+    /// Both ways to price survive being kept, as a list each.
+    #[test]
+    fn kept_prices_read_back() {
+        for prices in [
+            list("49.00", Some("9.00"), 12).prices,
+            tiers(&[(1, "0.50"), (1_000, "0.35")]),
+        ] {
+            let json = serde_json::to_value(&prices).unwrap();
+            assert!(json.is_array());
+            assert_eq!(serde_json::from_value::<Prices>(json).unwrap(), prices);
+        }
+    }
+
+    /// SL-7, SL-8: SANs are sold by tier, and nothing else is.
+    #[test]
+    fn what_a_list_sells() {
+        let by_volume = PriceList {
+            prices: tiers(&[(1, "0.50"), (1_000, "0.35")]),
+            ..list("49.00", None, 12)
+        };
+        for kind in [
+            ItemKind::Certificate,
+            ItemKind::Domain,
+            ItemKind::AdditionalLicense,
+            ItemKind::SanQuota,
+            ItemKind::SanQuotaIncrease,
+        ] {
+            let found = by_volume.find_price(kind, 24, 1_000);
+            let expected = (kind == ItemKind::SanQuota).then_some("0.35");
+            assert_eq!(found.map(Price::value).as_deref(), expected, "{kind:?}");
+            let found = list("49.00", None, 12).find_price(kind, 12, 1);
+            let expected = (kind == ItemKind::Certificate).then_some("49.00");
+            assert_eq!(found.map(Price::value).as_deref(), expected, "{kind:?}");
+        }
     }
 }

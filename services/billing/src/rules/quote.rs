@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     catalog::{ProductKind, ProductVersion, kind_mismatch, term_not_sold},
     currency_mismatch,
-    prices::ListedPrices,
+    prices::PriceList,
     proration::{self, Convention},
-    sum_refused, term_ended,
+    sum_refused, term_ended, volume,
 };
 
 worded! {
@@ -30,7 +30,23 @@ worded! {
         WildcardDomain = "WILDCARD_DOMAIN",
         /// The licence for one further server (AL-1).
         AdditionalLicense = "ADDITIONAL_LICENSE",
+        /// A SAN of a licence's quota, priced for 12 months (SL-7).
+        SanQuota = "SAN_QUOTA",
+        /// A SAN by which a running licence's quota is raised, priced likewise (SL-8).
+        SanQuotaIncrease = "SAN_QUOTA_INCREASE",
     }
+}
+
+/// Where the price of an item comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pricing {
+    /// The list in force at the item's price time.
+    Listed,
+    /// The request: one SAN for 12 months, which is the licence's own price (SL-8). A licence sold
+    /// by hand has the unit price of the line that it was sold with, [`volume::unit_share`].
+    UnitPrice(Price),
+    /// The request: all of the item for its whole term, agreed by hand (SL-7).
+    Amount(Money),
 }
 
 /// One thing asked for.
@@ -50,6 +66,8 @@ pub(crate) struct Item {
     pub(crate) term: Term,
     /// `None`: the whole term. Otherwise the rest of it from this instant on.
     pub(crate) change_time: Option<Instant>,
+    /// Where its price comes from.
+    pub(crate) pricing: Pricing,
 }
 
 /// What the catalogue knows about an item, as of the item's own price time.
@@ -57,8 +75,8 @@ pub(crate) struct Item {
 pub(crate) struct ItemFacts {
     /// The product in the version that applies.
     pub(crate) product: ProductVersion,
-    /// The prices for the item's number of months in the quote's currency; `None`: none in force.
-    pub(crate) prices: Option<ListedPrices>,
+    /// The list in the quote's currency; `None`: none in force.
+    pub(crate) list: Option<PriceList>,
 }
 
 /// A computed line, whole enough for a person to redo it (BL-7).
@@ -72,12 +90,13 @@ pub(crate) struct Line {
     pub(crate) product_version: u32,
     /// The rule that decided how much of the term is charged.
     pub(crate) rule: String,
-    /// The price of one for the whole term.
+    /// The price of one for the whole term; of a SAN for 12 months.
     pub(crate) unit_price: Price,
     /// The instant whose prices applied.
     pub(crate) price_time: Instant,
     /// When the list that they stand in took effect: a price time that finds it for ever (BL-8).
-    pub(crate) price_effective: Instant,
+    /// `None`: the price came with the request.
+    pub(crate) price_effective: Option<Instant>,
     /// How many.
     pub(crate) quantity: u32,
     /// The anchor from which the term's months are counted (T-2).
@@ -145,19 +164,22 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         }
         Some(change_time) => change_time.max(item.term.start()),
     };
-    let (price, price_effective) = find_price(item, facts, currency)?;
+    let (unit_price, price_effective) = find_price(item, facts, currency)?;
     let convention = product.product.policy.convention;
     let fraction = proration::fraction(convention, &item.term, charged_from, item.term.end());
-    let amount = price
-        .amount(item.quantity, &fraction)
-        .map_err(|error| sum_refused(currency, &error))?;
-    let explanation = format!("round({price} × {} × {fraction}) = {amount}", item.quantity);
+    let amount = match item.pricing {
+        Pricing::Amount(amount) => amount,
+        Pricing::Listed | Pricing::UnitPrice(_) => unit_price
+            .amount(item.quantity, &priced_part(item, &fraction))
+            .map_err(|error| sum_refused(currency, &error))?,
+    };
+    let explanation = explain(item, unit_price, &fraction, amount);
     Ok(Line {
         kind: item.kind,
         product_id: item.product_id.clone(),
         product_version: product.version,
         rule: rule(item).to_owned(),
-        unit_price: price,
+        unit_price,
         price_time: item.price_time,
         price_effective,
         quantity: item.quantity,
@@ -175,12 +197,49 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
     })
 }
 
+/// How much of what a unit price is for the item pays: a part of the term, or of 12 months.
+fn priced_part(item: &Item, fraction: &Fraction) -> Fraction {
+    if is_priced_yearly(item.kind) {
+        volume::years(item.term.months()).mul(fraction)
+    } else {
+        fraction.clone()
+    }
+}
+
+/// Whether a unit price is for 12 months, not for the term (SL-7).
+fn is_priced_yearly(kind: ItemKind) -> bool {
+    match kind {
+        ItemKind::SanQuota | ItemKind::SanQuotaIncrease => true,
+        ItemKind::Certificate
+        | ItemKind::Domain
+        | ItemKind::WildcardDomain
+        | ItemKind::AdditionalLicense => false,
+    }
+}
+
+/// The computation in figures (BL-7).
+fn explain(item: &Item, unit_price: Price, fraction: &Fraction, amount: Money) -> String {
+    let (quantity, months) = (item.quantity, item.term.months());
+    if let Pricing::Amount(_) = item.pricing {
+        return format!("{amount} by hand, for {quantity} × {months}/12");
+    }
+    if !is_priced_yearly(item.kind) {
+        return format!("round({unit_price} × {quantity} × {fraction}) = {amount}");
+    }
+    if *fraction == Fraction::one() {
+        return format!("round({unit_price} × {quantity} × {months}/12) = {amount}");
+    }
+    format!("round({unit_price} × {quantity} × {months}/12 × {fraction}) = {amount}")
+}
+
 fn describe(item: &Item) -> String {
     let what = match item.kind {
         ItemKind::Certificate => "Certificate",
         ItemKind::Domain => "Further domain",
         ItemKind::WildcardDomain => "Further wildcard domain",
         ItemKind::AdditionalLicense => "Additional licence",
+        ItemKind::SanQuota => "SAN quota",
+        ItemKind::SanQuotaIncrease => "SAN quota increase",
     };
     match (item.term.months(), item.change_time) {
         (1, None) => format!("{what}, 1 month"),
@@ -198,6 +257,8 @@ fn rule(item: &Item) -> &'static str {
         (ItemKind::WildcardDomain, _) => "MD-4",
         (ItemKind::Domain, Some(_)) => "MD-1",
         (ItemKind::Domain, None) => "M-2",
+        (ItemKind::SanQuota, _) => "SL-7",
+        (ItemKind::SanQuotaIncrease, _) => "SL-8",
     }
 }
 
@@ -208,6 +269,7 @@ fn check_kind(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
             matches!(kind, ProductKind::SingleDomain | ProductKind::MultiDomain)
         }
         ItemKind::Domain | ItemKind::WildcardDomain => matches!(kind, ProductKind::MultiDomain),
+        ItemKind::SanQuota | ItemKind::SanQuotaIncrease => matches!(kind, ProductKind::SanLicense),
     };
     if sold {
         return Ok(());
@@ -224,27 +286,33 @@ fn check_term(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     Err(term_not_sold(version, months))
 }
 
-/// The price of one, and when its list took effect.
+/// The price of one, and when the list that it stands in took effect.
 fn find_price(
     item: &Item,
     facts: &ItemFacts,
     currency: Currency,
-) -> Result<(Price, Instant), Refusal> {
-    let listed = facts
-        .prices
-        .as_ref()
-        .ok_or_else(|| price_not_set(item, currency))?;
-    let price = match item.kind {
-        ItemKind::Certificate => Some(listed.prices.certificate),
-        ItemKind::Domain => listed.prices.domain,
-        ItemKind::WildcardDomain => listed.prices.wildcard_domain,
-        ItemKind::AdditionalLicense => listed.prices.additional_license,
+) -> Result<(Price, Option<Instant>), Refusal> {
+    let months = item.term.months();
+    let (price, effective) = match item.pricing {
+        Pricing::Listed => facts
+            .list
+            .as_ref()
+            .and_then(|list| {
+                let price = list.find_price(item.kind, months, item.quantity)?;
+                Some((price, Some(list.effective)))
+            })
+            .ok_or_else(|| price_not_set(item, currency))?,
+        Pricing::UnitPrice(price) => (price, None),
+        Pricing::Amount(amount) => {
+            let share = volume::unit_share(amount, item.quantity, months)
+                .map_err(|error| sum_refused(currency, &error))?;
+            (share, None)
+        }
     };
-    let price = price.ok_or_else(|| price_not_set(item, currency))?;
     if price.currency() != currency {
         return Err(currency_mismatch(currency, price.currency()));
     }
-    Ok((price, listed.effective))
+    Ok((price, effective))
 }
 
 fn price_not_set(item: &Item, currency: Currency) -> Refusal {
@@ -267,139 +335,4 @@ fn price_not_set(item: &Item, currency: Currency) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::{catalog::tests::product, prices::TermPrices};
-
-    fn at(text: &str) -> Instant {
-        text.parse().unwrap()
-    }
-
-    fn usd() -> Currency {
-        "USD".parse().unwrap()
-    }
-
-    fn price(value: &str) -> Price {
-        Price::parse("USD", value).unwrap()
-    }
-
-    fn item(kind: ItemKind, quantity: u32, change_time: Option<&str>) -> Item {
-        Item {
-            kind,
-            quantity,
-            product_id: "multi-domain-dv".parse().unwrap(),
-            product_version: None,
-            price_time: at("2026-01-01T00:00:00Z"),
-            term: Term::first(at("2026-01-01T00:00:00Z"), 12).unwrap(),
-            change_time: change_time.map(at),
-        }
-    }
-
-    fn facts() -> ItemFacts {
-        ItemFacts {
-            product: ProductVersion {
-                product_id: "multi-domain-dv".parse().unwrap(),
-                version: 3,
-                effective: at("2025-01-01T00:00:00Z"),
-                recorded: at("2025-01-01T00:00:00Z"),
-                product: product(ProductKind::MultiDomain),
-            },
-            prices: Some(ListedPrices {
-                effective: at("2025-06-01T00:00:00Z"),
-                prices: TermPrices {
-                    months: 12,
-                    certificate: price("99.00"),
-                    domain: Some(price("49.00")),
-                    wildcard_domain: Some(price("149.00")),
-                    additional_license: None,
-                },
-            }),
-        }
-    }
-
-    fn refusal(item: Item, facts: ItemFacts) -> Refusal {
-        compute(&[(item, facts)], usd()).unwrap_err()
-    }
-
-    /// MD-3, P-3, BL-7: the source's example, with the line that explains it.
-    #[test]
-    fn further_domain_after_half_a_year() {
-        let asked = item(ItemKind::Domain, 1, Some("2026-07-01T00:00:00Z"));
-        let computed = compute(&[(asked, facts())], usd()).unwrap();
-        let line = &computed.lines[0];
-        assert_eq!(computed.total.to_string(), "24.50 USD");
-        assert_eq!(line.explanation, "round(49.00 USD × 1 × 1/2) = 24.50 USD");
-        assert_eq!((line.rule.as_str(), line.product_version), ("MD-1", 3));
-        assert_eq!(line.price_effective, at("2025-06-01T00:00:00Z"));
-        assert_eq!(line.charged_from, at("2026-07-01T00:00:00Z"));
-        assert_eq!(line.term_end, at("2027-01-01T00:00:00Z"));
-        assert_eq!(line.description, "Further domain, rest of 12 months");
-    }
-
-    /// A new term is charged whole, and the total is the sum of the lines.
-    #[test]
-    fn new_term() {
-        let items = [
-            (item(ItemKind::Certificate, 1, None), facts()),
-            (item(ItemKind::Domain, 3, None), facts()),
-            (item(ItemKind::WildcardDomain, 1, None), facts()),
-        ];
-        let computed = compute(&items, usd()).unwrap();
-        let amounts: Vec<_> = computed
-            .lines
-            .iter()
-            .map(|line| line.amount.minor())
-            .collect();
-        assert_eq!(amounts, [9_900, 14_700, 14_900]);
-        assert_eq!(computed.total.minor(), 39_500);
-        assert_eq!(compute(&[], usd()).unwrap().total, Money::zero(usd()));
-    }
-
-    /// P-1: a change ahead of a term bought in advance pays for all of it (MD-8).
-    #[test]
-    fn change_before_the_term() {
-        let asked = item(ItemKind::Domain, 1, Some("2025-11-01T00:00:00Z"));
-        let computed = compute(&[(asked.clone(), facts())], usd()).unwrap();
-        assert_eq!(computed.lines[0].amount.minor(), 4_900);
-        assert_eq!(computed.lines[0].charged_from, asked.term.start());
-    }
-
-    #[test]
-    fn refusals() {
-        for change in ["2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z"] {
-            let asked = item(ItemKind::Domain, 1, Some(change));
-            assert_eq!(refusal(asked, facts()).reason, Reason::TermEnded);
-        }
-        let licence = item(ItemKind::AdditionalLicense, 1, None);
-        let refused = refusal(licence, facts());
-        assert_eq!(refused.reason, Reason::PriceNotSet);
-        assert_eq!(refused.metadata["kind"], "ADDITIONAL_LICENSE");
-        let unpriced = ItemFacts {
-            prices: None,
-            ..facts()
-        };
-        let asked = item(ItemKind::Certificate, 1, None);
-        assert_eq!(refusal(asked.clone(), unpriced).reason, Reason::PriceNotSet);
-
-        let mut two_years = asked.clone();
-        two_years.term = Term::first(two_years.term.start(), 24).unwrap();
-        let refused = refusal(two_years, facts());
-        assert_eq!(refused.reason, Reason::TermNotSold);
-        assert_eq!(refused.metadata["sold"], "1,12");
-
-        let mut single = facts();
-        single.product.product.kind = ProductKind::SingleDomain;
-        let refused = refusal(item(ItemKind::Domain, 1, None), single);
-        assert_eq!(refused.reason, Reason::ProductKindMismatch);
-
-        let eur = compute(&[(asked, facts())], "EUR".parse().unwrap()).unwrap_err();
-        assert_eq!(eur.reason, Reason::CurrencyMismatch);
-
-        let mut dear = facts();
-        if let Some(listed) = &mut dear.prices {
-            listed.prices.domain = Price::from_micros(usd(), i64::MAX).ok();
-        }
-        let many = item(ItemKind::Domain, 1_000_000, None);
-        assert_eq!(refusal(many, dear).reason, Reason::AmountOutOfRange);
-    }
-}
+mod tests;

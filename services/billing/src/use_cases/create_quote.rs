@@ -20,7 +20,7 @@ use crate::{
         catalog::ProductVersion,
         charge::Quote,
         not_found,
-        prices::{ListedPrices, PriceList},
+        prices::PriceList,
         quote::{self, Item, ItemFacts},
     },
     store,
@@ -118,7 +118,7 @@ async fn load_facts(tx: &Tx, items: &[Item], currency: Currency) -> Result<Vec<I
                 find_version(item, versions).ok_or_else(|| not_found("product", describe(item)))?;
             Ok(ItemFacts {
                 product: product.clone(),
-                prices: find_prices(item, &lists),
+                list: find_list(item, &lists).cloned(),
             })
         })
         .collect()
@@ -135,20 +135,12 @@ fn find_version<'a>(item: &Item, versions: &'a [ProductVersion]) -> Option<&'a P
     }
 }
 
-/// The prices of the item's term in the list in force at its price time (MD-8).
-fn find_prices(item: &Item, lists: &[PriceList]) -> Option<ListedPrices> {
-    let list = lists
+/// The list in force at the item's price time (MD-8).
+fn find_list<'a>(item: &Item, lists: &'a [PriceList]) -> Option<&'a PriceList> {
+    lists
         .iter()
         .filter(|list| list.product_id == item.product_id && list.effective <= item.price_time)
-        .max_by_key(|list| list.effective)?;
-    let prices = list
-        .prices
-        .iter()
-        .find(|prices| prices.months == item.term.months())?;
-    Some(ListedPrices {
-        effective: list.effective,
-        prices: prices.clone(),
-    })
+        .max_by_key(|list| list.effective)
 }
 
 fn describe(item: &Item) -> String {

@@ -11,15 +11,15 @@ use serde_json::json;
 use crate::{
     rules::{
         not_found,
-        prices::{self, PriceList},
+        prices::{self, PriceList, Prices},
     },
     store,
 };
 
-/// Adds a price list (AL-10, BL-8).
+/// Adds a price list (AL-10, SL-7, BL-8).
 ///
 /// Refusals: NOT_FOUND, TERM_NOT_SOLD, PRODUCT_KIND_MISMATCH, CURRENCY_MISMATCH,
-/// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, EFFECTIVE_TIME_IN_PAST.
+/// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
 pub(crate) struct SetPrices<'a> {
     /// What was accepted.
     pub(crate) call: &'a Call,
@@ -44,12 +44,13 @@ impl Work for SetPrices<'_> {
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
         prices::check_prices(&newest, newest_list, self.list, self.call.now)?;
         store::catalog::insert_list(tx, self.list).await?;
-        let terms: Vec<u32> = self
-            .list
-            .prices
-            .iter()
-            .map(|prices| prices.months)
-            .collect();
+        let (terms, quantities): (Vec<u32>, Vec<u32>) = match &self.list.prices {
+            Prices::ByTerm(terms) => (terms.iter().map(|it| it.months).collect(), Vec::new()),
+            Prices::ByVolume(tiers) => (
+                Vec::new(),
+                tiers.iter().map(|it| it.from_quantity).collect(),
+            ),
+        };
         let event = Event {
             kind: "licet.billing.prices.set.v1",
             resource_id: product_id.as_str().to_owned(),
@@ -62,6 +63,7 @@ impl Work for SetPrices<'_> {
                 "currency_code": currency.code(),
                 "effective_time": self.list.effective,
                 "term_months": terms,
+                "from_quantities": quantities,
             }),
         };
         outbox::emit(tx, event).await?;

@@ -9,7 +9,6 @@ use licet_domain::{
 };
 use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_time};
 
-use super::broken;
 use crate::rules::{
     domains::DomainPlan,
     order::{Order, OrderTerm, Product, ProductKind, Sold, SupersededHandling},
@@ -68,11 +67,15 @@ pub(crate) fn product(message: &billing::Product) -> Result<Product, String> {
     })
 }
 
+fn broken(what: &str, error: impl std::fmt::Display) -> String {
+    super::broken("Billing", what, error)
+}
+
 fn unsigned(number: i32) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| broken("number", number))
 }
 
-fn subject(order_id: OrderId, term: &OrderTerm) -> billing::Subject {
+pub(super) fn subject(order_id: OrderId, term: &OrderTerm) -> billing::Subject {
     billing::Subject {
         resource_id: order_id.to_string(),
         term_index: encode_count(term.index),
@@ -168,6 +171,7 @@ fn quote_item(
         term_months: 0,
         change_time: None,
         price_time: Some(encode_time(term.price_time)),
+        ..billing::QuoteItem::default()
     }
 }
 
@@ -223,48 +227,6 @@ pub(crate) fn refund_to_review(
         first_issuance_time: question.first_issuance_time,
         decision_time: question.decision_time,
         ..billing::Refund::default()
-    }
-}
-
-/// The answer to a change that the slots already paid for cover (MD-2). Billing is not asked, so
-/// it has no id; its one line says why nothing is charged.
-pub(crate) fn free_quote(
-    order: &Order,
-    sold: &Sold,
-    plan: &DomainPlan,
-    now: Instant,
-) -> billing::Quote {
-    let zero = encode_money(Money::zero(sold.currency));
-    let wanted = Slots::of(&plan.names);
-    let line = billing::Line {
-        number: 1,
-        kind: billing::LineKind::Domain.into(),
-        description: "Names within the slots already paid for".to_owned(),
-        product_id: sold.product.id.to_string(),
-        product_version: encode_count(sold.product.version),
-        quantity: 0,
-        amount: Some(zero.clone()),
-        rule_id: "MD-2".to_owned(),
-        explanation: format!(
-            "{} names, {} of them wildcards, where {} standard and {} wildcard slots are paid \
-             for: {} {}",
-            wanted.total(),
-            wanted.wildcard,
-            sold.slots.standard,
-            sold.slots.wildcard,
-            zero.value,
-            zero.currency_code
-        ),
-        ..billing::Line::default()
-    };
-    billing::Quote {
-        account_id: order.account_id.to_string(),
-        pin: plan.pin.clone(),
-        subject: Some(subject(order.id, &order.term)),
-        lines: vec![line],
-        total: Some(zero),
-        decision_time: Some(encode_time(now)),
-        ..billing::Quote::default()
     }
 }
 

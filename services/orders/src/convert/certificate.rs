@@ -54,6 +54,17 @@ pub(crate) fn decode_issuance(message: &orders::RecordIssuanceRequest) -> Result
     })
 }
 
+/// An issuance again from the chain that it was accepted with.
+pub(crate) fn kept_issuance(order_id: OrderId, chain_pem: &str) -> Result<Issuance, Fault> {
+    let chain = parse_chain(chain_pem.as_bytes()).map_err(Fault::internal)?;
+    let leaf = chain.into_iter().next();
+    Ok(Issuance {
+        order_id,
+        certificate: leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))?,
+        chain_pem: chain_pem.to_owned(),
+    })
+}
+
 fn chain(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<(ParsedCertificate, String)> {
     if bytes.len() > MAX_CHAIN_BYTES {
         return Err(fields.note(path, format!("is longer than {MAX_CHAIN_BYTES} bytes")));

@@ -5,9 +5,11 @@ pub(crate) mod billing;
 pub(crate) mod certificate;
 pub(crate) mod deletion;
 pub(crate) mod domains;
+pub(crate) mod free;
 pub(crate) mod kept;
 pub(crate) mod operation;
 pub(crate) mod order;
+pub(crate) mod san_licensing;
 pub(crate) mod server;
 
 use licet_domain::san::San;
@@ -21,8 +23,8 @@ fn texts<'a>(names: impl IntoIterator<Item = &'a San>) -> Vec<String> {
 }
 
 /// What a peer answered does not keep to the contract.
-fn broken(what: &str, error: impl std::fmt::Display) -> String {
-    format!("Billing answered a broken {what}: {error}")
+fn broken(peer: &str, what: &str, error: impl std::fmt::Display) -> String {
+    format!("{peer} answered a broken {what}: {error}")
 }
 
 /// An encoded message that was written by this service.

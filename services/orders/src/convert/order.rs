@@ -6,7 +6,7 @@ use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
     certificate::{ParsedRequest, parse_request},
     clock::Instant,
-    ids::{AccountId, CertificateId, OrderId, ProductId},
+    ids::{AccountId, CertificateId, LicenseId, OrderId, ProductId},
     san::San,
 };
 use licet_runtime::{
@@ -43,6 +43,8 @@ pub(crate) struct Placement {
     pub(crate) server_software: String,
     pub(crate) additional_licenses: u32,
     pub(crate) request: Option<ParsedRequest>,
+    /// The SAN licence that its names are drawn from.
+    pub(crate) san_license_id: Option<LicenseId>,
 }
 
 /// Reads the request for a new order.
@@ -62,6 +64,7 @@ pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placem
     let additional_licenses = u32::try_from(message.additional_licenses)
         .map_err(|_| fields.note("additional_licenses", "must not be negative"));
     let request = signing_request(&mut fields, &message.csr);
+    let san_license_id = fields.optional("san_license_id", &message.san_license_id);
     fields.request_id(message);
     fields.build(|| {
         let common_name = common_name?;
@@ -76,6 +79,7 @@ pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placem
             server_software: server_software?,
             additional_licenses: additional_licenses?,
             request: request?,
+            san_license_id: san_license_id?,
         })
     })
 }
@@ -233,7 +237,9 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
         domains: texts(&order.names),
         server_software: order.server_software.clone(),
         additional_licenses: encode_count(order.term.additional_licenses),
-        san_license_id: String::new(),
+        san_license_id: order
+            .san_license_id
+            .map_or_else(String::new, |id| id.to_string()),
         current_term: Some(encode_term(view)),
         certificate_id: view
             .certificate_id

@@ -1,16 +1,26 @@
 //! `licet.orders.v1.CertificateService`.
 
 use licet_contracts::orders::{v1 as orders, v1::certificate_service_server::CertificateService};
-use licet_runtime::{caller::accept, database::Database, replay};
+use licet_runtime::{
+    caller::accept, database::Database, fault::Fault, operation::Operations, replay,
+};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::record_issuance::RecordIssuance};
+use super::joining::{Answer, join};
+use crate::{
+    convert, queries,
+    use_cases::{
+        begin_issuance::BeginIssuance, operation::OrderOperation, record_issuance::RecordIssuance,
+    },
+};
 
 /// Certificates.
 #[derive(Clone)]
 pub(crate) struct CertificateRpc {
     /// The service's schema.
     pub(crate) database: Database,
+    /// For orders that draw on a SAN licence.
+    pub(crate) operations: Operations<OrderOperation>,
 }
 
 #[tonic::async_trait]
@@ -39,6 +49,31 @@ impl CertificateService for CertificateRpc {
         }))
     }
 
+    /// What is not decided yet has no response that might be taken for a grant.
+    async fn begin_issuance(
+        &self,
+        request: Request<orders::BeginIssuanceRequest>,
+    ) -> Result<Response<orders::BeginIssuanceResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::san_licensing::decode_begin(&message)?;
+        let work = BeginIssuance {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        match join(&self.database, &self.operations, &call, accepted).await? {
+            Answer::Final(response) => Ok(Response::new(response)),
+            Answer::Pending(_, view) => {
+                let running = view.running.as_ref();
+                let id =
+                    running.map_or_else(String::new, |running| running.operation_id.to_string());
+                Err(Fault::operation_in_progress(&view.order.id.to_string(), &id).into())
+            }
+        }
+    }
+
     async fn record_issuance(
         &self,
         request: Request<orders::RecordIssuanceRequest>,
@@ -50,8 +85,15 @@ impl CertificateService for CertificateRpc {
             request_id: &message.request_id,
             issuance: &issuance,
         };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match join(&self.database, &self.operations, &call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(_, view) => orders::RecordIssuanceResponse {
+                certificate: None,
+                order: Some(convert::order::encode(&view)?),
+            },
+        };
         Ok(Response::new(response))
     }
 

@@ -3,17 +3,18 @@
 use licet_contracts::orders::{v1 as orders, v1::order_service_server::OrderService};
 use licet_runtime::{
     caller::{Call, accept},
-    database::{Database, Tx},
-    fault::{Fault, PassingReason},
-    operation::{Ending, Operations},
+    database::Database,
+    fault::Fault,
+    operation::Operations,
     replay::{self, Accepted},
 };
 use prost::Message;
 use tonic::{Request, Response, Status};
 
+use super::joining::{Answer, join};
 use crate::{
-    convert::{self, order::OrderView},
-    peers::Billing,
+    convert,
+    peers::Peers,
     queries,
     use_cases::{delete_order, operation::OrderOperation, place_order, update_domains},
 };
@@ -24,51 +25,18 @@ pub(crate) struct OrderRpc {
     /// The service's schema.
     pub(crate) database: Database,
     /// For previews; what is accepted goes through the operations.
-    pub(crate) billing: Billing,
+    pub(crate) peers: Peers,
     /// What spans services.
     pub(crate) operations: Operations<OrderOperation>,
 }
 
-/// How an accepted request is answered.
-enum Answer<R> {
-    /// By its response.
-    Final(R),
-    /// By what is pending, seen in one snapshot.
-    Pending(Tx, Box<OrderView>),
-}
-
 impl OrderRpc {
-    /// The answer to an accepted request. The one that began its operation and every repeat of it
-    /// join here, and get the same response or the same refusal.
     async fn answer<R: Message + Default>(
         &self,
         call: &Call,
         accepted: Accepted<R>,
     ) -> Result<Answer<R>, Fault> {
-        let id = match accepted {
-            Accepted::Done(response) => return Ok(Answer::Final(response)),
-            Accepted::Operation(id) => id,
-        };
-        loop {
-            match self.operations.finish(id, call).await? {
-                Ending::Done(response) => {
-                    return convert::stored(&response).map(Answer::Final);
-                }
-                Ending::Refused(refusal) => return Err(refusal.into()),
-                Ending::Running => {
-                    let found = queries::orders::find_under_way(&self.database, call, id).await?;
-                    if let Some((tx, view)) = found {
-                        return Ok(Answer::Pending(tx, Box::new(view)));
-                    }
-                    if !call.deadline.elapsed().is_zero() {
-                        return Err(Fault::passing(
-                            PassingReason::DeadlineExceeded,
-                            format!("operation {id} did not end in time; ask again"),
-                        ));
-                    }
-                }
-            }
-        }
+        join(&self.database, &self.operations, call, accepted).await
     }
 }
 
@@ -81,7 +49,7 @@ impl OrderService for OrderRpc {
         let (call, message) = accept(request)?;
         let wanted = convert::order::decode_place(&message)?;
         if message.validate_only {
-            let response = place_order::preview(&self.billing, &call, &wanted).await?;
+            let response = place_order::preview(&self.peers, &call, &wanted).await?;
             return Ok(Response::new(response));
         }
         let work = place_order::PlaceOrder {
@@ -144,7 +112,8 @@ impl OrderService for OrderRpc {
         let update = convert::domains::decode_update(&message)?;
         if message.validate_only {
             let response =
-                update_domains::preview(&self.database, &self.billing, &call, &update).await?;
+                update_domains::preview(&self.database, &self.peers.billing, &call, &update)
+                    .await?;
             return Ok(Response::new(response));
         }
         let work = update_domains::UpdateDomains {
@@ -169,7 +138,7 @@ impl OrderService for OrderRpc {
         let wish = convert::deletion::decode_delete(&message)?;
         if message.validate_only {
             let response =
-                delete_order::preview(&self.database, &self.billing, &call, &wish).await?;
+                delete_order::preview(&self.database, &self.peers.billing, &call, &wish).await?;
             return Ok(Response::new(response));
         }
         let work = delete_order::DeleteOrder {

@@ -10,6 +10,8 @@ use licet_domain::{
     san::San,
 };
 
+use super::san_license::Counted;
+
 /// A certificate of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certificate {
@@ -36,6 +38,8 @@ pub(crate) struct Certificate {
     pub(crate) revoke_time: Option<Instant>,
     /// Its order is deleted and the CA is still to revoke it.
     pub(crate) to_revoke: bool,
+    /// Where its SANs count; absent where they count in no SAN licence.
+    pub(crate) counted: Option<Counted>,
 }
 
 /// What a certificate counts as.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     order::{Order, Product, ProductKind},
     refusing::Objections,
+    san_license::name_limit,
     slots::{Slots, count, slots_to_charge},
 };
 
@@ -38,7 +39,7 @@ pub(crate) struct DomainPlan {
 }
 
 /// Decides a change of names, or says everything that stands against it. A change that waits for
-/// its certificate blocks the next one (MD-7).
+/// its certificate blocks the next one (MD-7). Names drawn from a SAN licence are not charged.
 pub(crate) fn plan_domain_change(
     order: &Order,
     wanted: &WantedChange,
@@ -70,7 +71,9 @@ pub(crate) fn plan_domain_change(
         .chain(&wanted.add)
         .cloned()
         .collect();
-    object_to_number(&sold.product, &names, &mut objections);
+    let draws_on_license = order.san_license_id.is_some();
+    let limit = name_limit(&sold.product, draws_on_license);
+    object_to_number(&sold.product, limit, &names, &mut objections);
     objections.refuse_if_any()?;
 
     if names == order.names {
@@ -85,8 +88,13 @@ pub(crate) fn plan_domain_change(
         .with("order_id", order.id));
     }
     let wildcards_added = count(wanted.add.iter().filter(|name| name.is_wildcard()).count());
+    let charge = if draws_on_license {
+        Slots::default()
+    } else {
+        slots_to_charge(sold.slots, Slots::of(&names), wildcards_added)
+    };
     Ok(DomainPlan {
-        charge: slots_to_charge(sold.slots, Slots::of(&names), wildcards_added),
+        charge,
         pin: pin(order.id, order.revision, &names),
         names,
         added: wanted.add.clone(),
@@ -149,13 +157,13 @@ fn object_to_names(
     }
 }
 
-/// Holds the number of names against the product's limit, which counts the common name (MD-4).
+/// Holds the number of names against the limit for orders of the product, which counts the common name (MD-4).
 pub(super) fn object_to_number(
     product: &Product,
+    limit: u32,
     names: &BTreeSet<San>,
     objections: &mut Objections,
 ) {
-    let limit = product.name_limit();
     let number = count(names.len());
     if number > limit {
         let id = product.id.as_str();
@@ -197,6 +205,8 @@ fn pin(order: OrderId, revision: u64, names: &BTreeSet<San>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use licet_domain::ids::LicenseId;
+
     use super::{
         super::{
             order::{ChangeProgress, DomainChange},
@@ -235,6 +245,15 @@ mod tests {
             }
         );
         assert_eq!(more.names.len(), 4);
+    }
+
+    #[test]
+    fn x_4_names_drawn_from_a_licence_are_not_charged() {
+        let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
+        order.san_license_id = Some(LicenseId::generate());
+        let wanted = change(&["c.example.com", "*.example.com"], &[]);
+        let plan = plan_domain_change(&order, &wanted).unwrap();
+        assert_eq!((plan.charge.is_zero(), plan.names.len()), (true, 5));
     }
 
     #[test]

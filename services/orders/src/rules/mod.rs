@@ -11,6 +11,7 @@ pub(crate) mod placing;
 pub(crate) mod refusing;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod san_license;
 pub(crate) mod servers;
 pub(crate) mod slots;
 pub(crate) mod state;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, InvoiceId, OperationId, OrderId, ProductId},
+    ids::{AccountId, InvoiceId, LicenseId, OperationId, OrderId, ProductId, ReservationId},
     money::{Currency, Money},
     refusal::{Reason, Refusal},
     san::San,
@@ -101,6 +101,9 @@ pub(crate) struct Sold {
     pub(crate) slots: Slots,
     /// The currency that the order is charged in.
     pub(crate) currency: Currency,
+    /// The product of its SAN licence that the order's certificates count as; absent for an
+    /// order that draws on none.
+    pub(crate) san_product_id: Option<ProductId>,
 }
 
 worded! {
@@ -188,6 +191,11 @@ pub(crate) struct Order {
     pub(crate) names: BTreeSet<San>,
     pub(crate) server_software: String,
     pub(crate) signing_request: Option<SigningRequest>,
+    /// The SAN licence that its names are drawn from.
+    pub(crate) san_license_id: Option<LicenseId>,
+    /// What holds the SANs of the certificate that is about to be signed (SL-12); it may have
+    /// lapsed. Absent when none was granted since the last certificate.
+    pub(crate) reservation_id: Option<ReservationId>,
     pub(crate) product_id: ProductId,
     pub(crate) term: OrderTerm,
     pub(crate) change: Option<DomainChange>,

@@ -13,17 +13,19 @@ use super::{
     domains::{object_to_number, object_to_wildcard},
     order::{Product, ProductKind},
     refusing::Objections,
+    san_license::name_limit,
     slots::{Slots, slots_to_charge},
 };
 
 /// What the customer asks for, as far as the product decides about it.
 #[derive(Debug)]
 pub(crate) struct WantedOrder<'a> {
-    pub(crate) common_name: &'a San,
     /// All names, the common name among them, each once.
     pub(crate) names: &'a BTreeSet<San>,
     pub(crate) term_months: u32,
     pub(crate) additional_licenses: u32,
+    /// Its names are drawn from a SAN licence.
+    pub(crate) draws_on_license: bool,
 }
 
 /// What placing it comes to.
@@ -36,7 +38,8 @@ pub(crate) struct PlacingPlan {
 }
 
 /// Decides a new order against its product, or says everything that stands against it. A new
-/// order is a change from no names at all: the same count as later changes (MD-4).
+/// order is a change from no names at all: the same count as later changes (MD-4). One that draws
+/// its names from a SAN licence pays for no slots.
 pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<PlacingPlan, Refusal> {
     let mut objections = Objections::default();
     object_to_kind(product, &mut objections);
@@ -47,12 +50,17 @@ pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<Plac
             object_to_wildcard(product, name, &mut objections);
         }
     }
-    object_to_number(product, wanted.names, &mut objections);
+    let limit = name_limit(product, wanted.draws_on_license);
+    object_to_number(product, limit, wanted.names, &mut objections);
     objections.refuse_if_any()?;
 
     let included = product.included_slots();
     let names = Slots::of(wanted.names);
-    let charge = slots_to_charge(included, names, names.wildcard);
+    let charge = if wanted.draws_on_license {
+        Slots::default()
+    } else {
+        slots_to_charge(included, names, names.wildcard)
+    };
     Ok(PlacingPlan {
         charge,
         slots: included.plus(charge),
@@ -119,31 +127,32 @@ fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections
 /// order's, and where it asks for names they are exactly the order's. One that asks for none
 /// brings its key alone.
 pub(crate) fn check_signing_request(
-    wanted: &WantedOrder,
+    common_name: &San,
+    names: &BTreeSet<San>,
     request: &ParsedRequest,
 ) -> Result<(), Refusal> {
     let mut objections = Objections::default();
     if let Some(text) = &request.common_name
-        && San::dns(text).ok().as_ref() != Some(wanted.common_name)
+        && San::dns(text).ok().as_ref() != Some(common_name)
     {
         objections.add(
             Reason::CsrMismatch,
             text,
             format!(
                 "the CSR's common name is {text}, that of the order {}",
-                wanted.common_name.value()
+                common_name.value()
             ),
         );
     }
     let asks = !request.sans.is_empty();
-    for name in wanted.names.difference(&request.sans).filter(|_| asks) {
+    for name in names.difference(&request.sans).filter(|_| asks) {
         objections.add(
             Reason::CsrMismatch,
             name.value(),
             format!("{name} is one of the order's names, and the CSR does not ask for it"),
         );
     }
-    for name in request.sans.difference(wanted.names) {
+    for name in request.sans.difference(names) {
         objections.add(
             Reason::CsrMismatch,
             name.value(),
@@ -168,10 +177,10 @@ mod tests {
         plan_order(
             product,
             &WantedOrder {
-                common_name: &samples::dns(list[0]),
                 names: &samples::names(list),
                 term_months: months,
                 additional_licenses: licenses,
+                draws_on_license: false,
             },
         )
     }
@@ -216,6 +225,20 @@ mod tests {
             plan(&product, &["a.test"], 12, 0).unwrap().slots.standard,
             3
         );
+    }
+
+    #[test]
+    fn x_4_names_drawn_from_a_licence_are_not_charged() {
+        let list = ["a.test", "b.test", "c.test", "d.test", "*.a.test"];
+        let wanted = WantedOrder {
+            names: &samples::names(&list),
+            term_months: 12,
+            additional_licenses: 1,
+            draws_on_license: true,
+        };
+        let plan = plan_order(&samples::multi_domain(), &wanted).unwrap();
+        assert!(plan.charge.is_zero());
+        assert_eq!(plan.slots, samples::multi_domain().included_slots());
     }
 
     #[test]
@@ -271,12 +294,8 @@ mod tests {
 
     #[test]
     fn a_signing_request_asks_for_exactly_the_orders_names_or_for_none() {
-        let wanted = WantedOrder {
-            common_name: &samples::dns("a.test"),
-            names: &samples::names(&["a.test", "b.test"]),
-            term_months: 12,
-            additional_licenses: 0,
-        };
+        let common_name = samples::dns("a.test");
+        let names = samples::names(&["a.test", "b.test"]);
         let request = |common_name: Option<&str>, sans: &[&str]| ParsedRequest {
             der: Vec::new(),
             subject: String::new(),
@@ -288,13 +307,10 @@ mod tests {
             },
             spki_sha256: [7; 32],
         };
-        assert!(
-            check_signing_request(&wanted, &request(Some("A.test"), &["b.test", "a.test"])).is_ok()
-        );
-        assert!(check_signing_request(&wanted, &request(None, &[])).is_ok());
-        let refusal =
-            check_signing_request(&wanted, &request(Some("b.test"), &["a.test", "c.test"]))
-                .unwrap_err();
+        let check = |request| check_signing_request(&common_name, &names, &request);
+        assert!(check(request(Some("A.test"), &["b.test", "a.test"])).is_ok());
+        assert!(check(request(None, &[])).is_ok());
+        let refusal = check(request(Some("b.test"), &["a.test", "c.test"])).unwrap_err();
         assert_eq!(refusal.reason, Reason::CsrMismatch);
         let subjects: Vec<_> = refusal
             .violations

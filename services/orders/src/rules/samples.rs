@@ -68,6 +68,8 @@ pub(crate) fn order(list: &[&str]) -> Order {
         names: names(list),
         server_software: "nginx".into(),
         signing_request: None,
+        san_license_id: None,
+        reservation_id: None,
         product_id: product.id.clone(),
         term: OrderTerm {
             index: 0,
@@ -79,6 +81,7 @@ pub(crate) fn order(list: &[&str]) -> Order {
                 slots: product.included_slots(),
                 product,
                 currency: "USD".parse().unwrap(),
+                san_product_id: None,
             }),
         },
         change: None,
@@ -110,5 +113,6 @@ pub(crate) fn certificate(list: &[&str]) -> Certificate {
         superseded_time: None,
         revoke_time: None,
         to_revoke: false,
+        counted: None,
     }
 }

@@ -13,7 +13,7 @@ use super::order::{Order, OrderState};
 pub(crate) enum Action {
     /// Change its names.
     ChangeDomains,
-    /// Record a certificate that was issued for it.
+    /// Have a certificate signed for it, or record one that was.
     RecordIssuance,
     /// Register a server that uses its certificate.
     RegisterServer,

@@ -3,7 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::{clock::Instant, ids::OperationId, money::Money, san::San};
+use licet_domain::{
+    clock::Instant,
+    ids::{OperationId, ReservationId},
+    money::Money,
+    san::San,
+};
 
 use super::{
     domains::DomainPlan,
@@ -98,9 +103,17 @@ impl Order {
         self.names = self.wanted_names().clone();
         self.change = None;
         self.issuance_pending_since = None;
+        self.reservation_id = None;
         self.progress = Progress::Issued;
         self.term.first_issuance_time = self.term.first_issuance_time.or(Some(now));
         self.moved(now)
+    }
+
+    /// Room for the certificate to be signed was granted. A reservation before it lapses by
+    /// itself. Nothing that a quote is pinned to has changed, so the revision stays (MD-6).
+    pub(crate) fn apply_reservation(mut self, id: ReservationId, now: Instant) -> Order {
+        self.reservation_id = Some(id);
+        self.apply_decision(now)
     }
 
     /// The order is deleted; a change that waited goes with it.
@@ -108,6 +121,7 @@ impl Order {
         self.progress = Progress::Deleted;
         self.change = None;
         self.issuance_pending_since = None;
+        self.reservation_id = None;
         self.delete_time = Some(now);
         self.moved(now)
     }
@@ -235,6 +249,22 @@ mod tests {
         let first = before.term.first_issuance_time;
         let after = before.apply_issuance(instant("2026-07-01T00:00:00Z"));
         assert_eq!(after.term.first_issuance_time, first);
+    }
+
+    #[test]
+    fn x_4_a_reservation_lasts_until_the_certificate_or_the_deletion() {
+        let now = instant("2026-07-01T00:00:00Z");
+        let before = order(&["example.com"]);
+        let (first, second) = (ReservationId::generate(), ReservationId::generate());
+        let held = before.clone().apply_reservation(first, now);
+        assert_eq!(
+            (held.reservation_id, held.revision),
+            (Some(first), before.revision)
+        );
+        let held = held.apply_reservation(second, now);
+        assert_eq!(held.reservation_id, Some(second));
+        assert_eq!(held.clone().apply_issuance(now).reservation_id, None);
+        assert_eq!(held.apply_deletion(now).reservation_id, None);
     }
 
     #[test]

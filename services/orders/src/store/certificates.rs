@@ -26,37 +26,41 @@ use crate::rules::{
     certificate::{Certificate, CertificateState, Standing},
     listing::CertificateFilter,
     not_found,
+    san_license::Counted,
 };
 
-mod row {
+pub(super) mod row {
     //! A certificate recorded for an order.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "certificate")]
-    pub(super) struct Model {
-        pub(super) account_id: String,
+    pub(in crate::store) struct Model {
+        pub(in crate::store) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) certificate_id: String,
-        pub(super) order_id: String,
-        pub(super) chain_pem: String,
-        pub(super) fingerprint_sha256: Vec<u8>,
-        pub(super) serial_hex: String,
-        pub(super) issuer: String,
-        pub(super) subject: String,
-        pub(super) common_name: String,
-        pub(super) key_type: String,
-        pub(super) names_json: String,
-        pub(super) not_before_us: i64,
-        pub(super) not_after_us: i64,
-        pub(super) record_us: i64,
-        pub(super) superseded_us: Option<i64>,
-        pub(super) revoke_us: Option<i64>,
-        pub(super) to_revoke: i64,
+        pub(in crate::store) certificate_id: String,
+        pub(in crate::store) order_id: String,
+        pub(in crate::store) chain_pem: String,
+        pub(in crate::store) fingerprint_sha256: Vec<u8>,
+        pub(in crate::store) serial_hex: String,
+        pub(in crate::store) issuer: String,
+        pub(in crate::store) subject: String,
+        pub(in crate::store) common_name: String,
+        pub(in crate::store) key_type: String,
+        pub(in crate::store) names_json: String,
+        pub(in crate::store) not_before_us: i64,
+        pub(in crate::store) not_after_us: i64,
+        pub(in crate::store) record_us: i64,
+        pub(in crate::store) superseded_us: Option<i64>,
+        pub(in crate::store) revoke_us: Option<i64>,
+        pub(in crate::store) to_revoke: i64,
+        pub(in crate::store) san_license_id: Option<String>,
+        pub(in crate::store) san_certificate_id: Option<String>,
+        pub(in crate::store) sans_returned_us: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
+    pub(in crate::store) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -101,7 +105,7 @@ pub(crate) async fn find_same(
 }
 
 /// The certificates without their chains, which are large and of use one at a time.
-fn without_chains() -> Select<Entity> {
+pub(super) fn without_chains() -> Select<Entity> {
     let columns = Column::iter().filter(|column| !matches!(column, Column::ChainPem));
     Entity::find()
         .select_only()
@@ -282,10 +286,22 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
         superseded_us: found.superseded_time.map(Instant::as_micros),
         revoke_us: found.revoke_time.map(Instant::as_micros),
         to_revoke: i64::from(found.to_revoke),
+        san_license_id: found.counted.map(|counted| counted.license_id.to_string()),
+        san_certificate_id: found
+            .counted
+            .map(|counted| counted.certificate_id.to_string()),
+        sans_returned_us: None,
     })
 }
 
-fn read(row: Model) -> Result<Certificate, Fault> {
+pub(super) fn read(row: Model) -> Result<Certificate, Fault> {
+    let counted = match (&row.san_license_id, &row.san_certificate_id) {
+        (Some(license_id), Some(certificate_id)) => Some(Counted {
+            license_id: parsed("san_license_id", license_id)?,
+            certificate_id: parsed("san_certificate_id", certificate_id)?,
+        }),
+        (_, _) => None,
+    };
     let names: BTreeSet<San> = from_json("names_json", &row.names_json)?;
     Ok(Certificate {
         id: parsed("certificate_id", &row.certificate_id)?,
@@ -305,5 +321,6 @@ fn read(row: Model) -> Result<Certificate, Fault> {
         superseded_time: instant_if("superseded_us", row.superseded_us)?,
         revoke_time: instant_if("revoke_us", row.revoke_us)?,
         to_revoke: row.to_revoke != 0,
+        counted,
     })
 }

@@ -6,6 +6,7 @@ pub(crate) mod invoices;
 mod order_rows;
 pub(crate) mod orders;
 pub(crate) mod quotes;
+pub(crate) mod san_returns;
 pub(crate) mod servers;
 
 use licet_domain::{ids::AccountId, san::San};
@@ -13,10 +14,16 @@ use licet_runtime::{caller::AccountScope, database::Migration, fault::Fault};
 
 /// The schema, in the order of its changes.
 pub(crate) fn migrations() -> Vec<Migration> {
-    vec![Migration {
-        name: "orders_0001_initial",
-        sql: include_str!("migrations/m0001_initial.sql"),
-    }]
+    vec![
+        Migration {
+            name: "orders_0001_initial",
+            sql: include_str!("migrations/m0001_initial.sql"),
+        },
+        Migration {
+            name: "orders_0002_san_licences",
+            sql: include_str!("migrations/m0002_san_licences.sql"),
+        },
+    ]
 }
 
 /// The accounts of one resource alone: what an operation sees once it was accepted.

@@ -39,6 +39,8 @@ pub(super) mod order_row {
         pub(in crate::store) decision_us: i64,
         pub(in crate::store) delete_us: Option<i64>,
         pub(in crate::store) refund: Option<Vec<u8>>,
+        pub(in crate::store) san_license_id: Option<String>,
+        pub(in crate::store) reservation_id: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -147,6 +149,8 @@ pub(super) fn read_order(
         names,
         server_software: row.server_software,
         signing_request,
+        san_license_id: parsed_if("san_license_id", row.san_license_id.as_deref())?,
+        reservation_id: parsed_if("reservation_id", row.reservation_id.as_deref())?,
         product_id: parsed("product_id", &row.product_id)?,
         term: read_term(term)?,
         issuance_pending_since: instant_if("issuance_pending_us", row.issuance_pending_us)?,
@@ -223,6 +227,8 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
         decision_us: order.decision_time.as_micros(),
         delete_us: order.delete_time.map(Instant::as_micros),
         refund: order.refund.clone(),
+        san_license_id: order.san_license_id.map(|id| id.to_string()),
+        reservation_id: order.reservation_id.map(|id| id.to_string()),
     })
 }
 

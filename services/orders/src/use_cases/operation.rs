@@ -1,7 +1,7 @@
 //! The durable operations of Orders: which there are, and what their steps answer. Each is moved
 //! on in the file of the request that began it.
 
-use licet_contracts::billing::v1 as billing;
+use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as san};
 use licet_domain::{clock::Instant, refusal::Refusal};
 use licet_runtime::{
     database::Tx,
@@ -12,8 +12,14 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{delete_order::Deleting, place_order::Placing, update_domains::Updating};
-use crate::{peers::Billing, rules::order::Sold};
+use super::{
+    begin_issuance::Beginning, delete_order::Deleting, place_order::Placing,
+    record_issuance::Recording, update_domains::Updating,
+};
+use crate::{
+    peers::Peers,
+    rules::{order::Sold, san_license::Counted},
+};
 
 /// A change of an order that spans services.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,11 +28,15 @@ pub(crate) enum OrderOperation {
     PlaceOrder(Placing),
     /// A change of names is priced and charged.
     UpdateDomains(Updating),
-    /// A deleted order is refunded.
+    /// A deleted order is refunded, and its SANs returned.
     DeleteOrder(Deleting),
+    /// The order's SAN licence is asked for room for a certificate.
+    BeginIssuance(Beginning),
+    /// A certificate is recorded in the order's SAN licence, and then here.
+    RecordIssuance(Recording),
 }
 
-/// What a step at Billing answered.
+/// What a step at a peer answered.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The product was read, the order planned and its price computed.
@@ -37,10 +47,20 @@ pub(crate) enum Outcome {
     Charged(Box<billing::Invoice>),
     /// A refund was decided.
     Refunded(Box<billing::Refund>),
+    /// It was decided whether a certificate may be signed.
+    Authorized(Box<san::AuthorizeIssuanceResponse>),
+    /// A certificate is recorded in the SAN licence that it counts in, if any.
+    Recorded {
+        counted: Option<Counted>,
+        over_quota: bool,
+    },
+    /// All that an order held of its SAN licence is given back; the refusals say what was not held
+    /// any more.
+    Returned(Vec<Refusal>),
 }
 
 impl Operation for OrderOperation {
-    type Peers = Billing;
+    type Peers = Peers;
     type Outcome = Outcome;
 
     fn kind(&self) -> &'static str {
@@ -48,6 +68,8 @@ impl Operation for OrderOperation {
             Self::PlaceOrder(_) => "PLACE_ORDER",
             Self::UpdateDomains(_) => "UPDATE_DOMAINS",
             Self::DeleteOrder(_) => "DELETE_ORDER",
+            Self::BeginIssuance(_) => "BEGIN_ISSUANCE",
+            Self::RecordIssuance(_) => "RECORD_ISSUANCE",
         }
     }
 
@@ -55,15 +77,20 @@ impl Operation for OrderOperation {
         match self {
             Self::PlaceOrder(placing) => placing.step(),
             Self::UpdateDomains(updating) => updating.step(),
-            Self::DeleteOrder(_) => "refund",
+            Self::DeleteOrder(deleting) => deleting.step(),
+            Self::BeginIssuance(_) => "authorize",
+            Self::RecordIssuance(_) => "record",
         }
     }
 
-    async fn perform(&self, billing: &Billing, request_id: Uuid) -> Result<Outcome, PeerFault> {
+    async fn perform(&self, peers: &Peers, request_id: Uuid) -> Result<Outcome, PeerFault> {
+        let san_licensing = &peers.san_licensing;
         match self {
-            Self::PlaceOrder(placing) => placing.perform(billing, request_id).await,
-            Self::UpdateDomains(updating) => updating.perform(billing, request_id).await,
-            Self::DeleteOrder(deleting) => deleting.perform(billing, request_id).await,
+            Self::PlaceOrder(placing) => placing.perform(peers, request_id).await,
+            Self::UpdateDomains(updating) => updating.perform(&peers.billing, request_id).await,
+            Self::DeleteOrder(deleting) => deleting.perform(peers, request_id).await,
+            Self::BeginIssuance(beginning) => beginning.perform(san_licensing, request_id).await,
+            Self::RecordIssuance(recording) => recording.perform(san_licensing, request_id).await,
         }
     }
 
@@ -77,6 +104,8 @@ impl Operation for OrderOperation {
             Self::PlaceOrder(placing) => placing.apply(tx, now, outcome).await,
             Self::UpdateDomains(updating) => updating.apply(tx, now, outcome).await,
             Self::DeleteOrder(deleting) => deleting.apply(tx, now, outcome).await,
+            Self::BeginIssuance(beginning) => beginning.apply(tx, outcome).await,
+            Self::RecordIssuance(recording) => recording.apply(tx, now, outcome).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, OrderId, ProductId},
+    ids::{AccountId, LicenseId, OrderId, ProductId},
     refusal::Refusal,
     san::San,
     term::Term,
@@ -26,15 +26,16 @@ use uuid::Uuid;
 use super::{
     event::{OrderEvent, emit},
     operation::{OrderOperation, Outcome, misplaced},
+    price_order::PriceOrder,
 };
 use crate::{
     convert::{self, certificate::to_pem, kept::Kept, order::Placement},
-    peers::Billing,
+    peers::Peers,
     queries::order_view,
     rules::{
         not_found,
         order::{self, Order, OrderTerm, SigningRequest, Sold},
-        placing::{WantedOrder, check_signing_request, plan_order},
+        placing::check_signing_request,
     },
     store,
 };
@@ -58,9 +59,9 @@ impl Work for PlaceOrder<'_> {
             decision_time: order.decision_time,
             stage: Stage::Price {
                 product_id: order.product_id.clone(),
-                common_name: order.common_name.clone(),
                 names: order.names.clone(),
                 term: order.term.clone(),
+                san_license_id: order.san_license_id,
             },
         };
         store::orders::insert(tx, &order).await?;
@@ -82,6 +83,7 @@ impl Work for PlaceOrder<'_> {
                     "product_id": order.product_id,
                     "term_months": order.term.term.months(),
                     "names": order.names.iter().map(San::value).collect::<Vec<_>>(),
+                    "san_license_id": order.san_license_id,
                 }),
             },
         )
@@ -105,10 +107,7 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         sold: None,
     };
     if let Some(request) = &wanted.request {
-        check_signing_request(
-            &wanted_order(&wanted.common_name, &wanted.names, &order_term),
-            request,
-        )?;
+        check_signing_request(&wanted.common_name, &wanted.names, request)?;
     }
     Ok(Order {
         id: OrderId::generate(),
@@ -125,6 +124,8 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
             ),
             spki_sha256: request.spki_sha256,
         }),
+        san_license_id: wanted.san_license_id,
+        reservation_id: None,
         product_id: wanted.product_id.clone(),
         term: order_term,
         change: None,
@@ -144,37 +145,25 @@ fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> 
     Err(not_found("account", account_id).into())
 }
 
-fn wanted_order<'a>(
-    common_name: &'a San,
-    names: &'a BTreeSet<San>,
-    term: &OrderTerm,
-) -> WantedOrder<'a> {
-    WantedOrder {
-        common_name,
-        names,
-        term_months: term.term.months(),
-        additional_licenses: term.additional_licenses,
-    }
-}
-
 /// Checks and prices an order without placing it.
 pub(crate) async fn preview(
-    billing: &Billing,
+    peers: &Peers,
     call: &Call,
     wanted: &Placement,
 ) -> Result<orders::PlaceOrderResponse, Fault> {
     let order = pending_order(call, wanted)?;
-    let price = Price {
+    let price = PriceOrder {
         order_id: None,
         account_id: order.account_id,
         product_id: &order.product_id,
-        common_name: &order.common_name,
         names: &order.names,
         term: &order.term,
+        san_license_id: order.san_license_id,
     };
     // Nothing is kept at Billing under this id.
-    let (sold, quote) = price.ask(billing, Uuid::new_v4()).await?;
+    let (sold, quote) = price.ask(peers, Uuid::new_v4()).await?;
     let price_time = convert::billing::price_time(&quote).map_err(Fault::internal)?;
+    let quote = convert::free::explained(quote, &order, &sold);
     Ok(orders::PlaceOrderResponse {
         order: Some(convert::order::encode_validated(
             order.apply_sale(sold, price_time),
@@ -182,55 +171,6 @@ pub(crate) async fn preview(
         )?),
         quote: Some(quote),
     })
-}
-
-/// The question what an order costs.
-struct Price<'a> {
-    order_id: Option<OrderId>,
-    account_id: AccountId,
-    product_id: &'a ProductId,
-    common_name: &'a San,
-    names: &'a BTreeSet<San>,
-    term: &'a OrderTerm,
-}
-
-impl Price<'_> {
-    /// Reads the product as of the decision time, plans the order by it, and has it priced. The
-    /// same question at another time has the same answer, because the past of the catalogue never
-    /// changes (BL-8), but for what was being set at that very moment; the quote settles it.
-    async fn ask(
-        &self,
-        billing: &Billing,
-        request_id: Uuid,
-    ) -> Result<(Sold, billing::Quote), PeerFault> {
-        let product = billing
-            .get_product(self.product_id, self.term.price_time)
-            .await?;
-        let plan = plan_order(
-            &product,
-            &wanted_order(self.common_name, self.names, self.term),
-        )
-        .map_err(|refusal| PeerFault::Refused(Box::new(refusal)))?;
-        let question = convert::billing::placing_quote(
-            self.account_id,
-            self.order_id,
-            self.term,
-            &product,
-            plan.charge,
-        );
-        let quote = billing.create_quote(&question, request_id).await?;
-        let currency = convert::billing::total(&quote)
-            .map_err(PeerFault::Unknown)?
-            .currency();
-        Ok((
-            Sold {
-                product,
-                slots: plan.slots,
-                currency,
-            },
-            quote,
-        ))
-    }
 }
 
 /// A placing under way.
@@ -247,9 +187,9 @@ pub(crate) struct Placing {
 enum Stage {
     Price {
         product_id: ProductId,
-        common_name: San,
         names: BTreeSet<San>,
         term: OrderTerm,
+        san_license_id: Option<LicenseId>,
     },
     Charge {
         sold: Sold,
@@ -267,28 +207,29 @@ impl Placing {
 
     pub(super) async fn perform(
         &self,
-        billing: &Billing,
+        peers: &Peers,
         request_id: Uuid,
     ) -> Result<Outcome, PeerFault> {
         match &self.stage {
             Stage::Price {
                 product_id,
-                common_name,
                 names,
                 term,
+                san_license_id,
             } => {
-                let price = Price {
+                let price = PriceOrder {
                     order_id: Some(self.order_id),
                     account_id: self.account_id,
                     product_id,
-                    common_name,
                     names,
                     term,
+                    san_license_id: *san_license_id,
                 };
-                let (sold, quote) = price.ask(billing, request_id).await?;
+                let (sold, quote) = price.ask(peers, request_id).await?;
                 Ok(Outcome::Planned(Box::new(sold), Box::new(quote)))
             }
-            Stage::Charge { quote, .. } => billing
+            Stage::Charge { quote, .. } => peers
+                .billing
                 .charge_quote(&quote.0, self.decision_time, request_id)
                 .await
                 .map(|invoice| Outcome::Charged(Box::new(invoice))),
@@ -359,9 +300,10 @@ impl Placing {
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, invoice_id, total, self.decision_time).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;
+        let quote = convert::billing::charged(quote, invoice);
         let response = orders::PlaceOrderResponse {
             order: Some(convert::order::encode(&view)?),
-            quote: Some(convert::billing::charged(quote, invoice)),
+            quote: Some(convert::free::explained(quote, &after, sold)),
         };
         emit(
             tx,

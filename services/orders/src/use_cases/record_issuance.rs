@@ -1,36 +1,48 @@
-//! RecordIssuance: a signed certificate is held against its order and recorded in one transaction;
-//! what it replaces is superseded there and then (MD-7), never by a later sweep.
+//! RecordIssuance: a signed certificate is held against its order, and recorded in one transaction
+//! with all that follows from it (MD-7). One of an order that draws on a SAN licence is recorded
+//! there in between, as an operation (X-4, SL-21).
 
-use licet_contracts::orders::v1 as orders;
+use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san};
 use licet_domain::{
     clock::Instant,
-    ids::CertificateId,
-    refusal::{Reason, Refusal},
+    ids::{AccountId, OrderId},
+    refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Call,
+    caller::{Call, Origin},
     database::{Tx, Work},
     fault::Fault,
-    operation,
+    operation::{self, Progress},
+    peer::PeerFault,
+    replay::Accepted,
 };
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::event::{OrderEvent, emit};
+use super::{
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+    record::{Record, answer, recorded_before},
+};
 use crate::{
     convert::{
-        self,
-        certificate::{Issuance, key_type},
+        certificate::{Issuance, kept_issuance},
+        kept::Kept,
+        san_licensing::record_question,
     },
+    peers::SanLicensing,
     queries::order_view,
     rules::{
-        certificate::Certificate,
-        issuance::{check_certificate, expect_issuance, superseded_revoke_time},
-        order::{Order, Progress},
+        issuance::{check_certificate, expect_issuance},
+        order,
+        san_license::Counted,
         state::{Action, permit},
     },
     store,
 };
 
-/// Records a certificate.
+/// Records a certificate, or accepts it to be recorded.
 pub(crate) struct RecordIssuance<'a> {
     pub(crate) call: &'a Call,
     pub(crate) request_id: &'a str,
@@ -38,144 +50,149 @@ pub(crate) struct RecordIssuance<'a> {
 }
 
 impl Work for RecordIssuance<'_> {
-    type Answer = orders::RecordIssuanceResponse;
+    type Answer = Accepted<orders::RecordIssuanceResponse>;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
-        let order = store::orders::lock(tx, scope, self.issuance.order_id).await?;
-        let now = order.decide_at(self.call.now);
-        let fingerprint = &self.issuance.certificate.fingerprint_sha256;
-        let known = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
-        if let Some(known) = known {
-            return answer_known(tx, order, &known, now).await;
+        let before = store::orders::lock(tx, scope, self.issuance.order_id).await?;
+        let now = before.decide_at(self.call.now);
+        if let Some(known) = recorded_before(tx, &before, self.issuance).await? {
+            let view = order_view::load(tx, before, now).await?;
+            return Ok(Accepted::Done(answer(&view, &known)?));
         }
-        if order.progress == Progress::Deleted {
-            return self.keep_to_revoke(tx, order, now).await;
+        let is_deleted = before.progress == order::Progress::Deleted;
+        let id = before.id.to_string();
+        if !is_deleted {
+            permit(&before, Action::RecordIssuance, now)?;
+            operation::refuse_if_running(tx, &id).await?;
+            expect_issuance(&before, now)?;
+            check_certificate(&before, &self.issuance.certificate, now)?;
         }
-        permit(&order, Action::RecordIssuance, now)?;
-        operation::refuse_if_running(tx, &order.id.to_string()).await?;
-        expect_issuance(&order, now)?;
-        check_certificate(&order, &self.issuance.certificate, now)?;
-
-        let revoke_time = superseded_revoke_time(&order, now);
-        store::certificates::supersede(tx, order.id, now, revoke_time).await?;
-        let certificate = self.certificate(&order, now, false);
-        store::certificates::insert(tx, &certificate).await?;
-        let after = order.clone().apply_issuance(now);
-        store::orders::save(tx, &order, &after).await?;
-        let data = serde_json::json!({
-            "certificate_id": certificate.id,
-            "serial": certificate.serial_hex,
-            "superseded_revoke_time": revoke_time,
+        let origin = self.call.origin(self.request_id);
+        if before.san_license_id.is_none() {
+            let record = Record {
+                issuance: self.issuance,
+                origin: &origin,
+                now,
+                counted: None,
+                over_quota: false,
+            };
+            let (after, certificate) = record.apply(tx, &before).await?;
+            let view = order_view::load(tx, after, now).await?;
+            let response = answer(&view, &certificate)?;
+            record.emit(tx, &view.order, &certificate).await?;
+            return Ok(Accepted::Done(response));
+        }
+        let chain_pem = self.issuance.chain_pem.clone();
+        let operation = OrderOperation::RecordIssuance(Recording {
+            order_id: before.id,
+            account_id: before.account_id,
+            origin,
+            decision_time: now,
+            question: Kept(record_question(&before, &self.issuance.certificate.der)?),
+            chain_pem,
         });
-        self.emit_recorded(tx, &after, now, ("MD-7", "ISSUED"), data)
-            .await?;
-        answer(tx, after, &certificate, now).await
+        let operation_id =
+            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let after = before.clone().apply_decision(now);
+        store::orders::save(tx, &before, &after).await?;
+        Ok(Accepted::Operation(operation_id))
     }
 }
 
-impl RecordIssuance<'_> {
-    /// A certificate that comes after the deletion exists all the same: it is kept, and the CA is
-    /// told to revoke it.
-    async fn keep_to_revoke(
+/// A certificate that is being recorded in the order's SAN licence. What was held against the
+/// order when it was accepted still holds: nothing else changes it meanwhile.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Recording {
+    order_id: OrderId,
+    account_id: AccountId,
+    origin: Origin,
+    decision_time: Instant,
+    question: Kept<san::RecordCertificateRequest>,
+    chain_pem: String,
+}
+
+impl Recording {
+    pub(super) async fn perform(
         &self,
-        tx: &Tx,
-        order: Order,
-        now: Instant,
-    ) -> Result<orders::RecordIssuanceResponse, Fault> {
-        let certificate = self.certificate(&order, now, true);
-        store::certificates::insert(tx, &certificate).await?;
-        let after = order.clone().apply_decision(now);
-        store::orders::save(tx, &order, &after).await?;
-        let data = serde_json::json!({
-            "certificate_id": certificate.id,
-            "serial": certificate.serial_hex,
-        });
-        self.emit_recorded(tx, &after, now, ("X-8", "TO_REVOKE"), data)
-            .await?;
-        answer(tx, after, &certificate, now).await
+        san_licensing: &SanLicensing,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        let (counted, over_quota) = san_licensing.record(&self.question.0, request_id).await?;
+        Ok(Outcome::Recorded {
+            counted,
+            over_quota,
+        })
     }
 
-    fn certificate(&self, order: &Order, now: Instant, to_revoke: bool) -> Certificate {
-        let parsed = &self.issuance.certificate;
-        Certificate {
-            id: CertificateId::generate(),
-            account_id: order.account_id,
-            order_id: order.id,
-            chain_pem: self.issuance.chain_pem.clone(),
-            fingerprint_sha256: parsed.fingerprint_sha256,
-            serial_hex: parsed.serial_hex.clone(),
-            issuer: parsed.issuer.clone(),
-            subject: parsed.subject.clone(),
-            common_name: order.common_name.clone(),
-            key_type: key_type(parsed.key),
-            names: parsed.sans.clone(),
-            not_before: parsed.not_before,
-            not_after: parsed.not_after,
-            record_time: now,
-            superseded_time: None,
-            revoke_time: to_revoke.then_some(now),
-            to_revoke,
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        match outcome {
+            Ok(Outcome::Recorded {
+                counted,
+                over_quota,
+            }) => self.apply_record(tx, now, *counted, *over_quota).await,
+            Ok(other) => misplaced("record", other),
+            Err(refusal) => self.apply_refusal(tx, refusal).await,
         }
     }
 
-    async fn emit_recorded(
+    async fn apply_record(
         &self,
         tx: &Tx,
-        order: &Order,
-        time: Instant,
-        (why, outcome): (&str, &str),
-        data: serde_json::Value,
-    ) -> Result<(), Fault> {
-        let origin = self.call.origin(self.request_id);
-        let kind = "certificate.recorded";
+        now: Instant,
+        counted: Option<Counted>,
+        over_quota: bool,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let issuance = kept_issuance(self.order_id, &self.chain_pem)?;
+        let record = Record {
+            issuance: &issuance,
+            origin: &self.origin,
+            now: self.decision_time,
+            counted,
+            over_quota,
+        };
+        match recorded_before(tx, &before, &issuance).await {
+            Ok(None) => {}
+            Ok(Some(known)) => {
+                let view = order_view::load_ended(tx, before, now).await?;
+                return Ok(Progress::Done(answer(&view, &known)?.encode_to_vec()));
+            }
+            // Recorded meanwhile for another order of the account that has the same names.
+            Err(Fault::Refused(refusal)) => return self.apply_refusal(tx, &refusal).await,
+            Err(fault) => return Err(fault),
+        }
+        let (after, certificate) = record.apply(tx, &before).await?;
+        let view = order_view::load_ended(tx, after, now).await?;
+        let response = answer(&view, &certificate)?;
+        record.emit(tx, &view.order, &certificate).await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         emit(
             tx,
             OrderEvent {
-                kind,
-                order,
-                origin: &origin,
-                time,
-                why,
-                outcome,
-                data,
+                kind: "certificate.refused",
+                order: &order,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
             },
         )
-        .await
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
     }
-}
-
-/// The same certificate again is answered with what was recorded; on another order it is refused.
-async fn answer_known(
-    tx: &Tx,
-    order: Order,
-    known: &Certificate,
-    now: Instant,
-) -> Result<orders::RecordIssuanceResponse, Fault> {
-    if known.order_id == order.id {
-        return answer(tx, order, known, now).await;
-    }
-    Err(Refusal::new(
-        Reason::AlreadyExists,
-        format!(
-            "this very certificate is recorded as {} for order {}",
-            known.id, known.order_id
-        ),
-    )
-    .with("resource", "certificate")
-    .with("id", known.id)
-    .into())
-}
-
-async fn answer(
-    tx: &Tx,
-    order: Order,
-    certificate: &Certificate,
-    now: Instant,
-) -> Result<orders::RecordIssuanceResponse, Fault> {
-    let view = order_view::load(tx, order, now).await?;
-    Ok(orders::RecordIssuanceResponse {
-        certificate: Some(convert::certificate::encode(certificate, now)),
-        order: Some(convert::order::encode(&view)?),
-    })
 }

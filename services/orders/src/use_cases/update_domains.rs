@@ -101,7 +101,7 @@ impl UpdateDomains<'_> {
             )
             .into());
         }
-        let quote = convert::billing::free_quote(before, before.sold()?, &plan, now);
+        let quote = convert::free::free_quote(before, before.sold()?, &plan, now);
         let after = before.clone().apply_change(plan, None, now);
         store::orders::save(tx, before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
@@ -218,7 +218,7 @@ pub(crate) async fn preview(
     };
     let sold = view.order.sold()?;
     if plan.charge.is_zero() {
-        let quote = convert::billing::free_quote(&view.order, sold, &plan, now);
+        let quote = convert::free::free_quote(&view.order, sold, &plan, now);
         return convert::domains::encode_update(&view, Some(quote), &plan.names);
     }
     let question = convert::billing::change_quote(&view.order, sold, &plan, now);

@@ -1,5 +1,5 @@
-//! What Orders asks of Billing. Every question carries its own request id and decision time, so
-//! that it can be asked again until there is an answer.
+//! What Orders asks of Billing. Every question carries its decision time, too (T-3), so that a late
+//! answer is the one that an early one would have been.
 
 use licet_contracts::billing::{
     v1 as billing,
@@ -135,5 +135,5 @@ impl Billing {
 }
 
 fn absent(what: &str) -> PeerFault {
-    PeerFault::Unknown(format!("Billing answered without its {what}"))
+    super::absent("Billing", what)
 }

@@ -1,0 +1,314 @@
+//! Orders that draw their names from a SAN licence: which licence may be drawn on, and what
+//! is to be given back to it. What fits into its quota is decided where the licence is kept.
+
+use std::collections::BTreeSet;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
+    refusal::{Reason, Refusal},
+    term::Period,
+    worded,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    certificate::Certificate,
+    not_found,
+    order::{Order, Product},
+};
+
+/// The most names of an order that draws on a SAN licence: as many as one authorisation takes.
+const MAX_AUTHORIZED_NAMES: u32 = 200;
+
+worded! {
+    /// Where a SAN licence stands; the words are the contract's.
+    pub(crate) enum LicenseState {
+        /// Drafted; not accepted yet.
+        Quoted = "QUOTED",
+        /// Accepted; its charge is under way.
+        Accepting = "ACCEPTING",
+        /// Accepted and charged.
+        Active = "ACTIVE",
+        /// Its last term is over.
+        Ended = "ENDED",
+        /// Withdrawn, or ended before its time.
+        Cancelled = "CANCELLED",
+    }
+}
+
+/// The facts of a SAN licence that decide whether an order may draw on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct License {
+    pub(crate) id: LicenseId,
+    pub(crate) account_id: AccountId,
+    pub(crate) state: LicenseState,
+    pub(crate) products: BTreeSet<ProductId>,
+    /// Absent for a draft that starts when it is accepted.
+    pub(crate) period: Option<Period>,
+}
+
+/// The product of the licence that an order's certificates count as (X-4, SL-20): the order's own
+/// where the licence has it, else the licence's first *(ours)*. Any of them counts in the same quota.
+///
+/// The licence is of the order's account and runs at `now`, the order's decision time: one that has
+/// ended since was good for it (T-3). Whether the names fit is not asked before they are signed.
+pub(crate) fn draw_on(
+    license: &License,
+    account_id: AccountId,
+    product_id: &ProductId,
+    now: Instant,
+) -> Result<ProductId, Refusal> {
+    if license.account_id != account_id {
+        return Err(not_found("license", license.id));
+    }
+    let charged = match license.state {
+        LicenseState::Active | LicenseState::Ended => true,
+        LicenseState::Quoted | LicenseState::Accepting | LicenseState::Cancelled => false,
+    };
+    let runs = license.period.is_some_and(|period| period.contains(now));
+    let own = license.products.get(product_id);
+    match own.or_else(|| license.products.first()) {
+        Some(found) if charged && runs => Ok(found.clone()),
+        Some(_) | None => Err(not_active(license, now)),
+    }
+}
+
+fn not_active(license: &License, now: Instant) -> Refusal {
+    let state = license.state.as_str();
+    let term = license.period.map_or_else(String::new, |period| {
+        format!(", its term is from {} to {}", period.start, period.end)
+    });
+    Refusal::new(
+        Reason::LicenseNotActive,
+        format!(
+            "SAN licence {} is {state}{term}: no order draws on it at {now}",
+            license.id
+        ),
+    )
+    .with("license_id", license.id)
+    .with("state", state)
+}
+
+/// Most names that an order of the product may have, the common name among them.
+pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
+    let limit = product.name_limit();
+    if draws_on_license {
+        limit.min(MAX_AUTHORIZED_NAMES)
+    } else {
+        limit
+    }
+}
+
+/// Under which licence a certificate counts, and by which id it is known there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) license_id: LicenseId,
+    pub(crate) certificate_id: CertificateId,
+}
+
+worded! {
+    /// Why a certificate is revoked in its SAN licence, in the words of RFC 5280.
+    pub(crate) enum RevocationReason {
+        /// A newer certificate took its place (MD-7).
+        Superseded = "SUPERSEDED",
+        /// Its order was deleted.
+        CessationOfOperation = "CESSATION_OF_OPERATION",
+    }
+}
+
+/// A certificate whose SANs are to return to its licence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Return {
+    /// The certificate as Orders knows it.
+    pub(crate) certificate_id: CertificateId,
+    pub(crate) counted: Counted,
+    pub(crate) reason: RevocationReason,
+}
+
+impl Return {
+    /// For a certificate that counts as revoked here; none where it counts in no licence.
+    pub(crate) fn of_revoked(found: &Certificate) -> Option<Self> {
+        let reason = if found.to_revoke || found.superseded_time.is_none() {
+            RevocationReason::CessationOfOperation
+        } else {
+            RevocationReason::Superseded
+        };
+        Self::of(found, reason)
+    }
+
+    fn of_deleted(found: &Certificate) -> Option<Self> {
+        Self::of(found, RevocationReason::CessationOfOperation)
+    }
+
+    fn of(found: &Certificate, reason: RevocationReason) -> Option<Self> {
+        let counted = found.counted?;
+        Some(Self {
+            certificate_id: found.id,
+            counted,
+            reason,
+        })
+    }
+}
+
+/// All that a deleted order held of its SAN licence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GiveBack {
+    pub(crate) license_id: LicenseId,
+    pub(crate) reservation_id: Option<ReservationId>,
+    pub(crate) certificates: Vec<Return>,
+}
+
+/// What the deletion of an order gives back to its SAN licence: the room held for the next
+/// certificate, and the SANs of those that `fall` with it. None where it holds nothing.
+pub(crate) fn plan_give_back(
+    order: &Order,
+    certificates: &[Certificate],
+    fall: &[CertificateId],
+) -> Option<GiveBack> {
+    let falling = certificates.iter().filter(|found| fall.contains(&found.id));
+    let back = GiveBack {
+        license_id: order.san_license_id?,
+        reservation_id: order.reservation_id,
+        certificates: falling.filter_map(Return::of_deleted).collect(),
+    };
+    let holds = back.reservation_id.is_some() || !back.certificates.is_empty();
+    holds.then_some(back)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::samples::{certificate, instant, multi_domain, order, single_domain},
+        *,
+    };
+
+    fn license(products: &[&str]) -> License {
+        let start = instant("2026-01-01T00:00:00Z");
+        let end = instant("2027-01-01T00:00:00Z");
+        License {
+            id: LicenseId::generate(),
+            account_id: AccountId::generate(),
+            state: LicenseState::Active,
+            products: products.iter().map(|id| id.parse().unwrap()).collect(),
+            period: Period::new(start, end),
+        }
+    }
+
+    fn draw(license: &License, now: &str) -> Result<String, Reason> {
+        let product = "multi-domain-dv".parse().unwrap();
+        draw_on(license, license.account_id, &product, instant(now))
+            .map(|id| id.to_string())
+            .map_err(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn x_4_the_orders_product_counts_or_else_the_licences_first() {
+        let now = "2026-06-01T00:00:00Z";
+        let own = license(&["a-dv", "multi-domain-dv"]);
+        assert_eq!(draw(&own, now).as_deref(), Ok("multi-domain-dv"));
+        let other = license(&["b-dv", "a-dv"]);
+        assert_eq!(draw(&other, now).as_deref(), Ok("a-dv"));
+    }
+
+    #[test]
+    fn x_4_a_licence_of_another_account_is_not_there() {
+        let license = license(&["a-dv"]);
+        let refusal = draw_on(
+            &license,
+            AccountId::generate(),
+            &"a-dv".parse().unwrap(),
+            instant("2026-06-01T00:00:00Z"),
+        )
+        .unwrap_err();
+        assert_eq!(refusal.reason, Reason::NotFound);
+        assert_eq!(refusal.metadata["resource"], "license");
+    }
+
+    #[test]
+    fn sl_11_only_a_running_licence_is_drawn_on() {
+        let first = "2026-01-01T00:00:00Z";
+        let mut found = license(&["a-dv"]);
+        assert!(draw(&found, first).is_ok());
+        assert_eq!(
+            draw(&found, "2025-12-31T23:59:59.999999Z"),
+            Err(Reason::LicenseNotActive)
+        );
+        assert_eq!(
+            draw(&found, "2027-01-01T00:00:00Z"),
+            Err(Reason::LicenseNotActive)
+        );
+        // Ended since: what was decided within its term stands (T-3).
+        found.state = LicenseState::Ended;
+        assert!(draw(&found, first).is_ok());
+        for state in [
+            LicenseState::Quoted,
+            LicenseState::Accepting,
+            LicenseState::Cancelled,
+        ] {
+            found.state = state;
+            assert_eq!(draw(&found, first), Err(Reason::LicenseNotActive));
+        }
+    }
+
+    #[test]
+    fn x_4_an_order_has_no_more_names_than_one_authorisation_takes() {
+        let product = Product {
+            max_domains: 1000,
+            ..multi_domain()
+        };
+        assert_eq!(
+            (name_limit(&product, false), name_limit(&product, true)),
+            (1000, 200)
+        );
+        assert_eq!(name_limit(&single_domain(), true), 1);
+    }
+
+    #[test]
+    fn x_3_a_deletion_gives_back_the_reservation_and_what_falls_with_it() {
+        let mut order = order(&["a.test"]);
+        let counted = || {
+            let (license_id, certificate_id) = (LicenseId::generate(), CertificateId::generate());
+            Some(Counted {
+                license_id,
+                certificate_id,
+            })
+        };
+        let [mut falls, mut stays] = [certificate(&["a.test"]), certificate(&["a.test"])];
+        (falls.counted, stays.counted) = (counted(), counted());
+        let uncounted = certificate(&["a.test"]);
+        let fall = [falls.id, uncounted.id];
+        let all = [falls.clone(), stays, uncounted];
+        assert_eq!(plan_give_back(&order, &all, &fall), None);
+
+        order.san_license_id = Some(LicenseId::generate());
+        let back = plan_give_back(&order, &all, &fall).unwrap();
+        let ids: Vec<_> = back
+            .certificates
+            .iter()
+            .map(|found| found.certificate_id)
+            .collect();
+        assert_eq!((ids, back.reservation_id), (vec![falls.id], None));
+        assert_eq!(plan_give_back(&order, &all, &[]), None);
+        order.reservation_id = Some(ReservationId::generate());
+        let back = plan_give_back(&order, &all, &[]).unwrap();
+        assert_eq!(back.reservation_id, order.reservation_id);
+    }
+
+    #[test]
+    fn x_3_a_certificate_returns_for_the_reason_that_it_fell_for() {
+        let mut found = certificate(&["a.test"]);
+        assert_eq!(Return::of_deleted(&found), None);
+        found.counted = Some(Counted {
+            license_id: LicenseId::generate(),
+            certificate_id: CertificateId::generate(),
+        });
+        let reason = |found: &Certificate| Return::of_revoked(found).map(|back| back.reason);
+        found.superseded_time = Some(found.record_time);
+        assert_eq!(reason(&found), Some(RevocationReason::Superseded));
+        // Superseded, and then its order deleted: both ways of giving it back say the same.
+        found.to_revoke = true;
+        assert_eq!(reason(&found), Some(RevocationReason::CessationOfOperation));
+        assert_eq!(Return::of_deleted(&found), Return::of_revoked(&found));
+    }
+}

@@ -1,0 +1,43 @@
+//! Which certificates are revoked here and still count in their SAN licence: the revocation
+//! there is a call of its own, made once this one's instant has come.
+
+use licet_domain::{clock::Instant, ids::CertificateId};
+use licet_runtime::{database::Tx, fault::Fault};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+
+use super::certificates::{
+    read,
+    row::{Column, Entity},
+    without_chains,
+};
+use crate::rules::certificate::Certificate;
+
+/// The most certificates that one round takes up.
+const MAX_AT_ONCE: u64 = 256;
+
+/// Certificates without their chains that count as revoked at `now`, and whose SANs are not known
+/// to be back in their licence; those that wait longest first.
+pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<Certificate>, Fault> {
+    let rows = without_chains()
+        .filter(Column::SanCertificateId.is_not_null())
+        .filter(Column::SansReturnedUs.is_null())
+        .filter(Column::RevokeUs.lte(now.as_micros()))
+        .order_by_asc(Column::RevokeUs)
+        .order_by_asc(Column::CertificateId)
+        .limit(MAX_AT_ONCE)
+        .all(tx)
+        .await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Notes that the SANs of some certificates are back in their licence. Answers how many were not
+/// noted before.
+pub(crate) async fn mark(tx: &Tx, ids: &[CertificateId], now: Instant) -> Result<u64, Fault> {
+    let result = Entity::update_many()
+        .col_expr(Column::SansReturnedUs, Expr::value(now.as_micros()))
+        .filter(Column::CertificateId.is_in(ids.iter().map(ToString::to_string)))
+        .filter(Column::SansReturnedUs.is_null())
+        .exec(tx)
+        .await?;
+    Ok(result.rows_affected)
+}

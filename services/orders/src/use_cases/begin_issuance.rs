@@ -1,0 +1,185 @@
+//! BeginIssuance: what the CA is to sign, said at once; an order that draws on a SAN licence is
+//! authorised there first, as an operation, and keeps the reservation of a grant (X-4, SL-12).
+
+use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::{Call, Origin},
+    database::{Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    peer::PeerFault,
+    replay::Accepted,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+};
+use crate::{
+    convert::{
+        certificate::encode_pending,
+        kept::Kept,
+        san_licensing::{BeginWish, authorize_question, granted},
+    },
+    peers::SanLicensing,
+    rules::{
+        issuance::expect_issuance,
+        state::{Action, permit},
+    },
+    store,
+};
+
+/// Accepts that a certificate is about to be signed.
+pub(crate) struct BeginIssuance<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) wish: &'a BeginWish,
+}
+
+impl Work for BeginIssuance<'_> {
+    type Answer = Accepted<orders::BeginIssuanceResponse>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let scope = &self.call.caller.accounts;
+        let before = store::orders::lock(tx, scope, self.wish.order_id).await?;
+        let now = before.decide_at(self.call.now);
+        permit(&before, Action::RecordIssuance, now)?;
+        operation::refuse_if_running(tx, &before.id.to_string()).await?;
+        expect_issuance(&before, now)?;
+        let pending = encode_pending(&before, now);
+        let Some(license_id) = before.san_license_id else {
+            return Ok(Accepted::Done(orders::BeginIssuanceResponse {
+                pending_issuance: Some(pending),
+                authorization: None,
+            }));
+        };
+        let question = authorize_question(&before, license_id, self.wish, now)?;
+        let operation = OrderOperation::BeginIssuance(Beginning {
+            order_id: before.id,
+            account_id: before.account_id,
+            origin: self.call.origin(self.request_id),
+            decision_time: now,
+            pending: Kept(pending),
+            question: Kept(question),
+        });
+        let id = before.id.to_string();
+        let operation_id =
+            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let after = before.clone().apply_decision(now);
+        store::orders::save(tx, &before, &after).await?;
+        Ok(Accepted::Operation(operation_id))
+    }
+}
+
+/// An authorisation under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Beginning {
+    order_id: OrderId,
+    account_id: AccountId,
+    origin: Origin,
+    decision_time: Instant,
+    pending: Kept<orders::PendingIssuance>,
+    question: Kept<san::AuthorizeIssuanceRequest>,
+}
+
+impl Beginning {
+    pub(super) async fn perform(
+        &self,
+        san_licensing: &SanLicensing,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        san_licensing
+            .authorize(&self.question.0, request_id)
+            .await
+            .map(|answer| Outcome::Authorized(Box::new(answer)))
+    }
+
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        match outcome {
+            Ok(Outcome::Authorized(answer)) => self.apply_decision(tx, answer).await,
+            Ok(other) => misplaced("authorize", other),
+            Err(refusal) => self.apply_refusal(tx, refusal).await,
+        }
+    }
+
+    /// A grant leaves its reservation on the order; a denial leaves the order as it was.
+    async fn apply_decision(
+        &self,
+        tx: &Tx,
+        answer: &san::AuthorizeIssuanceResponse,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let reservation_id = granted(answer).map_err(Fault::internal)?;
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let after = match reservation_id {
+            Some(id) => before.clone().apply_reservation(id, self.decision_time),
+            None => before.clone(),
+        };
+        store::orders::save(tx, &before, &after).await?;
+        let response = orders::BeginIssuanceResponse {
+            pending_issuance: Some(self.pending.0.clone()),
+            authorization: Some(answer.clone()),
+        };
+        let reasons: Vec<_> = answer
+            .reasons()
+            .map(|reason| reason.as_str_name())
+            .collect();
+        emit(
+            tx,
+            OrderEvent {
+                kind: "issuance.decided",
+                order: &after,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-4",
+                outcome: if reservation_id.is_some() {
+                    "GRANTED"
+                } else {
+                    "DENIED"
+                },
+                data: serde_json::json!({
+                    "san_license_id": after.san_license_id,
+                    "reservation_id": reservation_id,
+                    "reasons": reasons,
+                    "needed": answer.needed,
+                    "short_by": answer.short_by,
+                }),
+            },
+        )
+        .await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "issuance.decided",
+                order: &order,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
+            },
+        )
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
+    }
+}

@@ -1,0 +1,93 @@
+//! What a new order costs: its product and its SAN licence are read at their services, it is
+//! planned by them, and Billing prices the plan. Nothing is charged or written here.
+
+use std::collections::BTreeSet;
+
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    ids::{AccountId, LicenseId, OrderId, ProductId},
+    refusal::Refusal,
+    san::San,
+};
+use licet_runtime::peer::PeerFault;
+use uuid::Uuid;
+
+use crate::{
+    convert,
+    peers::Peers,
+    rules::{
+        order::{OrderTerm, Sold},
+        placing::{WantedOrder, plan_order},
+        san_license::draw_on,
+    },
+};
+
+/// The question what an order costs.
+pub(super) struct PriceOrder<'a> {
+    /// Absent while the order is only validated.
+    pub(super) order_id: Option<OrderId>,
+    pub(super) account_id: AccountId,
+    pub(super) product_id: &'a ProductId,
+    pub(super) names: &'a BTreeSet<San>,
+    pub(super) term: &'a OrderTerm,
+    pub(super) san_license_id: Option<LicenseId>,
+}
+
+impl PriceOrder<'_> {
+    /// Reads the product as of the decision time, plans the order by it, and has it priced. The
+    /// same question at another time has the same answer, because the past of the catalogue never
+    /// changes (BL-8), but for what was being set at that very moment; the quote settles it.
+    pub(super) async fn ask(
+        &self,
+        peers: &Peers,
+        request_id: Uuid,
+    ) -> Result<(Sold, billing::Quote), PeerFault> {
+        let product = peers
+            .billing
+            .get_product(self.product_id, self.term.price_time)
+            .await?;
+        let wanted = WantedOrder {
+            names: self.names,
+            term_months: self.term.term.months(),
+            additional_licenses: self.term.additional_licenses,
+            draws_on_license: self.san_license_id.is_some(),
+        };
+        let plan = plan_order(&product, &wanted).map_err(refused)?;
+        let san_product_id = match self.san_license_id {
+            Some(id) => Some(self.san_product(peers, id).await?),
+            None => None,
+        };
+        let question = convert::billing::placing_quote(
+            self.account_id,
+            self.order_id,
+            self.term,
+            &product,
+            plan.charge,
+        );
+        let quote = peers.billing.create_quote(&question, request_id).await?;
+        let currency = convert::billing::total(&quote)
+            .map_err(PeerFault::Unknown)?
+            .currency();
+        Ok((
+            Sold {
+                product,
+                slots: plan.slots,
+                currency,
+                san_product_id,
+            },
+            quote,
+        ))
+    }
+
+    /// The product of the SAN licence that the order's certificates count as. The licence
+    /// has to run; whether it has room is asked when the CA is about to sign.
+    async fn san_product(&self, peers: &Peers, id: LicenseId) -> Result<ProductId, PeerFault> {
+        let license = peers.san_licensing.get_license(id).await?;
+        let now = self.term.price_time;
+        draw_on(&license, self.account_id, self.product_id, now).map_err(refused)
+    }
+}
+
+fn refused(refusal: Refusal) -> PeerFault {
+    PeerFault::Refused(Box::new(refusal))
+}

@@ -1,0 +1,62 @@
+//! The note that a certificate's SANs are back in their SAN licence, once its revocation is made
+//! there (MD-7, X-4).
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::Origin,
+    database::{Tx, Work},
+    fault::Fault,
+};
+
+use super::event::{OrderEvent, emit};
+use crate::{rules::san_license::Return, store};
+
+/// Notes what was given back; time alone asked for it.
+pub(crate) struct SansReturned<'a> {
+    pub(crate) account_id: AccountId,
+    pub(crate) order_id: OrderId,
+    pub(crate) back: &'a Return,
+    /// Why there was nothing to revoke any more.
+    pub(crate) refusal: Option<&'a Refusal>,
+    pub(crate) now: Instant,
+}
+
+impl Work for SansReturned<'_> {
+    /// Whether it was not noted before.
+    type Answer = bool;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let ids = [self.back.certificate_id];
+        if store::san_returns::mark(tx, &ids, self.now).await? == 0 {
+            return Ok(false);
+        }
+        let origin = Origin {
+            caller: "orders".to_owned(),
+            method: String::new(),
+            request_id: String::new(),
+        };
+        emit(
+            tx,
+            OrderEvent {
+                kind: "certificate.sans_returned",
+                order: &order,
+                origin: &origin,
+                time: self.now,
+                why: "MD-7",
+                outcome: self.back.reason.as_str(),
+                data: serde_json::json!({
+                    "certificate_id": self.back.certificate_id,
+                    "san_license_id": self.back.counted.license_id,
+                    "refused_message": self.refusal.map(|refusal| &refusal.message),
+                }),
+            },
+        )
+        .await?;
+        Ok(true)
+    }
+}

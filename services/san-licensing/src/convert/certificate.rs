@@ -1,0 +1,207 @@
+//! Certificates: how one is shown, which are revoked, and which are listed.
+
+use std::collections::HashSet;
+
+use licet_contracts::{sanlicensing::v1 as wire, types::v1 as types};
+use licet_domain::{
+    clock::Instant,
+    ids::{CertificateId, LicenseId},
+};
+use licet_runtime::{
+    fault::Fault,
+    field::{Field, Fields},
+    wire::encode_time,
+};
+
+use super::san;
+use crate::rules::{
+    certificate::{Certificate, CertificateState, RevocationReason},
+    license::KeyType,
+    lookup::CertificateFilter,
+    name::packed,
+};
+
+/// The most certificates that are revoked at once.
+const MAX_REVOKED: usize = 1000;
+
+/// A family of keys; `None` where none is said.
+pub(super) fn decode_key_type(key_type: i32) -> Result<Option<KeyType>, &'static str> {
+    Ok(match types::KeyType::try_from(key_type) {
+        Ok(types::KeyType::Unspecified) => None,
+        Ok(types::KeyType::Rsa) => Some(KeyType::Rsa),
+        Ok(types::KeyType::Ecc) => Some(KeyType::Ecc),
+        Err(_) => return Err("is no type of key"),
+    })
+}
+
+/// Which certificates are to be revoked, and why.
+pub(crate) struct Revocation {
+    pub(crate) license_id: LicenseId,
+    /// Distinct, in the order in which they were named.
+    pub(crate) ids: Vec<CertificateId>,
+    pub(crate) reason: RevocationReason,
+}
+
+/// Reads a revocation.
+pub(crate) fn decode_revoke(
+    message: &wire::RevokeCertificatesRequest,
+) -> Result<Revocation, Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let given = &message.certificate_ids;
+    fields.check(
+        "certificate_ids",
+        !given.is_empty(),
+        "must name a certificate",
+    );
+    let ids: Field<Vec<CertificateId>> = if given.len() > MAX_REVOKED {
+        let text = format!("has more than {MAX_REVOKED} elements");
+        Err(fields.note("certificate_ids", text))
+    } else {
+        fields.each("certificate_ids", given, |id| id.parse::<CertificateId>())
+    };
+    let mut seen = HashSet::new();
+    for (index, id) in ids.iter().flatten().enumerate() {
+        let path = format!("certificate_ids[{index}]");
+        fields.check(&path, seen.insert(*id), "was named before");
+    }
+    let reason = decode_reason(message.reason)
+        .ok_or_else(|| fields.note("reason", "is no reason that a certificate is revoked for"));
+    fields.request_id(message);
+    fields.build(|| {
+        Ok(Revocation {
+            license_id: license_id?,
+            ids: ids?,
+            reason: reason?,
+        })
+    })
+}
+
+fn decode_reason(reason: i32) -> Option<RevocationReason> {
+    use wire::RevocationReason as Wire;
+    Some(match Wire::try_from(reason).ok()? {
+        Wire::Unspecified => RevocationReason::Unspecified,
+        Wire::KeyCompromise => RevocationReason::KeyCompromise,
+        Wire::CaCompromise => RevocationReason::CaCompromise,
+        Wire::AffiliationChanged => RevocationReason::AffiliationChanged,
+        Wire::Superseded => RevocationReason::Superseded,
+        Wire::CessationOfOperation => RevocationReason::CessationOfOperation,
+        Wire::PrivilegeWithdrawn => RevocationReason::PrivilegeWithdrawn,
+        Wire::AaCompromise => RevocationReason::AaCompromise,
+    })
+}
+
+fn encode_reason(reason: RevocationReason) -> wire::RevocationReason {
+    use wire::RevocationReason as Wire;
+    match reason {
+        RevocationReason::Unspecified => Wire::Unspecified,
+        RevocationReason::KeyCompromise => Wire::KeyCompromise,
+        RevocationReason::CaCompromise => Wire::CaCompromise,
+        RevocationReason::AffiliationChanged => Wire::AffiliationChanged,
+        RevocationReason::Superseded => Wire::Superseded,
+        RevocationReason::CessationOfOperation => Wire::CessationOfOperation,
+        RevocationReason::PrivilegeWithdrawn => Wire::PrivilegeWithdrawn,
+        RevocationReason::AaCompromise => Wire::AaCompromise,
+    }
+}
+
+/// Reads what a listing of certificates is narrowed to.
+pub(crate) fn decode_list(
+    message: &wire::ListCertificatesRequest,
+) -> Result<CertificateFilter, Fault> {
+    use wire::CertificateState as Wire;
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let name = message
+        .san
+        .as_ref()
+        .map(|given| san::decode_one(&mut fields, "san", given))
+        .transpose();
+    let state = match Wire::try_from(message.state) {
+        Ok(Wire::Unspecified) => Ok(None),
+        Ok(Wire::Active) => Ok(Some(CertificateState::Active)),
+        Ok(Wire::Revoked) => Ok(Some(CertificateState::Revoked)),
+        Ok(Wire::Expired) => Ok(Some(CertificateState::Expired)),
+        Err(_) => Err(fields.note("state", "is no state of a certificate")),
+    };
+    fields.build(|| {
+        Ok(CertificateFilter {
+            license_id: license_id?,
+            name: name?.as_ref().map(packed),
+            state: state?,
+        })
+    })
+}
+
+/// A certificate as it counts at `now`.
+pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certificate {
+    use wire::CertificateState as Wire;
+    // The licence's time may be ahead of this clock and never runs back (T-5): what was recorded
+    // has happened.
+    let now = now
+        .max(certificate.record_time)
+        .max(certificate.revoke_time.unwrap_or(now));
+    let state = match certificate.state(now) {
+        CertificateState::Active => Wire::Active,
+        CertificateState::Revoked => Wire::Revoked,
+        CertificateState::Expired => Wire::Expired,
+    };
+    let key_type = match certificate.key_type {
+        None => types::KeyType::Unspecified,
+        Some(KeyType::Rsa) => types::KeyType::Rsa,
+        Some(KeyType::Ecc) => types::KeyType::Ecc,
+    };
+    wire::Certificate {
+        certificate_id: certificate.id.to_string(),
+        license_id: certificate
+            .license_id
+            .map_or_else(String::new, |id| id.to_string()),
+        account_id: certificate.key.account_id.to_string(),
+        product_id: certificate.product_id.to_string(),
+        serial: certificate.key.serial_hex.clone(),
+        issuer_sha256: certificate.key.issuer_sha256.clone(),
+        sans: san::encode_all(&certificate.names),
+        not_before_time: Some(encode_time(certificate.not_before)),
+        not_after_time: Some(encode_time(certificate.not_after)),
+        key_type: key_type.into(),
+        record_time: Some(encode_time(certificate.record_time)),
+        until_time: Some(encode_time(certificate.until)),
+        revoke_time: certificate.revoke_time.map(encode_time),
+        revoke_reason: certificate
+            .revoke_reason
+            .map_or(wire::RevocationReason::Unspecified, encode_reason)
+            .into(),
+        state: state.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_named_once_in_a_revocation() {
+        let id = CertificateId::generate().to_string();
+        let message = |ids: &[&str]| wire::RevokeCertificatesRequest {
+            license_id: LicenseId::generate().to_string(),
+            certificate_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            reason: wire::RevocationReason::KeyCompromise.into(),
+            preview_token: String::new(),
+            validate_only: true,
+            request_id: String::new(),
+        };
+        assert_eq!(decode_revoke(&message(&[&id])).unwrap().ids.len(), 1);
+        for wrong in [vec![], vec![id.as_str(), id.as_str()], vec!["crt"]] {
+            assert!(decode_revoke(&message(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn sl_19_every_reason_survives_the_wire() {
+        for number in (0..=5).chain(9..=10) {
+            let reason = decode_reason(number).unwrap();
+            assert_eq!(i32::from(encode_reason(reason)), number);
+        }
+        assert_eq!(decode_reason(6), None);
+    }
+}

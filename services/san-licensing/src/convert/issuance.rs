@@ -1,0 +1,361 @@
+//! Requests for room, the decisions about them, and reservations (SL-12).
+
+use chrono::TimeDelta;
+use licet_contracts::{Mutation, sanlicensing::v1 as wire};
+use licet_domain::{
+    clock::Instant,
+    ids::{LicenseId, ReservationId},
+    san::San,
+};
+use licet_runtime::{
+    caller::Call,
+    fault::Fault,
+    field::{Field, Fields},
+    replay::fingerprint,
+    wire::{decode_time, encode_time},
+};
+use prost_types::Duration;
+use uuid::Uuid;
+
+use super::{certificate::decode_key_type, report::decode_second, san};
+use crate::{
+    quota::{Command, decide::Authorize},
+    rules::{
+        decision::{Decision, DenialReason},
+        explanation,
+        reservation::{Reservation, ReservationState},
+    },
+};
+
+/// The most distinct SANs of one certificate that are asked for.
+const MAX_SANS: usize = 200;
+/// What a grant holds its SANs for where nothing is said.
+const DEFAULT_HOLD: TimeDelta = TimeDelta::minutes(15);
+/// The longest that a grant holds its SANs.
+const LONGEST_HOLD: TimeDelta = TimeDelta::hours(24);
+/// How far ahead a certificate may end: what is asked for beyond is taken for endless.
+const LONGEST_VALIDITY_MONTHS: u32 = 1200;
+
+/// The namespace of decision ids; nothing else is named in it.
+const DECISIONS: Uuid = Uuid::from_u128(0x8d5c_1f6e_94b7_4a0b_9d27_51c3_6e80_f2a4);
+
+/// The id of the decision about a request, which is its reservation's id when it is granted. It is
+/// derived from who asked, for what and under which `request_id`, so that the decision is found by
+/// a repeat, on whatever instance, without a record of its own (BL-2).
+fn decision_id(caller: &str, method: &str, request_id: Uuid) -> Uuid {
+    // Lengths in front keep two names from running into each other.
+    let name = format!(
+        "{}:{caller}{}:{method}{request_id}",
+        caller.len(),
+        method.len()
+    );
+    Uuid::new_v5(&DECISIONS, name.as_bytes())
+}
+
+/// Reads a request for room.
+pub(crate) fn decode_authorize(
+    message: &wire::AuthorizeIssuanceRequest,
+    call: &Call,
+) -> Result<(LicenseId, Command), Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let product_id = fields.required("product_id", &message.product_id);
+    fields.check("sans", !message.sans.is_empty(), "must name a SAN");
+    let sans = san::decode_asked(&mut fields, "sans", &message.sans, MAX_SANS);
+    let key_type = match decode_key_type(message.key_type) {
+        Ok(Some(key_type)) => Ok(key_type),
+        Ok(None) => Err(fields.note("key_type", "is required")),
+        Err(error) => Err(fields.note("key_type", error)),
+    };
+    let validity = decode_validity(&mut fields, message, call.now);
+    let hold = fields.optional_message("hold_for", message.hold_for.as_ref(), decode_hold);
+    fields.request_id(message);
+    fields.build(|| {
+        let (not_before, not_after) = validity?;
+        let sans = sans?;
+        // Held to be a UUID above.
+        let request_id = message.request_id().parse().unwrap_or_default();
+        let request = Authorize {
+            id: decision_id(&call.caller.name, call.method, request_id),
+            product_id: product_id?,
+            names: san::pack(&sans),
+            has_wildcard: sans.iter().any(San::is_wildcard),
+            key_type: key_type?,
+            not_before,
+            not_after,
+            hold: hold?.unwrap_or(DEFAULT_HOLD),
+            clock: call.now,
+        };
+        let fingerprint = hex::encode(fingerprint(message));
+        Ok((
+            license_id?,
+            Command::Authorize {
+                request,
+                fingerprint,
+            },
+        ))
+    })
+}
+
+fn decode_validity(
+    fields: &mut Fields,
+    message: &wire::AuthorizeIssuanceRequest,
+    now: Instant,
+) -> Field<(Option<Instant>, Instant)> {
+    let path = "not_after_time";
+    let not_before = fields.optional_message(
+        "not_before_time",
+        message.not_before_time.as_ref(),
+        decode_time,
+    );
+    let not_after = fields.message(path, message.not_after_time.as_ref(), decode_second)?;
+    let not_before = not_before?;
+    let latest = now
+        .checked_add_months(LONGEST_VALIDITY_MONTHS)
+        .unwrap_or(Instant::MAX);
+    fields.check(path, not_after > now, "must be after now");
+    fields.check(path, not_after <= latest, "must be at most 100 years ahead");
+    let in_order = not_before.is_none_or(|not_before| not_before <= not_after);
+    fields.check(path, in_order, "must not be before not_before_time");
+    Ok((not_before, not_after))
+}
+
+fn decode_hold(hold: &Duration) -> Result<TimeDelta, &'static str> {
+    let wrong = "must be above zero and at most 24 hours";
+    let nanos = u32::try_from(hold.nanos).map_err(|_| wrong)?;
+    let whole = TimeDelta::new(hold.seconds, nanos).ok_or(wrong)?;
+    // Instants are whole microseconds (T-1).
+    if whole < TimeDelta::microseconds(1) || whole > LONGEST_HOLD {
+        return Err(wrong);
+    }
+    Ok(whole)
+}
+
+/// A weight in the contract's form.
+pub(super) fn encode_weight(weight: u64) -> i64 {
+    i64::try_from(weight).unwrap_or(i64::MAX)
+}
+
+/// A decision, granted or denied.
+pub(crate) fn encode_decision(decision: &Decision) -> wire::AuthorizeIssuanceResponse {
+    let (outcome, reservation_id) = if decision.is_granted() {
+        let id = ReservationId::from_uuid(decision.id);
+        (wire::AuthorizationDecision::Granted, id.to_string())
+    } else {
+        (wire::AuthorizationDecision::Denied, String::new())
+    };
+    wire::AuthorizeIssuanceResponse {
+        decision: outcome.into(),
+        reservation_id,
+        expire_time: decision.expire.map(encode_time),
+        reasons: decision
+            .reasons
+            .iter()
+            .map(|reason| encode_reason(*reason).into())
+            .collect(),
+        quota: encode_weight(decision.quota),
+        used: encode_weight(decision.used),
+        reserved: encode_weight(decision.reserved),
+        needed: encode_weight(decision.needed),
+        short_by: encode_weight(decision.short_by),
+        fits_time: decision.fits.map(encode_time),
+        latest_not_after_time: decision.latest_not_after.map(encode_time),
+        decision_time: Some(encode_time(decision.time)),
+        explanation: explanation::explain(decision),
+        rule_id: explanation::rule_id(decision).to_owned(),
+    }
+}
+
+fn encode_reason(reason: DenialReason) -> wire::DenialReason {
+    match reason {
+        DenialReason::LicenseNotActive => wire::DenialReason::LicenseNotActive,
+        DenialReason::ProductNotLicensed => wire::DenialReason::ProductNotLicensed,
+        DenialReason::WildcardNotAllowed => wire::DenialReason::WildcardNotAllowed,
+        DenialReason::KeyTypeNotAllowed => wire::DenialReason::KeyTypeNotAllowed,
+        DenialReason::ValidityTooLong => wire::DenialReason::ValidityTooLong,
+        DenialReason::OutlivesLicense => wire::DenialReason::OutlivesLicense,
+        DenialReason::QuotaExceeded => wire::DenialReason::QuotaExceeded,
+    }
+}
+
+/// Reads which reservation is given back.
+pub(crate) fn decode_release(
+    message: &wire::ReleaseReservationRequest,
+) -> Result<(LicenseId, ReservationId), Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let reservation_id = fields.required("reservation_id", &message.reservation_id);
+    fields.request_id(message);
+    fields.build(|| Ok((license_id?, reservation_id?)))
+}
+
+/// A reservation as it stands at `now`.
+pub(crate) fn encode_reservation(reservation: &Reservation, now: Instant) -> wire::Reservation {
+    let state = match reservation.state(now) {
+        ReservationState::Held => wire::ReservationState::Held,
+        ReservationState::Recorded => wire::ReservationState::Recorded,
+        ReservationState::Released => wire::ReservationState::Released,
+        ReservationState::Expired => wire::ReservationState::Expired,
+    };
+    wire::Reservation {
+        reservation_id: reservation.id.to_string(),
+        license_id: reservation.license_id.to_string(),
+        sans: san::encode_all(&reservation.names),
+        decide_time: Some(encode_time(reservation.decide_time)),
+        expire_time: Some(encode_time(reservation.expire_time)),
+        state: state.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_contracts::types::v1 as types;
+    use licet_runtime::caller::{AccountScope, Caller};
+
+    use super::*;
+
+    const METHOD: &str = "/licet.sanlicensing.v1.IssuanceService/AuthorizeIssuance";
+
+    fn at(seconds: i64) -> Instant {
+        Instant::from_micros(seconds * 1_000_000).unwrap()
+    }
+
+    fn call() -> Call {
+        Call {
+            caller: Caller {
+                name: "ca-1".to_owned(),
+                roles: vec![],
+                accounts: AccountScope::All,
+            },
+            now: at(1_000_000_000),
+            method: METHOD,
+            deadline: tokio::time::Instant::now(),
+        }
+    }
+
+    fn message() -> wire::AuthorizeIssuanceRequest {
+        let san = |value: &str| wire::San {
+            r#type: wire::SanType::DnsName.into(),
+            value: value.to_owned(),
+        };
+        wire::AuthorizeIssuanceRequest {
+            license_id: LicenseId::generate().to_string(),
+            product_id: "intranet-dv".to_owned(),
+            sans: vec![san("Example.com"), san("example.com"), san("*.example.com")],
+            key_type: types::KeyType::Ecc.into(),
+            not_before_time: None,
+            not_after_time: Some(encode_time(at(1_000_000_100))),
+            hold_for: None,
+            request_id: Uuid::new_v4().to_string(),
+        }
+    }
+
+    fn asked(message: &wire::AuthorizeIssuanceRequest) -> (Authorize, String) {
+        let (_, command) = decode_authorize(message, &call()).unwrap();
+        let Command::Authorize {
+            request,
+            fingerprint,
+        } = command
+        else {
+            panic!("{command:?}")
+        };
+        (request, fingerprint)
+    }
+
+    fn paths(message: &wire::AuthorizeIssuanceRequest) -> Vec<String> {
+        match decode_authorize(message, &call()) {
+            Ok(_) => vec![],
+            Err(Fault::Invalid(found)) => {
+                found.noted.into_iter().map(|noted| noted.field).collect()
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// SL-2: a SAN given twice is one; the defaults are those of the contract.
+    #[test]
+    fn sl_12_a_request_is_read_with_its_defaults() {
+        let (request, _) = asked(&message());
+        assert_eq!(
+            request.names,
+            ["d:*.example.com".into(), "d:example.com".into()]
+        );
+        assert!(request.has_wildcard);
+        assert_eq!(request.hold, TimeDelta::minutes(15));
+        assert_eq!(request.not_after, at(1_000_000_100));
+    }
+
+    /// BL-2: the same attempt has the same decision id, and another body another fingerprint.
+    #[test]
+    fn bl_2_a_repeat_names_the_same_decision() {
+        let first = message();
+        let (request, fingerprint) = asked(&first);
+        assert_eq!(asked(&first).0.id, request.id);
+        let shouted = wire::AuthorizeIssuanceRequest {
+            request_id: first.request_id.to_uppercase(),
+            ..first.clone()
+        };
+        assert_eq!(asked(&shouted).0.id, request.id);
+        let other = wire::AuthorizeIssuanceRequest {
+            request_id: Uuid::new_v4().to_string(),
+            ..first.clone()
+        };
+        let (again, same_body) = asked(&other);
+        assert!(again.id != request.id && same_body == fingerprint);
+        let body = wire::AuthorizeIssuanceRequest {
+            product_id: "other".to_owned(),
+            ..first
+        };
+        assert!(asked(&body).1 != fingerprint);
+        let id = Uuid::new_v4();
+        assert!(decision_id("a", "b", id) != decision_id("ab", "", id));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let wrong = wire::AuthorizeIssuanceRequest {
+            license_id: "lic".to_owned(),
+            product_id: String::new(),
+            sans: vec![],
+            key_type: 0,
+            not_before_time: Some(encode_time(at(1_000_000_000))),
+            not_after_time: Some(encode_time(at(999_999_999))),
+            hold_for: Some(Duration::default()),
+            request_id: "1".to_owned(),
+        };
+        assert_eq!(
+            paths(&wrong),
+            [
+                "license_id",
+                "product_id",
+                "sans",
+                "key_type",
+                "not_after_time",
+                "not_after_time",
+                "hold_for",
+                "request_id"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_endless_validity_and_hold_are_refused() {
+        let endless = wire::AuthorizeIssuanceRequest {
+            not_after_time: Some(encode_time(at(1_000_000_000 + 101 * 366 * 86_400))),
+            ..message()
+        };
+        assert_eq!(paths(&endless), ["not_after_time"]);
+        for (seconds, nanos, passes) in [
+            (0, 999, false),
+            (0, 1000, true),
+            (86_400, 0, true),
+            (86_400, 1, false),
+            (-1, 0, false),
+            (1, -1, false),
+            (i64::MAX, 0, false),
+        ] {
+            let hold = Duration { seconds, nanos };
+            assert_eq!(decode_hold(&hold).is_ok(), passes, "{hold:?}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! How much of a licence is used, and by which SANs (SL-1, SL-17, SL-18).
+
+use licet_contracts::sanlicensing::v1 as wire;
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{
+    fault::Fault,
+    field::Fields,
+    wire::{decode_time, encode_time},
+};
+
+use super::{issuance::encode_weight, san};
+use crate::{
+    quota::Usage,
+    rules::{
+        lookup::{SanFilter, UniqueSan},
+        name::is_wildcard,
+    },
+};
+
+/// The longest prefix that is taken, in characters.
+const MAX_PREFIX: usize = 1000;
+
+/// Reads whose usage is asked for, and as of when; `None`: now.
+pub(crate) fn decode_get(
+    message: &wire::GetUsageRequest,
+) -> Result<(LicenseId, Option<Instant>), Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let as_of = fields.optional_message("as_of_time", message.as_of_time.as_ref(), decode_time);
+    fields.build(|| Ok((license_id?, as_of?)))
+}
+
+/// A licence's usage at its instant.
+pub(crate) fn encode(usage: &Usage) -> wire::Usage {
+    let counts = usage.counts;
+    let quota = encode_weight(usage.quota);
+    let used = encode_weight(usage.used);
+    let reserved = encode_weight(usage.reserved);
+    wire::Usage {
+        license_id: usage.license_id.to_string(),
+        as_of_time: Some(encode_time(usage.as_of)),
+        quota,
+        used,
+        reserved,
+        free: quota.saturating_sub(used).saturating_sub(reserved),
+        distinct_sans: encode_weight(counts.distinct()),
+        by_type: Some(wire::SanCounts {
+            dns: encode_weight(counts.dns_names),
+            ip: encode_weight(counts.ip_addresses),
+            email: encode_weight(counts.rfc822_names),
+            upn: encode_weight(counts.upns),
+        }),
+        wildcards: encode_weight(counts.wildcards),
+        next_returns: usage
+            .next_returns
+            .iter()
+            .map(|(at, weight)| wire::NextReturn {
+                return_time: Some(encode_time(*at)),
+                weight: encode_weight(*weight),
+            })
+            .collect(),
+        version: usage.version,
+    }
+}
+
+/// Reads what a listing of distinct SANs is narrowed to.
+pub(crate) fn decode_unique_sans(
+    message: &wire::ListUniqueSansRequest,
+) -> Result<SanFilter, Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let kind = san::decode_kind(message.r#type).map_err(|error| fields.note("type", error));
+    let is_short = message.prefix.chars().nth(MAX_PREFIX).is_none();
+    fields.check("prefix", is_short, "is longer than 1000 characters");
+    let is_plain = !message.prefix.chars().any(char::is_control);
+    fields.check("prefix", is_plain, "has control characters");
+    fields.build(|| {
+        Ok(SanFilter {
+            license_id: license_id?,
+            kind: kind?,
+            prefix: message.prefix.to_lowercase(),
+        })
+    })
+}
+
+/// A distinct SAN under a licence's multiplier (SL-3).
+pub(crate) fn encode_unique_san(found: &UniqueSan, wildcard_multiplier: u32) -> wire::UniqueSan {
+    let is_wildcard = is_wildcard(&found.name);
+    wire::UniqueSan {
+        san: san::encode(&found.name),
+        weight: if is_wildcard {
+            wildcard_multiplier.into()
+        } else {
+            1
+        },
+        until_time: Some(encode_time(found.until)),
+        certificate_count: encode_weight(found.certificates),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::known::Counts;
+
+    /// SL-21: recording is never refused, so that what is free may be below zero.
+    #[test]
+    fn sl_21_a_licence_over_its_quota_has_less_than_nothing_free() {
+        let usage = Usage {
+            license_id: LicenseId::generate(),
+            as_of: Instant::from_micros(0).unwrap(),
+            quota: 10,
+            used: 11,
+            reserved: 2,
+            counts: Counts {
+                dns_names: 3,
+                wildcards: 2,
+                ..Counts::default()
+            },
+            next_returns: vec![],
+            version: 4,
+        };
+        let encoded = encode(&usage);
+        assert_eq!((encoded.free, encoded.distinct_sans), (-3, 3));
+    }
+
+    /// SL-3: a wildcard weighs the licence's multiplier.
+    #[test]
+    fn sl_3_a_wildcard_weighs_the_multiplier() {
+        let weight = |name: &str| {
+            let found = UniqueSan {
+                name: name.into(),
+                until: Instant::from_micros(1).unwrap(),
+                certificates: 1,
+            };
+            encode_unique_san(&found, 7).weight
+        };
+        assert_eq!((weight("d:*.example.com"), weight("d:example.com")), (7, 1));
+    }
+}

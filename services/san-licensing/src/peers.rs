@@ -1,0 +1,103 @@
+//! What SanLicensing asks of Billing. Every question carries its own request id and decision time,
+//! so that it can be asked again until there is an answer.
+
+use licet_contracts::billing::{
+    v1 as billing,
+    v1::{invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient},
+};
+use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_runtime::{
+    peer::{PeerChannel, PeerFault, outcome},
+    wire::encode_time,
+};
+use uuid::Uuid;
+
+use crate::convert::billing::spent_on;
+
+/// Billing, as SanLicensing knows it.
+#[derive(Clone)]
+pub(crate) struct Billing {
+    channel: PeerChannel,
+}
+
+impl Billing {
+    pub(crate) fn new(channel: PeerChannel) -> Self {
+        Self { channel }
+    }
+
+    /// A quote, computed and kept.
+    pub(crate) async fn create_quote(
+        &self,
+        question: &billing::CreateQuoteRequest,
+        request_id: Uuid,
+    ) -> Result<billing::Quote, PeerFault> {
+        let request = billing::CreateQuoteRequest {
+            request_id: request_id.to_string(),
+            ..question.clone()
+        };
+        let mut client = QuoteServiceClient::new(self.channel.clone());
+        let answer = outcome(client.create_quote(request).await)?;
+        answer.quote.ok_or_else(|| absent("quote"))
+    }
+
+    /// A quote, computed alone: nothing of it is kept.
+    pub(crate) async fn preview_quote(
+        &self,
+        question: &billing::CreateQuoteRequest,
+    ) -> Result<billing::Quote, PeerFault> {
+        let question = billing::CreateQuoteRequest {
+            validate_only: true,
+            ..question.clone()
+        };
+        self.create_quote(&question, Uuid::new_v4()).await
+    }
+
+    /// Charges a quote exactly. Its expiry is judged by `accept_time`. One that Billing charged
+    /// before and has forgotten the request of is answered with the invoice that it became: it was
+    /// made for one change alone.
+    pub(crate) async fn charge_quote(
+        &self,
+        quote: &billing::Quote,
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<billing::Invoice, PeerFault> {
+        let request = billing::ChargeQuoteRequest {
+            quote_id: quote.quote_id.clone(),
+            pin: quote.pin.clone(),
+            accept_time: Some(encode_time(accept_time)),
+            validate_only: false,
+            request_id: request_id.to_string(),
+        };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        match outcome(client.charge_quote(request).await) {
+            Ok(answer) => answer.invoice.ok_or_else(|| absent("invoice")),
+            Err(PeerFault::Refused(refusal)) => self.find_charge(quote, refusal).await,
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
+    async fn find_charge(
+        &self,
+        quote: &billing::Quote,
+        refusal: Box<Refusal>,
+    ) -> Result<billing::Invoice, PeerFault> {
+        let Some(invoice_id) = spent_on(&refusal) else {
+            return Err(PeerFault::Refused(refusal));
+        };
+        let request = billing::GetInvoiceRequest { invoice_id };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        let found = match outcome(client.get_invoice(request).await) {
+            Ok(answer) => answer.invoice,
+            Err(PeerFault::Refused(_)) => None,
+            Err(fault) => return Err(fault),
+        };
+        found
+            .filter(|invoice| invoice.quote_id == quote.quote_id)
+            .ok_or(PeerFault::Refused(refusal))
+    }
+}
+
+fn absent(what: &str) -> PeerFault {
+    PeerFault::Unknown(format!("Billing answered without its {what}"))
+}

@@ -1,0 +1,47 @@
+//! A licence together with what is shown beside it: the operation under way, at the instant that it
+//! is seen at. Many licences cost as many queries as one.
+
+use std::collections::HashMap;
+
+use licet_domain::clock::Instant;
+use licet_runtime::{database::Tx, fault::Fault, operation};
+
+use crate::{convert::license::LicenseView, rules::license::License, store};
+
+/// Some licences as they are shown at `clock`, in their order; none earlier than anything that was
+/// decided under it (T-5).
+pub(crate) async fn load_all(
+    tx: &Tx,
+    licenses: Vec<License>,
+    clock: Instant,
+) -> Result<Vec<LicenseView>, Fault> {
+    let ids: Vec<_> = licenses.iter().map(|license| license.id).collect();
+    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let running = operation::list_running(tx, &texts).await?;
+    let mut running: HashMap<_, _> = running
+        .into_iter()
+        .map(|view| (view.resource_id.clone(), view))
+        .collect();
+    let fences = store::quota::read_fences(tx, &ids).await?;
+    let as_of: HashMap<_, _> = fences
+        .iter()
+        .map(|fence| (fence.license_id, fence.as_of))
+        .collect();
+    let views = licenses.into_iter().map(|license| {
+        let decided = as_of.get(&license.id).copied().unwrap_or(clock);
+        LicenseView {
+            now: license.decide_at(clock.max(decided)),
+            running: running.remove(&license.id.to_string()),
+            license,
+        }
+    });
+    Ok(views.collect())
+}
+
+/// One licence as it is shown at `clock`.
+pub(crate) async fn load(tx: &Tx, license: License, clock: Instant) -> Result<LicenseView, Fault> {
+    let mut views = load_all(tx, vec![license], clock).await?;
+    views
+        .pop()
+        .ok_or_else(|| Fault::internal("a licence was lost between its reads"))
+}

@@ -1,0 +1,79 @@
+//! Licences.
+
+use licet_domain::ids::{LicenseId, OperationId};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    operation,
+    page::{Page, filter_text, time_key},
+};
+
+use super::license_view;
+use crate::{
+    convert::license::LicenseView,
+    rules::{
+        license::{License, LicenseState},
+        listing::LicenseFilter,
+        not_found,
+    },
+    store,
+};
+
+/// The licence, or NOT_FOUND.
+pub(crate) async fn get(
+    database: &Database,
+    call: &Call,
+    license_id: LicenseId,
+) -> Result<LicenseView, Fault> {
+    let tx = database.read().await?;
+    let license = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
+    license_view::load(&tx, license, call.now).await
+}
+
+/// The licence that an operation works on; none when the operation has ended since, NOT_FOUND when
+/// it is not the caller's to see.
+pub(crate) async fn find_under_way(
+    database: &Database,
+    call: &Call,
+    operation_id: OperationId,
+) -> Result<Option<LicenseView>, Fault> {
+    let tx = database.read().await?;
+    let running = operation::find(&tx, &call.caller, operation_id).await?;
+    let running = running.ok_or_else(|| not_found("operation", operation_id))?;
+    if running.state != "RUNNING" {
+        return Ok(None);
+    }
+    let license_id = running.resource_id.parse().map_err(Fault::internal)?;
+    let license = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
+    license_view::load(&tx, license, call.now).await.map(Some)
+}
+
+/// A page of licences, newest first, and the next one's token.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    filter: &LicenseFilter,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<LicenseView>, String), Fault> {
+    let text = format!(
+        "licenses {} {}",
+        filter_text(filter.account_id),
+        filter_text(filter.state.map(LicenseState::as_str))
+    );
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
+    let tx = database.read().await?;
+    let rows = store::licenses::list(&tx, &call.caller.accounts, filter, &page).await?;
+    let bytes = |license: &License| {
+        let products = license.products.iter().map(|id| id.as_str().len() + 2);
+        products.sum::<usize>() + license.invoices.len() * INVOICE_BYTES
+    };
+    let key = |license: &License| time_key(license.create_time, license.id);
+    let (licenses, next_page_token) = page.finish_sized(rows, bytes, key);
+    let views = license_view::load_all(&tx, licenses, page.as_of).await?;
+    Ok((views, next_page_token))
+}
+
+/// About how many bytes an invoice's id takes in an answer.
+const INVOICE_BYTES: usize = 32;

@@ -1,0 +1,49 @@
+//! What is under way, and what ended.
+
+use licet_domain::ids::OperationId;
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    operation::{self, View},
+    page::{Page, filter_text},
+};
+
+use crate::{convert::operation::OperationFilter, rules::not_found};
+
+/// The operation, or NOT_FOUND.
+pub(crate) async fn get(
+    database: &Database,
+    call: &Call,
+    operation_id: OperationId,
+) -> Result<View, Fault> {
+    let tx = database.read().await?;
+    let found = operation::find(&tx, &call.caller, operation_id).await?;
+    found.ok_or_else(|| not_found("operation", operation_id).into())
+}
+
+/// A page of operations, newest first, and the next one's token.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    filter: &OperationFilter,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<View>, String), Fault> {
+    let license_id = filter.license_id.map(|id| id.to_string());
+    let text = format!(
+        "operations {} {}",
+        filter_text(license_id.as_ref()),
+        filter_text(filter.state)
+    );
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
+    let tx = database.read().await?;
+    operation::list(
+        &tx,
+        &call.caller,
+        license_id.as_deref(),
+        filter.state,
+        &page,
+    )
+    .await
+}

@@ -1,0 +1,63 @@
+//! Reservations.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{LicenseId, ReservationId},
+};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, time_key},
+};
+
+use super::{name_bytes, seen};
+use crate::{
+    rules::{not_found, reservation::Reservation},
+    store,
+};
+
+/// A reservation with the instant that it is seen at, or NOT_FOUND.
+pub(crate) async fn get(
+    database: &Database,
+    call: &Call,
+    license_id: LicenseId,
+    id: ReservationId,
+) -> Result<(Reservation, Instant), Fault> {
+    let tx = database.read().await?;
+    let seen = seen::license(&tx, call, license_id).await?;
+    let found = store::reservations::find(&tx, license_id, id).await?;
+    let found = found.ok_or_else(|| not_found("reservation", id))?;
+    Ok((found, seen.now))
+}
+
+/// A page of the reservations that hold SANs, oldest first.
+pub(crate) struct Held {
+    pub(crate) reservations: Vec<Reservation>,
+    /// The instant that they are seen at.
+    pub(crate) now: Instant,
+    pub(crate) next_page_token: String,
+}
+
+/// A page of the reservations that hold SANs now, and the next one's token.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    license_id: LicenseId,
+    page_size: i32,
+    page_token: &str,
+) -> Result<Held, Fault> {
+    let tx = database.read().await?;
+    let now = seen::license(&tx, call, license_id).await?.now;
+    let text = format!("reservations {license_id}");
+    let page = Page::decode(page_size, page_token, &text, now)?;
+    let rows = store::reservations::list_held(&tx, license_id, now, &page).await?;
+    let bytes = |reservation: &Reservation| name_bytes(&reservation.names);
+    let key = |reservation: &Reservation| time_key(reservation.decide_time, reservation.id.uuid());
+    let (reservations, next_page_token) = page.finish_sized(rows, bytes, key);
+    Ok(Held {
+        reservations,
+        now,
+        next_page_token,
+    })
+}

@@ -1,0 +1,29 @@
+//! A licence as reads see it: within the caller's accounts, at an instant that is never before
+//! what was decided about it last.
+
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{caller::Call, database::Tx, fault::Fault};
+
+use crate::{rules::license::License, store};
+
+/// A licence that the caller sees.
+pub(super) struct Seen {
+    pub(super) license: License,
+    /// The later of the call's clock and the licence's own time (T-5): another instance's clock
+    /// may be ahead, and what it recorded is seen.
+    pub(super) now: Instant,
+    /// Counts the changes that decisions depend on; 0 before the licence is accepted.
+    pub(super) version: i64,
+}
+
+/// The licence, or NOT_FOUND.
+pub(super) async fn license(tx: &Tx, call: &Call, license_id: LicenseId) -> Result<Seen, Fault> {
+    let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
+    let fences = store::quota::read_fences(tx, &[license_id]).await?;
+    let fence = fences.first();
+    Ok(Seen {
+        license,
+        now: fence.map_or(call.now, |fence| fence.as_of.max(call.now)),
+        version: fence.map_or(0, |fence| fence.version),
+    })
+}

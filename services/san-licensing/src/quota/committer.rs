@@ -1,0 +1,285 @@
+//! The committer: takes what waits, has it decided and committed as one round, and answers. While a
+//! round is at the disk the next one gathers, so that many requests share one commit.
+
+use std::collections::HashMap;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{CertificateId, LicenseId, ReservationId},
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::{AccountScope, Origin},
+    database::Database,
+    fault::{Fault, PassingReason},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    decide::Authorize,
+    known::{Counts, Known},
+    round,
+};
+use crate::rules::{
+    certificate::{Certificate, RevocationReason},
+    decision::Decision,
+    license::Terms,
+    not_found,
+};
+
+/// What is asked of a licence's quota.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    /// May this certificate be signed (SL-12)?
+    Authorize {
+        request: Authorize,
+        /// Of the whole request, so that another body under the same id is seen (BL-2).
+        fingerprint: String,
+    },
+    /// Give a reservation back.
+    Release { id: ReservationId },
+    /// A certificate was signed. Its record time and end are set when it is decided (SL-21).
+    Record(Certificate),
+    /// Certificates are revoked, from the decision on (SL-19).
+    Revoke {
+        ids: Vec<CertificateId>,
+        reason: RevocationReason,
+    },
+    /// How much is used now (SL-17)?
+    Usage,
+}
+
+impl Command {
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self, Self::Usage)
+    }
+}
+
+/// A licence's usage at one instant.
+#[derive(Clone, Debug)]
+pub(crate) struct Usage {
+    pub(crate) license_id: LicenseId,
+    pub(crate) as_of: Instant,
+    pub(crate) quota: u64,
+    pub(crate) used: u64,
+    pub(crate) reserved: u64,
+    pub(crate) counts: Counts,
+    /// When used weight returns next, and how much.
+    pub(crate) next_returns: Vec<(Instant, u64)>,
+    pub(crate) version: i64,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Decided(Decision),
+    /// The reservation holds nothing any more.
+    Released,
+    Recorded {
+        certificate: Certificate,
+        /// It was recorded before; nothing changed.
+        already_known: bool,
+        /// The licence now uses more than its quota (SL-21).
+        over_quota: bool,
+    },
+    Revoked(Vec<Certificate>),
+    Usage(Usage),
+}
+
+/// A command under way.
+pub(super) struct Submission {
+    pub(super) license_id: LicenseId,
+    pub(super) scope: AccountScope,
+    pub(super) origin: Origin,
+    /// The clock when the request was accepted (T-3).
+    pub(super) clock: Instant,
+    pub(super) command: Command,
+    reply: oneshot::Sender<Result<Answer, Fault>>,
+}
+
+impl Submission {
+    /// The refusal of whoever may not see the licence: the same as for one that is not there.
+    pub(super) fn refuse_unseen(&self, terms: &Terms) -> Option<Refusal> {
+        let seen = match &self.scope {
+            AccountScope::All => true,
+            AccountScope::Only(accounts) => accounts.contains(&terms.account_id),
+        };
+        (!seen).then(|| not_found("license", self.license_id))
+    }
+}
+
+/// The way to the committer of this process.
+#[derive(Clone)]
+pub(crate) struct Quota {
+    sender: mpsc::Sender<Submission>,
+}
+
+/// Commands that may wait; beyond it the caller waits, by the server's own limit on calls.
+const WAITING: usize = 4096;
+/// The most commands of one round.
+const ROUND: usize = 1024;
+/// What is known of licences is let go beyond this, least recently used first, in bytes.
+const MEMORY_BYTES: usize = 1 << 30;
+
+impl Quota {
+    /// Starts a committer over a database; it ends when the last handle goes.
+    pub(crate) fn start(database: Database) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(Committer::new(database).run(receiver));
+        Self { sender }
+    }
+
+    /// Has a command decided and committed.
+    pub(crate) async fn submit(
+        &self,
+        license_id: LicenseId,
+        scope: &AccountScope,
+        origin: Origin,
+        clock: Instant,
+        command: Command,
+    ) -> Result<Answer, Fault> {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission {
+            license_id,
+            scope: scope.clone(),
+            origin,
+            clock,
+            command,
+            reply,
+        };
+        let gone = || Fault::internal("the committer has stopped");
+        self.sender.send(submission).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+struct Committer {
+    database: Database,
+    known: HashMap<LicenseId, Remembered>,
+    rounds: u64,
+}
+
+struct Remembered {
+    known: Known,
+    last_round: u64,
+}
+
+impl Committer {
+    fn new(database: Database) -> Self {
+        Self {
+            database,
+            known: HashMap::new(),
+            rounds: 0,
+        }
+    }
+
+    async fn run(mut self, mut receiver: mpsc::Receiver<Submission>) {
+        let mut waiting = Vec::with_capacity(ROUND);
+        while receiver.recv_many(&mut waiting, ROUND).await > 0 {
+            let (reads, writes): (Vec<_>, Vec<_>) = waiting
+                .drain(..)
+                .partition(|submission| submission.command.is_read());
+            if !writes.is_empty() {
+                self.commit(writes).await;
+            }
+            if !reads.is_empty() {
+                self.read(reads).await;
+            }
+            self.forget();
+        }
+    }
+
+    /// Hands out what is remembered of the licences that a round is about.
+    fn take(&mut self, submissions: &[Submission]) -> HashMap<LicenseId, Known> {
+        submissions
+            .iter()
+            .filter_map(|submission| {
+                let id = submission.license_id;
+                self.known
+                    .remove(&id)
+                    .map(|remembered| (id, remembered.known))
+            })
+            .collect()
+    }
+
+    fn keep(&mut self, known: HashMap<LicenseId, Known>) {
+        self.rounds += 1;
+        for (id, known) in known {
+            let last_round = self.rounds;
+            self.known.insert(id, Remembered { known, last_round });
+        }
+    }
+
+    async fn commit(&mut self, submissions: Vec<Submission>) {
+        let mut known = self.take(&submissions);
+        // A cold licence is read before its fence is locked, so that others do not wait for it.
+        if let Err(fault) = round::load_missing(&self.database, &submissions, &mut known).await {
+            return answer_all(submissions, &fault);
+        }
+        let work = round::Round::new(&submissions, known);
+        match self.database.transact(&work).await {
+            Ok(done) => {
+                self.keep(done.known);
+                answer_each(submissions, done.answers);
+            }
+            // Whether it is committed is unknown: what was known of these licences is let go, and
+            // read again when it is asked for.
+            Err(fault) => answer_all(submissions, &fault),
+        }
+    }
+
+    async fn read(&mut self, submissions: Vec<Submission>) {
+        let mut known = self.take(&submissions);
+        match round::read(&self.database, &submissions, &mut known).await {
+            Ok(answers) => {
+                self.keep(known);
+                answer_each(submissions, answers);
+            }
+            Err(fault) => answer_all(submissions, &fault),
+        }
+    }
+
+    /// Keeps memory bounded, whatever is asked about.
+    fn forget(&mut self) {
+        let mut bytes: usize = self.known.values().map(|kept| kept.known.bytes()).sum();
+        while bytes > MEMORY_BYTES && self.known.len() > 1 {
+            let oldest = self.known.iter().min_by_key(|(_, kept)| kept.last_round);
+            let Some(id) = oldest.map(|(id, _)| *id) else {
+                return;
+            };
+            if let Some(gone) = self.known.remove(&id) {
+                bytes = bytes.saturating_sub(gone.known.bytes());
+            }
+        }
+    }
+}
+
+fn answer_each(submissions: Vec<Submission>, answers: Vec<Result<Answer, Refusal>>) {
+    for (submission, answer) in submissions.into_iter().zip(answers) {
+        // A caller that left needs no answer; what was decided for it stands.
+        let _ = submission.reply.send(answer.map_err(Fault::from));
+    }
+}
+
+fn answer_all(submissions: Vec<Submission>, fault: &Fault) {
+    tracing::error!(?fault, commands = submissions.len(), "a round failed");
+    for submission in submissions {
+        let fault = Fault::passing(
+            PassingReason::Overloaded,
+            "the decision could not be committed; ask again with the same request_id",
+        );
+        let _ = submission.reply.send(Err(fault));
+    }
+}
+
+/// The refusal of another request under an id that was used.
+pub(super) fn request_id_reused(origin: &Origin) -> Refusal {
+    Refusal::new(
+        Reason::RequestIdReused,
+        format!(
+            "request_id {} was used for another {} request; take a new one",
+            origin.request_id, origin.method
+        ),
+    )
+    .with("request_id", &origin.request_id)
+}

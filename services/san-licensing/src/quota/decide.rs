@@ -1,0 +1,115 @@
+//! The decision whether a certificate may be signed (SL-3, SL-4, SL-6, SL-11 to SL-13). Pure: what
+//! is known of the licence and the request in, the decision out; a grant is taken at once, so that
+//! the next request of the same batch sees it.
+
+use chrono::TimeDelta;
+use licet_domain::{clock::Instant, ids::ProductId};
+use uuid::Uuid;
+
+use super::known::{Claim, ClaimKind, Known};
+use crate::rules::{
+    decision::{Decision, DenialReason},
+    license::{KeyType, Terms},
+    name::Name,
+};
+
+/// A request for room for one certificate. Invariant: `names` are distinct and not empty.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorize {
+    /// The reservation that a grant makes; named by the request, so that a repeat is found.
+    pub(crate) id: Uuid,
+    pub(crate) product_id: ProductId,
+    pub(crate) names: Vec<Name>,
+    pub(crate) has_wildcard: bool,
+    pub(crate) key_type: KeyType,
+    pub(crate) not_before: Option<Instant>,
+    /// The certificate's last second (RFC 5280, 4.1.2.5).
+    pub(crate) not_after: Instant,
+    pub(crate) hold: TimeDelta,
+    /// The clock when the request was accepted (T-3).
+    pub(crate) clock: Instant,
+}
+
+/// Decides `request` as of the later of its clock and the licence's own time (T-5), and takes what
+/// is granted.
+pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
+    known.advance(request.clock);
+    let now = known.as_of();
+    let needed = known.missing_weight(&request.names);
+    let quota = known.terms.quota;
+    let short_by = (known.taken() + needed).saturating_sub(quota);
+    let latest_not_after = latest_not_after(&known.terms, request, now);
+    let mut reasons = option_reasons(&known.terms, request, now);
+    // What the licence holds already always passes, over its quota, too (SL-4, SL-11).
+    let is_short = needed > 0 && short_by > 0;
+    let mut fits = None;
+    if is_short {
+        reasons.push(DenialReason::QuotaExceeded);
+        fits = known.earliest_fit(&request.names, quota);
+    }
+    let expire = now.checked_add(request.hold).filter(|_| reasons.is_empty());
+    let decision = Decision {
+        id: request.id,
+        time: now,
+        expire,
+        quota,
+        used: known.used(),
+        reserved: known.reserved(),
+        needed,
+        short_by: if is_short { short_by } else { 0 },
+        fits,
+        latest_not_after: latest_not_after.filter(|latest| *latest < request.not_after),
+        reasons,
+    };
+    if let Some(until) = expire {
+        let names = request.names.clone();
+        let kind = ClaimKind::Reserved;
+        // The active ones are held, too: one that expires meanwhile is not sold twice (SL-13).
+        known.take(request.id, Claim { kind, names, until });
+    }
+    decision
+}
+
+/// What the licence's options say against the request, the quota left aside.
+fn option_reasons(terms: &Terms, request: &Authorize, now: Instant) -> Vec<DenialReason> {
+    let options = &terms.options;
+    let mut reasons = Vec::new();
+    if !terms.is_active(now) {
+        reasons.push(DenialReason::LicenseNotActive);
+    }
+    if !terms.products.contains(&request.product_id) {
+        reasons.push(DenialReason::ProductNotLicensed);
+    }
+    if request.has_wildcard && !options.wildcards_allowed {
+        reasons.push(DenialReason::WildcardNotAllowed);
+    }
+    if !options.key_types.contains(&request.key_type) {
+        reasons.push(DenialReason::KeyTypeNotAllowed);
+    }
+    let from = request.not_before.unwrap_or(now);
+    if longest_validity_end(terms, from).is_some_and(|latest| request.not_after > latest) {
+        reasons.push(DenialReason::ValidityTooLong);
+    }
+    if !options.may_outlive && request.not_after > last_second(terms.period.end) {
+        reasons.push(DenialReason::OutlivesLicense);
+    }
+    reasons
+}
+
+/// The latest notAfter that passes every option (SL-6).
+fn latest_not_after(terms: &Terms, request: &Authorize, now: Instant) -> Option<Instant> {
+    let longest = longest_validity_end(terms, request.not_before.unwrap_or(now));
+    let license_end = (!terms.options.may_outlive).then(|| last_second(terms.period.end));
+    [longest, license_end].into_iter().flatten().min()
+}
+
+fn longest_validity_end(terms: &Terms, from: Instant) -> Option<Instant> {
+    let days = terms.options.longest_validity_days?;
+    let end = from.checked_add(TimeDelta::days(days.into()))?;
+    Some(last_second(end))
+}
+
+/// notAfter is inclusive to its second (RFC 5280, 4.1.2.5).
+fn last_second(end: Instant) -> Instant {
+    end.checked_add(TimeDelta::seconds(-1)).unwrap_or(end)
+}

@@ -1,0 +1,11 @@
+//! The quota engine: one committer per process decides the requests of all licences that wait, and
+//! commits them together. Correctness rests on the fence in the database, never on being alone.
+
+pub(crate) mod committer;
+pub(crate) mod decide;
+pub(crate) mod known;
+#[cfg(test)]
+mod model;
+mod round;
+
+pub(crate) use committer::{Answer, Command, Quota, Usage};

@@ -1,0 +1,588 @@
+//! One round: the fences of its licences are locked and moved, what other instances changed is
+//! caught up on, every command is decided in order, and all of it is written in one transaction.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+use licet_domain::{
+    ids::{CertificateId, LicenseId, ReservationId},
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::Origin,
+    database::{Database, Tx, Work},
+    fault::Fault,
+    outbox,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    committer::{Answer, Command, Submission, Usage, request_id_reused},
+    decide::{Authorize, authorize},
+    known::{Claim, ClaimKind, Known},
+};
+use crate::{
+    rules::{
+        certificate::{Certificate, CertificateKey, CertificateState, RevocationReason},
+        not_found,
+    },
+    store::{
+        self,
+        quota::{Changed, ClosedDecision, Fence, KeptDecision, NewDecision, Since},
+    },
+};
+
+type Licenses = HashMap<LicenseId, Known>;
+
+/// What a committed round leaves.
+pub(super) struct Done {
+    pub(super) known: Licenses,
+    /// In the order of the commands.
+    pub(super) answers: Vec<Result<Answer, Refusal>>,
+}
+
+fn distinct_licenses(submissions: &[Submission]) -> Vec<LicenseId> {
+    let ids: HashSet<_> = submissions
+        .iter()
+        .map(|submission| submission.license_id)
+        .collect();
+    ids.into_iter().collect()
+}
+
+/// Reads the licences of a round that nothing is known of.
+pub(super) async fn load_missing(
+    database: &Database,
+    submissions: &[Submission],
+    known: &mut Licenses,
+) -> Result<(), Fault> {
+    let mut missing = distinct_licenses(submissions);
+    missing.retain(|id| !known.contains_key(id));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tx = database.read().await?;
+    let fences = store::quota::read_fences(&tx, &missing).await?;
+    catch_up(&tx, known, &fences, 0).await
+}
+
+/// Answers commands that only read, from one snapshot.
+pub(super) async fn read(
+    database: &Database,
+    submissions: &[Submission],
+    known: &mut Licenses,
+) -> Result<Vec<Result<Answer, Refusal>>, Fault> {
+    let licenses = distinct_licenses(submissions);
+    let tx = database.read().await?;
+    let fences = store::quota::read_fences(&tx, &licenses).await?;
+    catch_up(&tx, known, &fences, 0).await?;
+    Ok(submissions
+        .iter()
+        .map(|submission| {
+            let known = visible(known, submission)?;
+            known.advance(submission.clock);
+            Ok(Answer::Usage(usage(submission.license_id, known)))
+        })
+        .collect())
+}
+
+fn visible<'a>(known: &'a mut Licenses, submission: &Submission) -> Result<&'a mut Known, Refusal> {
+    let id = submission.license_id;
+    let known = known.get_mut(&id).ok_or_else(|| not_found("license", id))?;
+    match submission.refuse_unseen(&known.terms) {
+        Some(refusal) => Err(refusal),
+        None => Ok(known),
+    }
+}
+
+fn usage(license_id: LicenseId, known: &Known) -> Usage {
+    Usage {
+        license_id,
+        as_of: known.as_of(),
+        quota: known.terms.quota_at(known.as_of()),
+        used: known.used(),
+        reserved: known.reserved(),
+        counts: known.counts(),
+        next_returns: known.next_returns(5),
+        version: known.version,
+    }
+}
+
+/// Brings what is known to the fences' versions. A fence that this round moved by `own` versions
+/// and nobody else did needs nothing read.
+async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> Result<(), Fault> {
+    let mut behind = Vec::new();
+    for fence in fences {
+        match known.get_mut(&fence.license_id) {
+            Some(known) if known.version == fence.version - own => known.version = fence.version,
+            Some(_) | None => behind.push(*fence),
+        }
+    }
+    if behind.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = behind.iter().map(|fence| fence.license_id).collect();
+    let mut terms = store::licenses::find_terms(tx, &ids).await?;
+    let mut since = Vec::with_capacity(behind.len());
+    for fence in &behind {
+        let id = fence.license_id;
+        let Some(terms) = terms.remove(&id) else {
+            return Err(Fault::internal(format!(
+                "licence {id} has a fence and no terms"
+            )));
+        };
+        // What a wildcard weighs is in every figure: changed, all is counted anew.
+        let from = known.get(&id).filter(|known| {
+            known.terms.options.wildcard_multiplier == terms.options.wildcard_multiplier
+        });
+        let version = from.map_or(0, |known| known.version);
+        let as_of = from.map_or(fence.as_of, Known::as_of);
+        since.push(Since {
+            license_id: id,
+            version,
+            as_of,
+        });
+        match known.get_mut(&id).filter(|_| version > 0) {
+            Some(known) => {
+                known.terms = terms;
+                known.version = fence.version;
+            }
+            None => {
+                known.insert(id, Known::new(terms, fence.version, fence.as_of));
+            }
+        }
+    }
+    let certificates = store::quota::changed_certificates(tx, &since).await?;
+    let reservations = store::quota::changed_decisions(tx, &since).await?;
+    apply(known, certificates, ClaimKind::Active);
+    apply(known, reservations, ClaimKind::Reserved);
+    Ok(())
+}
+
+fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
+    for change in changes {
+        let Some(known) = known.get_mut(&change.license_id) else {
+            continue;
+        };
+        known.release(change.id);
+        if let Some(until) = change.until {
+            let names = change.names;
+            known.take(change.id, Claim { kind, names, until });
+        }
+    }
+}
+
+/// A round of commands that change something.
+pub(super) struct Round<'a> {
+    submissions: &'a [Submission],
+    /// What is known at the start. A run that fails has spent it; the next one reads again.
+    known: Mutex<Licenses>,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn new(submissions: &'a [Submission], known: Licenses) -> Self {
+        Self {
+            submissions,
+            known: Mutex::new(known),
+        }
+    }
+}
+
+impl Work for Round<'_> {
+    type Answer = Done;
+
+    async fn run(&self, tx: &Tx) -> Result<Done, Fault> {
+        let mut known =
+            std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        let licenses = distinct_licenses(self.submissions);
+        let clock = self
+            .submissions
+            .iter()
+            .map(|submission| submission.clock)
+            .max();
+        let Some(clock) = clock else {
+            return Ok(Done {
+                known,
+                answers: Vec::new(),
+            });
+        };
+        let fences = store::quota::move_fences(tx, &licenses, clock).await?;
+        catch_up(tx, &mut known, &fences, 1).await?;
+        for fence in &fences {
+            if let Some(known) = known.get_mut(&fence.license_id) {
+                known.advance(fence.as_of);
+            }
+        }
+        let kept = Kept::find(tx, self.submissions).await?;
+        let mut decided = Decided {
+            kept,
+            ..Decided::default()
+        };
+        let answers = self
+            .submissions
+            .iter()
+            .map(|submission| decided.decide(&mut known, submission))
+            .collect();
+        decided.write(tx, &known).await?;
+        Ok(Done { known, answers })
+    }
+}
+
+/// What is kept already of what a round is about: repeats are answered from it.
+#[derive(Default)]
+struct Kept {
+    decisions: HashMap<Uuid, KeptDecision>,
+    certificates: HashMap<CertificateKey, Certificate>,
+    by_id: HashMap<CertificateId, Certificate>,
+}
+
+impl Kept {
+    async fn find(tx: &Tx, submissions: &[Submission]) -> Result<Self, Fault> {
+        let mut decisions = Vec::new();
+        let mut keys = Vec::new();
+        let mut ids = Vec::new();
+        for submission in submissions {
+            match &submission.command {
+                Command::Authorize { request, .. } => decisions.push(request.id),
+                Command::Release { id } => decisions.push(id.uuid()),
+                Command::Record(certificate) => {
+                    keys.push(&certificate.key);
+                    decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
+                }
+                Command::Revoke { ids: revoked, .. } => ids.extend_from_slice(revoked),
+                Command::Usage => {}
+            }
+        }
+        let mut kept = Self::default();
+        if !decisions.is_empty() {
+            kept.decisions = store::quota::find_decisions(tx, &decisions).await?;
+        }
+        if !keys.is_empty() {
+            kept.certificates = store::quota::find_certificates(tx, &keys).await?;
+        }
+        if !ids.is_empty() {
+            kept.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
+        }
+        Ok(kept)
+    }
+}
+
+/// What a licence's event says of a round.
+#[derive(Default)]
+struct Happened {
+    origin: Option<Origin>,
+    callers: BTreeSet<String>,
+    granted: Vec<ReservationId>,
+    denied: u64,
+    released: Vec<ReservationId>,
+    recorded: Vec<CertificateId>,
+    revoked: Vec<CertificateId>,
+}
+
+/// What a round has decided and still has to write.
+#[derive(Default)]
+struct Decided {
+    kept: Kept,
+    decisions: Vec<NewDecision>,
+    closed: Vec<ClosedDecision>,
+    certificates: Vec<(Certificate, i64)>,
+    revoked: Vec<(Certificate, i64)>,
+    happened: HashMap<LicenseId, Happened>,
+}
+
+impl Decided {
+    fn decide(&mut self, known: &mut Licenses, submission: &Submission) -> Result<Answer, Refusal> {
+        let known = visible(known, submission)?;
+        match &submission.command {
+            Command::Authorize {
+                request,
+                fingerprint,
+            } => self.authorize(known, submission, request, fingerprint),
+            Command::Release { id } => self.release(known, submission, *id),
+            Command::Record(certificate) => self.record(known, submission, certificate),
+            Command::Revoke { ids, reason } => self.revoke(known, submission, ids, *reason),
+            Command::Usage => Ok(Answer::Usage(usage(submission.license_id, known))),
+        }
+    }
+
+    fn happened(&mut self, submission: &Submission) -> &mut Happened {
+        let happened = self.happened.entry(submission.license_id).or_default();
+        let origin = happened
+            .origin
+            .get_or_insert_with(|| submission.origin.clone());
+        if origin.caller != submission.origin.caller {
+            happened.callers.insert(submission.origin.caller.clone());
+        }
+        happened
+    }
+
+    fn authorize(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        request: &Authorize,
+        fingerprint: &str,
+    ) -> Result<Answer, Refusal> {
+        if let Some(first) = self.kept.decisions.get(&request.id) {
+            if first.fingerprint != fingerprint || first.license_id != submission.license_id {
+                return Err(request_id_reused(&submission.origin));
+            }
+            return Ok(Answer::Decided(first.decision.clone()));
+        }
+        let decision = authorize(known, request);
+        let new = NewDecision {
+            license_id: submission.license_id,
+            id: request.id,
+            version: known.version,
+            fingerprint: fingerprint.to_owned(),
+            names: request.names.clone(),
+            decision: decision.clone(),
+        };
+        // A repeat in the same round is a repeat, too.
+        self.kept
+            .decisions
+            .insert(request.id, KeptDecision::from(&new));
+        self.decisions.push(new);
+        let happened = self.happened(submission);
+        if decision.is_granted() {
+            happened.granted.push(ReservationId::from_uuid(request.id));
+        } else {
+            happened.denied += 1;
+        }
+        Ok(Answer::Decided(decision))
+    }
+
+    fn release(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        id: ReservationId,
+    ) -> Result<Answer, Refusal> {
+        let now = known.as_of();
+        let kept = self.open_reservation(submission.license_id, id)?;
+        match kept.state.as_str() {
+            // Given back already, by this request or by another: it is as it was asked to be.
+            "RELEASED" => return Ok(Answer::Released),
+            "RECORDED" => return Err(spent(id, "a certificate was recorded with it")),
+            _ => {}
+        }
+        // Its time ran out: it holds nothing any more, and stays as it is.
+        if kept.decision.expire.is_none_or(|expire| expire <= now) {
+            return Ok(Answer::Released);
+        }
+        known.release(id.uuid());
+        self.close(known, id, false);
+        self.happened(submission).released.push(id);
+        Ok(Answer::Released)
+    }
+
+    /// A grant of the licence, in whatever state.
+    fn open_reservation(
+        &self,
+        license_id: LicenseId,
+        id: ReservationId,
+    ) -> Result<&KeptDecision, Refusal> {
+        let kept = self.kept.decisions.get(&id.uuid());
+        kept.filter(|kept| kept.license_id == license_id && kept.state != "DENIED")
+            .ok_or_else(|| not_found("reservation", id))
+    }
+
+    fn close(&mut self, known: &Known, id: ReservationId, is_recorded: bool) {
+        let state = if is_recorded { "RECORDED" } else { "RELEASED" };
+        if let Some(kept) = self.kept.decisions.get_mut(&id.uuid()) {
+            state.clone_into(&mut kept.state);
+        }
+        self.closed.push(ClosedDecision {
+            id: id.uuid(),
+            version: known.version,
+            is_recorded,
+            time: known.as_of(),
+        });
+    }
+
+    /// A parsed certificate exists: it is recorded over the quota and after its reservation lapsed,
+    /// too (SL-21). Names that were reserved and are not on it return.
+    fn record(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        certificate: &Certificate,
+    ) -> Result<Answer, Refusal> {
+        if let Some(first) = self.kept.certificates.get(&certificate.key) {
+            if !first.is_same_as(certificate) {
+                return Err(conflict(first));
+            }
+            return Ok(Answer::Recorded {
+                certificate: first.clone(),
+                already_known: true,
+                over_quota: known.used() > known.terms.quota,
+            });
+        }
+        let now = known.as_of();
+        if let Some(id) = certificate.reservation_id {
+            let kept = self.open_reservation(submission.license_id, id)?;
+            if kept.state == "RECORDED" {
+                return Err(spent(id, "another certificate was recorded with it"));
+            }
+            if kept.state == "GRANTED" {
+                known.release(id.uuid());
+                self.close(known, id, true);
+            }
+        }
+        let mut certificate = certificate.clone();
+        certificate.license_id = Some(submission.license_id);
+        certificate.record_time = now;
+        known.take(
+            certificate.id.uuid(),
+            Claim {
+                kind: ClaimKind::Active,
+                names: certificate.names.clone(),
+                until: certificate.until,
+            },
+        );
+        self.kept
+            .certificates
+            .insert(certificate.key.clone(), certificate.clone());
+        self.certificates.push((certificate.clone(), known.version));
+        self.happened(submission).recorded.push(certificate.id);
+        Ok(Answer::Recorded {
+            certificate,
+            already_known: false,
+            over_quota: known.used() > known.terms.quota,
+        })
+    }
+
+    /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
+    /// not the licence's changes nothing.
+    fn revoke(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        ids: &[CertificateId],
+        reason: RevocationReason,
+    ) -> Result<Answer, Refusal> {
+        let now = known.as_of();
+        let license_id = Some(submission.license_id);
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let certificate = self.kept.by_id.get(id);
+            match certificate.filter(|certificate| certificate.license_id == license_id) {
+                Some(certificate) if certificate.state(now) == CertificateState::Expired => {
+                    return Err(expired(certificate));
+                }
+                Some(certificate) => found.push(certificate.clone()),
+                None => return Err(not_found("certificate", id)),
+            }
+        }
+        for certificate in &mut found {
+            if certificate.revoke_time.is_some() {
+                continue;
+            }
+            certificate.revoke_time = Some(now);
+            certificate.revoke_reason = Some(reason);
+            certificate.until = certificate.until.min(now);
+            known.release(certificate.id.uuid());
+            self.kept.by_id.insert(certificate.id, certificate.clone());
+            self.revoked.push((certificate.clone(), known.version));
+            self.happened(submission).revoked.push(certificate.id);
+        }
+        Ok(Answer::Revoked(found))
+    }
+
+    async fn write(self, tx: &Tx, known: &Licenses) -> Result<(), Fault> {
+        if !self.decisions.is_empty() {
+            store::quota::insert_decisions(tx, &self.decisions).await?;
+        }
+        if !self.closed.is_empty() {
+            store::quota::close_decisions(tx, &self.closed).await?;
+        }
+        if !self.certificates.is_empty() {
+            store::quota::insert_certificates(tx, &self.certificates).await?;
+        }
+        if !self.revoked.is_empty() {
+            store::quota::revoke_certificates(tx, &self.revoked).await?;
+        }
+        for (license_id, happened) in &self.happened {
+            if let Some(known) = known.get(license_id) {
+                emit(tx, *license_id, known, happened).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One event for a licence and a round: thousands of decisions a second need no event each.
+async fn emit(
+    tx: &Tx,
+    license_id: LicenseId,
+    known: &Known,
+    happened: &Happened,
+) -> Result<(), Fault> {
+    let Some(origin) = &happened.origin else {
+        return Ok(());
+    };
+    let is_over = known.used() > known.terms.quota;
+    outbox::emit(
+        tx,
+        outbox::Event {
+            kind: "licet.sanlicensing.usage.changed.v1",
+            resource_id: license_id.to_string(),
+            account_id: Some(known.terms.account_id),
+            time: known.as_of(),
+            origin,
+            why: if is_over { "SL-21" } else { "SL-12" }.to_owned(),
+            outcome: if is_over {
+                "OVER_QUOTA"
+            } else {
+                "WITHIN_QUOTA"
+            }
+            .to_owned(),
+            data: json!({
+                "granted": happened.granted,
+                "denied": happened.denied,
+                "released": happened.released,
+                "recorded": happened.recorded,
+                "revoked": happened.revoked,
+                "further_callers": happened.callers,
+                "quota": known.terms.quota,
+                "used": known.used(),
+                "reserved": known.reserved(),
+                "version": known.version,
+            }),
+        },
+    )
+    .await
+}
+
+fn spent(id: ReservationId, why: &str) -> Refusal {
+    Refusal::new(
+        Reason::ReservationSpent,
+        format!("reservation {id} is spent: {why}"),
+    )
+    .with("reservation_id", id)
+}
+
+fn expired(certificate: &Certificate) -> Refusal {
+    Refusal::new(
+        Reason::CertificateNotRevocable,
+        format!(
+            "certificate {} has expired; its SANs are back already",
+            certificate.id
+        ),
+    )
+    .with("certificate_id", certificate.id)
+}
+
+fn conflict(first: &Certificate) -> Refusal {
+    Refusal::new(
+        Reason::CertificateConflict,
+        format!(
+            "a certificate of this issuer and serial is recorded as {} with other SANs, dates, key or product",
+            first.id
+        ),
+    )
+    .with("certificate_id", first.id)
+    .with("serial", &first.key.serial_hex)
+}

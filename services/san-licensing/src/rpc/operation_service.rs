@@ -1,0 +1,75 @@
+//! `licet.sanlicensing.v1.OperationService`.
+
+use licet_contracts::sanlicensing::{
+    v1 as sanlicensing, v1::operation_service_server::OperationService,
+};
+use licet_runtime::{caller::accept, database::Database, operation::Operations};
+use tonic::{Request, Response, Status};
+
+use crate::{convert, queries, use_cases::operation::LicenseOperation};
+
+/// Operations.
+#[derive(Clone)]
+pub(crate) struct OperationRpc {
+    /// The service's schema.
+    pub(crate) database: Database,
+    /// Their driver.
+    pub(crate) operations: Operations<LicenseOperation>,
+}
+
+#[tonic::async_trait]
+impl OperationService for OperationRpc {
+    async fn list_operations(
+        &self,
+        request: Request<sanlicensing::ListOperationsRequest>,
+    ) -> Result<Response<sanlicensing::ListOperationsResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let filter = convert::operation::decode_list(&message)?;
+        let (views, next_page_token) = queries::operations::list(
+            &self.database,
+            &call,
+            &filter,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let operations = views
+            .iter()
+            .map(convert::operation::encode)
+            .collect::<Result<_, _>>()?;
+        Ok(Response::new(sanlicensing::ListOperationsResponse {
+            operations,
+            next_page_token,
+        }))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<sanlicensing::GetOperationRequest>,
+    ) -> Result<Response<sanlicensing::GetOperationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let id = convert::operation::decode_operation_id(&message.operation_id)?;
+        let view = queries::operations::get(&self.database, &call, id).await?;
+        let operation = Some(convert::operation::encode(&view)?);
+        Ok(Response::new(sanlicensing::GetOperationResponse {
+            operation,
+        }))
+    }
+
+    /// Writes nothing of its own and may be repeated as often as one likes, so it leaves no replay
+    /// record.
+    async fn retry_operation(
+        &self,
+        request: Request<sanlicensing::RetryOperationRequest>,
+    ) -> Result<Response<sanlicensing::RetryOperationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let id = convert::operation::decode_retry(&message)?;
+        let view = queries::operations::get(&self.database, &call, id).await?;
+        self.operations.finish(view.operation_id, &call).await?;
+        let view = queries::operations::get(&self.database, &call, id).await?;
+        let operation = Some(convert::operation::encode(&view)?);
+        Ok(Response::new(sanlicensing::RetryOperationResponse {
+            operation,
+        }))
+    }
+}

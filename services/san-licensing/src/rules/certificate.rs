@@ -1,0 +1,103 @@
+//! A certificate that counts in a licence, from its record to its end (SL-1, SL-14, SL-19).
+
+use std::collections::BTreeSet;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
+    worded,
+};
+
+use super::{license::KeyType, name::Name};
+
+/// What makes a certificate the same one when it is reported again (SL-14).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CertificateKey {
+    pub(crate) account_id: AccountId,
+    /// SHA-256 of the DER issuer name, in hexadecimal.
+    pub(crate) issuer_sha256: String,
+    /// Without leading zeros.
+    pub(crate) serial_hex: String,
+}
+
+worded! {
+    /// Why a certificate was revoked (RFC 5280, 5.3.1).
+    pub(crate) enum RevocationReason {
+        /// No reason given.
+        Unspecified = "UNSPECIFIED",
+        /// The private key is known to others.
+        KeyCompromise = "KEY_COMPROMISE",
+        /// The certificate authority's key is known to others.
+        CaCompromise = "CA_COMPROMISE",
+        /// A name or a fact in it no longer holds.
+        AffiliationChanged = "AFFILIATION_CHANGED",
+        /// Another certificate took its place.
+        Superseded = "SUPERSEDED",
+        /// It is no longer needed.
+        CessationOfOperation = "CESSATION_OF_OPERATION",
+        /// Its holder lost the right to it.
+        PrivilegeWithdrawn = "PRIVILEGE_WITHDRAWN",
+        /// What the attribute authority attested is compromised.
+        AaCompromise = "AA_COMPROMISE",
+    }
+}
+
+/// A recorded certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) id: CertificateId,
+    /// The licence that it counts in; `None`: no licence covers it (SL-16).
+    pub(crate) license_id: Option<LicenseId>,
+    pub(crate) key: CertificateKey,
+    pub(crate) product_id: ProductId,
+    /// `None`: of neither family; it exists all the same (SL-21).
+    pub(crate) key_type: Option<KeyType>,
+    /// Distinct.
+    pub(crate) names: Vec<Name>,
+    pub(crate) not_before: Instant,
+    /// Its last second (RFC 5280, 4.1.2.5).
+    pub(crate) not_after: Instant,
+    /// When it was recorded here (T-6).
+    pub(crate) record_time: Instant,
+    /// The first instant at which it no longer counts (SL-1).
+    pub(crate) until: Instant,
+    /// When its revocation was recorded here (T-6).
+    pub(crate) revoke_time: Option<Instant>,
+    pub(crate) revoke_reason: Option<RevocationReason>,
+    /// The reservation that it used.
+    pub(crate) reservation_id: Option<ReservationId>,
+}
+
+worded! {
+    /// How a certificate counts at an instant.
+    pub(crate) enum CertificateState {
+        /// Its SANs are used.
+        Active = "ACTIVE",
+        /// It was revoked; its SANs are back.
+        Revoked = "REVOKED",
+        /// Its time is over; its SANs are back.
+        Expired = "EXPIRED",
+    }
+}
+
+impl Certificate {
+    /// Whether `other`, reported under the same key, tells the same certificate (SL-14).
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let names =
+            |certificate: &Self| -> BTreeSet<Name> { certificate.names.iter().cloned().collect() };
+        (self.not_before, self.not_after) == (other.not_before, other.not_after)
+            && (self.key_type, &self.product_id) == (other.key_type, &other.product_id)
+            && names(self) == names(other)
+    }
+
+    /// How it counts at `now`.
+    pub(crate) fn state(&self, now: Instant) -> CertificateState {
+        if self.revoke_time.is_some_and(|revoked| revoked <= now) {
+            CertificateState::Revoked
+        } else if self.until <= now {
+            CertificateState::Expired
+        } else {
+            CertificateState::Active
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What was decided about a request for room, with all that it was decided from (SL-12).
+
+use licet_domain::{clock::Instant, worded};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+worded! {
+    /// Why a request is denied.
+    pub(crate) enum DenialReason {
+        /// The licence has not started, has ended, is cancelled or not charged (SL-11).
+        LicenseNotActive = "LICENSE_NOT_ACTIVE",
+        /// The product is none of the licence's (SL-6).
+        ProductNotLicensed = "PRODUCT_NOT_LICENSED",
+        /// The licence was sold without wildcards (SL-6).
+        WildcardNotAllowed = "WILDCARD_NOT_ALLOWED",
+        /// The licence was sold without that key type (SL-6).
+        KeyTypeNotAllowed = "KEY_TYPE_NOT_ALLOWED",
+        /// The certificate would be valid for longer than the licence allows (SL-6).
+        ValidityTooLong = "VALIDITY_TOO_LONG",
+        /// The certificate would outlive the licence, which does not allow it (SL-6).
+        OutlivesLicense = "OUTLIVES_LICENSE",
+        /// The SANs that the licence does not hold yet do not fit (SL-13).
+        QuotaExceeded = "QUOTA_EXCEEDED",
+    }
+}
+
+/// A decision with all that it was made from; kept, and given again to a repeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    pub(crate) id: Uuid,
+    /// Empty when granted.
+    pub(crate) reasons: Vec<DenialReason>,
+    pub(crate) time: Instant,
+    /// Until when a grant holds its SANs.
+    pub(crate) expire: Option<Instant>,
+    pub(crate) quota: u64,
+    /// Weight on active certificates, before this decision.
+    pub(crate) used: u64,
+    /// Weight that reservations hold beyond it, before this decision.
+    pub(crate) reserved: u64,
+    /// Weight of the request's SANs that the licence did not hold.
+    pub(crate) needed: u64,
+    pub(crate) short_by: u64,
+    /// From when on the request would fit.
+    pub(crate) fits: Option<Instant>,
+    /// The latest notAfter that would pass, where that was the reason.
+    pub(crate) latest_not_after: Option<Instant>,
+}
+
+impl Decision {
+    pub(crate) fn is_granted(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}

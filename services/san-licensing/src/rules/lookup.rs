@@ -1,0 +1,99 @@
+//! What can be looked up of what a licence holds: its certificates and its distinct SANs (SL-18).
+
+use licet_domain::{clock::Instant, ids::LicenseId, san::SanType};
+
+use super::{
+    certificate::CertificateState,
+    name::{Name, letter},
+};
+
+/// What a listing of certificates is narrowed to.
+#[derive(Clone, Debug)]
+pub(crate) struct CertificateFilter {
+    pub(crate) license_id: LicenseId,
+    /// Those that carry this SAN.
+    pub(crate) name: Option<Name>,
+    pub(crate) state: Option<CertificateState>,
+}
+
+/// What a listing of distinct SANs is narrowed to.
+#[derive(Clone, Debug)]
+pub(crate) struct SanFilter {
+    pub(crate) license_id: LicenseId,
+    pub(crate) kind: Option<SanType>,
+    /// How the canonical value begins; empty: however it does.
+    pub(crate) prefix: String,
+}
+
+/// A distinct SAN on active certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UniqueSan {
+    pub(crate) name: Name,
+    /// From when on no certificate that is active now holds it.
+    pub(crate) until: Instant,
+    /// Active certificates that hold it.
+    pub(crate) certificates: u64,
+}
+
+impl SanFilter {
+    /// The half-open ranges of packed SANs that pass, by code points; none: all pass.
+    pub(crate) fn ranges(&self) -> Vec<(String, String)> {
+        let kinds = match &self.kind {
+            Some(kind) => std::slice::from_ref(kind),
+            None if self.prefix.is_empty() => &[],
+            None => SanType::ALL,
+        };
+        kinds
+            .iter()
+            .map(|kind| {
+                let start = format!("{}:{}", letter(*kind), self.prefix);
+                let end = first_beyond(&start);
+                (start, end)
+            })
+            .collect()
+    }
+}
+
+/// The first text after all that begin with `prefix`, which must not consist of the last code
+/// point alone.
+fn first_beyond(prefix: &str) -> String {
+    let mut beyond = prefix.to_owned();
+    while let Some(last) = beyond.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            beyond.push(next);
+            break;
+        }
+    }
+    beyond
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(kind: Option<SanType>, prefix: &str) -> SanFilter {
+        SanFilter {
+            license_id: LicenseId::generate(),
+            kind,
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_a_range_of_each_type() {
+        assert_eq!(filter(None, "").ranges(), []);
+        let of = |kind, prefix| filter(Some(kind), prefix).ranges();
+        let pair = |start: &str, end: &str| vec![(start.to_owned(), end.to_owned())];
+        assert_eq!(of(SanType::DnsName, ""), pair("d:", "d;"));
+        assert_eq!(of(SanType::Upn, "an"), pair("u:an", "u:ao"));
+        assert_eq!(
+            of(SanType::Upn, "a\u{d7ff}"),
+            pair("u:a\u{d7ff}", "u:a\u{e000}")
+        );
+        assert_eq!(
+            of(SanType::Upn, "a\u{10ffff}"),
+            pair("u:a\u{10ffff}", "u:b")
+        );
+        assert_eq!(filter(None, "a").ranges().len(), 4);
+    }
+}

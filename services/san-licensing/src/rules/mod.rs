@@ -1,0 +1,25 @@
+//! What SanLicensing decides about licences, and the values that it decides with: plain values in, a
+//! decision or a refusal out, time as a parameter. Nothing here may reach for the store, the
+//! contract or the network.
+
+pub(crate) mod certificate;
+pub(crate) mod decision;
+pub(crate) mod explanation;
+pub(crate) mod license;
+pub(crate) mod listing;
+pub(crate) mod lookup;
+pub(crate) mod name;
+pub(crate) mod pricing;
+pub(crate) mod reservation;
+#[cfg(test)]
+pub(crate) mod samples;
+pub(crate) mod transitions;
+
+use licet_domain::refusal::{Reason, Refusal};
+
+/// NOT_FOUND: there is no such thing, or none that the caller sees.
+pub(crate) fn not_found(resource: &str, id: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
+        .with("resource", resource)
+        .with("id", id)
+}

@@ -1,0 +1,62 @@
+//! SANs in the form that is kept and counted by: one short text each, equal for equal SANs.
+
+use std::sync::Arc;
+
+use licet_domain::san::{San, SanType};
+
+/// A SAN as it is kept: a letter for its type, a colon, its canonical value.
+pub(crate) type Name = Arc<str>;
+
+/// A SAN in the form that is kept.
+pub(crate) fn packed(san: &San) -> Name {
+    format!("{}:{}", letter(san.kind()), san.value()).into()
+}
+
+/// The letter that a type is packed into; ascending in the order of the types.
+pub(crate) fn letter(kind: SanType) -> char {
+    match kind {
+        SanType::DnsName => 'd',
+        SanType::IpAddress => 'i',
+        SanType::Rfc822Name => 'r',
+        SanType::Upn => 'u',
+    }
+}
+
+/// The inverse of [`packed`]; `None` for a text that no SAN was packed into.
+pub(crate) fn unpacked(name: &str) -> Option<San> {
+    let (letter, value) = name.split_once(':')?;
+    let kind = match letter {
+        "d" => SanType::DnsName,
+        "i" => SanType::IpAddress,
+        "r" => SanType::Rfc822Name,
+        "u" => SanType::Upn,
+        _ => return None,
+    };
+    Some(San::recorded(kind, value))
+}
+
+/// Whether a packed SAN is a wildcard (SL-3).
+pub(crate) fn is_wildcard(name: &str) -> bool {
+    name.starts_with("d:*.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_san_survives_packing_and_its_type_is_part_of_it() {
+        let sans = [
+            San::dns("*.Example.com").unwrap(),
+            San::ip("2001:db8::1").unwrap(),
+            San::email("a@example.com").unwrap(),
+            San::upn("a@example.com").unwrap(),
+        ];
+        for san in &sans {
+            assert_eq!(unpacked(&packed(san)).as_ref(), Some(san));
+        }
+        assert_ne!(packed(&sans[2]), packed(&sans[3]));
+        assert!(is_wildcard(&packed(&sans[0])));
+        assert_eq!(unpacked("nonsense"), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! SANs that are held for a certificate about to be signed, as they are looked at later (SL-12).
+
+use licet_domain::{
+    clock::Instant,
+    ids::{LicenseId, ReservationId},
+    worded,
+};
+
+use super::name::Name;
+
+worded! {
+    /// What became of a grant; that its time ran out is seen from its end.
+    pub(crate) enum ReservationProgress {
+        /// Granted, and nothing since.
+        Granted = "GRANTED",
+        /// Given back.
+        Released = "RELEASED",
+        /// A certificate was recorded with it.
+        Recorded = "RECORDED",
+    }
+}
+
+/// Where a reservation stands at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReservationState {
+    /// It holds its SANs.
+    Held,
+    /// A certificate was recorded with it.
+    Recorded,
+    /// It was given back before its time.
+    Released,
+    /// Its time ran out.
+    Expired,
+}
+
+/// A grant, whatever became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    pub(crate) id: ReservationId,
+    pub(crate) license_id: LicenseId,
+    /// Distinct, ascending.
+    pub(crate) names: Vec<Name>,
+    pub(crate) decide_time: Instant,
+    /// The first instant at which it no longer holds, unless it ended before.
+    pub(crate) expire_time: Instant,
+    pub(crate) progress: ReservationProgress,
+}
+
+impl Reservation {
+    /// Where it stands at `now`.
+    pub(crate) fn state(&self, now: Instant) -> ReservationState {
+        match self.progress {
+            ReservationProgress::Granted if self.expire_time <= now => ReservationState::Expired,
+            ReservationProgress::Granted => ReservationState::Held,
+            ReservationProgress::Released => ReservationState::Released,
+            ReservationProgress::Recorded => ReservationState::Recorded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SL-5: to the microsecond, and without a sweep.
+    #[test]
+    fn sl_5_a_reservation_ends_at_its_very_instant() {
+        let at = |micros| Instant::from_micros(micros).unwrap();
+        let mut reservation = Reservation {
+            id: ReservationId::generate(),
+            license_id: LicenseId::generate(),
+            names: vec!["d:example.com".into()],
+            decide_time: at(0),
+            expire_time: at(10),
+            progress: ReservationProgress::Granted,
+        };
+        assert_eq!(reservation.state(at(9)), ReservationState::Held);
+        assert_eq!(reservation.state(at(10)), ReservationState::Expired);
+        reservation.progress = ReservationProgress::Released;
+        assert_eq!(reservation.state(at(10)), ReservationState::Released);
+    }
+}

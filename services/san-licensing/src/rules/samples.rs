@@ -1,0 +1,49 @@
+//! Licences that the tests of the rules work with.
+
+use std::collections::BTreeSet;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId},
+    money::{Money, Price},
+    term::Term,
+};
+
+use super::license::{License, LicenseTerm, Options, Progress, Sale};
+
+/// An instant from its text.
+pub(crate) fn instant(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+/// A draft of February 2026 for 100 SANs and a year, at 0.80 USD each, valid until 3 March.
+pub(crate) fn draft() -> License {
+    let create_time = instant("2026-02-01T00:00:00Z");
+    License {
+        id: LicenseId::generate(),
+        account_id: AccountId::generate(),
+        progress: Progress::Quoted,
+        products: BTreeSet::from(["intranet-dv".parse().unwrap()]),
+        quota: 100,
+        raises: Vec::new(),
+        options: Options::default(),
+        term: LicenseTerm {
+            term: Term::first(create_time, 12).unwrap(),
+            asked_start: None,
+            sale: Sale {
+                product_id: "intranet-dv".parse().unwrap(),
+                product_version: 1,
+                price_time: instant("2026-01-01T00:00:00Z"),
+                quota: 100,
+                amount: Money::parse("USD", "80.00").unwrap(),
+                unit_price: Price::parse("USD", "0.80").unwrap(),
+                by_hand: false,
+            },
+        },
+        valid_until: instant("2026-03-03T00:00:00Z"),
+        invoices: Vec::new(),
+        revision: 1,
+        create_time,
+        decision_time: create_time,
+    }
+}

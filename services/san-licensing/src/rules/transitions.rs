@@ -1,0 +1,292 @@
+//! What may be done with a licence in each state, and how it moves on: each move takes the licence
+//! and gives the next one, with its revision and its decision time.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{InvoiceId, ProductId},
+    refusal::{Reason, Refusal},
+    term::Term,
+};
+
+use super::license::{License, LicenseState, Progress, Raise};
+
+impl License {
+    /// Whether the draft can be accepted at `now` (SL-7).
+    pub(crate) fn permit_acceptance(&self, now: Instant) -> Result<(), Refusal> {
+        let state = self.state(now);
+        if state != LicenseState::Quoted {
+            let message = format!("licence {} is {} and no draft", self.id, state.as_str());
+            return Err(Refusal::new(Reason::LicenseNotQuoted, message)
+                .with("license_id", self.id)
+                .with("state", state.as_str()));
+        }
+        if self.valid_until <= now {
+            let message = format!(
+                "the draft {} was valid until {}, and it is {now}: have it drafted again",
+                self.id, self.valid_until
+            );
+            return Err(Refusal::new(Reason::LicenseQuoteExpired, message)
+                .with("license_id", self.id)
+                .with("valid_until_time", self.valid_until)
+                .with("accept_time", now));
+        }
+        Ok(())
+    }
+
+    /// Whether the quota can be raised to `quota` at `now` (SL-8).
+    pub(crate) fn permit_increase(&self, quota: u64, now: Instant) -> Result<(), Refusal> {
+        let state = self.state(now);
+        let start = self.term.term.start();
+        if state != LicenseState::Active || now < start {
+            let message = match state {
+                LicenseState::Active => format!("licence {} starts at {start}", self.id),
+                LicenseState::Quoted
+                | LicenseState::Accepting
+                | LicenseState::Ended
+                | LicenseState::Cancelled => {
+                    format!("licence {} is {} and not running", self.id, state.as_str())
+                }
+            };
+            return Err(Refusal::new(Reason::LicenseNotActive, message)
+                .with("license_id", self.id)
+                .with("state", state.as_str()));
+        }
+        if quota <= self.quota {
+            let message = format!(
+                "licence {} has a quota of {}: {quota} is not above it",
+                self.id, self.quota
+            );
+            return Err(Refusal::new(Reason::QuotaNotHigher, message)
+                .with("license_id", self.id)
+                .with("quota", self.quota)
+                .with("asked", quota));
+        }
+        Ok(())
+    }
+
+    /// Refuses the licence's acceptance for the products that others still have (SL-20).
+    pub(crate) fn refuse_held(
+        &self,
+        holders: &[(ProductId, License)],
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let held: Vec<_> = holders
+            .iter()
+            .filter(|(product, holder)| {
+                holder.id != self.id && self.products.contains(product) && !holder.is_over(now)
+            })
+            .collect();
+        let Some((product, holder)) = held.first() else {
+            return Ok(());
+        };
+        let message = format!(
+            "the account has licence {} for {product} already, until {}",
+            holder.id,
+            holder.term.term.end()
+        );
+        let mut refusal = Refusal::new(Reason::ProductAlreadyLicensed, message)
+            .with("product_id", product)
+            .with("license_id", holder.id);
+        for (product, holder) in held {
+            let subject = product.as_str().to_owned();
+            refusal = refusal.violation("PRODUCT", subject, format!("held by {}", holder.id));
+        }
+        Err(refusal)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        match self.state(now) {
+            LicenseState::Ended | LicenseState::Cancelled => true,
+            LicenseState::Quoted | LicenseState::Accepting | LicenseState::Active => false,
+        }
+    }
+
+    /// The term that an acceptance at `now` begins: at the start agreed on unless that is over,
+    /// else at once (T-4). `None` beyond the calendar.
+    pub(crate) fn term_from(&self, now: Instant) -> Option<Term> {
+        let start = self.term.asked_start.map_or(now, |asked| asked.max(now));
+        Term::first(start, self.term.term.months())
+    }
+
+    /// Every move counts in the revision, and none is dated before the last (T-5).
+    fn moved(self, now: Instant) -> License {
+        License {
+            revision: self.revision.saturating_add(1),
+            ..self.apply_decision(now)
+        }
+    }
+
+    /// Something was decided about the licence that leaves it as it is (T-5).
+    pub(crate) fn apply_decision(self, now: Instant) -> License {
+        License {
+            decision_time: self.decision_time.max(now),
+            ..self
+        }
+    }
+
+    /// The draft is accepted: what it costs is being charged, and until then it authorises nothing
+    /// (SL-11).
+    pub(crate) fn apply_acceptance(mut self, term: Term, now: Instant) -> License {
+        self.progress = Progress::Accepting;
+        self.term.term = term;
+        self.moved(now)
+    }
+
+    /// The charge of an acceptance was refused: it is a draft again, and starts when it is accepted
+    /// again.
+    pub(crate) fn apply_acceptance_refused(mut self, now: Instant) -> License {
+        self.progress = Progress::Quoted;
+        if let Some(asked) = self.term.asked_start {
+            let months = self.term.term.months();
+            self.term.term = Term::first(asked, months).unwrap_or(self.term.term);
+        }
+        self.moved(now)
+    }
+
+    /// The licence is charged, and runs from the start of its term, however late the charge came
+    /// through (T-4).
+    pub(crate) fn apply_charge(mut self, invoice_id: InvoiceId, now: Instant) -> License {
+        self.progress = Progress::Active;
+        self.invoices.push(invoice_id);
+        self.moved(now)
+    }
+
+    /// A raised quota is charged, and there as of the decision time (SL-8).
+    pub(crate) fn apply_increase(
+        mut self,
+        quota: u64,
+        invoice_id: InvoiceId,
+        now: Instant,
+    ) -> License {
+        self.quota = quota;
+        self.raises.push(Raise { time: now, quota });
+        self.invoices.push(invoice_id);
+        self.moved(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::samples::{draft, instant},
+        *,
+    };
+
+    const NOW: &str = "2026-03-01T00:00:00Z";
+
+    fn accepted(now: Instant) -> License {
+        let draft = draft();
+        let term = draft.term_from(now).unwrap();
+        draft.apply_acceptance(term, now)
+    }
+
+    fn running(now: Instant) -> License {
+        accepted(now).apply_charge(InvoiceId::generate(), now)
+    }
+
+    #[test]
+    fn sl_7_a_draft_is_accepted_until_the_instant_that_it_is_valid_until() {
+        let draft = draft();
+        let last = Instant::from_micros(draft.valid_until.as_micros() - 1).unwrap();
+        assert_eq!(draft.permit_acceptance(last), Ok(()));
+        let refusal = draft.permit_acceptance(draft.valid_until).unwrap_err();
+        assert_eq!(refusal.reason, Reason::LicenseQuoteExpired);
+        let refusal = accepted(instant(NOW)).permit_acceptance(last).unwrap_err();
+        assert_eq!(refusal.reason, Reason::LicenseNotQuoted);
+        assert_eq!(refusal.metadata["state"], "ACCEPTING");
+    }
+
+    #[test]
+    fn t_4_a_licence_starts_at_its_acceptance_or_at_the_start_agreed_on() {
+        let now = instant(NOW);
+        let mut draft = draft();
+        assert_eq!(draft.term_from(now).unwrap().start(), now);
+        let (past, future) = ("2026-02-28T00:00:00Z", "2026-04-01T00:00:00Z");
+        draft.term.asked_start = Some(instant(past));
+        assert_eq!(draft.term_from(now).unwrap().start(), now);
+        draft.term.asked_start = Some(instant(future));
+        assert_eq!(draft.term_from(now).unwrap().start(), instant(future));
+    }
+
+    #[test]
+    fn x_2_after_a_refused_charge_it_is_a_draft_again() {
+        let mut before = draft();
+        before.term.asked_start = Some(instant("2026-02-01T00:00:00Z"));
+        before.term.term = Term::first(instant("2026-02-01T00:00:00Z"), 12).unwrap();
+        let term = before.term_from(instant(NOW)).unwrap();
+        let refused = before
+            .clone()
+            .apply_acceptance(term, instant(NOW))
+            .apply_acceptance_refused(instant(NOW));
+        let expected = License {
+            revision: before.revision + 2,
+            decision_time: instant(NOW),
+            ..before
+        };
+        assert_eq!(refused, expected);
+    }
+
+    #[test]
+    fn sl_8_only_a_running_licence_is_raised_and_only_upwards() {
+        let now = instant(NOW);
+        let reason = |license: &License, quota, now| {
+            license
+                .permit_increase(quota, now)
+                .map_err(|refusal| refusal.reason)
+        };
+        let running = running(now);
+        let (quota, end) = (running.quota, running.term.term.end());
+        assert_eq!(reason(&running, quota + 1, now), Ok(()));
+        assert_eq!(reason(&running, quota, now), Err(Reason::QuotaNotHigher));
+        assert_eq!(
+            reason(&running, quota + 1, end),
+            Err(Reason::LicenseNotActive)
+        );
+        let early = Instant::from_micros(now.as_micros() - 1).unwrap();
+        assert_eq!(
+            reason(&running, quota + 1, early),
+            Err(Reason::LicenseNotActive)
+        );
+        assert_eq!(
+            reason(&draft(), quota + 1, now),
+            Err(Reason::LicenseNotActive)
+        );
+        let raised = running
+            .clone()
+            .apply_increase(quota + 1, InvoiceId::generate(), now);
+        assert_eq!((raised.quota, raised.invoices.len()), (quota + 1, 2));
+        assert_eq!(raised.revision, running.revision + 1);
+    }
+
+    #[test]
+    fn sl_17_the_past_keeps_the_quota_that_it_had() {
+        let start = instant(NOW);
+        let raise = instant("2026-09-01T00:00:00Z");
+        let running = running(start);
+        let (sold, end) = (running.quota, running.term.term.end());
+        let raised = running.apply_increase(500, InvoiceId::generate(), raise);
+        let before = |at: Instant| Instant::from_micros(at.as_micros() - 1).unwrap();
+        let quotas = [before(start), start, before(raise), raise, before(end), end]
+            .map(|at| raised.quota_at(at));
+        assert_eq!(quotas, [0, sold, sold, 500, 500, 0]);
+        assert_eq!(accepted(start).quota_at(start), 0);
+    }
+
+    #[test]
+    fn sl_20_a_product_has_one_licence_until_that_is_over() {
+        let now = instant(NOW);
+        let holder = running(now);
+        let end = holder.term.term.end();
+        let product = holder.products.first().unwrap().clone();
+        let wanted = License {
+            account_id: holder.account_id,
+            ..draft()
+        };
+        let holders = vec![(product, holder)];
+        let refusal = wanted.refuse_held(&holders, now).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ProductAlreadyLicensed);
+        assert_eq!(refusal.violations.len(), 1);
+        assert_eq!(wanted.refuse_held(&holders, end), Ok(()));
+        assert_eq!(holders[0].1.refuse_held(&holders, now), Ok(()));
+    }
+}

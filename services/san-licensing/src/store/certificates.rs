@@ -1,0 +1,145 @@
+//! Certificates as they are looked for. They are written where they are decided about.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, ProductId, ReservationId},
+};
+use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::parsed_if};
+use row::{Column, Entity};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter,
+    QueryOrder, QuerySelect, Statement, sea_query::Query,
+};
+
+use super::{
+    quota::CertificateRow,
+    sans::row::{Column as SanColumn, Entity as SanEntity},
+};
+use crate::rules::{
+    certificate::{Certificate, CertificateState},
+    lookup::CertificateFilter,
+};
+
+mod row {
+    //! A recorded certificate.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "certificate")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) certificate_id: String,
+        pub(super) license_id: Option<String>,
+        pub(super) issuer_sha256: String,
+        pub(super) serial_hex: String,
+        pub(super) product_id: String,
+        pub(super) key_type: Option<String>,
+        pub(super) names: String,
+        pub(super) not_before_us: i64,
+        pub(super) not_after_us: i64,
+        pub(super) record_us: i64,
+        pub(super) until_us: i64,
+        pub(super) revoke_us: Option<i64>,
+        pub(super) revoke_reason: Option<String>,
+        pub(super) reservation_id: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Which licences of an account speak for a certificate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Covering {
+    /// The one that holds its product (SL-20).
+    pub(crate) by_product: Option<LicenseId>,
+    /// The one that its reservation was granted under.
+    pub(crate) by_reservation: Option<LicenseId>,
+}
+
+/// Finds the account's licences for a product and for a reservation, in one statement: every
+/// certificate that is recorded asks.
+pub(crate) async fn find_covering(
+    tx: &Tx,
+    account_id: AccountId,
+    product_id: &ProductId,
+    reservation_id: Option<ReservationId>,
+) -> Result<Covering, Fault> {
+    const SELECT: &str = "SELECT \
+        (SELECT license_id FROM license_product WHERE account_id = $1 AND product_id = $2) \
+            AS by_product, \
+        (SELECT decision.license_id FROM decision \
+            JOIN license ON license.license_id = decision.license_id \
+            WHERE decision_id = $3 AND decision.state <> 'DENIED' AND license.account_id = $1) \
+            AS by_reservation";
+    #[derive(FromQueryResult)]
+    struct Row {
+        by_product: Option<String>,
+        by_reservation: Option<String>,
+    }
+    let query = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        SELECT,
+        [
+            account_id.to_string().into(),
+            product_id.as_str().into(),
+            reservation_id.map(|id| id.uuid().to_string()).into(),
+        ],
+    );
+    let row = Row::find_by_statement(query).one(tx).await?;
+    let row = row.ok_or_else(|| Fault::internal("a SELECT without FROM has no row"))?;
+    Ok(Covering {
+        by_product: parsed_if("by_product", row.by_product.as_deref())?,
+        by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
+    })
+}
+
+/// The certificates of a page, newest first.
+pub(crate) async fn list(
+    tx: &Tx,
+    filter: &CertificateFilter,
+    page: &Page,
+) -> Result<Vec<Certificate>, Fault> {
+    let license_id = filter.license_id.to_string();
+    let mut wanted = Condition::all().add(Column::LicenseId.eq(&license_id));
+    if let Some(name) = &filter.name {
+        let holders = Query::select()
+            .column(SanColumn::CertificateId)
+            .from(SanEntity)
+            .and_where(SanColumn::LicenseId.eq(&license_id))
+            .and_where(SanColumn::Name.eq(name.as_ref()))
+            .to_owned();
+        wanted = wanted.add(Column::CertificateId.in_subquery(holders));
+    }
+    let wanted = wanted.add_option(filter.state.map(|state| in_state(state, page.as_of)));
+    let rows = Entity::find()
+        .filter(wanted)
+        .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
+        .order_by_desc(Column::RecordUs)
+        .order_by_desc(Column::CertificateId)
+        .limit(page.limit())
+        .into_model::<CertificateRow>()
+        .all(tx)
+        .await?;
+    rows.into_iter().map(Certificate::try_from).collect()
+}
+
+/// The rows that count as `state` at `now`; says in SQL what `Certificate::state` says.
+fn in_state(state: CertificateState, now: Instant) -> Condition {
+    let micros = now.as_micros();
+    let unrevoked = || {
+        Condition::all().add(
+            Condition::any()
+                .add(Column::RevokeUs.is_null())
+                .add(Column::RevokeUs.gt(micros)),
+        )
+    };
+    match state {
+        CertificateState::Revoked => Condition::all().add(Column::RevokeUs.lte(micros)),
+        CertificateState::Expired => unrevoked().add(Column::UntilUs.lte(micros)),
+        CertificateState::Active => unrevoked().add(Column::UntilUs.gt(micros)),
+    }
+}

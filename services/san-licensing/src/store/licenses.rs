@@ -1,0 +1,347 @@
+//! Licences, and which licence holds a product of an account (SL-20). A licence is locked by its
+//! fence: nothing is changed without moving that first.
+
+use std::collections::{BTreeSet, HashMap};
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, ProductId},
+    term::{Period, Term},
+};
+use licet_runtime::{
+    caller::AccountScope,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{count, from_json, in_scope, instant, instant_if, parsed, to_json},
+};
+use row::{Column, Entity, Model};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
+    Order::Desc,
+    QueryFilter, QueryOrder, QuerySelect, Set,
+    sea_query::{OnConflict, Query},
+};
+
+use super::quota;
+use crate::rules::{
+    license::{License, LicenseState, LicenseTerm, Progress, Terms},
+    listing::LicenseFilter,
+    not_found,
+};
+
+mod row {
+    //! A licence with its running term.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "license")]
+    pub(super) struct Model {
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) license_id: String,
+        pub(super) progress: String,
+        pub(super) products_json: String,
+        pub(super) quota: i64,
+        pub(super) raises_json: String,
+        pub(super) options_json: String,
+        pub(super) anchor_us: i64,
+        pub(super) first_month: i64,
+        pub(super) months: i64,
+        pub(super) asked_start_us: Option<i64>,
+        pub(super) start_us: i64,
+        pub(super) end_us: i64,
+        pub(super) price_json: String,
+        pub(super) valid_until_us: i64,
+        pub(super) invoices_json: String,
+        pub(super) revision: i64,
+        pub(super) create_us: i64,
+        pub(super) decision_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod product_row {
+    //! Which licence holds a product of an account.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "license_product")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) product_id: String,
+        pub(super) license_id: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+fn unsigned(column: &str, number: i64) -> Result<u64, Fault> {
+    u64::try_from(number)
+        .map_err(|_| Fault::internal(format!("{column} holds {number}, which is no count")))
+}
+
+fn signed(column: &str, number: u64) -> Result<i64, Fault> {
+    i64::try_from(number).map_err(|_| Fault::internal(format!("{column} cannot hold {number}")))
+}
+
+impl TryFrom<Model> for License {
+    type Error = Fault;
+
+    fn try_from(row: Model) -> Result<Self, Fault> {
+        let term = Term::new(
+            instant("anchor_us", row.anchor_us)?,
+            count("first_month", row.first_month)?,
+            count("months", row.months)?,
+        );
+        let term =
+            term.ok_or_else(|| Fault::internal(format!("{} has no term", row.license_id)))?;
+        Ok(Self {
+            id: parsed("license_id", &row.license_id)?,
+            account_id: parsed("account_id", &row.account_id)?,
+            progress: parsed("progress", &row.progress)?,
+            products: from_json("products_json", &row.products_json)?,
+            quota: unsigned("quota", row.quota)?,
+            raises: from_json("raises_json", &row.raises_json)?,
+            options: from_json("options_json", &row.options_json)?,
+            term: LicenseTerm {
+                term,
+                asked_start: instant_if("asked_start_us", row.asked_start_us)?,
+                sale: from_json("price_json", &row.price_json)?,
+            },
+            valid_until: instant("valid_until_us", row.valid_until_us)?,
+            invoices: from_json("invoices_json", &row.invoices_json)?,
+            revision: unsigned("revision", row.revision)?,
+            create_time: instant("create_us", row.create_us)?,
+            decision_time: instant("decision_us", row.decision_us)?,
+        })
+    }
+}
+
+fn columns(license: &License) -> Result<Model, Fault> {
+    let term = &license.term.term;
+    Ok(Model {
+        account_id: license.account_id.to_string(),
+        license_id: license.id.to_string(),
+        progress: license.progress.as_str().to_owned(),
+        products_json: to_json("products_json", &license.products)?,
+        quota: signed("quota", license.quota)?,
+        raises_json: to_json("raises_json", &license.raises)?,
+        options_json: to_json("options_json", &license.options)?,
+        anchor_us: term.anchor().as_micros(),
+        first_month: term.first_month().into(),
+        months: term.months().into(),
+        asked_start_us: license.term.asked_start.map(Instant::as_micros),
+        start_us: term.start().as_micros(),
+        end_us: term.end().as_micros(),
+        price_json: to_json("price_json", &license.term.sale)?,
+        valid_until_us: license.valid_until.as_micros(),
+        invoices_json: to_json("invoices_json", &license.invoices)?,
+        revision: signed("revision", license.revision)?,
+        create_us: license.create_time.as_micros(),
+        decision_us: license.decision_time.as_micros(),
+    })
+}
+
+/// What decisions under some licences depend on; those that are not there are left out.
+pub(crate) async fn find_terms(
+    tx: &Tx,
+    licenses: &[LicenseId],
+) -> Result<HashMap<LicenseId, Terms>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::LicenseId.is_in(licenses.iter().map(ToString::to_string)))
+        .all(tx)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let terms = read_terms(&row)?;
+            Ok((terms.license_id, terms))
+        })
+        .collect()
+}
+
+fn read_terms(row: &Model) -> Result<Terms, Fault> {
+    let period = Period::new(
+        instant("start_us", row.start_us)?,
+        instant("end_us", row.end_us)?,
+    );
+    Ok(Terms {
+        license_id: parsed("license_id", &row.license_id)?,
+        account_id: parsed("account_id", &row.account_id)?,
+        progress: parsed("progress", &row.progress)?,
+        products: from_json("products_json", &row.products_json)?,
+        quota: unsigned("quota", row.quota)?,
+        period: period
+            .ok_or_else(|| Fault::internal(format!("{} has an empty term", row.license_id)))?,
+        options: from_json("options_json", &row.options_json)?,
+    })
+}
+
+/// A licence that the caller sees, read only. NOT_FOUND when there is none.
+pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: LicenseId) -> Result<License, Fault> {
+    let query = Entity::find_by_id(id.to_string()).filter(in_scope(scope, Column::AccountId));
+    let row = query.one(tx).await?;
+    row.ok_or_else(|| not_found("license", id))?.try_into()
+}
+
+/// As [`get`], and nobody else changes the licence, nor decides anything under it, before this
+/// transaction ends. With the instant as of which a request of `clock` is decided: no earlier than
+/// anything that was decided before (T-5).
+pub(crate) async fn lock(
+    tx: &Tx,
+    scope: &AccountScope,
+    id: LicenseId,
+    clock: Instant,
+) -> Result<(License, Instant), Fault> {
+    // The fence first, always: every decision under the licence waits at it.
+    let fences = quota::move_fences(tx, &[id], clock).await?;
+    let license = get(tx, scope, id).await?;
+    let as_of = fences.iter().map(|fence| fence.as_of).max();
+    let now = license.decide_at(as_of.unwrap_or(clock));
+    Ok((license, now))
+}
+
+/// The licences of a page, newest first.
+pub(crate) async fn list(
+    tx: &Tx,
+    scope: &AccountScope,
+    filter: &LicenseFilter,
+    page: &Page,
+) -> Result<Vec<License>, Fault> {
+    let of_account = filter
+        .account_id
+        .map(|id| Column::AccountId.eq(id.to_string()));
+    let mut wanted = in_scope(scope, Column::AccountId).add_option(of_account);
+    if let Some(state) = filter.state {
+        wanted = wanted.add(in_state(state, page.as_of.as_micros()));
+    }
+    let rows = Entity::find()
+        .filter(wanted)
+        .filter(page.rows_after(&Desc, Column::CreateUs, Column::LicenseId)?)
+        .order_by_desc(Column::CreateUs)
+        .order_by_desc(Column::LicenseId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    rows.into_iter().map(License::try_from).collect()
+}
+
+/// The rows that are in a state at an instant: a licence ends by time alone.
+fn in_state(state: LicenseState, now_us: i64) -> Condition {
+    let at = |progress: Progress| Condition::all().add(Column::Progress.eq(progress.as_str()));
+    match state {
+        LicenseState::Quoted => at(Progress::Quoted),
+        LicenseState::Accepting => at(Progress::Accepting),
+        LicenseState::Active => at(Progress::Active).add(Column::EndUs.gt(now_us)),
+        LicenseState::Ended => at(Progress::Active).add(Column::EndUs.lte(now_us)),
+        LicenseState::Cancelled => at(Progress::Cancelled),
+    }
+}
+
+/// Writes a new licence, with the fence of its decisions.
+pub(crate) async fn insert(tx: &Tx, license: &License) -> Result<(), Fault> {
+    columns(license)?.into_active_model().insert(tx).await?;
+    quota::insert_fence(tx, license.id, license.decision_time).await
+}
+
+/// Writes a licence that was read by [`lock`].
+pub(crate) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
+    columns(license)?
+        .into_active_model()
+        .reset_all()
+        .update(tx)
+        .await?;
+    Ok(())
+}
+
+/// The licences that hold some products of an account, those whose time is over included.
+pub(crate) async fn find_holders(
+    tx: &Tx,
+    account_id: AccountId,
+    products: &BTreeSet<ProductId>,
+) -> Result<Vec<(ProductId, License)>, Fault> {
+    let held = product_row::Entity::find()
+        .filter(product_row::Column::AccountId.eq(account_id.to_string()))
+        .filter(product_row::Column::ProductId.is_in(products.iter().map(ProductId::as_str)))
+        .order_by_asc(product_row::Column::ProductId)
+        .all(tx)
+        .await?;
+    let ids: BTreeSet<&str> = held.iter().map(|row| row.license_id.as_str()).collect();
+    let rows = Entity::find()
+        .filter(Column::LicenseId.is_in(ids))
+        .all(tx)
+        .await?;
+    let licenses = rows
+        .into_iter()
+        .map(|row| Ok((row.license_id.clone(), License::try_from(row)?)))
+        .collect::<Result<HashMap<_, _>, Fault>>()?;
+    held.into_iter()
+        .map(|row| {
+            let license = licenses.get(&row.license_id).cloned();
+            let license = license
+                .ok_or_else(|| Fault::internal(format!("{} is not there", row.license_id)))?;
+            Ok((parsed("product_id", &row.product_id)?, license))
+        })
+        .collect()
+}
+
+/// Holds the licence's products for it where nobody holds them (SL-20). Whoever holds the others
+/// is for the caller to see: a rival that holds one at the same time has ended before this does.
+pub(crate) async fn hold_products(tx: &Tx, license: &License) -> Result<(), Fault> {
+    let rows = license
+        .products
+        .iter()
+        .map(|product| product_row::ActiveModel {
+            account_id: Set(license.account_id.to_string()),
+            product_id: Set(product.to_string()),
+            license_id: Set(license.id.to_string()),
+        });
+    product_row::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of the products that the licence holds.
+pub(crate) async fn release_products(tx: &Tx, license: &License) -> Result<(), Fault> {
+    product_row::Entity::delete_many()
+        .filter(product_row::Column::AccountId.eq(license.account_id.to_string()))
+        .filter(product_row::Column::LicenseId.eq(license.id.to_string()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of what licences that are over at `now` hold of the licence's products.
+pub(crate) async fn release_ended(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
+    let now_us = now.as_micros();
+    let over = Query::select()
+        .column(Column::LicenseId)
+        .from(Entity)
+        .and_where(Column::AccountId.eq(license.account_id.to_string()))
+        .cond_where(
+            Condition::any()
+                .add(in_state(LicenseState::Ended, now_us))
+                .add(in_state(LicenseState::Cancelled, now_us)),
+        )
+        .to_owned();
+    product_row::Entity::delete_many()
+        .filter(product_row::Column::AccountId.eq(license.account_id.to_string()))
+        .filter(
+            product_row::Column::ProductId.is_in(license.products.iter().map(ProductId::as_str)),
+        )
+        .filter(product_row::Column::LicenseId.in_subquery(over))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

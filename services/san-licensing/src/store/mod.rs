@@ -1,0 +1,25 @@
+//! SanLicensing's own tables: rows to domain values and back. The only place that knows the
+//! database; it decides nothing, and every function takes the transaction it works in.
+
+pub(crate) mod certificates;
+pub(crate) mod licenses;
+pub(crate) mod quota;
+pub(crate) mod reservations;
+pub(crate) mod sans;
+pub(crate) mod usage;
+
+use licet_domain::ids::AccountId;
+use licet_runtime::{caller::AccountScope, database::Migration};
+
+/// The schema, in the order of its changes.
+pub(crate) fn migrations() -> Vec<Migration> {
+    vec![Migration {
+        name: "san_licensing_0001_initial",
+        sql: include_str!("migrations/m0001_initial.sql"),
+    }]
+}
+
+/// The accounts of one resource alone: what an operation sees once it was accepted.
+pub(crate) fn only(account_id: AccountId) -> AccountScope {
+    AccountScope::Only([account_id].into())
+}

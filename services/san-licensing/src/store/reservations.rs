@@ -1,0 +1,88 @@
+//! Reservations as they are looked at. They are written with the decisions that made them.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{LicenseId, ReservationId},
+};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{instant, parsed},
+};
+use row::{Column, Entity, Model};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::quota::split_names;
+use crate::rules::reservation::{Reservation, ReservationProgress};
+
+mod row {
+    //! A decision; a granted one is a reservation.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "decision")]
+    pub(super) struct Model {
+        pub(super) license_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) decision_id: String,
+        pub(super) state: String,
+        pub(super) names: String,
+        pub(super) decided_us: i64,
+        pub(super) expire_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A grant of the licence, whatever became of it.
+pub(crate) async fn find(
+    tx: &Tx,
+    license_id: LicenseId,
+    id: ReservationId,
+) -> Result<Option<Reservation>, Fault> {
+    Entity::find_by_id(id.uuid().to_string())
+        .filter(Column::LicenseId.eq(license_id.to_string()))
+        .filter(Column::State.ne("DENIED"))
+        .one(tx)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+/// The reservations of a page that hold SANs at `now`, oldest first.
+pub(crate) async fn list_held(
+    tx: &Tx,
+    license_id: LicenseId,
+    now: Instant,
+    page: &Page,
+) -> Result<Vec<Reservation>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::LicenseId.eq(license_id.to_string()))
+        .filter(Column::State.eq(ReservationProgress::Granted.as_str()))
+        .filter(Column::ExpireUs.gt(now.as_micros()))
+        .filter(page.rows_after(&Order::Asc, Column::DecidedUs, Column::DecisionId)?)
+        .order_by_asc(Column::DecidedUs)
+        .order_by_asc(Column::DecisionId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Model) -> Result<Reservation, Fault> {
+    let id: Uuid = parsed("decision_id", &row.decision_id)?;
+    Ok(Reservation {
+        id: ReservationId::from_uuid(id),
+        license_id: parsed("license_id", &row.license_id)?,
+        names: split_names(&row.names),
+        decide_time: instant("decided_us", row.decided_us)?,
+        expire_time: instant("expire_us", row.expire_us)?,
+        progress: parsed("state", &row.state)?,
+    })
+}

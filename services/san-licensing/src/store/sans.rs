@@ -1,0 +1,85 @@
+//! The distinct SANs on a licence's certificates, and until when each counts (SL-18).
+
+use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::instant};
+use row::{Column, Entity};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::rules::lookup::{SanFilter, UniqueSan};
+
+pub(super) mod row {
+    //! A SAN on a certificate.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "certificate_san")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) license_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) name: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) certificate_id: String,
+        pub(super) record_us: i64,
+        pub(super) until_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The distinct SANs of a page that are active as of the listing's beginning, ascending.
+pub(crate) async fn list_unique(
+    tx: &Tx,
+    filter: &SanFilter,
+    page: &Page,
+) -> Result<Vec<UniqueSan>, Fault> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        name: String,
+        certificates: i64,
+        last_until_us: i64,
+    }
+    let now = page.as_of.as_micros();
+    let mut wanted = Condition::all()
+        .add(Column::LicenseId.eq(filter.license_id.to_string()))
+        .add(Column::RecordUs.lte(now))
+        .add(Column::UntilUs.gt(now))
+        .add_option(page.after_key().map(|name| Column::Name.gt(name)));
+    let ranges = filter.ranges();
+    if !ranges.is_empty() {
+        let any = ranges
+            .into_iter()
+            .fold(Condition::any(), |any, (start, end)| {
+                let range = Condition::all()
+                    .add(Column::Name.gte(start))
+                    .add(Column::Name.lt(end));
+                any.add(range)
+            });
+        wanted = wanted.add(any);
+    }
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::Name)
+        .column_as(Column::CertificateId.count(), "certificates")
+        .column_as(Column::UntilUs.max(), "last_until_us")
+        .filter(wanted)
+        .group_by(Column::Name)
+        .order_by_asc(Column::Name)
+        .limit(page.limit())
+        .into_model::<Row>()
+        .all(tx)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(UniqueSan {
+                name: row.name.into(),
+                until: instant("until_us", row.last_until_us)?,
+                certificates: u64::try_from(row.certificates).map_err(Fault::internal)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,15 @@
+-- No name has a control character, and JSON writes DELETE, one of them, as itself: through it the
+-- lines of a text become the elements of an array.
+SELECT COUNT(*) AS distinct_sans, COALESCE(SUM(is_wildcard), 0) AS wildcards
+FROM (
+    SELECT DISTINCT line.value AS name, line.value LIKE 'd:*.%' AS is_wildcard
+    FROM decision, json_each('[' || replace(
+        json_quote(replace(names, char(10), char(127))), char(127), '","'
+    ) || ']') AS line
+    WHERE license_id = $1 AND state <> 'DENIED' AND decided_us <= $2 AND expire_us > $2
+        AND (closed_us IS NULL OR closed_us > $2)
+) AS held
+WHERE NOT EXISTS (
+    SELECT 1 FROM certificate_san
+    WHERE license_id = $1 AND certificate_san.name = held.name AND record_us <= $2 AND until_us > $2
+)

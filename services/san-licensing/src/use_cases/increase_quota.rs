@@ -1,0 +1,239 @@
+//! IncreaseQuota: priced at the licence's own price for the time that is left, charged, and then
+//! there as of its decision time (SL-8). Until the charge is made nothing changes.
+
+use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::{Call, Origin},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    replay::Accepted,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    event::{LicenseEvent, emit},
+    operation::{LicenseOperation, Outcome, Stage, misplaced},
+};
+use crate::{
+    convert::{
+        self,
+        kept::Kept,
+        license::{Increase, LicenseView},
+    },
+    peers::Billing,
+    queries::license_view,
+    rules::license::License,
+    store,
+};
+
+/// Accepts a higher quota.
+pub(crate) struct IncreaseQuota<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) increase: Increase,
+}
+
+impl Work for IncreaseQuota<'_> {
+    type Answer = Accepted<sanlicensing::IncreaseQuotaResponse>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let scope = &self.call.caller.accounts;
+        let Increase { license_id, quota } = self.increase;
+        let (before, now) = store::licenses::lock(tx, scope, license_id, self.call.now).await?;
+        let id = before.id.to_string();
+        operation::refuse_if_running(tx, &id).await?;
+        let question = question(&before, quota, now)?;
+        let origin = self.call.origin(self.request_id);
+        let operation = LicenseOperation::IncreaseQuota(Increasing {
+            license_id: before.id,
+            account_id: before.account_id,
+            origin: origin.clone(),
+            decision_time: now,
+            quota,
+            stage: Stage::Price {
+                question: Kept(question),
+            },
+        });
+        let account_id = before.account_id;
+        let operation_id = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let license = before.apply_decision(now);
+        store::licenses::save(tx, &license).await?;
+        emit(
+            tx,
+            LicenseEvent {
+                kind: "quota_increase.accepted",
+                license: &license,
+                origin: &origin,
+                time: now,
+                why: "SL-8",
+                outcome: "CHARGING",
+                data: serde_json::json!({
+                    "operation_id": operation_id,
+                    "quota": license.quota,
+                    "new_quota": quota,
+                }),
+            },
+        )
+        .await?;
+        Ok(Accepted::Operation(operation_id))
+    }
+}
+
+/// The question for the price, where the increase is permitted.
+fn question(
+    license: &License,
+    quota: u64,
+    now: Instant,
+) -> Result<billing::CreateQuoteRequest, Refusal> {
+    license.permit_increase(quota, now)?;
+    let added = quota - license.quota;
+    Ok(convert::billing::increase_quote(license, added, now))
+}
+
+/// Checks and prices an increase without making it.
+pub(crate) async fn preview(
+    database: &Database,
+    billing: &Billing,
+    call: &Call,
+    increase: Increase,
+) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
+    let (view, question) = {
+        let tx = database.read().await?;
+        let scope = &call.caller.accounts;
+        let license = store::licenses::get(&tx, scope, increase.license_id).await?;
+        operation::refuse_if_running(&tx, &license.id.to_string()).await?;
+        let view = license_view::load(&tx, license, call.now).await?;
+        let question = question(&view.license, increase.quota, view.now)?;
+        (view, question)
+    };
+    let quote = billing.preview_quote(&question).await?;
+    encode(&view, Some(quote))
+}
+
+fn encode(
+    view: &LicenseView,
+    quote: Option<billing::Quote>,
+) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
+    Ok(sanlicensing::IncreaseQuotaResponse {
+        license: Some(convert::license::encode(view)?),
+        quote,
+    })
+}
+
+/// The response while the increase is being charged.
+pub(crate) fn encode_pending(
+    view: &LicenseView,
+) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
+    encode(view, None)
+}
+
+/// An increase under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Increasing {
+    license_id: LicenseId,
+    account_id: AccountId,
+    origin: Origin,
+    pub(super) decision_time: Instant,
+    quota: u64,
+    pub(super) stage: Stage,
+}
+
+impl Increasing {
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<LicenseOperation>, Fault> {
+        match (&self.stage, outcome) {
+            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            (Stage::Price { .. }, Ok(Outcome::Quoted(quote))) => {
+                let quote = Kept((**quote).clone());
+                Ok(Progress::Next(LicenseOperation::IncreaseQuota(Self {
+                    stage: Stage::Charge { quote },
+                    ..self.clone()
+                })))
+            }
+            (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
+                self.apply_charge(tx, now, &quote.0, invoice).await
+            }
+            (stage, Ok(other)) => misplaced(stage, other),
+        }
+    }
+
+    async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
+        let scope = store::only(self.account_id);
+        let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
+        Ok(locked.0)
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<LicenseOperation>, Fault> {
+        let license = self.lock(tx).await?;
+        emit(
+            tx,
+            LicenseEvent {
+                kind: "quota_increase.refused",
+                license: &license,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
+            },
+        )
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
+    }
+
+    async fn apply_charge(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        quote: &billing::Quote,
+        invoice: &billing::Invoice,
+    ) -> Result<Progress<LicenseOperation>, Fault> {
+        let (invoice_id, total) =
+            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let before = self.lock(tx).await?;
+        let old_quota = before.quota;
+        let license = before.apply_increase(self.quota, invoice_id, self.decision_time);
+        store::licenses::save(tx, &license).await?;
+        let view = LicenseView {
+            now: license.decide_at(now),
+            license,
+            running: None,
+        };
+        let response = encode(&view, Some(convert::billing::charged(quote, invoice)))?;
+        emit(
+            tx,
+            LicenseEvent {
+                kind: "quota_increase.charged",
+                license: &view.license,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "SL-8",
+                outcome: "ACTIVE",
+                data: serde_json::json!({
+                    "invoice_id": invoice_id,
+                    "total": total.value(),
+                    "currency": total.currency().code(),
+                    "old_quota": old_quota,
+                    "quota": view.license.quota,
+                }),
+            },
+        )
+        .await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+}

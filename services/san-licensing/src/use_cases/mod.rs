@@ -1,0 +1,8 @@
+//! What changes licences: each file is one verb, a transaction around load, rules and store. What
+//! needs Billing is accepted here and goes on as a durable operation.
+
+pub(crate) mod accept_license;
+mod event;
+pub(crate) mod increase_quota;
+pub(crate) mod operation;
+pub(crate) mod quote_license;

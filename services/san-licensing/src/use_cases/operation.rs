@@ -1,0 +1,124 @@
+//! The durable operations of SanLicensing: which there are, and what their steps answer. Each is
+//! moved on in the file of the request that began it.
+
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    operation::{Operation, Progress},
+    peer::PeerFault,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{accept_license::Accepting, increase_quota::Increasing};
+use crate::{convert::kept::Kept, peers::Billing};
+
+/// A change of a licence that spans services.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum LicenseOperation {
+    /// An accepted licence is priced and charged.
+    AcceptLicense(Accepting),
+    /// A raised quota is priced and charged.
+    IncreaseQuota(Increasing),
+}
+
+/// What a step at Billing answered.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A price was computed.
+    Quoted(Box<billing::Quote>),
+    /// A quote was charged.
+    Charged(Box<billing::Invoice>),
+}
+
+impl Operation for LicenseOperation {
+    type Peers = Billing;
+    type Outcome = Outcome;
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::AcceptLicense(_) => "ACCEPT_LICENSE",
+            Self::IncreaseQuota(_) => "INCREASE_QUOTA",
+        }
+    }
+
+    fn step(&self) -> &'static str {
+        match self {
+            Self::AcceptLicense(accepting) => accepting.stage.step(),
+            Self::IncreaseQuota(increasing) => increasing.stage.step(),
+        }
+    }
+
+    async fn perform(&self, billing: &Billing, request_id: Uuid) -> Result<Outcome, PeerFault> {
+        match self {
+            Self::AcceptLicense(accepting) => accepting.perform(billing, request_id).await,
+            Self::IncreaseQuota(increasing) => {
+                let accepted = increasing.decision_time;
+                increasing
+                    .stage
+                    .perform(billing, accepted, request_id)
+                    .await
+            }
+        }
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<Self>, Fault> {
+        match self {
+            Self::AcceptLicense(accepting) => accepting.apply(tx, now, outcome).await,
+            Self::IncreaseQuota(increasing) => increasing.apply(tx, now, outcome).await,
+        }
+    }
+}
+
+/// How far a charge has come: both changes of a licence that cost something take these two steps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// It is to be priced.
+    Price {
+        question: Kept<billing::CreateQuoteRequest>,
+    },
+    /// It is to be charged exactly as it was priced.
+    Charge { quote: Kept<billing::Quote> },
+}
+
+impl Stage {
+    fn step(&self) -> &'static str {
+        match self {
+            Self::Price { .. } => "price",
+            Self::Charge { .. } => "charge",
+        }
+    }
+
+    pub(super) async fn perform(
+        &self,
+        billing: &Billing,
+        accepted: Instant,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        match self {
+            Self::Price { question } => billing
+                .create_quote(&question.0, request_id)
+                .await
+                .map(|quote| Outcome::Quoted(Box::new(quote))),
+            Self::Charge { quote } => billing
+                .charge_quote(&quote.0, accepted, request_id)
+                .await
+                .map(|invoice| Outcome::Charged(Box::new(invoice))),
+        }
+    }
+}
+
+/// An outcome that does not belong to the step that it came for: a defect.
+pub(super) fn misplaced<T>(stage: &Stage, outcome: &Outcome) -> Result<T, Fault> {
+    Err(Fault::internal(format!(
+        "step {} was answered by {outcome:?}",
+        stage.step()
+    )))
+}
