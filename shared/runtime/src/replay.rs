@@ -1,6 +1,8 @@
 //! `request_id` (BL-2): the same id with the same body gets the first answer again, a definite
 //! refusal included; with another body it is refused. Malformed requests and faults leave no record.
 
+use std::collections::HashMap;
+
 use licet_contracts::Mutation;
 use licet_domain::{
     clock::Instant,
@@ -8,7 +10,10 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use prost::Message;
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement, TransactionTrait};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set,
+    Statement, TransactionTrait,
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -81,6 +86,163 @@ where
         Outcome::Operation(id) => Ok(Accepted::Operation(id)),
         Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
+}
+
+mod row {
+    //! The `replay` table.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "replay")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub caller: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub method: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub request_id: String,
+        pub fingerprint: Vec<u8>,
+        pub outcome: String,
+        pub body: Option<Vec<u8>>,
+        pub operation_id: Option<String>,
+        pub recorded_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A request among others that one transaction settles together. Whoever settles such a batch
+/// holds a lock that its repeats wait for, in place of the first statement of [`once`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    caller: String,
+    method: &'static str,
+    request_id: String,
+    fingerprint: [u8; 32],
+}
+
+impl Claim {
+    /// The claim of a request.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] when its `request_id` is no UUID.
+    pub fn of(call: &Call, message: &impl Mutation) -> Result<Self, Fault> {
+        let request_id: Uuid = message
+            .request_id()
+            .parse()
+            .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
+        Ok(Self {
+            caller: call.caller.name.clone(),
+            method: call.method,
+            request_id: request_id.to_string(),
+            fingerprint: fingerprint(message),
+        })
+    }
+}
+
+/// How a request of a batch was settled, or is now.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// By an encoded response.
+    Answer(Vec<u8>),
+    /// By a definite refusal.
+    Refusal(Refusal),
+}
+
+/// How those of `claims` that are repeats were settled the first time; another body under a used
+/// id is refused.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<HashMap<Claim, Settled>, Fault> {
+    if claims.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let wanted = claims.iter().fold(Condition::any(), |wanted, claim| {
+        wanted.add(
+            Condition::all()
+                .add(row::Column::Caller.eq(&claim.caller))
+                .add(row::Column::Method.eq(claim.method))
+                .add(row::Column::RequestId.eq(&claim.request_id)),
+        )
+    });
+    let rows = row::Entity::find().filter(wanted).all(tx).await?;
+    let rows: HashMap<_, _> = rows
+        .into_iter()
+        .map(|row| {
+            (
+                (
+                    row.caller.clone(),
+                    row.method.clone(),
+                    row.request_id.clone(),
+                ),
+                row,
+            )
+        })
+        .collect();
+    let mut settled = HashMap::new();
+    for claim in claims {
+        let key = (
+            claim.caller.clone(),
+            claim.method.to_owned(),
+            claim.request_id.clone(),
+        );
+        let Some(row) = rows.get(&key) else {
+            continue;
+        };
+        let body = row.body.as_deref().unwrap_or_default();
+        let first = if row.fingerprint != claim.fingerprint {
+            Settled::Refusal(reused(&claim.request_id, claim.method))
+        } else if row.outcome == "REFUSAL" {
+            Settled::Refusal(decode_refusal(body)?)
+        } else {
+            Settled::Answer(body.to_vec())
+        };
+        settled.insert((*claim).clone(), first);
+    }
+    Ok(settled)
+}
+
+/// Keeps how the requests of a batch were settled.
+///
+/// # Errors
+/// When the database does not answer, or another batch settled one of them.
+pub async fn keep_settled(tx: &Tx, settled: Vec<(Claim, Settled)>) -> Result<(), Fault> {
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let recorded_us = real_now().as_micros();
+    let rows = settled.into_iter().map(|(claim, settled)| {
+        let (outcome, body) = match settled {
+            Settled::Answer(body) => ("ANSWER", body),
+            Settled::Refusal(refusal) => ("REFUSAL", encode_refusal(&refusal)),
+        };
+        row::ActiveModel {
+            caller: Set(claim.caller),
+            method: Set(claim.method.to_owned()),
+            request_id: Set(claim.request_id),
+            fingerprint: Set(claim.fingerprint.to_vec()),
+            outcome: Set(outcome.to_owned()),
+            body: Set(Some(body)),
+            operation_id: Set(None),
+            recorded_us: Set(recorded_us),
+        }
+    });
+    row::Entity::insert_many(rows)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+fn reused(request_id: &str, method: &str) -> Refusal {
+    Refusal::new(
+        Reason::RequestIdReused,
+        format!("request_id {request_id} was used for another {method} request; take a new one"),
+    )
+    .with("request_id", request_id)
 }
 
 /// What a repeat of the message must match (BL-2): SHA-256 of its encoding without `request_id`.
@@ -202,15 +364,7 @@ impl<W, F> Recorded<'_, W, F> {
             .await?
             .ok_or_else(|| Fault::internal("a replay record vanished under its key"))?;
         if row.fingerprint != self.fingerprint {
-            return Err(Refusal::new(
-                Reason::RequestIdReused,
-                format!(
-                    "request_id {} was used for another {} request; take a new one",
-                    self.request_id, self.method
-                ),
-            )
-            .with("request_id", &self.request_id)
-            .into());
+            return Err(reused(&self.request_id, self.method).into());
         }
         Outcome::from_row(row)
     }

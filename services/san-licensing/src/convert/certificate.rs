@@ -12,13 +12,17 @@ use licet_runtime::{
     field::{Field, Fields},
     wire::encode_time,
 };
+use prost::Message;
 
 use super::san;
-use crate::rules::{
-    certificate::{Certificate, CertificateState, RevocationReason},
-    license::KeyType,
-    lookup::CertificateFilter,
-    name::packed,
+use crate::{
+    quota::Answer,
+    rules::{
+        certificate::{Certificate, CertificateState, RevocationReason},
+        license::KeyType,
+        lookup::CertificateFilter,
+        name::packed,
+    },
 };
 
 /// The most certificates that are revoked at once.
@@ -131,6 +135,47 @@ pub(crate) fn decode_list(
             state: state?,
         })
     })
+}
+
+/// The encoded response to a record. Invariant: the answer is to a record.
+pub(crate) fn encode_recorded(answer: &Answer, now: Instant) -> Vec<u8> {
+    let Answer::Recorded {
+        certificate,
+        already_known,
+        over_quota,
+    } = answer
+    else {
+        debug_assert!(false, "the answer is to another command");
+        return Vec::new();
+    };
+    wire::RecordCertificateResponse {
+        certificate: Some(encode(certificate, now)),
+        already_known: *already_known,
+        over_quota: *over_quota,
+    }
+    .encode_to_vec()
+}
+
+/// The encoded response to a revocation. Invariant: the answer is to a revocation.
+pub(crate) fn encode_revocation(answer: &Answer, now: Instant) -> Vec<u8> {
+    let Answer::Revoked(certificates) = answer else {
+        debug_assert!(false, "the answer is to another command");
+        return Vec::new();
+    };
+    encode_revoked(certificates, now).encode_to_vec()
+}
+
+/// Certificates that are revoked, or would be.
+pub(crate) fn encode_revoked(
+    certificates: &[Certificate],
+    now: Instant,
+) -> wire::RevokeCertificatesResponse {
+    let certificates = certificates
+        .iter()
+        .map(|certificate| encode(certificate, now));
+    wire::RevokeCertificatesResponse {
+        certificates: certificates.collect(),
+    }
 }
 
 /// A certificate as it counts at `now`.

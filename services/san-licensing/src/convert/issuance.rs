@@ -14,12 +14,13 @@ use licet_runtime::{
     replay::fingerprint,
     wire::{decode_time, encode_time},
 };
+use prost::Message;
 use prost_types::Duration;
 use uuid::Uuid;
 
 use super::{certificate::decode_key_type, report::decode_second, san};
 use crate::{
-    quota::{Command, decide::Authorize},
+    quota::{Answer, Command, decide::Authorize},
     rules::{
         decision::{Decision, DenialReason},
         explanation,
@@ -190,6 +191,18 @@ pub(crate) fn decode_release(
 }
 
 /// A reservation as it stands at `now`.
+/// The encoded response to a release. Invariant: the answer is to a release.
+pub(crate) fn encode_released(answer: &Answer, now: Instant) -> Vec<u8> {
+    let Answer::Released(reservation) = answer else {
+        debug_assert!(false, "the answer is to another command");
+        return Vec::new();
+    };
+    wire::ReleaseReservationResponse {
+        reservation: Some(encode_reservation(reservation, now)),
+    }
+    .encode_to_vec()
+}
+
 pub(crate) fn encode_reservation(reservation: &Reservation, now: Instant) -> wire::Reservation {
     let state = match reservation.state(now) {
         ReservationState::Held => wire::ReservationState::Held,

@@ -3,6 +3,7 @@
 
 pub(crate) mod billing;
 pub(crate) mod certificate;
+pub(crate) mod draft;
 pub(crate) mod issuance;
 pub(crate) mod kept;
 pub(crate) mod license;

@@ -1,9 +1,6 @@
 //! Reservations.
 
-use licet_domain::{
-    clock::Instant,
-    ids::{LicenseId, ReservationId},
-};
+use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     caller::Call,
     database::Database,
@@ -12,24 +9,7 @@ use licet_runtime::{
 };
 
 use super::{name_bytes, seen};
-use crate::{
-    rules::{not_found, reservation::Reservation},
-    store,
-};
-
-/// A reservation with the instant that it is seen at, or NOT_FOUND.
-pub(crate) async fn get(
-    database: &Database,
-    call: &Call,
-    license_id: LicenseId,
-    id: ReservationId,
-) -> Result<(Reservation, Instant), Fault> {
-    let tx = database.read().await?;
-    let seen = seen::license(&tx, call, license_id).await?;
-    let found = store::reservations::find(&tx, license_id, id).await?;
-    let found = found.ok_or_else(|| not_found("reservation", id))?;
-    Ok((found, seen.now))
-}
+use crate::{rules::reservation::Reservation, store};
 
 /// A page of the reservations that hold SANs, oldest first.
 pub(crate) struct Held {

@@ -12,6 +12,7 @@ use licet_runtime::{
     caller::{AccountScope, Origin},
     database::Database,
     fault::{Fault, PassingReason},
+    replay,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +26,7 @@ use crate::rules::{
     decision::Decision,
     license::Terms,
     not_found,
+    reservation::Reservation,
 };
 
 /// What is asked of a licence's quota.
@@ -74,7 +76,7 @@ pub(crate) struct Usage {
 pub(crate) enum Answer {
     Decided(Decision),
     /// The reservation holds nothing any more.
-    Released,
+    Released(Reservation),
     Recorded {
         certificate: Certificate,
         /// It was recorded before; nothing changed.
@@ -84,6 +86,15 @@ pub(crate) enum Answer {
     },
     Revoked(Vec<Certificate>),
     Usage(Usage),
+    /// The encoded response of a command that is done once.
+    Kept(Vec<u8>),
+}
+
+/// How a command's answer is kept for repeats of its request.
+pub(crate) struct Once {
+    pub(crate) claim: replay::Claim,
+    /// The encoded response, from the answer and the time of the decision.
+    pub(crate) encode: fn(&Answer, Instant) -> Vec<u8>,
 }
 
 /// A command under way.
@@ -94,6 +105,9 @@ pub(super) struct Submission {
     /// The clock when the request was accepted (T-3).
     pub(super) clock: Instant,
     pub(super) command: Command,
+    /// For what is to be done once however often it is asked (BL-2); an authorisation's decision
+    /// is its own record.
+    pub(super) once: Option<Once>,
     reply: oneshot::Sender<Result<Answer, Fault>>,
 }
 
@@ -137,6 +151,7 @@ impl Quota {
         origin: Origin,
         clock: Instant,
         command: Command,
+        once: Option<Once>,
     ) -> Result<Answer, Fault> {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
@@ -145,6 +160,7 @@ impl Quota {
             origin,
             clock,
             command,
+            once,
             reply,
         };
         let gone = || Fault::internal("the committer has stopped");

@@ -8,4 +8,4 @@ pub(crate) mod known;
 mod model;
 mod round;
 
-pub(crate) use committer::{Answer, Command, Quota, Usage};
+pub(crate) use committer::{Answer, Command, Once, Quota, Usage};

@@ -15,6 +15,7 @@ use licet_runtime::{
     database::{Database, Tx, Work},
     fault::Fault,
     outbox,
+    replay::{self, Settled},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ use crate::{
     rules::{
         certificate::{Certificate, CertificateKey, CertificateState, RevocationReason},
         not_found,
+        reservation::{Reservation, ReservationProgress, ReservationState},
     },
     store::{
         self,
@@ -236,6 +238,7 @@ struct Kept {
     decisions: HashMap<Uuid, KeptDecision>,
     certificates: HashMap<CertificateKey, Certificate>,
     by_id: HashMap<CertificateId, Certificate>,
+    settled: HashMap<replay::Claim, Settled>,
 }
 
 impl Kept {
@@ -255,7 +258,15 @@ impl Kept {
                 Command::Usage => {}
             }
         }
-        let mut kept = Self::default();
+        let claims: Vec<_> = submissions
+            .iter()
+            .filter_map(|submission| submission.once.as_ref())
+            .map(|once| &once.claim)
+            .collect();
+        let mut kept = Self {
+            settled: replay::find_settled(tx, &claims).await?,
+            ..Self::default()
+        };
         if !decisions.is_empty() {
             kept.decisions = store::quota::find_decisions(tx, &decisions).await?;
         }
@@ -290,11 +301,41 @@ struct Decided {
     certificates: Vec<(Certificate, i64)>,
     revoked: Vec<(Certificate, i64)>,
     happened: HashMap<LicenseId, Happened>,
+    settled: Vec<(replay::Claim, Settled)>,
 }
 
 impl Decided {
+    /// Decides a command, or answers it as it was answered before (BL-2).
     fn decide(&mut self, known: &mut Licenses, submission: &Submission) -> Result<Answer, Refusal> {
-        let known = visible(known, submission)?;
+        let Some(once) = &submission.once else {
+            let known = visible(known, submission)?;
+            return self.decide_anew(known, submission);
+        };
+        if let Some(first) = self.kept.settled.get(&once.claim) {
+            return answer_settled(first);
+        }
+        let decided = visible(known, submission).and_then(|known| {
+            let answer = self.decide_anew(known, submission)?;
+            Ok((once.encode)(&answer, known.as_of()))
+        });
+        let settled = match decided {
+            Ok(response) => Settled::Answer(response),
+            Err(refusal) => Settled::Refusal(refusal),
+        };
+        let answer = answer_settled(&settled);
+        // A repeat in the same round is a repeat, too.
+        self.kept
+            .settled
+            .insert(once.claim.clone(), settled.clone());
+        self.settled.push((once.claim.clone(), settled));
+        answer
+    }
+
+    fn decide_anew(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+    ) -> Result<Answer, Refusal> {
         match &submission.command {
             Command::Authorize {
                 request,
@@ -361,43 +402,43 @@ impl Decided {
         id: ReservationId,
     ) -> Result<Answer, Refusal> {
         let now = known.as_of();
-        let kept = self.open_reservation(submission.license_id, id)?;
-        match kept.state.as_str() {
-            // Given back already, by this request or by another: it is as it was asked to be.
-            "RELEASED" => return Ok(Answer::Released),
-            "RECORDED" => return Err(spent(id, "a certificate was recorded with it")),
-            _ => {}
-        }
-        // Its time ran out: it holds nothing any more, and stays as it is.
-        if kept.decision.expire.is_none_or(|expire| expire <= now) {
-            return Ok(Answer::Released);
+        let mut reservation = self.reservation(submission.license_id, id)?;
+        match reservation.state(now) {
+            ReservationState::Released => return Err(spent(id, "it was given back before")),
+            ReservationState::Recorded => {
+                return Err(spent(id, "a certificate was recorded with it"));
+            }
+            // Its time ran out: it holds nothing any more, and stays as it is.
+            ReservationState::Expired => return Ok(Answer::Released(reservation)),
+            ReservationState::Held => {}
         }
         known.release(id.uuid());
-        self.close(known, id, false);
+        self.close(known, id, ReservationProgress::Released);
         self.happened(submission).released.push(id);
-        Ok(Answer::Released)
+        reservation.progress = ReservationProgress::Released;
+        Ok(Answer::Released(reservation))
     }
 
-    /// A grant of the licence, in whatever state.
-    fn open_reservation(
+    /// A grant of the licence, whatever became of it.
+    fn reservation(
         &self,
         license_id: LicenseId,
         id: ReservationId,
-    ) -> Result<&KeptDecision, Refusal> {
+    ) -> Result<Reservation, Refusal> {
         let kept = self.kept.decisions.get(&id.uuid());
-        kept.filter(|kept| kept.license_id == license_id && kept.state != "DENIED")
+        kept.filter(|kept| kept.license_id == license_id)
+            .and_then(|kept| kept.reservation(id))
             .ok_or_else(|| not_found("reservation", id))
     }
 
-    fn close(&mut self, known: &Known, id: ReservationId, is_recorded: bool) {
-        let state = if is_recorded { "RECORDED" } else { "RELEASED" };
+    fn close(&mut self, known: &Known, id: ReservationId, progress: ReservationProgress) {
         if let Some(kept) = self.kept.decisions.get_mut(&id.uuid()) {
-            state.clone_into(&mut kept.state);
+            kept.progress = Some(progress);
         }
         self.closed.push(ClosedDecision {
             id: id.uuid(),
             version: known.version,
-            is_recorded,
+            progress,
             time: known.as_of(),
         });
     }
@@ -422,13 +463,15 @@ impl Decided {
         }
         let now = known.as_of();
         if let Some(id) = certificate.reservation_id {
-            let kept = self.open_reservation(submission.license_id, id)?;
-            if kept.state == "RECORDED" {
-                return Err(spent(id, "another certificate was recorded with it"));
-            }
-            if kept.state == "GRANTED" {
-                known.release(id.uuid());
-                self.close(known, id, true);
+            match self.reservation(submission.license_id, id)?.progress {
+                ReservationProgress::Recorded => {
+                    return Err(spent(id, "another certificate was recorded with it"));
+                }
+                ReservationProgress::Released => {}
+                ReservationProgress::Granted => {
+                    known.release(id.uuid());
+                    self.close(known, id, ReservationProgress::Recorded);
+                }
             }
         }
         let mut certificate = certificate.clone();
@@ -504,12 +547,20 @@ impl Decided {
         if !self.revoked.is_empty() {
             store::quota::revoke_certificates(tx, &self.revoked).await?;
         }
+        replay::keep_settled(tx, self.settled).await?;
         for (license_id, happened) in &self.happened {
             if let Some(known) = known.get(license_id) {
                 emit(tx, *license_id, known, happened).await?;
             }
         }
         Ok(())
+    }
+}
+
+fn answer_settled(settled: &Settled) -> Result<Answer, Refusal> {
+    match settled {
+        Settled::Answer(response) => Ok(Answer::Kept(response.clone())),
+        Settled::Refusal(refusal) => Err(refusal.clone()),
     }
 }
 

@@ -1,19 +1,21 @@
 //! `licet.sanlicensing.v1.IssuanceService`.
 
-use licet_contracts::sanlicensing::{
-    v1 as sanlicensing, v1::issuance_service_server::IssuanceService,
+use licet_contracts::{
+    Mutation,
+    sanlicensing::{v1 as sanlicensing, v1::issuance_service_server::IssuanceService},
 };
-use licet_domain::ids::LicenseId;
+use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     fault::Fault,
+    replay,
 };
 use tonic::{Request, Response, Status};
 
 use crate::{
     convert, queries,
-    quota::{Answer, Command, Quota},
+    quota::{Answer, Command, Once, Quota},
 };
 
 /// Issuance.
@@ -26,18 +28,29 @@ pub(crate) struct IssuanceRpc {
 }
 
 impl IssuanceRpc {
-    async fn submit(
+    /// Has a command decided once, however often its request is repeated (BL-2).
+    async fn submit_once<R: prost::Message + Default>(
         &self,
         call: &Call,
+        message: &impl Mutation,
         license_id: LicenseId,
-        request_id: &str,
         command: Command,
-    ) -> Result<Answer, Fault> {
+        encode: fn(&Answer, Instant) -> Vec<u8>,
+    ) -> Result<R, Fault> {
+        let once = Once {
+            claim: replay::Claim::of(call, message)?,
+            encode,
+        };
         let scope = &call.caller.accounts;
-        let origin = call.origin(request_id);
-        self.quota
-            .submit(license_id, scope, origin, call.now, command)
-            .await
+        let origin = call.origin(message.request_id());
+        let answer = self
+            .quota
+            .submit(license_id, scope, origin, call.now, command, Some(once))
+            .await?;
+        let Answer::Kept(response) = answer else {
+            return Err(mismatched());
+        };
+        convert::stored(&response)
     }
 }
 
@@ -54,8 +67,11 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::AuthorizeIssuanceResponse>, Status> {
         let (call, message) = accept(request)?;
         let (license_id, command) = convert::issuance::decode_authorize(&message, &call)?;
+        let scope = &call.caller.accounts;
+        let origin = call.origin(&message.request_id);
         let answer = self
-            .submit(&call, license_id, &message.request_id, command)
+            .quota
+            .submit(license_id, scope, origin, call.now, command, None)
             .await?;
         let Answer::Decided(decision) = answer else {
             return Err(mismatched().into());
@@ -70,14 +86,11 @@ impl IssuanceService for IssuanceRpc {
         let (call, message) = accept(request)?;
         let (license_id, id) = convert::issuance::decode_release(&message)?;
         let command = Command::Release { id };
-        self.submit(&call, license_id, &message.request_id, command)
+        let encode = convert::issuance::encode_released;
+        let response = self
+            .submit_once(&call, &message, license_id, command, encode)
             .await?;
-        let (found, now) =
-            queries::reservations::get(&self.database, &call, license_id, id).await?;
-        let reservation = Some(convert::issuance::encode_reservation(&found, now));
-        Ok(Response::new(sanlicensing::ReleaseReservationResponse {
-            reservation,
-        }))
+        Ok(Response::new(response))
     }
 
     async fn list_reservations(
@@ -114,22 +127,11 @@ impl IssuanceService for IssuanceRpc {
         let license_id =
             queries::certificates::find_license(&self.database, &call, &certificate).await?;
         let command = Command::Record(certificate);
-        let answer = self
-            .submit(&call, license_id, &message.request_id, command)
+        let encode = convert::certificate::encode_recorded;
+        let response = self
+            .submit_once(&call, &message, license_id, command, encode)
             .await?;
-        let Answer::Recorded {
-            certificate,
-            already_known,
-            over_quota,
-        } = answer
-        else {
-            return Err(mismatched().into());
-        };
-        Ok(Response::new(sanlicensing::RecordCertificateResponse {
-            certificate: Some(convert::certificate::encode(&certificate, call.now)),
-            already_known,
-            over_quota,
-        }))
+        Ok(Response::new(response))
     }
 
     async fn revoke_certificates(
@@ -139,28 +141,22 @@ impl IssuanceService for IssuanceRpc {
         let (call, message) = accept(request)?;
         let revocation = convert::certificate::decode_revoke(&message)?;
         let license_id = revocation.license_id;
-        let (found, now) = if message.validate_only {
+        if message.validate_only {
             let ids = &revocation.ids;
-            queries::certificates::get_all(&self.database, &call, license_id, ids).await?
-        } else {
-            let command = Command::Revoke {
-                ids: revocation.ids,
-                reason: revocation.reason,
-            };
-            let answer = self
-                .submit(&call, license_id, &message.request_id, command)
-                .await?;
-            let Answer::Revoked(revoked) = answer else {
-                return Err(mismatched().into());
-            };
-            (revoked, call.now)
+            let (found, now) =
+                queries::certificates::get_all(&self.database, &call, license_id, ids).await?;
+            return Ok(Response::new(convert::certificate::encode_revoked(
+                &found, now,
+            )));
+        }
+        let command = Command::Revoke {
+            ids: revocation.ids,
+            reason: revocation.reason,
         };
-        let certificates = found
-            .iter()
-            .map(|certificate| convert::certificate::encode(certificate, now))
-            .collect();
-        Ok(Response::new(sanlicensing::RevokeCertificatesResponse {
-            certificates,
-        }))
+        let encode = convert::certificate::encode_revocation;
+        let response = self
+            .submit_once(&call, &message, license_id, command, encode)
+            .await?;
+        Ok(Response::new(response))
     }
 }

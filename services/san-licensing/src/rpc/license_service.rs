@@ -81,7 +81,7 @@ impl LicenseService for LicenseRpc {
         request: Request<sanlicensing::QuoteLicenseRequest>,
     ) -> Result<Response<sanlicensing::QuoteLicenseResponse>, Status> {
         let (call, message) = accept(request)?;
-        let draft = convert::license::decode_quote(&message, call.now)?;
+        let draft = convert::draft::decode_quote(&message, call.now)?;
         if message.validate_only {
             let response = quote_license::preview(&self.billing, &call, &draft).await?;
             return Ok(Response::new(response));

@@ -34,7 +34,7 @@ impl UsageService for UsageRpc {
             let now = call.now;
             let answer = self
                 .quota
-                .submit(license_id, scope, origin, now, Command::Usage)
+                .submit(license_id, scope, origin, now, Command::Usage, None)
                 .await?;
             let Answer::Usage(usage) = answer else {
                 return Err(Fault::internal("the answer is to another command").into());

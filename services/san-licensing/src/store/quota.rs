@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, CertificateId, LicenseId, ProductId},
+    ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
 };
 use licet_runtime::{database::Tx, fault::Fault, stored};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
@@ -17,6 +17,7 @@ use crate::rules::{
     decision::Decision,
     license::KeyType,
     name::Name,
+    reservation::{Reservation, ReservationProgress},
 };
 
 /// A statement in the text of the database at hand.
@@ -183,9 +184,24 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
 pub(crate) struct KeptDecision {
     pub(crate) license_id: LicenseId,
     pub(crate) fingerprint: String,
-    /// `GRANTED`, `RELEASED`, `RECORDED` or `DENIED`.
-    pub(crate) state: String,
+    /// What became of a grant; `None` for a denial.
+    pub(crate) progress: Option<ReservationProgress>,
+    pub(crate) names: Vec<Name>,
     pub(crate) decision: Decision,
+}
+
+impl KeptDecision {
+    /// The reservation that a grant made.
+    pub(crate) fn reservation(&self, id: ReservationId) -> Option<Reservation> {
+        Some(Reservation {
+            id,
+            license_id: self.license_id,
+            names: self.names.clone(),
+            decide_time: self.decision.time,
+            expire_time: self.decision.expire?,
+            progress: self.progress?,
+        })
+    }
 }
 
 impl From<&NewDecision> for KeptDecision {
@@ -193,7 +209,11 @@ impl From<&NewDecision> for KeptDecision {
         Self {
             license_id: new.license_id,
             fingerprint: new.fingerprint.clone(),
-            state: new.state().to_owned(),
+            progress: new
+                .decision
+                .is_granted()
+                .then_some(ReservationProgress::Granted),
+            names: new.names.clone(),
             decision: new.decision.clone(),
         }
     }
@@ -210,6 +230,7 @@ pub(crate) async fn find_decisions(
         license_id: String,
         fingerprint: String,
         state: String,
+        names: String,
         decision_json: String,
     }
     let query = statement!(tx, "find_decisions", [id_list(ids)]);
@@ -219,7 +240,9 @@ pub(crate) async fn find_decisions(
             let kept = KeptDecision {
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 fingerprint: row.fingerprint,
-                state: row.state,
+                // A denial's word is none of a reservation's.
+                progress: row.state.parse().ok(),
+                names: split_names(&row.names),
                 decision: stored::from_json("decision_json", &row.decision_json)?,
             };
             Ok((stored::parsed("decision_id", &row.decision_id)?, kept))
@@ -277,8 +300,7 @@ pub(crate) async fn insert_decisions(tx: &Tx, decisions: &[NewDecision]) -> Resu
 pub(crate) struct ClosedDecision {
     pub(crate) id: Uuid,
     pub(crate) version: i64,
-    /// By a certificate; otherwise by a release.
-    pub(crate) is_recorded: bool,
+    pub(crate) progress: ReservationProgress,
     pub(crate) time: Instant,
 }
 
@@ -289,7 +311,7 @@ pub(crate) async fn close_decisions(tx: &Tx, closed: &[ClosedDecision]) -> Resul
         .map(|closed| {
             json!({
                 "i": closed.id,
-                "s": if closed.is_recorded { "RECORDED" } else { "RELEASED" },
+                "s": closed.progress,
                 "v": closed.version,
                 "c": closed.time.as_micros(),
             })

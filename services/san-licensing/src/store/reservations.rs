@@ -39,22 +39,6 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A grant of the licence, whatever became of it.
-pub(crate) async fn find(
-    tx: &Tx,
-    license_id: LicenseId,
-    id: ReservationId,
-) -> Result<Option<Reservation>, Fault> {
-    Entity::find_by_id(id.uuid().to_string())
-        .filter(Column::LicenseId.eq(license_id.to_string()))
-        .filter(Column::State.ne("DENIED"))
-        .one(tx)
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
-}
-
 /// The reservations of a page that hold SANs at `now`, oldest first.
 pub(crate) async fn list_held(
     tx: &Tx,

@@ -14,11 +14,7 @@ use licet_runtime::{
 
 use super::event::{LicenseEvent, emit};
 use crate::{
-    convert::{
-        self,
-        billing::Wanted,
-        license::{Draft, LicenseView},
-    },
+    convert::{self, billing::Wanted, draft::Draft, license::LicenseView},
     peers::Billing,
     rules::{
         license::{License, LicenseTerm, Progress, Sale},
