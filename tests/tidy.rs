@@ -144,7 +144,9 @@ fn imports(text: &str) -> Vec<String> {
     for (at, _) in text.match_indices("use ") {
         let starts_line = text[..at].rsplit('\n').next().is_some_and(|before| {
             let before = before.trim();
-            before.is_empty() || before.starts_with("pub")
+            before.is_empty()
+                || before == "pub"
+                || (before.starts_with("pub(") && before.ends_with(')'))
         });
         if let Some(end) = text[at..].find(';').filter(|_| starts_line) {
             expand("", &text[at + 4..at + end], &mut paths);

@@ -53,6 +53,7 @@ async fn every_violation_of_an_order_at_once(backend: Backend) {
         csr: "no request".to_owned(),
         validate_only: false,
         request_id: "7".to_owned(),
+        ..PlaceOrderRequest::default()
     };
     let refusal = refused(world.orders().place_order(request).await)
         .expect(Code::InvalidArgument, "INVALID_FIELDS");

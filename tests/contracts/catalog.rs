@@ -129,8 +129,8 @@ fn set_prices(certificate: &str, additional: &str) -> SetPricesRequest {
         product_id: MULTI.to_owned(),
         currency_code: "USD".to_owned(),
         prices: vec![term_price(12, [certificate, "1.00", "2.00", additional])],
-        effective_time: None,
         request_id: request_id(),
+        ..SetPricesRequest::default()
     }
 }
 

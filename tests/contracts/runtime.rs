@@ -9,7 +9,7 @@ use licet_contracts::{
         clock_service_client::ClockServiceClient,
         clock_service_server::{ClockService, ClockServiceServer},
     },
-    sanlicensing::v1::{GetLicenseRequest, license_service_client::LicenseServiceClient},
+    sanlicensing::v1::WithdrawQuoteRequest,
 };
 use licet_runtime::{
     config::Limits,
@@ -24,14 +24,18 @@ use tonic_health::pb::{
 use tonic_types::StatusExt as _;
 
 use crate::harness::{
-    Backend, clock::StandingClock, errors::refused, on_both_databases, world::Storage,
+    Backend,
+    clock::StandingClock,
+    errors::refused,
+    on_both_databases,
+    world::{Storage, World},
 };
 
 on_both_databases![
     a_panic_is_an_incident_to_look_up,
     a_call_ends_at_the_servers_own_deadline,
     more_calls_than_the_limit_are_turned_away_and_health_answers,
-    san_licensing_says_that_it_is_not_served_yet,
+    a_method_that_is_not_served_yet_says_so,
 ];
 
 /// A clock whose time is never told: asking panics, moving takes a minute.
@@ -165,14 +169,10 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
     );
 }
 
-async fn san_licensing_says_that_it_is_not_served_yet(backend: Backend) {
-    let storage = Storage::create(backend).await;
-    let service = licet_san_licensing::build(licet_san_licensing::Deps {
-        location: storage.location("orders"),
-    });
-    let (_running, endpoint) = serve(service.await.unwrap()).await;
-    let mut client = LicenseServiceClient::new(endpoint.connect_lazy());
-    let refusal = refused(client.get_license(GetLicenseRequest::default()).await)
+async fn a_method_that_is_not_served_yet_says_so(backend: Backend) {
+    let world = World::start_with_san_licensing(backend).await;
+    let withdraw = WithdrawQuoteRequest::default();
+    let refusal = refused(world.san_licenses().withdraw_quote(withdraw).await)
         .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
     assert_eq!(refusal.domain, "licet.sanlicensing");
 }

@@ -22,6 +22,16 @@ impl StandingClock {
         *now = now.checked_add(by).unwrap();
     }
 
+    /// Moves the clock forward to an instant, to the microsecond.
+    pub(crate) fn move_to(&self, instant: Instant) {
+        let mut now = self.0.lock().unwrap();
+        assert!(
+            *now <= instant,
+            "time does not run back: {now} to {instant}"
+        );
+        *now = instant;
+    }
+
     pub(crate) fn advance_days(&self, days: i64) {
         self.advance(TimeDelta::days(days));
     }
@@ -45,6 +55,11 @@ pub(crate) fn timestamp(instant: Instant) -> prost_types::Timestamp {
         seconds: micros.div_euclid(1_000_000),
         nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap(),
     }
+}
+
+/// The instant that lies so many microseconds after another, or before it.
+pub(crate) fn shifted(instant: Instant, micros: i64) -> Instant {
+    Instant::from_micros(instant.as_micros() + micros).unwrap()
 }
 
 /// The inverse of [`timestamp`].

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Keeps one throwaway PostgreSQL cluster while its standard input stays open; however the test
 # process ends, its side of that pipe closes, and the cluster goes with its folder.
-# Arguments: folder with the PostgreSQL programs, port. The superuser's password comes in the
-# environment, which other users of the machine cannot read.
+# Arguments: folder with the PostgreSQL programs, port, further lines of postgresql.conf. The
+# superuser's password comes in the environment, which other users of the machine cannot read.
 set -eu
-programs=$1 port=$2
+programs=$1 port=$2 settings=$3
 folder=$(mktemp -d "${TMPDIR:-/tmp}/licet-postgres.XXXXXX")
 cd "$folder"
 
@@ -32,10 +32,7 @@ listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = ''
 max_connections = 300
-fsync = off
-synchronous_commit = off
-full_page_writes = off
-max_wal_size = '512MB'
+$settings
 SETTINGS
 "$programs/pg_ctl" start --silent --wait --pgdata="$folder/data" --log="$folder/server.log" \
     </dev/null >/dev/null 2>&1 || {

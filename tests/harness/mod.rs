@@ -4,9 +4,11 @@
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod errors;
+mod guardian;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod samples;
+pub(crate) mod san;
 pub(crate) mod world;
 
 use std::{
@@ -47,6 +49,11 @@ const LONGEST_TEST: Duration = Duration::from_secs(120);
 
 /// Runs one test to its end on a runtime of its own; a test that hangs fails.
 pub(crate) fn run(test: impl Future<Output = ()>) {
+    run_within(LONGEST_TEST, test);
+}
+
+/// As [`run`], for a test whose length the environment decides.
+pub(crate) fn run_within(longest: Duration, test: impl Future<Output = ()>) {
     if std::env::var_os("LICET_LOG").is_some() {
         licet_runtime::telemetry::start();
     }
@@ -56,9 +63,9 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(LONGEST_TEST, test)
+        tokio::time::timeout(longest, test)
             .await
-            .unwrap_or_else(|_| panic!("the test was still running after {LONGEST_TEST:?}"));
+            .unwrap_or_else(|_| panic!("the test was still running after {longest:?}"));
     });
     runtime.shutdown_background();
 }

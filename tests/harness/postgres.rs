@@ -3,9 +3,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Child,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -15,7 +13,10 @@ use std::{
 use licet_runtime::database::Location;
 use sea_orm::{ConnectionTrait, Database};
 
-use super::free_port;
+use super::{
+    free_port,
+    guardian::{NOT_INSTALLED, find_programs, guard},
+};
 
 struct Cluster {
     port: u16,
@@ -27,8 +28,16 @@ struct Cluster {
 static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
+/// What a test writes need not survive the machine.
+const SETTINGS: &str = "\
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_wal_size = '512MB'
+";
+
 /// The services that have a schema and a role of their own.
-const AREAS: [&str; 2] = ["billing", "orders"];
+const AREAS: [&str; 3] = ["billing", "orders", "san_licensing"];
 
 /// A fresh database of the cluster.
 pub(super) struct TestDatabase {
@@ -74,17 +83,13 @@ impl TestDatabase {
 
 impl Cluster {
     fn start() -> Result<Self, String> {
-        let programs = find_programs().ok_or(
-            "PostgreSQL is not installed: neither /usr/lib/postgresql/*/bin nor PATH has initdb. \
-             Run tests/run, which installs what is missing, or install the package postgresql \
-             (Debian, Ubuntu) or postgresql-server (Fedora)",
-        )?;
+        let programs = find_programs().ok_or(NOT_INSTALLED)?;
         let password = uuid::Uuid::new_v4().simple().to_string();
         let mut trouble = String::new();
         // Another process may take the port between its choice and its use.
         for _ in 0..3 {
             let port = free_port();
-            match guard(&programs, port, &password) {
+            match guard(&programs, port, &password, SETTINGS) {
                 Ok(guardian) => {
                     let cluster = Self {
                         port,
@@ -139,104 +144,4 @@ impl Cluster {
         options.max_connections(1).sqlx_logging(false);
         Database::connect(options).await.unwrap()
     }
-}
-
-/// Starts the guardian and waits until it says that the cluster is ready.
-fn guard(programs: &Path, port: u16, password: &str) -> Result<Child, String> {
-    let script = include_str!("guardian.sh");
-    let mut command = if runs_as_root() {
-        // initdb refuses root; the account of the package, or else the one that owns nothing.
-        let user = if has_user("postgres") {
-            "postgres"
-        } else {
-            "nobody"
-        };
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid",
-            user,
-            "--regid",
-            &group_of(user),
-            "--clear-groups",
-            "--",
-            "sh",
-        ]);
-        // Root's own temporary folder is closed to that user.
-        command.env_remove("TMPDIR").env("HOME", "/");
-        command
-    } else {
-        Command::new("sh")
-    };
-    let mut guardian = command
-        .args(["-c", script, "guardian"])
-        .arg(programs)
-        .arg(port.to_string())
-        .env("LICET_TEST_PASSWORD", password)
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    let mut line = String::new();
-    if let Some(stdout) = guardian.stdout.take() {
-        let _ = BufReader::new(stdout).read_line(&mut line);
-    }
-    if line.trim() == "ready" {
-        return Ok(guardian);
-    }
-    drop(guardian.stdin.take());
-    let mut trouble = String::new();
-    if let Some(mut stderr) = guardian.stderr.take() {
-        let _ = stderr.read_to_string(&mut trouble);
-    }
-    let _ = guardian.wait();
-    Err(trouble)
-}
-
-/// The newest PostgreSQL of the machine.
-fn find_programs() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let packaged = versions
-        .filter_map(|entry| {
-            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let programs = entry.path().join("bin");
-            programs
-                .join("initdb")
-                .is_file()
-                .then_some((version, programs))
-        })
-        .max()
-        .map(|(_, programs)| programs);
-    packaged.or_else(|| {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).find(|folder| folder.join("initdb").is_file())
-    })
-}
-
-fn runs_as_root() -> bool {
-    // The owner of this process's own entry, without a foreign function call.
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
-}
-
-fn has_user(name: &str) -> bool {
-    passwd_line(name).is_some()
-}
-
-fn group_of(user: &str) -> String {
-    let line = passwd_line(user).unwrap_or_default();
-    line.split(':').nth(3).unwrap_or(user).to_owned()
-}
-
-fn passwd_line(name: &str) -> Option<String> {
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let prefix = format!("{name}:");
-    users
-        .lines()
-        .find(|line| line.starts_with(&prefix))
-        .map(str::to_owned)
 }

@@ -1,4 +1,5 @@
-//! The embedded suite as a process of its own, on free ports and a data folder that survives it.
+//! The embedded suite, or one service of it, as a process of its own: on free ports, and on a store
+//! that survives it.
 
 use std::{
     fs::File,
@@ -6,7 +7,8 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use tempfile::TempDir;
+use licet_runtime::database::Location;
+use tempfile::{NamedTempFile, TempDir};
 use tonic::transport::{Channel, Endpoint};
 
 use super::{eventually, free_port};
@@ -152,4 +154,65 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// A running `licet serve san-licensing`, killed at the latest when it is dropped.
+pub(crate) struct SanLicensingProcess {
+    log: NamedTempFile,
+    port: u16,
+    child: Child,
+}
+
+impl SanLicensingProcess {
+    /// Starts it on a store that others may be using, and waits until it answers.
+    pub(crate) async fn start(location: &Location, billing_address: &str) -> Self {
+        let database = match location {
+            Location::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Location::Postgres { url, schema } => format!("{url}#{schema}"),
+        };
+        let log = NamedTempFile::new().unwrap();
+        let port = free_port();
+        let child = Command::new(env!("CARGO_BIN_EXE_licet-process"))
+            .args(["serve", "san-licensing"])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--billing-url", billing_address])
+            .env("LICET_DATABASE", database)
+            .stdin(Stdio::null())
+            .stdout(log.reopen().unwrap())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let mut process = Self { log, port, child };
+        let (path, child) = (process.log.path(), &mut process.child);
+        eventually("the process answers", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                let log = std::fs::read_to_string(path).unwrap_or_default();
+                panic!("the process ended with {status}:\n{log}");
+            }
+            async move {
+                let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+                connected.is_ok().then_some(())
+            }
+        })
+        .await;
+        process
+    }
+
+    /// Ends the process as a power cut would: nothing of it runs on.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        channel(self.port)
+    }
+}
+
+impl Drop for SanLicensingProcess {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -122,8 +122,8 @@ impl World {
             product_id: product_id.to_owned(),
             currency_code: "USD".to_owned(),
             prices,
-            effective_time: None,
             request_id: request_id(),
+            ..SetPricesRequest::default()
         };
         self.catalog().set_prices(request).await.unwrap();
     }

@@ -1,5 +1,5 @@
-//! Billing and Orders as they run in production, in this process: built by their own `build`, served
-//! on loopback, each on a database of its own, with time in the test's hands.
+//! The services as they run in production, in this process: built by their own `build`, served on
+//! loopback, each on a database of its own, with time in the test's hands.
 
 use std::sync::Arc;
 
@@ -15,6 +15,12 @@ use licet_contracts::{
         certificate_service_client::CertificateServiceClient,
         operation_service_client::OperationServiceClient, order_service_client::OrderServiceClient,
         server_service_client::ServerServiceClient,
+    },
+    sanlicensing::v1::{
+        issuance_service_client::IssuanceServiceClient,
+        license_service_client::LicenseServiceClient,
+        operation_service_client::OperationServiceClient as SanOperationServiceClient,
+        usage_service_client::UsageServiceClient,
     },
 };
 use licet_domain::clock::Instant;
@@ -66,10 +72,20 @@ pub(crate) struct World {
     faults: Option<Arc<dyn FaultPlan>>,
     billing_port: u16,
     orders_port: u16,
+    /// Of the first instance, which Orders asks.
+    san_licensing_port: u16,
     billing: Option<Running>,
     orders: Option<Running>,
     billing_channel: Channel,
     orders_channel: Channel,
+    /// Instances of SanLicensing on one database, in the order of their start.
+    san_licensing: Vec<SanLicensing>,
+}
+
+struct SanLicensing {
+    port: u16,
+    running: Option<Running>,
+    channel: Channel,
 }
 
 fn channel(port: u16) -> Channel {
@@ -108,6 +124,23 @@ impl World {
         world
     }
 
+    /// Billing and one instance of SanLicensing, with a clock that stands still.
+    pub(crate) async fn start_with_san_licensing(backend: Backend) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.start_billing().await;
+        world.start_san_licensing().await;
+        world
+    }
+
+    /// Billing and one instance of SanLicensing on real time, so that processes can join in.
+    pub(crate) async fn start_with_san_licensing_on_real_time(backend: Backend) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.suite = Suite::on_system_clock();
+        world.start_billing().await;
+        world.start_san_licensing().await;
+        world
+    }
+
     async fn prepare(backend: Backend, test_clock: Option<&str>) -> Self {
         let storage = Storage::create(backend).await;
         let time = Arc::new(StandingClock::new());
@@ -130,10 +163,12 @@ impl World {
             faults: None,
             billing_port,
             orders_port,
+            san_licensing_port: free_port(),
             billing: None,
             orders: None,
             billing_channel: channel(billing_port),
             orders_channel: channel(orders_port),
+            san_licensing: Vec::new(),
         }
     }
 
@@ -154,12 +189,39 @@ impl World {
     /// Starts Orders, for the first time or again on the same store and port.
     pub(crate) async fn start_orders(&mut self) {
         let listener = listener(self.orders_port).await;
+        let san_licensing = format!("http://127.0.0.1:{}", self.san_licensing_port);
+        let mut san_licensing = PeerChannel::new(&san_licensing, "orders").unwrap();
         let mut billing = PeerChannel::new(&self.billing_address(), "orders").unwrap();
         if let Some(faults) = &self.faults {
             billing = billing.with_faults(faults.clone());
+            san_licensing = san_licensing.with_faults(faults.clone());
         }
         let service = licet_orders::build(licet_orders::Deps {
             location: self.storage.location("orders"),
+            clock: self.suite.clock.clone(),
+            billing,
+            san_licensing,
+        });
+        let limits = Limits {
+            drain_seconds: 1,
+            ..Limits::default()
+        };
+        let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
+        self.orders = Some(running.unwrap());
+    }
+
+    /// Starts an instance of SanLicensing, each on the same store.
+    pub(crate) async fn start_san_licensing(&mut self) {
+        let first = self.san_licensing_port;
+        let is_taken = self.san_licensing.iter().any(|other| other.port == first);
+        let port = if is_taken { free_port() } else { first };
+        let listener = listener(port).await;
+        let mut billing = PeerChannel::new(&self.billing_address(), "san-licensing").unwrap();
+        if let Some(faults) = &self.faults {
+            billing = billing.with_faults(faults.clone());
+        }
+        let service = licet_san_licensing::build(licet_san_licensing::Deps {
+            location: self.san_licensing_location(),
             clock: self.suite.clock.clone(),
             billing,
         });
@@ -168,7 +230,23 @@ impl World {
             ..Limits::default()
         };
         let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
-        self.orders = Some(running.unwrap());
+        self.san_licensing.push(SanLicensing {
+            port,
+            running: Some(running.unwrap()),
+            channel: channel(port),
+        });
+    }
+
+    pub(crate) fn san_licensing_location(&self) -> Location {
+        self.storage.location("san_licensing")
+    }
+
+    /// Stops an instance of SanLicensing; the next one takes its number.
+    pub(crate) async fn stop_san_licensing(&mut self, instance: usize) {
+        let mut stopped = self.san_licensing.remove(instance);
+        if let Some(running) = stopped.running.take() {
+            running.shutdown().await;
+        }
     }
 
     /// Takes Billing away.
@@ -239,5 +317,34 @@ impl World {
 
     pub(crate) fn clock(&self) -> ClockServiceClient<Channel> {
         ClockServiceClient::new(self.orders_channel.clone())
+    }
+
+    /// The way to an instance of SanLicensing, counted from 0.
+    pub(crate) fn san_channel(&self, instance: usize) -> Channel {
+        self.san_licensing[instance].channel.clone()
+    }
+
+    pub(crate) fn san_instances(&self) -> usize {
+        self.san_licensing.len()
+    }
+
+    pub(crate) fn san_licenses(&self) -> LicenseServiceClient<Channel> {
+        LicenseServiceClient::new(self.san_channel(0))
+    }
+
+    pub(crate) fn san_issuance(&self) -> IssuanceServiceClient<Channel> {
+        IssuanceServiceClient::new(self.san_channel(0))
+    }
+
+    pub(crate) fn san_usage(&self) -> UsageServiceClient<Channel> {
+        UsageServiceClient::new(self.san_channel(0))
+    }
+
+    pub(crate) fn san_operations(&self) -> SanOperationServiceClient<Channel> {
+        SanOperationServiceClient::new(self.san_channel(0))
+    }
+
+    pub(crate) fn san_events(&self) -> EventServiceClient<Channel> {
+        EventServiceClient::new(self.san_channel(0))
     }
 }

@@ -7,24 +7,36 @@ pub(super) struct Random {
 }
 
 impl Random {
+    pub(super) fn from_seed(seed: u64) -> Self {
+        Self { seed, state: seed }
+    }
+
     /// The seed in the environment variable, or one that nobody chose.
     pub(super) fn from_variable_or_chance(variable: &str) -> Self {
         let chosen = std::env::var(variable)
             .ok()
             .map(|text| text.parse().unwrap());
-        let seed = chosen.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        Self { seed, state: seed }
+        Self::from_seed(chosen.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0))
     }
 
     pub(super) fn seed(&self) -> u64 {
         self.seed
     }
 
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// A place in a list of this length.
+    pub(super) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(u64::try_from(length).unwrap())).unwrap()
     }
 }

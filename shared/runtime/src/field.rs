@@ -49,6 +49,12 @@ impl Fields {
         Noted(())
     }
 
+    /// Whether nothing was noted so far.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+
     /// Notes a violation of `path` unless `holds`.
     pub fn check(&mut self, path: &str, holds: bool, description: &str) {
         if !holds {

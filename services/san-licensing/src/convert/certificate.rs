@@ -137,8 +137,8 @@ pub(crate) fn decode_list(
     })
 }
 
-/// The encoded response to a record. Invariant: the answer is to a record.
-pub(crate) fn encode_recorded(answer: &Answer, now: Instant) -> Vec<u8> {
+/// The response to a record. Invariant: the answer is to a record.
+pub(crate) fn recorded(answer: &Answer, now: Instant) -> wire::RecordCertificateResponse {
     let Answer::Recorded {
         certificate,
         already_known,
@@ -146,14 +146,18 @@ pub(crate) fn encode_recorded(answer: &Answer, now: Instant) -> Vec<u8> {
     } = answer
     else {
         debug_assert!(false, "the answer is to another command");
-        return Vec::new();
+        return wire::RecordCertificateResponse::default();
     };
     wire::RecordCertificateResponse {
         certificate: Some(encode(certificate, now)),
         already_known: *already_known,
         over_quota: *over_quota,
     }
-    .encode_to_vec()
+}
+
+/// As [`recorded`], encoded.
+pub(crate) fn encode_recorded(answer: &Answer, now: Instant) -> Vec<u8> {
+    recorded(answer, now).encode_to_vec()
 }
 
 /// The encoded response to a revocation. Invariant: the answer is to a revocation.

@@ -71,6 +71,13 @@ pub(crate) fn decode_authorize(
     let validity = decode_validity(&mut fields, message, call.now);
     let hold = fields.optional_message("hold_for", message.hold_for.as_ref(), decode_hold);
     fields.request_id(message);
+    // A request that is right otherwise may be a repeat of one that was in time (BL-2): then the
+    // engine judges, which knows.
+    if let Ok((_, not_after)) = validity
+        && !fields.is_clean()
+    {
+        fields.check("not_after_time", not_after > call.now, "must be after now");
+    }
     fields.build(|| {
         let (not_before, not_after) = validity?;
         let sans = sans?;
@@ -114,7 +121,6 @@ fn decode_validity(
     let latest = now
         .checked_add_months(LONGEST_VALIDITY_MONTHS)
         .unwrap_or(Instant::MAX);
-    fields.check(path, not_after > now, "must be after now");
     fields.check(path, not_after <= latest, "must be at most 100 years ahead");
     let in_order = not_before.is_none_or(|not_before| not_before <= not_after);
     fields.check(path, in_order, "must not be before not_before_time");

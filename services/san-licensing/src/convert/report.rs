@@ -136,7 +136,7 @@ fn decode_facts(fields: &mut Fields, facts: &wire::CertificateFacts) -> Field<Fa
         decode_second,
     );
     if let (Ok(not_before), Ok(not_after)) = (not_before, not_after) {
-        let in_order = not_before <= active_until(not_after);
+        let in_order = not_before < active_until(not_after);
         fields.check(
             "facts.not_after_time",
             in_order,

@@ -3,7 +3,6 @@
 use licet_domain::{
     clock::Instant,
     ids::{CertificateId, LicenseId},
-    refusal::{Reason, Refusal},
 };
 use licet_runtime::{
     caller::Call,
@@ -22,44 +21,45 @@ use crate::{
     store,
 };
 
-/// The licence that a certificate counts in: the account's for its product (SL-20), or else the
-/// one that its reservation was granted under. A certificate that no licence covers is refused
-/// for now: keeping it unallocated (SL-16) is not served yet.
-pub(crate) async fn find_license(
+/// Where a certificate is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// In a licence that runs.
+    License(LicenseId),
+    /// Nowhere yet (SL-16); its reservation was granted under a licence that runs no more.
+    Unallocated { reserved_under: Option<LicenseId> },
+}
+
+/// Where a certificate counts: in the account's licence for its product (SL-20), or else in the
+/// one that its reservation was granted under. An account is known here by its licences.
+pub(crate) async fn find_place(
     database: &Database,
     call: &Call,
     certificate: &Certificate,
-) -> Result<LicenseId, Fault> {
+) -> Result<Place, Fault> {
     let account_id = certificate.key.account_id;
     if !call.caller.sees(account_id) {
         return Err(not_found("account", account_id).into());
     }
-    let product_id = &certificate.product_id;
-    let reservation_id = certificate.reservation_id;
     let tx = database.read().await?;
-    let covering =
-        store::certificates::find_covering(&tx, account_id, product_id, reservation_id).await?;
-    if let Some(id) = reservation_id
+    let covering = store::certificates::find_covering(&tx, certificate, call.now).await?;
+    if !covering.is_known {
+        return Err(not_found("account", account_id).into());
+    }
+    if let Some(id) = certificate.reservation_id
         && covering.by_reservation.is_none()
     {
         return Err(not_found("reservation", id).into());
     }
-    let found = covering.by_product.or(covering.by_reservation);
-    found.ok_or_else(|| not_covered(certificate).into())
-}
-
-fn not_covered(certificate: &Certificate) -> Refusal {
-    let account_id = certificate.key.account_id;
-    let product_id = &certificate.product_id;
-    Refusal::new(
-        Reason::NotFound,
-        format!(
-            "no licence of account {account_id} covers product {product_id}, and certificates \
-             without a licence are not recorded yet"
-        ),
-    )
-    .with("resource", "license")
-    .with("id", product_id)
+    let running = covering
+        .by_reservation
+        .filter(|_| covering.reservation_runs);
+    Ok(match covering.by_product.or(running) {
+        Some(id) => Place::License(id),
+        None => Place::Unallocated {
+            reserved_under: covering.by_reservation,
+        },
+    })
 }
 
 /// Some certificates of a licence, in the order of their ids as given, or NOT_FOUND for the first

@@ -270,10 +270,10 @@ impl Committer {
     }
 }
 
-fn answer_each(submissions: Vec<Submission>, answers: Vec<Result<Answer, Refusal>>) {
+fn answer_each(submissions: Vec<Submission>, answers: Vec<Result<Answer, Fault>>) {
     for (submission, answer) in submissions.into_iter().zip(answers) {
         // A caller that left needs no answer; what was decided for it stands.
-        let _ = submission.reply.send(answer.map_err(Fault::from));
+        let _ = submission.reply.send(answer);
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use licet_domain::{
+    clock::Instant,
     ids::{CertificateId, LicenseId, ReservationId},
     refusal::{Reason, Refusal},
 };
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     rules::{
-        certificate::{Certificate, CertificateKey, CertificateState, RevocationReason},
+        certificate::{Certificate, CertificateKey, CertificateState, RevocationReason, conflict},
         not_found,
         reservation::{Reservation, ReservationProgress, ReservationState},
     },
@@ -43,7 +44,7 @@ type Licenses = HashMap<LicenseId, Known>;
 pub(super) struct Done {
     pub(super) known: Licenses,
     /// In the order of the commands.
-    pub(super) answers: Vec<Result<Answer, Refusal>>,
+    pub(super) answers: Vec<Result<Answer, Fault>>,
 }
 
 fn distinct_licenses(submissions: &[Submission]) -> Vec<LicenseId> {
@@ -75,7 +76,7 @@ pub(super) async fn read(
     database: &Database,
     submissions: &[Submission],
     known: &mut Licenses,
-) -> Result<Vec<Result<Answer, Refusal>>, Fault> {
+) -> Result<Vec<Result<Answer, Fault>>, Fault> {
     let licenses = distinct_licenses(submissions);
     let tx = database.read().await?;
     let fences = store::quota::read_fences(&tx, &licenses).await?;
@@ -306,13 +307,19 @@ struct Decided {
 
 impl Decided {
     /// Decides a command, or answers it as it was answered before (BL-2).
-    fn decide(&mut self, known: &mut Licenses, submission: &Submission) -> Result<Answer, Refusal> {
+    fn decide(&mut self, known: &mut Licenses, submission: &Submission) -> Result<Answer, Fault> {
         let Some(once) = &submission.once else {
             let known = visible(known, submission)?;
-            return self.decide_anew(known, submission);
+            if let Command::Authorize { request, .. } = &submission.command
+                && request.not_after <= known.as_of()
+                && !self.kept.decisions.contains_key(&request.id)
+            {
+                return Err(Fault::invalid("not_after_time", "must be after now"));
+            }
+            return Ok(self.decide_anew(known, submission)?);
         };
         if let Some(first) = self.kept.settled.get(&once.claim) {
-            return answer_settled(first);
+            return Ok(answer_settled(first)?);
         }
         let decided = visible(known, submission).and_then(|known| {
             let answer = self.decide_anew(known, submission)?;
@@ -328,7 +335,7 @@ impl Decided {
             .settled
             .insert(once.claim.clone(), settled.clone());
         self.settled.push((once.claim.clone(), settled));
-        answer
+        Ok(answer?)
     }
 
     fn decide_anew(
@@ -404,9 +411,11 @@ impl Decided {
         let now = known.as_of();
         let mut reservation = self.reservation(submission.license_id, id)?;
         match reservation.state(now) {
-            ReservationState::Released => return Err(spent(id, "it was given back before")),
+            ReservationState::Released => {
+                return Err(reservation.spent("it was given back before"));
+            }
             ReservationState::Recorded => {
-                return Err(spent(id, "a certificate was recorded with it"));
+                return Err(reservation.spent("a certificate was recorded with it"));
             }
             // Its time ran out: it holds nothing any more, and stays as it is.
             ReservationState::Expired => return Ok(Answer::Released(reservation)),
@@ -458,17 +467,18 @@ impl Decided {
             return Ok(Answer::Recorded {
                 certificate: first.clone(),
                 already_known: true,
-                over_quota: known.used() > known.terms.quota,
+                over_quota: known.taken() > known.terms.quota,
             });
         }
         let now = known.as_of();
         if let Some(id) = certificate.reservation_id {
-            match self.reservation(submission.license_id, id)?.progress {
+            let reservation = self.reservation(submission.license_id, id)?;
+            match reservation.progress {
                 ReservationProgress::Recorded => {
-                    return Err(spent(id, "another certificate was recorded with it"));
+                    return Err(reservation.spent("another certificate was recorded with it"));
                 }
-                ReservationProgress::Released => {}
-                ReservationProgress::Granted => {
+                // One that was given back or has lapsed is used all the same (SL-21), and only once.
+                ReservationProgress::Released | ReservationProgress::Granted => {
                     known.release(id.uuid());
                     self.close(known, id, ReservationProgress::Recorded);
                 }
@@ -493,12 +503,12 @@ impl Decided {
         Ok(Answer::Recorded {
             certificate,
             already_known: false,
-            over_quota: known.used() > known.terms.quota,
+            over_quota: known.taken() > known.terms.quota,
         })
     }
 
     /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
-    /// not the licence's changes nothing.
+    /// not the licence's changes nothing, nor does a certificate that counts no more.
     fn revoke(
         &mut self,
         known: &mut Known,
@@ -512,17 +522,12 @@ impl Decided {
         for id in ids {
             let certificate = self.kept.by_id.get(id);
             match certificate.filter(|certificate| certificate.license_id == license_id) {
-                Some(certificate) if certificate.state(now) == CertificateState::Expired => {
-                    return Err(expired(certificate));
-                }
                 Some(certificate) => found.push(certificate.clone()),
                 None => return Err(not_found("certificate", id)),
             }
         }
+        check_revocable(&found, now)?;
         for certificate in &mut found {
-            if certificate.revoke_time.is_some() {
-                continue;
-            }
             certificate.revoke_time = Some(now);
             certificate.revoke_reason = Some(reason);
             certificate.until = certificate.until.min(now);
@@ -574,7 +579,7 @@ async fn emit(
     let Some(origin) = &happened.origin else {
         return Ok(());
     };
-    let is_over = known.used() > known.terms.quota;
+    let is_over = known.taken() > known.terms.quota;
     outbox::emit(
         tx,
         outbox::Event {
@@ -607,33 +612,25 @@ async fn emit(
     .await
 }
 
-fn spent(id: ReservationId, why: &str) -> Refusal {
-    Refusal::new(
-        Reason::ReservationSpent,
-        format!("reservation {id} is spent: {why}"),
-    )
-    .with("reservation_id", id)
-}
-
-fn expired(certificate: &Certificate) -> Refusal {
-    Refusal::new(
+/// A certificate that is over cannot be revoked (SL-19): its SANs are back already.
+fn check_revocable(certificates: &[Certificate], now: Instant) -> Result<(), Refusal> {
+    let over: Vec<_> = certificates
+        .iter()
+        .filter_map(|certificate| match certificate.state(now) {
+            CertificateState::Active => None,
+            CertificateState::Revoked => Some((certificate, "is revoked already")),
+            CertificateState::Expired => Some((certificate, "has expired")),
+        })
+        .collect();
+    let Some((first, why)) = over.first() else {
+        return Ok(());
+    };
+    let mut refusal = Refusal::new(
         Reason::CertificateNotRevocable,
-        format!(
-            "certificate {} has expired; its SANs are back already",
-            certificate.id
-        ),
-    )
-    .with("certificate_id", certificate.id)
-}
-
-fn conflict(first: &Certificate) -> Refusal {
-    Refusal::new(
-        Reason::CertificateConflict,
-        format!(
-            "a certificate of this issuer and serial is recorded as {} with other SANs, dates, key or product",
-            first.id
-        ),
-    )
-    .with("certificate_id", first.id)
-    .with("serial", &first.key.serial_hex)
+        format!("certificate {} {why}; its SANs are back", first.id),
+    );
+    for (certificate, why) in over {
+        refusal = refusal.violation("CERTIFICATE", certificate.id.to_string(), why);
+    }
+    Err(refusal)
 }

@@ -14,8 +14,10 @@ use licet_runtime::{
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert, queries,
+    convert,
+    queries::{self, certificates::Place},
     quota::{Answer, Command, Once, Quota},
+    use_cases::record_unallocated::RecordUnallocated,
 };
 
 /// Issuance.
@@ -124,10 +126,25 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RecordCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
         let certificate = convert::report::decode_record(&message, call.now)?;
-        let license_id =
-            queries::certificates::find_license(&self.database, &call, &certificate).await?;
-        let command = Command::Record(certificate);
+        let place = queries::certificates::find_place(&self.database, &call, &certificate).await?;
         let encode = convert::certificate::encode_recorded;
+        let license_id = match place {
+            Place::License(license_id) => license_id,
+            Place::Unallocated { reserved_under } => {
+                let work = RecordUnallocated {
+                    call: &call,
+                    request_id: &message.request_id,
+                    certificate: &certificate,
+                    reserved_under,
+                };
+                let response = replay::once(&self.database, &call, &message, &work, |answer| {
+                    convert::certificate::recorded(&answer, call.now)
+                })
+                .await?;
+                return Ok(Response::new(response));
+            }
+        };
+        let command = Command::Record(certificate);
         let response = self
             .submit_once(&call, &message, license_id, command, encode)
             .await?;

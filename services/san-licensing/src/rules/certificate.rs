@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
+    refusal::{Reason, Refusal},
     worded,
 };
 
@@ -100,4 +101,17 @@ impl Certificate {
             CertificateState::Active
         }
     }
+}
+
+/// The refusal of another certificate under a key that was reported (SL-14).
+pub(crate) fn conflict(first: &Certificate) -> Refusal {
+    Refusal::new(
+        Reason::CertificateConflict,
+        format!(
+            "a certificate of this issuer and serial is recorded as {} with other SANs, dates, key or product",
+            first.id
+        ),
+    )
+    .with("certificate_id", first.id)
+    .with("serial", &first.key.serial_hex)
 }

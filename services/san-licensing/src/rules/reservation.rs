@@ -3,6 +3,7 @@
 use licet_domain::{
     clock::Instant,
     ids::{LicenseId, ReservationId},
+    refusal::{Reason, Refusal},
     worded,
 };
 
@@ -47,6 +48,16 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// The refusal to use it again.
+    pub(crate) fn spent(&self, why: &str) -> Refusal {
+        Refusal::new(
+            Reason::ReservationSpent,
+            format!("reservation {} is spent: {why}", self.id),
+        )
+        .with("reservation_id", self.id)
+        .with("state", self.progress.as_str())
+    }
+
     /// Where it stands at `now`.
     pub(crate) fn state(&self, now: Instant) -> ReservationState {
         match self.progress {

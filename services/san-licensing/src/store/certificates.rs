@@ -1,9 +1,6 @@
 //! Certificates as they are looked for. They are written where they are decided about.
 
-use licet_domain::{
-    clock::Instant,
-    ids::{AccountId, LicenseId, ProductId, ReservationId},
-};
+use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::parsed_if};
 use row::{Column, Entity};
 use sea_orm::{
@@ -54,39 +51,56 @@ mod row {
 /// Which licences of an account speak for a certificate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Covering {
-    /// The one that holds its product (SL-20).
+    /// The running one that holds its product (SL-20).
     pub(crate) by_product: Option<LicenseId>,
-    /// The one that its reservation was granted under.
+    /// The one that its reservation was granted under, in whatever state.
     pub(crate) by_reservation: Option<LicenseId>,
+    /// Whether that one runs.
+    pub(crate) reservation_runs: bool,
+    /// Whether the account has a licence at all, in whatever state.
+    pub(crate) is_known: bool,
 }
 
 /// Finds the account's licences for a product and for a reservation, in one statement: every
-/// certificate that is recorded asks.
+/// certificate that is recorded asks. An ended licence covers nothing (SL-16).
 pub(crate) async fn find_covering(
     tx: &Tx,
-    account_id: AccountId,
-    product_id: &ProductId,
-    reservation_id: Option<ReservationId>,
+    certificate: &Certificate,
+    now: Instant,
 ) -> Result<Covering, Fault> {
     const SELECT: &str = "SELECT \
-        (SELECT license_id FROM license_product WHERE account_id = $1 AND product_id = $2) \
-            AS by_product, \
+        (SELECT license.license_id FROM license_product \
+            JOIN license ON license.license_id = license_product.license_id \
+            WHERE license_product.account_id = $1 AND product_id = $2 \
+            AND progress = 'ACTIVE' AND start_us <= $4 AND end_us > $4) AS by_product, \
         (SELECT decision.license_id FROM decision \
             JOIN license ON license.license_id = decision.license_id \
             WHERE decision_id = $3 AND decision.state <> 'DENIED' AND license.account_id = $1) \
-            AS by_reservation";
+            AS by_reservation, \
+        (SELECT COUNT(*) FROM decision \
+            JOIN license ON license.license_id = decision.license_id \
+            WHERE decision_id = $3 AND license.account_id = $1 \
+            AND progress = 'ACTIVE' AND start_us <= $4 AND end_us > $4) AS reservation_runs, \
+        (SELECT COUNT(*) FROM (SELECT 1 FROM license WHERE account_id = $1 LIMIT 1) AS any_of_it) \
+            AS known";
     #[derive(FromQueryResult)]
     struct Row {
         by_product: Option<String>,
         by_reservation: Option<String>,
+        reservation_runs: i64,
+        known: i64,
     }
     let query = Statement::from_sql_and_values(
         tx.get_database_backend(),
         SELECT,
         [
-            account_id.to_string().into(),
-            product_id.as_str().into(),
-            reservation_id.map(|id| id.uuid().to_string()).into(),
+            certificate.key.account_id.to_string().into(),
+            certificate.product_id.as_str().into(),
+            certificate
+                .reservation_id
+                .map(|id| id.uuid().to_string())
+                .into(),
+            now.as_micros().into(),
         ],
     );
     let row = Row::find_by_statement(query).one(tx).await?;
@@ -94,6 +108,8 @@ pub(crate) async fn find_covering(
     Ok(Covering {
         by_product: parsed_if("by_product", row.by_product.as_deref())?,
         by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
+        reservation_runs: row.reservation_runs > 0,
+        is_known: row.known > 0,
     })
 }
 

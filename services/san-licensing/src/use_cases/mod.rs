@@ -6,3 +6,4 @@ mod event;
 pub(crate) mod increase_quota;
 pub(crate) mod operation;
 pub(crate) mod quote_license;
+pub(crate) mod record_unallocated;

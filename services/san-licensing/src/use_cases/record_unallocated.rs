@@ -1,0 +1,101 @@
+//! A certificate that no licence covers exists all the same: it is kept, and counts nowhere until a
+//! licence covers it (SL-16, SL-21).
+
+use licet_domain::ids::LicenseId;
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox,
+};
+use serde_json::json;
+
+use crate::{
+    quota::Answer,
+    rules::{
+        certificate::{Certificate, conflict},
+        not_found,
+        reservation::ReservationProgress,
+    },
+    store::{self, quota::ClosedDecision},
+};
+
+/// Keeps a certificate without a licence.
+pub(crate) struct RecordUnallocated<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) certificate: &'a Certificate,
+    /// The ended licence that its reservation was granted under.
+    pub(crate) reserved_under: Option<LicenseId>,
+}
+
+impl RecordUnallocated<'_> {
+    /// A reservation is used up by one certificate, wherever that one counts.
+    async fn use_up_reservation(&self, tx: &Tx) -> Result<(), Fault> {
+        let (Some(id), Some(license_id)) = (self.certificate.reservation_id, self.reserved_under)
+        else {
+            return Ok(());
+        };
+        let fences = store::quota::move_fences(tx, &[license_id], self.call.now).await?;
+        let kept = store::quota::find_decisions(tx, &[id.uuid()]).await?;
+        let reservation = kept.get(&id.uuid()).and_then(|kept| kept.reservation(id));
+        let (Some(fence), Some(reservation)) = (fences.first(), reservation) else {
+            return Err(not_found("reservation", id).into());
+        };
+        if reservation.progress == ReservationProgress::Recorded {
+            return Err(reservation
+                .spent("another certificate was recorded with it")
+                .into());
+        }
+        let closed = ClosedDecision {
+            id: id.uuid(),
+            version: fence.version,
+            progress: ReservationProgress::Recorded,
+            time: fence.as_of,
+        };
+        store::quota::close_decisions(tx, &[closed]).await
+    }
+}
+
+impl Work for RecordUnallocated<'_> {
+    type Answer = Answer;
+
+    async fn run(&self, tx: &Tx) -> Result<Answer, Fault> {
+        let key = &self.certificate.key;
+        let mut found = store::quota::find_certificates(tx, &[key]).await?;
+        if let Some(first) = found.remove(key) {
+            if !first.is_same_as(self.certificate) {
+                return Err(conflict(&first).into());
+            }
+            return Ok(recorded(first, true));
+        }
+        self.use_up_reservation(tx).await?;
+        let mut certificate = self.certificate.clone();
+        certificate.license_id = None;
+        certificate.record_time = self.call.now;
+        store::quota::insert_certificates(tx, &[(certificate.clone(), 0)]).await?;
+        outbox::emit(
+            tx,
+            outbox::Event {
+                kind: "licet.sanlicensing.certificate.unallocated.v1",
+                resource_id: certificate.id.to_string(),
+                account_id: Some(key.account_id),
+                time: self.call.now,
+                origin: &self.call.origin(self.request_id),
+                why: "SL-16".to_owned(),
+                outcome: "UNALLOCATED".to_owned(),
+                data: json!({ "product_id": certificate.product_id, "serial": key.serial_hex }),
+            },
+        )
+        .await?;
+        Ok(recorded(certificate, false))
+    }
+}
+
+fn recorded(certificate: Certificate, already_known: bool) -> Answer {
+    Answer::Recorded {
+        certificate,
+        already_known,
+        over_quota: false,
+    }
+}

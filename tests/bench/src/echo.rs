@@ -1,0 +1,50 @@
+//! The floor under every gRPC call: a tonic server that answers one ready message and does nothing else.
+
+use licet_contracts::sanlicensing::v1::{
+    GetUsageRequest, GetUsageResponse,
+    usage_service_client::UsageServiceClient,
+    usage_service_server::{UsageService, UsageServiceServer},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{
+    Request, Response, Status,
+    transport::{Channel, Server},
+};
+
+use crate::{
+    Trouble,
+    operation::Usage,
+    service::{CONNECTIONS, connect, listener},
+};
+
+struct Echo(GetUsageResponse);
+
+#[tonic::async_trait]
+impl UsageService for Echo {
+    async fn get_usage(
+        &self,
+        _: Request<GetUsageRequest>,
+    ) -> Result<Response<GetUsageResponse>, Status> {
+        Ok(Response::new(self.0.clone()))
+    }
+}
+
+/// Serves `answer` until this process ends; answers connections to it.
+pub(crate) async fn serve(answer: GetUsageResponse) -> Result<Vec<Channel>, Trouble> {
+    let listener = listener().await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let server = Server::builder().add_service(UsageServiceServer::new(Echo(answer)));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    connect(&address, CONNECTIONS).await
+}
+
+/// Streams that ask it.
+pub(crate) fn asking(channels: &[Channel], license_id: &str, streams: usize) -> Vec<Usage> {
+    (0..streams)
+        .map(|stream| Usage {
+            client: UsageServiceClient::new(channels[stream % channels.len()].clone()),
+            license_id: license_id.to_owned(),
+            sans: None,
+        })
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! What the streams ask of SanLicensing: authorise, authorise and record, and usage, by the generated
+//! clients. Every SAN is a new one.
+
+use std::time::Duration;
+
+use licet_contracts::{
+    sanlicensing::v1::{
+        AuthorizationDecision, AuthorizeIssuanceRequest, CertificateFacts, GetUsageRequest,
+        RecordCertificateRequest, San, SanType, issuance_service_client::IssuanceServiceClient,
+        record_certificate_request, usage_service_client::UsageServiceClient,
+    },
+    types::v1::KeyType,
+};
+use licet_domain::clock::Clock as _;
+use licet_runtime::clock::SystemClock;
+use prost_types::Timestamp;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use crate::{
+    Trouble,
+    drive::Operation,
+    service::{License, PRODUCT},
+};
+
+/// `CN=Bench CA`, DER.
+const ISSUER: &[u8] = b"\x30\x13\x31\x11\x30\x0f\x06\x03\x55\x04\x03\x0c\x08Bench CA";
+const VALID_SECONDS: i64 = 47 * 86_400;
+
+/// Authorises three new SANs, on one of some licences in turn.
+pub(crate) struct Authorize {
+    pub(crate) client: IssuanceServiceClient<Channel>,
+    pub(crate) licenses: Vec<License>,
+    /// Which licence is next.
+    pub(crate) turn: usize,
+    /// How long a grant holds; `None`: as long as the service says.
+    pub(crate) hold: Option<Duration>,
+}
+
+impl Authorize {
+    /// Answers the SANs, the reservation and its licence.
+    async fn authorize(&mut self) -> Result<(Vec<San>, String, &License), Trouble> {
+        let number = self.turn % self.licenses.len();
+        self.turn += 1;
+        let license = &self.licenses[number];
+        let sans = new_sans();
+        let answer = self
+            .client
+            .authorize_issuance(AuthorizeIssuanceRequest {
+                license_id: license.license_id.clone(),
+                product_id: PRODUCT.to_owned(),
+                sans: sans.clone(),
+                key_type: KeyType::Ecc.into(),
+                not_before_time: None,
+                not_after_time: Some(from_now(VALID_SECONDS)),
+                hold_for: self.hold.map(prost_types::Duration::try_from).transpose()?,
+                request_id: Uuid::new_v4().to_string(),
+            })
+            .await?
+            .into_inner();
+        if answer.decision() == AuthorizationDecision::Granted {
+            Ok((sans, answer.reservation_id, license))
+        } else {
+            Err(Trouble(format!("denied: {}", answer.explanation)))
+        }
+    }
+}
+
+impl Operation for Authorize {
+    async fn once(&mut self) -> Result<(), Trouble> {
+        self.authorize().await.map(|_| ())
+    }
+}
+
+/// Authorises three new SANs and records the certificate.
+pub(crate) struct AuthorizeAndRecord(pub(crate) Authorize);
+
+impl Operation for AuthorizeAndRecord {
+    async fn once(&mut self) -> Result<(), Trouble> {
+        let mut client = self.0.client.clone();
+        let (sans, reservation_id, license) = self.0.authorize().await?;
+        let facts = CertificateFacts {
+            issuer_der: ISSUER.to_vec(),
+            serial: Uuid::new_v4().simple().to_string(),
+            sans,
+            not_before_time: Some(from_now(0)),
+            not_after_time: Some(from_now(VALID_SECONDS)),
+            key_type: KeyType::Ecc.into(),
+        };
+        let request = RecordCertificateRequest {
+            account_id: license.account_id.clone(),
+            product_id: PRODUCT.to_owned(),
+            certificate: Some(record_certificate_request::Certificate::Facts(facts)),
+            reservation_id,
+            request_id: Uuid::new_v4().to_string(),
+        };
+        let recorded = client.record_certificate(request).await?.into_inner();
+        let counted = recorded
+            .certificate
+            .is_some_and(|certificate| certificate.license_id == license.license_id);
+        if counted && !recorded.already_known {
+            Ok(())
+        } else {
+            Err(Trouble("a certificate did not count as new".to_owned()))
+        }
+    }
+}
+
+/// Asks for a licence's usage now.
+pub(crate) struct Usage {
+    pub(crate) client: UsageServiceClient<Channel>,
+    pub(crate) license_id: String,
+    /// The distinct SANs that must be answered; `None`: whatever they are.
+    pub(crate) sans: Option<i64>,
+}
+
+impl Operation for Usage {
+    async fn once(&mut self) -> Result<(), Trouble> {
+        let request = GetUsageRequest {
+            license_id: self.license_id.clone(),
+            ..GetUsageRequest::default()
+        };
+        let answer = self.client.get_usage(request).await?.into_inner();
+        let found = answer.usage.map(|usage| usage.distinct_sans);
+        if self.sans.is_none() || found == self.sans {
+            Ok(())
+        } else {
+            Err(Trouble(format!("{found:?} SANs, not {:?}", self.sans)))
+        }
+    }
+}
+
+/// Random ones: an index is filled in the order in which names come in practice.
+fn new_sans() -> Vec<San> {
+    let random = Uuid::new_v4().simple().to_string();
+    ["a", "b", "c"]
+        .map(|letter| San {
+            r#type: SanType::DnsName.into(),
+            value: format!("{letter}{}.example.com", &random[..16]),
+        })
+        .to_vec()
+}
+
+/// The instant that many seconds from now.
+pub(crate) fn from_now(seconds: i64) -> Timestamp {
+    Timestamp {
+        seconds: SystemClock.now().as_micros() / 1_000_000 + seconds,
+        nanos: 0,
+    }
+}

@@ -1,0 +1,389 @@
+//! SAN licences to test with, sold and charged through the services' own front doors, and what is
+//! asked and reported under them.
+
+use chrono::TimeDelta;
+use licet_contracts::{
+    billing::v1::{CreateProductRequest, Product, ProductKind, SetPricesRequest, VolumeTier},
+    sanlicensing::v1::{
+        AcceptLicenseRequest, AuthorizationDecision, AuthorizeIssuanceRequest,
+        AuthorizeIssuanceResponse, Certificate, CertificateFacts, GetLicenseRequest,
+        GetUsageRequest, IncreaseQuotaRequest, License, LicenseOptions, LicenseState,
+        ListReservationsRequest, QuoteLicenseRequest, RecordCertificateRequest,
+        RecordCertificateResponse, ReleaseReservationRequest, Reservation, RevocationReason,
+        RevokeCertificatesRequest, San, SanType, Usage, record_certificate_request,
+    },
+    types::v1::KeyType,
+};
+use licet_domain::clock::Instant;
+
+use super::{
+    Backend,
+    clock::{instant, timestamp},
+    request_id,
+    samples::price,
+    world::World,
+};
+
+/// What every sample licence is sold for; at 12.00 a SAN and year, from 100 on 6.00.
+pub(crate) const BUNDLE: &str = "san-bundle";
+/// Another product, priced alike.
+pub(crate) const OTHER: &str = "san-other";
+/// Days that a sample certificate is valid.
+pub(crate) const VALID_DAYS: i64 = 90;
+
+/// SANs from their values: DNS names, unless "ip:", "mail:" or "upn:" stands before.
+pub(crate) fn sans(list: &[&str]) -> Vec<San> {
+    list.iter().map(|text| san(text)).collect()
+}
+
+/// One SAN, as in [`sans`].
+pub(crate) fn san(text: &str) -> San {
+    let (kind, value) = match text.split_once(':') {
+        Some(("ip", value)) => (SanType::IpAddress, value),
+        Some(("mail", value)) => (SanType::Rfc822Name, value),
+        Some(("upn", value)) => (SanType::Upn, value),
+        _ => (SanType::DnsName, text),
+    };
+    San {
+        r#type: kind.into(),
+        value: value.to_owned(),
+    }
+}
+
+/// The inverse of [`sans`].
+pub(crate) fn texts(list: &[San]) -> Vec<String> {
+    list.iter().map(text).collect()
+}
+
+/// The inverse of [`san`].
+pub(crate) fn text(san: &San) -> String {
+    let prefix = match san.r#type() {
+        SanType::DnsName => "",
+        SanType::IpAddress => "ip:",
+        SanType::Rfc822Name => "mail:",
+        SanType::Upn => "upn:",
+        SanType::Unspecified => panic!("a SAN without a type: {san:?}"),
+    };
+    format!("{prefix}{}", san.value)
+}
+
+/// The DER of an issuer's name: a common name alone.
+pub(crate) fn issuer_der(common_name: &str) -> Vec<u8> {
+    let tagged = |tag: u8, content: Vec<u8>| {
+        let mut der = vec![tag, u8::try_from(content.len()).unwrap()];
+        der.extend(content);
+        der
+    };
+    let mut attribute = vec![0x06, 0x03, 0x55, 0x04, 0x03];
+    attribute.extend(tagged(0x0c, common_name.as_bytes().to_vec()));
+    tagged(0x30, tagged(0x31, tagged(0x30, attribute)))
+}
+
+pub(crate) fn san_product(product_id: &str) -> Product {
+    Product {
+        product_id: product_id.to_owned(),
+        display_name: "SAN licence".to_owned(),
+        kind: ProductKind::SanLicense.into(),
+        term_months: vec![1, 12, 24],
+        included_domains: 1,
+        max_domains: 1,
+        ..Product::default()
+    }
+}
+
+pub(crate) fn tier(from_quantity: i64, price_12_months: &str) -> VolumeTier {
+    VolumeTier {
+        from_quantity,
+        price_12_months: price(price_12_months),
+    }
+}
+
+pub(crate) fn tiers_request(product_id: &str, san_tiers: Vec<VolumeTier>) -> SetPricesRequest {
+    SetPricesRequest {
+        product_id: product_id.to_owned(),
+        currency_code: "USD".to_owned(),
+        san_tiers,
+        request_id: request_id(),
+        ..SetPricesRequest::default()
+    }
+}
+
+pub(crate) fn quote_request(account_id: &str, quota: i64) -> QuoteLicenseRequest {
+    QuoteLicenseRequest {
+        account_id: account_id.to_owned(),
+        product_ids: vec![BUNDLE.to_owned()],
+        quota,
+        term_months: 12,
+        options: Some(LicenseOptions {
+            wildcards_allowed: true,
+            ..LicenseOptions::default()
+        }),
+        request_id: request_id(),
+        ..QuoteLicenseRequest::default()
+    }
+}
+
+pub(crate) fn accept_request(license_id: &str) -> AcceptLicenseRequest {
+    AcceptLicenseRequest {
+        license_id: license_id.to_owned(),
+        validate_only: false,
+        request_id: request_id(),
+    }
+}
+
+pub(crate) fn increase_request(license: &License, quota: i64) -> IncreaseQuotaRequest {
+    IncreaseQuotaRequest {
+        license_id: license.license_id.clone(),
+        quota,
+        validate_only: false,
+        request_id: request_id(),
+    }
+}
+
+pub(crate) fn release_request(
+    license: &License,
+    reservation_id: &str,
+) -> ReleaseReservationRequest {
+    ReleaseReservationRequest {
+        license_id: license.license_id.clone(),
+        reservation_id: reservation_id.to_owned(),
+        request_id: request_id(),
+    }
+}
+
+pub(crate) fn revoke_request(
+    license: &License,
+    certificates: &[&Certificate],
+) -> RevokeCertificatesRequest {
+    RevokeCertificatesRequest {
+        license_id: license.license_id.clone(),
+        certificate_ids: certificates
+            .iter()
+            .map(|certificate| certificate.certificate_id.clone())
+            .collect(),
+        reason: RevocationReason::Superseded.into(),
+        request_id: request_id(),
+        ..RevokeCertificatesRequest::default()
+    }
+}
+
+/// Facts of a certificate with a serial number of its own.
+pub(crate) fn facts(list: &[&str], not_before: Instant, not_after: Instant) -> CertificateFacts {
+    CertificateFacts {
+        issuer_der: issuer_der("Licet Test Authority"),
+        serial: uuid::Uuid::new_v4().simple().to_string(),
+        sans: sans(list),
+        not_before_time: Some(timestamp(not_before)),
+        not_after_time: Some(timestamp(not_after)),
+        key_type: KeyType::Rsa.into(),
+    }
+}
+
+pub(crate) fn report_of(license: &License, facts: CertificateFacts) -> RecordCertificateRequest {
+    RecordCertificateRequest {
+        account_id: license.account_id.clone(),
+        product_id: license.product_ids[0].clone(),
+        certificate: Some(record_certificate_request::Certificate::Facts(facts)),
+        reservation_id: String::new(),
+        request_id: request_id(),
+    }
+}
+
+/// Used, reserved and free.
+pub(crate) fn figures(usage: &Usage) -> (i64, i64, i64) {
+    (usage.used, usage.reserved, usage.free)
+}
+
+impl World {
+    /// A world with the two products and a running licence of this quota, wildcards allowed.
+    pub(crate) async fn start_licensed(backend: Backend, quota: i64) -> (Self, License) {
+        let world = Self::start_with_san_licensing(backend).await;
+        world.stock_sans().await;
+        let account_id = world.account_with("1000000.00").await;
+        let license = world.license(&account_id, quota).await;
+        (world, license)
+    }
+
+    /// Two products with volume tiers.
+    pub(crate) async fn stock_sans(&self) {
+        for product_id in [BUNDLE, OTHER] {
+            let product = CreateProductRequest {
+                product: Some(san_product(product_id)),
+                request_id: request_id(),
+            };
+            self.catalog().create_product(product).await.unwrap();
+            let tiers = vec![tier(1, "12.00"), tier(100, "6.00")];
+            let prices = tiers_request(product_id, tiers);
+            self.catalog().set_prices(prices).await.unwrap();
+        }
+    }
+
+    /// A drafted licence.
+    pub(crate) async fn quoted(&self, request: QuoteLicenseRequest) -> License {
+        let answer = self.san_licenses().quote_license(request).await;
+        answer.unwrap().into_inner().license.unwrap()
+    }
+
+    /// A running licence, drafted and accepted as the request says.
+    pub(crate) async fn license_with(&self, request: QuoteLicenseRequest) -> License {
+        let draft = self.quoted(request).await;
+        let accept = accept_request(&draft.license_id);
+        let answer = self.san_licenses().accept_license(accept).await;
+        let license = answer.unwrap().into_inner().license.unwrap();
+        assert_eq!(license.state(), LicenseState::Active, "{license:?}");
+        license
+    }
+
+    /// A running licence for a year with wildcards allowed and every other option as it comes.
+    pub(crate) async fn license(&self, account_id: &str, quota: i64) -> License {
+        self.license_with(quote_request(account_id, quota)).await
+    }
+
+    pub(crate) async fn get_license(&self, license_id: &str) -> License {
+        let request = GetLicenseRequest {
+            license_id: license_id.to_owned(),
+        };
+        let answer = self.san_licenses().get_license(request).await;
+        answer.unwrap().into_inner().license.unwrap()
+    }
+
+    pub(crate) async fn increase(&self, license: &License, quota: i64) -> License {
+        let request = increase_request(license, quota);
+        let answer = self.san_licenses().increase_quota(request).await;
+        answer.unwrap().into_inner().license.unwrap()
+    }
+
+    /// The last second of a certificate that is valid for [`VALID_DAYS`] from now on.
+    pub(crate) fn usual_end(&self) -> Instant {
+        let validity = TimeDelta::days(VALID_DAYS) - TimeDelta::seconds(1);
+        self.now().checked_add(validity).unwrap()
+    }
+
+    /// The question whether a certificate with these SANs may be signed.
+    pub(crate) fn question(&self, license: &License, list: &[&str]) -> AuthorizeIssuanceRequest {
+        AuthorizeIssuanceRequest {
+            license_id: license.license_id.clone(),
+            product_id: license.product_ids[0].clone(),
+            sans: sans(list),
+            key_type: KeyType::Rsa.into(),
+            not_before_time: None,
+            not_after_time: Some(timestamp(self.usual_end())),
+            hold_for: None,
+            request_id: request_id(),
+        }
+    }
+
+    pub(crate) async fn authorize(
+        &self,
+        request: AuthorizeIssuanceRequest,
+    ) -> AuthorizeIssuanceResponse {
+        let answer = self.san_issuance().authorize_issuance(request).await;
+        answer.unwrap().into_inner()
+    }
+
+    /// The grant of a request that must be granted.
+    pub(crate) async fn granted(
+        &self,
+        license: &License,
+        list: &[&str],
+    ) -> AuthorizeIssuanceResponse {
+        let answer = self.authorize(self.question(license, list)).await;
+        assert_eq!(
+            answer.decision(),
+            AuthorizationDecision::Granted,
+            "{answer:?}"
+        );
+        answer
+    }
+
+    /// The denial of a request that must be denied.
+    pub(crate) async fn denied(
+        &self,
+        license: &License,
+        list: &[&str],
+    ) -> AuthorizeIssuanceResponse {
+        let answer = self.authorize(self.question(license, list)).await;
+        assert_eq!(
+            answer.decision(),
+            AuthorizationDecision::Denied,
+            "{answer:?}"
+        );
+        answer
+    }
+
+    /// The report of a certificate with these SANs, valid from now on.
+    pub(crate) fn report(&self, license: &License, list: &[&str]) -> RecordCertificateRequest {
+        report_of(license, facts(list, self.now(), self.usual_end()))
+    }
+
+    pub(crate) async fn record_san(
+        &self,
+        request: RecordCertificateRequest,
+    ) -> RecordCertificateResponse {
+        let answer = self.san_issuance().record_certificate(request).await;
+        answer.unwrap().into_inner()
+    }
+
+    /// A certificate with these SANs, recorded without a reservation.
+    pub(crate) async fn recorded(&self, license: &License, list: &[&str]) -> Certificate {
+        let answer = self.record_san(self.report(license, list)).await;
+        answer.certificate.unwrap()
+    }
+
+    /// A certificate with these SANs whose last second is `not_after`.
+    pub(crate) async fn recorded_until(
+        &self,
+        license: &License,
+        list: &[&str],
+        not_after: Instant,
+    ) -> Certificate {
+        let report = report_of(license, facts(list, self.now(), not_after));
+        self.record_san(report).await.certificate.unwrap()
+    }
+
+    pub(crate) async fn revoke(
+        &self,
+        license: &License,
+        certificates: &[&Certificate],
+    ) -> Vec<Certificate> {
+        let request = revoke_request(license, certificates);
+        let answer = self.san_issuance().revoke_certificates(request).await;
+        answer.unwrap().into_inner().certificates
+    }
+
+    pub(crate) async fn release(&self, license: &License, reservation_id: &str) -> Reservation {
+        let request = release_request(license, reservation_id);
+        let answer = self.san_issuance().release_reservation(request).await;
+        answer.unwrap().into_inner().reservation.unwrap()
+    }
+
+    /// The reservations that hold something, at most a page of the largest size.
+    pub(crate) async fn reservations(&self, license: &License) -> Vec<Reservation> {
+        let request = ListReservationsRequest {
+            license_id: license.license_id.clone(),
+            page_size: 1000,
+            page_token: String::new(),
+        };
+        let answer = self.san_issuance().list_reservations(request).await;
+        answer.unwrap().into_inner().reservations
+    }
+
+    pub(crate) async fn usage(&self, license: &License) -> Usage {
+        self.ask_usage(license, None).await
+    }
+
+    pub(crate) async fn usage_at(&self, license: &License, time: Instant) -> Usage {
+        let usage = self.ask_usage(license, Some(time)).await;
+        assert_eq!(instant(usage.as_of_time), time);
+        usage
+    }
+
+    async fn ask_usage(&self, license: &License, time: Option<Instant>) -> Usage {
+        let request = GetUsageRequest {
+            license_id: license.license_id.clone(),
+            as_of_time: time.map(timestamp),
+        };
+        let answer = self.san_usage().get_usage(request).await;
+        answer.unwrap().into_inner().usage.unwrap()
+    }
+}

@@ -1,0 +1,689 @@
+//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence, held step by step against
+//! a model that recounts everything. LICET_TEST_SEED repeats a history, LICET_TEST_HISTORIES makes
+//! more of them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::TimeDelta;
+use licet_contracts::{
+    sanlicensing::v1::{
+        AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
+        GetUsageRequest, License, LicenseOptions, ListCertificatesRequest, ListReservationsRequest,
+        ListUniqueSansRequest, QuoteLicenseRequest, RecordCertificateRequest,
+        Reservation as HeldReservation, ReservationState, San, Usage,
+        issuance_service_client::IssuanceServiceClient,
+        license_service_client::LicenseServiceClient, usage_service_client::UsageServiceClient,
+    },
+    types::v1::KeyType,
+};
+use licet_domain::clock::Instant;
+use tonic::{Code, transport::Channel};
+
+use super::{
+    random::Random,
+    san_model::{Certificate, Counted, Model, Name, Question, Reservation, Terms, name_of},
+};
+use crate::harness::{
+    Backend,
+    clock::{instant, shifted, timestamp},
+    errors::refused,
+    request_id, run_within,
+    san::{
+        BUNDLE, OTHER, facts, increase_request, quote_request, release_request, report_of,
+        revoke_request, san, text,
+    },
+    world::World,
+};
+
+/// For some thousand histories on a slow machine.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+mod random_histories_agree_with_a_recount {
+    use super::{Backend, LONGEST, histories, run_within};
+
+    #[test]
+    fn sqlite() {
+        run_within(LONGEST, histories(Backend::Sqlite));
+    }
+
+    #[test]
+    fn postgres() {
+        run_within(LONGEST, histories(Backend::Postgres));
+    }
+}
+
+/// What is asked for: few, so that they meet; each canonical.
+const NAMES: [&str; 9] = [
+    "a.example",
+    "b.example",
+    "c.example",
+    "*.a.example",
+    "*.b.example",
+    "ip:192.0.2.1",
+    "mail:a@example",
+    "upn:a@example",
+    "d.example",
+];
+
+/// The second that has begun: certificates know no smaller part of time.
+fn whole_second(time: Instant) -> Instant {
+    shifted(time, -time.as_micros().rem_euclid(1_000_000))
+}
+
+fn from_variable(variable: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.map_or(otherwise, |text| text.parse().unwrap())
+}
+
+async fn histories(backend: Backend) {
+    let count = from_variable("LICET_TEST_HISTORIES", 200);
+    let steps = from_variable("LICET_TEST_STEPS", 15);
+    let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
+    // A seed that is given is that of a history: it alone is repeated.
+    let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
+    let first_seed = seeds.seed();
+    let mut world = World::start_with_san_licensing(backend).await;
+    if backend == Backend::Postgres {
+        world.start_san_licensing().await;
+    }
+    world.stock_sans().await;
+    let mut happened = [0_u32; 8];
+    for number in 0..if is_chosen { 1 } else { count } {
+        let seed = if number == 0 {
+            first_seed
+        } else {
+            seeds.next()
+        };
+        println!("history {number}: seed {seed} (set LICET_TEST_SEED to repeat it)");
+        let mut history = History::start(&world, Random::from_seed(seed)).await;
+        for step in 0..steps {
+            println!("  step {step} at {}", world.now());
+            let kind = history.step().await;
+            happened[kind] += 1;
+            history.compare().await;
+        }
+        history.compare_lists().await;
+        if number % 20 == 19 {
+            // An instance that remembers nothing goes on where the one before it stopped.
+            world.stop_san_licensing(0).await;
+            world.start_san_licensing().await;
+        }
+    }
+    println!("steps of each kind: {happened:?}");
+    assert!(is_chosen || count < 20 || happened.iter().all(|count| *count > 0));
+}
+
+/// One licence, and the model of it.
+struct History<'a> {
+    world: &'a World,
+    random: Random,
+    license: License,
+    model: Model,
+    asked: Vec<(AuthorizeIssuanceRequest, AuthorizeIssuanceResponse)>,
+}
+
+impl<'a> History<'a> {
+    async fn start(world: &'a World, mut random: Random) -> Self {
+        let account_id = world.account_with("1000000.00").await;
+        let options = LicenseOptions {
+            wildcards_allowed: random.below(6) > 0,
+            wildcard_multiplier: i32::try_from(2 + random.below(4)).unwrap(),
+            key_types: match random.below(8) {
+                0 => vec![KeyType::Ecc.into()],
+                1 => vec![KeyType::Rsa.into()],
+                _ => vec![],
+            },
+            max_validity_days: [0, 0, 1, 3][random.index(4)],
+            certificates_may_outlive: Some(random.below(3) > 0),
+            max_term_months: 0,
+        };
+        let quote = QuoteLicenseRequest {
+            term_months: 1,
+            options: Some(options),
+            ..quote_request(&account_id, 3 + i64::try_from(random.below(10)).unwrap())
+        };
+        let license = world.license_with(quote).await;
+        let sold = license.options.clone().unwrap();
+        let period = license.term.clone().unwrap().period.unwrap();
+        let start = instant(period.start_time);
+        let terms = Terms {
+            start,
+            end: instant(period.end_time),
+            multiplier: sold.wildcard_multiplier.into(),
+            wildcards_allowed: sold.wildcards_allowed,
+            key_types: sold.key_types,
+            max_validity_days: sold.max_validity_days.into(),
+            may_outlive: sold.certificates_may_outlive.unwrap(),
+        };
+        println!("  {terms:?}, quota {}", license.quota);
+        let model = Model {
+            terms,
+            quotas: vec![(start, license.quota)],
+            certificates: vec![],
+            reservations: vec![],
+        };
+        Self {
+            world,
+            random,
+            license,
+            model,
+            asked: vec![],
+        }
+    }
+
+    /// Any instance will do.
+    fn channel(&mut self) -> Channel {
+        let instance = self.random.index(self.world.san_instances());
+        self.world.san_channel(instance)
+    }
+
+    fn issuance(&mut self) -> IssuanceServiceClient<Channel> {
+        IssuanceServiceClient::new(self.channel())
+    }
+
+    fn views(&mut self) -> UsageServiceClient<Channel> {
+        UsageServiceClient::new(self.channel())
+    }
+
+    /// Some of the names, at least one.
+    fn names(&mut self) -> BTreeSet<Name> {
+        let count = 1 + self.random.below(4);
+        let pick = (0..count).map(|_| name_of(&san(NAMES[self.random.index(NAMES.len())])));
+        pick.collect()
+    }
+
+    /// The names in some spelling of their own.
+    fn spelt(&mut self, names: &BTreeSet<Name>) -> Vec<San> {
+        let mut list: Vec<_> = names.iter().cloned().collect();
+        if self.random.below(3) == 0 {
+            list.push(list[0].clone());
+        }
+        list.into_iter()
+            .map(|(kind, value)| San {
+                r#type: kind,
+                value: match self.random.below(3) {
+                    0 => value.to_uppercase(),
+                    _ => value,
+                },
+            })
+            .collect()
+    }
+
+    /// An instant after now that matters, or one that does not.
+    fn later(&mut self) -> Instant {
+        let now = self.world.now();
+        let mut ends = self.model.ends(now);
+        if self.random.below(6) > 0 {
+            // Or most histories would be over before anything happened.
+            ends.remove(&self.model.terms.end);
+        }
+        let ends: Vec<_> = ends.into_iter().collect();
+        if self.random.below(4) == 0 || ends.is_empty() {
+            let seconds = [1, 60, 3600, 86_400][self.random.index(4)];
+            return shifted(
+                now,
+                1 + i64::try_from(self.random.below(seconds * 1_000_000)).unwrap(),
+            );
+        }
+        let reach = ends.len().min(3);
+        let end = ends[self.random.index(reach)];
+        [shifted(end, -1), end, shifted(end, 1)][self.random.index(3)].max(now)
+    }
+
+    /// The last second of a certificate, a whole one: soon, later, or beyond the licence's end.
+    fn not_after(&mut self) -> Instant {
+        let seconds = match self.random.below(8) {
+            0 => 40 * 86_400,
+            1 => 86_400,
+            2 => 3 * 86_400 - 1,
+            _ => 1 + i64::try_from(self.random.below(3000)).unwrap(),
+        };
+        shifted(whole_second(self.world.now()), seconds * 1_000_000)
+    }
+
+    /// Does something, and holds the answer against the model. Answers what kind of thing.
+    async fn step(&mut self) -> usize {
+        let roll = self.random.below(20);
+        match roll {
+            0..=5 => self.authorize().await,
+            6..=7 => self.record(false).await,
+            8..=10 => self.record(true).await,
+            11 => self.revoke().await,
+            12..=13 => self.release().await,
+            14 => self.increase().await,
+            15 => self.repeat().await,
+            _ => {
+                let later = self.later();
+                println!("    the clock moves to {later}");
+                self.world.time.move_to(later);
+                6
+            }
+        }
+    }
+
+    async fn authorize(&mut self) -> usize {
+        let now = self.world.now();
+        let names = self.names();
+        let not_before = (self.random.below(5) == 0).then(|| shifted(whole_second(now), 1_000_000));
+        let question = Question {
+            product_is_licensed: self.random.below(12) > 0,
+            key_type: [KeyType::Rsa, KeyType::Ecc][usize::from(self.random.below(5) == 0)].into(),
+            not_before,
+            not_after: self.not_after(),
+            names,
+        };
+        let hold =
+            TimeDelta::microseconds(1 + i64::try_from(self.random.below(3_000_000_000)).unwrap());
+        let request = AuthorizeIssuanceRequest {
+            license_id: self.license.license_id.clone(),
+            product_id: if question.product_is_licensed {
+                BUNDLE
+            } else {
+                OTHER
+            }
+            .to_owned(),
+            sans: self.spelt(&question.names),
+            key_type: question.key_type,
+            not_before_time: question.not_before.map(timestamp),
+            not_after_time: Some(timestamp(question.not_after)),
+            hold_for: Some(prost_types::Duration {
+                seconds: hold.num_seconds(),
+                nanos: hold.subsec_nanos(),
+            }),
+            request_id: request_id(),
+        };
+        println!("    asks for {question:?}");
+        let answer = self.issuance().authorize_issuance(request.clone()).await;
+        let answer = answer.unwrap().into_inner();
+        let expected = self.model.decide(&question, now);
+        self.check_decision(&answer, &expected, now);
+        if expected.reasons.is_empty() {
+            let expires = now.checked_add(hold).unwrap();
+            assert_eq!(instant(answer.expire_time), expires);
+            self.model.reservations.push(Reservation {
+                id: answer.reservation_id.clone(),
+                names: question.names,
+                decided: now,
+                expires,
+                closed: None,
+                is_recorded: false,
+            });
+        }
+        self.asked.push((request, answer));
+        usize::from(!expected.reasons.is_empty())
+    }
+
+    #[track_caller]
+    fn check_decision(
+        &self,
+        answer: &AuthorizeIssuanceResponse,
+        expected: &super::san_model::Expected,
+        now: Instant,
+    ) {
+        let mut reasons: Vec<_> = answer.reasons().collect();
+        reasons.sort_unstable();
+        let found = super::san_model::Expected {
+            reasons,
+            quota: answer.quota,
+            used: answer.used,
+            reserved: answer.reserved,
+            needed: answer.needed,
+            short_by: answer.short_by,
+            fits: answer.fits_time.map(|time| instant(Some(time))),
+            latest_not_after: answer.latest_not_after_time.map(|time| instant(Some(time))),
+        };
+        assert_eq!(&found, expected, "{:#?}", self.model);
+        let decision = match expected.reasons.is_empty() {
+            true => AuthorizationDecision::Granted,
+            false => AuthorizationDecision::Denied,
+        };
+        assert_eq!(answer.decision(), decision);
+        assert_eq!(instant(answer.decision_time), now);
+    }
+
+    /// Records a certificate, with a reservation or without one; now and then one that is over.
+    async fn record(&mut self, with_reservation: bool) -> usize {
+        let now = self.world.now();
+        let mut names = self.names();
+        let mut used = None;
+        if with_reservation && !self.model.reservations.is_empty() {
+            let place = self.random.index(self.model.reservations.len());
+            let reservation = &self.model.reservations[place];
+            if self.random.below(3) > 0 {
+                names.clone_from(&reservation.names);
+            }
+            used = Some(place);
+        }
+        let is_over = self.random.below(12) == 0;
+        let second = whole_second(now);
+        let not_after = if is_over {
+            shifted(second, -5_000_000)
+        } else {
+            self.not_after()
+        };
+        let mut facts = facts(&[], shifted(second, -9_000_000), not_after);
+        facts.sans = self.spelt(&names);
+        let mut report = report_of(&self.license, facts);
+        if let Some(place) = used {
+            report
+                .reservation_id
+                .clone_from(&self.model.reservations[place].id);
+        }
+        println!("    records {names:?} until {not_after}, reservation {used:?}");
+        if used.is_some_and(|place| self.model.reservations[place].is_recorded) {
+            let answer = self.issuance().record_certificate(report).await;
+            refused(answer).expect(Code::FailedPrecondition, "RESERVATION_SPENT");
+            return 2;
+        }
+        self.record_as(report, names, not_after, used).await;
+        2
+    }
+
+    async fn record_as(
+        &mut self,
+        report: RecordCertificateRequest,
+        names: BTreeSet<Name>,
+        not_after: Instant,
+        used: Option<usize>,
+    ) {
+        let now = self.world.now();
+        let answer = self.issuance().record_certificate(report).await;
+        let answer = answer.unwrap().into_inner();
+        let recorded = answer.certificate.unwrap();
+        let runs = now < self.model.terms.end;
+        let until = shifted(not_after, 1_000_000);
+        assert_eq!(instant(recorded.until_time), until);
+        assert_eq!(instant(recorded.record_time), now);
+        assert_eq!(
+            recorded.sans.iter().map(name_of).collect::<BTreeSet<_>>(),
+            names
+        );
+        // Only a running licence takes certificates in (SL-16, SL-20).
+        let place = if runs {
+            self.license.license_id.as_str()
+        } else {
+            ""
+        };
+        assert_eq!(recorded.license_id, place);
+        if !runs {
+            if let Some(used) = used {
+                self.model.reservations[used].use_up(now);
+            }
+            return;
+        }
+        let over_quota = self.model.record(
+            Certificate {
+                id: recorded.certificate_id,
+                names,
+                recorded: now,
+                until,
+                is_revoked: false,
+            },
+            used,
+        );
+        assert_eq!(answer.over_quota, over_quota);
+    }
+
+    async fn revoke(&mut self) -> usize {
+        let now = self.world.now();
+        if self.model.certificates.is_empty() {
+            return 3;
+        }
+        let mut places: BTreeSet<usize> = BTreeSet::new();
+        for _ in 0..=self.random.below(2) {
+            places.insert(self.random.index(self.model.certificates.len()));
+        }
+        let chosen: Vec<_> = places
+            .iter()
+            .map(|place| &self.model.certificates[*place])
+            .collect();
+        let mut request = revoke_request(&self.license, &[]);
+        request.certificate_ids = chosen.iter().map(|it| it.id.clone()).collect();
+        let is_refused = chosen.iter().any(|it| it.is_revoked || it.until <= now);
+        println!("    revokes {chosen:?}");
+        let answer = self.issuance().revoke_certificates(request).await;
+        if is_refused {
+            refused(answer).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
+            return 3;
+        }
+        let revoked = answer.unwrap().into_inner().certificates;
+        assert_eq!(revoked.len(), places.len());
+        for place in places {
+            let certificate = &mut self.model.certificates[place];
+            certificate.until = now;
+            certificate.is_revoked = true;
+        }
+        3
+    }
+
+    async fn release(&mut self) -> usize {
+        let now = self.world.now();
+        if self.model.reservations.is_empty() {
+            return 4;
+        }
+        let place = self.random.index(self.model.reservations.len());
+        let reservation = self.model.reservations[place].clone();
+        let request = release_request(&self.license, &reservation.id);
+        println!("    releases {reservation:?}");
+        let answer = self.issuance().release_reservation(request).await;
+        if reservation.closed.is_some() {
+            refused(answer).expect(Code::FailedPrecondition, "RESERVATION_SPENT");
+            return 4;
+        }
+        let released = answer.unwrap().into_inner().reservation.unwrap();
+        if reservation.expires <= now {
+            assert_eq!(released.state(), ReservationState::Expired);
+        } else {
+            assert_eq!(released.state(), ReservationState::Released);
+            self.model.reservations[place].closed = Some(now);
+        }
+        4
+    }
+
+    async fn increase(&mut self) -> usize {
+        let now = self.world.now();
+        let quota = self.model.quota() + i64::try_from(self.random.below(3)).unwrap();
+        let request = increase_request(&self.license, quota);
+        println!("    increases to {quota}");
+        let answer = LicenseServiceClient::new(self.channel())
+            .increase_quota(request)
+            .await;
+        if self.model.terms.end <= now {
+            refused(answer).expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
+        } else if quota == self.model.quota() {
+            refused(answer).expect(Code::FailedPrecondition, "QUOTA_NOT_HIGHER");
+        } else {
+            assert_eq!(answer.unwrap().into_inner().license.unwrap().quota, quota);
+            self.model.quotas.push((now, quota));
+        }
+        5
+    }
+
+    /// Asks an earlier question again, under its own id: the answer is the first one (BL-2).
+    async fn repeat(&mut self) -> usize {
+        if !self.asked.is_empty() {
+            let place = self.random.index(self.asked.len());
+            let (request, first) = self.asked[place].clone();
+            let again = self.issuance().authorize_issuance(request).await;
+            assert_eq!(again.unwrap().into_inner(), first);
+        }
+        7
+    }
+
+    async fn usage(&mut self, time: Option<Instant>) -> Usage {
+        let ask = GetUsageRequest {
+            license_id: self.license.license_id.clone(),
+            as_of_time: time.map(timestamp),
+        };
+        self.views()
+            .get_usage(ask)
+            .await
+            .unwrap()
+            .into_inner()
+            .usage
+            .unwrap()
+    }
+
+    /// Usage now, and at one instant of the past or of the future.
+    async fn compare(&mut self) {
+        let now = self.world.now();
+        let usage = self.usage(None).await;
+        assert_eq!(instant(usage.as_of_time), now);
+        self.check_usage(&usage, now);
+        self.check_returns(&usage, now);
+        let age = self.model.terms.start.micros_until(now);
+        let start = self.model.terms.start;
+        let past = shifted(
+            start,
+            i64::try_from(self.random.below(age.unsigned_abs() + 2)).unwrap() - 1,
+        );
+        // Of the past, the instants at which something happened matter most.
+        let marks: Vec<_> = self
+            .marks()
+            .into_iter()
+            .filter(|mark| *mark <= now)
+            .collect();
+        let past = match self.random.below(4) {
+            0 => past,
+            1 => shifted(marks[self.random.index(marks.len())], -1),
+            _ => marks[self.random.index(marks.len())],
+        };
+        // Of the past or of the future, one at each step.
+        let time = match self.random.below(2) {
+            0 => past.min(now),
+            _ => self.later(),
+        };
+        let usage = self.usage(Some(time)).await;
+        assert_eq!(instant(usage.as_of_time), time);
+        self.check_usage(&usage, time);
+        if time >= now {
+            self.check_returns(&usage, time);
+        }
+    }
+
+    /// Every instant at which something began or ended.
+    fn marks(&self) -> BTreeSet<Instant> {
+        let mut marks = self.model.ends(self.model.terms.start);
+        marks.extend(self.model.quotas.iter().map(|(from, _)| *from));
+        marks.extend(self.model.certificates.iter().map(|it| it.recorded));
+        for reservation in &self.model.reservations {
+            marks.extend([reservation.decided].into_iter().chain(reservation.closed));
+        }
+        marks
+    }
+
+    #[track_caller]
+    fn check_usage(&self, usage: &Usage, time: Instant) {
+        let counts = usage.by_type.unwrap_or_default();
+        let found = Counted {
+            quota: usage.quota,
+            used: usage.used,
+            reserved: usage.reserved,
+            free: usage.free,
+            by_type: [counts.dns, counts.ip, counts.email, counts.upn],
+            wildcards: usage.wildcards,
+        };
+        let now = self.world.now();
+        assert_eq!(
+            found,
+            self.model.usage(time),
+            "at {time}, asked at {now}: {:#?}",
+            self.model
+        );
+        assert_eq!(usage.distinct_sans, found.by_type.iter().sum::<i64>());
+    }
+
+    #[track_caller]
+    fn check_returns(&self, usage: &Usage, time: Instant) {
+        let returns = usage.next_returns.iter();
+        let returns: Vec<_> = returns
+            .map(|it| (instant(it.return_time), it.weight))
+            .collect();
+        assert_eq!(
+            returns,
+            self.model.next_returns(time),
+            "at {time}: {:#?}",
+            self.model
+        );
+    }
+
+    /// The SANs, reservations and certificates behind the figures.
+    async fn compare_lists(&mut self) {
+        let now = self.world.now();
+        let license_id = self.license.license_id.clone();
+        let ask = ListUniqueSansRequest {
+            license_id: license_id.clone(),
+            page_size: 1000,
+            ..ListUniqueSansRequest::default()
+        };
+        let listed = self
+            .views()
+            .list_unique_sans(ask)
+            .await
+            .unwrap()
+            .into_inner()
+            .unique_sans;
+        let found: Vec<_> = listed
+            .iter()
+            .map(|it| name_of(it.san.as_ref().unwrap()))
+            .collect();
+        assert_eq!(
+            found,
+            self.model.active(now).into_iter().collect::<Vec<_>>()
+        );
+        for unique in listed {
+            let name = unique.san.unwrap();
+            let holders = (instant(unique.until_time), unique.certificate_count);
+            assert_eq!(
+                holders,
+                self.model.holders(&name_of(&name), now),
+                "{}",
+                text(&name)
+            );
+        }
+
+        let ask = ListReservationsRequest {
+            license_id: license_id.clone(),
+            page_size: 1000,
+            ..ListReservationsRequest::default()
+        };
+        let listed = self
+            .issuance()
+            .list_reservations(ask)
+            .await
+            .unwrap()
+            .into_inner()
+            .reservations;
+        let names = |it: &HeldReservation| it.sans.iter().map(name_of).collect::<BTreeSet<_>>();
+        let found: BTreeSet<_> = listed
+            .iter()
+            .map(|it| (it.reservation_id.clone(), names(it)))
+            .collect();
+        let held = self.model.holding(now);
+        let expected: BTreeSet<_> = held
+            .iter()
+            .map(|it| (it.id.clone(), it.names.clone()))
+            .collect();
+        assert_eq!(found, expected);
+
+        let ask = ListCertificatesRequest {
+            license_id,
+            page_size: 1000,
+            ..ListCertificatesRequest::default()
+        };
+        let listed = self
+            .views()
+            .list_certificates(ask)
+            .await
+            .unwrap()
+            .into_inner()
+            .certificates;
+        let found: BTreeSet<_> = listed
+            .iter()
+            .map(|it| (it.certificate_id.clone(), instant(it.until_time)))
+            .collect();
+        let certificates = self.model.certificates.iter();
+        let expected: BTreeSet<_> = certificates.map(|it| (it.id.clone(), it.until)).collect();
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,336 @@
+//! Orders that draw their names from a SAN licence, over all three services (X-4, X-3, SL-21): what
+//! is charged, authorised, recorded and given back, also while SanLicensing is away.
+
+use chrono::TimeDelta;
+use licet_contracts::{
+    billing::v1::{LineKind, Quote},
+    orders::v1::{
+        BeginIssuanceRequest, BeginIssuanceResponse, CertificateState, DeleteOrderRequest,
+        DeleteOrderResponse, OperationKind, Order, OrderState, PlaceOrderRequest,
+    },
+    sanlicensing::v1::{AuthorizationDecision, DenialReason, License},
+    types::v1::KeyType,
+};
+use tonic::{Code, Response, Status};
+
+use crate::harness::{
+    Backend,
+    clock::timestamp,
+    errors::refused,
+    eventually, on_both_databases, request_id,
+    samples::{multi_domain_request, names, shown},
+    san::{figures, quote_request},
+    world::World,
+};
+
+on_both_databases![
+    x_4_slots_are_not_charged_and_names_count_in_the_licence,
+    x_4_a_denial_is_an_answer_and_holds_nothing,
+    x_4_only_a_running_licence_of_the_account_is_drawn_on,
+    x_4_without_a_licence_there_is_nothing_to_decide,
+    x_7_while_san_licensing_is_away_each_change_waits_and_comes_to_its_end,
+    x_8_a_late_certificate_counts_no_more_than_a_moment,
+];
+
+const NAMES: [&str; 3] = ["www.example.com", "a.example", "b.example"];
+
+async fn started(backend: Backend, quota: i64) -> (World, License) {
+    let (mut world, license) = World::start_licensed(backend, quota).await;
+    world.start_orders().await;
+    world.stock().await;
+    (world, license)
+}
+
+fn drawing(license: &License, list: &[&str]) -> PlaceOrderRequest {
+    PlaceOrderRequest {
+        san_license_id: license.license_id.clone(),
+        ..multi_domain_request(&license.account_id, list)
+    }
+}
+
+fn begin_request(world: &World, order: &Order) -> BeginIssuanceRequest {
+    BeginIssuanceRequest {
+        order_id: order.order_id.clone(),
+        key_type: KeyType::Ecc.into(),
+        not_after_time: Some(timestamp(world.usual_end())),
+        request_id: request_id(),
+    }
+}
+
+async fn ask(
+    world: &World,
+    request: BeginIssuanceRequest,
+) -> Result<Response<BeginIssuanceResponse>, Status> {
+    world.certificates().begin_issuance(request).await
+}
+
+async fn begun(world: &World, order: &Order) -> BeginIssuanceResponse {
+    let answer = ask(world, begin_request(world, order)).await;
+    answer.unwrap().into_inner()
+}
+
+async fn delete(world: &World, order: &Order) -> DeleteOrderResponse {
+    let request = DeleteOrderRequest {
+        order_id: order.order_id.clone(),
+        request_id: request_id(),
+        ..DeleteOrderRequest::default()
+    };
+    world
+        .orders()
+        .delete_order(request)
+        .await
+        .unwrap()
+        .into_inner()
+}
+
+fn rules(quote: &Quote) -> Vec<&str> {
+    quote
+        .lines
+        .iter()
+        .map(|line| line.rule_id.as_str())
+        .collect()
+}
+
+async fn uses(world: &World, license: &License, expected: (i64, i64, i64)) {
+    eventually("the SANs are back", || async {
+        (figures(&world.usage(license).await) == expected).then_some(())
+    })
+    .await;
+}
+
+async fn x_4_slots_are_not_charged_and_names_count_in_the_licence(backend: Backend) {
+    let (world, license) = started(backend, 10).await;
+    let before = world.balance(&license.account_id).await;
+    let request = drawing(&license, &NAMES);
+    let preview = PlaceOrderRequest {
+        validate_only: true,
+        ..request.clone()
+    };
+    let preview = world
+        .orders()
+        .place_order(preview)
+        .await
+        .unwrap()
+        .into_inner();
+    let placed = world
+        .orders()
+        .place_order(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let (order, quote) = (placed.order.unwrap(), placed.quote.unwrap());
+    assert_eq!(order.state(), OrderState::Paid);
+    assert_eq!(order.san_license_id, license.license_id);
+    assert_eq!(shown(quote.total.as_ref()), "98.00 USD", "after {before}");
+    assert!(
+        quote
+            .lines
+            .iter()
+            .all(|line| line.kind() != LineKind::Domain || line.quantity == 0)
+    );
+    assert_eq!(rules(&quote).last(), Some(&"X-4"));
+    assert_eq!(rules(&preview.quote.unwrap()), rules(&quote));
+    // Nothing is asked of the licence before the CA is about to sign.
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
+
+    let request = begin_request(&world, &order);
+    let answer = ask(&world, request.clone()).await.unwrap().into_inner();
+    assert_eq!(ask(&world, request).await.unwrap().into_inner(), answer);
+    assert_eq!(answer.pending_issuance.unwrap().names.len(), 3);
+    let decision = answer.authorization.unwrap();
+    assert_eq!(
+        (decision.decision(), decision.needed),
+        (AuthorizationDecision::Granted, 3)
+    );
+    assert_eq!(figures(&world.usage(&license).await), (0, 3, 7));
+    let first = world.record(&order.order_id).await;
+    assert_eq!(figures(&world.usage(&license).await), (3, 0, 7));
+
+    let change = world
+        .update_domains(&order.order_id, &["c.example"], &["b.example"])
+        .await;
+    assert_eq!(rules(&change.quote.unwrap()), ["X-4"]);
+    let decision = begun(&world, &order).await.authorization.unwrap();
+    assert_eq!(
+        (decision.decision(), decision.needed),
+        (AuthorizationDecision::Granted, 1)
+    );
+    world.record(&order.order_id).await;
+    assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
+    // The name that only the superseded certificate has returns with its revocation (MD-7).
+    world.time.advance(TimeDelta::hours(71));
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
+    world.time.advance(TimeDelta::hours(1));
+    uses(&world, &license, (3, 0, 7)).await;
+    let ask = licet_contracts::orders::v1::GetCertificateRequest {
+        certificate_id: first.certificate_id,
+    };
+    let first = world
+        .certificates()
+        .get_certificate(ask)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        first.certificate.unwrap().state(),
+        CertificateState::Revoked
+    );
+
+    // Room held for a further certificate is given back with the rest.
+    world
+        .update_domains(&order.order_id, &["d.example"], &[])
+        .await;
+    begun(&world, &order).await;
+    assert_eq!(figures(&world.usage(&license).await), (3, 1, 6));
+    let deleted = delete(&world, &order).await;
+    assert_eq!(deleted.invalidated.unwrap().certificate_ids.len(), 1);
+    assert!(deleted.order.unwrap().pending_change.is_none() && deleted.refund.is_some());
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
+    assert_eq!(world.balance(&license.account_id).await, before);
+}
+
+async fn x_4_a_denial_is_an_answer_and_holds_nothing(backend: Backend) {
+    let (world, license) = started(backend, 2).await;
+    let order = world.place(drawing(&license, &NAMES)).await;
+    let denied = begun(&world, &order).await.authorization.unwrap();
+    assert_eq!(denied.decision(), AuthorizationDecision::Denied);
+    assert_eq!(
+        denied.reasons().collect::<Vec<_>>(),
+        [DenialReason::QuotaExceeded]
+    );
+    assert_eq!((denied.needed, denied.short_by), (3, 1));
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 2));
+    assert!(
+        world
+            .get_order(&order.order_id)
+            .await
+            .pending_change
+            .is_none()
+    );
+    // What was signed all the same exists, and counts (SL-21).
+    world.record(&order.order_id).await;
+    assert_eq!(world.usage(&license).await.used, 3);
+
+    let missing = BeginIssuanceRequest {
+        order_id: world.place(drawing(&license, &NAMES)).await.order_id,
+        request_id: request_id(),
+        ..BeginIssuanceRequest::default()
+    };
+    let refusal = refused(ask(&world, missing).await);
+    assert_eq!(refusal.paths(), ["key_type", "not_after_time"]);
+}
+
+async fn x_4_only_a_running_licence_of_the_account_is_drawn_on(backend: Backend) {
+    let (world, license) = started(backend, 10).await;
+    let place =
+        |request: PlaceOrderRequest| async { refused(world.orders().place_order(request).await) };
+    let stranger = PlaceOrderRequest {
+        account_id: world.account_with("1000.00").await,
+        ..drawing(&license, &NAMES)
+    };
+    let refusal = place(stranger).await.expect(Code::NotFound, "NOT_FOUND");
+    assert_eq!(refusal.value("resource"), "license");
+
+    let draft = world.quoted(quote_request(&license.account_id, 5)).await;
+    let refusal = place(drawing(&draft, &NAMES)).await;
+    let refusal = refusal.expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
+    assert_eq!(refusal.value("state"), "QUOTED");
+
+    let mut unknown = drawing(&license, &NAMES);
+    unknown.san_license_id = licet_domain::ids::LicenseId::generate().to_string();
+    place(unknown).await.expect(Code::NotFound, "NOT_FOUND");
+}
+
+async fn x_4_without_a_licence_there_is_nothing_to_decide(backend: Backend) {
+    let (world, license) = started(backend, 10).await;
+    let order = world.multi_domain_order(&license.account_id, &NAMES).await;
+    let request = BeginIssuanceRequest {
+        order_id: order.order_id.clone(),
+        request_id: request_id(),
+        ..BeginIssuanceRequest::default()
+    };
+    let answer = ask(&world, request).await.unwrap().into_inner();
+    assert_eq!(answer.authorization, None);
+    assert_eq!(
+        answer.pending_issuance.unwrap().names,
+        names(&["a.example", "b.example", "www.example.com"])
+    );
+    world.record(&order.order_id).await;
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
+    refused(ask(&world, begin_request(&world, &order)).await)
+        .expect(Code::FailedPrecondition, "ISSUANCE_NOT_PENDING");
+}
+
+async fn x_7_while_san_licensing_is_away_each_change_waits_and_comes_to_its_end(backend: Backend) {
+    let (mut world, license) = started(backend, 10).await;
+    let order = world.place(drawing(&license, &NAMES)).await;
+
+    world.stop_san_licensing(0).await;
+    let request = begin_request(&world, &order);
+    let first = refused(ask(&world, request.clone()).await);
+    first.expect(Code::Aborted, "OPERATION_IN_PROGRESS");
+    let pending = world
+        .get_order(&order.order_id)
+        .await
+        .pending_change
+        .unwrap();
+    assert_eq!(
+        (pending.kind(), pending.step.as_str()),
+        (OperationKind::BeginIssuance, "authorize")
+    );
+    world.start_san_licensing().await;
+    world.settled(&order.order_id).await;
+    let answer = ask(&world, request).await.unwrap().into_inner();
+    let decision = answer.authorization.unwrap();
+    assert_eq!(decision.decision(), AuthorizationDecision::Granted);
+
+    world.stop_san_licensing(0).await;
+    let report = world.issuance(&order.order_id, &names(&NAMES));
+    let waiting = world
+        .certificates()
+        .record_issuance(report.clone())
+        .await
+        .unwrap();
+    let waiting = waiting.into_inner();
+    assert_eq!(
+        (waiting.certificate, waiting.order.unwrap().state()),
+        (None, OrderState::Paid)
+    );
+    world.start_san_licensing().await;
+    assert_eq!(
+        world.settled(&order.order_id).await.state(),
+        OrderState::Issued
+    );
+    let answer = world
+        .certificates()
+        .record_issuance(report)
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(answer.certificate.is_some());
+    assert_eq!(figures(&world.usage(&license).await), (3, 0, 7));
+
+    world.stop_san_licensing(0).await;
+    let deleted = delete(&world, &order).await;
+    let pending = deleted.order.unwrap().pending_change.unwrap();
+    assert_eq!(
+        (pending.kind(), pending.step.as_str()),
+        (OperationKind::DeleteOrder, "give-back")
+    );
+    assert!(deleted.refund.is_some(), "the refund is made meanwhile");
+    world.start_san_licensing().await;
+    world.settled(&order.order_id).await;
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
+}
+
+async fn x_8_a_late_certificate_counts_no_more_than_a_moment(backend: Backend) {
+    let (world, license) = started(backend, 10).await;
+    let order = world.place(drawing(&license, &NAMES)).await;
+    begun(&world, &order).await;
+    delete(&world, &order).await;
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
+    let late = world.record(&order.order_id).await;
+    assert_eq!(late.state(), CertificateState::ToRevoke);
+    uses(&world, &license, (0, 0, 10)).await;
+}
