@@ -267,6 +267,9 @@ fn postgres_options(url: &str, schema: &str) -> ConnectOptions {
         .map_sqlx_postgres_opts(move |postgres| {
             postgres.application_name("licet").options([
                 ("search_path", schema.clone()),
+                // A plan made while a table was small is kept while it grows: it must not be one
+                // that reads all of it. Every statement here has an index to go by.
+                ("enable_seqscan", "off".to_owned()),
                 (
                     "statement_timeout",
                     STATEMENT_TIMEOUT.as_millis().to_string(),

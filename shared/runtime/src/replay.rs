@@ -11,9 +11,9 @@ use licet_domain::{
 };
 use prost::Message;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set,
-    Statement, TransactionTrait,
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Set, Statement, TransactionTrait,
 };
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -161,15 +161,23 @@ pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<HashMap<Claim, S
     if claims.is_empty() {
         return Ok(HashMap::new());
     }
-    let wanted = claims.iter().fold(Condition::any(), |wanted, claim| {
-        wanted.add(
-            Condition::all()
-                .add(row::Column::Caller.eq(&claim.caller))
-                .add(row::Column::Method.eq(claim.method))
-                .add(row::Column::RequestId.eq(&claim.request_id)),
-        )
-    });
-    let rows = row::Entity::find().filter(wanted).all(tx).await?;
+    let wanted: Vec<_> = claims
+        .iter()
+        .map(|claim| json!({ "c": claim.caller, "m": claim.method, "r": claim.request_id }))
+        .collect();
+    let text = if tx.get_database_backend() == DbBackend::Postgres {
+        "SELECT replay.* FROM json_to_recordset($1::json) AS wanted(c TEXT, m TEXT, r TEXT) \
+         JOIN replay ON caller = wanted.c AND method = wanted.m AND request_id = wanted.r"
+    } else {
+        "SELECT replay.* FROM json_each($1) AS wanted JOIN replay ON caller = wanted.value ->> 'c' \
+         AND method = wanted.value ->> 'm' AND request_id = wanted.value ->> 'r'"
+    };
+    let query = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        text,
+        [json!(wanted).to_string().into()],
+    );
+    let rows = row::Entity::find().from_raw_sql(query).all(tx).await?;
     let rows: HashMap<_, _> = rows
         .into_iter()
         .map(|row| {

@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 /// Starts the log. `LICET_LOG` filters it (`info` by default); a second start changes nothing.
 pub fn start() {
     let filter = EnvFilter::try_from_env("LICET_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sea_orm_migration=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,sea_orm_migration=warn,sqlx=warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

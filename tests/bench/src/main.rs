@@ -23,6 +23,10 @@ use licet_runtime::telemetry;
 
 use crate::{cluster::Cluster, report::Report};
 
+/// As in the binary that is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What stands in the way of a measurement.
 #[derive(Debug)]
 pub(crate) struct Trouble(pub(crate) String);

@@ -350,9 +350,9 @@ mod tests {
                 "sans",
                 "key_type",
                 "not_after_time",
-                "not_after_time",
                 "hold_for",
-                "request_id"
+                "request_id",
+                "not_after_time"
             ]
         );
     }
