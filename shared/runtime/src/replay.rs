@@ -22,6 +22,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, decode_refusal, encode_refusal},
+    stored,
 };
 
 /// What accepting a request came to.
@@ -51,7 +52,7 @@ where
 {
     let to_outcome = |answer| Outcome::Answer(encode(answer).encode_to_vec());
     match settle(database, call, message, work, &to_outcome).await? {
-        Outcome::Answer(body) => decode_answer(&body),
+        Outcome::Answer(body) => stored::message(&body),
         Outcome::Operation(id) => Err(Fault::internal(format!(
             "{} was recorded as operation {id} and is not one",
             call.method
@@ -82,7 +83,7 @@ where
         Accepted::Operation(id) => Outcome::Operation(id),
     };
     match settle(database, call, message, work, &to_outcome).await? {
-        Outcome::Answer(body) => Ok(Accepted::Done(decode_answer(&body)?)),
+        Outcome::Answer(body) => Ok(Accepted::Done(stored::message(&body)?)),
         Outcome::Operation(id) => Ok(Accepted::Operation(id)),
         Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
@@ -293,10 +294,6 @@ where
         to_outcome,
     };
     database.transact(&recorded).await
-}
-
-fn decode_answer<R: Message + Default>(body: &[u8]) -> Result<R, Fault> {
-    R::decode(body).map_err(|error| Fault::internal(format!("stored answer: {error}")))
 }
 
 /// How a request was settled, as the record keeps it.

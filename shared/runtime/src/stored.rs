@@ -7,8 +7,12 @@ use licet_domain::{
     clock::Instant,
     money::{Currency, Money},
 };
+use prost::Message;
 use sea_orm::{ColumnTrait, Condition};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error},
+};
 
 use crate::{caller::AccountScope, fault::Fault};
 
@@ -102,4 +106,33 @@ pub fn to_json(column: &str, value: &impl Serialize) -> Result<String, Fault> {
 pub fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, Fault> {
     serde_json::from_str(text)
         .map_err(|error| Fault::internal(format!("{column} cannot be read: {error}")))
+}
+
+/// An encoded message of the contract that was written by this service.
+///
+/// # Errors
+/// [`Fault::Internal`] when it does not read.
+pub fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, Fault> {
+    M::decode(bytes).map_err(|error| Fault::internal(format!("stored message: {error}")))
+}
+
+/// A message of the contract as part of an operation's stored state: its encoded bytes in hex, so
+/// that what was agreed with a peer is repeated to the byte.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept<M>(pub M);
+
+impl<M: Message> Serialize for Kept<M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0.encode_to_vec()))
+    }
+}
+
+impl<'de, M: Message + Default> Deserialize<'de> for Kept<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = hex::decode(text).map_err(D::Error::custom)?;
+        M::decode(bytes.as_slice())
+            .map(Kept)
+            .map_err(D::Error::custom)
+    }
 }

@@ -6,14 +6,12 @@ pub(crate) mod certificate;
 pub(crate) mod deletion;
 pub(crate) mod domains;
 pub(crate) mod free;
-pub(crate) mod kept;
 pub(crate) mod operation;
 pub(crate) mod order;
 pub(crate) mod san_licensing;
 pub(crate) mod server;
 
 use licet_domain::san::San;
-use licet_runtime::fault::Fault;
 
 fn texts<'a>(names: impl IntoIterator<Item = &'a San>) -> Vec<String> {
     names
@@ -25,9 +23,4 @@ fn texts<'a>(names: impl IntoIterator<Item = &'a San>) -> Vec<String> {
 /// What a peer answered does not keep to the contract.
 fn broken(peer: &str, what: &str, error: impl std::fmt::Display) -> String {
     format!("{peer} answered a broken {what}: {error}")
-}
-
-/// An encoded message that was written by this service.
-pub(crate) fn stored<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Fault> {
-    M::decode(bytes).map_err(|error| Fault::internal(format!("stored message: {error}")))
 }

@@ -13,6 +13,7 @@ use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
     operation::View,
+    stored,
     wire::{encode_count, encode_money, encode_period, encode_time},
 };
 
@@ -224,7 +225,7 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
     let refund = order
         .refund
         .as_deref()
-        .map(super::stored::<billing::Refund>)
+        .map(stored::message::<billing::Refund>)
         .transpose()?;
     let sold = order.term.sold.as_ref();
     Ok(orders::Order {

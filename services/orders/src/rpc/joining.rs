@@ -7,14 +7,11 @@ use licet_runtime::{
     fault::{Fault, PassingReason},
     operation::{Ending, Operations},
     replay::Accepted,
+    stored,
 };
 use prost::Message;
 
-use crate::{
-    convert::{self, order::OrderView},
-    queries,
-    use_cases::operation::OrderOperation,
-};
+use crate::{convert::order::OrderView, queries, use_cases::operation::OrderOperation};
 
 /// How an accepted request is answered.
 pub(super) enum Answer<R> {
@@ -39,7 +36,7 @@ pub(super) async fn join<R: Message + Default>(
     loop {
         match operations.finish(id, call).await? {
             Ending::Done(response) => {
-                return convert::stored(&response).map(Answer::Final);
+                return stored::message(&response).map(Answer::Final);
             }
             Ending::Refused(refusal) => return Err(refusal.into()),
             Ending::Running => {

@@ -14,6 +14,7 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,6 @@ use super::{
 use crate::{
     convert::{
         certificate::encode_pending,
-        kept::Kept,
         san_licensing::{BeginWish, authorize_question, granted},
     },
     peers::SanLicensing,

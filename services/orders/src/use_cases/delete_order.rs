@@ -15,6 +15,8 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
+    stored,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,6 @@ use crate::{
     convert::{
         self,
         deletion::{DeletionWish, encode_deletion},
-        kept::Kept,
         order::OrderView,
     },
     peers::{Billing, Peers},
@@ -183,7 +184,7 @@ pub(crate) async fn encode_pending(
 
 /// The refund as it was decided; none while that is still to come.
 fn decided_refund(order: &Order) -> Result<Option<billing::Refund>, Fault> {
-    order.refund.as_deref().map(convert::stored).transpose()
+    order.refund.as_deref().map(stored::message).transpose()
 }
 
 /// A deletion whose refund, and then what it gives back, is under way.

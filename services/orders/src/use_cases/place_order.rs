@@ -18,6 +18,7 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ use super::{
     price_order::PriceOrder,
 };
 use crate::{
-    convert::{self, certificate::to_pem, kept::Kept, order::Placement},
+    convert::{self, certificate::to_pem, order::Placement},
     peers::Peers,
     queries::order_view,
     rules::{

@@ -15,6 +15,7 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,6 @@ use super::{
 use crate::{
     convert::{
         certificate::{Issuance, kept_issuance},
-        kept::Kept,
         san_licensing::record_question,
     },
     peers::SanLicensing,

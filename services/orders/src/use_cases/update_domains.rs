@@ -15,6 +15,8 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
+    stored,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -25,7 +27,7 @@ use super::{
     operation::{OrderOperation, Outcome, misplaced},
 };
 use crate::{
-    convert::{self, domains::DomainUpdate, kept::Kept, order::OrderView},
+    convert::{self, domains::DomainUpdate, order::OrderView},
     peers::Billing,
     queries::order_view,
     rules::{
@@ -173,7 +175,7 @@ async fn named_quote(
     if found.pin != plan.pin {
         return Err(stale(id, "the order or the names are not those of its preview").into());
     }
-    convert::stored(&found.encoded)
+    stored::message(&found.encoded)
 }
 
 fn stale(id: QuoteId, why: &str) -> Refusal {

@@ -5,21 +5,13 @@ pub(crate) mod billing;
 pub(crate) mod certificate;
 pub(crate) mod draft;
 pub(crate) mod issuance;
-pub(crate) mod kept;
 pub(crate) mod license;
 pub(crate) mod operation;
 pub(crate) mod report;
 pub(crate) mod san;
 pub(crate) mod usage;
 
-use licet_runtime::fault::Fault;
-
 /// What a peer answered does not keep to the contract.
 fn broken(what: &str, error: impl std::fmt::Display) -> String {
     format!("Billing answered a broken {what}: {error}")
-}
-
-/// An encoded message that was written by this service.
-pub(crate) fn stored<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Fault> {
-    M::decode(bytes).map_err(|error| Fault::internal(format!("stored message: {error}")))
 }

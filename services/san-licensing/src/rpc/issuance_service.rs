@@ -9,7 +9,7 @@ use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     fault::Fault,
-    replay,
+    replay, stored,
 };
 use tonic::{Request, Response, Status};
 
@@ -52,7 +52,7 @@ impl IssuanceRpc {
         let Answer::Kept(response) = answer else {
             return Err(mismatched());
         };
-        convert::stored(&response)
+        stored::message(&response)
     }
 }
 

@@ -9,6 +9,7 @@ use licet_runtime::{
     fault::{Fault, PassingReason},
     operation::{Ending, Operations},
     replay::{self, Accepted},
+    stored,
 };
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -54,7 +55,7 @@ impl LicenseRpc {
         loop {
             match self.operations.finish(id, call).await? {
                 Ending::Done(response) => {
-                    return convert::stored(&response).map(Answer::Final);
+                    return stored::message(&response).map(Answer::Final);
                 }
                 Ending::Refused(refusal) => return Err(refusal.into()),
                 Ending::Running => {

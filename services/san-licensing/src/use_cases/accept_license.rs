@@ -16,6 +16,7 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ use super::{
     operation::{LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert::{self, kept::Kept, license::LicenseView},
+    convert::{self, license::LicenseView},
     peers::Billing,
     queries::license_view,
     rules::license::License,

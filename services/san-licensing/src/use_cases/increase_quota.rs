@@ -13,6 +13,7 @@ use licet_runtime::{
     fault::Fault,
     operation::{self, Progress},
     replay::Accepted,
+    stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,6 @@ use super::{
 use crate::{
     convert::{
         self,
-        kept::Kept,
         license::{Increase, LicenseView},
     },
     peers::Billing,

@@ -8,12 +8,13 @@ use licet_runtime::{
     fault::Fault,
     operation::{Operation, Progress},
     peer::PeerFault,
+    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{accept_license::Accepting, increase_quota::Increasing};
-use crate::{convert::kept::Kept, peers::Billing};
+use crate::peers::Billing;
 
 /// A change of a licence that spans services.
 #[derive(Clone, Debug, Serialize, Deserialize)]
