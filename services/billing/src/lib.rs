@@ -3,6 +3,7 @@
 
 mod convert;
 mod queries;
+mod rendering;
 mod rpc;
 mod rules;
 mod store;
@@ -19,6 +20,8 @@ use licet_runtime::{
     server::{MAX_MESSAGE_BYTES, Service},
 };
 use tonic::service::RoutesBuilder;
+
+pub use crate::rules::verification::{Check, Difference, Verification};
 
 /// What Billing needs to run.
 #[derive(Clone, Debug)]
@@ -80,4 +83,15 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database,
         due: Vec::new(),
     })
+}
+
+/// Holds a store against itself, on one snapshot and without a change to it: every balance against
+/// the postings that make it, every invoice against its lines, payments and credit notes (BL-3,
+/// BL-5, BL-8). Services that use the store need not stop.
+///
+/// # Errors
+/// When there is no such store, it is of another version, or it cannot be read.
+pub async fn verify(location: &Location) -> Result<Verification, Fault> {
+    let database = Database::open_read_only(location, &store::migrations()).await?;
+    queries::verify::verify(&database).await
 }

@@ -41,6 +41,13 @@ pub(crate) struct Options {
     san_licensing_listen: SocketAddr,
 }
 
+impl Options {
+    /// The folder that holds everything.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
 /// Runs the suite until the process is told to stop.
 pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
     std::fs::create_dir_all(&options.data)?;

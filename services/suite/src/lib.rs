@@ -1,8 +1,10 @@
 //! The suite's entry point: reads the command line, starts the log and runs what was asked for.
 
 mod embedded;
+mod render;
 mod serve;
 mod starter;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,11 @@ struct Arguments {
 enum Command {
     /// Runs one service of the suite on a database of its own.
     Serve(serve::Options),
+    /// Holds what is kept against what it follows from, without a change, and says what differs:
+    /// every balance against its postings, every invoice against its lines.
+    Verify(verify::Options),
+    /// Writes an invoice or a statement as an HTML page that can be printed and sent on.
+    Render(render::Options),
 }
 
 /// Runs the command line of this process to its end.
@@ -61,12 +68,17 @@ pub fn main() -> ExitCode {
     };
     let ran = runtime.block_on(async {
         match arguments.command {
-            Some(Command::Serve(options)) => serve::run(&options, &arguments.limits).await,
-            None => embedded::run(&arguments.embedded, &arguments.limits).await,
+            Some(Command::Serve(options)) => serve::run(&options, &arguments.limits).await?,
+            Some(Command::Verify(options)) => {
+                return verify::run(&options, arguments.embedded.data()).await;
+            }
+            Some(Command::Render(options)) => render::run(&options).await?,
+            None => embedded::run(&arguments.embedded, &arguments.limits).await?,
         }
+        Ok(ExitCode::SUCCESS)
     });
     match ran {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(trouble) => report(&trouble),
     }
 }

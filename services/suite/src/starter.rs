@@ -52,6 +52,7 @@ pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Star
             display_name: "Starter account".to_owned(),
             currency_code: CURRENCY.to_owned(),
             request_id: request_id(5),
+            ..CreateAccountRequest::default()
         })
         .await?
         .into_inner()

@@ -33,7 +33,7 @@ fn path(method: &MethodDescriptor) -> String {
 
 /// Reads change nothing and are told by their verb; a bulk stream is idempotent by each of its records instead (SL-14).
 fn mutates(method: &MethodDescriptor) -> bool {
-    let reads = ["Get", "List", "Preview", "Stream", "Watch"];
+    let reads = ["Get", "List", "Preview", "Render", "Stream", "Watch"];
     let by_record = ["IngestCertificates"];
     !reads.iter().any(|verb| method.name().starts_with(verb)) && !by_record.contains(&method.name())
 }

@@ -77,7 +77,8 @@ reasons! {
     QuoteStale = "QUOTE_STALE", Precondition;
     /// The quote was charged before; metadata names its invoice.
     QuoteSpent = "QUOTE_SPENT", Precondition;
-    /// Credit notes would exceed their invoice, or one of its lines (BL-3).
+    /// Credit notes would exceed their invoice, or one of its lines (BL-3); metadata `asked`,
+    /// `creditable`, `currency`, a violation for each line.
     CreditExceedsInvoice = "CREDIT_EXCEEDS_INVOICE", Precondition;
     /// The refund of this term was requested before (AL-4).
     RefundAlreadyRequested = "REFUND_ALREADY_REQUESTED", Precondition;
@@ -138,6 +139,27 @@ reasons! {
     CertificateConflict = "CERTIFICATE_CONFLICT", AlreadyExists;
     /// A certificate is revoked or expired already (SL-19); a violation for each.
     CertificateNotRevocable = "CERTIFICATE_NOT_REVOCABLE", Precondition;
+    /// Something is due on the account, so it cannot pay in advance again (BL-6); metadata
+    /// `account_id`, `due`, `currency`.
+    AccountHasDue = "ACCOUNT_HAS_DUE", Precondition;
+    /// With the charge more would be due than the credit limit (BL-6); metadata `limit`, `due`,
+    /// `required`, `missing`, `currency`.
+    CreditLimitExceeded = "CREDIT_LIMIT_EXCEEDED", Exhausted;
+    /// An invoice is unpaid beyond the grace after it was due (BL-6); metadata `invoice_id`,
+    /// `number`, `due_time`, `overdue_days`, `grace_days`.
+    AccountOverdue = "ACCOUNT_OVERDUE", Precondition;
+    /// Nothing is due on the invoice; metadata `invoice_id`, `state`.
+    InvoiceNotOpen = "INVOICE_NOT_OPEN", Precondition;
+    /// More would be paid than is due; metadata `invoice_id`, `due`, `asked`, `currency`.
+    PaymentExceedsDue = "PAYMENT_EXCEEDS_DUE", Precondition;
+    /// The entry was taken back before; metadata `entry_id`, `reversal_entry_id`.
+    EntryAlreadyReversed = "ENTRY_ALREADY_REVERSED", Precondition;
+    /// The entry is neither a deposit nor a withdrawal; metadata `entry_id`, `kind`.
+    EntryNotReversible = "ENTRY_NOT_REVERSIBLE", Precondition;
+    /// The refund does not wait for a review (AL-4); metadata `refund_id`, `state`.
+    RefundNotPending = "REFUND_NOT_PENDING", Precondition;
+    /// The period has too many entries for one page to print; metadata `entries`, `maximum`.
+    StatementTooLong = "STATEMENT_TOO_LONG", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -230,7 +252,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 44);
+        assert_eq!(Reason::ALL.len(), 53);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -247,8 +269,8 @@ mod tests {
         };
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
-        assert_eq!(of(Class::Exhausted), 2);
-        assert_eq!(of(Class::Precondition), 38);
+        assert_eq!(of(Class::Exhausted), 3);
+        assert_eq!(of(Class::Precondition), 46);
     }
 
     #[test]

@@ -101,7 +101,9 @@ impl Database {
                 Self { writer, reader }
             }
             Location::Postgres { url, schema } => {
-                let pool = sea_orm::Database::connect(postgres_options(url, schema)).await?;
+                let pool =
+                    sea_orm::Database::connect(postgres_options(url, schema, &serving_settings()))
+                        .await?;
                 Self {
                     writer: pool.clone(),
                     reader: pool,
@@ -109,6 +111,30 @@ impl Database {
             }
         };
         database.migrate(location, migrations).await?;
+        Ok(database)
+    }
+
+    /// Opens a store that exists, to be read and never changed: nothing is created or migrated, a
+    /// statement may take as long as it needs and may read whole tables.
+    ///
+    /// # Errors
+    /// When there is no such store, or its schema is not the one that `migrations` make.
+    pub async fn open_read_only(
+        location: &Location,
+        migrations: &[Migration],
+    ) -> Result<Self, DbErr> {
+        let options = match location {
+            Location::Sqlite(path) => sqlite_read_only_options(path),
+            Location::Postgres { url, schema } => {
+                postgres_options(url, schema, &reading_settings())
+            }
+        };
+        let pool = sea_orm::Database::connect(options).await?;
+        let database = Self {
+            writer: pool.clone(),
+            reader: pool,
+        };
+        database.check_migrated(migrations).await?;
         Ok(database)
     }
 
@@ -215,6 +241,33 @@ impl Database {
         all.up(&tx, None).await?;
         tx.commit().await
     }
+
+    /// Another version's columns would be misread, or missed in the middle of the work.
+    async fn check_migrated(&self, migrations: &[Migration]) -> Result<(), DbErr> {
+        let applied = Statement::from_string(
+            self.backend(),
+            "SELECT version FROM seaql_migrations WHERE version <> 'runtime_0001' ORDER BY version",
+        );
+        let applied: Result<Vec<String>, DbErr> = self
+            .reader
+            .query_all_raw(applied)
+            .await?
+            .iter()
+            .map(|row| row.try_get("", "version"))
+            .collect();
+        let mut expected: Vec<_> = migrations.iter().map(|migration| migration.name).collect();
+        expected.sort_unstable();
+        let applied = applied?;
+        if applied == expected {
+            return Ok(());
+        }
+        Err(DbErr::Migration(format!(
+            "the store has the schema [{}], and this version reads [{}]: start this version's \
+             service on it once, or use the version that it was made with",
+            applied.join(", "),
+            expected.join(", ")
+        )))
+    }
 }
 
 /// Creates the schema where it is absent. A role that owns an existing one may lack the right to
@@ -255,8 +308,50 @@ fn sqlite_options(path: &std::path::Path, connections: u32) -> ConnectOptions {
     options
 }
 
-fn postgres_options(url: &str, schema: &str) -> ConnectOptions {
-    let schema = schema.to_owned();
+/// As an existing file only: a check of what is not there must not pass on an empty store.
+fn sqlite_read_only_options(path: &std::path::Path) -> ConnectOptions {
+    let path = path.to_owned();
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    options
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(20))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .filename(&path)
+                .in_memory(false)
+                .shared_cache(false)
+                .create_if_missing(false)
+                .read_only(true)
+                .pragma("busy_timeout", "10000")
+        });
+    options
+}
+
+/// What every session of a serving pool is set to.
+fn serving_settings() -> Vec<(&'static str, String)> {
+    let timeout = STATEMENT_TIMEOUT.as_millis().to_string();
+    vec![
+        // A plan made while a table was small is kept while it grows: it must not be one that
+        // reads all of it. Every statement here has an index to go by.
+        ("enable_seqscan", "off".to_owned()),
+        ("statement_timeout", timeout.clone()),
+        ("idle_in_transaction_session_timeout", timeout),
+    ]
+}
+
+/// What a session is set to that reads whole tables and never writes.
+fn reading_settings() -> Vec<(&'static str, String)> {
+    vec![("default_transaction_read_only", "on".to_owned())]
+}
+
+fn postgres_options(
+    url: &str,
+    schema: &str,
+    settings: &[(&'static str, String)],
+) -> ConnectOptions {
+    let mut settings = settings.to_vec();
+    settings.push(("search_path", schema.to_owned()));
     let mut options = ConnectOptions::new(url.to_owned());
     options
         .max_connections(POOL_CONNECTIONS)
@@ -265,20 +360,9 @@ fn postgres_options(url: &str, schema: &str) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(move |postgres| {
-            postgres.application_name("licet").options([
-                ("search_path", schema.clone()),
-                // A plan made while a table was small is kept while it grows: it must not be one
-                // that reads all of it. Every statement here has an index to go by.
-                ("enable_seqscan", "off".to_owned()),
-                (
-                    "statement_timeout",
-                    STATEMENT_TIMEOUT.as_millis().to_string(),
-                ),
-                (
-                    "idle_in_transaction_session_timeout",
-                    STATEMENT_TIMEOUT.as_millis().to_string(),
-                ),
-            ])
+            postgres
+                .application_name("licet")
+                .options(settings.iter().map(|(name, value)| (name, value)))
         });
     options
 }

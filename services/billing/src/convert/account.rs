@@ -1,20 +1,20 @@
 //! Accounts and ledger entries between the contract and the rules.
 
-use licet_contracts::billing::v1 as billing;
+use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::{
-    ids::AccountId,
+    ids::{AccountId, EntryId},
     money::{Currency, Money},
 };
 use licet_runtime::{
     fault::Fault,
-    field::Fields,
-    wire::{decode_money, encode_money, encode_time},
+    field::{Field, Fields},
+    wire::{decode_money, encode_count, encode_money, encode_time},
 };
 
 use super::{decode_name, decode_required_name};
 use crate::rules::{
-    account::Account,
-    ledger::{Cause, Deposited, EntryKind, LedgerAccount, LedgerEntry, Posting},
+    account::{CreditTerms, Standing, Terms},
+    ledger::{Booked, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
 };
 
 /// An account that is to be opened.
@@ -24,11 +24,24 @@ pub(crate) struct Opening {
     pub(crate) display_name: String,
     /// For good (M-4).
     pub(crate) currency: Currency,
+    /// How it pays.
+    pub(crate) terms: Terms,
 }
 
-/// Money that was received from a customer.
+/// A change of an account; at least one of the two.
 #[derive(Debug, Clone)]
-pub(crate) struct Receipt {
+pub(crate) struct AccountChange {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// Its new name.
+    pub(crate) display_name: Option<String>,
+    /// How it pays from now on.
+    pub(crate) terms: Option<Terms>,
+}
+
+/// Money that was received from a customer, or is to be paid out.
+#[derive(Debug, Clone)]
+pub(crate) struct Transfer {
     /// The account.
     pub(crate) account_id: AccountId,
     /// More than nothing.
@@ -37,35 +50,170 @@ pub(crate) struct Receipt {
     pub(crate) reference: String,
 }
 
+/// An entry that is to be taken back.
+#[derive(Debug, Clone)]
+pub(crate) struct ReversalWish {
+    /// The entry.
+    pub(crate) entry_id: EntryId,
+    /// Why, in words.
+    pub(crate) reason: String,
+}
+
+/// The longest time until an invoice is due, and the longest grace, in days.
+const MAX_TERMS_DAYS: u32 = 365;
+
 /// Reads the request for a new account.
 pub(crate) fn decode_create(message: &billing::CreateAccountRequest) -> Result<Opening, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let display_name = decode_required_name(&mut fields, "display_name", &message.display_name);
     let currency = fields.required("currency_code", &message.currency_code);
+    let terms = decode_terms(&mut fields, message.kind, message.terms.as_ref());
+    if let (Ok(currency), Ok(Some(Terms::OnTerms(terms)))) = (&currency, &terms) {
+        fields.check(
+            "terms.credit_limit.currency_code",
+            terms.credit_limit.currency() == *currency,
+            "must be the account's currency",
+        );
+    }
     fields.build(|| {
         Ok(Opening {
             display_name: display_name?,
             currency: currency?,
+            terms: terms?.unwrap_or(Terms::Prepaid),
         })
     })
 }
 
-/// Reads the request to book money received.
-pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Receipt, Fault> {
+/// Reads the request to change an account.
+pub(crate) fn decode_update(
+    message: &billing::UpdateAccountRequest,
+) -> Result<AccountChange, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
-    let amount = fields.message("amount", message.amount.as_ref(), decode_money);
+    let display_name = decode_name(&mut fields, "display_name", &message.display_name);
+    let terms = decode_terms(&mut fields, message.kind, message.terms.as_ref());
+    if let (Ok(name), Ok(None)) = (&display_name, &terms) {
+        fields.check(
+            "display_name",
+            !name.is_empty(),
+            "is required unless kind is given",
+        );
+    }
+    fields.build(|| {
+        Ok(AccountChange {
+            account_id: account_id?,
+            display_name: Some(display_name?).filter(|name| !name.is_empty()),
+            terms: terms?,
+        })
+    })
+}
+
+/// How an account pays; `None`: nothing is said about it.
+fn decode_terms(
+    fields: &mut Fields,
+    kind: i32,
+    message: Option<&billing::PaymentTerms>,
+) -> Field<Option<Terms>> {
+    let terms = match billing::AccountKind::try_from(kind) {
+        Err(_) => return Err(fields.note("kind", "must be PREPAID or ON_TERMS")),
+        Ok(billing::AccountKind::OnTerms) => {
+            let Some(message) = message else {
+                return Err(fields.note("terms", "is required with ON_TERMS"));
+            };
+            return decode_credit_terms(fields, message).map(|terms| Some(Terms::OnTerms(terms)));
+        }
+        Ok(billing::AccountKind::Prepaid) => Some(Terms::Prepaid),
+        Ok(billing::AccountKind::Unspecified) => None,
+    };
+    match message {
+        None => Ok(terms),
+        Some(_) => Err(fields.note("terms", "goes with kind ON_TERMS only")),
+    }
+}
+
+fn decode_credit_terms(fields: &mut Fields, message: &billing::PaymentTerms) -> Field<CreditTerms> {
+    let path = "terms.credit_limit";
+    let credit_limit = fields.message(path, message.credit_limit.as_ref(), decode_money);
+    if let Ok(limit) = &credit_limit {
+        let value = "terms.credit_limit.value";
+        fields.check(value, limit.minor() >= 0, "must not be negative");
+    }
+    let net_days = decode_days(fields, "terms.net_days", message.net_days);
+    let grace = message.overdue_grace_days;
+    let overdue_grace_days = decode_days(fields, "terms.overdue_grace_days", grace);
+    Ok(CreditTerms {
+        credit_limit: credit_limit?,
+        net_days: net_days?,
+        overdue_grace_days: overdue_grace_days?,
+    })
+}
+
+fn decode_days(fields: &mut Fields, path: &str, days: i32) -> Field<u32> {
+    match u32::try_from(days) {
+        Ok(days) if days <= MAX_TERMS_DAYS => Ok(days),
+        Ok(_) | Err(_) => Err(fields.note(path, format!("must be 0 to {MAX_TERMS_DAYS}"))),
+    }
+}
+
+/// Reads the request to book money received.
+pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Transfer, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let transfer = decode_transfer(
+        &mut fields,
+        &message.account_id,
+        message.amount.as_ref(),
+        &message.reference,
+    );
+    fields.build(|| transfer)
+}
+
+/// Reads the request to pay money out.
+pub(crate) fn decode_withdraw(message: &billing::WithdrawRequest) -> Result<Transfer, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let transfer = decode_transfer(
+        &mut fields,
+        &message.account_id,
+        message.amount.as_ref(),
+        &message.reference,
+    );
+    fields.build(|| transfer)
+}
+
+fn decode_transfer(
+    fields: &mut Fields,
+    account_id: &str,
+    amount: Option<&types::Money>,
+    reference: &str,
+) -> Field<Transfer> {
+    let account_id = fields.required("account_id", account_id);
+    let amount = fields.message("amount", amount, decode_money);
     if let Ok(amount) = &amount {
         fields.check("amount.value", amount.minor() > 0, "must be above zero");
     }
-    let reference = decode_name(&mut fields, "reference", &message.reference);
+    let reference = decode_name(fields, "reference", reference);
+    Ok(Transfer {
+        account_id: account_id?,
+        amount: amount?,
+        reference: reference?,
+    })
+}
+
+/// Reads the request to take an entry back.
+pub(crate) fn decode_reverse(
+    message: &billing::ReverseEntryRequest,
+) -> Result<ReversalWish, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let entry_id = fields.required("entry_id", &message.entry_id);
+    let reason = decode_required_name(&mut fields, "reason", &message.reason);
     fields.build(|| {
-        Ok(Receipt {
-            account_id: account_id?,
-            amount: amount?,
-            reference: reference?,
+        Ok(ReversalWish {
+            entry_id: entry_id?,
+            reason: reason?,
         })
     })
 }
@@ -78,50 +226,89 @@ pub(crate) fn decode_account_id(account_id: &str) -> Result<AccountId, Fault> {
 }
 
 /// An account.
-pub(crate) fn encode(account: &Account) -> billing::Account {
+pub(crate) fn encode(standing: &Standing) -> billing::Account {
+    let account = &standing.account;
+    let (kind, terms) = match &account.terms {
+        Terms::Prepaid => (billing::AccountKind::Prepaid, None),
+        Terms::OnTerms(terms) => (
+            billing::AccountKind::OnTerms,
+            Some(billing::PaymentTerms {
+                credit_limit: Some(encode_money(terms.credit_limit)),
+                net_days: encode_count(terms.net_days),
+                overdue_grace_days: encode_count(terms.overdue_grace_days),
+            }),
+        ),
+    };
     billing::Account {
         account_id: account.account_id.to_string(),
         display_name: account.display_name.clone(),
         currency_code: account.currency().code().to_owned(),
         state: billing::AccountState::Active.into(),
         balance: Some(encode_money(account.balance)),
-        // A prepaid account pays as it is charged, so nothing is ever due.
-        due: Some(encode_money(Money::zero(account.currency()))),
+        due: Some(encode_money(account.due)),
         create_time: Some(encode_time(account.created)),
+        kind: kind.into(),
+        terms,
+        overdue_since_time: standing.overdue_since.map(encode_time),
     }
 }
 
 /// A deposit, and the balance after it.
-pub(crate) fn encode_deposit(deposited: &Deposited) -> billing::DepositResponse {
+pub(crate) fn encode_deposit(booked: &Booked) -> billing::DepositResponse {
     billing::DepositResponse {
-        entry: Some(encode_entry(&deposited.entry)),
-        balance: Some(encode_money(deposited.balance)),
+        entry: Some(encode_entry(&booked.entry)),
+        balance: Some(encode_money(booked.balance)),
+    }
+}
+
+/// A withdrawal, and the balance after it.
+pub(crate) fn encode_withdrawal(booked: &Booked) -> billing::WithdrawResponse {
+    billing::WithdrawResponse {
+        entry: Some(encode_entry(&booked.entry)),
+        balance: Some(encode_money(booked.balance)),
+    }
+}
+
+/// A reversal, and the balance after it.
+pub(crate) fn encode_reversal(booked: &Booked) -> billing::ReverseEntryResponse {
+    billing::ReverseEntryResponse {
+        entry: Some(encode_entry(&booked.entry)),
+        balance: Some(encode_money(booked.balance)),
+    }
+}
+
+/// What an entry records.
+pub(crate) fn encode_entry_kind(kind: EntryKind) -> billing::EntryKind {
+    match kind {
+        EntryKind::Deposit => billing::EntryKind::Deposit,
+        EntryKind::Invoice => billing::EntryKind::Invoice,
+        EntryKind::Payment => billing::EntryKind::Payment,
+        EntryKind::CreditNote => billing::EntryKind::CreditNote,
+        EntryKind::Withdrawal => billing::EntryKind::Withdrawal,
+        EntryKind::Reversal => billing::EntryKind::Reversal,
     }
 }
 
 /// A ledger entry.
 pub(crate) fn encode_entry(entry: &LedgerEntry) -> billing::LedgerEntry {
-    let kind = match entry.kind {
-        EntryKind::Deposit => billing::EntryKind::Deposit,
-        EntryKind::Invoice => billing::EntryKind::Invoice,
-        EntryKind::Payment => billing::EntryKind::Payment,
-        EntryKind::CreditNote => billing::EntryKind::CreditNote,
-    };
-    let (invoice_id, credit_note_id, reference) = match &entry.cause {
-        Cause::Deposit(reference) => (String::new(), String::new(), reference.clone()),
-        Cause::Invoice(id) => (id.to_string(), String::new(), String::new()),
-        Cause::CreditNote(id) => (String::new(), id.to_string(), String::new()),
-    };
-    billing::LedgerEntry {
-        entry_id: entry.entry_id.to_string(),
+    let mut message = billing::LedgerEntry {
+        entry_id: entry.entry_id.map_or_else(String::new, |id| id.to_string()),
         account_id: entry.account_id.to_string(),
-        kind: kind.into(),
+        kind: encode_entry_kind(entry.kind).into(),
         postings: entry.postings.iter().map(encode_posting).collect(),
-        invoice_id,
-        credit_note_id,
-        reference,
         entry_time: Some(encode_time(entry.time)),
+        ..billing::LedgerEntry::default()
+    };
+    match &entry.cause {
+        Cause::Transfer(reference) => message.reference.clone_from(reference),
+        Cause::Invoice(id) => message.invoice_id = id.to_string(),
+        Cause::CreditNote(id) => message.credit_note_id = id.to_string(),
+        Cause::Reversal { reverses, reason } => {
+            message.reverses_entry_id = reverses.to_string();
+            message.reference.clone_from(reason);
+        }
     }
+    message
 }
 
 fn encode_posting(posting: &Posting) -> billing::Posting {

@@ -4,12 +4,13 @@ use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::{InvoiceId, QuoteId},
+    money::Money,
 };
 use licet_runtime::{
     caller::Call,
     fault::Fault,
     field::Fields,
-    wire::{encode_count, encode_money, encode_time},
+    wire::{decode_money, encode_count, encode_money, encode_time},
 };
 
 use super::{
@@ -17,9 +18,8 @@ use super::{
     line::{encode_lines, encode_subject},
 };
 use crate::rules::{
-    charge::{Invoice, InvoiceState},
-    credit::CreditNote,
-    listing::{CreditNoteFilter, InvoiceFilter},
+    charge::{Invoice, InvoiceState, invoice_number},
+    listing::InvoiceFilter,
 };
 
 /// A quote that is to be charged.
@@ -31,6 +31,15 @@ pub(crate) struct Charge {
     pub(crate) pin: String,
     /// What the quote's expiry is judged by (MD-6).
     pub(crate) accepted: Instant,
+}
+
+/// An invoice that is to be paid.
+#[derive(Debug, Clone)]
+pub(crate) struct Payment {
+    /// The invoice.
+    pub(crate) invoice_id: InvoiceId,
+    /// More than nothing; `None`: all that is due.
+    pub(crate) amount: Option<Money>,
 }
 
 /// Reads the request to charge a quote.
@@ -57,6 +66,23 @@ pub(crate) fn decode_charge(
     })
 }
 
+/// Reads the request to pay an invoice.
+pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<Payment, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let invoice_id = fields.required("invoice_id", &message.invoice_id);
+    let amount = fields.optional_message("amount", message.amount.as_ref(), decode_money);
+    if let Ok(Some(amount)) = &amount {
+        fields.check("amount.value", amount.minor() > 0, "must be above zero");
+    }
+    fields.build(|| {
+        Ok(Payment {
+            invoice_id: invoice_id?,
+            amount: amount?,
+        })
+    })
+}
+
 /// Reads an invoice's id that must be there.
 pub(crate) fn decode_invoice_id(invoice_id: &str) -> Result<InvoiceId, Fault> {
     let mut fields = Fields::new();
@@ -69,42 +95,43 @@ pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<Invo
     let mut fields = Fields::new();
     let account_id = fields.optional("account_id", &message.account_id);
     let resource_id = decode_resource_filter(&mut fields, &message.resource_id);
+    let state = match billing::InvoiceState::try_from(message.state) {
+        Ok(billing::InvoiceState::Unspecified) => Ok(None),
+        Ok(billing::InvoiceState::Paid) => Ok(Some(InvoiceState::Paid)),
+        Ok(billing::InvoiceState::Open) => Ok(Some(InvoiceState::Open)),
+        Err(_) => Err(fields.note("state", "must be a state of an invoice")),
+    };
     fields.build(|| {
         Ok(InvoiceFilter {
             account_id: account_id?,
             resource_id: resource_id?,
-        })
-    })
-}
-
-/// Reads what a listing of credit notes is narrowed to.
-pub(crate) fn decode_credit_note_list(
-    message: &billing::ListCreditNotesRequest,
-) -> Result<CreditNoteFilter, Fault> {
-    let mut fields = Fields::new();
-    let account_id = fields.optional("account_id", &message.account_id);
-    let invoice_id = fields.optional("invoice_id", &message.invoice_id);
-    fields.build(|| {
-        Ok(CreditNoteFilter {
-            account_id: account_id?,
-            invoice_id: invoice_id?,
+            state: state?,
         })
     })
 }
 
 /// An invoice.
 pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
-    let state = match invoice.state {
-        InvoiceState::Paid => billing::InvoiceState::Paid,
-        InvoiceState::Open => billing::InvoiceState::Open,
+    // Invariant: what is due can always be told; a sum that cannot be kept was never written.
+    let due = invoice.due().unwrap_or(invoice.total);
+    let state = if due.is_zero() {
+        billing::InvoiceState::Paid
+    } else {
+        billing::InvoiceState::Open
     };
+    let corrected = invoice.creditable_lines().into_iter();
+    let line_credits = corrected
+        .filter(|line| !line.credited.is_zero() || !line.held.is_zero())
+        .map(|line| billing::InvoiceLineCredit {
+            line_number: encode_count(line.line_number),
+            credited: Some(encode_money(line.credited)),
+            held: Some(encode_money(line.held)),
+        });
     billing::Invoice {
         invoice_id: invoice
             .invoice_id
             .map_or_else(String::new, |id| id.to_string()),
-        number: invoice
-            .number
-            .map_or_else(String::new, |number| format!("INV-{number:06}")),
+        number: invoice.number.map_or_else(String::new, invoice_number),
         account_id: invoice.account_id.to_string(),
         subject: invoice.subject.as_ref().map(encode_subject),
         lines: encode_lines(invoice.lines.iter().map(|line| &line.line)),
@@ -113,6 +140,12 @@ pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
         state: state.into(),
         issue_time: Some(encode_time(invoice.issued)),
         quote_id: invoice.quote_id.to_string(),
+        due: Some(encode_money(due)),
+        paid: Some(encode_money(invoice.paid)),
+        returned: Some(encode_money(invoice.returned)),
+        held: Some(encode_money(invoice.held)),
+        due_time: invoice.due_time.map(encode_time),
+        line_credits: line_credits.collect(),
     }
 }
 
@@ -123,20 +156,10 @@ pub(crate) fn encode_charge(invoice: &Invoice) -> billing::ChargeQuoteResponse {
     }
 }
 
-/// A credit note.
-pub(crate) fn encode_credit_note(note: &CreditNote) -> billing::CreditNote {
-    let lines = note.lines.iter().map(|line| billing::CreditNoteLine {
-        line_number: encode_count(line.line_number),
-        amount: Some(encode_money(line.amount)),
-    });
-    billing::CreditNote {
-        credit_note_id: note.credit_note_id.to_string(),
-        number: format!("CDN-{:06}", note.number),
-        account_id: note.account_id.to_string(),
-        invoice_id: note.invoice_id.to_string(),
-        lines: lines.collect(),
-        total: Some(encode_money(note.total)),
-        reason: note.reason.clone(),
-        issue_time: Some(encode_time(note.issued)),
+/// An invoice after a payment, and the account's balance.
+pub(crate) fn encode_payment(invoice: &Invoice, balance: Money) -> billing::PayInvoiceResponse {
+    billing::PayInvoiceResponse {
+        invoice: Some(encode(invoice)),
+        balance: Some(encode_money(balance)),
     }
 }

@@ -2,6 +2,7 @@
 //! share stands in this file.
 
 pub(crate) mod account;
+pub(crate) mod credit_note;
 pub(crate) mod invoice;
 pub(crate) mod item;
 pub(crate) mod line;
@@ -9,6 +10,7 @@ pub(crate) mod price;
 pub(crate) mod product;
 pub(crate) mod quote;
 pub(crate) mod refund;
+pub(crate) mod statement;
 
 use chrono::TimeDelta;
 use licet_contracts::types::v1 as types;

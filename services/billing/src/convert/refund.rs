@@ -1,5 +1,7 @@
 //! Refunds between the contract and the rules.
 
+use std::collections::BTreeMap;
+
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
@@ -8,19 +10,24 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     fault::Fault,
-    field::Fields,
+    field::{Field, Fields},
     wire::{decode_time, encode_money, encode_time},
 };
 
 use super::{
-    decode_as_of, decode_resource_filter,
+    credit_note::{self, decode_line, decode_positive, note_repeated},
+    decode_as_of, decode_required_name, decode_resource_filter,
     line::{decode_subject, encode_subject},
 };
 use crate::rules::{
     charge::Subject,
+    credit::{CreditNote, LineAsked},
     listing::RefundFilter,
-    refund::{Refund, RefundState},
+    refund::{Approval, Refund, RefundState},
 };
+
+/// The lines of ten full invoices.
+const MAX_LINES: usize = 1000;
 
 /// A term that is to be refunded.
 #[derive(Debug, Clone)]
@@ -64,6 +71,100 @@ pub(crate) fn decode_request(
             subject: subject?,
             first_issuance: first_issuance?,
             decision: decision?,
+        })
+    })
+}
+
+/// A refund in review that is to be granted.
+#[derive(Debug, Clone)]
+pub(crate) struct ApprovalWish {
+    /// The refund.
+    pub(crate) refund_id: RefundId,
+    /// How much of it.
+    pub(crate) approval: Approval,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// A refund in review that is to be turned down.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejection {
+    /// The refund.
+    pub(crate) refund_id: RefundId,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// Reads the request to approve a refund.
+pub(crate) fn decode_approve(
+    message: &billing::ApproveRefundRequest,
+) -> Result<ApprovalWish, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let refund_id = fields.required("refund_id", &message.refund_id);
+    let approval = decode_approval(&mut fields, message);
+    let reason = decode_required_name(&mut fields, "reason", &message.reason);
+    fields.build(|| {
+        Ok(ApprovalWish {
+            refund_id: refund_id?,
+            approval: approval?,
+            reason: reason?,
+        })
+    })
+}
+
+fn decode_approval(
+    fields: &mut Fields,
+    message: &billing::ApproveRefundRequest,
+) -> Field<Approval> {
+    let amount = match &message.amount {
+        None => Ok(None),
+        amount => decode_positive(fields, "amount", amount.as_ref()).map(Some),
+    };
+    let lines = decode_lines(fields, &message.lines);
+    if message.amount.is_some() && !message.lines.is_empty() {
+        return Err(fields.note("amount", "must be absent where lines are given"));
+    }
+    let lines = lines?;
+    Ok(match amount? {
+        Some(amount) => Approval::Amount(amount),
+        None if lines.is_empty() => Approval::Whole,
+        None => Approval::Lines(lines),
+    })
+}
+
+fn decode_lines(fields: &mut Fields, messages: &[billing::RefundLine]) -> Field<Vec<LineAsked>> {
+    if messages.len() > MAX_LINES {
+        return Err(fields.note("lines", format!("must be at most {MAX_LINES}")));
+    }
+    let mut seen = BTreeMap::new();
+    let lines: Vec<Field<LineAsked>> = (0..)
+        .zip(messages)
+        .map(|(index, message)| {
+            let path = format!("lines[{index}].invoice_id");
+            let invoice_id = fields.required(&path, &message.invoice_id);
+            let line = decode_line(fields, index, message.line_number, message.amount.as_ref());
+            let key = (&message.invoice_id, message.line_number);
+            note_repeated(fields, index, key, &mut seen);
+            Ok(LineAsked {
+                invoice_id: invoice_id?,
+                line: line?,
+            })
+        })
+        .collect();
+    lines.into_iter().collect()
+}
+
+/// Reads the request to turn a refund down.
+pub(crate) fn decode_reject(message: &billing::RejectRefundRequest) -> Result<Rejection, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let refund_id = fields.required("refund_id", &message.refund_id);
+    let reason = decode_required_name(&mut fields, "reason", &message.reason);
+    fields.build(|| {
+        Ok(Rejection {
+            refund_id: refund_id?,
+            reason: reason?,
         })
     })
 }
@@ -127,6 +228,36 @@ pub(crate) fn encode(refund: &Refund) -> billing::Refund {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        reviewer: refund
+            .review
+            .as_ref()
+            .map_or_else(String::new, |review| review.reviewer.clone()),
+        review_reason: refund
+            .review
+            .as_ref()
+            .map_or_else(String::new, |review| review.reason.clone()),
+        review_time: refund
+            .review
+            .as_ref()
+            .map(|review| encode_time(review.time)),
+    }
+}
+
+/// A refund as it was approved, and the credit notes that make it.
+pub(crate) fn encode_approval(
+    refund: &Refund,
+    notes: &[CreditNote],
+) -> billing::ApproveRefundResponse {
+    billing::ApproveRefundResponse {
+        refund: Some(encode(refund)),
+        credit_notes: notes.iter().map(credit_note::encode).collect(),
+    }
+}
+
+/// A refund as it was turned down.
+pub(crate) fn encode_rejection(refund: &Refund) -> billing::RejectRefundResponse {
+    billing::RejectRefundResponse {
+        refund: Some(encode(refund)),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Accounts and their ledger entries.
 
-use licet_domain::ids::AccountId;
+use licet_domain::{ids::AccountId, term::Period};
 use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
-    page::{Page, time_key},
+    page::{Page, filter_text, time_key},
 };
 
 use crate::{
-    rules::{account::Account, ledger::LedgerEntry, not_found},
+    rules::{account::Standing, ledger::LedgerEntry, not_found},
     store,
 };
 
@@ -18,10 +18,12 @@ pub(crate) async fn get(
     database: &Database,
     call: &Call,
     account_id: AccountId,
-) -> Result<Account, Fault> {
+) -> Result<Standing, Fault> {
     let tx = database.read().await?;
     let found = store::accounts::find(&tx, &call.caller, account_id).await?;
-    Ok(found.ok_or_else(|| not_found("account", account_id))?)
+    let account = found.ok_or_else(|| not_found("account", account_id))?;
+    let first_due = store::invoices::find_first_due(&tx, account_id).await?;
+    Ok(account.standing(first_due.map(|first| first.due_time), call.now))
 }
 
 /// A page of accounts, and the next one's token.
@@ -30,11 +32,18 @@ pub(crate) async fn list(
     call: &Call,
     page_size: i32,
     page_token: &str,
-) -> Result<(Vec<Account>, String), Fault> {
+) -> Result<(Vec<Standing>, String), Fault> {
     let page = Page::decode(page_size, page_token, "accounts", call.now)?;
     let tx = database.read().await?;
     let rows = store::accounts::list(&tx, &call.caller, &page).await?;
-    Ok(page.finish(rows, |account| vec![account.account_id.to_string()]))
+    let (accounts, next) = page.finish(rows, |account| vec![account.account_id.to_string()]);
+    let ids: Vec<AccountId> = accounts.iter().map(|account| account.account_id).collect();
+    let first_due = store::invoices::first_due_times(&tx, &ids).await?;
+    let standings = accounts.into_iter().map(|account| {
+        let first_due = first_due.get(&account.account_id).copied();
+        account.standing(first_due, call.now)
+    });
+    Ok((standings.collect(), next))
 }
 
 /// A page of an account's ledger entries, and the next one's token; or NOT_FOUND.
@@ -42,15 +51,13 @@ pub(crate) async fn list_entries(
     database: &Database,
     call: &Call,
     account_id: AccountId,
+    period: Option<Period>,
     page_size: i32,
     page_token: &str,
 ) -> Result<(Vec<LedgerEntry>, String), Fault> {
-    let page = Page::decode(
-        page_size,
-        page_token,
-        &format!("entries {account_id}"),
-        call.now,
-    )?;
+    let span = period.map(|period| format!("{} {}", period.start, period.end));
+    let text = format!("entries {account_id} {}", filter_text(span));
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
     if store::accounts::find(&tx, &call.caller, account_id)
         .await?
@@ -58,6 +65,9 @@ pub(crate) async fn list_entries(
     {
         return Err(not_found("account", account_id).into());
     }
-    let rows = store::ledger::list(&tx, account_id, &page).await?;
-    Ok(page.finish(rows, |entry| time_key(entry.time, entry.entry_id)))
+    let rows = store::ledger::list(&tx, account_id, period, &page).await?;
+    Ok(page.finish(rows, |entry| {
+        let id = entry.entry_id.map_or_else(String::new, |id| id.to_string());
+        time_key(entry.time, id)
+    }))
 }

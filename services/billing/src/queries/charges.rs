@@ -10,7 +10,7 @@ use licet_runtime::{
 
 use crate::{
     rules::{
-        charge::{Invoice, InvoiceLine, Quote},
+        charge::{Invoice, InvoiceState, Quote},
         credit::CreditNote,
         listing::{CreditNoteFilter, InvoiceFilter},
         not_found,
@@ -18,8 +18,6 @@ use crate::{
     store,
 };
 
-/// The figures of an invoice's line in an answer, at most: numbers, prices, instants, fraction.
-const LINE_BYTES: usize = 320;
 /// A credit note's line in an answer, at most.
 const CREDIT_LINE_BYTES: usize = 48;
 
@@ -54,19 +52,14 @@ pub(crate) async fn list_invoices(
     page_token: &str,
 ) -> Result<(Vec<Invoice>, String), Fault> {
     let text = format!(
-        "invoices {} {}",
+        "invoices {} {} {}",
         filter_text(filter.account_id),
-        filter_text(filter.resource_id.as_ref())
+        filter_text(filter.resource_id.as_ref()),
+        filter.state.map_or("", InvoiceState::as_str)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
-    let rows = store::invoices::list(&tx, &call.caller, filter, &page).await?;
-    Ok(page.finish_sized(rows, invoice_bytes, |invoice| {
-        let id = invoice
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string());
-        time_key(invoice.issued, id)
-    }))
+    store::invoices::list(&tx, &call.caller, filter, &page).await
 }
 
 /// A page of credit notes, and the next one's token.
@@ -86,17 +79,11 @@ pub(crate) async fn list_credit_notes(
     let tx = database.read().await?;
     let rows = store::credit_notes::list(&tx, &call.caller, filter, &page).await?;
     let bytes = |note: &CreditNote| note.reason.len() + note.lines.len() * CREDIT_LINE_BYTES;
-    let key = |note: &CreditNote| time_key(note.issued, note.credit_note_id);
+    let key = |note: &CreditNote| {
+        let id = note
+            .credit_note_id
+            .map_or_else(String::new, |id| id.to_string());
+        time_key(note.issued, id)
+    };
     Ok(page.finish_sized(rows, bytes, key))
-}
-
-/// About how many bytes an invoice takes in an answer, apart from what every one has.
-fn invoice_bytes(invoice: &Invoice) -> usize {
-    let lines = invoice.lines.iter().map(|InvoiceLine { line, .. }| {
-        LINE_BYTES
-            + line.description.len()
-            + line.product_id.as_str().len()
-            + line.explanation.len()
-    });
-    lines.sum()
 }

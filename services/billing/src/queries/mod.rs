@@ -3,4 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod catalog;
 pub(crate) mod charges;
+pub(crate) mod documents;
 pub(crate) mod refunds;
+pub(crate) mod statements;
+pub(crate) mod verify;

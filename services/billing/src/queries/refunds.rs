@@ -49,7 +49,10 @@ pub(crate) async fn list(
     let tx = database.read().await?;
     let rows = store::refunds::list(&tx, &call.caller, filter, &page).await?;
     let bytes = |refund: &Refund| {
-        refund.decision.explanation.len() + refund.credit_note_ids.len() * CREDIT_NOTE_ID_BYTES
+        let review = refund.review.as_ref();
+        refund.decision.explanation.len()
+            + refund.credit_note_ids.len() * CREDIT_NOTE_ID_BYTES
+            + review.map_or(0, |review| review.reviewer.len() + review.reason.len())
     };
     Ok(page.finish_sized(rows, bytes, |refund| {
         let id = refund

@@ -4,7 +4,14 @@ use licet_contracts::billing::v1::{self as billing, invoice_service_server::Invo
 use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::charge_quote::ChargeQuote};
+use crate::{
+    convert, queries, rendering,
+    use_cases::{
+        charge_quote::ChargeQuote,
+        issue_credit_note::{IssueCreditNote, Issued},
+        pay_invoice::{Paid, PayInvoice},
+    },
+};
 
 /// Charges, invoices and credit notes.
 #[derive(Clone, Debug)]
@@ -38,6 +45,26 @@ impl InvoiceService for InvoiceRpc {
         Ok(Response::new(response))
     }
 
+    async fn pay_invoice(
+        &self,
+        request: Request<billing::PayInvoiceRequest>,
+    ) -> Result<Response<billing::PayInvoiceResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let payment = convert::invoice::decode_payment(&message)?;
+        let work = PayInvoice {
+            call: &call,
+            request_id: &message.request_id,
+            payment: &payment,
+        };
+        let encode = |paid: Paid| convert::invoice::encode_payment(&paid.invoice, paid.balance);
+        if message.validate_only {
+            let tx = self.database.read().await?;
+            return Ok(Response::new(encode(work.preview(&tx).await?)));
+        }
+        let response = replay::once(&self.database, &call, &message, &work, encode).await?;
+        Ok(Response::new(response))
+    }
+
     async fn get_invoice(
         &self,
         request: Request<billing::GetInvoiceRequest>,
@@ -47,6 +74,19 @@ impl InvoiceService for InvoiceRpc {
         let invoice = queries::charges::get_invoice(&self.database, &call, invoice_id).await?;
         let invoice = Some(convert::invoice::encode(&invoice));
         Ok(Response::new(billing::GetInvoiceResponse { invoice }))
+    }
+
+    async fn render_invoice(
+        &self,
+        request: Request<billing::RenderInvoiceRequest>,
+    ) -> Result<Response<billing::RenderInvoiceResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let invoice_id = convert::invoice::decode_invoice_id(&message.invoice_id)?;
+        let document = queries::documents::invoice(&self.database, &call, invoice_id).await?;
+        Ok(Response::new(billing::RenderInvoiceResponse {
+            content: rendering::invoice::render(&document)?,
+            content_type: rendering::CONTENT_TYPE.to_owned(),
+        }))
     }
 
     async fn list_invoices(
@@ -70,12 +110,36 @@ impl InvoiceService for InvoiceRpc {
         }))
     }
 
+    async fn issue_credit_note(
+        &self,
+        request: Request<billing::IssueCreditNoteRequest>,
+    ) -> Result<Response<billing::IssueCreditNoteResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let goodwill = convert::credit_note::decode_issue(&message)?;
+        let work = IssueCreditNote {
+            call: &call,
+            request_id: &message.request_id,
+            goodwill: &goodwill,
+        };
+        if message.validate_only {
+            let tx = self.database.read().await?;
+            let Issued { note, invoice } = work.preview(&tx).await?;
+            let response = convert::credit_note::encode_issue(&note, &invoice);
+            return Ok(Response::new(response));
+        }
+        let response = replay::once(&self.database, &call, &message, &work, |issued| {
+            convert::credit_note::encode_issue(&issued.note, &issued.invoice)
+        })
+        .await?;
+        Ok(Response::new(response))
+    }
+
     async fn list_credit_notes(
         &self,
         request: Request<billing::ListCreditNotesRequest>,
     ) -> Result<Response<billing::ListCreditNotesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let filter = convert::invoice::decode_credit_note_list(&message)?;
+        let filter = convert::credit_note::decode_list(&message)?;
         let (notes, next_page_token) = queries::charges::list_credit_notes(
             &self.database,
             &call,
@@ -84,10 +148,7 @@ impl InvoiceService for InvoiceRpc {
             &message.page_token,
         )
         .await?;
-        let credit_notes = notes
-            .iter()
-            .map(convert::invoice::encode_credit_note)
-            .collect();
+        let credit_notes = notes.iter().map(convert::credit_note::encode).collect();
         Ok(Response::new(billing::ListCreditNotesResponse {
             credit_notes,
             next_page_token,

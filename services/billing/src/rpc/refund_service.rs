@@ -4,7 +4,14 @@ use licet_contracts::billing::v1::{self as billing, refund_service_server::Refun
 use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::request_refund::RequestRefund};
+use crate::{
+    convert, queries,
+    use_cases::{
+        approve_refund::{ApproveRefund, Approved},
+        reject_refund::RejectRefund,
+        request_refund::RequestRefund,
+    },
+};
 
 /// Refunds.
 #[derive(Clone, Debug)]
@@ -33,6 +40,53 @@ impl RefundService for RefundRpc {
         }
         let response = replay::once(&self.database, &call, &message, &work, |refund| {
             convert::refund::encode_request(&refund)
+        })
+        .await?;
+        Ok(Response::new(response))
+    }
+
+    async fn approve_refund(
+        &self,
+        request: Request<billing::ApproveRefundRequest>,
+    ) -> Result<Response<billing::ApproveRefundResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::refund::decode_approve(&message)?;
+        let work = ApproveRefund {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        if message.validate_only {
+            let tx = self.database.read().await?;
+            let Approved { refund, notes } = work.preview(&tx).await?;
+            let response = convert::refund::encode_approval(&refund, &notes);
+            return Ok(Response::new(response));
+        }
+        let response = replay::once(&self.database, &call, &message, &work, |approved| {
+            convert::refund::encode_approval(&approved.refund, &approved.notes)
+        })
+        .await?;
+        Ok(Response::new(response))
+    }
+
+    async fn reject_refund(
+        &self,
+        request: Request<billing::RejectRefundRequest>,
+    ) -> Result<Response<billing::RejectRefundResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let rejection = convert::refund::decode_reject(&message)?;
+        let work = RejectRefund {
+            call: &call,
+            request_id: &message.request_id,
+            rejection: &rejection,
+        };
+        if message.validate_only {
+            let tx = self.database.read().await?;
+            let refund = work.preview(&tx).await?;
+            return Ok(Response::new(convert::refund::encode_rejection(&refund)));
+        }
+        let response = replay::once(&self.database, &call, &message, &work, |refund| {
+            convert::refund::encode_rejection(&refund)
         })
         .await?;
         Ok(Response::new(response))

@@ -1,25 +1,108 @@
-//! A customer's account, and what is refused when its balance does not suffice (BL-6).
+//! A customer's account: how it pays, and what is refused when its balance or its credit does not
+//! suffice (BL-6).
 
+use chrono::TimeDelta;
 use licet_domain::{
     clock::Instant,
-    ids::AccountId,
+    ids::{AccountId, InvoiceId},
     money::{Currency, Money, MoneyError},
     refusal::{Reason, Refusal},
+    worded,
 };
 
 use super::{currency_mismatch, sum_refused};
 
-/// A prepaid account, in one currency for good (M-4).
+const DAY_MICROS: i64 = 86_400_000_000;
+
+worded! {
+    /// How an account pays (BL-6).
+    pub(crate) enum AccountKind {
+        /// In advance, from its balance.
+        Prepaid = "PREPAID",
+        /// Later, up to a credit limit.
+        OnTerms = "ON_TERMS",
+    }
+}
+
+/// What was agreed with a customer who pays later (BL-6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CreditTerms {
+    /// The most that may be due at any time, in the account's currency; not negative.
+    pub(crate) credit_limit: Money,
+    /// An invoice is due so many days of 24 hours after its issue (T-1).
+    pub(crate) net_days: u32,
+    /// So many days of 24 hours after an unpaid invoice was due, charges begin to be refused.
+    pub(crate) overdue_grace_days: u32,
+}
+
+impl CreditTerms {
+    /// When an invoice issued at `issued` is to be paid.
+    pub(crate) fn due_time(&self, issued: Instant) -> Instant {
+        days_after(issued, self.net_days)
+    }
+}
+
+/// The instant `days` of 24 hours later, or the last that there is.
+fn days_after(start: Instant, days: u32) -> Instant {
+    start
+        .checked_add(TimeDelta::days(i64::from(days)))
+        .unwrap_or(Instant::MAX)
+}
+
+/// How an account pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// In advance.
+    Prepaid,
+    /// Later, as agreed.
+    OnTerms(CreditTerms),
+}
+
+impl Terms {
+    /// The kind of account that pays so.
+    pub(crate) fn kind(&self) -> AccountKind {
+        match self {
+            Self::Prepaid => AccountKind::Prepaid,
+            Self::OnTerms(_) => AccountKind::OnTerms,
+        }
+    }
+}
+
+/// An account, in one currency for good (M-4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     /// Its id.
     pub(crate) account_id: AccountId,
     /// For people.
     pub(crate) display_name: String,
+    /// How it pays.
+    pub(crate) terms: Terms,
     /// What the customer may spend, in the account's currency; never negative.
     pub(crate) balance: Money,
+    /// What its open invoices ask; never negative.
+    pub(crate) due: Money,
     /// When it was opened.
     pub(crate) created: Instant,
+}
+
+/// An account as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The account.
+    pub(crate) account: Account,
+    /// When the invoice that is overdue the longest became due; `None`: none is.
+    pub(crate) overdue_since: Option<Instant>,
+}
+
+/// The open invoice that is due first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FirstDue {
+    /// Its id.
+    pub(crate) invoice_id: InvoiceId,
+    /// Its place in the seller's series.
+    pub(crate) number: i64,
+    /// When it is to be paid.
+    pub(crate) due_time: Instant,
 }
 
 impl Account {
@@ -46,6 +129,9 @@ impl Account {
     /// # Errors
     /// INSUFFICIENT_FUNDS, saying how much is missing (BL-6); CURRENCY_MISMATCH.
     pub(crate) fn balance_without(&self, required: Money) -> Result<Money, Refusal> {
+        if required.currency() != self.currency() {
+            return Err(currency_mismatch(self.currency(), required.currency()));
+        }
         let refused = |error: MoneyError| sum_refused(self.currency(), &error);
         let left = self.balance.checked_sub(required).map_err(refused)?;
         if left.minor() >= 0 {
@@ -64,59 +150,109 @@ impl Account {
         .with("required", required.value())
         .with("currency", required.currency().code()))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn usd(minor: i64) -> Money {
-        Money::from_minor("USD".parse().unwrap(), minor)
-    }
-
-    fn account(minor: i64) -> Account {
-        Account {
-            account_id: AccountId::generate(),
-            display_name: "Example".to_owned(),
-            balance: usd(minor),
-            created: "2026-01-01T00:00:00Z".parse().unwrap(),
+    /// Holds a charge of `total`, which is more than nothing, accepted at `accepted`, against how
+    /// the account pays. `first_due` is the open invoice that is due first.
+    ///
+    /// Answers the terms that the charge is owed on; `None`: it is paid from the balance.
+    ///
+    /// # Errors
+    /// INSUFFICIENT_FUNDS, ACCOUNT_OVERDUE, CREDIT_LIMIT_EXCEEDED (BL-6).
+    pub(crate) fn check_charge(
+        &self,
+        total: Money,
+        first_due: Option<FirstDue>,
+        accepted: Instant,
+    ) -> Result<Option<CreditTerms>, Refusal> {
+        match self.terms {
+            Terms::Prepaid => self.balance_without(total).map(|_| None),
+            Terms::OnTerms(terms) => {
+                check_overdue(first_due, terms.overdue_grace_days, accepted)?;
+                self.check_limit(total, terms.credit_limit)?;
+                Ok(Some(terms))
+            }
         }
     }
 
-    /// BL-6: to the last cent, and the refusal names what is missing.
-    #[test]
-    fn spending() {
-        assert_eq!(account(2_450).balance_without(usd(2_450)).unwrap(), usd(0));
-        let refused = account(2_449).balance_without(usd(2_450)).unwrap_err();
-        assert_eq!(refused.reason, Reason::InsufficientFunds);
-        let numbers: Vec<_> = refused
-            .metadata
-            .iter()
-            .map(|(k, v)| format!("{k}={v}"))
-            .collect();
-        assert_eq!(
-            numbers,
-            [
-                "available=24.49",
-                "currency=USD",
-                "missing=0.01",
-                "required=24.50"
-            ]
-        );
+    /// CREDIT_LIMIT_EXCEEDED when `required` more would make more due than `limit`.
+    fn check_limit(&self, required: Money, limit: Money) -> Result<(), Refusal> {
+        let refused = |error: MoneyError| sum_refused(self.currency(), &error);
+        let due = self.due.checked_add(required).map_err(refused)?;
+        let missing = due.checked_sub(limit).map_err(refused)?;
+        if missing.minor() <= 0 {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Reason::CreditLimitExceeded,
+            format!(
+                "{} are due, and {required} more would pass the limit of {limit} by {missing}",
+                self.due
+            ),
+        )
+        .with("limit", limit.value())
+        .with("due", self.due.value())
+        .with("required", required.value())
+        .with("missing", missing.value())
+        .with("currency", self.currency().code()))
     }
 
-    /// M-4: a foreign currency and an amount beyond the range never reach the balance.
-    #[test]
-    fn receiving() {
-        let eur = Money::from_minor("EUR".parse().unwrap(), 1);
-        let reason = |amount| {
-            account(1)
-                .balance_with(amount)
-                .err()
-                .map(|refusal| refusal.reason)
-        };
-        assert_eq!(reason(usd(5)), None);
-        assert_eq!(reason(eur), Some(Reason::CurrencyMismatch));
-        assert_eq!(reason(usd(i64::MAX)), Some(Reason::AmountOutOfRange));
+    /// Holds another way of paying against what is due.
+    ///
+    /// # Errors
+    /// CURRENCY_MISMATCH for a limit in another currency (M-4); ACCOUNT_HAS_DUE when it is to pay in
+    /// advance again and open invoices stand (BL-6).
+    pub(crate) fn check_terms(&self, terms: &Terms) -> Result<(), Refusal> {
+        match terms {
+            Terms::OnTerms(terms) if terms.credit_limit.currency() != self.currency() => Err(
+                currency_mismatch(self.currency(), terms.credit_limit.currency()),
+            ),
+            Terms::Prepaid if !self.due.is_zero() => Err(Refusal::new(
+                Reason::AccountHasDue,
+                format!("{} are due on open invoices", self.due),
+            )
+            .with("account_id", self.account_id)
+            .with("due", self.due.value())
+            .with("currency", self.currency().code())),
+            Terms::OnTerms(_) | Terms::Prepaid => Ok(()),
+        }
+    }
+
+    /// The account as it is shown at `now`.
+    pub(crate) fn standing(self, first_due: Option<Instant>, now: Instant) -> Standing {
+        Standing {
+            account: self,
+            overdue_since: first_due.filter(|due_time| *due_time < now),
+        }
     }
 }
+
+/// ACCOUNT_OVERDUE when the grace after the first due time is over: at its last instant a charge
+/// still passes.
+fn check_overdue(
+    first_due: Option<FirstDue>,
+    grace_days: u32,
+    accepted: Instant,
+) -> Result<(), Refusal> {
+    let Some(first) = first_due else {
+        return Ok(());
+    };
+    if accepted <= days_after(first.due_time, grace_days) {
+        return Ok(());
+    }
+    let overdue_days = first.due_time.micros_until(accepted) / DAY_MICROS;
+    Err(Refusal::new(
+        Reason::AccountOverdue,
+        format!(
+            "invoice {} was to be paid by {}, {overdue_days} days ago; the grace is {grace_days} days",
+            first.invoice_id, first.due_time
+        ),
+    )
+    .with("invoice_id", first.invoice_id)
+    .with("number", super::charge::invoice_number(first.number))
+    .with("due_time", first.due_time)
+    .with("overdue_days", overdue_days)
+    .with("grace_days", grace_days))
+}
+
+#[cfg(test)]
+mod tests;

@@ -238,15 +238,14 @@ pub(crate) fn check_update(
     Ok(())
 }
 
-/// TERM_NOT_SOLD: the version has no term of that many months.
-pub(crate) fn term_not_sold(version: &ProductVersion, months: u32) -> Refusal {
-    let sold: Vec<String> = version
-        .product
-        .term_months
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let id = version.product_id.as_str();
+/// TERM_NOT_SOLD: the product has no term of that many months, but those of `sold`.
+pub(crate) fn term_not_sold<'a>(
+    product_id: &ProductId,
+    sold: impl IntoIterator<Item = &'a u32>,
+    months: u32,
+) -> Refusal {
+    let sold: Vec<String> = sold.into_iter().map(ToString::to_string).collect();
+    let id = product_id.as_str();
     Refusal::new(
         Reason::TermNotSold,
         format!(

@@ -4,12 +4,14 @@
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, QuoteId},
-    money::Money,
+    money::{Money, MoneyError},
     refusal::{Reason, Refusal},
     worded,
 };
 
-use super::{credit::CreditableLine, quote::Line};
+use super::{
+    account::CreditTerms, credit::CreditableLine, currency_mismatch, quote::Line, sum_refused,
+};
 
 /// What a quote, an invoice or a refund is about: one term of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +86,9 @@ impl Quote {
 worded! {
     /// Whether an invoice is paid.
     pub(crate) enum InvoiceState {
-        /// In full, from the balance.
+        /// Nothing is due.
         Paid = "PAID",
-        /// Not yet, on terms of payment.
+        /// Something is due, on terms of payment.
         Open = "OPEN",
     }
 }
@@ -100,7 +102,14 @@ pub(crate) struct InvoiceLine {
     pub(crate) creditable: CreditableLine,
 }
 
-/// A charge. Only what is credited and held of it changes (BL-3).
+/// An invoice's number for people.
+pub(crate) fn invoice_number(number: i64) -> String {
+    format!("INV-{number:06}")
+}
+
+/// A charge. Only what is paid, credited and held of it changes (BL-3).
+///
+/// Invariant: due = total − paid − (credited − returned), and never below zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invoice {
     /// `None`: tried only, not issued.
@@ -117,17 +126,29 @@ pub(crate) struct Invoice {
     pub(crate) lines: Vec<InvoiceLine>,
     /// Their sum.
     pub(crate) total: Money,
+    /// What was paid of it from the balance.
+    pub(crate) paid: Money,
     /// The sum of its credit notes.
     pub(crate) credited: Money,
-    /// Whether it is paid.
-    pub(crate) state: InvoiceState,
+    /// The part of `credited` that went back to the balance (BL-4).
+    pub(crate) returned: Money,
+    /// What a refund in review holds of it (BL-3).
+    pub(crate) held: Money,
     /// When it was issued: our record time (T-6).
     pub(crate) issued: Instant,
+    /// When it is to be paid; `None`: it was paid as it was issued.
+    pub(crate) due_time: Option<Instant>,
 }
 
 impl Invoice {
-    /// The invoice that charging `quote` makes, paid, before it has an id and a number.
-    pub(crate) fn from_quote(quote: &Quote, quote_id: QuoteId, now: Instant) -> Self {
+    /// The invoice that charging `quote` makes, before it has an id and a number: owed on `terms`,
+    /// or paid from the balance where there are none.
+    pub(crate) fn from_quote(
+        quote: &Quote,
+        quote_id: QuoteId,
+        terms: Option<&CreditTerms>,
+        now: Instant,
+    ) -> Self {
         let zero = Money::zero(quote.total.currency());
         let lines = (1..)
             .zip(&quote.lines)
@@ -148,10 +169,73 @@ impl Invoice {
             subject: quote.subject.clone(),
             lines: lines.collect(),
             total: quote.total,
+            paid: terms.map_or(quote.total, |_| zero),
             credited: zero,
-            state: InvoiceState::Paid,
+            returned: zero,
+            held: zero,
             issued: now,
+            due_time: terms.map(|terms| terms.due_time(now)),
         }
+    }
+
+    /// What is still to be paid.
+    ///
+    /// # Errors
+    /// Never for an invoice that holds its invariant.
+    pub(crate) fn due(&self) -> Result<Money, MoneyError> {
+        let unpaid = self.total.checked_sub(self.paid)?;
+        unpaid.checked_sub(self.credited.checked_sub(self.returned)?)
+    }
+
+    /// Whether something is due.
+    ///
+    /// # Errors
+    /// As [`Invoice::due`].
+    pub(crate) fn state(&self) -> Result<InvoiceState, MoneyError> {
+        Ok(if self.due()?.is_zero() {
+            InvoiceState::Paid
+        } else {
+            InvoiceState::Open
+        })
+    }
+
+    /// Pays `amount` of it from the balance, or all that is due.
+    ///
+    /// Answers the invoice as it is then, and what was paid.
+    ///
+    /// # Errors
+    /// INVOICE_NOT_OPEN, CURRENCY_MISMATCH, PAYMENT_EXCEEDS_DUE.
+    pub(crate) fn pay(mut self, amount: Option<Money>) -> Result<(Self, Money), Refusal> {
+        let currency = self.total.currency();
+        let refused = |error: MoneyError| sum_refused(currency, &error);
+        let id = self
+            .invoice_id
+            .map_or_else(String::new, |id| id.to_string());
+        let due = self.due().map_err(refused)?;
+        if due.is_zero() {
+            return Err(Refusal::new(
+                Reason::InvoiceNotOpen,
+                format!("nothing is due on invoice {id}"),
+            )
+            .with("invoice_id", id)
+            .with("state", InvoiceState::Paid.as_str()));
+        }
+        let amount = amount.unwrap_or(due);
+        if amount.currency() != currency {
+            return Err(currency_mismatch(currency, amount.currency()));
+        }
+        if amount.minor() > due.minor() {
+            return Err(Refusal::new(
+                Reason::PaymentExceedsDue,
+                format!("{due} are due on invoice {id}, not {amount}"),
+            )
+            .with("invoice_id", id)
+            .with("due", due.value())
+            .with("asked", amount.value())
+            .with("currency", currency.code()));
+        }
+        self.paid = self.paid.checked_add(amount).map_err(refused)?;
+        Ok((self, amount))
     }
 
     /// The lines as far as crediting them goes.
@@ -173,20 +257,83 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// MD-6: the pin, one charge only, and expiry judged by the time of acceptance.
-    #[test]
-    fn what_stops_a_charge() {
-        let open = Quote {
+    fn usd(minor: i64) -> Money {
+        Money::from_minor("USD".parse().unwrap(), minor)
+    }
+
+    fn quote(total_minor: i64) -> Quote {
+        Quote {
             quote_id: Some(QuoteId::generate()),
             account_id: AccountId::generate(),
             pin: "r7".to_owned(),
             subject: None,
             lines: Vec::new(),
-            total: Money::zero("USD".parse().unwrap()),
+            total: usd(total_minor),
             decision: at("2026-01-01T00:00:00Z"),
             expires: at("2026-01-01T00:15:00Z"),
             invoice_id: None,
+        }
+    }
+
+    fn invoice(total_minor: i64, terms: Option<CreditTerms>) -> Invoice {
+        let now = at("2026-01-31T12:00:00Z");
+        Invoice::from_quote(
+            &quote(total_minor),
+            QuoteId::generate(),
+            terms.as_ref(),
+            now,
+        )
+    }
+
+    fn on_terms() -> Option<CreditTerms> {
+        Some(CreditTerms {
+            credit_limit: usd(10_000),
+            net_days: 30,
+            overdue_grace_days: 0,
+        })
+    }
+
+    /// BL-6: on terms an invoice is open and due in days of 24 hours (T-1); otherwise it is paid.
+    #[test]
+    fn owed_or_paid() {
+        let open = invoice(4_900, on_terms());
+        assert_eq!(open.due_time, Some(at("2026-03-02T12:00:00Z")));
+        assert_eq!(open.due(), Ok(usd(4_900)));
+        assert_eq!(open.state(), Ok(InvoiceState::Open));
+        let paid = invoice(4_900, None);
+        assert_eq!((paid.due(), paid.due_time), (Ok(usd(0)), None));
+        assert_eq!(paid.state(), Ok(InvoiceState::Paid));
+    }
+
+    /// BL-4: what was credited and not returned lowers the due, and a payment never passes it.
+    #[test]
+    fn paying() {
+        let reason =
+            |paid: Result<(Invoice, Money), Refusal>| paid.err().map(|refused| refused.reason);
+        let open = Invoice {
+            credited: usd(900),
+            ..invoice(4_900, on_terms())
         };
+        assert_eq!(
+            reason(open.clone().pay(Some(usd(4_001)))),
+            Some(Reason::PaymentExceedsDue)
+        );
+        let eur = Money::from_minor("EUR".parse().unwrap(), 1);
+        assert_eq!(
+            reason(open.clone().pay(Some(eur))),
+            Some(Reason::CurrencyMismatch)
+        );
+        let (part, amount) = open.pay(Some(usd(1_000))).unwrap();
+        assert_eq!((amount, part.due()), (usd(1_000), Ok(usd(3_000))));
+        let (whole, amount) = part.pay(None).unwrap();
+        assert_eq!((amount, whole.due()), (usd(3_000), Ok(usd(0))));
+        assert_eq!(reason(whole.pay(None)), Some(Reason::InvoiceNotOpen));
+    }
+
+    /// MD-6: the pin, one charge only, and expiry judged by the time of acceptance.
+    #[test]
+    fn what_stops_a_charge() {
+        let open = quote(0);
         let spent = Quote {
             invoice_id: Some(InvoiceId::generate()),
             ..open.clone()

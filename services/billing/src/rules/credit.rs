@@ -1,14 +1,28 @@
-//! What of an invoice can still be credited, and whether a credit fits (BL-3). A held amount
-//! belongs to a refund in review and is not free for anything else.
+//! What of an invoice can still be credited, and what a credit does to it (BL-3, BL-4). A held
+//! amount belongs to a refund in review and is not free for anything else.
+
+use std::collections::BTreeMap;
 
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CreditNoteId, InvoiceId},
-    money::{Money, MoneyError},
+    money::{Money, MoneyError, split},
     refusal::{Reason, Refusal},
 };
 
-use super::sum_refused;
+use super::{
+    charge::{Invoice, InvoiceLine},
+    sum_refused,
+};
+
+/// Which part of an invoice a credit is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// What is neither credited nor held.
+    Free,
+    /// What a refund in review holds.
+    Held,
+}
 
 /// One invoice line as far as crediting it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +44,36 @@ impl CreditableLine {
             .checked_sub(self.credited)?
             .checked_sub(self.held)
     }
+
+    /// The most that a credit can take from that part of it.
+    fn room(&self, source: Source) -> Result<Money, Refusal> {
+        match source {
+            Source::Free => self
+                .creditable()
+                .map_err(|error| sum_refused(self.amount.currency(), &error)),
+            Source::Held => Ok(self.held),
+        }
+    }
+}
+
+/// An invoice as far as crediting it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CreditableInvoice {
+    /// Its id.
+    pub(crate) invoice_id: InvoiceId,
+    /// What it still asks of the customer.
+    pub(crate) due: Money,
+    /// Its lines, in order.
+    pub(crate) lines: Vec<CreditableLine>,
+}
+
+/// An amount that is asked off one line of one invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineAsked {
+    /// The invoice.
+    pub(crate) invoice_id: InvoiceId,
+    /// What off which of its lines.
+    pub(crate) line: LineCredit,
 }
 
 /// An amount taken off one line.
@@ -41,13 +85,33 @@ pub(crate) struct LineCredit {
     pub(crate) amount: Money,
 }
 
+/// What crediting one invoice comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InvoiceCredit {
+    /// The invoice.
+    pub(crate) invoice_id: InvoiceId,
+    /// What of which line, in the lines' order.
+    pub(crate) lines: Vec<LineCredit>,
+    /// Their sum, more than nothing.
+    pub(crate) total: Money,
+    /// What of it returns to the account's balance; the rest lowers what is due (BL-4).
+    pub(crate) returned: Money,
+    /// What the invoice asks afterwards.
+    pub(crate) due: Money,
+}
+
+/// A credit note's number for people.
+pub(crate) fn credit_note_number(number: i64) -> String {
+    format!("CDN-{number:06}")
+}
+
 /// A correction of one invoice; never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CreditNote {
-    /// Its id.
-    pub(crate) credit_note_id: CreditNoteId,
-    /// Its place in the seller's series, from 1.
-    pub(crate) number: i64,
+    /// Its id; `None`: tried only, not issued.
+    pub(crate) credit_note_id: Option<CreditNoteId>,
+    /// Its place in the seller's series, from 1; `None` likewise.
+    pub(crate) number: Option<i64>,
     /// The account credited.
     pub(crate) account_id: AccountId,
     /// The invoice corrected.
@@ -56,144 +120,315 @@ pub(crate) struct CreditNote {
     pub(crate) lines: Vec<LineCredit>,
     /// Their sum.
     pub(crate) total: Money,
+    /// What of it went back to the balance; the rest lowered what was due (BL-4).
+    pub(crate) returned: Money,
     /// Why, for people.
     pub(crate) reason: String,
     /// When it was issued: our record time (T-6).
     pub(crate) issued: Instant,
 }
 
-/// Everything that is left of an invoice, line by line; lines with nothing left are passed over.
-pub(crate) fn whole(lines: &[CreditableLine]) -> Result<Vec<LineCredit>, Refusal> {
+impl CreditNote {
+    /// The credit note of a credit, before it has an id and a number.
+    pub(crate) fn draft(
+        account_id: AccountId,
+        credit: &InvoiceCredit,
+        reason: &str,
+        now: Instant,
+    ) -> Self {
+        Self {
+            credit_note_id: None,
+            number: None,
+            account_id,
+            invoice_id: credit.invoice_id,
+            lines: credit.lines.clone(),
+            total: credit.total,
+            returned: credit.returned,
+            reason: reason.to_owned(),
+            issued: now,
+        }
+    }
+
+    /// Where its money went, so that a person can follow it (BL-7).
+    pub(crate) fn explanation(&self) -> String {
+        let unpaid = self.total.checked_sub(self.returned);
+        let unpaid = unpaid.unwrap_or_else(|_| Money::zero(self.total.currency()));
+        format!(
+            "{} credited: {unpaid} off what was due on the invoice, {} back to the balance",
+            self.total, self.returned
+        )
+    }
+}
+
+/// The invoices as far as crediting them goes; those that were only tried are passed over.
+pub(crate) fn creditable(invoices: &[Invoice]) -> Result<Vec<CreditableInvoice>, Refusal> {
+    let issued = invoices.iter().filter_map(|invoice| {
+        let invoice_id = invoice.invoice_id?;
+        let due = invoice.due();
+        Some(due.map_or_else(
+            |error| Err(sum_refused(invoice.total.currency(), &error)),
+            |due| {
+                Ok(CreditableInvoice {
+                    invoice_id,
+                    due,
+                    lines: invoice.creditable_lines(),
+                })
+            },
+        ))
+    });
+    issued.collect()
+}
+
+/// What crediting `lines` of an invoice comes to, or all that is free of it where none are named.
+///
+/// # Errors
+/// CREDIT_EXCEEDS_INVOICE, also when nothing is left to credit; CURRENCY_MISMATCH.
+pub(crate) fn plan_goodwill(
+    invoice: &Invoice,
+    lines: &[LineCredit],
+) -> Result<InvoiceCredit, Refusal> {
+    let zero = Money::zero(invoice.total.currency());
+    let invoices = creditable(std::slice::from_ref(invoice))?;
+    let asked = if lines.is_empty() {
+        everything(&invoices, Source::Free)?
+    } else {
+        let of_line = |&line: &LineCredit| {
+            let invoice_id = invoice.invoice_id?;
+            Some(LineAsked { invoice_id, line })
+        };
+        lines.iter().filter_map(of_line).collect()
+    };
+    let credits = plan(&invoices, &asked, Source::Free, zero)?;
+    credits.into_iter().next().ok_or_else(|| {
+        let id = invoice
+            .invoice_id
+            .map_or_else(String::new, |id| id.to_string());
+        Refusal::new(
+            Reason::CreditExceedsInvoice,
+            format!("nothing of {id} is left to be credited"),
+        )
+        .with("invoice_id", id)
+        .with("asked", invoice.total.value())
+        .with("creditable", zero.value())
+        .with("currency", zero.currency().code())
+    })
+}
+
+/// The sum of credits, and what of it returns to the balance.
+pub(crate) fn totals(credits: &[InvoiceCredit], zero: Money) -> Result<(Money, Money), Refusal> {
+    let sum = |part: fn(&InvoiceCredit) -> Money| {
+        credits
+            .iter()
+            .try_fold(zero, |sum, credit| sum.checked_add(part(credit)))
+            .map_err(|error| sum_refused(zero.currency(), &error))
+    };
+    Ok((sum(|credit| credit.total)?, sum(|credit| credit.returned)?))
+}
+
+/// The invoice once the credit is taken off it.
+///
+/// # Errors
+/// Never for a credit that was planned on this invoice.
+pub(crate) fn credited(
+    mut invoice: Invoice,
+    credit: &InvoiceCredit,
+) -> Result<Invoice, MoneyError> {
+    invoice.credited = invoice.credited.checked_add(credit.total)?;
+    invoice.returned = invoice.returned.checked_add(credit.returned)?;
+    for line in &credit.lines {
+        let of_line = |it: &&mut InvoiceLine| it.creditable.line_number == line.line_number;
+        if let Some(found) = invoice.lines.iter_mut().find(of_line) {
+            found.creditable.credited = found.creditable.credited.checked_add(line.amount)?;
+        }
+    }
+    Ok(invoice)
+}
+
+/// Everything that `source` has of the invoices, line by line; lines with nothing are passed over.
+pub(crate) fn everything(
+    invoices: &[CreditableInvoice],
+    source: Source,
+) -> Result<Vec<LineAsked>, Refusal> {
+    let mut asked = Vec::new();
+    for invoice in invoices {
+        for line in &invoice.lines {
+            let amount = line.room(source)?;
+            if amount.minor() > 0 {
+                asked.push(asked_of(invoice, line, amount));
+            }
+        }
+    }
+    Ok(asked)
+}
+
+/// Splits `amount` over all that `source` has of the invoices, each line in proportion to what it
+/// has, by largest remainder (M-3). The parts sum to the amount, and none passes its line.
+///
+/// # Errors
+/// CREDIT_EXCEEDS_INVOICE when it is more than there is; CURRENCY_MISMATCH.
+pub(crate) fn spread(
+    invoices: &[CreditableInvoice],
+    amount: Money,
+    source: Source,
+    zero: Money,
+) -> Result<Vec<LineAsked>, Refusal> {
+    let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
+    let amount = zero.checked_add(amount).map_err(refused)?;
+    let mut parts = everything(invoices, source)?;
+    let mut room = zero;
+    for part in &parts {
+        room = room.checked_add(part.line.amount).map_err(refused)?;
+    }
+    if amount.minor() > room.minor() {
+        return Err(Refusal::new(
+            Reason::CreditExceedsInvoice,
+            format!("{room} can be credited at most, not {amount}"),
+        )
+        .with("asked", amount.value())
+        .with("creditable", room.value())
+        .with("currency", zero.currency().code()));
+    }
+    let weights: Vec<u64> = parts
+        .iter()
+        .map(|part| part.line.amount.minor().unsigned_abs())
+        .collect();
+    for (part, share) in parts
+        .iter_mut()
+        .zip(split(amount, &weights).map_err(refused)?)
+    {
+        part.line.amount = share;
+    }
+    parts.retain(|part| !part.line.amount.is_zero());
+    Ok(parts)
+}
+
+/// What crediting `asked` comes to, invoice by invoice in their order; invoices of which nothing is
+/// asked are passed over. A credit lowers what its invoice asks first, and only what is more returns
+/// to the balance: what was never paid never becomes money to spend (BL-4).
+///
+/// # Errors
+/// CREDIT_EXCEEDS_INVOICE with every line that would give more than `source` has of it (BL-3);
+/// CURRENCY_MISMATCH.
+pub(crate) fn plan(
+    invoices: &[CreditableInvoice],
+    asked: &[LineAsked],
+    source: Source,
+    zero: Money,
+) -> Result<Vec<InvoiceCredit>, Refusal> {
+    let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
+    let mut by_line: BTreeMap<(InvoiceId, u32), Money> = BTreeMap::new();
+    for LineAsked { invoice_id, line } in asked {
+        let sum = by_line
+            .entry((*invoice_id, line.line_number))
+            .or_insert(zero);
+        *sum = sum.checked_add(line.amount).map_err(refused)?;
+    }
     let mut credits = Vec::new();
-    for line in lines {
-        let amount = line
-            .creditable()
-            .map_err(|error| sum_refused(line.amount.currency(), &error))?;
-        if amount.minor() > 0 {
-            credits.push(LineCredit {
+    let mut excesses = Vec::new();
+    for invoice in invoices {
+        let mut lines = Vec::new();
+        let mut total = zero;
+        for line in &invoice.lines {
+            let Some(amount) = by_line.remove(&(invoice.invoice_id, line.line_number)) else {
+                continue;
+            };
+            let creditable = line.room(source)?;
+            if amount.minor() > creditable.minor() {
+                let line = asked_of(invoice, line, amount);
+                excesses.push(Excess { line, creditable });
+            }
+            total = total.checked_add(amount).map_err(refused)?;
+            lines.push(LineCredit {
                 line_number: line.line_number,
                 amount,
             });
         }
-    }
-    Ok(credits)
-}
-
-/// Holds `credits` against the invoice's lines and answers their sum.
-///
-/// # Errors
-/// CREDIT_EXCEEDS_INVOICE where a line, and with it the invoice, would be credited with more than
-/// is left of it (BL-3).
-pub(crate) fn check(
-    lines: &[CreditableLine],
-    credits: &[LineCredit],
-    zero: Money,
-) -> Result<Money, Refusal> {
-    let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
-    let mut total = zero;
-    for line in lines {
-        let mut asked = zero;
-        for credit in credits
-            .iter()
-            .filter(|credit| credit.line_number == line.line_number)
-        {
-            asked = asked.checked_add(credit.amount).map_err(refused)?;
+        if total.minor() > 0 {
+            credits.push(settle(invoice, lines, total).map_err(refused)?);
         }
-        let creditable = line.creditable().map_err(refused)?;
-        if asked.minor() > creditable.minor() {
-            return Err(exceeds(line.line_number, asked, creditable));
-        }
-        total = total.checked_add(asked).map_err(refused)?;
     }
-    let known = |number| lines.iter().any(|line| line.line_number == number);
-    match credits.iter().find(|credit| !known(credit.line_number)) {
-        Some(stray) => Err(exceeds(stray.line_number, stray.amount, zero)),
-        None => Ok(total),
+    // What is left was asked of lines that there are not.
+    excesses.extend(
+        by_line
+            .into_iter()
+            .map(|((invoice_id, line_number), amount)| {
+                let line = LineCredit {
+                    line_number,
+                    amount,
+                };
+                Excess {
+                    line: LineAsked { invoice_id, line },
+                    creditable: zero,
+                }
+            }),
+    );
+    match excesses.split_first() {
+        None => Ok(credits),
+        Some((first, others)) => Err(exceeds(first, others)),
     }
 }
 
-fn exceeds(line_number: u32, asked: Money, creditable: Money) -> Refusal {
-    Refusal::new(
+/// BL-4: the due first, and the balance with what is more.
+fn settle(
+    invoice: &CreditableInvoice,
+    lines: Vec<LineCredit>,
+    total: Money,
+) -> Result<InvoiceCredit, MoneyError> {
+    let beyond = total.checked_sub(invoice.due)?;
+    let nothing = Money::zero(total.currency());
+    let (returned, due) = if beyond.minor() > 0 {
+        (beyond, nothing)
+    } else {
+        (nothing, beyond.checked_neg()?)
+    };
+    Ok(InvoiceCredit {
+        invoice_id: invoice.invoice_id,
+        lines,
+        total,
+        returned,
+        due,
+    })
+}
+
+fn asked_of(invoice: &CreditableInvoice, line: &CreditableLine, amount: Money) -> LineAsked {
+    let line = LineCredit {
+        line_number: line.line_number,
+        amount,
+    };
+    LineAsked {
+        invoice_id: invoice.invoice_id,
+        line,
+    }
+}
+
+/// A line of which more is asked than it can give.
+struct Excess {
+    line: LineAsked,
+    creditable: Money,
+}
+
+fn exceeds(first: &Excess, others: &[Excess]) -> Refusal {
+    let say = |excess: &Excess| {
+        let (asked, creditable) = (excess.line.line.amount, excess.creditable);
+        format!("can be credited with {creditable} at most, not with {asked}")
+    };
+    let LineAsked { invoice_id, line } = first.line;
+    let mut refusal = Refusal::new(
         Reason::CreditExceedsInvoice,
-        format!("line {line_number} can be credited with {creditable} at most, not with {asked}"),
+        format!("line {} of {invoice_id} {}", line.line_number, say(first)),
     )
-    .with("line_number", line_number)
-    .with("asked", asked)
-    .with("creditable", creditable)
+    .with("invoice_id", invoice_id)
+    .with("line_number", line.line_number)
+    .with("asked", line.amount.value())
+    .with("creditable", first.creditable.value())
+    .with("currency", line.amount.currency().code());
+    for excess in std::iter::once(first).chain(others) {
+        let LineAsked { invoice_id, line } = excess.line;
+        let subject = format!("{invoice_id} line {}", line.line_number);
+        refusal = refusal.violation("LINE", subject, say(excess));
+    }
+    refusal
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn usd(minor: i64) -> Money {
-        Money::from_minor("USD".parse().unwrap(), minor)
-    }
-
-    fn line(line_number: u32, amount: i64, credited: i64, held: i64) -> CreditableLine {
-        CreditableLine {
-            line_number,
-            amount: usd(amount),
-            credited: usd(credited),
-            held: usd(held),
-        }
-    }
-
-    fn credit(line_number: u32, minor: i64) -> LineCredit {
-        LineCredit {
-            line_number,
-            amount: usd(minor),
-        }
-    }
-
-    /// BL-3: to the minor unit, per line and together.
-    #[test]
-    fn never_more_than_is_left() {
-        let lines = [
-            line(1, 4_900, 900, 0),
-            line(2, 2_450, 0, 450),
-            line(3, 100, 100, 0),
-        ];
-        let sum = |credits: &[LineCredit]| check(&lines, credits, usd(0));
-        assert_eq!(
-            sum(&[credit(1, 4_000), credit(2, 2_000)]).unwrap(),
-            usd(6_000)
-        );
-        assert_eq!(
-            sum(&[credit(1, 1_500), credit(1, 2_500)]).unwrap(),
-            usd(4_000)
-        );
-        for refused in [
-            vec![credit(1, 4_001)],
-            vec![credit(2, 2_001)],
-            vec![credit(3, 1)],
-            vec![credit(1, 4_000), credit(1, 1)],
-            vec![credit(9, 1)],
-        ] {
-            assert_eq!(
-                sum(&refused).unwrap_err().reason,
-                Reason::CreditExceedsInvoice
-            );
-        }
-        assert_eq!(whole(&lines).unwrap(), [credit(1, 4_000), credit(2, 2_000)]);
-    }
-
-    proptest! {
-        /// BL-3: the whole of what is left always passes, and one minor unit more never does.
-        #[test]
-        fn whole_is_the_most(
-            parts in prop::collection::vec((0..1_000_000_i64, 0..1_000_000_i64, 1..1_000_000_i64), 1..8),
-        ) {
-            let lines: Vec<_> = (1..).zip(parts).map(|(number, (credited, held, left))| {
-                line(number, credited + held + left, credited, held)
-            }).collect();
-            let mut credits = whole(&lines).unwrap();
-            let left: i64 = credits.iter().map(|credit| credit.amount.minor()).sum();
-            prop_assert_eq!(check(&lines, &credits, usd(0)).unwrap(), usd(left));
-            credits.push(credit(1, 1));
-            prop_assert!(check(&lines, &credits, usd(0)).is_err());
-        }
-    }
-}
+mod tests;

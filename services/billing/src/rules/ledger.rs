@@ -4,9 +4,12 @@
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CreditNoteId, EntryId, InvoiceId},
-    money::{Money, MoneyError},
+    money::{Currency, Money, MoneyError},
+    refusal::{Reason, Refusal},
     worded,
 };
+
+use super::sum_refused;
 
 worded! {
     /// The ledger accounts that each customer has. Debits are positive, credits negative.
@@ -31,8 +34,12 @@ worded! {
         Invoice = "INVOICE",
         /// An invoice was paid from the balance.
         Payment = "PAYMENT",
-        /// A paid invoice was credited to the balance (BL-4).
+        /// An invoice was credited (BL-4).
         CreditNote = "CREDIT_NOTE",
+        /// Money paid out of the balance.
+        Withdrawal = "WITHDRAWAL",
+        /// A deposit or a withdrawal was taken back.
+        Reversal = "REVERSAL",
     }
 }
 
@@ -45,62 +52,126 @@ pub(crate) struct Posting {
     pub(crate) amount: Money,
 }
 
-/// A balanced entry: `amount` is debited on one ledger account and credited on another.
+/// What an entry was booked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Money received or paid out, known by this text.
+    Transfer(String),
+    /// An invoice issued or paid.
+    Invoice(InvoiceId),
+    /// A credit note.
+    CreditNote(CreditNoteId),
+    /// An earlier entry is taken back.
+    Reversal {
+        /// The entry that is taken back.
+        reverses: EntryId,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// A balanced entry before it is booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     kind: EntryKind,
-    postings: [Posting; 2],
+    postings: Vec<Posting>,
+    cause: Cause,
+}
+
+/// What entries do to the two sums that an account's row keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Movement {
+    /// By how much the balance changes.
+    pub(crate) balance: Money,
+    /// By how much what is due changes.
+    pub(crate) due: Money,
 }
 
 impl Entry {
     /// Received money becomes spendable balance.
-    pub(crate) fn deposit(amount: Money) -> Result<Self, MoneyError> {
-        Self::new(
+    pub(crate) fn deposit(amount: Money, reference: String) -> Result<Self, MoneyError> {
+        let cause = Cause::Transfer(reference);
+        Self::between(
             EntryKind::Deposit,
             LedgerAccount::Cash,
             LedgerAccount::Balance,
             amount,
+            cause,
+        )
+    }
+
+    /// Balance is paid out.
+    pub(crate) fn withdrawal(amount: Money, reference: String) -> Result<Self, MoneyError> {
+        let cause = Cause::Transfer(reference);
+        Self::between(
+            EntryKind::Withdrawal,
+            LedgerAccount::Balance,
+            LedgerAccount::Cash,
+            amount,
+            cause,
         )
     }
 
     /// A sale is owed.
-    pub(crate) fn invoice(amount: Money) -> Result<Self, MoneyError> {
-        Self::new(
+    pub(crate) fn invoice(amount: Money, invoice_id: InvoiceId) -> Result<Self, MoneyError> {
+        let cause = Cause::Invoice(invoice_id);
+        Self::between(
             EntryKind::Invoice,
             LedgerAccount::Receivable,
             LedgerAccount::Revenue,
             amount,
+            cause,
         )
     }
 
     /// What is owed is paid from the balance.
-    pub(crate) fn payment(amount: Money) -> Result<Self, MoneyError> {
-        Self::new(
+    pub(crate) fn payment(amount: Money, invoice_id: InvoiceId) -> Result<Self, MoneyError> {
+        let cause = Cause::Invoice(invoice_id);
+        Self::between(
             EntryKind::Payment,
             LedgerAccount::Balance,
             LedgerAccount::Receivable,
             amount,
+            cause,
         )
     }
 
-    /// A paid sale is taken back; the money becomes balance again (BL-4).
-    pub(crate) fn credit_note(amount: Money) -> Result<Self, MoneyError> {
-        Self::new(
-            EntryKind::CreditNote,
-            LedgerAccount::Revenue,
-            LedgerAccount::Balance,
-            amount,
-        )
+    /// A sale of `total` is taken back: `returned` of it becomes balance again, the rest was never
+    /// paid and is owed no more (BL-4).
+    pub(crate) fn credit_note(
+        total: Money,
+        returned: Money,
+        credit_note_id: CreditNoteId,
+    ) -> Result<Self, MoneyError> {
+        let unpaid = total.checked_sub(returned)?;
+        let sides = [
+            (LedgerAccount::Revenue, total),
+            (LedgerAccount::Receivable, unpaid.checked_neg()?),
+            (LedgerAccount::Balance, returned.checked_neg()?),
+        ];
+        let postings = sides
+            .into_iter()
+            .filter(|(_, amount)| !amount.is_zero())
+            .map(|(ledger_account, amount)| Posting {
+                ledger_account,
+                amount,
+            });
+        Ok(Self {
+            kind: EntryKind::CreditNote,
+            postings: postings.collect(),
+            cause: Cause::CreditNote(credit_note_id),
+        })
     }
 
     /// Invariant: the postings sum to zero, whatever the amount.
-    fn new(
+    fn between(
         kind: EntryKind,
         debit: LedgerAccount,
         credit: LedgerAccount,
         amount: Money,
+        cause: Cause,
     ) -> Result<Self, MoneyError> {
-        let postings = [
+        let postings = vec![
             Posting {
                 ledger_account: debit,
                 amount,
@@ -110,26 +181,67 @@ impl Entry {
                 amount: amount.checked_neg()?,
             },
         ];
-        Ok(Self { kind, postings })
+        Ok(Self {
+            kind,
+            postings,
+            cause,
+        })
+    }
+
+    /// Its sides.
+    pub(crate) fn postings(&self) -> &[Posting] {
+        &self.postings
+    }
+
+    /// The entry as it is written into the ledger of `account_id`, under a new id.
+    pub(crate) fn book(self, account_id: AccountId, time: Instant) -> LedgerEntry {
+        LedgerEntry {
+            entry_id: Some(EntryId::generate()),
+            ..self.draft(account_id, time)
+        }
+    }
+
+    /// The entry as it would be written.
+    pub(crate) fn draft(self, account_id: AccountId, time: Instant) -> LedgerEntry {
+        LedgerEntry {
+            entry_id: None,
+            account_id,
+            kind: self.kind,
+            postings: self.postings,
+            cause: self.cause,
+            time,
+        }
     }
 }
 
-/// What an entry was booked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Money received, known by this text.
-    Deposit(String),
-    /// An invoice issued or paid.
-    Invoice(InvoiceId),
-    /// A credit note.
-    CreditNote(CreditNoteId),
+impl Movement {
+    /// What `entries` do together. The balance is a liability: its postings' sum, negated.
+    ///
+    /// # Errors
+    /// When a sum cannot be kept, or two currencies meet (M-4).
+    pub(crate) fn of(currency: Currency, entries: &[Entry]) -> Result<Self, MoneyError> {
+        let zero = Money::zero(currency);
+        let mut moved = Self {
+            balance: zero,
+            due: zero,
+        };
+        for posting in entries.iter().flat_map(Entry::postings) {
+            let amount = posting.amount;
+            match posting.ledger_account {
+                LedgerAccount::Balance => moved.balance = moved.balance.checked_sub(amount)?,
+                LedgerAccount::Receivable => moved.due = moved.due.checked_add(amount)?,
+                LedgerAccount::Cash | LedgerAccount::Revenue => {}
+            }
+        }
+        Ok(moved)
+    }
 }
 
 /// An entry in an account's ledger; never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerEntry {
-    /// Its id.
-    pub(crate) entry_id: EntryId,
+    /// Its id; `None`: tried only, not booked.
+    pub(crate) entry_id: Option<EntryId>,
     /// Whose ledger.
     pub(crate) account_id: AccountId,
     /// What it records.
@@ -138,77 +250,66 @@ pub(crate) struct LedgerEntry {
     pub(crate) postings: Vec<Posting>,
     /// What it was booked for.
     pub(crate) cause: Cause,
-    /// When it was booked.
+    /// When it was booked; never before an earlier entry of the account (T-5).
     pub(crate) time: Instant,
 }
 
-/// A deposit as it was booked.
+impl LedgerEntry {
+    /// The entry that takes this one back: its postings, mirrored. `earlier` is the reversal that
+    /// there is already.
+    ///
+    /// # Errors
+    /// ENTRY_NOT_REVERSIBLE unless it is a deposit or a withdrawal; ENTRY_ALREADY_REVERSED.
+    pub(crate) fn reversal(
+        &self,
+        reason: String,
+        earlier: Option<EntryId>,
+    ) -> Result<Entry, Refusal> {
+        let id = self.entry_id.map_or_else(String::new, |id| id.to_string());
+        let reverses = match (self.kind, self.entry_id) {
+            (EntryKind::Deposit | EntryKind::Withdrawal, Some(entry_id)) => entry_id,
+            (kind, _) => {
+                return Err(Refusal::new(
+                    Reason::EntryNotReversible,
+                    format!(
+                        "entry {id} is of kind {}; deposits and withdrawals alone are reversed",
+                        kind.as_str()
+                    ),
+                )
+                .with("entry_id", id)
+                .with("kind", kind.as_str()));
+            }
+        };
+        if let Some(earlier) = earlier {
+            return Err(Refusal::new(
+                Reason::EntryAlreadyReversed,
+                format!("entry {id} was reversed already, by {earlier}"),
+            )
+            .with("entry_id", id)
+            .with("reversal_entry_id", earlier));
+        }
+        let mut postings = self.postings.clone();
+        for posting in &mut postings {
+            let currency = posting.amount.currency();
+            let mirrored = posting.amount.checked_neg();
+            posting.amount = mirrored.map_err(|error| sum_refused(currency, &error))?;
+        }
+        Ok(Entry {
+            kind: EntryKind::Reversal,
+            postings,
+            cause: Cause::Reversal { reverses, reason },
+        })
+    }
+}
+
+/// Money that came or went, as it was booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Deposited {
+pub(crate) struct Booked {
     /// The entry.
     pub(crate) entry: LedgerEntry,
     /// The balance after it.
     pub(crate) balance: Money,
 }
 
-impl LedgerEntry {
-    /// Books `entry` under a new id.
-    pub(crate) fn book(account_id: AccountId, entry: &Entry, cause: Cause, time: Instant) -> Self {
-        Self {
-            entry_id: EntryId::generate(),
-            account_id,
-            kind: entry.kind,
-            postings: entry.postings.to_vec(),
-            cause,
-            time,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn usd(minor: i64) -> Money {
-        Money::from_minor("USD".parse().unwrap(), minor)
-    }
-
-    fn moved(entries: &[Entry], account: LedgerAccount) -> i64 {
-        let postings = entries.iter().flat_map(|entry| entry.postings.iter());
-        postings
-            .filter(|side| side.ledger_account == account)
-            .map(|side| side.amount.minor())
-            .sum()
-    }
-
-    /// Deposit 100.00, buy for 49.00, credit 24.50: the balance is a liability of 75.50, nothing
-    /// is owed and 24.50 was earned.
-    #[test]
-    fn a_sale_and_its_credit() {
-        let entries = [
-            Entry::deposit(usd(10_000)).unwrap(),
-            Entry::invoice(usd(4_900)).unwrap(),
-            Entry::payment(usd(4_900)).unwrap(),
-            Entry::credit_note(usd(2_450)).unwrap(),
-        ];
-        assert_eq!(moved(&entries, LedgerAccount::Cash), 10_000);
-        assert_eq!(moved(&entries, LedgerAccount::Balance), -7_550);
-        assert_eq!(moved(&entries, LedgerAccount::Receivable), 0);
-        assert_eq!(moved(&entries, LedgerAccount::Revenue), -2_450);
-    }
-
-    proptest! {
-        /// BL-5: every entry sums to zero.
-        #[test]
-        fn every_entry_sums_to_zero(minor in 0..=i64::MAX) {
-            for entry in [Entry::deposit, Entry::invoice, Entry::payment, Entry::credit_note] {
-                let entry = entry(usd(minor)).unwrap();
-                let sum: i128 =
-                    entry.postings.iter().map(|side| i128::from(side.amount.minor())).sum();
-                prop_assert_eq!(sum, 0);
-            }
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use licet_domain::{
     money::Currency,
 };
 
-use super::refund::RefundState;
+use super::{charge::InvoiceState, refund::RefundState};
 
 /// Which version of a product is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct InvoiceFilter {
     pub(crate) account_id: Option<AccountId>,
     /// Id of the thing that the invoice is about.
     pub(crate) resource_id: Option<String>,
+    /// Whether something is due.
+    pub(crate) state: Option<InvoiceState>,
 }
 
 /// What a listing of credit notes is narrowed to.

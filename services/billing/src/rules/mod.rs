@@ -5,12 +5,17 @@ pub(crate) mod account;
 pub(crate) mod catalog;
 pub(crate) mod charge;
 pub(crate) mod credit;
+pub(crate) mod document;
+#[cfg(test)]
+mod histories;
 pub(crate) mod ledger;
 pub(crate) mod listing;
 pub(crate) mod prices;
 pub(crate) mod proration;
 pub(crate) mod quote;
 pub(crate) mod refund;
+pub(crate) mod statement;
+pub(crate) mod verification;
 pub(crate) mod volume;
 
 use licet_domain::{

@@ -1,5 +1,7 @@
 //! Price lists: what one may say, and when it may take effect (AL-10, SL-7, BL-8).
 
+use std::collections::BTreeSet;
+
 use licet_domain::{
     clock::Instant,
     ids::ProductId,
@@ -13,7 +15,7 @@ use super::{
         ProductKind, ProductVersion, check_effective, effective_in_past, kind_mismatch,
         term_not_sold,
     },
-    currency_mismatch,
+    currency_mismatch, not_found,
     quote::ItemKind,
     volume::{self, VolumeTier},
 };
@@ -87,32 +89,39 @@ impl PriceList {
     }
 }
 
-/// Whether `list` can be set for the product: its kind and terms, one currency, AL-10, SL-7, and a
-/// time that is neither past nor up to that of the newest list.
+/// Whether `list` can be set for the product of `versions`, which are all of one product's: its
+/// kind and terms, one currency, AL-10, SL-7, and a time that is neither past nor up to that of the
+/// newest list.
 ///
 /// # Errors
-/// PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, CURRENCY_MISMATCH, ADDITIONAL_LICENSE_PRICE_TOO_HIGH,
-/// VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
+/// NOT_FOUND without a version; PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, CURRENCY_MISMATCH,
+/// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
 pub(crate) fn check_prices(
-    newest: &ProductVersion,
+    versions: &[ProductVersion],
     newest_list: Option<Instant>,
     list: &PriceList,
     now: Instant,
 ) -> Result<(), Refusal> {
+    let product_id = &list.product_id;
+    let newest = versions
+        .iter()
+        .max_by_key(|version| version.version)
+        .ok_or_else(|| not_found("product", product_id.as_str()))?;
     match (newest.product.kind, &list.prices) {
         (ProductKind::SingleDomain | ProductKind::MultiDomain, Prices::ByTerm(terms)) => {
-            check_terms(newest, list.currency, terms)?;
+            let sold = terms_sold_from(versions, list.effective);
+            check_terms(product_id, &sold, list.currency, terms)?;
         }
         (ProductKind::SanLicense, Prices::ByVolume(tiers)) => {
-            volume::check_tiers(&newest.product_id, list.currency, tiers)?;
+            volume::check_tiers(product_id, list.currency, tiers)?;
         }
         (kind @ ProductKind::SanLicense, Prices::ByTerm(_)) => {
             let why = "it is priced by volume";
-            return Err(kind_mismatch(&newest.product_id, kind, why));
+            return Err(kind_mismatch(product_id, kind, why));
         }
         (kind @ (ProductKind::SingleDomain | ProductKind::MultiDomain), Prices::ByVolume(_)) => {
             let why = "it is priced by term";
-            return Err(kind_mismatch(&newest.product_id, kind, why));
+            return Err(kind_mismatch(product_id, kind, why));
         }
     }
     check_effective(list.effective, now)?;
@@ -125,14 +134,31 @@ pub(crate) fn check_prices(
     }
 }
 
+/// The terms that are sold at some time from `effective` on: a list prices what the version in
+/// force then sells, and what those scheduled after it will (BL-8).
+fn terms_sold_from(versions: &[ProductVersion], effective: Instant) -> BTreeSet<u32> {
+    let in_force = versions
+        .iter()
+        .filter(|version| version.effective <= effective)
+        .map(|version| version.version)
+        .max()
+        .unwrap_or_default();
+    versions
+        .iter()
+        .filter(|version| version.version >= in_force)
+        .flat_map(|version| version.product.term_months.iter().copied())
+        .collect()
+}
+
 fn check_terms(
-    newest: &ProductVersion,
+    product_id: &ProductId,
+    sold: &BTreeSet<u32>,
     currency: Currency,
     terms: &[TermPrices],
 ) -> Result<(), Refusal> {
     for prices in terms {
-        if !newest.product.term_months.contains(&prices.months) {
-            return Err(term_not_sold(newest, prices.months));
+        if !sold.contains(&prices.months) {
+            return Err(term_not_sold(product_id, sold, prices.months));
         }
         prices.check_currency(currency)?;
         prices.check_additional_license()?;
@@ -197,10 +223,10 @@ mod tests {
     /// AL-10: lower, not equal.
     #[test]
     fn additional_license_below_certificate() {
-        let version = version(ProductKind::SingleDomain);
+        let versions = [version(ProductKind::SingleDomain)];
         let now = at("2026-03-01T00:00:00Z");
         for (license, accepted) in [("48.999999", true), ("49.00", false), ("50.00", false)] {
-            let checked = check_prices(&version, None, &list("49.00", Some(license), 12), now);
+            let checked = check_prices(&versions, None, &list("49.00", Some(license), 12), now);
             let reason = checked.err().map(|refusal| refusal.reason);
             let expected = (!accepted).then_some(Reason::AdditionalLicensePriceTooHigh);
             assert_eq!(reason, expected, "{license}");
@@ -210,10 +236,10 @@ mod tests {
     /// BL-8: the past never changes, and lists follow each other in time.
     #[test]
     fn effective_times() {
-        let version = version(ProductKind::MultiDomain);
+        let versions = [version(ProductKind::MultiDomain)];
         let list = list("49.00", None, 12);
         let reason = |newest_list: Option<&str>, now: &str| {
-            let checked = check_prices(&version, newest_list.map(at), &list, at(now));
+            let checked = check_prices(&versions, newest_list.map(at), &list, at(now));
             checked.err().map(|refusal| refusal.reason)
         };
         let past = Some(Reason::EffectiveTimeInPast);
@@ -233,7 +259,7 @@ mod tests {
     fn what_does_not_fit_the_product() {
         let now = at("2026-03-01T00:00:00Z");
         let refused = |kind, list: &PriceList| {
-            check_prices(&version(kind), None, list, now)
+            check_prices(&[version(kind)], None, list, now)
                 .unwrap_err()
                 .reason
         };
@@ -265,6 +291,46 @@ mod tests {
             refused(ProductKind::SingleDomain, &euros),
             Reason::CurrencyMismatch
         );
+    }
+
+    /// BL-8: a list prices the terms of the version in force with it, and of those after it; what
+    /// was only sold before is for sale no more.
+    #[test]
+    fn terms_of_the_versions_that_a_list_meets() {
+        let of = |number, effective: &str, term_months: &[u32]| {
+            let mut version = version(ProductKind::MultiDomain);
+            (version.version, version.effective) = (number, at(effective));
+            version.product.term_months = term_months.to_vec();
+            version
+        };
+        let versions = [
+            of(1, "2026-01-01T00:00:00Z", &[1]),
+            of(2, "2026-02-01T00:00:00Z", &[12]),
+            of(3, "2026-06-01T00:00:00Z", &[24]),
+        ];
+        let checked = |months, effective: &str| {
+            let list = PriceList {
+                effective: at(effective),
+                ..list("49.00", None, months)
+            };
+            let now = at("2026-01-15T00:00:00Z");
+            check_prices(&versions, None, &list, now).map_err(|refusal| refusal.metadata)
+        };
+        for effective in ["2026-02-01T00:00:00Z", "2026-05-31T23:59:59.999999Z"] {
+            assert_eq!(checked(12, effective), Ok(()), "{effective}");
+            assert_eq!(checked(24, effective), Ok(()), "{effective}");
+            assert_eq!(checked(1, effective).unwrap_err()["sold"], "12,24");
+        }
+        let earlier = "2026-01-31T23:59:59.999999Z";
+        assert_eq!(checked(1, earlier), Ok(()));
+        let later = checked(12, "2026-06-01T00:00:00Z").unwrap_err();
+        assert_eq!(
+            (&later["sold"][..], &later["term_months"][..]),
+            ("24", "12")
+        );
+        let list = list("49.00", None, 12);
+        let unknown = check_prices(&[], None, &list, list.effective).unwrap_err();
+        assert_eq!(unknown.reason, Reason::NotFound);
     }
 
     fn tiers(entries: &[(u32, &str)]) -> Prices {

@@ -1,6 +1,9 @@
 //! The one place where an amount is computed (BL-1): items and the catalogue's facts in, lines and
 //! their total out, every line with all that it was computed from (BL-7).
 
+mod redo;
+mod wording;
+
 use licet_domain::{
     clock::Instant,
     ids::ProductId,
@@ -10,10 +13,11 @@ use licet_domain::{
     worded,
 };
 use serde::{Deserialize, Serialize};
+use wording::{describe, explain, rule};
 
 use super::{
     catalog::{ProductKind, ProductVersion, kind_mismatch, term_not_sold},
-    currency_mismatch,
+    currency_mismatch, not_found,
     prices::PriceList,
     proration::{self, Convention},
     sum_refused, term_ended, volume,
@@ -77,6 +81,54 @@ pub(crate) struct ItemFacts {
     pub(crate) product: ProductVersion,
     /// The list in the quote's currency; `None`: none in force.
     pub(crate) list: Option<PriceList>,
+}
+
+impl ItemFacts {
+    /// Picks what applies to `item` from what the catalogue knows: the version that it names, once
+    /// that is in force by `decision`, or the one in force at its price time; and the list in
+    /// force at its price time (MD-8). `lists` are all in the quote's currency.
+    ///
+    /// # Errors
+    /// NOT_FOUND: no such product, or not in that version or at that time.
+    pub(crate) fn find(
+        item: &Item,
+        versions: &[ProductVersion],
+        lists: &[PriceList],
+        decision: Instant,
+    ) -> Result<Self, Refusal> {
+        let of_product = versions
+            .iter()
+            .filter(|version| version.product_id == item.product_id);
+        let id = item.product_id.as_str();
+        let product = match item.product_version {
+            // What is only scheduled is not sold yet, whoever knows its number (BL-8).
+            Some(number) => of_product
+                .filter(|version| version.effective <= decision)
+                .find(|version| version.version == number)
+                .ok_or_else(|| {
+                    not_found("product", format!("{id} version {number}"))
+                        .with("product_id", id)
+                        .with("product_version", number)
+                        .with("decision_time", decision)
+                })?,
+            None => of_product
+                .filter(|version| version.effective <= item.price_time)
+                .max_by_key(|version| version.version)
+                .ok_or_else(|| {
+                    not_found("product", id)
+                        .with("product_id", id)
+                        .with("price_time", item.price_time)
+                })?,
+        };
+        let list = lists
+            .iter()
+            .filter(|list| list.product_id == item.product_id && list.effective <= item.price_time)
+            .max_by_key(|list| list.effective);
+        Ok(Self {
+            product: product.clone(),
+            list: list.cloned(),
+        })
+    }
 }
 
 /// A computed line, whole enough for a person to redo it (BL-7).
@@ -147,7 +199,7 @@ pub(crate) fn compute(
         let line = compute_line(item, facts, currency)?;
         total = total
             .checked_add(line.amount)
-            .map_err(|error| sum_refused(currency, &error))?;
+            .map_err(|error| sum_refused(currency, &error).with("items", items.len()))?;
         lines.push(line);
     }
     Ok(Computed { lines, total })
@@ -171,7 +223,13 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         Pricing::Amount(amount) => amount,
         Pricing::Listed | Pricing::UnitPrice(_) => unit_price
             .amount(item.quantity, &priced_part(item, &fraction))
-            .map_err(|error| sum_refused(currency, &error))?,
+            .map_err(|error| {
+                sum_refused(currency, &error)
+                    .with("kind", item.kind.as_str())
+                    .with("quantity", item.quantity)
+                    .with("unit_price", unit_price)
+                    .with("fraction", &fraction)
+            })?,
     };
     let explanation = explain(item, unit_price, &fraction, amount);
     Ok(Line {
@@ -217,51 +275,6 @@ fn is_priced_yearly(kind: ItemKind) -> bool {
     }
 }
 
-/// The computation in figures (BL-7).
-fn explain(item: &Item, unit_price: Price, fraction: &Fraction, amount: Money) -> String {
-    let (quantity, months) = (item.quantity, item.term.months());
-    if let Pricing::Amount(_) = item.pricing {
-        return format!("{amount} by hand, for {quantity} × {months}/12");
-    }
-    if !is_priced_yearly(item.kind) {
-        return format!("round({unit_price} × {quantity} × {fraction}) = {amount}");
-    }
-    if *fraction == Fraction::one() {
-        return format!("round({unit_price} × {quantity} × {months}/12) = {amount}");
-    }
-    format!("round({unit_price} × {quantity} × {months}/12 × {fraction}) = {amount}")
-}
-
-fn describe(item: &Item) -> String {
-    let what = match item.kind {
-        ItemKind::Certificate => "Certificate",
-        ItemKind::Domain => "Further domain",
-        ItemKind::WildcardDomain => "Further wildcard domain",
-        ItemKind::AdditionalLicense => "Additional licence",
-        ItemKind::SanQuota => "SAN quota",
-        ItemKind::SanQuotaIncrease => "SAN quota increase",
-    };
-    match (item.term.months(), item.change_time) {
-        (1, None) => format!("{what}, 1 month"),
-        (months, None) => format!("{what}, {months} months"),
-        (1, Some(_)) => format!("{what}, rest of 1 month"),
-        (months, Some(_)) => format!("{what}, rest of {months} months"),
-    }
-}
-
-/// The rule that says how much of the term the item pays for.
-fn rule(item: &Item) -> &'static str {
-    match (item.kind, item.change_time) {
-        (ItemKind::Certificate, _) => "T-4",
-        (ItemKind::AdditionalLicense, _) => "AL-5",
-        (ItemKind::WildcardDomain, _) => "MD-4",
-        (ItemKind::Domain, Some(_)) => "MD-1",
-        (ItemKind::Domain, None) => "M-2",
-        (ItemKind::SanQuota, _) => "SL-7",
-        (ItemKind::SanQuotaIncrease, _) => "SL-8",
-    }
-}
-
 fn check_kind(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     let kind = version.product.kind;
     let sold = match item.kind {
@@ -283,7 +296,8 @@ fn check_term(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     if version.product.term_months.contains(&months) {
         return Ok(());
     }
-    Err(term_not_sold(version, months))
+    let sold = &version.product.term_months;
+    Err(term_not_sold(&item.product_id, sold, months))
 }
 
 /// The price of one, and when the list that it stands in took effect.

@@ -10,14 +10,17 @@ use licet_domain::{
     worded,
 };
 
-use super::charge::Subject;
+use super::{
+    charge::Subject,
+    credit::{self, CreditableInvoice, InvoiceCredit, LineAsked, Source},
+};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
 worded! {
     /// Where the refund of a term stands.
     pub(crate) enum RefundState {
-        /// The whole of what was invoiced went back to the account.
+        /// What was invoiced was credited: the whole, or as much of it as a review granted.
         Refunded = "REFUNDED",
         /// Nothing is due, and nothing moves.
         NotDue = "NOT_DUE",
@@ -63,7 +66,7 @@ pub(crate) struct Refund {
     pub(crate) decision: RefundDecision,
     /// What of the subject's invoices was neither credited nor held. In review it is held (BL-3).
     pub(crate) creditable: Money,
-    /// What went back; zero unless refunded.
+    /// What was credited; zero unless refunded.
     pub(crate) refunded: Money,
     /// The first issuance in the term.
     pub(crate) first_issuance: Option<Instant>,
@@ -71,6 +74,19 @@ pub(crate) struct Refund {
     pub(crate) decided: Instant,
     /// The credit notes that made it, one for each invoice.
     pub(crate) credit_note_ids: Vec<CreditNoteId>,
+    /// What an operator decided; `None`: nobody had to, or has yet.
+    pub(crate) review: Option<Review>,
+}
+
+/// Who approved or rejected a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Review {
+    /// The caller's name.
+    pub(crate) reviewer: String,
+    /// Why, in his words.
+    pub(crate) reason: String,
+    /// When.
+    pub(crate) time: Instant,
 }
 
 impl Refund {
@@ -84,6 +100,70 @@ impl Refund {
         )
         .with("refund_id", id)
         .with("state", state)
+    }
+
+    /// Whether it waits for a review.
+    ///
+    /// # Errors
+    /// REFUND_NOT_PENDING.
+    pub(crate) fn check_pending(&self) -> Result<(), Refusal> {
+        let state = self.decision.state;
+        match state {
+            RefundState::PendingReview => Ok(()),
+            RefundState::Refunded | RefundState::NotDue | RefundState::Rejected => {
+                let id = self.refund_id.map_or_else(String::new, |id| id.to_string());
+                let state = state.as_str();
+                Err(Refusal::new(
+                    Reason::RefundNotPending,
+                    format!("refund {id} does not wait for a review: it is {state}"),
+                )
+                .with("refund_id", id)
+                .with("state", state))
+            }
+        }
+    }
+
+    /// The refund once `granted` of what it held is credited; the rest is let go.
+    ///
+    /// # Errors
+    /// REFUND_NOT_PENDING.
+    pub(crate) fn approve(
+        self,
+        granted: Money,
+        credit_note_ids: Vec<CreditNoteId>,
+        review: Review,
+    ) -> Result<Self, Refusal> {
+        let outcome = format!("{granted} of {} granted", self.creditable);
+        let reviewed = self.reviewed(RefundState::Refunded, &outcome, review)?;
+        Ok(Self {
+            refunded: granted,
+            credit_note_ids,
+            ..reviewed
+        })
+    }
+
+    /// The refund once it is turned down, and what it held let go.
+    ///
+    /// # Errors
+    /// REFUND_NOT_PENDING.
+    pub(crate) fn reject(self, review: Review) -> Result<Self, Refusal> {
+        self.reviewed(RefundState::Rejected, "turned down", review)
+    }
+
+    fn reviewed(
+        mut self,
+        state: RefundState,
+        outcome: &str,
+        review: Review,
+    ) -> Result<Self, Refusal> {
+        self.check_pending()?;
+        self.decision.state = state;
+        self.decision.explanation = format!(
+            "{}; {outcome} at {}",
+            self.decision.explanation, review.time
+        );
+        self.review = Some(review);
+        Ok(self)
     }
 }
 
@@ -146,82 +226,37 @@ pub(crate) fn decide(
     }
 }
 
+/// How much of what a refund in review holds an operator grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Approval {
+    /// All of it.
+    Whole,
+    /// This much, more than nothing, spread over all the lines held (M-3).
+    Amount(Money),
+    /// These amounts off these lines.
+    Lines(Vec<LineAsked>),
+}
+
+/// What granting `approval` credits of the invoices that a refund in review holds.
+///
+/// # Errors
+/// CREDIT_EXCEEDS_INVOICE where more is granted than is held (BL-3); CURRENCY_MISMATCH.
+pub(crate) fn plan_approval(
+    held: &[CreditableInvoice],
+    approval: &Approval,
+    zero: Money,
+) -> Result<Vec<InvoiceCredit>, Refusal> {
+    let asked = match approval {
+        Approval::Whole => &credit::everything(held, Source::Held)?,
+        Approval::Amount(amount) => &credit::spread(held, *amount, Source::Held, zero)?,
+        Approval::Lines(lines) => lines,
+    };
+    credit::plan(held, asked, Source::Held, zero)
+}
+
 fn days(count: u32) -> i64 {
     i64::from(count) * DAY_MICROS
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POLICY: RefundPolicy = RefundPolicy {
-        full_refund_days: 25,
-        no_refund_days: 30,
-    };
-
-    fn at(text: &str) -> Instant {
-        text.parse().unwrap()
-    }
-
-    fn later(from: Instant, micros: i64) -> Instant {
-        Instant::from_micros(from.as_micros() + micros).unwrap()
-    }
-
-    /// AL-4: the two limits to the microsecond.
-    #[test]
-    fn limits() {
-        let issued = at("2026-01-10T08:00:00Z");
-        let end = at("2027-01-01T00:00:00Z");
-        for (elapsed, state) in [
-            (-1, RefundState::Refunded),
-            (0, RefundState::Refunded),
-            (days(25) - 1, RefundState::Refunded),
-            (days(25), RefundState::Refunded),
-            (days(25) + 1, RefundState::PendingReview),
-            (days(28), RefundState::PendingReview),
-            (days(30) - 1, RefundState::PendingReview),
-            (days(30), RefundState::PendingReview),
-            (days(30) + 1, RefundState::NotDue),
-            (days(31), RefundState::NotDue),
-            (days(500), RefundState::NotDue),
-        ] {
-            let decision = decide(POLICY, Some(issued), end, later(issued, elapsed));
-            assert_eq!(decision.state, state, "{elapsed} µs after the issuance");
-            assert_eq!(decision.full_until, Some(at("2026-02-04T08:00:00Z")));
-            assert_eq!(decision.review_until, Some(at("2026-02-09T08:00:00Z")));
-        }
-    }
-
-    /// AL-4: a term never issued is refunded in full until it ends, and not from then on.
-    #[test]
-    fn never_issued() {
-        let end = at("2027-01-01T00:00:00Z");
-        for (now, state) in [
-            (later(end, -days(300)), RefundState::Refunded),
-            (later(end, -1), RefundState::Refunded),
-            (end, RefundState::NotDue),
-            (later(end, 1), RefundState::NotDue),
-        ] {
-            let decision = decide(POLICY, None, end, now);
-            assert_eq!(
-                (decision.state, decision.full_until),
-                (state, None),
-                "{now}"
-            );
-        }
-    }
-
-    /// Two equal limits leave no review.
-    #[test]
-    fn no_review_between_equal_limits() {
-        let policy = RefundPolicy {
-            full_refund_days: 14,
-            no_refund_days: 14,
-        };
-        let issued = at("2026-01-10T08:00:00Z");
-        let end = at("2027-01-01T00:00:00Z");
-        let state = |elapsed| decide(policy, Some(issued), end, later(issued, elapsed)).state;
-        assert_eq!(state(days(14)), RefundState::Refunded);
-        assert_eq!(state(days(14) + 1), RefundState::NotDue);
-    }
-}
+mod tests;

@@ -1,21 +1,24 @@
-//! Accounts and their balances. A balance is changed only by the atomic statements below, in the
-//! transaction that books the postings for it (BL-5).
+//! Accounts, their balances and what is due. Both sums are changed by one atomic statement only, in
+//! the transaction that books the postings for it (BL-5).
 
-use licet_domain::{ids::AccountId, money::Money};
+use licet_domain::{clock::Instant, ids::AccountId, money::Money};
 use licet_runtime::{
     caller::Caller,
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{in_scope, instant, money, parsed},
+    stored::{count, count_column, in_scope, instant, instant_if, money, parsed},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Set,
-    sea_query::{Expr, ExprTrait, LockType},
+    sea_query::{CaseStatement, Expr, ExprTrait, LockType},
 };
 
-use crate::rules::account::Account;
+use crate::rules::{
+    account::{Account, AccountKind, CreditTerms, Terms},
+    ledger::Movement,
+};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -29,6 +32,12 @@ mod row {
         pub(super) currency: String,
         pub(super) balance_minor: i64,
         pub(super) created_us: i64,
+        pub(super) kind: String,
+        pub(super) credit_limit_minor: Option<i64>,
+        pub(super) net_days: Option<i32>,
+        pub(super) overdue_grace_days: Option<i32>,
+        pub(super) receivable_minor: i64,
+        pub(super) last_entry_us: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -39,12 +48,19 @@ mod row {
 
 /// Writes a new account down.
 pub(crate) async fn insert(tx: &Tx, account: &Account) -> Result<(), Fault> {
+    let terms = TermsColumns::of(&account.terms)?;
     row::ActiveModel {
         account_id: Set(account.account_id.to_string()),
         display_name: Set(account.display_name.clone()),
         currency: Set(account.currency().code().to_owned()),
         balance_minor: Set(account.balance.minor()),
         created_us: Set(account.created.as_micros()),
+        kind: Set(terms.kind.to_owned()),
+        credit_limit_minor: Set(terms.credit_limit_minor),
+        net_days: Set(terms.net_days),
+        overdue_grace_days: Set(terms.overdue_grace_days),
+        receivable_minor: Set(account.due.minor()),
+        last_entry_us: Set(account.created.as_micros()),
     }
     .insert(tx)
     .await?;
@@ -64,7 +80,7 @@ pub(crate) async fn find(
     found.map(decode).transpose()
 }
 
-/// As [`find`], its balance locked until the transaction ends.
+/// As [`find`], locked until the transaction ends. Whoever locks invoices too locks this first.
 pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
@@ -95,42 +111,137 @@ pub(crate) async fn list(tx: &Tx, caller: &Caller, page: &Page) -> Result<Vec<Ac
     rows.into_iter().map(decode).collect()
 }
 
-/// Takes `amount` off the balance if it is there; answers whether it was.
-pub(crate) async fn debit(tx: &Tx, account_id: AccountId, amount: Money) -> Result<bool, Fault> {
-    let covered = row::Column::BalanceMinor.gte(amount.minor());
-    let left = Expr::col(row::Column::BalanceMinor).sub(amount.minor());
-    move_balance(tx, account_id, amount, covered.into(), left).await
-}
-
-/// Adds `amount` to the balance if the sum can be kept; answers whether it could.
-pub(crate) async fn credit(tx: &Tx, account_id: AccountId, amount: Money) -> Result<bool, Fault> {
-    let fits = row::Column::BalanceMinor.lte(i64::MAX - amount.minor());
-    let sum = Expr::col(row::Column::BalanceMinor).add(amount.minor());
-    move_balance(tx, account_id, amount, fits.into(), sum).await
-}
-
-async fn move_balance(
+/// Moves the balance and what is due, if both stay within their bounds and the account pays as
+/// `only` says. Answers the time of the entry that this is for: `now`, or the last entry's where
+/// another instance's clock was ahead (T-5); `None`: nothing was moved.
+pub(super) async fn apply(
     tx: &Tx,
     account_id: AccountId,
-    amount: Money,
-    holds: Condition,
-    balance: sea_orm::sea_query::SimpleExpr,
-) -> Result<bool, Fault> {
+    movement: Movement,
+    only: Option<AccountKind>,
+    now: Instant,
+) -> Result<Option<Instant>, Fault> {
+    let Movement { balance, due } = movement;
+    let mut holds = Condition::all()
+        .add(row::Column::AccountId.eq(account_id.to_string()))
+        .add(row::Column::Currency.eq(balance.currency().code()))
+        .add(within_bounds(row::Column::BalanceMinor, balance.minor()))
+        .add(within_bounds(row::Column::ReceivableMinor, due.minor()));
+    if let Some(kind) = only {
+        holds = holds.add(row::Column::Kind.eq(kind.as_str()));
+    }
+    let now = now.as_micros();
+    let time = CaseStatement::new()
+        .case(
+            row::Column::LastEntryUs.gt(now),
+            Expr::col(row::Column::LastEntryUs),
+        )
+        .finally(now);
     let moved = row::Entity::update_many()
-        .col_expr(row::Column::BalanceMinor, balance)
-        .filter(row::Column::AccountId.eq(account_id.to_string()))
-        .filter(row::Column::Currency.eq(amount.currency().code()))
+        .col_expr(
+            row::Column::BalanceMinor,
+            Expr::col(row::Column::BalanceMinor).add(balance.minor()),
+        )
+        .col_expr(
+            row::Column::ReceivableMinor,
+            Expr::col(row::Column::ReceivableMinor).add(due.minor()),
+        )
+        .col_expr(row::Column::LastEntryUs, time.into())
         .filter(holds)
+        .exec_with_returning(tx)
+        .await?;
+    let last = moved.first().map(|row| row.last_entry_us);
+    instant_if("last_entry_us", last)
+}
+
+/// That a sum of at least zero still is one, and still fits, once `change` is added.
+fn within_bounds(sum_minor: row::Column, change: i64) -> Condition {
+    // Neither side can pass its bounds: the sum is never below zero.
+    if change < 0 {
+        Condition::all().add(sum_minor.gte(change.saturating_neg()))
+    } else {
+        Condition::all().add(sum_minor.lte(i64::MAX - change))
+    }
+}
+
+/// Changes the locked account's name and how it pays.
+pub(crate) async fn update(tx: &Tx, account: &Account) -> Result<(), Fault> {
+    let terms = TermsColumns::of(&account.terms)?;
+    row::Entity::update_many()
+        .col_expr(
+            row::Column::DisplayName,
+            Expr::value(account.display_name.clone()),
+        )
+        .col_expr(row::Column::Kind, Expr::value(terms.kind))
+        .col_expr(
+            row::Column::CreditLimitMinor,
+            Expr::value(terms.credit_limit_minor),
+        )
+        .col_expr(row::Column::NetDays, Expr::value(terms.net_days))
+        .col_expr(
+            row::Column::OverdueGraceDays,
+            Expr::value(terms.overdue_grace_days),
+        )
+        .filter(row::Column::AccountId.eq(account.account_id.to_string()))
         .exec(tx)
         .await?;
-    Ok(moved.rows_affected == 1)
+    Ok(())
+}
+
+/// The columns of how an account pays.
+struct TermsColumns {
+    kind: &'static str,
+    credit_limit_minor: Option<i64>,
+    net_days: Option<i32>,
+    overdue_grace_days: Option<i32>,
+}
+
+impl TermsColumns {
+    fn of(terms: &Terms) -> Result<Self, Fault> {
+        let kind = terms.kind().as_str();
+        match terms {
+            Terms::Prepaid => Ok(Self {
+                kind,
+                credit_limit_minor: None,
+                net_days: None,
+                overdue_grace_days: None,
+            }),
+            Terms::OnTerms(terms) => Ok(Self {
+                kind,
+                credit_limit_minor: Some(terms.credit_limit.minor()),
+                net_days: Some(count_column("net_days", terms.net_days)?),
+                overdue_grace_days: Some(count_column(
+                    "overdue_grace_days",
+                    terms.overdue_grace_days,
+                )?),
+            }),
+        }
+    }
 }
 
 fn decode(row: row::Model) -> Result<Account, Fault> {
+    let balance = money(&row.currency, row.balance_minor)?;
+    let currency = balance.currency();
+    let terms = match (parsed("kind", &row.kind)?, row.credit_limit_minor) {
+        (AccountKind::Prepaid, _) => Terms::Prepaid,
+        (AccountKind::OnTerms, None) => {
+            return Err(Fault::internal("an account on terms has no credit limit"));
+        }
+        (AccountKind::OnTerms, Some(limit)) => Terms::OnTerms(CreditTerms {
+            credit_limit: Money::from_minor(currency, limit),
+            net_days: count("net_days", row.net_days.unwrap_or_default())?,
+            overdue_grace_days: count(
+                "overdue_grace_days",
+                row.overdue_grace_days.unwrap_or_default(),
+            )?,
+        }),
+    };
     Ok(Account {
         account_id: parsed("account_id", &row.account_id)?,
         display_name: row.display_name,
-        balance: money(&row.currency, row.balance_minor)?,
+        terms,
+        balance,
+        due: Money::from_minor(currency, row.receivable_minor),
         created: instant("created_us", row.created_us)?,
     })
 }

@@ -1,4 +1,5 @@
-//! Credit notes and their lines: written once, never changed (BL-3).
+//! Credit notes and their lines: written once, never changed (BL-3), and what they take off the
+//! invoices that they correct.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,16 @@ use licet_runtime::{
     page::Page,
     stored::{count, count_column, in_scope, instant, money, parsed},
 };
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, Set, Statement,
+};
+use serde_json::json;
 
 use super::numbers::SELLER;
 use crate::rules::{
-    credit::{CreditNote, LineCredit},
+    charge::InvoiceState,
+    credit::{CreditNote, InvoiceCredit, LineCredit},
     listing::CreditNoteFilter,
 };
 
@@ -34,6 +40,7 @@ mod row {
         pub(super) total_minor: i64,
         pub(super) reason: String,
         pub(super) issued_us: i64,
+        pub(super) returned_minor: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -62,38 +69,86 @@ mod line_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Issues credit notes; none at all is fine.
+/// Issues credit notes under their ids and numbers; none at all is fine.
 pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
     if notes.is_empty() {
         return Ok(());
     }
-    let rows = notes.iter().map(|note| row::ActiveModel {
-        account_id: Set(note.account_id.to_string()),
-        credit_note_id: Set(note.credit_note_id.to_string()),
-        seller: Set(SELLER.to_owned()),
-        number: Set(note.number),
-        invoice_id: Set(note.invoice_id.to_string()),
-        currency: Set(note.total.currency().code().to_owned()),
-        total_minor: Set(note.total.minor()),
-        reason: Set(note.reason.clone()),
-        issued_us: Set(note.issued.as_micros()),
-    });
-    row::Entity::insert_many(rows)
-        .exec_without_returning(tx)
-        .await?;
+    let mut rows = Vec::with_capacity(notes.len());
     let mut lines = Vec::new();
     for note in notes {
+        let (Some(credit_note_id), Some(number)) = (note.credit_note_id, note.number) else {
+            return Err(Fault::internal(
+                "a credit note without a number was to be written",
+            ));
+        };
+        rows.push(row::ActiveModel {
+            account_id: Set(note.account_id.to_string()),
+            credit_note_id: Set(credit_note_id.to_string()),
+            seller: Set(SELLER.to_owned()),
+            number: Set(number),
+            invoice_id: Set(note.invoice_id.to_string()),
+            currency: Set(note.total.currency().code().to_owned()),
+            total_minor: Set(note.total.minor()),
+            reason: Set(note.reason.clone()),
+            issued_us: Set(note.issued.as_micros()),
+            returned_minor: Set(note.returned.minor()),
+        });
         for line in &note.lines {
             lines.push(line_row::ActiveModel {
                 account_id: Set(note.account_id.to_string()),
-                credit_note_id: Set(note.credit_note_id.to_string()),
+                credit_note_id: Set(credit_note_id.to_string()),
                 line_number: Set(count_column("line_number", line.line_number)?),
                 amount_minor: Set(line.amount.minor()),
             });
         }
     }
+    row::Entity::insert_many(rows)
+        .exec_without_returning(tx)
+        .await?;
     line_row::Entity::insert_many(lines)
         .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// A statement in the text of the database at hand, which takes one JSON text.
+macro_rules! statement {
+    ($tx:expr, $name:literal, $given:expr) => {{
+        let text = if $tx.get_database_backend() == DbBackend::Postgres {
+            include_str!(concat!("sql/postgres/", $name, ".sql"))
+        } else {
+            include_str!(concat!("sql/sqlite/", $name, ".sql"))
+        };
+        let given = json!($given).to_string();
+        Statement::from_sql_and_values($tx.get_database_backend(), text, [given.into()])
+    }};
+}
+
+/// Takes credits off the locked invoices and lines that they were planned on.
+pub(crate) async fn take_off_invoices(tx: &Tx, credits: &[InvoiceCredit]) -> Result<(), Fault> {
+    let mut invoices = Vec::with_capacity(credits.len());
+    let mut lines = Vec::new();
+    for credit in credits {
+        let state = if credit.due.is_zero() {
+            InvoiceState::Paid
+        } else {
+            InvoiceState::Open
+        };
+        invoices.push(json!({
+            "i": credit.invoice_id,
+            "c": credit.total.minor(),
+            "r": credit.returned.minor(),
+            "s": state.as_str(),
+        }));
+        for line in &credit.lines {
+            let (number, amount) = (line.line_number, line.amount.minor());
+            lines.push(json!({ "i": credit.invoice_id, "n": number, "c": amount }));
+        }
+    }
+    tx.execute_raw(statement!(tx, "credit_invoices", invoices))
+        .await?;
+    tx.execute_raw(statement!(tx, "credit_invoice_lines", lines))
         .await?;
     Ok(())
 }
@@ -156,12 +211,13 @@ fn decode(row: row::Model, lines: &[line_row::Model]) -> Result<CreditNote, Faul
         })
         .collect();
     Ok(CreditNote {
-        credit_note_id: parsed("credit_note_id", &row.credit_note_id)?,
-        number: row.number,
+        credit_note_id: Some(parsed("credit_note_id", &row.credit_note_id)?),
+        number: Some(row.number),
         account_id: parsed("account_id", &row.account_id)?,
         invoice_id: parsed("invoice_id", &row.invoice_id)?,
         lines: lines?,
         total,
+        returned: Money::from_minor(total.currency(), row.returned_minor),
         reason: row.reason,
         issued: instant("issued_us", row.issued_us)?,
     })

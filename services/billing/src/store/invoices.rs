@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use licet_domain::{
+    clock::Instant,
     ids::{AccountId, InvoiceId},
     money::{Currency, Money},
 };
@@ -12,7 +13,9 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{count, count_column, from_json, in_scope, instant, money, parsed, to_json},
+    stored::{
+        count, count_column, from_json, in_scope, instant, instant_if, money, parsed, to_json,
+    },
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder,
@@ -22,9 +25,11 @@ use sea_orm::{
 
 use super::{numbers::SELLER, subject, subject_columns};
 use crate::rules::{
-    charge::{Invoice, InvoiceLine, Subject},
+    account::FirstDue,
+    charge::{Invoice, InvoiceLine, InvoiceState, Subject},
     credit::CreditableLine,
     listing::InvoiceFilter,
+    sum_refused,
 };
 
 mod row {
@@ -47,6 +52,10 @@ mod row {
         pub(super) held_minor: i64,
         pub(super) state: String,
         pub(super) issued_us: i64,
+        pub(super) paid_minor: i64,
+        pub(super) returned_minor: i64,
+        pub(super) due_us: Option<i64>,
+        pub(super) line_bytes: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -86,6 +95,13 @@ pub(crate) async fn insert(
     invoice: &Invoice,
 ) -> Result<(), Fault> {
     let (resource_id, term_index) = subject_columns(invoice.subject.as_ref())?;
+    let texts: Result<Vec<String>, _> = invoice
+        .lines
+        .iter()
+        .map(|line| to_json("line", &line.line))
+        .collect();
+    let texts = texts?;
+    let line_bytes: usize = texts.iter().map(String::len).sum();
     row::ActiveModel {
         account_id: Set(invoice.account_id.to_string()),
         invoice_id: Set(invoice_id.to_string()),
@@ -97,14 +113,18 @@ pub(crate) async fn insert(
         currency: Set(invoice.total.currency().code().to_owned()),
         total_minor: Set(invoice.total.minor()),
         credited_minor: Set(invoice.credited.minor()),
-        held_minor: Set(0),
-        state: Set(invoice.state.as_str().to_owned()),
+        held_minor: Set(invoice.held.minor()),
+        state: Set(state_of(invoice)?.as_str().to_owned()),
         issued_us: Set(invoice.issued.as_micros()),
+        paid_minor: Set(invoice.paid.minor()),
+        returned_minor: Set(invoice.returned.minor()),
+        due_us: Set(invoice.due_time.map(Instant::as_micros)),
+        line_bytes: Set(i64::try_from(line_bytes).map_err(Fault::internal)?),
     }
     .insert(tx)
     .await?;
     let mut lines = Vec::with_capacity(invoice.lines.len());
-    for InvoiceLine { line, creditable } in &invoice.lines {
+    for (InvoiceLine { creditable, .. }, line) in invoice.lines.iter().zip(texts) {
         lines.push(line_row::ActiveModel {
             account_id: Set(invoice.account_id.to_string()),
             invoice_id: Set(invoice_id.to_string()),
@@ -112,7 +132,7 @@ pub(crate) async fn insert(
             amount_minor: Set(creditable.amount.minor()),
             credited_minor: Set(creditable.credited.minor()),
             held_minor: Set(creditable.held.minor()),
-            line: Set(to_json("line", line)?),
+            line: Set(line),
         });
     }
     line_row::Entity::insert_many(lines)
@@ -134,13 +154,14 @@ pub(crate) async fn find(
     Ok(with_lines(tx, found).await?.pop())
 }
 
-/// A page of the invoices that the caller sees, by time of issue.
+/// A page of the invoices that the caller sees, by time of issue, and the next one's token. Only the
+/// lines of those that fit into the page are read: a line takes no more in an answer than here.
 pub(crate) async fn list(
     tx: &Tx,
     caller: &Caller,
     wanted: &InvoiceFilter,
     page: &Page,
-) -> Result<Vec<Invoice>, Fault> {
+) -> Result<(Vec<Invoice>, String), Fault> {
     let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
         &Order::Asc,
         row::Column::IssuedUs,
@@ -152,6 +173,9 @@ pub(crate) async fn list(
     if let Some(resource_id) = &wanted.resource_id {
         filter = filter.add(row::Column::ResourceId.eq(resource_id));
     }
+    if let Some(state) = wanted.state {
+        filter = filter.add(row::Column::State.eq(state.as_str()));
+    }
     let rows = row::Entity::find()
         .filter(filter)
         .order_by_asc(row::Column::IssuedUs)
@@ -159,7 +183,10 @@ pub(crate) async fn list(
         .limit(page.limit())
         .all(tx)
         .await?;
-    with_lines(tx, rows).await
+    let bytes = |row: &row::Model| usize::try_from(row.line_bytes).unwrap_or(usize::MAX);
+    let key = |row: &row::Model| vec![row.issued_us.to_string(), row.invoice_id.clone()];
+    let (rows, next_page_token) = page.finish_sized(rows, bytes, key);
+    Ok((with_lines(tx, rows).await?, next_page_token))
 }
 
 /// All invoices of a subject, oldest first.
@@ -193,26 +220,93 @@ pub(crate) async fn lock_of_subject(
     with_lines(tx, rows).await
 }
 
-/// Credits whatever is creditable of the locked invoices and their lines.
-pub(crate) async fn credit_whole(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
-    let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
-    row::Entity::update_many()
-        .col_expr(
-            row::Column::CreditedMinor,
-            Expr::col(row::Column::TotalMinor).sub(Expr::col(row::Column::HeldMinor)),
-        )
-        .filter(row::Column::InvoiceId.is_in(ids.clone()))
-        .exec(tx)
+/// As [`find`], locked until the transaction ends. Its account is locked before it.
+pub(crate) async fn lock(
+    tx: &Tx,
+    caller: &Caller,
+    invoice_id: InvoiceId,
+) -> Result<Option<Invoice>, Fault> {
+    let found = row::Entity::find_by_id(invoice_id.to_string())
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .lock_exclusive()
+        .all(tx)
         .await?;
-    line_row::Entity::update_many()
-        .col_expr(
-            line_row::Column::CreditedMinor,
-            Expr::col(line_row::Column::AmountMinor).sub(Expr::col(line_row::Column::HeldMinor)),
-        )
-        .filter(line_row::Column::InvoiceId.is_in(ids))
+    Ok(with_lines(tx, found).await?.pop())
+}
+
+/// Writes what was paid of a locked invoice.
+pub(crate) async fn set_paid(
+    tx: &Tx,
+    invoice_id: InvoiceId,
+    invoice: &Invoice,
+) -> Result<(), Fault> {
+    row::Entity::update_many()
+        .col_expr(row::Column::PaidMinor, Expr::value(invoice.paid.minor()))
+        .col_expr(row::Column::State, Expr::value(state_of(invoice)?.as_str()))
+        .filter(row::Column::InvoiceId.eq(invoice_id.to_string()))
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// The account's open invoice that is due first.
+pub(crate) async fn find_first_due(
+    tx: &Tx,
+    account_id: AccountId,
+) -> Result<Option<FirstDue>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
+        .filter(is_open())
+        .order_by_asc(row::Column::DueUs)
+        .order_by_asc(row::Column::InvoiceId)
+        .limit(1)
+        .one(tx)
+        .await?;
+    let Some(row) = found else {
+        return Ok(None);
+    };
+    let due_time = instant_if("due_us", row.due_us)?
+        .ok_or_else(|| Fault::internal("an open invoice is never due"))?;
+    Ok(Some(FirstDue {
+        invoice_id: parsed("invoice_id", &row.invoice_id)?,
+        number: row.number,
+        due_time,
+    }))
+}
+
+/// When the first open invoice of each account is due; accounts without one are left out.
+pub(crate) async fn first_due_times(
+    tx: &Tx,
+    account_ids: &[AccountId],
+) -> Result<BTreeMap<AccountId, Instant>, Fault> {
+    let rows: Vec<(String, Option<i64>)> = row::Entity::find()
+        .select_only()
+        .column(row::Column::AccountId)
+        .column_as(row::Column::DueUs.min(), "first_due_us")
+        .filter(row::Column::AccountId.is_in(account_ids.iter().map(ToString::to_string)))
+        .filter(is_open())
+        .group_by(row::Column::AccountId)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let mut first = BTreeMap::new();
+    for (account_id, due_us) in rows {
+        if let Some(due_time) = instant_if("due_us", due_us)? {
+            first.insert(parsed("account_id", &account_id)?, due_time);
+        }
+    }
+    Ok(first)
+}
+
+/// Written into the statement and not bound, so that it is the condition of an index.
+fn is_open() -> Expr {
+    Expr::cust("state = 'OPEN'")
+}
+
+fn state_of(invoice: &Invoice) -> Result<InvoiceState, Fault> {
+    invoice
+        .state()
+        .map_err(|error| sum_refused(invoice.total.currency(), &error).into())
 }
 
 /// Holds whatever is creditable of the locked invoices and their lines for a review.
@@ -232,6 +326,22 @@ pub(crate) async fn hold_whole(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(),
             Expr::col(line_row::Column::AmountMinor)
                 .sub(Expr::col(line_row::Column::CreditedMinor)),
         )
+        .filter(line_row::Column::InvoiceId.is_in(ids))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of whatever a review held of the locked invoices and their lines.
+pub(crate) async fn release_whole(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
+    let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
+    row::Entity::update_many()
+        .col_expr(row::Column::HeldMinor, Expr::value(0_i64))
+        .filter(row::Column::InvoiceId.is_in(ids.clone()))
+        .exec(tx)
+        .await?;
+    line_row::Entity::update_many()
+        .col_expr(line_row::Column::HeldMinor, Expr::value(0_i64))
         .filter(line_row::Column::InvoiceId.is_in(ids))
         .exec(tx)
         .await?;
@@ -285,9 +395,12 @@ fn decode(row: row::Model, lines: Vec<line_row::Model>) -> Result<Invoice, Fault
         subject: subject(row.resource_id, row.term_index)?,
         lines: lines?,
         total,
+        paid: Money::from_minor(currency, row.paid_minor),
         credited: Money::from_minor(currency, row.credited_minor),
-        state: parsed("state", &row.state)?,
+        returned: Money::from_minor(currency, row.returned_minor),
+        held: Money::from_minor(currency, row.held_minor),
         issued: instant("issued_us", row.issued_us)?,
+        due_time: instant_if("due_us", row.due_us)?,
     })
 }
 

@@ -3,20 +3,28 @@
 use std::collections::BTreeMap;
 
 use licet_domain::{
-    ids::AccountId,
+    clock::Instant,
+    ids::{AccountId, EntryId},
     money::{Currency, Money},
+    term::Period,
 };
 use licet_runtime::{
+    caller::Caller,
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{count_column, instant, parsed},
+    stored::{count_column, in_scope, instant, parsed},
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Set,
 };
 
-use crate::rules::ledger::{Cause, LedgerEntry, Posting};
+use super::accounts;
+use crate::rules::{
+    account::AccountKind,
+    ledger::{Cause, Entry, LedgerEntry, Movement, Posting},
+    sum_refused,
+};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -33,6 +41,7 @@ mod row {
         pub(super) credit_note_id: Option<String>,
         pub(super) reference: String,
         pub(super) entry_us: i64,
+        pub(super) reverses_entry_id: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -62,17 +71,84 @@ mod posting_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Books entries of one currency; none at all is fine.
-pub(crate) async fn insert(
+/// Books entries in one account's ledger: its row moves by what their postings move, and the
+/// entries are written, at `now` or at the time of its last entry, whichever is later (T-5).
+///
+/// `None`: the balance or what is due would leave its bounds, or the account does not pay as `only`
+/// says; nothing was written.
+///
+/// # Errors
+/// When there are no entries, their sums cannot be kept, or the database does not answer.
+pub(crate) async fn post(
     tx: &Tx,
-    currency: Currency,
-    entries: &[LedgerEntry],
-) -> Result<(), Fault> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let rows = entries.iter().map(|entry| encode(entry, currency));
-    row::Entity::insert_many(rows)
+    account_id: AccountId,
+    entries: Vec<Entry>,
+    only: Option<AccountKind>,
+    now: Instant,
+) -> Result<Option<Vec<LedgerEntry>>, Fault> {
+    let first = entries.first().and_then(|entry| entry.postings().first());
+    let currency = first
+        .map(|posting| posting.amount.currency())
+        .ok_or_else(|| Fault::internal("an entry without postings was to be booked"))?;
+    let movement =
+        Movement::of(currency, &entries).map_err(|error| sum_refused(currency, &error))?;
+    let Some(time) = accounts::apply(tx, account_id, movement, only, now).await? else {
+        return Ok(None);
+    };
+    let entries: Vec<LedgerEntry> = entries
+        .into_iter()
+        .map(|entry| entry.book(account_id, time))
+        .collect();
+    insert(tx, currency, &entries).await?;
+    Ok(Some(entries))
+}
+
+/// Books one entry that the locked account was found to allow.
+///
+/// # Errors
+/// As [`post`], and when the account does not allow it after all.
+pub(crate) async fn post_one(
+    tx: &Tx,
+    account_id: AccountId,
+    entry: Entry,
+    now: Instant,
+) -> Result<LedgerEntry, Fault> {
+    post(tx, account_id, vec![entry], None, now)
+        .await?
+        .and_then(|mut booked| booked.pop())
+        .ok_or_else(|| Fault::internal("an entry that the account allows was not booked"))
+}
+
+/// The entry, if the caller sees its account.
+pub(crate) async fn find(
+    tx: &Tx,
+    caller: &Caller,
+    entry_id: EntryId,
+) -> Result<Option<LedgerEntry>, Fault> {
+    let found = row::Entity::find_by_id(entry_id.to_string())
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .all(tx)
+        .await?;
+    Ok(with_postings(tx, found).await?.pop())
+}
+
+/// The entry that takes this one back.
+pub(crate) async fn find_reversal(tx: &Tx, entry_id: EntryId) -> Result<Option<EntryId>, Fault> {
+    let found = row::Entity::find()
+        .filter(row::Column::ReversesEntryId.eq(entry_id.to_string()))
+        .one(tx)
+        .await?;
+    found
+        .map(|row| parsed("entry_id", &row.entry_id))
+        .transpose()
+}
+
+async fn insert(tx: &Tx, currency: Currency, entries: &[LedgerEntry]) -> Result<(), Fault> {
+    let rows: Result<Vec<_>, _> = entries
+        .iter()
+        .map(|entry| encode(entry, currency))
+        .collect();
+    row::Entity::insert_many(rows?)
         .exec_without_returning(tx)
         .await?;
     let mut postings = Vec::with_capacity(entries.len() * 2);
@@ -80,7 +156,7 @@ pub(crate) async fn insert(
         for (number, posting) in (1..).zip(&entry.postings) {
             postings.push(posting_row::ActiveModel {
                 account_id: Set(entry.account_id.to_string()),
-                entry_id: Set(entry.entry_id.to_string()),
+                entry_id: Set(id_of(entry)?),
                 posting_number: Set(count_column("posting_number", number)?),
                 ledger_account: Set(posting.ledger_account.as_str().to_owned()),
                 amount_minor: Set(posting.amount.minor()),
@@ -93,15 +169,21 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// A page of an account's entries, by time.
+/// A page of an account's entries, by time; of those written within `period` where there is one.
 pub(crate) async fn list(
     tx: &Tx,
     account_id: AccountId,
+    period: Option<Period>,
     page: &Page,
 ) -> Result<Vec<LedgerEntry>, Fault> {
-    let filter = Condition::all()
+    let mut filter = Condition::all()
         .add(row::Column::AccountId.eq(account_id.to_string()))
         .add(page.rows_after(&Order::Asc, row::Column::EntryUs, row::Column::EntryId)?);
+    if let Some(period) = period {
+        filter = filter
+            .add(row::Column::EntryUs.gte(period.start.as_micros()))
+            .add(row::Column::EntryUs.lt(period.end.as_micros()));
+    }
     let rows = row::Entity::find()
         .filter(filter)
         .order_by_asc(row::Column::EntryUs)
@@ -109,6 +191,14 @@ pub(crate) async fn list(
         .limit(page.limit())
         .all(tx)
         .await?;
+    with_postings(tx, rows).await
+}
+
+/// The entries of `rows`, in their order, with the postings of all of them read at once.
+async fn with_postings(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<LedgerEntry>, Fault> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let postings = posting_row::Entity::find()
         .filter(posting_row::Column::EntryId.is_in(rows.iter().map(|row| row.entry_id.as_str())))
         .order_by_asc(posting_row::Column::PostingNumber)
@@ -129,22 +219,35 @@ pub(crate) async fn list(
         .collect()
 }
 
-fn encode(entry: &LedgerEntry, currency: Currency) -> row::ActiveModel {
-    let (invoice_id, credit_note_id, reference) = match &entry.cause {
-        Cause::Deposit(reference) => (None, None, reference.clone()),
-        Cause::Invoice(id) => (Some(id.to_string()), None, String::new()),
-        Cause::CreditNote(id) => (None, Some(id.to_string()), String::new()),
-    };
-    row::ActiveModel {
+fn id_of(entry: &LedgerEntry) -> Result<String, Fault> {
+    entry
+        .entry_id
+        .map(|id| id.to_string())
+        .ok_or_else(|| Fault::internal("an entry without an id was to be written"))
+}
+
+fn encode(entry: &LedgerEntry, currency: Currency) -> Result<row::ActiveModel, Fault> {
+    let mut row = row::ActiveModel {
         account_id: Set(entry.account_id.to_string()),
-        entry_id: Set(entry.entry_id.to_string()),
+        entry_id: Set(id_of(entry)?),
         kind: Set(entry.kind.as_str().to_owned()),
         currency: Set(currency.code().to_owned()),
-        invoice_id: Set(invoice_id),
-        credit_note_id: Set(credit_note_id),
-        reference: Set(reference),
+        invoice_id: Set(None),
+        credit_note_id: Set(None),
+        reference: Set(String::new()),
         entry_us: Set(entry.time.as_micros()),
+        reverses_entry_id: Set(None),
+    };
+    match &entry.cause {
+        Cause::Transfer(reference) => row.reference = Set(reference.clone()),
+        Cause::Invoice(id) => row.invoice_id = Set(Some(id.to_string())),
+        Cause::CreditNote(id) => row.credit_note_id = Set(Some(id.to_string())),
+        Cause::Reversal { reverses, reason } => {
+            row.reverses_entry_id = Set(Some(reverses.to_string()));
+            row.reference = Set(reason.clone());
+        }
     }
+    Ok(row)
 }
 
 fn decode(row: row::Model, postings: &[posting_row::Model]) -> Result<LedgerEntry, Fault> {
@@ -158,13 +261,17 @@ fn decode(row: row::Model, postings: &[posting_row::Model]) -> Result<LedgerEntr
             })
         })
         .collect();
-    let cause = match (row.invoice_id, row.credit_note_id) {
-        (Some(id), _) => Cause::Invoice(parsed("invoice_id", &id)?),
-        (None, Some(id)) => Cause::CreditNote(parsed("credit_note_id", &id)?),
-        (None, None) => Cause::Deposit(row.reference),
+    let cause = match (row.invoice_id, row.credit_note_id, row.reverses_entry_id) {
+        (Some(id), _, _) => Cause::Invoice(parsed("invoice_id", &id)?),
+        (None, Some(id), _) => Cause::CreditNote(parsed("credit_note_id", &id)?),
+        (None, None, Some(id)) => Cause::Reversal {
+            reverses: parsed("reverses_entry_id", &id)?,
+            reason: row.reference,
+        },
+        (None, None, None) => Cause::Transfer(row.reference),
     };
     Ok(LedgerEntry {
-        entry_id: parsed("entry_id", &row.entry_id)?,
+        entry_id: Some(parsed("entry_id", &row.entry_id)?),
         account_id: parsed("account_id", &row.account_id)?,
         kind: parsed("kind", &row.kind)?,
         postings: postings?,

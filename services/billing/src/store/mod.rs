@@ -4,11 +4,14 @@
 pub(crate) mod accounts;
 pub(crate) mod catalog;
 pub(crate) mod credit_notes;
+pub(crate) mod documents;
 pub(crate) mod invoices;
 pub(crate) mod ledger;
 pub(crate) mod numbers;
 pub(crate) mod quotes;
 pub(crate) mod refunds;
+pub(crate) mod statements;
+pub(crate) mod verification;
 
 use licet_runtime::{
     database::Migration,
@@ -20,10 +23,16 @@ use crate::rules::charge::Subject;
 
 /// The schema, oldest change first.
 pub(crate) fn migrations() -> Vec<Migration> {
-    vec![Migration {
-        name: "billing_0001_initial",
-        sql: include_str!("migrations/m0001_initial.sql"),
-    }]
+    vec![
+        Migration {
+            name: "billing_0001_initial",
+            sql: include_str!("migrations/m0001_initial.sql"),
+        },
+        Migration {
+            name: "billing_0002_terms_of_payment",
+            sql: include_str!("migrations/m0002_terms_of_payment.sql"),
+        },
+    ]
 }
 
 fn subject(resource_id: Option<String>, term_index: Option<i32>) -> Result<Option<Subject>, Fault> {

@@ -22,7 +22,7 @@ use sea_orm::{
 use crate::rules::{
     charge::Subject,
     listing::RefundFilter,
-    refund::{Refund, RefundDecision},
+    refund::{Refund, RefundDecision, Review},
 };
 
 mod row {
@@ -46,6 +46,9 @@ mod row {
         pub(super) review_until_us: Option<i64>,
         pub(super) decision_us: i64,
         pub(super) credit_note_ids: String,
+        pub(super) reviewer: Option<String>,
+        pub(super) review_reason: Option<String>,
+        pub(super) review_us: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -57,11 +60,7 @@ mod row {
 /// Keeps a refund under `refund_id`.
 pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Result<(), Fault> {
     let decision = &refund.decision;
-    let ids: Vec<String> = refund
-        .credit_note_ids
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let review = refund.review.as_ref();
     row::ActiveModel {
         account_id: Set(refund.account_id.to_string()),
         refund_id: Set(refund_id.to_string()),
@@ -76,11 +75,45 @@ pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Res
         full_until_us: Set(decision.full_until.map(Instant::as_micros)),
         review_until_us: Set(decision.review_until.map(Instant::as_micros)),
         decision_us: Set(refund.decided.as_micros()),
-        credit_note_ids: Set(to_json("credit_note_ids", &ids)?),
+        credit_note_ids: Set(id_list(refund)?),
+        reviewer: Set(review.map(|review| review.reviewer.clone())),
+        review_reason: Set(review.map(|review| review.reason.clone())),
+        review_us: Set(review.map(|review| review.time.as_micros())),
     }
     .insert(tx)
     .await?;
     Ok(())
+}
+
+/// Writes down what became of a refund in review. Its account is locked.
+pub(crate) async fn set_reviewed(
+    tx: &Tx,
+    refund_id: RefundId,
+    refund: &Refund,
+) -> Result<(), Fault> {
+    let review = refund
+        .review
+        .as_ref()
+        .ok_or_else(|| Fault::internal("a refund was reviewed by nobody"))?;
+    row::ActiveModel {
+        refund_id: Set(refund_id.to_string()),
+        state: Set(refund.decision.state.as_str().to_owned()),
+        refunded_minor: Set(refund.refunded.minor()),
+        explanation: Set(refund.decision.explanation.clone()),
+        credit_note_ids: Set(id_list(refund)?),
+        reviewer: Set(Some(review.reviewer.clone())),
+        review_reason: Set(Some(review.reason.clone())),
+        review_us: Set(Some(review.time.as_micros())),
+        ..Default::default()
+    }
+    .update(tx)
+    .await?;
+    Ok(())
+}
+
+fn id_list(refund: &Refund) -> Result<String, Fault> {
+    let ids = refund.credit_note_ids.iter().map(ToString::to_string);
+    to_json("credit_note_ids", &ids.collect::<Vec<_>>())
 }
 
 /// The refund, if the caller sees its account.
@@ -149,6 +182,15 @@ fn decode(row: row::Model) -> Result<Refund, Fault> {
     let creditable = money(&row.currency, row.creditable_minor)?;
     let ids: Vec<String> = from_json("credit_note_ids", &row.credit_note_ids)?;
     let ids: Result<Vec<_>, _> = ids.iter().map(|id| parsed("credit_note_ids", id)).collect();
+    let review_time = instant_if("review_us", row.review_us)?;
+    let review = match (row.reviewer, row.review_reason, review_time) {
+        (Some(reviewer), Some(reason), Some(time)) => Some(Review {
+            reviewer,
+            reason,
+            time,
+        }),
+        (None, _, _) | (_, None, _) | (_, _, None) => None,
+    };
     Ok(Refund {
         refund_id: Some(parsed("refund_id", &row.refund_id)?),
         account_id: parsed("account_id", &row.account_id)?,
@@ -167,5 +209,6 @@ fn decode(row: row::Model) -> Result<Refund, Fault> {
         first_issuance: instant_if("first_issuance_us", row.first_issuance_us)?,
         decided: instant("decision_us", row.decision_us)?,
         credit_note_ids: ids?,
+        review,
     })
 }

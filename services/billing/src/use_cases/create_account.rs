@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{convert::account::Opening, rules::account::Account, store};
 
-/// Opens a prepaid account with nothing on it.
+/// Opens an account with nothing on it.
 pub(crate) struct CreateAccount<'a> {
     /// What was accepted.
     pub(crate) call: &'a Call,
@@ -28,11 +28,14 @@ impl Work for CreateAccount<'_> {
         let Opening {
             display_name,
             currency,
+            terms,
         } = self.opening;
         let account = Account {
             account_id: AccountId::generate(),
             display_name: display_name.clone(),
+            terms: *terms,
             balance: Money::zero(*currency),
+            due: Money::zero(*currency),
             created: self.call.now,
         };
         store::accounts::insert(tx, &account).await?;
@@ -43,10 +46,11 @@ impl Work for CreateAccount<'_> {
             time: self.call.now,
             origin: &self.call.origin(self.request_id),
             why: "M-4".to_owned(),
-            outcome: format!("kept in {}", currency.code()),
+            outcome: format!("{}, kept in {}", terms.kind().as_str(), currency.code()),
             data: json!({
                 "display_name": account.display_name,
                 "currency_code": currency.code(),
+                "kind": terms.kind().as_str(),
             }),
         };
         outbox::emit(tx, event).await?;

@@ -1,11 +1,8 @@
 //! Computing a quote, and keeping it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use licet_domain::{
-    ids::{ProductId, QuoteId},
-    money::Currency,
-};
+use licet_domain::{ids::QuoteId, money::Currency};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -17,10 +14,8 @@ use serde_json::json;
 use crate::{
     convert::quote::Inquiry,
     rules::{
-        catalog::ProductVersion,
         charge::Quote,
         not_found,
-        prices::PriceList,
         quote::{self, Item, ItemFacts},
     },
     store,
@@ -45,8 +40,7 @@ impl CreateQuote<'_> {
         let account = store::accounts::find(tx, &self.call.caller, inquiry.account_id)
             .await?
             .ok_or_else(|| not_found("account", inquiry.account_id))?;
-        let facts = load_facts(tx, &inquiry.items, account.currency()).await?;
-        let priced: Vec<(Item, ItemFacts)> = inquiry.items.iter().cloned().zip(facts).collect();
+        let priced = load_facts(tx, inquiry, account.currency()).await?;
         let computed = quote::compute(&priced, account.currency())?;
         Ok(Quote {
             quote_id: None,
@@ -94,58 +88,22 @@ impl Work for CreateQuote<'_> {
 }
 
 /// What the catalogue says about each item: two reads, however many items there are.
-async fn load_facts(tx: &Tx, items: &[Item], currency: Currency) -> Result<Vec<ItemFacts>, Fault> {
+async fn load_facts(
+    tx: &Tx,
+    inquiry: &Inquiry,
+    currency: Currency,
+) -> Result<Vec<(Item, ItemFacts)>, Fault> {
+    let items = &inquiry.items;
     let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let Some(until) = items.iter().map(|item| item.price_time).max() else {
         return Ok(Vec::new());
     };
-    let mut versions: BTreeMap<ProductId, Vec<ProductVersion>> = BTreeMap::new();
-    for version in store::catalog::list_versions(tx, &ids).await? {
-        versions
-            .entry(version.product_id.clone())
-            .or_default()
-            .push(version);
-    }
+    let versions = store::catalog::list_versions(tx, &ids).await?;
     let lists = store::catalog::list_price_lists(tx, &ids, currency, until).await?;
-    items
-        .iter()
-        .map(|item| {
-            let versions = versions
-                .get(&item.product_id)
-                .map_or(&[][..], Vec::as_slice);
-            let product =
-                find_version(item, versions).ok_or_else(|| not_found("product", describe(item)))?;
-            Ok(ItemFacts {
-                product: product.clone(),
-                list: find_list(item, &lists).cloned(),
-            })
-        })
-        .collect()
-}
-
-/// The version that the item names, or the newest in force at its price time.
-fn find_version<'a>(item: &Item, versions: &'a [ProductVersion]) -> Option<&'a ProductVersion> {
-    match item.product_version {
-        Some(number) => versions.iter().find(|version| version.version == number),
-        None => versions
-            .iter()
-            .filter(|version| version.effective <= item.price_time)
-            .max_by_key(|version| version.version),
-    }
-}
-
-/// The list in force at the item's price time (MD-8).
-fn find_list<'a>(item: &Item, lists: &'a [PriceList]) -> Option<&'a PriceList> {
-    lists
-        .iter()
-        .filter(|list| list.product_id == item.product_id && list.effective <= item.price_time)
-        .max_by_key(|list| list.effective)
-}
-
-fn describe(item: &Item) -> String {
-    match item.product_version {
-        Some(version) => format!("{} version {version}", item.product_id.as_str()),
-        None => item.product_id.as_str().to_owned(),
-    }
+    let priced = items.iter().map(|item| -> Result<_, Fault> {
+        let facts = ItemFacts::find(item, &versions, &lists, inquiry.decision)?;
+        Ok((item.clone(), facts))
+    });
+    priced.collect()
 }

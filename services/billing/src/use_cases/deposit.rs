@@ -9,9 +9,9 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
-    convert::account::Receipt,
+    convert::account::Transfer,
     rules::{
-        ledger::{Cause, Deposited, Entry, LedgerEntry},
+        ledger::{Booked, Entry},
         not_found, sum_refused,
     },
     store,
@@ -26,31 +26,25 @@ pub(crate) struct Deposit<'a> {
     /// The attempt's id.
     pub(crate) request_id: &'a str,
     /// What was received.
-    pub(crate) receipt: &'a Receipt,
+    pub(crate) transfer: &'a Transfer,
 }
 
 impl Work for Deposit<'_> {
-    type Answer = Deposited;
+    type Answer = Booked;
 
-    async fn run(&self, tx: &Tx) -> Result<Deposited, Fault> {
-        let Receipt {
+    async fn run(&self, tx: &Tx) -> Result<Booked, Fault> {
+        let Transfer {
             account_id,
             amount,
             ref reference,
-        } = *self.receipt;
+        } = *self.transfer;
         let balance = store::accounts::lock(tx, &self.call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?
             .balance_with(amount)?;
-        if !store::accounts::credit(tx, account_id, amount).await? {
-            return Err(Fault::internal("a deposit that fits was not credited"));
-        }
-        let entry =
-            Entry::deposit(amount).map_err(|error| sum_refused(amount.currency(), &error))?;
-        let cause = Cause::Deposit(reference.clone());
-        let entry = LedgerEntry::book(account_id, &entry, cause, self.call.now);
-        let entries = std::slice::from_ref(&entry);
-        store::ledger::insert(tx, amount.currency(), entries).await?;
+        let entry = Entry::deposit(amount, reference.clone())
+            .map_err(|error| sum_refused(amount.currency(), &error))?;
+        let entry = store::ledger::post_one(tx, account_id, entry, self.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.deposited.v1",
             resource_id: account_id.to_string(),
@@ -68,6 +62,6 @@ impl Work for Deposit<'_> {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(Deposited { entry, balance })
+        Ok(Booked { entry, balance })
     }
 }

@@ -1,10 +1,18 @@
 //! What changes something: each a transaction around load, rules, store, and the event last.
 
+pub(crate) mod approve_refund;
 pub(crate) mod charge_quote;
 pub(crate) mod create_account;
 pub(crate) mod create_product;
 pub(crate) mod create_quote;
+mod credit_invoices;
 pub(crate) mod deposit;
+pub(crate) mod issue_credit_note;
+pub(crate) mod pay_invoice;
+pub(crate) mod reject_refund;
 pub(crate) mod request_refund;
+pub(crate) mod reverse_entry;
 pub(crate) mod set_prices;
+pub(crate) mod update_account;
 pub(crate) mod update_product;
+pub(crate) mod withdraw;

@@ -1,7 +1,7 @@
 //! Deciding the refund of a term, and making it (AL-4).
 
 use licet_domain::{
-    ids::{CreditNoteId, InvoiceId, RefundId},
+    ids::{InvoiceId, RefundId},
     money::Money,
     refusal::{Reason, Refusal},
 };
@@ -13,22 +13,23 @@ use licet_runtime::{
 };
 use serde_json::json;
 
+use super::credit_invoices::{check_balance, credit_invoices};
 use crate::{
     convert::refund::RefundWish,
     rules::{
+        account::Account,
         charge::{Invoice, Subject},
-        credit::{self, CreditNote, LineCredit},
-        ledger::{Cause, Entry, LedgerEntry},
+        credit::{self, InvoiceCredit, Source},
         not_found,
         refund::{self, Refund, RefundState},
-        sum_refused,
     },
-    store::{self, numbers::Series},
+    store,
 };
 
 /// Decides what of a subject's invoices goes back, and credits or holds it (AL-4, BL-3, BL-4).
 ///
-/// Refusals: NOT_FOUND, also when nothing was invoiced for the subject; REFUND_ALREADY_REQUESTED.
+/// Refusals: NOT_FOUND, also when nothing was invoiced for the subject; REFUND_ALREADY_REQUESTED;
+/// AMOUNT_OUT_OF_RANGE.
 pub(crate) struct RequestRefund<'a> {
     /// What was accepted.
     pub(crate) call: &'a Call,
@@ -38,32 +39,23 @@ pub(crate) struct RequestRefund<'a> {
     pub(crate) wish: &'a RefundWish,
 }
 
-/// What can be credited of one invoice.
-struct InvoiceCredit {
-    invoice_id: InvoiceId,
-    lines: Vec<LineCredit>,
-    total: Money,
-}
-
 impl RequestRefund<'_> {
     /// The refund as it would be decided; nothing is written.
     pub(crate) async fn preview(&self, tx: &Tx) -> Result<Refund, Fault> {
-        self.check_account(tx).await?;
-        let invoices =
-            store::invoices::list_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
-        let (mut refund, _) = self.decide(tx, &invoices).await?;
+        let account_id = self.wish.account_id;
+        let account = store::accounts::find(tx, &self.call.caller, account_id)
+            .await?
+            .ok_or_else(|| not_found("account", account_id))?;
+        let invoices = store::invoices::list_of_subject(tx, account_id, &self.wish.subject).await?;
+        let (mut refund, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
-            RefundState::Refunded => refund.refunded = refund.creditable,
+            RefundState::Refunded => {
+                check_balance(&account, &credits)?;
+                refund.refunded = refund.creditable;
+            }
             RefundState::NotDue | RefundState::PendingReview | RefundState::Rejected => {}
         }
         Ok(refund)
-    }
-
-    async fn check_account(&self, tx: &Tx) -> Result<(), Fault> {
-        match store::accounts::find(tx, &self.call.caller, self.wish.account_id).await? {
-            Some(_) => Ok(()),
-            None => Err(not_found("account", self.wish.account_id).into()),
-        }
     }
 
     /// The decision by the policy that the term was sold with, and what it would credit.
@@ -108,16 +100,10 @@ impl RequestRefund<'_> {
             self.wish.decision,
         );
         let zero = Money::zero(first.total.currency());
-        let mut credits = Vec::with_capacity(invoices.len());
-        let mut creditable = zero;
-        for invoice in invoices {
-            let credit = plan_credit(invoice, zero)?;
-            creditable = creditable
-                .checked_add(credit.total)
-                .map_err(|error| sum_refused(zero.currency(), &error))?;
-            credits.push(credit);
-        }
-        credits.retain(|credit| !credit.total.is_zero());
+        let creditable = credit::creditable(invoices)?;
+        let asked = credit::everything(&creditable, Source::Free)?;
+        let credits = credit::plan(&creditable, &asked, Source::Free, zero)?;
+        let (creditable, _) = credit::totals(&credits, zero)?;
         let refund = Refund {
             refund_id: None,
             account_id: self.wish.account_id,
@@ -128,67 +114,27 @@ impl RequestRefund<'_> {
             first_issuance: self.wish.first_issuance,
             decided: self.wish.decision,
             credit_note_ids: Vec::new(),
+            review: None,
         };
         Ok((refund, credits))
     }
 
-    /// Credits everything: a credit note for each invoice, and the money back on the balance.
+    /// Credits everything: a credit note for each invoice.
     async fn credit(
         &self,
         tx: &Tx,
+        account: &Account,
         refund: &mut Refund,
-        credits: Vec<InvoiceCredit>,
+        credits: &[InvoiceCredit],
     ) -> Result<(), Fault> {
+        let reason = format!("Refund of {}, AL-4", self.wish.subject.resource_id);
+        let notes = credit_invoices(tx, self.call, account, credits, &reason).await?;
         refund.refunded = refund.creditable;
-        if credits.is_empty() {
-            return Ok(());
-        }
-        let total = refund.refunded;
-        let invoice_ids: Vec<InvoiceId> = credits.iter().map(|credit| credit.invoice_id).collect();
-        store::invoices::credit_whole(tx, &invoice_ids).await?;
-        if !store::accounts::credit(tx, self.wish.account_id, total).await? {
-            // A charge may have made room since: what fits the locked balance can be added.
-            let account =
-                store::accounts::lock(tx, &self.call.caller, self.wish.account_id).await?;
-            let account = account.ok_or_else(|| not_found("account", self.wish.account_id))?;
-            account.balance_with(total)?;
-            if !store::accounts::credit(tx, self.wish.account_id, total).await? {
-                return Err(Fault::internal("a refund that fits was not credited"));
-            }
-        }
-        let first = store::numbers::take(tx, Series::CreditNote, credits.len()).await?;
-        let mut notes = Vec::with_capacity(credits.len());
-        let mut entries = Vec::with_capacity(credits.len());
-        for (number, credit) in (first..).zip(credits) {
-            let note = self.note(number, credit);
-            let entry = Entry::credit_note(note.total)
-                .map_err(|error| sum_refused(total.currency(), &error))?;
-            let cause = Cause::CreditNote(note.credit_note_id);
-            entries.push(LedgerEntry::book(
-                self.wish.account_id,
-                &entry,
-                cause,
-                self.call.now,
-            ));
-            notes.push(note);
-        }
-        store::credit_notes::insert(tx, &notes).await?;
-        store::ledger::insert(tx, total.currency(), &entries).await?;
-        refund.credit_note_ids = notes.iter().map(|note| note.credit_note_id).collect();
+        refund.credit_note_ids = notes
+            .iter()
+            .filter_map(|note| note.credit_note_id)
+            .collect();
         Ok(())
-    }
-
-    fn note(&self, number: i64, credit: InvoiceCredit) -> CreditNote {
-        CreditNote {
-            credit_note_id: CreditNoteId::generate(),
-            number,
-            account_id: self.wish.account_id,
-            invoice_id: credit.invoice_id,
-            lines: credit.lines,
-            total: credit.total,
-            reason: format!("Refund of {}, AL-4", self.wish.subject.resource_id),
-            issued: self.call.now,
-        }
     }
 }
 
@@ -196,12 +142,14 @@ impl Work for RequestRefund<'_> {
     type Answer = Refund;
 
     async fn run(&self, tx: &Tx) -> Result<Refund, Fault> {
-        self.check_account(tx).await?;
-        let invoices =
-            store::invoices::lock_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
+        let account_id = self.wish.account_id;
+        let account = store::accounts::lock(tx, &self.call.caller, account_id)
+            .await?
+            .ok_or_else(|| not_found("account", account_id))?;
+        let invoices = store::invoices::lock_of_subject(tx, account_id, &self.wish.subject).await?;
         let (mut refund, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
-            RefundState::Refunded => self.credit(tx, &mut refund, credits).await?,
+            RefundState::Refunded => self.credit(tx, &account, &mut refund, &credits).await?,
             RefundState::PendingReview => {
                 let held: Vec<InvoiceId> = credits.iter().map(|credit| credit.invoice_id).collect();
                 store::invoices::hold_whole(tx, &held).await?;
@@ -231,20 +179,4 @@ impl Work for RequestRefund<'_> {
         outbox::emit(tx, event).await?;
         Ok(refund)
     }
-}
-
-/// Everything that is left of an invoice, held against BL-3.
-fn plan_credit(invoice: &Invoice, zero: Money) -> Result<InvoiceCredit, Fault> {
-    let invoice_id = invoice
-        .invoice_id
-        .ok_or_else(|| Fault::internal("a kept invoice has no id"))?;
-    let creditable = invoice.creditable_lines();
-    let lines = credit::whole(&creditable)?;
-    let total = credit::check(&creditable, &lines, zero)
-        .map_err(|refusal| refusal.with("invoice_id", invoice_id))?;
-    Ok(InvoiceCredit {
-        invoice_id,
-        lines,
-        total,
-    })
 }

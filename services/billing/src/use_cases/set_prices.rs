@@ -38,11 +38,12 @@ impl Work for SetPrices<'_> {
             currency,
             ..
         } = self.list;
-        let newest = store::catalog::lock_newest(tx, product_id)
+        store::catalog::lock_newest(tx, product_id)
             .await?
             .ok_or_else(|| not_found("product", product_id.as_str()))?;
+        let versions = store::catalog::list_versions(tx, &[product_id.as_str()]).await?;
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
-        prices::check_prices(&newest, newest_list, self.list, self.call.now)?;
+        prices::check_prices(&versions, newest_list, self.list, self.call.now)?;
         store::catalog::insert_list(tx, self.list).await?;
         let (terms, quantities): (Vec<u32>, Vec<u32>) = match &self.list.prices {
             Prices::ByTerm(terms) => (terms.iter().map(|it| it.months).collect(), Vec::new()),

@@ -6,7 +6,9 @@ use crate::rules::{
     prices::{Prices, TermPrices},
 };
 
+mod kinds;
 mod san;
+mod worked;
 
 fn at(text: &str) -> Instant {
     text.parse().unwrap()

@@ -1,0 +1,78 @@
+//! Statements and their periods between the contract and the rules.
+
+use licet_contracts::{billing::v1 as billing, types::v1 as types};
+use licet_domain::{ids::AccountId, term::Period};
+use licet_runtime::{
+    fault::Fault,
+    field::{Field, Fields},
+    wire::{decode_time, encode_money, encode_period, encode_time},
+};
+
+use super::account::encode_entry_kind;
+use crate::rules::statement::Statement;
+
+/// Reads whose entries are wanted, and from which span; `None`: from all time.
+pub(crate) fn decode_list_entries(
+    message: &billing::ListEntriesRequest,
+) -> Result<(AccountId, Option<Period>), Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.required("account_id", &message.account_id);
+    let period = match &message.period {
+        None => Ok(None),
+        Some(period) => decode_period(&mut fields, period).map(Some),
+    };
+    fields.build(|| Ok((account_id?, period?)))
+}
+
+/// Reads whose statement is wanted, and over which span.
+pub(crate) fn decode_get(
+    message: &billing::GetStatementRequest,
+) -> Result<(AccountId, Period), Fault> {
+    decode_wanted(&message.account_id, message.period.as_ref())
+}
+
+/// As [`decode_get`], for every request that names an account and a span.
+pub(crate) fn decode_wanted(
+    account_id: &str,
+    period: Option<&types::Period>,
+) -> Result<(AccountId, Period), Fault> {
+    let mut fields = Fields::new();
+    let account_id = fields.required("account_id", account_id);
+    let period = match period {
+        None => Err(fields.note("period", "is required")),
+        Some(period) => decode_period(&mut fields, period),
+    };
+    fields.build(|| Ok((account_id?, period?)))
+}
+
+fn decode_period(fields: &mut Fields, message: &types::Period) -> Field<Period> {
+    let start = fields.message(
+        "period.start_time",
+        message.start_time.as_ref(),
+        decode_time,
+    );
+    let end = fields.message("period.end_time", message.end_time.as_ref(), decode_time);
+    Period::new(start?, end?)
+        .ok_or_else(|| fields.note("period.end_time", "must be after start_time"))
+}
+
+/// A statement.
+pub(crate) fn encode(statement: &Statement) -> billing::GetStatementResponse {
+    let totals = statement.totals.iter().map(|total| billing::EntryTotal {
+        kind: encode_entry_kind(total.kind).into(),
+        entry_count: total.entry_count,
+        balance_change: Some(encode_money(total.balance_change)),
+        due_change: Some(encode_money(total.due_change)),
+    });
+    billing::GetStatementResponse {
+        account_id: statement.account_id.to_string(),
+        period: Some(encode_period(statement.period)),
+        as_of_time: Some(encode_time(statement.as_of)),
+        opening_balance: Some(encode_money(statement.opening.balance)),
+        closing_balance: Some(encode_money(statement.closing.balance)),
+        opening_due: Some(encode_money(statement.opening.due)),
+        closing_due: Some(encode_money(statement.closing.due)),
+        totals: totals.collect(),
+        entry_count: statement.entry_count,
+    }
+}

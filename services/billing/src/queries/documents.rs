@@ -1,0 +1,64 @@
+//! Documents to print: all that stands on one, read from the same state of the database.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, InvoiceId},
+    term::Period,
+};
+use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
+
+use super::statements;
+use crate::{
+    rules::{
+        document::{InvoiceDocument, StatementDocument, check_entries},
+        listing::CreditNoteFilter,
+        not_found,
+        statement::counted_before,
+    },
+    store::{self, numbers::SELLER},
+};
+
+/// More credit notes than this are not listed on an invoice.
+const MOST_NOTES: i32 = 1_000;
+
+/// The invoice with its account and its credit notes, or NOT_FOUND.
+pub(crate) async fn invoice(
+    database: &Database,
+    call: &Call,
+    invoice_id: InvoiceId,
+) -> Result<InvoiceDocument, Fault> {
+    let mut page = Page::decode(MOST_NOTES, "", "document", call.now)?;
+    // Another instance's clock may be ahead: what the invoice counts must be listed (T-5).
+    page.as_of = Instant::MAX;
+    let tx = database.read().await?;
+    let invoice = store::invoices::find(&tx, &call.caller, invoice_id)
+        .await?
+        .ok_or_else(|| not_found("invoice", invoice_id))?;
+    let account = store::accounts::find(&tx, &call.caller, invoice.account_id)
+        .await?
+        .ok_or_else(|| not_found("account", invoice.account_id))?;
+    let of_invoice = CreditNoteFilter {
+        account_id: Some(invoice.account_id),
+        invoice_id: Some(invoice_id),
+    };
+    let notes = store::credit_notes::list(&tx, &call.caller, &of_invoice, &page).await?;
+    InvoiceDocument::new(SELLER, account, invoice, notes, call.now).map_err(Fault::internal)
+}
+
+/// The account's statement over the period with its entries; NOT_FOUND, STATEMENT_TOO_LONG.
+pub(crate) async fn statement(
+    database: &Database,
+    call: &Call,
+    account_id: AccountId,
+    period: Period,
+) -> Result<StatementDocument, Fault> {
+    let tx = database.read().await?;
+    let statement = statements::read(&tx, call, account_id, period).await?;
+    check_entries(&statement)?;
+    let account = store::accounts::find(&tx, &call.caller, account_id)
+        .await?
+        .ok_or_else(|| not_found("account", account_id))?;
+    let until = counted_before(period, call.now);
+    let entries = store::documents::list_entries(&tx, &account, period.start, until).await?;
+    StatementDocument::new(SELLER, account, statement, entries).map_err(Fault::internal)
+}

@@ -1,0 +1,46 @@
+//! Statements: every figure of one read from the same state of the database.
+
+use licet_domain::{ids::AccountId, term::Period};
+use licet_runtime::{
+    caller::Call,
+    database::{Database, Tx},
+    fault::Fault,
+};
+
+use crate::{
+    rules::{
+        not_found,
+        statement::{Statement, assemble, counted_before},
+        sum_refused,
+    },
+    store,
+};
+
+/// The account's statement over the period, or NOT_FOUND.
+pub(crate) async fn get(
+    database: &Database,
+    call: &Call,
+    account_id: AccountId,
+    period: Period,
+) -> Result<Statement, Fault> {
+    let tx = database.read().await?;
+    read(&tx, call, account_id, period).await
+}
+
+/// As [`get`], for those who read more in the same transaction.
+pub(crate) async fn read(
+    tx: &Tx,
+    call: &Call,
+    account_id: AccountId,
+    period: Period,
+) -> Result<Statement, Fault> {
+    let account = store::accounts::find(tx, &call.caller, account_id)
+        .await?
+        .ok_or_else(|| not_found("account", account_id))?;
+    let until = counted_before(period, call.now);
+    let moved = store::statements::sum_postings(tx, account_id, period, until).await?;
+    let counts = store::statements::count_entries(tx, account_id, period, until).await?;
+    let currency = account.currency();
+    assemble(account_id, currency, period, call.now, &moved, &counts)
+        .map_err(|error| sum_refused(currency, &error).into())
+}

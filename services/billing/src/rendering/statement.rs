@@ -1,0 +1,130 @@
+//! A statement as a page: what stood at the beginning, what moved by kind and entry by entry, and
+//! what stands at the end.
+
+use askama::Template;
+use licet_domain::money::Money;
+use licet_runtime::{fault::Fault, server::MAX_MESSAGE_BYTES};
+
+use super::{page, span, time};
+use crate::rules::{
+    charge::invoice_number,
+    credit::credit_note_number,
+    document::{StatementDocument, StatementEntry, check_page},
+    ledger::EntryKind,
+    statement::Sums,
+};
+
+/// Room in an answer for what is not the page.
+const ENVELOPE_BYTES: usize = 4 << 10;
+
+#[derive(Template)]
+#[template(path = "statement.html")]
+struct Page<'a> {
+    seller: &'a str,
+    period: String,
+    customer: &'a str,
+    account_id: String,
+    currency: &'static str,
+    as_of: String,
+    opening: (String, String),
+    totals: Vec<TotalShown>,
+    closing: (String, String),
+    rows: Vec<EntryShown<'a>>,
+}
+
+struct TotalShown {
+    what: &'static str,
+    entries: i64,
+    balance_change: String,
+    due_change: String,
+}
+
+struct EntryShown<'a> {
+    time: String,
+    what: String,
+    reference: &'a str,
+    balance_change: String,
+    due_change: String,
+    balance: String,
+    due: String,
+}
+
+/// The page of a statement.
+///
+/// # Errors
+/// STATEMENT_TOO_LONG when it would not fit into an answer.
+pub(crate) fn render(document: &StatementDocument) -> Result<Vec<u8>, Fault> {
+    let StatementDocument {
+        seller,
+        account,
+        statement,
+        entries,
+    } = document;
+    let totals = statement.totals.iter().map(|total| TotalShown {
+        what: kind_name(total.kind),
+        entries: total.entry_count,
+        balance_change: change(total.balance_change),
+        due_change: change(total.due_change),
+    });
+    let rendered = page(&Page {
+        seller,
+        period: span(statement.period.start, statement.period.end),
+        customer: &account.display_name,
+        account_id: account.account_id.to_string(),
+        currency: account.currency().code(),
+        as_of: time(statement.as_of),
+        opening: sums(&statement.opening),
+        totals: totals.collect(),
+        closing: sums(&statement.closing),
+        rows: entries.iter().map(show_entry).collect(),
+    })?;
+    let most = MAX_MESSAGE_BYTES - ENVELOPE_BYTES;
+    check_page(statement, rendered.len(), most)?;
+    Ok(rendered)
+}
+
+fn kind_name(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Deposit => "Deposit",
+        EntryKind::Invoice => "Invoice",
+        EntryKind::Payment => "Payment",
+        EntryKind::CreditNote => "Credit note",
+        EntryKind::Withdrawal => "Withdrawal",
+        EntryKind::Reversal => "Reversal",
+    }
+}
+
+fn show_entry((entry, after): &(StatementEntry, Sums)) -> EntryShown<'_> {
+    let invoice = entry.invoice_number.map(invoice_number);
+    let note = entry.credit_note_number.map(credit_note_number);
+    let name = kind_name(entry.kind);
+    let what = match (note, invoice) {
+        (None, None) => name.to_owned(),
+        (None, Some(invoice)) => format!("{name} {invoice}"),
+        (Some(note), None) => format!("{name} {note}"),
+        (Some(note), Some(invoice)) => format!("{name} {note} on {invoice}"),
+    };
+    let (balance, due) = sums(after);
+    EntryShown {
+        time: time(entry.time),
+        what,
+        reference: &entry.reference,
+        balance_change: change(entry.change.balance),
+        due_change: change(entry.change.due),
+        balance,
+        due,
+    }
+}
+
+/// With its sign, and nothing where nothing changed.
+fn change(amount: Money) -> String {
+    match amount.minor() {
+        0 => String::new(),
+        1.. => format!("+{}", amount.value()),
+        _ => amount.value(),
+    }
+}
+
+fn sums(sums: &Sums) -> (String, String) {
+    (sums.balance.value(), sums.due.value())
+}

@@ -1,0 +1,271 @@
+//! What a printed invoice or statement holds: figures that were decided elsewhere, gathered. Only
+//! how much fits on one page is decided here.
+
+use licet_domain::{
+    clock::Instant,
+    money::{Money, MoneyError},
+    refusal::{Reason, Refusal},
+};
+
+use super::{
+    account::Account,
+    charge::Invoice,
+    credit::CreditNote,
+    ledger::EntryKind,
+    statement::{Statement, Sums},
+};
+
+/// The most credit notes that a printed invoice lists.
+const MOST_NOTES: usize = 1_000;
+/// The most lines that they have together.
+const MOST_NOTE_LINES: usize = 10_000;
+/// The most entries that a printed statement lists.
+const MOST_ENTRIES: i64 = 10_000;
+
+/// An invoice with what a reader needs beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct InvoiceDocument {
+    /// Who sold.
+    pub(crate) seller: String,
+    /// Whose account was charged.
+    pub(crate) account: Account,
+    /// The invoice.
+    pub(crate) invoice: Invoice,
+    /// Its credit notes, oldest first, as many as are listed.
+    pub(crate) notes: Vec<CreditNote>,
+    /// What the notes that are not listed credit.
+    pub(crate) unlisted: Money,
+    /// When it was read: what is due may be less later.
+    pub(crate) as_of: Instant,
+}
+
+impl InvoiceDocument {
+    /// Gathers them; of `notes`, oldest first, as many are listed as fit on a page.
+    ///
+    /// # Errors
+    /// Never for an invoice with credit notes of its own.
+    pub(crate) fn new(
+        seller: &str,
+        account: Account,
+        invoice: Invoice,
+        mut notes: Vec<CreditNote>,
+        as_of: Instant,
+    ) -> Result<Self, MoneyError> {
+        let mut room = MOST_NOTE_LINES;
+        let fitting = notes
+            .iter()
+            .take(MOST_NOTES)
+            .take_while(|note| match room.checked_sub(note.lines.len()) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            })
+            .count();
+        notes.truncate(fitting);
+        let unlisted = notes
+            .iter()
+            .try_fold(invoice.credited, |left, note| left.checked_sub(note.total))?;
+        Ok(Self {
+            seller: seller.to_owned(),
+            account,
+            invoice,
+            notes,
+            unlisted,
+            as_of,
+        })
+    }
+}
+
+/// A ledger entry as a statement lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StatementEntry {
+    /// When it was booked.
+    pub(crate) time: Instant,
+    /// What it records.
+    pub(crate) kind: EntryKind,
+    /// The invoice that was issued, paid or credited.
+    pub(crate) invoice_number: Option<i64>,
+    /// The credit note.
+    pub(crate) credit_note_number: Option<i64>,
+    /// Text given with it.
+    pub(crate) reference: String,
+    /// By how much it changed the two sums.
+    pub(crate) change: Sums,
+}
+
+/// A statement with its entries, each with what stood after it.
+#[derive(Clone, Debug)]
+pub(crate) struct StatementDocument {
+    /// Who sold.
+    pub(crate) seller: String,
+    /// Whose account it is.
+    pub(crate) account: Account,
+    /// The statement.
+    pub(crate) statement: Statement,
+    /// Its entries, oldest first, and the sums after each.
+    pub(crate) entries: Vec<(StatementEntry, Sums)>,
+}
+
+impl StatementDocument {
+    /// Gathers them. Invariant: what stands after the last entry is what the statement closes with.
+    ///
+    /// # Errors
+    /// Never for a statement and the entries that it counts.
+    pub(crate) fn new(
+        seller: &str,
+        account: Account,
+        statement: Statement,
+        entries: Vec<StatementEntry>,
+    ) -> Result<Self, MoneyError> {
+        let mut after = statement.opening;
+        let entries: Result<Vec<_>, MoneyError> = entries
+            .into_iter()
+            .map(|entry| {
+                after.balance = after.balance.checked_add(entry.change.balance)?;
+                after.due = after.due.checked_add(entry.change.due)?;
+                Ok((entry, after))
+            })
+            .collect();
+        let entries = entries?;
+        debug_assert_eq!(after, statement.closing, "entries and totals differ");
+        Ok(Self {
+            seller: seller.to_owned(),
+            account,
+            statement,
+            entries,
+        })
+    }
+}
+
+/// Whether a statement's entries fit on one page to print.
+///
+/// # Errors
+/// STATEMENT_TOO_LONG, with how many there are.
+pub(crate) fn check_entries(statement: &Statement) -> Result<(), Refusal> {
+    let entries = statement.entry_count;
+    if entries <= MOST_ENTRIES {
+        return Ok(());
+    }
+    Err(too_long(
+        entries,
+        MOST_ENTRIES.into(),
+        format!(
+            "the period has {entries} entries, and {MOST_ENTRIES} fit on a page: ask for a shorter one"
+        ),
+    ))
+}
+
+/// As [`check_entries`], for a page that long texts made larger than an answer may be; `maximum`
+/// is how many entries of that size would fit.
+///
+/// # Errors
+/// STATEMENT_TOO_LONG likewise.
+pub(crate) fn check_page(statement: &Statement, bytes: usize, most: usize) -> Result<(), Refusal> {
+    if bytes <= most {
+        return Ok(());
+    }
+    let entries = statement.entry_count;
+    let fitting = i128::from(entries) * most as i128 / bytes as i128;
+    Err(too_long(
+        entries,
+        fitting,
+        format!(
+            "the page of {entries} entries has {bytes} bytes, and {most} can be sent: ask for a shorter period"
+        ),
+    ))
+}
+
+fn too_long(entries: i64, maximum: i128, why: String) -> Refusal {
+    Refusal::new(Reason::StatementTooLong, why)
+        .with("entries", entries)
+        .with("maximum", maximum)
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::ids::{AccountId, CreditNoteId, InvoiceId, QuoteId};
+
+    use super::{
+        super::{account::Terms, charge::Quote, credit::LineCredit},
+        *,
+    };
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    fn usd(minor: i64) -> Money {
+        Money::from_minor("USD".parse().unwrap(), minor)
+    }
+
+    fn account() -> Account {
+        Account {
+            account_id: AccountId::generate(),
+            display_name: "Example".to_owned(),
+            terms: Terms::Prepaid,
+            balance: usd(0),
+            due: usd(0),
+            created: at("2026-01-01T00:00:00Z"),
+        }
+    }
+
+    fn credited_by(account: &Account, notes: &[CreditNote]) -> Invoice {
+        let quote = Quote {
+            quote_id: None,
+            account_id: account.account_id,
+            pin: String::new(),
+            subject: None,
+            lines: Vec::new(),
+            total: usd(1_000_000),
+            decision: at("2026-01-01T00:00:00Z"),
+            expires: at("2026-01-01T00:15:00Z"),
+            invoice_id: None,
+        };
+        let issued = at("2026-01-01T00:00:00Z");
+        Invoice {
+            credited: usd(notes.iter().map(|note| note.total.minor()).sum()),
+            ..Invoice::from_quote(&quote, QuoteId::generate(), None, issued)
+        }
+    }
+
+    /// Credit notes of 0.01 a line.
+    fn notes(count: i64, lines: u32) -> Vec<CreditNote> {
+        let (account_id, invoice_id) = (AccountId::generate(), InvoiceId::generate());
+        let credit = |line_number| LineCredit {
+            line_number,
+            amount: usd(1),
+        };
+        (1..=count)
+            .map(|number| CreditNote {
+                credit_note_id: Some(CreditNoteId::generate()),
+                number: Some(number),
+                account_id,
+                invoice_id,
+                lines: (1..=lines).map(credit).collect(),
+                total: usd(i64::from(lines)),
+                returned: usd(0),
+                reason: String::new(),
+                issued: at("2026-01-02T00:00:00Z"),
+            })
+            .collect()
+    }
+
+    /// Whatever is not listed is told as one amount, so that the page always adds up.
+    #[test]
+    fn an_invoice_lists_as_many_credit_notes_as_fit() {
+        for (count, lines, listed, unlisted) in [
+            (1_000, 1, 1_000, 0),
+            (1_001, 1, 1_000, 1),
+            (101, 100, 100, 100),
+        ] {
+            let (account, notes) = (account(), notes(count, lines));
+            let invoice = credited_by(&account, &notes);
+            let as_of = at("2026-02-01T00:00:00Z");
+            let document = InvoiceDocument::new("seller", account, invoice, notes, as_of).unwrap();
+            assert_eq!(document.notes.len(), listed, "{count} of {lines} lines");
+            assert_eq!(document.unlisted, usd(unlisted), "{count} of {lines} lines");
+        }
+    }
+}

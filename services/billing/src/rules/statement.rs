@@ -1,0 +1,208 @@
+//! What an account's entries moved over a period: opening plus every change is closing.
+
+use licet_domain::{
+    clock::Instant,
+    ids::AccountId,
+    money::{Currency, Money, MoneyError},
+    term::Period,
+};
+
+use super::ledger::{EntryKind, LedgerAccount};
+
+/// The two sums of an account at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sums {
+    /// What the customer may spend.
+    pub(crate) balance: Money,
+    /// What the customer owes on open invoices.
+    pub(crate) due: Money,
+}
+
+/// What all entries of one kind moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EntryTotal {
+    /// The kind.
+    pub(crate) kind: EntryKind,
+    /// How many.
+    pub(crate) entry_count: i64,
+    /// By how much they changed the balance.
+    pub(crate) balance_change: Money,
+    /// By how much they changed what is due.
+    pub(crate) due_change: Money,
+}
+
+/// An account over a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Statement {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// The span asked for.
+    pub(crate) period: Period,
+    /// The period's end, or when it was asked where that is earlier.
+    pub(crate) as_of: Instant,
+    /// What stood as the period began.
+    pub(crate) opening: Sums,
+    /// What stood at `as_of`.
+    pub(crate) closing: Sums,
+    /// What moved between, in the order of the kinds.
+    pub(crate) totals: Vec<EntryTotal>,
+    /// How many entries there are between.
+    pub(crate) entry_count: i64,
+}
+
+/// The first instant whose entries are not on a statement that is asked for at `now`: those of `now`
+/// itself are.
+pub(crate) fn counted_before(period: Period, now: Instant) -> Instant {
+    let next = Instant::from_micros(now.as_micros().saturating_add(1)).unwrap_or(Instant::MAX);
+    period.end.min(next)
+}
+
+/// The sum of the postings of one kind on one ledger account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// The kind; `None`: every entry before the period.
+    pub(crate) kind: Option<EntryKind>,
+    /// The ledger account.
+    pub(crate) ledger_account: LedgerAccount,
+    /// In minor units, debits positive.
+    pub(crate) sum_minor: i128,
+}
+
+/// Puts a statement together from sums of postings and counts of entries, asked for at `now`.
+///
+/// # Errors
+/// When a sum passes the largest amount that is kept.
+pub(crate) fn assemble(
+    account_id: AccountId,
+    currency: Currency,
+    period: Period,
+    now: Instant,
+    moved: &[Moved],
+    counts: &[(EntryKind, i64)],
+) -> Result<Statement, MoneyError> {
+    let changed = |kind: Option<EntryKind>| change(currency, moved, kind);
+    let opening = changed(None)?;
+    let mut closing = opening;
+    let mut totals = Vec::with_capacity(counts.len());
+    for &(kind, entry_count) in counts {
+        let Sums { balance, due } = changed(Some(kind))?;
+        totals.push(EntryTotal {
+            kind,
+            entry_count,
+            balance_change: balance,
+            due_change: due,
+        });
+        closing.balance = closing.balance.checked_add(balance)?;
+        closing.due = closing.due.checked_add(due)?;
+    }
+    totals.sort_by_key(|total| total.kind);
+    Ok(Statement {
+        account_id,
+        period,
+        as_of: period.end.min(now),
+        opening,
+        closing,
+        totals,
+        entry_count: counts.iter().map(|(_, count)| count).sum(),
+    })
+}
+
+/// What the postings of a kind did to the two sums: the balance is a liability, and so negated.
+fn change(
+    currency: Currency,
+    moved: &[Moved],
+    kind: Option<EntryKind>,
+) -> Result<Sums, MoneyError> {
+    let sum = |ledger_account: LedgerAccount| -> i128 {
+        let wanted = moved
+            .iter()
+            .filter(|moved| moved.kind == kind && moved.ledger_account == ledger_account);
+        wanted.map(|moved| moved.sum_minor).sum()
+    };
+    let money = |minor: i128| {
+        let minor = i64::try_from(minor).map_err(|_| MoneyError::Overflow)?;
+        Ok(Money::from_minor(currency, minor))
+    };
+    Ok(Sums {
+        balance: money(-sum(LedgerAccount::Balance))?,
+        due: money(sum(LedgerAccount::Receivable))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    fn moved(kind: Option<EntryKind>, ledger_account: LedgerAccount, sum_minor: i128) -> Moved {
+        Moved {
+            kind,
+            ledger_account,
+            sum_minor,
+        }
+    }
+
+    fn usd(minor: i64) -> Money {
+        Money::from_minor("USD".parse().unwrap(), minor)
+    }
+
+    fn statement(moved: &[Moved], counts: &[(EntryKind, i64)]) -> Result<Statement, MoneyError> {
+        let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")).unwrap();
+        let (account_id, currency) = (AccountId::generate(), usd(0).currency());
+        let now = at("2026-03-01T00:00:00Z");
+        assemble(account_id, currency, period, now, moved, counts)
+    }
+
+    /// Opening 10.00 and nothing due; a sale of 49.00 on terms, of which 5.00 are paid.
+    #[test]
+    fn opening_and_changes_are_closing() {
+        use EntryKind::{Invoice, Payment};
+        use LedgerAccount::{Balance, Cash, Receivable, Revenue};
+        let statement = statement(
+            &[
+                moved(None, Cash, 1_000),
+                moved(None, Balance, -1_000),
+                moved(Some(Payment), Balance, 500),
+                moved(Some(Payment), Receivable, -500),
+                moved(Some(Invoice), Receivable, 4_900),
+                moved(Some(Invoice), Revenue, -4_900),
+            ],
+            &[(Payment, 2), (Invoice, 1)],
+        )
+        .unwrap();
+        let sums = |balance, due| Sums {
+            balance: usd(balance),
+            due: usd(due),
+        };
+        assert_eq!(statement.opening, sums(1_000, 0));
+        assert_eq!(statement.closing, sums(500, 4_400));
+        assert_eq!(statement.entry_count, 3);
+        let kinds: Vec<_> = statement.totals.iter().map(|total| total.kind).collect();
+        assert_eq!(kinds, [Invoice, Payment]);
+    }
+
+    /// A turnover beyond the largest amount is an error, not a wrong number.
+    #[test]
+    fn a_sum_beyond_the_range() {
+        let much = moved(
+            Some(EntryKind::Deposit),
+            LedgerAccount::Balance,
+            -i128::from(i64::MAX) - 1,
+        );
+        let refused = statement(&[much], &[(EntryKind::Deposit, 2)]);
+        assert_eq!(refused, Err(MoneyError::Overflow));
+    }
+
+    /// What happens at the instant of asking is on the statement; what is beyond the period is not.
+    #[test]
+    fn counted_to_the_period_s_end_or_now() {
+        let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")).unwrap();
+        let end = counted_before(period, at("2026-02-01T00:00:00Z"));
+        assert_eq!(end, period.end);
+        let running = counted_before(period, at("2026-01-15T00:00:00Z"));
+        assert_eq!(running, at("2026-01-15T00:00:00.000001Z"));
+    }
+}

@@ -1,0 +1,144 @@
+//! What a verification of the store says: claims, how much each was held against, and what
+//! differs. It knows nothing of how the figures were read.
+
+use std::fmt;
+
+/// How many differences of one check are written out.
+pub(crate) const MOST_SHOWN: usize = 100;
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// What differs, such as an account's or an invoice's id.
+    pub subject: String,
+    /// What follows from the rows that it is made of; an amount with its currency.
+    pub expected: String,
+    /// What is kept instead.
+    pub found: String,
+}
+
+/// A claim about the store, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its short name, for people who search a log.
+    pub name: &'static str,
+    /// What must be true, with the rule's id.
+    pub claim: &'static str,
+    /// How many things were held against the claim.
+    pub checked: u64,
+    /// How many of them differ.
+    pub differences: u64,
+    /// The first of them, 100 at most.
+    pub shown: Vec<Difference>,
+}
+
+/// All checks of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// In the order in which they were made.
+    pub checks: Vec<Check>,
+}
+
+impl Verification {
+    /// How many differences there are in all; 0 is as it should be.
+    #[must_use]
+    pub fn differences(&self) -> u64 {
+        self.checks.iter().map(|check| check.differences).sum()
+    }
+}
+
+/// A line for each check, its differences under it, and a last line that says how it ended.
+impl fmt::Display for Verification {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in &self.checks {
+            let Check {
+                name,
+                claim,
+                checked,
+                differences,
+                shown,
+            } = check;
+            let verdict = if *differences == 0 { "ok" } else { "DIFFERS" };
+            writeln!(to, "{verdict:7} {name}: {claim}; {checked} checked")?;
+            for difference in shown {
+                writeln!(
+                    to,
+                    "        {}: expected {}, found {}",
+                    difference.subject, difference.expected, difference.found
+                )?;
+            }
+            if shown.len() as u64 != *differences {
+                writeln!(to, "        {} of {differences} shown", shown.len())?;
+            }
+        }
+        let checked: u64 = self.checks.iter().map(|check| check.checked).sum();
+        match self.differences() {
+            0 => write!(
+                to,
+                "{} checks of {checked} things: nothing differs",
+                self.checks.len()
+            ),
+            differences => write!(
+                to,
+                "{} checks of {checked} things: {differences} DIFFER",
+                self.checks.len()
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(differences: u64, shown: usize) -> Check {
+        let difference = |number: usize| Difference {
+            subject: format!("acc_{number}"),
+            expected: "1.00 USD".to_owned(),
+            found: "2.00 USD".to_owned(),
+        };
+        Check {
+            name: "balances",
+            claim: "a balance is what its postings sum to (BL-5)",
+            checked: 500,
+            differences,
+            shown: (0..shown).map(difference).collect(),
+        }
+    }
+
+    #[test]
+    fn says_what_was_checked_and_how_it_ended() {
+        let clean = Verification {
+            checks: vec![check(0, 0), check(0, 0)],
+        };
+        assert_eq!(clean.differences(), 0);
+        let text = clean.to_string();
+        assert!(
+            text.starts_with("ok      balances: a balance is what"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("2 checks of 1000 things: nothing differs"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn says_what_differs_and_how_much_of_it_is_not_shown() {
+        let dirty = Verification {
+            checks: vec![check(0, 0), check(120, 100), check(1, 1)],
+        };
+        assert_eq!(dirty.differences(), 121);
+        let text = dirty.to_string();
+        assert!(
+            text.contains("acc_7: expected 1.00 USD, found 2.00 USD\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches("shown").count(), 1, "{text}");
+        assert!(text.contains("100 of 120 shown"), "{text}");
+        assert!(
+            text.ends_with("3 checks of 1500 things: 121 DIFFER"),
+            "{text}"
+        );
+    }
+}

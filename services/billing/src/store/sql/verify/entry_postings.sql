@@ -1,0 +1,20 @@
+-- What each kind of entry may move, and on which side: a debit is positive. A reversal is held
+-- against the entry that it names instead.
+WITH permitted (kind, ledger_account, side) AS (
+    VALUES ('DEPOSIT', 'CASH', 1), ('DEPOSIT', 'BALANCE', -1),
+        ('WITHDRAWAL', 'BALANCE', 1), ('WITHDRAWAL', 'CASH', -1),
+        ('INVOICE', 'RECEIVABLE', 1), ('INVOICE', 'REVENUE', -1),
+        ('PAYMENT', 'BALANCE', 1), ('PAYMENT', 'RECEIVABLE', -1),
+        ('CREDIT_NOTE', 'REVENUE', 1), ('CREDIT_NOTE', 'RECEIVABLE', -1), ('CREDIT_NOTE', 'BALANCE', -1),
+        ('REVERSAL', 'CASH', 1), ('REVERSAL', 'CASH', -1),
+        ('REVERSAL', 'BALANCE', 1), ('REVERSAL', 'BALANCE', -1)
+)
+SELECT entry.entry_id || ', posting ' || posting.posting_number AS subject, entry.currency AS currency,
+    'what ' || entry.kind || ' moves on ' || entry.account_id AS expected,
+    posting.amount_minor || ' on ' || posting.ledger_account || ' of ' || posting.account_id AS found
+FROM posting
+JOIN ledger_entry AS entry ON entry.entry_id = posting.entry_id
+LEFT JOIN permitted
+    ON permitted.kind = entry.kind AND permitted.ledger_account = posting.ledger_account
+    AND permitted.side * posting.amount_minor > 0
+WHERE permitted.kind IS NULL OR posting.account_id <> entry.account_id

@@ -1,0 +1,150 @@
+//! Granting a refund in review, by any amount up to what it holds (AL-4).
+
+use licet_domain::{ids::RefundId, money::Money};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use super::credit_invoices::{check_balance, credit_invoices, draft_notes};
+use crate::{
+    convert::refund::ApprovalWish,
+    rules::{
+        account::Account,
+        charge::Invoice,
+        credit::{self, CreditNote, InvoiceCredit},
+        not_found,
+        refund::{self, Refund, Review},
+    },
+    store,
+};
+
+/// Credits what is granted, and lets go of the rest that the refund holds (AL-4, BL-3, BL-4).
+///
+/// Refusals: NOT_FOUND, REFUND_NOT_PENDING, CURRENCY_MISMATCH, CREDIT_EXCEEDS_INVOICE,
+/// AMOUNT_OUT_OF_RANGE.
+pub(crate) struct ApproveRefund<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// What to grant.
+    pub(crate) wish: &'a ApprovalWish,
+}
+
+/// A refund, and the credit notes that make it.
+pub(crate) struct Approved {
+    /// The refund.
+    pub(crate) refund: Refund,
+    /// One for each of its invoices.
+    pub(crate) notes: Vec<CreditNote>,
+}
+
+impl ApproveRefund<'_> {
+    /// The outcome as it would be; nothing is written.
+    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Approved, Fault> {
+        let refund = find(tx, self.call, self.wish.refund_id).await?;
+        let account = store::accounts::find(tx, &self.call.caller, refund.account_id)
+            .await?
+            .ok_or_else(|| not_found("account", refund.account_id))?;
+        let invoices =
+            store::invoices::list_of_subject(tx, refund.account_id, &refund.subject).await?;
+        let credits = self.plan(&refund, &invoices)?;
+        check_balance(&account, &credits)?;
+        let notes = draft_notes(self.call, &account, &credits, &self.wish.reason);
+        self.approved(refund, &credits, notes)
+    }
+
+    fn plan(&self, refund: &Refund, invoices: &[Invoice]) -> Result<Vec<InvoiceCredit>, Fault> {
+        refund.check_pending()?;
+        let held = credit::creditable(invoices)?;
+        let zero = Money::zero(refund.creditable.currency());
+        refund::plan_approval(&held, &self.wish.approval, zero)
+            .map_err(|refusal| refusal.with("refund_id", self.wish.refund_id).into())
+    }
+
+    fn approved(
+        &self,
+        refund: Refund,
+        credits: &[InvoiceCredit],
+        notes: Vec<CreditNote>,
+    ) -> Result<Approved, Fault> {
+        let zero = Money::zero(refund.creditable.currency());
+        let (granted, _) = credit::totals(credits, zero)?;
+        let ids = notes.iter().filter_map(|note| note.credit_note_id);
+        let review = review(self.call, &self.wish.reason);
+        let refund = refund.approve(granted, ids.collect(), review)?;
+        Ok(Approved { refund, notes })
+    }
+}
+
+impl Work for ApproveRefund<'_> {
+    type Answer = Approved;
+
+    async fn run(&self, tx: &Tx) -> Result<Approved, Fault> {
+        let refund_id = self.wish.refund_id;
+        let (account, refund) = lock(tx, self.call, refund_id).await?;
+        let invoices =
+            store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
+        let credits = self.plan(&refund, &invoices)?;
+        let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
+        // First, so that no line is credited and held at once beyond its amount.
+        store::invoices::release_whole(tx, &ids).await?;
+        let reason = &self.wish.reason;
+        let notes = credit_invoices(tx, self.call, &account, &credits, reason).await?;
+        let approved = self.approved(refund, &credits, notes)?;
+        let refund = &approved.refund;
+        store::refunds::set_reviewed(tx, refund_id, refund).await?;
+        let event = Event {
+            kind: "licet.billing.refund.approved.v1",
+            resource_id: refund_id.to_string(),
+            account_id: Some(account.account_id),
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: reason.clone(),
+            outcome: refund.decision.explanation.clone(),
+            data: json!({
+                "resource_id": refund.subject.resource_id,
+                "term_index": refund.subject.term_index,
+                "state": refund.decision.state.as_str(),
+                "creditable": refund.creditable.value(),
+                "refunded": refund.refunded.value(),
+                "currency_code": refund.creditable.currency().code(),
+                "credit_note_ids": refund.credit_note_ids,
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(approved)
+    }
+}
+
+/// The refund, or NOT_FOUND.
+pub(super) async fn find(tx: &Tx, call: &Call, refund_id: RefundId) -> Result<Refund, Fault> {
+    let found = store::refunds::find(tx, &call.caller, refund_id).await?;
+    Ok(found.ok_or_else(|| not_found("refund", refund_id))?)
+}
+
+/// The refund with its account locked, under which it is read again: nobody else can review it.
+pub(super) async fn lock(
+    tx: &Tx,
+    call: &Call,
+    refund_id: RefundId,
+) -> Result<(Account, Refund), Fault> {
+    let account_id = find(tx, call, refund_id).await?.account_id;
+    let account = store::accounts::lock(tx, &call.caller, account_id)
+        .await?
+        .ok_or_else(|| not_found("account", account_id))?;
+    Ok((account, find(tx, call, refund_id).await?))
+}
+
+/// Who decides now, and why.
+pub(super) fn review(call: &Call, reason: &str) -> Review {
+    Review {
+        reviewer: call.caller.name.clone(),
+        reason: reason.to_owned(),
+        time: call.now,
+    }
+}

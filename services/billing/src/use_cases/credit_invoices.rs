@@ -1,0 +1,72 @@
+//! What every credit does, goodwill and refunds alike: the invoices, their credit notes and the ledger
+//! move together (BL-3, BL-4, BL-5).
+
+use licet_domain::{ids::CreditNoteId, money::Money, refusal::Refusal};
+use licet_runtime::{caller::Call, database::Tx, fault::Fault};
+
+use crate::{
+    rules::{
+        account::Account,
+        credit::{self, CreditNote, InvoiceCredit},
+        ledger::Entry,
+        sum_refused,
+    },
+    store::{self, numbers::Series},
+};
+
+/// Issues a credit note for each credit; none at all is fine. The account and the invoices are
+/// locked, in this order, and the credits were planned on them as they are.
+///
+/// Refusals: AMOUNT_OUT_OF_RANGE.
+pub(crate) async fn credit_invoices(
+    tx: &Tx,
+    call: &Call,
+    account: &Account,
+    credits: &[InvoiceCredit],
+    reason: &str,
+) -> Result<Vec<CreditNote>, Fault> {
+    if credits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut notes = draft_notes(call, account, credits, reason);
+    let refused = |error| sum_refused(account.currency(), &error);
+    let mut entries = Vec::with_capacity(notes.len());
+    for note in &mut notes {
+        let id = CreditNoteId::generate();
+        note.credit_note_id = Some(id);
+        entries.push(Entry::credit_note(note.total, note.returned, id).map_err(refused)?);
+    }
+    check_balance(account, credits)?;
+    store::credit_notes::take_off_invoices(tx, credits).await?;
+    store::ledger::post(tx, account.account_id, entries, None, call.now)
+        .await?
+        .ok_or_else(|| Fault::internal("a credit that fits was not booked"))?;
+    let first = store::numbers::take(tx, Series::CreditNote, notes.len()).await?;
+    for (number, note) in (first..).zip(&mut notes) {
+        note.number = Some(number);
+    }
+    store::credit_notes::insert(tx, &notes).await?;
+    Ok(notes)
+}
+
+/// The credit notes of the credits, before they have ids and numbers.
+pub(crate) fn draft_notes(
+    call: &Call,
+    account: &Account,
+    credits: &[InvoiceCredit],
+    reason: &str,
+) -> Vec<CreditNote> {
+    let each = credits
+        .iter()
+        .map(|credit| CreditNote::draft(account.account_id, credit, reason, call.now));
+    each.collect()
+}
+
+/// Whether what returns to the account's balance can be kept on it.
+///
+/// # Errors
+/// AMOUNT_OUT_OF_RANGE.
+pub(crate) fn check_balance(account: &Account, credits: &[InvoiceCredit]) -> Result<(), Refusal> {
+    let (_, returned) = credit::totals(credits, Money::zero(account.currency()))?;
+    account.balance_with(returned).map(drop)
+}

@@ -1,0 +1,118 @@
+//! Paying an open invoice from the account's balance.
+
+use licet_domain::{
+    ids::{AccountId, InvoiceId},
+    money::Money,
+};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    convert::invoice::Payment,
+    rules::{account::Account, charge::Invoice, ledger::Entry, not_found, sum_refused},
+    store,
+};
+
+/// Pays an invoice, or a part of it (BL-6).
+///
+/// Refusals: NOT_FOUND, INVOICE_NOT_OPEN, CURRENCY_MISMATCH, PAYMENT_EXCEEDS_DUE, INSUFFICIENT_FUNDS.
+pub(crate) struct PayInvoice<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// What is to be paid.
+    pub(crate) payment: &'a Payment,
+}
+
+/// An invoice after a payment.
+pub(crate) struct Paid {
+    /// The invoice.
+    pub(crate) invoice: Invoice,
+    /// What was paid.
+    pub(crate) amount: Money,
+    /// The account's balance after it.
+    pub(crate) balance: Money,
+}
+
+impl PayInvoice<'_> {
+    /// The invoice as the payment would leave it; nothing is written.
+    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Paid, Fault> {
+        let invoice = self.found(tx).await?;
+        let account = store::accounts::find(tx, &self.call.caller, invoice.account_id).await?;
+        self.plan(account, invoice)
+    }
+
+    fn missing(&self) -> Fault {
+        not_found("invoice", self.payment.invoice_id).into()
+    }
+
+    async fn found(&self, tx: &Tx) -> Result<Invoice, Fault> {
+        store::invoices::find(tx, &self.call.caller, self.payment.invoice_id)
+            .await?
+            .ok_or_else(|| self.missing())
+    }
+
+    fn plan(&self, account: Option<Account>, invoice: Invoice) -> Result<Paid, Fault> {
+        let account = account.ok_or_else(|| not_found("account", invoice.account_id))?;
+        let (invoice, amount) = invoice.pay(self.payment.amount)?;
+        let balance = account.balance_without(amount)?;
+        Ok(Paid {
+            invoice,
+            amount,
+            balance,
+        })
+    }
+
+    /// The account before the invoice: whoever locks both takes them in this order.
+    async fn lock(&self, tx: &Tx) -> Result<(Option<Account>, Invoice), Fault> {
+        let account_id: AccountId = self.found(tx).await?.account_id;
+        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+        let invoice_id: InvoiceId = self.payment.invoice_id;
+        let invoice = store::invoices::lock(tx, &self.call.caller, invoice_id).await?;
+        Ok((account, invoice.ok_or_else(|| self.missing())?))
+    }
+}
+
+impl Work for PayInvoice<'_> {
+    type Answer = Paid;
+
+    async fn run(&self, tx: &Tx) -> Result<Paid, Fault> {
+        let (account, invoice) = self.lock(tx).await?;
+        let paid = self.plan(account, invoice)?;
+        let Paid {
+            invoice,
+            amount,
+            balance,
+        } = &paid;
+        let (invoice_id, currency) = (self.payment.invoice_id, amount.currency());
+        let refused = |error| sum_refused(currency, &error);
+        let entry = Entry::payment(*amount, invoice_id).map_err(refused)?;
+        let entry = store::ledger::post_one(tx, invoice.account_id, entry, self.call.now).await?;
+        store::invoices::set_paid(tx, invoice_id, invoice).await?;
+        let due = invoice.due().map_err(refused)?;
+        let event = Event {
+            kind: "licet.billing.invoice.paid.v1",
+            resource_id: invoice_id.to_string(),
+            account_id: Some(invoice.account_id),
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-6".to_owned(),
+            outcome: format!("{amount} paid from the balance, {due} are due"),
+            data: json!({
+                "entry_id": entry.entry_id,
+                "amount": amount.value(),
+                "due": due.value(),
+                "balance": balance.value(),
+                "currency_code": currency.code(),
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(paid)
+    }
+}

@@ -1,0 +1,81 @@
+//! Changing an account's name, or how it pays.
+
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    convert::account::AccountChange,
+    rules::{
+        account::{Standing, Terms},
+        not_found,
+    },
+    store,
+};
+
+/// Changes an account. Open invoices stay due when they were (BL-3).
+///
+/// Refusals: NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_HAS_DUE.
+pub(crate) struct UpdateAccount<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// What is to change.
+    pub(crate) change: &'a AccountChange,
+}
+
+impl Work for UpdateAccount<'_> {
+    type Answer = Standing;
+
+    async fn run(&self, tx: &Tx) -> Result<Standing, Fault> {
+        let AccountChange {
+            account_id,
+            display_name,
+            terms,
+        } = self.change;
+        let mut account = store::accounts::lock(tx, &self.call.caller, *account_id)
+            .await?
+            .ok_or_else(|| not_found("account", account_id))?;
+        if let Some(terms) = terms {
+            account.check_terms(terms)?;
+            account.terms = *terms;
+        }
+        if let Some(name) = display_name {
+            account.display_name.clone_from(name);
+        }
+        store::accounts::update(tx, &account).await?;
+        let first_due = store::invoices::find_first_due(tx, *account_id).await?;
+        let kind = account.terms.kind().as_str();
+        let terms = match &account.terms {
+            Terms::Prepaid => None,
+            Terms::OnTerms(terms) => Some(json!({
+                "credit_limit": terms.credit_limit.value(),
+                "net_days": terms.net_days,
+                "overdue_grace_days": terms.overdue_grace_days,
+            })),
+        };
+        let event = Event {
+            kind: "licet.billing.account.updated.v1",
+            resource_id: account_id.to_string(),
+            account_id: Some(*account_id),
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-6".to_owned(),
+            outcome: kind.to_owned(),
+            data: json!({
+                "display_name": account.display_name,
+                "currency_code": account.currency().code(),
+                "kind": kind,
+                "terms": terms,
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        let first_due = first_due.map(|first| first.due_time);
+        Ok(account.standing(first_due, self.call.now))
+    }
+}

@@ -1,0 +1,91 @@
+//! Paying money out to a customer.
+
+use licet_domain::money::Money;
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    convert::account::Transfer,
+    rules::{
+        account::Account,
+        ledger::{Booked, Entry},
+        not_found, sum_refused,
+    },
+    store,
+};
+
+/// Takes money off an account's balance (BL-5).
+///
+/// Refusals: NOT_FOUND, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS.
+pub(crate) struct Withdraw<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// What is to be paid out.
+    pub(crate) transfer: &'a Transfer,
+}
+
+impl Withdraw<'_> {
+    /// The entry as it would be booked; nothing is written.
+    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Booked, Fault> {
+        let account_id = self.transfer.account_id;
+        let account = store::accounts::find(tx, &self.call.caller, account_id).await?;
+        let (entry, balance) = self.plan(account)?;
+        let entry = entry.draft(account_id, self.call.now);
+        Ok(Booked { entry, balance })
+    }
+
+    /// The entry, and the balance after it.
+    fn plan(&self, account: Option<Account>) -> Result<(Entry, Money), Fault> {
+        let Transfer {
+            account_id,
+            amount,
+            ref reference,
+        } = *self.transfer;
+        let balance = account
+            .ok_or_else(|| not_found("account", account_id))?
+            .balance_without(amount)?;
+        let entry = Entry::withdrawal(amount, reference.clone())
+            .map_err(|error| sum_refused(amount.currency(), &error))?;
+        Ok((entry, balance))
+    }
+}
+
+impl Work for Withdraw<'_> {
+    type Answer = Booked;
+
+    async fn run(&self, tx: &Tx) -> Result<Booked, Fault> {
+        let Transfer {
+            account_id,
+            amount,
+            ref reference,
+        } = *self.transfer;
+        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+        let (entry, balance) = self.plan(account)?;
+        let entry = store::ledger::post_one(tx, account_id, entry, self.call.now).await?;
+        let event = Event {
+            kind: "licet.billing.account.withdrawn.v1",
+            resource_id: account_id.to_string(),
+            account_id: Some(account_id),
+            time: self.call.now,
+            origin: &self.call.origin(self.request_id),
+            why: "BL-5".to_owned(),
+            outcome: format!("{amount} paid out, the balance is {balance}"),
+            data: json!({
+                "entry_id": entry.entry_id,
+                "amount": amount.value(),
+                "balance": balance.value(),
+                "currency_code": amount.currency().code(),
+                "reference": reference,
+            }),
+        };
+        outbox::emit(tx, event).await?;
+        Ok(Booked { entry, balance })
+    }
+}

@@ -1,0 +1,108 @@
+//! `licet render`: an invoice or a statement as a page, from a running Billing to the standard
+//! output.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use licet_contracts::{
+    billing::v1::{
+        RenderInvoiceRequest, RenderStatementRequest, account_service_client::AccountServiceClient,
+        invoice_service_client::InvoiceServiceClient,
+    },
+    types::v1::Period,
+};
+use licet_domain::clock::{Instant, InstantError};
+use licet_runtime::{peer::PeerChannel, server::MAX_MESSAGE_BYTES, wire::encode_time};
+use tonic::Status;
+
+use crate::Trouble;
+
+/// Settings of `licet render`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    document: Document,
+    /// Where Billing is.
+    #[arg(
+        long,
+        env = "LICET_BILLING_URL",
+        default_value = "http://127.0.0.1:50052",
+        global = true
+    )]
+    billing_url: String,
+}
+
+#[derive(Subcommand, Debug)]
+enum Document {
+    /// An invoice with its credit notes.
+    Invoice {
+        /// Its id, "inv_…".
+        invoice_id: String,
+    },
+    /// An account's statement over a period.
+    Statement {
+        /// The account's id, "acc_…".
+        account_id: String,
+        /// Where the period begins: a day, or an instant such as 2026-01-01T00:00:00Z.
+        #[arg(long, value_parser = read_instant)]
+        from: Instant,
+        /// Where it ends, itself not included; likewise.
+        #[arg(long, value_parser = read_instant)]
+        to: Instant,
+    },
+}
+
+/// A day is its first instant (T-1).
+fn read_instant(text: &str) -> Result<Instant, InstantError> {
+    text.parse()
+        .or_else(|_| format!("{text}T00:00:00Z").parse())
+}
+
+/// Writes the page to the standard output.
+pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
+    let channel = PeerChannel::new(&options.billing_url, "render")?;
+    let content = match &options.document {
+        Document::Invoice { invoice_id } => {
+            let request = RenderInvoiceRequest {
+                invoice_id: invoice_id.clone(),
+            };
+            let mut invoices =
+                InvoiceServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let answer = invoices.render_invoice(request).await;
+            answer
+                .map_err(|status| refused(&status))?
+                .into_inner()
+                .content
+        }
+        Document::Statement {
+            account_id,
+            from,
+            to,
+        } => {
+            let request = RenderStatementRequest {
+                account_id: account_id.clone(),
+                period: Some(Period {
+                    start_time: Some(encode_time(*from)),
+                    end_time: Some(encode_time(*to)),
+                }),
+            };
+            let mut accounts =
+                AccountServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let answer = accounts.render_statement(request).await;
+            answer
+                .map_err(|status| refused(&status))?
+                .into_inner()
+                .content
+        }
+    };
+    std::io::stdout().write_all(&content)?;
+    Ok(())
+}
+
+fn refused(status: &Status) -> Trouble {
+    let mut text = format!("Billing answered {:?}: {}", status.code(), status.message());
+    if let Some(cause) = std::error::Error::source(status) {
+        text = format!("{text}: {cause}");
+    }
+    Trouble(text)
+}
