@@ -62,6 +62,15 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
             "sea_orm",
         ],
     ),
+    (
+        "rendering",
+        &[
+            "crate::store",
+            "crate::queries",
+            "licet_contracts",
+            "sea_orm",
+        ],
+    ),
 ];
 
 const SERVICES: [&str; 3] = [

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use licet_contracts::billing::v1::{
     ChargeQuoteRequest, CreateQuoteRequest, DepositRequest, EntryKind, LedgerAccount, LedgerEntry,
-    LineKind, QuoteItem,
+    LineKind, ListInvoicesRequest, QuoteItem,
 };
+use prost::Message as _;
 use tonic::Code;
 
 use crate::harness::{
@@ -13,6 +14,7 @@ use crate::harness::{
     errors::refused,
     on_both_databases, request_id,
     samples::{MULTI, money, usd},
+    selling::item,
     world::World,
 };
 
@@ -22,6 +24,7 @@ on_both_databases![
     deposits_must_be_amounts_of_the_currency,
     sixty_four_deposits_at_once_lose_nothing,
     bl_6_sixty_four_charges_at_once_spend_what_is_there_and_no_more,
+    long_invoices_are_listed_in_pages_that_fit_into_an_answer,
 ];
 
 /// Minor units of "-24.50".
@@ -232,4 +235,45 @@ async fn bl_6_sixty_four_charges_at_once_spend_what_is_there_and_no_more(backend
         (sums[&LedgerAccount::Balance], sums[&LedgerAccount::Revenue]),
         (0, -48_000)
     );
+}
+
+async fn long_invoices_are_listed_in_pages_that_fit_into_an_answer(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("100000.00").await;
+    let mut charged = Vec::new();
+    for _ in 0..36 {
+        let mut domain = item(LineKind::Domain, MULTI, 1);
+        domain.term_months = 1;
+        let quote = world.quote(&account_id, vec![domain; 100]).await;
+        charged.push(world.charge(&quote).await.unwrap().invoice_id);
+    }
+    let mut request = ListInvoicesRequest {
+        account_id,
+        page_size: 1000,
+        ..ListInvoicesRequest::default()
+    };
+    let mut pages = Vec::new();
+    loop {
+        let answer = world.invoices().list_invoices(request.clone()).await;
+        let page = answer.unwrap().into_inner();
+        assert!(
+            page.encoded_len() <= 2 << 20,
+            "{} bytes",
+            page.encoded_len()
+        );
+        assert!(page.invoices.iter().all(|it| it.lines.len() == 100));
+        let ids = page.invoices.into_iter().map(|invoice| invoice.invoice_id);
+        pages.push(ids.collect::<Vec<_>>());
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert!(
+        pages.len() > 1,
+        "{} invoices are on one page",
+        charged.len()
+    );
+    assert_eq!(pages.concat(), charged);
 }

@@ -4,7 +4,6 @@
 use licet_contracts::{
     billing::v1::{
         GetAccountRequest, GetInvoiceRequest, GetProductRequest, GetQuoteRequest, GetRefundRequest,
-        WithdrawRequest,
     },
     orders::v1::{
         CancelDomainChangeRequest, DeleteOrderRequest, GetCertificateRequest, GetOperationRequest,
@@ -248,16 +247,14 @@ async fn what_is_not_served_yet_says_so(backend: Backend) {
             .value("method")
             .ends_with("OrderService/CancelDomainChange")
     );
-    refused(
+    let refusal = refused(
         world
             .orders()
             .renew_order(RenewOrderRequest::default())
             .await,
     )
     .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    let refusal = refused(world.accounts().withdraw(WithdrawRequest::default()).await)
-        .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    assert_eq!(refusal.domain, "licet.billing");
+    assert_eq!(refusal.domain, "licet.orders");
 }
 
 async fn what_was_refused_changed_nothing(backend: Backend) {

@@ -1,17 +1,28 @@
 //! What each service promises, asked over gRPC on both databases: a file per area of the contract.
 
 mod accounts;
+mod accounts_money;
+mod accounts_upgrade;
 mod bad_input;
 mod callers;
 mod catalog;
+mod catalog_checks;
+mod catalog_history;
 mod changes;
 mod clock;
+mod credit_notes;
 mod domains;
 pub(crate) mod events;
 mod issuance;
 mod placing;
+mod prorations;
+mod quote_kinds;
+mod quote_prices;
 mod quotes;
+mod refund_dues;
+mod refund_review;
 mod refunds;
+mod renderings;
 mod replay;
 mod runtime;
 mod san_bad_input;
@@ -23,3 +34,6 @@ mod san_repeats;
 mod san_reservations;
 mod san_views;
 mod servers;
+mod statements;
+mod terms;
+mod verify;

@@ -1,14 +1,18 @@
 //! What every test stands on: real services on either database, a clock that stands still, samples,
 //! certificates, and errors taken apart. Must hold no expectation of its own.
 
+pub(crate) mod books;
 pub(crate) mod certificates;
 pub(crate) mod clock;
+pub(crate) mod corrections;
 pub(crate) mod errors;
 mod guardian;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod samples;
 pub(crate) mod san;
+pub(crate) mod selling;
+pub(crate) mod terms;
 pub(crate) mod world;
 
 use std::{

@@ -4,7 +4,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use licet_runtime::database::Location;
@@ -153,6 +153,18 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .spawn()
+        .unwrap()
+}
+
+/// Runs `licet` with these arguments to its end, on this machine's settings for none.
+pub(crate) fn licet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_licet-process"))
+        .args(arguments)
+        .env_remove("LICET_BILLING_DATABASE")
+        .env_remove("LICET_BILLING_URL")
+        .env_remove("LICET_DATA")
+        .stdin(Stdio::null())
+        .output()
         .unwrap()
 }
 

@@ -134,6 +134,7 @@ impl World {
             display_name: "Example Ltd".to_owned(),
             currency_code: "USD".to_owned(),
             request_id: request_id(),
+            ..CreateAccountRequest::default()
         };
         let answer = self
             .accounts()
@@ -211,7 +212,7 @@ impl World {
         let request = ListEntriesRequest {
             account_id: account_id.to_owned(),
             page_size: 1000,
-            page_token: String::new(),
+            ..ListEntriesRequest::default()
         };
         self.accounts()
             .list_entries(request)

@@ -237,6 +237,10 @@ impl World {
         });
     }
 
+    pub(crate) fn billing_location(&self) -> Location {
+        self.storage.location("billing")
+    }
+
     pub(crate) fn san_licensing_location(&self) -> Location {
         self.storage.location("san_licensing")
     }

@@ -199,6 +199,7 @@ impl Service {
                 display_name: "Benchmark".to_owned(),
                 currency_code: CURRENCY.to_owned(),
                 request_id: request_id(),
+                ..CreateAccountRequest::default()
             })
             .await?
             .into_inner()
