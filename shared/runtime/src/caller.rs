@@ -24,6 +24,17 @@ pub enum AccountScope {
     Only(BTreeSet<AccountId>),
 }
 
+impl AccountScope {
+    /// Whether the account's data may be seen.
+    #[must_use]
+    pub fn sees(&self, account: AccountId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(accounts) => accounts.contains(&account),
+        }
+    }
+}
+
 /// Who calls.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -39,10 +50,7 @@ impl Caller {
     /// Whether the account's data is the caller's to see.
     #[must_use]
     pub fn sees(&self, account: AccountId) -> bool {
-        match &self.accounts {
-            AccountScope::All => true,
-            AccountScope::Only(accounts) => accounts.contains(&account),
-        }
+        self.accounts.sees(account)
     }
 
     /// Whether the caller has one of `roles`.

@@ -168,6 +168,19 @@ impl Database {
             .await?)
     }
 
+    /// For a read of one statement: without BEGIN and COMMIT it is one way to the database and back
+    /// instead of three.
+    #[must_use]
+    pub fn read_alone(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For a change of one statement, which is a transaction of its own.
+    #[must_use]
+    pub fn write_alone(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
     /// Runs `work` in one write transaction, again from the start when the database says that the
     /// race was lost (serialisation failure, deadlock, busy).
     ///

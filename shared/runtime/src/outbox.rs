@@ -9,9 +9,11 @@ use licet_contracts::events::v1::{
 };
 use licet_domain::{clock::Instant, ids::AccountId};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set, Statement,
 };
+use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -111,25 +113,69 @@ mod event_row {
 /// # Errors
 /// When the database does not answer.
 pub async fn emit(tx: &Tx, event: Event<'_>) -> Result<(), Fault> {
-    outbox_row::ActiveModel {
-        id: sea_orm::NotSet,
-        event_id: Set(Uuid::now_v7().to_string()),
-        r#type: Set(event.kind.to_owned()),
-        resource_id: Set(event.resource_id),
-        account_id: Set(event
-            .account_id
-            .map_or_else(String::new, |id| id.to_string())),
-        time_us: Set(event.time.as_micros()),
-        caller: Set(event.origin.caller.clone()),
-        request_id: Set(event.origin.request_id.clone()),
-        method: Set(event.origin.method.clone()),
-        why: Set(event.why),
-        outcome: Set(event.outcome),
-        data: Set(event.data.to_string()),
+    emit_all(tx, &[event]).await
+}
+
+/// Writes events of one transaction, in their order. Invariant: that of [`emit`].
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn emit_all(tx: &Tx, events: &[Event<'_>]) -> Result<(), Fault> {
+    if events.is_empty() {
+        return Ok(());
     }
-    .insert(tx)
-    .await?;
+    let backend = tx.get_database_backend();
+    let text = if backend == DbBackend::Postgres {
+        INSERT_POSTGRES
+    } else {
+        INSERT_SQLITE
+    };
+    let statement = Statement::from_sql_and_values(backend, text, [rows(events).into()]);
+    tx.execute_raw(statement).await?;
     Ok(())
+}
+
+/// Writes the events that [`rows`] made of its parameter `$1`: on PostgreSQL, where this can be a
+/// part of the statement that makes the change, to which a `WHERE` may be added.
+pub const INSERT_POSTGRES: &str = include_str!("sql/postgres/insert_events.sql");
+const INSERT_SQLITE: &str = include_str!("sql/sqlite/insert_events.sql");
+
+/// Events as the one parameter of the statement that writes them.
+#[must_use]
+pub fn rows(events: &[Event<'_>]) -> String {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        event_id: Uuid,
+        r#type: &'a str,
+        resource_id: &'a str,
+        account_id: String,
+        time_us: i64,
+        caller: &'a str,
+        request_id: &'a str,
+        method: &'a str,
+        why: &'a str,
+        outcome: &'a str,
+        data: String,
+    }
+    let rows: Vec<_> = events
+        .iter()
+        .map(|event| Row {
+            event_id: Uuid::now_v7(),
+            r#type: event.kind,
+            resource_id: &event.resource_id,
+            account_id: event
+                .account_id
+                .map_or_else(String::new, |id| id.to_string()),
+            time_us: event.time.as_micros(),
+            caller: &event.origin.caller,
+            request_id: &event.origin.request_id,
+            method: &event.origin.method,
+            why: &event.why,
+            outcome: &event.outcome,
+            data: event.data.to_string(),
+        })
+        .collect();
+    json!(rows).to_string()
 }
 
 const MOVED_AT_ONCE: u64 = 500;
@@ -149,22 +195,20 @@ impl Due for Mover {
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let waiting = {
-                let tx = self.database.read().await?;
-                outbox_row::Entity::find()
-                    .limit(1)
-                    .one(&tx)
-                    .await?
-                    .is_some()
-            };
-            if !waiting {
+            let waiting = outbox_row::Entity::find()
+                .limit(1)
+                .one(self.database.read_alone())
+                .await?;
+            if waiting.is_none() {
                 return Ok(0);
             }
             let moved = self.database.transact(&Move).await?;
             if moved > 0 {
                 self.moved.notify_waiters();
             }
-            Ok(moved)
+            // What is left gathers until the next look: a commit for each event would take the
+            // disk from those who write them.
+            Ok(if moved < MOVED_AT_ONCE { 0 } else { moved })
         })
     }
 }
@@ -241,7 +285,7 @@ async fn try_mover_lock(tx: &Tx) -> Result<bool, Fault> {
 
 /// The hash over an event and its predecessor's hash: a changed past shows in every later hash.
 fn chained(previous: &[u8], position: i64, row: &outbox_row::Model) -> Vec<u8> {
-    let facts = serde_json::json!([
+    let facts = json!([
         position,
         row.event_id,
         row.r#type,

@@ -11,7 +11,7 @@ use licet_domain::{
 };
 use prost::Message;
 use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Set, Statement, TransactionTrait,
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement, TransactionTrait,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -219,30 +219,36 @@ pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<HashMap<Claim, S
 ///
 /// # Errors
 /// When the database does not answer, or another batch settled one of them.
-pub async fn keep_settled(tx: &Tx, settled: Vec<(Claim, Settled)>) -> Result<(), Fault> {
+pub async fn keep_settled(tx: &Tx, settled: &[(Claim, Settled)]) -> Result<(), Fault> {
     if settled.is_empty() {
         return Ok(());
     }
     let recorded_us = real_now().as_micros();
-    let rows = settled.into_iter().map(|(claim, settled)| {
-        let (outcome, body) = match settled {
-            Settled::Answer(body) => ("ANSWER", body),
-            Settled::Refusal(refusal) => ("REFUSAL", encode_refusal(&refusal)),
-        };
-        row::ActiveModel {
-            caller: Set(claim.caller),
-            method: Set(claim.method.to_owned()),
-            request_id: Set(claim.request_id),
-            fingerprint: Set(claim.fingerprint.to_vec()),
-            outcome: Set(outcome.to_owned()),
-            body: Set(Some(body)),
-            operation_id: Set(None),
-            recorded_us: Set(recorded_us),
-        }
-    });
-    row::Entity::insert_many(rows)
-        .exec_without_returning(tx)
-        .await?;
+    let rows: Vec<_> = settled
+        .iter()
+        .map(|(claim, settled)| {
+            let (outcome, body) = match settled {
+                Settled::Answer(body) => ("ANSWER", hex::encode(body)),
+                Settled::Refusal(refusal) => ("REFUSAL", hex::encode(encode_refusal(refusal))),
+            };
+            json!({
+                "c": claim.caller,
+                "m": claim.method,
+                "r": claim.request_id,
+                "f": hex::encode(claim.fingerprint),
+                "o": outcome,
+                "b": body,
+            })
+        })
+        .collect();
+    let text = if tx.get_database_backend() == DbBackend::Postgres {
+        include_str!("sql/postgres/keep_settled.sql")
+    } else {
+        include_str!("sql/sqlite/keep_settled.sql")
+    };
+    let values = [json!(rows).to_string().into(), recorded_us.into()];
+    let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
+    tx.execute_raw(query).await?;
     Ok(())
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn decode_authorize(
             hold: hold?.unwrap_or(DEFAULT_HOLD),
             clock: call.now,
         };
-        let fingerprint = hex::encode(fingerprint(message));
+        let fingerprint = fingerprint(message);
         Ok((
             license_id?,
             Command::Authorize {
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    fn asked(message: &wire::AuthorizeIssuanceRequest) -> (Authorize, String) {
+    fn asked(message: &wire::AuthorizeIssuanceRequest) -> (Authorize, [u8; 32]) {
         let (_, command) = decode_authorize(message, &call()).unwrap();
         let Command::Authorize {
             request,

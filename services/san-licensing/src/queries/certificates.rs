@@ -1,4 +1,4 @@
-//! Recorded certificates, and the licence that one to be recorded counts in.
+//! Recorded certificates.
 
 use licet_domain::{
     clock::Instant,
@@ -20,47 +20,6 @@ use crate::{
     },
     store,
 };
-
-/// Where a certificate is recorded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// In a licence that runs.
-    License(LicenseId),
-    /// Nowhere yet (SL-16); its reservation was granted under a licence that runs no more.
-    Unallocated { reserved_under: Option<LicenseId> },
-}
-
-/// Where a certificate counts: in the account's licence for its product (SL-20), or else in the
-/// one that its reservation was granted under. An account is known here by its licences.
-pub(crate) async fn find_place(
-    database: &Database,
-    call: &Call,
-    certificate: &Certificate,
-) -> Result<Place, Fault> {
-    let account_id = certificate.key.account_id;
-    if !call.caller.sees(account_id) {
-        return Err(not_found("account", account_id).into());
-    }
-    let tx = database.read().await?;
-    let covering = store::certificates::find_covering(&tx, certificate, call.now).await?;
-    if !covering.is_known {
-        return Err(not_found("account", account_id).into());
-    }
-    if let Some(id) = certificate.reservation_id
-        && covering.by_reservation.is_none()
-    {
-        return Err(not_found("reservation", id).into());
-    }
-    let running = covering
-        .by_reservation
-        .filter(|_| covering.reservation_runs);
-    Ok(match covering.by_product.or(running) {
-        Some(id) => Place::License(id),
-        None => Place::Unallocated {
-            reserved_under: covering.by_reservation,
-        },
-    })
-}
 
 /// Some certificates of a licence, in the order of their ids as given, or NOT_FOUND for the first
 /// that is not there.

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     decide::Authorize,
     known::{Counts, Known},
+    placing::{self, Unplaced},
     round,
 };
 use crate::rules::{
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Authorize {
         request: Authorize,
         /// Of the whole request, so that another body under the same id is seen (BL-2).
-        fingerprint: String,
+        fingerprint: [u8; 32],
     },
     /// Give a reservation back.
     Release { id: ReservationId },
@@ -84,6 +85,12 @@ pub(crate) enum Answer {
         /// The licence now uses more than its quota (SL-21).
         over_quota: bool,
     },
+    /// No licence covers the certificate (SL-16); nothing is recorded yet.
+    Uncovered {
+        certificate: Certificate,
+        /// The ended licence that its reservation was granted under.
+        reserved_under: Option<LicenseId>,
+    },
     Revoked(Vec<Certificate>),
     Usage(Usage),
     /// The encoded response of a command that is done once.
@@ -108,7 +115,7 @@ pub(super) struct Submission {
     /// For what is to be done once however often it is asked (BL-2); an authorisation's decision
     /// is its own record.
     pub(super) once: Option<Once>,
-    reply: oneshot::Sender<Result<Answer, Fault>>,
+    pub(super) reply: oneshot::Sender<Result<Answer, Fault>>,
 }
 
 impl Submission {
@@ -122,16 +129,24 @@ impl Submission {
     }
 }
 
+/// What waits for the committer.
+enum Waiting {
+    Placed(Submission),
+    Unplaced(Unplaced),
+}
+
 /// The way to the committer of this process.
 #[derive(Clone)]
 pub(crate) struct Quota {
-    sender: mpsc::Sender<Submission>,
+    sender: mpsc::Sender<Waiting>,
 }
 
 /// Commands that may wait; beyond it the caller waits, by the server's own limit on calls.
 const WAITING: usize = 4096;
 /// The most commands of one round.
 const ROUND: usize = 1024;
+/// For how many rounds a licence is locked first after another instance moved it.
+const LOCKED_ROUNDS: u64 = 16;
 /// What is known of licences is let go beyond this, least recently used first, in bytes.
 const MEMORY_BYTES: usize = 1 << 30;
 
@@ -163,8 +178,38 @@ impl Quota {
             once,
             reply,
         };
+        self.wait(Waiting::Placed(submission), answer).await
+    }
+
+    /// Has a certificate recorded in the licence that it counts in; [`Answer::Uncovered`] where
+    /// there is none.
+    pub(crate) async fn record(
+        &self,
+        scope: &AccountScope,
+        origin: Origin,
+        clock: Instant,
+        certificate: Certificate,
+        once: Once,
+    ) -> Result<Answer, Fault> {
+        let (reply, answer) = oneshot::channel();
+        let unplaced = Unplaced {
+            scope: scope.clone(),
+            origin,
+            clock,
+            certificate,
+            once,
+            reply,
+        };
+        self.wait(Waiting::Unplaced(unplaced), answer).await
+    }
+
+    async fn wait(
+        &self,
+        waiting: Waiting,
+        answer: oneshot::Receiver<Result<Answer, Fault>>,
+    ) -> Result<Answer, Fault> {
         let gone = || Fault::internal("the committer has stopped");
-        self.sender.send(submission).await.map_err(|_| gone())?;
+        self.sender.send(waiting).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
@@ -173,6 +218,8 @@ struct Committer {
     database: Database,
     known: HashMap<LicenseId, Remembered>,
     rounds: u64,
+    /// Licences that another instance moved of late, and until which round they are locked first.
+    contended: HashMap<LicenseId, u64>,
 }
 
 struct Remembered {
@@ -186,15 +233,26 @@ impl Committer {
             database,
             known: HashMap::new(),
             rounds: 0,
+            contended: HashMap::new(),
         }
     }
 
-    async fn run(mut self, mut receiver: mpsc::Receiver<Submission>) {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Waiting>) {
         let mut waiting = Vec::with_capacity(ROUND);
         while receiver.recv_many(&mut waiting, ROUND).await > 0 {
-            let (reads, writes): (Vec<_>, Vec<_>) = waiting
-                .drain(..)
-                .partition(|submission| submission.command.is_read());
+            let mut writes = Vec::with_capacity(waiting.len());
+            let mut reads = Vec::new();
+            let mut unplaced = Vec::new();
+            for one in waiting.drain(..) {
+                match one {
+                    Waiting::Unplaced(one) => unplaced.push(one),
+                    Waiting::Placed(one) if one.command.is_read() => reads.push(one),
+                    Waiting::Placed(one) => writes.push(one),
+                }
+            }
+            if !unplaced.is_empty() {
+                writes.extend(placing::place(&self.database, unplaced).await);
+            }
             if !writes.is_empty() {
                 self.commit(writes).await;
             }
@@ -232,6 +290,18 @@ impl Committer {
         if let Err(fault) = round::load_missing(&self.database, &submissions, &mut known).await {
             return answer_all(submissions, &fault);
         }
+        if !self.is_contended(&submissions)
+            && let Some(expected) = round::expect(&self.database, &submissions, &known)
+        {
+            match round::alone(&self.database, &submissions, &mut known, &expected).await {
+                Ok(Some(answers)) => {
+                    self.keep(known);
+                    return answer_each(submissions, answers);
+                }
+                Ok(None) => self.contend(&submissions),
+                Err(fault) => return answer_all(submissions, &fault),
+            }
+        }
         let work = round::Round::new(&submissions, known);
         match self.database.transact(&work).await {
             Ok(done) => {
@@ -241,6 +311,20 @@ impl Committer {
             // Whether it is committed is unknown: what was known of these licences is let go, and
             // read again when it is asked for.
             Err(fault) => answer_all(submissions, &fault),
+        }
+    }
+
+    /// Whether a licence of the round is to be locked before it is decided about, or two instances
+    /// could undo each other's rounds for ever.
+    fn is_contended(&self, submissions: &[Submission]) -> bool {
+        let mut each = submissions.iter();
+        each.any(|submission| self.contended.contains_key(&submission.license_id))
+    }
+
+    fn contend(&mut self, submissions: &[Submission]) {
+        let until = self.rounds + LOCKED_ROUNDS;
+        for submission in submissions {
+            self.contended.insert(submission.license_id, until);
         }
     }
 
@@ -257,6 +341,8 @@ impl Committer {
 
     /// Keeps memory bounded, whatever is asked about.
     fn forget(&mut self) {
+        let rounds = self.rounds;
+        self.contended.retain(|_, until| *until > rounds);
         let mut bytes: usize = self.known.values().map(|kept| kept.known.bytes()).sum();
         while bytes > MEMORY_BYTES && self.known.len() > 1 {
             let oldest = self.known.iter().min_by_key(|(_, kept)| kept.last_round);

@@ -48,9 +48,30 @@ struct Held {
 }
 
 impl Held {
-    fn until(&self) -> Option<Instant> {
-        self.holds.iter().map(|hold| hold.until).max()
+    /// The claim with which the SAN returns: the last of all to end, or of the active ones.
+    fn last(&self, wanted: impl Fn(&Hold) -> bool) -> Option<Uuid> {
+        let holds = self.holds.iter().filter(|hold| wanted(hold));
+        holds
+            .max_by_key(|hold| (hold.until, hold.claim))
+            .map(|hold| hold.claim)
     }
+
+    /// Brings the marks in line with the holds.
+    fn recount(&mut self) -> Change {
+        let changed = |mark: &mut bool, is: bool| (std::mem::replace(mark, is) != is).then_some(is);
+        let is_active = self.holds.iter().any(|hold| hold.kind == ClaimKind::Active);
+        Change {
+            taken: changed(&mut self.is_taken, !self.holds.is_empty()),
+            active: changed(&mut self.is_active, is_active),
+        }
+    }
+}
+
+/// How a SAN is counted otherwise than before; `None`: as before.
+#[derive(Clone, Copy)]
+struct Change {
+    taken: Option<bool>,
+    active: Option<bool>,
 }
 
 /// Distinct SANs on active certificates, by type.
@@ -94,8 +115,8 @@ pub(crate) struct Known {
     as_of: Instant,
     names: HashMap<Name, Held>,
     claims: HashMap<Uuid, Claim>,
-    /// When a SAN is to be looked at again; may name one that has long been let go.
-    due: BTreeSet<(Instant, Name)>,
+    /// The claims in the order of their ends.
+    due: BTreeSet<(Instant, Uuid)>,
     /// Weight of the SANs on active certificates.
     used: u64,
     /// Weight of those and of the reserved ones.
@@ -170,105 +191,87 @@ impl Known {
             return;
         }
         self.as_of = now;
-        while let Some((at, _)) = self.due.first()
-            && *at <= now
+        while let Some((at, id)) = self.due.first().copied()
+            && at <= now
         {
-            let Some((_, name)) = self.due.pop_first() else {
-                return;
-            };
-            self.bytes = self.bytes.saturating_sub(DUE_BYTES);
-            self.let_go(&name);
+            self.due.pop_first();
+            self.release(id);
         }
-    }
-
-    /// Drops what has ended of one SAN, and the claims that end with it.
-    fn let_go(&mut self, name: &Name) {
-        let now = self.as_of;
-        let Some(held) = self.names.get_mut(name) else {
-            return;
-        };
-        held.holds.retain(|hold| {
-            if hold.until > now {
-                return true;
-            }
-            if let Some(claim) = self.claims.remove(&hold.claim) {
-                self.bytes = self.bytes.saturating_sub(claim_bytes(&claim));
-            }
-            false
-        });
-        self.recount(name);
     }
 
     /// Takes SANs until `claim.until`. One that has ended already takes nothing.
-    pub(crate) fn take(&mut self, id: Uuid, claim: Claim) {
+    pub(crate) fn take(&mut self, id: Uuid, mut claim: Claim) {
         if claim.until <= self.as_of {
             return;
         }
-        for name in &claim.names {
-            let name = match self.names.entry(Arc::clone(name)) {
+        for name in &mut claim.names {
+            let held = match self.names.entry(Arc::clone(name)) {
                 Slot::Occupied(slot) => {
-                    let shared = Arc::clone(slot.key());
-                    push_hold(slot.into_mut(), id, &claim);
-                    shared
+                    // One text for all that hold it.
+                    *name = Arc::clone(slot.key());
+                    slot.into_mut()
                 }
                 Slot::Vacant(slot) => {
                     self.bytes += NAME_BYTES + name.len();
-                    let shared = Arc::clone(slot.key());
-                    push_hold(slot.insert(Held::default()), id, &claim);
-                    shared
+                    slot.insert(Held::default())
                 }
             };
-            self.recount(&name);
-            if self.due.insert((claim.until, name)) {
-                self.bytes += DUE_BYTES;
-            }
+            held.holds.push(Hold {
+                claim: id,
+                kind: claim.kind,
+                until: claim.until,
+            });
+            let change = held.recount();
+            self.count(name, change);
         }
         self.bytes += claim_bytes(&claim);
+        self.due.insert((claim.until, id));
         self.claims.insert(id, claim);
     }
 
     /// Gives the SANs of a claim back; answers the claim, so that it can be taken again.
     pub(crate) fn release(&mut self, id: Uuid) -> Option<Claim> {
         let claim = self.claims.remove(&id)?;
+        self.due.remove(&(claim.until, id));
         for name in &claim.names {
-            if let Some(held) = self.names.get_mut(name) {
-                held.holds.retain(|hold| hold.claim != id);
+            let Some(held) = self.names.get_mut(name) else {
+                continue;
+            };
+            held.holds.retain(|hold| hold.claim != id);
+            let change = held.recount();
+            if !held.is_taken {
+                self.names.remove(name);
+                self.bytes = self.bytes.saturating_sub(NAME_BYTES + name.len());
             }
-            self.recount(name);
+            self.count(name, change);
         }
         self.bytes = self.bytes.saturating_sub(claim_bytes(&claim));
         Some(claim)
     }
 
-    /// Brings the figures in line with what holds a SAN now.
-    fn recount(&mut self, name: &Name) {
+    /// Whether a claim holds SANs now.
+    pub(crate) fn claim(&self, id: Uuid) -> Option<&Claim> {
+        self.claims.get(&id)
+    }
+
+    /// Brings the figures in line with a SAN that is held otherwise than before.
+    fn count(&mut self, name: &str, change: Change) {
         let weight = self.weight(name);
-        let Some(held) = self.names.get_mut(name) else {
-            return;
-        };
-        let is_taken = !held.holds.is_empty();
-        let is_active = held.holds.iter().any(|hold| hold.kind == ClaimKind::Active);
-        if is_taken != held.is_taken {
-            held.is_taken = is_taken;
-            self.taken = if is_taken {
-                self.taken + weight
-            } else {
-                self.taken - weight
-            };
+        match change.taken {
+            Some(true) => self.taken += weight,
+            Some(false) => self.taken -= weight,
+            None => {}
         }
-        if is_active != held.is_active {
-            held.is_active = is_active;
-            if is_active {
+        match change.active {
+            Some(true) => {
                 self.used += weight;
                 self.counts.count(name, |count| count + 1);
-            } else {
+            }
+            Some(false) => {
                 self.used -= weight;
                 self.counts.count(name, |count| count - 1);
             }
-        }
-        if !is_taken {
-            self.bytes = self.bytes.saturating_sub(NAME_BYTES + name.len());
-            self.names.remove(name);
+            None => {}
         }
     }
 
@@ -282,53 +285,51 @@ impl Known {
         if others <= room {
             return Some(self.as_of);
         }
-        for (at, name) in &self.due {
-            let returns = self.names.get(name).and_then(Held::until) == Some(*at);
-            if returns && !ours.contains(name.as_ref()) {
-                others -= self.weight(name);
-                if others <= room {
-                    return Some(*at);
+        for (at, id) in &self.due {
+            for name in self.returning(*id, |_| true) {
+                if !ours.contains(name.as_ref()) {
+                    others -= self.weight(name);
                 }
+            }
+            if others <= room {
+                return Some(*at);
             }
         }
         None
     }
 
+    /// The SANs that return when a claim ends: nothing that is `wanted` holds them longer. Of claims
+    /// that end together one, the last by its id, returns what they share.
+    fn returning(
+        &self,
+        id: Uuid,
+        wanted: impl Fn(&Hold) -> bool + Copy,
+    ) -> impl Iterator<Item = &Name> {
+        let names = self.claims.get(&id).map_or(&[][..], |claim| &claim.names);
+        names.iter().filter(move |name| {
+            let held = self.names.get(*name);
+            held.and_then(|held| held.last(wanted)) == Some(id)
+        })
+    }
+
     /// The next returns of used weight: when, and how much. At most `most` instants.
     pub(crate) fn next_returns(&self, most: usize) -> Vec<(Instant, u64)> {
         let mut returns: Vec<(Instant, u64)> = Vec::new();
-        for (at, name) in &self.due {
-            let ends = self.names.get(name).is_some_and(|held| {
-                let active = held
-                    .holds
-                    .iter()
-                    .filter(|hold| hold.kind == ClaimKind::Active);
-                active.map(|hold| hold.until).max() == Some(*at)
-            });
-            if !ends {
+        for (at, id) in &self.due {
+            let ending = self.returning(*id, |hold| hold.kind == ClaimKind::Active);
+            let weight: u64 = ending.map(|name| self.weight(name)).sum();
+            if weight == 0 {
                 continue;
             }
-            let weight = self.weight(name);
-            if let Some((last, sum)) = returns.last_mut()
-                && last == at
-            {
-                *sum += weight;
-            } else if returns.len() == most {
-                break;
-            } else {
-                returns.push((*at, weight));
+            let count = returns.len();
+            match returns.last_mut() {
+                Some((last, sum)) if last == at => *sum += weight,
+                Some(_) | None if count == most => break,
+                Some(_) | None => returns.push((*at, weight)),
             }
         }
         returns
     }
-}
-
-fn push_hold(held: &mut Held, id: Uuid, claim: &Claim) {
-    held.holds.push(Hold {
-        claim: id,
-        kind: claim.kind,
-        until: claim.until,
-    });
 }
 
 fn claim_bytes(claim: &Claim) -> usize {
@@ -338,5 +339,4 @@ fn claim_bytes(claim: &Claim) -> usize {
 /// Rough sizes of what is kept, map slots and allocations included.
 const NAME_BYTES: usize = 120;
 const HOLD_BYTES: usize = 48;
-const CLAIM_BYTES: usize = 96;
-const DUE_BYTES: usize = 40;
+const CLAIM_BYTES: usize = 160;

@@ -6,6 +6,7 @@ pub(crate) mod decide;
 pub(crate) mod known;
 #[cfg(test)]
 mod model;
+mod placing;
 mod round;
 
 pub(crate) use committer::{Answer, Command, Once, Quota, Usage};

@@ -2,7 +2,7 @@
 //! caught up on, every command is decided in order, and all of it is written in one transaction.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -15,9 +15,10 @@ use licet_runtime::{
     caller::Origin,
     database::{Database, Tx, Work},
     fault::Fault,
-    outbox,
+    outbox::{self, Event},
     replay::{self, Settled},
 };
+use sea_orm::DbBackend;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -47,8 +48,9 @@ pub(super) struct Done {
     pub(super) answers: Vec<Result<Answer, Fault>>,
 }
 
+/// In the order in which their fences are locked.
 fn distinct_licenses(submissions: &[Submission]) -> Vec<LicenseId> {
-    let ids: HashSet<_> = submissions
+    let ids: BTreeSet<_> = submissions
         .iter()
         .map(|submission| submission.license_id)
         .collect();
@@ -78,9 +80,16 @@ pub(super) async fn read(
     known: &mut Licenses,
 ) -> Result<Vec<Result<Answer, Fault>>, Fault> {
     let licenses = distinct_licenses(submissions);
-    let tx = database.read().await?;
-    let fences = store::quota::read_fences(&tx, &licenses).await?;
-    catch_up(&tx, known, &fences, 0).await?;
+    let fences = store::quota::read_fences(database.read_alone(), &licenses).await?;
+    let is_behind = |fence: &Fence| {
+        let known = known.get(&fence.license_id);
+        known.is_none_or(|known| known.version != fence.version)
+    };
+    if fences.iter().any(is_behind) {
+        let tx = database.read().await?;
+        let fences = store::quota::read_fences(&tx, &licenses).await?;
+        catch_up(&tx, known, &fences, 0).await?;
+    }
     Ok(submissions
         .iter()
         .map(|submission| {
@@ -177,6 +186,80 @@ fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
     }
 }
 
+/// Decides a round of authorisations from memory, and writes it in one statement that holds only
+/// where the memory is exact. `None` when it was not: then nothing is decided.
+pub(super) async fn alone(
+    database: &Database,
+    submissions: &[Submission],
+    known: &mut Licenses,
+    expected: &[Fence],
+) -> Result<Option<Vec<Result<Answer, Fault>>>, Fault> {
+    for fence in expected {
+        if let Some(known) = known.get_mut(&fence.license_id) {
+            known.version += 1;
+            known.advance(fence.as_of);
+        }
+    }
+    let mut decided = Decided::default();
+    let answers = decided.decide_all(known, submissions);
+    let events = decided.events(known);
+    let written = store::quota::decide_alone(database, expected, &decided.decisions, &events).await;
+    match written {
+        Ok(true) => return Ok(Some(answers)),
+        Ok(false) | Err(Fault::Contention(_)) => {}
+        // Whether it is written is unknown.
+        Err(fault) => return Err(fault),
+    }
+    for new in &decided.decisions {
+        if let Some(known) = known.get_mut(&new.license_id) {
+            known.release(new.id);
+        }
+    }
+    for fence in expected {
+        if let Some(known) = known.get_mut(&fence.license_id) {
+            known.version = fence.version;
+        }
+    }
+    Ok(None)
+}
+
+/// The fences as memory expects them; `None` where a round needs more than memory, as a repeat does
+/// that must find its first answer.
+pub(super) fn expect(
+    database: &Database,
+    submissions: &[Submission],
+    known: &Licenses,
+) -> Option<Vec<Fence>> {
+    if database.backend() != DbBackend::Postgres {
+        return None;
+    }
+    let clock = submissions
+        .iter()
+        .map(|submission| submission.clock)
+        .max()?;
+    for submission in submissions {
+        let Command::Authorize { request, .. } = &submission.command else {
+            return None;
+        };
+        let known = known.get(&submission.license_id)?;
+        let now = clock.max(known.as_of());
+        if request.not_after <= now || known.claim(request.id).is_some() {
+            return None;
+        }
+    }
+    distinct_licenses(submissions)
+        .into_iter()
+        .map(|license_id| {
+            let known = known.get(&license_id)?;
+            Some(Fence {
+                license_id,
+                version: known.version,
+                as_of: clock.max(known.as_of()),
+            })
+        })
+        .collect()
+}
+
 /// A round of commands that change something.
 pub(super) struct Round<'a> {
     submissions: &'a [Submission],
@@ -223,11 +306,7 @@ impl Work for Round<'_> {
             kept,
             ..Decided::default()
         };
-        let answers = self
-            .submissions
-            .iter()
-            .map(|submission| decided.decide(&mut known, submission))
-            .collect();
+        let answers = decided.decide_all(&mut known, self.submissions);
         decided.write(tx, &known).await?;
         Ok(Done { known, answers })
     }
@@ -306,6 +385,16 @@ struct Decided {
 }
 
 impl Decided {
+    fn decide_all(
+        &mut self,
+        known: &mut Licenses,
+        submissions: &[Submission],
+    ) -> Vec<Result<Answer, Fault>> {
+        let each = submissions.iter();
+        each.map(|submission| self.decide(known, submission))
+            .collect()
+    }
+
     /// Decides a command, or answers it as it was answered before (BL-2).
     fn decide(&mut self, known: &mut Licenses, submission: &Submission) -> Result<Answer, Fault> {
         let Some(once) = &submission.once else {
@@ -371,10 +460,10 @@ impl Decided {
         known: &mut Known,
         submission: &Submission,
         request: &Authorize,
-        fingerprint: &str,
+        fingerprint: &[u8; 32],
     ) -> Result<Answer, Refusal> {
         if let Some(first) = self.kept.decisions.get(&request.id) {
-            if first.fingerprint != fingerprint || first.license_id != submission.license_id {
+            if first.fingerprint != *fingerprint || first.license_id != submission.license_id {
                 return Err(request_id_reused(&submission.origin));
             }
             return Ok(Answer::Decided(first.decision.clone()));
@@ -384,7 +473,7 @@ impl Decided {
             license_id: submission.license_id,
             id: request.id,
             version: known.version,
-            fingerprint: fingerprint.to_owned(),
+            fingerprint: *fingerprint,
             names: request.names.clone(),
             decision: decision.clone(),
         };
@@ -539,7 +628,7 @@ impl Decided {
         Ok(Answer::Revoked(found))
     }
 
-    async fn write(self, tx: &Tx, known: &Licenses) -> Result<(), Fault> {
+    async fn write(&self, tx: &Tx, known: &Licenses) -> Result<(), Fault> {
         if !self.decisions.is_empty() {
             store::quota::insert_decisions(tx, &self.decisions).await?;
         }
@@ -552,13 +641,15 @@ impl Decided {
         if !self.revoked.is_empty() {
             store::quota::revoke_certificates(tx, &self.revoked).await?;
         }
-        replay::keep_settled(tx, self.settled).await?;
-        for (license_id, happened) in &self.happened {
-            if let Some(known) = known.get(license_id) {
-                emit(tx, *license_id, known, happened).await?;
-            }
-        }
-        Ok(())
+        replay::keep_settled(tx, &self.settled).await?;
+        outbox::emit_all(tx, &self.events(known)).await
+    }
+
+    /// One event for a licence and a round: thousands of decisions a second need no event each.
+    fn events(&self, known: &Licenses) -> Vec<Event<'_>> {
+        let each = self.happened.iter();
+        each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened))
+            .collect()
     }
 }
 
@@ -569,47 +660,34 @@ fn answer_settled(settled: &Settled) -> Result<Answer, Refusal> {
     }
 }
 
-/// One event for a licence and a round: thousands of decisions a second need no event each.
-async fn emit(
-    tx: &Tx,
-    license_id: LicenseId,
-    known: &Known,
-    happened: &Happened,
-) -> Result<(), Fault> {
-    let Some(origin) = &happened.origin else {
-        return Ok(());
-    };
+fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Option<Event<'a>> {
     let is_over = known.taken() > known.terms.quota;
-    outbox::emit(
-        tx,
-        outbox::Event {
-            kind: "licet.sanlicensing.usage.changed.v1",
-            resource_id: license_id.to_string(),
-            account_id: Some(known.terms.account_id),
-            time: known.as_of(),
-            origin,
-            why: if is_over { "SL-21" } else { "SL-12" }.to_owned(),
-            outcome: if is_over {
-                "OVER_QUOTA"
-            } else {
-                "WITHIN_QUOTA"
-            }
-            .to_owned(),
-            data: json!({
-                "granted": happened.granted,
-                "denied": happened.denied,
-                "released": happened.released,
-                "recorded": happened.recorded,
-                "revoked": happened.revoked,
-                "further_callers": happened.callers,
-                "quota": known.terms.quota,
-                "used": known.used(),
-                "reserved": known.reserved(),
-                "version": known.version,
-            }),
-        },
-    )
-    .await
+    let outcome = if is_over {
+        "OVER_QUOTA"
+    } else {
+        "WITHIN_QUOTA"
+    };
+    Some(Event {
+        kind: "licet.sanlicensing.usage.changed.v1",
+        resource_id: license_id.to_string(),
+        account_id: Some(known.terms.account_id),
+        time: known.as_of(),
+        origin: happened.origin.as_ref()?,
+        why: if is_over { "SL-21" } else { "SL-12" }.to_owned(),
+        outcome: outcome.to_owned(),
+        data: json!({
+            "granted": happened.granted,
+            "denied": happened.denied,
+            "released": happened.released,
+            "recorded": happened.recorded,
+            "revoked": happened.revoked,
+            "further_callers": happened.callers,
+            "quota": known.terms.quota,
+            "used": known.used(),
+            "reserved": known.reserved(),
+            "version": known.version,
+        }),
+    })
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

@@ -14,8 +14,7 @@ use licet_runtime::{
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert,
-    queries::{self, certificates::Place},
+    convert, queries,
     quota::{Answer, Command, Once, Quota},
     use_cases::record_unallocated::RecordUnallocated,
 };
@@ -126,28 +125,39 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RecordCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
         let certificate = convert::report::decode_record(&message, call.now)?;
-        let place = queries::certificates::find_place(&self.database, &call, &certificate).await?;
-        let encode = convert::certificate::encode_recorded;
-        let license_id = match place {
-            Place::License(license_id) => license_id,
-            Place::Unallocated { reserved_under } => {
+        let once = Once {
+            claim: replay::Claim::of(&call, &message)?,
+            encode: convert::certificate::encode_recorded,
+        };
+        let scope = &call.caller.accounts;
+        let origin = call.origin(&message.request_id);
+        let answer = self
+            .quota
+            .record(scope, origin, call.now, certificate, once)
+            .await?;
+        let response = match answer {
+            Answer::Kept(response) => stored::message(&response)?,
+            Answer::Uncovered {
+                certificate,
+                reserved_under,
+            } => {
                 let work = RecordUnallocated {
                     call: &call,
                     request_id: &message.request_id,
                     certificate: &certificate,
                     reserved_under,
                 };
-                let response = replay::once(&self.database, &call, &message, &work, |answer| {
+                replay::once(&self.database, &call, &message, &work, |answer| {
                     convert::certificate::recorded(&answer, call.now)
                 })
-                .await?;
-                return Ok(Response::new(response));
+                .await?
             }
+            Answer::Decided(_)
+            | Answer::Released(_)
+            | Answer::Recorded { .. }
+            | Answer::Revoked(_)
+            | Answer::Usage(_) => return Err(mismatched().into()),
         };
-        let command = Command::Record(certificate);
-        let response = self
-            .submit_once(&call, &message, license_id, command, encode)
-            .await?;
         Ok(Response::new(response))
     }
 

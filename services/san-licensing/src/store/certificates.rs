@@ -4,12 +4,13 @@ use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::parsed_if};
 use row::{Column, Entity};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter,
-    QueryOrder, QuerySelect, Statement, sea_query::Query,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Order,
+    QueryFilter, QueryOrder, QuerySelect, Statement, Value, sea_query::Query,
 };
 
 use super::{
-    quota::CertificateRow,
+    cells::{Cells, parameters},
+    quota::{CertificateRow, of_rows, statement},
     sans::row::{Column as SanColumn, Entity as SanEntity},
 };
 use crate::rules::{
@@ -61,56 +62,50 @@ pub(crate) struct Covering {
     pub(crate) is_known: bool,
 }
 
-/// Finds the account's licences for a product and for a reservation, in one statement: every
-/// certificate that is recorded asks. An ended licence covers nothing (SL-16).
+/// Finds the accounts' licences for the products and reservations of certificates, each as of its
+/// own instant, in the order of `certificates`. An ended licence covers nothing (SL-16).
 pub(crate) async fn find_covering(
-    tx: &Tx,
-    certificate: &Certificate,
-    now: Instant,
-) -> Result<Covering, Fault> {
-    const SELECT: &str = "SELECT \
-        (SELECT license.license_id FROM license_product \
-            JOIN license ON license.license_id = license_product.license_id \
-            WHERE license_product.account_id = $1 AND product_id = $2 \
-            AND progress = 'ACTIVE' AND start_us <= $4 AND end_us > $4) AS by_product, \
-        (SELECT decision.license_id FROM decision \
-            JOIN license ON license.license_id = decision.license_id \
-            WHERE decision_id = $3 AND decision.state <> 'DENIED' AND license.account_id = $1) \
-            AS by_reservation, \
-        (SELECT COUNT(*) FROM decision \
-            JOIN license ON license.license_id = decision.license_id \
-            WHERE decision_id = $3 AND license.account_id = $1 \
-            AND progress = 'ACTIVE' AND start_us <= $4 AND end_us > $4) AS reservation_runs, \
-        (SELECT COUNT(*) FROM (SELECT 1 FROM license WHERE account_id = $1 LIMIT 1) AS any_of_it) \
-            AS known";
+    connection: &impl ConnectionTrait,
+    certificates: &[(&Certificate, Instant)],
+) -> Result<Vec<Covering>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
+        position: i64,
         by_product: Option<String>,
         by_reservation: Option<String>,
-        reservation_runs: i64,
-        known: i64,
+        reservation_runs: bool,
+        is_known: bool,
     }
-    let query = Statement::from_sql_and_values(
-        tx.get_database_backend(),
-        SELECT,
+    let each = || certificates.iter().map(|(certificate, _)| certificate);
+    let query = of_rows!(
+        connection,
+        "find_covering",
         [
-            certificate.key.account_id.to_string().into(),
-            certificate.product_id.as_str().into(),
-            certificate
-                .reservation_id
-                .map(|id| id.uuid().to_string())
-                .into(),
-            now.as_micros().into(),
-        ],
+            Cells::long((0..).take(certificates.len())),
+            Cells::text(each().map(|certificate| certificate.key.account_id)),
+            Cells::text(each().map(|certificate| certificate.product_id.as_str())),
+            Cells::text(each().map(|certificate| {
+                let id = certificate.reservation_id;
+                id.map_or_else(String::new, |id| id.uuid().to_string())
+            })),
+            Cells::long(certificates.iter().map(|(_, now)| now.as_micros())),
+        ]
     );
-    let row = Row::find_by_statement(query).one(tx).await?;
-    let row = row.ok_or_else(|| Fault::internal("a SELECT without FROM has no row"))?;
-    Ok(Covering {
-        by_product: parsed_if("by_product", row.by_product.as_deref())?,
-        by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
-        reservation_runs: row.reservation_runs > 0,
-        is_known: row.known > 0,
-    })
+    let mut rows = Row::find_by_statement(query).all(connection).await?;
+    rows.sort_unstable_by_key(|row| row.position);
+    if rows.len() != certificates.len() {
+        return Err(Fault::internal("a certificate has no row, or two"));
+    }
+    rows.iter()
+        .map(|row| {
+            Ok(Covering {
+                by_product: parsed_if("by_product", row.by_product.as_deref())?,
+                by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
+                reservation_runs: row.reservation_runs,
+                is_known: row.is_known,
+            })
+        })
+        .collect()
 }
 
 /// The certificates of a page, newest first.

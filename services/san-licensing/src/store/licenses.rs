@@ -85,12 +85,12 @@ mod product_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-fn unsigned(column: &str, number: i64) -> Result<u64, Fault> {
+pub(super) fn unsigned(column: &str, number: i64) -> Result<u64, Fault> {
     u64::try_from(number)
         .map_err(|_| Fault::internal(format!("{column} holds {number}, which is no count")))
 }
 
-fn signed(column: &str, number: u64) -> Result<i64, Fault> {
+pub(super) fn signed(column: &str, number: u64) -> Result<i64, Fault> {
     i64::try_from(number).map_err(|_| Fault::internal(format!("{column} cannot hold {number}")))
 }
 

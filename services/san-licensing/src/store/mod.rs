@@ -1,6 +1,7 @@
 //! SanLicensing's own tables: rows to domain values and back. The only place that knows the
 //! database; it decides nothing, and every function takes the transaction it works in.
 
+mod cells;
 pub(crate) mod certificates;
 pub(crate) mod licenses;
 pub(crate) mod quota;

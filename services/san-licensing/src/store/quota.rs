@@ -7,14 +7,23 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
 };
-use licet_runtime::{database::Tx, fault::Fault, stored};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
-use serde_json::json;
+use licet_runtime::{
+    database::{Database, Tx},
+    fault::Fault,
+    outbox::{self, Event},
+    stored,
+};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, SqlErr, Statement, Value};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{
+    cells::{Cells, parameters},
+    licenses::{signed, unsigned},
+};
 use crate::rules::{
     certificate::{Certificate, CertificateKey, RevocationReason},
-    decision::Decision,
+    decision::{Decision, DenialReason},
     license::KeyType,
     name::Name,
     reservation::{Reservation, ReservationProgress},
@@ -23,16 +32,29 @@ use crate::rules::{
 /// A statement in the text of the database at hand.
 macro_rules! statement {
     ($tx:expr, $name:literal, [$($value:expr),*]) => {{
+        let values: Vec<Value> = vec![$($value.into()),*];
+        $crate::store::quota::statement!($tx, $name, values)
+    }};
+    ($tx:expr, $name:literal, $values:expr) => {{
         let text = if $tx.get_database_backend() == DbBackend::Postgres {
             include_str!(concat!("sql/postgres/", $name, ".sql"))
         } else {
             include_str!(concat!("sql/sqlite/", $name, ".sql"))
         };
-        let values: Vec<Value> = vec![$($value.into()),*];
-        Statement::from_sql_and_values($tx.get_database_backend(), text, values)
+        Statement::from_sql_and_values($tx.get_database_backend(), text, $values)
     }};
 }
 pub(crate) use statement;
+
+/// A statement whose parameters are the rows that it is about, and others after them.
+macro_rules! of_rows {
+    ($tx:expr, $name:literal, [$($column:expr),* $(,)?] $(, $other:expr)*) => {{
+        let others: Vec<Value> = vec![$($other.into()),*];
+        let values = parameters($tx.get_database_backend(), vec![$($column),*]);
+        statement!($tx, $name, values.into_iter().chain(others))
+    }};
+}
+pub(super) use of_rows;
 
 /// A licence's fence: whoever decides about the licence moves it, and knows what to catch up on.
 #[derive(Clone, Copy, Debug)]
@@ -61,25 +83,24 @@ fn fences(rows: Vec<FenceRow>) -> Result<Vec<Fence>, Fault> {
         .collect()
 }
 
-fn id_list<T: ToString>(ids: impl IntoIterator<Item = T>) -> String {
-    json!(ids.into_iter().map(|id| id.to_string()).collect::<Vec<_>>()).to_string()
-}
-
 /// Locks the fences and moves each on by one version; licences without one are left out.
 pub(crate) async fn move_fences(
     tx: &Tx,
     licenses: &[LicenseId],
     now: Instant,
 ) -> Result<Vec<Fence>, Fault> {
-    let ids = id_list(licenses);
-    let query = statement!(tx, "move_fences", [ids, now.as_micros()]);
+    let ids = Cells::text(licenses.iter());
+    let query = of_rows!(tx, "move_fences", [ids], now.as_micros());
     fences(FenceRow::find_by_statement(query).all(tx).await?)
 }
 
 /// Reads the fences as they stand.
-pub(crate) async fn read_fences(tx: &Tx, licenses: &[LicenseId]) -> Result<Vec<Fence>, Fault> {
-    let query = statement!(tx, "read_fences", [id_list(licenses)]);
-    fences(FenceRow::find_by_statement(query).all(tx).await?)
+pub(crate) async fn read_fences(
+    connection: &impl ConnectionTrait,
+    licenses: &[LicenseId],
+) -> Result<Vec<Fence>, Fault> {
+    let query = of_rows!(connection, "read_fences", [Cells::text(licenses.iter())]);
+    fences(FenceRow::find_by_statement(query).all(connection).await?)
 }
 
 /// A fence for a new licence.
@@ -101,18 +122,12 @@ pub(crate) struct Since {
     pub(crate) as_of: Instant,
 }
 
-fn since_list(wanted: &[Since]) -> String {
-    let list: Vec<_> = wanted
-        .iter()
-        .map(|since| {
-            json!({
-                "l": since.license_id,
-                "v": since.version,
-                "t": since.as_of.as_micros(),
-            })
-        })
-        .collect();
-    json!(list).to_string()
+fn since_columns(wanted: &[Since]) -> Vec<Cells> {
+    vec![
+        Cells::text(wanted.iter().map(|since| since.license_id)),
+        Cells::long(wanted.iter().map(|since| since.version)),
+        Cells::long(wanted.iter().map(|since| since.as_of.as_micros())),
+    ]
 }
 
 /// A decision or a certificate that changed: what it holds now.
@@ -139,7 +154,8 @@ pub(crate) async fn changed_decisions(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
         names: String,
         expire_us: i64,
     }
-    let query = statement!(tx, "changed_decisions", [since_list(since)]);
+    let values = parameters(tx.get_database_backend(), since_columns(since));
+    let query = statement!(tx, "changed_decisions", values);
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()
         .map(|row| {
@@ -164,7 +180,8 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
         names: String,
         until_us: i64,
     }
-    let query = statement!(tx, "changed_certificates", [since_list(since)]);
+    let values = parameters(tx.get_database_backend(), since_columns(since));
+    let query = statement!(tx, "changed_certificates", values);
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()
         .map(|row| {
@@ -183,7 +200,7 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
 #[derive(Clone, Debug)]
 pub(crate) struct KeptDecision {
     pub(crate) license_id: LicenseId,
-    pub(crate) fingerprint: String,
+    pub(crate) fingerprint: [u8; 32],
     /// What became of a grant; `None` for a denial.
     pub(crate) progress: Option<ReservationProgress>,
     pub(crate) names: Vec<Name>,
@@ -208,7 +225,7 @@ impl From<&NewDecision> for KeptDecision {
     fn from(new: &NewDecision) -> Self {
         Self {
             license_id: new.license_id,
-            fingerprint: new.fingerprint.clone(),
+            fingerprint: new.fingerprint,
             progress: new
                 .decision
                 .is_granted()
@@ -219,35 +236,84 @@ impl From<&NewDecision> for KeptDecision {
     }
 }
 
+/// What a denial says beyond the figures of every decision.
+#[derive(Serialize, Deserialize)]
+struct Denial {
+    reasons: Vec<DenialReason>,
+    short_by: u64,
+    fits: Option<Instant>,
+    latest_not_after: Option<Instant>,
+}
+
+#[derive(FromQueryResult)]
+struct DecisionRow {
+    decision_id: String,
+    license_id: String,
+    fingerprint: Vec<u8>,
+    state: String,
+    names: String,
+    decided_us: i64,
+    expire_us: i64,
+    quota: i64,
+    used: i64,
+    reserved: i64,
+    needed: i64,
+    denial_json: Option<String>,
+}
+
+impl TryFrom<DecisionRow> for (Uuid, KeptDecision) {
+    type Error = Fault;
+
+    fn try_from(row: DecisionRow) -> Result<Self, Fault> {
+        let id = stored::parsed("decision_id", &row.decision_id)?;
+        let denial = row.denial_json.as_deref();
+        let denial = denial.map(|text| stored::from_json::<Denial>("denial_json", text));
+        let denial = denial.transpose()?;
+        let expire = denial
+            .is_none()
+            .then(|| stored::instant("expire_us", row.expire_us))
+            .transpose()?;
+        let denial = denial.unwrap_or(Denial {
+            reasons: Vec::new(),
+            short_by: 0,
+            fits: None,
+            latest_not_after: None,
+        });
+        let decision = Decision {
+            id,
+            reasons: denial.reasons,
+            time: stored::instant("decided_us", row.decided_us)?,
+            expire,
+            quota: unsigned("quota", row.quota)?,
+            used: unsigned("used", row.used)?,
+            reserved: unsigned("reserved", row.reserved)?,
+            needed: unsigned("needed", row.needed)?,
+            short_by: denial.short_by,
+            fits: denial.fits,
+            latest_not_after: denial.latest_not_after,
+        };
+        let fingerprint = row.fingerprint.try_into();
+        let kept = KeptDecision {
+            license_id: stored::parsed("license_id", &row.license_id)?,
+            fingerprint: fingerprint
+                .map_err(|_| Fault::internal("fingerprint is not of 32 bytes"))?,
+            // A denial's word is none of a reservation's.
+            progress: row.state.parse().ok(),
+            names: split_names(&row.names),
+            decision,
+        };
+        Ok((id, kept))
+    }
+}
+
 /// The decisions that are kept under some ids.
 pub(crate) async fn find_decisions(
     tx: &Tx,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, KeptDecision>, Fault> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        decision_id: String,
-        license_id: String,
-        fingerprint: String,
-        state: String,
-        names: String,
-        decision_json: String,
-    }
-    let query = statement!(tx, "find_decisions", [id_list(ids)]);
-    let rows = Row::find_by_statement(query).all(tx).await?;
-    rows.into_iter()
-        .map(|row| {
-            let kept = KeptDecision {
-                license_id: stored::parsed("license_id", &row.license_id)?,
-                fingerprint: row.fingerprint,
-                // A denial's word is none of a reservation's.
-                progress: row.state.parse().ok(),
-                names: split_names(&row.names),
-                decision: stored::from_json("decision_json", &row.decision_json)?,
-            };
-            Ok((stored::parsed("decision_id", &row.decision_id)?, kept))
-        })
-        .collect()
+    let query = of_rows!(tx, "find_decisions", [Cells::text(ids.iter())]);
+    let rows = DecisionRow::find_by_statement(query).all(tx).await?;
+    rows.into_iter().map(TryFrom::try_from).collect()
 }
 
 /// A decision to keep.
@@ -256,7 +322,7 @@ pub(crate) struct NewDecision {
     pub(crate) license_id: LicenseId,
     pub(crate) id: Uuid,
     pub(crate) version: i64,
-    pub(crate) fingerprint: String,
+    pub(crate) fingerprint: [u8; 32],
     pub(crate) names: Vec<Name>,
     pub(crate) decision: Decision,
 }
@@ -271,28 +337,86 @@ impl NewDecision {
     }
 }
 
+fn decision_columns(decisions: &[NewDecision]) -> Result<Vec<Cells>, Fault> {
+    let each = || decisions.iter().map(|new| &new.decision);
+    let long = |value: fn(&Decision) -> u64| {
+        let values = each().map(|decision| signed("weight", value(decision)));
+        Ok::<_, Fault>(Cells::Long(values.collect::<Result<_, _>>()?))
+    };
+    let denials = each().map(|decision| {
+        if decision.is_granted() {
+            return Ok(String::new());
+        }
+        let denial = Denial {
+            reasons: decision.reasons.clone(),
+            short_by: decision.short_by,
+            fits: decision.fits,
+            latest_not_after: decision.latest_not_after,
+        };
+        stored::to_json("denial_json", &denial)
+    });
+    let expire = each().map(|decision| decision.expire.unwrap_or(decision.time).as_micros());
+    Ok(vec![
+        Cells::text(decisions.iter().map(|new| new.license_id)),
+        Cells::text(decisions.iter().map(|new| new.id)),
+        Cells::long(decisions.iter().map(|new| new.version)),
+        Cells::bytes(decisions.iter().map(|new| new.fingerprint)),
+        Cells::text(decisions.iter().map(NewDecision::state)),
+        Cells::Text(decisions.iter().map(|new| new.names.join("\n")).collect()),
+        Cells::long(each().map(|decision| decision.time.as_micros())),
+        Cells::long(expire),
+        long(|decision| decision.quota)?,
+        long(|decision| decision.used)?,
+        long(|decision| decision.reserved)?,
+        long(|decision| decision.needed)?,
+        Cells::Text(denials.collect::<Result<_, _>>()?),
+    ])
+}
+
 /// Keeps decisions.
 pub(crate) async fn insert_decisions(tx: &Tx, decisions: &[NewDecision]) -> Result<(), Fault> {
-    let rows: Vec<_> = decisions
-        .iter()
-        .map(|new| {
-            let decision = &new.decision;
-            Ok(json!({
-                "l": new.license_id,
-                "i": new.id,
-                "v": new.version,
-                "f": new.fingerprint,
-                "s": new.state(),
-                "n": new.names.join("\n"),
-                "d": decision.time.as_micros(),
-                "e": decision.expire.unwrap_or(decision.time).as_micros(),
-                "j": stored::to_json("decision_json", decision)?,
-            }))
-        })
-        .collect::<Result<_, Fault>>()?;
-    let query = statement!(tx, "insert_decisions", [json!(rows).to_string()]);
+    let values = parameters(tx.get_database_backend(), decision_columns(decisions)?);
+    let query = statement!(tx, "insert_decisions", values);
     tx.execute_raw(query).await?;
     Ok(())
+}
+
+/// Moves the fences on from where they are expected, keeps the decisions and writes the events, all
+/// in one statement of PostgreSQL. Answers whether it did: not when a fence stands elsewhere or a
+/// decision is kept already, and then nothing but fences has moved.
+///
+/// # Errors
+/// [`Fault::Contention`] when nothing happened, another fault when that is unknown.
+pub(crate) async fn decide_alone(
+    database: &Database,
+    expected: &[Fence],
+    decisions: &[NewDecision],
+    events: &[Event<'_>],
+) -> Result<bool, Fault> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        holds: bool,
+    }
+    let mut columns = vec![
+        Cells::text(expected.iter().map(|fence| fence.license_id)),
+        Cells::long(expected.iter().map(|fence| fence.version)),
+        Cells::long(expected.iter().map(|fence| fence.as_of.as_micros())),
+    ];
+    columns.extend(decision_columns(decisions)?);
+    let backend = DbBackend::Postgres;
+    let values = std::iter::once(outbox::rows(events).into()).chain(parameters(backend, columns));
+    let text = include_str!("sql/postgres/decide_round.sql");
+    let text = text.replace("{insert events}", outbox::INSERT_POSTGRES);
+    let query = Statement::from_sql_and_values(backend, text, values);
+    let row = Row::find_by_statement(query).one(database.write_alone());
+    match row.await {
+        Ok(row) => Ok(row.is_some_and(|row| row.holds)),
+        // The same request under two licences on two instances.
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A reservation that ends before its time.
@@ -306,18 +430,16 @@ pub(crate) struct ClosedDecision {
 
 /// Closes reservations.
 pub(crate) async fn close_decisions(tx: &Tx, closed: &[ClosedDecision]) -> Result<(), Fault> {
-    let rows: Vec<_> = closed
-        .iter()
-        .map(|closed| {
-            json!({
-                "i": closed.id,
-                "s": closed.progress,
-                "v": closed.version,
-                "c": closed.time.as_micros(),
-            })
-        })
-        .collect();
-    let query = statement!(tx, "close_decisions", [json!(rows).to_string()]);
+    let query = of_rows!(
+        tx,
+        "close_decisions",
+        [
+            Cells::text(closed.iter().map(|closed| closed.id)),
+            Cells::text(closed.iter().map(|closed| closed.progress.as_str())),
+            Cells::long(closed.iter().map(|closed| closed.version)),
+            Cells::long(closed.iter().map(|closed| closed.time.as_micros())),
+        ]
+    );
     tx.execute_raw(query).await?;
     Ok(())
 }
@@ -375,11 +497,15 @@ pub(crate) async fn find_certificates(
     tx: &Tx,
     keys: &[&CertificateKey],
 ) -> Result<HashMap<CertificateKey, Certificate>, Fault> {
-    let list: Vec<_> = keys
-        .iter()
-        .map(|key| json!({ "a": key.account_id, "i": key.issuer_sha256, "s": key.serial_hex }))
-        .collect();
-    let query = statement!(tx, "find_certificates", [json!(list).to_string()]);
+    let query = of_rows!(
+        tx,
+        "find_certificates",
+        [
+            Cells::text(keys.iter().map(|key| key.account_id)),
+            Cells::text(keys.iter().map(|key| &key.issuer_sha256)),
+            Cells::text(keys.iter().map(|key| &key.serial_hex)),
+        ]
+    );
     let rows = CertificateRow::find_by_statement(query).all(tx).await?;
     rows.into_iter()
         .map(|row| {
@@ -394,7 +520,7 @@ pub(crate) async fn find_certificates_by_id(
     tx: &Tx,
     ids: &[CertificateId],
 ) -> Result<HashMap<CertificateId, Certificate>, Fault> {
-    let query = statement!(tx, "find_certificates_by_id", [id_list(ids)]);
+    let query = of_rows!(tx, "find_certificates_by_id", [Cells::text(ids.iter())]);
     let rows = CertificateRow::find_by_statement(query).all(tx).await?;
     rows.into_iter()
         .map(|row| {
@@ -409,34 +535,50 @@ pub(crate) async fn insert_certificates(
     tx: &Tx,
     certificates: &[(Certificate, i64)],
 ) -> Result<(), Fault> {
-    let rows: Vec<_> = certificates
-        .iter()
-        .map(|(certificate, version)| {
-            json!({
-                "a": certificate.key.account_id,
-                "c": certificate.id,
-                "l": certificate.license_id,
-                "v": version,
-                "i": certificate.key.issuer_sha256,
-                "s": certificate.key.serial_hex,
-                "p": certificate.product_id,
-                "k": certificate.key_type,
-                "n": certificate.names.join("\n"),
-                "m": certificate.names.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-                "b": certificate.not_before.as_micros(),
-                "e": certificate.not_after.as_micros(),
-                "r": certificate.record_time.as_micros(),
-                "u": certificate.until.as_micros(),
-                "h": certificate.reservation_id,
-            })
-        })
-        .collect();
-    let rows = json!(rows).to_string();
-    let query = statement!(tx, "insert_certificates", [rows.clone()]);
+    let each = || certificates.iter().map(|(certificate, _)| certificate);
+    let query = of_rows!(
+        tx,
+        "insert_certificates",
+        [
+            Cells::text(each().map(|certificate| certificate.key.account_id)),
+            Cells::text(each().map(|certificate| certificate.id)),
+            optional(each().map(|certificate| certificate.license_id)),
+            Cells::long(certificates.iter().map(|(_, version)| *version)),
+            Cells::text(each().map(|certificate| &certificate.key.issuer_sha256)),
+            Cells::text(each().map(|certificate| &certificate.key.serial_hex)),
+            Cells::text(each().map(|certificate| certificate.product_id.as_str())),
+            optional(each().map(|certificate| certificate.key_type.map(KeyType::as_str))),
+            names(each()),
+            Cells::long(each().map(|certificate| certificate.not_before.as_micros())),
+            Cells::long(each().map(|certificate| certificate.not_after.as_micros())),
+            Cells::long(each().map(|certificate| certificate.record_time.as_micros())),
+            Cells::long(each().map(|certificate| certificate.until.as_micros())),
+            optional(each().map(|certificate| certificate.reservation_id)),
+        ]
+    );
     tx.execute_raw(query).await?;
-    let query = statement!(tx, "insert_certificate_sans", [rows]);
+    let each = || each().filter(|certificate| certificate.license_id.is_some());
+    let query = of_rows!(
+        tx,
+        "insert_certificate_sans",
+        [
+            optional(each().map(|certificate| certificate.license_id)),
+            Cells::text(each().map(|certificate| certificate.id)),
+            names(each()),
+            Cells::long(each().map(|certificate| certificate.record_time.as_micros())),
+            Cells::long(each().map(|certificate| certificate.until.as_micros())),
+        ]
+    );
     tx.execute_raw(query).await?;
     Ok(())
+}
+
+fn optional<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Cells {
+    Cells::text(values.map(|value| value.map_or_else(String::new, |value| value.to_string())))
+}
+
+fn names<'a>(certificates: impl Iterator<Item = &'a Certificate>) -> Cells {
+    Cells::text(certificates.map(|certificate| certificate.names.join("\n")))
 }
 
 /// Ends certificates by revocation.
@@ -444,24 +586,38 @@ pub(crate) async fn revoke_certificates(
     tx: &Tx,
     revoked: &[(Certificate, i64)],
 ) -> Result<(), Fault> {
-    let rows: Vec<_> = revoked
-        .iter()
-        .map(|(certificate, version)| {
-            json!({
-                "c": certificate.id,
-                "l": certificate.license_id,
-                "n": certificate.names.join("\n"),
-                "m": certificate.names.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-                "t": certificate.revoke_time.map(Instant::as_micros),
-                "r": certificate.revoke_reason,
-                "v": version,
-            })
-        })
-        .collect();
-    let rows = json!(rows).to_string();
-    let query = statement!(tx, "revoke_certificates", [rows.clone()]);
+    let each = || revoked.iter().map(|(certificate, _)| certificate);
+    // A revoked certificate has its time and reason; what has none ends when it ends anyway.
+    let times = || {
+        Cells::long(each().map(|certificate| {
+            let time = certificate.revoke_time.unwrap_or(certificate.until);
+            time.as_micros()
+        }))
+    };
+    let query = of_rows!(
+        tx,
+        "revoke_certificates",
+        [
+            Cells::text(each().map(|certificate| certificate.id)),
+            times(),
+            optional(
+                each()
+                    .map(|certificate| { certificate.revoke_reason.map(RevocationReason::as_str) })
+            ),
+            Cells::long(revoked.iter().map(|(_, version)| *version)),
+        ]
+    );
     tx.execute_raw(query).await?;
-    let query = statement!(tx, "end_certificate_sans", [rows]);
+    let query = of_rows!(
+        tx,
+        "end_certificate_sans",
+        [
+            optional(each().map(|certificate| certificate.license_id)),
+            Cells::text(each().map(|certificate| certificate.id)),
+            names(each()),
+            times(),
+        ]
+    );
     tx.execute_raw(query).await?;
     Ok(())
 }

@@ -39,13 +39,17 @@ CREATE TABLE decision (
     license_id TEXT COLLATE "C" NOT NULL,
     decision_id TEXT COLLATE "C" PRIMARY KEY,
     version BIGINT NOT NULL,
-    fingerprint TEXT COLLATE "C" NOT NULL,
+    fingerprint BYTEA NOT NULL,
     state TEXT COLLATE "C" NOT NULL CHECK (state IN ('GRANTED', 'RELEASED', 'RECORDED', 'DENIED')),
     names TEXT NOT NULL,
     decided_us BIGINT NOT NULL,
     expire_us BIGINT NOT NULL,
     closed_us BIGINT,
-    decision_json TEXT NOT NULL
+    quota BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    reserved BIGINT NOT NULL,
+    needed BIGINT NOT NULL,
+    denial_json TEXT
 );
 CREATE INDEX decision_by_version ON decision (license_id, version);
 

@@ -1,3 +1,3 @@
-SELECT certificate.* FROM certificate
-JOIN json_to_recordset($1::json) AS wanted(a TEXT, i TEXT, s TEXT)
+SELECT certificate.* FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted(a, i, s)
+JOIN certificate
     ON certificate.account_id = wanted.a AND issuer_sha256 = wanted.i AND serial_hex = wanted.s

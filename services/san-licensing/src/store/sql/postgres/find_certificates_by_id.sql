@@ -1,2 +1,1 @@
-SELECT * FROM certificate
-WHERE certificate_id IN (SELECT json_array_elements_text($1::json))
+SELECT * FROM certificate WHERE certificate_id = ANY($1::TEXT[])

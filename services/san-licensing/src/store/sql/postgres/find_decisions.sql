@@ -1,2 +1,3 @@
-SELECT decision_id, license_id, fingerprint, state, names, decision_json FROM decision
-WHERE decision_id IN (SELECT json_array_elements_text($1::json))
+SELECT decision_id, license_id, fingerprint, state, names, decided_us, expire_us, quota, used, reserved,
+    needed, denial_json
+FROM decision WHERE decision_id = ANY($1::TEXT[])

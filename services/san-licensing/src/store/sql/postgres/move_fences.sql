@@ -1,9 +1,6 @@
 -- Locked in the order of their ids, so that two instances never wait for each other in a ring.
 WITH locked AS (
-    SELECT license_id FROM license_fence
-    WHERE license_id IN (SELECT json_array_elements_text($1::json))
-    ORDER BY license_id
-    FOR UPDATE
+    SELECT license_id FROM license_fence WHERE license_id = ANY($1::TEXT[]) ORDER BY license_id FOR UPDATE
 )
 UPDATE license_fence AS fence
 SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, $2)

@@ -1,1 +1,1 @@
-SELECT * FROM certificate WHERE certificate_id IN (SELECT value FROM json_each($1))
+SELECT * FROM certificate WHERE certificate_id IN (SELECT value ->> 0 FROM json_each($1))

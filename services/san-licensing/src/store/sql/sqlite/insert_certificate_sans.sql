@@ -1,5 +1,8 @@
+-- No name has a control character, and JSON writes DELETE, one of them, as itself: through it the
+-- lines of a text become the elements of an array.
 INSERT INTO certificate_san (license_id, name, certificate_id, is_wildcard, record_us, until_us)
-SELECT given.value ->> 'l', name.value, given.value ->> 'c', name.value LIKE 'd:*.%', given.value ->> 'r',
-    given.value ->> 'u'
-FROM json_each($1) AS given, json_each(given.value, '$.m') AS name
-WHERE given.value ->> 'l' IS NOT NULL
+SELECT given.value ->> 0, name.value, given.value ->> 1, name.value LIKE 'd:*.%', given.value ->> 3,
+    given.value ->> 4
+FROM json_each($1) AS given, json_each('[' || replace(
+        json_quote(replace(given.value ->> 2, char(10), char(127))), char(127), '","'
+    ) || ']') AS name

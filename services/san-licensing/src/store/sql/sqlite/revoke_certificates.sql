@@ -1,5 +1,5 @@
 UPDATE certificate
-SET until_us = MIN(until_us, given.value ->> 't'), revoke_us = given.value ->> 't',
-    revoke_reason = given.value ->> 'r', version = given.value ->> 'v'
+SET until_us = MIN(until_us, given.value ->> 1), revoke_us = given.value ->> 1,
+    revoke_reason = given.value ->> 2, version = given.value ->> 3
 FROM json_each($1) AS given
-WHERE certificate_id = given.value ->> 'c'
+WHERE certificate_id = given.value ->> 0
