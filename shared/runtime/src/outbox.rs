@@ -10,7 +10,7 @@ use licet_contracts::events::v1::{
 use licet_domain::{clock::Instant, ids::AccountId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set, Statement,
+    QuerySelect, Statement,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -228,44 +228,39 @@ impl Work for Move {
             .all(tx)
             .await?;
         let last = event_row::Entity::find()
+            .select_only()
+            .columns([event_row::Column::Position, event_row::Column::ChainHash])
             .order_by_desc(event_row::Column::Position)
             .limit(1)
+            .into_tuple::<(i64, Vec<u8>)>()
             .one(tx)
             .await?;
-        let (mut position, mut chain_hash) =
-            last.map_or((0, Vec::new()), |event| (event.position, event.chain_hash));
-        let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
-        let mut ordered = Vec::with_capacity(waiting.len());
-        for row in waiting {
-            position += 1;
-            chain_hash = chained(&chain_hash, position, &row);
-            ordered.push(event_row::ActiveModel {
-                position: Set(position),
-                event_id: Set(row.event_id),
-                r#type: Set(row.r#type),
-                resource_id: Set(row.resource_id),
-                account_id: Set(row.account_id),
-                time_us: Set(row.time_us),
-                caller: Set(row.caller),
-                request_id: Set(row.request_id),
-                method: Set(row.method),
-                why: Set(row.why),
-                outcome: Set(row.outcome),
-                data: Set(row.data),
-                chain_hash: Set(chain_hash.clone()),
-            });
-        }
-        if ordered.is_empty() {
+        let (mut position, mut chain_hash) = last.unwrap_or((0, Vec::new()));
+        let moves: Vec<_> = waiting
+            .iter()
+            .map(|row| {
+                position += 1;
+                chain_hash = chained(&chain_hash, position, row);
+                json!({ "id": row.id, "position": position, "hash": hex::encode(&chain_hash) })
+            })
+            .collect();
+        if moves.is_empty() {
             return Ok(0);
         }
-        event_row::Entity::insert_many(ordered)
-            .exec_without_returning(tx)
-            .await?;
-        let result = outbox_row::Entity::delete_many()
-            .filter(outbox_row::Column::Id.is_in(ids))
-            .exec(tx)
-            .await?;
-        Ok(result.rows_affected)
+        let moves = json!(moves).to_string();
+        let backend = tx.get_database_backend();
+        for text in if backend == DbBackend::Postgres {
+            &[include_str!("sql/postgres/move_events.sql")][..]
+        } else {
+            &[
+                include_str!("sql/sqlite/move_events.sql"),
+                include_str!("sql/sqlite/delete_moved.sql"),
+            ]
+        } {
+            let statement = Statement::from_sql_and_values(backend, *text, [(&moves).into()]);
+            tx.execute_raw(statement).await?;
+        }
+        Ok(u64::try_from(waiting.len()).unwrap_or(u64::MAX))
     }
 }
 

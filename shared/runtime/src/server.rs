@@ -13,8 +13,10 @@ use tokio::{
     sync::{Notify, Semaphore, watch},
     task::JoinHandle,
 };
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{service::RoutesBuilder, transport::Server};
+use tonic::{
+    service::RoutesBuilder,
+    transport::{Server, server::TcpIncoming},
+};
 use tonic_reflection::server::Builder as Reflection;
 
 use crate::{
@@ -194,7 +196,8 @@ pub async fn start(
         let told = async move {
             let _ = signal.wait_for(|stopped| *stopped).await;
         };
-        let listener = TcpListenerStream::new(listener);
+        // Without it an answer waits up to 40 ms for the client to acknowledge the one before.
+        let listener = TcpIncoming::from(listener).with_nodelay(Some(true));
         if let Err(error) = server.serve_with_incoming_shutdown(listener, told).await {
             tracing::error!(%error, "the listener failed");
         }

@@ -5,10 +5,9 @@ use licet_contracts::sanlicensing::v1::{
     usage_service_client::UsageServiceClient,
     usage_service_server::{UsageService, UsageServiceServer},
 };
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
     Request, Response, Status,
-    transport::{Channel, Server},
+    transport::{Channel, Server, server::TcpIncoming},
 };
 
 use crate::{
@@ -34,7 +33,8 @@ pub(crate) async fn serve(answer: GetUsageResponse) -> Result<Vec<Channel>, Trou
     let listener = listener().await?;
     let address = format!("http://{}", listener.local_addr()?);
     let server = Server::builder().add_service(UsageServiceServer::new(Echo(answer)));
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let listener = TcpIncoming::from(listener).with_nodelay(Some(true));
+    tokio::spawn(server.serve_with_incoming(listener));
     connect(&address, CONNECTIONS).await
 }
 

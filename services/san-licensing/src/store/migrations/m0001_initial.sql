@@ -84,4 +84,3 @@ CREATE TABLE certificate_san (
     until_us BIGINT NOT NULL,
     PRIMARY KEY (license_id, name, certificate_id)
 );
-CREATE INDEX certificate_san_by_end ON certificate_san (license_id, until_us);
