@@ -1,8 +1,9 @@
 //! The committer: takes what waits, has it decided and committed as one round, and answers. While a
 //! round is at the disk the next one gathers, so that many requests share one commit.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, panic::AssertUnwindSafe};
 
+use futures::FutureExt;
 use licet_domain::{
     clock::Instant,
     ids::{CertificateId, LicenseId, ReservationId},
@@ -208,9 +209,9 @@ impl Quota {
         waiting: Waiting,
         answer: oneshot::Receiver<Result<Answer, Fault>>,
     ) -> Result<Answer, Fault> {
-        let gone = || Fault::internal("the committer has stopped");
-        self.sender.send(waiting).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let gone = Fault::internal("the committer has stopped");
+        self.sender.send(waiting).await.map_err(|_| gone)?;
+        answer.await.map_err(|_| undecided())?
     }
 }
 
@@ -240,27 +241,38 @@ impl Committer {
     async fn run(mut self, mut receiver: mpsc::Receiver<Waiting>) {
         let mut waiting = Vec::with_capacity(ROUND);
         while receiver.recv_many(&mut waiting, ROUND).await > 0 {
-            let mut writes = Vec::with_capacity(waiting.len());
-            let mut reads = Vec::new();
-            let mut unplaced = Vec::new();
-            for one in waiting.drain(..) {
-                match one {
-                    Waiting::Unplaced(one) => unplaced.push(one),
-                    Waiting::Placed(one) if one.command.is_read() => reads.push(one),
-                    Waiting::Placed(one) => writes.push(one),
-                }
+            let round = AssertUnwindSafe(self.round(&mut waiting));
+            if round.catch_unwind().await.is_err() {
+                // Whoever waited is answered by the end of its channel. What was known may be half
+                // changed, and is read again.
+                tracing::error!("a round panicked");
+                waiting.clear();
+                self.known.clear();
             }
-            if !unplaced.is_empty() {
-                writes.extend(placing::place(&self.database, unplaced).await);
-            }
-            if !writes.is_empty() {
-                self.commit(writes).await;
-            }
-            if !reads.is_empty() {
-                self.read(reads).await;
-            }
-            self.forget();
         }
+    }
+
+    async fn round(&mut self, waiting: &mut Vec<Waiting>) {
+        let mut writes = Vec::with_capacity(waiting.len());
+        let mut reads = Vec::new();
+        let mut unplaced = Vec::new();
+        for one in waiting.drain(..) {
+            match one {
+                Waiting::Unplaced(one) => unplaced.push(one),
+                Waiting::Placed(one) if one.command.is_read() => reads.push(one),
+                Waiting::Placed(one) => writes.push(one),
+            }
+        }
+        if !unplaced.is_empty() {
+            writes.extend(placing::place(&self.database, unplaced).await);
+        }
+        if !writes.is_empty() {
+            self.commit(writes).await;
+        }
+        if !reads.is_empty() {
+            self.read(reads).await;
+        }
+        self.forget();
     }
 
     /// Hands out what is remembered of the licences that a round is about.
@@ -366,12 +378,16 @@ fn answer_each(submissions: Vec<Submission>, answers: Vec<Result<Answer, Fault>>
 fn answer_all(submissions: Vec<Submission>, fault: &Fault) {
     tracing::error!(?fault, commands = submissions.len(), "a round failed");
     for submission in submissions {
-        let fault = Fault::passing(
-            PassingReason::Overloaded,
-            "the decision could not be committed; ask again with the same request_id",
-        );
-        let _ = submission.reply.send(Err(fault));
+        let _ = submission.reply.send(Err(undecided()));
     }
+}
+
+/// Whether anything came of a command is unknown.
+fn undecided() -> Fault {
+    Fault::passing(
+        PassingReason::Overloaded,
+        "the decision could not be committed; ask again with the same request_id",
+    )
 }
 
 /// The refusal of another request under an id that was used.

@@ -397,14 +397,15 @@ pub(crate) async fn decide_alone(
     struct Row {
         holds: bool,
     }
-    let mut columns = vec![
+    let backend = DbBackend::Postgres;
+    let fences = vec![
         Cells::text(expected.iter().map(|fence| fence.license_id)),
         Cells::long(expected.iter().map(|fence| fence.version)),
         Cells::long(expected.iter().map(|fence| fence.as_of.as_micros())),
     ];
-    columns.extend(decision_columns(decisions)?);
-    let backend = DbBackend::Postgres;
-    let values = std::iter::once(outbox::rows(events).into()).chain(parameters(backend, columns));
+    let values = std::iter::once(outbox::rows(events).into())
+        .chain(parameters(backend, fences))
+        .chain(parameters(backend, decision_columns(decisions)?));
     let text = include_str!("sql/postgres/decide_round.sql");
     let text = text.replace("{insert events}", outbox::INSERT_POSTGRES);
     let query = Statement::from_sql_and_values(backend, text, values);
