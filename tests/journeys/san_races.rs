@@ -33,7 +33,7 @@ const LONGEST_RACE: Duration = Duration::from_secs(1800);
 
 fn attempts() -> usize {
     let text = std::env::var("LICET_TEST_ATTEMPTS").ok();
-    text.map_or(16_000, |text| text.parse().unwrap())
+    text.map_or(100_000, |text| text.parse().unwrap())
 }
 
 /// An attempt with its answer, and when it was under way.
@@ -284,7 +284,7 @@ fn sl_13_clients_of_two_instances_race_for_the_last_sans() {
 fn sl_13_an_instance_killed_in_the_race_changes_nothing() {
     run_within(LONGEST_RACE, async {
         let world = World::start_with_san_licensing_on_real_time(Backend::Postgres).await;
-        let attempts = attempts() / 2;
+        let attempts = attempts();
         let quota = attempts / 4;
         let license = licensed(&world, quota).await;
         let world = Arc::new(world);

@@ -348,6 +348,8 @@ fn serving_settings() -> Vec<(&'static str, String)> {
         // A plan made while a table was small is kept while it grows: it must not be one that
         // reads all of it. Every statement here has an index to go by.
         ("enable_seqscan", "off".to_owned()),
+        // What that forbids counts as endlessly dear, and would be compiled just in time, each time.
+        ("jit", "off".to_owned()),
         ("statement_timeout", timeout.clone()),
         ("idle_in_transaction_session_timeout", timeout),
     ]
