@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, ids::LicenseId};
 use uuid::Uuid;
 
 use crate::rules::{
@@ -104,6 +104,9 @@ impl Counts {
         self.dns_names + self.ip_addresses + self.rfc822_names + self.upns
     }
 }
+
+/// What is known of several licences.
+pub(super) type Licenses = HashMap<LicenseId, Known>;
 
 /// All that decisions about one licence depend on.
 #[derive(Debug)]

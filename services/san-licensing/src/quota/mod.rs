@@ -3,6 +3,7 @@
 
 pub(crate) mod committer;
 pub(crate) mod decide;
+mod decided;
 pub(crate) mod known;
 #[cfg(test)]
 mod model;

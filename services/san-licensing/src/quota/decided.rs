@@ -1,0 +1,473 @@
+//! What the commands of a round come to: decided one after the other against what is known, repeats
+//! answered from what is kept, and all that is to be written gathered.
+
+use std::collections::{BTreeSet, HashMap};
+
+use licet_domain::{
+    clock::Instant,
+    ids::{CertificateId, LicenseId, ReservationId},
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::Origin,
+    database::Tx,
+    fault::Fault,
+    outbox::{self, Event},
+    replay::{self, Settled},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    committer::{Answer, Command, Submission, Usage, request_id_reused},
+    decide::{Authorize, authorize},
+    known::{Claim, ClaimKind, Known, Licenses},
+};
+use crate::{
+    rules::{
+        certificate::{Certificate, CertificateKey, CertificateState, RevocationReason, conflict},
+        not_found,
+        reservation::{Reservation, ReservationProgress, ReservationState},
+    },
+    store::{
+        self,
+        quota::{ClosedDecision, KeptDecision, NewDecision},
+    },
+};
+
+/// What is known of a command's licence; NOT_FOUND for whoever may not see it, too.
+pub(super) fn visible<'a>(
+    known: &'a mut Licenses,
+    submission: &Submission,
+) -> Result<&'a mut Known, Refusal> {
+    let id = submission.license_id;
+    let known = known.get_mut(&id).ok_or_else(|| not_found("license", id))?;
+    match submission.refuse_unseen(&known.terms) {
+        Some(refusal) => Err(refusal),
+        None => Ok(known),
+    }
+}
+
+/// How much of a licence is used now.
+pub(super) fn usage(license_id: LicenseId, known: &Known) -> Usage {
+    Usage {
+        license_id,
+        as_of: known.as_of(),
+        quota: known.terms.quota_at(known.as_of()),
+        used: known.used(),
+        reserved: known.reserved(),
+        counts: known.counts(),
+        next_returns: known.next_returns(5),
+        version: known.version,
+    }
+}
+
+/// What is kept already of what a round is about: repeats are answered from it.
+#[derive(Default)]
+pub(super) struct Kept {
+    decisions: HashMap<Uuid, KeptDecision>,
+    certificates: HashMap<CertificateKey, Certificate>,
+    by_id: HashMap<CertificateId, Certificate>,
+    settled: HashMap<replay::Claim, Settled>,
+}
+
+impl Kept {
+    pub(super) async fn find(tx: &Tx, submissions: &[Submission]) -> Result<Self, Fault> {
+        let mut decisions = Vec::new();
+        let mut keys = Vec::new();
+        let mut ids = Vec::new();
+        for submission in submissions {
+            match &submission.command {
+                Command::Authorize { request, .. } => decisions.push(request.id),
+                Command::Release { id } => decisions.push(id.uuid()),
+                Command::Record(certificate) => {
+                    keys.push(&certificate.key);
+                    decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
+                }
+                Command::Revoke { ids: revoked, .. } => ids.extend_from_slice(revoked),
+                Command::Usage => {}
+            }
+        }
+        let claims: Vec<_> = submissions
+            .iter()
+            .filter_map(|submission| submission.once.as_ref())
+            .map(|once| &once.claim)
+            .collect();
+        let mut kept = Self {
+            settled: replay::find_settled(tx, &claims).await?,
+            ..Self::default()
+        };
+        if !decisions.is_empty() {
+            kept.decisions = store::quota::find_decisions(tx, &decisions).await?;
+        }
+        if !keys.is_empty() {
+            kept.certificates = store::quota::find_certificates(tx, &keys).await?;
+        }
+        if !ids.is_empty() {
+            kept.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
+        }
+        Ok(kept)
+    }
+}
+
+/// What a licence's event says of a round.
+#[derive(Default)]
+struct Happened {
+    origin: Option<Origin>,
+    callers: BTreeSet<String>,
+    granted: Vec<ReservationId>,
+    denied: u64,
+    released: Vec<ReservationId>,
+    recorded: Vec<CertificateId>,
+    revoked: Vec<CertificateId>,
+}
+
+/// What a round has decided and still has to write.
+#[derive(Default)]
+pub(super) struct Decided {
+    kept: Kept,
+    pub(super) decisions: Vec<NewDecision>,
+    closed: Vec<ClosedDecision>,
+    certificates: Vec<(Certificate, i64)>,
+    revoked: Vec<(Certificate, i64)>,
+    happened: HashMap<LicenseId, Happened>,
+    settled: Vec<(replay::Claim, Settled)>,
+}
+
+impl Decided {
+    /// Nothing yet; what is in `kept` is answered from it.
+    pub(super) fn knowing(kept: Kept) -> Self {
+        Self {
+            kept,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn decide_all(
+        &mut self,
+        known: &mut Licenses,
+        submissions: &[Submission],
+    ) -> Vec<Result<Answer, Fault>> {
+        let each = submissions.iter();
+        each.map(|submission| self.decide(known, submission))
+            .collect()
+    }
+
+    /// Decides a command, or answers it as it was answered before (BL-2).
+    fn decide(&mut self, known: &mut Licenses, submission: &Submission) -> Result<Answer, Fault> {
+        let Some(once) = &submission.once else {
+            let known = visible(known, submission)?;
+            if let Command::Authorize { request, .. } = &submission.command
+                && request.not_after <= known.as_of()
+                && !self.kept.decisions.contains_key(&request.id)
+            {
+                return Err(Fault::invalid("not_after_time", "must be after now"));
+            }
+            return Ok(self.decide_anew(known, submission)?);
+        };
+        if let Some(first) = self.kept.settled.get(&once.claim) {
+            return Ok(answer_settled(first)?);
+        }
+        let decided = visible(known, submission).and_then(|known| {
+            let answer = self.decide_anew(known, submission)?;
+            Ok((once.encode)(&answer, known.as_of()))
+        });
+        let settled = match decided {
+            Ok(response) => Settled::Answer(response),
+            Err(refusal) => Settled::Refusal(refusal),
+        };
+        let answer = answer_settled(&settled);
+        // A repeat in the same round is a repeat, too.
+        self.kept
+            .settled
+            .insert(once.claim.clone(), settled.clone());
+        self.settled.push((once.claim.clone(), settled));
+        Ok(answer?)
+    }
+
+    fn decide_anew(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+    ) -> Result<Answer, Refusal> {
+        match &submission.command {
+            Command::Authorize {
+                request,
+                fingerprint,
+            } => self.authorize(known, submission, request, fingerprint),
+            Command::Release { id } => self.release(known, submission, *id),
+            Command::Record(certificate) => self.record(known, submission, certificate),
+            Command::Revoke { ids, reason } => self.revoke(known, submission, ids, *reason),
+            Command::Usage => Ok(Answer::Usage(usage(submission.license_id, known))),
+        }
+    }
+
+    fn happened(&mut self, submission: &Submission) -> &mut Happened {
+        let happened = self.happened.entry(submission.license_id).or_default();
+        let origin = happened
+            .origin
+            .get_or_insert_with(|| submission.origin.clone());
+        if origin.caller != submission.origin.caller {
+            happened.callers.insert(submission.origin.caller.clone());
+        }
+        happened
+    }
+
+    fn authorize(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        request: &Authorize,
+        fingerprint: &[u8; 32],
+    ) -> Result<Answer, Refusal> {
+        if let Some(first) = self.kept.decisions.get(&request.id) {
+            if first.fingerprint != *fingerprint || first.license_id != submission.license_id {
+                return Err(request_id_reused(&submission.origin));
+            }
+            return Ok(Answer::Decided(first.decision.clone()));
+        }
+        let decision = authorize(known, request);
+        let new = NewDecision {
+            license_id: submission.license_id,
+            id: request.id,
+            version: known.version,
+            fingerprint: *fingerprint,
+            names: request.names.clone(),
+            decision: decision.clone(),
+        };
+        // A repeat in the same round is a repeat, too.
+        self.kept
+            .decisions
+            .insert(request.id, KeptDecision::from(&new));
+        self.decisions.push(new);
+        let happened = self.happened(submission);
+        if decision.is_granted() {
+            happened.granted.push(ReservationId::from_uuid(request.id));
+        } else {
+            happened.denied += 1;
+        }
+        Ok(Answer::Decided(decision))
+    }
+
+    fn release(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        id: ReservationId,
+    ) -> Result<Answer, Refusal> {
+        let now = known.as_of();
+        let mut reservation = self.reservation(submission.license_id, id)?;
+        match reservation.state(now) {
+            ReservationState::Released => {
+                return Err(reservation.spent("it was given back before"));
+            }
+            ReservationState::Recorded => {
+                return Err(reservation.spent("a certificate was recorded with it"));
+            }
+            // Its time ran out: it holds nothing any more, and stays as it is.
+            ReservationState::Expired => return Ok(Answer::Released(reservation)),
+            ReservationState::Held => {}
+        }
+        known.release(id.uuid());
+        self.close(known, id, ReservationProgress::Released);
+        self.happened(submission).released.push(id);
+        reservation.progress = ReservationProgress::Released;
+        Ok(Answer::Released(reservation))
+    }
+
+    /// A grant of the licence, whatever became of it.
+    fn reservation(
+        &self,
+        license_id: LicenseId,
+        id: ReservationId,
+    ) -> Result<Reservation, Refusal> {
+        let kept = self.kept.decisions.get(&id.uuid());
+        kept.filter(|kept| kept.license_id == license_id)
+            .and_then(|kept| kept.reservation(id))
+            .ok_or_else(|| not_found("reservation", id))
+    }
+
+    fn close(&mut self, known: &Known, id: ReservationId, progress: ReservationProgress) {
+        if let Some(kept) = self.kept.decisions.get_mut(&id.uuid()) {
+            kept.progress = Some(progress);
+        }
+        self.closed.push(ClosedDecision {
+            id: id.uuid(),
+            version: known.version,
+            progress,
+            time: known.as_of(),
+        });
+    }
+
+    /// A parsed certificate exists: it is recorded over the quota and after its reservation lapsed,
+    /// too (SL-21). Names that were reserved and are not on it return.
+    fn record(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        certificate: &Certificate,
+    ) -> Result<Answer, Refusal> {
+        if let Some(first) = self.kept.certificates.get(&certificate.key) {
+            if !first.is_same_as(certificate) {
+                return Err(conflict(first));
+            }
+            return Ok(Answer::Recorded {
+                certificate: first.clone(),
+                already_known: true,
+                over_quota: known.taken() > known.terms.quota,
+            });
+        }
+        let now = known.as_of();
+        if let Some(id) = certificate.reservation_id {
+            let reservation = self.reservation(submission.license_id, id)?;
+            match reservation.progress {
+                ReservationProgress::Recorded => {
+                    return Err(reservation.spent("another certificate was recorded with it"));
+                }
+                // One that was given back or has lapsed is used all the same (SL-21), and only once.
+                ReservationProgress::Released | ReservationProgress::Granted => {
+                    known.release(id.uuid());
+                    self.close(known, id, ReservationProgress::Recorded);
+                }
+            }
+        }
+        let mut certificate = certificate.clone();
+        certificate.license_id = Some(submission.license_id);
+        certificate.record_time = now;
+        known.take(
+            certificate.id.uuid(),
+            Claim {
+                kind: ClaimKind::Active,
+                names: certificate.names.clone(),
+                until: certificate.until,
+            },
+        );
+        self.kept
+            .certificates
+            .insert(certificate.key.clone(), certificate.clone());
+        self.certificates.push((certificate.clone(), known.version));
+        self.happened(submission).recorded.push(certificate.id);
+        Ok(Answer::Recorded {
+            certificate,
+            already_known: false,
+            over_quota: known.taken() > known.terms.quota,
+        })
+    }
+
+    /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
+    /// not the licence's changes nothing, nor does a certificate that counts no more.
+    fn revoke(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        ids: &[CertificateId],
+        reason: RevocationReason,
+    ) -> Result<Answer, Refusal> {
+        let now = known.as_of();
+        let license_id = Some(submission.license_id);
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let certificate = self.kept.by_id.get(id);
+            match certificate.filter(|certificate| certificate.license_id == license_id) {
+                Some(certificate) => found.push(certificate.clone()),
+                None => return Err(not_found("certificate", id)),
+            }
+        }
+        check_revocable(&found, now)?;
+        for certificate in &mut found {
+            certificate.revoke_time = Some(now);
+            certificate.revoke_reason = Some(reason);
+            certificate.until = certificate.until.min(now);
+            known.release(certificate.id.uuid());
+            self.kept.by_id.insert(certificate.id, certificate.clone());
+            self.revoked.push((certificate.clone(), known.version));
+            self.happened(submission).revoked.push(certificate.id);
+        }
+        Ok(Answer::Revoked(found))
+    }
+
+    /// Writes it all, in the transaction that holds the fences.
+    pub(super) async fn write(&self, tx: &Tx, known: &Licenses) -> Result<(), Fault> {
+        if !self.decisions.is_empty() {
+            store::quota::insert_decisions(tx, &self.decisions).await?;
+        }
+        if !self.closed.is_empty() {
+            store::quota::close_decisions(tx, &self.closed).await?;
+        }
+        if !self.certificates.is_empty() {
+            store::quota::insert_certificates(tx, &self.certificates).await?;
+        }
+        if !self.revoked.is_empty() {
+            store::quota::revoke_certificates(tx, &self.revoked).await?;
+        }
+        replay::keep_settled(tx, &self.settled).await?;
+        outbox::emit_all(tx, &self.events(known)).await
+    }
+
+    /// One event for a licence and a round: thousands of decisions a second need no event each.
+    pub(super) fn events(&self, known: &Licenses) -> Vec<Event<'_>> {
+        let each = self.happened.iter();
+        each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened))
+            .collect()
+    }
+}
+
+fn answer_settled(settled: &Settled) -> Result<Answer, Refusal> {
+    match settled {
+        Settled::Answer(response) => Ok(Answer::Kept(response.clone())),
+        Settled::Refusal(refusal) => Err(refusal.clone()),
+    }
+}
+
+fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Option<Event<'a>> {
+    let is_over = known.taken() > known.terms.quota;
+    let outcome = if is_over {
+        "OVER_QUOTA"
+    } else {
+        "WITHIN_QUOTA"
+    };
+    Some(Event {
+        kind: "licet.sanlicensing.usage.changed.v1",
+        resource_id: license_id.to_string(),
+        account_id: Some(known.terms.account_id),
+        time: known.as_of(),
+        origin: happened.origin.as_ref()?,
+        why: if is_over { "SL-21" } else { "SL-12" }.to_owned(),
+        outcome: outcome.to_owned(),
+        data: json!({
+            "granted": happened.granted,
+            "denied": happened.denied,
+            "released": happened.released,
+            "recorded": happened.recorded,
+            "revoked": happened.revoked,
+            "further_callers": happened.callers,
+            "quota": known.terms.quota,
+            "used": known.used(),
+            "reserved": known.reserved(),
+            "version": known.version,
+        }),
+    })
+}
+
+/// A certificate that is over cannot be revoked (SL-19): its SANs are back already.
+fn check_revocable(certificates: &[Certificate], now: Instant) -> Result<(), Refusal> {
+    let over: Vec<_> = certificates
+        .iter()
+        .filter_map(|certificate| match certificate.state(now) {
+            CertificateState::Active => None,
+            CertificateState::Revoked => Some((certificate, "is revoked already")),
+            CertificateState::Expired => Some((certificate, "has expired")),
+        })
+        .collect();
+    let Some((first, why)) = over.first() else {
+        return Ok(());
+    };
+    let mut refusal = Refusal::new(
+        Reason::CertificateNotRevocable,
+        format!("certificate {} {why}; its SANs are back", first.id),
+    );
+    for (certificate, why) in over {
+        refusal = refusal.violation("CERTIFICATE", certificate.id.to_string(), why);
+    }
+    Err(refusal)
+}
