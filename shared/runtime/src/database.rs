@@ -397,12 +397,13 @@ pub(crate) fn is_contention(error: &DbErr) -> bool {
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
     {
-        // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available.
+        // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available, unique_violation:
+        // whoever looks first and then inserts finds the rival's row when it looks again.
         // SQLite: BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT.
         Some(code) => {
             matches!(
                 code.as_ref(),
-                "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517"
+                "40001" | "40P01" | "55P03" | "23505" | "5" | "6" | "261" | "517"
             )
         }
         None => false,

@@ -117,13 +117,14 @@ mod row {
 
 /// A request among others that one transaction settles together. Whoever settles such a batch
 /// holds a lock that its repeats wait for, in place of the first statement of [`once`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct Claim {
-    caller: String,
-    method: &'static str,
-    request_id: String,
+    key: Key,
     fingerprint: [u8; 32],
 }
+
+/// What makes two requests one: caller, method, `request_id`.
+type Key = (String, String, String);
 
 impl Claim {
     /// The claim of a request.
@@ -136,9 +137,11 @@ impl Claim {
             .parse()
             .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
         Ok(Self {
-            caller: call.caller.name.clone(),
-            method: call.method,
-            request_id: request_id.to_string(),
+            key: (
+                call.caller.name.clone(),
+                call.method.to_owned(),
+                request_id.to_string(),
+            ),
             fingerprint: fingerprint(message),
         })
     }
@@ -153,18 +156,41 @@ pub enum Settled {
     Refusal(Refusal),
 }
 
-/// How those of `claims` that are repeats were settled the first time; another body under a used
-/// id is refused.
+/// How requests were settled the first time.
+#[derive(Debug, Default)]
+pub struct Settlements(HashMap<Key, (Vec<u8>, Settled)>);
+
+impl Settlements {
+    /// What a repeat of the request is answered; another body under a used id is refused.
+    #[must_use]
+    pub fn find(&self, claim: &Claim) -> Option<Settled> {
+        let (fingerprint, settled) = self.0.get(&claim.key)?;
+        Some(if *fingerprint == claim.fingerprint {
+            settled.clone()
+        } else {
+            let (_, method, request_id) = &claim.key;
+            Settled::Refusal(reused(request_id, method))
+        })
+    }
+
+    /// The request is settled now.
+    pub fn insert(&mut self, claim: &Claim, settled: Settled) {
+        let fingerprint = claim.fingerprint.to_vec();
+        self.0.insert(claim.key.clone(), (fingerprint, settled));
+    }
+}
+
+/// How those of `claims` that are repeats were settled the first time.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<HashMap<Claim, Settled>, Fault> {
+pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<Settlements, Fault> {
     if claims.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Settlements::default());
     }
     let wanted: Vec<_> = claims
         .iter()
-        .map(|claim| json!({ "c": claim.caller, "m": claim.method, "r": claim.request_id }))
+        .map(|Claim { key, .. }| json!({ "c": key.0, "m": key.1, "r": key.2 }))
         .collect();
     let text = if tx.get_database_backend() == DbBackend::Postgres {
         "SELECT replay.* FROM json_to_recordset($1::json) AS wanted(c TEXT, m TEXT, r TEXT) \
@@ -179,38 +205,16 @@ pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<HashMap<Claim, S
         [json!(wanted).to_string().into()],
     );
     let rows = row::Entity::find().from_raw_sql(query).all(tx).await?;
-    let rows: HashMap<_, _> = rows
-        .into_iter()
-        .map(|row| {
-            (
-                (
-                    row.caller.clone(),
-                    row.method.clone(),
-                    row.request_id.clone(),
-                ),
-                row,
-            )
-        })
-        .collect();
-    let mut settled = HashMap::new();
-    for claim in claims {
-        let key = (
-            claim.caller.clone(),
-            claim.method.to_owned(),
-            claim.request_id.clone(),
-        );
-        let Some(row) = rows.get(&key) else {
-            continue;
-        };
-        let body = row.body.as_deref().unwrap_or_default();
-        let first = if row.fingerprint != claim.fingerprint {
-            Settled::Refusal(reused(&claim.request_id, claim.method))
-        } else if row.outcome == "REFUSAL" {
-            Settled::Refusal(decode_refusal(body)?)
+    let mut settled = Settlements::default();
+    for row in rows {
+        let body = row.body.unwrap_or_default();
+        let first = if row.outcome == "REFUSAL" {
+            Settled::Refusal(decode_refusal(&body)?)
         } else {
-            Settled::Answer(body.to_vec())
+            Settled::Answer(body)
         };
-        settled.insert((*claim).clone(), first);
+        let key = (row.caller, row.method, row.request_id);
+        settled.0.insert(key, (row.fingerprint, first));
     }
     Ok(settled)
 }
@@ -232,9 +236,9 @@ pub async fn keep_settled(tx: &Tx, settled: &[(Claim, Settled)]) -> Result<(), F
                 Settled::Refusal(refusal) => ("REFUSAL", hex::encode(encode_refusal(refusal))),
             };
             json!({
-                "c": claim.caller,
-                "m": claim.method,
-                "r": claim.request_id,
+                "c": claim.key.0,
+                "m": claim.key.1,
+                "r": claim.key.2,
                 "f": hex::encode(claim.fingerprint),
                 "o": outcome,
                 "b": body,

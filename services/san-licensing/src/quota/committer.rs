@@ -1,7 +1,10 @@
 //! The committer: takes what waits, has it decided and committed as one round, and answers. While a
 //! round is at the disk the next one gathers, so that many requests share one commit.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+};
 
 use futures::FutureExt;
 use licet_domain::{
@@ -21,7 +24,7 @@ use super::{
     decide::Authorize,
     known::{Counts, Known},
     placing::{self, Unplaced},
-    round,
+    round::{self, Alone},
 };
 use crate::rules::{
     certificate::{Certificate, RevocationReason},
@@ -296,21 +299,31 @@ impl Committer {
         }
     }
 
-    async fn commit(&mut self, submissions: Vec<Submission>) {
+    async fn commit(&mut self, mut submissions: Vec<Submission>) {
         let mut known = self.take(&submissions);
+        let remembered: HashSet<_> = known.keys().copied().collect();
         // A cold licence is read before its fence is locked, so that others do not wait for it.
         if let Err(fault) = round::load_missing(&self.database, &submissions, &mut known).await {
-            return answer_all(submissions, &fault);
+            let missing;
+            (submissions, missing) = submissions
+                .into_iter()
+                .partition(|submission| remembered.contains(&submission.license_id));
+            known.retain(|id, _| remembered.contains(id));
+            answer_all(missing, &fault);
+            if submissions.is_empty() {
+                return;
+            }
         }
         if !self.is_contended(&submissions)
             && let Some(expected) = round::expect(&self.database, &submissions, &known)
         {
             match round::alone(&self.database, &submissions, &mut known, &expected).await {
-                Ok(Some(answers)) => {
+                Ok(Alone::Decided(answers)) => {
                     self.keep(known);
                     return answer_each(submissions, answers);
                 }
-                Ok(None) => self.contend(&submissions),
+                Ok(Alone::Repeated) => {}
+                Ok(Alone::Missed) => self.contend(&submissions),
                 Err(fault) => return answer_all(submissions, &fault),
             }
         }

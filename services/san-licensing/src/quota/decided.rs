@@ -68,7 +68,7 @@ pub(super) struct Kept {
     decisions: HashMap<Uuid, KeptDecision>,
     certificates: HashMap<CertificateKey, Certificate>,
     by_id: HashMap<CertificateId, Certificate>,
-    settled: HashMap<replay::Claim, Settled>,
+    settled: replay::Settlements,
 }
 
 impl Kept {
@@ -165,8 +165,8 @@ impl Decided {
             }
             return Ok(self.decide_anew(known, submission)?);
         };
-        if let Some(first) = self.kept.settled.get(&once.claim) {
-            return Ok(answer_settled(first)?);
+        if let Some(first) = self.kept.settled.find(&once.claim) {
+            return Ok(answer_settled(&first)?);
         }
         let decided = visible(known, submission).and_then(|known| {
             let answer = self.decide_anew(known, submission)?;
@@ -178,9 +178,7 @@ impl Decided {
         };
         let answer = answer_settled(&settled);
         // A repeat in the same round is a repeat, too.
-        self.kept
-            .settled
-            .insert(once.claim.clone(), settled.clone());
+        self.kept.settled.insert(&once.claim, settled.clone());
         self.settled.push((once.claim.clone(), settled));
         Ok(answer?)
     }
@@ -291,6 +289,8 @@ impl Decided {
         if let Some(kept) = self.kept.decisions.get_mut(&id.uuid()) {
             kept.progress = Some(progress);
         }
+        // One end for each, the last of a round: a statement changes a row once.
+        self.closed.retain(|closed| closed.id != id.uuid());
         self.closed.push(ClosedDecision {
             id: id.uuid(),
             version: known.version,

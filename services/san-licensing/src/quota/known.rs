@@ -140,7 +140,7 @@ impl Known {
             used: 0,
             taken: 0,
             counts: Counts::default(),
-            bytes: 0,
+            bytes: LICENSE_BYTES,
         }
     }
 
@@ -340,6 +340,7 @@ fn claim_bytes(claim: &Claim) -> usize {
 }
 
 /// Rough sizes of what is kept, map slots and allocations included.
+const LICENSE_BYTES: usize = 1024;
 const NAME_BYTES: usize = 120;
 const HOLD_BYTES: usize = 48;
 const CLAIM_BYTES: usize = 160;

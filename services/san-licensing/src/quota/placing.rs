@@ -55,9 +55,14 @@ fn unread() -> Fault {
     )
 }
 
-fn submit(unplaced: Unplaced, covering: Covering) -> Option<Submission> {
+fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission> {
     let answer = match find(&unplaced, covering) {
         Ok(Some(license_id)) => {
+            // What an ended licence reserved binds its successor in nothing: the certificate exists,
+            // and counts (SL-21).
+            if covering.by_reservation != Some(license_id) && !covering.reservation_runs {
+                unplaced.certificate.reservation_id = None;
+            }
             return Some(Submission {
                 license_id,
                 scope: unplaced.scope,

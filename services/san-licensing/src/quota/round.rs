@@ -2,11 +2,11 @@
 //! caught up on, every command is decided in order, and all of it is written in one transaction.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
-use licet_domain::ids::LicenseId;
+use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     database::{Database, Tx, Work},
     fault::Fault,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::store::{
     self,
-    quota::{Changed, Fence, Since},
+    quota::{Changed, Fence, Since, Written},
 };
 
 /// What a committed round leaves.
@@ -62,16 +62,18 @@ pub(super) async fn read(
     known: &mut Licenses,
 ) -> Result<Vec<Result<Answer, Fault>>, Fault> {
     let licenses = distinct_licenses(submissions);
-    let fences = store::quota::read_fences(database.read_alone(), &licenses).await?;
+    let mut fences = store::quota::read_fences(database.read_alone(), &licenses).await?;
     let is_behind = |fence: &Fence| {
         let known = known.get(&fence.license_id);
         known.is_none_or(|known| known.version != fence.version)
     };
     if fences.iter().any(is_behind) {
         let tx = database.read().await?;
-        let fences = store::quota::read_fences(&tx, &licenses).await?;
+        fences = store::quota::read_fences(&tx, &licenses).await?;
         catch_up(&tx, known, &fences, 0).await?;
     }
+    // What another instance decided at is not in the future of what is answered here (T-5).
+    advance(known, &fences);
     Ok(submissions
         .iter()
         .map(|submission| {
@@ -106,8 +108,10 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
             )));
         };
         // What a wildcard weighs is in every figure: changed, all is counted anew.
+        // Ahead of the fence, memory is of commits that the database has lost.
         let from = known.get(&id).filter(|known| {
             known.terms.options.wildcard_multiplier == terms.options.wildcard_multiplier
+                && known.version <= fence.version - own
         });
         let version = from.map_or(0, |known| known.version);
         let as_of = from.map_or(fence.as_of, Known::as_of);
@@ -133,6 +137,27 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
     Ok(())
 }
 
+fn advance(known: &mut Licenses, fences: &[Fence]) {
+    for fence in fences {
+        if let Some(known) = known.get_mut(&fence.license_id) {
+            known.advance(fence.as_of);
+        }
+    }
+}
+
+/// The licences of a round in the order in which their fences are locked, each with the instant that
+/// it is decided at: the latest clock of its commands, or what memory has seen already (T-5).
+fn decided_at(submissions: &[Submission], known: &Licenses) -> Vec<(LicenseId, Instant)> {
+    let mut latest = BTreeMap::new();
+    for submission in submissions {
+        let id = submission.license_id;
+        let seen = known.get(&id).map_or(submission.clock, Known::as_of);
+        let now = latest.entry(id).or_insert(seen);
+        *now = submission.clock.max(*now);
+    }
+    latest.into_iter().collect()
+}
+
 fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
     for change in changes {
         let Some(known) = known.get_mut(&change.license_id) else {
@@ -146,30 +171,41 @@ fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
     }
 }
 
+/// What came of a round that was decided from memory alone.
+pub(super) enum Alone {
+    /// The answers, in the order of the commands.
+    Decided(Vec<Result<Answer, Fault>>),
+    /// Nothing: a command is a repeat, and its first answer is to be found.
+    Repeated,
+    /// Nothing: another instance was there first.
+    Missed,
+}
+
 /// Decides a round of authorisations from memory, and writes it in one statement that holds only
-/// where the memory is exact. `None` when it was not: then nothing is decided.
+/// where the memory is exact.
 pub(super) async fn alone(
     database: &Database,
     submissions: &[Submission],
     known: &mut Licenses,
     expected: &[Fence],
-) -> Result<Option<Vec<Result<Answer, Fault>>>, Fault> {
+) -> Result<Alone, Fault> {
     for fence in expected {
         if let Some(known) = known.get_mut(&fence.license_id) {
             known.version += 1;
-            known.advance(fence.as_of);
         }
     }
+    advance(known, expected);
     let mut decided = Decided::default();
     let answers = decided.decide_all(known, submissions);
     let events = decided.events(known);
     let written = store::quota::decide_alone(database, expected, &decided.decisions, &events).await;
-    match written {
-        Ok(true) => return Ok(Some(answers)),
-        Ok(false) | Err(Fault::Contention(_)) => {}
+    let undecided = match written {
+        Ok(Written::Whole) => return Ok(Alone::Decided(answers)),
+        Ok(Written::Repeated) => Alone::Repeated,
+        Ok(Written::Missed) | Err(Fault::Contention(_)) => Alone::Missed,
         // Whether it is written is unknown.
         Err(fault) => return Err(fault),
-    }
+    };
     for new in &decided.decisions {
         if let Some(known) = known.get_mut(&new.license_id) {
             known.release(new.id);
@@ -180,7 +216,7 @@ pub(super) async fn alone(
             known.version = fence.version;
         }
     }
-    Ok(None)
+    Ok(undecided)
 }
 
 /// The fences as memory expects them; `None` where a round needs more than memory, as a repeat does
@@ -193,31 +229,32 @@ pub(super) fn expect(
     if database.backend() != DbBackend::Postgres {
         return None;
     }
-    let clock = submissions
-        .iter()
-        .map(|submission| submission.clock)
-        .max()?;
-    for submission in submissions {
-        let Command::Authorize { request, .. } = &submission.command else {
-            return None;
-        };
-        let known = known.get(&submission.license_id)?;
-        let now = clock.max(known.as_of());
-        if request.not_after <= now || known.claim(request.id).is_some() {
-            return None;
-        }
-    }
-    distinct_licenses(submissions)
+    let expected: Vec<_> = decided_at(submissions, known)
         .into_iter()
-        .map(|license_id| {
-            let known = known.get(&license_id)?;
+        .map(|(license_id, as_of)| {
+            let version = known.get(&license_id)?.version;
             Some(Fence {
                 license_id,
-                version: known.version,
-                as_of: clock.max(known.as_of()),
+                version,
+                as_of,
             })
         })
-        .collect()
+        .collect::<Option<_>>()?;
+    let at: BTreeMap<_, _> = expected
+        .iter()
+        .map(|fence| (fence.license_id, fence.as_of))
+        .collect();
+    let is_plain = |submission: &Submission| {
+        let Command::Authorize { request, .. } = &submission.command else {
+            return false;
+        };
+        let id = submission.license_id;
+        at.get(&id).is_some_and(|now| request.not_after > *now)
+            && known
+                .get(&id)
+                .is_some_and(|known| known.claim(request.id).is_none())
+    };
+    submissions.iter().all(is_plain).then_some(expected)
 }
 
 /// A round of commands that change something.
@@ -242,25 +279,10 @@ impl Work for Round<'_> {
     async fn run(&self, tx: &Tx) -> Result<Done, Fault> {
         let mut known =
             std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
-        let licenses = distinct_licenses(self.submissions);
-        let clock = self
-            .submissions
-            .iter()
-            .map(|submission| submission.clock)
-            .max();
-        let Some(clock) = clock else {
-            return Ok(Done {
-                known,
-                answers: Vec::new(),
-            });
-        };
-        let fences = store::quota::move_fences(tx, &licenses, clock).await?;
+        let licenses = decided_at(self.submissions, &known);
+        let fences = store::quota::move_fences(tx, &licenses).await?;
         catch_up(tx, &mut known, &fences, 1).await?;
-        for fence in &fences {
-            if let Some(known) = known.get_mut(&fence.license_id) {
-                known.advance(fence.as_of);
-            }
-        }
+        advance(&mut known, &fences);
         let kept = Kept::find(tx, self.submissions).await?;
         let mut decided = Decided::knowing(kept);
         let answers = decided.decide_all(&mut known, self.submissions);

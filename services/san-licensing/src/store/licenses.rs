@@ -203,7 +203,7 @@ pub(crate) async fn lock(
     clock: Instant,
 ) -> Result<(License, Instant), Fault> {
     // The fence first, always: every decision under the licence waits at it.
-    let fences = quota::move_fences(tx, &[id], clock).await?;
+    let fences = quota::move_fences(tx, &[(id, clock)]).await?;
     let license = get(tx, scope, id).await?;
     let as_of = fences.iter().map(|fence| fence.as_of).max();
     let now = license.decide_at(as_of.unwrap_or(clock));

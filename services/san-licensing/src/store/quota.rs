@@ -13,7 +13,7 @@ use licet_runtime::{
     outbox::{self, Event},
     stored,
 };
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, SqlErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -83,14 +83,20 @@ fn fences(rows: Vec<FenceRow>) -> Result<Vec<Fence>, Fault> {
         .collect()
 }
 
-/// Locks the fences and moves each on by one version; licences without one are left out.
+/// Locks the fences and moves each on by one version, to its instant at least; licences without one
+/// are left out.
 pub(crate) async fn move_fences(
     tx: &Tx,
-    licenses: &[LicenseId],
-    now: Instant,
+    licenses: &[(LicenseId, Instant)],
 ) -> Result<Vec<Fence>, Fault> {
-    let ids = Cells::text(licenses.iter());
-    let query = of_rows!(tx, "move_fences", [ids], now.as_micros());
+    let query = of_rows!(
+        tx,
+        "move_fences",
+        [
+            Cells::text(licenses.iter().map(|(id, _)| id)),
+            Cells::long(licenses.iter().map(|(_, now)| now.as_micros())),
+        ]
+    );
     fences(FenceRow::find_by_statement(query).all(tx).await?)
 }
 
@@ -381,9 +387,18 @@ pub(crate) async fn insert_decisions(tx: &Tx, decisions: &[NewDecision]) -> Resu
     Ok(())
 }
 
+/// What came of a round that was written alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    /// A decision is kept already.
+    Repeated,
+    /// A fence stands elsewhere.
+    Missed,
+}
+
 /// Moves the fences on from where they are expected, keeps the decisions and writes the events, all
-/// in one statement of PostgreSQL. Answers whether it did: not when a fence stands elsewhere or a
-/// decision is kept already, and then nothing but fences has moved.
+/// in one statement of PostgreSQL. Unless it did, nothing but fences has moved.
 ///
 /// # Errors
 /// [`Fault::Contention`] when nothing happened, another fault when that is unknown.
@@ -392,9 +407,10 @@ pub(crate) async fn decide_alone(
     expected: &[Fence],
     decisions: &[NewDecision],
     events: &[Event<'_>],
-) -> Result<bool, Fault> {
+) -> Result<Written, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
+        met: bool,
         holds: bool,
     }
     let backend = DbBackend::Postgres;
@@ -411,11 +427,9 @@ pub(crate) async fn decide_alone(
     let query = Statement::from_sql_and_values(backend, text, values);
     let row = Row::find_by_statement(query).one(database.write_alone());
     match row.await {
-        Ok(row) => Ok(row.is_some_and(|row| row.holds)),
-        // The same request under two licences on two instances.
-        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-            Ok(false)
-        }
+        Ok(Some(row)) if row.holds => Ok(Written::Whole),
+        Ok(Some(row)) if row.met => Ok(Written::Repeated),
+        Ok(_) => Ok(Written::Missed),
         Err(error) => Err(error.into()),
     }
 }

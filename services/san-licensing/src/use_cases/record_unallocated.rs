@@ -36,7 +36,7 @@ impl RecordUnallocated<'_> {
         else {
             return Ok(());
         };
-        let fences = store::quota::move_fences(tx, &[license_id], self.call.now).await?;
+        let fences = store::quota::move_fences(tx, &[(license_id, self.call.now)]).await?;
         let kept = store::quota::find_decisions(tx, &[id.uuid()]).await?;
         let reservation = kept.get(&id.uuid()).and_then(|kept| kept.reservation(id));
         let (Some(fence), Some(reservation)) = (fences.first(), reservation) else {

@@ -52,6 +52,7 @@ CREATE TABLE decision (
     denial_json TEXT
 );
 CREATE INDEX decision_by_version ON decision (license_id, version);
+CREATE INDEX decision_held ON decision (license_id, expire_us) WHERE state = 'GRANTED';
 
 CREATE TABLE certificate (
     account_id TEXT COLLATE "C" NOT NULL,

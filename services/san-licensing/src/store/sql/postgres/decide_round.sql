@@ -8,9 +8,8 @@ WITH moved AS (
     WHERE fence.license_id = expected.l AND fence.version = expected.v
     RETURNING 1
 ), round AS (
-    SELECT COUNT(*) = cardinality($2::TEXT[])
-        AND NOT EXISTS (SELECT 1 FROM decision WHERE decision_id = ANY($6::TEXT[])) AS holds
-    FROM moved
+    SELECT met, met AND NOT EXISTS (SELECT 1 FROM decision WHERE decision_id = ANY($6::TEXT[])) AS holds
+    FROM (SELECT COUNT(*) = cardinality($2::TEXT[]) AS met FROM moved) AS fences
 ), decided AS (
     INSERT INTO decision
         (license_id, decision_id, version, fingerprint, state, names, decided_us, expire_us, quota, used,
@@ -24,4 +23,4 @@ WITH moved AS (
 ), told AS (
     {insert events} WHERE (SELECT holds FROM round)
 )
-SELECT holds FROM round
+SELECT met, holds FROM round
