@@ -9,6 +9,8 @@ mod rules;
 mod store;
 mod use_cases;
 
+use std::sync::Arc;
+
 use licet_contracts::billing::v1::{
     account_service_server::AccountServiceServer, catalog_service_server::CatalogServiceServer,
     invoice_service_server::InvoiceServiceServer, quote_service_server::QuoteServiceServer,
@@ -19,7 +21,10 @@ use licet_runtime::{
     fault::Fault,
     server::{MAX_MESSAGE_BYTES, Service},
 };
+use tokio::sync::Semaphore;
 use tonic::service::RoutesBuilder;
+
+use crate::rpc::invoice_service::CHARGES_AT_ONCE;
 
 pub use crate::rules::verification::{Check, Difference, Verification};
 
@@ -68,7 +73,8 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     serve!(
         InvoiceServiceServer,
         rpc::invoice_service::InvoiceRpc {
-            database: service()
+            database: service(),
+            charging: Arc::new(Semaphore::new(CHARGES_AT_ONCE)),
         }
     );
     serve!(

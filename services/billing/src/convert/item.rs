@@ -11,7 +11,7 @@ use licet_runtime::{
 
 use super::line::decode_kind;
 use crate::rules::{
-    quote::{Item, ItemKind, Pricing},
+    quote::{HandPrice, Item, ItemKind, Pricing},
     volume,
 };
 
@@ -120,8 +120,9 @@ fn decode_quantity(
         })
 }
 
-/// Where the item's price comes from. Who `may_price` gives the licence's own price for an increase
-/// (SL-8), and may give the amount of a whole term agreed by hand (SL-7); all else is listed.
+/// Where the item's price comes from. Who `may_price` gives the licence's own price for an increase,
+/// for one SAN or for all that were sold by hand (SL-8), and may give the amount of a whole term agreed
+/// by hand (SL-7); all else is listed.
 fn decode_pricing(
     fields: &mut Fields,
     may_price: bool,
@@ -157,19 +158,52 @@ fn decode_pricing(
     );
     fields.check(
         &hand_path,
-        is_whole_quota || message.hand_amount.is_none(),
-        "must be given for the whole term of a SAN_QUOTA only",
+        is_whole_quota || is_increase || message.hand_amount.is_none(),
+        "must be given for a SAN_QUOTA_INCREASE or the whole term of a SAN_QUOTA only",
     );
+    let hand_quantity = decode_hand_quantity(fields, index, message, kind);
     match (unit_price?, hand_amount?) {
-        (None, None) if kind == Some(ItemKind::SanQuotaIncrease) => {
-            Err(fields.note(unit_path, "is required for a SAN_QUOTA_INCREASE"))
-        }
+        (None, None) if kind == Some(ItemKind::SanQuotaIncrease) => Err(fields.note(
+            unit_path,
+            "is required for a SAN_QUOTA_INCREASE without hand_amount",
+        )),
         (None, None) => Ok(Pricing::Listed),
-        (Some(price), _) => Ok(Pricing::UnitPrice(price)),
+        (Some(_), Some(_)) => {
+            Err(fields.note(hand_path, "must be absent where unit_price is given"))
+        }
+        (Some(price), None) => Ok(Pricing::UnitPrice(price)),
         (None, Some(amount)) if amount.minor() < 0 => {
             Err(fields.note(format!("{hand_path}.value"), "must not be negative"))
         }
-        (None, Some(amount)) => Ok(Pricing::Amount(amount)),
+        (None, Some(amount)) => Ok(match hand_quantity? {
+            0 => Pricing::Amount(amount),
+            quantity => Pricing::Share(HandPrice { amount, quantity }),
+        }),
+    }
+}
+
+/// How many SANs the amount by hand is a price of: 0 where it is that of the item itself.
+fn decode_hand_quantity(
+    fields: &mut Fields,
+    index: usize,
+    message: &billing::QuoteItem,
+    kind: Option<ItemKind>,
+) -> Field<u32> {
+    let path = format!("items[{index}].hand_quantity");
+    let is_share = match kind {
+        None => return Ok(0),
+        Some(kind) => kind == ItemKind::SanQuotaIncrease && message.hand_amount.is_some(),
+    };
+    match (is_share, u32::try_from(message.hand_quantity)) {
+        (false, Ok(0)) => Ok(0),
+        (true, Ok(quantity @ 1..=volume::MAX_QUANTITY)) => Ok(quantity),
+        (true, Ok(_) | Err(_)) => {
+            Err(fields.note(path, format!("must be 1 to {}", volume::MAX_QUANTITY)))
+        }
+        (false, Ok(_) | Err(_)) => {
+            let why = "must be 0 except for a SAN_QUOTA_INCREASE with hand_amount";
+            Err(fields.note(path, why))
+        }
     }
 }
 
@@ -263,6 +297,14 @@ mod tests {
             unit_price: unit_price(),
             ..plain.clone()
         };
+        let by_share = |hand_quantity| billing::QuoteItem {
+            hand_quantity,
+            ..by_hand("1.00")
+        };
+        let both = billing::QuoteItem {
+            unit_price: unit_price(),
+            ..by_share(3)
+        };
         let later = billing::QuoteItem {
             change_time: Some(encode_time("2026-02-01T00:00:00Z".parse().unwrap())),
             ..by_hand("1.00")
@@ -274,6 +316,7 @@ mod tests {
                 Ok(Pricing::Listed) => "listed".to_owned(),
                 Ok(Pricing::UnitPrice(price)) => format!("each {price}"),
                 Ok(Pricing::Amount(amount)) => format!("all {amount}"),
+                Ok(Pricing::Share(sold)) => format!("{} for {}", sold.amount, sold.quantity),
                 Err(Fault::Invalid(violations)) => {
                     let paths = violations.noted.into_iter().map(|v| v.field);
                     paths.collect::<Vec<_>>().join(" ")
@@ -282,7 +325,7 @@ mod tests {
             }
         };
         let (unit, hand) = ("items[0].unit_price", "items[0].hand_amount");
-        let negative = "items[0].hand_amount.value";
+        let (negative, count) = ("items[0].hand_amount.value", "items[0].hand_quantity");
         for (item, kind, expected) in [
             (&plain, ItemKind::Domain, "listed"),
             (&plain, ItemKind::SanQuota, "listed"),
@@ -295,6 +338,11 @@ mod tests {
             (&by_hand("1.00"), ItemKind::Domain, hand),
             (&by_hand("1.000"), ItemKind::SanQuota, hand),
             (&later, ItemKind::SanQuota, hand),
+            (&by_share(3), ItemKind::SanQuotaIncrease, "1.00 USD for 3"),
+            (&by_share(0), ItemKind::SanQuotaIncrease, count),
+            (&by_share(-1), ItemKind::SanQuotaIncrease, count),
+            (&by_share(3), ItemKind::SanQuota, count),
+            (&both, ItemKind::SanQuotaIncrease, hand),
         ] {
             assert_eq!(decode(item, kind, true), expected, "{kind:?}");
         }

@@ -46,14 +46,15 @@ pub(crate) fn decode_as_of(
     {
         return Err(fields.note(path, "may be given by OPERATOR and SERVICE only"));
     }
-    if call
-        .now
-        .checked_add(MAX_CLOCK_LEAD)
-        .is_some_and(|furthest| given > furthest)
-    {
+    if given > furthest_ahead(call.now) {
         return Err(fields.note(path, format!("must not be after now, {}", call.now)));
     }
     Ok(given)
+}
+
+/// The latest instant that another instance may take for no later than `now` (T-5).
+pub(crate) fn furthest_ahead(now: Instant) -> Instant {
+    now.checked_add(MAX_CLOCK_LEAD).unwrap_or(Instant::MAX)
 }
 
 /// The resource that a filter names: `None` for every resource.

@@ -69,6 +69,13 @@ pub(crate) fn decode_create(
         None => Ok(None),
         Some(subject) => decode_subject(&mut fields, subject).map(Some),
     };
+    if let (Ok(Some(_)), Ok(items)) = (&subject, &items) {
+        fields.check(
+            "subject",
+            are_of_one_term(items),
+            "is one term of one product, and the items are of several",
+        );
+    }
     let valid_for =
         fields.optional_message("valid_for", message.valid_for.as_ref(), decode_valid_for);
     let expires = match (&decision, &valid_for) {
@@ -86,6 +93,15 @@ pub(crate) fn decode_create(
             subject: subject?,
             expires: expires?,
         })
+    })
+}
+
+/// Whether one decision can refund all of it: by one product's policy, until one term's end (AL-4).
+fn are_of_one_term(items: &[Item]) -> bool {
+    items.first().is_none_or(|first| {
+        items
+            .iter()
+            .all(|item| item.product_id == first.product_id && item.term == first.term)
     })
 }
 

@@ -16,7 +16,7 @@ use licet_runtime::{
 
 use super::{
     credit_note::{self, decode_line, decode_positive, note_repeated},
-    decode_as_of, decode_required_name, decode_resource_filter,
+    decode_as_of, decode_required_name, decode_resource_filter, furthest_ahead,
     line::{decode_subject, encode_subject},
 };
 use crate::rules::{
@@ -65,6 +65,13 @@ pub(crate) fn decode_request(
         "decision_time",
         message.decision_time.as_ref(),
     );
+    if let (Ok(Some(first)), Ok(decision)) = (&first_issuance, &decision) {
+        fields.check(
+            "first_issuance_time",
+            *first <= furthest_ahead(*decision),
+            "must not be after the decision",
+        );
+    }
     fields.build(|| {
         Ok(RefundWish {
             account_id: account_id?,

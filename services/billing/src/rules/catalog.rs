@@ -233,7 +233,9 @@ pub(crate) fn check_update(
             "version {} takes effect at {}",
             newest.version, newest.effective
         );
-        return Err(effective_in_past(effective, now, &why));
+        return Err(
+            effective_in_past(effective, now, &why).with("newest_effective_time", newest.effective)
+        );
     }
     Ok(())
 }
@@ -363,6 +365,16 @@ pub(crate) mod tests {
         assert_eq!(update("2026-02-01T00:00:00Z", "2026-01-15T00:00:00Z"), None);
         assert_eq!(update("2026-01-20T00:00:00Z", "2026-01-15T00:00:00Z"), past);
         assert_eq!(update("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"), past);
+        let earlier = check_update(
+            &version,
+            &product,
+            at("2026-01-20T00:00:00Z"),
+            at("2026-01-15T00:00:00Z"),
+        );
+        assert_eq!(
+            earlier.unwrap_err().metadata["newest_effective_time"],
+            version.effective.to_string()
+        );
         let now = at("2026-03-01T00:00:00Z");
         let single = Product {
             kind: ProductKind::SingleDomain,

@@ -65,7 +65,9 @@ impl Quote {
                 Reason::QuoteStale,
                 format!("quote {id} was computed for something else: its pin differs"),
             )
-            .with("quote_id", id));
+            .with("quote_id", id)
+            .with("quote_pin", &self.pin)
+            .with("pin", pin));
         }
         if accepted >= self.expires {
             return Err(Refusal::new(
@@ -218,7 +220,12 @@ impl Invoice {
                 format!("nothing is due on invoice {id}"),
             )
             .with("invoice_id", id)
-            .with("state", InvoiceState::Paid.as_str()));
+            .with("state", InvoiceState::Paid.as_str())
+            .with("total", self.total.value())
+            .with("paid", self.paid.value())
+            .with("credited", self.credited.value())
+            .with("returned", self.returned.value())
+            .with("currency", currency.code()));
         }
         let amount = amount.unwrap_or(due);
         if amount.currency() != currency {
@@ -327,7 +334,10 @@ mod tests {
         assert_eq!((amount, part.due()), (usd(1_000), Ok(usd(3_000))));
         let (whole, amount) = part.pay(None).unwrap();
         assert_eq!((amount, whole.due()), (usd(3_000), Ok(usd(0))));
-        assert_eq!(reason(whole.pay(None)), Some(Reason::InvoiceNotOpen));
+        let refusal = whole.pay(None).unwrap_err();
+        assert_eq!(refusal.reason, Reason::InvoiceNotOpen);
+        let said = ["total", "paid", "credited", "returned"].map(|key| &*refusal.metadata[key]);
+        assert_eq!(said, ["49.00", "40.00", "9.00", "0.00"]);
     }
 
     /// MD-6: the pin, one charge only, and expiry judged by the time of acceptance.
@@ -349,6 +359,11 @@ mod tests {
         assert_eq!(reason(&open, "r7", in_time), None);
         assert_eq!(reason(&open, "r7", late), Some(Reason::QuoteExpired));
         assert_eq!(reason(&open, "r8", in_time), Some(Reason::QuoteStale));
+        let stale = open.check_charge("r8", at(in_time)).unwrap_err();
+        assert_eq!(
+            (&stale.metadata["quote_pin"], &*stale.metadata["pin"]),
+            (&open.pin, "r8")
+        );
         assert_eq!(reason(&spent, "r7", in_time), Some(Reason::QuoteSpent));
         assert_eq!(reason(&spent, "r8", late), Some(Reason::QuoteSpent));
     }

@@ -128,7 +128,7 @@ pub(crate) fn check_prices(
     match newest_list {
         Some(other) if list.effective <= other => {
             let why = format!("a list of this currency takes effect at {other}");
-            Err(effective_in_past(list.effective, now, &why))
+            Err(effective_in_past(list.effective, now, &why).with("newest_effective_time", other))
         }
         Some(_) | None => Ok(()),
     }

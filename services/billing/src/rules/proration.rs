@@ -1,5 +1,5 @@
-//! Proration: which fraction of a term is left at an instant, under each convention (P-1 to P-3).
-//! Fractions are exact; rounding happens once, where a price becomes an amount (M-2).
+//! Proration: which fraction of a term is left at an instant, under each convention (P-1 to P-3,
+//! MD-3). Fractions are exact; rounding happens once, where a price becomes an amount (M-2).
 
 use licet_domain::{clock::Instant, money::Fraction, term::Term, worded};
 

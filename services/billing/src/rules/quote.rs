@@ -7,7 +7,7 @@ mod wording;
 use licet_domain::{
     clock::Instant,
     ids::ProductId,
-    money::{Currency, Fraction, Money, Price},
+    money::{Currency, Fraction, Money, MoneyError, Price},
     refusal::{Reason, Refusal},
     term::Term,
     worded,
@@ -46,11 +46,22 @@ worded! {
 pub(crate) enum Pricing {
     /// The list in force at the item's price time.
     Listed,
-    /// The request: one SAN for 12 months, which is the licence's own price (SL-8). A licence sold
-    /// by hand has the unit price of the line that it was sold with, [`volume::unit_share`].
+    /// The request: one SAN for 12 months, which is the licence's own price (SL-8).
     UnitPrice(Price),
+    /// The request: the own price of a licence that was sold by hand (SL-8).
+    Share(HandPrice),
     /// The request: all of the item for its whole term, agreed by hand (SL-7).
     Amount(Money),
+}
+
+/// What a whole term of a licence was sold for by hand: its own price, which need not be a price of 6
+/// decimals for each SAN (SL-8, M-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HandPrice {
+    /// All of the quota for the whole term.
+    pub(crate) amount: Money,
+    /// That quota, at least 1.
+    pub(crate) quantity: u32,
 }
 
 /// One thing asked for.
@@ -142,8 +153,12 @@ pub(crate) struct Line {
     pub(crate) product_version: u32,
     /// The rule that decided how much of the term is charged.
     pub(crate) rule: String,
-    /// The price of one for the whole term; of a SAN for 12 months.
+    /// The price of one for the whole term; of a SAN for 12 months. Rounded to the decimals of a price
+    /// where it is a quotient of an amount by hand, [`volume::unit_share`].
     pub(crate) unit_price: Price,
+    /// What the amount was computed from in place of `unit_price`; `None`: from that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hand_price: Option<HandPrice>,
     /// The instant whose prices applied.
     pub(crate) price_time: Instant,
     /// When the list that they stand in took effect: a price time that finds it for ever (BL-8).
@@ -219,17 +234,26 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
     let (unit_price, price_effective) = find_price(item, facts, currency)?;
     let convention = product.product.policy.convention;
     let fraction = proration::fraction(convention, &item.term, charged_from, item.term.end());
-    let amount = match item.pricing {
-        Pricing::Amount(amount) => amount,
-        Pricing::Listed | Pricing::UnitPrice(_) => unit_price
-            .amount(item.quantity, &priced_part(item, &fraction))
-            .map_err(|error| {
-                sum_refused(currency, &error)
-                    .with("kind", item.kind.as_str())
-                    .with("quantity", item.quantity)
-                    .with("unit_price", unit_price)
-                    .with("fraction", &fraction)
-            })?,
+    let refused = |error: MoneyError| {
+        sum_refused(currency, &error)
+            .with("kind", item.kind.as_str())
+            .with("quantity", item.quantity)
+            .with("unit_price", unit_price)
+            .with("fraction", &fraction)
+    };
+    let (amount, hand_price) = match item.pricing {
+        Pricing::Amount(amount) => (amount, None),
+        Pricing::Share(sold) => {
+            let amount = volume::hand_share(sold, item.quantity, &fraction).map_err(refused)?;
+            (amount, Some(sold))
+        }
+        Pricing::Listed | Pricing::UnitPrice(_) => {
+            let part = priced_part(item, &fraction);
+            (
+                unit_price.amount(item.quantity, &part).map_err(refused)?,
+                None,
+            )
+        }
     };
     let explanation = explain(item, unit_price, &fraction, amount);
     Ok(Line {
@@ -238,6 +262,7 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         product_version: product.version,
         rule: rule(item).to_owned(),
         unit_price,
+        hand_price,
         price_time: item.price_time,
         price_effective,
         quantity: item.quantity,
@@ -307,6 +332,9 @@ fn find_price(
     currency: Currency,
 ) -> Result<(Price, Option<Instant>), Refusal> {
     let months = item.term.months();
+    let unit_share = |amount: Money, quantity: u32| {
+        volume::unit_share(amount, quantity, months).map_err(|error| sum_refused(currency, &error))
+    };
     let (price, effective) = match item.pricing {
         Pricing::Listed => facts
             .list
@@ -317,11 +345,8 @@ fn find_price(
             })
             .ok_or_else(|| price_not_set(item, currency))?,
         Pricing::UnitPrice(price) => (price, None),
-        Pricing::Amount(amount) => {
-            let share = volume::unit_share(amount, item.quantity, months)
-                .map_err(|error| sum_refused(currency, &error))?;
-            (share, None)
-        }
+        Pricing::Amount(amount) => (unit_share(amount, item.quantity)?, None),
+        Pricing::Share(sold) => (unit_share(sold.amount, sold.quantity)?, None),
     };
     if price.currency() != currency {
         return Err(currency_mismatch(currency, price.currency()));

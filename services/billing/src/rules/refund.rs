@@ -100,6 +100,9 @@ impl Refund {
         )
         .with("refund_id", id)
         .with("state", state)
+        .with("creditable", self.creditable.value())
+        .with("refunded", self.refunded.value())
+        .with("currency", self.creditable.currency().code())
     }
 
     /// Whether it waits for a review.
@@ -118,7 +121,10 @@ impl Refund {
                     format!("refund {id} does not wait for a review: it is {state}"),
                 )
                 .with("refund_id", id)
-                .with("state", state))
+                .with("state", state)
+                .with("creditable", self.creditable.value())
+                .with("refunded", self.refunded.value())
+                .with("currency", self.creditable.currency().code()))
             }
         }
     }
@@ -154,9 +160,11 @@ impl Refund {
         mut self,
         state: RefundState,
         outcome: &str,
-        review: Review,
+        mut review: Review,
     ) -> Result<Self, Refusal> {
         self.check_pending()?;
+        // The clock that reviews may be behind the one that decided (T-5).
+        review.time = review.time.max(self.decided);
         self.decision.state = state;
         self.decision.explanation = format!(
             "{}; {outcome} at {}",

@@ -9,7 +9,7 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::currency_mismatch;
+use super::{currency_mismatch, quote::HandPrice};
 
 /// The largest quota.
 pub(crate) const MAX_QUANTITY: u32 = 1_000_000_000;
@@ -79,9 +79,8 @@ pub(crate) fn years(months: u32) -> Fraction {
 }
 
 /// What one of `quantity` SANs costs for 12 months, where all of them cost `amount` for `months`:
-/// the licence's own price after it was sold by hand (SL-7, SL-8). A price has 6 decimals, so this
-/// one is rounded to them, half away from zero, and is exact no more; the amount itself never is
-/// computed back from it.
+/// what a line shows of a price by hand (SL-7). A price has 6 decimals, so this one is rounded to
+/// them, half away from zero, and is exact no more: no amount is computed from it ([`hand_share`]).
 ///
 /// # Errors
 /// [`MoneyError::Negative`], or [`MoneyError::Overflow`] beyond the largest price.
@@ -95,6 +94,24 @@ pub(crate) fn unit_share(amount: Money, quantity: u32, months: u32) -> Result<Pr
         .and_then(|micros| i64::try_from(micros).ok())
         .ok_or(MoneyError::Overflow)?;
     Price::from_micros(currency, rounded)
+}
+
+/// What `quantity` more SANs cost for `part` of the term that was sold by hand: exactly their share,
+/// rounded once (SL-8, M-2).
+///
+/// # Errors
+/// [`MoneyError::Overflow`].
+pub(crate) fn hand_share(
+    sold: HandPrice,
+    quantity: u32,
+    part: &Fraction,
+) -> Result<Money, MoneyError> {
+    let currency = sold.amount.currency();
+    let minor_unit = 10_i64.pow(PRICE_DIGITS.saturating_sub(currency.minor_digits()));
+    let minor_unit = Price::from_micros(currency, minor_unit)?;
+    let sans = Fraction::new(quantity.into(), sold.quantity.into()).ok_or(MoneyError::Overflow)?;
+    let minor = Fraction::new(sold.amount.minor().into(), 1).ok_or(MoneyError::Overflow)?;
+    minor_unit.amount(1, &minor.mul(&sans).mul(part))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Granting a refund in review, by any amount up to what it holds (AL-4).
 
-use licet_domain::{ids::RefundId, money::Money};
+use licet_domain::{clock::Instant, ids::RefundId, money::Money};
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
@@ -75,7 +75,8 @@ impl ApproveRefund<'_> {
         let zero = Money::zero(refund.creditable.currency());
         let (granted, _) = credit::totals(credits, zero)?;
         let ids = notes.iter().filter_map(|note| note.credit_note_id);
-        let review = review(self.call, &self.wish.reason);
+        let time = notes.first().map_or(self.call.now, |note| note.issued);
+        let review = review(self.call, time, &self.wish.reason);
         let refund = refund.approve(granted, ids.collect(), review)?;
         Ok(Approved { refund, notes })
     }
@@ -140,11 +141,11 @@ pub(super) async fn lock(
     Ok((account, find(tx, call, refund_id).await?))
 }
 
-/// Who decides now, and why.
-pub(super) fn review(call: &Call, reason: &str) -> Review {
+/// Who decides, when, and why.
+pub(super) fn review(call: &Call, time: Instant, reason: &str) -> Review {
     Review {
         reviewer: call.caller.name.clone(),
         reason: reason.to_owned(),
-        time: call.now,
+        time,
     }
 }

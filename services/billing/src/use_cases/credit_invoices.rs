@@ -38,12 +38,14 @@ pub(crate) async fn credit_invoices(
     }
     check_balance(account, credits)?;
     store::credit_notes::take_off_invoices(tx, credits).await?;
-    store::ledger::post(tx, account.account_id, entries, None, call.now)
+    let booked = store::ledger::post(tx, account.account_id, entries, None, call.now)
         .await?
         .ok_or_else(|| Fault::internal("a credit that fits was not booked"))?;
     let first = store::numbers::take(tx, Series::CreditNote, notes.len()).await?;
-    for (number, note) in (first..).zip(&mut notes) {
+    for ((number, note), entry) in (first..).zip(&mut notes).zip(&booked) {
         note.number = Some(number);
+        // An account's papers are dated as its entries are, which never run back (T-5).
+        note.issued = entry.time;
     }
     store::credit_notes::insert(tx, &notes).await?;
     Ok(notes)

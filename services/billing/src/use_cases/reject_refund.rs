@@ -27,7 +27,7 @@ impl RejectRefund<'_> {
     /// The refund as it would be; nothing is written.
     pub(crate) async fn preview(&self, tx: &Tx) -> Result<Refund, Fault> {
         let refund = find(tx, self.call, self.rejection.refund_id).await?;
-        Ok(refund.reject(review(self.call, &self.rejection.reason))?)
+        Ok(refund.reject(review(self.call, self.call.now, &self.rejection.reason))?)
     }
 }
 
@@ -38,7 +38,7 @@ impl Work for RejectRefund<'_> {
         let refund_id = self.rejection.refund_id;
         let reason = &self.rejection.reason;
         let (account, refund) = lock(tx, self.call, refund_id).await?;
-        let refund = refund.reject(review(self.call, reason))?;
+        let refund = refund.reject(review(self.call, self.call.now, reason))?;
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();

@@ -77,7 +77,14 @@ pub(crate) fn increase_quote(
     let sale = &license.term.sale;
     let item = billing::QuoteItem {
         product_version: encode_count(sale.product_version),
-        unit_price: Some(encode_price(sale.unit_price)),
+        unit_price: (!sale.by_hand).then(|| encode_price(sale.unit_price)),
+        // Exact where the price of each is not (M-2).
+        hand_amount: sale.by_hand.then(|| encode_money(sale.amount)),
+        hand_quantity: if sale.by_hand {
+            encode_count(sale.quota)
+        } else {
+            0
+        },
         change_time: Some(encode_time(now)),
         price_time: Some(encode_time(sale.price_time)),
         ..item(
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn sl_8_an_increase_pays_the_own_price_from_now_on() {
-        let license = draft();
+        let mut license = draft();
         let now = instant("2026-02-10T00:00:00Z");
         let question = increase_quote(&license, 50, now);
         let item = &question.items[0];
@@ -243,6 +250,11 @@ mod tests {
             (50, Some(encode_time(now)))
         );
         assert_eq!(item.unit_price.as_ref().unwrap().value, "0.80");
+        assert_eq!((&item.hand_amount, item.hand_quantity), (&None, 0));
+        license.term.sale.by_hand = true;
+        let by_hand = &increase_quote(&license, 50, now).items[0];
+        assert_eq!(by_hand.hand_amount.as_ref().unwrap().value, "80.00");
+        assert_eq!((&by_hand.unit_price, by_hand.hand_quantity), (&None, 100));
     }
 
     #[test]

@@ -51,6 +51,16 @@ pub(crate) fn decode_retry(
     fields.build(|| id)
 }
 
+/// Reads the request to give an operation up.
+pub(crate) fn decode_cancel(
+    message: &sanlicensing::CancelOperationRequest,
+) -> Result<OperationId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("operation_id", &message.operation_id);
+    fields.request_id(message);
+    fields.build(|| id)
+}
+
 /// The contract's value for the kind that an operation was stored with.
 pub(crate) fn encode_kind(kind: &str) -> Result<sanlicensing::OperationKind, Fault> {
     sanlicensing::OperationKind::from_str_name(&format!("OPERATION_KIND_{kind}"))

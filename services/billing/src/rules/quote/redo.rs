@@ -1,7 +1,10 @@
 //! A line computed once more from what it says of itself, as a person would do it (BL-7): for a
 //! store that is verified, not for a charge.
 
-use licet_domain::term::Term;
+use licet_domain::{
+    money::{Money, MoneyError},
+    term::Term,
+};
 
 use super::{Line, is_priced_yearly, proration, volume};
 
@@ -26,13 +29,24 @@ impl Line {
             let found = self.fraction.to_string();
             return Some((format!("fraction {fraction}"), found));
         }
+        if let Some(sold) = self.hand_price {
+            let amount = volume::hand_share(sold, self.quantity, &fraction);
+            return self.find_other_amount(amount);
+        }
         let priced = if is_priced_yearly(self.kind) {
             volume::years(self.term_months).mul(&fraction)
         } else {
             fraction
         };
         let amount = self.unit_price.amount(self.quantity, &priced);
-        if amount.as_ref() == Ok(&self.amount) || self.is_priced_by_hand() {
+        if self.is_priced_by_hand() {
+            return None;
+        }
+        self.find_other_amount(amount)
+    }
+
+    fn find_other_amount(&self, amount: Result<Money, MoneyError>) -> Option<(String, String)> {
+        if amount.as_ref() == Ok(&self.amount) {
             return None;
         }
         let expected = amount.map_or_else(|error| error.to_string(), |amount| amount.to_string());
@@ -51,11 +65,11 @@ impl Line {
 mod tests {
     use licet_domain::{
         clock::Instant,
-        money::{Fraction, Money, Price},
+        money::{Fraction, Price},
     };
 
     use super::{
-        super::{ItemKind, proration::Convention},
+        super::{HandPrice, ItemKind, proration::Convention},
         *,
     };
 
@@ -75,6 +89,7 @@ mod tests {
             product_version: 1,
             rule: "MD-1".to_owned(),
             unit_price: Price::parse("USD", "49.00").unwrap(),
+            hand_price: None,
             price_time: at("2026-01-01T00:00:00Z"),
             price_effective: Some(at("2025-01-01T00:00:00Z")),
             quantity: 1,
@@ -106,10 +121,27 @@ mod tests {
         }
     }
 
+    /// 3 000 000 SANs more where 3 cost 100.00 a year by hand, half of the year left.
+    fn more_by_hand() -> Line {
+        Line {
+            kind: ItemKind::SanQuotaIncrease,
+            unit_price: Price::parse("USD", "33.333333").unwrap(),
+            hand_price: Some(HandPrice {
+                amount: usd(10_000),
+                quantity: 3,
+            }),
+            price_effective: None,
+            quantity: 3_000_000,
+            amount: usd(5_000_000_000),
+            ..half_a_year()
+        }
+    }
+
     #[test]
     fn bl_7_a_line_as_it_was_computed_has_no_difference() {
         assert_eq!(half_a_year().find_difference(), None);
         assert_eq!(by_hand().find_difference(), None);
+        assert_eq!(more_by_hand().find_difference(), None);
         // A third of a cent each: the share is rounded, and no multiple of it is the amount.
         let rounded = Line {
             quantity: 300_000,
@@ -162,6 +194,10 @@ mod tests {
             Line {
                 amount: usd(12_346),
                 ..by_hand()
+            },
+            Line {
+                amount: usd(4_999_999_950),
+                ..more_by_hand()
             },
             // A price of a list is no quotient of its amount.
             Line {

@@ -13,13 +13,22 @@ pub(super) fn explain(
     amount: Money,
 ) -> String {
     let (quantity, months) = (item.quantity, item.term.months());
+    let whole = *fraction == Fraction::one();
     if let Pricing::Amount(_) = item.pricing {
         return format!("{amount} by hand, for {quantity} × {months}/12");
+    }
+    if let Pricing::Share(sold) = item.pricing {
+        let share = format!("{} × {quantity}/{}", sold.amount, sold.quantity);
+        return if whole {
+            format!("round({share}) = {amount}")
+        } else {
+            format!("round({share} × {fraction}) = {amount}")
+        };
     }
     if !is_priced_yearly(item.kind) {
         return format!("round({unit_price} × {quantity} × {fraction}) = {amount}");
     }
-    if *fraction == Fraction::one() {
+    if whole {
         return format!("round({unit_price} × {quantity} × {months}/12) = {amount}");
     }
     format!("round({unit_price} × {quantity} × {months}/12 × {fraction}) = {amount}")

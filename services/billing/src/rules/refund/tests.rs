@@ -235,6 +235,23 @@ fn al_4_only_what_waits_is_reviewed() {
         for refusal in [approved.unwrap_err(), refund.reject(review()).unwrap_err()] {
             assert_eq!(refusal.reason, Reason::RefundNotPending);
             assert_eq!(refusal.metadata["state"], state.as_str());
+            for key in ["creditable", "refunded", "currency"] {
+                assert!(refusal.metadata.contains_key(key), "{key}");
+            }
         }
+    }
+}
+
+/// T-5: a clock that is behind does not review a refund before it was decided.
+#[test]
+fn t_5_a_review_is_never_before_its_refund() {
+    let pending = in_state(RefundState::PendingReview);
+    let behind = Review {
+        time: later(pending.decided, -1),
+        ..review()
+    };
+    let granted = pending.clone().approve(usd(1), Vec::new(), behind.clone());
+    for reviewed in [granted.unwrap(), pending.clone().reject(behind).unwrap()] {
+        assert_eq!(reviewed.review.unwrap().time, pending.decided);
     }
 }

@@ -175,6 +175,47 @@ fn sl8_increase_for_the_rest_of_the_term() {
     assert_eq!(line.description, "SAN quota increase, rest of 24 months");
 }
 
+/// SL-8, M-2: the own price of a licence sold by hand is its amount for all of its SANs, and is
+/// rounded only where it becomes the amount of an increase.
+#[test]
+fn sl8_increase_of_a_licence_sold_by_hand() {
+    for (amount, sold, added, change, expected) in [
+        (
+            "100.00",
+            3,
+            3_000_000,
+            "2026-01-01T00:00:00Z",
+            "round(100.00 USD × 3000000/3) = 100000000.00 USD",
+        ),
+        (
+            "100.00",
+            3,
+            1,
+            "2026-07-01T00:00:00Z",
+            "round(100.00 USD × 1/3 × 1/2) = 16.67 USD",
+        ),
+        // The price for each SAN is nothing to 6 decimals.
+        (
+            "0.01",
+            1_000_000,
+            1_000_000_000,
+            "2026-01-01T00:00:00Z",
+            "round(0.01 USD × 1000000000/1000000) = 10.00 USD",
+        ),
+    ] {
+        let pricing = Pricing::Share(HandPrice {
+            amount: Money::parse("USD", amount).unwrap(),
+            quantity: sold,
+        });
+        let kind = ItemKind::SanQuotaIncrease;
+        let asked = sans(kind, added, 12, Some(change), pricing);
+        let line = san_line(asked, Convention::Monthly);
+        assert_eq!(line.explanation, expected);
+        assert!(expected.ends_with(&format!("= {}", line.amount)));
+        assert_eq!(line.find_difference(), None);
+    }
+}
+
 /// P-1, M-4: what an increase and a quota are refused for.
 #[test]
 fn san_refusals() {
