@@ -11,7 +11,7 @@ mod store;
 mod timers;
 mod use_cases;
 
-use std::sync::{Arc, atomic::AtomicI64};
+use std::sync::{Arc, Mutex, atomic::AtomicI64};
 
 use licet_contracts::orders::v1::{
     certificate_service_server::CertificateServiceServer,
@@ -35,7 +35,7 @@ use crate::{
         certificate_service::CertificateRpc, operation_service::OperationRpc,
         order_service::OrderRpc, server_service::ServerRpc,
     },
-    timers::ReturnSans,
+    timers::{FollowReviews, ReturnSans, TurnTerms},
 };
 
 /// What Orders needs to run.
@@ -66,6 +66,17 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         Arc::new(peers.clone()),
         deps.clock.clone(),
     );
+    let turns = TurnTerms {
+        database: database.clone(),
+        clock: deps.clock.clone(),
+    };
+    let reviews = FollowReviews {
+        database: database.clone(),
+        clock: deps.clock.clone(),
+        billing: peers.billing.clone(),
+        next_us: AtomicI64::new(0),
+        after: Mutex::new(None),
+    };
     let returns = ReturnSans {
         database: database.clone(),
         clock: deps.clock,
@@ -106,7 +117,12 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
             operations: operations.clone()
         }
     );
-    let due: Vec<Arc<dyn Due>> = vec![Arc::new(operations), Arc::new(returns)];
+    let due: Vec<Arc<dyn Due>> = vec![
+        Arc::new(operations),
+        Arc::new(turns),
+        Arc::new(returns),
+        Arc::new(reviews),
+    ];
     Ok(Service {
         name: "orders",
         routes,

@@ -1,28 +1,66 @@
-//! What time alone makes due: a superseded certificate is revoked in its SAN licence when the
-//! instant comes from which on it counts as revoked (MD-7). Decides nothing.
+//! What time alone makes due: a term that starts or ends is written down (MD-10), a superseded
+//! certificate is revoked in its SAN licence when the instant comes from which on it counts as
+//! revoked (MD-7), and the reviews of refunds are followed (AL-4). Decides nothing.
 
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
 
 use futures::{StreamExt, stream};
-use licet_domain::clock::Clock;
+use licet_domain::{clock::Clock, ids::OrderId};
 use licet_runtime::{clock::real_now, database::Database, fault::Fault, schedule::Due};
 
 use crate::{
-    peers::SanLicensing,
-    rules::{certificate::Certificate, san_license::Return},
+    peers::{Billing, SanLicensing},
+    rules::{certificate::Certificate, order::Order, san_license::Return},
     store,
-    use_cases::return_sans::SansReturned,
+    use_cases::{
+        return_sans::SansReturned,
+        review_refunds::{NoteReviews, waiting},
+        settle::SettleOrder,
+    },
 };
 
 /// How long SanLicensing is left alone when it gave no answer; real time.
 const PAUSE_US: i64 = 2_000_000;
 const ASKED_AT_ONCE: usize = 8;
+
+/// Writes down what time has made of orders, each turn once with its event. Nothing waits for it:
+/// readers and decisions settle an order by themselves.
+pub(crate) struct TurnTerms {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Due for TurnTerms {
+    fn name(&self) -> &'static str {
+        "turn the terms of orders"
+    }
+
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let due = {
+                let tx = self.database.read().await?;
+                store::orders::list_to_turn(&tx, now).await?
+            };
+            let mut turned = 0;
+            for (account_id, order_id) in due {
+                let work = SettleOrder {
+                    account_id,
+                    order_id,
+                    now,
+                };
+                turned += self.database.transact(&work).await?;
+            }
+            Ok(turned)
+        })
+    }
+}
 
 /// Revokes in their SAN licence the certificates that count as revoked here, late ones of deleted
 /// orders among them. Two instances on one certificate ask with one request id, and the
@@ -85,6 +123,78 @@ impl Due for ReturnSans {
                 }
             }
             Ok(returned)
+        })
+    }
+}
+
+/// How often Billing is asked for the outcome of reviews; real time.
+const REVIEW_PAUSE_US: i64 = 3_000_000;
+
+/// Asks Billing for the outcome of the reviews that deleted orders wait for, and notes it on them.
+/// Each round takes up where the one before it left off, so that no order waits for ever.
+pub(crate) struct FollowReviews {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) billing: Billing,
+    /// Not before this instant, in microseconds of real time.
+    pub(crate) next_us: AtomicI64,
+    /// The last order of the round before; none once every order was asked for.
+    pub(crate) after: Mutex<Option<OrderId>>,
+}
+
+impl FollowReviews {
+    /// Whether anything was noted on an order.
+    async fn follow(&self, order: &Order) -> Result<bool, Fault> {
+        let mut answered = Vec::new();
+        for refund in waiting(order)? {
+            match self.billing.get_refund(&refund.refund_id).await {
+                Ok(found) => answered.push(found),
+                Err(fault) => tracing::info!(id = %order.id, ?fault, "a review is not seen yet"),
+            }
+        }
+        let work = NoteReviews {
+            account_id: order.account_id,
+            order_id: order.id,
+            answered: &answered,
+            now: self.clock.now(),
+        };
+        self.database.transact(&work).await
+    }
+
+    fn take_round(&self, found: &[Order]) {
+        let is_full = found.len() as u64 == store::orders::MAX_REVIEWED_AT_ONCE;
+        let last = found.last().filter(|_| is_full).map(|order| order.id);
+        *self.after.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+}
+
+impl Due for FollowReviews {
+    fn name(&self) -> &'static str {
+        "follow reviews of refunds"
+    }
+
+    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+        Box::pin(async move {
+            let real_us = real_now().as_micros();
+            if !all && real_us < self.next_us.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
+            let pause_until = real_us.saturating_add(REVIEW_PAUSE_US);
+            self.next_us.store(pause_until, Ordering::Relaxed);
+            let after = *self.after.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = {
+                let tx = self.database.read().await?;
+                store::orders::list_in_review(&tx, after).await?
+            };
+            self.take_round(&found);
+            let mut asking = stream::iter(found)
+                .map(|order| async move { self.follow(&order).await })
+                .buffer_unordered(ASKED_AT_ONCE);
+            let mut noted = 0;
+            while let Some(answer) = asking.next().await {
+                noted += u64::from(answer?);
+            }
+            Ok(noted)
         })
     }
 }

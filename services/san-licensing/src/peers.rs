@@ -5,7 +5,10 @@ use licet_contracts::billing::{
     v1 as billing,
     v1::{invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient},
 };
-use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_domain::{
+    clock::Instant,
+    refusal::{Reason, Refusal},
+};
 use licet_runtime::{
     peer::{PeerChannel, PeerFault, outcome},
     wire::encode_time,
@@ -95,6 +98,37 @@ impl Billing {
         found
             .filter(|invoice| invoice.quote_id == quote.quote_id)
             .ok_or(PeerFault::Refused(refusal))
+    }
+}
+
+impl Billing {
+    /// Sees to it that a charge never comes, however late an attempt at it arrives: the request id
+    /// of the charge is spent on one that Billing refuses. Answers whether it never came; a charge
+    /// that was settled before, either way, is not undone by this.
+    pub(crate) async fn forbid_charge(
+        &self,
+        quote: &billing::Quote,
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<bool, PeerFault> {
+        let request = billing::ChargeQuoteRequest {
+            quote_id: quote.quote_id.clone(),
+            pin: format!("{} given up", quote.pin),
+            accept_time: Some(encode_time(accept_time)),
+            validate_only: false,
+            request_id: request_id.to_string(),
+        };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        match outcome(client.charge_quote(request).await) {
+            Ok(_) => Err(PeerFault::Unknown(
+                "Billing charged a quote by another pin than its own".to_owned(),
+            )),
+            Err(PeerFault::Refused(refusal)) => Ok(!matches!(
+                refusal.reason,
+                Reason::RequestIdReused | Reason::QuoteSpent
+            )),
+            Err(fault) => Err(fault),
+        }
     }
 }
 

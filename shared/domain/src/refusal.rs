@@ -160,6 +160,29 @@ reasons! {
     RefundNotPending = "REFUND_NOT_PENDING", Precondition;
     /// The period has too many entries for one page to print; metadata `entries`, `maximum`.
     StatementTooLong = "STATEMENT_TOO_LONG", Precondition;
+    /// The order cannot be renewed yet (MD-10); metadata `order_id`, `from_time`, `end_time`.
+    RenewalTooEarly = "RENEWAL_TOO_EARLY", Precondition;
+    /// The order can no longer be renewed (MD-10); metadata `order_id`, `until_time`, `end_time`.
+    RenewalTooLate = "RENEWAL_TOO_LATE", Precondition;
+    /// The order's next term is bought already (MD-10); metadata `order_id`, `start_time`,
+    /// `end_time`.
+    RenewalAlreadyBought = "RENEWAL_ALREADY_BOUGHT", Precondition;
+    /// It must be said which servers stay in the new term (AL-9); metadata `order_id`,
+    /// `registered`, `licensed`, `named`.
+    ServersToKeepRequired = "SERVERS_TO_KEEP_REQUIRED", Precondition;
+    /// No change of names waits for its certificate (MD-7); metadata `order_id`, `state`.
+    NoChangePending = "NO_CHANGE_PENDING", Precondition;
+    /// The operation has ended, or has done what cannot be undone; metadata `operation_id`,
+    /// `state`, `step`.
+    OperationNotCancellable = "OPERATION_NOT_CANCELLABLE", Precondition;
+    /// The operation was given up, and nothing of it stands; metadata `operation_id`, `step`.
+    OperationCancelled = "OPERATION_CANCELLED", Precondition;
+    /// The order's software is fixed while further servers are registered (AL-6); metadata
+    /// `order_id`, `registered`.
+    FurtherServersRegistered = "FURTHER_SERVERS_REGISTERED", Precondition;
+    /// The key of a CSR is too short, or of a kind that is not signed; metadata `key_type`, `bits`,
+    /// `minimum_bits`.
+    CsrKeyWeak = "CSR_KEY_WEAK", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -252,7 +275,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 53);
+        assert_eq!(Reason::ALL.len(), 62);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -270,7 +293,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 46);
+        assert_eq!(of(Class::Precondition), 55);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod database;
 pub mod fault;
 pub mod field;
 mod guard;
+pub mod history;
 pub mod operation;
 pub mod outbox;
 pub mod page;

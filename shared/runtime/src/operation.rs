@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OperationId},
-    refusal::Refusal,
+    refusal::{Reason, Refusal},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
@@ -86,6 +86,14 @@ pub trait Operation: Clone + Serialize + DeserializeOwned + Send + Sync + 'stati
         now: Instant,
         outcome: &Result<Self::Outcome, Refusal>,
     ) -> impl Future<Output = Result<Progress<Self>, Fault>> + Send;
+
+    /// The operation of that id turned back: its next step sees to it that the present one, which a peer knows
+    /// by `request_id`, comes to nothing however late an attempt at it arrives. One that is turned
+    /// back already stays as it is. `None`: something irreversible is done, or might be, and it
+    /// only goes forward.
+    fn turned_back(&self, _id: OperationId, _request_id: Uuid) -> Option<Self> {
+        None
+    }
 }
 
 /// Where an operation stands after a step.
@@ -192,6 +200,62 @@ pub async fn refuse_if_running(tx: &Tx, resource_id: &str) -> Result<(), Fault> 
         )),
         None => Ok(()),
     }
+}
+
+/// Turns a running operation back, inside the transaction that accepts its cancellation; it then
+/// comes to its end by itself, refused or, where the step was through at its peer, done. One that
+/// is refused is left as it is: nothing of it stands.
+///
+/// # Errors
+/// OPERATION_NOT_CANCELLABLE for one that is done, or that only goes forward.
+pub async fn turn_back<O: Operation>(tx: &Tx, view: &View) -> Result<(), Fault> {
+    let row = row::Entity::find_by_id(view.operation_id.to_string())
+        .lock_exclusive()
+        .one(tx)
+        .await?
+        .ok_or_else(|| Fault::internal(format!("operation {} is gone", view.operation_id)))?;
+    match row.state.as_str() {
+        "RUNNING" => {}
+        "REFUSED" => return Ok(()),
+        _ => return Err(not_cancellable(&View::try_from(row)?).into()),
+    }
+    let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
+    let request_id = step_request_id(view.operation_id, state.step());
+    let Some(turned) = state.turned_back(view.operation_id, request_id) else {
+        return Err(not_cancellable(&View::try_from(row)?).into());
+    };
+    let columns = row::ActiveModel {
+        step: Set(turned.step().to_owned()),
+        state_json: Set(serde_json::to_string(&turned).map_err(Fault::internal)?),
+        attempts: Set(0),
+        last_error: Set(String::new()),
+        due_us: Set(real_after(HEAD_START)),
+        ..Default::default()
+    };
+    if !save(tx, &row, columns).await? {
+        return Err(Fault::internal("an operation moved under its own lock"));
+    }
+    Ok(())
+}
+
+/// OPERATION_NOT_CANCELLABLE, with the step that stands in the way.
+#[must_use]
+pub fn not_cancellable(view: &View) -> Refusal {
+    let (id, kind, step) = (view.operation_id, &view.kind, &view.step);
+    let message = if view.state == "RUNNING" {
+        format!("operation {id}, {kind}, is past what can be undone and goes forward: {step}")
+    } else {
+        format!("operation {id}, {kind}, is done: its last step was {step}")
+    };
+    Refusal::new(Reason::OperationNotCancellable, message)
+        .with("operation_id", id)
+        .with("state", &view.state)
+        .with("step", step)
+}
+
+/// The id that a step's peer knows it by.
+fn step_request_id(id: OperationId, step: &str) -> Uuid {
+    Uuid::new_v5(&id.uuid(), step.as_bytes())
 }
 
 /// The operation that runs on a resource.
@@ -372,7 +436,7 @@ impl<O: Operation> Operations<O> {
 
     async fn pass_step(&self, id: OperationId, row: &row::Model) -> Result<Passed, Fault> {
         let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
-        let request_id = Uuid::new_v5(&id.uuid(), state.step().as_bytes());
+        let request_id = step_request_id(id, state.step());
         let outcome = match state.perform(&self.peers, request_id).await {
             Ok(outcome) => Ok(outcome),
             Err(PeerFault::Refused(refusal)) => Err(*refusal),

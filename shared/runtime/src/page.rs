@@ -37,7 +37,7 @@ pub fn filter_text<T: Display>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn foreign_token() -> Fault {
+pub(crate) fn foreign_token() -> Fault {
     Fault::invalid("page_token", "is not a token of this listing")
 }
 

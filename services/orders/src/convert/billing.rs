@@ -11,7 +11,7 @@ use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_time};
 
 use crate::rules::{
     domains::DomainPlan,
-    order::{Order, OrderTerm, Product, ProductKind, Sold, SupersededHandling},
+    order::{Order, OrderTerm, Product, ProductKind, SupersededHandling},
     slots::Slots,
 };
 
@@ -64,7 +64,14 @@ pub(crate) fn product(message: &billing::Product) -> Result<Product, String> {
             billing::ValidityLimits::PublicTls | billing::ValidityLimits::Unspecified => true,
             billing::ValidityLimits::None => false,
         },
+        renewal_open_days: days("renewal_open_days", policy.renewal_open_days)?,
+        renewal_grace_days: days("renewal_grace_days", policy.renewal_grace_days)?,
     })
+}
+
+/// A number of days that every policy in an answer says.
+fn days(what: &str, days: Option<i32>) -> Result<u32, String> {
+    unsigned(days.ok_or_else(|| broken("product", format!("its policy leaves {what} open")))?)
 }
 
 fn broken(what: &str, error: impl std::fmt::Display) -> String {
@@ -83,7 +90,8 @@ pub(super) fn subject(order_id: OrderId, term: &OrderTerm) -> billing::Subject {
 }
 
 /// The question for the price of a whole new term: the certificate, the names beyond the included
-/// ones, the additional licences. `order_id` is absent while an order is only validated.
+/// ones, the additional licences. `order_id` is absent while an order is only validated. Who asks adds
+/// the pin.
 pub(crate) fn placing_quote(
     account_id: AccountId,
     order_id: Option<OrderId>,
@@ -105,7 +113,7 @@ pub(crate) fn placing_quote(
         account_id: account_id.to_string(),
         items,
         decision_time: Some(encode_time(term.price_time)),
-        pin: order_id.map_or_else(String::new, |id| id.to_string()),
+        pin: String::new(),
         subject: order_id.map(|id| subject(id, term)),
         valid_for: None,
         validate_only: order_id.is_none(),
@@ -113,30 +121,42 @@ pub(crate) fn placing_quote(
     }
 }
 
-/// The question for the price of a change of names: the slots beyond those owned, for the rest of
-/// the running term (MD-1), at the prices and by the policy it was bought with (MD-8).
+/// The question for the price of a change of names in one of the order's terms: the slots beyond
+/// those owned in it, for the rest of the running term (MD-1) or the whole of the next, at the prices
+/// and by the policy that the term was bought with (MD-8). None where it charges nothing there.
+///
+/// # Errors
+/// ORDER_NOT_PAID for a term that is not sold yet.
 pub(crate) fn change_quote(
     order: &Order,
-    sold: &Sold,
+    term: &OrderTerm,
     plan: &DomainPlan,
+    charge: Slots,
     now: Instant,
-) -> billing::CreateQuoteRequest {
+) -> Result<Option<billing::CreateQuoteRequest>, Refusal> {
+    if charge.is_zero() {
+        return Ok(None);
+    }
+    let product = match &term.sold {
+        Some(sold) => &sold.product,
+        None => &order.sold()?.product,
+    };
     let item = |kind: billing::LineKind, quantity: u32| billing::QuoteItem {
         change_time: Some(encode_time(now)),
-        ..quote_item(kind, quantity, &order.term, &sold.product)
+        ..quote_item(kind, quantity, term, product)
     };
     let mut items = Vec::new();
-    push_slots(&mut items, plan.charge, item);
-    billing::CreateQuoteRequest {
+    push_slots(&mut items, charge, item);
+    Ok(Some(billing::CreateQuoteRequest {
         account_id: order.account_id.to_string(),
         items,
         decision_time: Some(encode_time(now)),
         pin: plan.pin.clone(),
-        subject: Some(subject(order.id, &order.term)),
+        subject: Some(subject(order.id, term)),
         valid_for: None,
         validate_only: false,
         request_id: String::new(),
-    }
+    }))
 }
 
 fn push_slots(
@@ -175,16 +195,17 @@ fn quote_item(
     }
 }
 
-/// The question for the refund of an order's running term, decided as of `now` (AL-4).
+/// The question for the refund of one of an order's terms, decided as of `now` (AL-4).
 pub(crate) fn refund_question(
     order: &Order,
+    term: &OrderTerm,
     now: Instant,
     validate_only: bool,
 ) -> billing::RequestRefundRequest {
     billing::RequestRefundRequest {
         account_id: order.account_id.to_string(),
-        subject: Some(subject(order.id, &order.term)),
-        first_issuance_time: order.term.first_issuance_time.map(encode_time),
+        subject: Some(subject(order.id, term)),
+        first_issuance_time: term.first_issuance_time.map(encode_time),
         decision_time: Some(encode_time(now)),
         validate_only,
         request_id: String::new(),
@@ -228,6 +249,12 @@ pub(crate) fn refund_to_review(
         decision_time: question.decision_time,
         ..billing::Refund::default()
     }
+}
+
+/// Whether the outcome of a refund's review is still to be asked for. One that Billing has none of
+/// is never reviewed there.
+pub(crate) fn is_in_review(refund: &billing::Refund) -> bool {
+    refund.state() == billing::RefundState::PendingReview && !refund.refund_id.is_empty()
 }
 
 /// A quote's total.
@@ -323,7 +350,7 @@ mod tests {
     fn x_3_a_refused_refund_waits_for_a_review() {
         let order = order(&["example.com"]);
         let now = instant("2026-02-01T00:00:00Z");
-        let question = refund_question(&order, now, false);
+        let question = refund_question(&order, &order.term, now, false);
         let refusal = Refusal::new(Reason::NotFound, "nothing was invoiced");
         let refund = refund_to_review(&order, &question, &refusal);
         assert_eq!(refund.state(), billing::RefundState::PendingReview);

@@ -1,6 +1,9 @@
 //! Certificates: what is reported as signed, what is listed, and what waits for a signature.
 
-use licet_contracts::orders::{v1 as orders, v1::record_issuance_request::Certificate as Given};
+use licet_contracts::{
+    orders::{v1 as orders, v1::record_issuance_request::Certificate as Given},
+    sanlicensing::v1 as san,
+};
 use licet_domain::{
     certificate::{KeyFacts, KeyKind, ParsedCertificate, parse_chain},
     clock::Instant,
@@ -14,12 +17,13 @@ use licet_runtime::{
 };
 use pem::{EncodeConfig, LineEnding, Pem};
 
-use super::texts;
+use super::{san_licensing::encode_reason, texts};
 use crate::rules::{
     certificate::{Certificate, CertificateState},
     issuance::longest_not_after,
     listing::CertificateFilter,
-    order::Order,
+    order::{Order, Progress},
+    san_license::Return,
 };
 
 /// The largest chain taken, in bytes.
@@ -167,16 +171,30 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> orders::Certifi
         record_time: Some(encode_time(certificate.record_time)),
         revoke_time: certificate.revoke_time.map(encode_time),
         chain_pem: certificate.chain_pem.clone(),
+        revocation_reason: revocation_reason(certificate, now).into(),
     }
+}
+
+/// Why a certificate counts as revoked at `now`: what was said, or what replaced or ended it.
+fn revocation_reason(certificate: &Certificate, now: Instant) -> san::RevocationReason {
+    let reason = match certificate.state(now) {
+        CertificateState::Active | CertificateState::Superseded | CertificateState::Expired => None,
+        CertificateState::Revoked | CertificateState::ToRevoke => {
+            Some(Return::reason_of(certificate))
+        }
+    };
+    reason.map_or(san::RevocationReason::Unspecified, encode_reason)
 }
 
 /// What is to be signed for an order, were it signed at `now`.
 pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssuance {
     use orders::PendingIssuanceReason as Reason;
-    let reason = if order.awaits_changed_certificate() {
+    let reason = if order.wanted_names() != &order.names {
         Reason::DomainChange
-    } else {
+    } else if order.progress == Progress::Paid {
         Reason::First
+    } else {
+        Reason::Reissue
     };
     let request = order.signing_request.as_ref();
     orders::PendingIssuance {
@@ -189,6 +207,6 @@ pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssu
             .unwrap_or_default(),
         latest_not_after_time: longest_not_after(order, now).map(encode_time),
         reason: reason.into(),
-        since_time: order.issuance_pending_since.map(encode_time),
+        since_time: order.issuance_pending_since().map(encode_time),
     }
 }

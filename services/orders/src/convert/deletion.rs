@@ -36,11 +36,12 @@ pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<Dele
     })
 }
 
-/// The order, what fell with it, and the refund where it is decided.
+/// The order, what fell with it, and the refunds of its terms where they are decided.
 pub(crate) fn encode_deletion(
     view: &OrderView,
     deletion: &Deletion,
     refund: Option<billing::Refund>,
+    next_refund: Option<billing::Refund>,
 ) -> Result<orders::DeleteOrderResponse, Fault> {
     Ok(orders::DeleteOrderResponse {
         order: Some(super::order::encode(view)?),
@@ -53,6 +54,8 @@ pub(crate) fn encode_deletion(
                 .collect(),
             server_ids: deletion.servers.iter().map(ToString::to_string).collect(),
             additional_licenses: encode_count(deletion.additional_licenses),
+            next_term_additional_licenses: encode_count(deletion.next_additional_licenses),
         }),
+        next_term_refund: next_refund,
     })
 }

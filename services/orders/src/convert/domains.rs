@@ -62,15 +62,17 @@ pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<Do
     })
 }
 
-/// The order with its change, the price where it is known, and the names after it.
+/// The order with its change, the prices where they are known, and the names after it.
 pub(crate) fn encode_update<'a>(
     view: &OrderView,
     quote: Option<billing::Quote>,
+    next_term_quote: Option<billing::Quote>,
     names: impl IntoIterator<Item = &'a San>,
 ) -> Result<orders::UpdateDomainsResponse, Fault> {
     Ok(orders::UpdateDomainsResponse {
         order: Some(super::order::encode(view)?),
         quote,
         names: texts(names),
+        next_term_quote,
     })
 }

@@ -9,28 +9,29 @@ use licet_runtime::wire::{encode_count, encode_money, encode_time};
 
 use super::billing::subject;
 use crate::rules::{
-    domains::DomainPlan,
-    order::{Order, Sold},
+    order::{Order, OrderTerm, Sold},
     slots::Slots,
 };
 
-/// The answer to a change that costs nothing: the slots already paid for cover it (MD-2), or its
+/// The answer to a change that costs nothing in one of the order's terms: the slots already paid for cover it (MD-2), or its
 /// names are drawn from a SAN licence. Billing is not asked, so it has no id; its one line
 /// says why nothing is charged.
 pub(crate) fn free_quote(
     order: &Order,
+    term: &OrderTerm,
     sold: &Sold,
-    plan: &DomainPlan,
+    names: &BTreeSet<San>,
+    pin: &str,
     now: Instant,
 ) -> billing::Quote {
     let line = match order.san_license_id {
-        Some(license_id) => drawn_line(license_id, sold, &plan.names),
-        None => paid_line(sold, &plan.names),
+        Some(license_id) => drawn_line(license_id, sold, names),
+        None => paid_line(sold, names),
     };
     billing::Quote {
         account_id: order.account_id.to_string(),
-        pin: plan.pin.clone(),
-        subject: Some(subject(order.id, &order.term)),
+        pin: pin.to_owned(),
+        subject: Some(subject(order.id, term)),
         lines: vec![line],
         total: Some(encode_money(Money::zero(sold.currency))),
         decision_time: Some(encode_time(now)),

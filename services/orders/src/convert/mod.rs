@@ -6,10 +6,16 @@ pub(crate) mod certificate;
 pub(crate) mod deletion;
 pub(crate) mod domains;
 pub(crate) mod free;
+pub(crate) mod history;
 pub(crate) mod operation;
+pub(crate) mod options;
 pub(crate) mod order;
+pub(crate) mod reissue;
+pub(crate) mod renewal;
+pub(crate) mod revocation;
 pub(crate) mod san_licensing;
 pub(crate) mod server;
+pub(crate) mod taking_back;
 
 use licet_domain::san::San;
 

@@ -49,6 +49,16 @@ pub(crate) fn decode_retry(message: &orders::RetryOperationRequest) -> Result<Op
     fields.build(|| id)
 }
 
+/// Reads the request to give an operation up.
+pub(crate) fn decode_cancel(
+    message: &orders::CancelOperationRequest,
+) -> Result<OperationId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("operation_id", &message.operation_id);
+    fields.request_id(message);
+    fields.build(|| id)
+}
+
 /// The contract's value for the kind that an operation was stored with.
 pub(crate) fn encode_kind(kind: &str) -> Result<orders::OperationKind, Fault> {
     orders::OperationKind::from_str_name(&format!("OPERATION_KIND_{kind}"))

@@ -14,13 +14,13 @@ use licet_runtime::{
     field::{Field, Fields},
     operation::View,
     stored,
-    wire::{encode_count, encode_money, encode_period, encode_time},
+    wire::{decode_time, encode_count, encode_money, encode_period, encode_time},
 };
 
 use super::texts;
 use crate::rules::{
     listing::OrderFilter,
-    order::{DomainChange, Order, OrderState},
+    order::{ChangeCharge, DomainChange, Order, OrderState, OrderTerm},
 };
 
 /// The longest signing request taken, in bytes.
@@ -85,7 +85,8 @@ pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placem
     })
 }
 
-fn positive(fields: &mut Fields, path: &str, number: i32) -> Field<u32> {
+/// A number of things, at least one.
+pub(super) fn positive(fields: &mut Fields, path: &str, number: i32) -> Field<u32> {
     match u32::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
         Ok(_) | Err(_) => Err(fields.note(path, "must be at least 1")),
@@ -136,7 +137,7 @@ pub(super) fn label(fields: &mut Fields, path: &str, text: &str) -> Field<String
     Ok(text)
 }
 
-fn signing_request(fields: &mut Fields, text: &str) -> Field<Option<ParsedRequest>> {
+pub(super) fn signing_request(fields: &mut Fields, text: &str) -> Field<Option<ParsedRequest>> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -173,11 +174,20 @@ pub(crate) fn decode_list(message: &orders::ListOrdersRequest) -> Result<OrderFi
     } else {
         dns_name(&mut fields, "domain", &message.domain).map(Some)
     };
+    let (from, before) = (&message.end_after_time, &message.end_before_time);
+    let end_from = fields.optional_message("end_after_time", from.as_ref(), decode_time);
+    let end_before = fields.optional_message("end_before_time", before.as_ref(), decode_time);
+    if let (Ok(Some(from)), Ok(Some(before))) = (&end_from, &end_before) {
+        let path = "end_before_time";
+        fields.check(path, from < before, "must be after end_after_time");
+    }
     fields.build(|| {
         Ok(OrderFilter {
             account_id: account_id?,
             state: state?,
             name: name?,
+            end_from: end_from?,
+            end_before: end_before?,
         })
     })
 }
@@ -199,6 +209,8 @@ pub(crate) struct OrderView {
     pub(crate) now: Instant,
     /// The invoices of its term, oldest first.
     pub(crate) invoice_ids: Vec<String>,
+    /// Those of the next term, likewise.
+    pub(crate) next_invoice_ids: Vec<String>,
     /// The certificate to install now.
     pub(crate) certificate_id: Option<CertificateId>,
     /// The operation under way.
@@ -206,13 +218,14 @@ pub(crate) struct OrderView {
 }
 
 impl OrderView {
-    /// An order that nothing belongs to yet.
+    /// An order that nothing belongs to yet, as time has made it.
     pub(crate) fn bare(order: Order, now: Instant) -> Self {
-        let now = order.decide_at(now);
+        let (order, now) = order.at(now);
         Self {
             order,
             now,
             invoice_ids: Vec::new(),
+            next_invoice_ids: Vec::new(),
             certificate_id: None,
             running: None,
         }
@@ -222,11 +235,12 @@ impl OrderView {
 /// An order as its customer sees it.
 pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
     let order = &view.order;
-    let refund = order
-        .refund
-        .as_deref()
-        .map(stored::message::<billing::Refund>)
-        .transpose()?;
+    let refund = |encoded: &Option<Vec<u8>>| {
+        encoded
+            .as_deref()
+            .map(stored::message::<billing::Refund>)
+            .transpose()
+    };
     let sold = order.term.sold.as_ref();
     Ok(orders::Order {
         order_id: order.id.to_string(),
@@ -241,37 +255,51 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
         san_license_id: order
             .san_license_id
             .map_or_else(String::new, |id| id.to_string()),
-        current_term: Some(encode_term(view)),
+        current_term: Some(encode_term(order, &order.term, &view.invoice_ids)),
         certificate_id: view
             .certificate_id
             .map_or_else(String::new, |id| id.to_string()),
         pending_change: pending_change(view)?,
         revision: i64::try_from(order.revision).unwrap_or(i64::MAX),
         create_time: Some(encode_time(order.create_time)),
-        end_time: Some(encode_time(order.term.term.end())),
+        end_time: Some(encode_time(order.end())),
         delete_time: order.delete_time.map(encode_time),
-        refund,
+        refund: refund(&order.refund)?,
+        next_term: order
+            .next_term
+            .as_ref()
+            .map(|term| encode_term(order, term, &view.next_invoice_ids)),
+        issuance_pending_time: order.issuance_pending_since().map(encode_time),
+        next_term_refund: refund(&order.next_refund)?,
     })
 }
 
-fn encode_term(view: &OrderView) -> orders::OrderTerm {
-    let term = &view.order.term;
-    let slots = term
-        .sold
-        .as_ref()
-        .map(|sold| sold.slots)
-        .unwrap_or_default();
+/// One of an order's terms, with its invoices.
+pub(crate) fn encode_term(
+    order: &Order,
+    term: &OrderTerm,
+    invoice_ids: &[String],
+) -> orders::OrderTerm {
+    let sold = term.sold.as_ref();
+    let slots = sold.map(|sold| sold.slots).unwrap_or_default();
+    let kept = term.kept_servers.iter().flatten();
     orders::OrderTerm {
         term_index: encode_count(term.index),
         period: Some(encode_period(term.term.period())),
         months: encode_count(term.term.months()),
         paid_standard_domains: encode_count(slots.standard),
         paid_wildcard_domains: encode_count(slots.wildcard),
-        invoice_ids: view.invoice_ids.clone(),
+        invoice_ids: invoice_ids.to_vec(),
+        domains: texts(term.names.as_ref().unwrap_or(&order.names)),
+        additional_licenses: encode_count(term.additional_licenses),
+        keep_server_ids: kept.map(ToString::to_string).collect(),
+        product_version: sold.map_or(0, |sold| encode_count(sold.product.version)),
+        first_issuance_time: term.first_issuance_time.map(encode_time),
     }
 }
 
-/// What is not finished: the operation under way, else the change that waits for its certificate.
+/// What is not finished: the operation under way, else the change of names that waits for its
+/// certificate, else the names that a renewal brought, else the reissue that was asked for.
 fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fault> {
     let change = view.order.change.as_ref();
     if let Some(running) = &view.running {
@@ -285,29 +313,50 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
             domain_change: change.map(encode_change),
         }));
     }
-    Ok(change.map(|waiting| orders::PendingChange {
-        operation_id: waiting
-            .operation_id
-            .map_or_else(String::new, |id| id.to_string()),
-        kind: orders::OperationKind::UpdateDomains.into(),
+    let waits = |kind: orders::OperationKind, since: Instant| orders::PendingChange {
+        kind: kind.into(),
         step: "await-certificate".to_owned(),
-        attempts: 0,
-        last_error: String::new(),
-        accept_time: Some(encode_time(waiting.accept_time)),
-        domain_change: Some(encode_change(waiting)),
-    }))
+        accept_time: Some(encode_time(since)),
+        ..orders::PendingChange::default()
+    };
+    let order = &view.order;
+    Ok(match (change, &order.term.names, order.reissue_since) {
+        (Some(change), _, _) => Some(orders::PendingChange {
+            operation_id: change
+                .operation_id
+                .map_or_else(String::new, |id| id.to_string()),
+            domain_change: Some(encode_change(change)),
+            ..waits(orders::OperationKind::UpdateDomains, change.accept_time)
+        }),
+        // A deleted order waits for nothing.
+        (None, _, _) if order.delete_time.is_some() => None,
+        (None, Some(names), _) => Some(orders::PendingChange {
+            domain_change: Some(orders::DomainChange {
+                names_after: texts(names),
+                added: texts(names.difference(&order.names)),
+                removed: texts(order.names.difference(names)),
+                ..orders::DomainChange::default()
+            }),
+            ..waits(orders::OperationKind::RenewOrder, order.term.term.start())
+        }),
+        (None, None, Some(since)) => Some(waits(orders::OperationKind::RequestReissue, since)),
+        (None, None, None) => None,
+    })
 }
 
 fn encode_change(change: &DomainChange) -> orders::DomainChange {
+    let invoice_id = |charge: Option<ChangeCharge>| {
+        let id = charge.and_then(|charge| charge.invoice_id);
+        id.map_or_else(String::new, |id| id.to_string())
+    };
     orders::DomainChange {
         names_after: texts(&change.names),
         added: texts(&change.added),
         removed: texts(&change.removed),
         charged: change.charged.map(|charge| encode_money(charge.total)),
-        invoice_id: change
-            .charged
-            .and_then(|charge| charge.invoice_id)
-            .map_or_else(String::new, |id| id.to_string()),
+        invoice_id: invoice_id(change.charged),
+        next_term_charged: change.next_charged.map(|charge| encode_money(charge.total)),
+        next_term_invoice_id: invoice_id(change.next_charged),
     }
 }
 

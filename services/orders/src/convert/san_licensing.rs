@@ -144,12 +144,23 @@ pub(crate) fn record_question(
     })
 }
 
-/// The revocation of one certificate.
-pub(crate) fn revoke_question(back: &Return) -> san::RevokeCertificatesRequest {
-    let reason = match back.reason {
+/// Why a certificate is revoked.
+pub(crate) fn encode_reason(reason: RevocationReason) -> san::RevocationReason {
+    match reason {
+        RevocationReason::Unspecified => san::RevocationReason::Unspecified,
+        RevocationReason::KeyCompromise => san::RevocationReason::KeyCompromise,
+        RevocationReason::CaCompromise => san::RevocationReason::CaCompromise,
+        RevocationReason::AffiliationChanged => san::RevocationReason::AffiliationChanged,
         RevocationReason::Superseded => san::RevocationReason::Superseded,
         RevocationReason::CessationOfOperation => san::RevocationReason::CessationOfOperation,
-    };
+        RevocationReason::PrivilegeWithdrawn => san::RevocationReason::PrivilegeWithdrawn,
+        RevocationReason::AaCompromise => san::RevocationReason::AaCompromise,
+    }
+}
+
+/// The revocation of one certificate.
+pub(crate) fn revoke_question(back: &Return) -> san::RevokeCertificatesRequest {
+    let reason = encode_reason(back.reason);
     san::RevokeCertificatesRequest {
         license_id: back.counted.license_id.to_string(),
         certificate_ids: vec![back.counted.certificate_id.to_string()],

@@ -47,6 +47,29 @@ pub(crate) fn decode_register(
     })
 }
 
+/// The software that an order's servers run in truth.
+#[derive(Debug, Clone)]
+pub(crate) struct SoftwareWish {
+    pub(crate) order_id: OrderId,
+    pub(crate) server_software: String,
+}
+
+/// Reads the request to correct the software.
+pub(crate) fn decode_software(
+    message: &orders::SetServerSoftwareRequest,
+) -> Result<SoftwareWish, Fault> {
+    let mut fields = Fields::new();
+    let order_id = fields.required("order_id", &message.order_id);
+    let server_software = label(&mut fields, "server_software", &message.server_software);
+    fields.request_id(message);
+    fields.build(|| {
+        Ok(SoftwareWish {
+            order_id: order_id?,
+            server_software: server_software?,
+        })
+    })
+}
+
 /// Reads the request to take a server off its order.
 pub(crate) fn decode_unregister(
     message: &orders::UnregisterServerRequest,
@@ -63,6 +86,7 @@ pub(crate) fn encode(server: &Server) -> orders::Server {
         ServerState::Registered => orders::ServerState::Registered,
         ServerState::Unregistered => orders::ServerState::Unregistered,
         ServerState::Invalidated => orders::ServerState::Invalidated,
+        ServerState::Lapsed => orders::ServerState::Lapsed,
     };
     orders::Server {
         server_id: server.id.to_string(),

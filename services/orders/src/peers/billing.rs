@@ -8,7 +8,11 @@ use licet_contracts::billing::{
         quote_service_client::QuoteServiceClient, refund_service_client::RefundServiceClient,
     },
 };
-use licet_domain::{clock::Instant, ids::ProductId, refusal::Refusal};
+use licet_domain::{
+    clock::Instant,
+    ids::{InvoiceId, ProductId},
+    refusal::{Reason, Refusal},
+};
 use licet_runtime::{
     peer::{PeerChannel, PeerFault, outcome},
     wire::encode_time,
@@ -131,6 +135,75 @@ impl Billing {
             Err(PeerFault::Refused(_)) => Err(PeerFault::Refused(refusal)),
             Err(fault) => Err(fault),
         }
+    }
+}
+
+impl Billing {
+    /// Sees to it that a charge never comes, however late an attempt at it arrives: the request id
+    /// of the charge is spent on one that Billing refuses. Answers whether it never came; a charge
+    /// that was settled before, either way, is not undone by this.
+    pub(crate) async fn forbid_charge(
+        &self,
+        quote: &billing::Quote,
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<bool, PeerFault> {
+        let request = billing::ChargeQuoteRequest {
+            quote_id: quote.quote_id.clone(),
+            pin: format!("{} given up", quote.pin),
+            accept_time: Some(encode_time(accept_time)),
+            validate_only: false,
+            request_id: request_id.to_string(),
+        };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        match outcome(client.charge_quote(request).await) {
+            Ok(_) => Err(PeerFault::Unknown(
+                "Billing charged a quote by another pin than its own".to_owned(),
+            )),
+            Err(PeerFault::Refused(refusal)) => Ok(!matches!(
+                refusal.reason,
+                Reason::RequestIdReused | Reason::QuoteSpent
+            )),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Credits all of an invoice that can still be credited; none where nothing was left to be.
+    pub(crate) async fn credit_invoice(
+        &self,
+        invoice_id: InvoiceId,
+        reason: &str,
+        validate_only: bool,
+        request_id: Uuid,
+    ) -> Result<Option<billing::CreditNote>, PeerFault> {
+        let request = billing::IssueCreditNoteRequest {
+            invoice_id: invoice_id.to_string(),
+            lines: Vec::new(),
+            reason: reason.to_owned(),
+            validate_only,
+            request_id: request_id.to_string(),
+        };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        match outcome(client.issue_credit_note(request).await) {
+            Ok(answer) => answer
+                .credit_note
+                .map(Some)
+                .ok_or_else(|| absent("credit note")),
+            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::CreditExceedsInvoice => {
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// A refund as it stands.
+    pub(crate) async fn get_refund(&self, refund_id: &str) -> Result<billing::Refund, PeerFault> {
+        let request = billing::GetRefundRequest {
+            refund_id: refund_id.to_owned(),
+        };
+        let mut client = RefundServiceClient::new(self.channel.clone());
+        let answer = outcome(client.get_refund(request).await)?;
+        answer.refund.ok_or_else(|| absent("refund"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads: each from one snapshot of the database, each within the accounts that the caller sees.
 
 pub(crate) mod certificates;
+pub(crate) mod history;
 pub(crate) mod operations;
 pub(crate) mod order_view;
 pub(crate) mod orders;

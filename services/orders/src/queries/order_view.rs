@@ -52,7 +52,12 @@ async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<O
     let views = orders.into_iter().map(|order| {
         let mut view = OrderView::bare(order, now);
         let term = (view.order.id.to_string(), i64::from(view.order.term.index));
+        let next = (
+            view.order.id.to_string(),
+            i64::from(view.order.term.index) + 1,
+        );
         view.invoice_ids = invoice_ids.remove(&term).unwrap_or_default();
+        view.next_invoice_ids = invoice_ids.remove(&next).unwrap_or_default();
         view.certificate_id = current
             .iter()
             .rev()

@@ -59,10 +59,12 @@ pub(crate) async fn list(
     page_token: &str,
 ) -> Result<(Vec<OrderView>, String), Fault> {
     let text = format!(
-        "orders {} {} {}",
+        "orders {} {} {} {} {}",
         filter_text(filter.account_id),
         filter.state.map_or("", OrderState::as_str),
-        filter_text(filter.name.as_ref())
+        filter_text(filter.name.as_ref()),
+        filter_text(filter.end_from),
+        filter_text(filter.end_before)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read().await?;
@@ -94,13 +96,14 @@ pub(crate) async fn list_pending(
     let tx = database.read().await?;
     let scope = &call.caller.accounts;
     let rows = store::orders::list_pending(&tx, scope, account_id, &page).await?;
+    let rows = rows.into_iter().map(|order| order.at(page.as_of).0);
     let bytes = |order: &Order| {
         let request = order.signing_request.as_ref();
         name_bytes(order.wanted_names()) + request.map_or(0, |request| request.pem.len())
     };
     let key = |order: &Order| {
-        let since = order.issuance_pending_since.unwrap_or(order.create_time);
+        let since = order.issuance_pending_since().unwrap_or(order.create_time);
         time_key(since, order.id)
     };
-    Ok(page.finish_sized(rows, bytes, key))
+    Ok(page.finish_sized(rows.collect(), bytes, key))
 }

@@ -38,8 +38,9 @@ pub(crate) async fn list(
     )?;
     let tx = database.read().await?;
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
-    let all = store::servers::list_of(&tx, order.id).await?;
-    let rows = store::servers::list(&tx, order.id, &page).await?;
+    let (order, _) = order.at(page.as_of);
+    let all = store::servers::list_of(&tx, &order).await?;
+    let rows = store::servers::list(&tx, &order, &page).await?;
     let (servers, next_page_token) =
         page.finish(rows, |server| time_key(server.register_time, server.id));
     Ok(ServerPage {

@@ -10,7 +10,10 @@ use super::joining::{Answer, join};
 use crate::{
     convert, queries,
     use_cases::{
-        begin_issuance::BeginIssuance, operation::OrderOperation, record_issuance::RecordIssuance,
+        begin_issuance::BeginIssuance,
+        operation::OrderOperation,
+        record_issuance::RecordIssuance,
+        revoke_certificate::{self, RevokeCertificate},
     },
 };
 
@@ -132,5 +135,25 @@ impl CertificateService for CertificateRpc {
             certificates,
             next_page_token,
         }))
+    }
+
+    async fn revoke_certificate(
+        &self,
+        request: Request<orders::RevokeCertificateRequest>,
+    ) -> Result<Response<orders::RevokeCertificateResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::revocation::decode_revoke(&message, &call.caller)?;
+        if message.validate_only {
+            let response = revoke_certificate::preview(&self.database, &call, &wish).await?;
+            return Ok(Response::new(response));
+        }
+        let work = RevokeCertificate {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
+        Ok(Response::new(response))
     }
 }

@@ -1,10 +1,19 @@
 //! `licet.orders.v1.OperationService`.
 
 use licet_contracts::orders::{v1 as orders, v1::operation_service_server::OperationService};
-use licet_runtime::{caller::accept, database::Database, operation::Operations};
+use licet_runtime::{
+    caller::accept,
+    database::Database,
+    fault::Fault,
+    operation::{self, Operations},
+    replay,
+};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::operation::OrderOperation};
+use crate::{
+    convert, queries,
+    use_cases::{cancel_operation::CancelOperation, operation::OrderOperation},
+};
 
 /// Operations.
 #[derive(Clone)]
@@ -65,5 +74,27 @@ impl OperationService for OperationRpc {
         let view = queries::operations::get(&self.database, &call, id).await?;
         let operation = Some(convert::operation::encode(&view)?);
         Ok(Response::new(orders::RetryOperationResponse { operation }))
+    }
+
+    /// Whoever asks again joins what was turned back, and is answered by how that ended.
+    async fn cancel_operation(
+        &self,
+        request: Request<orders::CancelOperationRequest>,
+    ) -> Result<Response<orders::CancelOperationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let operation_id = convert::operation::decode_cancel(&message)?;
+        let work = CancelOperation {
+            call: &call,
+            request_id: &message.request_id,
+            operation_id,
+        };
+        replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        self.operations.finish(operation_id, &call).await?;
+        let view = queries::operations::get(&self.database, &call, operation_id).await?;
+        if view.state == "DONE" {
+            return Err(Fault::from(operation::not_cancellable(&view)).into());
+        }
+        let operation = Some(convert::operation::encode(&view)?);
+        Ok(Response::new(orders::CancelOperationResponse { operation }))
     }
 }

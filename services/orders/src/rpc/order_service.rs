@@ -16,7 +16,11 @@ use crate::{
     convert,
     peers::Peers,
     queries,
-    use_cases::{delete_order, operation::OrderOperation, place_order, update_domains},
+    use_cases::{
+        cancel_domain_change, delete_order, license_options, operation::OrderOperation,
+        place_order, renew_order, request_reissue::RequestReissue,
+        set_server_software::SetServerSoftware, update_domains,
+    },
 };
 
 /// Orders.
@@ -104,6 +108,36 @@ impl OrderService for OrderRpc {
         }))
     }
 
+    async fn list_order_history(
+        &self,
+        request: Request<orders::ListOrderHistoryRequest>,
+    ) -> Result<Response<orders::ListOrderHistoryResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let order_id = convert::order::decode_order_id(&message.order_id)?;
+        let (entries, next_page_token) = queries::history::list(
+            &self.database,
+            &call,
+            order_id,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        Ok(Response::new(orders::ListOrderHistoryResponse {
+            next_page_token,
+            entries: entries.into_iter().map(convert::history::encode).collect(),
+        }))
+    }
+
+    async fn list_additional_license_options(
+        &self,
+        request: Request<orders::ListAdditionalLicenseOptionsRequest>,
+    ) -> Result<Response<orders::ListAdditionalLicenseOptionsResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::options::decode_options(&message)?;
+        let response = license_options::list(&self.database, &self.peers, &call, &wish).await?;
+        Ok(Response::new(response))
+    }
+
     async fn update_domains(
         &self,
         request: Request<orders::UpdateDomainsRequest>,
@@ -130,6 +164,30 @@ impl OrderService for OrderRpc {
         Ok(Response::new(response))
     }
 
+    async fn renew_order(
+        &self,
+        request: Request<orders::RenewOrderRequest>,
+    ) -> Result<Response<orders::RenewOrderResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::renewal::decode_renew(&message)?;
+        if message.validate_only {
+            let response = renew_order::preview(&self.database, &self.peers, &call, &wish).await?;
+            return Ok(Response::new(response));
+        }
+        let work = renew_order::RenewOrder {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match self.answer(&call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(_, view) => renew_order::encode_pending(&view)?,
+        };
+        Ok(Response::new(response))
+    }
+
     async fn delete_order(
         &self,
         request: Request<orders::DeleteOrderRequest>,
@@ -152,6 +210,64 @@ impl OrderService for OrderRpc {
             Answer::Final(response) => response,
             Answer::Pending(tx, view) => delete_order::encode_pending(&tx, &view).await?,
         };
+        Ok(Response::new(response))
+    }
+
+    async fn cancel_domain_change(
+        &self,
+        request: Request<orders::CancelDomainChangeRequest>,
+    ) -> Result<Response<orders::CancelDomainChangeResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::taking_back::decode_cancel(&message)?;
+        if message.validate_only {
+            let billing = &self.peers.billing;
+            let response =
+                cancel_domain_change::preview(&self.database, billing, &call, &wish).await?;
+            return Ok(Response::new(response));
+        }
+        let work = cancel_domain_change::CancelDomainChange {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match self.answer(&call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(_, view) => cancel_domain_change::encode_pending(&view)?,
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn request_reissue(
+        &self,
+        request: Request<orders::RequestReissueRequest>,
+    ) -> Result<Response<orders::RequestReissueResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::reissue::decode_reissue(&message)?;
+        let work = RequestReissue {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn set_server_software(
+        &self,
+        request: Request<orders::SetServerSoftwareRequest>,
+    ) -> Result<Response<orders::SetServerSoftwareResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::server::decode_software(&message)?;
+        let work = SetServerSoftware {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
         Ok(Response::new(response))
     }
 }

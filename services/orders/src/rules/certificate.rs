@@ -10,7 +10,7 @@ use licet_domain::{
     san::San,
 };
 
-use super::san_license::Counted;
+use super::san_license::{Counted, RevocationReason};
 
 /// A certificate of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) struct Certificate {
     pub(crate) superseded_time: Option<Instant>,
     /// From when on it counts as revoked; may lie ahead.
     pub(crate) revoke_time: Option<Instant>,
+    /// Why it does, where somebody said so: neither a replacement nor a deletion did it.
+    pub(crate) revoke_reason: Option<RevocationReason>,
     /// Its order is deleted and the CA is still to revoke it.
     pub(crate) to_revoke: bool,
     /// Where its SANs count; absent where they count in no SAN licence.

@@ -20,8 +20,11 @@ pub(crate) struct Deletion {
     pub(crate) certificates: Vec<CertificateId>,
     /// Servers that lose their licence (AL-7).
     pub(crate) servers: Vec<ServerId>,
-    /// Additional licences that are void (AL-7).
+    /// Additional licences of the running term that are void (AL-7).
     pub(crate) additional_licenses: u32,
+    /// Those bought for the next term, likewise.
+    #[serde(default)]
+    pub(crate) next_additional_licenses: u32,
     /// Whether a change of names that waited for its certificate is dropped with the order.
     pub(crate) drops_change: bool,
 }
@@ -42,8 +45,15 @@ pub(crate) fn plan_deletion(
         certificates: standing.map(|found| found.id).collect(),
         servers: registered(servers).map(|server| server.id).collect(),
         additional_licenses: order.term.additional_licenses,
+        next_additional_licenses: next_additional_licenses(order),
         drops_change: order.change.is_some(),
     }
+}
+
+/// The additional licences bought for the term after the running one.
+pub(crate) fn next_additional_licenses(order: &Order) -> u32 {
+    let next = order.next_term.as_ref();
+    next.map_or(0, |next| next.additional_licenses)
 }
 
 #[cfg(test)]
@@ -93,5 +103,6 @@ mod tests {
         assert_eq!(deletion.certificates, standing);
         assert_eq!(deletion.servers, [server.id]);
         assert_eq!(deletion.additional_licenses, 1);
+        assert_eq!(deletion.next_additional_licenses, 0);
     }
 }

@@ -11,10 +11,12 @@ use licet_domain::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    order::{Order, Product, ProductKind},
+    order::{Order, OrderTerm, Product, ProductKind, Sold},
     refusing::Objections,
+    reissue::change_in_progress,
     san_license::name_limit,
     slots::{Slots, count, slots_to_charge},
+    transitions::changed_names,
 };
 
 /// The names to add and to remove, canonical already: case variants of one name are one name
@@ -34,49 +36,50 @@ pub(crate) struct DomainPlan {
     pub(crate) removed: BTreeSet<San>,
     /// The slots to pay for (MD-4); zero for a change that does not raise the total (MD-2).
     pub(crate) charge: Slots,
+    /// Those to pay for in the next term, where one is bought (MD-8).
+    pub(crate) next_charge: Slots,
     /// Binds a quote to this change of this revision of the order (MD-6).
     pub(crate) pin: String,
 }
 
+impl DomainPlan {
+    /// Whether it costs nothing, in no term (MD-2).
+    pub(crate) fn is_free(&self) -> bool {
+        self.charge.is_zero() && self.next_charge.is_zero()
+    }
+}
+
 /// Decides a change of names, or says everything that stands against it. A change that waits for
-/// its certificate blocks the next one (MD-7). Names drawn from a SAN licence are not charged (X-4).
+/// its certificate blocks the next one (MD-7); names that a renewal brought do not. Names drawn
+/// from a SAN licence are not charged (X-4).
+///
+/// Where a next term is bought the names change in that one, too, and are charged there by what it
+/// was sold with (MD-8).
 pub(crate) fn plan_domain_change(
     order: &Order,
     wanted: &WantedChange,
 ) -> Result<DomainPlan, Refusal> {
     if let Some(waiting) = &order.change {
-        let operation = waiting
-            .operation_id
-            .map_or_else(String::new, |id| id.to_string());
-        return Err(Refusal::new(
-            Reason::ChangeInProgress,
-            format!(
-                "order {} has a change of domains accepted at {} that waits for its certificate; \
-                 record that certificate first",
-                order.id, waiting.accept_time
-            ),
-        )
-        .with("order_id", order.id)
-        .with("operation_id", operation)
-        .with("accept_time", waiting.accept_time));
+        return Err(change_in_progress(order, waiting));
     }
 
     let sold = order.sold()?;
     object_to_kind(&sold.product)?;
     let mut objections = Objections::default();
     object_to_names(order, &sold.product, wanted, &mut objections);
-    let names: BTreeSet<San> = order
-        .names
-        .difference(&wanted.remove)
-        .chain(&wanted.add)
-        .cloned()
-        .collect();
+    let names = changed_names(order.term_names(), &wanted.add, &wanted.remove);
     let draws_on_license = order.san_license_id.is_some();
     let limit = name_limit(&sold.product, draws_on_license);
     object_to_number(&sold.product, limit, &names, &mut objections);
+    let next = order.next_term.as_ref();
+    let next = next.and_then(|next| next_names(next, wanted));
+    if let (Some((sold, names)), true) = (&next, count(names.len()) <= limit) {
+        let limit = name_limit(&sold.product, draws_on_license);
+        object_to_number(&sold.product, limit, names, &mut objections);
+    }
     objections.refuse_if_any()?;
 
-    if names == order.names {
+    if names == *order.term_names() {
         return Err(Refusal::new(
             Reason::NoChange,
             format!(
@@ -88,18 +91,30 @@ pub(crate) fn plan_domain_change(
         .with("order_id", order.id));
     }
     let wildcards_added = count(wanted.add.iter().filter(|name| name.is_wildcard()).count());
-    let charge = if draws_on_license {
-        Slots::default()
-    } else {
-        slots_to_charge(sold.slots, Slots::of(&names), wildcards_added)
+    let charge = |owned: Slots, names: &BTreeSet<San>| {
+        if draws_on_license {
+            Slots::default()
+        } else {
+            slots_to_charge(owned, Slots::of(names), wildcards_added)
+        }
     };
     Ok(DomainPlan {
-        charge,
+        charge: charge(sold.slots, &names),
+        next_charge: next
+            .map(|(sold, names)| charge(sold.slots, &names))
+            .unwrap_or_default(),
         pin: pin(order.id, order.revision, &names),
         names,
         added: wanted.add.clone(),
         removed: wanted.remove.clone(),
     })
+}
+
+/// What the next term was sold with, and its names after the change.
+fn next_names<'a>(next: &'a OrderTerm, wanted: &WantedChange) -> Option<(&'a Sold, BTreeSet<San>)> {
+    let names = next.names.as_ref()?;
+    let sold = next.sold.as_ref()?;
+    Some((sold, changed_names(names, &wanted.add, &wanted.remove)))
 }
 
 /// Further names are sold by the slot for multi-domain products only.
@@ -127,7 +142,7 @@ fn object_to_names(
     objections: &mut Objections,
 ) {
     for name in &wanted.add {
-        if order.names.contains(name) {
+        if order.term_names().contains(name) {
             objections.add(
                 Reason::DomainAlreadyPresent,
                 name.value(),
@@ -147,7 +162,7 @@ fn object_to_names(
                     format!("{name} is the order's common name and stays as long as the order"),
                 )
                 .with("common_name", name);
-        } else if !order.names.contains(name) {
+        } else if !order.term_names().contains(name) {
             objections.add(
                 Reason::DomainNotPresent,
                 name.value(),
@@ -248,6 +263,73 @@ mod tests {
     }
 
     #[test]
+    fn md_8_each_term_is_charged_by_its_own_slots_and_limits() {
+        let slots = |standard, wildcard| Slots { standard, wildcard };
+        let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
+        let mut next = order.term.clone();
+        next.index = 1;
+        next.term = order.term.term.next(12).unwrap();
+        next.names = Some(samples::names(&["example.com"]));
+        order.next_term = Some(next);
+        // Beyond what is paid today, and well within what is paid for the next term.
+        let more = change(&["c.example.com", "*.example.com"], &[]);
+        let plan = plan_domain_change(&order, &more).unwrap();
+        assert_eq!((plan.charge, plan.next_charge), (slots(1, 1), slots(0, 0)));
+        assert!(!plan.is_free());
+        // The other way round.
+        order.term.sold.as_mut().unwrap().slots = slots(5, 0);
+        let next = order.next_term.as_mut().unwrap();
+        next.sold.as_mut().unwrap().slots = slots(1, 0);
+        let plan = plan_domain_change(&order, &more).unwrap();
+        assert_eq!((plan.charge, plan.next_charge), (slots(0, 0), slots(1, 1)));
+        // The next term may take fewer names than this one.
+        let next = order.next_term.as_mut().unwrap();
+        next.sold.as_mut().unwrap().product.max_domains = 2;
+        let refusal = plan_domain_change(&order, &more).unwrap_err();
+        assert_eq!(refusal.reason, Reason::TooManyDomains);
+        assert_eq!(
+            (
+                refusal.violations.len(),
+                refusal.metadata["maximum"].as_str()
+            ),
+            (1, "2")
+        );
+    }
+
+    #[test]
+    fn md_8_charged_slots_grow_in_both_terms_and_a_cancel_gives_both_back() {
+        let slots = |standard| Slots {
+            standard,
+            wildcard: 0,
+        };
+        let mut before = samples::order(&["example.com", "a.example.com", "b.example.com"]);
+        let mut next = before.term.clone();
+        next.index = 1;
+        next.term = before.term.term.next(12).unwrap();
+        next.names = Some(before.names.clone());
+        before.next_term = Some(next);
+        let now = samples::instant("2026-12-01T00:00:00Z");
+        let plan = plan_domain_change(&before, &change(&["c.example.com"], &[])).unwrap();
+        let charged = before
+            .clone()
+            .apply_change(plan, None, now)
+            .apply_change_charged(None, None, now);
+        let owned = |order: &Order| {
+            let next = order.next_term.as_ref().and_then(|term| term.sold.as_ref());
+            (order.sold().unwrap().slots, next.map(|sold| sold.slots))
+        };
+        assert_eq!(owned(&charged), (slots(4), Some(slots(4))));
+        let back = charged.clone().apply_change_cancelled(now);
+        assert_eq!(owned(&back), (slots(3), Some(slots(3))));
+        // Once the next term runs, what it was charged for is in that one.
+        let later = charged.settled_at(before.term.term.end());
+        assert_eq!(owned(&later), (slots(4), None));
+        let back = later.apply_change_cancelled(now);
+        assert_eq!(owned(&back), (slots(3), None));
+        assert_eq!(back.wanted_names(), &before.names);
+    }
+
+    #[test]
     fn x_4_names_drawn_from_a_licence_are_not_charged() {
         let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
         order.san_license_id = Some(LicenseId::generate());
@@ -334,12 +416,15 @@ mod tests {
         let mut order = samples::order(&["example.com"]);
         order.change = Some(DomainChange {
             progress: ChangeProgress::AwaitingIssuance,
+            term_index: 0,
             names: samples::names(&["example.com", "a.example.com"]),
             added: samples::names(&["a.example.com"]),
             removed: BTreeSet::new(),
             charge: Slots::default(),
+            next_charge: Slots::default(),
             operation_id: None,
             charged: None,
+            next_charged: None,
             accept_time: order.create_time,
         });
         let refusal = plan_domain_change(&order, &change(&["b.example.com"], &[])).unwrap_err();

@@ -34,10 +34,11 @@ fn public_limit_days(not_before: Instant) -> i64 {
         .map_or(398, |(_, days)| *days)
 }
 
-/// The latest end of a certificate of this order, exclusive: the term's end and the tolerance.
+/// The latest end of a certificate of this order, exclusive: the end of the last term bought and
+/// the tolerance.
 fn active_until_limit(order: &Order, product: &Product) -> Option<Instant> {
     let tolerance = TimeDelta::hours(i64::from(product.tolerance_hours));
-    order.term.term.end().checked_add(tolerance)
+    order.end().checked_add(tolerance)
 }
 
 /// The latest notAfter that a certificate signed at `now` may carry (MD-9), or none where the
@@ -51,14 +52,15 @@ pub(crate) fn longest_not_after(order: &Order, now: Instant) -> Option<Instant> 
     until.checked_add(TimeDelta::seconds(-1))
 }
 
-/// Whether the order waits for a certificate at all. One that has its certificate, and no change
-/// of names that wants another, does not.
+/// Whether the order waits for a certificate at all. One that has its certificate, no names that
+/// want another, and no reissue asked for, does not.
 pub(crate) fn expect_issuance(order: &Order, now: Instant) -> Result<(), Refusal> {
-    if order.state(now) == OrderState::Issued && !order.awaits_changed_certificate() {
+    if order.state(now) == OrderState::Issued && order.issuance_pending_since().is_none() {
         return Err(Refusal::new(
             Reason::IssuanceNotPending,
             format!(
-                "order {} has its certificate, and no change of domains waits for another",
+                "order {} has its certificate, and neither a change of domains nor a reissue waits \
+                 for another",
                 order.id
             ),
         )
@@ -263,12 +265,15 @@ mod tests {
         assert!(expect_issuance(&order, order.create_time).is_err());
         order.change = Some(DomainChange {
             progress: ChangeProgress::Charging,
+            term_index: 0,
             names: names(&["example.com", "a.example.com"]),
             added: names(&["a.example.com"]),
             removed: names(&[]),
             charge: Slots::default(),
+            next_charge: Slots::default(),
             operation_id: None,
             charged: None,
+            next_charged: None,
             accept_time: order.create_time,
         });
         // Not charged yet: nothing is to be signed.

@@ -1,6 +1,7 @@
 //! What a listing may be narrowed to. States here are those of an instant, never a stored column.
 
 use licet_domain::{
+    clock::Instant,
     ids::{AccountId, OrderId},
     san::San,
 };
@@ -13,6 +14,10 @@ pub(crate) struct OrderFilter {
     pub(crate) account_id: Option<AccountId>,
     pub(crate) state: Option<OrderState>,
     pub(crate) name: Option<San>,
+    /// Its last term ends then or later.
+    pub(crate) end_from: Option<Instant>,
+    /// Its last term ends earlier.
+    pub(crate) end_before: Option<Instant>,
 }
 
 /// What a listing of certificates is narrowed to.

@@ -6,15 +6,22 @@ pub(crate) mod deletion;
 pub(crate) mod domains;
 pub(crate) mod issuance;
 pub(crate) mod listing;
+pub(crate) mod options;
 pub(crate) mod order;
+pub(crate) mod permission;
 pub(crate) mod placing;
 pub(crate) mod refusing;
+pub(crate) mod reissue;
+pub(crate) mod renewal;
+pub(crate) mod revocation;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod san_license;
 pub(crate) mod servers;
 pub(crate) mod slots;
-pub(crate) mod state;
+pub(crate) mod software;
+pub(crate) mod taking_back;
+pub(crate) mod terms;
 pub(crate) mod transitions;
 
 use licet_domain::refusal::{Reason, Refusal};

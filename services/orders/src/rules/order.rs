@@ -1,11 +1,13 @@
-//! The values that the decisions are about: an order, the term it was bought for, the change that
+//! The values that the decisions are about: an order, the terms it was bought for, the change that
 //! waits for its certificate. They are read from and written to the store, never fetched here.
 
 use std::collections::BTreeSet;
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, InvoiceId, LicenseId, OperationId, OrderId, ProductId, ReservationId},
+    ids::{
+        AccountId, InvoiceId, LicenseId, OperationId, OrderId, ProductId, ReservationId, ServerId,
+    },
     money::{Currency, Money},
     refusal::{Reason, Refusal},
     san::San,
@@ -56,6 +58,21 @@ pub(crate) struct Product {
     pub(crate) tolerance_hours: u32,
     /// Whether the validity limits of public TLS apply to its certificates (MD-9).
     pub(crate) publicly_trusted: bool,
+    /// Days before its end from which on an order may be renewed (MD-10).
+    #[serde(default = "default_renewal_open_days")]
+    pub(crate) renewal_open_days: u32,
+    /// Days after its end until which an order may be renewed (MD-10).
+    #[serde(default = "default_renewal_grace_days")]
+    pub(crate) renewal_grace_days: u32,
+}
+
+/// The window of MD-10 for what was sold before it was kept with the sale.
+fn default_renewal_open_days() -> u32 {
+    90
+}
+
+fn default_renewal_grace_days() -> u32 {
+    30
 }
 
 impl Product {
@@ -91,6 +108,14 @@ pub(crate) struct OrderTerm {
     pub(crate) first_issuance_time: Option<Instant>,
     /// What was sold; absent until the term's charge is through.
     pub(crate) sold: Option<Sold>,
+    /// The names bought for the term, the common name among them; absent where they are those that
+    /// the order's certificates carry.
+    #[serde(default)]
+    pub(crate) names: Option<BTreeSet<San>>,
+    /// The servers that stay when the term starts: what was registered before it and is not here
+    /// lapses then (AL-9). Absent for a first term.
+    #[serde(default)]
+    pub(crate) kept_servers: Option<BTreeSet<ServerId>>,
 }
 
 /// What a term was sold with.
@@ -150,17 +175,31 @@ worded! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DomainChange {
     pub(crate) progress: ChangeProgress,
+    /// Index of the term that ran when it was accepted.
+    pub(crate) term_index: u32,
     /// All names of the order once the change is through, the common name among them.
     pub(crate) names: BTreeSet<San>,
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
-    /// The slots that it pays for.
+    /// The slots that it pays for in that term.
     pub(crate) charge: Slots,
+    /// The slots that it pays for in the term after it, bought already (MD-8).
+    pub(crate) next_charge: Slots,
     pub(crate) accept_time: Instant,
     /// The operation that charges it; absent for a free one.
     pub(crate) operation_id: Option<OperationId>,
-    /// What was charged; absent until it is.
+    /// What was charged for that term; absent until it is.
     pub(crate) charged: Option<ChangeCharge>,
+    /// What was charged for the term after it; absent until it is, and where none was bought.
+    pub(crate) next_charged: Option<ChangeCharge>,
+}
+
+impl DomainChange {
+    /// The invoices that it was charged with, this term's first.
+    pub(crate) fn invoice_ids(&self) -> impl Iterator<Item = InvoiceId> {
+        let charges = [self.charged, self.next_charged];
+        charges.into_iter().flatten().filter_map(|it| it.invoice_id)
+    }
 }
 
 /// What a change of names was charged.
@@ -197,16 +236,26 @@ pub(crate) struct Order {
     /// lapsed. Absent when none was granted since the last certificate.
     pub(crate) reservation_id: Option<ReservationId>,
     pub(crate) product_id: ProductId,
+    /// The term that runs, or the last one that did.
     pub(crate) term: OrderTerm,
+    /// The term bought for the time after it; one at most (MD-10).
+    pub(crate) next_term: Option<OrderTerm>,
     pub(crate) change: Option<DomainChange>,
-    /// Since when a certificate is awaited that the CA may sign: absent when none is.
-    pub(crate) issuance_pending_since: Option<Instant>,
+    /// Since when another certificate with the same names is asked for; absent when none is.
+    pub(crate) reissue_since: Option<Instant>,
+    /// Whether it was noted that time has ended the order; nothing is decided by it.
+    pub(crate) end_noted: bool,
     pub(crate) create_time: Instant,
     /// When something was last decided about this order; time never runs back behind it (T-5).
     pub(crate) decision_time: Instant,
     pub(crate) delete_time: Option<Instant>,
-    /// The refund of the deletion as its customer sees it, encoded; nothing here is decided by it.
+    /// The refund of the running term as its customer sees it, encoded; nothing here is decided by
+    /// it.
     pub(crate) refund: Option<Vec<u8>>,
+    /// That of the next term, likewise.
+    pub(crate) next_refund: Option<Vec<u8>>,
+    /// A refund waits for a review at Billing, whose outcome is still to be asked for.
+    pub(crate) refund_in_review: bool,
 }
 
 impl Order {
@@ -218,7 +267,7 @@ impl Order {
 
     /// The state at `now`. An order ends by time alone, so nothing has to run for it to show.
     pub(crate) fn state(&self, now: Instant) -> OrderState {
-        let over = now >= self.term.term.end();
+        let over = now >= self.end();
         match self.progress {
             Progress::Deleted => OrderState::Deleted,
             Progress::Pending => OrderState::Pending,
@@ -243,19 +292,44 @@ impl Order {
         })
     }
 
+    /// The end of the last term that was bought.
+    pub(crate) fn end(&self) -> Instant {
+        self.next_term.as_ref().unwrap_or(&self.term).term.end()
+    }
+
+    /// The names bought for the running term, a change that waits left aside.
+    pub(crate) fn term_names(&self) -> &BTreeSet<San> {
+        self.term.names.as_ref().unwrap_or(&self.names)
+    }
+
     /// The names that the next certificate has to carry: those of a change that is paid for, else
-    /// the order's own.
+    /// those bought for the running term.
     pub(crate) fn wanted_names(&self) -> &BTreeSet<San> {
         match &self.change {
             Some(change) if change.progress == ChangeProgress::AwaitingIssuance => &change.names,
-            Some(_) | None => &self.names,
+            Some(_) | None => self.term_names(),
         }
     }
 
-    /// Whether a change of names waits for its certificate.
-    pub(crate) fn awaits_changed_certificate(&self) -> bool {
-        self.change
-            .as_ref()
-            .is_some_and(|change| change.progress == ChangeProgress::AwaitingIssuance)
+    /// Since when a certificate is awaited that the CA may sign: the first one, one with changed
+    /// names, or one that was asked for. Absent when none is.
+    pub(crate) fn issuance_pending_since(&self) -> Option<Instant> {
+        let first = match self.progress {
+            Progress::Pending | Progress::Deleted => return None,
+            Progress::Paid => Some(self.create_time),
+            Progress::Issued => None,
+        };
+        let waits = |change: &&DomainChange| change.progress == ChangeProgress::AwaitingIssuance;
+        let changed = self.change.as_ref().filter(waits);
+        let of_term = self.term.names.as_ref().map(|_| self.term.term.start());
+        [
+            first,
+            changed.map(|change| change.accept_time),
+            of_term,
+            self.reissue_since,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

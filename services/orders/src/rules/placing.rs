@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use licet_domain::{
-    certificate::ParsedRequest,
+    certificate::{KeyFacts, KeyKind, ParsedRequest},
     refusal::{Reason, Refusal},
     san::San,
 };
@@ -106,7 +106,8 @@ fn object_to_term(product: &Product, months: u32, objections: &mut Objections) {
         .with("sold", sold);
 }
 
-/// They are bought here or with a renewal, and in no other way (AL-2).
+/// They are bought here or with a renewal, and in no other way (AL-2); there is no wish for how
+/// long, because they last as long as the term that they are bought with (AL-5).
 fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections) {
     let maximum = product.max_additional_licenses;
     if asked > maximum {
@@ -125,7 +126,7 @@ fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections
 
 /// Holds a signing request (PKCS#10) against the order it came with: its common name is the
 /// order's, and where it asks for names they are exactly the order's. One that asks for none
-/// brings its key alone.
+/// brings its key alone, which has to be strong enough.
 pub(crate) fn check_signing_request(
     common_name: &San,
     names: &BTreeSet<San>,
@@ -159,13 +160,38 @@ pub(crate) fn check_signing_request(
             format!("the CSR asks for {name}, which is not one of the order's names"),
         );
     }
+    object_to_key(request.key, &mut objections);
     objections.refuse_if_any()
+}
+
+/// The kinds and sizes of keys that public certificates may have *(ours)*: what the authority would
+/// turn down is better told before it is paid for.
+fn object_to_key(key: KeyFacts, objections: &mut Objections) {
+    let (kind, minimum_bits) = match key.kind {
+        KeyKind::Rsa => ("RSA", Some(2048)),
+        KeyKind::Ec => ("EC", Some(256)),
+        KeyKind::Ed25519 => return,
+        KeyKind::Other => ("OTHER", None),
+    };
+    if minimum_bits.is_some_and(|minimum| key.bits >= minimum) {
+        return;
+    }
+    let description = match minimum_bits {
+        Some(minimum) => format!(
+            "the CSR's {kind} key has {} bits, where {minimum} are the least: make a new key",
+            key.bits
+        ),
+        None => "the CSR's key is neither RSA nor on a known curve: make a new key".to_owned(),
+    };
+    let objection = objections.add(Reason::CsrKeyWeak, "csr", description);
+    objection.with("key_type", kind).with("bits", key.bits);
+    if let Some(minimum) = minimum_bits {
+        objection.with("minimum_bits", minimum);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use licet_domain::certificate::{KeyFacts, KeyKind};
-
     use super::{super::samples, *};
 
     fn plan(
@@ -318,5 +344,32 @@ mod tests {
             .map(|v| v.subject.as_str())
             .collect();
         assert_eq!(subjects, ["b.test", "b.test", "c.test"]);
+    }
+
+    #[test]
+    fn a_weak_key_is_refused_with_the_least_that_would_do() {
+        let key = |kind, bits| {
+            let mut objections = Objections::default();
+            object_to_key(KeyFacts { kind, bits }, &mut objections);
+            objections.refuse_if_any().err()
+        };
+        for (kind, bits) in [
+            (KeyKind::Rsa, 2048),
+            (KeyKind::Rsa, 4096),
+            (KeyKind::Ec, 256),
+            (KeyKind::Ec, 521),
+            (KeyKind::Ed25519, 256),
+        ] {
+            assert_eq!(key(kind, bits), None, "{kind:?} {bits}");
+        }
+        let short = key(KeyKind::Rsa, 2047).unwrap();
+        assert_eq!(short.reason, Reason::CsrKeyWeak);
+        assert_eq!(short.metadata["minimum_bits"], "2048");
+        // A curve whose size is not known is none that is signed.
+        assert_eq!(key(KeyKind::Ec, 0).unwrap().metadata["bits"], "0");
+        assert_eq!(
+            key(KeyKind::Other, 4096).unwrap().metadata["key_type"],
+            "OTHER"
+        );
     }
 }

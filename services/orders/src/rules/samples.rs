@@ -40,6 +40,8 @@ pub(crate) fn multi_domain() -> Product {
         superseded: SupersededHandling::RevokedAfterHours(72),
         tolerance_hours: 24,
         publicly_trusted: true,
+        renewal_open_days: 90,
+        renewal_grace_days: 30,
     }
 }
 
@@ -83,13 +85,19 @@ pub(crate) fn order(list: &[&str]) -> Order {
                 currency: "USD".parse().unwrap(),
                 san_product_id: None,
             }),
+            names: None,
+            kept_servers: None,
         },
+        next_term: None,
         change: None,
-        issuance_pending_since: None,
+        reissue_since: None,
+        end_noted: false,
         create_time: start,
         decision_time: start,
         delete_time: None,
         refund: None,
+        next_refund: None,
+        refund_in_review: false,
     }
 }
 
@@ -112,6 +120,7 @@ pub(crate) fn certificate(list: &[&str]) -> Certificate {
         record_time: instant("2026-01-01T01:00:00Z"),
         superseded_time: None,
         revoke_time: None,
+        revoke_reason: None,
         to_revoke: false,
         counted: None,
     }

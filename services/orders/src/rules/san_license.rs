@@ -110,10 +110,22 @@ pub(crate) struct Counted {
 worded! {
     /// Why a certificate is revoked in its SAN licence, in the words of RFC 5280.
     pub(crate) enum RevocationReason {
+        /// For no particular reason.
+        Unspecified = "UNSPECIFIED",
+        /// The private key is known or suspected to be in other hands.
+        KeyCompromise = "KEY_COMPROMISE",
+        /// The certificate authority's key is known or suspected to be in other hands.
+        CaCompromise = "CA_COMPROMISE",
+        /// The subject's name or its affiliation has changed.
+        AffiliationChanged = "AFFILIATION_CHANGED",
         /// A newer certificate took its place (MD-7).
         Superseded = "SUPERSEDED",
         /// Its order was deleted.
         CessationOfOperation = "CESSATION_OF_OPERATION",
+        /// A privilege that the certificate attests was withdrawn.
+        PrivilegeWithdrawn = "PRIVILEGE_WITHDRAWN",
+        /// What the attribute authority attested is known or suspected to be compromised.
+        AaCompromise = "AA_COMPROMISE",
     }
 }
 
@@ -129,12 +141,18 @@ pub(crate) struct Return {
 impl Return {
     /// For a certificate that counts as revoked here; none where it counts in no licence.
     pub(crate) fn of_revoked(found: &Certificate) -> Option<Self> {
-        let reason = if found.to_revoke || found.superseded_time.is_none() {
+        Self::of(found, Self::reason_of(found))
+    }
+
+    /// Why a certificate counts as revoked: what was said of it, else that its order was deleted,
+    /// else that a newer one took its place.
+    pub(crate) fn reason_of(found: &Certificate) -> RevocationReason {
+        let derived = if found.to_revoke || found.superseded_time.is_none() {
             RevocationReason::CessationOfOperation
         } else {
             RevocationReason::Superseded
         };
-        Self::of(found, reason)
+        found.revoke_reason.unwrap_or(derived)
     }
 
     fn of_deleted(found: &Certificate) -> Option<Self> {

@@ -37,6 +37,22 @@ worded! {
         Unregistered = "UNREGISTERED",
         /// Its order was deleted (AL-7).
         Invalidated = "INVALIDATED",
+        /// Its order was renewed without it, and the new term runs (AL-9).
+        Lapsed = "LAPSED",
+    }
+}
+
+impl Server {
+    /// The server as it stands on the settled order: one that was registered before the running
+    /// term, and that its renewal did not keep, has lapsed (AL-9). That is never written down.
+    pub(crate) fn settled(mut self, order: &Order) -> Server {
+        let stays = order.term.kept_servers.as_ref().is_none_or(|kept| {
+            self.register_time >= order.term.term.start() || kept.contains(&self.id)
+        });
+        if self.state == ServerState::Registered && !stays {
+            self.state = ServerState::Lapsed;
+        }
+        self
     }
 }
 

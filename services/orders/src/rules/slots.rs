@@ -40,6 +40,14 @@ impl Slots {
             wildcard: self.wildcard.saturating_add(charged.wildcard),
         }
     }
+
+    /// What is owned once the charge for `charged` is given back (MD-7).
+    pub(crate) fn minus(self, charged: Slots) -> Slots {
+        Slots {
+            standard: self.standard.saturating_sub(charged.standard),
+            wildcard: self.wildcard.saturating_sub(charged.wildcard),
+        }
+    }
 }
 
 /// The slots to pay for (MD-4). `owned` are the slots that the order has, the included ones among

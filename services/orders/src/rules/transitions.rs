@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 
 use licet_domain::{
     clock::Instant,
-    ids::{OperationId, ReservationId},
+    ids::{OperationId, ReservationId, ServerId},
     money::Money,
     san::San,
 };
 
 use super::{
     domains::DomainPlan,
-    order::{ChangeCharge, ChangeProgress, DomainChange, Order, Progress, Sold},
+    order::{ChangeCharge, ChangeProgress, DomainChange, Order, OrderTerm, Progress, Sold},
+    slots::Slots,
 };
 
 impl Order {
     /// Every move counts in the revision, so that a quote made before it no longer fits (MD-6),
     /// and none is dated before the last (T-5).
-    fn moved(self, now: Instant) -> Order {
+    pub(super) fn moved(self, now: Instant) -> Order {
         Order {
             revision: self.revision.saturating_add(1),
             decision_time: self.decision_time.max(now),
@@ -35,7 +36,6 @@ impl Order {
         self.term.sold = Some(sold);
         self.term.price_time = price_time.unwrap_or(self.term.price_time);
         self.progress = Progress::Paid;
-        self.issuance_pending_since = Some(accepted);
         self.moved(accepted)
     }
 
@@ -48,7 +48,7 @@ impl Order {
         operation_id: Option<OperationId>,
         now: Instant,
     ) -> Order {
-        let free = plan.charge.is_zero();
+        let free = plan.is_free();
         let currency = self.term.sold.as_ref().map(|sold| sold.currency);
         let nothing = |currency| ChangeCharge {
             invoice_id: None,
@@ -60,35 +60,63 @@ impl Order {
             } else {
                 ChangeProgress::Charging
             },
+            term_index: self.term.index,
             names: plan.names,
             added: plan.added,
             removed: plan.removed,
             charge: plan.charge,
+            next_charge: plan.next_charge,
             accept_time: now,
             operation_id,
             charged: currency.filter(|_| free).map(nothing),
+            next_charged: None,
         });
         if free {
-            self.issuance_pending_since = self.issuance_pending_since.or(Some(now));
             self.moved(now)
         } else {
             self.apply_decision(now)
         }
     }
 
-    /// The change is paid for: its slots belong to the order now (MD-2), and its certificate is
-    /// awaited.
-    pub(crate) fn apply_change_charged(mut self, charge: ChangeCharge, now: Instant) -> Order {
-        if let Some(change) = &mut self.change {
-            change.progress = ChangeProgress::AwaitingIssuance;
-            change.charged = Some(charge);
-            if let Some(sold) = &mut self.term.sold {
-                sold.slots = sold.slots.plus(change.charge);
-            }
-            let accepted = change.accept_time;
-            self.issuance_pending_since = self.issuance_pending_since.or(Some(accepted));
+    /// The change is paid for: its slots belong to the order now (MD-2), in the next term by what
+    /// was charged for that (MD-8), and its certificate is awaited.
+    pub(crate) fn apply_change_charged(
+        mut self,
+        charged: Option<ChangeCharge>,
+        next_charged: Option<ChangeCharge>,
+        now: Instant,
+    ) -> Order {
+        let Some(mut change) = self.change.take() else {
+            return self.moved(now);
+        };
+        change.progress = ChangeProgress::AwaitingIssuance;
+        change.charged = charged;
+        change.next_charged = next_charged;
+        let (this, next) = (change.term_index, change.term_index.saturating_add(1));
+        self.change_slots(this, |slots| slots.plus(change.charge));
+        self.change_slots(next, |slots| slots.plus(change.next_charge));
+        self.change = Some(change);
+        self.moved(now)
+    }
+
+    /// The change is taken back before its certificate came (MD-7): names and slots are as they
+    /// were before it, those of the next term, too (MD-8).
+    pub(crate) fn apply_change_cancelled(mut self, now: Instant) -> Order {
+        if let Some(change) = self.change.take() {
+            let (this, next) = (change.term_index, change.term_index.saturating_add(1));
+            self.change_slots(this, |slots| slots.minus(change.charge));
+            self.change_slots(next, |slots| slots.minus(change.next_charge));
         }
         self.moved(now)
+    }
+
+    /// Changes the slots of the running or the next term; a term that is over has none to change.
+    fn change_slots(&mut self, index: u32, change: impl FnOnce(Slots) -> Slots) {
+        let terms = std::iter::once(&mut self.term).chain(&mut self.next_term);
+        let term = terms.into_iter().find(|term| term.index == index);
+        if let Some(sold) = term.and_then(|term| term.sold.as_mut()) {
+            sold.slots = change(sold.slots);
+        }
     }
 
     /// The change was refused by whoever charges it: the order is as it was before.
@@ -101,8 +129,13 @@ impl Order {
     /// (MD-7), and the refund days of the term count from the first one (AL-4).
     pub(crate) fn apply_issuance(mut self, now: Instant) -> Order {
         self.names = self.wanted_names().clone();
+        if let (Some(change), Some(next)) = (&self.change, &mut self.next_term) {
+            let names = next.names.take();
+            next.names = names.map(|names| changed_names(&names, &change.added, &change.removed));
+        }
+        self.term.names = None;
         self.change = None;
-        self.issuance_pending_since = None;
+        self.reissue_since = None;
         self.reservation_id = None;
         self.progress = Progress::Issued;
         self.term.first_issuance_time = self.term.first_issuance_time.or(Some(now));
@@ -120,18 +153,54 @@ impl Order {
     pub(crate) fn apply_deletion(mut self, now: Instant) -> Order {
         self.progress = Progress::Deleted;
         self.change = None;
-        self.issuance_pending_since = None;
+        self.reissue_since = None;
         self.reservation_id = None;
         self.delete_time = Some(now);
         self.moved(now)
     }
 
-    /// The refund of a deleted order was decided, or left to a review.
-    pub(crate) fn apply_refund(self, refund: Vec<u8>) -> Order {
+    /// The refunds of a deleted order's terms as they stand, the running one's and the next one's,
+    /// and whether a review of either is still awaited. A refund that is absent stays as it was.
+    pub(crate) fn apply_refunds(
+        self,
+        refund: Option<Vec<u8>>,
+        next_refund: Option<Vec<u8>>,
+        refund_in_review: bool,
+    ) -> Order {
         Order {
-            refund: Some(refund),
+            refund: refund.or(self.refund),
+            next_refund: next_refund.or(self.next_refund),
+            refund_in_review,
             ..self
         }
+    }
+
+    /// The term is bought: it runs from the end of the present one on (MD-10), which may have passed.
+    pub(crate) fn apply_renewal(mut self, term: OrderTerm, now: Instant) -> Order {
+        self.next_term = Some(term);
+        self.end_noted = false;
+        self.moved(now)
+    }
+
+    /// A server was registered: it stays in the next term where that has a place for it (AL-9).
+    pub(crate) fn apply_registration(mut self, id: ServerId, now: Instant) -> Order {
+        if let Some(next) = &mut self.next_term
+            && let Some(kept) = &mut next.kept_servers
+            && kept.len() as u64 <= u64::from(next.additional_licenses)
+        {
+            kept.insert(id);
+        }
+        self.apply_decision(now)
+    }
+
+    /// A server left, and frees its place in the next term, too (AL-8).
+    pub(crate) fn apply_unregistration(mut self, id: ServerId, now: Instant) -> Order {
+        if let Some(next) = &mut self.next_term
+            && let Some(kept) = &mut next.kept_servers
+        {
+            kept.remove(&id);
+        }
+        self.apply_decision(now)
     }
 
     /// Something was decided about the order that leaves it as it is (T-5).
@@ -158,7 +227,6 @@ mod tests {
         super::{
             domains::{WantedChange, plan_domain_change},
             samples::{instant, names, order},
-            slots::Slots,
         },
         *,
     };
@@ -188,11 +256,11 @@ mod tests {
         let before = order(&["example.com", "a.example.com", "b.example.com"]);
         let change = plan(&before, &["c.example.com"], &[]);
         let charging = before.clone().apply_change(change, None, now);
-        assert_eq!(charging.issuance_pending_since, None);
+        assert_eq!(charging.issuance_pending_since(), None);
         assert_eq!(slots(&charging).standard, 3);
 
-        let waiting = charging.apply_change_charged(charge(), now);
-        assert_eq!(waiting.issuance_pending_since, Some(now));
+        let waiting = charging.apply_change_charged(Some(charge()), None, now);
+        assert_eq!(waiting.issuance_pending_since(), Some(now));
         assert_eq!(slots(&waiting).standard, 4);
         assert_eq!(waiting.names.len(), 3);
 
@@ -273,7 +341,7 @@ mod tests {
         let before = order(&["example.com", "a.example.com"]);
         let change = plan(&before, &[], &["a.example.com"]);
         let after = before.apply_change(change, None, now).apply_deletion(now);
-        assert_eq!((after.change, after.issuance_pending_since), (None, None));
-        assert_eq!(after.delete_time, Some(now));
+        assert_eq!(after.issuance_pending_since(), None);
+        assert_eq!((after.change, after.delete_time), (None, Some(now)));
     }
 }

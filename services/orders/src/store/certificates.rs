@@ -13,7 +13,7 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{from_json, in_scope, instant, instant_if, parsed, to_json},
+    stored::{from_json, in_scope, instant, instant_if, parsed, parsed_if, to_json},
 };
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
@@ -57,6 +57,7 @@ pub(super) mod row {
         pub(in crate::store) san_license_id: Option<String>,
         pub(in crate::store) san_certificate_id: Option<String>,
         pub(in crate::store) sans_returned_us: Option<i64>,
+        pub(in crate::store) revoke_reason: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -267,6 +268,21 @@ pub(crate) async fn revoke(tx: &Tx, ids: &[CertificateId], now: Instant) -> Resu
     Ok(())
 }
 
+/// Writes from when on, and why, a certificate counts as revoked for good.
+pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
+    Entity::update_many()
+        .set(ActiveModel {
+            revoke_us: Set(found.revoke_time.map(Instant::as_micros)),
+            revoke_reason: Set(found.revoke_reason.map(|reason| reason.as_str().to_owned())),
+            to_revoke: Set(i64::from(found.to_revoke)),
+            ..Default::default()
+        })
+        .filter(Column::CertificateId.eq(found.id.to_string()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 fn columns(found: &Certificate) -> Result<Model, Fault> {
     Ok(Model {
         account_id: found.account_id.to_string(),
@@ -291,6 +307,7 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
             .counted
             .map(|counted| counted.certificate_id.to_string()),
         sans_returned_us: None,
+        revoke_reason: found.revoke_reason.map(|reason| reason.as_str().to_owned()),
     })
 }
 
@@ -320,6 +337,7 @@ pub(super) fn read(row: Model) -> Result<Certificate, Fault> {
         record_time: instant("record_us", row.record_us)?,
         superseded_time: instant_if("superseded_us", row.superseded_us)?,
         revoke_time: instant_if("revoke_us", row.revoke_us)?,
+        revoke_reason: parsed_if("revoke_reason", row.revoke_reason.as_deref())?,
         to_revoke: row.to_revoke != 0,
         counted,
     })

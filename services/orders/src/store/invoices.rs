@@ -35,10 +35,11 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Keeps an invoice of the order's running term.
+/// Keeps an invoice of one of the order's terms.
 pub(crate) async fn insert(
     tx: &Tx,
     order: &Order,
+    term_index: u32,
     invoice_id: InvoiceId,
     total: Money,
     accept_time: Instant,
@@ -47,7 +48,7 @@ pub(crate) async fn insert(
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
         invoice_id: invoice_id.to_string(),
-        term_index: i64::from(order.term.index),
+        term_index: i64::from(term_index),
         total_minor: total.minor(),
         currency: total.currency().code().to_owned(),
         accept_us: accept_time.as_micros(),

@@ -23,6 +23,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0002_san_licences",
             sql: include_str!("migrations/m0002_san_licences.sql"),
         },
+        Migration {
+            name: "orders_0003_terms",
+            sql: include_str!("migrations/m0003_terms.sql"),
+        },
     ]
 }
 

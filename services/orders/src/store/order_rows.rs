@@ -10,7 +10,7 @@ use licet_runtime::{
 
 use super::{digest, stored_name};
 use crate::rules::{
-    order::{ChangeCharge, DomainChange, Order, OrderTerm, SigningRequest},
+    order::{ChangeCharge, DomainChange, Order, OrderTerm, Progress, SigningRequest},
     slots::Slots,
     transitions::changed_names,
 };
@@ -41,6 +41,10 @@ pub(super) mod order_row {
         pub(in crate::store) refund: Option<Vec<u8>>,
         pub(in crate::store) san_license_id: Option<String>,
         pub(in crate::store) reservation_id: Option<String>,
+        pub(in crate::store) reissue_us: Option<i64>,
+        pub(in crate::store) turn_us: Option<i64>,
+        pub(in crate::store) next_refund: Option<Vec<u8>>,
+        pub(in crate::store) refund_in_review: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -68,6 +72,8 @@ pub(super) mod term_row {
         pub(in crate::store) additional_licenses: i64,
         pub(in crate::store) first_issuance_us: Option<i64>,
         pub(in crate::store) sold_json: Option<String>,
+        pub(in crate::store) names_json: Option<String>,
+        pub(in crate::store) kept_servers_json: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -116,6 +122,11 @@ pub(super) mod change_row {
         pub(in crate::store) invoice_id: Option<String>,
         pub(in crate::store) charged_minor: Option<i64>,
         pub(in crate::store) currency: Option<String>,
+        pub(in crate::store) term_index: i64,
+        pub(in crate::store) next_standard: i64,
+        pub(in crate::store) next_wildcard: i64,
+        pub(in crate::store) next_invoice_id: Option<String>,
+        pub(in crate::store) next_minor: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -127,6 +138,7 @@ pub(super) mod change_row {
 pub(super) fn read_order(
     row: order_row::Model,
     term: &term_row::Model,
+    next_term: Option<&term_row::Model>,
     names: BTreeSet<San>,
     change: Option<change_row::Model>,
 ) -> Result<Order, Fault> {
@@ -137,27 +149,37 @@ pub(super) fn read_order(
         }),
         (_, _) => None,
     };
+    let progress = parsed("progress", &row.progress)?;
+    let is_noted = match progress {
+        Progress::Paid | Progress::Issued => row.turn_us.is_none(),
+        Progress::Pending | Progress::Deleted => false,
+    };
+    let term = read_term(term)?;
+    let term_names = term.names.as_ref().unwrap_or(&names);
+    let change = change.map(|change| read_change(&change, term_names));
     Ok(Order {
         id: parsed("order_id", &row.order_id)?,
         account_id: parsed("account_id", &row.account_id)?,
-        progress: parsed("progress", &row.progress)?,
+        progress,
         revision: u64::try_from(row.revision).map_err(Fault::internal)?,
         common_name: stored_name("common_name", &row.common_name)?,
-        change: change
-            .map(|change| read_change(change, &names))
-            .transpose()?,
+        change: change.transpose()?,
         names,
         server_software: row.server_software,
         signing_request,
         san_license_id: parsed_if("san_license_id", row.san_license_id.as_deref())?,
         reservation_id: parsed_if("reservation_id", row.reservation_id.as_deref())?,
         product_id: parsed("product_id", &row.product_id)?,
-        term: read_term(term)?,
-        issuance_pending_since: instant_if("issuance_pending_us", row.issuance_pending_us)?,
+        term,
+        next_term: next_term.map(read_term).transpose()?,
+        reissue_since: instant_if("reissue_us", row.reissue_us)?,
+        end_noted: is_noted,
         create_time: instant("create_us", row.create_us)?,
         decision_time: instant("decision_us", row.decision_us)?,
         delete_time: instant_if("delete_us", row.delete_us)?,
         refund: row.refund,
+        next_refund: row.next_refund,
+        refund_in_review: row.refund_in_review != 0,
     })
 }
 
@@ -180,21 +202,34 @@ fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
             .as_deref()
             .map(|text| from_json("sold_json", text))
             .transpose()?,
+        names: row
+            .names_json
+            .as_deref()
+            .map(|text| from_json("names_json", text))
+            .transpose()?,
+        kept_servers: row
+            .kept_servers_json
+            .as_deref()
+            .map(|text| from_json("kept_servers_json", text))
+            .transpose()?,
     })
 }
 
-fn read_change(row: change_row::Model, names: &BTreeSet<San>) -> Result<DomainChange, Fault> {
+fn read_change(row: &change_row::Model, names: &BTreeSet<San>) -> Result<DomainChange, Fault> {
     let added: BTreeSet<San> = from_json("added_json", &row.added_json)?;
     let removed: BTreeSet<San> = from_json("removed_json", &row.removed_json)?;
-    let charged = match (row.charged_minor, row.currency) {
-        (Some(minor), Some(currency)) => Some(ChangeCharge {
-            invoice_id: parsed_if("invoice_id", row.invoice_id.as_deref())?,
-            total: money(&currency, minor)?,
-        }),
-        (_, _) => None,
+    let charge = |minor: Option<i64>, invoice_id: Option<&str>| match (minor, &row.currency) {
+        (Some(minor), Some(currency)) => Ok::<_, Fault>(Some(ChangeCharge {
+            invoice_id: parsed_if("invoice_id", invoice_id)?,
+            total: money(currency, minor)?,
+        })),
+        (_, _) => Ok(None),
     };
     Ok(DomainChange {
         progress: parsed("progress", &row.progress)?,
+        charged: charge(row.charged_minor, row.invoice_id.as_deref())?,
+        next_charged: charge(row.next_minor, row.next_invoice_id.as_deref())?,
+        term_index: count("term_index", row.term_index)?,
         names: changed_names(names, &added, &removed),
         added,
         removed,
@@ -202,9 +237,12 @@ fn read_change(row: change_row::Model, names: &BTreeSet<San>) -> Result<DomainCh
             standard: count("charged_standard", row.charged_standard)?,
             wildcard: count("charged_wildcard", row.charged_wildcard)?,
         },
+        next_charge: Slots {
+            standard: count("next_standard", row.next_standard)?,
+            wildcard: count("next_wildcard", row.next_wildcard)?,
+        },
         accept_time: instant("accept_us", row.accept_us)?,
         operation_id: parsed_if("operation_id", row.operation_id.as_deref())?,
-        charged,
     })
 }
 
@@ -221,19 +259,38 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
         csr_pem: request.map(|request| request.pem.clone()),
         csr_spki_sha256: request.map(|request| request.spki_sha256.to_vec()),
         term_index: i64::from(order.term.index),
-        end_us: order.term.term.end().as_micros(),
-        issuance_pending_us: order.issuance_pending_since.map(Instant::as_micros),
+        end_us: order.end().as_micros(),
+        issuance_pending_us: issuance_pending(order).map(Instant::as_micros),
         create_us: order.create_time.as_micros(),
         decision_us: order.decision_time.as_micros(),
         delete_us: order.delete_time.map(Instant::as_micros),
         refund: order.refund.clone(),
         san_license_id: order.san_license_id.map(|id| id.to_string()),
         reservation_id: order.reservation_id.map(|id| id.to_string()),
+        reissue_us: order.reissue_since.map(Instant::as_micros),
+        turn_us: order.turn_time().map(Instant::as_micros),
+        next_refund: order.next_refund.clone(),
+        refund_in_review: i64::from(order.refund_in_review),
     })
 }
 
-pub(super) fn term_columns(order: &Order) -> Result<term_row::Model, Fault> {
-    let term = &order.term;
+/// Since when a certificate is awaited, or from when on one will be: the next term may bring names
+/// that want another, and the lists of what waits are to show it with no timer in between.
+fn issuance_pending(order: &Order) -> Option<Instant> {
+    order.issuance_pending_since().or_else(|| {
+        let next = order.next_term.as_ref()?;
+        let started = order.clone().settled_at(next.term.start());
+        started.issuance_pending_since()
+    })
+}
+
+/// The columns of the order's terms, the running one first.
+pub(super) fn term_columns(order: &Order) -> Result<Vec<term_row::Model>, Fault> {
+    let terms = std::iter::once(&order.term).chain(&order.next_term);
+    terms.map(|term| one_term(order, term)).collect()
+}
+
+fn one_term(order: &Order, term: &OrderTerm) -> Result<term_row::Model, Fault> {
     Ok(term_row::Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
@@ -249,6 +306,16 @@ pub(super) fn term_columns(order: &Order) -> Result<term_row::Model, Fault> {
             .as_ref()
             .map(|sold| to_json("sold_json", sold))
             .transpose()?,
+        names_json: term
+            .names
+            .as_ref()
+            .map(|names| to_json("names_json", names))
+            .transpose()?,
+        kept_servers_json: term
+            .kept_servers
+            .as_ref()
+            .map(|kept| to_json("kept_servers_json", kept))
+            .transpose()?,
     })
 }
 
@@ -257,6 +324,12 @@ pub(super) fn change_columns(
     change: &DomainChange,
 ) -> Result<change_row::Model, Fault> {
     let charged = change.charged.as_ref();
+    let next_charged = change.next_charged.as_ref();
+    let invoice_id = |charge: Option<&ChangeCharge>| {
+        charge
+            .and_then(|charge| charge.invoice_id)
+            .map(|id| id.to_string())
+    };
     Ok(change_row::Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
@@ -267,10 +340,15 @@ pub(super) fn change_columns(
         charged_wildcard: i64::from(change.charge.wildcard),
         accept_us: change.accept_time.as_micros(),
         operation_id: change.operation_id.map(|id| id.to_string()),
-        invoice_id: charged
-            .and_then(|charge| charge.invoice_id)
-            .map(|id| id.to_string()),
+        invoice_id: invoice_id(charged),
         charged_minor: charged.map(|charge| charge.total.minor()),
-        currency: charged.map(|charge| charge.total.currency().code().to_owned()),
+        currency: charged
+            .or(next_charged)
+            .map(|charge| charge.total.currency().code().to_owned()),
+        term_index: i64::from(change.term_index),
+        next_standard: i64::from(change.next_charge.standard),
+        next_wildcard: i64::from(change.next_charge.wildcard),
+        next_invoice_id: invoice_id(next_charged),
+        next_minor: next_charged.map(|charge| charge.total.minor()),
     })
 }

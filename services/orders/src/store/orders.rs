@@ -1,4 +1,4 @@
-//! Orders with their term, their names and the change that waits. An order is written by what
+//! Orders with their terms, their names and the change that waits. An order is written by what
 //! differs from the one that was read, under the lock on its row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +9,16 @@ use licet_domain::{
     san::San,
 };
 use licet_runtime::{
-    caller::AccountScope, database::Tx, fault::Fault, page::Page, stored::in_scope,
+    caller::AccountScope,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{in_scope, parsed},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
     Order::{Asc, Desc},
-    QueryFilter, QueryOrder, QuerySelect, Set,
+    QueryFilter, QueryOrder, QuerySelect, Set, Statement,
     sea_query::Query,
 };
 
@@ -62,11 +66,22 @@ pub(crate) async fn list(
     page: &Page,
 ) -> Result<Vec<Order>, Fault> {
     use order_row::Column;
-    let mut wanted = in_scope(scope, Column::AccountId).add_option(
-        filter
-            .account_id
-            .map(|id| Column::AccountId.eq(id.to_string())),
-    );
+    let mut wanted = in_scope(scope, Column::AccountId)
+        .add_option(
+            filter
+                .account_id
+                .map(|id| Column::AccountId.eq(id.to_string())),
+        )
+        .add_option(
+            filter
+                .end_from
+                .map(|time| Column::EndUs.gte(time.as_micros())),
+        )
+        .add_option(
+            filter
+                .end_before
+                .map(|time| Column::EndUs.lt(time.as_micros())),
+        );
     if let Some(state) = filter.state {
         wanted = wanted.add(in_state(state, page.as_of));
     }
@@ -129,7 +144,8 @@ pub(crate) async fn list_pending(
         .to_owned();
     let wanted = in_scope(scope, Column::AccountId)
         .add_option(account_id.map(|id| Column::AccountId.eq(id.to_string())))
-        .add(Column::IssuancePendingUs.is_not_null())
+        // One that only the next term asks for lies ahead.
+        .add(Column::IssuancePendingUs.lte(page.as_of.as_micros()))
         .add(Column::EndUs.gt(page.as_of.as_micros()))
         .add(Column::OrderId.not_in_subquery(charging));
     let rows = order_row::Entity::find()
@@ -138,6 +154,53 @@ pub(crate) async fn list_pending(
         .order_by_asc(Column::IssuancePendingUs)
         .order_by_asc(Column::OrderId)
         .limit(page.limit())
+        .all(tx)
+        .await?;
+    assemble(tx, rows).await
+}
+
+/// The most orders that one round of the timer takes up.
+const MAX_TURNED_AT_ONCE: u64 = 256;
+
+/// Orders that time has done something to by `now` which is not written down, with their accounts,
+/// longest due first. One with an operation under way waits for its end (X-7).
+pub(crate) async fn list_to_turn(
+    tx: &Tx,
+    now: Instant,
+) -> Result<Vec<(AccountId, OrderId)>, Fault> {
+    let statement = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "SELECT account_id, order_id FROM certificate_order WHERE turn_us <= $1 AND NOT EXISTS \
+         (SELECT 1 FROM operation WHERE resource_id = order_id AND state = 'RUNNING') \
+         ORDER BY turn_us, order_id LIMIT $2",
+        [now.as_micros().into(), MAX_TURNED_AT_ONCE.into()],
+    );
+    let rows = tx.query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| {
+            let account_id: String = row.try_get("", "account_id")?;
+            let order_id: String = row.try_get("", "order_id")?;
+            Ok((
+                parsed("account_id", &account_id)?,
+                parsed("order_id", &order_id)?,
+            ))
+        })
+        .collect()
+}
+
+/// The most orders whose refunds one round asks for.
+pub(crate) const MAX_REVIEWED_AT_ONCE: u64 = 256;
+
+/// Orders with a refund in review, ascending by id, after `after` where that is given.
+pub(crate) async fn list_in_review(tx: &Tx, after: Option<OrderId>) -> Result<Vec<Order>, Fault> {
+    use order_row::Column;
+    let wanted = Condition::all()
+        .add(Column::RefundInReview.eq(1))
+        .add_option(after.map(|id| Column::OrderId.gt(id.to_string())));
+    let rows = order_row::Entity::find()
+        .filter(wanted)
+        .order_by_asc(Column::OrderId)
+        .limit(MAX_REVIEWED_AT_ONCE)
         .all(tx)
         .await?;
     assemble(tx, rows).await
@@ -179,9 +242,10 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
             let term = terms
                 .remove(&(row.order_id.clone(), row.term_index))
                 .ok_or_else(|| Fault::internal(format!("order {} has no term", row.order_id)))?;
+            let next = terms.remove(&(row.order_id.clone(), row.term_index + 1));
             let names = names.remove(&row.order_id).unwrap_or_default();
             let change = changes.remove(&row.order_id);
-            read_order(row, &term, names, change)
+            read_order(row, &term, next.as_ref(), names, change)
         })
         .collect()
 }
@@ -189,7 +253,9 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
 /// Writes a new order.
 pub(crate) async fn insert(tx: &Tx, order: &Order) -> Result<(), Fault> {
     order_columns(order)?.into_active_model().insert(tx).await?;
-    term_columns(order)?.into_active_model().insert(tx).await?;
+    for term in term_columns(order)? {
+        term.into_active_model().insert(tx).await?;
+    }
     insert_names(tx, order, order.names.iter()).await
 }
 
@@ -203,13 +269,7 @@ pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), F
         .reset_all()
         .update(tx)
         .await?;
-    if before.term != after.term {
-        term_columns(after)?
-            .into_active_model()
-            .reset_all()
-            .update(tx)
-            .await?;
-    }
+    save_terms(tx, before, after).await?;
     let gone: Vec<&str> = before
         .names
         .difference(&after.names)
@@ -243,6 +303,29 @@ pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), F
                 .await?;
         }
         (_, _) => {}
+    }
+    Ok(())
+}
+
+/// A term that is over keeps its row.
+async fn save_terms(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
+    if (&before.term, &before.next_term) == (&after.term, &after.next_term) {
+        return Ok(());
+    }
+    let old = term_columns(before)?;
+    for term in term_columns(after)? {
+        let known = old.iter().find(|old| old.term_index == term.term_index);
+        let is_same = known == Some(&term);
+        let columns = term.into_active_model();
+        match known {
+            Some(_) if is_same => {}
+            Some(_) => {
+                columns.reset_all().update(tx).await?;
+            }
+            None => {
+                columns.insert(tx).await?;
+            }
+        }
     }
     Ok(())
 }

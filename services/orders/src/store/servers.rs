@@ -1,6 +1,6 @@
 //! Servers registered on orders, those that left included.
 
-use licet_domain::ids::{AccountId, OrderId, ServerId};
+use licet_domain::ids::{AccountId, ServerId};
 use licet_runtime::{
     caller::AccountScope,
     database::Tx,
@@ -10,13 +10,14 @@ use licet_runtime::{
 };
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order::Asc, QueryFilter,
+    QueryOrder, QuerySelect, Set,
 };
 
 use super::stored_name;
 use crate::rules::{
     not_found,
+    order::Order,
     servers::{Server, ServerState},
 };
 
@@ -45,7 +46,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A server that the caller sees; NOT_FOUND when there is none.
+/// A server that the caller sees, as it was last written; NOT_FOUND when there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<Server, Fault> {
     let row = Entity::find_by_id(id.to_string())
         .filter(in_scope(scope, Column::AccountId))
@@ -55,28 +56,30 @@ pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<S
     read(row)
 }
 
-/// All servers of an order, oldest first.
-pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Server>, Fault> {
+/// All servers of a settled order as they stand on it, oldest first.
+pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Server>, Fault> {
     let rows = Entity::find()
-        .filter(Column::OrderId.eq(order_id.to_string()))
+        .filter(Column::OrderId.eq(order.id.to_string()))
         .order_by_asc(Column::RegisterUs)
         .order_by_asc(Column::ServerId)
         .all(tx)
         .await?;
-    rows.into_iter().map(read).collect()
+    let servers = rows.into_iter().map(read);
+    servers.map(|found| Ok(found?.settled(order))).collect()
 }
 
-/// The servers of a page of one order, oldest first.
-pub(crate) async fn list(tx: &Tx, order_id: OrderId, page: &Page) -> Result<Vec<Server>, Fault> {
+/// The servers of a page of one settled order, oldest first.
+pub(crate) async fn list(tx: &Tx, order: &Order, page: &Page) -> Result<Vec<Server>, Fault> {
     let rows = Entity::find()
-        .filter(Column::OrderId.eq(order_id.to_string()))
-        .filter(page.rows_after(&Order::Asc, Column::RegisterUs, Column::ServerId)?)
+        .filter(Column::OrderId.eq(order.id.to_string()))
+        .filter(page.rows_after(&Asc, Column::RegisterUs, Column::ServerId)?)
         .order_by_asc(Column::RegisterUs)
         .order_by_asc(Column::ServerId)
         .limit(page.limit())
         .all(tx)
         .await?;
-    rows.into_iter().map(read).collect()
+    let servers = rows.into_iter().map(read);
+    servers.map(|found| Ok(found?.settled(order))).collect()
 }
 
 /// Writes a new server of an account's order.
@@ -106,6 +109,23 @@ pub(crate) async fn unregister(tx: &Tx, id: ServerId) -> Result<(), Fault> {
 /// Takes the licence from some servers whose order is deleted (AL-7).
 pub(crate) async fn invalidate(tx: &Tx, ids: &[ServerId]) -> Result<(), Fault> {
     set_state(tx, ids, ServerState::Invalidated).await
+}
+
+/// Notes another software for some servers (AL-6).
+pub(crate) async fn set_software(
+    tx: &Tx,
+    ids: &[ServerId],
+    server_software: &str,
+) -> Result<(), Fault> {
+    Entity::update_many()
+        .set(ActiveModel {
+            server_software: Set(server_software.to_owned()),
+            ..Default::default()
+        })
+        .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), Fault> {

@@ -21,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    cancel_operation::Begun,
     event::{OrderEvent, emit},
     operation::{OrderOperation, Outcome, misplaced},
+    settle,
 };
 use crate::{
     convert::{
@@ -32,7 +34,7 @@ use crate::{
     peers::SanLicensing,
     rules::{
         issuance::expect_issuance,
-        state::{Action, permit},
+        permission::{Action, permit},
     },
     store,
 };
@@ -49,8 +51,7 @@ impl Work for BeginIssuance<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
-        let before = store::orders::lock(tx, scope, self.wish.order_id).await?;
-        let now = before.decide_at(self.call.now);
+        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         expect_issuance(&before, now)?;
@@ -91,6 +92,14 @@ pub(crate) struct Beginning {
 }
 
 impl Beginning {
+    /// Room that the present step may have reserved.
+    pub(super) fn begun(&self, request_id: Uuid) -> Begun {
+        Begun::Reservation {
+            question: self.question.clone(),
+            request_id,
+        }
+    }
+
     pub(super) async fn perform(
         &self,
         san_licensing: &SanLicensing,

@@ -2,14 +2,25 @@
 //! needs a peer is accepted here and goes on as a durable operation.
 
 pub(crate) mod begin_issuance;
+pub(crate) mod cancel_domain_change;
+pub(crate) mod cancel_operation;
+mod charge_domains;
 pub(crate) mod delete_order;
 mod event;
+mod finish_deletion;
+pub(crate) mod license_options;
 pub(crate) mod operation;
 pub(crate) mod place_order;
 mod price_order;
 mod record;
 pub(crate) mod record_issuance;
 pub(crate) mod register_server;
+pub(crate) mod renew_order;
+pub(crate) mod request_reissue;
 pub(crate) mod return_sans;
+pub(crate) mod review_refunds;
+pub(crate) mod revoke_certificate;
+pub(crate) mod set_server_software;
+pub(crate) mod settle;
 pub(crate) mod unregister_server;
 pub(crate) mod update_domains;

@@ -2,7 +2,7 @@
 //! on in the file of the request that began it.
 
 use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as san};
-use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
 use licet_runtime::{
     database::Tx,
     fault::Fault,
@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    begin_issuance::Beginning, delete_order::Deleting, place_order::Placing,
-    record_issuance::Recording, update_domains::Updating,
+    begin_issuance::Beginning, cancel_domain_change::TakingBackChange,
+    cancel_operation::Cancelling, charge_domains::Updating, finish_deletion::Deleting,
+    place_order::Placing, record_issuance::Recording, renew_order::Renewing,
 };
 use crate::{
     peers::Peers,
@@ -34,6 +35,12 @@ pub(crate) enum OrderOperation {
     BeginIssuance(Beginning),
     /// A certificate is recorded in the order's SAN licence, and then here.
     RecordIssuance(Recording),
+    /// A change of names is credited and taken back.
+    CancelDomainChange(TakingBackChange),
+    /// The next term of an order is priced and charged.
+    RenewOrder(Renewing),
+    /// One of the others is given up.
+    Cancelling(Cancelling),
 }
 
 /// What a step at a peer answered.
@@ -41,10 +48,18 @@ pub(crate) enum OrderOperation {
 pub(crate) enum Outcome {
     /// The product was read, the order planned and its price computed.
     Planned(Box<Sold>, Box<billing::Quote>),
-    /// A price was computed.
-    Quoted(Box<billing::Quote>),
+    /// The prices of a change of names were computed: for the running term and for the next one,
+    /// where each charges something (MD-8).
+    Quoted {
+        this: Option<Box<billing::Quote>>,
+        next: Option<Box<billing::Quote>>,
+    },
     /// A quote was charged.
     Charged(Box<billing::Invoice>),
+    /// An invoice was credited, where anything of it was left to be.
+    Credited(Option<Box<billing::CreditNote>>),
+    /// What the given-up step may have begun was made to come to nothing; or it was through before.
+    TurnedBack(bool),
     /// A refund was decided.
     Refunded(Box<billing::Refund>),
     /// It was decided whether a certificate may be signed.
@@ -70,6 +85,9 @@ impl Operation for OrderOperation {
             Self::DeleteOrder(_) => "DELETE_ORDER",
             Self::BeginIssuance(_) => "BEGIN_ISSUANCE",
             Self::RecordIssuance(_) => "RECORD_ISSUANCE",
+            Self::CancelDomainChange(_) => "CANCEL_DOMAIN_CHANGE",
+            Self::RenewOrder(_) => "RENEW_ORDER",
+            Self::Cancelling(cancelling) => cancelling.operation.kind(),
         }
     }
 
@@ -80,6 +98,9 @@ impl Operation for OrderOperation {
             Self::DeleteOrder(deleting) => deleting.step(),
             Self::BeginIssuance(_) => "authorize",
             Self::RecordIssuance(_) => "record",
+            Self::CancelDomainChange(change) => change.step(),
+            Self::RenewOrder(renewing) => renewing.step(),
+            Self::Cancelling(_) => "cancel",
         }
     }
 
@@ -91,6 +112,9 @@ impl Operation for OrderOperation {
             Self::DeleteOrder(deleting) => deleting.perform(peers, request_id).await,
             Self::BeginIssuance(beginning) => beginning.perform(san_licensing, request_id).await,
             Self::RecordIssuance(recording) => recording.perform(san_licensing, request_id).await,
+            Self::CancelDomainChange(change) => change.perform(peers, request_id).await,
+            Self::RenewOrder(renewing) => renewing.perform(peers, request_id).await,
+            Self::Cancelling(cancelling) => cancelling.perform(peers, request_id).await,
         }
     }
 
@@ -106,7 +130,25 @@ impl Operation for OrderOperation {
             Self::DeleteOrder(deleting) => deleting.apply(tx, now, outcome).await,
             Self::BeginIssuance(beginning) => beginning.apply(tx, outcome).await,
             Self::RecordIssuance(recording) => recording.apply(tx, now, outcome).await,
+            Self::CancelDomainChange(change) => change.apply(tx, now, outcome).await,
+            Self::RenewOrder(renewing) => renewing.apply(tx, now, outcome).await,
+            Self::Cancelling(cancelling) => cancelling.apply(tx, now, outcome).await,
         }
+    }
+
+    /// A deletion and a credit are never taken back, and a certificate that was signed exists.
+    fn turned_back(&self, id: OperationId, request_id: Uuid) -> Option<Self> {
+        let begun = match self {
+            Self::PlaceOrder(placing) => placing.begun(request_id),
+            Self::UpdateDomains(updating) => updating.begun(request_id)?,
+            Self::BeginIssuance(beginning) => beginning.begun(request_id),
+            Self::RenewOrder(renewing) => renewing.begun(request_id),
+            Self::DeleteOrder(_) | Self::RecordIssuance(_) | Self::CancelDomainChange(_) => {
+                return None;
+            }
+            Self::Cancelling(_) => return Some(self.clone()),
+        };
+        Some(Self::Cancelling(Cancelling::new(id, self.clone(), begun)))
     }
 }
 

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    cancel_operation::Begun,
     event::{OrderEvent, emit},
     operation::{OrderOperation, Outcome, misplaced},
     price_order::PriceOrder,
@@ -106,6 +107,8 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         additional_licenses: wanted.additional_licenses,
         first_issuance_time: None,
         sold: None,
+        names: None,
+        kept_servers: None,
     };
     if let Some(request) = &wanted.request {
         check_signing_request(&wanted.common_name, &wanted.names, request)?;
@@ -129,12 +132,16 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         reservation_id: None,
         product_id: wanted.product_id.clone(),
         term: order_term,
+        next_term: None,
         change: None,
-        issuance_pending_since: None,
+        reissue_since: None,
+        end_noted: false,
         create_time: now,
         decision_time: now,
         delete_time: None,
         refund: None,
+        next_refund: None,
+        refund_in_review: false,
     })
 }
 
@@ -203,6 +210,18 @@ impl Placing {
         match self.stage {
             Stage::Price { .. } => "price",
             Stage::Charge { .. } => "charge",
+        }
+    }
+
+    /// What the present step may have begun at a peer.
+    pub(super) fn begun(&self, request_id: Uuid) -> Begun {
+        match &self.stage {
+            Stage::Price { .. } => Begun::Nothing,
+            Stage::Charge { quote, .. } => Begun::Charge {
+                quote: quote.clone(),
+                accept_time: self.decision_time,
+                request_id,
+            },
         }
     }
 
@@ -299,7 +318,8 @@ impl Placing {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = before.clone().apply_sale(sold.clone(), price_time);
         store::orders::save(tx, &before, &after).await?;
-        store::invoices::insert(tx, &after, invoice_id, total, self.decision_time).await?;
+        let index = after.term.index;
+        store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;
         let quote = convert::billing::charged(quote, invoice);
         let response = orders::PlaceOrderResponse {

@@ -34,13 +34,24 @@ pub(super) struct PriceOrder<'a> {
 }
 
 impl PriceOrder<'_> {
-    /// Reads the product as of the decision time, plans the order by it, and has it priced. The
-    /// same question at another time has the same answer, because the past of the catalogue never
-    /// changes (BL-8), but for what was being set at that very moment; the quote settles it.
+    /// As [`Self::ask_pinned`], the quote standing for the order itself.
     pub(super) async fn ask(
         &self,
         peers: &Peers,
         request_id: Uuid,
+    ) -> Result<(Sold, billing::Quote), PeerFault> {
+        let pin = self.order_id.map_or_else(String::new, |id| id.to_string());
+        self.ask_pinned(peers, request_id, &pin).await
+    }
+
+    /// Reads the product as of the decision time, plans the order by it, and has it priced. The
+    /// same question at another time has the same answer, because the past of the catalogue never
+    /// changes (BL-8), but for what was being set at that very moment; the quote settles it.
+    pub(super) async fn ask_pinned(
+        &self,
+        peers: &Peers,
+        request_id: Uuid,
+        pin: &str,
     ) -> Result<(Sold, billing::Quote), PeerFault> {
         let product = peers
             .billing
@@ -57,13 +68,14 @@ impl PriceOrder<'_> {
             Some(id) => Some(self.san_product(peers, id).await?),
             None => None,
         };
-        let question = convert::billing::placing_quote(
+        let mut question = convert::billing::placing_quote(
             self.account_id,
             self.order_id,
             self.term,
             &product,
             plan.charge,
         );
+        pin.clone_into(&mut question.pin);
         let quote = peers.billing.create_quote(&question, request_id).await?;
         let currency = convert::billing::total(&quote)
             .map_err(PeerFault::Unknown)?

@@ -78,6 +78,7 @@ impl Record<'_> {
             record_time: self.now,
             superseded_time: None,
             revoke_time: to_revoke.then_some(self.now),
+            revoke_reason: None,
             to_revoke,
             counted: self.counted,
         }

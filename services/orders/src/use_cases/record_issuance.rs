@@ -25,6 +25,7 @@ use super::{
     event::{OrderEvent, emit},
     operation::{OrderOperation, Outcome, misplaced},
     record::{Record, answer, recorded_before},
+    settle,
 };
 use crate::{
     convert::{
@@ -36,8 +37,8 @@ use crate::{
     rules::{
         issuance::{check_certificate, expect_issuance},
         order,
+        permission::{Action, permit},
         san_license::Counted,
-        state::{Action, permit},
     },
     store,
 };
@@ -54,8 +55,7 @@ impl Work for RecordIssuance<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
-        let before = store::orders::lock(tx, scope, self.issuance.order_id).await?;
-        let now = before.decide_at(self.call.now);
+        let (before, now) = settle::lock(tx, scope, self.issuance.order_id, self.call.now).await?;
         if let Some(known) = recorded_before(tx, &before, self.issuance).await? {
             let view = order_view::load(tx, before, now).await?;
             return Ok(Accepted::Done(answer(&view, &known)?));

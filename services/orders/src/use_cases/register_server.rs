@@ -9,14 +9,17 @@ use licet_runtime::{
     wire::encode_count,
 };
 
-use super::event::{OrderEvent, emit};
+use super::{
+    event::{OrderEvent, emit},
+    settle,
+};
 use crate::{
     convert::{self, server::Registration},
     rules::{
+        permission::{Action, permit},
         servers::{
             Server, ServerState, permit_server, registered, server_limit, takes_primary_place,
         },
-        state::{Action, permit},
     },
     store,
 };
@@ -34,10 +37,9 @@ impl Work for RegisterServer<'_> {
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let wanted = self.registration;
         let scope = &self.call.caller.accounts;
-        let order = store::orders::lock(tx, scope, wanted.order_id).await?;
-        let now = order.decide_at(self.call.now);
+        let (order, now) = settle::lock(tx, scope, wanted.order_id, self.call.now).await?;
         permit(&order, Action::RegisterServer, now)?;
-        let servers = store::servers::list_of(tx, order.id).await?;
+        let servers = store::servers::list_of(tx, &order).await?;
         let number = registered(&servers).count() as u64;
         permit_server(&order, number, &wanted.server_software, &wanted.common_name)?;
 
@@ -52,7 +54,7 @@ impl Work for RegisterServer<'_> {
             register_time: now,
         };
         store::servers::insert(tx, order.account_id, &server).await?;
-        let after = order.clone().apply_decision(now);
+        let after = order.clone().apply_registration(server.id, now);
         store::orders::save(tx, &order, &after).await?;
         emit(
             tx,

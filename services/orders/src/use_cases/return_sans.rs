@@ -7,12 +7,14 @@ use licet_domain::{
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Origin,
     database::{Tx, Work},
     fault::Fault,
 };
 
-use super::event::{OrderEvent, emit};
+use super::{
+    event::{OrderEvent, emit},
+    settle,
+};
 use crate::{rules::san_license::Return, store};
 
 /// Notes what was given back; time alone asked for it.
@@ -35,17 +37,12 @@ impl Work for SansReturned<'_> {
         if store::san_returns::mark(tx, &ids, self.now).await? == 0 {
             return Ok(false);
         }
-        let origin = Origin {
-            caller: "orders".to_owned(),
-            method: String::new(),
-            request_id: String::new(),
-        };
         emit(
             tx,
             OrderEvent {
                 kind: "certificate.sans_returned",
                 order: &order,
-                origin: &origin,
+                origin: &settle::origin(),
                 time: self.now,
                 why: "MD-7",
                 outcome: self.back.reason.as_str(),

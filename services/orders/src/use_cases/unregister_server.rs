@@ -9,12 +9,15 @@ use licet_runtime::{
     wire::encode_count,
 };
 
-use super::event::{OrderEvent, emit};
+use super::{
+    event::{OrderEvent, emit},
+    settle,
+};
 use crate::{
     convert,
     rules::{
+        permission::{Action, permit},
         servers::{Server, ServerState, registered, server_limit},
-        state::{Action, permit},
     },
     store,
 };
@@ -32,17 +35,16 @@ impl Work for UnregisterServer<'_> {
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
         let found = store::servers::get(tx, scope, self.server_id).await?;
-        let order = store::orders::lock(tx, scope, found.order_id).await?;
-        let now = order.decide_at(self.call.now);
+        let (order, now) = settle::lock(tx, scope, found.order_id, self.call.now).await?;
         permit(&order, Action::UnregisterServer, now)?;
         // Read again under the order's lock: a rival may have taken it off meanwhile.
-        let mut servers = store::servers::list_of(tx, order.id).await?;
+        let mut servers = store::servers::list_of(tx, &order).await?;
         if let Some(server) = servers.iter_mut().find(|server| server.id == found.id)
             && server.state == ServerState::Registered
         {
             server.state = ServerState::Unregistered;
             store::servers::unregister(tx, server.id).await?;
-            let after = order.clone().apply_decision(now);
+            let after = order.clone().apply_unregistration(server.id, now);
             store::orders::save(tx, &order, &after).await?;
             emit(
                 tx,

@@ -1,42 +1,44 @@
 //! UpdateDomains: planned against the locked order; a free change is done at once, any other is
-//! charged at Billing, by the preview's quote where one is named (MD-1 to MD-7).
+//! charged at Billing, by the preview's quote where one is named (MD-1 to MD-8).
 
 use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, OrderId, QuoteId},
+    ids::QuoteId,
     refusal::{Reason, Refusal},
     san::San,
 };
 use licet_runtime::{
-    caller::{Call, Origin},
+    caller::Call,
     database::{Database, Tx, Work},
     fault::Fault,
-    operation::{self, Progress},
-    peer::PeerFault,
+    operation,
     replay::Accepted,
     stored,
-    stored::Kept,
 };
 use prost::Message;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    charge_domains::{Questions, Updating},
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
+    operation::OrderOperation,
+    settle,
 };
 use crate::{
-    convert::{self, domains::DomainUpdate, order::OrderView},
+    convert::{
+        self, billing::change_quote, domains::DomainUpdate, free::free_quote, order::OrderView,
+    },
     peers::Billing,
     queries::order_view,
     rules::{
         domains::{DomainPlan, plan_domain_change},
         not_found,
-        order::{ChangeCharge, Order},
-        state::{Action, permit},
+        order::Order,
+        permission::{Action, permit},
+        transitions::changed_names,
     },
-    store::{self, quotes::DomainQuote},
+    store::{self, quotes::OrderQuote},
 };
 
 /// Accepts a change of names.
@@ -51,30 +53,18 @@ impl Work for UpdateDomains<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
-        let before = store::orders::lock(tx, scope, self.update.order_id).await?;
-        let (plan, now) = plan(tx, &before, self.update, self.call.now).await?;
-        if plan.charge.is_zero() {
+        let (before, now) = settle::lock(tx, scope, self.update.order_id, self.call.now).await?;
+        let plan = plan(tx, &before, self.update, now).await?;
+        if plan.is_free() {
             return self.accept_free(tx, &before, plan, now).await;
         }
-        let stage = match self.update.quote_id {
-            Some(id) => Stage::Charge {
-                quote: Kept(named_quote(tx, &before, &plan, id).await?),
-            },
-            None => Stage::Price {
-                question: Kept(convert::billing::change_quote(
-                    &before,
-                    before.sold()?,
-                    &plan,
-                    now,
-                )),
-            },
-        };
-        let updating = Updating {
-            order_id: before.id,
-            account_id: before.account_id,
-            origin: self.call.origin(self.request_id),
-            decision_time: now,
-            stage,
+        let origin = self.call.origin(self.request_id);
+        let updating = match self.update.quote_id {
+            Some(id) => {
+                let (quote, next_quote) = named_quotes(tx, &before, &plan, id).await?;
+                Updating::charge(&before, origin, now, quote, next_quote)?
+            }
+            None => Updating::price(&before, origin, now, questions(&before, &plan, now)?),
         };
         let operation = OrderOperation::UpdateDomains(updating);
         let id = before.id.to_string();
@@ -103,11 +93,11 @@ impl UpdateDomains<'_> {
             )
             .into());
         }
-        let quote = convert::free::free_quote(before, before.sold()?, &plan, now);
+        let (quote, next_quote) = explained(before, &plan, now, None, None)?;
         let after = before.clone().apply_change(plan, None, now);
         store::orders::save(tx, before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
-        let response = encode(&view, Some(quote))?;
+        let response = encode(&view, Some(quote), next_quote)?;
         self.emit_accepted(tx, &view.order, now, "AWAITING_ISSUANCE")
             .await?;
         Ok(Accepted::Done(response))
@@ -141,6 +131,8 @@ impl UpdateDomains<'_> {
                     "removed": change.map(|change| texts(&change.removed)),
                     "charged_standard": change.map(|change| change.charge.standard),
                     "charged_wildcard": change.map(|change| change.charge.wildcard),
+                    "next_term_standard": change.map(|change| change.next_charge.standard),
+                    "next_term_wildcard": change.map(|change| change.next_charge.wildcard),
                 }),
             },
         )
@@ -148,34 +140,47 @@ impl UpdateDomains<'_> {
     }
 }
 
-/// What the change comes to for an order with nothing else under way, and the instant that it is
-/// decided as of (T-5).
+/// What the change comes to for a settled order with nothing else under way.
 async fn plan(
     tx: &Tx,
     order: &Order,
     update: &DomainUpdate,
-    clock: Instant,
-) -> Result<(DomainPlan, Instant), Fault> {
+    now: Instant,
+) -> Result<DomainPlan, Fault> {
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
-    let now = order.decide_at(clock);
     permit(order, Action::ChangeDomains, now)?;
-    Ok((plan_domain_change(order, &update.wanted)?, now))
+    Ok(plan_domain_change(order, &update.wanted)?)
 }
 
-/// The quote that a preview of this very change left. Billing judges whether it still holds.
-async fn named_quote(
+fn questions(order: &Order, plan: &DomainPlan, now: Instant) -> Result<Questions, Fault> {
+    let this = change_quote(order, &order.term, plan, plan.charge, now);
+    let next = order.next_term.as_ref();
+    let next = next.map(|term| change_quote(order, term, plan, plan.next_charge, now));
+    Ok(Questions {
+        this: this?,
+        next: next.transpose()?.flatten(),
+    })
+}
+
+/// The quotes that a preview of this very change left. Billing judges whether they still hold.
+async fn named_quotes(
     tx: &Tx,
     order: &Order,
     plan: &DomainPlan,
     id: QuoteId,
-) -> Result<billing::Quote, Fault> {
+) -> Result<(Option<billing::Quote>, Option<billing::Quote>), Fault> {
     let Some(found) = store::quotes::find(tx, order.id, id).await? else {
         return Err(not_found("quote", id).into());
     };
     if found.pin != plan.pin {
         return Err(stale(id, "the order or the names are not those of its preview").into());
     }
-    stored::message(&found.encoded)
+    let named = stored::message(&found.encoded)?;
+    if plan.charge.is_zero() {
+        return Ok((None, Some(named)));
+    }
+    let next = found.next_encoded.as_deref().map(stored::message);
+    Ok((Some(named), next.transpose()?))
 }
 
 fn stale(id: QuoteId, why: &str) -> Refusal {
@@ -187,25 +192,26 @@ fn stale(id: QuoteId, why: &str) -> Refusal {
 }
 
 /// The response around an order that has its change, or has none under way.
-fn encode(
+pub(super) fn encode(
     view: &OrderView,
     quote: Option<billing::Quote>,
+    next_quote: Option<billing::Quote>,
 ) -> Result<orders::UpdateDomainsResponse, Fault> {
-    let names = view
-        .order
+    let order = &view.order;
+    let names = order
         .change
         .as_ref()
-        .map_or(&view.order.names, |change| &change.names);
-    convert::domains::encode_update(view, quote, names)
+        .map_or(order.term_names(), |change| &change.names);
+    convert::domains::encode_update(view, quote, next_quote, names)
 }
 
 /// The response while the change is being charged.
 pub(crate) fn encode_pending(view: &OrderView) -> Result<orders::UpdateDomainsResponse, Fault> {
-    encode(view, None)
+    encode(view, None, None)
 }
 
-/// Checks and prices a change without making it. A price leaves its quote at Billing, to be
-/// charged exactly (MD-6); a free change needs none.
+/// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
+/// charged exactly (MD-6); what is free needs none.
 pub(crate) async fn preview(
     database: &Database,
     billing: &Billing,
@@ -215,179 +221,69 @@ pub(crate) async fn preview(
     let (view, plan, now) = {
         let tx = database.read().await?;
         let order = store::orders::get(&tx, &call.caller.accounts, update.order_id).await?;
-        let (plan, now) = plan(&tx, &order, update, call.now).await?;
+        let (order, now) = order.at(call.now);
+        let plan = plan(&tx, &order, update, now).await?;
         (order_view::load(&tx, order, now).await?, plan, now)
     };
-    let sold = view.order.sold()?;
-    if plan.charge.is_zero() {
-        let quote = convert::free::free_quote(&view.order, sold, &plan, now);
-        return convert::domains::encode_update(&view, Some(quote), &plan.names);
-    }
-    let question = convert::billing::change_quote(&view.order, sold, &plan, now);
-    let quote = billing.create_quote(&question, Uuid::new_v4()).await?;
-    let (id, expire_time) = convert::billing::quote_identity(&quote).map_err(Fault::internal)?;
-    let kept = DomainQuote {
-        id,
-        pin: plan.pin.clone(),
-        expire_time,
-        encoded: quote.encode_to_vec(),
+    let questions = questions(&view.order, &plan, now)?;
+    let this = match &questions.this {
+        Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
+        None => None,
     };
-    database
-        .transact(&KeepQuote {
+    let next = match &questions.next {
+        Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
+        None => None,
+    };
+    if let Some(named) = this.as_ref().or(next.as_ref()) {
+        let (id, expire_time) = convert::billing::quote_identity(named).map_err(Fault::internal)?;
+        let second = this.as_ref().and(next.as_ref());
+        let kept = OrderQuote {
+            id,
+            pin: plan.pin.clone(),
+            expire_time,
+            encoded: named.encode_to_vec(),
+            next_encoded: second.map(Message::encode_to_vec),
+            sold: None,
+        };
+        let keep = store::quotes::Keep {
             order: &view.order,
             quote: &kept,
             now,
-        })
-        .await?;
-    convert::domains::encode_update(&view, Some(quote), &plan.names)
-}
-
-/// Remembers that a quote came from a preview here.
-struct KeepQuote<'a> {
-    order: &'a Order,
-    quote: &'a DomainQuote,
-    now: Instant,
-}
-
-impl Work for KeepQuote<'_> {
-    type Answer = ();
-
-    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
-        store::quotes::insert(tx, self.order, self.quote, self.now).await
-    }
-}
-
-/// A change of names that is being charged.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Updating {
-    order_id: OrderId,
-    account_id: AccountId,
-    origin: Origin,
-    decision_time: Instant,
-    stage: Stage,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Stage {
-    Price {
-        question: Kept<billing::CreateQuoteRequest>,
-    },
-    Charge {
-        quote: Kept<billing::Quote>,
-    },
-}
-
-impl Updating {
-    pub(super) fn step(&self) -> &'static str {
-        match self.stage {
-            Stage::Price { .. } => "price",
-            Stage::Charge { .. } => "charge",
-        }
-    }
-
-    pub(super) async fn perform(
-        &self,
-        billing: &Billing,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        match &self.stage {
-            Stage::Price { question } => billing
-                .create_quote(&question.0, request_id)
-                .await
-                .map(|quote| Outcome::Quoted(Box::new(quote))),
-            Stage::Charge { quote } => billing
-                .charge_quote(&quote.0, self.decision_time, request_id)
-                .await
-                .map(|invoice| Outcome::Charged(Box::new(invoice))),
-        }
-    }
-
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Price { .. }, Ok(Outcome::Quoted(quote))) => {
-                let stage = Stage::Charge {
-                    quote: Kept((**quote).clone()),
-                };
-                Ok(Progress::Next(OrderOperation::UpdateDomains(Self {
-                    stage,
-                    ..self.clone()
-                })))
-            }
-            (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, &quote.0, invoice).await
-            }
-            (_, Ok(other)) => misplaced(self.step(), other),
-        }
-    }
-
-    async fn apply_refusal(
-        &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let after = before.clone().apply_change_refused(self.decision_time);
-        store::orders::save(tx, &before, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "domain_change.refused",
-                order: &after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
-    }
-
-    async fn apply_charge(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        quote: &billing::Quote,
-        invoice: &billing::Invoice,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let charge = ChangeCharge {
-            invoice_id: Some(invoice_id),
-            total,
         };
-        let after = before
-            .clone()
-            .apply_change_charged(charge, self.decision_time);
-        store::orders::save(tx, &before, &after).await?;
-        store::invoices::insert(tx, &after, invoice_id, total, self.decision_time).await?;
-        let view = order_view::load_ended(tx, after, now).await?;
-        let response = encode(&view, Some(convert::billing::charged(quote, invoice)))?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "domain_change.charged",
-                order: &view.order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "MD-1",
-                outcome: "AWAITING_ISSUANCE",
-                data: serde_json::json!({
-                    "invoice_id": invoice_id,
-                    "total": total.value(),
-                    "currency": total.currency().code(),
-                }),
-            },
-        )
-        .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        database.transact(&keep).await?;
     }
+    let (this, next) = explained(&view.order, &plan, now, this, next)?;
+    convert::domains::encode_update(&view, Some(this), next, &plan.names)
+}
+
+/// The quotes as they are answered: where a term charges nothing, one that says why (MD-2, X-4).
+pub(super) fn explained(
+    order: &Order,
+    plan: &DomainPlan,
+    now: Instant,
+    this: Option<billing::Quote>,
+    next: Option<billing::Quote>,
+) -> Result<(billing::Quote, Option<billing::Quote>), Fault> {
+    let this = match this {
+        Some(quote) => quote,
+        None => free_quote(
+            order,
+            &order.term,
+            order.sold()?,
+            &plan.names,
+            &plan.pin,
+            now,
+        ),
+    };
+    let next = match (&order.next_term, next) {
+        (Some(_), Some(quote)) => Some(quote),
+        (Some(term), None) => {
+            let names = term.names.as_ref().unwrap_or(order.term_names());
+            let names = changed_names(names, &plan.added, &plan.removed);
+            let sold = term.sold.as_ref();
+            sold.map(|sold| free_quote(order, term, sold, &names, &plan.pin, now))
+        }
+        (None, _) => None,
+    };
+    Ok((this, next))
 }

@@ -3,10 +3,19 @@
 use licet_contracts::sanlicensing::{
     v1 as sanlicensing, v1::operation_service_server::OperationService,
 };
-use licet_runtime::{caller::accept, database::Database, operation::Operations};
+use licet_runtime::{
+    caller::accept,
+    database::Database,
+    fault::Fault,
+    operation::{self, Operations},
+    replay,
+};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::operation::LicenseOperation};
+use crate::{
+    convert, queries,
+    use_cases::{cancel_operation::CancelOperation, operation::LicenseOperation},
+};
 
 /// Operations.
 #[derive(Clone)]
@@ -69,6 +78,30 @@ impl OperationService for OperationRpc {
         let view = queries::operations::get(&self.database, &call, id).await?;
         let operation = Some(convert::operation::encode(&view)?);
         Ok(Response::new(sanlicensing::RetryOperationResponse {
+            operation,
+        }))
+    }
+
+    /// Whoever asks again joins what was turned back, and is answered by how that ended.
+    async fn cancel_operation(
+        &self,
+        request: Request<sanlicensing::CancelOperationRequest>,
+    ) -> Result<Response<sanlicensing::CancelOperationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let operation_id = convert::operation::decode_cancel(&message)?;
+        let work = CancelOperation {
+            call: &call,
+            request_id: &message.request_id,
+            operation_id,
+        };
+        replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        self.operations.finish(operation_id, &call).await?;
+        let view = queries::operations::get(&self.database, &call, operation_id).await?;
+        if view.state == "DONE" {
+            return Err(Fault::from(operation::not_cancellable(&view)).into());
+        }
+        let operation = Some(convert::operation::encode(&view)?);
+        Ok(Response::new(sanlicensing::CancelOperationResponse {
             operation,
         }))
     }

@@ -120,7 +120,8 @@ pub(crate) struct Sale {
     pub(crate) quota: u64,
     /// What the term costs for that quota.
     pub(crate) amount: Money,
-    /// Price of one SAN for 12 months, which an increase pays, too (SL-8).
+    /// Price of one SAN for 12 months. An increase pays it, too, unless it is a rounded share of an
+    /// amount by hand: then that amount's exact share (SL-8).
     pub(crate) unit_price: Price,
     /// Whether the amount was given in place of the volume tiers.
     pub(crate) by_hand: bool,

@@ -156,7 +156,7 @@ pub(crate) struct Accepting {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
-    decision_time: Instant,
+    pub(super) decision_time: Instant,
     price: Money,
     pub(super) stage: Stage,
 }

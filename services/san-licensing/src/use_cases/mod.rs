@@ -2,6 +2,7 @@
 //! needs Billing is accepted here and goes on as a durable operation.
 
 pub(crate) mod accept_license;
+pub(crate) mod cancel_operation;
 mod event;
 pub(crate) mod increase_quota;
 pub(crate) mod operation;

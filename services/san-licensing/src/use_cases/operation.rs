@@ -2,7 +2,7 @@
 //! moved on in the file of the request that began it.
 
 use licet_contracts::billing::v1 as billing;
-use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
 use licet_runtime::{
     database::Tx,
     fault::Fault,
@@ -13,7 +13,7 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{accept_license::Accepting, increase_quota::Increasing};
+use super::{accept_license::Accepting, cancel_operation::Cancelling, increase_quota::Increasing};
 use crate::peers::Billing;
 
 /// A change of a licence that spans services.
@@ -23,6 +23,8 @@ pub(crate) enum LicenseOperation {
     AcceptLicense(Accepting),
     /// A raised quota is priced and charged.
     IncreaseQuota(Increasing),
+    /// One of the others is given up.
+    Cancelling(Cancelling),
 }
 
 /// What a step at Billing answered.
@@ -32,6 +34,8 @@ pub(crate) enum Outcome {
     Quoted(Box<billing::Quote>),
     /// A quote was charged.
     Charged(Box<billing::Invoice>),
+    /// The charge was made sure never to come; or it had come before.
+    TurnedBack(bool),
 }
 
 impl Operation for LicenseOperation {
@@ -42,6 +46,7 @@ impl Operation for LicenseOperation {
         match self {
             Self::AcceptLicense(_) => "ACCEPT_LICENSE",
             Self::IncreaseQuota(_) => "INCREASE_QUOTA",
+            Self::Cancelling(cancelling) => cancelling.operation.kind(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Operation for LicenseOperation {
         match self {
             Self::AcceptLicense(accepting) => accepting.stage.step(),
             Self::IncreaseQuota(increasing) => increasing.stage.step(),
+            Self::Cancelling(_) => "cancel",
         }
     }
 
@@ -62,6 +68,7 @@ impl Operation for LicenseOperation {
                     .perform(billing, accepted, request_id)
                     .await
             }
+            Self::Cancelling(cancelling) => cancelling.perform(billing).await,
         }
     }
 
@@ -74,7 +81,18 @@ impl Operation for LicenseOperation {
         match self {
             Self::AcceptLicense(accepting) => accepting.apply(tx, now, outcome).await,
             Self::IncreaseQuota(increasing) => increasing.apply(tx, now, outcome).await,
+            Self::Cancelling(cancelling) => cancelling.apply(tx, now, outcome).await,
         }
+    }
+
+    fn turned_back(&self, id: OperationId, request_id: Uuid) -> Option<Self> {
+        let (stage, accepted) = match self {
+            Self::AcceptLicense(accepting) => (&accepting.stage, accepting.decision_time),
+            Self::IncreaseQuota(increasing) => (&increasing.stage, increasing.decision_time),
+            Self::Cancelling(_) => return Some(self.clone()),
+        };
+        let cancelling = Cancelling::new(id, self.clone(), stage, accepted, request_id);
+        Some(Self::Cancelling(cancelling))
     }
 }
 

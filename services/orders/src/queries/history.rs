@@ -1,0 +1,30 @@
+//! What happened to an order, read from the service's own log.
+
+use licet_domain::ids::OrderId;
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    history::{self, Entry},
+    page::Page,
+};
+
+use crate::store;
+
+/// A page of an order's history, oldest first, and the next one's token. Every event about an order
+/// bears its id, those of its certificates and servers, too.
+pub(crate) async fn list(
+    database: &Database,
+    call: &Call,
+    order_id: OrderId,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<Entry>, String), Fault> {
+    let filter = format!("history {order_id}");
+    let page = Page::decode(page_size, page_token, &filter, call.now)?;
+    let tx = database.read().await?;
+    let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
+    let rows = history::list(&tx, &order.id.to_string(), &page).await?;
+    let key = |entry: &Entry| vec![entry.event_id.clone()];
+    Ok(page.finish_sized(rows, Entry::bytes, key))
+}

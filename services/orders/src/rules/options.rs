@@ -1,0 +1,273 @@
+//! What is open to who needs more additional licences (AL-3): the dates, sums and words of each
+//! way. What a way refunds and costs is asked of what would do it, and never worked out here.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use licet_domain::{
+    clock::Instant,
+    money::{Money, MoneyError},
+};
+
+use super::{
+    order::{Order, OrderTerm},
+    permission::{Action, permit, renewable_from, renewable_until},
+    renewal::{Unplanned, WantedRenewal, plan_renewal},
+    servers::Server,
+};
+
+/// What deleting the order brings back of one of its terms (AL-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refunded {
+    /// What comes back for certain; zero while a review would have to decide.
+    pub(crate) amount: Money,
+    /// What a review would decide about, where it would.
+    pub(crate) in_review: Option<Money>,
+    /// The last instant at which the answer is this one; none while only the term's end changes it.
+    pub(crate) last_time: Option<Instant>,
+}
+
+/// A way that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// From when on it is open.
+    pub(crate) from: Instant,
+    /// From when on it is no longer open, or no longer on these terms.
+    pub(crate) until: Option<Instant>,
+    /// Its cost less what comes back for certain.
+    pub(crate) net: Money,
+    /// The way in words and figures.
+    pub(crate) explanation: String,
+}
+
+/// Deleting the order at `now` and placing it anew with `asked` licences for `cost` (AL-3). What
+/// comes back changes with the days since the issuance, and with the term that runs.
+pub(crate) fn order_again(
+    order: &Order,
+    asked: u32,
+    refunds: &[Refunded],
+    cost: Money,
+    now: Instant,
+) -> Result<Way, MoneyError> {
+    let mut back = Money::zero(cost.currency());
+    let mut in_review = back;
+    for refund in refunds {
+        back = back.checked_add(refund.amount)?;
+        if let Some(amount) = refund.in_review {
+            in_review = in_review.checked_add(amount)?;
+        }
+    }
+    let changes = refunds.iter().filter_map(|refund| refund.last_time);
+    // The last instant belongs to the days of the refund (AL-4).
+    let changes = changes.filter_map(|last| last.checked_add(TimeDelta::microseconds(1)));
+    let term_end = order.term.term.end();
+    let until = changes.fold(term_end, Instant::min);
+    let net = cost.checked_sub(back)?;
+    let review = if in_review.is_zero() {
+        String::new()
+    } else {
+        format!(", and {} more if a review grants it", amount(in_review))
+    };
+    let months = order.term.term.months();
+    Ok(Way {
+        from: now,
+        until: Some(until),
+        net,
+        explanation: format!(
+            "delete the order before {until}, which refunds {}{review} (AL-4), and order the same \
+             names again for {months} months with {asked} additional licences for {}: {} in all",
+            amount(back),
+            amount(cost),
+            amount(net)
+        ),
+    })
+}
+
+/// Naming the number when the order is renewed, at the prices of today (AL-9). The licences are
+/// there from the new term's start on.
+pub(crate) fn at_renewal(renewal: &Renewal, cost: Money) -> Way {
+    let (term, from) = (&renewal.term, renewal.from);
+    let until = renewal.until;
+    let before = until.map_or_else(String::new, |until| format!(" and before {until}"));
+    Way {
+        from,
+        until,
+        net: cost,
+        explanation: format!(
+            "renew the order from {from} on{before} with {} additional licences, to be used from \
+             {} on (AL-9): for {} months {} at the prices of today",
+            term.additional_licenses,
+            term.term.start(),
+            term.term.months(),
+            amount(cost)
+        ),
+    }
+}
+
+/// A renewal that is open, or will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Renewal {
+    /// The term that it would buy, at the prices of now.
+    pub(crate) term: OrderTerm,
+    pub(crate) from: Instant,
+    /// Absent where the calendar ends before it.
+    pub(crate) until: Option<Instant>,
+}
+
+/// Decides the renewal with `asked` licences for as many months as the present term has. One whose
+/// window is still to come is decided as of its first instant, and priced as of `now` (MD-10).
+pub(crate) fn plan_renewal_way(
+    order: &Order,
+    servers: &[Server],
+    asked: u32,
+    now: Instant,
+) -> Result<Renewal, Unplanned> {
+    permit(order, Action::Renew, now).map_err(|refusal| Unplanned::Refused(Box::new(refusal)))?;
+    let from = renewable_from(order).map_or(now, |from| from.max(now));
+    let wanted = WantedRenewal {
+        months: order.term.term.months(),
+        names: BTreeSet::new(),
+        additional_licenses: asked,
+        keep: Vec::new(),
+    };
+    let plan = plan_renewal(order, servers, &wanted, from)?;
+    Ok(Renewal {
+        term: OrderTerm {
+            price_time: now,
+            ..plan.term
+        },
+        from,
+        until: renewable_until(order),
+    })
+}
+
+/// Why there are these ways and no others: `closed` says what stands against each of the rest.
+pub(crate) fn overview(order: &Order, asked: u32, closed: &[String]) -> String {
+    let has = order.term.additional_licenses;
+    let mut text = if asked > has {
+        format!(
+            "order {} has {has} additional licences where {asked} are needed, and more are bought \
+             with an order or with its renewal only (AL-2)",
+            order.id
+        )
+    } else {
+        format!(
+            "order {} has {has} additional licences, which covers the {asked} that are needed",
+            order.id
+        )
+    };
+    for reason in closed {
+        text.push_str("; ");
+        text.push_str(reason);
+    }
+    text
+}
+
+fn amount(money: Money) -> String {
+    format!("{} {}", money.value(), money.currency().code())
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::refusal::Reason;
+
+    use super::{
+        super::samples::{instant, order},
+        *,
+    };
+
+    fn usd(minor: i64) -> Money {
+        Money::from_minor("USD".parse().unwrap(), minor)
+    }
+
+    #[test]
+    fn al_3_what_comes_back_is_set_off_until_it_changes() {
+        let order = order(&["example.com"]);
+        let now = instant("2026-01-10T00:00:00Z");
+        let last = instant("2026-01-26T00:00:00Z");
+        let whole = Refunded {
+            amount: usd(14_700),
+            in_review: None,
+            last_time: Some(last),
+        };
+        let way = order_again(&order, 3, &[whole], usd(20_400), now).unwrap();
+        assert_eq!((way.from, way.net), (now, usd(5_700)));
+        assert_eq!(way.until.unwrap().as_micros(), last.as_micros() + 1);
+        assert!(
+            way.explanation.contains("refunds 147.00 USD (AL-4)"),
+            "{}",
+            way.explanation
+        );
+        assert!(way.explanation.ends_with("57.00 USD in all"));
+
+        // What a review may bring is said and not counted on.
+        let review = Refunded {
+            amount: usd(0),
+            in_review: Some(usd(14_700)),
+            last_time: Some(instant("2026-01-31T00:00:00Z")),
+        };
+        let way = order_again(&order, 3, &[review], usd(20_400), now).unwrap();
+        assert_eq!(way.net, usd(20_400));
+        assert!(way.explanation.contains("147.00 USD more if a review"));
+
+        // Where no day changes the answer, the end of the running term does.
+        let never = Refunded {
+            last_time: None,
+            ..whole
+        };
+        let way = order_again(&order, 3, &[never, never], usd(20_400), now).unwrap();
+        let end = order.term.term.end();
+        assert_eq!((way.until, way.net), (Some(end), usd(-9_000)));
+    }
+
+    #[test]
+    fn al_3_al_9_the_renewal_brings_them_from_its_start_on() {
+        let order = order(&["example.com"]);
+        let early = instant("2026-02-01T00:00:00Z");
+        let from = instant("2026-10-03T00:00:00Z");
+        let until = instant("2027-01-31T00:00:00Z");
+        let renewal = plan_renewal_way(&order, &[], 3, early).unwrap();
+        assert_eq!((renewal.from, renewal.until), (from, Some(until)));
+        let term = &renewal.term;
+        assert_eq!((term.index, term.additional_licenses), (1, 3));
+        assert_eq!((term.term.start(), term.price_time), (order.end(), early));
+        let way = at_renewal(&renewal, usd(15_500));
+        assert_eq!(
+            (way.from, way.until, way.net),
+            (from, Some(until), usd(15_500))
+        );
+        let words = "used from 2027-01-01T00:00:00";
+        assert!(way.explanation.contains(words), "{}", way.explanation);
+    }
+
+    #[test]
+    fn al_3_md_10_renewal_is_open_until_it_is_bought_or_too_late() {
+        let order = order(&["example.com"]);
+        let open = |order: &Order, now: &str| plan_renewal_way(order, &[], 3, instant(now));
+        let reason = |planned: Result<Renewal, Unplanned>| match planned {
+            Err(Unplanned::Refused(refusal)) => Some(refusal.reason),
+            Ok(_) | Err(_) => None,
+        };
+        let late = open(&order, "2027-01-15T00:00:00Z").unwrap();
+        assert_eq!(late.from, instant("2027-01-15T00:00:00Z"));
+        let too_late = open(&order, "2027-01-31T00:00:00Z");
+        assert_eq!(reason(too_late), Some(Reason::RenewalTooLate));
+        let mut renewed = order.clone();
+        renewed.next_term = Some(late.term);
+        let bought = open(&renewed, "2026-12-01T00:00:00Z");
+        assert_eq!(reason(bought), Some(Reason::RenewalAlreadyBought));
+        let deleted = order.apply_deletion(instant("2026-02-01T00:00:00Z"));
+        let gone = open(&deleted, "2026-02-01T00:00:00Z");
+        assert_eq!(reason(gone), Some(Reason::OrderDeleted));
+    }
+
+    #[test]
+    fn al_3_what_is_closed_is_said() {
+        let order = order(&["example.com"]);
+        let closed = ["it is renewed already".to_owned()];
+        let text = overview(&order, 2, &closed);
+        assert!(text.contains("has 1 additional licences where 2"), "{text}");
+        assert!(text.ends_with("; it is renewed already"), "{text}");
+        assert!(overview(&order, 1, &[]).contains("covers the 1"));
+    }
+}

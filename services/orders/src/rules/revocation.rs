@@ -1,0 +1,128 @@
+//! Revoking one certificate: whether that is still open, and from when on it counts (SL-19). It is a
+//! command: it counts from our record time on, and an event tells the CA (T-6).
+
+use licet_domain::{
+    clock::Instant,
+    refusal::{Reason, Refusal},
+};
+
+use super::{
+    certificate::{Certificate, CertificateState},
+    san_license::{Return, RevocationReason},
+};
+
+/// The certificate once it is revoked at `now` for this reason. Where the authority reports one that
+/// counted as revoked with its order, the reason stays unless it names another.
+pub(crate) fn revoked(
+    found: Certificate,
+    reason: RevocationReason,
+    by_authority: bool,
+    now: Instant,
+) -> Result<Certificate, Refusal> {
+    let revoke_time = plan_revocation(&found, by_authority, now)?;
+    let reason = if found.to_revoke && reason == RevocationReason::Unspecified {
+        Return::reason_of(&found)
+    } else {
+        reason
+    };
+    Ok(Certificate {
+        revoke_time: Some(revoke_time),
+        revoke_reason: Some(reason),
+        to_revoke: false,
+        ..found
+    })
+}
+
+/// Decides the revocation of a certificate at `now`: from when on it counts as revoked. One that
+/// was to count as revoked later, having been superseded, does so now. One whose order is deleted
+/// counts as revoked since then; that it is revoked is for the CA to say, `by_authority`.
+fn plan_revocation(
+    found: &Certificate,
+    by_authority: bool,
+    now: Instant,
+) -> Result<Instant, Refusal> {
+    let (state, why) = match found.state(now) {
+        CertificateState::Active | CertificateState::Superseded => return Ok(now),
+        CertificateState::ToRevoke if by_authority => {
+            return Ok(found.revoke_time.unwrap_or(now));
+        }
+        CertificateState::ToRevoke => (
+            "TO_REVOKE",
+            "counts as revoked with its order, and the certificate authority was told".to_owned(),
+        ),
+        CertificateState::Revoked => ("REVOKED", "is revoked already".to_owned()),
+        CertificateState::Expired => (
+            "EXPIRED",
+            format!("expired with the last second of {}", found.not_after),
+        ),
+    };
+    let message = format!("certificate {} {why}: nothing is left to revoke", found.id);
+    let mut refusal = Refusal::new(Reason::CertificateNotRevocable, &message)
+        .with("certificate_id", found.id)
+        .with("state", state)
+        .violation(state, found.id.to_string(), message);
+    if let Some(revoke_time) = found.revoke_time {
+        refusal = refusal.with("revoke_time", revoke_time);
+    }
+    Err(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::samples::{certificate, instant},
+        *,
+    };
+
+    fn state(refusal: &Refusal) -> String {
+        assert_eq!(refusal.reason, Reason::CertificateNotRevocable);
+        refusal.metadata["state"].clone()
+    }
+
+    #[test]
+    fn t_6_a_standing_certificate_counts_as_revoked_from_now_on() {
+        let now = instant("2026-02-02T00:00:00Z");
+        let mut found = certificate(&["a.test"]);
+        assert_eq!(plan_revocation(&found, false, now), Ok(now));
+        // Superseded and to be revoked two days later: now is earlier.
+        found.superseded_time = Some(instant("2026-02-01T00:00:00Z"));
+        found.revoke_time = Some(instant("2026-02-04T00:00:00Z"));
+        assert_eq!(plan_revocation(&found, false, now), Ok(now));
+    }
+
+    #[test]
+    fn sl_19_what_is_revoked_or_expired_is_not_revoked_again() {
+        let mut found = certificate(&["a.test"]);
+        let over = instant("2026-07-01T00:00:00Z");
+        assert_eq!(
+            state(&plan_revocation(&found, true, over).unwrap_err()),
+            "EXPIRED"
+        );
+        found.revoke_time = Some(instant("2026-02-01T00:00:00Z"));
+        let later = instant("2026-02-01T00:00:00.000001Z");
+        assert_eq!(
+            state(&plan_revocation(&found, true, later).unwrap_err()),
+            "REVOKED"
+        );
+    }
+
+    #[test]
+    fn x_8_only_the_authority_says_that_what_is_to_be_revoked_is() {
+        let mut found = certificate(&["a.test"]);
+        let deleted = instant("2026-02-01T00:00:00Z");
+        (found.to_revoke, found.revoke_time) = (true, Some(deleted));
+        let now = instant("2026-02-02T00:00:00Z");
+        assert_eq!(
+            state(&plan_revocation(&found, false, now).unwrap_err()),
+            "TO_REVOKE"
+        );
+        assert_eq!(plan_revocation(&found, true, now), Ok(deleted));
+        let done = revoked(found, RevocationReason::Unspecified, true, now).unwrap();
+        assert_eq!(done.state(now), CertificateState::Revoked);
+        let reason = RevocationReason::CessationOfOperation;
+        assert_eq!(
+            (done.revoke_time, done.revoke_reason),
+            (Some(deleted), Some(reason))
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! Taking a change of names back before its certificate is recorded (MD-7, MD-8): a name that fails
+//! validation must not block the order. What it was charged is credited whole.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{InvoiceId, ReservationId},
+    refusal::{Reason, Refusal},
+};
+
+use super::order::{ChangeProgress, Order};
+
+/// What taking a change back comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TakingBack {
+    /// The invoices to credit, the running term's first; none for a free change.
+    pub(crate) invoices: Vec<InvoiceId>,
+    /// Room held in a SAN licence for the certificate that will not be signed (SL-12).
+    pub(crate) reservation_id: Option<ReservationId>,
+}
+
+/// Decides taking back the change of a settled order at `now`, with no operation under way.
+/// NO_CHANGE_PENDING when none waits: names that a renewal brought are no change of domains.
+pub(crate) fn plan_taking_back(order: &Order, now: Instant) -> Result<TakingBack, Refusal> {
+    let Some(change) = &order.change else {
+        let state = order.state(now).as_str();
+        return Err(Refusal::new(
+            Reason::NoChangePending,
+            format!(
+                "order {} is {state}, and no change of its domains waits for a certificate",
+                order.id
+            ),
+        )
+        .with("order_id", order.id)
+        .with("state", state));
+    };
+    Ok(TakingBack {
+        invoices: change.invoice_ids().collect(),
+        reservation_id: order.reservation_id,
+    })
+}
+
+impl Order {
+    /// The change is being taken back: nothing is to be signed for it while it is credited.
+    pub(crate) fn apply_taking_back(mut self, now: Instant) -> Order {
+        self.set_change_progress(ChangeProgress::Charging);
+        self.apply_decision(now)
+    }
+
+    /// Its charge could not be credited: the change waits for its certificate as before.
+    pub(crate) fn apply_taking_back_refused(mut self, now: Instant) -> Order {
+        self.set_change_progress(ChangeProgress::AwaitingIssuance);
+        self.apply_decision(now)
+    }
+
+    fn set_change_progress(&mut self, progress: ChangeProgress) {
+        if let Some(change) = &mut self.change {
+            change.progress = progress;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use licet_domain::money::Money;
+
+    use super::{
+        super::{
+            domains::{WantedChange, plan_domain_change},
+            order::ChangeCharge,
+            samples::{instant, names, order},
+        },
+        *,
+    };
+
+    /// An order with a charged fourth name that waits for its certificate, and the order before it.
+    fn waiting() -> (Order, Order, InvoiceId) {
+        let before = order(&["example.com", "a.example.com", "b.example.com"]);
+        let now = instant("2026-07-01T00:00:00Z");
+        let wanted = WantedChange {
+            add: names(&["c.example.com"]),
+            remove: BTreeSet::new(),
+        };
+        let plan = plan_domain_change(&before, &wanted).unwrap();
+        let invoice_id = InvoiceId::generate();
+        let charge = ChangeCharge {
+            invoice_id: Some(invoice_id),
+            total: Money::from_minor("USD".parse().unwrap(), 2450),
+        };
+        let charging = before.clone().apply_change(plan, None, now);
+        let after = charging.apply_change_charged(Some(charge), None, now);
+        (before, after, invoice_id)
+    }
+
+    #[test]
+    fn md_7_names_and_slots_are_as_before_and_the_charge_is_credited() {
+        let (before, waiting, invoice_id) = waiting();
+        let now = instant("2026-07-02T00:00:00Z");
+        let plan = plan_taking_back(&waiting, now).unwrap();
+        assert_eq!(
+            (plan.invoices, plan.reservation_id),
+            (vec![invoice_id], None)
+        );
+
+        let crediting = waiting.clone().apply_taking_back(now);
+        assert_eq!(
+            crediting.issuance_pending_since(),
+            None,
+            "nothing is to be signed"
+        );
+        let back = crediting.clone().apply_change_cancelled(now);
+        assert_eq!((&back.names, &back.term), (&before.names, &before.term));
+        assert_eq!((back.change, back.revision), (None, waiting.revision + 1));
+        // Refused, it waits as it did.
+        let refused = crediting.apply_taking_back_refused(now);
+        assert_eq!(refused, waiting.apply_decision(now));
+    }
+
+    #[test]
+    fn md_7_without_a_change_there_is_nothing_to_take_back() {
+        let (before, ..) = waiting();
+        let now = instant("2026-07-02T00:00:00Z");
+        let refusal = plan_taking_back(&before, now).unwrap_err();
+        assert_eq!(refusal.reason, Reason::NoChangePending);
+        assert_eq!(refusal.metadata["state"], "ISSUED");
+    }
+
+    #[test]
+    fn md_7_a_reissue_that_was_asked_for_is_still_awaited() {
+        let before = order(&["example.com", "a.example.com"]);
+        let asked = instant("2026-06-01T00:00:00Z");
+        let now = instant("2026-06-02T00:00:00Z");
+        let wanted = WantedChange {
+            add: BTreeSet::new(),
+            remove: names(&["a.example.com"]),
+        };
+        let reissue = before.apply_reissue(None, asked);
+        let plan = plan_domain_change(&reissue, &wanted).unwrap();
+        let free = reissue.clone().apply_change(plan, None, now);
+        assert_eq!(plan_taking_back(&free, now).unwrap().invoices, []);
+        let back = free.apply_change_cancelled(now);
+        assert_eq!(back.reissue_since, Some(asked));
+        assert_eq!(back.wanted_names(), &reissue.names);
+    }
+}

@@ -1,0 +1,18 @@
+ALTER TABLE certificate_order ADD COLUMN reissue_us BIGINT;
+ALTER TABLE certificate_order ADD COLUMN turn_us BIGINT;
+ALTER TABLE certificate_order ADD COLUMN next_refund BYTEA;
+ALTER TABLE certificate_order ADD COLUMN refund_in_review BIGINT NOT NULL DEFAULT 0;
+UPDATE certificate_order SET turn_us = end_us WHERE progress IN ('PAID', 'ISSUED');
+UPDATE certificate_order SET refund_in_review = 1 WHERE refund IS NOT NULL;
+CREATE INDEX certificate_order_to_turn ON certificate_order (turn_us, order_id) WHERE turn_us IS NOT NULL;
+CREATE INDEX certificate_order_in_review ON certificate_order (order_id) WHERE refund_in_review = 1;
+ALTER TABLE order_term ADD COLUMN names_json TEXT;
+ALTER TABLE order_term ADD COLUMN kept_servers_json TEXT;
+ALTER TABLE domain_change ADD COLUMN term_index BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE domain_change ADD COLUMN next_standard BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE domain_change ADD COLUMN next_wildcard BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE domain_change ADD COLUMN next_invoice_id TEXT COLLATE "C";
+ALTER TABLE domain_change ADD COLUMN next_minor BIGINT;
+ALTER TABLE domain_quote ADD COLUMN next_quote BYTEA;
+ALTER TABLE domain_quote ADD COLUMN sold_json TEXT;
+ALTER TABLE certificate ADD COLUMN revoke_reason TEXT COLLATE "C";

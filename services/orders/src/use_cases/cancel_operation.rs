@@ -1,0 +1,183 @@
+//! CancelOperation: an operation that has done nothing irreversible is turned back. What its
+//! present step may have begun at a peer is made sure to come to nothing first; then it ends as
+//! refused, the order as it was before it.
+
+use std::pin::Pin;
+
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders, sanlicensing::v1 as san};
+use licet_domain::{
+    clock::Instant,
+    ids::OperationId,
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    operation::{self, Operation, Progress},
+    peer::PeerFault,
+    replay::Accepted,
+    stored::Kept,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+};
+use crate::{convert, peers::Peers, rules::not_found, store};
+
+/// Accepts the cancellation of an operation.
+pub(crate) struct CancelOperation<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) operation_id: OperationId,
+}
+
+impl Work for CancelOperation<'_> {
+    type Answer = Accepted<orders::CancelOperationResponse>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let caller = &self.call.caller;
+        let found = operation::find(tx, caller, self.operation_id).await?;
+        let found = found.ok_or_else(|| not_found("operation", self.operation_id))?;
+        operation::turn_back::<OrderOperation>(tx, &found).await?;
+        if found.state != "RUNNING" {
+            return Ok(Accepted::Operation(found.operation_id));
+        }
+        let order_id = found.resource_id.parse().map_err(Fault::internal)?;
+        let order = store::orders::lock(tx, &caller.accounts, order_id).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "operation.cancel_accepted",
+                order: &order,
+                origin: &self.call.origin(self.request_id),
+                time: order.decide_at(self.call.now),
+                why: "X-2",
+                outcome: "CANCELLING",
+                data: serde_json::json!({
+                    "operation_id": found.operation_id,
+                    "kind": found.kind,
+                    "step": found.step,
+                }),
+            },
+        )
+        .await?;
+        Ok(Accepted::Operation(found.operation_id))
+    }
+}
+
+/// What the present step of an operation may have begun at a peer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Begun {
+    /// Nothing that anybody would miss: a question was asked.
+    Nothing,
+    /// A charge under this request id.
+    Charge {
+        quote: Kept<billing::Quote>,
+        accept_time: Instant,
+        request_id: Uuid,
+    },
+    /// A reservation under this request id.
+    Reservation {
+        question: Kept<san::AuthorizeIssuanceRequest>,
+        request_id: Uuid,
+    },
+}
+
+/// An operation that was turned back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Cancelling {
+    operation_id: OperationId,
+    pub(super) operation: Box<OrderOperation>,
+    begun: Begun,
+}
+
+impl Cancelling {
+    pub(super) fn new(operation_id: OperationId, operation: OrderOperation, begun: Begun) -> Self {
+        Self {
+            operation_id,
+            operation: Box::new(operation),
+            begun,
+        }
+    }
+
+    pub(super) async fn perform(
+        &self,
+        peers: &Peers,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        let undone = match &self.begun {
+            Begun::Nothing => true,
+            Begun::Charge {
+                quote,
+                accept_time,
+                request_id,
+            } => {
+                let billing = &peers.billing;
+                billing
+                    .forbid_charge(&quote.0, *accept_time, *request_id)
+                    .await?
+            }
+            Begun::Reservation {
+                question,
+                request_id: asked,
+            } => {
+                let san_licensing = &peers.san_licensing;
+                // Settled under the id of the first attempt, no later one holds anything.
+                match san_licensing.authorize(&question.0, *asked).await {
+                    Ok(answer) => {
+                        let granted = convert::san_licensing::granted(&answer);
+                        if let Some(id) = granted.map_err(PeerFault::Unknown)? {
+                            let license_id = question.0.license_id.parse().map_err(broken)?;
+                            san_licensing.release(license_id, id, request_id).await?;
+                        }
+                    }
+                    Err(PeerFault::Refused(_)) => {}
+                    Err(fault) => return Err(fault),
+                }
+                true
+            }
+        };
+        Ok(Outcome::TurnedBack(undone))
+    }
+
+    fn cancelled(&self) -> Refusal {
+        let (kind, step) = (self.operation.kind(), self.operation.step());
+        let message = format!("{kind} was cancelled at its step {step}: nothing of it stands");
+        Refusal::new(Reason::OperationCancelled, message)
+            .with("operation_id", self.operation_id)
+            .with("step", step)
+    }
+
+    /// Undone, it ends as if it had been refused; what was through at the peer already is kept, and
+    /// the operation goes on where it was.
+    ///
+    /// Boxed, because one operation here is around another.
+    pub(super) fn apply<'a>(
+        &'a self,
+        tx: &'a Tx,
+        now: Instant,
+        outcome: &'a Result<Outcome, Refusal>,
+    ) -> Pin<Box<dyn Future<Output = Result<Progress<OrderOperation>, Fault>> + Send + 'a>> {
+        Box::pin(async move {
+            match outcome {
+                Ok(Outcome::TurnedBack(true)) => {
+                    let refusal = Err(self.cancelled());
+                    self.operation.apply(tx, now, &refusal).await
+                }
+                Ok(Outcome::TurnedBack(false)) => Ok(Progress::Next((*self.operation).clone())),
+                Ok(other) => misplaced("cancel", other),
+                Err(refusal) => Err(Fault::internal(format!(
+                    "turning an operation back is never refused: {refusal:?}"
+                ))),
+            }
+        })
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> PeerFault {
+    PeerFault::Unknown(format!("what was asked for is not kept whole: {error}"))
+}

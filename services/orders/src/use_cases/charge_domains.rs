@@ -1,0 +1,370 @@
+//! A change of names that is being charged: priced and charged for the running term, and for
+//! the next one where that is bought (MD-8). Both or neither: where the second charge is refused,
+//! the first is credited whole.
+
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, InvoiceId, OrderId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault, stored::Kept,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    cancel_operation::Begun,
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+    update_domains::encode,
+};
+use crate::{
+    convert,
+    peers::Billing,
+    queries::order_view,
+    rules::order::{ChangeCharge, Order},
+    store,
+};
+
+/// What is asked of Billing about the change: for the rest of the running term, and for the whole
+/// of the next one. Nothing is asked where nothing is charged.
+pub(super) struct Questions {
+    pub(super) this: Option<billing::CreateQuoteRequest>,
+    pub(super) next: Option<billing::CreateQuoteRequest>,
+}
+
+/// A change of names that is being charged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Updating {
+    order_id: OrderId,
+    account_id: AccountId,
+    origin: Origin,
+    decision_time: Instant,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Stage {
+    Price {
+        #[serde(default)]
+        question: Option<Kept<billing::CreateQuoteRequest>>,
+        #[serde(default)]
+        next_question: Option<Kept<billing::CreateQuoteRequest>>,
+    },
+    /// The running term is charged, and the next one after it.
+    Charge {
+        quote: Kept<billing::Quote>,
+        #[serde(default)]
+        next_quote: Option<Kept<billing::Quote>>,
+    },
+    /// The next term is charged; what was charged for the running one is known.
+    ChargeNext {
+        charged: Option<Box<Charged>>,
+        next_quote: Kept<billing::Quote>,
+    },
+    /// The next term's charge was refused: the running one's is given back.
+    Credit {
+        invoice_id: InvoiceId,
+        refusal: Refusal,
+    },
+}
+
+/// A quote with the invoice that it became.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Charged {
+    quote: Kept<billing::Quote>,
+    invoice: Kept<billing::Invoice>,
+}
+
+impl Updating {
+    /// A change to be priced first.
+    pub(super) fn price(order: &Order, origin: Origin, now: Instant, questions: Questions) -> Self {
+        let stage = Stage::Price {
+            question: questions.this.map(Kept),
+            next_question: questions.next.map(Kept),
+        };
+        Self {
+            order_id: order.id,
+            account_id: order.account_id,
+            origin,
+            decision_time: now,
+            stage,
+        }
+    }
+
+    /// A change to be charged by the quotes of its preview.
+    pub(super) fn charge(
+        order: &Order,
+        origin: Origin,
+        now: Instant,
+        quote: Option<billing::Quote>,
+        next_quote: Option<billing::Quote>,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            order_id: order.id,
+            account_id: order.account_id,
+            origin,
+            decision_time: now,
+            stage: charge_stage(quote, next_quote)?,
+        })
+    }
+
+    pub(super) fn step(&self) -> &'static str {
+        match self.stage {
+            Stage::Price { .. } => "price",
+            Stage::Charge { .. } => "charge",
+            Stage::ChargeNext { .. } => "charge-next-term",
+            Stage::Credit { .. } => "credit",
+        }
+    }
+
+    /// What the present step may have begun at a peer; none once something is charged.
+    pub(super) fn begun(&self, request_id: Uuid) -> Option<Begun> {
+        let quote = match &self.stage {
+            Stage::Price { .. } => return Some(Begun::Nothing),
+            Stage::Charge { quote, .. } => quote,
+            Stage::ChargeNext {
+                charged: None,
+                next_quote,
+            } => next_quote,
+            Stage::ChargeNext {
+                charged: Some(_), ..
+            }
+            | Stage::Credit { .. } => return None,
+        };
+        Some(Begun::Charge {
+            quote: quote.clone(),
+            accept_time: self.decision_time,
+            request_id,
+        })
+    }
+
+    pub(super) async fn perform(
+        &self,
+        billing: &Billing,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        match &self.stage {
+            Stage::Price {
+                question,
+                next_question,
+            } => {
+                let this = match question {
+                    Some(question) => Some(billing.create_quote(&question.0, request_id).await?),
+                    None => None,
+                };
+                let next_id = Uuid::new_v5(&request_id, b"next term");
+                let next = match next_question {
+                    Some(question) => Some(billing.create_quote(&question.0, next_id).await?),
+                    None => None,
+                };
+                Ok(Outcome::Quoted {
+                    this: this.map(Box::new),
+                    next: next.map(Box::new),
+                })
+            }
+            Stage::Charge { quote, .. }
+            | Stage::ChargeNext {
+                next_quote: quote, ..
+            } => billing
+                .charge_quote(&quote.0, self.decision_time, request_id)
+                .await
+                .map(|invoice| Outcome::Charged(Box::new(invoice))),
+            Stage::Credit { invoice_id, .. } => {
+                let reason = format!(
+                    "The change of names of {} could not be charged for its next term, MD-8",
+                    self.order_id
+                );
+                let credited = billing.credit_invoice(*invoice_id, &reason, false, request_id);
+                Ok(Outcome::Credited(credited.await?.map(Box::new)))
+            }
+        }
+    }
+
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        match (&self.stage, outcome) {
+            (Stage::Price { .. }, Ok(Outcome::Quoted { this, next })) => {
+                let quote = |quote: &Option<Box<billing::Quote>>| quote.as_deref().cloned();
+                Ok(self.next(charge_stage(quote(this), quote(next))?))
+            }
+            (Stage::Charge { quote, next_quote }, Ok(Outcome::Charged(invoice))) => {
+                let charged = Charged {
+                    quote: quote.clone(),
+                    invoice: Kept((**invoice).clone()),
+                };
+                match next_quote.clone() {
+                    None => self.apply_charges(tx, now, Some(&charged), None).await,
+                    Some(next_quote) => Ok(self.next(Stage::ChargeNext {
+                        charged: Some(Box::new(charged)),
+                        next_quote,
+                    })),
+                }
+            }
+            (
+                Stage::ChargeNext {
+                    charged,
+                    next_quote,
+                },
+                Ok(Outcome::Charged(invoice)),
+            ) => {
+                let next = Charged {
+                    quote: next_quote.clone(),
+                    invoice: Kept((**invoice).clone()),
+                };
+                self.apply_charges(tx, now, charged.as_deref(), Some(&next))
+                    .await
+            }
+            (
+                Stage::ChargeNext {
+                    charged: Some(charged),
+                    ..
+                },
+                Err(refusal),
+            ) => {
+                let (invoice_id, _) = convert::billing::invoice_identity(&charged.invoice.0)
+                    .map_err(Fault::internal)?;
+                Ok(self.next(Stage::Credit {
+                    invoice_id,
+                    refusal: refusal.clone(),
+                }))
+            }
+            // A credit that is refused leaves nothing that could be given back.
+            (Stage::Credit { refusal, .. }, Ok(Outcome::Credited(_)) | Err(_)) => {
+                self.apply_refusal(tx, refusal).await
+            }
+            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            (_, Ok(other)) => misplaced(self.step(), other),
+        }
+    }
+
+    fn next(&self, stage: Stage) -> Progress<OrderOperation> {
+        Progress::Next(OrderOperation::UpdateDomains(Self {
+            stage,
+            ..self.clone()
+        }))
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let after = before.clone().apply_change_refused(self.decision_time);
+        store::orders::save(tx, &before, &after).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "domain_change.refused",
+                order: &after,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
+            },
+        )
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
+    }
+
+    async fn apply_charges(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        this: Option<&Charged>,
+        next: Option<&Charged>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let charges = (
+            this.map(Charged::charge).transpose()?,
+            next.map(Charged::charge).transpose()?,
+        );
+        let after = before
+            .clone()
+            .apply_change_charged(charges.0, charges.1, self.decision_time);
+        store::orders::save(tx, &before, &after).await?;
+        let index = after.term.index;
+        for (index, charge) in [(index, charges.0), (index.saturating_add(1), charges.1)] {
+            if let Some(ChangeCharge {
+                invoice_id: Some(id),
+                total,
+            }) = charge
+            {
+                let time = self.decision_time;
+                store::invoices::insert(tx, &after, index, id, total, time).await?;
+            }
+        }
+        let view = order_view::load_ended(tx, after, now).await?;
+        let response = encode(&view, this.map(Charged::quote), next.map(Charged::quote))?;
+        let data = |charge: Option<ChangeCharge>| {
+            charge.map(|charge| {
+                serde_json::json!({
+                    "invoice_id": charge.invoice_id,
+                    "total": charge.total.value(),
+                    "currency": charge.total.currency().code(),
+                })
+            })
+        };
+        let mut facts = data(charges.0).unwrap_or_else(|| serde_json::json!({}));
+        facts["next_term"] = serde_json::json!(data(charges.1));
+        emit(
+            tx,
+            OrderEvent {
+                kind: "domain_change.charged",
+                order: &view.order,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: if charges.1.is_some() { "MD-8" } else { "MD-1" },
+                outcome: "AWAITING_ISSUANCE",
+                data: facts,
+            },
+        )
+        .await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+}
+
+impl Charged {
+    fn charge(&self) -> Result<ChangeCharge, Fault> {
+        let (invoice_id, total) =
+            convert::billing::invoice_identity(&self.invoice.0).map_err(Fault::internal)?;
+        Ok(ChangeCharge {
+            invoice_id: Some(invoice_id),
+            total,
+        })
+    }
+
+    /// The quote as it stands once it was charged.
+    fn quote(&self) -> billing::Quote {
+        convert::billing::charged(&self.quote.0, &self.invoice.0)
+    }
+}
+
+/// The running term is charged first, where anything is charged for it.
+fn charge_stage(
+    quote: Option<billing::Quote>,
+    next_quote: Option<billing::Quote>,
+) -> Result<Stage, Fault> {
+    match (quote, next_quote) {
+        (Some(quote), next_quote) => Ok(Stage::Charge {
+            quote: Kept(quote),
+            next_quote: next_quote.map(Kept),
+        }),
+        (None, Some(next_quote)) => Ok(Stage::ChargeNext {
+            charged: None,
+            next_quote: Kept(next_quote),
+        }),
+        (None, None) => Err(Fault::internal(
+            "a change of names without a price is charged",
+        )),
+    }
+}

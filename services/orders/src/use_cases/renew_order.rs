@@ -1,0 +1,432 @@
+//! RenewOrder (MD-10, AL-9): planned against the locked order, then priced and charged at Billing
+//! as of its decision time, by the preview's quote where one is named. A definite refusal leaves
+//! the order as it was.
+
+use std::collections::BTreeSet;
+
+use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, OrderId, ProductId, ServerId},
+    refusal::{Reason, Refusal},
+    san::San,
+};
+use licet_runtime::{
+    caller::{Call, Origin},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    peer::PeerFault,
+    replay::Accepted,
+    stored,
+    stored::Kept,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    cancel_operation::Begun,
+    event::{OrderEvent, emit},
+    operation::{OrderOperation, Outcome, misplaced},
+    price_order::PriceOrder,
+    settle,
+};
+use crate::{
+    convert::{
+        self,
+        renewal::{RenewWish, encode_renewal, unknown_servers},
+    },
+    peers::Peers,
+    queries::order_view,
+    rules::{
+        not_found,
+        order::{Order, OrderTerm, Sold},
+        permission::{Action, permit},
+        renewal::{RenewalPlan, Unplanned, plan_renewal},
+        servers::registered,
+    },
+    store::{self, quotes::OrderQuote},
+};
+
+/// Accepts a renewal.
+pub(crate) struct RenewOrder<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) wish: &'a RenewWish,
+}
+
+impl Work for RenewOrder<'_> {
+    type Answer = Accepted<orders::RenewOrderResponse>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let scope = &self.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
+        let plan = plan(tx, &before, self.wish, now).await?;
+        let stage = match self.wish.quote_id {
+            Some(_) => self.named_quote(tx, &before, &plan).await?,
+            None => Stage::Price {
+                product_id: before.product_id.clone(),
+                san_license_id: before.san_license_id,
+                pin: plan.pin,
+            },
+        };
+        let servers = store::servers::list_of(tx, &before).await?;
+        let origin = self.call.origin(self.request_id);
+        let operation = OrderOperation::RenewOrder(Renewing {
+            order_id: before.id,
+            account_id: before.account_id,
+            origin: origin.clone(),
+            decision_time: now,
+            term: plan.term.clone(),
+            known: registered(&servers).map(|server| server.id).collect(),
+            lapsing: plan.lapsing.clone(),
+            stage,
+        });
+        let id = before.id.to_string();
+        let operation_id =
+            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let after = before.clone().apply_decision(now);
+        store::orders::save(tx, &before, &after).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "renewal.accepted",
+                order: &after,
+                origin: &origin,
+                time: now,
+                why: "MD-10",
+                outcome: "CHARGING",
+                data: serde_json::json!({
+                    "operation_id": operation_id,
+                    "term_index": plan.term.index,
+                    "term_months": plan.term.term.months(),
+                    "names": plan.term.names.iter().flatten().map(San::value).collect::<Vec<_>>(),
+                    "additional_licenses": plan.term.additional_licenses,
+                    "kept_server_ids": plan.term.kept_servers,
+                }),
+            },
+        )
+        .await?;
+        Ok(Accepted::Operation(operation_id))
+    }
+}
+
+impl RenewOrder<'_> {
+    /// The quote that a preview of this very renewal left, and what that was to be sold with.
+    /// Billing judges whether it still holds.
+    async fn named_quote(
+        &self,
+        tx: &Tx,
+        order: &Order,
+        plan: &RenewalPlan,
+    ) -> Result<Stage, Fault> {
+        let id = self
+            .wish
+            .quote_id
+            .ok_or_else(|| Fault::internal("no quote is named"))?;
+        let found = store::quotes::find(tx, order.id, id).await?;
+        let found = found.ok_or_else(|| not_found("quote", id))?;
+        match found.sold {
+            Some(sold) if found.pin == plan.pin => Ok(Stage::Charge {
+                sold: Box::new(sold),
+                quote: Kept(stored::message(&found.encoded)?),
+            }),
+            Some(_) | None => Err(Refusal::new(
+                Reason::QuoteStale,
+                format!(
+                    "quote {id} does not fit: the order or the renewal is not that of its preview"
+                ),
+            )
+            .with("quote_id", id)
+            .into()),
+        }
+    }
+}
+
+/// What the renewal comes to for a settled order with nothing else under way.
+async fn plan(
+    tx: &Tx,
+    order: &Order,
+    wish: &RenewWish,
+    now: Instant,
+) -> Result<RenewalPlan, Fault> {
+    operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    permit(order, Action::Renew, now)?;
+    let servers = store::servers::list_of(tx, order).await?;
+    plan_renewal(order, &servers, &wish.wanted, now).map_err(|unplanned| match unplanned {
+        Unplanned::Refused(refusal) => (*refusal).into(),
+        Unplanned::UnknownServers(unknown) => unknown_servers(&unknown),
+        Unplanned::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
+    })
+}
+
+/// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
+/// charged exactly (MD-6).
+pub(crate) async fn preview(
+    database: &Database,
+    peers: &Peers,
+    call: &Call,
+    wish: &RenewWish,
+) -> Result<orders::RenewOrderResponse, Fault> {
+    let (view, plan, now) = {
+        let tx = database.read().await?;
+        let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
+        let (order, now) = order.at(call.now);
+        let plan = plan(&tx, &order, wish, now).await?;
+        (order_view::load(&tx, order, now).await?, plan, now)
+    };
+    let order = &view.order;
+    let price = price(
+        order.id,
+        order.account_id,
+        &order.product_id,
+        &plan.term,
+        order.san_license_id,
+    );
+    let (sold, quote) = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
+    let (id, expire_time) = convert::billing::quote_identity(&quote).map_err(Fault::internal)?;
+    let kept = OrderQuote {
+        id,
+        pin: plan.pin,
+        expire_time,
+        encoded: quote.encode_to_vec(),
+        next_encoded: None,
+        sold: Some(sold.clone()),
+    };
+    let keep = store::quotes::Keep {
+        order,
+        quote: &kept,
+        now,
+    };
+    database.transact(&keep).await?;
+    let term = OrderTerm {
+        sold: Some(sold.clone()),
+        ..plan.term
+    };
+    let quote = explained(quote, order, &term, &sold);
+    encode_renewal(&view, &term, Some(quote), &plan.lapsing)
+}
+
+/// The question what the term costs, planned like a new order for its names (MD-4).
+fn price<'a>(
+    order_id: OrderId,
+    account_id: AccountId,
+    product_id: &'a ProductId,
+    term: &'a OrderTerm,
+    san_license_id: Option<LicenseId>,
+) -> PriceOrder<'a> {
+    static NONE: BTreeSet<San> = BTreeSet::new();
+    PriceOrder {
+        order_id: Some(order_id),
+        account_id,
+        product_id,
+        names: term.names.as_ref().unwrap_or(&NONE),
+        term,
+        san_license_id,
+    }
+}
+
+/// The quote with why the names of the term are not charged, where they are not.
+fn explained(
+    quote: billing::Quote,
+    order: &Order,
+    term: &OrderTerm,
+    sold: &Sold,
+) -> billing::Quote {
+    let mut of_term = order.clone();
+    of_term.names = term.names.clone().unwrap_or(of_term.names);
+    convert::free::explained(quote, &of_term, sold)
+}
+
+/// A renewal under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Renewing {
+    order_id: OrderId,
+    account_id: AccountId,
+    origin: Origin,
+    decision_time: Instant,
+    /// The term to be bought, with its names and the servers that stay.
+    term: OrderTerm,
+    /// The servers that were registered when it was accepted.
+    known: BTreeSet<ServerId>,
+    /// Those of them that are not kept.
+    lapsing: Vec<ServerId>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Stage {
+    Price {
+        product_id: ProductId,
+        san_license_id: Option<LicenseId>,
+        pin: String,
+    },
+    Charge {
+        sold: Box<Sold>,
+        quote: Kept<billing::Quote>,
+    },
+}
+
+impl Renewing {
+    pub(super) fn step(&self) -> &'static str {
+        match self.stage {
+            Stage::Price { .. } => "price",
+            Stage::Charge { .. } => "charge",
+        }
+    }
+
+    /// What the present step may have begun at a peer.
+    pub(super) fn begun(&self, request_id: Uuid) -> Begun {
+        match &self.stage {
+            Stage::Price { .. } => Begun::Nothing,
+            Stage::Charge { quote, .. } => Begun::Charge {
+                quote: quote.clone(),
+                accept_time: self.decision_time,
+                request_id,
+            },
+        }
+    }
+
+    pub(super) async fn perform(
+        &self,
+        peers: &Peers,
+        request_id: Uuid,
+    ) -> Result<Outcome, PeerFault> {
+        match &self.stage {
+            Stage::Price {
+                product_id,
+                san_license_id,
+                pin,
+            } => {
+                let (id, account_id) = (self.order_id, self.account_id);
+                let price = price(id, account_id, product_id, &self.term, *san_license_id);
+                let (sold, quote) = price.ask_pinned(peers, request_id, pin).await?;
+                Ok(Outcome::Planned(Box::new(sold), Box::new(quote)))
+            }
+            Stage::Charge { quote, .. } => peers
+                .billing
+                .charge_quote(&quote.0, self.decision_time, request_id)
+                .await
+                .map(|invoice| Outcome::Charged(Box::new(invoice))),
+        }
+    }
+
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        match (&self.stage, outcome) {
+            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            (Stage::Price { .. }, Ok(Outcome::Planned(sold, quote))) => {
+                let stage = Stage::Charge {
+                    sold: sold.clone(),
+                    quote: Kept((**quote).clone()),
+                };
+                Ok(Progress::Next(OrderOperation::RenewOrder(Self {
+                    stage,
+                    ..self.clone()
+                })))
+            }
+            (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
+                self.apply_charge(tx, now, sold, &quote.0, invoice).await
+            }
+            (_, Ok(other)) => misplaced(self.step(), other),
+        }
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "renewal.refused",
+                order: &order,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
+            },
+        )
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
+    }
+
+    /// The term is the order's. One that was bought after the old end runs from that on at once.
+    async fn apply_charge(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        sold: &Sold,
+        quote: &billing::Quote,
+        invoice: &billing::Invoice,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let (invoice_id, total) =
+            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let price_time = convert::billing::price_time(quote).map_err(Fault::internal)?;
+        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let term = OrderTerm {
+            sold: Some(sold.clone()),
+            price_time: price_time.unwrap_or(self.term.price_time),
+            ..self.term.clone()
+        };
+        let index = term.index;
+        let mut after = before
+            .clone()
+            .apply_renewal(term.clone(), self.decision_time);
+        // Registered while the charge was under way: each stays where there is a place.
+        let servers = store::servers::list_of(tx, &before).await?;
+        for server in registered(&servers).filter(|server| !self.known.contains(&server.id)) {
+            after = after.apply_registration(server.id, self.decision_time);
+        }
+        store::orders::save(tx, &before, &after).await?;
+        store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
+        let view = order_view::load_ended(tx, after.clone(), now).await?;
+        let quote = convert::billing::charged(quote, invoice);
+        let quote = explained(quote, &view.order, &term, sold);
+        let response = encode_renewal(&view, &term, Some(quote), &self.lapsing)?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "order.renewed",
+                order: &after,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "MD-10",
+                outcome: "RENEWED",
+                data: serde_json::json!({
+                    "term_index": index,
+                    "start_time": term.term.start(),
+                    "end_time": term.term.end(),
+                    // How long the order was without a term (MD-10).
+                    "lapsed_since": (self.decision_time > term.term.start())
+                        .then(|| term.term.start()),
+                    "additional_licenses": term.additional_licenses,
+                    "lapsing_server_ids": self.lapsing,
+                    "invoice_id": invoice_id,
+                    "total": total.value(),
+                    "currency": total.currency().code(),
+                }),
+            },
+        )
+        .await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+}
+
+/// The response while the renewal is being charged.
+pub(crate) fn encode_pending(
+    view: &convert::order::OrderView,
+) -> Result<orders::RenewOrderResponse, Fault> {
+    Ok(orders::RenewOrderResponse {
+        order: Some(convert::order::encode(view)?),
+        ..orders::RenewOrderResponse::default()
+    })
+}

@@ -1,0 +1,143 @@
+//! RevokeCertificate (SL-19, T-6): one certificate counts as revoked from now on, whatever else is
+//! under way. In its SAN licence the timer revokes it at once.
+
+use licet_contracts::orders::v1 as orders;
+use licet_domain::clock::Instant;
+use licet_runtime::{
+    caller::Call,
+    database::{Database, Tx, Work},
+    fault::Fault,
+    operation,
+};
+
+use super::{
+    event::{OrderEvent, emit},
+    settle,
+};
+use crate::{
+    convert::{self, order::OrderView, revocation::RevocationWish},
+    queries::order_view,
+    rules::{
+        certificate::Certificate,
+        order::Order,
+        permission::{Action, permit},
+        reissue::permit_reissue,
+        revocation::revoked,
+    },
+    store,
+};
+
+/// Revokes a certificate, for good.
+pub(crate) struct RevokeCertificate<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) wish: &'a RevocationWish,
+}
+
+/// The certificate after it, and its order, decided against the order as time has it.
+fn plan(
+    order: &Order,
+    found: Certificate,
+    wish: &RevocationWish,
+    now: Instant,
+) -> Result<(Order, Certificate), Fault> {
+    permit(order, Action::RevokeCertificate, now)?;
+    let after = revoked(found, wish.reason, wish.by_authority, now)?;
+    if !wish.request_reissue {
+        return Ok((order.clone().apply_decision(now), after));
+    }
+    permit(order, Action::RequestReissue, now)?;
+    permit_reissue(order, None)?;
+    Ok((order.clone().apply_reissue(None, now), after))
+}
+
+impl Work for RevokeCertificate<'_> {
+    type Answer = orders::RevokeCertificateResponse;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let scope = &self.call.caller.accounts;
+        let id = self.wish.certificate_id;
+        let order_id = store::certificates::get(tx, scope, id).await?.order_id;
+        let (before, now) = if self.wish.request_reissue {
+            let (order, now) = settle::lock(tx, scope, order_id, self.call.now).await?;
+            operation::refuse_if_running(tx, &order_id.to_string()).await?;
+            (order, now)
+        } else {
+            // A key in other hands waits for nothing: what time did is left to whoever is next.
+            let order = store::orders::lock(tx, scope, order_id).await?;
+            let now = order.decide_at(self.call.now);
+            (order, now)
+        };
+        // Read again under the order's lock: a rival may have revoked it meanwhile.
+        let found = store::certificates::get(tx, scope, id).await?;
+        let (settled, certificate) = plan(&before.clone().settled_at(now), found, self.wish, now)?;
+        store::certificates::set_revoked(tx, &certificate).await?;
+        let after = if self.wish.request_reissue {
+            settled
+        } else {
+            before.clone().apply_decision(now)
+        };
+        store::orders::save(tx, &before, &after).await?;
+        let view = order_view::load(tx, after, now).await?;
+        let response = answer(&view, &certificate)?;
+        self.emit(tx, &view, &certificate).await?;
+        Ok(response)
+    }
+}
+
+impl RevokeCertificate<'_> {
+    async fn emit(
+        &self,
+        tx: &Tx,
+        view: &OrderView,
+        certificate: &Certificate,
+    ) -> Result<(), Fault> {
+        emit(
+            tx,
+            OrderEvent {
+                kind: "certificate.revoked",
+                order: &view.order,
+                origin: &self.call.origin(self.request_id),
+                time: view.now,
+                why: self.wish.reason.as_str(),
+                outcome: "REVOKED",
+                data: serde_json::json!({
+                    "certificate_id": certificate.id,
+                    "serial": certificate.serial_hex,
+                    "revoke_time": certificate.revoke_time,
+                    "reissue_requested": self.wish.request_reissue,
+                }),
+            },
+        )
+        .await
+    }
+}
+
+/// Says what a revocation would come to.
+pub(crate) async fn preview(
+    database: &Database,
+    call: &Call,
+    wish: &RevocationWish,
+) -> Result<orders::RevokeCertificateResponse, Fault> {
+    let tx = database.read().await?;
+    let scope = &call.caller.accounts;
+    let found = store::certificates::get(&tx, scope, wish.certificate_id).await?;
+    let order = store::orders::get(&tx, scope, found.order_id).await?;
+    let (order, now) = order.at(call.now);
+    if wish.request_reissue {
+        operation::refuse_if_running(&tx, &order.id.to_string()).await?;
+    }
+    let (_, certificate) = plan(&order, found, wish, now)?;
+    let view = order_view::load(&tx, order, now).await?;
+    answer(&view, &certificate)
+}
+
+fn answer(
+    view: &OrderView,
+    certificate: &Certificate,
+) -> Result<orders::RevokeCertificateResponse, Fault> {
+    Ok(orders::RevokeCertificateResponse {
+        certificate: Some(convert::certificate::encode(certificate, view.now)),
+        order: Some(convert::order::encode(view)?),
+    })
+}

@@ -1,0 +1,119 @@
+//! Writes down what time has made of an order, once and with its events (MD-10): whoever is first
+//! to lock the order does it, a request or the timer. Nothing is decided here.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OrderId},
+};
+use licet_runtime::{
+    caller::{AccountScope, Origin},
+    database::{Tx, Work},
+    fault::Fault,
+    operation,
+};
+
+use super::event::{OrderEvent, emit};
+use crate::{
+    rules::{order::Order, terms::Turn},
+    store,
+};
+
+/// The settled order under its lock, and the instant to decide about it at (T-5). What time has
+/// done is written with it.
+pub(super) async fn lock(
+    tx: &Tx,
+    scope: &AccountScope,
+    id: OrderId,
+    clock: Instant,
+) -> Result<(Order, Instant), Fault> {
+    let order = store::orders::lock(tx, scope, id).await?;
+    let now = order.decide_at(clock);
+    let (order, _) = settle(tx, order, now).await?;
+    Ok((order, now))
+}
+
+/// Writes each turn that has come, with its event. Answers how many there were.
+///
+/// What an operation under way decided holds for the terms as they stood (T-3): until it has ended
+/// the order is left as it was accepted, and whoever wants to change it is sent back.
+async fn settle(tx: &Tx, before: Order, now: Instant) -> Result<(Order, u64), Fault> {
+    let mut order = before.clone();
+    let mut turns = Vec::new();
+    while let Some((turn, next)) = order.next_turn(now) {
+        // Noted after what was decided before it, also where its own instant lies further back.
+        let time = order.turn_time().unwrap_or(now).max(order.decision_time);
+        order = next;
+        turns.push((turn, time, order.clone()));
+    }
+    if turns.is_empty() {
+        return Ok((order, 0));
+    }
+    operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    store::orders::save(tx, &before, &order).await?;
+    for (turn, time, after) in &turns {
+        emit_turn(tx, *turn, *time, after).await?;
+    }
+    Ok((order, turns.len() as u64))
+}
+
+async fn emit_turn(tx: &Tx, turn: Turn, time: Instant, order: &Order) -> Result<(), Fault> {
+    let (kind, why, outcome) = match turn {
+        Turn::TermStarted => ("order.term_started", "MD-10", "STARTED"),
+        Turn::Ended => ("order.ended", "MD-10", "ENDED"),
+    };
+    emit(
+        tx,
+        OrderEvent {
+            kind,
+            order,
+            origin: &origin(),
+            time,
+            why,
+            outcome,
+            data: serde_json::json!({
+                "term_index": order.term.index,
+                "start_time": order.term.term.start(),
+                "end_time": order.term.term.end(),
+                "additional_licenses": order.term.additional_licenses,
+                "kept_server_ids": order.term.kept_servers,
+                "awaits_certificate": order.term.names.is_some(),
+            }),
+        },
+    )
+    .await
+}
+
+/// Time alone asked for it.
+pub(super) fn origin() -> Origin {
+    Origin {
+        caller: "orders".to_owned(),
+        method: String::new(),
+        request_id: String::new(),
+    }
+}
+
+/// Writes down what time has done to one order.
+pub(crate) struct SettleOrder {
+    pub(crate) account_id: AccountId,
+    pub(crate) order_id: OrderId,
+    pub(crate) now: Instant,
+}
+
+impl Work for SettleOrder {
+    /// How many turns were written.
+    type Answer = u64;
+
+    async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
+        let scope = store::only(self.account_id);
+        let order = store::orders::lock(tx, &scope, self.order_id).await?;
+        let now = order.decide_at(self.now);
+        if operation::find_running(tx, &order.id.to_string())
+            .await?
+            .is_some()
+        {
+            return Ok(0);
+        }
+        let (_, turns) = settle(tx, order, now).await?;
+        Ok(turns)
+    }
+}
