@@ -1,5 +1,5 @@
 //! Every test that speaks gRPC to real services, in one binary: `contracts` holds each service to
-//! its contract, `journeys` crosses services, `clients` are not ours, `tidy` reads the sources.
+//! its contract, `journeys` crosses services, `clients` are not ours, `tidy` and `rules` read the sources.
 
 #[cfg(test)]
 mod clients;
@@ -9,5 +9,7 @@ mod contracts;
 mod harness;
 #[cfg(test)]
 mod journeys;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod tidy;

@@ -80,12 +80,12 @@ const SERVICES: [&str; 3] = [
 ];
 const LONGEST_FILE: usize = 700;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Every Rust source below `folder`, with its path from the top.
-fn sources(folder: &str) -> Vec<(String, String)> {
+pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
     fn collect(folder: &Path, top: &Path, found: &mut Vec<(String, String)>) {
         let Ok(entries) = std::fs::read_dir(folder) else {
             return;

@@ -15,6 +15,7 @@ use super::events;
 use crate::harness::{
     Backend,
     clock::{instant, shifted},
+    corrections::goodwill,
     errors::{refused, take_apart},
     eventually, on_both_databases, request_id,
     samples::{MULTI, money, shown, usd},
@@ -355,9 +356,13 @@ async fn t_5_an_accounts_entries_never_run_back_in_time(backend: Backend) {
     world.withdraw(&account_id, "1.00").await.unwrap();
     let invoice = world.buy(&account_id, 1).await.unwrap();
     assert_eq!(instant(invoice.issue_time), latest);
+    let request = goodwill(&invoice, &[]);
+    let credited = world.invoices().issue_credit_note(request).await.unwrap();
+    let note = credited.into_inner().credit_note.unwrap();
+    assert_eq!(instant(note.issue_time), latest);
     world.time.move_to(latest);
     let entries = world.entries_of(&account_id).await;
-    assert_eq!(entries.len(), 4);
+    assert_eq!(entries.len(), 5);
     for entry in entries {
         assert_eq!(instant(entry.entry_time), latest, "{entry:?}");
     }

@@ -6,9 +6,8 @@ use licet_contracts::{
         GetAccountRequest, GetInvoiceRequest, GetProductRequest, GetQuoteRequest, GetRefundRequest,
     },
     orders::v1::{
-        CancelDomainChangeRequest, DeleteOrderRequest, GetCertificateRequest, GetOperationRequest,
-        GetOrderRequest, PlaceOrderRequest, RegisterServerRequest, RenewOrderRequest,
-        UnregisterServerRequest, UpdateDomainsRequest,
+        DeleteOrderRequest, GetCertificateRequest, GetOperationRequest, GetOrderRequest,
+        PlaceOrderRequest, RegisterServerRequest, UnregisterServerRequest, UpdateDomainsRequest,
     },
 };
 use licet_domain::ids::{
@@ -30,7 +29,6 @@ on_both_databases![
     ten_thousand_bad_names_fit_into_the_answer,
     an_unknown_id_is_not_found_by_that_id,
     an_id_of_another_kind_is_malformed,
-    what_is_not_served_yet_says_so,
     what_was_refused_changed_nothing,
 ];
 
@@ -231,30 +229,6 @@ async fn an_id_of_another_kind_is_malformed(backend: Backend) {
         assert_eq!(refusal.paths(), ["order_id"]);
         assert!(refusal.fields[0].1.contains("ord"), "{refusal:?}");
     }
-}
-
-async fn what_is_not_served_yet_says_so(backend: Backend) {
-    let world = World::start(backend).await;
-    let cancel = CancelDomainChangeRequest {
-        order_id: OrderId::generate().to_string(),
-        request_id: request_id(),
-        ..CancelDomainChangeRequest::default()
-    };
-    let refusal = refused(world.orders().cancel_domain_change(cancel).await)
-        .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    assert!(
-        refusal
-            .value("method")
-            .ends_with("OrderService/CancelDomainChange")
-    );
-    let refusal = refused(
-        world
-            .orders()
-            .renew_order(RenewOrderRequest::default())
-            .await,
-    )
-    .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    assert_eq!(refusal.domain, "licet.orders");
 }
 
 async fn what_was_refused_changed_nothing(backend: Backend) {

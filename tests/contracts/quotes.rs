@@ -10,6 +10,7 @@ use tonic::Code;
 use crate::harness::{
     Backend,
     clock::{instant, timestamp},
+    corrections::first_term,
     errors::refused,
     on_both_databases, request_id,
     samples::{MULTI, multi_domain_product, shown, term_price},
@@ -23,6 +24,7 @@ on_both_databases![
     a_quote_is_charged_once_and_only_with_its_pin,
     a_quote_charged_by_many_at_once_is_charged_once,
     a_preview_of_a_quote_is_not_kept,
+    al_4_a_subject_is_one_term_of_one_product,
 ];
 
 fn at(text: &str) -> Instant {
@@ -273,4 +275,30 @@ async fn a_quote_charged_by_many_at_once_is_charged_once(backend: Backend) {
     }
     assert_eq!(charged, 1);
     assert_eq!(world.balance(&account_id).await, "951.00 USD");
+}
+
+async fn al_4_a_subject_is_one_term_of_one_product(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("1000.00").await;
+    let running = further_domain(MULTI, "2026-01-01T00:00:00Z");
+    let next = QuoteItem {
+        term: running.term.map(|term| TermRef {
+            first_month: 12,
+            ..term
+        }),
+        ..running.clone()
+    };
+    let about = |items: Vec<QuoteItem>| CreateQuoteRequest {
+        subject: first_term("thing-1"),
+        ..ask(&account_id, items)
+    };
+    let both = vec![running.clone(), next];
+    let refusal = refused(world.quotes().create_quote(about(both.clone())).await);
+    assert_eq!(refusal.paths(), ["subject"]);
+    // MD-8: what nothing refunds may be of two terms.
+    let unnamed = ask(&account_id, both);
+    world.quotes().create_quote(unnamed).await.unwrap();
+    let twice = about(vec![running.clone(), running]);
+    world.quotes().create_quote(twice).await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! Where refunded money goes (BL-4): off what is due on open and part-paid invoices, and what is more
 //! back to the balance; what a review holds meanwhile (BL-3).
 
+use chrono::TimeDelta;
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, InvoiceState, Refund, RefundState, RequestRefundRequest,
 };
@@ -23,6 +24,7 @@ on_both_databases![
     bl_3_a_held_invoice_can_be_paid,
     al_4_a_review_that_holds_nothing_grants_nothing,
     money_that_does_not_fit_the_balance_is_not_refunded,
+    al_4_no_issuance_is_after_the_decision,
 ];
 
 async fn bl_4_a_review_of_an_open_invoice_lowers_what_is_due(backend: Backend) {
@@ -179,4 +181,26 @@ async fn money_that_does_not_fit_the_balance_is_not_refunded(backend: Backend) {
     assert_eq!(review.world.get_refund(&review.refund).await, review.refund);
     review.approve(Some("100.00")).await;
     assert_eq!(review.balance().await, "92233720368547758.07 USD");
+}
+
+async fn al_4_no_issuance_is_after_the_decision(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("500.00").await;
+    sell_both(&world, &account_id).await;
+    let now = world.now();
+    // Another instance's clock may be ahead by 5 minutes (T-5).
+    let furthest = now.checked_add(TimeDelta::minutes(5)).unwrap();
+    let request = |issued| RequestRefundRequest {
+        account_id: account_id.clone(),
+        subject: first_term("thing-1"),
+        first_issuance_time: Some(timestamp(issued)),
+        request_id: request_id(),
+        ..RequestRefundRequest::default()
+    };
+    let after = furthest.checked_add(TimeDelta::microseconds(1)).unwrap();
+    let refusal = refused(world.refunds().request_refund(request(after)).await);
+    assert_eq!(refusal.paths(), ["first_issuance_time"]);
+    let refund = world.request_refund(&account_id, "thing-1", furthest).await;
+    assert_eq!(refund.state(), RefundState::Refunded);
 }

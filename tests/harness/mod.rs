@@ -7,6 +7,8 @@ pub(crate) mod clock;
 pub(crate) mod corrections;
 pub(crate) mod errors;
 mod guardian;
+pub(crate) mod instances;
+pub(crate) mod openssl;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod samples;

@@ -241,6 +241,10 @@ impl World {
         self.storage.location("billing")
     }
 
+    pub(crate) fn orders_location(&self) -> Location {
+        self.storage.location("orders")
+    }
+
     pub(crate) fn san_licensing_location(&self) -> Location {
         self.storage.location("san_licensing")
     }

@@ -1,0 +1,83 @@
+//! Ways to Billing: to the one instance of a world, and on PostgreSQL to a second one on the same
+//! store, whose clock need not agree.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use licet_domain::clock::{Clock, Instant};
+use licet_runtime::{
+    config::Limits,
+    server::{self, Running, Suite},
+};
+use tokio::net::TcpListener;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{Backend, clock::StandingClock, free_port, world::World};
+
+/// A channel to each instance.
+pub(crate) struct Ways {
+    channels: Vec<Channel>,
+    _second: Option<Running>,
+}
+
+/// Another clock, and so much.
+struct Ahead {
+    clock: Arc<StandingClock>,
+    by: TimeDelta,
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Instant {
+        self.clock.now().checked_add(self.by).unwrap()
+    }
+}
+
+impl Ways {
+    /// With clocks that agree.
+    pub(crate) async fn open(world: &World, backend: Backend) -> Self {
+        Self::open_ahead(world, backend, TimeDelta::zero()).await
+    }
+
+    /// With the second instance's clock ahead.
+    pub(crate) async fn open_ahead(world: &World, backend: Backend, by: TimeDelta) -> Self {
+        let mut ways = Self {
+            channels: vec![channel(&world.billing_address())],
+            _second: None,
+        };
+        if backend == Backend::Sqlite {
+            return ways;
+        }
+        let port = free_port();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let service = licet_billing::build(licet_billing::Deps {
+            location: world.billing_location(),
+        });
+        let mut suite = Suite::on_system_clock();
+        let clock = world.time.clone();
+        suite.clock = Arc::new(Ahead { clock, by });
+        let limits = Limits {
+            drain_seconds: 1,
+            ..Limits::default()
+        };
+        let running = server::start(service.await.unwrap(), listener, &limits, &suite).await;
+        ways._second = Some(running.unwrap());
+        ways.channels
+            .push(channel(&format!("http://127.0.0.1:{port}")));
+        ways
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The way to an instance, counted from 0 and around.
+    pub(crate) fn get(&self, number: usize) -> Channel {
+        self.channels[number % self.channels.len()].clone()
+    }
+}
+
+fn channel(address: &str) -> Channel {
+    Endpoint::from_shared(address.to_owned())
+        .unwrap()
+        .connect_lazy()
+}

@@ -1,0 +1,308 @@
+//! Steps of a random history that take back: credit notes, refunds and their reviews.
+
+use licet_contracts::billing::v1::{
+    ApproveRefundRequest, CreditNote, CreditNoteLine, IssueCreditNoteRequest, RefundLine,
+    RefundState, RejectRefundRequest, RequestRefundRequest, Subject,
+};
+use licet_domain::clock::Instant;
+
+use super::{
+    billing_credits::{Note, Part, spread},
+    billing_histories::{History, agree},
+    billing_model::{DAY_MICROS, Line, No, Refund, Subject as ModelSubject, no},
+};
+use crate::harness::{
+    clock::{shifted, timestamp},
+    request_id,
+};
+
+impl History<'_> {
+    /// Some of the lines of these invoices, each with a part of what it has, now and then more.
+    fn some_parts(&mut self, invoices: &[usize], room: fn(&Line) -> i64) -> Vec<Part> {
+        let mut parts = vec![];
+        for &invoice in invoices {
+            for line in 0..self.model.invoices[invoice].lines.len() {
+                if self.random.below(3) == 0 {
+                    continue;
+                }
+                let most = room(&self.model.invoices[invoice].lines[line]).max(1);
+                let amount = match self.random.below(8) {
+                    0 => most + 1,
+                    1..=3 => most,
+                    _ => self.minor(1, most.unsigned_abs()),
+                };
+                parts.push((invoice, line, amount));
+            }
+        }
+        if self.random.below(24) == 0
+            && let Some(&invoice) = invoices.last()
+        {
+            // A line that there is not.
+            parts.push((invoice, 100, 1));
+        }
+        parts
+    }
+
+    /// Goodwill: of the lines that are named, or all that is left (BL-3, BL-4).
+    pub(super) async fn credit(&mut self) -> &'static str {
+        let free: fn(&Line) -> i64 = |it| it.amount - it.credited - it.held;
+        let Some(place) = self.some_invoice(false) else {
+            return "idle";
+        };
+        let named = match self.random.below(4) {
+            0 => vec![],
+            _ => self.some_parts(&[place], free),
+        };
+        let parts = match named.is_empty() {
+            true => self.model.parts(&[place], free),
+            false => named.clone(),
+        };
+        let expected = match parts.is_empty() {
+            true => Err(no("CREDIT_EXCEEDS_INVOICE").with("creditable", self.model.text(0))),
+            false => self.model.may_credit(&parts, free),
+        };
+        let lines = named.iter().map(|&(_, line, amount)| CreditNoteLine {
+            line_number: i32::try_from(line + 1).unwrap(),
+            amount: self.model.money(amount),
+        });
+        let request = IssueCreditNoteRequest {
+            invoice_id: self.model.invoices[place].id.clone(),
+            lines: lines.collect(),
+            reason: "goodwill".to_owned(),
+            request_id: request_id(),
+            ..IssueCreditNoteRequest::default()
+        };
+        println!("    credits {named:?} of invoice {place}: {expected:?}");
+        let answer = match agree(expected, self.ask(request).await) {
+            Ok(((), answer)) => answer,
+            Err(reason) => return reason,
+        };
+        let notes = self.model.credit(&parts);
+        self.book_notes(&notes, &[answer.credit_note.unwrap()]);
+        self.check_invoice(&answer.invoice.unwrap(), &self.model.invoices[place]);
+        "done"
+    }
+
+    /// Holds credit notes against what was foretold, and books them.
+    fn book_notes(&mut self, notes: &[Note], found: &[CreditNote]) {
+        assert_eq!(notes.len(), found.len(), "{notes:?} {found:?}");
+        for (note, found) in notes.iter().zip(found) {
+            let (invoice, total, returned) = *note;
+            assert_eq!(found.invoice_id, self.model.invoices[invoice].id);
+            assert_eq!(found.total, self.model.money(total));
+            assert_eq!(found.returned, self.model.money(returned), "BL-4");
+            let lines = found
+                .lines
+                .iter()
+                .map(|it| self.to_minor(it.amount.as_ref()));
+            assert_eq!(lines.sum::<i64>(), total, "M-3");
+            let now = self.now();
+            self.model.book_note(*note, &found.credit_note_id, now);
+            self.notes += 1;
+        }
+    }
+
+    /// A term that was invoiced, mostly one of which nothing was asked back; or one that was not.
+    fn some_subject(&mut self) -> Option<ModelSubject> {
+        let invoiced = self.model.invoices.iter();
+        let mut subjects: Vec<_> = invoiced.filter_map(|it| it.subject.clone()).collect();
+        if self.random.below(4) > 0 {
+            let asked = |subject: &_| self.model.refunds.iter().any(|it| it.subject == *subject);
+            subjects.retain(|subject| !asked(subject));
+        }
+        if subjects.is_empty() && self.random.below(12) > 0 {
+            return None;
+        }
+        if subjects.is_empty() || self.random.below(24) == 0 {
+            subjects.push(("thing-nobody-sold".to_owned(), 0));
+        }
+        Some(subjects[self.random.index(subjects.len())].clone())
+    }
+
+    /// A first issuance that lies about as far before `decided` as the policy's limits.
+    fn some_issuance(&mut self, decided: Instant) -> Option<Instant> {
+        let (full, none) = self.model.refund_days;
+        let before = |days: i64, micros: i64| Some(shifted(decided, micros - days * DAY_MICROS));
+        match self.random.below(10) {
+            0 => None,
+            1 => before(full, 0),
+            2 => before(none, -1),
+            3 => before(full / 2, 0),
+            4..=6 => before(none, 0),
+            _ => before(full, -1),
+        }
+    }
+
+    /// AL-4: what is asked back of a term is credited, held or refused, by its age.
+    pub(super) async fn request_refund(&mut self) -> &'static str {
+        let now = self.now();
+        let Some(subject) = self.some_subject() else {
+            return "idle";
+        };
+        let age = self.start.micros_until(now).unsigned_abs();
+        let decided = match self.random.below(5) {
+            0 => Some(shifted(now, -self.minor(0, age))),
+            _ => None,
+        };
+        let first_issuance = self.some_issuance(decided.unwrap_or(now));
+        let as_of = decided.unwrap_or(now);
+        let expected = self.model.may_refund(&subject, first_issuance, as_of);
+        let request = RequestRefundRequest {
+            account_id: self.account_id.clone(),
+            subject: Some(Subject {
+                resource_id: subject.0.clone(),
+                term_index: subject.1,
+            }),
+            first_issuance_time: first_issuance.map(timestamp),
+            decision_time: decided.map(timestamp),
+            request_id: request_id(),
+            ..RequestRefundRequest::default()
+        };
+        println!("    asks back {subject:?} first issued {first_issuance:?}: {expected:?}");
+        let ((state, free), answer) = match agree(expected, self.ask(request).await) {
+            Ok(both) => both,
+            Err(reason) => return reason,
+        };
+        let found = answer.refund.unwrap();
+        let creditable: i64 = free.iter().map(|(_, _, amount)| amount).sum();
+        let mut refund = Refund {
+            id: found.refund_id.clone(),
+            subject,
+            state,
+            creditable,
+            refunded: 0,
+        };
+        match state {
+            RefundState::Refunded => {
+                refund.refunded = creditable;
+                let notes = self.model.credit(&free);
+                self.book_ids(&notes, &found.credit_note_ids, now);
+            }
+            RefundState::PendingReview => {
+                for (invoice, line, amount) in free {
+                    self.model.invoices[invoice].lines[line].held += amount;
+                }
+            }
+            RefundState::NotDue | RefundState::Rejected | RefundState::Unspecified => {}
+        }
+        self.check_refund(&found, &refund);
+        self.model.refunds.push(refund);
+        state.as_str_name().trim_start_matches("REFUND_STATE_")
+    }
+
+    fn book_ids(&mut self, notes: &[Note], ids: &[String], now: Instant) {
+        assert_eq!(notes.len(), ids.len());
+        for (note, id) in notes.iter().zip(ids) {
+            self.model.book_note(*note, id, now);
+            self.notes += 1;
+        }
+    }
+
+    /// Approves or rejects a refund in review, or tries it with another one.
+    pub(super) async fn review(&mut self) -> &'static str {
+        let refunds = &self.model.refunds;
+        let is_pending = |place: &usize| refunds[*place].state == RefundState::PendingReview;
+        let mut places: Vec<usize> = (0..refunds.len()).collect();
+        if self.random.below(12) > 0 {
+            places.retain(is_pending);
+        }
+        if places.is_empty() {
+            return "idle";
+        }
+        let place = places[self.random.index(places.len())];
+        if self.random.below(4) == 0 {
+            return self.reject(place).await;
+        }
+        let invoices = self.model.of_subject(&self.model.refunds[place].subject);
+        let held: fn(&Line) -> i64 = |it| it.held;
+        let all = self.model.parts(&invoices, held);
+        let whole: i64 = all.iter().map(|(_, _, amount)| amount).sum();
+        let mut request = ApproveRefundRequest {
+            refund_id: self.model.refunds[place].id.clone(),
+            reason: "as agreed".to_owned(),
+            request_id: request_id(),
+            ..ApproveRefundRequest::default()
+        };
+        let (parts, possible) = match self.random.below(4) {
+            0 => (all, Ok(())),
+            1 => {
+                let parts = self.some_parts(&invoices, held);
+                let lines = parts.iter().map(|&(invoice, line, amount)| RefundLine {
+                    invoice_id: self.model.invoices[invoice].id.clone(),
+                    line_number: i32::try_from(line + 1).unwrap(),
+                    amount: self.model.money(amount),
+                });
+                request.lines = lines.collect();
+                match parts.is_empty() {
+                    true => (all, Ok(())),
+                    false => (parts.clone(), self.model.may_credit(&parts, held)),
+                }
+            }
+            _ => {
+                let amount = self.minor(1, whole.unsigned_abs() * 4 / 3 + 1);
+                request.amount = self.model.money(amount);
+                if amount > whole {
+                    (vec![], Err(self.too_much(amount, whole)))
+                } else {
+                    (spread(amount, &all), Ok(()))
+                }
+            }
+        };
+        let expected = self.pending(place).and(possible);
+        println!("    approves {parts:?} of refund {place}: {expected:?}");
+        let answer = match agree(expected, self.ask(request).await) {
+            Ok(((), answer)) => answer,
+            Err(reason) => return reason,
+        };
+        self.release(&invoices);
+        let notes = self.model.credit(&parts);
+        self.book_notes(&notes, &answer.credit_notes);
+        let refund = &mut self.model.refunds[place];
+        refund.state = RefundState::Refunded;
+        refund.refunded = parts.iter().map(|(_, _, amount)| amount).sum();
+        self.check_refund(&answer.refund.unwrap(), &self.model.refunds[place]);
+        "done"
+    }
+
+    async fn reject(&mut self, place: usize) -> &'static str {
+        let request = RejectRefundRequest {
+            refund_id: self.model.refunds[place].id.clone(),
+            reason: "too late".to_owned(),
+            request_id: request_id(),
+            ..RejectRefundRequest::default()
+        };
+        let expected = self.pending(place);
+        println!("    rejects refund {place}: {expected:?}");
+        let answer = match agree(expected, self.ask(request).await) {
+            Ok(((), answer)) => answer,
+            Err(reason) => return reason,
+        };
+        let invoices = self.model.of_subject(&self.model.refunds[place].subject);
+        self.release(&invoices);
+        self.model.refunds[place].state = RefundState::Rejected;
+        self.check_refund(&answer.refund.unwrap(), &self.model.refunds[place]);
+        "rejected"
+    }
+
+    fn release(&mut self, invoices: &[usize]) {
+        for &invoice in invoices {
+            let lines = self.model.invoices[invoice].lines.iter_mut();
+            lines.for_each(|line| line.held = 0);
+        }
+    }
+
+    fn pending(&self, place: usize) -> Result<(), No> {
+        let state = self.model.refunds[place].state;
+        if state == RefundState::PendingReview {
+            return Ok(());
+        }
+        let word = state.as_str_name().trim_start_matches("REFUND_STATE_");
+        Err(no("REFUND_NOT_PENDING").with("state", word))
+    }
+
+    fn too_much(&self, asked: i64, creditable: i64) -> No {
+        no("CREDIT_EXCEEDS_INVOICE")
+            .with("asked", self.model.text(asked))
+            .with("creditable", self.model.text(creditable))
+    }
+}

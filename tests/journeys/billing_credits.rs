@@ -1,0 +1,134 @@
+//! The part of the billing model that takes back: credits by line, refunds by term (AL-4, BL-3, BL-4).
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use licet_contracts::billing::v1::{EntryKind, LedgerAccount, RefundState};
+use licet_domain::clock::Instant;
+
+use super::billing_model::{DAY_MICROS, Line, Model, No, Subject, no};
+
+/// A line that is credited: the place of its invoice, its own, and how much.
+pub(super) type Part = (usize, usize, i64);
+
+/// A credit note: the invoice's place, its total, and what of it returned.
+pub(super) type Note = (usize, i64, i64);
+
+impl Model {
+    /// BL-3: the first line of which more is asked than there is, and how many there are.
+    pub(super) fn may_credit(&self, parts: &[Part], room: fn(&Line) -> i64) -> Result<(), No> {
+        let excess = |(invoice, line, amount): &&Part| {
+            let line = self.invoices[*invoice].lines.get(*line);
+            *amount > line.map_or(0, room)
+        };
+        let Some((invoice, line, amount)) = parts.iter().find(excess) else {
+            return Ok(());
+        };
+        let invoice = &self.invoices[*invoice];
+        let creditable = invoice.lines.get(*line).map_or(0, room);
+        Err(no("CREDIT_EXCEEDS_INVOICE")
+            .with("invoice_id", &invoice.id)
+            .with("line_number", line + 1)
+            .with("asked", self.text(*amount))
+            .with("creditable", self.text(creditable)))
+    }
+
+    /// What each line of these invoices has, in their order.
+    pub(super) fn parts(&self, invoices: &[usize], room: fn(&Line) -> i64) -> Vec<Part> {
+        let mut parts = vec![];
+        for &invoice in invoices {
+            let lines = self.invoices[invoice].lines.iter().enumerate();
+            parts.extend(lines.map(|(line, it)| (invoice, line, room(it))));
+        }
+        parts.retain(|(_, _, amount)| *amount > 0);
+        parts
+    }
+
+    /// Credits the parts, and answers a note for each invoice, in the order of their issue: what was
+    /// due on it goes down first, and only the rest returns to the balance (BL-4).
+    pub(super) fn credit(&mut self, parts: &[Part]) -> Vec<Note> {
+        let mut by_invoice: BTreeMap<usize, i64> = BTreeMap::new();
+        for (invoice, _, amount) in parts {
+            *by_invoice.entry(*invoice).or_default() += amount;
+        }
+        let mut notes = vec![];
+        for (invoice, total) in by_invoice {
+            let returned = (total - self.invoices[invoice].due()).max(0);
+            self.invoices[invoice].returned += returned;
+            notes.push((invoice, total, returned));
+        }
+        for (invoice, line, amount) in parts {
+            self.invoices[*invoice].lines[*line].credited += amount;
+        }
+        notes.sort_by_key(|(invoice, ..)| self.order(*invoice));
+        notes
+    }
+
+    pub(super) fn book_note(&mut self, (_, total, returned): Note, id: &str, now: Instant) {
+        let credit = [
+            (LedgerAccount::Revenue, total),
+            (LedgerAccount::Receivable, returned - total),
+            (LedgerAccount::Balance, -returned),
+        ];
+        self.book(now, EntryKind::CreditNote, &credit, (id, ""));
+    }
+
+    fn order(&self, invoice: usize) -> (Instant, String) {
+        let invoice = &self.invoices[invoice];
+        (invoice.issued, invoice.id.clone())
+    }
+
+    /// The places of a term's invoices, in the order of their issue.
+    pub(super) fn of_subject(&self, subject: &Subject) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.invoices.len())
+            .filter(|place| self.invoices[*place].subject.as_ref() == Some(subject))
+            .collect();
+        places.sort_by_key(|place| self.order(*place));
+        places
+    }
+
+    /// AL-4: what becomes of a refund, and how much there is to credit.
+    pub(super) fn may_refund(
+        &self,
+        subject: &Subject,
+        first_issuance: Option<Instant>,
+        now: Instant,
+    ) -> Result<(RefundState, Vec<Part>), No> {
+        let invoices = self.of_subject(subject);
+        let ends = invoices.iter().map(|it| self.invoices[*it].term_end);
+        let Some(end) = ends.max() else {
+            return Err(no("NOT_FOUND"));
+        };
+        if let Some(earlier) = self.refunds.iter().find(|it| it.subject == *subject) {
+            return Err(no("REFUND_ALREADY_REQUESTED").with("refund_id", &earlier.id));
+        }
+        let (full, none) = self.refund_days;
+        let state = match first_issuance.map(|issued| issued.micros_until(now)) {
+            None if now < end => RefundState::Refunded,
+            Some(age) if age <= full * DAY_MICROS => RefundState::Refunded,
+            Some(age) if age <= none * DAY_MICROS => RefundState::PendingReview,
+            None | Some(_) => RefundState::NotDue,
+        };
+        let free = self.parts(&invoices, |it| it.amount - it.credited - it.held);
+        Ok((state, free))
+    }
+}
+
+/// M-3: by largest remainder, ties to the earlier one; what gets nothing is left out.
+pub(super) fn spread(amount: i64, over: &[Part]) -> Vec<Part> {
+    let whole: i64 = over.iter().map(|(_, _, weight)| weight).sum();
+    let exact = |weight: i64| i128::from(amount) * i128::from(weight);
+    let shares = over.iter().map(|(invoice, line, weight)| {
+        let share = i64::try_from(exact(*weight) / i128::from(whole)).unwrap();
+        (*invoice, *line, share)
+    });
+    let mut parts: Vec<Part> = shares.collect();
+    let given: i64 = parts.iter().map(|(_, _, share)| share).sum();
+    let mut order: Vec<usize> = (0..over.len()).collect();
+    order.sort_by_key(|place| Reverse(exact(over[*place].2) % i128::from(whole)));
+    let missing = usize::try_from(amount - given).unwrap();
+    for place in &order[..missing] {
+        parts[*place].2 += 1;
+    }
+    parts.retain(|(_, _, share)| *share > 0);
+    parts
+}
