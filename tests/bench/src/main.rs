@@ -1,8 +1,9 @@
-//! Measures the SAN quota engine against floors in the same run: what a plain database, Redis or an
+//! Measures the services against floors in the same run: what a plain database, Redis or an
 //! empty gRPC server does with the same work on this machine. Decides nothing, and hides nothing: a
 //! goal that is missed is printed as missed.
 
 mod cluster;
+mod commerce;
 mod drive;
 mod echo;
 mod floor;
@@ -15,6 +16,7 @@ mod report;
 mod scenario;
 mod service;
 mod sqlite;
+mod written;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -37,7 +39,7 @@ impl<E: std::error::Error> From<E> for Trouble {
     }
 }
 
-/// Measures the SAN quota engine against its floors, in alternating rounds of one run.
+/// Measures the services against their floors, in alternating rounds of one run.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "licet-bench", version)]
 pub(crate) struct Options {
@@ -95,12 +97,16 @@ pub(crate) enum Name {
     Sqlite,
     /// Authorise on one hot licence, and Redis with a Lua script.
     Redis,
+    /// Charges on many accounts and on one, and transactions that write the same rows.
+    Charges,
+    /// Orders placed and names added, end to end, and transactions that write the same rows.
+    Orders,
     /// All of them, one after the other.
     All,
 }
 
 impl Name {
-    const EACH: [Self; 9] = [
+    const EACH: [Self; 11] = [
         Self::Hot,
         Self::Redis,
         Self::Record,
@@ -110,6 +116,8 @@ impl Name {
         Self::Echo,
         Self::Growth,
         Self::Sqlite,
+        Self::Charges,
+        Self::Orders,
     ];
 }
 

@@ -1,5 +1,7 @@
 //! The scenarios: what is measured against what, in alternating rounds on fresh stores, and the goals.
 
+mod selling;
+
 use std::time::{Duration, Instant};
 
 use licet_contracts::sanlicensing::v1::{
@@ -44,6 +46,8 @@ pub(crate) async fn run(
         Name::Growth => bench.growth().await?,
         Name::Sqlite => vec![bench.sqlite().await?],
         Name::Redis => vec![bench.redis().await?],
+        Name::Charges => bench.charges().await?,
+        Name::Orders => bench.orders().await?,
         Name::All => Vec::new(),
     })
 }

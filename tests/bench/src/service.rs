@@ -37,7 +37,7 @@ use crate::{
 pub(crate) const CONNECTIONS: usize = 8;
 /// The one product that every licence is for.
 pub(crate) const PRODUCT: &str = "bench-san-licence";
-const CURRENCY: &str = "USD";
+pub(crate) const CURRENCY: &str = "USD";
 const QUOTA: i64 = 100_000_000;
 /// SANs on each certificate that a licence is filled with.
 const SANS_EACH: u32 = 4;
@@ -332,13 +332,15 @@ pub(crate) async fn listener() -> Result<TcpListener, Trouble> {
     Ok(TcpListener::bind(("127.0.0.1", 0)).await?)
 }
 
-fn money(value: &str) -> Money {
+/// An amount in the benchmark's currency.
+pub(crate) fn money(value: &str) -> Money {
     Money {
         currency_code: CURRENCY.to_owned(),
         value: value.to_owned(),
     }
 }
 
-fn request_id() -> String {
+/// A new one.
+pub(crate) fn request_id() -> String {
     Uuid::new_v4().to_string()
 }
