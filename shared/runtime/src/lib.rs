@@ -9,6 +9,7 @@ pub mod fault;
 pub mod field;
 mod guard;
 pub mod history;
+pub mod joining;
 pub mod operation;
 pub mod outbox;
 pub mod page;

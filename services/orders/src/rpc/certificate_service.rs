@@ -2,11 +2,12 @@
 
 use licet_contracts::orders::{v1 as orders, v1::certificate_service_server::CertificateService};
 use licet_runtime::{
-    caller::accept, database::Database, fault::Fault, operation::Operations, replay,
+    caller::accept, database::Database, fault::Fault, joining::Answer, operation::Operations,
+    replay,
 };
 use tonic::{Request, Response, Status};
 
-use super::joining::{Answer, join};
+use super::joining::join;
 use crate::{
     convert, queries,
     use_cases::{
@@ -68,7 +69,7 @@ impl CertificateService for CertificateRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         match join(&self.database, &self.operations, &call, accepted).await? {
             Answer::Final(response) => Ok(Response::new(response)),
-            Answer::Pending(_, view) => {
+            Answer::Pending((_, view)) => {
                 let running = view.running.as_ref();
                 let id =
                     running.map_or_else(String::new, |running| running.operation_id.to_string());
@@ -92,7 +93,7 @@ impl CertificateService for CertificateRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         let response = match join(&self.database, &self.operations, &call, accepted).await? {
             Answer::Final(response) => response,
-            Answer::Pending(_, view) => orders::RecordIssuanceResponse {
+            Answer::Pending((_, view)) => orders::RecordIssuanceResponse {
                 certificate: None,
                 order: Some(convert::order::encode(&view)?),
             },

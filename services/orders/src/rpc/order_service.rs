@@ -5,13 +5,14 @@ use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     fault::Fault,
+    joining::Answer,
     operation::Operations,
     replay::{self, Accepted},
 };
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::joining::{Answer, join};
+use super::joining::{Pending, join};
 use crate::{
     convert,
     peers::Peers,
@@ -39,7 +40,7 @@ impl OrderRpc {
         &self,
         call: &Call,
         accepted: Accepted<R>,
-    ) -> Result<Answer<R>, Fault> {
+    ) -> Result<Answer<R, Pending>, Fault> {
         join(&self.database, &self.operations, call, accepted).await
     }
 }
@@ -65,7 +66,7 @@ impl OrderService for OrderRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         let response = match self.answer(&call, accepted).await? {
             Answer::Final(response) => response,
-            Answer::Pending(_, view) => orders::PlaceOrderResponse {
+            Answer::Pending((_, view)) => orders::PlaceOrderResponse {
                 order: Some(convert::order::encode(&view)?),
                 quote: None,
             },
@@ -159,7 +160,7 @@ impl OrderService for OrderRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         let response = match self.answer(&call, accepted).await? {
             Answer::Final(response) => response,
-            Answer::Pending(_, view) => update_domains::encode_pending(&view)?,
+            Answer::Pending((_, view)) => update_domains::encode_pending(&view)?,
         };
         Ok(Response::new(response))
     }
@@ -183,7 +184,7 @@ impl OrderService for OrderRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         let response = match self.answer(&call, accepted).await? {
             Answer::Final(response) => response,
-            Answer::Pending(_, view) => renew_order::encode_pending(&view)?,
+            Answer::Pending((_, view)) => renew_order::encode_pending(&view)?,
         };
         Ok(Response::new(response))
     }
@@ -208,7 +209,7 @@ impl OrderService for OrderRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         let response = match self.answer(&call, accepted).await? {
             Answer::Final(response) => response,
-            Answer::Pending(tx, view) => delete_order::encode_pending(&tx, &view).await?,
+            Answer::Pending((tx, view)) => delete_order::encode_pending(&tx, &view).await?,
         };
         Ok(Response::new(response))
     }
@@ -234,7 +235,7 @@ impl OrderService for OrderRpc {
             replay::accept(&self.database, &call, &message, &work, |response| response).await?;
         let response = match self.answer(&call, accepted).await? {
             Answer::Final(response) => response,
-            Answer::Pending(_, view) => cancel_domain_change::encode_pending(&view)?,
+            Answer::Pending((_, view)) => cancel_domain_change::encode_pending(&view)?,
         };
         Ok(Response::new(response))
     }

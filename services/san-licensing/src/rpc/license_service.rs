@@ -6,10 +6,10 @@ use licet_contracts::sanlicensing::{
 use licet_runtime::{
     caller::{Call, accept},
     database::Database,
-    fault::{Fault, PassingReason},
-    operation::{Ending, Operations},
+    fault::Fault,
+    joining::{Answer, join},
+    operation::Operations,
     replay::{self, Accepted},
-    stored,
 };
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -32,46 +32,17 @@ pub(crate) struct LicenseRpc {
     pub(crate) operations: Operations<LicenseOperation>,
 }
 
-/// How an accepted request is answered.
-enum Answer<R> {
-    /// By its response.
-    Final(R),
-    /// By what is pending.
-    Pending(Box<LicenseView>),
-}
-
 impl LicenseRpc {
-    /// The answer to an accepted request. The one that began its operation and every repeat of it
-    /// join here, and get the same response or the same refusal.
+    /// The answer to an accepted request: finally, or by the licence while its operation goes on.
     async fn answer<R: Message + Default>(
         &self,
         call: &Call,
         accepted: Accepted<R>,
-    ) -> Result<Answer<R>, Fault> {
-        let id = match accepted {
-            Accepted::Done(response) => return Ok(Answer::Final(response)),
-            Accepted::Operation(id) => id,
-        };
-        loop {
-            match self.operations.finish(id, call).await? {
-                Ending::Done(response) => {
-                    return stored::message(&response).map(Answer::Final);
-                }
-                Ending::Refused(refusal) => return Err(refusal.into()),
-                Ending::Running => {
-                    let found = queries::licenses::find_under_way(&self.database, call, id).await?;
-                    if let Some(view) = found {
-                        return Ok(Answer::Pending(Box::new(view)));
-                    }
-                    if !call.deadline.elapsed().is_zero() {
-                        return Err(Fault::passing(
-                            PassingReason::DeadlineExceeded,
-                            format!("operation {id} did not end in time; ask again"),
-                        ));
-                    }
-                }
-            }
-        }
+    ) -> Result<Answer<R, LicenseView>, Fault> {
+        join(&self.operations, call, accepted, |id| {
+            queries::licenses::find_under_way(&self.database, call, id)
+        })
+        .await
     }
 }
 
