@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use licet_contracts::{
-    billing::v1::DepositRequest,
+    billing::v1::{DepositRequest, WithdrawRequest},
     orders::v1::{ListOrdersRequest, PlaceOrderRequest, UpdateDomainsRequest},
 };
 use prost::Message as _;
@@ -26,6 +26,7 @@ on_both_databases![
     a_request_id_is_scoped_by_caller_and_method,
     a_malformed_request_leaves_no_record,
     sixteen_at_once_place_one_order,
+    sixteen_at_once_are_answered_alike_while_the_cause_of_a_refusal_goes,
 ];
 
 fn deposit(account_id: &str, value: &str) -> DepositRequest {
@@ -251,4 +252,37 @@ async fn sixteen_at_once_place_one_order(backend: Backend) {
     assert_eq!(orders.len(), 1);
     assert_eq!(world.invoices_of_account(&account_id).await.len(), 1);
     assert_eq!(world.balance(&account_id).await, "853.00 USD");
+}
+
+/// A refusal is recorded after the transaction that found it: a rival that succeeds in between is the
+/// first attempt, and everyone is answered as it was.
+async fn sixteen_at_once_are_answered_alike_while_the_cause_of_a_refusal_goes(backend: Backend) {
+    let world = World::start(backend).await;
+    for round in 0..8 {
+        let account_id = world.account_with("10.00").await;
+        let request = WithdrawRequest {
+            account_id: account_id.clone(),
+            amount: usd("15.00"),
+            reference: String::new(),
+            request_id: request_id(),
+            ..Default::default()
+        };
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (mut accounts, request) = (world.accounts(), request.clone());
+            calls.spawn(async move { accounts.withdraw(request).await });
+        }
+        world.deposit(&account_id, "10.00").await;
+        let mut answers = BTreeSet::new();
+        while let Some(answer) = calls.join_next().await {
+            answers.insert(match answer.unwrap() {
+                Ok(answer) => format!("done: {:?}", answer.into_inner()),
+                Err(status) => format!("refused: {}", status.message()),
+            });
+        }
+        assert_eq!(answers.len(), 1, "round {round}: {answers:?}");
+        let is_done = answers.iter().all(|answer| answer.starts_with("done"));
+        let left = if is_done { "5.00 USD" } else { "20.00 USD" };
+        assert_eq!(world.balance(&account_id).await, left, "round {round}");
+    }
 }

@@ -10,9 +10,7 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use prost::Message;
-use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -303,7 +301,16 @@ where
         work,
         to_outcome,
     };
-    database.transact(&recorded).await
+    match database.transact(&recorded).await {
+        // The work is undone; that it was refused is kept. A rival that came in between is as good a
+        // first attempt: its answer stands for both.
+        Err(Fault::Refused(refusal)) => {
+            let body = encode_refusal(&refusal);
+            let recorded = &recorded;
+            database.transact(&Refused { recorded, body }).await
+        }
+        settled => settled,
+    }
 }
 
 /// How a request was settled, as the record keeps it.
@@ -359,12 +366,14 @@ impl<W, F> Recorded<'_, W, F> {
 
     /// Invariant: this is the transaction's first statement. A rival with the same id waits here
     /// until the first attempt is settled, so a delayed one cannot act after its retry was refused.
-    async fn claim(&self, tx: &Tx) -> Result<bool, Fault> {
+    async fn claim(&self, tx: &Tx, outcome: &str, body: Option<Vec<u8>>) -> Result<bool, Fault> {
         let insert = "INSERT INTO replay \
-            (caller, method, request_id, fingerprint, outcome, recorded_us) \
-            VALUES ($1, $2, $3, $4, 'OPEN', $5) ON CONFLICT DO NOTHING";
+            (caller, method, request_id, fingerprint, outcome, body, recorded_us) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
         let values = vec![
             self.fingerprint.clone().into(),
+            outcome.into(),
+            body.into(),
             real_now().as_micros().into(),
         ];
         let result = tx.execute_raw(self.statement(tx, insert, values)).await?;
@@ -402,29 +411,30 @@ impl<W: Work, F: Fn(W::Answer) -> Outcome + Sync> Work for Recorded<'_, W, F> {
     type Answer = Outcome;
 
     async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
-        if !self.claim(tx).await? {
+        if !self.claim(tx, "OPEN", None).await? {
             return self.first_outcome(tx).await;
         }
-        let inner = tx.begin().await?;
-        match self.work.run(&inner).await {
-            Ok(answer) => {
-                inner.commit().await?;
-                let outcome = (self.to_outcome)(answer);
-                self.keep(tx, &outcome).await?;
-                Ok(outcome)
-            }
-            Err(Fault::Refused(refusal)) => {
-                // The work is undone; that it was refused stays.
-                inner.rollback().await?;
-                let outcome = Outcome::Refusal(encode_refusal(&refusal));
-                self.keep(tx, &outcome).await?;
-                Ok(outcome)
-            }
-            Err(fault) => {
-                inner.rollback().await?;
-                Err(fault)
-            }
+        let outcome = (self.to_outcome)(self.work.run(tx).await?);
+        self.keep(tx, &outcome).await?;
+        Ok(outcome)
+    }
+}
+
+/// Keeps that the work was refused, in a transaction after the one that undid it.
+struct Refused<'a, W, F> {
+    recorded: &'a Recorded<'a, W, F>,
+    body: Vec<u8>,
+}
+
+impl<W: Sync, F: Sync> Work for Refused<'_, W, F> {
+    type Answer = Outcome;
+
+    async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
+        let body = self.body.clone();
+        if self.recorded.claim(tx, "REFUSAL", Some(body)).await? {
+            return Ok(Outcome::Refusal(self.body.clone()));
         }
+        self.recorded.first_outcome(tx).await
     }
 }
 
