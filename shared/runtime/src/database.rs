@@ -8,6 +8,7 @@ use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
+    sea_query::{CommonTableExpression, Expr, Query, SubQueryStatement, WithClause},
 };
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait,
@@ -281,6 +282,38 @@ impl Database {
             expected.join(", ")
         )))
     }
+}
+
+/// Makes changes that belong together, none of a row that another of them is about: on PostgreSQL in
+/// one statement, which is one way to the database and back; references between their rows are looked
+/// at after all of them.
+///
+/// # Errors
+/// When the database does not answer, or refuses a row.
+pub async fn change_together(tx: &Tx, mut changes: Vec<SubQueryStatement>) -> Result<(), DbErr> {
+    if tx.get_database_backend() == DbBackend::Postgres && changes.len() > 1 {
+        let mut parts = WithClause::new();
+        for (number, change) in changes.drain(..).enumerate() {
+            let name = format!("change_{number}");
+            let part = CommonTableExpression::new()
+                .query(change)
+                .table_name(name)
+                .to_owned();
+            parts.cte(part);
+        }
+        let all = parts.query(Query::select().expr(Expr::val(1)).to_owned());
+        changes.push(all.into());
+    }
+    for change in changes {
+        match change {
+            SubQueryStatement::InsertStatement(insert) => tx.execute(&insert).await?,
+            SubQueryStatement::UpdateStatement(update) => tx.execute(&update).await?,
+            SubQueryStatement::DeleteStatement(delete) => tx.execute(&delete).await?,
+            SubQueryStatement::WithStatement(all) => tx.execute(&all).await?,
+            SubQueryStatement::SelectStatement(select) => tx.execute(&select).await?,
+        };
+    }
+    Ok(())
 }
 
 /// Creates the schema where it is absent. A role that owns an existing one may lack the right to

@@ -10,6 +10,21 @@ SELECT json_build_object(
             GROUP BY place
         ) AS key
     ),
+    'depths', (
+        WITH RECURSIVE reference AS (
+            SELECT conrelid AS child, confrelid AS parent FROM pg_constraint
+            WHERE contype = 'f' AND conrelid <> confrelid
+        ), reached (place, depth) AS (
+            SELECT child, 1 FROM reference
+            UNION
+            SELECT child, depth + 1 FROM reached JOIN reference ON parent = place
+        )
+        SELECT json_object_agg(nspname || '.' || relname, depth) FROM (
+            SELECT place, MAX(depth) AS depth FROM reached GROUP BY place
+        ) AS deepest
+        JOIN pg_class ON pg_class.oid = place
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    ),
     'changes', (
         SELECT json_agg(
             json_build_object('transaction', transaction, 'place', place, 'before', before, 'after', after)

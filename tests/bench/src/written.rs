@@ -19,6 +19,8 @@ type Row = Map<String, Value>;
 pub(crate) struct Written {
     /// Primary keys by table.
     keys: HashMap<String, Vec<String>>,
+    /// How many tables stand above one whose rows refer to theirs; none where it is absent.
+    depths: HashMap<String, u32>,
     changes: Vec<Change>,
 }
 
@@ -99,6 +101,7 @@ impl Written {
         }
         let mut writer = Writer {
             keys: &self.keys,
+            depths: &self.depths,
             ids: known
                 .iter()
                 .map(|(id, sql)| ((*id).to_owned(), sql.clone()))
@@ -146,6 +149,7 @@ fn lateness(place: &str) -> u8 {
 
 struct Writer<'a> {
     keys: &'a HashMap<String, Vec<String>>,
+    depths: &'a HashMap<String, u32>,
     /// SQL by the id that it takes the place of.
     ids: HashMap<String, String>,
     values: Vec<(String, String)>,
@@ -172,7 +176,8 @@ impl Writer<'_> {
                 None => places.push((row.place.clone(), vec![row])),
             }
         }
-        places.sort_by_key(|(place, _)| lateness(place));
+        // What refers to a row comes after it, in whatever order one statement of ours wrote them.
+        places.sort_by_key(|(place, _)| (lateness(place), self.depths.get(place)));
         let mut text = String::new();
         for (place, rows) in &places {
             let (inserted, others): (Vec<_>, Vec<_>) =

@@ -24,15 +24,15 @@ pub(crate) async fn get_product(
     product_id: &ProductId,
     selection: Selection,
 ) -> Result<ProductVersion, Fault> {
-    let tx = database.read().await?;
+    let store = database.read_alone();
     let id = product_id.as_str();
     match selection {
         Selection::InForce(at) => {
-            let found = store::catalog::find_in_force(&tx, product_id, at).await?;
+            let found = store::catalog::find_in_force(store, product_id, at).await?;
             Ok(found.ok_or_else(|| not_found("product", id).with("as_of_time", at))?)
         }
         Selection::Version(version) => {
-            let found = store::catalog::find_version(&tx, product_id, version).await?;
+            let found = store::catalog::find_version(store, product_id, version).await?;
             Ok(found.ok_or_else(|| not_found("product", id).with("version", version))?)
         }
     }

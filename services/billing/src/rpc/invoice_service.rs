@@ -27,7 +27,7 @@ pub(crate) struct InvoiceRpc {
 
 /// Every charge holds the series of invoice numbers until its commit (BL-8), so more than these only
 /// wait for one another inside the database, which is slower than to wait here.
-pub(crate) const CHARGES_AT_ONCE: usize = 3;
+pub(crate) const CHARGES_AT_ONCE: usize = 4;
 
 #[tonic::async_trait]
 impl InvoiceService for InvoiceRpc {

@@ -9,8 +9,8 @@ use licet_runtime::{
     stored::{count, count_column, from_json, instant, parsed, to_json},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set,
     sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement},
 };
 
@@ -135,7 +135,7 @@ pub(crate) async fn lock_newest(
 
 /// The version of that number, in force or not.
 pub(crate) async fn find_version(
-    tx: &Tx,
+    tx: &impl ConnectionTrait,
     product_id: &ProductId,
     version: u32,
 ) -> Result<Option<ProductVersion>, Fault> {
@@ -149,7 +149,7 @@ pub(crate) async fn find_version(
 
 /// The version in force at `at`.
 pub(crate) async fn find_in_force(
-    tx: &Tx,
+    tx: &impl ConnectionTrait,
     product_id: &ProductId,
     at: Instant,
 ) -> Result<Option<ProductVersion>, Fault> {

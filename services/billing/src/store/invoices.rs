@@ -18,12 +18,15 @@ use licet_runtime::{
     },
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
+    IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
     sea_query::{Expr, ExprTrait},
 };
 
-use super::{numbers::SELLER, subject, subject_columns};
+use super::{
+    numbers::{self, SELLER, Series},
+    quotes, subject, subject_columns,
+};
 use crate::rules::{
     account::FirstDue,
     charge::{Invoice, InvoiceLine, InvoiceState, Subject},
@@ -87,58 +90,113 @@ mod line_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Issues an invoice under its id and number.
-pub(crate) async fn insert(
-    tx: &Tx,
-    invoice_id: InvoiceId,
-    number: i64,
-    invoice: &Invoice,
-) -> Result<(), Fault> {
-    let (resource_id, term_index) = subject_columns(invoice.subject.as_ref())?;
-    let texts: Result<Vec<String>, _> = invoice
-        .lines
-        .iter()
-        .map(|line| to_json("line", &line.line))
-        .collect();
-    let texts = texts?;
-    let line_bytes: usize = texts.iter().map(String::len).sum();
-    row::ActiveModel {
-        account_id: Set(invoice.account_id.to_string()),
-        invoice_id: Set(invoice_id.to_string()),
-        seller: Set(SELLER.to_owned()),
-        number: Set(number),
-        quote_id: Set(invoice.quote_id.to_string()),
-        resource_id: Set(resource_id),
-        term_index: Set(term_index),
-        currency: Set(invoice.total.currency().code().to_owned()),
-        total_minor: Set(invoice.total.minor()),
-        credited_minor: Set(invoice.credited.minor()),
-        held_minor: Set(invoice.held.minor()),
-        state: Set(state_of(invoice)?.as_str().to_owned()),
-        issued_us: Set(invoice.issued.as_micros()),
-        paid_minor: Set(invoice.paid.minor()),
-        returned_minor: Set(invoice.returned.minor()),
-        due_us: Set(invoice.due_time.map(Instant::as_micros)),
-        line_bytes: Set(i64::try_from(line_bytes).map_err(Fault::internal)?),
+/// Issues an invoice under its id and the next number of its series (BL-8), and notes it on the locked
+/// quote that it was charged from. Answers the number.
+///
+/// Every other charge waits for the series from here until the commit: on PostgreSQL all of it is
+/// one statement.
+pub(crate) async fn issue(tx: &Tx, invoice_id: InvoiceId, invoice: &Invoice) -> Result<i64, Fault> {
+    let (row, lines) = encode(invoice_id, invoice)?;
+    if tx.get_database_backend() == DbBackend::Postgres {
+        return issue_at_once(tx, row, lines).await;
     }
-    .insert(tx)
-    .await?;
-    let mut lines = Vec::with_capacity(invoice.lines.len());
-    for (InvoiceLine { creditable, .. }, line) in invoice.lines.iter().zip(texts) {
-        lines.push(line_row::ActiveModel {
-            account_id: Set(invoice.account_id.to_string()),
-            invoice_id: Set(invoice_id.to_string()),
-            line_number: Set(count_column("line_number", creditable.line_number)?),
-            amount_minor: Set(creditable.amount.minor()),
-            credited_minor: Set(creditable.credited.minor()),
-            held_minor: Set(creditable.held.minor()),
-            line: Set(line),
-        });
-    }
-    line_row::Entity::insert_many(lines)
+    let number = numbers::take(tx, Series::Invoice, 1).await?;
+    let numbered = row::Model { number, ..row };
+    row::Entity::insert(numbered.into_active_model())
         .exec_without_returning(tx)
         .await?;
-    Ok(())
+    line_row::Entity::insert_many(lines.into_iter().map(line_row::Model::into_active_model))
+        .exec_without_returning(tx)
+        .await?;
+    quotes::set_charged(tx, invoice.quote_id, invoice_id).await?;
+    Ok(number)
+}
+
+async fn issue_at_once(
+    tx: &Tx,
+    row: row::Model,
+    lines: Vec<line_row::Model>,
+) -> Result<i64, Fault> {
+    #[derive(FromQueryResult)]
+    struct Taken {
+        last_number: i64,
+    }
+    let (mut line_numbers, mut amounts, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    for line in lines {
+        line_numbers.push(line.line_number);
+        amounts.push(line.amount_minor);
+        texts.push(line.line);
+    }
+    let values: [Value; 20] = [
+        row.account_id.into(),
+        row.invoice_id.into(),
+        row.seller.into(),
+        Series::Invoice.as_str().into(),
+        row.quote_id.into(),
+        row.resource_id.into(),
+        row.term_index.into(),
+        row.currency.into(),
+        row.total_minor.into(),
+        row.credited_minor.into(),
+        row.held_minor.into(),
+        row.state.into(),
+        row.issued_us.into(),
+        row.paid_minor.into(),
+        row.returned_minor.into(),
+        row.due_us.into(),
+        row.line_bytes.into(),
+        line_numbers.into(),
+        amounts.into(),
+        texts.into(),
+    ];
+    let text = include_str!("sql/postgres/issue_invoice.sql");
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
+    let taken = Taken::find_by_statement(statement).one(tx).await?;
+    let taken = taken.ok_or_else(|| Fault::internal("no invoice number was taken"))?;
+    Ok(taken.last_number)
+}
+
+/// The rows of an invoice that is not issued yet; its number is still to be taken.
+fn encode(
+    invoice_id: InvoiceId,
+    invoice: &Invoice,
+) -> Result<(row::Model, Vec<line_row::Model>), Fault> {
+    let mut lines = Vec::with_capacity(invoice.lines.len());
+    let mut line_bytes = 0;
+    for InvoiceLine { line, creditable } in &invoice.lines {
+        let line = to_json("line", line)?;
+        line_bytes += line.len();
+        lines.push(line_row::Model {
+            account_id: invoice.account_id.to_string(),
+            invoice_id: invoice_id.to_string(),
+            line_number: count_column("line_number", creditable.line_number)?,
+            amount_minor: creditable.amount.minor(),
+            credited_minor: creditable.credited.minor(),
+            held_minor: creditable.held.minor(),
+            line,
+        });
+    }
+    let (resource_id, term_index) = subject_columns(invoice.subject.as_ref())?;
+    let row = row::Model {
+        account_id: invoice.account_id.to_string(),
+        invoice_id: invoice_id.to_string(),
+        seller: SELLER.to_owned(),
+        number: 0,
+        quote_id: invoice.quote_id.to_string(),
+        resource_id,
+        term_index,
+        currency: invoice.total.currency().code().to_owned(),
+        total_minor: invoice.total.minor(),
+        credited_minor: invoice.credited.minor(),
+        held_minor: invoice.held.minor(),
+        state: state_of(invoice)?.as_str().to_owned(),
+        issued_us: invoice.issued.as_micros(),
+        paid_minor: invoice.paid.minor(),
+        returned_minor: invoice.returned.minor(),
+        due_us: invoice.due_time.map(Instant::as_micros),
+        line_bytes: i64::try_from(line_bytes).map_err(Fault::internal)?,
+    };
+    Ok((row, lines))
 }
 
 /// The invoice, if the caller sees its account.

@@ -10,13 +10,14 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Caller,
-    database::Tx,
+    database::{Tx, change_together},
     fault::Fault,
     page::Page,
     stored::{count_column, in_scope, instant, parsed},
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Set,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 
 use super::accounts;
@@ -148,25 +149,29 @@ async fn insert(tx: &Tx, currency: Currency, entries: &[LedgerEntry]) -> Result<
         .iter()
         .map(|entry| encode(entry, currency))
         .collect();
-    row::Entity::insert_many(rows?)
-        .exec_without_returning(tx)
-        .await?;
     let mut postings = Vec::with_capacity(entries.len() * 2);
     for entry in entries {
         for (number, posting) in (1..).zip(&entry.postings) {
-            postings.push(posting_row::ActiveModel {
-                account_id: Set(entry.account_id.to_string()),
-                entry_id: Set(id_of(entry)?),
-                posting_number: Set(count_column("posting_number", number)?),
-                ledger_account: Set(posting.ledger_account.as_str().to_owned()),
-                amount_minor: Set(posting.amount.minor()),
+            postings.push(posting_row::Model {
+                account_id: entry.account_id.to_string(),
+                entry_id: id_of(entry)?,
+                posting_number: count_column("posting_number", number)?,
+                ledger_account: posting.ledger_account.as_str().to_owned(),
+                amount_minor: posting.amount.minor(),
             });
         }
     }
-    posting_row::Entity::insert_many(postings)
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+    let rows = rows?.into_iter().map(row::Model::into_active_model);
+    let postings = postings
+        .into_iter()
+        .map(posting_row::Model::into_active_model);
+    let inserts = vec![
+        row::Entity::insert_many(rows).into_query().into(),
+        posting_row::Entity::insert_many(postings)
+            .into_query()
+            .into(),
+    ];
+    Ok(change_together(tx, inserts).await?)
 }
 
 /// A page of an account's entries, by time; of those written within `period` where there is one.
@@ -226,25 +231,25 @@ fn id_of(entry: &LedgerEntry) -> Result<String, Fault> {
         .ok_or_else(|| Fault::internal("an entry without an id was to be written"))
 }
 
-fn encode(entry: &LedgerEntry, currency: Currency) -> Result<row::ActiveModel, Fault> {
-    let mut row = row::ActiveModel {
-        account_id: Set(entry.account_id.to_string()),
-        entry_id: Set(id_of(entry)?),
-        kind: Set(entry.kind.as_str().to_owned()),
-        currency: Set(currency.code().to_owned()),
-        invoice_id: Set(None),
-        credit_note_id: Set(None),
-        reference: Set(String::new()),
-        entry_us: Set(entry.time.as_micros()),
-        reverses_entry_id: Set(None),
+fn encode(entry: &LedgerEntry, currency: Currency) -> Result<row::Model, Fault> {
+    let mut row = row::Model {
+        account_id: entry.account_id.to_string(),
+        entry_id: id_of(entry)?,
+        kind: entry.kind.as_str().to_owned(),
+        currency: currency.code().to_owned(),
+        invoice_id: None,
+        credit_note_id: None,
+        reference: String::new(),
+        entry_us: entry.time.as_micros(),
+        reverses_entry_id: None,
     };
     match &entry.cause {
-        Cause::Transfer(reference) => row.reference = Set(reference.clone()),
-        Cause::Invoice(id) => row.invoice_id = Set(Some(id.to_string())),
-        Cause::CreditNote(id) => row.credit_note_id = Set(Some(id.to_string())),
+        Cause::Transfer(reference) => row.reference.clone_from(reference),
+        Cause::Invoice(id) => row.invoice_id = Some(id.to_string()),
+        Cause::CreditNote(id) => row.credit_note_id = Some(id.to_string()),
         Cause::Reversal { reverses, reason } => {
-            row.reverses_entry_id = Set(Some(reverses.to_string()));
-            row.reference = Set(reason.clone());
+            row.reverses_entry_id = Some(reverses.to_string());
+            row.reference.clone_from(reason);
         }
     }
     Ok(row)

@@ -39,7 +39,7 @@ pub(crate) enum Series {
 }
 
 impl Series {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Invoice => "INVOICE",
             Self::CreditNote => "CREDIT_NOTE",

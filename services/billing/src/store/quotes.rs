@@ -89,7 +89,7 @@ pub(crate) async fn lock(
 }
 
 /// Notes the invoice that a locked quote became.
-pub(crate) async fn set_charged(
+pub(super) async fn set_charged(
     tx: &Tx,
     quote_id: QuoteId,
     invoice_id: InvoiceId,

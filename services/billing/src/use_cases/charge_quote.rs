@@ -22,7 +22,7 @@ use crate::{
         ledger::{Entry, LedgerEntry},
         not_found, sum_refused,
     },
-    store::{self, numbers::Series},
+    store,
 };
 
 /// Charges a quote to its account: invoice, postings and number, or nothing (BL-6).
@@ -130,9 +130,7 @@ impl Work for ChargeQuote<'_> {
         let quote = self.check(found)?;
         let invoice_id = InvoiceId::generate();
         let mut invoice = self.book(tx, &quote, invoice_id).await?;
-        store::quotes::set_charged(tx, self.charge.quote_id, invoice_id).await?;
-        let number = store::numbers::take(tx, Series::Invoice, 1).await?;
-        store::invoices::insert(tx, invoice_id, number, &invoice).await?;
+        let number = store::invoices::issue(tx, invoice_id, &invoice).await?;
         invoice.invoice_id = Some(invoice_id);
         invoice.number = Some(number);
         let event = Event {
