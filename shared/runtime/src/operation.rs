@@ -11,8 +11,8 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
-    QueryFilter, QueryOrder, QuerySelect, Set, Statement,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set, Statement, sea_query::OnConflict,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -165,9 +165,8 @@ pub async fn begin<O: Operation>(
     account_id: AccountId,
     operation: &O,
 ) -> Result<OperationId, Fault> {
-    refuse_if_running(tx, resource_id).await?;
     let operation_id = OperationId::generate();
-    row::ActiveModel {
+    let row = row::ActiveModel {
         operation_id: Set(operation_id.to_string()),
         kind: Set(operation.kind().to_owned()),
         resource_id: Set(resource_id.to_owned()),
@@ -182,9 +181,18 @@ pub async fn begin<O: Operation>(
         attempts: Set(0),
         last_error: Set(String::new()),
         result: Set(None),
+    };
+    // One runs on a resource at a time, by an index.
+    let none_runs = OnConflict::new().do_nothing().to_owned();
+    let inserted = row::Entity::insert(row)
+        .on_conflict(none_runs)
+        .exec_without_returning(tx)
+        .await?;
+    if inserted == 0 {
+        refuse_if_running(tx, resource_id).await?;
+        // The one that ran has ended in between: all of it again.
+        return Err(Fault::Contention(DbErr::RecordNotInserted));
     }
-    .insert(tx)
-    .await?;
     Ok(operation_id)
 }
 
@@ -379,40 +387,51 @@ impl<O: Operation> Operations<O> {
             .saturating_sub(margin)
             .min(PATIENCE);
         match tokio::time::timeout(patience, driving).await {
-            Ok(Ok(Ok(_))) | Err(_) => {}
+            Ok(Ok(Ok(driven))) => return Ok(driven.ending),
             Ok(Ok(Err(fault))) => tracing::warn!(%id, ?fault, "driving an operation"),
             Ok(Err(panic)) => return Err(Fault::internal(panic)),
+            Err(_) => {}
         }
-        self.ending(id).await
+        self.load(id).await?.ending()
     }
 
-    async fn ending(&self, id: OperationId) -> Result<Ending, Fault> {
-        let tx = self.database.read().await?;
-        let row = load(&tx, &id.to_string()).await?;
-        Ok(match (row.state.as_str(), row.result) {
-            ("DONE", result) => Ending::Done(result.unwrap_or_default()),
-            ("REFUSED", Some(refusal)) => Ending::Refused(decode_refusal(&refusal)?),
-            (_, _) => Ending::Running,
-        })
+    async fn load(&self, id: OperationId) -> Result<row::Model, Fault> {
+        row::Entity::find_by_id(id.to_string())
+            .one(self.database.read_alone())
+            .await?
+            .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
     }
 
-    /// Drives an operation until it ends or a step gets no definite answer. Answers whether it
-    /// ended here.
-    async fn drive(&self, id: OperationId) -> Result<bool, Fault> {
+    /// Drives an operation until it ends or a step gets no definite answer.
+    async fn drive(&self, id: OperationId) -> Result<Driven, Fault> {
+        let mut row = self.load(id).await?;
         loop {
-            let row = {
-                let tx = self.database.read().await?;
-                load(&tx, &id.to_string()).await?
-            };
             if row.state != "RUNNING" {
-                return Ok(false);
+                let ending = row.ending()?;
+                return Ok(Driven {
+                    ending,
+                    is_here: false,
+                });
             }
             // In a task of its own: a panic postpones this operation and holds up no other.
             let driver = self.clone();
             let read = row.clone();
-            let error = match tokio::spawn(async move { driver.pass_step(id, &read).await }).await {
-                Ok(Ok(Passed::Step)) => continue,
-                Ok(Ok(Passed::Last)) => return Ok(true),
+            let error = match tokio::spawn(async move { driver.pass_step(id, read).await }).await {
+                Ok(Ok(Passed::Step(next))) if next.state == "RUNNING" => {
+                    row = *next;
+                    continue;
+                }
+                Ok(Ok(Passed::Step(last))) => {
+                    let ending = last.ending()?;
+                    return Ok(Driven {
+                        ending,
+                        is_here: true,
+                    });
+                }
+                Ok(Ok(Passed::ByAnother)) => {
+                    row = self.load(id).await?;
+                    continue;
+                }
                 Ok(Ok(Passed::Not(error))) => error,
                 Ok(Err(fault)) => {
                     tracing::error!(%id, ?fault, "a step failed");
@@ -430,11 +449,14 @@ impl<O: Operation> Operations<O> {
                     error: &error,
                 })
                 .await?;
-            return Ok(false);
+            return Ok(Driven {
+                ending: Ending::Running,
+                is_here: false,
+            });
         }
     }
 
-    async fn pass_step(&self, id: OperationId, row: &row::Model) -> Result<Passed, Fault> {
+    async fn pass_step(&self, id: OperationId, row: row::Model) -> Result<Passed, Fault> {
         let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
         let request_id = step_request_id(id, state.step());
         let outcome = match state.perform(&self.peers, request_id).await {
@@ -443,27 +465,41 @@ impl<O: Operation> Operations<O> {
             Err(PeerFault::Unknown(error)) => return Ok(Passed::Not(error)),
         };
         let apply = Apply {
-            row,
+            row: &row,
             state: &state,
             now: self.clock.now(),
             outcome: &outcome,
         };
-        Ok(if self.database.transact(&apply).await? {
-            Passed::Last
-        } else {
-            Passed::Step
-        })
+        let saved = self.database.transact(&apply).await?;
+        Ok(saved.map_or(Passed::ByAnother, |saved| Passed::Step(Box::new(saved))))
     }
+}
+
+/// How far a driver came with an operation.
+struct Driven {
+    ending: Ending,
+    /// Whether it was this driver that brought it to its end.
+    is_here: bool,
 }
 
 /// How far one attempt at a step came.
 enum Passed {
-    /// Through the step, by this driver or another; the next one is due.
-    Step,
-    /// Through the last step.
-    Last,
+    /// Through the step: the operation as it was saved.
+    Step(Box<row::Model>),
+    /// Another driver was through it first.
+    ByAnother,
     /// No definite answer, and why.
     Not(String),
+}
+
+impl row::Model {
+    fn ending(self) -> Result<Ending, Fault> {
+        Ok(match (self.state.as_str(), self.result) {
+            ("DONE", result) => Ending::Done(result.unwrap_or_default()),
+            ("REFUSED", Some(refusal)) => Ending::Refused(decode_refusal(&refusal)?),
+            (_, _) => Ending::Running,
+        })
+    }
 }
 
 impl<O: Operation> Due for Operations<O> {
@@ -480,7 +516,7 @@ impl<O: Operation> Due for Operations<O> {
             let ended = stream::iter(ids)
                 .map(|id| async move {
                     match self.drive(id).await {
-                        Ok(ended) => u64::from(ended),
+                        Ok(driven) => u64::from(driven.is_here),
                         Err(fault) => {
                             tracing::warn!(%id, ?fault, "resuming an operation");
                             0
@@ -516,13 +552,6 @@ async fn list_due(tx: &Tx, all: bool) -> Result<Vec<OperationId>, Fault> {
     rows.into_iter()
         .map(|row| row.operation_id.parse().map_err(Fault::internal))
         .collect()
-}
-
-async fn load(tx: &Tx, id: &str) -> Result<row::Model, Fault> {
-    row::Entity::find_by_id(id)
-        .one(tx)
-        .await?
-        .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
 }
 
 fn real_after(pause: Duration) -> i64 {
@@ -583,45 +612,47 @@ struct Apply<'a, O: Operation> {
 }
 
 impl<O: Operation> Work for Apply<'_, O> {
-    /// Whether the operation has ended.
-    type Answer = bool;
+    /// The operation as it was saved; `None`: another driver was first, and nothing was touched.
+    type Answer = Option<row::Model>;
 
-    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        // The version is taken first: a driver that lost stops here, before it touches the store.
-        if !save(tx, self.row, <row::ActiveModel as Default>::default()).await? {
-            return Ok(false);
-        }
-        let taken = row::Model {
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        // The row is locked first: a driver that lost stops here, before it touches the store.
+        let held = row::Entity::find_by_id(&self.row.operation_id)
+            .filter(row::Column::Version.eq(self.row.version))
+            .filter(row::Column::State.eq("RUNNING"))
+            .lock_exclusive()
+            .one(tx)
+            .await?;
+        let Some(held) = held else {
+            return Ok(None);
+        };
+        let ended = |state: &str, result| row::Model {
+            state: state.to_owned(),
+            ended_us: Some(self.now.as_micros()),
+            result: Some(result),
+            ..held.clone()
+        };
+        let passed = match self.state.apply(tx, self.now, self.outcome).await? {
+            Progress::Next(next) => row::Model {
+                step: next.step().to_owned(),
+                state_json: serde_json::to_string(&next).map_err(Fault::internal)?,
+                due_us: real_after(HEAD_START),
+                ..held
+            },
+            Progress::Done(response) => ended("DONE", response),
+            Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
+        };
+        let passed = row::Model {
             version: self.row.version + 1,
-            ..self.row.clone()
+            attempts: 0,
+            last_error: String::new(),
+            ..passed
         };
-        let ended = |state: &str, result| row::ActiveModel {
-            state: Set(state.to_owned()),
-            ended_us: Set(Some(self.now.as_micros())),
-            result: Set(Some(result)),
-            attempts: Set(0),
-            last_error: Set(String::new()),
-            ..Default::default()
-        };
-        let (columns, is_end) = match self.state.apply(tx, self.now, self.outcome).await? {
-            Progress::Next(next) => (
-                row::ActiveModel {
-                    step: Set(next.step().to_owned()),
-                    state_json: Set(serde_json::to_string(&next).map_err(Fault::internal)?),
-                    attempts: Set(0),
-                    last_error: Set(String::new()),
-                    due_us: Set(real_after(HEAD_START)),
-                    ..Default::default()
-                },
-                false,
-            ),
-            Progress::Done(response) => (ended("DONE", response), true),
-            Progress::Refused(refusal) => (ended("REFUSED", encode_refusal(&refusal)), true),
-        };
-        if !save(tx, &taken, columns).await? {
+        let columns = passed.clone().into_active_model().reset_all();
+        if !save(tx, self.row, columns).await? {
             return Err(Fault::internal("an operation moved under its own lock"));
         }
-        Ok(is_end)
+        Ok(Some(passed))
     }
 }
 

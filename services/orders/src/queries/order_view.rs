@@ -1,7 +1,7 @@
 //! An order together with what is shown beside it: its term's invoices, the certificate to install
 //! and the operation under way. Many orders cost as many queries as one.
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, ids::InvoiceId};
 use licet_runtime::{database::Tx, fault::Fault, operation};
 
 use crate::{
@@ -37,6 +37,14 @@ pub(crate) async fn load(tx: &Tx, order: Order, now: Instant) -> Result<OrderVie
 /// One order as it is shown once the operation under way has ended, for the answer that ends it.
 pub(crate) async fn load_ended(tx: &Tx, order: Order, now: Instant) -> Result<OrderView, Fault> {
     one(load_settled(tx, vec![order], now).await?)
+}
+
+/// A new order as it is shown once it is charged: nothing is read, since all that can belong to it yet
+/// is this invoice.
+pub(crate) fn of_new(order: Order, invoice_id: InvoiceId, now: Instant) -> OrderView {
+    let mut view = OrderView::bare(order, now);
+    view.invoice_ids = vec![invoice_id.to_string()];
+    view
 }
 
 fn one(mut views: Vec<OrderView>) -> Result<OrderView, Fault> {

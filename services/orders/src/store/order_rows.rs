@@ -56,8 +56,9 @@ pub(super) mod order_row {
 pub(super) mod term_row {
     //! A term of an order.
     use sea_orm::entity::prelude::*;
+    use serde::Deserialize;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "order_term")]
     pub(in crate::store) struct Model {
         pub(in crate::store) account_id: String,
@@ -85,8 +86,9 @@ pub(super) mod term_row {
 pub(super) mod name_row {
     //! A name that an order stands for now.
     use sea_orm::entity::prelude::*;
+    use serde::Deserialize;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "order_name")]
     pub(in crate::store) struct Model {
         pub(in crate::store) account_id: String,
@@ -105,8 +107,9 @@ pub(super) mod name_row {
 pub(super) mod change_row {
     //! The change of names that waits for its charge or its certificate; one per order.
     use sea_orm::entity::prelude::*;
+    use serde::Deserialize;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "domain_change")]
     pub(in crate::store) struct Model {
         pub(in crate::store) account_id: String,

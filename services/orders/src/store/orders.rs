@@ -10,16 +10,17 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::AccountScope,
-    database::Tx,
+    database::{Tx, change_together},
     fault::Fault,
     page::Page,
-    stored::{in_scope, parsed},
+    stored::{from_json, in_scope, parsed, to_json},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait,
+    FromQueryResult, IntoActiveModel,
     Order::{Asc, Desc},
-    QueryFilter, QueryOrder, QuerySelect, Set, Statement,
-    sea_query::Query,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, Statement,
+    sea_query::{Query, SubQueryStatement},
 };
 
 use super::{
@@ -206,36 +207,42 @@ pub(crate) async fn list_in_review(tx: &Tx, after: Option<OrderId>) -> Result<Ve
     assemble(tx, rows).await
 }
 
-/// Reads what belongs to some orders in one query per table and puts it together, keeping the
+/// Reads what belongs to some orders, in one query for all tables, and puts it together, keeping the
 /// orders' order.
 async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fault> {
+    #[derive(FromQueryResult)]
+    struct Part {
+        part: String,
+        cells: String,
+    }
     let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
+    let backend = tx.get_database_backend();
+    let text = if backend == DbBackend::Postgres {
+        include_str!("sql/postgres/order_parts.sql")
+    } else {
+        include_str!("sql/sqlite/order_parts.sql")
+    };
+    let wanted = to_json("order_ids", &ids)?;
+    let query = Statement::from_sql_and_values(backend, text, [wanted.into()]);
     let mut terms = BTreeMap::new();
-    for term in term_row::Entity::find()
-        .filter(term_row::Column::OrderId.is_in(ids.iter().copied()))
-        .all(tx)
-        .await?
-    {
-        terms.insert((term.order_id.clone(), term.term_index), term);
-    }
     let mut names: BTreeMap<String, BTreeSet<San>> = BTreeMap::new();
-    for name in name_row::Entity::find()
-        .filter(name_row::Column::OrderId.is_in(ids.iter().copied()))
-        .all(tx)
-        .await?
-    {
-        names
-            .entry(name.order_id)
-            .or_default()
-            .insert(stored_name("name", &name.name)?);
-    }
     let mut changes = BTreeMap::new();
-    for change in change_row::Entity::find()
-        .filter(change_row::Column::OrderId.is_in(ids.iter().copied()))
-        .all(tx)
-        .await?
-    {
-        changes.insert(change.order_id.clone(), change);
+    for Part { part, cells } in Part::find_by_statement(query).all(tx).await? {
+        match part.as_str() {
+            "term" => {
+                let term: term_row::Model = from_json("term", &cells)?;
+                terms.insert((term.order_id.clone(), term.term_index), term);
+            }
+            "name" => {
+                let name: name_row::Model = from_json("name", &cells)?;
+                let found = names.entry(name.order_id).or_default();
+                found.insert(stored_name("name", &name.name)?);
+            }
+            _ => {
+                let change: change_row::Model = from_json("change", &cells)?;
+                changes.insert(change.order_id.clone(), change);
+            }
+        }
     }
     rows.into_iter()
         .map(|row| {
@@ -252,11 +259,16 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
 
 /// Writes a new order.
 pub(crate) async fn insert(tx: &Tx, order: &Order) -> Result<(), Fault> {
-    order_columns(order)?.into_active_model().insert(tx).await?;
-    for term in term_columns(order)? {
-        term.into_active_model().insert(tx).await?;
-    }
-    insert_names(tx, order, order.names.iter()).await
+    let order_row = order_columns(order)?.into_active_model();
+    let terms = term_columns(order)?.into_iter();
+    let terms = terms.map(term_row::Model::into_active_model);
+    let names = name_columns(order, order.names.iter());
+    let inserts = vec![
+        order_row::Entity::insert(order_row).into_query().into(),
+        term_row::Entity::insert_many(terms).into_query().into(),
+        name_row::Entity::insert_many(names).into_query().into(),
+    ];
+    Ok(change_together(tx, inserts).await?)
 }
 
 /// Writes what `after` changed of `before`, which was read under the order's lock.
@@ -264,53 +276,24 @@ pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), F
     if before == after {
         return Ok(());
     }
-    order_columns(after)?
-        .into_active_model()
-        .reset_all()
-        .update(tx)
-        .await?;
-    save_terms(tx, before, after).await?;
-    let gone: Vec<&str> = before
-        .names
-        .difference(&after.names)
-        .map(San::value)
-        .collect();
-    if !gone.is_empty() {
-        name_row::Entity::delete_many()
-            .filter(name_row::Column::OrderId.eq(after.id.to_string()))
-            .filter(name_row::Column::Name.is_in(gone))
-            .exec(tx)
-            .await?;
-    }
-    insert_names(tx, after, after.names.difference(&before.names)).await?;
-    match (&before.change, &after.change) {
-        (None, Some(change)) => {
-            change_columns(after, change)?
-                .into_active_model()
-                .insert(tx)
-                .await?;
-        }
-        (Some(_), Some(change)) if before.change != after.change => {
-            change_columns(after, change)?
-                .into_active_model()
-                .reset_all()
-                .update(tx)
-                .await?;
-        }
-        (Some(_), None) => {
-            change_row::Entity::delete_by_id(after.id.to_string())
-                .exec(tx)
-                .await?;
-        }
-        (_, _) => {}
-    }
-    Ok(())
+    let order = order_columns(after)?.into_active_model().reset_all();
+    let mut changes = vec![
+        order_row::Entity::update(order)
+            .validate()?
+            .into_query()
+            .into(),
+    ];
+    changes.extend(changed_terms(before, after)?);
+    changes.extend(changed_names(before, after));
+    changes.extend(changed_change(before, after)?);
+    Ok(change_together(tx, changes).await?)
 }
 
 /// A term that is over keeps its row.
-async fn save_terms(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
+fn changed_terms(before: &Order, after: &Order) -> Result<Vec<SubQueryStatement>, Fault> {
+    let mut changes = Vec::new();
     if (&before.term, &before.next_term) == (&after.term, &after.next_term) {
-        return Ok(());
+        return Ok(changes);
     }
     let old = term_columns(before)?;
     for term in term_columns(after)? {
@@ -320,34 +303,65 @@ async fn save_terms(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault>
         match known {
             Some(_) if is_same => {}
             Some(_) => {
-                columns.reset_all().update(tx).await?;
+                let update = term_row::Entity::update(columns.reset_all()).validate()?;
+                changes.push(update.into_query().into());
             }
-            None => {
-                columns.insert(tx).await?;
-            }
+            None => changes.push(term_row::Entity::insert(columns).into_query().into()),
         }
     }
-    Ok(())
+    Ok(changes)
 }
 
-async fn insert_names(
-    tx: &Tx,
-    order: &Order,
-    names: impl Iterator<Item = &San>,
-) -> Result<(), Fault> {
-    let rows: Vec<_> = names
-        .map(|name| name_row::ActiveModel {
-            account_id: Set(order.account_id.to_string()),
-            order_id: Set(order.id.to_string()),
-            name: Set(name.value().to_owned()),
-        })
+fn changed_names(before: &Order, after: &Order) -> Vec<SubQueryStatement> {
+    let mut changes = Vec::new();
+    let gone: Vec<&str> = before
+        .names
+        .difference(&after.names)
+        .map(San::value)
         .collect();
-    if !rows.is_empty() {
-        name_row::Entity::insert_many(rows)
-            .exec_without_returning(tx)
-            .await?;
+    if !gone.is_empty() {
+        let delete = name_row::Entity::delete_many()
+            .filter(name_row::Column::OrderId.eq(after.id.to_string()))
+            .filter(name_row::Column::Name.is_in(gone));
+        changes.push(delete.into_query().into());
     }
-    Ok(())
+    let mut new = name_columns(after, after.names.difference(&before.names)).peekable();
+    if new.peek().is_some() {
+        changes.push(name_row::Entity::insert_many(new).into_query().into());
+    }
+    changes
+}
+
+/// The change of names that waits.
+fn changed_change(before: &Order, after: &Order) -> Result<Option<SubQueryStatement>, Fault> {
+    Ok(match (&before.change, &after.change) {
+        (None, Some(change)) => {
+            let columns = change_columns(after, change)?.into_active_model();
+            Some(change_row::Entity::insert(columns).into_query().into())
+        }
+        (Some(_), Some(change)) if before.change != after.change => {
+            let columns = change_columns(after, change)?.into_active_model();
+            let update = change_row::Entity::update(columns.reset_all()).validate()?;
+            Some(update.into_query().into())
+        }
+        (Some(_), None) => {
+            let delete = change_row::Entity::delete_many()
+                .filter(change_row::Column::OrderId.eq(after.id.to_string()));
+            Some(delete.into_query().into())
+        }
+        (_, _) => None,
+    })
+}
+
+fn name_columns<'a>(
+    order: &Order,
+    names: impl Iterator<Item = &'a San>,
+) -> impl Iterator<Item = name_row::ActiveModel> {
+    names.map(|name| name_row::ActiveModel {
+        account_id: Set(order.account_id.to_string()),
+        order_id: Set(order.id.to_string()),
+        name: Set(name.value().to_owned()),
+    })
 }
 
 /// Removes an order whose placing was refused: it never was.

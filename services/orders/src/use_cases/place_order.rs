@@ -320,7 +320,7 @@ impl Placing {
         store::orders::save(tx, &before, &after).await?;
         let index = after.term.index;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
-        let view = order_view::load_ended(tx, after.clone(), now).await?;
+        let view = order_view::of_new(after.clone(), invoice_id, now);
         let quote = convert::billing::charged(quote, invoice);
         let response = orders::PlaceOrderResponse {
             order: Some(convert::order::encode(&view)?),
