@@ -11,7 +11,7 @@ use licet_domain::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    order::{Order, OrderTerm, Product, ProductKind, Sold},
+    order::{Order, Product, ProductKind, Sold},
     refusing::Objections,
     reissue::change_in_progress,
     san_license::name_limit,
@@ -72,8 +72,12 @@ pub(crate) fn plan_domain_change(
     let limit = name_limit(&sold.product, draws_on_license);
     object_to_number(&sold.product, limit, &names, &mut objections);
     let next = order.next_term.as_ref();
-    let next = next.and_then(|next| next_names(next, wanted));
-    if let (Some((sold, names)), true) = (&next, count(names.len()) <= limit) {
+    let next = next.and_then(|next| next.names.as_ref().zip(next.sold.as_ref()));
+    let next = next.map(|(before, sold)| {
+        let after = changed_names(before, &wanted.add, &wanted.remove);
+        (sold, before, after)
+    });
+    if let (Some((sold, _, names)), true) = (&next, count(names.len()) <= limit) {
         let limit = name_limit(&sold.product, draws_on_license);
         object_to_number(&sold.product, limit, names, &mut objections);
     }
@@ -90,31 +94,25 @@ pub(crate) fn plan_domain_change(
         )
         .with("order_id", order.id));
     }
-    let wildcards_added = count(wanted.add.iter().filter(|name| name.is_wildcard()).count());
-    let charge = |owned: Slots, names: &BTreeSet<San>| {
+    let charge = |sold: &Sold, before: &BTreeSet<San>, after: &BTreeSet<San>| {
         if draws_on_license {
-            Slots::default()
-        } else {
-            slots_to_charge(owned, Slots::of(names), wildcards_added)
+            return Slots::default();
         }
+        // The next term may have some of the added names already.
+        let added = after.difference(before);
+        let wildcards_added = count(added.filter(|name| name.is_wildcard()).count());
+        slots_to_charge(sold.slots, Slots::of(after), wildcards_added)
     };
     Ok(DomainPlan {
-        charge: charge(sold.slots, &names),
+        charge: charge(sold, order.term_names(), &names),
         next_charge: next
-            .map(|(sold, names)| charge(sold.slots, &names))
+            .map(|(sold, before, after)| charge(sold, before, &after))
             .unwrap_or_default(),
         pin: pin(order.id, order.revision, &names),
         names,
         added: wanted.add.clone(),
         removed: wanted.remove.clone(),
     })
-}
-
-/// What the next term was sold with, and its names after the change.
-fn next_names<'a>(next: &'a OrderTerm, wanted: &WantedChange) -> Option<(&'a Sold, BTreeSet<San>)> {
-    let names = next.names.as_ref()?;
-    let sold = next.sold.as_ref()?;
-    Some((sold, changed_names(names, &wanted.add, &wanted.remove)))
 }
 
 /// Further names are sold by the slot for multi-domain products only.
@@ -297,6 +295,47 @@ mod tests {
     }
 
     #[test]
+    fn md_4_a_wildcard_that_the_next_term_has_already_is_not_added_there() {
+        let mut order = samples::order(&["example.com"]);
+        let mut next = order.term.clone();
+        next.index = 1;
+        next.term = order.term.term.next(12).unwrap();
+        // Bought in the place of a standard name, and nothing is left.
+        next.names = Some(samples::names(&["example.com", "*.example.com"]));
+        next.sold.as_mut().unwrap().slots.standard = 2;
+        order.next_term = Some(next);
+        let plan = plan_domain_change(&order, &change(&["*.example.com", "c.example.com"], &[]));
+        let one_standard = Slots {
+            standard: 1,
+            wildcard: 0,
+        };
+        assert_eq!(plan.unwrap().next_charge, one_standard);
+    }
+
+    #[test]
+    fn md_8_a_term_bought_after_a_change_keeps_the_names_it_was_bought_for() {
+        let before = samples::order(&["example.com", "a.example.com"]);
+        let now = samples::instant("2026-12-01T00:00:00Z");
+        let plan = plan_domain_change(&before, &change(&["c.example.com"], &["a.example.com"]));
+        let mut waiting = before.clone().apply_change(plan.unwrap(), None, now);
+        let bought = samples::names(&["example.com", "a.example.com"]);
+        let mut next = before.term.clone();
+        next.index = 1;
+        next.term = before.term.term.next(12).unwrap();
+        next.names = Some(bought.clone());
+        waiting.next_term = Some(next);
+        let issued = waiting.clone().apply_issuance(now);
+        assert_eq!(
+            issued.names,
+            samples::names(&["example.com", "c.example.com"])
+        );
+        assert_eq!(issued.next_term.unwrap().names, Some(bought.clone()));
+        // The same where the change still waits when that term starts.
+        let later = waiting.settled_at(before.term.term.end());
+        assert_eq!(later.wanted_names(), &bought);
+    }
+
+    #[test]
     fn md_8_charged_slots_grow_in_both_terms_and_a_cancel_gives_both_back() {
         let slots = |standard| Slots {
             standard,
@@ -417,6 +456,7 @@ mod tests {
         order.change = Some(DomainChange {
             progress: ChangeProgress::AwaitingIssuance,
             term_index: 0,
+            in_next_term: false,
             names: samples::names(&["example.com", "a.example.com"]),
             added: samples::names(&["a.example.com"]),
             removed: BTreeSet::new(),

@@ -266,6 +266,7 @@ mod tests {
         order.change = Some(DomainChange {
             progress: ChangeProgress::Charging,
             term_index: 0,
+            in_next_term: false,
             names: names(&["example.com", "a.example.com"]),
             added: names(&["a.example.com"]),
             removed: names(&[]),

@@ -16,7 +16,7 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::slots::Slots;
+use super::{slots::Slots, transitions::changed_names};
 
 /// What kind of thing a product is, as far as orders care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,6 +177,9 @@ pub(crate) struct DomainChange {
     pub(crate) progress: ChangeProgress,
     /// Index of the term that ran when it was accepted.
     pub(crate) term_index: u32,
+    /// Whether the next term was bought by then, so that it is made in that one, too (MD-8). A term
+    /// bought later has the names that it was bought for.
+    pub(crate) in_next_term: bool,
     /// All names of the order once the change is through, the common name among them.
     pub(crate) names: BTreeSet<San>,
     pub(crate) added: BTreeSet<San>,
@@ -195,6 +198,16 @@ pub(crate) struct DomainChange {
 }
 
 impl DomainChange {
+    /// The names of a term of its order once it is made.
+    pub(crate) fn names_in(&self, term_index: u32, names: &BTreeSet<San>) -> BTreeSet<San> {
+        let next = self.term_index.saturating_add(1);
+        if term_index == self.term_index || (self.in_next_term && term_index == next) {
+            changed_names(names, &self.added, &self.removed)
+        } else {
+            names.clone()
+        }
+    }
+
     /// The invoices that it was charged with, this term's first.
     pub(crate) fn invoice_ids(&self) -> impl Iterator<Item = InvoiceId> {
         let charges = [self.charged, self.next_charged];

@@ -294,6 +294,19 @@ mod tests {
     }
 
     #[test]
+    fn al_9_a_server_that_leaves_during_the_charge_makes_room_for_one_that_comes() {
+        let order = order(&["example.com"]);
+        let now = instant("2026-12-01T00:00:00Z");
+        let before = servers(&order, 1);
+        let plan = plan_renewal(&order, &before, &wanted(0, &[]), now).unwrap();
+        let known = before.iter().map(|server| server.id).collect();
+        let after = servers(&order, 1);
+        let renewed = order.apply_renewal(plan.term, &known, &after, now);
+        let kept = renewed.next_term.unwrap().kept_servers;
+        assert_eq!(kept, Some([after[0].id].into()));
+    }
+
+    #[test]
     fn al_9_the_number_is_named_again_and_those_to_keep_with_it() {
         let order = order(&["example.com"]);
         let now = instant("2026-12-01T00:00:00Z");

@@ -4,10 +4,7 @@
 
 use licet_domain::clock::Instant;
 
-use super::{
-    order::{Order, Progress},
-    transitions::changed_names,
-};
+use super::order::{Order, Progress};
 
 /// One thing that time did to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +57,7 @@ impl Order {
         order.end_noted = false;
         order.revision = order.revision.saturating_add(1);
         if let Some(mut change) = order.change.take() {
-            change.names = changed_names(order.term_names(), &change.added, &change.removed);
+            change.names = change.names_in(order.term.index, order.term_names());
             order.change = Some(change);
         }
         Some((Turn::TermStarted, order))

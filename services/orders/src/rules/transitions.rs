@@ -13,6 +13,7 @@ use licet_domain::{
 use super::{
     domains::DomainPlan,
     order::{ChangeCharge, ChangeProgress, DomainChange, Order, OrderTerm, Progress, Sold},
+    servers::{Server, registered},
     slots::Slots,
 };
 
@@ -61,6 +62,7 @@ impl Order {
                 ChangeProgress::Charging
             },
             term_index: self.term.index,
+            in_next_term: self.next_term.is_some(),
             names: plan.names,
             added: plan.added,
             removed: plan.removed,
@@ -131,7 +133,7 @@ impl Order {
         self.names = self.wanted_names().clone();
         if let (Some(change), Some(next)) = (&self.change, &mut self.next_term) {
             let names = next.names.take();
-            next.names = names.map(|names| changed_names(&names, &change.added, &change.removed));
+            next.names = names.map(|names| change.names_in(next.index, &names));
         }
         self.term.names = None;
         self.change = None;
@@ -176,10 +178,25 @@ impl Order {
     }
 
     /// The term is bought: it runs from the end of the present one on (MD-10), which may have passed.
-    pub(crate) fn apply_renewal(mut self, term: OrderTerm, now: Instant) -> Order {
+    /// While it was being charged, servers may have left, which frees their places, and others may
+    /// have come that were not `known` when it was accepted: each stays where there is one (AL-9).
+    pub(crate) fn apply_renewal(
+        mut self,
+        mut term: OrderTerm,
+        known: &BTreeSet<ServerId>,
+        servers: &[Server],
+        now: Instant,
+    ) -> Order {
+        let here: BTreeSet<ServerId> = registered(servers).map(|server| server.id).collect();
+        if let Some(kept) = &mut term.kept_servers {
+            kept.retain(|id| here.contains(id));
+        }
         self.next_term = Some(term);
         self.end_noted = false;
-        self.moved(now)
+        let came = registered(servers).filter(|server| !known.contains(&server.id));
+        came.fold(self.moved(now), |order, server| {
+            order.apply_registration(server.id, now)
+        })
     }
 
     /// A server was registered: it stays in the next term where that has a place for it (AL-9).

@@ -27,6 +27,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0003_terms",
             sql: include_str!("migrations/m0003_terms.sql"),
         },
+        Migration {
+            name: "orders_0004_changes",
+            sql: include_str!("migrations/m0004_changes.sql"),
+        },
     ]
 }
 

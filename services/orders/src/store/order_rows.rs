@@ -12,7 +12,6 @@ use super::{digest, stored_name};
 use crate::rules::{
     order::{ChangeCharge, DomainChange, Order, OrderTerm, Progress, SigningRequest},
     slots::Slots,
-    transitions::changed_names,
 };
 
 pub(super) mod order_row {
@@ -130,6 +129,7 @@ pub(super) mod change_row {
         pub(in crate::store) next_wildcard: i64,
         pub(in crate::store) next_invoice_id: Option<String>,
         pub(in crate::store) next_minor: Option<i64>,
+        pub(in crate::store) in_next_term: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -159,7 +159,7 @@ pub(super) fn read_order(
     };
     let term = read_term(term)?;
     let term_names = term.names.as_ref().unwrap_or(&names);
-    let change = change.map(|change| read_change(&change, term_names));
+    let change = change.map(|change| read_change(&change, term.index, term_names));
     Ok(Order {
         id: parsed("order_id", &row.order_id)?,
         account_id: parsed("account_id", &row.account_id)?,
@@ -218,9 +218,12 @@ fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
     })
 }
 
-fn read_change(row: &change_row::Model, names: &BTreeSet<San>) -> Result<DomainChange, Fault> {
-    let added: BTreeSet<San> = from_json("added_json", &row.added_json)?;
-    let removed: BTreeSet<San> = from_json("removed_json", &row.removed_json)?;
+/// The change as it stands on an order whose running term has these names.
+fn read_change(
+    row: &change_row::Model,
+    term_index: u32,
+    names: &BTreeSet<San>,
+) -> Result<DomainChange, Fault> {
     let charge = |minor: Option<i64>, invoice_id: Option<&str>| match (minor, &row.currency) {
         (Some(minor), Some(currency)) => Ok::<_, Fault>(Some(ChangeCharge {
             invoice_id: parsed_if("invoice_id", invoice_id)?,
@@ -228,14 +231,15 @@ fn read_change(row: &change_row::Model, names: &BTreeSet<San>) -> Result<DomainC
         })),
         (_, _) => Ok(None),
     };
-    Ok(DomainChange {
+    let mut change = DomainChange {
         progress: parsed("progress", &row.progress)?,
         charged: charge(row.charged_minor, row.invoice_id.as_deref())?,
         next_charged: charge(row.next_minor, row.next_invoice_id.as_deref())?,
         term_index: count("term_index", row.term_index)?,
-        names: changed_names(names, &added, &removed),
-        added,
-        removed,
+        in_next_term: row.in_next_term != 0,
+        names: BTreeSet::new(),
+        added: from_json("added_json", &row.added_json)?,
+        removed: from_json("removed_json", &row.removed_json)?,
         charge: Slots {
             standard: count("charged_standard", row.charged_standard)?,
             wildcard: count("charged_wildcard", row.charged_wildcard)?,
@@ -246,7 +250,9 @@ fn read_change(row: &change_row::Model, names: &BTreeSet<San>) -> Result<DomainC
         },
         accept_time: instant("accept_us", row.accept_us)?,
         operation_id: parsed_if("operation_id", row.operation_id.as_deref())?,
-    })
+    };
+    change.names = change.names_in(term_index, names);
+    Ok(change)
 }
 
 pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
@@ -353,5 +359,6 @@ pub(super) fn change_columns(
         next_wildcard: i64::from(change.next_charge.wildcard),
         next_invoice_id: invoice_id(next_charged),
         next_minor: next_charged.map(|charge| charge.total.minor()),
+        in_next_term: i64::from(change.in_next_term),
     })
 }

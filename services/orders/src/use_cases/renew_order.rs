@@ -378,14 +378,11 @@ impl Renewing {
             ..self.term.clone()
         };
         let index = term.index;
-        let mut after = before
-            .clone()
-            .apply_renewal(term.clone(), self.decision_time);
-        // Registered while the charge was under way: each stays where there is a place.
         let servers = store::servers::list_of(tx, &before).await?;
-        for server in registered(&servers).filter(|server| !self.known.contains(&server.id)) {
-            after = after.apply_registration(server.id, self.decision_time);
-        }
+        let after =
+            before
+                .clone()
+                .apply_renewal(term.clone(), &self.known, &servers, self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;

@@ -1,0 +1,1 @@
+ALTER TABLE domain_change ADD COLUMN in_next_term BIGINT NOT NULL DEFAULT 1;
