@@ -4,6 +4,8 @@
 pub(crate) mod certificate;
 pub(crate) mod deletion;
 pub(crate) mod domains;
+#[cfg(test)]
+mod histories;
 pub(crate) mod issuance;
 pub(crate) mod listing;
 pub(crate) mod options;

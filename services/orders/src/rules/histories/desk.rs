@@ -1,0 +1,448 @@
+//! What the use-cases and the store keep of one order, as plain values moved by the rules, beside
+//! the model of it; and what both must say after every step.
+
+use std::collections::BTreeSet;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, InvoiceId, OrderId},
+    money::{Currency, Money},
+    san::San,
+    term::Term,
+};
+
+use super::{
+    NAMES, Outcome, Picks, SOFTWARE, agree, cost,
+    model::{self, Counts, Model, Names},
+};
+use crate::rules::{
+    certificate::Certificate,
+    issuance::longest_not_after,
+    order::{
+        ChangeProgress, Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling,
+    },
+    permission::{Action, permit, renewable_from, renewable_until},
+    placing::{PlacingPlan, WantedOrder, plan_order},
+    samples,
+    servers::{Server, server_limit},
+    slots::Slots,
+};
+
+/// What a step picks with, one number after another and from the first again.
+pub(super) struct Dice {
+    picks: Picks,
+    next: usize,
+}
+
+impl Dice {
+    pub(super) fn of(picks: Picks) -> Self {
+        Self { picks, next: 0 }
+    }
+
+    pub(super) fn below(&mut self, limit: u32) -> u32 {
+        let number = self.picks[self.next % self.picks.len()];
+        self.next += 1;
+        // Later rounds read other bits of the same numbers.
+        let round = u32::try_from(self.next / self.picks.len()).unwrap();
+        number.rotate_right(7 * round) % limit
+    }
+
+    /// True once in so many times.
+    pub(super) fn once_in(&mut self, times: u32) -> bool {
+        self.below(times) == 0
+    }
+
+    pub(super) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(u32::try_from(length).unwrap())).unwrap()
+    }
+
+    /// Some of the names, at most so many of those that are picked first.
+    pub(super) fn names(&mut self, most: u32) -> Names {
+        let count = self.below(most + 1);
+        (0..count).map(|_| self.index(NAMES.len())).collect()
+    }
+}
+
+/// What is being done at other services while the order waits.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum UnderWay {
+    Change {
+        accepted: Instant,
+    },
+    TakingBack {
+        accepted: Instant,
+        invoices: Vec<InvoiceId>,
+    },
+    Renewal {
+        accepted: Instant,
+        term: Box<OrderTerm>,
+        /// The servers that were registered when it was accepted.
+        known: BTreeSet<usize>,
+        foretold: Box<model::Term>,
+        paid: Counts,
+    },
+}
+
+/// An invoice of a term.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Invoice {
+    pub(super) id: InvoiceId,
+    pub(super) term_index: u32,
+    pub(super) total: i64,
+    pub(super) credited: i64,
+}
+
+/// A change that was looked at: what binds a quote to it, and what the model knows of that.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Preview {
+    pub(super) pin: String,
+    pub(super) names: Names,
+    pub(super) moves: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Desk {
+    pub(super) model: Model,
+    pub(super) order: Order,
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) servers: Vec<Server>,
+    pub(super) invoices: Vec<Invoice>,
+    pub(super) previews: Vec<Preview>,
+    pub(super) under_way: Option<UnderWay>,
+}
+
+pub(super) fn sans(names: &Names) -> BTreeSet<San> {
+    names
+        .iter()
+        .map(|place| samples::dns(NAMES[*place]))
+        .collect()
+}
+
+/// As a customer may write them (MD-5).
+pub(super) fn spelled(names: &Names, dice: &mut Dice) -> BTreeSet<San> {
+    let name = |place: &usize| match dice.below(3) {
+        0 => samples::dns(&NAMES[*place].to_uppercase()),
+        1 => samples::dns(&format!("{}.", NAMES[*place])),
+        _ => samples::dns(NAMES[*place]),
+    };
+    names.iter().map(name).collect()
+}
+
+pub(super) fn counts(slots: Slots) -> Counts {
+    (i64::from(slots.standard), i64::from(slots.wildcard))
+}
+
+pub(super) fn money(minor: i64) -> Money {
+    let currency: Currency = "USD".parse().unwrap();
+    Money::from_minor(currency, minor)
+}
+
+/// A version of the product.
+pub(super) fn some_product(dice: &mut Dice) -> Product {
+    Product {
+        kind: ProductKind::MultiDomain,
+        terms_months: vec![1, 3, 12],
+        included_domains: 1 + dice.below(4),
+        max_domains: 4 + dice.below(5),
+        wildcards_offered: !dice.once_in(5),
+        max_additional_licenses: 1 + dice.below(3),
+        superseded: match dice.below(3) {
+            0 => SupersededHandling::NeverRevoked,
+            hours => SupersededHandling::RevokedAfterHours((hours - 1) * 72),
+        },
+        tolerance_hours: dice.below(2) * 24,
+        publicly_trusted: !dice.once_in(3),
+        renewal_open_days: [90, 30, 10][dice.index(3)],
+        renewal_grace_days: dice.below(2) * 30,
+        ..samples::multi_domain()
+    }
+}
+
+pub(super) fn some_months(dice: &mut Dice) -> u32 {
+    [1, 1, 3, 12, 12, 24][dice.index(6)]
+}
+
+impl Desk {
+    /// An order that is paid. One that is refused as foretold is asked for again, plainly.
+    pub(super) fn open(picks: Picks) -> Self {
+        let mut dice = Dice::of(picks);
+        let product = some_product(&mut dice);
+        let names = &dice.names(5) | &[0].into();
+        let (months, licences) = (some_months(&mut dice), i64::from(dice.below(5)));
+        let draws = dice.once_in(6);
+        let plain = |names: &Names, months, licences, draws| {
+            let foretold = Model::may_sell(&product, names, months, licences, draws);
+            let wanted = WantedOrder {
+                names: &sans(names),
+                term_months: months,
+                additional_licenses: u32::try_from(licences).unwrap(),
+                draws_on_license: draws,
+            };
+            let (paid, plan) = agree(foretold, plan_order(&product, &wanted))?;
+            assert_eq!(counts(plan.charge), paid, "MD-4");
+            Ok(Self::placed(&product, names, months, plan, licences, draws))
+        };
+        let first: Result<Self, Outcome> = plain(&names, months, licences, draws);
+        first.unwrap_or_else(|_| plain(&[0].into(), 12, 0, draws).ok().unwrap())
+    }
+
+    fn placed(
+        product: &Product,
+        names: &Names,
+        months: u32,
+        plan: PlacingPlan,
+        licences: i64,
+        draws_on_license: bool,
+    ) -> Self {
+        // A month's end, so that terms differ in length (T-2).
+        let now = samples::instant("2026-01-31T09:30:00.000001Z");
+        let term = Term::first(now, months).unwrap();
+        let pending = Order {
+            id: OrderId::generate(),
+            account_id: AccountId::generate(),
+            progress: Progress::Pending,
+            revision: 1,
+            names: sans(names),
+            san_license_id: draws_on_license.then(licet_domain::ids::LicenseId::generate),
+            term: OrderTerm {
+                index: 0,
+                term,
+                price_time: now,
+                additional_licenses: u32::try_from(licences).unwrap(),
+                first_issuance_time: None,
+                sold: None,
+                names: None,
+                kept_servers: None,
+            },
+            create_time: now,
+            decision_time: now,
+            ..samples::order(&[NAMES[0]])
+        };
+        for action in Action::ALL {
+            assert!(permit(&pending, action, now).is_err(), "{action:?}");
+        }
+        let paid = counts(plan.charge);
+        let sold = Sold {
+            product: product.clone(),
+            slots: plan.slots,
+            currency: money(0).currency(),
+            san_product_id: None,
+        };
+        let mut model = Model {
+            now,
+            anchor: now,
+            draws_on_license,
+            terms: vec![],
+            running: 0,
+            carried: names.clone(),
+            is_issued: false,
+            is_deleted: false,
+            change: None,
+            reissue_since: None,
+            key: None,
+            software: 0,
+            servers: vec![],
+            certificates: vec![],
+            moves: 1,
+        };
+        let foretold = model::Term {
+            start: now,
+            end: now.checked_add_months(months).unwrap(),
+            months,
+            bought: now,
+            product: product.clone(),
+            licences,
+            names: names.clone(),
+            slots: (0, 0),
+            kept: None,
+            first_issued: None,
+            invoices: vec![],
+        };
+        model.sell(foretold, paid);
+        let mut desk = Self {
+            model,
+            order: pending.apply_sale(sold, None),
+            certificates: vec![],
+            servers: vec![],
+            invoices: vec![],
+            previews: vec![],
+            under_way: None,
+        };
+        desk.invoice(0, cost(now, 1, paid, licences));
+        desk
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.model.now
+    }
+
+    /// Deleted, or ended for good.
+    pub(super) fn is_over(&self) -> bool {
+        let last = self.model.terms.last().unwrap();
+        let grace = i64::from(last.product.renewal_grace_days);
+        let until = last.end.checked_add(chrono::TimeDelta::days(grace));
+        self.model.is_deleted || until.is_some_and(|until| until <= self.now())
+    }
+
+    pub(super) fn invoice(&mut self, term_index: u32, total: i64) -> InvoiceId {
+        let id = InvoiceId::generate();
+        self.invoices.push(Invoice {
+            id,
+            term_index,
+            total,
+            credited: 0,
+        });
+        id
+    }
+
+    /// The order as time has it; what time did is written down with a decision (MD-10). Nothing can
+    /// be while an operation holds the terms as they stood.
+    pub(super) fn lock(&mut self) -> Result<(), Outcome> {
+        if self.order.next_turn(self.now()).is_some() {
+            if self.under_way.is_some() {
+                return Err(Outcome::Idle);
+            }
+            self.order = self.order.clone().settled_at(self.now());
+        }
+        Ok(())
+    }
+
+    /// As [`Self::lock`], for what waits until nothing else is under way.
+    pub(super) fn lock_alone(&mut self) -> Result<(), Outcome> {
+        if self.under_way.is_some() {
+            return Err(Outcome::Idle);
+        }
+        self.lock()
+    }
+
+    /// The servers as they stand on the order.
+    pub(super) fn servers_now(&self) -> Vec<Server> {
+        let (order, _) = self.order.clone().at(self.now());
+        let servers = self.servers.iter().cloned();
+        servers.map(|server| server.settled(&order)).collect()
+    }
+
+    /// Everything that can be seen of the order is as the model has it.
+    pub(super) fn compare(&self) {
+        let (order, now) = self.order.clone().at(self.now());
+        let model = &self.model;
+        assert_eq!(now, model.now, "T-5");
+        assert_eq!(order.state(now), model.state());
+        assert_eq!(order.names, sans(&model.carried), "MD-7");
+        assert_eq!(order.wanted_names(), &sans(&model.wanted()), "MD-7");
+        assert_eq!(order.issuance_pending_since(), model.pending_since());
+        assert_eq!(order.end(), model.end(), "MD-10");
+        assert_eq!(order.server_software, SOFTWARE[model.software], "AL-6");
+        assert_eq!(order.revision, model.moves, "MD-6");
+        for action in Action::ALL {
+            let reason = permit(&order, action, now).err().map(|it| it.reason);
+            assert_eq!(reason, model.closed(action), "{action:?}");
+        }
+        self.compare_terms(&order);
+        self.compare_change(&order);
+        self.compare_what_hangs_on_it(&order);
+    }
+
+    fn compare_terms(&self, order: &Order) {
+        let model = &self.model;
+        let places = |kept: &BTreeSet<_>| -> BTreeSet<usize> {
+            let all = self.servers.iter().enumerate();
+            let kept = all.filter(|(_, server)| kept.contains(&server.id));
+            kept.map(|(place, _)| place).collect()
+        };
+        let one = |term: &OrderTerm, expected: &model::Term, names: &BTreeSet<San>| {
+            let sold = term.sold.as_ref().unwrap();
+            assert_eq!(
+                (term.term.start(), term.term.end()),
+                (expected.start, expected.end)
+            );
+            assert_eq!(term.term.months(), expected.months);
+            assert_eq!(term.price_time, expected.bought, "MD-8");
+            assert_eq!(sold.product, expected.product, "BL-8");
+            assert_eq!(
+                i64::from(term.additional_licenses),
+                expected.licences,
+                "AL-2"
+            );
+            assert_eq!(term.first_issuance_time, expected.first_issued, "AL-4");
+            assert_eq!(counts(sold.slots), expected.slots, "MD-2, MD-4");
+            assert_eq!(names, &sans(&expected.names));
+            assert_eq!(
+                term.kept_servers.as_ref().map(places),
+                expected.kept,
+                "AL-9"
+            );
+            let (names, slots) = (names.len(), sold.slots.total());
+            let paid = names <= usize::try_from(slots).unwrap();
+            assert!(
+                model.draws_on_license || paid,
+                "{names} names, {slots} slots"
+            );
+        };
+        one(&order.term, model.term(), order.term_names());
+        assert_eq!(order.next_term.is_some(), model.next_term().is_some());
+        if let (Some(next), Some(expected)) = (&order.next_term, model.next_term()) {
+            one(next, expected, next.names.as_ref().unwrap());
+        }
+        for (index, term) in (0..).zip(&model.terms) {
+            let of_it = self.invoices.iter().filter(|it| it.term_index == index);
+            let invoices: Vec<_> = of_it.map(|it| (it.total, it.credited)).collect();
+            assert_eq!(invoices, term.invoices, "term {index}");
+        }
+        let days = |days: u32| chrono::TimeDelta::days(i64::from(days));
+        let last = &model.terms.last().unwrap();
+        let from = last.end.checked_add(-days(last.product.renewal_open_days));
+        let until = last.end.checked_add(days(last.product.renewal_grace_days));
+        assert_eq!(
+            (renewable_from(order), renewable_until(order)),
+            (from, until)
+        );
+    }
+
+    fn compare_change(&self, order: &Order) {
+        let model = &self.model;
+        assert_eq!(order.change.is_some(), model.change.is_some(), "MD-7");
+        let (Some(change), Some(expected)) = (&order.change, &model.change) else {
+            return;
+        };
+        let index = usize::try_from(change.term_index).unwrap();
+        assert_eq!(counts(change.charge), expected.charge(index), "MD-4");
+        assert_eq!(
+            counts(change.next_charge),
+            expected.charge(index + 1),
+            "MD-8"
+        );
+        assert_eq!(change.added, sans(&expected.added));
+        assert_eq!(change.removed, sans(&expected.removed));
+        assert_eq!(change.accept_time, expected.accepted);
+        let waits = change.progress == ChangeProgress::AwaitingIssuance;
+        assert_eq!(waits, expected.waits);
+    }
+
+    fn compare_what_hangs_on_it(&self, order: &Order) {
+        let (model, now) = (&self.model, self.model.now);
+        let servers = self.servers_now();
+        let seen = servers.iter().map(|server| model::Server {
+            primary: server.primary,
+            state: server.state,
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), model.servers, "AL-7, AL-9");
+        let limit = match model.is_deleted {
+            true => 0,
+            false => 1 + model.term().licences,
+        };
+        assert_eq!(server_limit(order), limit.unsigned_abs(), "AL-1");
+        let used = i64::try_from(model.registered().len()).unwrap();
+        assert!(used <= limit, "AL-8: {used} servers, {limit} allowed");
+        for (place, found) in self.certificates.iter().enumerate() {
+            let expected = &model.certificates[place];
+            assert_eq!(found.state(now), model.certificate_state(place), "MD-7");
+            assert_eq!(found.revoke_time, expected.revoked);
+            assert_eq!(found.revoke_reason, expected.reason);
+        }
+        if model.state() == crate::rules::order::OrderState::Issued {
+            let longest = longest_not_after(order, now).unwrap();
+            assert_eq!(longest, model.longest_not_after(), "MD-9");
+        }
+    }
+}

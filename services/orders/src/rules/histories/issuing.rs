@@ -1,0 +1,203 @@
+//! The steps of a history about certificates: asked for, recorded and revoked (MD-7, MD-9, X-8).
+
+use licet_domain::{
+    certificate::{KeyFacts, KeyKind, ParsedCertificate, ParsedRequest},
+    clock::Instant,
+    ids::CertificateId,
+};
+
+use super::{
+    NAMES, Outcome, agree,
+    asking::{DAY_US, Done, shifted},
+    desk::{Desk, Dice, sans},
+    model::{Names, Paper},
+    papers::public_limit_days,
+};
+use crate::rules::{
+    certificate::{Certificate, CertificateState},
+    issuance::{check_certificate, expect_issuance, superseded_revoke_time},
+    order::SigningRequest,
+    permission::{Action, permit},
+    reissue::permit_reissue,
+    revocation::revoked,
+    samples,
+    san_license::RevocationReason,
+};
+
+impl Desk {
+    pub(super) fn request_reissue(&mut self, dice: &mut Dice) -> Done {
+        self.lock_alone()?;
+        let now = self.now();
+        let has_csr = dice.once_in(2);
+        let key = u8::try_from(dice.below(3)).unwrap();
+        let (names, bits) = match dice.below(6) {
+            0 => (Names::new(), 256),
+            1 => (dice.names(5), 256),
+            2 => (self.model.wanted(), 192),
+            _ => (self.model.wanted(), 256),
+        };
+        let request = has_csr.then(|| ParsedRequest {
+            der: Vec::new(),
+            subject: String::new(),
+            common_name: None,
+            sans: sans(&names),
+            key: KeyFacts {
+                kind: KeyKind::Ec,
+                bits,
+            },
+            spki_sha256: [key; 32],
+        });
+        let foretold = self.model.may_reissue(has_csr.then_some((&names, bits)));
+        let permitted = permit(&self.order, Action::RequestReissue, now)
+            .and_then(|()| permit_reissue(&self.order, request.as_ref()));
+        agree(foretold, permitted)?;
+        self.model.reissue(has_csr.then_some(key));
+        let kept = request.map(|request| SigningRequest {
+            pem: key.to_string(),
+            spki_sha256: request.spki_sha256,
+        });
+        self.order = self.order.clone().apply_reissue(kept, now);
+        Ok(())
+    }
+
+    /// A certificate that fits, or one that differs in some way, at the edge of its dates or not.
+    fn some_paper(&self, dice: &mut Dice) -> Paper {
+        let model = &self.model;
+        let whole = |instant: Instant| shifted(instant, -instant.as_micros().rem_euclid(1_000_000));
+        let not_before = shifted(whole(self.now()), -i64::from(dice.below(2)) * 3_600_000_000);
+        let product = &model.term().product;
+        let tolerance = i64::from(product.tolerance_hours) * 3_600_000_000;
+        let limit = public_limit_days(not_before);
+        let ends = [
+            shifted(not_before, 90 * DAY_US - 1_000_000),
+            model
+                .longest_not_after()
+                .min(shifted(not_before, 150 * DAY_US)),
+            shifted(whole(model.end()), tolerance - 1_000_000),
+            shifted(whole(model.end()), tolerance),
+            shifted(not_before, limit * DAY_US - 1_000_000),
+            shifted(not_before, limit * DAY_US),
+            shifted(not_before, 3_600_000_000 - 1_000_000),
+        ];
+        let mut paper = Paper {
+            names: model.wanted(),
+            has_common_name: true,
+            key: model.key.unwrap_or(0),
+            not_before,
+            not_after: whole(ends[dice.index(14).saturating_sub(7)]),
+        };
+        match dice.below(16) {
+            0 => paper.names = dice.names(4),
+            1 => {
+                paper.names.pop_last();
+            }
+            2 => paper.has_common_name = false,
+            3 => paper.key += 1,
+            _ => {}
+        }
+        paper
+    }
+
+    pub(super) fn issue(&mut self, dice: &mut Dice) -> Done {
+        let paper = self.some_paper(dice);
+        // What comes after the deletion waits for nothing.
+        if !self.model.is_deleted {
+            self.lock_alone()?;
+        }
+        let now = self.now();
+        let parsed = ParsedCertificate {
+            der: Vec::new(),
+            fingerprint_sha256: [0; 32],
+            issuer_der: Vec::new(),
+            issuer: String::new(),
+            subject: String::new(),
+            common_name: Some(NAMES[usize::from(!paper.has_common_name)].to_owned()),
+            serial_hex: "1".to_owned(),
+            sans: sans(&paper.names),
+            not_before: paper.not_before,
+            not_after: paper.not_after,
+            key: KeyFacts {
+                kind: KeyKind::Ec,
+                bits: 256,
+            },
+            spki_sha256: [paper.key; 32],
+        };
+        let checked = match self.order.delete_time {
+            Some(_) => Ok(()),
+            None => permit(&self.order, Action::RecordIssuance, now)
+                .and_then(|()| expect_issuance(&self.order, now))
+                .and_then(|()| check_certificate(&self.order, &parsed, now)),
+        };
+        let foretold = self.model.may_issue(&paper);
+        agree(foretold, checked)?;
+        self.model.issue(&paper);
+        self.record(&parsed);
+        Ok(())
+    }
+
+    /// As the store records it: what stands is superseded with it.
+    fn record(&mut self, parsed: &ParsedCertificate) {
+        let now = self.now();
+        let is_deleted = self.order.delete_time.is_some();
+        if !is_deleted {
+            let revoke_time = superseded_revoke_time(&self.order, now);
+            let stands = |it: &&mut Certificate| it.state(now) == CertificateState::Active;
+            for found in self.certificates.iter_mut().filter(stands) {
+                found.superseded_time = Some(now);
+                found.revoke_time = revoke_time;
+            }
+        }
+        self.certificates.push(Certificate {
+            id: CertificateId::generate(),
+            names: parsed.sans.clone(),
+            not_before: parsed.not_before,
+            not_after: parsed.not_after,
+            record_time: now,
+            revoke_time: is_deleted.then_some(now),
+            to_revoke: is_deleted,
+            ..samples::certificate(&[NAMES[0]])
+        });
+        let order = self.order.clone();
+        self.order = match is_deleted {
+            true => order.apply_decision(now),
+            false => order.apply_issuance(now),
+        };
+    }
+
+    pub(super) fn revoke(&mut self, dice: &mut Dice) -> Done {
+        if self.certificates.is_empty() {
+            return Err(Outcome::Idle);
+        }
+        let (by_authority, reissue) = (dice.once_in(3), dice.once_in(3));
+        if reissue {
+            self.lock_alone()?;
+        }
+        let (place, now) = (dice.index(self.certificates.len()), self.now());
+        let reason = [
+            RevocationReason::Unspecified,
+            RevocationReason::KeyCompromise,
+        ];
+        let reason = reason[dice.index(2)];
+        let foretold = self.model.may_revoke(place, by_authority, reissue);
+        let order = self.order.clone().settled_at(now);
+        let planned = permit(&order, Action::RevokeCertificate, now)
+            .and_then(|()| revoked(self.certificates[place].clone(), reason, by_authority, now))
+            .and_then(|found| {
+                if reissue {
+                    permit(&order, Action::RequestReissue, now)?;
+                    permit_reissue(&order, None)?;
+                }
+                Ok(found)
+            });
+        let ((), found) = agree(foretold, planned)?;
+        self.model.revoke(place, reason);
+        self.certificates[place] = found;
+        if reissue {
+            self.model.reissue(None);
+            self.order = order.apply_reissue(None, now);
+        } else {
+            self.order = self.order.clone().apply_decision(now);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,454 @@
+//! What the rules say of one order, told in plain numbers: every term that was ever bought stays in
+//! a list, and what is asked is worked out anew. It must call none of the rules it is held against.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use licet_domain::{clock::Instant, refusal::Reason};
+
+use super::{cost, refunded};
+use crate::rules::{
+    certificate::CertificateState,
+    order::{OrderState, Product},
+    permission::Action,
+    san_license::RevocationReason,
+    servers::ServerState,
+};
+
+/// Names by their place in [`super::NAMES`]; the first is the common name.
+pub(super) type Names = BTreeSet<usize>;
+
+/// Slots, or names: standard ones, and wildcards.
+pub(super) type Counts = (i64, i64);
+
+/// The reasons of a refusal, one for each thing that stands against the request.
+pub(super) type Why = BTreeSet<Reason>;
+
+pub(super) fn why(reason: Reason) -> Why {
+    [reason].into()
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Term {
+    pub(super) start: Instant,
+    pub(super) end: Instant,
+    pub(super) months: u32,
+    pub(super) bought: Instant,
+    pub(super) product: Product,
+    pub(super) licences: i64,
+    pub(super) names: Names,
+    pub(super) slots: Counts,
+    /// The servers that stay in it, by their place; `None` for a first term.
+    pub(super) kept: Option<BTreeSet<usize>>,
+    pub(super) first_issued: Option<Instant>,
+    /// Invoiced, and credited of it.
+    pub(super) invoices: Vec<(i64, i64)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Change {
+    pub(super) added: Names,
+    pub(super) removed: Names,
+    pub(super) accepted: Instant,
+    /// The terms that it is made in, with what it charges there.
+    pub(super) charges: Vec<(usize, Counts)>,
+    /// The invoices it was charged by: their term, and their place there.
+    pub(super) invoices: Vec<(usize, usize)>,
+    pub(super) waits: bool,
+}
+
+impl Change {
+    pub(super) fn charge(&self, term: usize) -> Counts {
+        let found = self.charges.iter().find(|(place, _)| *place == term);
+        found.map_or((0, 0), |(_, charge)| *charge)
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.charges.iter().all(|(_, charge)| *charge == (0, 0))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Server {
+    pub(super) primary: bool,
+    pub(super) state: ServerState,
+}
+
+/// A certificate as its authority made it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Paper {
+    pub(super) names: Names,
+    pub(super) has_common_name: bool,
+    pub(super) key: u8,
+    pub(super) not_before: Instant,
+    pub(super) not_after: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Certificate {
+    pub(super) not_after: Instant,
+    pub(super) is_superseded: bool,
+    pub(super) revoked: Option<Instant>,
+    pub(super) reason: Option<RevocationReason>,
+    pub(super) to_revoke: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Model {
+    pub(super) now: Instant,
+    pub(super) anchor: Instant,
+    pub(super) draws_on_license: bool,
+    pub(super) terms: Vec<Term>,
+    /// The place of the term that runs.
+    pub(super) running: usize,
+    /// The names on its certificates.
+    pub(super) carried: Names,
+    pub(super) is_issued: bool,
+    pub(super) is_deleted: bool,
+    pub(super) change: Option<Change>,
+    pub(super) reissue_since: Option<Instant>,
+    pub(super) key: Option<u8>,
+    pub(super) software: usize,
+    pub(super) servers: Vec<Server>,
+    pub(super) certificates: Vec<Certificate>,
+    /// How often it has changed in a way that a quote does not outlive (MD-6).
+    pub(super) moves: u64,
+}
+
+pub(super) fn after(instant: Instant, delta: TimeDelta) -> Instant {
+    instant.checked_add(delta).unwrap()
+}
+
+fn is_wildcard(name: &usize) -> bool {
+    super::NAMES[*name].starts_with("*.")
+}
+
+pub(super) fn counts(names: &Names) -> Counts {
+    let wildcards = i64::try_from(names.iter().filter(|it| is_wildcard(it)).count()).unwrap();
+    (i64::try_from(names.len()).unwrap() - wildcards, wildcards)
+}
+
+pub(super) fn plus(one: Counts, other: Counts) -> Counts {
+    (one.0 + other.0, one.1 + other.1)
+}
+
+/// MD-4.
+pub(super) fn to_pay((s, w): Counts, before: &Names, after: &Names) -> Counts {
+    let (a, b) = counts(after);
+    let (_, wildcards_added) = counts(&(after - before));
+    let x = (a + b - s - w).max(0);
+    let as_wildcards = x.min((b - w).max(0)).min(wildcards_added);
+    (x - as_wildcards, as_wildcards)
+}
+
+impl Model {
+    /// What placing an order, or renewing one, comes to: the slots that are paid beyond the
+    /// included ones (AL-2, MD-4).
+    pub(super) fn may_sell(
+        product: &Product,
+        names: &Names,
+        months: u32,
+        licences: i64,
+        draws_on_license: bool,
+    ) -> Result<Counts, Why> {
+        let mut objections = Why::new();
+        if !product.terms_months.contains(&months) {
+            objections.insert(Reason::TermNotSold);
+        }
+        if licences > i64::from(product.max_additional_licenses) {
+            objections.insert(Reason::TooManyAdditionalLicenses);
+        }
+        if !product.wildcards_offered && names.iter().any(is_wildcard) {
+            objections.insert(Reason::WildcardNotOffered);
+        }
+        if names.len() > usize::try_from(product.max_domains).unwrap() {
+            objections.insert(Reason::TooManyDomains);
+        }
+        if !objections.is_empty() {
+            return Err(objections);
+        }
+        let included = (i64::from(product.included_domains), 0);
+        Ok(match draws_on_license {
+            true => (0, 0),
+            false => to_pay(included, &Names::new(), names),
+        })
+    }
+
+    pub(super) fn term(&self) -> &Term {
+        &self.terms[self.running]
+    }
+
+    pub(super) fn next_term(&self) -> Option<&Term> {
+        self.terms.get(self.running + 1)
+    }
+
+    pub(super) fn end(&self) -> Instant {
+        self.terms.last().unwrap().end
+    }
+
+    pub(super) fn state(&self) -> OrderState {
+        if self.is_deleted {
+            OrderState::Deleted
+        } else if self.now >= self.end() {
+            OrderState::Ended
+        } else if self.is_issued {
+            OrderState::Issued
+        } else {
+            OrderState::Paid
+        }
+    }
+
+    /// Why a request is not open to the order in its state.
+    pub(super) fn closed(&self, action: Action) -> Option<Reason> {
+        let always = action == Action::RevokeCertificate;
+        let when_ended = always || matches!(action, Action::Renew | Action::UnregisterServer);
+        match self.state() {
+            OrderState::Deleted if !always => Some(Reason::OrderDeleted),
+            OrderState::Ended if !when_ended => Some(Reason::OrderEnded),
+            OrderState::Paid if action == Action::RegisterServer => Some(Reason::OrderNotIssued),
+            OrderState::Pending
+            | OrderState::Paid
+            | OrderState::Issued
+            | OrderState::Ended
+            | OrderState::Deleted => None,
+        }
+    }
+
+    pub(super) fn may(&self, action: Action) -> Result<(), Why> {
+        self.closed(action).map_or(Ok(()), |it| Err(why(it)))
+    }
+
+    /// The names of a term once the change that waits is made.
+    pub(super) fn names_after(&self, term: usize) -> Names {
+        let names = &self.terms[term].names;
+        match &self.change {
+            Some(change) if change.charges.iter().any(|(place, _)| *place == term) => {
+                &(names - &change.removed) | &change.added
+            }
+            _ => names.clone(),
+        }
+    }
+
+    /// What the next certificate is to carry.
+    pub(super) fn wanted(&self) -> Names {
+        match &self.change {
+            Some(change) if change.waits => self.names_after(self.running),
+            _ => self.term().names.clone(),
+        }
+    }
+
+    pub(super) fn pending_since(&self) -> Option<Instant> {
+        if self.is_deleted {
+            return None;
+        }
+        let first = (!self.is_issued).then_some(self.anchor);
+        let changed = self.change.as_ref().filter(|it| it.waits);
+        let of_term = (self.term().names != self.carried).then_some(self.term().start);
+        let waits = [
+            first,
+            changed.map(|it| it.accepted),
+            of_term,
+            self.reissue_since,
+        ];
+        waits.into_iter().flatten().min()
+    }
+
+    /// Time passes: a term that was bought for then runs (MD-10), and servers it did not keep lapse
+    /// (AL-9).
+    pub(super) fn pass(&mut self, now: Instant) {
+        self.now = now;
+        while !self.is_deleted && self.next_term().is_some_and(|next| next.start <= now) {
+            self.running += 1;
+            self.moves += 1;
+            let kept = self.term().kept.clone().unwrap();
+            for (place, server) in self.servers.iter_mut().enumerate() {
+                if server.state == ServerState::Registered && !kept.contains(&place) {
+                    server.state = ServerState::Lapsed;
+                }
+            }
+        }
+    }
+
+    /// Sells a term, which is the first or follows the last one (T-2, MD-10).
+    pub(super) fn sell(&mut self, term: Term, paid: Counts) {
+        let total = cost(term.bought, 1, paid, term.licences);
+        let included = (i64::from(term.product.included_domains), 0);
+        self.terms.push(Term {
+            slots: plus(included, paid),
+            invoices: vec![(total, 0)],
+            ..term
+        });
+        self.moves += 1;
+    }
+
+    /// What a change of names would be (MD-1 to MD-8).
+    pub(super) fn may_change(&self, added: &Names, removed: &Names) -> Result<Change, Why> {
+        self.may(Action::ChangeDomains)?;
+        if self.change.is_some() {
+            return Err(why(Reason::ChangeInProgress));
+        }
+        let mut change = Change {
+            added: added.clone(),
+            removed: removed.clone(),
+            accepted: self.now,
+            charges: vec![],
+            invoices: vec![],
+            waits: false,
+        };
+        let names = &self.term().names;
+        let mut objections = Why::new();
+        if added.iter().any(|it| names.contains(it)) {
+            objections.insert(Reason::DomainAlreadyPresent);
+        }
+        if removed.iter().any(|it| *it != 0 && !names.contains(it)) {
+            objections.insert(Reason::DomainNotPresent);
+        }
+        if removed.contains(&0) {
+            objections.insert(Reason::CommonNameFixed);
+        }
+        if !self.term().product.wildcards_offered && added.iter().any(is_wildcard) {
+            objections.insert(Reason::WildcardNotOffered);
+        }
+        for place in self.running..self.terms.len() {
+            let term = &self.terms[place];
+            let then = &(&term.names - removed) | added;
+            if then.len() > usize::try_from(term.product.max_domains).unwrap() {
+                objections.insert(Reason::TooManyDomains);
+            }
+            let charge = match self.draws_on_license {
+                true => (0, 0),
+                false => to_pay(term.slots, &term.names, &then),
+            };
+            change.charges.push((place, charge));
+        }
+        if !objections.is_empty() {
+            return Err(objections);
+        }
+        if &(names - removed) | added == *names {
+            return Err(why(Reason::NoChange));
+        }
+        Ok(change)
+    }
+
+    /// The change is charged, or free, and waits for its certificate (MD-2, MD-7).
+    pub(super) fn charge(&mut self) {
+        let mut change = self.change.take().unwrap();
+        for (place, charge) in &change.charges {
+            let term = &mut self.terms[*place];
+            if *charge != (0, 0) {
+                term.slots = plus(term.slots, *charge);
+                change.invoices.push((*place, term.invoices.len()));
+                term.invoices.push((cost(term.bought, 0, *charge, 0), 0));
+            }
+        }
+        change.waits = true;
+        self.change = Some(change);
+        self.moves += 1;
+    }
+
+    /// MD-7: names and slots are as before, and what was charged is credited whole.
+    pub(super) fn take_back(&mut self) {
+        let change = self.change.take().unwrap();
+        for (place, (standard, wildcard)) in change.charges {
+            let term = &mut self.terms[place];
+            term.slots = plus(term.slots, (-standard, -wildcard));
+        }
+        for (place, invoice) in change.invoices {
+            let (total, credited) = &mut self.terms[place].invoices[invoice];
+            *credited = *total;
+        }
+        self.moves += 1;
+    }
+
+    pub(super) fn registered(&self) -> BTreeSet<usize> {
+        let servers = self.servers.iter().enumerate();
+        let found = servers.filter(|(_, it)| it.state == ServerState::Registered);
+        found.map(|(place, _)| place).collect()
+    }
+
+    /// A place in the term that follows, where it has one (AL-9).
+    pub(super) fn keep(&mut self, place: usize) {
+        let next = self.running + 1;
+        if let Some(next) = self.terms.get_mut(next) {
+            let kept = next.kept.as_mut().unwrap();
+            if i64::try_from(kept.len()).unwrap() < 1 + next.licences {
+                kept.insert(place);
+            }
+        }
+    }
+
+    /// MD-10, AL-9: the servers that stay.
+    pub(super) fn may_renew(&self, licences: i64, keep: &[usize]) -> Result<BTreeSet<usize>, Why> {
+        self.may(Action::Renew)?;
+        let (product, end) = (&self.terms.last().unwrap().product, self.end());
+        let days = |days: u32| TimeDelta::days(i64::from(days));
+        if self.next_term().is_some() {
+            return Err(why(Reason::RenewalAlreadyBought));
+        }
+        if self.now >= after(end, days(product.renewal_grace_days)) {
+            return Err(why(Reason::RenewalTooLate));
+        }
+        if self.now < after(end, -days(product.renewal_open_days)) {
+            return Err(why(Reason::RenewalTooEarly));
+        }
+        let registered = self.registered();
+        let mut kept: BTreeSet<usize> = keep.iter().copied().collect();
+        if !kept.is_subset(&registered) {
+            return Err(why(Reason::NotFound));
+        }
+        let stays = |place: &&usize| keep.is_empty() || self.servers[**place].primary;
+        kept.extend(registered.iter().filter(stays));
+        if i64::try_from(kept.len()).unwrap() > 1 + licences {
+            return Err(why(Reason::ServersToKeepRequired));
+        }
+        Ok(kept)
+    }
+
+    /// The order and all that hangs on it falls, at once (AL-7, X-3), and what its terms were
+    /// invoiced is refunded by AL-4.
+    pub(super) fn delete(&mut self) {
+        for place in 0..self.certificates.len() {
+            let state = self.certificate_state(place);
+            if matches!(
+                state,
+                CertificateState::Active | CertificateState::Superseded
+            ) {
+                self.certificates[place].revoked = Some(self.now);
+                self.certificates[place].to_revoke = true;
+            }
+        }
+        for server in &mut self.servers {
+            if server.state == ServerState::Registered {
+                server.state = ServerState::Invalidated;
+            }
+        }
+        let now = self.now;
+        for term in &mut self.terms[self.running..] {
+            if refunded(term.first_issued, now) {
+                term.invoices.iter_mut().for_each(|it| it.1 = it.0);
+            }
+        }
+        self.change = None;
+        self.reissue_since = None;
+        self.is_deleted = true;
+        self.moves += 1;
+    }
+
+    /// The next term is charged (MD-10). Servers that left meanwhile have no place in it, and those
+    /// that came take what places there are (AL-9).
+    pub(super) fn renew(&mut self, term: Term, paid: Counts, known: &BTreeSet<usize>) {
+        let registered = self.registered();
+        let kept = term.kept.as_ref().unwrap();
+        let kept = kept.intersection(&registered).copied().collect();
+        self.sell(
+            Term {
+                kept: Some(kept),
+                ..term
+            },
+            paid,
+        );
+        for place in registered.difference(known) {
+            self.keep(*place);
+        }
+    }
+}

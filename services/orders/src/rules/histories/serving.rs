@@ -1,0 +1,275 @@
+//! The steps of a history about servers and terms: renewals, registrations, the deletion (AL-6 to
+//! AL-9, MD-10).
+
+use licet_domain::{ids::ServerId, refusal::Reason};
+
+use super::{
+    NAMES, Outcome, SOFTWARE, agree,
+    asking::{DAY_US, Done, shifted},
+    desk::{
+        Desk, Dice, Invoice, UnderWay, counts, money, sans, some_months, some_product, spelled,
+    },
+    model::{self, Model, why},
+    refunded,
+};
+use crate::rules::{
+    certificate::CertificateState,
+    deletion::plan_deletion,
+    not_found,
+    order::{OrderTerm, Sold},
+    permission::{Action, permit},
+    placing::{WantedOrder, plan_order},
+    renewal::{Unplanned, WantedRenewal, plan_renewal},
+    samples,
+    servers::{Server, ServerState, permit_server, registered, takes_primary_place},
+    software::plan_software,
+};
+
+impl Desk {
+    pub(super) fn renew(&mut self, dice: &mut Dice) -> Done {
+        let last = self.model.terms.last().unwrap();
+        let open = i64::from(last.product.renewal_open_days) * DAY_US;
+        let from = shifted(last.end, -open);
+        if self.model.next_term().is_none() && from > self.now() && !dice.once_in(4) {
+            self.model.pass(from);
+        }
+        self.lock_alone()?;
+        let now = self.now();
+        let months = some_months(dice);
+        let mut names = dice.names(5);
+        let licences = i64::from(dice.below(5));
+        let mut keep = Vec::new();
+        for place in 0..self.servers.len() {
+            let stands = self.model.servers[place].state == ServerState::Registered;
+            if dice.once_in(2) && (stands || dice.once_in(8)) {
+                keep.push(place);
+            }
+        }
+        if dice.once_in(2) {
+            keep.clear();
+        }
+        let product = match dice.below(2) {
+            0 => self.model.term().product.clone(),
+            _ => some_product(dice),
+        };
+        let wanted = WantedRenewal {
+            months,
+            names: spelled(&names, dice),
+            additional_licenses: u32::try_from(licences).unwrap(),
+            keep: keep.iter().map(|place| self.servers[*place].id).collect(),
+        };
+        let foretold = self.model.may_renew(licences, &keep);
+        let planned = permit(&self.order, Action::Renew, now).and_then(|()| {
+            let planned = plan_renewal(&self.order, &self.servers_now(), &wanted, now);
+            planned.map_err(|unplanned| match unplanned {
+                Unplanned::Refused(refusal) => *refusal,
+                Unplanned::UnknownServers(unknown) => not_found("server", unknown.len()),
+                Unplanned::BeyondCalendar => unreachable!("the calendar is long enough"),
+            })
+        });
+        let (kept, plan) = agree(foretold, planned)?;
+        if names.is_empty() {
+            names = self.model.wanted();
+        }
+        names.insert(0);
+        assert_eq!(plan.term.names, Some(sans(&names)), "MD-5, AL-9");
+        let lapsing = &self.model.registered() - &kept;
+        let lapsing: Vec<ServerId> = lapsing.iter().map(|it| self.servers[*it].id).collect();
+        assert_eq!(plan.lapsing, lapsing, "AL-9");
+
+        let draws = self.model.draws_on_license;
+        let foretold = Model::may_sell(&product, &names, months, licences, draws);
+        let wanted = WantedOrder {
+            names: &sans(&names),
+            term_months: months,
+            additional_licenses: u32::try_from(licences).unwrap(),
+            draws_on_license: draws,
+        };
+        let (paid, sale) = agree(foretold, plan_order(&product, &wanted))?;
+        assert_eq!(counts(sale.charge), paid, "MD-4");
+        let start = self.model.end();
+        let before: u32 = self.model.terms.iter().map(|it| it.months).sum();
+        let end = self.model.anchor.checked_add_months(before + months);
+        let foretold = model::Term {
+            start,
+            end: end.unwrap(),
+            months,
+            bought: now,
+            product: product.clone(),
+            licences,
+            names,
+            slots: (0, 0),
+            kept: Some(kept),
+            first_issued: None,
+            invoices: vec![],
+        };
+        let term = OrderTerm {
+            sold: Some(Sold {
+                product,
+                slots: sale.slots,
+                currency: money(0).currency(),
+                san_product_id: None,
+            }),
+            ..plan.term
+        };
+        self.order = self.order.clone().apply_decision(now);
+        self.under_way = Some(UnderWay::Renewal {
+            accepted: now,
+            term: Box::new(term),
+            known: self.model.registered(),
+            foretold: Box::new(foretold),
+            paid,
+        });
+        Ok(())
+    }
+
+    pub(super) fn register(&mut self, dice: &mut Dice) -> Done {
+        self.lock()?;
+        let now = self.now();
+        let mut objections = model::Why::new();
+        let (mut software, mut common_name) = (SOFTWARE[self.model.software], NAMES[0]);
+        if dice.once_in(8) {
+            software = SOFTWARE[(self.model.software + 1) % SOFTWARE.len()];
+            objections.insert(Reason::ServerSoftwareMismatch);
+        }
+        if dice.once_in(8) {
+            common_name = NAMES[1];
+            objections.insert(Reason::CommonNameMismatch);
+        }
+        let used = self.model.registered().len();
+        let foretold = self.model.may(Action::RegisterServer).and_then(|()| {
+            if !objections.is_empty() {
+                Err(objections)
+            } else if i64::try_from(used).unwrap() > self.model.term().licences {
+                Err(why(Reason::ServerLimitReached))
+            } else {
+                Ok(())
+            }
+        });
+        let servers = self.servers_now();
+        let number = u64::try_from(registered(&servers).count()).unwrap();
+        let common_name = samples::dns(common_name);
+        let software = software.to_uppercase();
+        let permitted = permit(&self.order, Action::RegisterServer, now)
+            .and_then(|()| permit_server(&self.order, number, &software, &common_name));
+        agree(foretold, permitted)?;
+        let is_primary = |it: &model::Server| it.primary && it.state == ServerState::Registered;
+        let has_primary = self.model.servers.iter().any(is_primary);
+        self.model.servers.push(model::Server {
+            primary: !has_primary,
+            state: ServerState::Registered,
+        });
+        self.model.keep(self.servers.len());
+        let server = Server {
+            id: ServerId::generate(),
+            order_id: self.order.id,
+            host_name: "www".to_owned(),
+            server_software: self.order.server_software.clone(),
+            common_name,
+            primary: takes_primary_place(&servers),
+            state: ServerState::Registered,
+            register_time: now,
+        };
+        self.order = self.order.clone().apply_registration(server.id, now);
+        self.servers.push(server);
+        Ok(())
+    }
+
+    pub(super) fn unregister(&mut self, dice: &mut Dice) -> Done {
+        if self.servers.is_empty() {
+            return Err(Outcome::Idle);
+        }
+        self.lock()?;
+        let (place, now) = (dice.index(self.servers.len()), self.now());
+        let foretold = self.model.may(Action::UnregisterServer);
+        agree(foretold, permit(&self.order, Action::UnregisterServer, now))?;
+        if self.model.servers[place].state == ServerState::Registered {
+            self.model.servers[place].state = ServerState::Unregistered;
+            let next = self.model.running + 1;
+            if let Some(next) = self.model.terms.get_mut(next) {
+                next.kept.as_mut().unwrap().remove(&place);
+            }
+        }
+        if self.servers_now()[place].state == ServerState::Registered {
+            let server = &mut self.servers[place];
+            server.state = ServerState::Unregistered;
+            self.order = self.order.clone().apply_unregistration(server.id, now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_software(&mut self, dice: &mut Dice) -> Done {
+        self.lock()?;
+        let now = self.now();
+        let software = dice.index(SOFTWARE.len());
+        let servers = self.model.servers.iter();
+        let further = servers
+            .filter(|it| it.state == ServerState::Registered && !it.primary)
+            .count();
+        let foretold = self.model.may(Action::SetServerSoftware);
+        let foretold = foretold.and_then(|()| match further {
+            0 => Ok(()),
+            _ => Err(why(Reason::FurtherServersRegistered)),
+        });
+        let planned = permit(&self.order, Action::SetServerSoftware, now)
+            .and_then(|()| plan_software(&self.order, &self.servers_now()));
+        agree(foretold, planned)?;
+        self.model.software = software;
+        self.model.moves += 1;
+        let software = SOFTWARE[software].to_owned();
+        self.order = self.order.clone().apply_software(software, now);
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self) -> Done {
+        self.lock_alone()?;
+        let now = self.now();
+        agree(
+            self.model.may(Action::Delete),
+            permit(&self.order, Action::Delete, now),
+        )?;
+        let servers = self.servers_now();
+        let fall = plan_deletion(&self.order, &self.certificates, &servers, now);
+        let standing = |place: &usize| {
+            let state = self.model.certificate_state(*place);
+            matches!(
+                state,
+                CertificateState::Active | CertificateState::Superseded
+            )
+        };
+        let certificates: Vec<_> = (0..self.certificates.len())
+            .filter(standing)
+            .map(|place| self.certificates[place].id)
+            .collect();
+        assert_eq!(fall.certificates, certificates, "X-3");
+        let expected = self.model.registered();
+        let expected: Vec<_> = expected.iter().map(|it| self.servers[*it].id).collect();
+        assert_eq!(fall.servers, expected, "AL-7");
+        let next = self.model.next_term().map_or(0, |it| it.licences);
+        let void = (fall.additional_licenses, fall.next_additional_licenses);
+        let void = (i64::from(void.0), i64::from(void.1));
+        assert_eq!(void, (self.model.term().licences, next), "AL-7");
+        assert_eq!(fall.drops_change, self.model.change.is_some());
+        for found in &mut self.certificates {
+            if fall.certificates.contains(&found.id) {
+                found.revoke_time = Some(now);
+                found.to_revoke = true;
+            }
+        }
+        for server in &mut self.servers {
+            if fall.servers.contains(&server.id) {
+                server.state = ServerState::Invalidated;
+            }
+        }
+        let terms = std::iter::once(&self.order.term).chain(&self.order.next_term);
+        for term in terms.filter(|term| refunded(term.first_issuance_time, now)) {
+            let of_term = |it: &&mut Invoice| it.term_index == term.index;
+            for invoice in self.invoices.iter_mut().filter(of_term) {
+                invoice.credited = invoice.total;
+            }
+        }
+        self.model.delete();
+        self.order = self.order.clone().apply_deletion(now);
+        Ok(())
+    }
+}
