@@ -10,11 +10,11 @@ use tonic::Code;
 use super::domains::Issued;
 use crate::harness::{
     Backend,
-    certificates::signing_request,
+    certificates::{Wanted, chain_of_key, new_key, signing_request, signing_request_of_key},
     clock::instant,
     errors::refused,
     on_both_databases, request_id,
-    samples::{multi_domain_request, names},
+    samples::{issuance_of, multi_domain_request, names},
     world::World,
 };
 
@@ -22,6 +22,7 @@ on_both_databases![
     md_7_a_reissue_is_free_and_supersedes_by_policy,
     md_7_asked_again_it_is_the_same_wait_with_the_new_key,
     md_7_before_the_first_certificate_only_the_key_is_new,
+    md_7_the_certificate_of_a_reissue_has_its_new_key_and_no_other,
     md_7_a_reissue_waits_for_a_change_of_names,
     a_csr_for_other_names_asks_for_nothing,
     md_10_an_ended_order_is_not_reissued,
@@ -93,6 +94,49 @@ async fn md_7_a_reissue_is_free_and_supersedes_by_policy(backend: Backend) {
     let again = world.orders().request_reissue(request).await.unwrap();
     assert_eq!(again.into_inner(), answer);
     assert_eq!(awaited(&world).await.len(), 0);
+}
+
+async fn md_7_the_certificate_of_a_reissue_has_its_new_key_and_no_other(backend: Backend) {
+    let Issued { world, order, .. } = Issued::new(backend, &NAMES).await;
+    let order_id = order.order_id.as_str();
+    let old = world.get_order(order_id).await.certificate_id;
+    let list = names(&NAMES);
+    let key = new_key();
+    let csr = signing_request_of_key(&list, &key);
+    let rekeyed = reissue_request(order_id, &csr);
+    world.orders().request_reissue(rekeyed).await.unwrap();
+    let wanted = Wanted {
+        names: &list,
+        not_before: world.now(),
+        not_after: world.usual_end(),
+    };
+    let other = issuance_of(order_id, chain_of_key(&wanted, &new_key()));
+    let mismatch = refused(world.certificates().record_issuance(other).await);
+    let mismatch = mismatch.expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
+    assert_eq!(mismatch.subjects(), ["public_key"]);
+    let waits = world.get_order(order_id).await;
+    assert_eq!(waits.certificate_id, old, "nothing is recorded");
+    assert!(waits.pending_change.is_some());
+
+    let report = issuance_of(order_id, chain_of_key(&wanted, &key));
+    let recorded = world.certificates().record_issuance(report.clone()).await;
+    let recorded = recorded.unwrap().into_inner();
+    let done = world.get_order(order_id).await;
+    let new = recorded.certificate.as_ref().unwrap();
+    assert_eq!(done.certificate_id, new.certificate_id);
+    assert_eq!(done.pending_change, None);
+    let old = certificate(&world, &old).await;
+    assert_eq!(old.state(), CertificateState::Superseded);
+    let again = world.certificates().record_issuance(report).await.unwrap();
+    assert_eq!(again.into_inner(), recorded, "BL-2");
+    // The key stays the order's: the next certificate has it, too, unless another is asked for.
+    let same_key = reissue_request(order_id, "");
+    world.orders().request_reissue(same_key).await.unwrap();
+    let other = issuance_of(order_id, chain_of_key(&wanted, &new_key()));
+    let mismatch = refused(world.certificates().record_issuance(other).await);
+    assert_eq!(mismatch.subjects(), ["public_key"]);
+    let next = issuance_of(order_id, chain_of_key(&wanted, &key));
+    world.certificates().record_issuance(next).await.unwrap();
 }
 
 async fn md_7_asked_again_it_is_the_same_wait_with_the_new_key(backend: Backend) {

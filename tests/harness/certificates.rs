@@ -26,9 +26,17 @@ pub(crate) fn chain_for(names: &[String], now: Instant, days: i64) -> String {
     })
 }
 
-/// A chain of leaf and issuer as PEM text.
+/// A chain of leaf and issuer as PEM text, for a new key.
 pub(crate) fn chain(wanted: &Wanted<'_>) -> String {
-    let key = KeyPair::generate().unwrap();
+    chain_of_key(wanted, &new_key())
+}
+
+pub(crate) fn new_key() -> KeyPair {
+    KeyPair::generate().unwrap()
+}
+
+/// A chain of leaf and issuer as PEM text, for this key.
+pub(crate) fn chain_of_key(wanted: &Wanted<'_>, key: &KeyPair) -> String {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority
@@ -47,17 +55,21 @@ pub(crate) fn chain(wanted: &Wanted<'_>) -> String {
         .push(DnType::CommonName, wanted.names[0].as_str());
     leaf.not_before = epoch + since_epoch(wanted.not_before);
     leaf.not_after = epoch + since_epoch(wanted.not_after);
-    let leaf = leaf.signed_by(&key, &authority).unwrap();
+    let leaf = leaf.signed_by(key, &authority).unwrap();
     format!("{}{}", leaf.pem(), authority.pem())
 }
 
-/// A certificate signing request for the names, as PEM text.
+/// A certificate signing request for the names with a new key, as PEM text.
 pub(crate) fn signing_request(names: &[String]) -> String {
-    let key = KeyPair::generate().unwrap();
+    signing_request_of_key(names, &new_key())
+}
+
+/// A certificate signing request for the names with this key, as PEM text.
+pub(crate) fn signing_request_of_key(names: &[String], key: &KeyPair) -> String {
     let mut wanted = CertificateParams::new(names.to_vec()).unwrap();
     wanted.distinguished_name = rcgen::DistinguishedName::new();
     wanted
         .distinguished_name
         .push(DnType::CommonName, names[0].as_str());
-    wanted.serialize_request(&key).unwrap().pem().unwrap()
+    wanted.serialize_request(key).unwrap().pem().unwrap()
 }

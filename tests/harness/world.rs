@@ -299,6 +299,10 @@ impl World {
         RefundServiceClient::new(self.billing_channel.clone())
     }
 
+    pub(crate) fn orders_channel(&self) -> Channel {
+        self.orders_channel.clone()
+    }
+
     pub(crate) fn orders(&self) -> OrderServiceClient<Channel> {
         OrderServiceClient::new(self.orders_channel.clone())
     }

@@ -67,6 +67,7 @@ macro_rules! asks {
         answer
     }};
 }
+pub(super) use asks;
 
 asks! {
     CatalogServiceClient.set_prices: SetPricesRequest => SetPricesResponse;

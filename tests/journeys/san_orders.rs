@@ -7,6 +7,7 @@ use licet_contracts::{
     orders::v1::{
         BeginIssuanceRequest, BeginIssuanceResponse, CertificateState, DeleteOrderRequest,
         DeleteOrderResponse, OperationKind, Order, OrderState, PlaceOrderRequest,
+        RenewOrderRequest,
     },
     sanlicensing::v1::{AuthorizationDecision, DenialReason, License},
     types::v1::KeyType,
@@ -15,10 +16,11 @@ use tonic::{Code, Response, Status};
 
 use crate::harness::{
     Backend,
-    clock::timestamp,
+    certificates::chain_for,
+    clock::{instant, timestamp},
     errors::refused,
     eventually, on_both_databases, request_id,
-    samples::{multi_domain_request, names, shown},
+    samples::{issuance_of, multi_domain_request, names, shown},
     san::{figures, quote_request},
     world::World,
 };
@@ -26,6 +28,7 @@ use crate::harness::{
 on_both_databases![
     x_4_slots_are_not_charged_and_names_count_in_the_licence,
     x_4_a_denial_is_an_answer_and_holds_nothing,
+    x_4_a_renewal_charges_no_names_and_goes_on_drawing,
     x_4_only_a_running_licence_of_the_account_is_drawn_on,
     x_4_without_a_licence_there_is_nothing_to_decide,
     x_7_while_san_licensing_is_away_each_change_waits_and_comes_to_its_end,
@@ -188,6 +191,79 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_licence(backend: Backe
     assert!(deleted.order.unwrap().pending_change.is_none() && deleted.refund.is_some());
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
     assert_eq!(world.balance(&license.account_id).await, before);
+}
+
+/// A certificate that fits into a term of a month.
+async fn record_for(world: &World, order: &Order, list: &[&str], days: i64) {
+    let chain = chain_for(&names(list), world.now(), days);
+    let request = issuance_of(&order.order_id, chain);
+    world.certificates().record_issuance(request).await.unwrap();
+}
+
+async fn x_4_a_renewal_charges_no_names_and_goes_on_drawing(backend: Backend) {
+    let (world, license) = started(backend, 10).await;
+    let month = PlaceOrderRequest {
+        term_months: 1,
+        ..drawing(&license, &NAMES[..2])
+    };
+    let order = world.place(month).await;
+    begun(&world, &order).await;
+    // To the end of what its term tolerates, so that it is active when the next one starts.
+    record_for(&world, &order, &NAMES[..2], 32).await;
+    assert_eq!(figures(&world.usage(&license).await), (2, 0, 8));
+    let before = world.get_account(&license.account_id).await.balance;
+    let renewal = RenewOrderRequest {
+        order_id: order.order_id.clone(),
+        term_months: 1,
+        domains: names(&["a.example", "b.example", "*.c.example"]),
+        request_id: request_id(),
+        ..RenewOrderRequest::default()
+    };
+    let preview = RenewOrderRequest {
+        validate_only: true,
+        ..renewal.clone()
+    };
+    let preview = world.orders().renew_order(preview).await.unwrap();
+    let renewed = world.orders().renew_order(renewal.clone()).await.unwrap();
+    let (preview, renewed) = (preview.into_inner(), renewed.into_inner());
+    let quote = renewed.quote.as_ref().unwrap();
+    // The certificate of a month, and none of the names.
+    assert_eq!(shown(quote.total.as_ref()), "12.00 USD", "after {before:?}");
+    assert_eq!(rules(quote).last(), Some(&"X-4"));
+    assert_eq!(rules(&preview.quote.unwrap()), rules(quote));
+    let term = renewed.term.as_ref().unwrap();
+    let slots = (term.paid_standard_domains, term.paid_wildcard_domains);
+    assert_eq!((slots, term.domains.len()), ((1, 0), 4));
+    let again = world.orders().renew_order(renewal).await.unwrap();
+    assert_eq!(again.into_inner(), renewed, "BL-2");
+    assert_eq!(world.invoices_of(&order.order_id).await.len(), 2);
+    // Nothing more is asked of the licence before the CA signs the new names.
+    assert_eq!(figures(&world.usage(&license).await), (2, 0, 8));
+    world.time.move_to(instant(order.end_time));
+    let decision = begun(&world, &order).await.authorization.unwrap();
+    // One further name, and a wildcard that weighs five.
+    assert_eq!(
+        (decision.decision(), decision.needed),
+        (AuthorizationDecision::Granted, 6)
+    );
+    let list = [NAMES[0], NAMES[1], NAMES[2], "*.c.example"];
+    record_for(&world, &order, &list, 28).await;
+    let started = world.get_order(&order.order_id).await;
+    assert_eq!(started.domains.len(), 4);
+    assert_eq!(figures(&world.usage(&license).await), (8, 0, 2));
+
+    // A term is sold only while the licence that it draws on runs.
+    let year = world.place(drawing(&license, &NAMES[..1])).await;
+    world.time.advance_months(12);
+    let late = RenewOrderRequest {
+        order_id: year.order_id.clone(),
+        term_months: 12,
+        request_id: request_id(),
+        ..RenewOrderRequest::default()
+    };
+    refused(world.orders().renew_order(late).await)
+        .expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
+    assert_eq!(world.invoices_of(&year.order_id).await.len(), 1);
 }
 
 async fn x_4_a_denial_is_an_answer_and_holds_nothing(backend: Backend) {

@@ -19,13 +19,16 @@ use super::{
     cancel_operation::Begun,
     event::{OrderEvent, emit},
     operation::{OrderOperation, Outcome, misplaced},
-    update_domains::encode,
+    update_domains::{encode, explained},
 };
 use crate::{
     convert,
     peers::Billing,
     queries::order_view,
-    rules::order::{ChangeCharge, Order},
+    rules::{
+        domains::DomainPlan,
+        order::{ChangeCharge, Order},
+    },
     store,
 };
 
@@ -304,7 +307,8 @@ impl Updating {
             }
         }
         let view = order_view::load_ended(tx, after, now).await?;
-        let response = encode(&view, this.map(Charged::quote), next.map(Charged::quote))?;
+        let (quote, next_quote) = self.quotes(&before, this, next)?;
+        let response = encode(&view, quote, next_quote)?;
         let data = |charge: Option<ChangeCharge>| {
             charge.map(|charge| {
                 serde_json::json!({
@@ -330,6 +334,30 @@ impl Updating {
         )
         .await?;
         Ok(Progress::Done(response.encode_to_vec()))
+    }
+
+    /// The quotes as the preview answered them: a term that nothing was charged for says why (MD-2).
+    fn quotes(
+        &self,
+        before: &Order,
+        this: Option<&Charged>,
+        next: Option<&Charged>,
+    ) -> Result<(Option<billing::Quote>, Option<billing::Quote>), Fault> {
+        let pin = this.or(next).map(|charged| charged.quote.0.pin.clone());
+        let (this, next) = (this.map(Charged::quote), next.map(Charged::quote));
+        let Some(change) = &before.change else {
+            return Ok((this, next));
+        };
+        let plan = DomainPlan {
+            names: change.names.clone(),
+            added: change.added.clone(),
+            removed: change.removed.clone(),
+            charge: change.charge,
+            next_charge: change.next_charge,
+            pin: pin.unwrap_or_default(),
+        };
+        let (this, next) = explained(before, &plan, self.decision_time, this, next)?;
+        Ok((Some(this), next))
     }
 }
 

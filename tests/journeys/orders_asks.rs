@@ -1,0 +1,83 @@
+//! The mutations of Orders that random histories make, each with its trial (`validate_only`) where
+//! it has one, and with what a trial cannot know.
+
+use licet_contracts::{
+    billing::v1::{Quote, Refund},
+    orders::v1::{
+        CancelDomainChangeRequest, CancelDomainChangeResponse, DeleteOrderRequest,
+        DeleteOrderResponse, PlaceOrderRequest, PlaceOrderResponse, RecordIssuanceRequest,
+        RecordIssuanceResponse, RegisterServerRequest, RegisterServerResponse, RenewOrderRequest,
+        RenewOrderResponse, RequestReissueRequest, RequestReissueResponse,
+        RevokeCertificateRequest, RevokeCertificateResponse, SetServerSoftwareRequest,
+        SetServerSoftwareResponse, UnregisterServerRequest, UnregisterServerResponse,
+        UpdateDomainsRequest, UpdateDomainsResponse,
+        certificate_service_client::CertificateServiceClient,
+        order_service_client::OrderServiceClient, server_service_client::ServerServiceClient,
+    },
+};
+use tonic::{Response, transport::Channel};
+
+use super::billing_asks::{Ask, asks};
+use crate::harness::errors::{Refused, take_apart};
+
+asks! {
+    OrderServiceClient.place_order: PlaceOrderRequest => PlaceOrderResponse,
+        but |answer| {
+            answer.order = None;
+            hide_quote(answer.quote.as_mut());
+        };
+    OrderServiceClient.update_domains: UpdateDomainsRequest => UpdateDomainsResponse,
+        but |answer| {
+            answer.order = None;
+            hide_quote(answer.quote.as_mut());
+            hide_quote(answer.next_term_quote.as_mut());
+        };
+    OrderServiceClient.cancel_domain_change: CancelDomainChangeRequest => CancelDomainChangeResponse,
+        but |answer| {
+            answer.order = None;
+            for note in &mut answer.credit_notes {
+                note.credit_note_id.clear();
+                note.number.clear();
+            }
+        };
+    OrderServiceClient.request_reissue: RequestReissueRequest => RequestReissueResponse;
+    OrderServiceClient.renew_order: RenewOrderRequest => RenewOrderResponse,
+        but |answer| {
+            answer.order = None;
+            hide_quote(answer.quote.as_mut());
+            answer.term.iter_mut().for_each(|it| it.invoice_ids.clear());
+        };
+    OrderServiceClient.delete_order: DeleteOrderRequest => DeleteOrderResponse,
+        but |answer| {
+            answer.order = None;
+            hide_refund(answer.refund.as_mut());
+            hide_refund(answer.next_term_refund.as_mut());
+        };
+    OrderServiceClient.set_server_software: SetServerSoftwareRequest => SetServerSoftwareResponse;
+    CertificateServiceClient.record_issuance: RecordIssuanceRequest => RecordIssuanceResponse;
+    CertificateServiceClient.revoke_certificate:
+        RevokeCertificateRequest => RevokeCertificateResponse,
+        but |answer| answer.order = None;
+    ServerServiceClient.register_server: RegisterServerRequest => RegisterServerResponse;
+    ServerServiceClient.unregister_server: UnregisterServerRequest => UnregisterServerResponse;
+}
+
+/// A quote that was charged is the one that was offered, but for what it became; that of an order
+/// which is not there yet knows neither its subject nor its pin.
+fn hide_quote(quote: Option<&mut Quote>) {
+    if let Some(quote) = quote {
+        *quote = Quote {
+            lines: std::mem::take(&mut quote.lines),
+            total: quote.total.take(),
+            decision_time: quote.decision_time.take(),
+            ..Quote::default()
+        };
+    }
+}
+
+fn hide_refund(refund: Option<&mut Refund>) {
+    if let Some(refund) = refund {
+        refund.refund_id.clear();
+        refund.credit_note_ids.clear();
+    }
+}

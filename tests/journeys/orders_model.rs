@@ -1,0 +1,540 @@
+//! What Orders must say of one order, told from a list of the terms that were ever bought for it
+//! (AL-1 to AL-9, MD-1 to MD-10, X-8). It shares no decision with Orders; amounts are minor units.
+
+use std::collections::BTreeSet;
+
+use licet_contracts::{
+    billing::v1::{LineKind, RefundState},
+    orders::v1::{CertificateState, OrderState, ServerState},
+};
+use licet_domain::clock::Instant;
+
+use super::{
+    billing_model::DAY_MICROS,
+    billing_prices::{Item, Pricing, Product},
+};
+use crate::harness::clock::shifted;
+
+pub(super) const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// The names there are, canonical; the first is the common name.
+pub(super) const NAMES: [&str; 8] = [
+    "cn.test",
+    "a.test",
+    "b.test",
+    "c.test",
+    "d.test",
+    "e.test",
+    "*.cn.test",
+    "*.w.test",
+];
+
+pub(super) type Names = BTreeSet<&'static str>;
+
+/// Slots, or names: standard ones, and wildcards.
+pub(super) type Counts = (i32, i32);
+
+pub(super) fn counts(names: &Names) -> Counts {
+    let wildcards = names.iter().filter(|name| name.starts_with("*.")).count();
+    let wildcards = i32::try_from(wildcards).unwrap();
+    (i32::try_from(names.len()).unwrap() - wildcards, wildcards)
+}
+
+/// MD-4.
+pub(super) fn to_pay((s, w): Counts, before: &Names, after: &Names) -> Counts {
+    let (a, b) = counts(after);
+    let (_, wildcards_added) = counts(&(after - before));
+    let x = (a + b - s - w).max(0);
+    let as_wildcards = x.min((b - w).max(0)).min(wildcards_added);
+    (x - as_wildcards, as_wildcards)
+}
+
+/// What the product says of orders, for good.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    pub(super) included: i32,
+    pub(super) maximum: i32,
+    pub(super) wildcards: bool,
+    pub(super) licences: i32,
+    pub(super) is_public: bool,
+    /// `None`: never revoked.
+    pub(super) superseded_hours: Option<i32>,
+    pub(super) open_days: i64,
+    pub(super) grace_days: i64,
+    pub(super) refund_days: (i64, i64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Invoice {
+    pub(super) total: i64,
+    pub(super) credited: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Term {
+    pub(super) first_month: u32,
+    pub(super) months: i32,
+    pub(super) start: Instant,
+    pub(super) end: Instant,
+    /// Since when the prices are in force that it was bought by (MD-8).
+    pub(super) price_time: Instant,
+    pub(super) licences: i32,
+    pub(super) names: Names,
+    pub(super) slots: Counts,
+    /// Ids of the servers that stay in it; `None` for a first term.
+    pub(super) kept: Option<BTreeSet<String>>,
+    pub(super) first_issued: Option<Instant>,
+    pub(super) invoices: Vec<Invoice>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) added: Names,
+    pub(super) removed: Names,
+    pub(super) accepted: Instant,
+    /// The terms that it is made in, with what it charges there.
+    pub(super) charges: Vec<(usize, Counts)>,
+    /// The invoices it was charged by: their term, and their place there.
+    pub(super) invoices: Vec<(usize, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) id: String,
+    pub(super) is_primary: bool,
+    pub(super) state: ServerState,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Certificate {
+    pub(super) id: String,
+    pub(super) active_until: Instant,
+    pub(super) is_superseded: bool,
+    pub(super) revoked: Option<Instant>,
+    pub(super) to_revoke: bool,
+}
+
+/// What a request was offered for, until when it can be had for that.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) quote_id: String,
+    /// What was asked for, in words.
+    pub(super) wish: String,
+    pub(super) moves: i64,
+    pub(super) expires: Instant,
+    /// For each term that is charged.
+    pub(super) totals: Vec<(usize, i64)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) id: String,
+    pub(super) policy: Policy,
+    pub(super) now: Instant,
+    pub(super) anchor: Instant,
+    pub(super) terms: Vec<Term>,
+    pub(super) running: usize,
+    /// The names on its certificates.
+    pub(super) carried: Names,
+    pub(super) is_issued: bool,
+    pub(super) is_deleted: bool,
+    pub(super) change: Option<Change>,
+    pub(super) reissue_since: Option<Instant>,
+    pub(super) software: &'static str,
+    pub(super) servers: Vec<Server>,
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) offers: Vec<Offer>,
+    /// How often it has changed in a way that a quote does not outlive (MD-6).
+    pub(super) moves: i64,
+}
+
+/// MD-9: in days, for a public certificate that begins then; `None` for others.
+fn limit_days(policy: Policy, not_before: Instant) -> Option<i64> {
+    let from = |text: &str| not_before >= text.parse().unwrap();
+    policy.is_public.then(|| {
+        if from("2029-03-15T00:00:00Z") {
+            47
+        } else if from("2027-03-15T00:00:00Z") {
+            100
+        } else if from("2026-03-15T00:00:00Z") {
+            200
+        } else {
+            398
+        }
+    })
+}
+
+/// The items of a whole term: the certificate, the names beyond the included ones, the licences.
+pub(super) fn items_of_term(term: &Term, anchor: Instant, paid: Counts) -> Vec<Item> {
+    let mut items = vec![item(term, anchor, LineKind::Certificate, 1)];
+    items.extend(items_of_slots(term, anchor, paid, None));
+    if term.licences > 0 {
+        let kind = LineKind::AdditionalLicense;
+        items.push(item(term, anchor, kind, term.licences));
+    }
+    items
+}
+
+/// The items of slots, for a whole term or for the rest of it from a change on (MD-1).
+pub(super) fn items_of_slots(
+    term: &Term,
+    anchor: Instant,
+    (standard, wildcard): Counts,
+    change: Option<Instant>,
+) -> Vec<Item> {
+    let both = [
+        (LineKind::Domain, standard),
+        (LineKind::WildcardDomain, wildcard),
+    ];
+    let charged = both.into_iter().filter(|(_, quantity)| *quantity > 0);
+    charged
+        .map(|(kind, quantity)| Item {
+            change,
+            ..item(term, anchor, kind, quantity)
+        })
+        .collect()
+}
+
+fn item(term: &Term, anchor: Instant, kind: LineKind, quantity: i32) -> Item {
+    Item {
+        kind,
+        quantity,
+        anchor,
+        first_month: term.first_month,
+        months: term.months,
+        change: None,
+        price_time: term.price_time,
+        pricing: Pricing::Listed,
+    }
+}
+
+/// The lines' sum; what is sold here has its price.
+pub(super) fn total(product: &Product, items: &[Item], digits: u32) -> i64 {
+    product.cost(items, digits).unwrap().iter().sum()
+}
+
+impl Order {
+    pub(super) fn term(&self) -> &Term {
+        &self.terms[self.running]
+    }
+
+    pub(super) fn next_term(&self) -> Option<&Term> {
+        self.terms.get(self.running + 1)
+    }
+
+    pub(super) fn end(&self) -> Instant {
+        self.terms.last().unwrap().end
+    }
+
+    pub(super) fn state(&self) -> OrderState {
+        if self.is_deleted {
+            OrderState::Deleted
+        } else if self.now >= self.end() {
+            OrderState::Ended
+        } else if self.is_issued {
+            OrderState::Issued
+        } else {
+            OrderState::Paid
+        }
+    }
+
+    /// Why what is asked is not open to the order: `when_ended` says whether an ended one may.
+    pub(super) fn may(&self, when_ended: bool) -> Result<(), &'static str> {
+        match self.state() {
+            OrderState::Deleted => Err("ORDER_DELETED"),
+            OrderState::Ended if !when_ended => Err("ORDER_ENDED"),
+            _ => Ok(()),
+        }
+    }
+
+    /// What stands against names, months and licences of a term: any of it may be said first.
+    pub(super) fn against_sale(
+        policy: Policy,
+        names: &Names,
+        months: i32,
+        licences: i32,
+    ) -> Vec<&'static str> {
+        let mut objections = vec![];
+        if ![1, 12, 24].contains(&months) {
+            objections.push("TERM_NOT_SOLD");
+        }
+        if licences > policy.licences {
+            objections.push("TOO_MANY_ADDITIONAL_LICENSES");
+        }
+        if counts(names).1 > 0 && !policy.wildcards {
+            objections.push("WILDCARD_NOT_OFFERED");
+        }
+        if i32::try_from(names.len()).unwrap() > policy.maximum {
+            objections.push("TOO_MANY_DOMAINS");
+        }
+        objections
+    }
+
+    /// The names of a term once the change that waits is made.
+    pub(super) fn names_after(&self, term: usize) -> Names {
+        let names = &self.terms[term].names;
+        match &self.change {
+            Some(change) if change.charges.iter().any(|(place, _)| *place == term) => {
+                &(names - &change.removed) | &change.added
+            }
+            _ => names.clone(),
+        }
+    }
+
+    /// What the next certificate is to carry.
+    pub(super) fn wanted(&self) -> Names {
+        self.names_after(self.running)
+    }
+
+    pub(super) fn pending_since(&self) -> Option<Instant> {
+        if self.is_deleted {
+            return None;
+        }
+        let waits = [
+            (!self.is_issued).then_some(self.anchor),
+            self.change.as_ref().map(|change| change.accepted),
+            (self.term().names != self.carried).then_some(self.term().start),
+            self.reissue_since,
+        ];
+        waits.into_iter().flatten().min()
+    }
+
+    /// Time passes: the term bought for then runs (MD-10), and servers it did not keep lapse (AL-9).
+    pub(super) fn pass(&mut self, now: Instant) {
+        self.now = now;
+        while !self.is_deleted && self.next_term().is_some_and(|next| next.start <= now) {
+            self.running += 1;
+            self.moves += 1;
+            let kept = self.term().kept.clone().unwrap();
+            for server in &mut self.servers {
+                if server.state == ServerState::Registered && !kept.contains(&server.id) {
+                    server.state = ServerState::Lapsed;
+                }
+            }
+        }
+    }
+
+    /// What a change of names would be; the reasons against it, of which any may be said first.
+    pub(super) fn may_change(
+        &self,
+        added: &Names,
+        removed: &Names,
+    ) -> Result<Change, Vec<&'static str>> {
+        self.may(false).map_err(|reason| vec![reason])?;
+        if self.change.is_some() {
+            return Err(vec!["CHANGE_IN_PROGRESS"]);
+        }
+        let names = &self.term().names;
+        let mut against = vec![];
+        if !added.is_disjoint(names) {
+            against.push("DOMAIN_ALREADY_PRESENT");
+        }
+        if removed.contains(NAMES[0]) {
+            against.push("COMMON_NAME_FIXED");
+        }
+        if removed
+            .iter()
+            .any(|it| *it != NAMES[0] && !names.contains(it))
+        {
+            against.push("DOMAIN_NOT_PRESENT");
+        }
+        if counts(added).1 > 0 && !self.policy.wildcards {
+            against.push("WILDCARD_NOT_OFFERED");
+        }
+        let mut charges = vec![];
+        for place in self.running..self.terms.len() {
+            let term = &self.terms[place];
+            let then = &(&term.names - removed) | added;
+            if i32::try_from(then.len()).unwrap() > self.policy.maximum {
+                against.push("TOO_MANY_DOMAINS");
+            }
+            charges.push((place, to_pay(term.slots, &term.names, &then)));
+        }
+        match against.is_empty() {
+            true => Ok(Change {
+                added: added.clone(),
+                removed: removed.clone(),
+                accepted: self.now,
+                charges,
+                invoices: vec![],
+            }),
+            false => Err(against),
+        }
+    }
+
+    /// The change waits for its certificate, its slots paid by these totals (MD-2, MD-7).
+    pub(super) fn change(&mut self, mut change: Change, totals: &[(usize, i64)]) {
+        for (place, charge) in &change.charges {
+            let slots = &mut self.terms[*place].slots;
+            *slots = (slots.0 + charge.0, slots.1 + charge.1);
+        }
+        for (place, total) in totals {
+            let invoices = &mut self.terms[*place].invoices;
+            change.invoices.push((*place, invoices.len()));
+            invoices.push(Invoice {
+                total: *total,
+                credited: 0,
+            });
+        }
+        self.change = Some(change);
+        self.moves += 1;
+    }
+
+    /// MD-7: names and slots are as before, and what was charged is credited whole: so much.
+    pub(super) fn take_back(&mut self) -> i64 {
+        let change = self.change.take().unwrap();
+        for (place, charge) in change.charges {
+            let slots = &mut self.terms[place].slots;
+            *slots = (slots.0 - charge.0, slots.1 - charge.1);
+        }
+        self.moves += 1;
+        let mut credited = 0;
+        for (place, invoice) in change.invoices {
+            let invoice = &mut self.terms[place].invoices[invoice];
+            invoice.credited = invoice.total;
+            credited += invoice.total;
+        }
+        credited
+    }
+
+    /// The most days that a certificate made now may be valid (MD-9).
+    pub(super) fn longest_days(&self) -> i64 {
+        let until = self.now.micros_until(shifted(self.end(), DAY_MICROS));
+        let days = until / DAY_MICROS;
+        limit_days(self.policy, self.now).map_or(days, |limit| days.min(limit))
+    }
+
+    /// A certificate is recorded (MD-7, X-8).
+    pub(super) fn issue(&mut self, id: String, active_until: Instant) {
+        let now = self.now;
+        let recorded = Certificate {
+            id,
+            active_until,
+            is_superseded: false,
+            revoked: self.is_deleted.then_some(now),
+            to_revoke: self.is_deleted,
+        };
+        if !self.is_deleted {
+            let hours = self.policy.superseded_hours;
+            let revoked = hours.map(|hours| shifted(now, i64::from(hours) * HOUR_MICROS));
+            for place in 0..self.certificates.len() {
+                if self.certificate_state(place) == CertificateState::Active {
+                    self.certificates[place].is_superseded = true;
+                    self.certificates[place].revoked = revoked;
+                }
+            }
+            for place in self.running..self.terms.len() {
+                self.terms[place].names = self.names_after(place);
+            }
+            self.terms[self.running].first_issued.get_or_insert(now);
+            self.carried = self.term().names.clone();
+            self.change = None;
+            self.reissue_since = None;
+            self.is_issued = true;
+            self.moves += 1;
+        }
+        self.certificates.push(recorded);
+    }
+
+    pub(super) fn certificate_state(&self, place: usize) -> CertificateState {
+        let it = &self.certificates[place];
+        if it.to_revoke {
+            CertificateState::ToRevoke
+        } else if it.revoked.is_some_and(|time| time <= self.now) {
+            CertificateState::Revoked
+        } else if it.active_until <= self.now {
+            CertificateState::Expired
+        } else if it.is_superseded {
+            CertificateState::Superseded
+        } else {
+            CertificateState::Active
+        }
+    }
+
+    pub(super) fn reissue(&mut self) {
+        if self.pending_since().is_none() {
+            self.reissue_since = Some(self.now);
+            self.moves += 1;
+        }
+    }
+
+    pub(super) fn registered(&self) -> impl Iterator<Item = &Server> {
+        let servers = self.servers.iter();
+        servers.filter(|server| server.state == ServerState::Registered)
+    }
+
+    /// The servers that stay in a term bought now; why there is none (MD-10, AL-9).
+    pub(super) fn may_renew(
+        &self,
+        licences: i32,
+        keep: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, &'static str> {
+        self.may(true)?;
+        if self.next_term().is_some() {
+            return Err("RENEWAL_ALREADY_BOUGHT");
+        }
+        if self.now >= shifted(self.end(), self.policy.grace_days * DAY_MICROS) {
+            return Err("RENEWAL_TOO_LATE");
+        }
+        if self.now < shifted(self.end(), -self.policy.open_days * DAY_MICROS) {
+            return Err("RENEWAL_TOO_EARLY");
+        }
+        let stays = |it: &&Server| keep.is_empty() || it.is_primary || keep.contains(&it.id);
+        let stay = self.registered().filter(stays);
+        let kept: BTreeSet<String> = stay.map(|it| it.id.clone()).collect();
+        match i32::try_from(kept.len()).unwrap() > licences + 1 {
+            true => Err("SERVERS_TO_KEEP_REQUIRED"),
+            false => Ok(kept),
+        }
+    }
+
+    /// AL-4, for one of its terms.
+    pub(super) fn refund_of(&self, place: usize) -> (RefundState, i64) {
+        let term = &self.terms[place];
+        let open = term.invoices.iter().map(|it| it.total - it.credited).sum();
+        let (full, none) = self.policy.refund_days;
+        let state = match term.first_issued {
+            None => RefundState::Refunded,
+            Some(issued) => {
+                let age = issued.micros_until(self.now);
+                if age <= full * DAY_MICROS {
+                    RefundState::Refunded
+                } else if age <= none * DAY_MICROS {
+                    RefundState::PendingReview
+                } else {
+                    RefundState::NotDue
+                }
+            }
+        };
+        (state, open)
+    }
+
+    /// Everything of it falls, at once (AL-7, X-3); so much comes back for certain.
+    pub(super) fn delete(&mut self) -> i64 {
+        for place in 0..self.certificates.len() {
+            let state = self.certificate_state(place);
+            if [CertificateState::Active, CertificateState::Superseded].contains(&state) {
+                self.certificates[place].revoked = Some(self.now);
+                self.certificates[place].to_revoke = true;
+            }
+        }
+        for server in &mut self.servers {
+            if server.state == ServerState::Registered {
+                server.state = ServerState::Invalidated;
+            }
+        }
+        let mut back = 0;
+        for place in self.running..self.terms.len() {
+            if let (RefundState::Refunded, open) = self.refund_of(place) {
+                back += open;
+                let invoices = &mut self.terms[place].invoices;
+                invoices.iter_mut().for_each(|it| it.credited = it.total);
+            }
+        }
+        self.change = None;
+        self.reissue_since = None;
+        self.is_deleted = true;
+        self.moves += 1;
+        back
+    }
+}
