@@ -33,12 +33,16 @@ impl History<'_> {
     /// An order to do something with; mostly one that is not over.
     pub(super) fn some_order(&mut self) -> usize {
         let places = 0..self.orders.len();
-        let open = |place: &usize| self.orders[*place].may(true).is_ok();
+        let open = |place: &usize| {
+            let order = &self.orders[*place];
+            order.may(true).is_ok() && !order.is_lost()
+        };
         let mut open: Vec<usize> = places.clone().filter(open).collect();
         if open.is_empty() || self.random.below(6) == 0 {
             open = places.collect();
         }
-        open[self.random.index(open.len())]
+        self.touched = open[self.random.index(open.len())];
+        self.touched
     }
 
     /// Since when the prices of now are in force.
@@ -54,7 +58,11 @@ impl History<'_> {
     }
 
     pub(super) async fn place(&mut self) -> String {
-        if self.orders.len() == 2 {
+        let open = self
+            .orders
+            .iter()
+            .filter(|order| order.may(true).is_ok() && !order.is_lost());
+        if open.count() == 2 {
             return "idle".to_owned();
         }
         let now = self.now();
@@ -102,6 +110,7 @@ impl History<'_> {
         };
         self.check_total(answer.quote.as_ref(), total);
         self.balance -= total;
+        self.touched = self.orders.len();
         self.orders.push(Order {
             id: answer.order.unwrap().order_id,
             policy: self.policy,
@@ -237,7 +246,7 @@ impl History<'_> {
         };
         self.orders[place].offers.push(offer);
         // Mostly it is taken up soon.
-        if self.random.below(3) > 0 {
+        if self.random.below(2) > 0 {
             return self.take_up(place, &added, &removed).await;
         }
         "done".to_owned()
@@ -265,7 +274,7 @@ impl History<'_> {
         let mut request = self.change_request(place, &added, &removed);
         let offers = self.orders[place].offers.clone();
         // Now and then by a quote, which is mostly one for something else.
-        let offer = match offers.is_empty() || self.random.below(4) > 0 {
+        let offer = match offers.is_empty() || self.random.below(2) > 0 {
             true => None,
             false => Some(&offers[self.random.index(offers.len())]),
         };

@@ -65,7 +65,7 @@ const STEPS: [(&str, u64); 14] = [
     ("renew", 4),
     ("server", 5),
     ("revoke", 2),
-    ("delete", 1),
+    ("delete", 2),
     ("repeat", 2),
 ];
 
@@ -104,8 +104,9 @@ async fn histories(backend: Backend) {
             println!("  step {step} at {}", world.now());
             let outcome = history.step_that_does_something().await;
             *happened.entry(outcome).or_default() += 1;
-            history.compare().await;
+            history.compare(false).await;
         }
+        history.compare(true).await;
         if number % 50 == 49 {
             // An instance that remembers nothing goes on where the one before it stopped.
             world.stop_orders().await;
@@ -128,9 +129,7 @@ fn check_reach(happened: &Happened) {
     for (step, end) in [
         ("change", "CHANGE_IN_PROGRESS"),
         ("change", "INSUFFICIENT_FUNDS"),
-        ("change", "QUOTE_EXPIRED"),
         ("change", "QUOTE_STALE"),
-        ("change", "as offered"),
         ("change", "done"),
         ("clock", "done"),
         ("delete", "NOT_DUE"),
@@ -143,6 +142,8 @@ fn check_reach(happened: &Happened) {
         ("issue", "done"),
         ("place", "INSUFFICIENT_FUNDS"),
         ("place", "done"),
+        ("preview", "QUOTE_EXPIRED"),
+        ("preview", "as offered"),
         ("preview", "done"),
         ("prices", "done"),
         ("reissue", "done"),
@@ -175,6 +176,8 @@ pub(super) struct History<'a> {
     pub(super) policy: Policy,
     pub(super) product: Product,
     pub(super) orders: Vec<Order>,
+    /// The order that the last step was about.
+    pub(super) touched: usize,
     asked: Vec<Again>,
 }
 
@@ -213,6 +216,7 @@ impl<'a> History<'a> {
                 lists: vec![],
             },
             orders: vec![],
+            touched: 0,
             asked: vec![],
         };
         println!("  {currency}, {convention:?}, {policy:?}");
@@ -520,28 +524,25 @@ impl<'a> History<'a> {
         names.iter().map(spell).collect()
     }
 
-    /// Everything that can be seen of the account and its orders is as the model has it.
-    async fn compare(&self) {
+    /// Everything that can be seen of the account and the order that was touched is as the model has
+    /// it; now and then, or where all is asked for, every other order, too.
+    async fn compare(&mut self, all: bool) {
+        let all = all || self.random.below(6) == 0;
         let account = self.world.get_account(&self.account_id).await;
         let balance = Money::from_minor(self.currency, self.balance).value();
         assert_eq!(account.balance.unwrap().value, balance, "BL-4, BL-6");
-        let count: usize = self
-            .orders
-            .iter()
-            .flat_map(|it| &it.terms)
-            .map(|it| it.invoices.len())
-            .sum();
-        let mut found = 0;
-        for order in &self.orders {
-            found += self.compare_invoices(order).await;
+        for (place, order) in self.orders.iter().enumerate() {
+            if place != self.touched && !all {
+                continue;
+            }
+            self.compare_invoices(order).await;
             compare_order(&self.world.get_order(&order.id).await, order);
             self.compare_servers(order).await;
             self.compare_certificates(order).await;
         }
-        assert_eq!(found, count);
     }
 
-    async fn compare_invoices(&self, order: &Order) -> usize {
+    async fn compare_invoices(&self, order: &Order) {
         let invoices = self.world.invoices_of(&order.id).await;
         let minor = |it: &Option<licet_contracts::types::v1::Money>| {
             let it = it.as_ref().unwrap();
@@ -568,7 +569,6 @@ impl<'a> History<'a> {
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected, "P-2, MD-1, MD-7, AL-4");
-        found.len()
     }
 
     async fn compare_servers(&self, order: &Order) {

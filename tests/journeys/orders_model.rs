@@ -238,6 +238,11 @@ impl Order {
         }
     }
 
+    /// Whether it ended so long ago that it cannot be renewed (MD-10).
+    pub(super) fn is_lost(&self) -> bool {
+        self.now >= shifted(self.end(), self.policy.grace_days * DAY_MICROS)
+    }
+
     /// Why what is asked is not open to the order: `when_ended` says whether an ended one may.
     pub(super) fn may(&self, when_ended: bool) -> Result<(), &'static str> {
         match self.state() {

@@ -267,8 +267,25 @@ impl History<'_> {
         "done".to_owned()
     }
 
+    /// The clock goes on to where AL-4 decides otherwise, or to the microsecond after it.
+    fn move_to_a_refund_limit(&mut self, place: usize) {
+        let (full, none) = self.policy.refund_days;
+        let limit = [full, none][self.random.index(2)] * DAY_MICROS;
+        let after = [0, 1][self.random.index(2)];
+        let order = &self.orders[place];
+        let Some(issued) = order.term().first_issued else {
+            return;
+        };
+        let to = shifted(issued, limit + after);
+        if to > order.now && to < order.end() {
+            self.world.time.move_to(to);
+            self.orders.iter_mut().for_each(|order| order.pass(to));
+        }
+    }
+
     pub(super) async fn delete(&mut self) -> String {
         let place = self.some_order();
+        self.move_to_a_refund_limit(place);
         let order = &self.orders[place];
         let foretold = order.may(false).map_err(|reason| vec![reason]);
         let request = DeleteOrderRequest {
