@@ -69,7 +69,7 @@ impl History<'_> {
         let mut names = self.some_names(4);
         names.insert(NAMES[0]);
         let months = [1, 12, 12, 24, 6][self.random.index(5)];
-        let licences = i32::try_from(self.random.below(4)).unwrap();
+        let licences = [0, 0, 1, 2, 3][self.random.index(5)];
         let against = Order::against_sale(self.policy, &names, months, licences);
         let included = (self.policy.included, 0);
         let paid = to_pay(included, &Names::new(), &names);
@@ -254,7 +254,11 @@ impl History<'_> {
 
     /// A change is made by its quote, at once or some minutes later (MD-6).
     async fn take_up(&mut self, place: usize, added: &Names, removed: &Names) -> String {
-        let minutes = [0, 1, 14, 15, 16][self.random.index(5)];
+        if self.random.below(5) == 0 {
+            // Now it is another order (MD-6).
+            self.set_software(place).await;
+        }
+        let minutes = [0, 14, 15, 16][self.random.index(4)];
         let later = shifted(self.now(), minutes * 60_000_000);
         self.world.time.move_to(later);
         self.orders.iter_mut().for_each(|order| order.pass(later));

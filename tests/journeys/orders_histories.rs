@@ -57,7 +57,7 @@ const STEPS: [(&str, u64); 14] = [
     ("prices", 1),
     ("deposit", 1),
     ("place", 2),
-    ("preview", 3),
+    ("preview", 5),
     ("change", 8),
     ("take back", 2),
     ("issue", 8),
@@ -129,7 +129,6 @@ fn check_reach(happened: &Happened) {
     for (step, end) in [
         ("change", "CHANGE_IN_PROGRESS"),
         ("change", "INSUFFICIENT_FUNDS"),
-        ("change", "QUOTE_STALE"),
         ("change", "done"),
         ("clock", "done"),
         ("delete", "NOT_DUE"),
@@ -143,6 +142,7 @@ fn check_reach(happened: &Happened) {
         ("place", "INSUFFICIENT_FUNDS"),
         ("place", "done"),
         ("preview", "QUOTE_EXPIRED"),
+        ("preview", "QUOTE_STALE"),
         ("preview", "as offered"),
         ("preview", "done"),
         ("prices", "done"),
@@ -408,11 +408,14 @@ impl<'a> History<'a> {
         "done"
     }
 
-    /// Asks for it, after it was tried where it can be: the trial says what comes of it (BL-1), but
+    /// Asks for it, now and then after it was tried where it can be: the trial says what comes of it (BL-1), but
     /// for money that is missing.
     pub(super) async fn ask<A: Ask>(&mut self, request: A) -> Result<A::Answer, Refused> {
         let way = self.world.orders_channel();
-        let trial = request.clone().trial();
+        let trial = match self.random.below(2) {
+            0 => request.clone().trial(),
+            _ => None,
+        };
         self.ask_tried(request, trial, way).await
     }
 

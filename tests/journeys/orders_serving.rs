@@ -206,7 +206,7 @@ impl History<'_> {
         "unregistered".to_owned()
     }
 
-    async fn set_software(&mut self, place: usize) -> String {
+    pub(super) async fn set_software(&mut self, place: usize) -> String {
         let software = ["nginx", "apache"][self.random.index(2)];
         let order = &self.orders[place];
         let further = order.registered().any(|it| !it.is_primary);
