@@ -20,3 +20,4 @@ mod san_histories;
 mod san_model;
 mod san_orders;
 mod san_races;
+mod san_terms;

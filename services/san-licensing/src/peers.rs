@@ -68,7 +68,12 @@ impl Billing {
         if question.items.len() <= 1 {
             return Ok(question.clone());
         }
-        let quote = self.preview_quote(question).await?;
+        // About one thing a quote would have to be of one product.
+        let comparison = billing::CreateQuoteRequest {
+            subject: None,
+            ..question.clone()
+        };
+        let quote = self.preview_quote(&comparison).await?;
         about_dearest(question, &quote).map_err(PeerFault::Unknown)
     }
 
