@@ -206,7 +206,7 @@ fn prices(quote: &billing::Quote) -> Result<Vec<(ProductId, Money)>, String> {
         .collect()
 }
 
-/// What a draft's quote of one line pins for the licence (SL-7, BL-8).
+/// What a quote of one line pins for the term that it is of (SL-7, BL-8).
 pub(crate) fn sale(quote: &billing::Quote, quota: u64, by_hand: bool) -> Result<Sale, String> {
     let [line] = quote.lines.as_slice() else {
         return Err(broken("quote", format!("{} lines", quote.lines.len())));

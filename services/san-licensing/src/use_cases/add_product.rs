@@ -3,7 +3,7 @@
 
 use futures::future::try_join_all;
 use licet_contracts::sanlicensing::v1 as sanlicensing;
-use licet_domain::{clock::Instant, refusal::Refusal};
+use licet_domain::{clock::Instant, money::Price, refusal::Refusal};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx, Work},
@@ -138,7 +138,7 @@ impl Work for AddProduct<'_> {
                     "tier": joining.tier,
                     "highest_tier": joining.highest_tier,
                     "price": joining.price.value(),
-                    "highest_price": joining.highest_price.map(|price| price.value()),
+                    "highest_price": joining.highest_price.map(Price::value),
                     "currency": joining.price.currency().code(),
                 }),
             },
