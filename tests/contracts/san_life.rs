@@ -141,6 +141,9 @@ async fn sl_7_a_cancelled_licence_is_over_at_once_and_nothing_is_refunded(backen
     world.time.move_to(end(&license));
     let after = world.get_license(&license.license_id).await;
     assert_eq!(after.state(), LicenseState::Cancelled);
+    // The term that was bought for later never comes.
+    assert_eq!((after.term, after.next_term), (license.term.clone(), None));
+    assert_eq!(world.usage(&license).await.used, 1);
     world.denied(&license, &["c.example"]).await;
 }
 

@@ -159,6 +159,7 @@ pub(super) fn name_of(san: &San) -> Name {
 impl Model {
     /// The term that speaks for the licence at an instant.
     pub(super) fn term_at(&self, time: Instant) -> &Terms {
+        let time = self.cancelled.map_or(time, |cancelled| cancelled.min(time));
         let mut begun = self.terms.iter().filter(|term| term.start <= time);
         begun.next_back().unwrap_or(&self.terms[0])
     }
@@ -169,7 +170,8 @@ impl Model {
     }
 
     pub(super) fn next_term(&self, time: Instant) -> Option<&Terms> {
-        self.terms.iter().find(|term| time < term.start)
+        let found = self.terms.iter().find(|term| time < term.start);
+        found.filter(|_| self.cancelled.is_none())
     }
 
     /// When the licence began.
@@ -177,9 +179,11 @@ impl Model {
         self.terms[0].start
     }
 
-    /// When its last term ends.
+    /// When its last term ends; no later one comes after a cancellation.
     pub(super) fn end(&self) -> Instant {
-        self.terms.last().unwrap().end
+        let last = self.terms.last().unwrap();
+        let at = self.cancelled.unwrap_or(last.start);
+        self.term_at(at).end
     }
 
     /// Whether it authorises and covers anything at an instant.

@@ -96,12 +96,13 @@ fn weight<'a>(names: impl IntoIterator<Item = &'a Name>, term: &TermLimits) -> u
 struct Model {
     now: Instant,
     terms: Vec<TermLimits>,
-    is_cancelled: bool,
+    cancelled: Option<Instant>,
     claims: BTreeMap<Uuid, Claim>,
 }
 
 impl Model {
     fn term_at(&self, at: Instant) -> &TermLimits {
+        let at = self.cancelled.map_or(at, |cancelled| cancelled.min(at));
         let begun = |term: &&TermLimits| term.period.start <= at;
         self.terms
             .iter()
@@ -110,7 +111,11 @@ impl Model {
             .unwrap_or(&self.terms[0])
     }
 
+    /// None comes after a cancellation.
     fn next(&self) -> Option<&TermLimits> {
+        if self.cancelled.is_some() {
+            return None;
+        }
         self.terms.iter().find(|term| term.period.start > self.now)
     }
 
@@ -178,7 +183,7 @@ impl Model {
     /// What the engine is told when it reads the licence.
     fn terms(&self, license: &Terms) -> Terms {
         Terms {
-            progress: if self.is_cancelled {
+            progress: if self.cancelled.is_some() {
                 Progress::Cancelled
             } else {
                 Progress::Active
@@ -247,7 +252,7 @@ fn check_authorize(
     let (quota, next) = (term.quota, model.next_shortage(&request));
     let is_short = needed > 0 && taken + needed > quota;
     let mut reasons = Vec::new();
-    if model.is_cancelled || !term.period.contains(model.now) {
+    if model.cancelled.is_some() || !term.period.contains(model.now) {
         reasons.push(DenialReason::LicenseNotActive);
     }
     if is_short {
@@ -292,7 +297,7 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
     let mut model = Model {
         now: start,
         terms: vec![license.term.clone()],
-        is_cancelled: false,
+        cancelled: None,
         claims: BTreeMap::new(),
     };
     for step in history {
@@ -343,7 +348,7 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
                 known.change_terms(model.terms(&license));
             }
             Step::Cancel => {
-                model.is_cancelled = true;
+                model.cancelled.get_or_insert(model.now);
                 known.change_terms(model.terms(&license));
             }
         }

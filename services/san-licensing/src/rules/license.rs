@@ -278,8 +278,10 @@ impl License {
     }
 
     /// The term that speaks for the licence at `at`: the one in force, else the last that was, else
-    /// the first that will be. Usage at `at` is weighed by it, whatever became of the licence (SL-6).
+    /// the first that will be. Usage at `at` is weighed by it, whatever became of the licence (SL-6):
+    /// after a cancellation by the term of then, as no later one comes.
     pub(crate) fn current_term(&self, at: Instant) -> &LicenseTerm {
+        let at = self.cancel_time.map_or(at, |time| time.min(at));
         let begun = |term: &&LicenseTerm| term.in_force().start <= at;
         self.renewals
             .iter()
@@ -295,10 +297,11 @@ impl License {
         found.unwrap_or(&mut self.first)
     }
 
-    /// The term bought for the time after the current one.
+    /// The term bought for the time after the current one; none comes after a cancellation (SL-7).
     pub(crate) fn next_term(&self, now: Instant) -> Option<&LicenseTerm> {
         let coming = |term: &&LicenseTerm| term.in_force().start > now;
-        self.renewals.iter().find(coming)
+        let found = self.renewals.iter().find(coming);
+        found.filter(|_| self.cancel_time.is_none())
     }
 
     /// The quota in force at `at`; none outside of a charged term (SL-17).
