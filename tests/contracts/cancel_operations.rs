@@ -23,7 +23,8 @@ use crate::harness::{
     errors::refused,
     eventually, on_both_databases, request_id,
     samples::{change_request, multi_domain_request},
-    san::increase_request,
+    san::{accept_request, increase_request, quote_request},
+    san_life::{end, late_request},
     world::World,
 };
 
@@ -33,6 +34,7 @@ on_both_databases![
     x_2_a_charge_whose_answer_was_lost_is_not_given_up,
     x_3_a_deletion_is_not_given_up,
     x_2_a_raised_quota_is_given_up,
+    x_2_a_renewal_is_given_up_and_its_products_are_free,
 ];
 
 fn cancel_request(operation_id: &str) -> CancelOperationRequest {
@@ -228,4 +230,31 @@ async fn x_2_a_raised_quota_is_given_up(backend: Backend) {
         world.increase(&license, 20).await.license_id,
         license.license_id
     );
+}
+
+async fn x_2_a_renewal_is_given_up_and_its_products_are_free(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 10).await;
+    world.time.move_to(end(&license));
+    let draft = world.quoted(quote_request(&license.account_id, 10)).await;
+    let before = world.balance(&license.account_id).await;
+    world.stop_billing().await;
+    let request = late_request(&license, 20);
+    let pending = world.renewed(request.clone()).await.license.unwrap();
+    let cancel = san::CancelOperationRequest {
+        operation_id: pending.pending_change.unwrap().operation_id,
+        request_id: request_id(),
+    };
+    let answer = world.san_operations().cancel_operation(cancel).await;
+    let ended = answer.unwrap().into_inner().operation.unwrap();
+    assert_eq!(ended.kind(), san::OperationKind::RenewLicense);
+    assert_eq!(ended.refusal_reason(), RefusalReason::OperationCancelled);
+    world.start_billing().await;
+    refused(world.san_licenses().renew_license(request).await)
+        .expect(Code::FailedPrecondition, "OPERATION_CANCELLED");
+    let after = world.get_license(&license.license_id).await;
+    assert_eq!((after.term, after.pending_change), (license.term, None));
+    assert_eq!(world.balance(&license.account_id).await, before);
+    // Nothing is held for it any more (SL-20).
+    let accept = accept_request(&draft.license_id);
+    world.san_licenses().accept_license(accept).await.unwrap();
 }

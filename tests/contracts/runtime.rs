@@ -9,7 +9,7 @@ use licet_contracts::{
         clock_service_client::ClockServiceClient,
         clock_service_server::{ClockService, ClockServiceServer},
     },
-    sanlicensing::v1::WithdrawQuoteRequest,
+    sanlicensing::v1::PreviewRevocationRequest,
 };
 use licet_runtime::{
     config::Limits,
@@ -171,8 +171,8 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
 
 async fn a_method_that_is_not_served_yet_says_so(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
-    let withdraw = WithdrawQuoteRequest::default();
-    let refusal = refused(world.san_licenses().withdraw_quote(withdraw).await)
+    let preview = PreviewRevocationRequest::default();
+    let refusal = refused(world.san_issuance().preview_revocation(preview).await)
         .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
     assert_eq!(refusal.domain, "licet.sanlicensing");
 }

@@ -3,11 +3,10 @@
 
 use licet_contracts::{
     sanlicensing::v1::{
-        AuthorizeIssuanceRequest, CancelLicenseRequest, CertificateFacts, GetLicenseRequest,
-        GetUsageRequest, LicenseOptions, ListCertificatesRequest, ListReservationsRequest,
-        ListUniqueSansRequest, PreviewRevocationRequest, QuoteLicenseRequest,
-        RecordCertificateRequest, RevokeCertificatesRequest, San, SanType,
-        record_certificate_request::Certificate,
+        AuthorizeIssuanceRequest, CertificateFacts, GetLicenseRequest, GetUsageRequest,
+        LicenseOptions, ListCertificatesRequest, ListReservationsRequest, ListUniqueSansRequest,
+        PreviewRevocationRequest, QuoteLicenseRequest, RecordCertificateRequest,
+        RevokeCertificatesRequest, San, SanType, record_certificate_request::Certificate,
     },
     types::v1::KeyType,
 };
@@ -503,15 +502,9 @@ async fn a_role_too_small_is_denied(backend: Backend) {
 }
 
 async fn what_is_not_served_yet_says_so(backend: Backend) {
-    let (world, license) = World::start_licensed(backend, 5).await;
-    let cancel = CancelLicenseRequest {
-        license_id: license.license_id.clone(),
-        ..CancelLicenseRequest::default()
-    };
-    let refusal = refused(world.san_licenses().cancel_license(cancel).await)
+    let world = World::start_with_san_licensing(backend).await;
+    let preview = PreviewRevocationRequest::default();
+    let refusal = refused(world.san_issuance().preview_revocation(preview).await)
         .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
     assert_eq!(refusal.domain, "licet.sanlicensing");
-    let preview = PreviewRevocationRequest::default();
-    refused(world.san_issuance().preview_revocation(preview).await)
-        .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
 }

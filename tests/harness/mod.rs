@@ -13,6 +13,7 @@ mod postgres;
 pub(crate) mod process;
 pub(crate) mod samples;
 pub(crate) mod san;
+pub(crate) mod san_life;
 pub(crate) mod selling;
 pub(crate) mod terms;
 pub(crate) mod world;

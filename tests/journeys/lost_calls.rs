@@ -3,18 +3,29 @@
 
 use std::sync::{Arc, Mutex};
 
-use licet_contracts::orders::v1::{DeleteOrderRequest, Order, OrderState, RetryOperationRequest};
+use licet_contracts::{
+    orders::v1::{DeleteOrderRequest, Order, OrderState, RetryOperationRequest},
+    sanlicensing::{
+        v1 as san,
+        v1::{License, QuoteLicenseRequest},
+    },
+};
 use licet_runtime::peer::{FaultPlan, Interference};
 use tonic::Status;
 
 use super::random::Random;
 use crate::harness::{
     Backend, eventually, on_both_databases, request_id,
-    samples::{change_request, multi_domain_request, shown},
+    samples::{change_request, multi_domain_request, names, shown},
+    san::{BUNDLE, OTHER, accept_request, quote_request},
+    san_life::renew_request,
     world::World,
 };
 
-on_both_databases![x_2_every_change_is_made_exactly_once_whatever_is_lost];
+on_both_databases![
+    x_2_every_change_is_made_exactly_once_whatever_is_lost,
+    x_2_every_renewal_is_made_exactly_once_whatever_is_lost,
+];
 
 /// Loses a third of the calls while it is on.
 struct Losing {
@@ -152,4 +163,82 @@ async fn hurried(world: &World, order_id: &str) -> Order {
         world.operations().retry_operation(retry).await.unwrap();
     }
     order
+}
+
+const LICENSES: usize = 12;
+
+/// SL-9: sold for two products, so that the renewal is priced by the dearest of them.
+async fn x_2_every_renewal_is_made_exactly_once_whatever_is_lost(backend: Backend) {
+    let random = Random::from_variable_or_chance("LICET_TEST_SEED");
+    println!("seed {} (set LICET_TEST_SEED to repeat it)", random.seed());
+    let losing = Arc::new(Losing {
+        random: Mutex::new(random),
+        lost: Mutex::default(),
+    });
+    let mut world = World::start_with_faults(backend, losing.clone()).await;
+    world.start_san_licensing().await;
+    world.stock_sans().await;
+    let mut licenses = Vec::new();
+    for _ in 0..LICENSES {
+        let account_id = world.account_with("400.00").await;
+        let request = QuoteLicenseRequest {
+            product_ids: names(&[BUNDLE, OTHER]),
+            ..quote_request(&account_id, 10)
+        };
+        let draft = insist(|| {
+            let (mut licenses, request) = (world.san_licenses(), request.clone());
+            async move { licenses.quote_license(request).await }
+        })
+        .await;
+        let accept = accept_request(&draft.license.unwrap().license_id);
+        let accepted = insist(|| {
+            let (mut licenses, accept) = (world.san_licenses(), accept.clone());
+            async move { licenses.accept_license(accept).await }
+        })
+        .await;
+        licenses.push(settled_license(&world, accepted.license.unwrap()).await);
+    }
+    world.move_before_end(&licenses[0], 10);
+    let world = Arc::new(world);
+    let mut journeys = tokio::task::JoinSet::new();
+    for license in licenses {
+        let world = world.clone();
+        journeys.spawn(async move { renewal(&world, license).await });
+    }
+    while let Some(journey) = journeys.join_next().await {
+        journey.unwrap();
+    }
+    let [requests, answers] = *losing.lost.lock().unwrap();
+    assert!(requests > 0 && answers > 0);
+}
+
+async fn renewal(world: &World, license: License) {
+    let renew = renew_request(&license, 20);
+    let answer = insist(|| {
+        let (mut licenses, renew) = (world.san_licenses(), renew.clone());
+        async move { licenses.renew_license(renew).await }
+    })
+    .await;
+    let license = settled_license(world, answer.license.unwrap()).await;
+    assert_eq!(license.next_term.unwrap().quota, 20);
+    // 120.00 for the first term, 240.00 for the next, once each.
+    assert_eq!(world.balance(&license.account_id).await, "40.00 USD");
+    let invoices = world.invoices_of_account(&license.account_id).await;
+    assert_eq!(invoices.len(), 2, "{invoices:?}");
+}
+
+async fn settled_license(world: &World, license: License) -> License {
+    eventually("the licence settles", || async {
+        let license = world.get_license(&license.license_id).await;
+        let Some(pending) = &license.pending_change else {
+            return Some(license);
+        };
+        let retry = san::RetryOperationRequest {
+            operation_id: pending.operation_id.clone(),
+            request_id: request_id(),
+        };
+        world.san_operations().retry_operation(retry).await.unwrap();
+        None
+    })
+    .await
 }

@@ -25,4 +25,5 @@ mod san_histories;
 mod san_model;
 mod san_orders;
 mod san_races;
+mod san_terms;
 mod two_charges;

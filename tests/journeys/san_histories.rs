@@ -1,6 +1,6 @@
-//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence, held step by step against
-//! a model that recounts everything. LICET_TEST_SEED repeats a history, LICET_TEST_HISTORIES makes
-//! more of them.
+//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence over its terms, held step by
+//! step against a model that recounts everything. LICET_TEST_SEED repeats a history,
+//! LICET_TEST_HISTORIES makes more of them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,11 +8,10 @@ use chrono::TimeDelta;
 use licet_contracts::{
     sanlicensing::v1::{
         AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
-        GetUsageRequest, License, LicenseOptions, ListCertificatesRequest, ListReservationsRequest,
+        GetUsageRequest, License, ListCertificatesRequest, ListReservationsRequest,
         ListUniqueSansRequest, QuoteLicenseRequest, RecordCertificateRequest,
         Reservation as HeldReservation, ReservationState, San, Usage,
-        issuance_service_client::IssuanceServiceClient,
-        license_service_client::LicenseServiceClient, usage_service_client::UsageServiceClient,
+        issuance_service_client::IssuanceServiceClient, usage_service_client::UsageServiceClient,
     },
     types::v1::KeyType,
 };
@@ -21,7 +20,8 @@ use tonic::{Code, transport::Channel};
 
 use super::{
     random::Random,
-    san_model::{Certificate, Counted, Model, Name, Question, Reservation, Terms, name_of},
+    san_model::{Certificate, Counted, Model, Name, Question, Reservation, Shortage, name_of},
+    san_terms::{options, terms},
 };
 use crate::harness::{
     Backend,
@@ -29,8 +29,7 @@ use crate::harness::{
     errors::refused,
     request_id, run_within,
     san::{
-        BUNDLE, OTHER, facts, increase_request, quote_request, release_request, report_of,
-        revoke_request, san, text,
+        BUNDLE, OTHER, facts, quote_request, release_request, report_of, revoke_request, san, text,
     },
     world::World,
 };
@@ -87,7 +86,7 @@ async fn histories(backend: Backend) {
         world.start_san_licensing().await;
     }
     world.stock_sans().await;
-    let mut happened = [0_u32; 8];
+    let mut happened = [0_u32; 10];
     for number in 0..if is_chosen { 1 } else { count } {
         let seed = if number == 0 {
             first_seed
@@ -114,51 +113,31 @@ async fn histories(backend: Backend) {
 }
 
 /// One licence, and the model of it.
-struct History<'a> {
-    world: &'a World,
-    random: Random,
-    license: License,
-    model: Model,
+pub(super) struct History<'a> {
+    pub(super) world: &'a World,
+    pub(super) random: Random,
+    pub(super) license: License,
+    pub(super) model: Model,
     asked: Vec<(AuthorizeIssuanceRequest, AuthorizeIssuanceResponse)>,
+    /// Whether a certificate was recorded that no licence covered.
+    pub(super) is_stray: bool,
 }
 
 impl<'a> History<'a> {
     async fn start(world: &'a World, mut random: Random) -> Self {
         let account_id = world.account_with("1000000.00").await;
-        let options = LicenseOptions {
-            wildcards_allowed: random.below(6) > 0,
-            wildcard_multiplier: i32::try_from(2 + random.below(4)).unwrap(),
-            key_types: match random.below(8) {
-                0 => vec![KeyType::Ecc.into()],
-                1 => vec![KeyType::Rsa.into()],
-                _ => vec![],
-            },
-            max_validity_days: [0, 0, 1, 3][random.index(4)],
-            certificates_may_outlive: Some(random.below(3) > 0),
-            max_term_months: 0,
-        };
+        let options = options(&mut random);
         let quote = QuoteLicenseRequest {
             term_months: 1,
             options: Some(options),
             ..quote_request(&account_id, 3 + i64::try_from(random.below(10)).unwrap())
         };
         let license = world.license_with(quote).await;
-        let sold = license.options.clone().unwrap();
-        let period = license.term.clone().unwrap().period.unwrap();
-        let start = instant(period.start_time);
-        let terms = Terms {
-            start,
-            end: instant(period.end_time),
-            multiplier: sold.wildcard_multiplier.into(),
-            wildcards_allowed: sold.wildcards_allowed,
-            key_types: sold.key_types,
-            max_validity_days: sold.max_validity_days.into(),
-            may_outlive: sold.certificates_may_outlive.unwrap(),
-        };
-        println!("  {terms:?}, quota {}", license.quota);
+        let term = terms(license.term.as_ref().unwrap());
+        println!("  {term:?}");
         let model = Model {
-            terms,
-            quotas: vec![(start, license.quota)],
+            terms: vec![term],
+            cancelled: None,
             certificates: vec![],
             reservations: vec![],
         };
@@ -168,11 +147,12 @@ impl<'a> History<'a> {
             license,
             model,
             asked: vec![],
+            is_stray: false,
         }
     }
 
     /// Any instance will do.
-    fn channel(&mut self) -> Channel {
+    pub(super) fn channel(&mut self) -> Channel {
         let instance = self.random.index(self.world.san_instances());
         self.world.san_channel(instance)
     }
@@ -215,9 +195,13 @@ impl<'a> History<'a> {
         let mut ends = self.model.ends(now);
         if self.random.below(6) > 0 {
             // Or most histories would be over before anything happened.
-            ends.remove(&self.model.terms.end);
+            ends.remove(&self.model.end());
         }
-        let ends: Vec<_> = ends.into_iter().collect();
+        let next = self.model.next_term(now).map(|next| next.start);
+        let ends: Vec<_> = match next.filter(|_| self.random.below(4) == 0) {
+            Some(start) => vec![start],
+            None => ends.into_iter().collect(),
+        };
         if self.random.below(4) == 0 || ends.is_empty() {
             let seconds = [1, 60, 3600, 86_400][self.random.index(4)];
             return shifted(
@@ -232,6 +216,13 @@ impl<'a> History<'a> {
 
     /// The last second of a certificate, a whole one: soon, later, or beyond the licence's end.
     fn not_after(&mut self) -> Instant {
+        let now = self.world.now();
+        if let Some(next) = self.model.next_term(now)
+            && self.random.below(3) == 0
+        {
+            let seconds = i64::try_from(self.random.below(4)).unwrap() - 2;
+            return shifted(whole_second(next.start), seconds * 1_000_000).max(whole_second(now));
+        }
         let seconds = match self.random.below(8) {
             0 => 40 * 86_400,
             1 => 86_400,
@@ -243,8 +234,10 @@ impl<'a> History<'a> {
 
     /// Does something, and holds the answer against the model. Answers what kind of thing.
     async fn step(&mut self) -> usize {
-        let roll = self.random.below(20);
+        let roll = self.random.below(24);
         match roll {
+            20..=22 => self.renew().await,
+            23 => self.cancel().await,
             0..=5 => self.authorize().await,
             6..=7 => self.record(false).await,
             8..=10 => self.record(true).await,
@@ -270,10 +263,12 @@ impl<'a> History<'a> {
             key_type: [KeyType::Rsa, KeyType::Ecc][usize::from(self.random.below(5) == 0)].into(),
             not_before,
             not_after: self.not_after(),
+            hold: TimeDelta::microseconds(
+                1 + i64::try_from(self.random.below(3_000_000_000)).unwrap(),
+            ),
             names,
         };
-        let hold =
-            TimeDelta::microseconds(1 + i64::try_from(self.random.below(3_000_000_000)).unwrap());
+        let hold = question.hold;
         let request = AuthorizeIssuanceRequest {
             license_id: self.license.license_id.clone(),
             product_id: if question.product_is_licensed {
@@ -294,6 +289,10 @@ impl<'a> History<'a> {
         };
         println!("    asks for {question:?}");
         let answer = self.issuance().authorize_issuance(request.clone()).await;
+        if question.not_after <= now {
+            assert_eq!(refused(answer).paths(), ["not_after_time"]);
+            return 1;
+        }
         let answer = answer.unwrap().into_inner();
         let expected = self.model.decide(&question, now);
         self.check_decision(&answer, &expected, now);
@@ -305,6 +304,7 @@ impl<'a> History<'a> {
                 names: question.names,
                 decided: now,
                 expires,
+                until: shifted(question.not_after, 1_000_000),
                 closed: None,
                 is_recorded: false,
             });
@@ -331,6 +331,13 @@ impl<'a> History<'a> {
             short_by: answer.short_by,
             fits: answer.fits_time.map(|time| instant(Some(time))),
             latest_not_after: answer.latest_not_after_time.map(|time| instant(Some(time))),
+            next: answer.next_term.map(|next| Shortage {
+                start: instant(next.start_time),
+                quota: next.quota,
+                held: next.held,
+                needed: next.needed,
+                short_by: next.short_by,
+            }),
         };
         assert_eq!(&found, expected, "{:#?}", self.model);
         let decision = match expected.reasons.is_empty() {
@@ -390,7 +397,7 @@ impl<'a> History<'a> {
         let answer = self.issuance().record_certificate(report).await;
         let answer = answer.unwrap().into_inner();
         let recorded = answer.certificate.unwrap();
-        let runs = now < self.model.terms.end;
+        let runs = self.model.runs(now);
         let until = shifted(not_after, 1_000_000);
         assert_eq!(instant(recorded.until_time), until);
         assert_eq!(instant(recorded.record_time), now);
@@ -406,6 +413,7 @@ impl<'a> History<'a> {
         };
         assert_eq!(recorded.license_id, place);
         if !runs {
+            self.is_stray = true;
             if let Some(used) = used {
                 self.model.reservations[used].use_up(now);
             }
@@ -480,25 +488,6 @@ impl<'a> History<'a> {
         4
     }
 
-    async fn increase(&mut self) -> usize {
-        let now = self.world.now();
-        let quota = self.model.quota() + i64::try_from(self.random.below(3)).unwrap();
-        let request = increase_request(&self.license, quota);
-        println!("    increases to {quota}");
-        let answer = LicenseServiceClient::new(self.channel())
-            .increase_quota(request)
-            .await;
-        if self.model.terms.end <= now {
-            refused(answer).expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
-        } else if quota == self.model.quota() {
-            refused(answer).expect(Code::FailedPrecondition, "QUOTA_NOT_HIGHER");
-        } else {
-            assert_eq!(answer.unwrap().into_inner().license.unwrap().quota, quota);
-            self.model.quotas.push((now, quota));
-        }
-        5
-    }
-
     /// Asks an earlier question again, under its own id: the answer is the first one (BL-2).
     async fn repeat(&mut self) -> usize {
         if !self.asked.is_empty() {
@@ -531,8 +520,8 @@ impl<'a> History<'a> {
         assert_eq!(instant(usage.as_of_time), now);
         self.check_usage(&usage, now);
         self.check_returns(&usage, now);
-        let age = self.model.terms.start.micros_until(now);
-        let start = self.model.terms.start;
+        let start = self.model.start();
+        let age = start.micros_until(now);
         let past = shifted(
             start,
             i64::try_from(self.random.below(age.unsigned_abs() + 2)).unwrap() - 1,
@@ -563,8 +552,10 @@ impl<'a> History<'a> {
 
     /// Every instant at which something began or ended.
     fn marks(&self) -> BTreeSet<Instant> {
-        let mut marks = self.model.ends(self.model.terms.start);
-        marks.extend(self.model.quotas.iter().map(|(from, _)| *from));
+        let mut marks = self.model.ends(self.model.start());
+        let quotas = self.model.terms.iter().flat_map(|term| &term.quotas);
+        marks.extend(quotas.map(|(from, _)| *from));
+        marks.extend(self.model.cancelled);
         marks.extend(self.model.certificates.iter().map(|it| it.recorded));
         for reservation in &self.model.reservations {
             marks.extend([reservation.decided].into_iter().chain(reservation.closed));

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use licet_contracts::sanlicensing::v1::{DenialReason, San, SanType};
 use licet_domain::clock::Instant;
 
@@ -11,16 +12,37 @@ use crate::harness::clock::shifted;
 /// A SAN by its type and canonical value, in the order of both.
 pub(super) type Name = (i32, String);
 
-/// What the licence was sold with.
+/// What a term of the licence was sold with.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
+    /// From when on it is in force: its start, or its late purchase.
     pub(super) start: Instant,
     pub(super) end: Instant,
+    /// The quota from each instant on, ascending.
+    pub(super) quotas: Vec<(Instant, i64)>,
     pub(super) multiplier: i64,
     pub(super) wildcards_allowed: bool,
     pub(super) key_types: Vec<i32>,
     pub(super) max_validity_days: i64,
     pub(super) may_outlive: bool,
+}
+
+impl Terms {
+    /// The quota in the end.
+    pub(super) fn quota(&self) -> i64 {
+        self.quotas.last().unwrap().1
+    }
+
+    fn weight(&self, names: &BTreeSet<Name>) -> i64 {
+        let each = names.iter().map(|name| {
+            if is_wildcard(name) {
+                self.multiplier
+            } else {
+                1
+            }
+        });
+        each.sum()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +61,8 @@ pub(super) struct Reservation {
     pub(super) names: BTreeSet<Name>,
     pub(super) decided: Instant,
     pub(super) expires: Instant,
+    /// First instant at which the certificate that it is for would no longer count.
+    pub(super) until: Instant,
     /// When it was used or given back.
     pub(super) closed: Option<Instant>,
     pub(super) is_recorded: bool,
@@ -61,9 +85,9 @@ impl Reservation {
 /// All that ever happened under one licence.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
-    pub(super) terms: Terms,
-    /// The quota from each instant on, ascending.
-    pub(super) quotas: Vec<(Instant, i64)>,
+    /// Oldest first.
+    pub(super) terms: Vec<Terms>,
+    pub(super) cancelled: Option<Instant>,
     pub(super) certificates: Vec<Certificate>,
     pub(super) reservations: Vec<Reservation>,
 }
@@ -76,6 +100,25 @@ pub(super) struct Question {
     pub(super) key_type: i32,
     pub(super) not_before: Option<Instant>,
     pub(super) not_after: Instant,
+    pub(super) hold: TimeDelta,
+}
+
+impl Question {
+    /// How far it would reach if it were granted then: as its certificate, or its reservation.
+    fn reach(&self, time: Instant) -> Instant {
+        let expires = time.checked_add(self.hold).unwrap();
+        shifted(self.not_after, 1_000_000).max(expires)
+    }
+}
+
+/// How a question passes the quota of the next term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shortage {
+    pub(super) start: Instant,
+    pub(super) quota: i64,
+    pub(super) held: i64,
+    pub(super) needed: i64,
+    pub(super) short_by: i64,
 }
 
 /// What must be answered to a question.
@@ -89,6 +132,7 @@ pub(super) struct Expected {
     pub(super) short_by: i64,
     pub(super) fits: Option<Instant>,
     pub(super) latest_not_after: Option<Instant>,
+    pub(super) next: Option<Shortage>,
 }
 
 /// Usage at an instant.
@@ -113,15 +157,53 @@ pub(super) fn name_of(san: &San) -> Name {
 }
 
 impl Model {
-    fn weight(&self, names: &BTreeSet<Name>) -> i64 {
-        let each = names.iter().map(|name| {
-            if is_wildcard(name) {
-                self.terms.multiplier
-            } else {
-                1
-            }
-        });
-        each.sum()
+    /// The term that speaks for the licence at an instant.
+    pub(super) fn term_at(&self, time: Instant) -> &Terms {
+        let time = self.cancelled.map_or(time, |cancelled| cancelled.min(time));
+        let mut begun = self.terms.iter().filter(|term| term.start <= time);
+        begun.next_back().unwrap_or(&self.terms[0])
+    }
+
+    pub(super) fn term_at_mut(&mut self, time: Instant) -> &mut Terms {
+        let begun = self.terms.iter().filter(|term| term.start <= time).count();
+        &mut self.terms[begun.max(1) - 1]
+    }
+
+    pub(super) fn next_term(&self, time: Instant) -> Option<&Terms> {
+        let found = self.terms.iter().find(|term| time < term.start);
+        found.filter(|_| self.cancelled.is_none())
+    }
+
+    /// When the licence began.
+    pub(super) fn start(&self) -> Instant {
+        self.terms[0].start
+    }
+
+    /// When its last term ends; no later one comes after a cancellation.
+    pub(super) fn end(&self) -> Instant {
+        let last = self.terms.last().unwrap();
+        let at = self.cancelled.unwrap_or(last.start);
+        self.term_at(at).end
+    }
+
+    /// Whether it authorises and covers anything at an instant.
+    pub(super) fn runs(&self, time: Instant) -> bool {
+        let term = self.term_at(time);
+        let is_over = self.cancelled.is_some_and(|cancelled| cancelled <= time);
+        term.start <= time && time < term.end && !is_over
+    }
+
+    /// The weight by the term of an instant.
+    fn weight(&self, names: &BTreeSet<Name>, time: Instant) -> i64 {
+        self.term_at(time).weight(names)
+    }
+
+    /// What the licence will use when a term begins at an instant, by the certificates that stand.
+    pub(super) fn foreseen(&self, time: Instant, multiplier: i64) -> i64 {
+        let each = self.active(time);
+        let wildcards = each.iter().filter(|name| is_wildcard(name)).count();
+        let plain = i64::try_from(each.len() - wildcards).unwrap();
+        plain + i64::try_from(wildcards).unwrap() * multiplier
     }
 
     /// The distinct SANs on certificates that are active at an instant.
@@ -141,23 +223,19 @@ impl Model {
         held
     }
 
-    /// The quota that was last sold, whether the licence runs or not.
-    pub(super) fn quota(&self) -> i64 {
-        self.quotas.last().unwrap().1
-    }
-
     fn quota_at(&self, time: Instant) -> i64 {
-        if time < self.terms.start || self.terms.end <= time {
+        if !self.runs(time) {
             return 0;
         }
-        let mut so_far = self.quotas.iter().filter(|(from, _)| *from <= time);
+        let quotas = &self.term_at(time).quotas;
+        let mut so_far = quotas.iter().filter(|(from, _)| *from <= time);
         so_far.next_back().unwrap().1
     }
 
     pub(super) fn usage(&self, time: Instant) -> Counted {
         let active = self.active(time);
-        let used = self.weight(&active);
-        let reserved = self.weight(&self.held(time)) - used;
+        let used = self.weight(&active, time);
+        let reserved = self.weight(&self.held(time), time) - used;
         let quota = self.quota_at(time);
         let mut by_type = [0; 4];
         for (kind, _) in &active {
@@ -186,7 +264,7 @@ impl Model {
         }
         let returns = ends
             .into_iter()
-            .map(|(end, names)| (end, self.weight(&names)));
+            .map(|(end, names)| (end, self.weight(&names, time)));
         returns.take(5).collect()
     }
 
@@ -219,52 +297,107 @@ impl Model {
             .reservations
             .iter()
             .map(|reservation| reservation.expires);
-        let all = certificates.chain(reservations).chain([self.terms.end]);
+        let terms = self.terms.iter().flat_map(|term| [term.start, term.end]);
+        let all = certificates.chain(reservations).chain(terms);
         all.filter(|end| time < *end).collect()
     }
 
     pub(super) fn decide(&self, question: &Question, now: Instant) -> Expected {
         let held = self.held(now);
-        let used = self.weight(&self.active(now));
+        let used = self.weight(&self.active(now), now);
         let missing = question.names.difference(&held).cloned().collect();
-        let needed = self.weight(&missing);
-        let taken = self.weight(&held);
-        let over = taken + needed - self.quota();
+        let needed = self.weight(&missing, now);
+        let taken = self.weight(&held, now);
+        let quota = self.term_at(now).quota();
+        let over = taken + needed - quota;
         let is_short = needed > 0 && over > 0;
+        let next = self.shortage(question, now);
         let mut reasons = self.option_reasons(question, now);
         if is_short {
             reasons.push(DenialReason::QuotaExceeded);
         }
-        let fits = |time: &Instant| {
-            let mut then = self.held(*time);
-            then.extend(question.names.clone());
-            self.weight(&then) <= self.quota()
-        };
+        if next.is_some() {
+            reasons.push(DenialReason::NextTermQuotaExceeded);
+        }
+        let mut instants = self.ends(now);
+        instants.insert(now);
+        let fits = instants
+            .into_iter()
+            .find(|time| self.would_fit(question, *time));
         let latest = self.latest_not_after(question, now);
         Expected {
             reasons,
-            quota: self.quota(),
+            quota,
             used,
             reserved: taken - used,
             needed,
             short_by: if is_short { over } else { 0 },
-            fits: self.ends(now).into_iter().find(fits).filter(|_| is_short),
+            fits: fits.filter(|_| is_short || next.is_some()),
             latest_not_after: latest.filter(|latest| *latest < question.not_after),
+            next,
         }
     }
 
+    /// The distinct SANs that are held at an instant and will be, or whose certificates would, when
+    /// a later term starts.
+    fn lasting(&self, time: Instant, start: Instant) -> BTreeSet<Name> {
+        let active = self
+            .certificates
+            .iter()
+            .filter(|it| it.recorded <= time && time < it.until && start < it.until);
+        let reserved = self
+            .reservations
+            .iter()
+            .filter(|it| it.holds(time) && start < it.expires.max(it.until));
+        let active = active.flat_map(|it| &it.names);
+        active
+            .chain(reserved.flat_map(|it| &it.names))
+            .cloned()
+            .collect()
+    }
+
+    fn shortage(&self, question: &Question, now: Instant) -> Option<Shortage> {
+        let next = self.next_term(now)?;
+        if question.reach(now) <= next.start {
+            return None;
+        }
+        let lasting = self.lasting(now, next.start);
+        let missing = question.names.difference(&lasting).cloned().collect();
+        let (held, needed) = (next.weight(&lasting), next.weight(&missing));
+        let short_by = held + needed - next.quota();
+        (needed > 0 && short_by > 0).then_some(Shortage {
+            start: next.start,
+            quota: next.quota(),
+            held,
+            needed,
+            short_by,
+        })
+    }
+
+    fn would_fit(&self, question: &Question, time: Instant) -> bool {
+        let term = self.term_at(time);
+        let mut then = self.held(time);
+        then.extend(question.names.clone());
+        let next = self
+            .next_term(time)
+            .filter(|next| next.start < question.reach(time));
+        term.weight(&then) <= term.quota()
+            && next.is_none_or(|next| {
+                let mut lasting = self.lasting(time, next.start);
+                lasting.extend(question.names.clone());
+                next.weight(&lasting) <= next.quota()
+            })
+    }
+
     fn option_reasons(&self, question: &Question, now: Instant) -> Vec<DenialReason> {
-        let terms = &self.terms;
+        let terms = self.term_at(now);
         let mut reasons = Vec::new();
         let mut check = |stands: bool, reason| {
             if stands {
                 reasons.push(reason);
             }
         };
-        check(
-            now < terms.start || terms.end <= now,
-            DenialReason::LicenseNotActive,
-        );
+        check(!self.runs(now), DenialReason::LicenseNotActive);
         check(
             !question.product_is_licensed,
             DenialReason::ProductNotLicensed,
@@ -284,21 +417,27 @@ impl Model {
         );
         // Its last second is inclusive: it counts for one second more.
         check(
-            !terms.may_outlive && terms.end < shifted(question.not_after, 1_000_000),
+            !self.may_outlive(now) && self.end() < shifted(question.not_after, 1_000_000),
             DenialReason::OutlivesLicense,
         );
         reasons
     }
 
     fn longest_not_after(&self, question: &Question, now: Instant) -> Option<Instant> {
-        let seconds = self.terms.max_validity_days * 86_400 - 1;
+        let seconds = self.term_at(now).max_validity_days * 86_400 - 1;
         let from = question.not_before.unwrap_or(now);
         (seconds > 0).then(|| shifted(from, seconds * 1_000_000))
     }
 
+    /// Whether neither the running nor the next term forbids it.
+    fn may_outlive(&self, now: Instant) -> bool {
+        let next = self.next_term(now);
+        self.term_at(now).may_outlive && next.is_none_or(|next| next.may_outlive)
+    }
+
     fn latest_not_after(&self, question: &Question, now: Instant) -> Option<Instant> {
-        let last = shifted(self.terms.end, -1_000_000);
-        let last = (!self.terms.may_outlive).then_some(last);
+        let last = shifted(self.end(), -1_000_000);
+        let last = (!self.may_outlive(now)).then_some(last);
         let longest = self.longest_not_after(question, now);
         last.into_iter().chain(longest).min()
     }
@@ -310,6 +449,6 @@ impl Model {
             self.reservations[place].use_up(now);
         }
         self.certificates.push(certificate);
-        self.weight(&self.held(now)) > self.quota()
+        self.weight(&self.held(now), now) > self.term_at(now).quota()
     }
 }

@@ -3,10 +3,14 @@
 
 use licet_contracts::billing::{
     v1 as billing,
-    v1::{invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient},
+    v1::{
+        catalog_service_client::CatalogServiceClient, get_product_request::Selection,
+        invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient,
+    },
 };
 use licet_domain::{
     clock::Instant,
+    ids::ProductId,
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
@@ -15,7 +19,7 @@ use licet_runtime::{
 };
 use uuid::Uuid;
 
-use crate::convert::billing::spent_on;
+use crate::convert::billing::{about_dearest, spent_on};
 
 /// Billing, as SanLicensing knows it.
 #[derive(Clone)]
@@ -53,6 +57,39 @@ impl Billing {
             ..question.clone()
         };
         self.create_quote(&question, Uuid::new_v4()).await
+    }
+
+    /// The question about the one product of several that is the dearest, which prices them all
+    /// (SL-10).
+    pub(crate) async fn narrow_to_dearest(
+        &self,
+        question: &billing::CreateQuoteRequest,
+    ) -> Result<billing::CreateQuoteRequest, PeerFault> {
+        if question.items.len() <= 1 {
+            return Ok(question.clone());
+        }
+        // About one thing a quote would have to be of one product.
+        let comparison = billing::CreateQuoteRequest {
+            subject: None,
+            ..question.clone()
+        };
+        let quote = self.preview_quote(&comparison).await?;
+        about_dearest(question, &quote).map_err(PeerFault::Unknown)
+    }
+
+    /// A product as it was in the catalogue at a time.
+    pub(crate) async fn get_product(
+        &self,
+        product_id: &ProductId,
+        time: Instant,
+    ) -> Result<billing::Product, PeerFault> {
+        let request = billing::GetProductRequest {
+            product_id: product_id.to_string(),
+            selection: Some(Selection::AsOfTime(encode_time(time))),
+        };
+        let mut client = CatalogServiceClient::new(self.channel.clone());
+        let answer = outcome(client.get_product(request).await)?;
+        answer.product.ok_or_else(|| absent("product"))
     }
 
     /// Charges a quote exactly. Its expiry is judged by `accept_time`. One that Billing charged

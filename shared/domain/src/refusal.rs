@@ -160,12 +160,14 @@ reasons! {
     RefundNotPending = "REFUND_NOT_PENDING", Precondition;
     /// The period has too many entries for one page to print; metadata `entries`, `maximum`.
     StatementTooLong = "STATEMENT_TOO_LONG", Precondition;
-    /// The order cannot be renewed yet (MD-10); metadata `order_id`, `from_time`, `end_time`.
-    RenewalTooEarly = "RENEWAL_TOO_EARLY", Precondition;
-    /// The order can no longer be renewed (MD-10); metadata `order_id`, `until_time`, `end_time`.
-    RenewalTooLate = "RENEWAL_TOO_LATE", Precondition;
-    /// The order's next term is bought already (MD-10); metadata `order_id`, `start_time`,
+    /// It cannot be renewed yet (MD-10, SL-9); metadata `order_id` or `license_id`, `from_time`,
     /// `end_time`.
+    RenewalTooEarly = "RENEWAL_TOO_EARLY", Precondition;
+    /// It can no longer be renewed (MD-10, SL-9); metadata `order_id` or `license_id`,
+    /// `until_time`, `end_time`.
+    RenewalTooLate = "RENEWAL_TOO_LATE", Precondition;
+    /// The next term is bought already (MD-10, SL-9); metadata `order_id` or `license_id`,
+    /// `start_time`, `end_time`.
     RenewalAlreadyBought = "RENEWAL_ALREADY_BOUGHT", Precondition;
     /// It must be said which servers stay in the new term (AL-9); metadata `order_id`,
     /// `registered`, `licensed`, `named`.
@@ -183,6 +185,21 @@ reasons! {
     /// The key of a CSR is too short, or of a kind that is not signed; metadata `key_type`, `bits`,
     /// `minimum_bits`.
     CsrKeyWeak = "CSR_KEY_WEAK", Precondition;
+    /// A licence that has ended is renewed only with a stated exception (SL-9); metadata
+    /// `license_id`, `until_time`, `end_time`.
+    RenewalExceptionRequired = "RENEWAL_EXCEPTION_REQUIRED", Precondition;
+    /// Certificates that stand will use more than the new quota (SL-9); metadata `license_id`,
+    /// `foreseen`, `quota`, `over_by`, `as_of_time`.
+    ForeseenUsageExceedsQuota = "FORESEEN_USAGE_EXCEEDS_QUOTA", Precondition;
+    /// The licence's terms may not last that long (SL-6); metadata `license_id`, `term_months`,
+    /// `maximum`.
+    TermTooLong = "TERM_TOO_LONG", Precondition;
+    /// The product's tier and price are both above those that the term was sold with (SL-10);
+    /// metadata `license_id`, `product_id`, `tier`, `highest_tier`, `price`, `highest_price`,
+    /// `currency`.
+    ProductTooHigh = "PRODUCT_TOO_HIGH", Precondition;
+    /// The licence has as many products as a licence may have; metadata `license_id`, `maximum`.
+    TooManyProducts = "TOO_MANY_PRODUCTS", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -275,7 +292,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 62);
+        assert_eq!(Reason::ALL.len(), 67);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -293,7 +310,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 55);
+        assert_eq!(of(Class::Precondition), 60);
     }
 
     #[test]

@@ -173,18 +173,8 @@ pub(crate) fn revoke_question(back: &Return) -> san::RevokeCertificatesRequest {
 pub(crate) fn license(message: &san::License) -> Result<License, String> {
     let state = message.state().as_str_name();
     let state = state.strip_prefix("LICENSE_STATE_").unwrap_or(state);
-    let period = message.term.as_ref().and_then(|term| term.period.as_ref());
-    let period = period.map(|period| {
-        let instant = |time: Option<&prost_types::Timestamp>| {
-            let time = time.ok_or_else(|| broken("licence", "its term has no bounds"))?;
-            decode_time(time).map_err(|error| broken("licence", error))
-        };
-        let (start, end) = (
-            instant(period.start_time.as_ref())?,
-            instant(period.end_time.as_ref())?,
-        );
-        Period::new(start, end).ok_or_else(|| broken("licence", "its term ends as it starts"))
-    });
+    let terms = message.past_terms.iter().chain(&message.term);
+    let periods = terms.filter_map(|term| in_force(term).transpose());
     Ok(License {
         id: parsed("licence", &message.license_id)?,
         account_id: parsed("licence", &message.account_id)?,
@@ -194,8 +184,27 @@ pub(crate) fn license(message: &san::License) -> Result<License, String> {
             .iter()
             .map(|id| parsed("licence", id))
             .collect::<Result<_, _>>()?,
-        period: period.transpose()?,
+        periods: periods.collect::<Result<_, _>>()?,
     })
+}
+
+/// When a term is in force: one that was bought late, from its purchase on.
+fn in_force(term: &san::LicenseTerm) -> Result<Option<Period>, String> {
+    let Some(period) = &term.period else {
+        return Ok(None);
+    };
+    let instant = |time: Option<&prost_types::Timestamp>| {
+        let time = time.ok_or_else(|| broken("licence", "its term has no bounds"))?;
+        decode_time(time).map_err(|error| broken("licence", error))
+    };
+    let start = term
+        .bought_late_time
+        .as_ref()
+        .or(period.start_time.as_ref());
+    let (start, end) = (instant(start)?, instant(period.end_time.as_ref())?);
+    let period = Period::new(start, end);
+    let period = period.ok_or_else(|| broken("licence", "its term ends as it starts"))?;
+    Ok(Some(period))
 }
 
 /// The reservation of a decision; none for a denial.
@@ -329,14 +338,32 @@ mod tests {
             ..san::License::default()
         };
         let found = license(&message).unwrap();
+        let period = Period::new(start, end).unwrap();
         assert_eq!(
-            (found.state, found.period),
-            (LicenseState::Active, Period::new(start, end))
+            (found.state, found.periods),
+            (LicenseState::Active, vec![period])
         );
+        let late = instant("2027-01-03T00:00:00Z");
+        let before = message.term.clone().unwrap();
+        let renewed = san::License {
+            term: Some(san::LicenseTerm {
+                period: Some(types::Period {
+                    start_time: Some(encode_time(end)),
+                    end_time: Some(encode_time(instant("2028-01-01T00:00:00Z"))),
+                }),
+                bought_late_time: Some(encode_time(late)),
+                ..san::LicenseTerm::default()
+            }),
+            past_terms: vec![before],
+            ..message.clone()
+        };
+        let found = license(&renewed).unwrap().periods;
+        let starts: Vec<_> = found.iter().map(|period| period.start).collect();
+        assert_eq!(starts, [start, late]);
         message.set_state(san::LicenseState::Unspecified);
         assert!(license(&message).is_err());
         message.set_state(san::LicenseState::Quoted);
         message.term = None;
-        assert_eq!(license(&message).unwrap().period, None);
+        assert_eq!(license(&message).unwrap().periods, []);
     }
 }

@@ -44,8 +44,9 @@ pub(crate) struct License {
     pub(crate) account_id: AccountId,
     pub(crate) state: LicenseState,
     pub(crate) products: BTreeSet<ProductId>,
-    /// Absent for a draft that starts when it is accepted.
-    pub(crate) period: Option<Period>,
+    /// When its terms were and are in force, oldest first; none for a draft that starts when it is
+    /// accepted.
+    pub(crate) periods: Vec<Period>,
 }
 
 /// The product of the licence that an order's certificates count as (X-4, SL-20): the order's own
@@ -66,7 +67,7 @@ pub(crate) fn draw_on(
         LicenseState::Active | LicenseState::Ended => true,
         LicenseState::Quoted | LicenseState::Accepting | LicenseState::Cancelled => false,
     };
-    let runs = license.period.is_some_and(|period| period.contains(now));
+    let runs = license.periods.iter().any(|period| period.contains(now));
     let own = license.products.get(product_id);
     match own.or_else(|| license.products.first()) {
         Some(found) if charged && runs => Ok(found.clone()),
@@ -76,7 +77,7 @@ pub(crate) fn draw_on(
 
 fn not_active(license: &License, now: Instant) -> Refusal {
     let state = license.state.as_str();
-    let term = license.period.map_or_else(String::new, |period| {
+    let term = license.periods.last().map_or_else(String::new, |period| {
         format!(", its term is from {} to {}", period.start, period.end)
     });
     Refusal::new(
@@ -209,7 +210,7 @@ mod tests {
             account_id: AccountId::generate(),
             state: LicenseState::Active,
             products: products.iter().map(|id| id.parse().unwrap()).collect(),
-            period: Period::new(start, end),
+            periods: Period::new(start, end).into_iter().collect(),
         }
     }
 
@@ -259,6 +260,19 @@ mod tests {
         // Ended since: what was decided within its term stands (T-3).
         found.state = LicenseState::Ended;
         assert!(draw(&found, first).is_ok());
+        // So does what was decided in a term before the running one.
+        found.state = LicenseState::Active;
+        let next = Period::new(
+            instant("2027-01-05T00:00:00Z"),
+            instant("2028-01-01T00:00:00Z"),
+        );
+        found.periods.extend(next);
+        assert!(draw(&found, first).is_ok());
+        assert!(draw(&found, "2027-01-05T00:00:00Z").is_ok());
+        assert_eq!(
+            draw(&found, "2027-01-04T00:00:00Z"),
+            Err(Reason::LicenseNotActive)
+        );
         for state in [
             LicenseState::Quoted,
             LicenseState::Accepting,

@@ -6,7 +6,7 @@ use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, ProductId},
-    money::Money,
+    money::{Money, Price},
     refusal::{Reason, Refusal},
     term::Term,
 };
@@ -15,7 +15,11 @@ use licet_runtime::wire::{
 };
 
 use super::broken;
-use crate::rules::license::{License, Sale};
+use crate::rules::{
+    license::{License, LicenseTerm, Sale},
+    pricing::dearest,
+    renewal::RenewalPlan,
+};
 
 /// What is to be priced for a licence that is drafted.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +56,7 @@ pub(crate) fn draft_quote(
 
 /// The question for the price of an accepted licence, with all that its draft was priced with.
 pub(crate) fn acceptance_quote(license: &License, now: Instant) -> billing::CreateQuoteRequest {
-    let sale = &license.term.sale;
+    let LicenseTerm { term, sale, .. } = &license.first;
     let item = billing::QuoteItem {
         product_version: encode_count(sale.product_version),
         hand_amount: sale.by_hand.then(|| encode_money(sale.amount)),
@@ -60,21 +64,25 @@ pub(crate) fn acceptance_quote(license: &License, now: Instant) -> billing::Crea
         ..item(
             billing::LineKind::SanQuota,
             &sale.product_id,
-            license.quota,
-            &license.term.term,
+            sale.quota,
+            term,
         )
     };
-    license_quote(license, item, now)
+    license_quote(license, 0, vec![item], now)
 }
 
-/// The question for the price of `added` SANs at the licence's own price, from now to the end of
-/// its term (SL-8).
+/// The question for the price of `added` SANs at the running term's own price, from now to its end
+/// (SL-8).
 pub(crate) fn increase_quote(
     license: &License,
     added: u64,
     now: Instant,
 ) -> billing::CreateQuoteRequest {
-    let sale = &license.term.sale;
+    let LicenseTerm { term, sale, .. } = license.current_term(now);
+    let before = license
+        .terms()
+        .take_while(|before| before.term.start() < term.start());
+    let index = encode_count(before.count());
     let item = billing::QuoteItem {
         product_version: encode_count(sale.product_version),
         unit_price: (!sale.by_hand).then(|| encode_price(sale.unit_price)),
@@ -91,10 +99,60 @@ pub(crate) fn increase_quote(
             billing::LineKind::SanQuotaIncrease,
             &sale.product_id,
             added,
-            &license.term.term,
+            term,
         )
     };
-    license_quote(license, item, now)
+    license_quote(license, index, vec![item], now)
+}
+
+/// The question for the price of a licence's next term at the prices of now: a line for each of its
+/// products (SL-9).
+pub(crate) fn renewal_quote(
+    license: &License,
+    plan: &RenewalPlan,
+    hand_price: Option<Money>,
+    now: Instant,
+) -> billing::CreateQuoteRequest {
+    let wanted = Wanted {
+        account_id: license.account_id,
+        quota: plan.quota,
+        term: &plan.term,
+        hand_price,
+    };
+    let items = draft_quote(&wanted, &license.products, now).items;
+    license_quote(license, encode_count(plan.index), items, now)
+}
+
+/// The question what each of some products costs now, at the quota and for the length of the running
+/// term (SL-10).
+pub(crate) fn joining_quote(
+    license: &License,
+    products: &BTreeSet<ProductId>,
+    now: Instant,
+) -> billing::CreateQuoteRequest {
+    let term = license.current_term(now);
+    let wanted = Wanted {
+        account_id: license.account_id,
+        quota: term.quota(),
+        term: &term.term,
+        hand_price: None,
+    };
+    draft_quote(&wanted, products, now)
+}
+
+/// The question about the one product that is the dearest of those in a quote (SL-10).
+pub(crate) fn about_dearest(
+    question: &billing::CreateQuoteRequest,
+    quote: &billing::Quote,
+) -> Result<billing::CreateQuoteRequest, String> {
+    let prices = prices(quote)?;
+    let dearest = dearest(&prices).map(ProductId::as_str);
+    let items = question.items.iter();
+    let items = items.filter(|item| Some(item.product_id.as_str()) == dearest);
+    Ok(billing::CreateQuoteRequest {
+        items: items.cloned().collect(),
+        ..question.clone()
+    })
 }
 
 fn item(
@@ -118,24 +176,25 @@ fn item(
 
 fn license_quote(
     license: &License,
-    item: billing::QuoteItem,
+    term_index: i32,
+    items: Vec<billing::QuoteItem>,
     now: Instant,
 ) -> billing::CreateQuoteRequest {
     billing::CreateQuoteRequest {
         account_id: license.account_id.to_string(),
-        items: vec![item],
+        items,
         decision_time: Some(encode_time(now)),
         pin: license.id.to_string(),
         subject: Some(billing::Subject {
             resource_id: license.id.to_string(),
-            term_index: 0,
+            term_index,
         }),
         ..billing::CreateQuoteRequest::default()
     }
 }
 
 /// What each product of a quote costs.
-pub(crate) fn prices(quote: &billing::Quote) -> Result<Vec<(ProductId, Money)>, String> {
+fn prices(quote: &billing::Quote) -> Result<Vec<(ProductId, Money)>, String> {
     quote
         .lines
         .iter()
@@ -147,7 +206,7 @@ pub(crate) fn prices(quote: &billing::Quote) -> Result<Vec<(ProductId, Money)>, 
         .collect()
 }
 
-/// What a draft's quote of one line pins for the licence (SL-7, BL-8).
+/// What a quote of one line pins for the term that it is of (SL-7, BL-8).
 pub(crate) fn sale(quote: &billing::Quote, quota: u64, by_hand: bool) -> Result<Sale, String> {
     let [line] = quote.lines.as_slice() else {
         return Err(broken("quote", format!("{} lines", quote.lines.len())));
@@ -176,6 +235,22 @@ pub(crate) fn sale(quote: &billing::Quote, quota: u64, by_hand: bool) -> Result<
         unit_price: decode_price(unit_price).map_err(|error| broken("unit_price", error))?,
         by_hand,
     })
+}
+
+/// The highest price of one SAN for 12 months among the lines of a quote; `None` without any.
+pub(crate) fn highest_unit_price(quote: &billing::Quote) -> Result<Option<Price>, String> {
+    let prices = quote.lines.iter().map(|line| {
+        let price = line.unit_price.as_ref();
+        let price = price.ok_or_else(|| broken("unit_price", "it is absent"))?;
+        decode_price(price).map_err(|error| broken("unit_price", error))
+    });
+    let prices: Vec<_> = prices.collect::<Result<_, _>>()?;
+    Ok(prices.into_iter().max_by_key(|price| price.micros()))
+}
+
+/// A product's tier.
+pub(crate) fn tier(product: &billing::Product) -> Result<u32, String> {
+    u32::try_from(product.tier).map_err(|error| broken("tier", error))
 }
 
 /// The invoice that a refusal says its quote became.
@@ -230,10 +305,10 @@ mod tests {
         };
         assert_eq!(
             item.price_time,
-            Some(encode_time(license.term.sale.price_time))
+            Some(encode_time(license.first.sale.price_time))
         );
         assert_eq!((item.quantity, &item.hand_amount), (100, &None));
-        license.term.sale.by_hand = true;
+        license.first.sale.by_hand = true;
         let by_hand = acceptance_quote(&license, now);
         let given = by_hand.items[0].hand_amount.as_ref().unwrap();
         assert_eq!(given.value, "80.00");
@@ -251,7 +326,7 @@ mod tests {
         );
         assert_eq!(item.unit_price.as_ref().unwrap().value, "0.80");
         assert_eq!((&item.hand_amount, item.hand_quantity), (&None, 0));
-        license.term.sale.by_hand = true;
+        license.first.sale.by_hand = true;
         let by_hand = &increase_quote(&license, 50, now).items[0];
         assert_eq!(by_hand.hand_amount.as_ref().unwrap().value, "80.00");
         assert_eq!((&by_hand.unit_price, by_hand.hand_quantity), (&None, 100));

@@ -15,10 +15,8 @@ use licet_runtime::{
     wire::{decode_money, decode_time},
 };
 
-use crate::rules::license::{KeyType, Options};
+use crate::rules::license::{KeyType, MAX_PRODUCTS, Options};
 
-/// The most products of a licence.
-const MAX_PRODUCTS: usize = 100;
 /// The largest quota.
 const MAX_QUOTA: u64 = 1_000_000_000;
 
@@ -91,17 +89,11 @@ fn read_quote(
     let account_id = fields.required("account_id", &message.account_id);
     let products = products(&mut fields, &message.product_ids);
     let quota = quota(&mut fields, message.quota);
-    let term_months = match u32::try_from(message.term_months) {
-        Ok(months) if months > 0 => Ok(months),
-        Ok(_) | Err(_) => Err(fields.note("term_months", "must be at least 1")),
-    };
+    let term_months = term_months(&mut fields, message.term_months);
     let unsaid = sanlicensing::LicenseOptions::default();
     let options = options(&mut fields, message.options.as_ref().unwrap_or(&unsaid));
-    if let (Ok(months), Ok(options)) = (&term_months, &options)
-        && let Some(longest) = options.longest_term_months
-    {
-        let description = format!("is above options.max_term_months, {longest}");
-        fields.check("term_months", *months <= longest, &description);
+    if let (Ok(months), Ok(options)) = (&term_months, &options) {
+        check_length(&mut fields, *months, options);
     }
     let start = fields.optional_message("start_time", message.start_time.as_ref(), decode_time);
     let valid_until = fields.optional_message(
@@ -129,7 +121,24 @@ fn read_quote(
     })
 }
 
-fn hand_price(message: &types::Money) -> Result<Money, String> {
+/// The length of a term.
+pub(super) fn term_months(fields: &mut Fields, months: i32) -> Field<u32> {
+    match u32::try_from(months) {
+        Ok(months) if months > 0 => Ok(months),
+        Ok(_) | Err(_) => Err(fields.note("term_months", "must be at least 1")),
+    }
+}
+
+/// A term no longer than the options given with it permit (SL-6).
+pub(super) fn check_length(fields: &mut Fields, months: u32, options: &Options) {
+    if let Some(longest) = options.longest_term_months {
+        let description = format!("is above options.max_term_months, {longest}");
+        fields.check("term_months", months <= longest, &description);
+    }
+}
+
+/// A price given in place of the volume tiers (SL-7).
+pub(super) fn hand_price(message: &types::Money) -> Result<Money, String> {
     let price = decode_money(message).map_err(|error| error.to_string())?;
     if price.minor() < 0 {
         return Err("must not be negative".to_owned());
@@ -163,7 +172,11 @@ pub(super) fn quota(fields: &mut Fields, quota: i64) -> Field<u64> {
     }
 }
 
-fn options(fields: &mut Fields, message: &sanlicensing::LicenseOptions) -> Field<Options> {
+/// What a term permits (SL-6).
+pub(super) fn options(
+    fields: &mut Fields,
+    message: &sanlicensing::LicenseOptions,
+) -> Field<Options> {
     let wildcard_multiplier = match u32::try_from(message.wildcard_multiplier) {
         Ok(0) => Ok(5),
         Ok(multiplier @ 1..=1000) => Ok(multiplier),

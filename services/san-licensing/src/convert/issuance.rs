@@ -22,7 +22,7 @@ use super::{certificate::decode_key_type, report::decode_second, san};
 use crate::{
     quota::{Answer, Command, decide::Authorize},
     rules::{
-        decision::{Decision, DenialReason},
+        decision::{Decision, DenialReason, NextShortage},
         explanation,
         reservation::{Reservation, ReservationState},
     },
@@ -170,6 +170,17 @@ pub(crate) fn encode_decision(decision: &Decision) -> wire::AuthorizeIssuanceRes
         decision_time: Some(encode_time(decision.time)),
         explanation: explanation::explain(decision),
         rule_id: explanation::rule_id(decision).to_owned(),
+        next_term: decision.next.as_ref().map(encode_next_shortage),
+    }
+}
+
+fn encode_next_shortage(next: &NextShortage) -> wire::NextTermShortage {
+    wire::NextTermShortage {
+        start_time: Some(encode_time(next.start)),
+        quota: encode_weight(next.quota),
+        held: encode_weight(next.held),
+        needed: encode_weight(next.needed),
+        short_by: encode_weight(next.short_by()),
     }
 }
 
@@ -182,6 +193,7 @@ fn encode_reason(reason: DenialReason) -> wire::DenialReason {
         DenialReason::ValidityTooLong => wire::DenialReason::ValidityTooLong,
         DenialReason::OutlivesLicense => wire::DenialReason::OutlivesLicense,
         DenialReason::QuotaExceeded => wire::DenialReason::QuotaExceeded,
+        DenialReason::NextTermQuotaExceeded => wire::DenialReason::NextTermQuotaExceeded,
     }
 }
 

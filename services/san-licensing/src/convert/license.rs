@@ -1,17 +1,17 @@
-//! Licences: the requests that accept, raise and list them, and how one is shown.
+//! Licences: the requests that accept, raise, end and list them, and how one is shown.
 
-use licet_contracts::{sanlicensing::v1 as sanlicensing, types::v1 as types};
+use licet_contracts::{Mutation, sanlicensing::v1 as sanlicensing, types::v1 as types};
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     fault::Fault,
-    field::Fields,
+    field::{Field, Fields},
     operation::View,
     wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
 };
 
-use super::draft::quota;
+use super::{draft::quota, issuance::encode_weight};
 use crate::rules::{
-    license::{KeyType, License, LicenseState, Options},
+    license::{KeyType, License, LicenseState, LicenseTerm, Options},
     listing::LicenseFilter,
 };
 
@@ -22,14 +22,47 @@ pub(crate) fn decode_license_id(license_id: &str) -> Result<LicenseId, Fault> {
     fields.build(|| id)
 }
 
-/// Reads the acceptance of a draft.
-pub(crate) fn decode_accept(
-    message: &sanlicensing::AcceptLicenseRequest,
-) -> Result<LicenseId, Fault> {
+/// Reads a change of a licence that is about nothing but that.
+pub(crate) fn decode_change(message: &impl Mutation, license_id: &str) -> Result<LicenseId, Fault> {
     let mut fields = Fields::new();
-    let id = fields.required("license_id", &message.license_id);
+    let id = fields.required("license_id", license_id);
     fields.request_id(message);
     fields.build(|| id)
+}
+
+/// A licence to be ended, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Cancellation {
+    pub(crate) license_id: LicenseId,
+    pub(crate) reason: String,
+}
+
+/// Reads the request to end a licence.
+pub(crate) fn decode_cancel(
+    message: &sanlicensing::CancelLicenseRequest,
+) -> Result<Cancellation, Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let reason = reason(&mut fields, "reason", &message.reason);
+    fields.request_id(message);
+    fields.build(|| {
+        Ok(Cancellation {
+            license_id: license_id?,
+            reason: reason?,
+        })
+    })
+}
+
+/// The longest reason kept, in characters.
+const MAX_REASON_CHARS: usize = 500;
+
+/// A reason in words, which may be empty.
+pub(super) fn reason(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
+    if text.chars().count() > MAX_REASON_CHARS {
+        let description = format!("is longer than {MAX_REASON_CHARS} characters");
+        return Err(fields.note(path, description));
+    }
+    fields.text(path, text)
 }
 
 /// A quota as it is to be.
@@ -103,19 +136,26 @@ pub(crate) fn encode(view: &LicenseView) -> Result<sanlicensing::License, Fault>
     let license = &view.license;
     let state = license.state(view.now);
     let pending_change = view.running.as_ref().map(encode_pending).transpose()?;
+    let term = license.current_term(view.now);
+    let past = license
+        .terms()
+        .take_while(|past| past.term.start() < term.term.start());
     Ok(sanlicensing::License {
         license_id: license.id.to_string(),
         account_id: license.account_id.to_string(),
         state: encode_state(state).into(),
         product_ids: license.products.iter().map(ToString::to_string).collect(),
-        quota: i64::try_from(license.quota).unwrap_or(i64::MAX),
-        options: Some(encode_options(&license.options)),
-        term: Some(encode_term(license, state)),
+        quota: encode_weight(term.quota()),
+        options: Some(encode_options(&term.options)),
+        term: Some(encode_current(license, term, state)),
         quote_valid_until_time: Some(encode_time(license.valid_until)),
         invoice_ids: license.invoices.iter().map(ToString::to_string).collect(),
         pending_change,
         revision: i64::try_from(license.revision).unwrap_or(i64::MAX),
         create_time: Some(encode_time(license.create_time)),
+        next_term: license.next_term(view.now).map(encode_term),
+        past_terms: past.map(encode_term).collect(),
+        cancel_time: license.cancel_time.map(encode_time),
     })
 }
 
@@ -134,15 +174,44 @@ fn encode_options(options: &Options) -> sanlicensing::LicenseOptions {
     }
 }
 
-fn encode_term(license: &License, state: LicenseState) -> sanlicensing::LicenseTerm {
-    let term = &license.term;
-    // When a draft without a start will run is not known before its acceptance.
-    let is_known = state != LicenseState::Quoted || term.asked_start.is_some();
+/// The term that speaks for a licence in that state.
+fn encode_current(
+    license: &License,
+    term: &LicenseTerm,
+    state: LicenseState,
+) -> sanlicensing::LicenseTerm {
+    // When a draft without a start will run is not known before its acceptance; nor is it ever when
+    // it was withdrawn.
+    let is_draft = match state {
+        LicenseState::Quoted => true,
+        LicenseState::Cancelled => license.invoices.is_empty(),
+        LicenseState::Accepting | LicenseState::Active | LicenseState::Ended => false,
+    };
+    let encoded = encode_term(term);
+    let is_known = !is_draft || license.asked_start.is_some();
     sanlicensing::LicenseTerm {
-        period: is_known.then(|| encode_period(term.term.period())),
+        period: encoded.period.filter(|_| is_known),
+        ..encoded
+    }
+}
+
+/// A term of a licence.
+pub(crate) fn encode_term(term: &LicenseTerm) -> sanlicensing::LicenseTerm {
+    let raises = term.raises.iter().map(|raise| sanlicensing::QuotaRaise {
+        raise_time: Some(encode_time(raise.time)),
+        quota: encode_weight(raise.quota),
+    });
+    sanlicensing::LicenseTerm {
+        period: Some(encode_period(term.term.period())),
         months: encode_count(term.term.months()),
         price: Some(encode_money(term.sale.amount)),
         unit_price: Some(encode_price(term.sale.unit_price)),
+        quota: encode_weight(term.quota()),
+        sold_quota: encode_weight(term.sale.quota),
+        raises: raises.collect(),
+        options: Some(encode_options(&term.options)),
+        product_ids: term.sold_products.iter().map(ToString::to_string).collect(),
+        bought_late_time: term.bought_late.map(encode_time),
     }
 }
 
@@ -178,7 +247,7 @@ mod tests {
             running: None,
         };
         assert_eq!(encode(&view).unwrap().term.unwrap().period, None);
-        view.license.term.asked_start = Some(instant("2026-05-01T00:00:00Z"));
+        view.license.asked_start = Some(instant("2026-05-01T00:00:00Z"));
         assert!(encode(&view).unwrap().term.unwrap().period.is_some());
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod draft;
 pub(crate) mod issuance;
 pub(crate) mod license;
 pub(crate) mod operation;
+pub(crate) mod product;
+pub(crate) mod renewal;
 pub(crate) mod report;
 pub(crate) mod san;
 pub(crate) mod usage;

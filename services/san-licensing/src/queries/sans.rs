@@ -44,7 +44,7 @@ pub(crate) async fn list(
     let (sans, next_page_token) = page.finish_sized(rows, bytes, key);
     Ok(UniqueSans {
         sans,
-        wildcard_multiplier: seen.license.options.wildcard_multiplier,
+        wildcard_multiplier: seen.license.multiplier_at(page.as_of),
         next_page_token,
     })
 }

@@ -21,7 +21,7 @@ pub(crate) async fn get_at(
 ) -> Result<Usage, Fault> {
     let tx = database.read().await?;
     let seen = seen::license(&tx, call, license_id).await?;
-    let multiplier = u64::from(seen.license.options.wildcard_multiplier);
+    let multiplier = u64::from(seen.license.multiplier_at(at));
     let weight = |names: Distinct| names.plain + names.wildcards * multiplier;
     let counts = store::usage::find_active(&tx, license_id, at).await?;
     let used = Distinct {

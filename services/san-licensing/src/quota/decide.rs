@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::known::{Claim, ClaimKind, Known};
 use crate::rules::{
-    decision::{Decision, DenialReason},
+    decision::{Decision, DenialReason, NextShortage},
     license::{KeyType, Terms},
     name::Name,
 };
@@ -30,23 +30,44 @@ pub(crate) struct Authorize {
     pub(crate) clock: Instant,
 }
 
+impl Authorize {
+    /// The first instant at which the certificate no longer counts: notAfter is inclusive to its
+    /// second (RFC 5280, 4.1.2.5).
+    pub(crate) fn until(&self) -> Instant {
+        let end = self.not_after.checked_add(TimeDelta::seconds(1));
+        end.unwrap_or(Instant::MAX)
+    }
+
+    /// How far it reaches when it is granted at `now`: as long as its reservation or, if that is
+    /// used, its certificate.
+    fn reach(&self, now: Instant) -> Instant {
+        let expire = now.checked_add(self.hold).unwrap_or(Instant::MAX);
+        self.until().max(expire)
+    }
+}
+
 /// Decides `request` as of the later of its clock and the licence's own time (T-5), and takes what
 /// is granted.
 pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
     known.advance(request.clock);
     let now = known.as_of();
     let needed = known.missing_weight(&request.names);
-    let quota = known.terms.quota;
+    let quota = known.terms().term.quota;
     let short_by = (known.taken() + needed).saturating_sub(quota);
-    let latest_not_after = latest_not_after(&known.terms, request, now);
-    let mut reasons = option_reasons(&known.terms, request, now);
+    let latest_not_after = latest_not_after(known.terms(), request, now);
+    let mut reasons = option_reasons(known.terms(), request, now);
     // What the licence holds already always passes, over its quota, too (SL-4, SL-11).
     let is_short = needed > 0 && short_by > 0;
-    let mut fits = None;
     if is_short {
         reasons.push(DenialReason::QuotaExceeded);
-        fits = known.earliest_fit(&request.names, quota);
     }
+    let next = next_shortage(known, request, now);
+    if next.is_some() {
+        reasons.push(DenialReason::NextTermQuotaExceeded);
+    }
+    let fits = (is_short || next.is_some())
+        .then(|| known.earliest_fit(&request.names, |at| request.reach(at)))
+        .flatten();
     let expire = now.checked_add(request.hold).filter(|_| reasons.is_empty());
     let decision = Decision {
         id: request.id,
@@ -59,20 +80,43 @@ pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
         short_by: if is_short { short_by } else { 0 },
         fits,
         latest_not_after: latest_not_after.filter(|latest| *latest < request.not_after),
+        next,
         reasons,
     };
     if let Some(until) = expire {
         let names = request.names.clone();
-        let kind = ClaimKind::Reserved;
+        let claim = Claim {
+            kind: ClaimKind::Reserved,
+            names,
+            until,
+            reach: request.reach(now),
+        };
         // The active ones are held, too: one that expires meanwhile is not sold twice (SL-13).
-        known.take(request.id, Claim { kind, names, until });
+        known.take(request.id, claim);
     }
     decision
 }
 
+/// How the request passes the quota of a next term that it would last into (SL-6). SANs that last
+/// into it already need no room there (SL-4).
+fn next_shortage(known: &Known, request: &Authorize, now: Instant) -> Option<NextShortage> {
+    let next = known.terms().next.as_ref()?;
+    if request.reach(now) <= next.period.start {
+        return None;
+    }
+    let (held, needed) = known.lasting_with(&request.names, next);
+    let shortage = NextShortage {
+        start: next.period.start,
+        quota: next.quota,
+        held,
+        needed,
+    };
+    (needed > 0 && shortage.short_by() > 0).then_some(shortage)
+}
+
 /// What the licence's options say against the request, the quota left aside.
 fn option_reasons(terms: &Terms, request: &Authorize, now: Instant) -> Vec<DenialReason> {
-    let options = &terms.options;
+    let options = &terms.term.options;
     let mut reasons = Vec::new();
     if !terms.is_active(now) {
         reasons.push(DenialReason::LicenseNotActive);
@@ -90,7 +134,7 @@ fn option_reasons(terms: &Terms, request: &Authorize, now: Instant) -> Vec<Denia
     if longest_validity_end(terms, from).is_some_and(|latest| request.not_after > latest) {
         reasons.push(DenialReason::ValidityTooLong);
     }
-    if !options.may_outlive && request.not_after > last_second(terms.period.end) {
+    if outlived_end(terms).is_some_and(|latest| request.not_after > latest) {
         reasons.push(DenialReason::OutlivesLicense);
     }
     reasons
@@ -99,12 +143,19 @@ fn option_reasons(terms: &Terms, request: &Authorize, now: Instant) -> Vec<Denia
 /// The latest notAfter that passes every option (SL-6).
 fn latest_not_after(terms: &Terms, request: &Authorize, now: Instant) -> Option<Instant> {
     let longest = longest_validity_end(terms, request.not_before.unwrap_or(now));
-    let license_end = (!terms.options.may_outlive).then(|| last_second(terms.period.end));
-    [longest, license_end].into_iter().flatten().min()
+    [longest, outlived_end(terms)].into_iter().flatten().min()
+}
+
+/// The latest notAfter that does not outlive the licence's last term, where one of the terms that
+/// stand before it forbids that (SL-6).
+fn outlived_end(terms: &Terms) -> Option<Instant> {
+    let mut each = std::iter::once(&terms.term).chain(&terms.next);
+    let is_free = each.all(|term| term.options.may_outlive);
+    (!is_free).then(|| last_second(terms.end()))
 }
 
 fn longest_validity_end(terms: &Terms, from: Instant) -> Option<Instant> {
-    let days = terms.options.longest_validity_days?;
+    let days = terms.term.options.longest_validity_days?;
     let end = from.checked_add(TimeDelta::days(days.into()))?;
     Some(last_second(end))
 }

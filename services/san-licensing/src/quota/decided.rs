@@ -42,7 +42,7 @@ pub(super) fn visible<'a>(
 ) -> Result<&'a mut Known, Refusal> {
     let id = submission.license_id;
     let known = known.get_mut(&id).ok_or_else(|| not_found("license", id))?;
-    match submission.refuse_unseen(&known.terms) {
+    match submission.refuse_unseen(known.terms()) {
         Some(refusal) => Err(refusal),
         None => Ok(known),
     }
@@ -53,7 +53,7 @@ pub(super) fn usage(license_id: LicenseId, known: &Known) -> Usage {
     Usage {
         license_id,
         as_of: known.as_of(),
-        quota: known.terms.quota_at(known.as_of()),
+        quota: known.terms().quota_at(known.as_of()),
         used: known.used(),
         reserved: known.reserved(),
         counts: known.counts(),
@@ -231,6 +231,7 @@ impl Decided {
             version: known.version,
             fingerprint: *fingerprint,
             names: request.names.clone(),
+            until: request.until(),
             decision: decision.clone(),
         };
         // A repeat in the same round is a repeat, too.
@@ -314,7 +315,7 @@ impl Decided {
             return Ok(Answer::Recorded {
                 certificate: first.clone(),
                 already_known: true,
-                over_quota: known.taken() > known.terms.quota,
+                over_quota: known.taken() > known.terms().term.quota,
             });
         }
         let now = known.as_of();
@@ -340,6 +341,7 @@ impl Decided {
                 kind: ClaimKind::Active,
                 names: certificate.names.clone(),
                 until: certificate.until,
+                reach: certificate.until,
             },
         );
         self.kept
@@ -350,7 +352,7 @@ impl Decided {
         Ok(Answer::Recorded {
             certificate,
             already_known: false,
-            over_quota: known.taken() > known.terms.quota,
+            over_quota: known.taken() > known.terms().term.quota,
         })
     }
 
@@ -420,7 +422,7 @@ fn answer_settled(settled: &Settled) -> Result<Answer, Refusal> {
 }
 
 fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Option<Event<'a>> {
-    let is_over = known.taken() > known.terms.quota;
+    let is_over = known.taken() > known.terms().term.quota;
     let outcome = if is_over {
         "OVER_QUOTA"
     } else {
@@ -429,7 +431,7 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
     Some(Event {
         kind: "licet.sanlicensing.usage.changed.v1",
         resource_id: license_id.to_string(),
-        account_id: Some(known.terms.account_id),
+        account_id: Some(known.terms().account_id),
         time: known.as_of(),
         origin: happened.origin.as_ref()?,
         why: if is_over { "SL-21" } else { "SL-12" }.to_owned(),
@@ -441,7 +443,7 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "recorded": happened.recorded,
             "revoked": happened.revoked,
             "further_callers": happened.callers,
-            "quota": known.terms.quota,
+            "quota": known.terms().term.quota,
             "used": known.used(),
             "reserved": known.reserved(),
             "version": known.version,

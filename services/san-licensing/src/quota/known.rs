@@ -10,7 +10,7 @@ use licet_domain::{clock::Instant, ids::LicenseId};
 use uuid::Uuid;
 
 use crate::rules::{
-    license::Terms,
+    license::{TermLimits, Terms},
     name::{Name, is_wildcard},
 };
 
@@ -30,6 +30,9 @@ pub(crate) struct Claim {
     pub(crate) names: Vec<Name>,
     /// The first instant at which it no longer holds.
     pub(crate) until: Instant,
+    /// The first instant at which it holds no more, nor would a certificate that was asked for with
+    /// it (SL-6). Never before `until`.
+    pub(crate) reach: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,7 @@ struct Hold {
     claim: Uuid,
     kind: ClaimKind,
     until: Instant,
+    reach: Instant,
 }
 
 /// One SAN with all that holds it, and how it is counted now.
@@ -45,6 +49,8 @@ struct Held {
     holds: Vec<Hold>,
     is_active: bool,
     is_taken: bool,
+    /// Whether something reaches beyond the start of the next term.
+    is_lasting: bool,
 }
 
 impl Held {
@@ -56,13 +62,16 @@ impl Held {
             .map(|hold| hold.claim)
     }
 
-    /// Brings the marks in line with the holds.
-    fn recount(&mut self) -> Change {
+    /// Brings the marks in line with the holds and the start of the next term.
+    fn recount(&mut self, next_start: Option<Instant>) -> Change {
         let changed = |mark: &mut bool, is: bool| (std::mem::replace(mark, is) != is).then_some(is);
         let is_active = self.holds.iter().any(|hold| hold.kind == ClaimKind::Active);
+        let is_lasting =
+            next_start.is_some_and(|start| self.holds.iter().any(|hold| hold.reach > start));
         Change {
             taken: changed(&mut self.is_taken, !self.holds.is_empty()),
             active: changed(&mut self.is_active, is_active),
+            lasting: changed(&mut self.is_lasting, is_lasting),
         }
     }
 }
@@ -72,6 +81,7 @@ impl Held {
 struct Change {
     taken: Option<bool>,
     active: Option<bool>,
+    lasting: Option<bool>,
 }
 
 /// Distinct SANs on active certificates, by type.
@@ -103,6 +113,19 @@ impl Counts {
     pub(crate) fn distinct(self) -> u64 {
         self.dns_names + self.ip_addresses + self.rfc822_names + self.upns
     }
+
+    /// What they weigh where a wildcard weighs `multiplier` (SL-3).
+    pub(crate) fn weight(self, multiplier: u32) -> u64 {
+        self.distinct() - self.wildcards + self.wildcards * u64::from(multiplier)
+    }
+}
+
+fn weight(name: &str, multiplier: u32) -> u64 {
+    if is_wildcard(name) {
+        u64::from(multiplier)
+    } else {
+        1
+    }
 }
 
 /// What is known of several licences.
@@ -111,7 +134,7 @@ pub(super) type Licenses = HashMap<LicenseId, Known>;
 /// All that decisions about one licence depend on.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub(crate) terms: Terms,
+    terms: Terms,
     /// The fence's version that this is exact at.
     pub(crate) version: i64,
     /// The licence's last decision time (T-5).
@@ -124,6 +147,8 @@ pub(crate) struct Known {
     used: u64,
     /// Weight of those and of the reserved ones.
     taken: u64,
+    /// Weight, by the next term's multiplier, of what lasts beyond that term's start.
+    lasting: u64,
     counts: Counts,
     bytes: usize,
 }
@@ -139,6 +164,7 @@ impl Known {
             due: BTreeSet::new(),
             used: 0,
             taken: 0,
+            lasting: 0,
             counts: Counts::default(),
             bytes: LICENSE_BYTES,
         }
@@ -146,6 +172,48 @@ impl Known {
 
     pub(crate) fn as_of(&self) -> Instant {
         self.as_of
+    }
+
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The licence is on other terms than before, as of its last decision time. Invariant: the terms
+    /// are of that instant.
+    pub(crate) fn change_terms(&mut self, terms: Terms) {
+        let before = std::mem::replace(&mut self.terms, terms);
+        let weights = |terms: &Terms| {
+            let next = terms.next.as_ref();
+            (
+                terms.term.options.wildcard_multiplier,
+                next.map(|next| (next.period.start, next.options.wildcard_multiplier)),
+            )
+        };
+        if weights(&before) != weights(&self.terms) {
+            self.weigh_anew();
+        }
+    }
+
+    /// Counts every weight from the holds: what a wildcard weighs, and where the next term starts,
+    /// is in all of them.
+    fn weigh_anew(&mut self) {
+        let multiplier = self.terms.term.options.wildcard_multiplier;
+        let next = self.terms.next.as_ref();
+        let next = next.map(|next| (next.period.start, next.options.wildcard_multiplier));
+        (self.used, self.taken, self.lasting) = (0, 0, 0);
+        for (name, held) in &mut self.names {
+            held.recount(next.map(|(start, _)| start));
+            let weighed = |is: bool, multiplier| if is { weight(name, multiplier) } else { 0 };
+            self.used += weighed(held.is_active, multiplier);
+            self.taken += weighed(held.is_taken, multiplier);
+            if let Some((_, multiplier)) = next {
+                self.lasting += weighed(held.is_lasting, multiplier);
+            }
+        }
+    }
+
+    fn next_start(&self) -> Option<Instant> {
+        self.terms.next.as_ref().map(|next| next.period.start)
     }
 
     pub(crate) fn used(&self) -> u64 {
@@ -179,16 +247,23 @@ impl Known {
             .sum()
     }
 
-    pub(crate) fn weight(&self, name: &str) -> u64 {
-        if is_wildcard(name) {
-            u64::from(self.terms.options.wildcard_multiplier)
-        } else {
-            1
-        }
+    fn weight(&self, name: &str) -> u64 {
+        weight(name, self.terms.term.options.wildcard_multiplier)
     }
 
-    /// Time passes: what ends up to `now` is let go, to the microsecond (SL-5). It never runs
-    /// back (T-5).
+    /// Weight of what lasts beyond the next term's start, and of those of `names` that do not, both
+    /// by that term's multiplier. Invariant: `names` has no repeats.
+    pub(crate) fn lasting_with(&self, names: &[Name], next: &TermLimits) -> (u64, u64) {
+        let missing = names
+            .iter()
+            .filter(|name| !self.names.get(*name).is_some_and(|held| held.is_lasting))
+            .map(|name| weight(name, next.options.wildcard_multiplier))
+            .sum();
+        (self.lasting, missing)
+    }
+
+    /// Time passes: what ends up to `now` is let go, to the microsecond (SL-5), and the next term
+    /// begins at its start (SL-6). It never runs back (T-5).
     pub(crate) fn advance(&mut self, now: Instant) {
         if now <= self.as_of {
             return;
@@ -200,6 +275,9 @@ impl Known {
             self.due.pop_first();
             self.release(id);
         }
+        if self.terms.pass(now) {
+            self.weigh_anew();
+        }
     }
 
     /// Takes SANs until `claim.until`. One that has ended already takes nothing.
@@ -207,6 +285,7 @@ impl Known {
         if claim.until <= self.as_of {
             return;
         }
+        let next_start = self.next_start();
         for name in &mut claim.names {
             let held = match self.names.entry(Arc::clone(name)) {
                 Slot::Occupied(slot) => {
@@ -223,8 +302,9 @@ impl Known {
                 claim: id,
                 kind: claim.kind,
                 until: claim.until,
+                reach: claim.reach,
             });
-            let change = held.recount();
+            let change = held.recount(next_start);
             self.count(name, change);
         }
         self.bytes += claim_bytes(&claim);
@@ -236,12 +316,13 @@ impl Known {
     pub(crate) fn release(&mut self, id: Uuid) -> Option<Claim> {
         let claim = self.claims.remove(&id)?;
         self.due.remove(&(claim.until, id));
+        let next_start = self.next_start();
         for name in &claim.names {
             let Some(held) = self.names.get_mut(name) else {
                 continue;
             };
             held.holds.retain(|hold| hold.claim != id);
-            let change = held.recount();
+            let change = held.recount(next_start);
             if !held.is_taken {
                 self.names.remove(name);
                 self.bytes = self.bytes.saturating_sub(NAME_BYTES + name.len());
@@ -259,42 +340,100 @@ impl Known {
 
     /// Brings the figures in line with a SAN that is held otherwise than before.
     fn count(&mut self, name: &str, change: Change) {
-        let weight = self.weight(name);
+        let weight_now = self.weight(name);
         match change.taken {
-            Some(true) => self.taken += weight,
-            Some(false) => self.taken -= weight,
+            Some(true) => self.taken += weight_now,
+            Some(false) => self.taken -= weight_now,
             None => {}
         }
         match change.active {
             Some(true) => {
-                self.used += weight;
+                self.used += weight_now;
                 self.counts.count(name, |count| count + 1);
             }
             Some(false) => {
-                self.used -= weight;
+                self.used -= weight_now;
                 self.counts.count(name, |count| count - 1);
             }
             None => {}
         }
+        if let (Some(lasts), Some(next)) = (change.lasting, &self.terms.next) {
+            let weight_then = weight(name, next.options.wildcard_multiplier);
+            if lasts {
+                self.lasting += weight_then;
+            } else {
+                self.lasting -= weight_then;
+            }
+        }
     }
 
-    /// The earliest instant from which the request for `names` fits under `quota`, by what is known
-    /// today: others' SANs only return. `None` when it never does.
-    pub(crate) fn earliest_fit(&self, names: &[Name], quota: u64) -> Option<Instant> {
-        let wanted: u64 = names.iter().map(|name| self.weight(name)).sum();
-        let room = quota.checked_sub(wanted)?;
+    /// The earliest instant from which a request for `names` fits the quota in force and the one
+    /// bought for the time after it (SL-6), by what is known today: others' SANs only return.
+    /// `reach` says how far the request would reach if it were made at an instant. `None` when it
+    /// never fits.
+    pub(crate) fn earliest_fit(
+        &self,
+        names: &[Name],
+        reach: impl Fn(Instant) -> Instant,
+    ) -> Option<Instant> {
         let ours: BTreeSet<&str> = names.iter().map(AsRef::as_ref).collect();
-        let mut others = self.taken - (wanted - self.missing_weight(names));
-        if others <= room {
+        let is_other = |name: &&Name| !ours.contains(name.as_ref());
+        let mut room = Room::of(&self.terms.term, names);
+        room.take(self.taken, self.missing_weight(names));
+        let next = self.terms.next.as_ref();
+        let mut coming = next.map(|next| {
+            let mut room = Room::of(next, names);
+            let (lasting, missing) = self.lasting_with(names, next);
+            room.take(lasting, missing);
+            (next.period.start, room)
+        });
+        let fits = |at: Instant, room: &Room, coming: &Option<(Instant, Room)>| {
+            let lasts = |start: Instant| reach(at) > start;
+            let coming = coming.as_ref();
+            room.fits() && coming.is_none_or(|(start, room)| !lasts(*start) || room.fits())
+        };
+        if fits(self.as_of, &room, &coming) {
             return Some(self.as_of);
         }
-        for (at, id) in &self.due {
-            for name in self.returning(*id, |_| true) {
-                if !ours.contains(name.as_ref()) {
-                    others -= self.weight(name);
-                }
+        let is_before = |at: Instant| next.is_none_or(|next| at < next.period.start);
+        for (at, id) in self.due.iter().take_while(|(at, _)| is_before(*at)) {
+            room.give_back(self.returning(*id, |_| true).filter(is_other));
+            if let Some((start, room)) = &mut coming {
+                let start = *start;
+                room.give_back(
+                    self.returning(*id, |hold| hold.reach > start)
+                        .filter(is_other),
+                );
             }
-            if others <= room {
+            if fits(*at, &room, &coming) {
+                return Some(*at);
+            }
+        }
+        self.earliest_next_fit(names, next?, is_other)
+    }
+
+    /// The same from the next term's start on: its quota and weights alone decide then.
+    fn earliest_next_fit(
+        &self,
+        names: &[Name],
+        next: &TermLimits,
+        is_other: impl Fn(&&Name) -> bool + Copy,
+    ) -> Option<Instant> {
+        let start = next.period.start;
+        let holds_then = |held: &Held| held.holds.iter().any(|hold| hold.until > start);
+        let held_then = self.names.iter().filter(|(_, held)| holds_then(held));
+        let mut room = Room::of(next, names);
+        room.others = held_then
+            .map(|(name, _)| name)
+            .filter(is_other)
+            .map(|name| room.weight(name))
+            .sum();
+        if room.fits() {
+            return Some(start);
+        }
+        for (at, id) in self.due.iter().filter(|(at, _)| *at > start) {
+            room.give_back(self.returning(*id, |_| true).filter(is_other));
+            if room.fits() {
                 return Some(*at);
             }
         }
@@ -335,6 +474,48 @@ impl Known {
     }
 }
 
+/// What others hold of a quota that a request wants room in.
+struct Room {
+    /// What is left once the request has its own; `None`: it alone is too much.
+    free: Option<u64>,
+    wanted: u64,
+    others: u64,
+    multiplier: u32,
+}
+
+impl Room {
+    fn of(limits: &TermLimits, names: &[Name]) -> Self {
+        let multiplier = limits.options.wildcard_multiplier;
+        let wanted = names.iter().map(|name| weight(name, multiplier)).sum();
+        Self {
+            free: limits.quota.checked_sub(wanted),
+            wanted,
+            others: 0,
+            multiplier,
+        }
+    }
+
+    /// So much is held, and so much of what the request wants is not in it.
+    fn take(&mut self, held: u64, missing: u64) {
+        self.others = held - (self.wanted - missing);
+    }
+
+    fn weight(&self, name: &Name) -> u64 {
+        weight(name, self.multiplier)
+    }
+
+    /// These of the others' return.
+    fn give_back<'a>(&mut self, names: impl Iterator<Item = &'a Name>) {
+        let multiplier = self.multiplier;
+        let weight: u64 = names.map(|name| weight(name, multiplier)).sum();
+        self.others -= weight;
+    }
+
+    fn fits(&self) -> bool {
+        self.free.is_some_and(|free| self.others <= free)
+    }
+}
+
 fn claim_bytes(claim: &Claim) -> usize {
     CLAIM_BYTES + claim.names.len() * HOLD_BYTES
 }
@@ -342,5 +523,5 @@ fn claim_bytes(claim: &Claim) -> usize {
 /// Rough sizes of what is kept, map slots and allocations included.
 const LICENSE_BYTES: usize = 1024;
 const NAME_BYTES: usize = 120;
-const HOLD_BYTES: usize = 48;
+const HOLD_BYTES: usize = 56;
 const CLAIM_BYTES: usize = 160;

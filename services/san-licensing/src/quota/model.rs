@@ -1,5 +1,6 @@
-//! The engine's memory and decisions against a recount from scratch: random histories, compared
-//! after every step (SL-1, SL-3 to SL-5, SL-11 to SL-13).
+//! The engine's memory and decisions against a recount from scratch: random histories over terms with
+//! quotas and multipliers of their own, compared after every step (SL-1, SL-3 to SL-6, SL-9,
+//! SL-11 to SL-13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,17 +19,19 @@ use super::{
     known::{Claim, ClaimKind, Known},
 };
 use crate::rules::{
-    decision::DenialReason,
-    license::{KeyType, Options, Progress, Terms},
+    decision::{DenialReason, NextShortage},
+    license::{KeyType, Options, Progress, TermLimits, Terms},
     name::{Name, is_wildcard, packed},
 };
 
 const MULTIPLIER: u32 = 5;
+/// How long a term lasts, so that histories cross some.
+const TERM: TimeDelta = TimeDelta::seconds(60);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Ask for names, and hold them for some seconds.
-    Authorize(BTreeSet<usize>, i64),
+    /// Ask for names for some seconds of a certificate's life, and hold them for some.
+    Authorize(BTreeSet<usize>, i64, i64),
     /// A certificate with names counts for some seconds.
     Record(BTreeSet<usize>, i64),
     /// The n-th claim, counted around, is given back or revoked.
@@ -37,21 +40,31 @@ enum Step {
     Pass(i64),
     /// The next claim to end ends now, or in a microsecond.
     PassToEnd(bool),
+    /// The next term starts, or the licence ends, now or in a microsecond.
+    PassToTerm(bool),
     /// The quota is raised.
     Increase(u64),
+    /// A further term is bought, late or not, with this quota and multiplier.
+    Renew(u64, u32),
+    /// The licence is cancelled.
+    Cancel,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let names = || prop::collection::btree_set(0..12_usize, 1..5);
     let step = prop_oneof![
-        4 => (names(), 1..50_i64).prop_map(|(names, hold)| Step::Authorize(names, hold)),
-        3 => (names(), 1..90_i64).prop_map(|(names, life)| Step::Record(names, life)),
-        2 => (0..50_usize).prop_map(Step::Release),
-        2 => (0..20_000_000_i64).prop_map(Step::Pass),
-        2 => any::<bool>().prop_map(Step::PassToEnd),
-        1 => (1..4_u64).prop_map(Step::Increase),
+        16 => (names(), 1..50_i64, 1..90_i64)
+            .prop_map(|(names, hold, life)| Step::Authorize(names, hold, life)),
+        10 => (names(), 1..90_i64).prop_map(|(names, life)| Step::Record(names, life)),
+        6 => (0..50_usize).prop_map(Step::Release),
+        6 => (0..20_000_000_i64).prop_map(Step::Pass),
+        6 => any::<bool>().prop_map(Step::PassToEnd),
+        2 => any::<bool>().prop_map(Step::PassToTerm),
+        3 => (1..4_u64).prop_map(Step::Increase),
+        5 => (1..16_u64, 1..7_u32).prop_map(|(quota, multiplier)| Step::Renew(quota, multiplier)),
+        1 => Just(Step::Cancel),
     ];
-    prop::collection::vec(step, 1..30)
+    prop::collection::vec(step, 1..40)
 }
 
 /// Twelve names, every fourth a wildcard.
@@ -67,60 +80,134 @@ fn names(indexes: &BTreeSet<usize>) -> Vec<Name> {
     indexes.iter().map(|index| name(*index)).collect()
 }
 
-fn weight(name: &str) -> u64 {
-    if is_wildcard(name) {
-        u64::from(MULTIPLIER)
-    } else {
-        1
-    }
+fn weight<'a>(names: impl IntoIterator<Item = &'a Name>, term: &TermLimits) -> u64 {
+    let distinct: BTreeSet<&Name> = names.into_iter().collect();
+    let each = distinct.into_iter().map(|name| {
+        if is_wildcard(name) {
+            u64::from(term.options.wildcard_multiplier)
+        } else {
+            1
+        }
+    });
+    each.sum()
 }
 
 /// Everything that ever was, counted anew for each question.
 struct Model {
     now: Instant,
-    quota: u64,
+    terms: Vec<TermLimits>,
+    cancelled: Option<Instant>,
     claims: BTreeMap<Uuid, Claim>,
 }
 
 impl Model {
-    fn weight_at(&self, at: Instant, wanted: impl Fn(&Claim) -> bool) -> u64 {
-        let held = self
-            .claims
-            .values()
-            .filter(|claim| claim.until > at && wanted(claim));
-        let names: BTreeSet<&Name> = held.flat_map(|claim| &claim.names).collect();
-        names.into_iter().map(|name| weight(name)).sum()
+    fn term_at(&self, at: Instant) -> &TermLimits {
+        let at = self.cancelled.map_or(at, |cancelled| cancelled.min(at));
+        let begun = |term: &&TermLimits| term.period.start <= at;
+        self.terms
+            .iter()
+            .rev()
+            .find(begun)
+            .unwrap_or(&self.terms[0])
+    }
+
+    /// None comes after a cancellation.
+    fn next(&self) -> Option<&TermLimits> {
+        if self.cancelled.is_some() {
+            return None;
+        }
+        self.terms.iter().find(|term| term.period.start > self.now)
+    }
+
+    fn held(&self, at: Instant, wanted: impl Fn(&Claim) -> bool) -> Vec<&Name> {
+        let held = self.claims.values();
+        let held = held.filter(|claim| claim.until > at && wanted(claim));
+        held.flat_map(|claim| &claim.names).collect()
     }
 
     fn used(&self) -> u64 {
-        self.weight_at(self.now, |claim| claim.kind == ClaimKind::Active)
-    }
-
-    fn taken(&self) -> u64 {
-        self.weight_at(self.now, |_| true)
+        let active = self.held(self.now, |claim| claim.kind == ClaimKind::Active);
+        weight(active, self.term_at(self.now))
     }
 
     fn taken_with(&self, names: &[Name], at: Instant) -> u64 {
-        let held = self.claims.values().filter(|claim| claim.until > at);
-        let all: BTreeSet<&Name> = held.flat_map(|claim| &claim.names).chain(names).collect();
-        all.into_iter().map(|name| weight(name)).sum()
+        let held = self.held(at, |_| true);
+        weight(held.into_iter().chain(names), self.term_at(at))
     }
 
-    fn fits(&self, names: &[Name]) -> Option<Instant> {
-        let ends: BTreeSet<Instant> = self.claims.values().map(|claim| claim.until).collect();
-        let mut instants = ends.into_iter().filter(|at| *at > self.now);
-        if self.taken_with(names, self.now) <= self.quota {
-            return Some(self.now);
-        }
-        instants.find(|at| self.taken_with(names, *at) <= self.quota)
+    fn taken(&self) -> u64 {
+        self.taken_with(&[], self.now)
+    }
+
+    /// What lasts beyond the start of the next term, as it is known at an instant before it.
+    fn lasting_with(&self, names: &[Name], at: Instant, next: &TermLimits) -> u64 {
+        let lasting = self.held(at, |claim| claim.reach > next.period.start);
+        weight(lasting.into_iter().chain(names), next)
+    }
+
+    fn next_shortage(&self, request: &Authorize) -> Option<NextShortage> {
+        let next = self
+            .next()
+            .filter(|next| reach(request, self.now) > next.period.start)?;
+        let held = self.lasting_with(&[], self.now, next);
+        let shortage = NextShortage {
+            start: next.period.start,
+            quota: next.quota,
+            held,
+            needed: self.lasting_with(&request.names, self.now, next) - held,
+        };
+        (shortage.needed > 0 && held + shortage.needed > next.quota).then_some(shortage)
+    }
+
+    fn would_fit(&self, request: &Authorize, at: Instant) -> bool {
+        let names = &request.names;
+        let fits = self.taken_with(names, at) <= self.term_at(at).quota;
+        let next = self.next().filter(|next| next.period.start > at);
+        let next = next.filter(|next| reach(request, at) > next.period.start);
+        fits && next.is_none_or(|next| self.lasting_with(names, at, next) <= next.quota)
+    }
+
+    fn fits(&self, request: &Authorize) -> Option<Instant> {
+        let ends = self.claims.values().map(|claim| claim.until);
+        let starts = self.terms.iter().map(|term| term.period.start);
+        let instants: BTreeSet<Instant> = ends.chain(starts).chain([self.now]).collect();
+        let mut coming = instants.into_iter().filter(|at| *at >= self.now);
+        coming.find(|at| self.would_fit(request, *at))
     }
 
     fn next_end(&self) -> Option<Instant> {
-        self.claims
-            .values()
-            .map(|claim| claim.until)
-            .filter(|at| *at > self.now)
-            .min()
+        let ends = self.claims.values().map(|claim| claim.until);
+        ends.filter(|at| *at > self.now).min()
+    }
+
+    /// What the engine is told when it reads the licence.
+    fn terms(&self, license: &Terms) -> Terms {
+        Terms {
+            progress: if self.cancelled.is_some() {
+                Progress::Cancelled
+            } else {
+                Progress::Active
+            },
+            term: self.term_at(self.now).clone(),
+            next: self.next().cloned(),
+            ..license.clone()
+        }
+    }
+}
+
+fn reach(request: &Authorize, now: Instant) -> Instant {
+    let until = later(request.not_after, 1_000_000);
+    until.max(now.checked_add(request.hold).unwrap())
+}
+
+fn limits(start: Instant, quota: u64, wildcard_multiplier: u32) -> TermLimits {
+    TermLimits {
+        quota,
+        period: Period::new(start, start.checked_add(TERM).unwrap()).unwrap(),
+        options: Options {
+            wildcard_multiplier,
+            ..Options::default()
+        },
     }
 }
 
@@ -131,12 +218,8 @@ fn terms(now: Instant) -> Terms {
         account_id: AccountId::generate(),
         progress: Progress::Active,
         products: BTreeSet::from([product]),
-        quota: 12,
-        period: Period::new(now, now.checked_add_months(12).unwrap()).unwrap(),
-        options: Options {
-            wildcard_multiplier: MULTIPLIER,
-            ..Options::default()
-        },
+        term: limits(now, 12, MULTIPLIER),
+        next: None,
     }
 }
 
@@ -144,7 +227,7 @@ fn later(now: Instant, micros: i64) -> Instant {
     now.checked_add(TimeDelta::microseconds(micros)).unwrap()
 }
 
-fn request(names: Vec<Name>, hold_seconds: i64, now: Instant) -> Authorize {
+fn request(names: Vec<Name>, hold_seconds: i64, life_seconds: i64, now: Instant) -> Authorize {
     Authorize {
         id: Uuid::new_v4(),
         product_id: "intranet-dv".parse().unwrap(),
@@ -152,52 +235,84 @@ fn request(names: Vec<Name>, hold_seconds: i64, now: Instant) -> Authorize {
         names,
         key_type: KeyType::Ecc,
         not_before: None,
-        not_after: now.checked_add_months(1).unwrap(),
+        not_after: later(now, life_seconds * 1_000_000),
         hold: TimeDelta::seconds(hold_seconds),
         clock: now,
     }
 }
 
+fn check_authorize(
+    known: &mut Known,
+    model: &mut Model,
+    request: Authorize,
+) -> Result<(), TestCaseError> {
+    let taken = model.taken();
+    let needed = model.taken_with(&request.names, model.now) - taken;
+    let term = model.term_at(model.now);
+    let (quota, next) = (term.quota, model.next_shortage(&request));
+    let is_short = needed > 0 && taken + needed > quota;
+    let mut reasons = Vec::new();
+    if model.cancelled.is_some() || !term.period.contains(model.now) {
+        reasons.push(DenialReason::LicenseNotActive);
+    }
+    if is_short {
+        reasons.push(DenialReason::QuotaExceeded);
+    }
+    if next.is_some() {
+        reasons.push(DenialReason::NextTermQuotaExceeded);
+    }
+    let fits = model.fits(&request).filter(|_| is_short || next.is_some());
+    let decision = authorize(known, &request);
+    prop_assert_eq!(&decision.reasons, &reasons);
+    prop_assert_eq!((decision.needed, decision.quota), (needed, quota));
+    prop_assert_eq!((decision.fits, decision.next), (fits, next));
+    let over = (taken + needed).saturating_sub(quota);
+    prop_assert_eq!(decision.short_by, if is_short { over } else { 0 });
+    prop_assert_eq!(decision.expire.is_some(), reasons.is_empty());
+    if let Some(until) = decision.expire {
+        let claim = Claim {
+            kind: ClaimKind::Reserved,
+            reach: reach(&request, model.now),
+            names: request.names,
+            until,
+        };
+        model.claims.insert(request.id, claim);
+    }
+    Ok(())
+}
+
+/// The next term, where none is bought: from the end of the last one, or late and from now on.
+fn renew(model: &mut Model, quota: u64, multiplier: u32) {
+    let end = model.terms.last().map(|last| last.period.end);
+    let start = end.map_or(model.now, |end| end.max(model.now));
+    if model.next().is_none() {
+        model.terms.push(limits(start, quota, multiplier));
+    }
+}
+
 fn check(history: &[Step]) -> Result<(), TestCaseError> {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
-    let mut known = Known::new(terms(start), 1, start);
+    let license = terms(start);
+    let mut known = Known::new(license.clone(), 1, start);
     let mut model = Model {
         now: start,
-        quota: 12,
+        terms: vec![license.term.clone()],
+        cancelled: None,
         claims: BTreeMap::new(),
     };
     for step in history {
         match step {
-            Step::Authorize(indexes, hold) => {
-                let names = names(indexes);
-                let needed = model.taken_with(&names, model.now) - model.taken();
-                let fits = needed == 0 || model.taken() + needed <= model.quota;
-                let foreseen = model.fits(&names);
-                let request = request(names, *hold, model.now);
-                let decision = authorize(&mut known, &request);
-                prop_assert_eq!(decision.needed, needed);
-                prop_assert_eq!(decision.is_granted(), fits);
-                if let Some(until) = decision.expire {
-                    let kind = ClaimKind::Reserved;
-                    model.claims.insert(
-                        request.id,
-                        Claim {
-                            kind,
-                            names: request.names,
-                            until,
-                        },
-                    );
-                } else {
-                    prop_assert_eq!(&decision.reasons, &[DenialReason::QuotaExceeded]);
-                    prop_assert_eq!(decision.fits, foreseen);
-                    prop_assert_eq!(decision.short_by, model.taken() + needed - model.quota);
-                }
+            Step::Authorize(indexes, hold, life) => {
+                let request = request(names(indexes), *hold, *life, model.now);
+                check_authorize(&mut known, &mut model, request)?;
             }
             Step::Record(indexes, life) => {
+                let until = later(model.now, life * 1_000_000);
                 let claim = Claim {
                     kind: ClaimKind::Active,
                     names: names(indexes),
-                    until: later(model.now, life * 1_000_000),
+                    until,
+                    reach: until,
                 };
                 let id = Uuid::new_v4();
                 known.take(id, claim.clone());
@@ -216,14 +331,31 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
                     model.now = later(end, if *one_before { -1 } else { 0 }).max(model.now);
                 }
             }
+            Step::PassToTerm(one_before) => {
+                let end = model.term_at(model.now).period.end;
+                model.now = later(end, if *one_before { -1 } else { 0 }).max(model.now);
+            }
             Step::Increase(by) => {
-                model.quota += by;
-                known.terms.quota = model.quota;
+                let now = model.now;
+                let begun = |term: &&mut TermLimits| term.period.start <= now;
+                if let Some(term) = model.terms.iter_mut().rev().find(begun) {
+                    term.quota += by;
+                }
+                known.change_terms(model.terms(&license));
+            }
+            Step::Renew(quota, multiplier) => {
+                renew(&mut model, *quota, *multiplier);
+                known.change_terms(model.terms(&license));
+            }
+            Step::Cancel => {
+                model.cancelled.get_or_insert(model.now);
+                known.change_terms(model.terms(&license));
             }
         }
         known.advance(model.now);
         prop_assert_eq!(known.used(), model.used());
         prop_assert_eq!(known.reserved(), model.taken() - model.used());
+        prop_assert_eq!(known.terms(), &model.terms(&license));
     }
     // When all has ended, nothing is left in memory but what names nothing.
     if let Some(last) = model.claims.values().map(|claim| claim.until).max() {
@@ -252,7 +384,10 @@ fn sl_3_a_name_and_its_wildcard_weigh_six() {
         .iter()
         .map(|text| packed(&San::dns(text).unwrap()))
         .collect();
-    let decision = authorize(&mut known, &request(asked.into_iter().collect(), 60, start));
+    let decision = authorize(
+        &mut known,
+        &request(asked.into_iter().collect(), 60, 30, start),
+    );
     assert_eq!((decision.needed, decision.is_granted()), (6, true));
     assert_eq!(known.reserved(), 6);
 }

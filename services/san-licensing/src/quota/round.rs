@@ -98,21 +98,19 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
         return Ok(());
     }
     let ids: Vec<_> = behind.iter().map(|fence| fence.license_id).collect();
-    let mut terms = store::licenses::find_terms(tx, &ids).await?;
+    let licenses = store::licenses::find_all(tx, &ids).await?;
     let mut since = Vec::with_capacity(behind.len());
     for fence in &behind {
         let id = fence.license_id;
-        let Some(terms) = terms.remove(&id) else {
+        let Some(license) = licenses.get(&id) else {
             return Err(Fault::internal(format!(
-                "licence {id} has a fence and no terms"
+                "licence {id} has a fence and is not there"
             )));
         };
-        // What a wildcard weighs is in every figure: changed, all is counted anew.
         // Ahead of the fence, memory is of commits that the database has lost.
-        let from = known.get(&id).filter(|known| {
-            known.terms.options.wildcard_multiplier == terms.options.wildcard_multiplier
-                && known.version <= fence.version - own
-        });
+        let from = known
+            .get(&id)
+            .filter(|known| known.version <= fence.version - own);
         let version = from.map_or(0, |known| known.version);
         let as_of = from.map_or(fence.as_of, Known::as_of);
         since.push(Since {
@@ -122,10 +120,11 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
         });
         match known.get_mut(&id).filter(|_| version > 0) {
             Some(known) => {
-                known.terms = terms;
+                known.change_terms(license.terms_as_of(as_of));
                 known.version = fence.version;
             }
             None => {
+                let terms = license.terms_as_of(fence.as_of);
                 known.insert(id, Known::new(terms, fence.version, fence.as_of));
             }
         }
@@ -165,8 +164,13 @@ fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
         };
         known.release(change.id);
         if let Some(until) = change.until {
-            let names = change.names;
-            known.take(change.id, Claim { kind, names, until });
+            let claim = Claim {
+                kind,
+                names: change.names,
+                until,
+                reach: change.reach,
+            };
+            known.take(change.id, claim);
         }
     }
 }

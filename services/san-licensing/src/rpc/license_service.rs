@@ -18,7 +18,10 @@ use crate::{
     convert::{self, license::LicenseView},
     peers::Billing,
     queries,
-    use_cases::{accept_license, increase_quota, operation::LicenseOperation, quote_license},
+    use_cases::{
+        accept_license, add_product, cancel_license, increase_quota, operation::LicenseOperation,
+        quote_license, renew_license, withdraw_quote,
+    },
 };
 
 /// Licences.
@@ -70,12 +73,32 @@ impl LicenseService for LicenseRpc {
         Ok(Response::new(response))
     }
 
+    async fn withdraw_quote(
+        &self,
+        request: Request<sanlicensing::WithdrawQuoteRequest>,
+    ) -> Result<Response<sanlicensing::WithdrawQuoteResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let license_id = convert::license::decode_change(&message, &message.license_id)?;
+        if message.validate_only {
+            let response = withdraw_quote::preview(&self.database, &call, license_id).await?;
+            return Ok(Response::new(response));
+        }
+        let work = withdraw_quote::WithdrawQuote {
+            call: &call,
+            request_id: &message.request_id,
+            license_id,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
+        Ok(Response::new(response))
+    }
+
     async fn accept_license(
         &self,
         request: Request<sanlicensing::AcceptLicenseRequest>,
     ) -> Result<Response<sanlicensing::AcceptLicenseResponse>, Status> {
         let (call, message) = accept(request)?;
-        let license_id = convert::license::decode_accept(&message)?;
+        let license_id = convert::license::decode_change(&message, &message.license_id)?;
         if message.validate_only {
             let response =
                 accept_license::preview(&self.database, &self.billing, &call, license_id).await?;
@@ -152,6 +175,75 @@ impl LicenseService for LicenseRpc {
             Answer::Final(response) => response,
             Answer::Pending(view) => increase_quota::encode_pending(&view)?,
         };
+        Ok(Response::new(response))
+    }
+
+    async fn renew_license(
+        &self,
+        request: Request<sanlicensing::RenewLicenseRequest>,
+    ) -> Result<Response<sanlicensing::RenewLicenseResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let wish = convert::renewal::decode_renew(&message)?;
+        if message.validate_only {
+            let response =
+                renew_license::preview(&self.database, &self.billing, &call, &wish).await?;
+            return Ok(Response::new(response));
+        }
+        let work = renew_license::RenewLicense {
+            call: &call,
+            request_id: &message.request_id,
+            wish: &wish,
+        };
+        let accepted =
+            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
+        let response = match self.answer(&call, accepted).await? {
+            Answer::Final(response) => response,
+            Answer::Pending(view) => renew_license::encode_pending(&view)?,
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn add_product(
+        &self,
+        request: Request<sanlicensing::AddProductRequest>,
+    ) -> Result<Response<sanlicensing::AddProductResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let addition = convert::product::decode_add(&message)?;
+        let compared =
+            add_product::compare(&self.database, &self.billing, &call, &addition).await?;
+        if message.validate_only {
+            let response =
+                add_product::preview(&self.database, &call, &addition, &compared).await?;
+            return Ok(Response::new(response));
+        }
+        let work = add_product::AddProduct {
+            call: &call,
+            request_id: &message.request_id,
+            addition: &addition,
+            compared: &compared,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn cancel_license(
+        &self,
+        request: Request<sanlicensing::CancelLicenseRequest>,
+    ) -> Result<Response<sanlicensing::CancelLicenseResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let cancellation = convert::license::decode_cancel(&message)?;
+        if message.validate_only {
+            let response = cancel_license::preview(&self.database, &call, &cancellation).await?;
+            return Ok(Response::new(response));
+        }
+        let work = cancel_license::CancelLicense {
+            call: &call,
+            request_id: &message.request_id,
+            cancellation: &cancellation,
+        };
+        let response =
+            replay::once(&self.database, &call, &message, &work, |response| response).await?;
         Ok(Response::new(response))
     }
 }

@@ -21,6 +21,28 @@ worded! {
         OutlivesLicense = "OUTLIVES_LICENSE",
         /// The SANs that the licence does not hold yet do not fit (SL-13).
         QuotaExceeded = "QUOTA_EXCEEDED",
+        /// The SANs that would last into the next term do not fit into what is free of it (SL-6).
+        NextTermQuotaExceeded = "NEXT_TERM_QUOTA_EXCEEDED",
+    }
+}
+
+/// How a request passes the quota of the term that is bought for later (SL-6). Weights are by that
+/// term's multiplier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NextShortage {
+    pub(crate) start: Instant,
+    pub(crate) quota: u64,
+    /// Weight of what the licence holds and will at the term's start, by what stands: SANs on
+    /// certificates that last into it, and reserved for such.
+    pub(crate) held: u64,
+    /// Weight of the request's SANs that are not among them.
+    pub(crate) needed: u64,
+}
+
+impl NextShortage {
+    /// By how much it passes the quota.
+    pub(crate) fn short_by(&self) -> u64 {
+        (self.held + self.needed).saturating_sub(self.quota)
     }
 }
 
@@ -45,6 +67,8 @@ pub(crate) struct Decision {
     pub(crate) fits: Option<Instant>,
     /// The latest notAfter that would pass, where that was the reason.
     pub(crate) latest_not_after: Option<Instant>,
+    /// Set where the next term's quota was the reason.
+    pub(crate) next: Option<NextShortage>,
 }
 
 impl Decision {

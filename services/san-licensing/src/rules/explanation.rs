@@ -15,7 +15,8 @@ pub(crate) fn rule_id(decision: &Decision) -> &'static str {
             | DenialReason::WildcardNotAllowed
             | DenialReason::KeyTypeNotAllowed
             | DenialReason::ValidityTooLong
-            | DenialReason::OutlivesLicense,
+            | DenialReason::OutlivesLicense
+            | DenialReason::NextTermQuotaExceeded,
         ) => "SL-6",
     }
 }
@@ -64,6 +65,7 @@ fn why(reason: DenialReason, decision: &Decision) -> String {
         DenialReason::ValidityTooLong => "it would be valid for longer than the licence permits",
         DenialReason::OutlivesLicense => "it would outlive the licence, which does not permit it",
         DenialReason::QuotaExceeded => return over_quota(decision),
+        DenialReason::NextTermQuotaExceeded => return over_next_quota(decision),
     };
     text.to_owned()
 }
@@ -77,14 +79,34 @@ fn over_quota(decision: &Decision) -> String {
         short_by,
         ..
     } = decision;
-    let fits = match decision.fits {
-        Some(fits) => format!("it would fit from {fits} on"),
-        None => "no instant is foreseen at which it would fit".to_owned(),
-    };
+    let fits = fits(decision);
     format!(
         "{used} used, {reserved} reserved and {needed} needed pass the quota of {quota} by \
          {short_by}, and {fits}"
     )
+}
+
+fn over_next_quota(decision: &Decision) -> String {
+    let Some(next) = &decision.next else {
+        return "it does not fit the next term".to_owned();
+    };
+    let fits = fits(decision);
+    format!(
+        "it would last into the term that starts at {}, for which {} held and {} needed pass the \
+         quota of {} by {}, and {fits}",
+        next.start,
+        next.held,
+        next.needed,
+        next.quota,
+        next.short_by()
+    )
+}
+
+fn fits(decision: &Decision) -> String {
+    match decision.fits {
+        Some(fits) => format!("it would fit from {fits} on"),
+        None => "no instant is foreseen at which it would fit".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +114,7 @@ mod tests {
     use licet_domain::clock::Instant;
     use uuid::Uuid;
 
-    use super::*;
+    use super::{super::decision::NextShortage, *};
 
     fn decision(reasons: Vec<DenialReason>, needed: u64) -> Decision {
         Decision {
@@ -107,6 +129,7 @@ mod tests {
             short_by: (9 + needed).saturating_sub(10),
             fits: None,
             latest_not_after: None,
+            next: None,
         }
     }
 
@@ -141,5 +164,23 @@ mod tests {
         assert_eq!(rule_id(&denied), "SL-13");
         denied.used = 8;
         assert_eq!(rule_id(&denied), "SL-11");
+    }
+
+    #[test]
+    fn sl_6_the_next_terms_figures_are_said() {
+        let mut denied = decision(vec![DenialReason::NextTermQuotaExceeded], 2);
+        denied.next = Some(NextShortage {
+            start: Instant::from_micros(0).unwrap(),
+            quota: 5,
+            held: 4,
+            needed: 2,
+        });
+        assert_eq!(rule_id(&denied), "SL-6");
+        assert_eq!(
+            explain(&denied),
+            "Denied: it would last into the term that starts at 1970-01-01T00:00:00.000000Z, for \
+             which 4 held and 2 needed pass the quota of 5 by 1, and no instant is foreseen at which \
+             it would fit."
+        );
     }
 }

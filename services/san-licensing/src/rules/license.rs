@@ -30,7 +30,7 @@ worded! {
         Accepting = "ACCEPTING",
         /// Charged.
         Active = "ACTIVE",
-        /// Ended before its time, without a refund (SL-7).
+        /// Withdrawn, or ended before its time without a refund (SL-7).
         Cancelled = "CANCELLED",
     }
 }
@@ -42,11 +42,11 @@ worded! {
         Quoted = "QUOTED",
         /// Accepted, its charge under way.
         Accepting = "ACCEPTING",
-        /// Charged, and its term not over.
+        /// Charged, and its last term not over.
         Active = "ACTIVE",
-        /// Its term is over (SL-11).
+        /// Its last term is over (SL-11).
         Ended = "ENDED",
-        /// Ended before its time.
+        /// Withdrawn, or ended before its time (SL-7).
         Cancelled = "CANCELLED",
     }
 }
@@ -79,23 +79,34 @@ impl Default for Options {
     }
 }
 
-/// What decisions under a licence depend on.
+/// What a term limits decisions to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TermLimits {
+    pub(crate) quota: u64,
+    /// When it is in force.
+    pub(crate) period: Period,
+    pub(crate) options: Options,
+}
+
+/// What decisions under a licence depend on, as of an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) license_id: LicenseId,
     pub(crate) account_id: AccountId,
     pub(crate) progress: Progress,
     pub(crate) products: BTreeSet<ProductId>,
-    pub(crate) quota: u64,
-    pub(crate) period: Period,
-    pub(crate) options: Options,
+    /// Of the term that decisions are made under, be it over or not begun.
+    pub(crate) term: TermLimits,
+    /// Of the term that is bought for the time after it (SL-6).
+    pub(crate) next: Option<TermLimits>,
 }
 
 impl Terms {
-    /// The quota of the term that contains `at`; none outside of it (SL-6).
+    /// The quota of the term in force at `at`, an instant that these terms are of (SL-6); none
+    /// where nothing is authorised.
     pub(crate) fn quota_at(&self, at: Instant) -> u64 {
-        if self.period.contains(at) {
-            self.quota
+        if self.is_active(at) {
+            self.term.quota
         } else {
             0
         }
@@ -103,7 +114,24 @@ impl Terms {
 
     /// Whether the licence authorises anything at `now` (SL-11).
     pub(crate) fn is_active(&self, now: Instant) -> bool {
-        self.progress == Progress::Active && self.period.contains(now)
+        self.progress == Progress::Active && self.term.period.contains(now)
+    }
+
+    /// The end of the last term that is bought.
+    pub(crate) fn end(&self) -> Instant {
+        self.next.as_ref().unwrap_or(&self.term).period.end
+    }
+
+    /// Time passes: the next term is the one that decisions are made under from its start on.
+    /// Answers whether it has become that.
+    pub(crate) fn pass(&mut self, now: Instant) -> bool {
+        match self.next.take_if(|next| next.period.start <= now) {
+            Some(next) => {
+                self.term = next;
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -136,15 +164,56 @@ pub(crate) struct Raise {
     pub(crate) quota: u64,
 }
 
-/// The term of a licence.
+/// A term of a licence, with what it was sold with (SL-6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LicenseTerm {
     /// Only its months count as long as the licence is a draft without `asked_start`.
     pub(crate) term: Term,
-    /// The start that was agreed on; `None`, or over at the acceptance: it starts then (T-4).
-    pub(crate) asked_start: Option<Instant>,
     pub(crate) sale: Sale,
+    /// The products that it was sold with: what may be added is measured by them (SL-10).
+    pub(crate) sold_products: BTreeSet<ProductId>,
+    /// As of when it was priced.
+    pub(crate) sold_time: Instant,
+    pub(crate) options: Options,
+    /// How its quota grew, oldest first (SL-8).
+    pub(crate) raises: Vec<Raise>,
+    /// When it was bought, if it had begun by then (SL-9): it is in force from then on.
+    pub(crate) bought_late: Option<Instant>,
 }
+
+impl LicenseTerm {
+    /// The quota in the end, at least 1.
+    pub(crate) fn quota(&self) -> u64 {
+        let last = self.raises.last();
+        last.map_or(self.sale.quota, |raise| raise.quota)
+    }
+
+    /// The quota at an instant of the term.
+    fn quota_at(&self, at: Instant) -> u64 {
+        let raise = self.raises.iter().rev().find(|raise| raise.time <= at);
+        raise.map_or(self.sale.quota, |raise| raise.quota)
+    }
+
+    /// When it is in force: from its start, or its late purchase, to its end.
+    pub(crate) fn in_force(&self) -> Period {
+        let whole = self.term.period();
+        Period {
+            start: self.bought_late.unwrap_or(whole.start),
+            ..whole
+        }
+    }
+
+    fn limits(&self) -> TermLimits {
+        TermLimits {
+            quota: self.quota(),
+            period: self.in_force(),
+            options: self.options.clone(),
+        }
+    }
+}
+
+/// The most products of a licence.
+pub(crate) const MAX_PRODUCTS: usize = 100;
 
 /// A SAN licence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,18 +221,23 @@ pub(crate) struct License {
     pub(crate) id: LicenseId,
     pub(crate) account_id: AccountId,
     pub(crate) progress: Progress,
-    /// At least one.
+    /// 1 to [`MAX_PRODUCTS`].
     pub(crate) products: BTreeSet<ProductId>,
-    /// The quota now, at least 1.
-    pub(crate) quota: u64,
-    /// How it came to be, oldest first.
-    pub(crate) raises: Vec<Raise>,
-    pub(crate) options: Options,
-    pub(crate) term: LicenseTerm,
+    /// The start that was agreed on; `None`, or over at the acceptance: it starts then (T-4).
+    pub(crate) asked_start: Option<Instant>,
+    /// The term that it was drafted with.
+    pub(crate) first: LicenseTerm,
+    /// The terms bought since, each from where the one before it ends; one at most has not begun
+    /// (SL-9).
+    pub(crate) renewals: Vec<LicenseTerm>,
+    /// Whether a further term is being charged: the products are held for it (SL-20).
+    pub(crate) renewing: bool,
     /// From when on the draft can no longer be accepted (SL-7).
     pub(crate) valid_until: Instant,
-    /// In the order of their issue.
+    /// In the order of their issue; none until it is charged.
     pub(crate) invoices: Vec<InvoiceId>,
+    /// When it was withdrawn or cancelled (SL-7).
+    pub(crate) cancel_time: Option<Instant>,
     pub(crate) revision: u64,
     pub(crate) create_time: Instant,
     /// As of when something was last decided about the licence itself (T-5).
@@ -176,13 +250,80 @@ impl License {
         clock.max(self.decision_time)
     }
 
+    /// Its terms, oldest first.
+    pub(crate) fn terms(&self) -> impl DoubleEndedIterator<Item = &LicenseTerm> {
+        std::iter::once(&self.first).chain(&self.renewals)
+    }
+
+    /// The term that was bought last.
+    pub(crate) fn last_term(&self) -> &LicenseTerm {
+        self.renewals.last().unwrap_or(&self.first)
+    }
+
+    /// The end of its last term.
+    pub(crate) fn end(&self) -> Instant {
+        self.last_term().term.end()
+    }
+
+    /// The term in force at `at`; `None` outside of every charged one and after a cancellation
+    /// (SL-6, SL-11). What is answered about the past never changes (T-6): before its purchase a
+    /// term bought late is in force no more than it was then.
+    pub(crate) fn term_at(&self, at: Instant) -> Option<&LicenseTerm> {
+        let is_over = self.cancel_time.is_some_and(|time| time <= at);
+        if self.invoices.is_empty() || is_over {
+            return None;
+        }
+        let term = self.current_term(at);
+        term.in_force().contains(at).then_some(term)
+    }
+
+    /// The term that speaks for the licence at `at`: the one in force, else the last that was, else
+    /// the first that will be. Usage at `at` is weighed by it, whatever became of the licence (SL-6):
+    /// after a cancellation by the term of then, as no later one comes.
+    pub(crate) fn current_term(&self, at: Instant) -> &LicenseTerm {
+        let at = self.cancel_time.map_or(at, |time| time.min(at));
+        let begun = |term: &&LicenseTerm| term.in_force().start <= at;
+        self.renewals
+            .iter()
+            .rev()
+            .find(begun)
+            .unwrap_or(&self.first)
+    }
+
+    /// As [`License::current_term`], to be changed.
+    pub(super) fn current_term_mut(&mut self, at: Instant) -> &mut LicenseTerm {
+        let begun = |term: &&mut LicenseTerm| term.in_force().start <= at;
+        let found = self.renewals.iter_mut().rev().find(begun);
+        found.unwrap_or(&mut self.first)
+    }
+
+    /// The term bought for the time after the current one; none comes after a cancellation (SL-7).
+    pub(crate) fn next_term(&self, now: Instant) -> Option<&LicenseTerm> {
+        let coming = |term: &&LicenseTerm| term.in_force().start > now;
+        let found = self.renewals.iter().find(coming);
+        found.filter(|_| self.cancel_time.is_none())
+    }
+
     /// The quota in force at `at`; none outside of a charged term (SL-17).
     pub(crate) fn quota_at(&self, at: Instant) -> u64 {
-        if self.progress != Progress::Active || !self.term.term.period().contains(at) {
-            return 0;
+        self.term_at(at).map_or(0, |term| term.quota_at(at))
+    }
+
+    /// What a wildcard weighs at `at` (SL-3, SL-6).
+    pub(crate) fn multiplier_at(&self, at: Instant) -> u32 {
+        self.current_term(at).options.wildcard_multiplier
+    }
+
+    /// What decisions at `at` and after it depend on.
+    pub(crate) fn terms_as_of(&self, at: Instant) -> Terms {
+        Terms {
+            license_id: self.id,
+            account_id: self.account_id,
+            progress: self.progress,
+            products: self.products.clone(),
+            term: self.current_term(at).limits(),
+            next: self.next_term(at).map(LicenseTerm::limits),
         }
-        let raise = self.raises.iter().rev().find(|raise| raise.time <= at);
-        raise.map_or(self.term.sale.quota, |raise| raise.quota)
     }
 
     /// Where it stands at `now`.
@@ -190,7 +331,7 @@ impl License {
         match self.progress {
             Progress::Quoted => LicenseState::Quoted,
             Progress::Accepting => LicenseState::Accepting,
-            Progress::Active if now < self.term.term.end() => LicenseState::Active,
+            Progress::Active if now < self.end() => LicenseState::Active,
             Progress::Active => LicenseState::Ended,
             Progress::Cancelled => LicenseState::Cancelled,
         }

@@ -10,6 +10,7 @@ pub(crate) mod listing;
 pub(crate) mod lookup;
 pub(crate) mod name;
 pub(crate) mod pricing;
+pub(crate) mod renewal;
 pub(crate) mod reservation;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -1,6 +1,10 @@
-//! Which product prices a licence. The prices themselves are Billing's.
+//! Which product prices a licence, and which may join it. The prices themselves are Billing's.
 
-use licet_domain::{ids::ProductId, money::Money};
+use licet_domain::{
+    ids::{LicenseId, ProductId},
+    money::{Money, Price},
+    refusal::{Reason, Refusal},
+};
 
 /// The product that prices a licence: the dearest of them at its quota (SL-10), of equals the
 /// first by id. `None` without any. Invariant: all amounts are of one currency.
@@ -10,6 +14,82 @@ pub(crate) fn dearest(prices: &[(ProductId, Money)]) -> Option<&ProductId> {
         by_price.then_with(|| next.0.cmp(&best.0))
     };
     prices.iter().max_by(dearer).map(|(product, _)| product)
+}
+
+/// A product that is to join a licence, beside those that the running term was sold with (SL-10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Joining {
+    pub(crate) product_id: ProductId,
+    /// Its rank in the catalogue, now.
+    pub(crate) tier: u32,
+    /// The highest rank among the others, as they were sold.
+    pub(crate) highest_tier: u32,
+    /// One SAN for 12 months at the licence's quota, by the catalogue of now.
+    pub(crate) price: Price,
+    /// The highest such price among the others; `None`: the catalogue has none for them any more.
+    pub(crate) highest_price: Option<Price>,
+}
+
+impl Joining {
+    fn is_ranked(&self) -> bool {
+        self.tier <= self.highest_tier
+    }
+
+    fn is_priced(&self) -> bool {
+        let micros = self.price.micros();
+        self.highest_price
+            .is_some_and(|highest| micros <= highest.micros())
+    }
+
+    fn highest(&self) -> String {
+        let highest = self.highest_price;
+        highest.map_or_else(|| "none".to_owned(), |price| price.to_string())
+    }
+
+    /// Whether it may join: its rank is no higher, or its price is not. Invariant: both prices are of
+    /// one currency.
+    pub(crate) fn permit(&self, license_id: LicenseId) -> Result<(), Refusal> {
+        if self.is_ranked() || self.is_priced() {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is of tier {} and costs {} a SAN and year, both above the highest of the products \
+             that the term was sold with: tier {} and {}",
+            self.product_id,
+            self.tier,
+            self.price,
+            self.highest_tier,
+            self.highest()
+        );
+        Err(Refusal::new(Reason::ProductTooHigh, message)
+            .with("license_id", license_id)
+            .with("product_id", &self.product_id)
+            .with("tier", self.tier)
+            .with("highest_tier", self.highest_tier)
+            .with("price", self.price.value())
+            .with(
+                "highest_price",
+                self.highest_price.map_or_else(String::new, Price::value),
+            )
+            .with("currency", self.price.currency().code()))
+    }
+
+    /// Why it may join, in figures.
+    pub(crate) fn explain(&self) -> String {
+        if self.is_ranked() {
+            return format!(
+                "its tier {} is no higher than {}, the highest among the products that the term was \
+                 sold with",
+                self.tier, self.highest_tier
+            );
+        }
+        format!(
+            "its price of {} a SAN and year is no higher than {}, the highest among the products \
+             that the term was sold with",
+            self.price,
+            self.highest()
+        )
+    }
 }
 
 #[cfg(test)]
@@ -26,5 +106,32 @@ mod tests {
         let prices = [price("a", "1.00"), price("c", "3.00"), price("b", "3.00")];
         assert_eq!(dearest(&prices).unwrap().as_str(), "b");
         assert_eq!(dearest(&[]), None);
+    }
+
+    #[test]
+    fn sl_10_a_product_joins_by_its_tier_or_by_its_price() {
+        let license_id = LicenseId::generate();
+        let usd = |value: &str| Price::parse("USD", value).unwrap();
+        for (tier, price, highest_price, permitted) in [
+            (2, "9.00", Some("1.00"), true),
+            (3, "1.00", Some("1.00"), true),
+            (3, "1.000001", Some("1.00"), false),
+            (3, "0.10", None, false),
+            (2, "0.10", None, true),
+        ] {
+            let joining = Joining {
+                product_id: "b".parse().unwrap(),
+                tier,
+                highest_tier: 2,
+                price: usd(price),
+                highest_price: highest_price.map(usd),
+            };
+            let result = joining.permit(license_id);
+            assert_eq!(result.is_ok(), permitted, "{joining:?}");
+            if let Err(refusal) = result {
+                assert_eq!(refusal.reason, Reason::ProductTooHigh);
+                assert_eq!(refusal.metadata["highest_tier"], "2");
+            }
+        }
     }
 }

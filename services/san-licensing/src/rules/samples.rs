@@ -16,6 +16,20 @@ pub(crate) fn instant(text: &str) -> Instant {
     text.parse().unwrap()
 }
 
+/// What a year for so many SANs at 0.80 USD is sold with.
+pub(crate) fn sale(quota: u64) -> Sale {
+    let minor = i64::try_from(quota).unwrap() * 80;
+    Sale {
+        product_id: "intranet-dv".parse().unwrap(),
+        product_version: 1,
+        price_time: instant("2026-01-01T00:00:00Z"),
+        quota,
+        amount: Money::from_minor("USD".parse().unwrap(), minor),
+        unit_price: Price::parse("USD", "0.80").unwrap(),
+        by_hand: false,
+    }
+}
+
 /// A draft of February 2026 for 100 SANs and a year, at 0.80 USD each, valid until 3 March.
 pub(crate) fn draft() -> License {
     let create_time = instant("2026-02-01T00:00:00Z");
@@ -24,24 +38,21 @@ pub(crate) fn draft() -> License {
         account_id: AccountId::generate(),
         progress: Progress::Quoted,
         products: BTreeSet::from(["intranet-dv".parse().unwrap()]),
-        quota: 100,
-        raises: Vec::new(),
-        options: Options::default(),
-        term: LicenseTerm {
+        asked_start: None,
+        first: LicenseTerm {
             term: Term::first(create_time, 12).unwrap(),
-            asked_start: None,
-            sale: Sale {
-                product_id: "intranet-dv".parse().unwrap(),
-                product_version: 1,
-                price_time: instant("2026-01-01T00:00:00Z"),
-                quota: 100,
-                amount: Money::parse("USD", "80.00").unwrap(),
-                unit_price: Price::parse("USD", "0.80").unwrap(),
-                by_hand: false,
-            },
+            sale: sale(100),
+            sold_products: BTreeSet::from(["intranet-dv".parse().unwrap()]),
+            sold_time: create_time,
+            options: Options::default(),
+            raises: Vec::new(),
+            bought_late: None,
         },
+        renewals: Vec::new(),
+        renewing: false,
         valid_until: instant("2026-03-03T00:00:00Z"),
         invoices: Vec::new(),
+        cancel_time: None,
         revision: 1,
         create_time,
         decision_time: create_time,

@@ -8,18 +8,12 @@ use licet_domain::{
     term::Term,
 };
 
-use super::license::{License, LicenseState, Progress, Raise};
+use super::license::{License, LicenseState, LicenseTerm, MAX_PRODUCTS, Progress, Raise};
 
 impl License {
     /// Whether the draft can be accepted at `now` (SL-7).
     pub(crate) fn permit_acceptance(&self, now: Instant) -> Result<(), Refusal> {
-        let state = self.state(now);
-        if state != LicenseState::Quoted {
-            let message = format!("licence {} is {} and no draft", self.id, state.as_str());
-            return Err(Refusal::new(Reason::LicenseNotQuoted, message)
-                .with("license_id", self.id)
-                .with("state", state.as_str()));
-        }
+        self.permit_withdrawal(now)?;
         if self.valid_until <= now {
             let message = format!(
                 "the draft {} was valid until {}, and it is {now}: have it drafted again",
@@ -33,38 +27,96 @@ impl License {
         Ok(())
     }
 
-    /// Whether the quota can be raised to `quota` at `now` (SL-8).
-    pub(crate) fn permit_increase(&self, quota: u64, now: Instant) -> Result<(), Refusal> {
+    /// Whether it is a draft, which can be withdrawn even when it can be accepted no more (SL-7).
+    pub(crate) fn permit_withdrawal(&self, now: Instant) -> Result<(), Refusal> {
         let state = self.state(now);
-        let start = self.term.term.start();
-        if state != LicenseState::Active || now < start {
-            let message = match state {
-                LicenseState::Active => format!("licence {} starts at {start}", self.id),
-                LicenseState::Quoted
-                | LicenseState::Accepting
-                | LicenseState::Ended
-                | LicenseState::Cancelled => {
-                    format!("licence {} is {} and not running", self.id, state.as_str())
-                }
-            };
-            return Err(Refusal::new(Reason::LicenseNotActive, message)
-                .with("license_id", self.id)
-                .with("state", state.as_str()));
+        if state == LicenseState::Quoted {
+            return Ok(());
         }
-        if quota <= self.quota {
+        let message = format!("licence {} is {} and no draft", self.id, state.as_str());
+        Err(Refusal::new(Reason::LicenseNotQuoted, message)
+            .with("license_id", self.id)
+            .with("state", state.as_str()))
+    }
+
+    /// Whether it can be cancelled at `now`: from its charge to its end, before its start, too
+    /// (SL-7).
+    pub(crate) fn permit_cancellation(&self, now: Instant) -> Result<(), Refusal> {
+        match self.state(now) {
+            LicenseState::Active => Ok(()),
+            LicenseState::Quoted
+            | LicenseState::Accepting
+            | LicenseState::Ended
+            | LicenseState::Cancelled => Err(self.not_active(now)),
+        }
+    }
+
+    /// Whether it is charged and within its terms at `now` (SL-11).
+    fn permit_running(&self, now: Instant) -> Result<(), Refusal> {
+        self.permit_cancellation(now)?;
+        if now < self.first.term.start() {
+            return Err(self.not_active(now));
+        }
+        Ok(())
+    }
+
+    /// The refusal of what only a running licence permits.
+    pub(super) fn not_active(&self, now: Instant) -> Refusal {
+        let state = self.state(now);
+        let message = match state {
+            LicenseState::Active => {
+                let start = self.first.term.start();
+                format!("licence {} starts at {start}", self.id)
+            }
+            LicenseState::Quoted
+            | LicenseState::Accepting
+            | LicenseState::Ended
+            | LicenseState::Cancelled => {
+                format!("licence {} is {} and not running", self.id, state.as_str())
+            }
+        };
+        Refusal::new(Reason::LicenseNotActive, message)
+            .with("license_id", self.id)
+            .with("state", state.as_str())
+    }
+
+    /// Whether the quota of the running term can be raised to `quota` at `now` (SL-8).
+    pub(crate) fn permit_increase(&self, quota: u64, now: Instant) -> Result<(), Refusal> {
+        self.permit_running(now)?;
+        let present = self.current_term(now).quota();
+        if quota <= present {
             let message = format!(
-                "licence {} has a quota of {}: {quota} is not above it",
-                self.id, self.quota
+                "licence {} has a quota of {present}: {quota} is not above it",
+                self.id
             );
             return Err(Refusal::new(Reason::QuotaNotHigher, message)
                 .with("license_id", self.id)
-                .with("quota", self.quota)
+                .with("quota", present)
                 .with("asked", quota));
         }
         Ok(())
     }
 
-    /// Refuses the licence's acceptance for the products that others still have (SL-20).
+    /// Whether the licence can have one more product at `now`, be it good enough or not (SL-10).
+    pub(crate) fn permit_product(&self, product: &ProductId, now: Instant) -> Result<(), Refusal> {
+        self.permit_running(now)?;
+        if self.products.contains(product) {
+            let message = format!("licence {} has {product} already", self.id);
+            return Err(Refusal::new(Reason::ProductAlreadyLicensed, message)
+                .with("product_id", product)
+                .with("license_id", self.id)
+                .violation("PRODUCT", product.as_str(), format!("held by {}", self.id)));
+        }
+        if self.products.len() >= MAX_PRODUCTS {
+            let message = format!("licence {} has {MAX_PRODUCTS} products already", self.id);
+            return Err(Refusal::new(Reason::TooManyProducts, message)
+                .with("license_id", self.id)
+                .with("maximum", MAX_PRODUCTS));
+        }
+        Ok(())
+    }
+
+    /// Refuses the licence what others still have of its products (SL-20).
     pub(crate) fn refuse_held(
         &self,
         holders: &[(ProductId, License)],
@@ -82,7 +134,7 @@ impl License {
         let message = format!(
             "the account has licence {} for {product} already, until {}",
             holder.id,
-            holder.term.term.end()
+            holder.end()
         );
         let mut refusal = Refusal::new(Reason::ProductAlreadyLicensed, message)
             .with("product_id", product)
@@ -94,9 +146,11 @@ impl License {
         Err(refusal)
     }
 
+    /// Whether its products are free for another (SL-20): never while a further term is charged.
     fn is_over(&self, now: Instant) -> bool {
         match self.state(now) {
-            LicenseState::Ended | LicenseState::Cancelled => true,
+            LicenseState::Ended => !self.renewing,
+            LicenseState::Cancelled => true,
             LicenseState::Quoted | LicenseState::Accepting | LicenseState::Active => false,
         }
     }
@@ -104,8 +158,8 @@ impl License {
     /// The term that an acceptance at `now` begins: at the start agreed on unless that is over,
     /// else at once (T-4). `None` beyond the calendar.
     pub(crate) fn term_from(&self, now: Instant) -> Option<Term> {
-        let start = self.term.asked_start.map_or(now, |asked| asked.max(now));
-        Term::first(start, self.term.term.months())
+        let start = self.asked_start.map_or(now, |asked| asked.max(now));
+        Term::first(start, self.first.term.months())
     }
 
     /// Every move counts in the revision, and none is dated before the last (T-5).
@@ -128,7 +182,7 @@ impl License {
     /// (SL-11).
     pub(crate) fn apply_acceptance(mut self, term: Term, now: Instant) -> License {
         self.progress = Progress::Accepting;
-        self.term.term = term;
+        self.first.term = term;
         self.moved(now)
     }
 
@@ -136,9 +190,9 @@ impl License {
     /// again.
     pub(crate) fn apply_acceptance_refused(mut self, now: Instant) -> License {
         self.progress = Progress::Quoted;
-        if let Some(asked) = self.term.asked_start {
-            let months = self.term.term.months();
-            self.term.term = Term::first(asked, months).unwrap_or(self.term.term);
+        if let Some(asked) = self.asked_start {
+            let months = self.first.term.months();
+            self.first.term = Term::first(asked, months).unwrap_or(self.first.term);
         }
         self.moved(now)
     }
@@ -151,16 +205,59 @@ impl License {
         self.moved(now)
     }
 
-    /// A raised quota is charged, and there as of the decision time (SL-8).
+    /// A raised quota is charged, and there as of the decision time, in the term of then (SL-8).
     pub(crate) fn apply_increase(
         mut self,
         quota: u64,
         invoice_id: InvoiceId,
         now: Instant,
     ) -> License {
-        self.quota = quota;
-        self.raises.push(Raise { time: now, quota });
+        let raise = Raise { time: now, quota };
+        self.current_term_mut(now).raises.push(raise);
         self.invoices.push(invoice_id);
+        self.moved(now)
+    }
+
+    /// A further term is to be charged: until that is settled the products stay held (SL-20).
+    pub(crate) fn apply_renewal_accepted(self, now: Instant) -> License {
+        License {
+            renewing: true,
+            ..self.apply_decision(now)
+        }
+    }
+
+    /// The charge of a further term was refused: the licence is as it was.
+    pub(crate) fn apply_renewal_refused(self, now: Instant) -> License {
+        License {
+            renewing: false,
+            ..self.apply_decision(now)
+        }
+    }
+
+    /// A further term is charged, and the licence's (SL-9).
+    pub(crate) fn apply_renewal(
+        mut self,
+        term: LicenseTerm,
+        invoice_id: InvoiceId,
+        now: Instant,
+    ) -> License {
+        self.renewing = false;
+        self.renewals.push(term);
+        self.invoices.push(invoice_id);
+        self.moved(now)
+    }
+
+    /// A product counts in the licence, too (SL-10).
+    pub(crate) fn apply_product(mut self, product: ProductId, now: Instant) -> License {
+        self.products.insert(product);
+        self.moved(now)
+    }
+
+    /// The draft is taken back, or the licence is over before its time, a term not begun included
+    /// (SL-7): it authorises nothing from now on (SL-11).
+    pub(crate) fn apply_cancellation(mut self, now: Instant) -> License {
+        self.progress = Progress::Cancelled;
+        self.cancel_time = Some(now);
         self.moved(now)
     }
 }
@@ -202,17 +299,17 @@ mod tests {
         let mut draft = draft();
         assert_eq!(draft.term_from(now).unwrap().start(), now);
         let (past, future) = ("2026-02-28T00:00:00Z", "2026-04-01T00:00:00Z");
-        draft.term.asked_start = Some(instant(past));
+        draft.asked_start = Some(instant(past));
         assert_eq!(draft.term_from(now).unwrap().start(), now);
-        draft.term.asked_start = Some(instant(future));
+        draft.asked_start = Some(instant(future));
         assert_eq!(draft.term_from(now).unwrap().start(), instant(future));
     }
 
     #[test]
     fn x_2_after_a_refused_charge_it_is_a_draft_again() {
         let mut before = draft();
-        before.term.asked_start = Some(instant("2026-02-01T00:00:00Z"));
-        before.term.term = Term::first(instant("2026-02-01T00:00:00Z"), 12).unwrap();
+        before.asked_start = Some(instant("2026-02-01T00:00:00Z"));
+        before.first.term = Term::first(instant("2026-02-01T00:00:00Z"), 12).unwrap();
         let term = before.term_from(instant(NOW)).unwrap();
         let refused = before
             .clone()
@@ -235,7 +332,7 @@ mod tests {
                 .map_err(|refusal| refusal.reason)
         };
         let running = running(now);
-        let (quota, end) = (running.quota, running.term.term.end());
+        let (quota, end) = (running.first.quota(), running.end());
         assert_eq!(reason(&running, quota + 1, now), Ok(()));
         assert_eq!(reason(&running, quota, now), Err(Reason::QuotaNotHigher));
         assert_eq!(
@@ -254,7 +351,10 @@ mod tests {
         let raised = running
             .clone()
             .apply_increase(quota + 1, InvoiceId::generate(), now);
-        assert_eq!((raised.quota, raised.invoices.len()), (quota + 1, 2));
+        assert_eq!(
+            (raised.first.quota(), raised.invoices.len()),
+            (quota + 1, 2)
+        );
         assert_eq!(raised.revision, running.revision + 1);
     }
 
@@ -263,7 +363,7 @@ mod tests {
         let start = instant(NOW);
         let raise = instant("2026-09-01T00:00:00Z");
         let running = running(start);
-        let (sold, end) = (running.quota, running.term.term.end());
+        let (sold, end) = (running.first.quota(), running.end());
         let raised = running.apply_increase(500, InvoiceId::generate(), raise);
         let before = |at: Instant| Instant::from_micros(at.as_micros() - 1).unwrap();
         let quotas = [before(start), start, before(raise), raise, before(end), end]
@@ -276,7 +376,7 @@ mod tests {
     fn sl_20_a_product_has_one_licence_until_that_is_over() {
         let now = instant(NOW);
         let holder = running(now);
-        let end = holder.term.term.end();
+        let end = holder.end();
         let product = holder.products.first().unwrap().clone();
         let wanted = License {
             account_id: holder.account_id,
@@ -288,5 +388,74 @@ mod tests {
         assert_eq!(refusal.violations.len(), 1);
         assert_eq!(wanted.refuse_held(&holders, end), Ok(()));
         assert_eq!(holders[0].1.refuse_held(&holders, now), Ok(()));
+        // While its next term is charged nobody else has its product, be it over or not.
+        let renewing = |holder: &License| holder.clone().apply_renewal_accepted(now);
+        let charging = vec![(holders[0].0.clone(), renewing(&holders[0].1))];
+        assert!(wanted.refuse_held(&charging, end).is_err());
+        let cancelled = holders[0].1.clone().apply_cancellation(now);
+        let holders = vec![(holders[0].0.clone(), cancelled)];
+        assert_eq!(wanted.refuse_held(&holders, now), Ok(()));
+    }
+
+    #[test]
+    fn sl_7_a_draft_is_withdrawn_and_a_licence_cancelled_while_it_runs() {
+        let now = instant(NOW);
+        let before = |at: Instant| Instant::from_micros(at.as_micros() - 1).unwrap();
+        let reason = |result: Result<(), Refusal>| result.unwrap_err().reason;
+        let draft = draft();
+        assert_eq!(draft.permit_withdrawal(draft.valid_until), Ok(()));
+        assert_eq!(
+            reason(draft.permit_cancellation(now)),
+            Reason::LicenseNotActive
+        );
+        let withdrawn = draft.apply_cancellation(now);
+        assert_eq!(withdrawn.state(now), LicenseState::Cancelled);
+        assert_eq!(
+            reason(withdrawn.permit_withdrawal(now)),
+            Reason::LicenseNotQuoted
+        );
+        assert_eq!(withdrawn.quota_at(now), 0);
+
+        let running = running(now);
+        assert_eq!(
+            reason(running.permit_withdrawal(now)),
+            Reason::LicenseNotQuoted
+        );
+        assert_eq!(running.permit_cancellation(before(now)), Ok(()));
+        assert_eq!(
+            reason(running.permit_cancellation(running.end())),
+            Reason::LicenseNotActive
+        );
+        let over = instant("2026-09-01T00:00:00Z");
+        let cancelled = running.apply_cancellation(over);
+        assert_eq!(cancelled.state(over), LicenseState::Cancelled);
+        let quotas = [before(now), now, before(over), over].map(|at| cancelled.quota_at(at));
+        assert_eq!(quotas, [0, 100, 100, 0]);
+        assert!(!cancelled.terms_as_of(over).is_active(over));
+    }
+
+    #[test]
+    fn sl_10_a_licence_has_a_product_once_and_a_hundred_at_most() {
+        let now = instant(NOW);
+        let mut running = running(now);
+        let held = running.products.first().unwrap().clone();
+        let other: ProductId = "other".parse().unwrap();
+        let reason = |license: &License, product, now| {
+            license
+                .permit_product(product, now)
+                .map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(reason(&running, &other, now), Ok(()));
+        assert_eq!(
+            reason(&running, &held, now),
+            Err(Reason::ProductAlreadyLicensed)
+        );
+        assert_eq!(
+            reason(&running, &other, running.end()),
+            Err(Reason::LicenseNotActive)
+        );
+        let many = (0..MAX_PRODUCTS).map(|number| format!("p{number}").parse().unwrap());
+        running.products = many.collect();
+        assert_eq!(reason(&running, &other, now), Err(Reason::TooManyProducts));
     }
 }

@@ -6,14 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, ProductId},
-    term::{Period, Term},
 };
 use licet_runtime::{
     caller::AccountScope,
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{count, from_json, in_scope, instant, instant_if, parsed, to_json},
+    stored::{from_json, in_scope, instant, instant_if, parsed, to_json},
 };
 use row::{Column, Entity, Model};
 use sea_orm::{
@@ -23,15 +22,18 @@ use sea_orm::{
     sea_query::{OnConflict, Query},
 };
 
-use super::quota;
+use super::{
+    quota,
+    terms::{self, TermsOf},
+};
 use crate::rules::{
-    license::{License, LicenseState, LicenseTerm, Progress, Terms},
+    license::{License, LicenseState, Progress},
     listing::LicenseFilter,
     not_found,
 };
 
 mod row {
-    //! A licence with its running term.
+    //! A licence, from the start of its first term to the end of its last.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -42,17 +44,12 @@ mod row {
         pub(super) license_id: String,
         pub(super) progress: String,
         pub(super) products_json: String,
-        pub(super) quota: i64,
-        pub(super) raises_json: String,
-        pub(super) options_json: String,
-        pub(super) anchor_us: i64,
-        pub(super) first_month: i64,
-        pub(super) months: i64,
         pub(super) asked_start_us: Option<i64>,
         pub(super) start_us: i64,
         pub(super) end_us: i64,
-        pub(super) price_json: String,
+        pub(super) renewing: i64,
         pub(super) valid_until_us: i64,
+        pub(super) cancel_us: Option<i64>,
         pub(super) invoices_json: String,
         pub(super) revision: i64,
         pub(super) create_us: i64,
@@ -94,103 +91,81 @@ pub(super) fn signed(column: &str, number: u64) -> Result<i64, Fault> {
     i64::try_from(number).map_err(|_| Fault::internal(format!("{column} cannot hold {number}")))
 }
 
-impl TryFrom<Model> for License {
-    type Error = Fault;
+fn read(row: &Model, terms: TermsOf) -> Result<License, Fault> {
+    let (first, renewals) = terms;
+    Ok(License {
+        id: parsed("license_id", &row.license_id)?,
+        account_id: parsed("account_id", &row.account_id)?,
+        progress: parsed("progress", &row.progress)?,
+        products: from_json("products_json", &row.products_json)?,
+        asked_start: instant_if("asked_start_us", row.asked_start_us)?,
+        first,
+        renewals,
+        renewing: row.renewing != 0,
+        valid_until: instant("valid_until_us", row.valid_until_us)?,
+        invoices: from_json("invoices_json", &row.invoices_json)?,
+        cancel_time: instant_if("cancel_us", row.cancel_us)?,
+        revision: unsigned("revision", row.revision)?,
+        create_time: instant("create_us", row.create_us)?,
+        decision_time: instant("decision_us", row.decision_us)?,
+    })
+}
 
-    fn try_from(row: Model) -> Result<Self, Fault> {
-        let term = Term::new(
-            instant("anchor_us", row.anchor_us)?,
-            count("first_month", row.first_month)?,
-            count("months", row.months)?,
-        );
-        let term =
-            term.ok_or_else(|| Fault::internal(format!("{} has no term", row.license_id)))?;
-        Ok(Self {
-            id: parsed("license_id", &row.license_id)?,
-            account_id: parsed("account_id", &row.account_id)?,
-            progress: parsed("progress", &row.progress)?,
-            products: from_json("products_json", &row.products_json)?,
-            quota: unsigned("quota", row.quota)?,
-            raises: from_json("raises_json", &row.raises_json)?,
-            options: from_json("options_json", &row.options_json)?,
-            term: LicenseTerm {
-                term,
-                asked_start: instant_if("asked_start_us", row.asked_start_us)?,
-                sale: from_json("price_json", &row.price_json)?,
-            },
-            valid_until: instant("valid_until_us", row.valid_until_us)?,
-            invoices: from_json("invoices_json", &row.invoices_json)?,
-            revision: unsigned("revision", row.revision)?,
-            create_time: instant("create_us", row.create_us)?,
-            decision_time: instant("decision_us", row.decision_us)?,
+/// The licences of some rows with their terms, in the order of the rows.
+async fn read_all(tx: &Tx, rows: Vec<Model>) -> Result<Vec<License>, Fault> {
+    let ids = rows.iter().map(|row| row.license_id.as_str());
+    let mut terms = terms::find(tx, ids).await?;
+    rows.iter()
+        .map(|row| {
+            let terms = terms.remove(&row.license_id);
+            let terms =
+                terms.ok_or_else(|| Fault::internal(format!("{} has no term", row.license_id)))?;
+            read(row, terms)
         })
-    }
+        .collect()
 }
 
 fn columns(license: &License) -> Result<Model, Fault> {
-    let term = &license.term.term;
     Ok(Model {
         account_id: license.account_id.to_string(),
         license_id: license.id.to_string(),
         progress: license.progress.as_str().to_owned(),
         products_json: to_json("products_json", &license.products)?,
-        quota: signed("quota", license.quota)?,
-        raises_json: to_json("raises_json", &license.raises)?,
-        options_json: to_json("options_json", &license.options)?,
-        anchor_us: term.anchor().as_micros(),
-        first_month: term.first_month().into(),
-        months: term.months().into(),
-        asked_start_us: license.term.asked_start.map(Instant::as_micros),
-        start_us: term.start().as_micros(),
-        end_us: term.end().as_micros(),
-        price_json: to_json("price_json", &license.term.sale)?,
+        asked_start_us: license.asked_start.map(Instant::as_micros),
+        start_us: license.first.term.start().as_micros(),
+        end_us: license.end().as_micros(),
+        renewing: license.renewing.into(),
         valid_until_us: license.valid_until.as_micros(),
         invoices_json: to_json("invoices_json", &license.invoices)?,
+        cancel_us: license.cancel_time.map(Instant::as_micros),
         revision: signed("revision", license.revision)?,
         create_us: license.create_time.as_micros(),
         decision_us: license.decision_time.as_micros(),
     })
 }
 
-/// What decisions under some licences depend on; those that are not there are left out.
-pub(crate) async fn find_terms(
+/// Some licences, whoever asks; those that are not there are left out.
+pub(crate) async fn find_all(
     tx: &Tx,
     licenses: &[LicenseId],
-) -> Result<HashMap<LicenseId, Terms>, Fault> {
+) -> Result<HashMap<LicenseId, License>, Fault> {
     let rows = Entity::find()
         .filter(Column::LicenseId.is_in(licenses.iter().map(ToString::to_string)))
         .all(tx)
         .await?;
-    rows.into_iter()
-        .map(|row| {
-            let terms = read_terms(&row)?;
-            Ok((terms.license_id, terms))
-        })
-        .collect()
-}
-
-fn read_terms(row: &Model) -> Result<Terms, Fault> {
-    let period = Period::new(
-        instant("start_us", row.start_us)?,
-        instant("end_us", row.end_us)?,
-    );
-    Ok(Terms {
-        license_id: parsed("license_id", &row.license_id)?,
-        account_id: parsed("account_id", &row.account_id)?,
-        progress: parsed("progress", &row.progress)?,
-        products: from_json("products_json", &row.products_json)?,
-        quota: unsigned("quota", row.quota)?,
-        period: period
-            .ok_or_else(|| Fault::internal(format!("{} has an empty term", row.license_id)))?,
-        options: from_json("options_json", &row.options_json)?,
-    })
+    let licenses = read_all(tx, rows).await?;
+    Ok(licenses
+        .into_iter()
+        .map(|license| (license.id, license))
+        .collect())
 }
 
 /// A licence that the caller sees, read only. NOT_FOUND when there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: LicenseId) -> Result<License, Fault> {
     let query = Entity::find_by_id(id.to_string()).filter(in_scope(scope, Column::AccountId));
-    let row = query.one(tx).await?;
-    row.ok_or_else(|| not_found("license", id))?.try_into()
+    let rows = query.one(tx).await?.into_iter().collect();
+    let mut found = read_all(tx, rows).await?;
+    Ok(found.pop().ok_or_else(|| not_found("license", id))?)
 }
 
 /// As [`get`], and nobody else changes the licence, nor decides anything under it, before this
@@ -232,7 +207,7 @@ pub(crate) async fn list(
         .limit(page.limit())
         .all(tx)
         .await?;
-    rows.into_iter().map(License::try_from).collect()
+    read_all(tx, rows).await
 }
 
 /// The rows that are in a state at an instant: a licence ends by time alone.
@@ -250,6 +225,7 @@ fn in_state(state: LicenseState, now_us: i64) -> Condition {
 /// Writes a new licence, with the fence of its decisions.
 pub(crate) async fn insert(tx: &Tx, license: &License) -> Result<(), Fault> {
     columns(license)?.into_active_model().insert(tx).await?;
+    terms::save(tx, license).await?;
     quota::insert_fence(tx, license.id, license.decision_time).await
 }
 
@@ -260,7 +236,7 @@ pub(crate) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
         .reset_all()
         .update(tx)
         .await?;
-    Ok(())
+    terms::save(tx, license).await
 }
 
 /// The licences that hold some products of an account, those whose time is over included.
@@ -280,10 +256,11 @@ pub(crate) async fn find_holders(
         .filter(Column::LicenseId.is_in(ids))
         .all(tx)
         .await?;
-    let licenses = rows
+    let licenses: HashMap<_, _> = read_all(tx, rows)
+        .await?
         .into_iter()
-        .map(|row| Ok((row.license_id.clone(), License::try_from(row)?)))
-        .collect::<Result<HashMap<_, _>, Fault>>()?;
+        .map(|license| (license.id.to_string(), license))
+        .collect();
     held.into_iter()
         .map(|row| {
             let license = licenses.get(&row.license_id).cloned();
@@ -322,7 +299,8 @@ pub(crate) async fn release_products(tx: &Tx, license: &License) -> Result<(), F
     Ok(())
 }
 
-/// Lets go of what licences that are over at `now` hold of the licence's products.
+/// Lets go of what licences that are over at `now` hold of the licence's products (SL-20). One whose
+/// further term is being charged is not over.
 pub(crate) async fn release_ended(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
     let now_us = now.as_micros();
     let over = Query::select()
@@ -331,7 +309,7 @@ pub(crate) async fn release_ended(tx: &Tx, license: &License, now: Instant) -> R
         .and_where(Column::AccountId.eq(license.account_id.to_string()))
         .cond_where(
             Condition::any()
-                .add(in_state(LicenseState::Ended, now_us))
+                .add(in_state(LicenseState::Ended, now_us).add(Column::Renewing.eq(0)))
                 .add(in_state(LicenseState::Cancelled, now_us)),
         )
         .to_owned();

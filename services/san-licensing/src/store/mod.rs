@@ -7,6 +7,7 @@ pub(crate) mod licenses;
 pub(crate) mod quota;
 pub(crate) mod reservations;
 pub(crate) mod sans;
+mod terms;
 pub(crate) mod usage;
 
 use licet_domain::ids::AccountId;
@@ -14,10 +15,16 @@ use licet_runtime::{caller::AccountScope, database::Migration};
 
 /// The schema, in the order of its changes.
 pub(crate) fn migrations() -> Vec<Migration> {
-    vec![Migration {
-        name: "san_licensing_0001_initial",
-        sql: include_str!("migrations/m0001_initial.sql"),
-    }]
+    vec![
+        Migration {
+            name: "san_licensing_0001_initial",
+            sql: include_str!("migrations/m0001_initial.sql"),
+        },
+        Migration {
+            name: "san_licensing_0002_terms",
+            sql: include_str!("migrations/m0002_terms.sql"),
+        },
+    ]
 }
 
 /// The accounts of one resource alone: what an operation sees once it was accepted.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::rules::{
     certificate::{Certificate, CertificateKey, RevocationReason},
-    decision::{Decision, DenialReason},
+    decision::{Decision, DenialReason, NextShortage},
     license::KeyType,
     name::Name,
     reservation::{Reservation, ReservationProgress},
@@ -144,6 +144,8 @@ pub(crate) struct Changed {
     pub(crate) names: Vec<Name>,
     /// `None`: it holds nothing any more.
     pub(crate) until: Option<Instant>,
+    /// As [`crate::quota::known::Claim::reach`].
+    pub(crate) reach: Instant,
 }
 
 pub(super) fn split_names(names: &str) -> Vec<Name> {
@@ -159,6 +161,7 @@ pub(crate) async fn changed_decisions(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
         state: String,
         names: String,
         expire_us: i64,
+        until_us: i64,
     }
     let values = parameters(tx.get_database_backend(), since_columns(since));
     let query = statement!(tx, "changed_decisions", values);
@@ -172,6 +175,7 @@ pub(crate) async fn changed_decisions(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
                 id: stored::parsed("decision_id", &row.decision_id)?,
                 names: split_names(&row.names),
                 until: holds.then_some(expire),
+                reach: expire.max(stored::instant("until_us", row.until_us)?),
             })
         })
         .collect()
@@ -192,11 +196,13 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
     rows.into_iter()
         .map(|row| {
             let id: CertificateId = stored::parsed("certificate_id", &row.certificate_id)?;
+            let until = stored::instant("until_us", row.until_us)?;
             Ok(Changed {
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 id: id.uuid(),
                 names: split_names(&row.names),
-                until: Some(stored::instant("until_us", row.until_us)?),
+                until: Some(until),
+                reach: until,
             })
         })
         .collect()
@@ -249,6 +255,8 @@ struct Denial {
     short_by: u64,
     fits: Option<Instant>,
     latest_not_after: Option<Instant>,
+    #[serde(default)]
+    next: Option<NextShortage>,
 }
 
 #[derive(FromQueryResult)]
@@ -284,6 +292,7 @@ impl TryFrom<DecisionRow> for (Uuid, KeptDecision) {
             short_by: 0,
             fits: None,
             latest_not_after: None,
+            next: None,
         });
         let decision = Decision {
             id,
@@ -297,6 +306,7 @@ impl TryFrom<DecisionRow> for (Uuid, KeptDecision) {
             short_by: denial.short_by,
             fits: denial.fits,
             latest_not_after: denial.latest_not_after,
+            next: denial.next,
         };
         let fingerprint = row.fingerprint.try_into();
         let kept = KeptDecision {
@@ -330,6 +340,8 @@ pub(crate) struct NewDecision {
     pub(crate) version: i64,
     pub(crate) fingerprint: [u8; 32],
     pub(crate) names: Vec<Name>,
+    /// The first instant at which the certificate asked for would no longer count.
+    pub(crate) until: Instant,
     pub(crate) decision: Decision,
 }
 
@@ -358,6 +370,7 @@ fn decision_columns(decisions: &[NewDecision]) -> Result<Vec<Cells>, Fault> {
             short_by: decision.short_by,
             fits: decision.fits,
             latest_not_after: decision.latest_not_after,
+            next: decision.next,
         };
         stored::to_json("denial_json", &denial)
     });
@@ -376,6 +389,7 @@ fn decision_columns(decisions: &[NewDecision]) -> Result<Vec<Cells>, Fault> {
         long(|decision| decision.reserved)?,
         long(|decision| decision.needed)?,
         Cells::Text(denials.collect::<Result<_, _>>()?),
+        Cells::long(decisions.iter().map(|new| new.until.as_micros())),
     ])
 }
 

@@ -60,7 +60,7 @@ impl Work for AcceptLicense<'_> {
             account_id: license.account_id,
             origin: origin.clone(),
             decision_time: now,
-            price: license.term.sale.amount,
+            price: license.first.sale.amount,
             stage: Stage::Price {
                 question: Kept(convert::billing::acceptance_quote(&license, now)),
             },
@@ -80,8 +80,8 @@ impl Work for AcceptLicense<'_> {
                 data: serde_json::json!({
                     "operation_id": operation_id,
                     "products": license.products,
-                    "start_time": license.term.term.start(),
-                    "end_time": license.term.term.end(),
+                    "start_time": license.first.term.start(),
+                    "end_time": license.first.term.end(),
                 }),
             },
         )
@@ -99,7 +99,8 @@ fn accepted(draft: License, now: Instant) -> Result<License, Fault> {
     Ok(draft.apply_acceptance(term, now))
 }
 
-async fn refuse_held(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
+/// Refuses what others have of the licence's products (SL-20).
+pub(super) async fn refuse_held(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
     let holders = store::licenses::find_holders(tx, license.account_id, &license.products).await?;
     Ok(license.refuse_held(&holders, now)?)
 }
@@ -122,7 +123,7 @@ pub(crate) async fn preview(
         (view, question)
     };
     let quote = billing.preview_quote(&question).await?;
-    check_price(&quote, view.license.term.sale.amount)?;
+    check_price(&quote, view.license.first.sale.amount)?;
     Ok(sanlicensing::AcceptLicenseResponse {
         license: Some(convert::license::encode(&view)?),
         quote: Some(quote),
@@ -264,7 +265,7 @@ impl Accepting {
                     "invoice_id": invoice_id,
                     "total": total.value(),
                     "currency": total.currency().code(),
-                    "quota": view.license.quota,
+                    "quota": view.license.first.quota(),
                 }),
             },
         )

@@ -76,7 +76,7 @@ impl Work for IncreaseQuota<'_> {
                 outcome: "CHARGING",
                 data: serde_json::json!({
                     "operation_id": operation_id,
-                    "quota": license.quota,
+                    "quota": license.current_term(now).quota(),
                     "new_quota": quota,
                 }),
             },
@@ -93,7 +93,7 @@ fn question(
     now: Instant,
 ) -> Result<billing::CreateQuoteRequest, Refusal> {
     license.permit_increase(quota, now)?;
-    let added = quota - license.quota;
+    let added = quota - license.current_term(now).quota();
     Ok(convert::billing::increase_quote(license, added, now))
 }
 
@@ -206,7 +206,7 @@ impl Increasing {
         let (invoice_id, total) =
             convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
-        let old_quota = before.quota;
+        let old_quota = before.current_term(self.decision_time).quota();
         let license = before.apply_increase(self.quota, invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
         let view = LicenseView {
@@ -229,7 +229,7 @@ impl Increasing {
                     "total": total.value(),
                     "currency": total.currency().code(),
                     "old_quota": old_quota,
-                    "quota": view.license.quota,
+                    "quota": self.quota,
                 }),
             },
         )

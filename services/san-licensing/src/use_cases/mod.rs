@@ -2,9 +2,13 @@
 //! needs Billing is accepted here and goes on as a durable operation.
 
 pub(crate) mod accept_license;
+pub(crate) mod add_product;
+pub(crate) mod cancel_license;
 pub(crate) mod cancel_operation;
 mod event;
 pub(crate) mod increase_quota;
 pub(crate) mod operation;
 pub(crate) mod quote_license;
 pub(crate) mod record_unallocated;
+pub(crate) mod renew_license;
+pub(crate) mod withdraw_quote;

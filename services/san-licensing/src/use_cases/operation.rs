@@ -13,7 +13,10 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{accept_license::Accepting, cancel_operation::Cancelling, increase_quota::Increasing};
+use super::{
+    accept_license::Accepting, cancel_operation::Cancelling, increase_quota::Increasing,
+    renew_license::Renewing,
+};
 use crate::peers::Billing;
 
 /// A change of a licence that spans services.
@@ -23,6 +26,8 @@ pub(crate) enum LicenseOperation {
     AcceptLicense(Accepting),
     /// A raised quota is priced and charged.
     IncreaseQuota(Increasing),
+    /// A further term is priced and charged.
+    RenewLicense(Renewing),
     /// One of the others is given up.
     Cancelling(Cancelling),
 }
@@ -46,6 +51,7 @@ impl Operation for LicenseOperation {
         match self {
             Self::AcceptLicense(_) => "ACCEPT_LICENSE",
             Self::IncreaseQuota(_) => "INCREASE_QUOTA",
+            Self::RenewLicense(_) => "RENEW_LICENSE",
             Self::Cancelling(cancelling) => cancelling.operation.kind(),
         }
     }
@@ -54,6 +60,7 @@ impl Operation for LicenseOperation {
         match self {
             Self::AcceptLicense(accepting) => accepting.stage.step(),
             Self::IncreaseQuota(increasing) => increasing.stage.step(),
+            Self::RenewLicense(renewing) => renewing.stage.step(),
             Self::Cancelling(_) => "cancel",
         }
     }
@@ -68,6 +75,10 @@ impl Operation for LicenseOperation {
                     .perform(billing, accepted, request_id)
                     .await
             }
+            Self::RenewLicense(renewing) => {
+                let accepted = renewing.decision_time;
+                renewing.stage.perform(billing, accepted, request_id).await
+            }
             Self::Cancelling(cancelling) => cancelling.perform(billing).await,
         }
     }
@@ -81,6 +92,7 @@ impl Operation for LicenseOperation {
         match self {
             Self::AcceptLicense(accepting) => accepting.apply(tx, now, outcome).await,
             Self::IncreaseQuota(increasing) => increasing.apply(tx, now, outcome).await,
+            Self::RenewLicense(renewing) => renewing.apply(tx, now, outcome).await,
             Self::Cancelling(cancelling) => cancelling.apply(tx, now, outcome).await,
         }
     }
@@ -89,6 +101,7 @@ impl Operation for LicenseOperation {
         let (stage, accepted) = match self {
             Self::AcceptLicense(accepting) => (&accepting.stage, accepting.decision_time),
             Self::IncreaseQuota(increasing) => (&increasing.stage, increasing.decision_time),
+            Self::RenewLicense(renewing) => (&renewing.stage, renewing.decision_time),
             Self::Cancelling(_) => return Some(self.clone()),
         };
         let cancelling = Cancelling::new(id, self.clone(), stage, accepted, request_id);
@@ -96,10 +109,10 @@ impl Operation for LicenseOperation {
     }
 }
 
-/// How far a charge has come: both changes of a licence that cost something take these two steps.
+/// How far a charge has come: every change of a licence that costs something takes these two steps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
-    /// It is to be priced.
+    /// It is to be priced; of several products by the dearest (SL-10).
     Price {
         question: Kept<billing::CreateQuoteRequest>,
     },
@@ -122,10 +135,11 @@ impl Stage {
         request_id: Uuid,
     ) -> Result<Outcome, PeerFault> {
         match self {
-            Self::Price { question } => billing
-                .create_quote(&question.0, request_id)
-                .await
-                .map(|quote| Outcome::Quoted(Box::new(quote))),
+            Self::Price { question } => {
+                let question = billing.narrow_to_dearest(&question.0).await?;
+                let quote = billing.create_quote(&question, request_id).await?;
+                Ok(Outcome::Quoted(Box::new(quote)))
+            }
             Self::Charge { quote } => billing
                 .charge_quote(&quote.0, accepted, request_id)
                 .await

@@ -1,8 +1,6 @@
 //! QuoteLicense: Billing prices what sales wants to offer, and it is kept as a draft with all that
 //! its price came from (SL-7). Nothing is held or charged.
 
-use std::collections::BTreeSet;
-
 use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
 use licet_domain::{clock::Instant, ids::LicenseId, refusal::Refusal, term::Term};
 use licet_runtime::{
@@ -19,7 +17,6 @@ use crate::{
     rules::{
         license::{License, LicenseTerm, Progress, Sale},
         not_found,
-        pricing::dearest,
     },
     store,
 };
@@ -59,13 +56,8 @@ async fn ask(
         hand_price: draft.hand_price,
     };
     let question = convert::billing::draft_quote(&wanted, &draft.products, now);
-    let mut quote = billing.preview_quote(&question).await?;
-    if draft.products.len() > 1 {
-        let prices = convert::billing::prices(&quote).map_err(PeerFault::Unknown)?;
-        let one: BTreeSet<_> = dearest(&prices).cloned().into_iter().collect();
-        let question = convert::billing::draft_quote(&wanted, &one, now);
-        quote = billing.preview_quote(&question).await?;
-    }
+    let question = billing.narrow_to_dearest(&question).await?;
+    let quote = billing.preview_quote(&question).await?;
     let sale = convert::billing::sale(&quote, draft.quota, draft.hand_price.is_some());
     Ok(Priced {
         sale: sale.map_err(PeerFault::Unknown)?,
@@ -87,16 +79,21 @@ fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
         account_id: draft.account_id,
         progress: Progress::Quoted,
         products: draft.products.clone(),
-        quota: draft.quota,
-        raises: Vec::new(),
-        options: draft.options.clone(),
-        term: LicenseTerm {
+        asked_start: draft.start,
+        first: LicenseTerm {
             term: term(draft, now)?,
-            asked_start: draft.start,
             sale,
+            sold_products: draft.products.clone(),
+            sold_time: now,
+            options: draft.options.clone(),
+            raises: Vec::new(),
+            bought_late: None,
         },
+        renewals: Vec::new(),
+        renewing: false,
         valid_until: draft.valid_until(now)?,
         invoices: Vec::new(),
+        cancel_time: None,
         revision: 1,
         create_time: now,
         decision_time: now,
@@ -156,7 +153,7 @@ impl Work for QuoteLicense<'_> {
             license: Some(convert::license::encode(&view)?),
             quote: Some(quote.clone()),
         };
-        let sale = &license.term.sale;
+        let sale = &license.first.sale;
         emit(
             tx,
             LicenseEvent {
@@ -168,8 +165,8 @@ impl Work for QuoteLicense<'_> {
                 outcome: "QUOTED",
                 data: serde_json::json!({
                     "products": license.products,
-                    "quota": license.quota,
-                    "term_months": license.term.term.months(),
+                    "quota": license.first.quota(),
+                    "term_months": license.first.term.months(),
                     "price": sale.amount.value(),
                     "currency": sale.amount.currency().code(),
                     "by_hand": sale.by_hand,

@@ -13,12 +13,13 @@ WITH moved AS (
 ), decided AS (
     INSERT INTO decision
         (license_id, decision_id, version, fingerprint, state, names, decided_us, expire_us, quota, used,
-        reserved, needed, denial_json)
-    SELECT l, i, v, f, s, n, d, e, q, u, r, w, NULLIF(j, '')
+        reserved, needed, denial_json, until_us)
+    SELECT l, i, v, f, s, n, d, e, q, u, r, w, NULLIF(j, ''), o
     FROM unnest(
         $5::TEXT[], $6::TEXT[], $7::BIGINT[], $8::BYTEA[], $9::TEXT[], $10::TEXT[], $11::BIGINT[],
-        $12::BIGINT[], $13::BIGINT[], $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[]
-    ) AS given(l, i, v, f, s, n, d, e, q, u, r, w, j)
+        $12::BIGINT[], $13::BIGINT[], $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[],
+        $18::BIGINT[]
+    ) AS given(l, i, v, f, s, n, d, e, q, u, r, w, j, o)
     WHERE (SELECT holds FROM round)
 ), told AS (
     {insert events} WHERE (SELECT holds FROM round)

@@ -1,0 +1,124 @@
+//! Renewals: the request for a licence's next term, and how what it comes to is shown (SL-9).
+
+use licet_contracts::sanlicensing::v1 as sanlicensing;
+use licet_domain::{ids::LicenseId, money::Money};
+use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
+
+use super::{
+    draft::{check_length, hand_price, options, quota, term_months},
+    issuance::encode_weight,
+    license::reason,
+};
+use crate::rules::renewal::{Foreseen, WantedTerm};
+
+/// A next term as sales wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct RenewWish {
+    pub(crate) license_id: LicenseId,
+    pub(crate) wanted: WantedTerm,
+    /// Price of the whole term, in place of the volume tiers (SL-7).
+    pub(crate) hand_price: Option<Money>,
+    pub(crate) accept_over_quota: bool,
+}
+
+/// Reads the request for a next term.
+pub(crate) fn decode_renew(
+    message: &sanlicensing::RenewLicenseRequest,
+) -> Result<RenewWish, Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let quota = quota(&mut fields, message.quota);
+    let months = term_months(&mut fields, message.term_months);
+    let given = message.options.as_ref();
+    let options = given.map(|given| options(&mut fields, given)).transpose();
+    if let (Ok(months), Ok(Some(options))) = (&months, &options) {
+        check_length(&mut fields, *months, options);
+    }
+    let hand_price = fields.optional_message("hand_price", message.hand_price.as_ref(), hand_price);
+    let exception = reason(&mut fields, "late_exception", &message.late_exception);
+    fields.request_id(message);
+    fields.build(|| {
+        Ok(RenewWish {
+            license_id: license_id?,
+            wanted: WantedTerm {
+                quota: quota?,
+                months: months?,
+                options: options?,
+                late_exception: Some(exception?).filter(|text| !text.is_empty()),
+            },
+            hand_price: hand_price?,
+            accept_over_quota: message.accept_over_quota,
+        })
+    })
+}
+
+/// The usage that a term begins with.
+pub(crate) fn encode_foreseen(foreseen: &Foreseen) -> sanlicensing::ForeseenUsage {
+    sanlicensing::ForeseenUsage {
+        as_of_time: Some(encode_time(foreseen.at)),
+        used: encode_weight(foreseen.weight),
+        quota: encode_weight(foreseen.quota),
+        over_by: encode_weight(foreseen.over_by()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> sanlicensing::RenewLicenseRequest {
+        sanlicensing::RenewLicenseRequest {
+            license_id: LicenseId::generate().to_string(),
+            quota: 100,
+            term_months: 12,
+            validate_only: true,
+            ..sanlicensing::RenewLicenseRequest::default()
+        }
+    }
+
+    #[test]
+    fn sl_9_what_is_not_said_stays_as_it_was() {
+        let blank = sanlicensing::RenewLicenseRequest {
+            late_exception: "  ".to_owned(),
+            ..request()
+        };
+        let wish = decode_renew(&blank).unwrap();
+        assert_eq!(wish.wanted.options, None);
+        assert_eq!(wish.wanted.late_exception, None);
+        let given = sanlicensing::RenewLicenseRequest {
+            options: Some(sanlicensing::LicenseOptions::default()),
+            late_exception: "lost".to_owned(),
+            ..request()
+        };
+        let wanted = decode_renew(&given).unwrap().wanted;
+        assert!(!wanted.options.unwrap().wildcards_allowed);
+        assert_eq!(wanted.late_exception.as_deref(), Some("lost"));
+    }
+
+    #[test]
+    fn sl_9_all_that_is_wrong_is_said_at_once() {
+        let wrong = sanlicensing::RenewLicenseRequest {
+            license_id: "lic".to_owned(),
+            quota: 0,
+            options: Some(sanlicensing::LicenseOptions {
+                max_term_months: 6,
+                ..sanlicensing::LicenseOptions::default()
+            }),
+            late_exception: "x".repeat(501),
+            validate_only: false,
+            ..request()
+        };
+        let Err(Fault::Invalid(violations)) = decode_renew(&wrong) else {
+            panic!("it was read")
+        };
+        let paths: Vec<_> = violations.noted.iter().map(|v| v.field.as_str()).collect();
+        let expected = [
+            "license_id",
+            "quota",
+            "term_months",
+            "late_exception",
+            "request_id",
+        ];
+        assert_eq!(paths, expected);
+    }
+}

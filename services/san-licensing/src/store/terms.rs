@@ -1,0 +1,124 @@
+//! The terms of licences (SL-6): rows to values and back, written with the licence that they are of.
+
+use std::collections::HashMap;
+
+use licet_domain::{clock::Instant, term::Term};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    stored::{count, from_json, instant, instant_if, to_json},
+};
+use row::{Column, Entity, Model};
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::OnConflict,
+};
+
+use crate::rules::license::{License, LicenseTerm};
+
+mod row {
+    //! A term of a licence.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "license_term")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) license_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) term_index: i64,
+        pub(super) anchor_us: i64,
+        pub(super) first_month: i64,
+        pub(super) months: i64,
+        pub(super) sold_json: String,
+        pub(super) products_json: String,
+        pub(super) sold_us: i64,
+        pub(super) options_json: String,
+        pub(super) raises_json: String,
+        pub(super) bought_late_us: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A licence's first term and its renewals.
+pub(super) type TermsOf = (LicenseTerm, Vec<LicenseTerm>);
+
+fn read(row: &Model) -> Result<LicenseTerm, Fault> {
+    let term = Term::new(
+        instant("anchor_us", row.anchor_us)?,
+        count("first_month", row.first_month)?,
+        count("months", row.months)?,
+    );
+    Ok(LicenseTerm {
+        term: term.ok_or_else(|| Fault::internal(format!("{} has no term", row.license_id)))?,
+        sale: from_json("sold_json", &row.sold_json)?,
+        sold_products: from_json("products_json", &row.products_json)?,
+        sold_time: instant("sold_us", row.sold_us)?,
+        options: from_json("options_json", &row.options_json)?,
+        raises: from_json("raises_json", &row.raises_json)?,
+        bought_late: instant_if("bought_late_us", row.bought_late_us)?,
+    })
+}
+
+fn columns(license_id: &str, index: i64, term: &LicenseTerm) -> Result<Model, Fault> {
+    Ok(Model {
+        license_id: license_id.to_owned(),
+        term_index: index,
+        anchor_us: term.term.anchor().as_micros(),
+        first_month: term.term.first_month().into(),
+        months: term.term.months().into(),
+        sold_json: to_json("sold_json", &term.sale)?,
+        products_json: to_json("products_json", &term.sold_products)?,
+        sold_us: term.sold_time.as_micros(),
+        options_json: to_json("options_json", &term.options)?,
+        raises_json: to_json("raises_json", &term.raises)?,
+        bought_late_us: term.bought_late.map(Instant::as_micros),
+    })
+}
+
+/// The terms of some licences, by the licence's id.
+pub(super) async fn find(
+    tx: &Tx,
+    licenses: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, TermsOf>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::LicenseId.is_in(licenses))
+        .order_by_asc(Column::LicenseId)
+        .order_by_asc(Column::TermIndex)
+        .all(tx)
+        .await?;
+    let mut found: HashMap<String, TermsOf> = HashMap::new();
+    for row in &rows {
+        let term = read(row)?;
+        match found.get_mut(&row.license_id) {
+            Some((_, renewals)) => renewals.push(term),
+            None => {
+                found.insert(row.license_id.clone(), (term, Vec::new()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the terms of a licence.
+pub(super) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
+    let id = license.id.to_string();
+    let rows = (0..).zip(license.terms());
+    let rows: Vec<_> = rows
+        .map(|(index, term)| Ok(columns(&id, index, term)?.into_active_model()))
+        .collect::<Result<_, Fault>>()?;
+    // What a term was sold with never changes: its start does at the acceptance, its quota by a raise.
+    let changing = [Column::AnchorUs, Column::RaisesJson];
+    Entity::insert_many(rows)
+        .on_conflict(
+            OnConflict::columns([Column::LicenseId, Column::TermIndex])
+                .update_columns(changing)
+                .to_owned(),
+        )
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! RenewLicense (SL-9): planned against the locked licence, whose products are held for it (SL-20),
+//! then priced and charged at Billing as of its decision time. A definite refusal leaves the licence
+//! as it was.
+
+use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::{Call, Origin},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    operation::{self, Progress},
+    replay::Accepted,
+    stored::Kept,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    accept_license::refuse_held,
+    event::{LicenseEvent, emit},
+    operation::{LicenseOperation, Outcome, Stage, misplaced},
+};
+use crate::{
+    convert::{
+        self,
+        license::LicenseView,
+        renewal::{RenewWish, encode_foreseen},
+    },
+    peers::Billing,
+    queries::license_view,
+    rules::{
+        license::{License, LicenseTerm},
+        renewal::{Foreseen, RenewalPlan, Unplanned, plan_renewal},
+    },
+    store,
+};
+
+/// Accepts a renewal.
+pub(crate) struct RenewLicense<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) request_id: &'a str,
+    pub(crate) wish: &'a RenewWish,
+}
+
+impl Work for RenewLicense<'_> {
+    type Answer = Accepted<sanlicensing::RenewLicenseResponse>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let scope = &self.call.caller.accounts;
+        let wish = self.wish;
+        let (before, now) =
+            store::licenses::lock(tx, scope, wish.license_id, self.call.now).await?;
+        let (plan, foreseen) = plan(tx, &before, wish, now).await?;
+        let license = before.apply_renewal_accepted(now);
+        store::licenses::release_ended(tx, &license, now).await?;
+        store::licenses::hold_products(tx, &license).await?;
+        refuse_held(tx, &license, now).await?;
+        let question = convert::billing::renewal_quote(&license, &plan, wish.hand_price, now);
+        let origin = self.call.origin(self.request_id);
+        let operation = LicenseOperation::RenewLicense(Renewing {
+            license_id: license.id,
+            account_id: license.account_id,
+            origin: origin.clone(),
+            decision_time: now,
+            plan: plan.clone(),
+            foreseen,
+            by_hand: wish.hand_price.is_some(),
+            stage: Stage::Price {
+                question: Kept(question),
+            },
+        });
+        let (id, account_id) = (license.id.to_string(), license.account_id);
+        let operation_id = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        store::licenses::save(tx, &license).await?;
+        emit(
+            tx,
+            LicenseEvent {
+                kind: "renewal.accepted",
+                license: &license,
+                origin: &origin,
+                time: now,
+                why: "SL-9",
+                outcome: "CHARGING",
+                data: serde_json::json!({
+                    "operation_id": operation_id,
+                    "term_index": plan.index,
+                    "term_months": plan.term.months(),
+                    "quota": plan.quota,
+                    "foreseen": foreseen.weight,
+                    "over_by": foreseen.over_by(),
+                    "late_exception": plan.late_exception,
+                }),
+            },
+        )
+        .await?;
+        Ok(Accepted::Operation(operation_id))
+    }
+}
+
+/// What the renewal comes to at `now` for a licence with nothing else under way, the products that
+/// others have left aside.
+async fn plan(
+    tx: &Tx,
+    license: &License,
+    wish: &RenewWish,
+    now: Instant,
+) -> Result<(RenewalPlan, Foreseen), Fault> {
+    operation::refuse_if_running(tx, &license.id.to_string()).await?;
+    let plan = plan_renewal(license, &wish.wanted, now).map_err(|unplanned| match unplanned {
+        Unplanned::Refused(refusal) => (*refusal).into(),
+        Unplanned::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
+    })?;
+    let counts = store::usage::find_active(tx, license.id, plan.from).await?;
+    let weight = counts.weight(plan.options.wildcard_multiplier);
+    let foreseen = plan.foresee(license.id, weight);
+    foreseen.check(wish.accept_over_quota)?;
+    Ok((plan, foreseen))
+}
+
+/// Checks and prices a renewal without buying it.
+pub(crate) async fn preview(
+    database: &Database,
+    billing: &Billing,
+    call: &Call,
+    wish: &RenewWish,
+) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
+    let (view, plan, foreseen) = {
+        let tx = database.read().await?;
+        let scope = &call.caller.accounts;
+        let license = store::licenses::get(&tx, scope, wish.license_id).await?;
+        let view = license_view::load(&tx, license, call.now).await?;
+        let (plan, foreseen) = plan(&tx, &view.license, wish, view.now).await?;
+        refuse_held(&tx, &view.license, view.now).await?;
+        (view, plan, foreseen)
+    };
+    let LicenseView { license, now, .. } = &view;
+    let question = convert::billing::renewal_quote(license, &plan, wish.hand_price, *now);
+    let question = billing.narrow_to_dearest(&question).await?;
+    let quote = billing.preview_quote(&question).await?;
+    let sale = convert::billing::sale(&quote, plan.quota, wish.hand_price.is_some());
+    let term = plan.sold(license, sale.map_err(Fault::internal)?, *now);
+    encode(&view, quote, &term, &foreseen)
+}
+
+fn encode(
+    view: &LicenseView,
+    quote: billing::Quote,
+    term: &LicenseTerm,
+    foreseen: &Foreseen,
+) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
+    Ok(sanlicensing::RenewLicenseResponse {
+        license: Some(convert::license::encode(view)?),
+        quote: Some(quote),
+        term: Some(convert::license::encode_term(term)),
+        foreseen_usage: Some(encode_foreseen(foreseen)),
+    })
+}
+
+/// The response while the renewal is being charged.
+pub(crate) fn encode_pending(
+    view: &LicenseView,
+) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
+    Ok(sanlicensing::RenewLicenseResponse {
+        license: Some(convert::license::encode(view)?),
+        ..sanlicensing::RenewLicenseResponse::default()
+    })
+}
+
+/// A renewal under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Renewing {
+    license_id: LicenseId,
+    account_id: AccountId,
+    origin: Origin,
+    pub(super) decision_time: Instant,
+    plan: RenewalPlan,
+    foreseen: Foreseen,
+    by_hand: bool,
+    pub(super) stage: Stage,
+}
+
+impl Renewing {
+    pub(super) async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        outcome: &Result<Outcome, Refusal>,
+    ) -> Result<Progress<LicenseOperation>, Fault> {
+        match (&self.stage, outcome) {
+            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            (Stage::Price { .. }, Ok(Outcome::Quoted(quote))) => {
+                let quote = Kept((**quote).clone());
+                Ok(Progress::Next(LicenseOperation::RenewLicense(Self {
+                    stage: Stage::Charge { quote },
+                    ..self.clone()
+                })))
+            }
+            (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
+                self.apply_charge(tx, now, &quote.0, invoice).await
+            }
+            (stage, Ok(other)) => misplaced(stage, other),
+        }
+    }
+
+    async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
+        let scope = store::only(self.account_id);
+        let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
+        Ok(locked.0)
+    }
+
+    async fn apply_refusal(
+        &self,
+        tx: &Tx,
+        refusal: &Refusal,
+    ) -> Result<Progress<LicenseOperation>, Fault> {
+        let before = self.lock(tx).await?;
+        let license = before.apply_renewal_refused(self.decision_time);
+        store::licenses::save(tx, &license).await?;
+        emit(
+            tx,
+            LicenseEvent {
+                kind: "renewal.refused",
+                license: &license,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({ "message": refusal.message }),
+            },
+        )
+        .await?;
+        Ok(Progress::Refused(refusal.clone()))
+    }
+
+    /// The term is the licence's. One that was bought after the old end is in force at once.
+    async fn apply_charge(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        quote: &billing::Quote,
+        invoice: &billing::Invoice,
+    ) -> Result<Progress<LicenseOperation>, Fault> {
+        let (invoice_id, total) =
+            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let sale = convert::billing::sale(quote, self.plan.quota, self.by_hand);
+        let before = self.lock(tx).await?;
+        let sale = sale.map_err(Fault::internal)?;
+        let term = self.plan.sold(&before, sale, self.decision_time);
+        let license = before.apply_renewal(term.clone(), invoice_id, self.decision_time);
+        store::licenses::save(tx, &license).await?;
+        let view = LicenseView {
+            now: license.decide_at(now),
+            license,
+            running: None,
+        };
+        let quote = convert::billing::charged(quote, invoice);
+        let response = encode(&view, quote, &term, &self.foreseen)?;
+        emit(
+            tx,
+            LicenseEvent {
+                kind: "license.renewed",
+                license: &view.license,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "SL-9",
+                outcome: "RENEWED",
+                data: serde_json::json!({
+                    "term_index": self.plan.index,
+                    "start_time": term.term.start(),
+                    "end_time": term.term.end(),
+                    "quota": self.plan.quota,
+                    "bought_late_time": term.bought_late,
+                    "late_exception": self.plan.late_exception,
+                    "invoice_id": invoice_id,
+                    "total": total.value(),
+                    "currency": total.currency().code(),
+                }),
+            },
+        )
+        .await?;
+        Ok(Progress::Done(response.encode_to_vec()))
+    }
+}
