@@ -183,6 +183,15 @@ reasons! {
     /// The key of a CSR is too short, or of a kind that is not signed; metadata `key_type`, `bits`,
     /// `minimum_bits`.
     CsrKeyWeak = "CSR_KEY_WEAK", Precondition;
+    /// The batch is not the feed's next one (SL-14); metadata `feed_id`, `sequence`, `cursor`,
+    /// `asked`.
+    FeedOutOfSequence = "FEED_OUT_OF_SEQUENCE", Precondition;
+    /// The feed's last batch is repeated with other content (SL-14); metadata `feed_id`,
+    /// `sequence`, `cursor`.
+    FeedBatchChanged = "FEED_BATCH_CHANGED", Precondition;
+    /// The certificate counts in a licence already (SL-16); metadata `certificate_id`,
+    /// `license_id`.
+    CertificateAlreadyAllocated = "CERTIFICATE_ALREADY_ALLOCATED", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -275,7 +284,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 62);
+        assert_eq!(Reason::ALL.len(), 65);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -293,7 +302,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 55);
+        assert_eq!(of(Class::Precondition), 58);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Origin,
+    clock::real_now,
     database::Tx,
     fault::Fault,
     outbox::{self, Event},
@@ -25,13 +26,17 @@ use super::{
 };
 use crate::{
     rules::{
-        certificate::{Certificate, CertificateKey, CertificateState, RevocationReason, conflict},
+        certificate::{
+            Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
+            already_allocated, conflict,
+        },
         not_found,
         reservation::{Reservation, ReservationProgress, ReservationState},
     },
     store::{
         self,
-        quota::{ClosedDecision, KeptDecision, NewDecision},
+        allocation::{Allocated, Left},
+        quota::{ClosedDecision, FoundByKey, KeptDecision, NewDecision},
     },
 };
 
@@ -66,12 +71,21 @@ pub(super) fn usage(license_id: LicenseId, known: &Known) -> Usage {
 #[derive(Default)]
 pub(super) struct Kept {
     decisions: HashMap<Uuid, KeptDecision>,
-    certificates: HashMap<CertificateKey, Certificate>,
+    /// Certificates, and revocations that wait for theirs, under their keys.
+    pub(super) by_key: FoundByKey,
     by_id: HashMap<CertificateId, Certificate>,
     settled: replay::Settlements,
 }
 
 impl Kept {
+    /// What is kept under the keys of reports.
+    pub(super) fn of(by_key: FoundByKey) -> Self {
+        Self {
+            by_key,
+            ..Self::default()
+        }
+    }
+
     pub(super) async fn find(tx: &Tx, submissions: &[Submission]) -> Result<Self, Fault> {
         let mut decisions = Vec::new();
         let mut keys = Vec::new();
@@ -85,6 +99,7 @@ impl Kept {
                     decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
                 }
                 Command::Revoke { ids: revoked, .. } => ids.extend_from_slice(revoked),
+                Command::Allocate { id } => ids.push(*id),
                 Command::Usage => {}
             }
         }
@@ -101,7 +116,7 @@ impl Kept {
             kept.decisions = store::quota::find_decisions(tx, &decisions).await?;
         }
         if !keys.is_empty() {
-            kept.certificates = store::quota::find_certificates(tx, &keys).await?;
+            kept.by_key = store::quota::find_certificates(tx, &keys).await?;
         }
         if !ids.is_empty() {
             kept.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
@@ -120,6 +135,10 @@ struct Happened {
     released: Vec<ReservationId>,
     recorded: Vec<CertificateId>,
     revoked: Vec<CertificateId>,
+    /// Recorded before, and counted here from now on.
+    allocated: Vec<CertificateId>,
+    /// Counted in another licence from now on.
+    left: Vec<CertificateId>,
 }
 
 /// What a round has decided and still has to write.
@@ -130,6 +149,11 @@ pub(super) struct Decided {
     closed: Vec<ClosedDecision>,
     certificates: Vec<(Certificate, i64)>,
     revoked: Vec<(Certificate, i64)>,
+    allocated: Vec<Allocated>,
+    /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
+    early: Vec<(CertificateKey, EarlyRevocation)>,
+    early_time: Option<Instant>,
+    applied: Vec<CertificateKey>,
     happened: HashMap<LicenseId, Happened>,
     settled: Vec<(replay::Claim, Settled)>,
 }
@@ -141,6 +165,10 @@ impl Decided {
             kept,
             ..Self::default()
         }
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(super) fn decide_all(
@@ -196,17 +224,16 @@ impl Decided {
             Command::Release { id } => self.release(known, submission, *id),
             Command::Record(certificate) => self.record(known, submission, certificate),
             Command::Revoke { ids, reason } => self.revoke(known, submission, ids, *reason),
+            Command::Allocate { id } => self.allocate_by_hand(known, submission, *id),
             Command::Usage => Ok(Answer::Usage(usage(submission.license_id, known))),
         }
     }
 
-    fn happened(&mut self, submission: &Submission) -> &mut Happened {
-        let happened = self.happened.entry(submission.license_id).or_default();
-        let origin = happened
-            .origin
-            .get_or_insert_with(|| submission.origin.clone());
-        if origin.caller != submission.origin.caller {
-            happened.callers.insert(submission.origin.caller.clone());
+    fn happened(&mut self, license_id: LicenseId, origin: &Origin) -> &mut Happened {
+        let happened = self.happened.entry(license_id).or_default();
+        let first = happened.origin.get_or_insert_with(|| origin.clone());
+        if first.caller != origin.caller {
+            happened.callers.insert(origin.caller.clone());
         }
         happened
     }
@@ -238,7 +265,7 @@ impl Decided {
             .decisions
             .insert(request.id, KeptDecision::from(&new));
         self.decisions.push(new);
-        let happened = self.happened(submission);
+        let happened = self.happened(submission.license_id, &submission.origin);
         if decision.is_granted() {
             happened.granted.push(ReservationId::from_uuid(request.id));
         } else {
@@ -268,7 +295,8 @@ impl Decided {
         }
         known.release(id.uuid());
         self.close(known, id, ReservationProgress::Released);
-        self.happened(submission).released.push(id);
+        let happened = self.happened(submission.license_id, &submission.origin);
+        happened.released.push(id);
         reservation.progress = ReservationProgress::Released;
         Ok(Answer::Released(reservation))
     }
@@ -307,7 +335,7 @@ impl Decided {
         submission: &Submission,
         certificate: &Certificate,
     ) -> Result<Answer, Refusal> {
-        if let Some(first) = self.kept.certificates.get(&certificate.key) {
+        if let Some(first) = self.kept.by_key.certificates.get(&certificate.key) {
             if !first.is_same_as(certificate) {
                 return Err(conflict(first));
             }
@@ -317,7 +345,6 @@ impl Decided {
                 over_quota: known.taken() > known.terms.quota,
             });
         }
-        let now = known.as_of();
         if let Some(id) = certificate.reservation_id {
             let reservation = self.reservation(submission.license_id, id)?;
             match reservation.progress {
@@ -331,27 +358,155 @@ impl Decided {
                 }
             }
         }
-        let mut certificate = certificate.clone();
-        certificate.license_id = Some(submission.license_id);
-        certificate.record_time = now;
-        known.take(
-            certificate.id.uuid(),
-            Claim {
-                kind: ClaimKind::Active,
-                names: certificate.names.clone(),
-                until: certificate.until,
-            },
-        );
-        self.kept
-            .certificates
-            .insert(certificate.key.clone(), certificate.clone());
-        self.certificates.push((certificate.clone(), known.version));
-        self.happened(submission).recorded.push(certificate.id);
+        let certificate = self.record_new(known, &submission.origin, certificate.clone());
         Ok(Answer::Recorded {
             certificate,
             already_known: false,
             over_quota: known.taken() > known.terms.quota,
         })
+    }
+
+    /// A certificate that nothing is kept of counts in a licence from now on, unless its revocation
+    /// came before it (SL-15).
+    pub(super) fn record_new(
+        &mut self,
+        known: &mut Known,
+        origin: &Origin,
+        mut certificate: Certificate,
+    ) -> Certificate {
+        let license_id = known.terms.license_id;
+        certificate.license_id = Some(license_id);
+        certificate.record_time = known.as_of();
+        self.apply_early(&mut certificate, known.version);
+        take(known, &certificate);
+        self.keep(&certificate, known.version);
+        self.happened(license_id, origin).recorded.push(certificate.id);
+        certificate
+    }
+
+    /// A certificate that nothing is kept of, and that no licence covers (SL-16).
+    pub(super) fn record_unallocated(&mut self, mut certificate: Certificate, now: Instant) {
+        certificate.license_id = None;
+        certificate.record_time = now;
+        self.apply_early(&mut certificate, 0);
+        self.keep(&certificate, 0);
+    }
+
+    /// The revocation that came before the certificate counts from its record on (SL-15, T-6).
+    fn apply_early(&mut self, certificate: &mut Certificate, version: i64) {
+        if let Some(revocation) = self.kept.by_key.early.remove(&certificate.key) {
+            certificate.revoke(revocation, certificate.record_time);
+            self.applied.push(certificate.key.clone());
+            self.revoked.push((certificate.clone(), version));
+        }
+    }
+
+    fn keep(&mut self, certificate: &Certificate, version: i64) {
+        let key = certificate.key.clone();
+        let kept = &mut self.kept.by_key.certificates;
+        kept.insert(key, certificate.clone());
+        self.certificates.push((certificate.clone(), version));
+    }
+
+    /// A revocation that the authority reports, of a certificate that is kept: in the licence that it
+    /// counts in, from that one's time on, or in none, from `now` on.
+    pub(super) fn revoke_reported(
+        &mut self,
+        known: Option<&mut Known>,
+        origin: &Origin,
+        mut certificate: Certificate,
+        revocation: EarlyRevocation,
+        now: Instant,
+    ) {
+        let version = if let Some(known) = known {
+            certificate.revoke(revocation, known.as_of());
+            known.release(certificate.id.uuid());
+            let happened = self.happened(known.terms.license_id, origin);
+            happened.revoked.push(certificate.id);
+            known.version
+        } else {
+            certificate.revoke(revocation, now);
+            0
+        };
+        // It may have waited here, where the two reports passed each other by.
+        if self.kept.by_key.early.remove(&certificate.key).is_some() {
+            self.applied.push(certificate.key.clone());
+        }
+        let kept = &mut self.kept.by_key.certificates;
+        kept.insert(certificate.key.clone(), certificate.clone());
+        self.revoked.push((certificate, version));
+    }
+
+    /// Keeps a revocation whose certificate is not known (SL-15).
+    pub(super) fn keep_early(
+        &mut self,
+        key: CertificateKey,
+        revocation: EarlyRevocation,
+        now: Instant,
+    ) {
+        self.early_time = Some(now);
+        self.kept.by_key.early.insert(key.clone(), revocation);
+        self.early.push((key, revocation));
+    }
+
+    /// Sales decide where an unallocated certificate counts (SL-16).
+    fn allocate_by_hand(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        id: CertificateId,
+    ) -> Result<Answer, Refusal> {
+        let account_id = known.terms.account_id;
+        let found = self.kept.by_id.get(&id);
+        let found = found.filter(|found| found.key.account_id == account_id);
+        let certificate = found.ok_or_else(|| not_found("certificate", id))?.clone();
+        if let Some(license_id) = certificate.license_id {
+            return Err(already_allocated(&certificate, license_id));
+        }
+        if !known.terms.is_active(known.as_of()) {
+            let license_id = submission.license_id;
+            let message = format!("licence {license_id} is not running");
+            return Err(Refusal::new(Reason::LicenseNotActive, message)
+                .with("license_id", license_id)
+                .with("state", known.terms.progress.as_str()));
+        }
+        let certificate = self.allocate(known, None, &submission.origin, certificate);
+        self.kept.by_id.insert(id, certificate.clone());
+        Ok(Answer::Allocated {
+            certificate,
+            over_quota: known.taken() > known.terms.quota,
+        })
+    }
+
+    /// A certificate counts in `to` from now on, and no longer in the licence that it leaves.
+    pub(super) fn allocate(
+        &mut self,
+        to: &mut Known,
+        from: Option<&mut Known>,
+        origin: &Origin,
+        mut certificate: Certificate,
+    ) -> Certificate {
+        let left = from.map(|from| {
+            from.release(certificate.id.uuid());
+            let license_id = from.terms.license_id;
+            self.happened(license_id, origin).left.push(certificate.id);
+            Left {
+                license_id,
+                version: from.version,
+                time: from.as_of(),
+            }
+        });
+        let license_id = to.terms.license_id;
+        certificate.license_id = Some(license_id);
+        certificate.allocate_time = Some(to.as_of());
+        take(to, &certificate);
+        self.happened(license_id, origin).allocated.push(certificate.id);
+        self.allocated.push(Allocated {
+            certificate: certificate.clone(),
+            version: to.version,
+            left,
+        });
+        certificate
     }
 
     /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
@@ -381,13 +536,20 @@ impl Decided {
             known.release(certificate.id.uuid());
             self.kept.by_id.insert(certificate.id, certificate.clone());
             self.revoked.push((certificate.clone(), known.version));
-            self.happened(submission).revoked.push(certificate.id);
+            let happened = self.happened(submission.license_id, &submission.origin);
+            happened.revoked.push(certificate.id);
         }
         Ok(Answer::Revoked(found))
     }
 
     /// Writes it all, in the transaction that holds the fences.
     pub(super) async fn write(&self, tx: &Tx, known: &Licenses) -> Result<(), Fault> {
+        self.write_changes(tx).await?;
+        outbox::emit_all(tx, &self.events(known)).await
+    }
+
+    /// Writes it all but the events.
+    pub(super) async fn write_changes(&self, tx: &Tx) -> Result<(), Fault> {
         if !self.decisions.is_empty() {
             store::quota::insert_decisions(tx, &self.decisions).await?;
         }
@@ -400,8 +562,24 @@ impl Decided {
         if !self.revoked.is_empty() {
             store::quota::revoke_certificates(tx, &self.revoked).await?;
         }
-        replay::keep_settled(tx, &self.settled).await?;
-        outbox::emit_all(tx, &self.events(known)).await
+        if !self.allocated.is_empty() {
+            store::allocation::allocate(tx, &self.allocated).await?;
+        }
+        self.write_early(tx).await?;
+        replay::keep_settled(tx, &self.settled).await
+    }
+
+    async fn write_early(&self, tx: &Tx) -> Result<(), Fault> {
+        // What came in one batch with its certificate is kept and applied in one go.
+        let waits = |key: &CertificateKey| self.kept.by_key.early.contains_key(key);
+        let early: Vec<_> = self.early.iter().filter(|(key, _)| waits(key)).cloned().collect();
+        if let Some(now) = self.early_time.filter(|_| !early.is_empty()) {
+            store::allocation::keep_early(tx, &early, now, real_now().as_micros()).await?;
+        }
+        if !self.applied.is_empty() {
+            store::allocation::delete_early(tx, &self.applied).await?;
+        }
+        Ok(())
     }
 
     /// One event for a licence and a round: thousands of decisions a second need no event each.
@@ -440,6 +618,8 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "released": happened.released,
             "recorded": happened.recorded,
             "revoked": happened.revoked,
+            "allocated": happened.allocated,
+            "left": happened.left,
             "further_callers": happened.callers,
             "quota": known.terms.quota,
             "used": known.used(),
@@ -447,6 +627,16 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "version": known.version,
         }),
     })
+}
+
+/// A certificate's SANs are used from now on.
+fn take(known: &mut Known, certificate: &Certificate) {
+    let claim = Claim {
+        kind: ClaimKind::Active,
+        names: certificate.names.clone(),
+        until: certificate.until,
+    };
+    known.take(certificate.id.uuid(), claim);
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

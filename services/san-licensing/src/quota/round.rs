@@ -45,7 +45,15 @@ pub(super) async fn load_missing(
     submissions: &[Submission],
     known: &mut Licenses,
 ) -> Result<(), Fault> {
-    let mut missing = distinct_licenses(submissions);
+    load(database, distinct_licenses(submissions), known).await
+}
+
+/// Reads those of some licences that nothing is known of.
+pub(super) async fn load(
+    database: &Database,
+    mut missing: Vec<LicenseId>,
+    known: &mut Licenses,
+) -> Result<(), Fault> {
     missing.retain(|id| !known.contains_key(id));
     if missing.is_empty() {
         return Ok(());
@@ -171,6 +179,34 @@ fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
     }
 }
 
+/// As [`lock`], each licence at `clock`, or at what memory has seen already (T-5).
+pub(super) async fn lock_at(
+    tx: &Tx,
+    known: &mut Licenses,
+    licenses: BTreeSet<LicenseId>,
+    clock: Instant,
+) -> Result<(), Fault> {
+    let seen = |id| known.get(&id).map_or(clock, |known| known.as_of().max(clock));
+    let at: Vec<_> = licenses.into_iter().map(|id| (id, seen(id))).collect();
+    lock(tx, known, &at).await
+}
+
+/// Locks and moves the fences of some licences, each to its instant at least, and brings what is
+/// known to them.
+async fn lock(
+    tx: &Tx,
+    known: &mut Licenses,
+    licenses: &[(LicenseId, Instant)],
+) -> Result<(), Fault> {
+    if licenses.is_empty() {
+        return Ok(());
+    }
+    let fences = store::quota::move_fences(tx, licenses).await?;
+    catch_up(tx, known, &fences, 1).await?;
+    advance(known, &fences);
+    Ok(())
+}
+
 /// What came of a round that was decided from memory alone.
 pub(super) enum Alone {
     /// The answers, in the order of the commands.
@@ -280,9 +316,7 @@ impl Work for Round<'_> {
         let mut known =
             std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
         let licenses = decided_at(self.submissions, &known);
-        let fences = store::quota::move_fences(tx, &licenses).await?;
-        catch_up(tx, &mut known, &fences, 1).await?;
-        advance(&mut known, &fences);
+        lock(tx, &mut known, &licenses).await?;
         let kept = Kept::find(tx, self.submissions).await?;
         let mut decided = Decided::knowing(kept);
         let answers = decided.decide_all(&mut known, self.submissions);

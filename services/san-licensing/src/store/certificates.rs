@@ -1,7 +1,16 @@
 //! Certificates as they are looked for. They are written where they are decided about.
 
-use licet_domain::{clock::Instant, ids::LicenseId};
-use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::parsed_if};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, ProductId, ReservationId},
+};
+use licet_runtime::{
+    caller::AccountScope,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{in_scope, parsed_if},
+};
 use row::{Column, Entity};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Order,
@@ -10,7 +19,7 @@ use sea_orm::{
 
 use super::{
     cells::{Cells, parameters},
-    quota::{CertificateRow, of_rows, statement},
+    quota::{CertificateRow, of_rows, optional, statement},
     sans::row::{Column as SanColumn, Entity as SanEntity},
 };
 use crate::rules::{
@@ -40,6 +49,8 @@ mod row {
         pub(super) until_us: i64,
         pub(super) revoke_us: Option<i64>,
         pub(super) revoke_reason: Option<String>,
+        pub(super) ca_revoke_us: Option<i64>,
+        pub(super) allocate_us: Option<i64>,
         pub(super) reservation_id: Option<String>,
     }
 
@@ -62,11 +73,33 @@ pub(crate) struct Covering {
     pub(crate) is_known: bool,
 }
 
+/// A certificate whose licence is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) account_id: AccountId,
+    pub(crate) product_id: &'a ProductId,
+    pub(crate) reservation_id: Option<ReservationId>,
+    /// As of when.
+    pub(crate) now: Instant,
+}
+
+impl<'a> Wanted<'a> {
+    /// The licence of a certificate as of `now`.
+    pub(crate) fn of(certificate: &'a Certificate, now: Instant) -> Self {
+        Self {
+            account_id: certificate.key.account_id,
+            product_id: &certificate.product_id,
+            reservation_id: certificate.reservation_id,
+            now,
+        }
+    }
+}
+
 /// Finds the accounts' licences for the products and reservations of certificates, each as of its
-/// own instant, in the order of `certificates`. An ended licence covers nothing (SL-16).
+/// own instant, in the order of `wanted`. An ended licence covers nothing (SL-16).
 pub(crate) async fn find_covering(
     connection: &impl ConnectionTrait,
-    certificates: &[(&Certificate, Instant)],
+    wanted: &[Wanted<'_>],
 ) -> Result<Vec<Covering>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
@@ -76,24 +109,21 @@ pub(crate) async fn find_covering(
         reservation_runs: bool,
         is_known: bool,
     }
-    let each = || certificates.iter().map(|(certificate, _)| certificate);
+    let each = || wanted.iter();
     let query = of_rows!(
         connection,
         "find_covering",
         [
-            Cells::long((0..).take(certificates.len())),
-            Cells::text(each().map(|certificate| certificate.key.account_id)),
-            Cells::text(each().map(|certificate| certificate.product_id.as_str())),
-            Cells::text(each().map(|certificate| {
-                let id = certificate.reservation_id;
-                id.map_or_else(String::new, |id| id.uuid().to_string())
-            })),
-            Cells::long(certificates.iter().map(|(_, now)| now.as_micros())),
+            Cells::long((0..).take(wanted.len())),
+            Cells::text(each().map(|wanted| wanted.account_id)),
+            Cells::text(each().map(|wanted| wanted.product_id.as_str())),
+            optional(each().map(|wanted| wanted.reservation_id.map(|id| id.uuid()))),
+            Cells::long(each().map(|wanted| wanted.now.as_micros())),
         ]
     );
     let mut rows = Row::find_by_statement(query).all(connection).await?;
     rows.sort_unstable_by_key(|row| row.position);
-    if rows.len() != certificates.len() {
+    if rows.len() != wanted.len() {
         return Err(Fault::internal("a certificate has no row, or two"));
     }
     rows.iter()
@@ -128,6 +158,27 @@ pub(crate) async fn list(
     let wanted = wanted.add_option(filter.state.map(|state| in_state(state, page.as_of)));
     let rows = Entity::find()
         .filter(wanted)
+        .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
+        .order_by_desc(Column::RecordUs)
+        .order_by_desc(Column::CertificateId)
+        .limit(page.limit())
+        .into_model::<CertificateRow>()
+        .all(tx)
+        .await?;
+    rows.into_iter().map(Certificate::try_from).collect()
+}
+
+/// The certificates of a page that no licence covers, of the accounts that are seen, newest first.
+pub(crate) async fn list_unallocated(
+    tx: &Tx,
+    scope: &AccountScope,
+    account_id: Option<AccountId>,
+    page: &Page,
+) -> Result<Vec<Certificate>, Fault> {
+    let of_account = account_id.map(|id| Column::AccountId.eq(id.to_string()));
+    let rows = Entity::find()
+        .filter(Column::LicenseId.is_null())
+        .filter(in_scope(scope, Column::AccountId).add_option(of_account))
         .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)

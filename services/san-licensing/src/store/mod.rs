@@ -1,8 +1,10 @@
 //! SanLicensing's own tables: rows to domain values and back. The only place that knows the
 //! database; it decides nothing, and every function takes the transaction it works in.
 
+pub(crate) mod allocation;
 mod cells;
 pub(crate) mod certificates;
+pub(crate) mod feeds;
 pub(crate) mod licenses;
 pub(crate) mod quota;
 pub(crate) mod reservations;
@@ -14,10 +16,16 @@ use licet_runtime::{caller::AccountScope, database::Migration};
 
 /// The schema, in the order of its changes.
 pub(crate) fn migrations() -> Vec<Migration> {
-    vec![Migration {
-        name: "san_licensing_0001_initial",
-        sql: include_str!("migrations/m0001_initial.sql"),
-    }]
+    vec![
+        Migration {
+            name: "san_licensing_0001_initial",
+            sql: include_str!("migrations/m0001_initial.sql"),
+        },
+        Migration {
+            name: "san_licensing_0003_ingest",
+            sql: include_str!("migrations/m0003_ingest.sql"),
+        },
+    ]
 }
 
 /// The accounts of one resource alone: what an operation sees once it was accepted.

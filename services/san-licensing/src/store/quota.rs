@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    allocation::key_cells,
     cells::{Cells, parameters},
     licenses::{signed, unsigned},
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateKey, RevocationReason},
+    certificate::{Certificate, CertificateKey, EarlyRevocation, RevocationReason},
     decision::{Decision, DenialReason},
     license::KeyType,
     name::Name,
@@ -184,9 +185,10 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
         license_id: String,
         certificate_id: String,
         names: String,
-        until_us: i64,
+        until_us: Option<i64>,
     }
-    let values = parameters(tx.get_database_backend(), since_columns(since));
+    let columns = since_columns(since);
+    let values = parameters(tx.get_database_backend(), columns);
     let query = statement!(tx, "changed_certificates", values);
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()
@@ -196,7 +198,7 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 id: id.uuid(),
                 names: split_names(&row.names),
-                until: Some(stored::instant("until_us", row.until_us)?),
+                until: stored::instant_if("until_us", row.until_us)?,
             })
         })
         .collect()
@@ -475,6 +477,8 @@ pub(super) struct CertificateRow {
     until_us: i64,
     revoke_us: Option<i64>,
     revoke_reason: Option<String>,
+    ca_revoke_us: Option<i64>,
+    allocate_us: Option<i64>,
     reservation_id: Option<String>,
 }
 
@@ -502,32 +506,64 @@ impl TryFrom<CertificateRow> for Certificate {
                 "revoke_reason",
                 row.revoke_reason.as_deref(),
             )?,
+            ca_revoke_time: stored::instant_if("ca_revoke_us", row.ca_revoke_us)?,
+            allocate_time: stored::instant_if("allocate_us", row.allocate_us)?,
             reservation_id: stored::parsed_if("reservation_id", row.reservation_id.as_deref())?,
         })
     }
 }
 
-/// The certificates that are kept under some keys.
+/// What is kept under some keys.
+#[derive(Debug, Default)]
+pub(crate) struct FoundByKey {
+    pub(crate) certificates: HashMap<CertificateKey, Certificate>,
+    /// Revocations that came before their certificates (SL-15).
+    pub(crate) early: HashMap<CertificateKey, EarlyRevocation>,
+}
+
+/// The certificates that are kept under some keys, and the revocations that wait for them.
 pub(crate) async fn find_certificates(
-    tx: &Tx,
+    connection: &impl ConnectionTrait,
     keys: &[&CertificateKey],
-) -> Result<HashMap<CertificateKey, Certificate>, Fault> {
+) -> Result<FoundByKey, Fault> {
+    #[derive(FromQueryResult)]
+    struct Early {
+        wanted_account_id: String,
+        wanted_issuer_sha256: String,
+        wanted_serial_hex: String,
+        early_reason: String,
+        early_ca_revoke_us: Option<i64>,
+    }
+    let [accounts, issuers, serials] = key_cells(keys.iter().copied());
     let query = of_rows!(
-        tx,
+        connection,
         "find_certificates",
-        [
-            Cells::text(keys.iter().map(|key| key.account_id)),
-            Cells::text(keys.iter().map(|key| &key.issuer_sha256)),
-            Cells::text(keys.iter().map(|key| &key.serial_hex)),
-        ]
+        [accounts, issuers, serials]
     );
-    let rows = CertificateRow::find_by_statement(query).all(tx).await?;
-    rows.into_iter()
-        .map(|row| {
+    let mut found = FoundByKey::default();
+    for row in connection.query_all_raw(query).await? {
+        if row.try_get::<Option<String>>("", "certificate_id")?.is_some() {
+            let row = CertificateRow::from_query_result(&row, "")?;
             let certificate = Certificate::try_from(row)?;
-            Ok((certificate.key.clone(), certificate))
-        })
-        .collect()
+            found
+                .certificates
+                .insert(certificate.key.clone(), certificate);
+        }
+        if row.try_get::<Option<String>>("", "early_reason")?.is_some() {
+            let row = Early::from_query_result(&row, "")?;
+            let key = CertificateKey {
+                account_id: stored::parsed("account_id", &row.wanted_account_id)?,
+                issuer_sha256: row.wanted_issuer_sha256,
+                serial_hex: row.wanted_serial_hex,
+            };
+            let revocation = EarlyRevocation {
+                reason: stored::parsed("reason", &row.early_reason)?,
+                ca_time: stored::instant_if("ca_revoke_us", row.early_ca_revoke_us)?,
+            };
+            found.early.insert(key, revocation);
+        }
+    }
+    Ok(found)
 }
 
 /// The certificates with some ids.
@@ -572,7 +608,19 @@ pub(crate) async fn insert_certificates(
         ]
     );
     tx.execute_raw(query).await?;
-    let each = || each().filter(|certificate| certificate.license_id.is_some());
+    let counted: Vec<_> = each()
+        .filter(|certificate| certificate.license_id.is_some())
+        .map(|certificate| (certificate, certificate.record_time.as_micros()))
+        .collect();
+    insert_sans(tx, &counted).await
+}
+
+/// Lets the SANs of certificates count in their licences, each from an instant on, in microseconds.
+pub(super) async fn insert_sans(tx: &Tx, counted: &[(&Certificate, i64)]) -> Result<(), Fault> {
+    let each = || counted.iter().map(|(certificate, _)| *certificate);
+    if counted.is_empty() {
+        return Ok(());
+    }
     let query = of_rows!(
         tx,
         "insert_certificate_sans",
@@ -580,7 +628,7 @@ pub(crate) async fn insert_certificates(
             optional(each().map(|certificate| certificate.license_id)),
             Cells::text(each().map(|certificate| certificate.id)),
             names(each()),
-            Cells::long(each().map(|certificate| certificate.record_time.as_micros())),
+            Cells::long(counted.iter().map(|(_, from_us)| *from_us)),
             Cells::long(each().map(|certificate| certificate.until.as_micros())),
         ]
     );
@@ -588,7 +636,27 @@ pub(crate) async fn insert_certificates(
     Ok(())
 }
 
-fn optional<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Cells {
+/// Ends what the SANs of certificates count in licences, each at an instant.
+pub(super) async fn end_sans(
+    tx: &Tx,
+    ended: &[(&Certificate, Option<LicenseId>, Instant)],
+) -> Result<(), Fault> {
+    let each = || ended.iter().map(|(certificate, ..)| *certificate);
+    let query = of_rows!(
+        tx,
+        "end_certificate_sans",
+        [
+            optional(ended.iter().map(|(_, license_id, _)| *license_id)),
+            Cells::text(each().map(|certificate| certificate.id)),
+            names(each()),
+            Cells::long(ended.iter().map(|(.., time)| time.as_micros())),
+        ]
+    );
+    tx.execute_raw(query).await?;
+    Ok(())
+}
+
+pub(super) fn optional<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Cells {
     Cells::text(values.map(|value| value.map_or_else(String::new, |value| value.to_string())))
 }
 
@@ -603,36 +671,26 @@ pub(crate) async fn revoke_certificates(
 ) -> Result<(), Fault> {
     let each = || revoked.iter().map(|(certificate, _)| certificate);
     // A revoked certificate has its time and reason; what has none ends when it ends anyway.
-    let times = || {
-        Cells::long(each().map(|certificate| {
-            let time = certificate.revoke_time.unwrap_or(certificate.until);
-            time.as_micros()
-        }))
-    };
+    let time = |certificate: &Certificate| certificate.revoke_time.unwrap_or(certificate.until);
     let query = of_rows!(
         tx,
         "revoke_certificates",
         [
             Cells::text(each().map(|certificate| certificate.id)),
-            times(),
+            Cells::long(each().map(|certificate| time(certificate).as_micros())),
             optional(
                 each()
                     .map(|certificate| { certificate.revoke_reason.map(RevocationReason::as_str) })
             ),
             Cells::long(revoked.iter().map(|(_, version)| *version)),
+            optional(
+                each().map(|certificate| certificate.ca_revoke_time.map(Instant::as_micros))
+            ),
         ]
     );
     tx.execute_raw(query).await?;
-    let query = of_rows!(
-        tx,
-        "end_certificate_sans",
-        [
-            optional(each().map(|certificate| certificate.license_id)),
-            Cells::text(each().map(|certificate| certificate.id)),
-            names(each()),
-            times(),
-        ]
-    );
-    tx.execute_raw(query).await?;
-    Ok(())
+    let ended: Vec<_> = each()
+        .map(|certificate| (certificate, certificate.license_id, time(certificate)))
+        .collect();
+    end_sans(tx, &ended).await
 }
