@@ -1,12 +1,12 @@
 //! Feeds of the authority's back end: records, batches, and what is answered to them.
 
+use licet_contracts::sanlicensing::v1::Certificate;
 use licet_contracts::sanlicensing::v1::{
     CertificateFacts, Feed, GetFeedRequest, IngestCertificatesRequest, IngestCertificatesResponse,
     IngestRecord, License, ListRefusedRecordsRequest, ListUnallocatedRequest, RefusedRecord,
     ReportedRevocation, RevocationReason, ingest_record::Report,
     ingest_service_client::IngestServiceClient, reported_revocation::Issuer,
 };
-use licet_contracts::sanlicensing::v1::Certificate;
 use tokio_stream::StreamExt as _;
 use tonic::{Status, transport::Channel};
 
@@ -70,7 +70,10 @@ pub(crate) async fn send(
     batches: Vec<IngestCertificatesRequest>,
 ) -> (Vec<IngestCertificatesResponse>, Result<(), Status>) {
     let mut client = IngestServiceClient::new(channel).max_encoding_message_size(64 << 20);
-    let mut answers = match client.ingest_certificates(tokio_stream::iter(batches)).await {
+    let mut answers = match client
+        .ingest_certificates(tokio_stream::iter(batches))
+        .await
+    {
         Ok(answers) => answers.into_inner(),
         Err(status) => return (Vec::new(), Err(status)),
     };
@@ -118,7 +121,10 @@ impl World {
         };
         let mut all = Vec::new();
         loop {
-            let answer = self.san_ingest().list_refused_records(request.clone()).await;
+            let answer = self
+                .san_ingest()
+                .list_refused_records(request.clone())
+                .await;
             let page = answer.unwrap().into_inner();
             all.extend(page.records);
             if page.next_page_token.is_empty() {

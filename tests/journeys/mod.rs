@@ -17,6 +17,7 @@ mod lost_calls;
 mod openssl_chain;
 mod random;
 mod san_histories;
+mod san_ingest;
 mod san_model;
 mod san_orders;
 mod san_races;

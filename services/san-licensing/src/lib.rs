@@ -14,9 +14,9 @@ mod use_cases;
 use std::sync::{Arc, Mutex, atomic::AtomicI64};
 
 use licet_contracts::sanlicensing::v1::{
-    ingest_service_server::IngestServiceServer,
-    issuance_service_server::IssuanceServiceServer, license_service_server::LicenseServiceServer,
-    operation_service_server::OperationServiceServer, usage_service_server::UsageServiceServer,
+    ingest_service_server::IngestServiceServer, issuance_service_server::IssuanceServiceServer,
+    license_service_server::LicenseServiceServer, operation_service_server::OperationServiceServer,
+    usage_service_server::UsageServiceServer,
 };
 use licet_domain::clock::Clock;
 use licet_runtime::{

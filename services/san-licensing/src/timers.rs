@@ -54,6 +54,7 @@ pub(crate) struct TakeOver {
 struct Found {
     pair: Pair,
     license_id: LicenseId,
+    has_unallocated: bool,
     /// Licences before it may count some of them still.
     is_unsettled: bool,
 }
@@ -66,8 +67,11 @@ impl TakeOver {
         let unallocated =
             store::allocation::list_unallocated_pairs(&tx, after.as_ref(), PAIRS).await?;
         let unsettled = store::allocation::list_unsettled_pairs(&tx, after.as_ref(), PAIRS).await?;
-        let mut pairs = unallocated;
-        pairs.extend(unsettled.iter().cloned());
+        let mut pairs: Vec<_> = unallocated.iter().chain(&unsettled).cloned().collect();
+        if pairs.is_empty() {
+            *self.lock_after() = None;
+            return Ok((Vec::new(), true));
+        }
         // As the database sorts them: by their bytes.
         pairs.sort_unstable_by_key(|(account, product)| (account.to_string(), product.clone()));
         pairs.dedup();
@@ -90,6 +94,7 @@ impl TakeOver {
             Some(Found {
                 pair: pair.clone(),
                 license_id: covering.by_product?,
+                has_unallocated: unallocated.contains(pair),
                 is_unsettled: unsettled.contains(pair),
             })
         });
@@ -102,7 +107,11 @@ impl TakeOver {
 
     /// Lets the licence take over what it can. Answers how much that was.
     async fn take_over(&self, found: &Found, now: Instant) -> Result<u64, Fault> {
-        let (mut count, mut is_active) = self.take_all(found, From::Unallocated, now).await?;
+        let (mut count, mut is_active) = (0, true);
+        // A fence that moves for nothing costs other instances a look.
+        if found.has_unallocated {
+            (count, is_active) = self.take_all(found, From::Unallocated, now).await?;
+        }
         if !found.is_unsettled || !is_active {
             return Ok(count);
         }
@@ -159,7 +168,7 @@ impl TakeOver {
 fn timer() -> Origin {
     Origin {
         caller: "san-licensing".to_owned(),
-        method: "timer".to_owned(),
+        method: String::new(),
         request_id: String::new(),
     }
 }
@@ -191,6 +200,9 @@ impl Due for TakeOver {
             let real_us = real_now().as_micros();
             if !all && real_us < self.next_us.load(Ordering::Relaxed) {
                 return Ok(0);
+            }
+            if all {
+                *self.lock_after() = None;
             }
             let now = self.clock.now();
             loop {
@@ -250,7 +262,9 @@ impl Due for ApplyPassedBy {
                 scope: AccountScope::All,
                 clock: self.clock.now(),
                 place: None,
-                reports: (0..).zip(found.into_iter().map(Report::Revocation)).collect(),
+                reports: (0..)
+                    .zip(found.into_iter().map(Report::Revocation))
+                    .collect(),
                 refused: Vec::new(),
                 content: Box::new(|_| Default::default()),
             };

@@ -152,7 +152,8 @@ fn decode_record(record: &wire::IngestRecord, call: &Call, now: Instant) -> Resu
         }
     };
     let product_id = fields.required("product_id", &record.product_id);
-    let (facts, account_id, product_id) = fields.build(|| Ok((facts?, account_id?, product_id?)))?;
+    let (facts, account_id, product_id) =
+        fields.build(|| Ok((facts?, account_id?, product_id?)))?;
     check_account(call, account_id)?;
     let certificate = facts.reported(account_id, product_id, now);
     Ok(Report::Certificate(certificate))
@@ -209,7 +210,9 @@ fn refuse(index: u32, record: &wire::IngestRecord, fault: Fault) -> Result<Refus
             (RecordRefusal::Malformed, reasons.collect())
         }
         Fault::Refused(refusal) => (RecordRefusal::NotFound, vec![refusal.message]),
-        fault @ (Fault::Passing(_) | Fault::Contention(_) | Fault::Internal(_)) => return Err(fault),
+        fault @ (Fault::Passing(_) | Fault::Contention(_) | Fault::Internal(_)) => {
+            return Err(fault);
+        }
     };
     let reasons: Vec<String> = reasons;
     let (content, content_bytes) = content(record);

@@ -50,11 +50,7 @@ pub(crate) async fn list_refused(
         let texts = listed.record.reasons.iter().map(String::len);
         listed.record.content.len() + texts.sum::<usize>()
     };
-    let key = |listed: &ListedRefusal| {
-        vec![
-            listed.sequence.to_string(),
-            listed.record.index.to_string(),
-        ]
-    };
+    let key =
+        |listed: &ListedRefusal| vec![listed.sequence.to_string(), listed.record.index.to_string()];
     Ok(page.finish_sized(rows, bytes, key))
 }

@@ -380,7 +380,9 @@ impl Decided {
         self.apply_early(&mut certificate, known.version);
         take(known, &certificate);
         self.keep(&certificate, known.version);
-        self.happened(license_id, origin).recorded.push(certificate.id);
+        self.happened(license_id, origin)
+            .recorded
+            .push(certificate.id);
         certificate
     }
 
@@ -500,7 +502,9 @@ impl Decided {
         certificate.license_id = Some(license_id);
         certificate.allocate_time = Some(to.as_of());
         take(to, &certificate);
-        self.happened(license_id, origin).allocated.push(certificate.id);
+        self.happened(license_id, origin)
+            .allocated
+            .push(certificate.id);
         self.allocated.push(Allocated {
             certificate: certificate.clone(),
             version: to.version,
@@ -572,7 +576,12 @@ impl Decided {
     async fn write_early(&self, tx: &Tx) -> Result<(), Fault> {
         // What came in one batch with its certificate is kept and applied in one go.
         let waits = |key: &CertificateKey| self.kept.by_key.early.contains_key(key);
-        let early: Vec<_> = self.early.iter().filter(|(key, _)| waits(key)).cloned().collect();
+        let early: Vec<_> = self
+            .early
+            .iter()
+            .filter(|(key, _)| waits(key))
+            .cloned()
+            .collect();
         if let Some(now) = self.early_time.filter(|_| !early.is_empty()) {
             store::allocation::keep_early(tx, &early, now, real_now().as_micros()).await?;
         }

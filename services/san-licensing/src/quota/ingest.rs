@@ -27,9 +27,7 @@ use super::{
 use crate::{
     rules::{
         certificate::{Certificate, conflict},
-        feed::{
-            Counts, Feed, RecordRefusal, RefusedRecord, Report, ReportedRevocation, Turn,
-        },
+        feed::{Counts, Feed, RecordRefusal, RefusedRecord, Report, ReportedRevocation, Turn},
         not_found,
     },
     store::{self, certificates::Wanted},

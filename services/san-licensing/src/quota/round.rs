@@ -186,7 +186,11 @@ pub(super) async fn lock_at(
     licenses: BTreeSet<LicenseId>,
     clock: Instant,
 ) -> Result<(), Fault> {
-    let seen = |id| known.get(&id).map_or(clock, |known| known.as_of().max(clock));
+    let seen = |id| {
+        known
+            .get(&id)
+            .map_or(clock, |known| known.as_of().max(clock))
+    };
     let at: Vec<_> = licenses.into_iter().map(|id| (id, seen(id))).collect();
     lock(tx, known, &at).await
 }

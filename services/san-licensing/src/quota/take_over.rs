@@ -16,7 +16,11 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{decided::Decided, known::Licenses, round};
+use super::{
+    decided::Decided,
+    known::{Known, Licenses},
+    round,
+};
 use crate::{
     rules::certificate::Certificate,
     store::{self, allocation::After},
@@ -56,7 +60,10 @@ pub(crate) struct TakenOver {
 
 impl Chunk {
     pub(super) fn licenses(&self) -> BTreeSet<LicenseId> {
-        [Some(self.to), self.source()].into_iter().flatten().collect()
+        [Some(self.to), self.source()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn source(&self) -> Option<LicenseId> {
@@ -118,8 +125,8 @@ impl Work for Take<'_> {
         // Taken out of the map, so that both licences can be changed at once.
         let mut from = chunk.source().and_then(|id| known.remove(&id));
         let to = known.get_mut(&chunk.to);
-        let mut to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
-        let now = from.as_ref().map_or(to.as_of(), |from| from.as_of());
+        let to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
+        let now = from.as_ref().map_or(to.as_of(), Known::as_of);
         let mut found = Vec::new();
         let is_active = to.terms.is_active(to.as_of());
         if is_active {
@@ -132,7 +139,7 @@ impl Work for Take<'_> {
             certificate_id: last.id.to_string(),
         });
         for certificate in found {
-            decided.allocate(&mut to, from.as_mut(), &chunk.origin, certificate);
+            decided.allocate(to, from.as_mut(), &chunk.origin, certificate);
         }
         if let Some(from) = from {
             known.insert(from.terms.license_id, from);

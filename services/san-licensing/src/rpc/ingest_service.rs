@@ -40,7 +40,8 @@ pub(crate) struct IngestRpc {
 }
 
 type Batches = Streaming<sanlicensing::IngestCertificatesRequest>;
-type Acknowledgement = Result<sanlicensing::IngestCertificatesResponse, Status>;
+type Acknowledged = sanlicensing::IngestCertificatesResponse;
+type Acknowledgement = Result<Acknowledged, Status>;
 
 impl IngestRpc {
     pub(crate) fn new(database: Database, quota: Quota, clock: Arc<dyn Clock>) -> Self {
@@ -60,6 +61,7 @@ impl IngestRpc {
         acknowledged: mpsc::Sender<Acknowledgement>,
         _permit: OwnedSemaphorePermit,
     ) {
+        let mut done: u64 = 0;
         let mut next = self.read(&call, &mut batches).await;
         while let Some(batch) = next.transpose() {
             let following;
@@ -72,17 +74,28 @@ impl IngestRpc {
                     let answer;
                     let decided = self.quota.ingest(batch);
                     (answer, following) = tokio::join!(decided, self.read(&call, &mut batches));
-                    answer.and_then(|encoded| stored::message(&encoded))
+                    answer.and_then(|encoded| stored::message::<Acknowledged>(&encoded))
                 }
             };
             let is_last = answer.is_err();
+            if let Ok(answer) = &answer {
+                done += 1;
+                let (feed, sequence) = (&answer.feed_id, answer.sequence);
+                let counts = answer.counts.unwrap_or_default();
+                tracing::debug!(feed, sequence, ?counts, "a batch is durable");
+            }
             // A sender that left takes no acknowledgement; what is durable stays.
             let told = acknowledged.send(answer.map_err(Status::from)).await;
             if is_last || told.is_err() {
-                return;
+                break;
             }
             next = following;
         }
+        tracing::info!(
+            caller = call.caller.name,
+            batches = done,
+            "a stream of batches ended"
+        );
     }
 
     /// The next batch, read and parsed; `None`: there is none.

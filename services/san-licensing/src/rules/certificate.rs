@@ -127,7 +127,10 @@ impl Certificate {
 pub(crate) fn already_allocated(certificate: &Certificate, license_id: LicenseId) -> Refusal {
     Refusal::new(
         Reason::CertificateAlreadyAllocated,
-        format!("certificate {} counts in licence {license_id}", certificate.id),
+        format!(
+            "certificate {} counts in licence {license_id}",
+            certificate.id
+        ),
     )
     .with("certificate_id", certificate.id)
     .with("license_id", license_id)

@@ -188,7 +188,10 @@ mod tests {
         for elsewhere in [0, 2, 5, u64::MAX] {
             assert_eq!(turn(elsewhere, 3), Err(Reason::FeedOutOfSequence));
         }
-        let new = Feed { sequence: 0, ..feed };
+        let new = Feed {
+            sequence: 0,
+            ..feed
+        };
         assert!(new.turn(0, &[3]).is_err());
         assert_eq!(new.turn(1, &[]).unwrap(), Turn::Next);
     }

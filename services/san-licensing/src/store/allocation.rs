@@ -61,7 +61,11 @@ pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocated]) -> Result<(), Fau
             optional(each().map(|certificate| certificate.license_id)),
             Cells::long(allocated.iter().map(|one| one.version)),
             Cells::long(each().map(since)),
-            optional(allocated.iter().map(|one| one.left.map(|left| left.license_id))),
+            optional(
+                allocated
+                    .iter()
+                    .map(|one| one.left.map(|left| left.license_id))
+            ),
         ]
     );
     let updated = tx.execute_raw(query).await?.rows_affected();
@@ -168,12 +172,18 @@ pub(crate) async fn lock_unallocated(
 
 /// How many of some certificates are unallocated still; nobody else allocates them before this
 /// transaction ends.
-pub(crate) async fn count_unallocated(tx: &Tx, certificates: &[&Certificate]) -> Result<usize, Fault> {
+pub(crate) async fn count_unallocated(
+    tx: &Tx,
+    certificates: &[&Certificate],
+) -> Result<usize, Fault> {
     if tx.get_database_backend() == DbBackend::Sqlite {
         // One writer at a time: what was read stands.
         return Ok(certificates.len());
     }
-    let ids: Vec<String> = certificates.iter().map(|found| found.id.to_string()).collect();
+    let ids: Vec<String> = certificates
+        .iter()
+        .map(|found| found.id.to_string())
+        .collect();
     let text = "SELECT * FROM certificate WHERE certificate_id = ANY($1::TEXT[]) \
         AND license_id IS NULL ORDER BY certificate_id";
     let found = read(tx, &locking(tx, text), vec![ids.into()]).await?;

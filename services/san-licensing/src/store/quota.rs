@@ -542,7 +542,10 @@ pub(crate) async fn find_certificates(
     );
     let mut found = FoundByKey::default();
     for row in connection.query_all_raw(query).await? {
-        if row.try_get::<Option<String>>("", "certificate_id")?.is_some() {
+        if row
+            .try_get::<Option<String>>("", "certificate_id")?
+            .is_some()
+        {
             let row = CertificateRow::from_query_result(&row, "")?;
             let certificate = Certificate::try_from(row)?;
             found
@@ -683,9 +686,7 @@ pub(crate) async fn revoke_certificates(
                     .map(|certificate| { certificate.revoke_reason.map(RevocationReason::as_str) })
             ),
             Cells::long(revoked.iter().map(|(_, version)| *version)),
-            optional(
-                each().map(|certificate| certificate.ca_revoke_time.map(Instant::as_micros))
-            ),
+            optional(each().map(|certificate| certificate.ca_revoke_time.map(Instant::as_micros))),
         ]
     );
     tx.execute_raw(query).await?;

@@ -34,7 +34,10 @@ impl RecordUnallocated<'_> {
     async fn refuse_covered(&self, tx: &Tx) -> Result<(), Fault> {
         let wanted = Wanted::of(self.certificate, self.call.now);
         let covering = store::certificates::find_covering(tx, &[wanted]).await?;
-        if covering.iter().any(|covering| covering.by_product.is_some()) {
+        if covering
+            .iter()
+            .any(|covering| covering.by_product.is_some())
+        {
             return Err(Fault::passing(
                 PassingReason::Overloaded,
                 "a licence for the certificate has just started; ask again with the same request_id",
