@@ -5,12 +5,15 @@ use licet_contracts::sanlicensing::v1::{
     CertificateState, IngestCertificatesRequest, IngestRecord, RecordRefusal, RevocationReason,
     ingest_record::Report,
 };
+use licet_domain::clock::Clock as _;
+use licet_runtime::clock::SystemClock;
 use prost::Message as _;
 use tonic::Code;
 
 use super::events::log;
 use crate::harness::{
     Backend,
+    books::BackDoor,
     certificates::Authority,
     clock::{instant, shifted, timestamp},
     errors::take_apart,
@@ -33,6 +36,7 @@ on_both_databases![
     sl_14_revocations_count_from_their_record,
     sl_15_a_revocation_waits_for_its_certificate,
     sl_15_a_revocation_waits_for_a_certificate_that_is_recorded_singly,
+    sl_15_a_revocation_and_its_certificate_that_passed_each_other_by_meet,
     sl_21_ingest_passes_the_quota_and_says_so,
 ];
 
@@ -428,6 +432,30 @@ async fn sl_15_a_revocation_waits_for_a_certificate_that_is_recorded_singly(back
     assert_eq!(usage_figures(&world.usage(&license).await), (0, 0, 100));
     let answer = world.ingest(2, both).await;
     assert_eq!(counts(&answer), [0, 0, 0, 0, 2, 0]);
+}
+
+/// Two transactions at once do not see one another: the revocation is kept, and the certificate is
+/// there all the same.
+async fn sl_15_a_revocation_and_its_certificate_that_passed_each_other_by_meet(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 100).await;
+    let told = facts(&["a.example"], world.now(), world.usual_end());
+    world.ingest(1, vec![signed(&license, &told)]).await;
+    let certificate = world.record_san(report_of(&license, told)).await;
+    let certificate = certificate.certificate.unwrap();
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    let kept_us = SystemClock.now().as_micros();
+    door.run(&format!(
+        "INSERT INTO early_revocation SELECT account_id, issuer_sha256, serial_hex, \
+         'SUPERSEDED', NULL, 1, {kept_us} FROM certificate WHERE certificate_id = '{}'",
+        certificate.certificate_id
+    ))
+    .await;
+    eventually("the certificate is revoked", || async {
+        (world.usage(&license).await.used == 0).then_some(())
+    })
+    .await;
+    let left = door.run("DELETE FROM early_revocation").await;
+    assert_eq!(left, 0);
 }
 
 async fn sl_21_ingest_passes_the_quota_and_says_so(backend: Backend) {

@@ -430,13 +430,18 @@ impl Decided {
             certificate.revoke(revocation, now);
             0
         };
-        // It may have waited here, where the two reports passed each other by.
-        if self.kept.by_key.early.remove(&certificate.key).is_some() {
-            self.applied.push(certificate.key.clone());
-        }
+        self.forget_early(&certificate.key);
         let kept = &mut self.kept.by_key.certificates;
         kept.insert(certificate.key.clone(), certificate.clone());
         self.revoked.push((certificate, version));
+    }
+
+    /// A revocation waits no more: it is on its certificate. It may have waited where the reports of
+    /// the two passed each other by.
+    pub(super) fn forget_early(&mut self, key: &CertificateKey) {
+        if self.kept.by_key.early.remove(key).is_some() {
+            self.applied.push(key.clone());
+        }
     }
 
     /// Keeps a revocation whose certificate is not known (SL-15).

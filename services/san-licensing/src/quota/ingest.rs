@@ -199,17 +199,21 @@ impl Take<'_> {
 
     /// Whether the licences are those that the batch was placed in, now that they stand still.
     async fn is_placed(&self, tx: &Tx, known: &Licenses, kept: &Kept) -> Result<bool, Fault> {
-        let mut unallocated = Vec::new();
+        // Each once, however often its revocation is reported.
+        let mut unallocated = HashMap::new();
         for reported in self.batch.revocations() {
             let Some(found) = kept.by_key.certificates.get(&reported.key) else {
                 continue;
             };
             match found.license_id {
                 Some(id) if !known.contains_key(&id) => return Ok(false),
-                None if found.revoke_time.is_none() => unallocated.push(found),
+                None if found.revoke_time.is_none() => {
+                    unallocated.insert(found.id, found);
+                }
                 Some(_) | None => {}
             }
         }
+        let unallocated: Vec<_> = unallocated.into_values().collect();
         if !unallocated.is_empty()
             && store::allocation::count_unallocated(tx, &unallocated).await? != unallocated.len()
         {
@@ -347,6 +351,7 @@ impl<'a> Tally<'a> {
         };
         if found.revoke_time.is_some() {
             self.counts.already_known += 1;
+            self.decided.forget_early(&reported.key);
             return;
         }
         self.counts.revoked += 1;
