@@ -37,8 +37,10 @@ async fn run(world: &World, license: &License, feed: &str, files: &[&Path]) -> O
     running.await.unwrap()
 }
 
+/// What it printed, and what it complained of.
 fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let both = [&output.stdout, &output.stderr];
+    both.map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
 fn line(count: u32, what: &str) -> String {

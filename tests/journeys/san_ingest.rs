@@ -162,7 +162,8 @@ async fn send_some(channel: Channel, batches: Vec<IngestCertificatesRequest>, mo
     while let Some(answer) = answers.next().await {
         match answer {
             Ok(answer) => assert_eq!(counts(&answer)[5], 0, "{answer:?}"),
-            // The service was killed: whether the batch is durable is for the feed to say.
+            // The service was killed, or is done with a batch of the stream before by now: where
+            // the feed stands is for the feed to say.
             Err(status) => {
                 let gone = [
                     Code::Unavailable,
@@ -170,7 +171,8 @@ async fn send_some(channel: Channel, batches: Vec<IngestCertificatesRequest>, mo
                     Code::Cancelled,
                     Code::Internal,
                 ];
-                assert!(gone.contains(&status.code()), "{status:?}");
+                let is_ahead = status.message().contains("is not the next one");
+                assert!(is_ahead || gone.contains(&status.code()), "{status:?}");
                 return;
             }
         }
@@ -213,7 +215,7 @@ async fn journey(backend: Backend) {
         }
         // Sometimes the last batch again, though it was acknowledged.
         let from = done.saturating_sub(usize::from(random.below(3) == 0));
-        let most = 1 + random.index(batches.len());
+        let most = 1 + random.index(batches.len() / 4 + 1);
         let sending = send_some(process.channel(), batches[from..].to_vec(), most);
         if is_killed || done < killed_at / 2 {
             sending.await;
