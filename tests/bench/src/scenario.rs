@@ -49,7 +49,7 @@ pub(crate) async fn run(
         Name::Redis => vec![bench.redis().await?],
         Name::Charges => bench.charges().await?,
         Name::Orders => bench.orders().await?,
-        Name::Ingest => vec![bench.ingest().await?],
+        Name::Ingest => vec![bench.ingest(1).await?, bench.ingest(2).await?],
         Name::All => Vec::new(),
     })
 }
@@ -418,17 +418,18 @@ impl Bench<'_> {
 }
 
 impl Bench<'_> {
-    async fn ingest(&self) -> Result<Outcome, Trouble> {
+    /// Each feed is for a licence of its own.
+    async fn ingest(&self, count: usize) -> Result<Outcome, Trouble> {
         let sans = self.options.most_sans();
-        let mut ours = Side::new(format!("IngestCertificates, {FEEDS} feeds"));
+        let mut ours = Side::new("IngestCertificates");
         let mut floors = vec![Side::new("psql, COPY and INSERT … SELECT")];
         for _ in 0..self.options.rounds() {
             let place = self.cluster.create("ingest").await?;
             let service = Service::on(self.cluster, &place).await?;
             let mut feeds = Vec::new();
-            for feed in 0..FEEDS {
+            for feed in 0..count {
                 let license = service.license().await?;
-                let share = sans / u32::try_from(FEEDS)?;
+                let share = sans / u32::try_from(count)?;
                 let batches = ingest::batches(&license, &format!("feed-{feed}"), share);
                 feeds.push((service.channel(feed), batches));
             }
@@ -456,7 +457,7 @@ impl Bench<'_> {
         }
         Ok(Outcome {
             scenario: "ingest",
-            subject: format!("take in {sans} SANs on certificates of 5 to 10"),
+            subject: format!("take in {sans} SANs on certificates of 5 to 10, feeds: {count}"),
             ours,
             floors,
             goal: Goal::Rate(700),
@@ -465,9 +466,6 @@ impl Bench<'_> {
         })
     }
 }
-
-/// How many feeds come in at once, each for a licence of its own.
-const FEEDS: usize = 2;
 
 fn floor_sides(what: &str, clients: &[u32]) -> Vec<Side> {
     clients

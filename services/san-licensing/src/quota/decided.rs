@@ -22,21 +22,22 @@ use uuid::Uuid;
 use super::{
     committer::{Answer, Command, Submission, Usage, request_id_reused},
     decide::{Authorize, authorize},
-    known::{Claim, ClaimKind, Known, Licenses},
+    known::{Known, Licenses},
 };
 use crate::{
     rules::{
         certificate::{
             Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
-            already_allocated, conflict,
+            conflict,
         },
         not_found,
         reservation::{Reservation, ReservationProgress, ReservationState},
     },
     store::{
         self,
-        allocation::{Allocated, Left},
-        quota::{ClosedDecision, FoundByKey, KeptDecision, NewDecision},
+        allocation::Allocated,
+        certificates::FoundByKey,
+        quota::{ClosedDecision, KeptDecision, NewDecision},
     },
 };
 
@@ -73,7 +74,7 @@ pub(super) struct Kept {
     decisions: HashMap<Uuid, KeptDecision>,
     /// Certificates, and revocations that wait for theirs, under their keys.
     pub(super) by_key: FoundByKey,
-    by_id: HashMap<CertificateId, Certificate>,
+    pub(super) by_id: HashMap<CertificateId, Certificate>,
     settled: replay::Settlements,
 }
 
@@ -116,7 +117,7 @@ impl Kept {
             kept.decisions = store::quota::find_decisions(tx, &decisions).await?;
         }
         if !keys.is_empty() {
-            kept.by_key = store::quota::find_certificates(tx, &keys).await?;
+            kept.by_key = store::certificates::find_certificates(tx, &keys).await?;
         }
         if !ids.is_empty() {
             kept.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
@@ -127,33 +128,33 @@ impl Kept {
 
 /// What a licence's event says of a round.
 #[derive(Default)]
-struct Happened {
+pub(super) struct Happened {
     origin: Option<Origin>,
     callers: BTreeSet<String>,
     granted: Vec<ReservationId>,
     denied: u64,
     released: Vec<ReservationId>,
-    recorded: Vec<CertificateId>,
-    revoked: Vec<CertificateId>,
+    pub(super) recorded: Vec<CertificateId>,
+    pub(super) revoked: Vec<CertificateId>,
     /// Recorded before, and counted here from now on.
-    allocated: Vec<CertificateId>,
+    pub(super) allocated: Vec<CertificateId>,
     /// Counted in another licence from now on.
-    left: Vec<CertificateId>,
+    pub(super) left: Vec<CertificateId>,
 }
 
 /// What a round has decided and still has to write.
 #[derive(Default)]
 pub(super) struct Decided {
-    kept: Kept,
+    pub(super) kept: Kept,
     pub(super) decisions: Vec<NewDecision>,
     closed: Vec<ClosedDecision>,
-    certificates: Vec<(Certificate, i64)>,
-    revoked: Vec<(Certificate, i64)>,
-    allocated: Vec<Allocated>,
+    pub(super) certificates: Vec<(Certificate, i64)>,
+    pub(super) revoked: Vec<(Certificate, i64)>,
+    pub(super) allocated: Vec<Allocated>,
     /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
-    early: Vec<(CertificateKey, EarlyRevocation)>,
-    early_time: Option<Instant>,
-    applied: Vec<CertificateKey>,
+    pub(super) early: Vec<(CertificateKey, EarlyRevocation)>,
+    pub(super) early_time: Option<Instant>,
+    pub(super) applied: Vec<CertificateKey>,
     happened: HashMap<LicenseId, Happened>,
     settled: Vec<(replay::Claim, Settled)>,
 }
@@ -165,10 +166,6 @@ impl Decided {
             kept,
             ..Self::default()
         }
-    }
-
-    pub(super) fn kept(&self) -> &Kept {
-        &self.kept
     }
 
     pub(super) fn decide_all(
@@ -229,7 +226,7 @@ impl Decided {
         }
     }
 
-    fn happened(&mut self, license_id: LicenseId, origin: &Origin) -> &mut Happened {
+    pub(super) fn happened(&mut self, license_id: LicenseId, origin: &Origin) -> &mut Happened {
         let happened = self.happened.entry(license_id).or_default();
         let first = happened.origin.get_or_insert_with(|| origin.clone());
         if first.caller != origin.caller {
@@ -366,158 +363,6 @@ impl Decided {
         })
     }
 
-    /// A certificate that nothing is kept of counts in a licence from now on, unless its revocation
-    /// came before it (SL-15).
-    pub(super) fn record_new(
-        &mut self,
-        known: &mut Known,
-        origin: &Origin,
-        mut certificate: Certificate,
-    ) -> Certificate {
-        let license_id = known.terms.license_id;
-        certificate.license_id = Some(license_id);
-        certificate.record_time = known.as_of();
-        self.apply_early(&mut certificate, known.version);
-        take(known, &certificate);
-        self.keep(&certificate, known.version);
-        self.happened(license_id, origin)
-            .recorded
-            .push(certificate.id);
-        certificate
-    }
-
-    /// A certificate that nothing is kept of, and that no licence covers (SL-16).
-    pub(super) fn record_unallocated(&mut self, mut certificate: Certificate, now: Instant) {
-        certificate.license_id = None;
-        certificate.record_time = now;
-        self.apply_early(&mut certificate, 0);
-        self.keep(&certificate, 0);
-    }
-
-    /// The revocation that came before the certificate counts from its record on (SL-15, T-6).
-    fn apply_early(&mut self, certificate: &mut Certificate, version: i64) {
-        if let Some(revocation) = self.kept.by_key.early.remove(&certificate.key) {
-            certificate.revoke(revocation, certificate.record_time);
-            self.applied.push(certificate.key.clone());
-            self.revoked.push((certificate.clone(), version));
-        }
-    }
-
-    fn keep(&mut self, certificate: &Certificate, version: i64) {
-        let key = certificate.key.clone();
-        let kept = &mut self.kept.by_key.certificates;
-        kept.insert(key, certificate.clone());
-        self.certificates.push((certificate.clone(), version));
-    }
-
-    /// A revocation that the authority reports, of a certificate that is kept: in the licence that it
-    /// counts in, from that one's time on, or in none, from `now` on.
-    pub(super) fn revoke_reported(
-        &mut self,
-        known: Option<&mut Known>,
-        origin: &Origin,
-        mut certificate: Certificate,
-        revocation: EarlyRevocation,
-        now: Instant,
-    ) {
-        let version = if let Some(known) = known {
-            certificate.revoke(revocation, known.as_of());
-            known.release(certificate.id.uuid());
-            let happened = self.happened(known.terms.license_id, origin);
-            happened.revoked.push(certificate.id);
-            known.version
-        } else {
-            certificate.revoke(revocation, now);
-            0
-        };
-        self.forget_early(&certificate.key);
-        let kept = &mut self.kept.by_key.certificates;
-        kept.insert(certificate.key.clone(), certificate.clone());
-        self.revoked.push((certificate, version));
-    }
-
-    /// A revocation waits no more: it is on its certificate. It may have waited where the reports of
-    /// the two passed each other by.
-    pub(super) fn forget_early(&mut self, key: &CertificateKey) {
-        if self.kept.by_key.early.remove(key).is_some() {
-            self.applied.push(key.clone());
-        }
-    }
-
-    /// Keeps a revocation whose certificate is not known (SL-15).
-    pub(super) fn keep_early(
-        &mut self,
-        key: CertificateKey,
-        revocation: EarlyRevocation,
-        now: Instant,
-    ) {
-        self.early_time = Some(now);
-        self.kept.by_key.early.insert(key.clone(), revocation);
-        self.early.push((key, revocation));
-    }
-
-    /// Sales decide where an unallocated certificate counts (SL-16).
-    fn allocate_by_hand(
-        &mut self,
-        known: &mut Known,
-        submission: &Submission,
-        id: CertificateId,
-    ) -> Result<Answer, Refusal> {
-        let account_id = known.terms.account_id;
-        let found = self.kept.by_id.get(&id);
-        let found = found.filter(|found| found.key.account_id == account_id);
-        let certificate = found.ok_or_else(|| not_found("certificate", id))?.clone();
-        if let Some(license_id) = certificate.license_id {
-            return Err(already_allocated(&certificate, license_id));
-        }
-        if !known.terms.is_active(known.as_of()) {
-            let license_id = submission.license_id;
-            let message = format!("licence {license_id} is not running");
-            return Err(Refusal::new(Reason::LicenseNotActive, message)
-                .with("license_id", license_id)
-                .with("state", known.terms.progress.as_str()));
-        }
-        let certificate = self.allocate(known, None, &submission.origin, certificate);
-        self.kept.by_id.insert(id, certificate.clone());
-        Ok(Answer::Allocated {
-            certificate,
-            over_quota: known.taken() > known.terms.quota,
-        })
-    }
-
-    /// A certificate counts in `to` from now on, and no longer in the licence that it leaves.
-    pub(super) fn allocate(
-        &mut self,
-        to: &mut Known,
-        from: Option<&mut Known>,
-        origin: &Origin,
-        mut certificate: Certificate,
-    ) -> Certificate {
-        let left = from.map(|from| {
-            from.release(certificate.id.uuid());
-            let license_id = from.terms.license_id;
-            self.happened(license_id, origin).left.push(certificate.id);
-            Left {
-                license_id,
-                version: from.version,
-                time: from.as_of(),
-            }
-        });
-        let license_id = to.terms.license_id;
-        certificate.license_id = Some(license_id);
-        certificate.allocate_time = Some(to.as_of());
-        take(to, &certificate);
-        self.happened(license_id, origin)
-            .allocated
-            .push(certificate.id);
-        self.allocated.push(Allocated {
-            certificate: certificate.clone(),
-            version: to.version,
-            left,
-        });
-        certificate
-    }
-
     /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
     /// not the licence's changes nothing, nor does a certificate that counts no more.
     fn revoke(
@@ -641,16 +486,6 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "version": known.version,
         }),
     })
-}
-
-/// A certificate's SANs are used from now on.
-fn take(known: &mut Known, certificate: &Certificate) {
-    let claim = Claim {
-        kind: ClaimKind::Active,
-        names: certificate.names.clone(),
-        until: certificate.until,
-    };
-    known.take(certificate.id.uuid(), claim);
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

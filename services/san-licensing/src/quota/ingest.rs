@@ -96,7 +96,7 @@ impl Placed {
         let of_revoked = if keys.is_empty() {
             BTreeSet::new()
         } else {
-            let found = store::quota::find_certificates(connection, &keys).await?;
+            let found = store::certificates::find_certificates(connection, &keys).await?;
             let certificates = found.certificates.into_values();
             certificates.filter_map(|found| found.license_id).collect()
         };
@@ -245,7 +245,7 @@ impl Work for Take<'_> {
         }
         let mut known = self.known();
         round::lock_at(tx, &mut known, self.placed.licenses(), batch.clock).await?;
-        let kept = Kept::of(store::quota::find_certificates(tx, &batch.keys()).await?);
+        let kept = Kept::of(store::certificates::find_certificates(tx, &batch.keys()).await?);
         if !self.is_placed(tx, &known, &kept).await? {
             return Ok((known, Taken::Misplaced));
         }
@@ -306,7 +306,7 @@ impl<'a> Tally<'a> {
     }
 
     fn record(&mut self, known: &mut Licenses, index: u32, certificate: &Certificate) {
-        let kept = &self.decided.kept().by_key.certificates;
+        let kept = &self.decided.kept.by_key.certificates;
         if let Some(first) = kept.get(&certificate.key) {
             if first.is_same_as(certificate) {
                 self.counts.already_known += 1;
@@ -338,7 +338,7 @@ impl<'a> Tally<'a> {
 
     fn revoke(&mut self, known: &mut Licenses, reported: &ReportedRevocation) {
         let now = self.batch.clock;
-        let kept = &self.decided.kept().by_key;
+        let kept = &self.decided.kept.by_key;
         let Some(found) = kept.certificates.get(&reported.key) else {
             if kept.early.contains_key(&reported.key) {
                 self.counts.already_known += 1;

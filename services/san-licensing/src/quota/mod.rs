@@ -9,6 +9,7 @@ pub(crate) mod known;
 #[cfg(test)]
 mod model;
 mod placing;
+mod reported;
 mod round;
 mod take_over;
 

@@ -1,5 +1,7 @@
 //! Certificates as they are looked for. They are written where they are decided about.
 
+use std::collections::HashMap;
+
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, ProductId, ReservationId},
@@ -9,7 +11,7 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{in_scope, parsed_if},
+    stored::{in_scope, instant_if, parsed, parsed_if},
 };
 use row::{Column, Entity};
 use sea_orm::{
@@ -18,12 +20,13 @@ use sea_orm::{
 };
 
 use super::{
+    allocation::key_cells,
     cells::{Cells, parameters},
     quota::{CertificateRow, of_rows, optional, statement},
     sans::row::{Column as SanColumn, Entity as SanEntity},
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateState},
+    certificate::{Certificate, CertificateKey, CertificateState, EarlyRevocation},
     lookup::CertificateFilter,
 };
 
@@ -58,6 +61,62 @@ mod row {
     pub(super) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What is kept under some keys.
+#[derive(Debug, Default)]
+pub(crate) struct FoundByKey {
+    pub(crate) certificates: HashMap<CertificateKey, Certificate>,
+    /// Revocations that came before their certificates (SL-15).
+    pub(crate) early: HashMap<CertificateKey, EarlyRevocation>,
+}
+
+/// The certificates that are kept under some keys, and the revocations that wait for them.
+pub(crate) async fn find_certificates(
+    connection: &impl ConnectionTrait,
+    keys: &[&CertificateKey],
+) -> Result<FoundByKey, Fault> {
+    #[derive(FromQueryResult)]
+    struct Early {
+        wanted_account_id: String,
+        wanted_issuer_sha256: String,
+        wanted_serial_hex: String,
+        early_reason: String,
+        early_ca_revoke_us: Option<i64>,
+    }
+    let [accounts, issuers, serials] = key_cells(keys.iter().copied());
+    let query = of_rows!(
+        connection,
+        "find_certificates",
+        [accounts, issuers, serials]
+    );
+    let mut found = FoundByKey::default();
+    for row in connection.query_all_raw(query).await? {
+        if row
+            .try_get::<Option<String>>("", "certificate_id")?
+            .is_some()
+        {
+            let row = CertificateRow::from_query_result(&row, "")?;
+            let certificate = Certificate::try_from(row)?;
+            found
+                .certificates
+                .insert(certificate.key.clone(), certificate);
+        }
+        if row.try_get::<Option<String>>("", "early_reason")?.is_some() {
+            let row = Early::from_query_result(&row, "")?;
+            let key = CertificateKey {
+                account_id: parsed("account_id", &row.wanted_account_id)?,
+                issuer_sha256: row.wanted_issuer_sha256,
+                serial_hex: row.wanted_serial_hex,
+            };
+            let revocation = EarlyRevocation {
+                reason: parsed("reason", &row.early_reason)?,
+                ca_time: instant_if("ca_revoke_us", row.early_ca_revoke_us)?,
+            };
+            found.early.insert(key, revocation);
+        }
+    }
+    Ok(found)
 }
 
 /// Which licences of an account speak for a certificate.

@@ -18,12 +18,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    allocation::key_cells,
     cells::{Cells, parameters},
     licenses::{signed, unsigned},
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateKey, EarlyRevocation, RevocationReason},
+    certificate::{Certificate, CertificateKey, RevocationReason},
     decision::{Decision, DenialReason},
     license::KeyType,
     name::Name,
@@ -511,62 +510,6 @@ impl TryFrom<CertificateRow> for Certificate {
             reservation_id: stored::parsed_if("reservation_id", row.reservation_id.as_deref())?,
         })
     }
-}
-
-/// What is kept under some keys.
-#[derive(Debug, Default)]
-pub(crate) struct FoundByKey {
-    pub(crate) certificates: HashMap<CertificateKey, Certificate>,
-    /// Revocations that came before their certificates (SL-15).
-    pub(crate) early: HashMap<CertificateKey, EarlyRevocation>,
-}
-
-/// The certificates that are kept under some keys, and the revocations that wait for them.
-pub(crate) async fn find_certificates(
-    connection: &impl ConnectionTrait,
-    keys: &[&CertificateKey],
-) -> Result<FoundByKey, Fault> {
-    #[derive(FromQueryResult)]
-    struct Early {
-        wanted_account_id: String,
-        wanted_issuer_sha256: String,
-        wanted_serial_hex: String,
-        early_reason: String,
-        early_ca_revoke_us: Option<i64>,
-    }
-    let [accounts, issuers, serials] = key_cells(keys.iter().copied());
-    let query = of_rows!(
-        connection,
-        "find_certificates",
-        [accounts, issuers, serials]
-    );
-    let mut found = FoundByKey::default();
-    for row in connection.query_all_raw(query).await? {
-        if row
-            .try_get::<Option<String>>("", "certificate_id")?
-            .is_some()
-        {
-            let row = CertificateRow::from_query_result(&row, "")?;
-            let certificate = Certificate::try_from(row)?;
-            found
-                .certificates
-                .insert(certificate.key.clone(), certificate);
-        }
-        if row.try_get::<Option<String>>("", "early_reason")?.is_some() {
-            let row = Early::from_query_result(&row, "")?;
-            let key = CertificateKey {
-                account_id: stored::parsed("account_id", &row.wanted_account_id)?,
-                issuer_sha256: row.wanted_issuer_sha256,
-                serial_hex: row.wanted_serial_hex,
-            };
-            let revocation = EarlyRevocation {
-                reason: stored::parsed("reason", &row.early_reason)?,
-                ca_time: stored::instant_if("ca_revoke_us", row.early_ca_revoke_us)?,
-            };
-            found.early.insert(key, revocation);
-        }
-    }
-    Ok(found)
 }
 
 /// The certificates with some ids.

@@ -78,7 +78,7 @@ impl Work for RecordUnallocated<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Answer, Fault> {
         let key = &self.certificate.key;
-        let mut found = store::quota::find_certificates(tx, &[key]).await?;
+        let mut found = store::certificates::find_certificates(tx, &[key]).await?;
         if let Some(first) = found.certificates.remove(key) {
             if !first.is_same_as(self.certificate) {
                 return Err(conflict(&first).into());
