@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use licet_domain::clock::Instant;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
 
 /// What a certificate is to say.
 pub(crate) struct Wanted<'a> {
@@ -12,6 +14,62 @@ pub(crate) struct Wanted<'a> {
     pub(crate) names: &'a [String],
     pub(crate) not_before: Instant,
     pub(crate) not_after: Instant,
+}
+
+/// An authority that signs many leaves quickly: all of them have one key.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    key: KeyPair,
+}
+
+/// A signed certificate.
+pub(crate) struct Leaf {
+    pub(crate) der: Vec<u8>,
+    pub(crate) pem: String,
+    pub(crate) serial_hex: String,
+    /// The issuer's name.
+    pub(crate) issuer_der: Vec<u8>,
+}
+
+impl Authority {
+    pub(crate) fn new(common_name: &str) -> Self {
+        let mut wanted = CertificateParams::new(Vec::new()).unwrap();
+        wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        wanted.distinguished_name = DistinguishedName::new();
+        wanted
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        wanted.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        wanted.not_after = rcgen::date_time_ymd(2060, 1, 1);
+        let issuer = CertifiedIssuer::self_signed(wanted, KeyPair::generate().unwrap()).unwrap();
+        Self {
+            issuer,
+            key: KeyPair::generate().unwrap(),
+        }
+    }
+
+    /// A leaf with a serial of its own.
+    pub(crate) fn sign(&self, names: &[String], not_before: Instant, not_after: Instant) -> Leaf {
+        let serial = uuid::Uuid::new_v4();
+        let mut leaf = CertificateParams::new(names.to_vec()).unwrap();
+        leaf.distinguished_name = DistinguishedName::new();
+        leaf.distinguished_name.push(DnType::CommonName, "leaf");
+        leaf.serial_number = Some(serial.as_bytes().to_vec().into());
+        leaf.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(not_before);
+        leaf.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(not_after);
+        let signed = leaf.signed_by(&self.key, &self.issuer).unwrap();
+        let parsed = licet_domain::certificate::parse_chain(signed.der()).unwrap();
+        Leaf {
+            der: signed.der().to_vec(),
+            pem: signed.pem(),
+            serial_hex: parsed[0].serial_hex.clone(),
+            issuer_der: parsed[0].issuer_der.clone(),
+        }
+    }
+}
+
+fn since_epoch(instant: Instant) -> Duration {
+    Duration::from_micros(u64::try_from(instant.as_micros()).unwrap())
 }
 
 /// A chain of leaf and issuer as PEM text, for a validity of `days` from `now` on.
@@ -47,8 +105,6 @@ pub(crate) fn chain_of_key(wanted: &Wanted<'_>, key: &KeyPair) -> String {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
 
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let since_epoch =
-        |instant: Instant| Duration::from_micros(u64::try_from(instant.as_micros()).unwrap());
     let mut leaf = CertificateParams::new(wanted.names.to_vec()).unwrap();
     leaf.distinguished_name = rcgen::DistinguishedName::new();
     leaf.distinguished_name

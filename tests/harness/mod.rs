@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod corrections;
 pub(crate) mod errors;
 mod guardian;
+pub(crate) mod ingest;
 pub(crate) mod instances;
 pub(crate) mod openssl;
 mod postgres;

@@ -163,6 +163,7 @@ pub(crate) fn licet(arguments: &[&str]) -> Output {
         .env_remove("LICET_BILLING_DATABASE")
         .env_remove("LICET_BILLING_URL")
         .env_remove("LICET_DATA")
+        .env_remove("LICET_SAN_LICENSING_URL")
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -218,6 +219,23 @@ impl SanLicensingProcess {
 
     pub(crate) fn channel(&self) -> Channel {
         channel(self.port)
+    }
+
+    /// How much memory it has now.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it had.
+    pub(crate) fn highest_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let found = status.lines().find_map(|text| text.strip_prefix(line));
+        let kib = found.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() << 10
     }
 }
 

@@ -22,6 +22,7 @@ mod orders_model;
 mod orders_serving;
 mod random;
 mod san_histories;
+mod san_ingest;
 mod san_model;
 mod san_orders;
 mod san_races;

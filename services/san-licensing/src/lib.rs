@@ -8,13 +8,15 @@ mod quota;
 mod rpc;
 mod rules;
 mod store;
+mod timers;
 mod use_cases;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, atomic::AtomicI64};
 
 use licet_contracts::sanlicensing::v1::{
-    issuance_service_server::IssuanceServiceServer, license_service_server::LicenseServiceServer,
-    operation_service_server::OperationServiceServer, usage_service_server::UsageServiceServer,
+    ingest_service_server::IngestServiceServer, issuance_service_server::IssuanceServiceServer,
+    license_service_server::LicenseServiceServer, operation_service_server::OperationServiceServer,
+    usage_service_server::UsageServiceServer,
 };
 use licet_domain::clock::Clock;
 use licet_runtime::{
@@ -31,9 +33,10 @@ use crate::{
     peers::Billing,
     quota::Quota,
     rpc::{
-        issuance_service::IssuanceRpc, license_service::LicenseRpc,
+        ingest_service::IngestRpc, issuance_service::IssuanceRpc, license_service::LicenseRpc,
         operation_service::OperationRpc, usage_service::UsageRpc,
     },
+    timers::{ApplyPassedBy, TakeOver},
 };
 
 /// What SanLicensing needs to run.
@@ -55,7 +58,24 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open(&deps.location, &store::migrations()).await?;
     let quota = Quota::start(database.clone());
     let billing = Billing::new(deps.billing);
-    let operations = Operations::new(database.clone(), Arc::new(billing.clone()), deps.clock);
+    let operations = Operations::new(
+        database.clone(),
+        Arc::new(billing.clone()),
+        deps.clock.clone(),
+    );
+    let take_over = TakeOver {
+        database: database.clone(),
+        quota: quota.clone(),
+        clock: deps.clock.clone(),
+        next_us: AtomicI64::new(0),
+        after: Mutex::new(None),
+    };
+    let passed_by = ApplyPassedBy {
+        database: database.clone(),
+        quota: quota.clone(),
+        clock: deps.clock.clone(),
+        next_us: AtomicI64::new(0),
+    };
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
         ($server:ident, $rpc:expr) => {
@@ -90,13 +110,21 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         }
     );
     serve!(
+        IngestServiceServer,
+        IngestRpc::new(schema(), quota.clone(), deps.clock)
+    );
+    serve!(
         UsageServiceServer,
         UsageRpc {
             database: schema(),
             quota
         }
     );
-    let due: Vec<Arc<dyn Due>> = vec![Arc::new(operations)];
+    let due: Vec<Arc<dyn Due>> = vec![
+        Arc::new(operations),
+        Arc::new(take_over),
+        Arc::new(passed_by),
+    ];
     Ok(Service {
         name: "san-licensing",
         routes,

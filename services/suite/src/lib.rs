@@ -1,6 +1,7 @@
 //! The suite's entry point: reads the command line, starts the log and runs what was asked for.
 
 mod embedded;
+mod ingest;
 mod render;
 mod serve;
 mod starter;
@@ -53,6 +54,8 @@ enum Command {
     /// Holds what is kept against what it follows from, without a change, and says what differs:
     /// every balance against its postings, every invoice against its lines.
     Verify(verify::Options),
+    /// Feeds certificates and revocations from files into SanLicensing, from where the feed stands.
+    Ingest(ingest::Options),
     /// Writes an invoice or a statement as an HTML page that can be printed and sent on.
     Render(render::Options),
 }
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
             Some(Command::Verify(options)) => {
                 return verify::run(&options, arguments.embedded.data()).await;
             }
+            Some(Command::Ingest(options)) => return ingest::run(&options).await,
             Some(Command::Render(options)) => render::run(&options).await?,
             None => embedded::run(&arguments.embedded, &arguments.limits).await?,
         }

@@ -200,6 +200,15 @@ reasons! {
     ProductTooHigh = "PRODUCT_TOO_HIGH", Precondition;
     /// The licence has as many products as a licence may have; metadata `license_id`, `maximum`.
     TooManyProducts = "TOO_MANY_PRODUCTS", Precondition;
+    /// The batch is not the feed's next one (SL-14); metadata `feed_id`, `sequence`, `cursor`,
+    /// `asked`.
+    FeedOutOfSequence = "FEED_OUT_OF_SEQUENCE", Precondition;
+    /// The feed's last batch is repeated with other content (SL-14); metadata `feed_id`,
+    /// `sequence`, `cursor`.
+    FeedBatchChanged = "FEED_BATCH_CHANGED", Precondition;
+    /// The certificate counts in a licence already (SL-16); metadata `certificate_id`,
+    /// `license_id`.
+    CertificateAlreadyAllocated = "CERTIFICATE_ALREADY_ALLOCATED", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -292,7 +301,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 67);
+        assert_eq!(Reason::ALL.len(), 70);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -310,7 +319,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 60);
+        assert_eq!(of(Class::Precondition), 63);
     }
 
     #[test]

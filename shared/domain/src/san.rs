@@ -145,10 +145,10 @@ impl San {
     /// A name that a certificate carries, or that was stored: canonical where it is well formed,
     /// else lower-cased with control characters written out. It is never refused (SL-1).
     pub fn recorded(kind: SanType, text: &str) -> Self {
-        let plain = printable(&text.to_lowercase());
-        Self::asked(kind, text)
-            .or_else(|_| Self::asked(kind, &plain))
-            .unwrap_or(Self { kind, value: plain })
+        Self::asked(kind, text).unwrap_or_else(|_| {
+            let plain = printable(&text.to_lowercase());
+            Self::asked(kind, &plain).unwrap_or(Self { kind, value: plain })
+        })
     }
 
     /// The address of an iPAddress name's octets: 4 are IPv4 and 16 are IPv6, which stay different

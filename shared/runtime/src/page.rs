@@ -114,6 +114,21 @@ impl Page {
             .map(String::as_str)
     }
 
+    /// The last key's two columns, where the listing is sorted by two numbers.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] when the token has another key.
+    pub fn after_numbers(&self) -> Result<Option<(i64, i64)>, Fault> {
+        let Some(key) = &self.after else {
+            return Ok(None);
+        };
+        let [first, second] = key.as_slice() else {
+            return Err(foreign_token());
+        };
+        let number = |text: &str| text.parse().map_err(|_| foreign_token());
+        Ok(Some((number(first)?, number(second)?)))
+    }
+
     /// Rows after the page's last one in a listing by time and id, none recorded later than the
     /// listing's beginning.
     ///

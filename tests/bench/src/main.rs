@@ -9,6 +9,7 @@ mod echo;
 mod floor;
 #[path = "../../harness/guardian.rs"]
 mod guardian;
+mod ingest;
 mod operation;
 mod plot;
 mod redis;
@@ -101,12 +102,14 @@ pub(crate) enum Name {
     Charges,
     /// Orders placed and names added, end to end, and transactions that write the same rows.
     Orders,
+    /// A million SANs taken in through the stream, and psql that writes the same rows.
+    Ingest,
     /// All of them, one after the other.
     All,
 }
 
 impl Name {
-    const EACH: [Self; 11] = [
+    const EACH: [Self; 12] = [
         Self::Hot,
         Self::Redis,
         Self::Record,
@@ -118,6 +121,7 @@ impl Name {
         Self::Sqlite,
         Self::Charges,
         Self::Orders,
+        Self::Ingest,
     ];
 }
 

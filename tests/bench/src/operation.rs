@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// `CN=Bench CA`, DER.
-const ISSUER: &[u8] = b"\x30\x13\x31\x11\x30\x0f\x06\x03\x55\x04\x03\x0c\x08Bench CA";
+pub(crate) const ISSUER: &[u8] = b"\x30\x13\x31\x11\x30\x0f\x06\x03\x55\x04\x03\x0c\x08Bench CA";
 const VALID_SECONDS: i64 = 47 * 86_400;
 
 /// Authorises three new SANs, on one of some licences in turn.

@@ -5,7 +5,7 @@ mod selling;
 use std::time::{Duration, Instant};
 
 use licet_contracts::sanlicensing::v1::{
-    GetUsageRequest, usage_service_client::UsageServiceClient,
+    GetUsageRequest, ingest_record::Report, usage_service_client::UsageServiceClient,
 };
 use licet_runtime::database::Location;
 use sea_orm::ConnectionTrait;
@@ -17,6 +17,7 @@ use crate::{
     drive::{Driven, Operation, drive, micros},
     echo,
     floor::{self, Floor, Script},
+    ingest,
     operation::AuthorizeAndRecord,
     redis::Redis,
     report::{Cost, Goal, Outcome, Side, milli},
@@ -48,6 +49,7 @@ pub(crate) async fn run(
         Name::Redis => vec![bench.redis().await?],
         Name::Charges => bench.charges().await?,
         Name::Orders => bench.orders().await?,
+        Name::Ingest => vec![bench.ingest(1).await?, bench.ingest(2).await?],
         Name::All => Vec::new(),
     })
 }
@@ -411,6 +413,56 @@ impl Bench<'_> {
             floors,
             goal: Goal::Rate(750),
             note,
+        })
+    }
+}
+
+impl Bench<'_> {
+    /// Each feed is for a licence of its own.
+    async fn ingest(&self, count: usize) -> Result<Outcome, Trouble> {
+        let sans = self.options.most_sans();
+        let mut ours = Side::new("IngestCertificates");
+        let mut floors = vec![Side::new("psql, COPY and INSERT … SELECT")];
+        for _ in 0..self.options.rounds() {
+            let place = self.cluster.create("ingest").await?;
+            let service = Service::on(self.cluster, &place).await?;
+            let mut feeds = Vec::new();
+            for feed in 0..count {
+                let license = service.license().await?;
+                let share = sans / u32::try_from(count)?;
+                let batches = ingest::batches(&license, &format!("feed-{feed}"), share);
+                feeds.push((service.channel(feed), batches));
+            }
+            let each = feeds.iter().flat_map(|(_, batches)| batches);
+            let records = each.flat_map(|batch| &batch.records);
+            let sent = records.filter_map(|record| match &record.report {
+                Some(Report::Facts(facts)) => Some(facts.sans.len()),
+                Some(_) | None => None,
+            });
+            let sent = u64::try_from(sent.sum::<usize>())?;
+            self.cluster.settle().await?;
+            let before = self.cluster.written(&place).await?;
+            let sample = ingest::send(feeds, sent).await?;
+            ours.samples.push(sample);
+            tokio::time::sleep(REPORTED_AFTER).await;
+            let after = self.cluster.written(&place).await?;
+            ours.cost.get_or_insert(Cost::of(before, after, sent));
+            if ingest::count_sans(self.cluster, &place).await? != sent {
+                return Err(Trouble("not every SAN is there".to_owned()));
+            }
+            service.stop().await;
+            let (sample, cost) = ingest::floor(self.cluster, &place, sent).await?;
+            floors[0].samples.push(sample);
+            floors[0].cost.get_or_insert(cost);
+        }
+        Ok(Outcome {
+            scenario: "ingest",
+            subject: format!("take in {sans} SANs on certificates of 5 to 10, feeds: {count}"),
+            ours,
+            floors,
+            goal: Goal::Rate(700),
+            note: "a figure is SANs a second; ours moves the events into the log besides"
+                .to_owned(),
         })
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn decode_revoke(
     })
 }
 
-fn decode_reason(reason: i32) -> Option<RevocationReason> {
+pub(super) fn decode_reason(reason: i32) -> Option<RevocationReason> {
     use wire::RevocationReason as Wire;
     Some(match Wire::try_from(reason).ok()? {
         Wire::Unspecified => RevocationReason::Unspecified,
@@ -155,6 +155,23 @@ pub(crate) fn recorded(answer: &Answer, now: Instant) -> wire::RecordCertificate
     }
 }
 
+/// The encoded response to an allocation by hand. Invariant: the answer is to one.
+pub(crate) fn encode_allocated(answer: &Answer, now: Instant) -> Vec<u8> {
+    let Answer::Allocated {
+        certificate,
+        over_quota,
+    } = answer
+    else {
+        debug_assert!(false, "the answer is to another command");
+        return Vec::new();
+    };
+    let response = wire::AllocateCertificateResponse {
+        certificate: Some(encode(certificate, now)),
+        over_quota: *over_quota,
+    };
+    response.encode_to_vec()
+}
+
 /// As [`recorded`], encoded.
 pub(crate) fn encode_recorded(answer: &Answer, now: Instant) -> Vec<u8> {
     recorded(answer, now).encode_to_vec()
@@ -189,7 +206,8 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certifica
     // has happened.
     let now = now
         .max(certificate.record_time)
-        .max(certificate.revoke_time.unwrap_or(now));
+        .max(certificate.revoke_time.unwrap_or(now))
+        .max(certificate.allocate_time.unwrap_or(now));
     let state = match certificate.state(now) {
         CertificateState::Active => Wire::Active,
         CertificateState::Revoked => Wire::Revoked,
@@ -221,6 +239,8 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certifica
             .map_or(wire::RevocationReason::Unspecified, encode_reason)
             .into(),
         state: state.into(),
+        allocate_time: certificate.allocate_time.map(encode_time),
+        ca_revoke_time: certificate.ca_revoke_time.map(encode_time),
     }
 }
 

@@ -9,7 +9,7 @@ use licet_contracts::sanlicensing::{
 use licet_domain::{
     certificate::{KeyKind, parse_chain},
     clock::Instant,
-    ids::CertificateId,
+    ids::{AccountId, CertificateId, ProductId},
     san::San,
 };
 use licet_runtime::{
@@ -36,7 +36,7 @@ const MAX_SANS: usize = 2000;
 const MAX_SERIAL_DIGITS: usize = 64;
 
 /// What counts of a certificate, however it was reported.
-struct Facts {
+pub(super) struct Facts {
     issuer_sha256: String,
     serial_hex: String,
     sans: BTreeSet<San>,
@@ -68,27 +68,42 @@ pub(crate) fn decode_record(
     let reservation_id = fields.optional("reservation_id", &message.reservation_id);
     fields.request_id(message);
     fields.build(|| {
-        let facts = facts?;
-        Ok(Certificate {
+        let mut certificate = facts?.reported(account_id?, product_id?, now);
+        certificate.reservation_id = reservation_id?;
+        Ok(certificate)
+    })
+}
+
+impl Facts {
+    /// The certificate that they are reported of.
+    pub(super) fn reported(
+        self,
+        account_id: AccountId,
+        product_id: ProductId,
+        now: Instant,
+    ) -> Certificate {
+        Certificate {
             id: CertificateId::generate(),
             license_id: None,
             key: CertificateKey {
-                account_id: account_id?,
-                issuer_sha256: facts.issuer_sha256,
-                serial_hex: facts.serial_hex,
+                account_id,
+                issuer_sha256: self.issuer_sha256,
+                serial_hex: self.serial_hex,
             },
-            product_id: product_id?,
-            key_type: facts.key_type,
-            names: san::pack(&facts.sans),
-            not_before: facts.not_before,
-            not_after: facts.not_after,
+            product_id,
+            key_type: self.key_type,
+            names: san::pack(&self.sans),
+            not_before: self.not_before,
+            not_after: self.not_after,
             record_time: now,
-            until: active_until(facts.not_after),
+            until: active_until(self.not_after),
             revoke_time: None,
             revoke_reason: None,
-            reservation_id: reservation_id?,
-        })
-    })
+            ca_revoke_time: None,
+            allocate_time: None,
+            reservation_id: None,
+        }
+    }
 }
 
 /// notAfter is inclusive to its second (SL-1). A certificate without expiry stays in the calendar.
@@ -98,7 +113,7 @@ fn active_until(not_after: Instant) -> Instant {
         .unwrap_or(Instant::MAX)
 }
 
-fn decode_leaf(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<Facts> {
+pub(super) fn decode_leaf(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<Facts> {
     if bytes.len() > MAX_CHAIN_BYTES {
         return Err(fields.note(path, format!("is longer than {MAX_CHAIN_BYTES} bytes")));
     }
@@ -121,9 +136,9 @@ fn decode_leaf(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<Facts> {
     })
 }
 
-fn decode_facts(fields: &mut Fields, facts: &wire::CertificateFacts) -> Field<Facts> {
-    let issuer_sha256 = decode_issuer(fields, &facts.issuer_der);
-    let serial_hex = decode_serial(fields, &facts.serial);
+pub(super) fn decode_facts(fields: &mut Fields, facts: &wire::CertificateFacts) -> Field<Facts> {
+    let issuer_sha256 = decode_issuer(fields, "facts.issuer_der", &facts.issuer_der);
+    let serial_hex = decode_serial(fields, "facts.serial", &facts.serial);
     let sans = san::decode_recorded(fields, "facts.sans", &facts.sans, MAX_SANS);
     let not_before = fields.message(
         "facts.not_before_time",
@@ -155,8 +170,8 @@ fn decode_facts(fields: &mut Fields, facts: &wire::CertificateFacts) -> Field<Fa
     })
 }
 
-fn decode_issuer(fields: &mut Fields, der: &[u8]) -> Field<String> {
-    let path = "facts.issuer_der";
+/// The digest of an issuer's DER-encoded name, in hexadecimal.
+pub(super) fn decode_issuer(fields: &mut Fields, path: &str, der: &[u8]) -> Field<String> {
     if der.is_empty() {
         return Err(fields.note(path, "is required"));
     }
@@ -171,8 +186,7 @@ fn decode_issuer(fields: &mut Fields, der: &[u8]) -> Field<String> {
 }
 
 /// A serial as it is compared: lower case, without leading zeros (SL-14).
-fn decode_serial(fields: &mut Fields, serial: &str) -> Field<String> {
-    let path = "facts.serial";
+pub(super) fn decode_serial(fields: &mut Fields, path: &str, serial: &str) -> Field<String> {
     if serial.is_empty() {
         return Err(fields.note(path, "is required"));
     }
@@ -200,7 +214,6 @@ pub(super) fn decode_second(time: &Timestamp) -> Result<Instant, &'static str> {
 #[cfg(test)]
 mod tests {
     use licet_contracts::types::v1 as types;
-    use licet_domain::ids::AccountId;
     use licet_runtime::wire::encode_time;
     use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use licet_domain::{
     clock::Instant,
-    ids::{CertificateId, LicenseId},
+    ids::{AccountId, CertificateId, LicenseId},
 };
 use licet_runtime::{
     caller::Call,
@@ -50,6 +50,29 @@ pub(crate) struct Listed {
     /// The instant that their states are seen at.
     pub(crate) now: Instant,
     pub(crate) next_page_token: String,
+}
+
+/// A page of the certificates that no licence covers (SL-16), newest first.
+pub(crate) async fn list_unallocated(
+    database: &Database,
+    call: &Call,
+    account_id: Option<AccountId>,
+    page_size: i32,
+    page_token: &str,
+) -> Result<Listed, Fault> {
+    let text = format!("unallocated {}", filter_text(account_id));
+    let page = Page::decode(page_size, page_token, &text, call.now)?;
+    let tx = database.read().await?;
+    let scope = &call.caller.accounts;
+    let rows = store::certificates::list_unallocated(&tx, scope, account_id, &page).await?;
+    let bytes = |certificate: &Certificate| name_bytes(&certificate.names);
+    let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
+    let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
+    Ok(Listed {
+        certificates,
+        now: page.as_of,
+        next_page_token,
+    })
 }
 
 /// A page of a licence's certificates, newest first, and the next one's token.

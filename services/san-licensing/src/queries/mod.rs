@@ -1,6 +1,7 @@
 //! Reads: each from one snapshot of the database, each within the accounts that the caller sees.
 
 pub(crate) mod certificates;
+pub(crate) mod feeds;
 pub(crate) mod license_view;
 pub(crate) mod licenses;
 pub(crate) mod operations;

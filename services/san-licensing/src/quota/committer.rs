@@ -2,11 +2,12 @@
 //! round is at the disk the next one gathers, so that many requests share one commit.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     panic::AssertUnwindSafe,
+    sync::Arc,
 };
 
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use licet_domain::{
     clock::Instant,
     ids::{CertificateId, LicenseId, ReservationId},
@@ -18,13 +19,18 @@ use licet_runtime::{
     fault::{Fault, PassingReason},
     replay,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinError, JoinSet},
+};
 
 use super::{
     decide::Authorize,
-    known::{Counts, Known},
+    ingest::{self, Batch, Placed, Taken},
+    known::{Counts, Known, Licenses},
     placing::{self, Unplaced},
     round::{self, Alone},
+    take_over::{self, Chunk, TakenOver},
 };
 use crate::rules::{
     certificate::{Certificate, RevocationReason},
@@ -52,6 +58,8 @@ pub(crate) enum Command {
         ids: Vec<CertificateId>,
         reason: RevocationReason,
     },
+    /// A certificate that counts nowhere is to count here (SL-16).
+    Allocate { id: CertificateId },
     /// How much is used now (SL-17)?
     Usage,
 }
@@ -96,6 +104,12 @@ pub(crate) enum Answer {
         reserved_under: Option<LicenseId>,
     },
     Revoked(Vec<Certificate>),
+    /// A certificate counts in a licence that it did not count in before.
+    Allocated {
+        certificate: Certificate,
+        /// The licence now uses more than its quota (SL-21).
+        over_quota: bool,
+    },
     Usage(Usage),
     /// The encoded response of a command that is done once.
     Kept(Vec<u8>),
@@ -137,18 +151,32 @@ impl Submission {
 enum Waiting {
     Placed(Submission),
     Unplaced(Unplaced),
+    Apart(Apart),
+}
+
+/// Work on some licences that is long enough to be a transaction of its own, beside the rounds of
+/// others: what is known of its licences is lent to it, and their commands wait for its return.
+pub(super) struct Apart {
+    pub(super) licenses: BTreeSet<LicenseId>,
+    /// From what is known to what is known then; nothing where whether it is committed is unknown.
+    pub(super) run: Box<dyn FnOnce(Licenses) -> BoxFuture<'static, Licenses> + Send>,
 }
 
 /// The way to the committer of this process.
 #[derive(Clone)]
 pub(crate) struct Quota {
+    database: Database,
     sender: mpsc::Sender<Waiting>,
 }
 
 /// Commands that may wait; beyond it the caller waits, by the server's own limit on calls.
 const WAITING: usize = 4096;
+/// How much of what runs apart does so at once.
+const APART: usize = 2;
 /// The most commands of one round.
 const ROUND: usize = 1024;
+/// How often a batch's licences are looked for again where they have changed meanwhile.
+const PLACINGS: usize = 8;
 /// For how many rounds a licence is locked first after another instance moved it.
 const LOCKED_ROUNDS: u64 = 16;
 /// What is known of licences is let go beyond this, least recently used first, in bytes.
@@ -158,8 +186,62 @@ impl Quota {
     /// Starts a committer over a database; it ends when the last handle goes.
     pub(crate) fn start(database: Database) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(Committer::new(database).run(receiver));
-        Self { sender }
+        tokio::spawn(Committer::new(database.clone()).run(receiver));
+        Self { database, sender }
+    }
+
+    /// Takes a batch of reports in, whole or not at all; answers its acknowledgement, encoded.
+    pub(crate) async fn ingest(&self, batch: Batch) -> Result<Vec<u8>, Fault> {
+        let batch = Arc::new(batch);
+        for _ in 0..PLACINGS {
+            let placed = Placed::find(&self.database, &batch).await?;
+            let licenses = placed.licenses();
+            let (database, batch) = (self.database.clone(), Arc::clone(&batch));
+            let taken = self.apart(licenses, move |known| async move {
+                ingest::take(&database, &batch, &placed, known).await
+            });
+            if let Taken::Acknowledged(acknowledgement) = taken.await? {
+                return Ok(acknowledgement);
+            }
+        }
+        Err(undecided())
+    }
+
+    /// Lets a licence take a chunk of certificates over (SL-16, SL-20).
+    pub(crate) async fn take_over(&self, chunk: Chunk) -> Result<TakenOver, Fault> {
+        let licenses = chunk.licenses();
+        let database = self.database.clone();
+        self.apart(licenses, move |known| async move {
+            take_over::take(&database, &chunk, known).await
+        })
+        .await
+    }
+
+    async fn apart<T, F>(
+        &self,
+        licenses: BTreeSet<LicenseId>,
+        work: impl FnOnce(Licenses) -> F + Send + 'static,
+    ) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = (Licenses, Result<T, Fault>)> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let run = move |known| {
+            let working = work(known);
+            let answering = async move {
+                let (known, done) = working.await;
+                // A caller that left needs no answer; what was done for it stands.
+                let _ = reply.send(done);
+                known
+            };
+            answering.boxed()
+        };
+        let apart = Apart {
+            licenses,
+            run: Box::new(run),
+        };
+        self.wait(Waiting::Apart(apart), answer).await
     }
 
     /// Has a command decided and committed.
@@ -207,11 +289,11 @@ impl Quota {
         self.wait(Waiting::Unplaced(unplaced), answer).await
     }
 
-    async fn wait(
+    async fn wait<T>(
         &self,
         waiting: Waiting,
-        answer: oneshot::Receiver<Result<Answer, Fault>>,
-    ) -> Result<Answer, Fault> {
+        answer: oneshot::Receiver<Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         let gone = Fault::internal("the committer has stopped");
         self.sender.send(waiting).await.map_err(|_| gone)?;
         answer.await.map_err(|_| undecided())?
@@ -224,6 +306,11 @@ struct Committer {
     rounds: u64,
     /// Licences that another instance moved of late, and until which round they are locked first.
     contended: HashMap<LicenseId, u64>,
+    /// What runs apart, each to the licences that were lent to it and what is known of them then.
+    apart: JoinSet<(BTreeSet<LicenseId>, Licenses)>,
+    lent: HashSet<LicenseId>,
+    /// What waits for a return.
+    held_back: Vec<Waiting>,
 }
 
 struct Remembered {
@@ -238,12 +325,19 @@ impl Committer {
             known: HashMap::new(),
             rounds: 0,
             contended: HashMap::new(),
+            apart: JoinSet::new(),
+            lent: HashSet::new(),
+            held_back: Vec::new(),
         }
     }
 
     async fn run(mut self, mut receiver: mpsc::Receiver<Waiting>) {
         let mut waiting = Vec::with_capacity(ROUND);
-        while receiver.recv_many(&mut waiting, ROUND).await > 0 {
+        loop {
+            tokio::select! {
+                taken = receiver.recv_many(&mut waiting, ROUND) => if taken == 0 { break },
+                Some(returned) = self.apart.join_next() => self.take_back(returned, &mut waiting),
+            }
             let round = AssertUnwindSafe(self.round(&mut waiting));
             if round.catch_unwind().await.is_err() {
                 // Whoever waited is answered by the end of its channel. What was known may be half
@@ -255,25 +349,81 @@ impl Committer {
         }
     }
 
+    /// What ran apart is back, and what waited for it has its turn.
+    fn take_back(
+        &mut self,
+        returned: Result<(BTreeSet<LicenseId>, Licenses), JoinError>,
+        waiting: &mut Vec<Waiting>,
+    ) {
+        match returned {
+            Ok((licenses, known)) => {
+                self.lent.retain(|id| !licenses.contains(id));
+                self.keep(known);
+            }
+            // It ends by itself: a panic within is caught there.
+            Err(error) => tracing::error!(%error, "work apart was cut off"),
+        }
+        waiting.append(&mut self.held_back);
+    }
+
+    /// Lends what is known of its licences to work that runs apart, once they are all here.
+    fn start_apart(&mut self, work: Apart) {
+        let is_lent = work.licenses.iter().any(|id| self.lent.contains(id));
+        if is_lent || self.apart.len() >= APART {
+            return self.held_back.push(Waiting::Apart(work));
+        }
+        let Apart { licenses, run } = work;
+        let lent = licenses.iter().filter_map(|id| {
+            let remembered = self.known.remove(id)?;
+            Some((*id, remembered.known))
+        });
+        let known = lent.collect();
+        self.lent.extend(licenses.iter().copied());
+        self.apart.spawn(async move {
+            let known = match AssertUnwindSafe(run(known)).catch_unwind().await {
+                Ok(known) => known,
+                Err(_) => {
+                    tracing::error!("work apart panicked");
+                    HashMap::new()
+                }
+            };
+            (licenses, known)
+        });
+    }
+
     async fn round(&mut self, waiting: &mut Vec<Waiting>) {
         let mut writes = Vec::with_capacity(waiting.len());
         let mut reads = Vec::new();
         let mut unplaced = Vec::new();
+        let mut apart = Vec::new();
         for one in waiting.drain(..) {
             match one {
                 Waiting::Unplaced(one) => unplaced.push(one),
+                Waiting::Placed(one) if self.lent.contains(&one.license_id) => {
+                    self.held_back.push(Waiting::Placed(one));
+                }
                 Waiting::Placed(one) if one.command.is_read() => reads.push(one),
                 Waiting::Placed(one) => writes.push(one),
+                Waiting::Apart(one) => apart.push(one),
             }
         }
         if !unplaced.is_empty() {
-            writes.extend(placing::place(&self.database, unplaced).await);
+            for one in placing::place(&self.database, unplaced).await {
+                if self.lent.contains(&one.license_id) {
+                    self.held_back.push(Waiting::Placed(one));
+                } else {
+                    writes.push(one);
+                }
+            }
         }
         if !writes.is_empty() {
             self.commit(writes).await;
         }
         if !reads.is_empty() {
             self.read(reads).await;
+        }
+        for one in apart {
+            self.start_apart(one);
         }
         self.forget();
     }

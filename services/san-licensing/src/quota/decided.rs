@@ -10,6 +10,7 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Origin,
+    clock::real_now,
     database::Tx,
     fault::Fault,
     outbox::{self, Event},
@@ -21,16 +22,21 @@ use uuid::Uuid;
 use super::{
     committer::{Answer, Command, Submission, Usage, request_id_reused},
     decide::{Authorize, authorize},
-    known::{Claim, ClaimKind, Known, Licenses},
+    known::{Known, Licenses},
 };
 use crate::{
     rules::{
-        certificate::{Certificate, CertificateKey, CertificateState, RevocationReason, conflict},
+        certificate::{
+            Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
+            conflict,
+        },
         not_found,
         reservation::{Reservation, ReservationProgress, ReservationState},
     },
     store::{
         self,
+        allocation::Allocated,
+        certificates::FoundByKey,
         quota::{ClosedDecision, KeptDecision, NewDecision},
     },
 };
@@ -66,12 +72,21 @@ pub(super) fn usage(license_id: LicenseId, known: &Known) -> Usage {
 #[derive(Default)]
 pub(super) struct Kept {
     decisions: HashMap<Uuid, KeptDecision>,
-    certificates: HashMap<CertificateKey, Certificate>,
-    by_id: HashMap<CertificateId, Certificate>,
+    /// Certificates, and revocations that wait for theirs, under their keys.
+    pub(super) by_key: FoundByKey,
+    pub(super) by_id: HashMap<CertificateId, Certificate>,
     settled: replay::Settlements,
 }
 
 impl Kept {
+    /// What is kept under the keys of reports.
+    pub(super) fn of(by_key: FoundByKey) -> Self {
+        Self {
+            by_key,
+            ..Self::default()
+        }
+    }
+
     pub(super) async fn find(tx: &Tx, submissions: &[Submission]) -> Result<Self, Fault> {
         let mut decisions = Vec::new();
         let mut keys = Vec::new();
@@ -85,6 +100,7 @@ impl Kept {
                     decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
                 }
                 Command::Revoke { ids: revoked, .. } => ids.extend_from_slice(revoked),
+                Command::Allocate { id } => ids.push(*id),
                 Command::Usage => {}
             }
         }
@@ -101,7 +117,7 @@ impl Kept {
             kept.decisions = store::quota::find_decisions(tx, &decisions).await?;
         }
         if !keys.is_empty() {
-            kept.certificates = store::quota::find_certificates(tx, &keys).await?;
+            kept.by_key = store::certificates::find_certificates(tx, &keys).await?;
         }
         if !ids.is_empty() {
             kept.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
@@ -112,24 +128,33 @@ impl Kept {
 
 /// What a licence's event says of a round.
 #[derive(Default)]
-struct Happened {
+pub(super) struct Happened {
     origin: Option<Origin>,
     callers: BTreeSet<String>,
     granted: Vec<ReservationId>,
     denied: u64,
     released: Vec<ReservationId>,
-    recorded: Vec<CertificateId>,
-    revoked: Vec<CertificateId>,
+    pub(super) recorded: Vec<CertificateId>,
+    pub(super) revoked: Vec<CertificateId>,
+    /// Recorded before, and counted here from now on.
+    pub(super) allocated: Vec<CertificateId>,
+    /// Counted in another licence from now on.
+    pub(super) left: Vec<CertificateId>,
 }
 
 /// What a round has decided and still has to write.
 #[derive(Default)]
 pub(super) struct Decided {
-    kept: Kept,
+    pub(super) kept: Kept,
     pub(super) decisions: Vec<NewDecision>,
     closed: Vec<ClosedDecision>,
-    certificates: Vec<(Certificate, i64)>,
-    revoked: Vec<(Certificate, i64)>,
+    pub(super) certificates: Vec<(Certificate, i64)>,
+    pub(super) revoked: Vec<(Certificate, i64)>,
+    pub(super) allocated: Vec<Allocated>,
+    /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
+    pub(super) early: Vec<(CertificateKey, EarlyRevocation)>,
+    pub(super) early_time: Option<Instant>,
+    pub(super) applied: Vec<CertificateKey>,
     happened: HashMap<LicenseId, Happened>,
     settled: Vec<(replay::Claim, Settled)>,
 }
@@ -196,17 +221,16 @@ impl Decided {
             Command::Release { id } => self.release(known, submission, *id),
             Command::Record(certificate) => self.record(known, submission, certificate),
             Command::Revoke { ids, reason } => self.revoke(known, submission, ids, *reason),
+            Command::Allocate { id } => self.allocate_by_hand(known, submission, *id),
             Command::Usage => Ok(Answer::Usage(usage(submission.license_id, known))),
         }
     }
 
-    fn happened(&mut self, submission: &Submission) -> &mut Happened {
-        let happened = self.happened.entry(submission.license_id).or_default();
-        let origin = happened
-            .origin
-            .get_or_insert_with(|| submission.origin.clone());
-        if origin.caller != submission.origin.caller {
-            happened.callers.insert(submission.origin.caller.clone());
+    pub(super) fn happened(&mut self, license_id: LicenseId, origin: &Origin) -> &mut Happened {
+        let happened = self.happened.entry(license_id).or_default();
+        let first = happened.origin.get_or_insert_with(|| origin.clone());
+        if first.caller != origin.caller {
+            happened.callers.insert(origin.caller.clone());
         }
         happened
     }
@@ -239,7 +263,7 @@ impl Decided {
             .decisions
             .insert(request.id, KeptDecision::from(&new));
         self.decisions.push(new);
-        let happened = self.happened(submission);
+        let happened = self.happened(submission.license_id, &submission.origin);
         if decision.is_granted() {
             happened.granted.push(ReservationId::from_uuid(request.id));
         } else {
@@ -269,7 +293,8 @@ impl Decided {
         }
         known.release(id.uuid());
         self.close(known, id, ReservationProgress::Released);
-        self.happened(submission).released.push(id);
+        let happened = self.happened(submission.license_id, &submission.origin);
+        happened.released.push(id);
         reservation.progress = ReservationProgress::Released;
         Ok(Answer::Released(reservation))
     }
@@ -308,7 +333,7 @@ impl Decided {
         submission: &Submission,
         certificate: &Certificate,
     ) -> Result<Answer, Refusal> {
-        if let Some(first) = self.kept.certificates.get(&certificate.key) {
+        if let Some(first) = self.kept.by_key.certificates.get(&certificate.key) {
             if !first.is_same_as(certificate) {
                 return Err(conflict(first));
             }
@@ -318,7 +343,6 @@ impl Decided {
                 over_quota: known.taken() > known.terms().term.quota,
             });
         }
-        let now = known.as_of();
         if let Some(id) = certificate.reservation_id {
             let reservation = self.reservation(submission.license_id, id)?;
             match reservation.progress {
@@ -332,23 +356,7 @@ impl Decided {
                 }
             }
         }
-        let mut certificate = certificate.clone();
-        certificate.license_id = Some(submission.license_id);
-        certificate.record_time = now;
-        known.take(
-            certificate.id.uuid(),
-            Claim {
-                kind: ClaimKind::Active,
-                names: certificate.names.clone(),
-                until: certificate.until,
-                reach: certificate.until,
-            },
-        );
-        self.kept
-            .certificates
-            .insert(certificate.key.clone(), certificate.clone());
-        self.certificates.push((certificate.clone(), known.version));
-        self.happened(submission).recorded.push(certificate.id);
+        let certificate = self.record_new(known, &submission.origin, certificate.clone());
         Ok(Answer::Recorded {
             certificate,
             already_known: false,
@@ -383,13 +391,20 @@ impl Decided {
             known.release(certificate.id.uuid());
             self.kept.by_id.insert(certificate.id, certificate.clone());
             self.revoked.push((certificate.clone(), known.version));
-            self.happened(submission).revoked.push(certificate.id);
+            let happened = self.happened(submission.license_id, &submission.origin);
+            happened.revoked.push(certificate.id);
         }
         Ok(Answer::Revoked(found))
     }
 
     /// Writes it all, in the transaction that holds the fences.
     pub(super) async fn write(&self, tx: &Tx, known: &Licenses) -> Result<(), Fault> {
+        self.write_changes(tx).await?;
+        outbox::emit_all(tx, &self.events(known)).await
+    }
+
+    /// Writes it all but the events.
+    pub(super) async fn write_changes(&self, tx: &Tx) -> Result<(), Fault> {
         if !self.decisions.is_empty() {
             store::quota::insert_decisions(tx, &self.decisions).await?;
         }
@@ -402,8 +417,29 @@ impl Decided {
         if !self.revoked.is_empty() {
             store::quota::revoke_certificates(tx, &self.revoked).await?;
         }
-        replay::keep_settled(tx, &self.settled).await?;
-        outbox::emit_all(tx, &self.events(known)).await
+        if !self.allocated.is_empty() {
+            store::allocation::allocate(tx, &self.allocated).await?;
+        }
+        self.write_early(tx).await?;
+        replay::keep_settled(tx, &self.settled).await
+    }
+
+    async fn write_early(&self, tx: &Tx) -> Result<(), Fault> {
+        // What came in one batch with its certificate is kept and applied in one go.
+        let waits = |key: &CertificateKey| self.kept.by_key.early.contains_key(key);
+        let early: Vec<_> = self
+            .early
+            .iter()
+            .filter(|(key, _)| waits(key))
+            .cloned()
+            .collect();
+        if let Some(now) = self.early_time.filter(|_| !early.is_empty()) {
+            store::allocation::keep_early(tx, &early, now, real_now().as_micros()).await?;
+        }
+        if !self.applied.is_empty() {
+            store::allocation::delete_early(tx, &self.applied).await?;
+        }
+        Ok(())
     }
 
     /// One event for a licence and a round: thousands of decisions a second need no event each.
@@ -442,6 +478,8 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "released": happened.released,
             "recorded": happened.recorded,
             "revoked": happened.revoked,
+            "allocated": happened.allocated,
+            "left": happened.left,
             "further_callers": happened.callers,
             "quota": known.terms().term.quota,
             "used": known.used(),

@@ -4,10 +4,15 @@
 pub(crate) mod committer;
 pub(crate) mod decide;
 mod decided;
+mod ingest;
 pub(crate) mod known;
 #[cfg(test)]
 mod model;
 mod placing;
+mod reported;
 mod round;
+mod take_over;
 
 pub(crate) use committer::{Answer, Command, Once, Quota, Usage};
+pub(crate) use ingest::{Acknowledged, Batch, FeedPlace, check_seen};
+pub(crate) use take_over::{Chunk, From};

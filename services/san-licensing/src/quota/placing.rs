@@ -12,7 +12,10 @@ use tokio::sync::oneshot;
 use super::committer::{Answer, Command, Once, Submission};
 use crate::{
     rules::{certificate::Certificate, not_found},
-    store::{self, certificates::Covering},
+    store::{
+        self,
+        certificates::{Covering, Wanted},
+    },
 };
 
 /// A certificate to be recorded, whose licence is to be found.
@@ -30,7 +33,7 @@ pub(super) struct Unplaced {
 pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<Submission> {
     let wanted: Vec<_> = unplaced
         .iter()
-        .map(|unplaced| (&unplaced.certificate, unplaced.clock))
+        .map(|unplaced| Wanted::of(&unplaced.certificate, unplaced.clock))
         .collect();
     let found = store::certificates::find_covering(database.read_alone(), &wanted).await;
     let covering = match found {

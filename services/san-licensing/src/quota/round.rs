@@ -16,7 +16,7 @@ use sea_orm::DbBackend;
 use super::{
     committer::{Answer, Command, Submission},
     decided::{Decided, Kept, usage, visible},
-    known::{Claim, ClaimKind, Known, Licenses},
+    known::{Known, Licenses},
 };
 use crate::store::{
     self,
@@ -45,7 +45,15 @@ pub(super) async fn load_missing(
     submissions: &[Submission],
     known: &mut Licenses,
 ) -> Result<(), Fault> {
-    let mut missing = distinct_licenses(submissions);
+    load(database, distinct_licenses(submissions), known).await
+}
+
+/// Reads those of some licences that nothing is known of.
+pub(super) async fn load(
+    database: &Database,
+    mut missing: Vec<LicenseId>,
+    known: &mut Licenses,
+) -> Result<(), Fault> {
     missing.retain(|id| !known.contains_key(id));
     if missing.is_empty() {
         return Ok(());
@@ -131,8 +139,8 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
     }
     let certificates = store::quota::changed_certificates(tx, &since).await?;
     let reservations = store::quota::changed_decisions(tx, &since).await?;
-    apply(known, certificates, ClaimKind::Active);
-    apply(known, reservations, ClaimKind::Reserved);
+    apply(known, certificates);
+    apply(known, reservations);
     Ok(())
 }
 
@@ -157,22 +165,48 @@ fn decided_at(submissions: &[Submission], known: &Licenses) -> Vec<(LicenseId, I
     latest.into_iter().collect()
 }
 
-fn apply(known: &mut Licenses, changes: Vec<Changed>, kind: ClaimKind) {
+fn apply(known: &mut Licenses, changes: Vec<Changed>) {
     for change in changes {
         let Some(known) = known.get_mut(&change.license_id) else {
             continue;
         };
         known.release(change.id);
-        if let Some(until) = change.until {
-            let claim = Claim {
-                kind,
-                names: change.names,
-                until,
-                reach: change.reach,
-            };
+        if let Some(claim) = change.claim {
             known.take(change.id, claim);
         }
     }
+}
+
+/// As [`lock`], each licence at `clock`, or at what memory has seen already (T-5).
+pub(super) async fn lock_at(
+    tx: &Tx,
+    known: &mut Licenses,
+    licenses: BTreeSet<LicenseId>,
+    clock: Instant,
+) -> Result<(), Fault> {
+    let seen = |id| {
+        known
+            .get(&id)
+            .map_or(clock, |known| known.as_of().max(clock))
+    };
+    let at: Vec<_> = licenses.into_iter().map(|id| (id, seen(id))).collect();
+    lock(tx, known, &at).await
+}
+
+/// Locks and moves the fences of some licences, each to its instant at least, and brings what is
+/// known to them.
+async fn lock(
+    tx: &Tx,
+    known: &mut Licenses,
+    licenses: &[(LicenseId, Instant)],
+) -> Result<(), Fault> {
+    if licenses.is_empty() {
+        return Ok(());
+    }
+    let fences = store::quota::move_fences(tx, licenses).await?;
+    catch_up(tx, known, &fences, 1).await?;
+    advance(known, &fences);
+    Ok(())
 }
 
 /// What came of a round that was decided from memory alone.
@@ -284,9 +318,7 @@ impl Work for Round<'_> {
         let mut known =
             std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
         let licenses = decided_at(self.submissions, &known);
-        let fences = store::quota::move_fences(tx, &licenses).await?;
-        catch_up(tx, &mut known, &fences, 1).await?;
-        advance(&mut known, &fences);
+        lock(tx, &mut known, &licenses).await?;
         let kept = Kept::find(tx, self.submissions).await?;
         let mut decided = Decided::knowing(kept);
         let answers = decided.decide_all(&mut known, self.submissions);

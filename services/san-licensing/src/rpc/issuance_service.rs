@@ -156,6 +156,7 @@ impl IssuanceService for IssuanceRpc {
             | Answer::Released(_)
             | Answer::Recorded { .. }
             | Answer::Revoked(_)
+            | Answer::Allocated { .. }
             | Answer::Usage(_) => return Err(mismatched().into()),
         };
         Ok(Response::new(response))

@@ -43,6 +43,14 @@ worded! {
     }
 }
 
+/// A revocation that is reported by the authority, of a certificate that may be known or not (SL-15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EarlyRevocation {
+    pub(crate) reason: RevocationReason,
+    /// When the authority says that it was revoked; nothing is counted by it (T-6).
+    pub(crate) ca_time: Option<Instant>,
+}
+
 /// A recorded certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
@@ -65,6 +73,10 @@ pub(crate) struct Certificate {
     /// When its revocation was recorded here (T-6).
     pub(crate) revoke_time: Option<Instant>,
     pub(crate) revoke_reason: Option<RevocationReason>,
+    /// When the authority says that it was revoked.
+    pub(crate) ca_revoke_time: Option<Instant>,
+    /// Since when it counts in its licence, where that is not since its record (SL-16).
+    pub(crate) allocate_time: Option<Instant>,
     /// The reservation that it used.
     pub(crate) reservation_id: Option<ReservationId>,
 }
@@ -91,6 +103,14 @@ impl Certificate {
             && names(self) == names(other)
     }
 
+    /// It is revoked from `now` on (SL-5, T-6).
+    pub(crate) fn revoke(&mut self, revocation: EarlyRevocation, now: Instant) {
+        self.revoke_time = Some(now);
+        self.revoke_reason = Some(revocation.reason);
+        self.ca_revoke_time = revocation.ca_time;
+        self.until = self.until.min(now);
+    }
+
     /// How it counts at `now`.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {
         if self.revoke_time.is_some_and(|revoked| revoked <= now) {
@@ -101,6 +121,19 @@ impl Certificate {
             CertificateState::Active
         }
     }
+}
+
+/// The refusal to allocate a certificate that counts in a licence (SL-16).
+pub(crate) fn already_allocated(certificate: &Certificate, license_id: LicenseId) -> Refusal {
+    Refusal::new(
+        Reason::CertificateAlreadyAllocated,
+        format!(
+            "certificate {} counts in licence {license_id}",
+            certificate.id
+        ),
+    )
+    .with("certificate_id", certificate.id)
+    .with("license_id", license_id)
 }
 
 /// The refusal of another certificate under a key that was reported (SL-14).

@@ -5,6 +5,7 @@
 pub(crate) mod certificate;
 pub(crate) mod decision;
 pub(crate) mod explanation;
+pub(crate) mod feed;
 pub(crate) mod license;
 pub(crate) mod listing;
 pub(crate) mod lookup;

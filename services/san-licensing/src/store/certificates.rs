@@ -1,7 +1,18 @@
 //! Certificates as they are looked for. They are written where they are decided about.
 
-use licet_domain::{clock::Instant, ids::LicenseId};
-use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::parsed_if};
+use std::collections::HashMap;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, ProductId, ReservationId},
+};
+use licet_runtime::{
+    caller::AccountScope,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    stored::{in_scope, instant_if, parsed, parsed_if},
+};
 use row::{Column, Entity};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Order,
@@ -9,12 +20,13 @@ use sea_orm::{
 };
 
 use super::{
+    allocation::key_cells,
     cells::{Cells, parameters},
-    quota::{CertificateRow, of_rows, statement},
+    quota::{CertificateRow, of_rows, optional, statement},
     sans::row::{Column as SanColumn, Entity as SanEntity},
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateState},
+    certificate::{Certificate, CertificateKey, CertificateState, EarlyRevocation},
     lookup::CertificateFilter,
 };
 
@@ -40,6 +52,8 @@ mod row {
         pub(super) until_us: i64,
         pub(super) revoke_us: Option<i64>,
         pub(super) revoke_reason: Option<String>,
+        pub(super) ca_revoke_us: Option<i64>,
+        pub(super) allocate_us: Option<i64>,
         pub(super) reservation_id: Option<String>,
     }
 
@@ -47,6 +61,62 @@ mod row {
     pub(super) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What is kept under some keys.
+#[derive(Debug, Default)]
+pub(crate) struct FoundByKey {
+    pub(crate) certificates: HashMap<CertificateKey, Certificate>,
+    /// Revocations that came before their certificates (SL-15).
+    pub(crate) early: HashMap<CertificateKey, EarlyRevocation>,
+}
+
+/// The certificates that are kept under some keys, and the revocations that wait for them.
+pub(crate) async fn find_certificates(
+    connection: &impl ConnectionTrait,
+    keys: &[&CertificateKey],
+) -> Result<FoundByKey, Fault> {
+    #[derive(FromQueryResult)]
+    struct Early {
+        wanted_account_id: String,
+        wanted_issuer_sha256: String,
+        wanted_serial_hex: String,
+        early_reason: String,
+        early_ca_revoke_us: Option<i64>,
+    }
+    let [accounts, issuers, serials] = key_cells(keys.iter().copied());
+    let query = of_rows!(
+        connection,
+        "find_certificates",
+        [accounts, issuers, serials]
+    );
+    let mut found = FoundByKey::default();
+    for row in connection.query_all_raw(query).await? {
+        if row
+            .try_get::<Option<String>>("", "certificate_id")?
+            .is_some()
+        {
+            let row = CertificateRow::from_query_result(&row, "")?;
+            let certificate = Certificate::try_from(row)?;
+            found
+                .certificates
+                .insert(certificate.key.clone(), certificate);
+        }
+        if row.try_get::<Option<String>>("", "early_reason")?.is_some() {
+            let row = Early::from_query_result(&row, "")?;
+            let key = CertificateKey {
+                account_id: parsed("account_id", &row.wanted_account_id)?,
+                issuer_sha256: row.wanted_issuer_sha256,
+                serial_hex: row.wanted_serial_hex,
+            };
+            let revocation = EarlyRevocation {
+                reason: parsed("reason", &row.early_reason)?,
+                ca_time: instant_if("ca_revoke_us", row.early_ca_revoke_us)?,
+            };
+            found.early.insert(key, revocation);
+        }
+    }
+    Ok(found)
 }
 
 /// Which licences of an account speak for a certificate.
@@ -62,11 +132,33 @@ pub(crate) struct Covering {
     pub(crate) is_known: bool,
 }
 
+/// A certificate whose licence is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) account_id: AccountId,
+    pub(crate) product_id: &'a ProductId,
+    pub(crate) reservation_id: Option<ReservationId>,
+    /// As of when.
+    pub(crate) now: Instant,
+}
+
+impl<'a> Wanted<'a> {
+    /// The licence of a certificate as of `now`.
+    pub(crate) fn of(certificate: &'a Certificate, now: Instant) -> Self {
+        Self {
+            account_id: certificate.key.account_id,
+            product_id: &certificate.product_id,
+            reservation_id: certificate.reservation_id,
+            now,
+        }
+    }
+}
+
 /// Finds the accounts' licences for the products and reservations of certificates, each as of its
-/// own instant, in the order of `certificates`. An ended licence covers nothing (SL-16).
+/// own instant, in the order of `wanted`. An ended licence covers nothing (SL-16).
 pub(crate) async fn find_covering(
     connection: &impl ConnectionTrait,
-    certificates: &[(&Certificate, Instant)],
+    wanted: &[Wanted<'_>],
 ) -> Result<Vec<Covering>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
@@ -76,24 +168,21 @@ pub(crate) async fn find_covering(
         reservation_runs: bool,
         is_known: bool,
     }
-    let each = || certificates.iter().map(|(certificate, _)| certificate);
+    let each = || wanted.iter();
     let query = of_rows!(
         connection,
         "find_covering",
         [
-            Cells::long((0..).take(certificates.len())),
-            Cells::text(each().map(|certificate| certificate.key.account_id)),
-            Cells::text(each().map(|certificate| certificate.product_id.as_str())),
-            Cells::text(each().map(|certificate| {
-                let id = certificate.reservation_id;
-                id.map_or_else(String::new, |id| id.uuid().to_string())
-            })),
-            Cells::long(certificates.iter().map(|(_, now)| now.as_micros())),
+            Cells::long((0..).take(wanted.len())),
+            Cells::text(each().map(|wanted| wanted.account_id)),
+            Cells::text(each().map(|wanted| wanted.product_id.as_str())),
+            optional(each().map(|wanted| wanted.reservation_id.map(|id| id.uuid()))),
+            Cells::long(each().map(|wanted| wanted.now.as_micros())),
         ]
     );
     let mut rows = Row::find_by_statement(query).all(connection).await?;
     rows.sort_unstable_by_key(|row| row.position);
-    if rows.len() != certificates.len() {
+    if rows.len() != wanted.len() {
         return Err(Fault::internal("a certificate has no row, or two"));
     }
     rows.iter()
@@ -128,6 +217,27 @@ pub(crate) async fn list(
     let wanted = wanted.add_option(filter.state.map(|state| in_state(state, page.as_of)));
     let rows = Entity::find()
         .filter(wanted)
+        .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
+        .order_by_desc(Column::RecordUs)
+        .order_by_desc(Column::CertificateId)
+        .limit(page.limit())
+        .into_model::<CertificateRow>()
+        .all(tx)
+        .await?;
+    rows.into_iter().map(Certificate::try_from).collect()
+}
+
+/// The certificates of a page that no licence covers, of the accounts that are seen, newest first.
+pub(crate) async fn list_unallocated(
+    tx: &Tx,
+    scope: &AccountScope,
+    account_id: Option<AccountId>,
+    page: &Page,
+) -> Result<Vec<Certificate>, Fault> {
+    let of_account = account_id.map(|id| Column::AccountId.eq(id.to_string()));
+    let rows = Entity::find()
+        .filter(Column::LicenseId.is_null())
+        .filter(in_scope(scope, Column::AccountId).add_option(of_account))
         .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)

@@ -299,19 +299,36 @@ pub(crate) async fn release_products(tx: &Tx, license: &License) -> Result<(), F
     Ok(())
 }
 
-/// Lets go of what licences that are over at `now` hold of the licence's products (SL-20). One whose
-/// further term is being charged is not over.
+/// The licences of an account that are over at `now`.
+pub(crate) async fn list_over(
+    tx: &Tx,
+    account_id: AccountId,
+    now: Instant,
+) -> Result<Vec<LicenseId>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::AccountId.eq(account_id.to_string()))
+        .filter(over(now.as_micros()))
+        .all(tx)
+        .await?;
+    let each = rows.iter();
+    each.map(|row| parsed("license_id", &row.license_id))
+        .collect()
+}
+
+/// The rows of licences whose time is over. One whose further term is being charged is not.
+fn over(now_us: i64) -> Condition {
+    Condition::any()
+        .add(in_state(LicenseState::Ended, now_us).add(Column::Renewing.eq(0)))
+        .add(in_state(LicenseState::Cancelled, now_us))
+}
+
+/// Lets go of what licences that are over at `now` hold of the licence's products (SL-20).
 pub(crate) async fn release_ended(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
-    let now_us = now.as_micros();
     let over = Query::select()
         .column(Column::LicenseId)
         .from(Entity)
         .and_where(Column::AccountId.eq(license.account_id.to_string()))
-        .cond_where(
-            Condition::any()
-                .add(in_state(LicenseState::Ended, now_us).add(Column::Renewing.eq(0)))
-                .add(in_state(LicenseState::Cancelled, now_us)),
-        )
+        .cond_where(over(now.as_micros()))
         .to_owned();
     product_row::Entity::delete_many()
         .filter(product_row::Column::AccountId.eq(license.account_id.to_string()))

@@ -1,8 +1,10 @@
 //! SanLicensing's own tables: rows to domain values and back. The only place that knows the
 //! database; it decides nothing, and every function takes the transaction it works in.
 
+pub(crate) mod allocation;
 mod cells;
 pub(crate) mod certificates;
+pub(crate) mod feeds;
 pub(crate) mod licenses;
 pub(crate) mod quota;
 pub(crate) mod reservations;
@@ -23,6 +25,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
         Migration {
             name: "san_licensing_0002_terms",
             sql: include_str!("migrations/m0002_terms.sql"),
+        },
+        Migration {
+            name: "san_licensing_0003_ingest",
+            sql: include_str!("migrations/m0003_ingest.sql"),
         },
     ]
 }

@@ -21,6 +21,7 @@ use super::{
     cells::{Cells, parameters},
     licenses::{signed, unsigned},
 };
+use crate::quota::known::{Claim, ClaimKind};
 use crate::rules::{
     certificate::{Certificate, CertificateKey, RevocationReason},
     decision::{Decision, DenialReason, NextShortage},
@@ -141,11 +142,8 @@ fn since_columns(wanted: &[Since]) -> Vec<Cells> {
 pub(crate) struct Changed {
     pub(crate) license_id: LicenseId,
     pub(crate) id: Uuid,
-    pub(crate) names: Vec<Name>,
     /// `None`: it holds nothing any more.
-    pub(crate) until: Option<Instant>,
-    /// As [`crate::quota::known::Claim::reach`].
-    pub(crate) reach: Instant,
+    pub(crate) claim: Option<Claim>,
 }
 
 pub(super) fn split_names(names: &str) -> Vec<Name> {
@@ -169,13 +167,17 @@ pub(crate) async fn changed_decisions(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
     rows.into_iter()
         .map(|row| {
             let holds = row.state == "GRANTED";
-            let expire = stored::instant("expire_us", row.expire_us)?;
+            let until = stored::instant("expire_us", row.expire_us)?;
+            let claim = Claim {
+                kind: ClaimKind::Reserved,
+                names: split_names(&row.names),
+                until,
+                reach: until.max(stored::instant("until_us", row.until_us)?),
+            };
             Ok(Changed {
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 id: stored::parsed("decision_id", &row.decision_id)?,
-                names: split_names(&row.names),
-                until: holds.then_some(expire),
-                reach: expire.max(stored::instant("until_us", row.until_us)?),
+                claim: holds.then_some(claim),
             })
         })
         .collect()
@@ -188,21 +190,26 @@ pub(crate) async fn changed_certificates(tx: &Tx, since: &[Since]) -> Result<Vec
         license_id: String,
         certificate_id: String,
         names: String,
-        until_us: i64,
+        until_us: Option<i64>,
     }
-    let values = parameters(tx.get_database_backend(), since_columns(since));
+    let columns = since_columns(since);
+    let values = parameters(tx.get_database_backend(), columns);
     let query = statement!(tx, "changed_certificates", values);
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()
         .map(|row| {
             let id: CertificateId = stored::parsed("certificate_id", &row.certificate_id)?;
-            let until = stored::instant("until_us", row.until_us)?;
+            let until = stored::instant_if("until_us", row.until_us)?;
+            let claim = until.map(|until| Claim {
+                kind: ClaimKind::Active,
+                names: split_names(&row.names),
+                until,
+                reach: until,
+            });
             Ok(Changed {
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 id: id.uuid(),
-                names: split_names(&row.names),
-                until: Some(until),
-                reach: until,
+                claim,
             })
         })
         .collect()
@@ -489,6 +496,8 @@ pub(super) struct CertificateRow {
     until_us: i64,
     revoke_us: Option<i64>,
     revoke_reason: Option<String>,
+    ca_revoke_us: Option<i64>,
+    allocate_us: Option<i64>,
     reservation_id: Option<String>,
 }
 
@@ -516,32 +525,11 @@ impl TryFrom<CertificateRow> for Certificate {
                 "revoke_reason",
                 row.revoke_reason.as_deref(),
             )?,
+            ca_revoke_time: stored::instant_if("ca_revoke_us", row.ca_revoke_us)?,
+            allocate_time: stored::instant_if("allocate_us", row.allocate_us)?,
             reservation_id: stored::parsed_if("reservation_id", row.reservation_id.as_deref())?,
         })
     }
-}
-
-/// The certificates that are kept under some keys.
-pub(crate) async fn find_certificates(
-    tx: &Tx,
-    keys: &[&CertificateKey],
-) -> Result<HashMap<CertificateKey, Certificate>, Fault> {
-    let query = of_rows!(
-        tx,
-        "find_certificates",
-        [
-            Cells::text(keys.iter().map(|key| key.account_id)),
-            Cells::text(keys.iter().map(|key| &key.issuer_sha256)),
-            Cells::text(keys.iter().map(|key| &key.serial_hex)),
-        ]
-    );
-    let rows = CertificateRow::find_by_statement(query).all(tx).await?;
-    rows.into_iter()
-        .map(|row| {
-            let certificate = Certificate::try_from(row)?;
-            Ok((certificate.key.clone(), certificate))
-        })
-        .collect()
 }
 
 /// The certificates with some ids.
@@ -586,7 +574,19 @@ pub(crate) async fn insert_certificates(
         ]
     );
     tx.execute_raw(query).await?;
-    let each = || each().filter(|certificate| certificate.license_id.is_some());
+    let counted: Vec<_> = each()
+        .filter(|certificate| certificate.license_id.is_some())
+        .map(|certificate| (certificate, certificate.record_time.as_micros()))
+        .collect();
+    insert_sans(tx, &counted).await
+}
+
+/// Lets the SANs of certificates count in their licences, each from an instant on, in microseconds.
+pub(super) async fn insert_sans(tx: &Tx, counted: &[(&Certificate, i64)]) -> Result<(), Fault> {
+    let each = || counted.iter().map(|(certificate, _)| *certificate);
+    if counted.is_empty() {
+        return Ok(());
+    }
     let query = of_rows!(
         tx,
         "insert_certificate_sans",
@@ -594,7 +594,7 @@ pub(crate) async fn insert_certificates(
             optional(each().map(|certificate| certificate.license_id)),
             Cells::text(each().map(|certificate| certificate.id)),
             names(each()),
-            Cells::long(each().map(|certificate| certificate.record_time.as_micros())),
+            Cells::long(counted.iter().map(|(_, from_us)| *from_us)),
             Cells::long(each().map(|certificate| certificate.until.as_micros())),
         ]
     );
@@ -602,7 +602,27 @@ pub(crate) async fn insert_certificates(
     Ok(())
 }
 
-fn optional<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Cells {
+/// Ends what the SANs of certificates count in licences, each at an instant.
+pub(super) async fn end_sans(
+    tx: &Tx,
+    ended: &[(&Certificate, Option<LicenseId>, Instant)],
+) -> Result<(), Fault> {
+    let each = || ended.iter().map(|(certificate, ..)| *certificate);
+    let query = of_rows!(
+        tx,
+        "end_certificate_sans",
+        [
+            optional(ended.iter().map(|(_, license_id, _)| *license_id)),
+            Cells::text(each().map(|certificate| certificate.id)),
+            names(each()),
+            Cells::long(ended.iter().map(|(.., time)| time.as_micros())),
+        ]
+    );
+    tx.execute_raw(query).await?;
+    Ok(())
+}
+
+pub(super) fn optional<T: ToString>(values: impl Iterator<Item = Option<T>>) -> Cells {
     Cells::text(values.map(|value| value.map_or_else(String::new, |value| value.to_string())))
 }
 
@@ -617,36 +637,24 @@ pub(crate) async fn revoke_certificates(
 ) -> Result<(), Fault> {
     let each = || revoked.iter().map(|(certificate, _)| certificate);
     // A revoked certificate has its time and reason; what has none ends when it ends anyway.
-    let times = || {
-        Cells::long(each().map(|certificate| {
-            let time = certificate.revoke_time.unwrap_or(certificate.until);
-            time.as_micros()
-        }))
-    };
+    let time = |certificate: &Certificate| certificate.revoke_time.unwrap_or(certificate.until);
     let query = of_rows!(
         tx,
         "revoke_certificates",
         [
             Cells::text(each().map(|certificate| certificate.id)),
-            times(),
+            Cells::long(each().map(|certificate| time(certificate).as_micros())),
             optional(
                 each()
                     .map(|certificate| { certificate.revoke_reason.map(RevocationReason::as_str) })
             ),
             Cells::long(revoked.iter().map(|(_, version)| *version)),
+            optional(each().map(|certificate| certificate.ca_revoke_time.map(Instant::as_micros))),
         ]
     );
     tx.execute_raw(query).await?;
-    let query = of_rows!(
-        tx,
-        "end_certificate_sans",
-        [
-            optional(each().map(|certificate| certificate.license_id)),
-            Cells::text(each().map(|certificate| certificate.id)),
-            names(each()),
-            times(),
-        ]
-    );
-    tx.execute_raw(query).await?;
-    Ok(())
+    let ended: Vec<_> = each()
+        .map(|certificate| (certificate, certificate.license_id, time(certificate)))
+        .collect();
+    end_sans(tx, &ended).await
 }

@@ -5,7 +5,7 @@ use licet_domain::ids::LicenseId;
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
-    fault::Fault,
+    fault::{Fault, PassingReason},
     outbox,
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{
         not_found,
         reservation::ReservationProgress,
     },
-    store::{self, quota::ClosedDecision},
+    store::{self, certificates::Wanted, quota::ClosedDecision},
 };
 
 /// Keeps a certificate without a licence.
@@ -30,6 +30,22 @@ pub(crate) struct RecordUnallocated<'a> {
 }
 
 impl RecordUnallocated<'_> {
+    /// A licence may have started since it was looked for: then the certificate counts in it.
+    async fn refuse_covered(&self, tx: &Tx) -> Result<(), Fault> {
+        let wanted = Wanted::of(self.certificate, self.call.now);
+        let covering = store::certificates::find_covering(tx, &[wanted]).await?;
+        if covering
+            .iter()
+            .any(|covering| covering.by_product.is_some())
+        {
+            return Err(Fault::passing(
+                PassingReason::Overloaded,
+                "a licence for the certificate has just started; ask again with the same request_id",
+            ));
+        }
+        Ok(())
+    }
+
     /// A reservation is used up by one certificate, wherever that one counts.
     async fn use_up_reservation(&self, tx: &Tx) -> Result<(), Fault> {
         let (Some(id), Some(license_id)) = (self.certificate.reservation_id, self.reserved_under)
@@ -62,18 +78,27 @@ impl Work for RecordUnallocated<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Answer, Fault> {
         let key = &self.certificate.key;
-        let mut found = store::quota::find_certificates(tx, &[key]).await?;
-        if let Some(first) = found.remove(key) {
+        let mut found = store::certificates::find_certificates(tx, &[key]).await?;
+        if let Some(first) = found.certificates.remove(key) {
             if !first.is_same_as(self.certificate) {
                 return Err(conflict(&first).into());
             }
             return Ok(recorded(first, true));
         }
+        self.refuse_covered(tx).await?;
         self.use_up_reservation(tx).await?;
         let mut certificate = self.certificate.clone();
         certificate.license_id = None;
         certificate.record_time = self.call.now;
+        let early = found.early.remove(key);
+        if let Some(revocation) = early {
+            certificate.revoke(revocation, self.call.now);
+        }
         store::quota::insert_certificates(tx, &[(certificate.clone(), 0)]).await?;
+        if early.is_some() {
+            store::quota::revoke_certificates(tx, &[(certificate.clone(), 0)]).await?;
+            store::allocation::delete_early(tx, std::slice::from_ref(key)).await?;
+        }
         outbox::emit(
             tx,
             outbox::Event {

@@ -146,6 +146,15 @@ pub enum CertificateError {
     SeveralRequests(usize),
 }
 
+/// Certificates that need have nothing to do with one another, PEM or DER, each as DER. None of them
+/// is read.
+///
+/// # Errors
+/// What the bytes are not.
+pub fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
+    container::documents(bytes, &["CERTIFICATE"])
+}
+
 /// Reads a certificate chain: PEM of one or several blocks, or DER of one or several certificates
 /// one after another. The leaf comes first, and each certificate's issuer name equals the subject
 /// name of the next one, octet by octet. The answer holds at least one certificate.

@@ -1,0 +1,56 @@
+//! Feeds, and what was refused of them.
+
+use licet_runtime::{
+    caller::Call,
+    database::{Database, Tx},
+    fault::Fault,
+    page::Page,
+};
+
+use crate::{
+    quota::check_seen,
+    rules::{
+        feed::{Feed, ListedRefusal},
+        not_found,
+    },
+    store,
+};
+
+/// The feed, or NOT_FOUND.
+pub(crate) async fn get(database: &Database, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
+    let tx = database.read().await?;
+    seen(&tx, call, feed_id).await
+}
+
+async fn seen(tx: &Tx, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
+    let feed = store::feeds::find(tx, feed_id).await?;
+    let feed = feed.ok_or_else(|| not_found("feed", feed_id))?;
+    check_seen(&feed, &call.caller.name, &call.caller.accounts)?;
+    Ok(feed)
+}
+
+/// A page of a feed's refused records, the last ones first, and the next one's token.
+pub(crate) async fn list_refused(
+    database: &Database,
+    call: &Call,
+    feed_id: &str,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<ListedRefusal>, String), Fault> {
+    let tx = database.read().await?;
+    let feed = seen(&tx, call, feed_id).await?;
+    let page = Page::decode(
+        page_size,
+        page_token,
+        &format!("refused records {feed_id}"),
+        call.now,
+    )?;
+    let rows = store::feeds::list_refused(&tx, &feed.id, &page).await?;
+    let bytes = |listed: &ListedRefusal| {
+        let texts = listed.record.reasons.iter().map(String::len);
+        listed.record.content.len() + texts.sum::<usize>()
+    };
+    let key =
+        |listed: &ListedRefusal| vec![listed.sequence.to_string(), listed.record.index.to_string()];
+    Ok(page.finish_sized(rows, bytes, key))
+}

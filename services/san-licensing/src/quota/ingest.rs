@@ -1,0 +1,446 @@
+//! A batch of reports: every record decided in order against what is known, and all of it written
+//! with the feed's new position, in one transaction (SL-14, SL-15, SL-16, SL-21).
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId, LicenseId, ProductId},
+    refusal::Refusal,
+};
+use licet_runtime::{
+    caller::{AccountScope, Origin},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use super::{
+    decided::{Decided, Kept},
+    known::Licenses,
+    round,
+};
+use crate::{
+    rules::{
+        certificate::{Certificate, conflict},
+        feed::{Counts, Feed, RecordRefusal, RefusedRecord, Report, ReportedRevocation, Turn},
+        not_found,
+    },
+    store::{self, certificates::Wanted},
+};
+
+/// Reports that are taken together.
+pub(crate) struct Batch {
+    pub(crate) origin: Origin,
+    /// Which feeds of others are seen: all, or none.
+    pub(crate) scope: AccountScope,
+    /// The clock when the batch was accepted (T-3).
+    pub(crate) clock: Instant,
+    /// `None` for what is looked at again, outside of any feed.
+    pub(crate) place: Option<FeedPlace>,
+    /// What is to be decided, each with its place in the batch.
+    pub(crate) reports: Vec<(u32, Report)>,
+    /// What is refused already.
+    pub(crate) refused: Vec<RefusedRecord>,
+    /// A record as it was sent, to be kept if it is refused.
+    pub(crate) content: Box<dyn Fn(u32) -> (Vec<u8>, u64) + Send + Sync>,
+}
+
+/// A batch's place in its feed.
+pub(crate) struct FeedPlace {
+    pub(crate) feed_id: Arc<str>,
+    pub(crate) sequence: u64,
+    pub(crate) cursor: String,
+    /// Of the whole batch, so that its repeat is known.
+    pub(crate) fingerprint: [u8; 32],
+    /// The encoded acknowledgement.
+    pub(crate) encode: fn(&Acknowledged<'_>) -> Vec<u8>,
+}
+
+/// What an acknowledgement says.
+pub(crate) struct Acknowledged<'a> {
+    pub(crate) feed: &'a Feed,
+    pub(crate) counts: Counts,
+    pub(crate) refused: &'a [RefusedRecord],
+    pub(crate) now: Instant,
+}
+
+/// What came of a batch.
+pub(super) enum Taken {
+    /// It is durable; its acknowledgement, encoded, and none for what is of no feed.
+    Acknowledged(Vec<u8>),
+    /// Nothing: its licences have changed since they were looked for.
+    Misplaced,
+}
+
+/// The licences that a batch is about.
+pub(super) struct Placed {
+    by_pair: HashMap<(AccountId, ProductId), LicenseId>,
+    /// Those of the certificates to be revoked.
+    of_revoked: BTreeSet<LicenseId>,
+}
+
+impl Placed {
+    /// Finds them, before anything is locked.
+    pub(super) async fn find(database: &Database, batch: &Batch) -> Result<Self, Fault> {
+        let each = batch.reports.iter();
+        let pairs: HashSet<_> = each.filter_map(|(_, report)| report.pair()).collect();
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        let keys: Vec<_> = batch.revocations().map(|reported| &reported.key).collect();
+        let connection = database.read_alone();
+        let by_pair = covered(connection, pairs, batch.clock).await?;
+        let of_revoked = if keys.is_empty() {
+            BTreeSet::new()
+        } else {
+            let found = store::certificates::find_certificates(connection, &keys).await?;
+            let certificates = found.certificates.into_values();
+            certificates.filter_map(|found| found.license_id).collect()
+        };
+        Ok(Self {
+            by_pair,
+            of_revoked,
+        })
+    }
+
+    pub(super) fn licenses(&self) -> BTreeSet<LicenseId> {
+        let by_pair = self.by_pair.values();
+        by_pair.chain(&self.of_revoked).copied().collect()
+    }
+}
+
+/// The running licences of some accounts for some products; those that have none are left out.
+async fn covered(
+    connection: &impl sea_orm::ConnectionTrait,
+    pairs: Vec<(AccountId, ProductId)>,
+    now: Instant,
+) -> Result<HashMap<(AccountId, ProductId), LicenseId>, Fault> {
+    if pairs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let wanted: Vec<_> = pairs
+        .iter()
+        .map(|(account_id, product_id)| Wanted {
+            account_id: *account_id,
+            product_id,
+            reservation_id: None,
+            now,
+        })
+        .collect();
+    let covering = store::certificates::find_covering(connection, &wanted).await?;
+    let each = pairs.into_iter().zip(covering);
+    Ok(each
+        .filter_map(|(pair, covering)| Some((pair, covering.by_product?)))
+        .collect())
+}
+
+impl Batch {
+    fn revocations(&self) -> impl Iterator<Item = &ReportedRevocation> {
+        self.reports.iter().filter_map(|(_, report)| match report {
+            Report::Revocation(reported) => Some(reported),
+            Report::Certificate(_) => None,
+        })
+    }
+
+    fn keys(&self) -> Vec<&crate::rules::certificate::CertificateKey> {
+        let each = self.reports.iter();
+        each.map(|(_, report)| report.key()).collect()
+    }
+}
+
+/// Takes a batch in. Answers what is known then with what came of it.
+pub(super) async fn take(
+    database: &Database,
+    batch: &Batch,
+    placed: &Placed,
+    mut known: Licenses,
+) -> (Licenses, Result<Taken, Fault>) {
+    // A cold licence is read before its fence is locked, so that others do not wait for it.
+    let licenses = placed.licenses().into_iter().collect();
+    if let Err(fault) = round::load(database, licenses, &mut known).await {
+        return (known, Err(fault));
+    }
+    let work = Take {
+        batch,
+        placed,
+        known: Mutex::new(known),
+    };
+    match database.transact(&work).await {
+        Ok((known, taken)) => (known, Ok(taken)),
+        // Whether it is committed is unknown, and what was known is spent; or it was refused before.
+        Err(fault) => (work.known(), Err(fault)),
+    }
+}
+
+struct Take<'a> {
+    batch: &'a Batch,
+    placed: &'a Placed,
+    /// What is known at the start. A run that fails has spent it; the next one reads again.
+    known: Mutex<Licenses>,
+}
+
+impl Take<'_> {
+    fn known(&self) -> Licenses {
+        std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The feed, or the acknowledgement of a batch that is repeated.
+    async fn open(&self, tx: &Tx, place: &FeedPlace) -> Result<(Feed, Turn), Fault> {
+        let batch = self.batch;
+        let caller = &batch.origin.caller;
+        let feed = store::feeds::lock(tx, &place.feed_id, caller, batch.clock).await?;
+        check_seen(&feed, caller, &batch.scope)?;
+        let turn = feed.turn(place.sequence, &place.fingerprint)?;
+        Ok((feed, turn))
+    }
+
+    /// Whether the licences are those that the batch was placed in, now that they stand still.
+    async fn is_placed(&self, tx: &Tx, known: &Licenses, kept: &Kept) -> Result<bool, Fault> {
+        // Each once, however often its revocation is reported.
+        let mut unallocated = HashMap::new();
+        for reported in self.batch.revocations() {
+            let Some(found) = kept.by_key.certificates.get(&reported.key) else {
+                continue;
+            };
+            match found.license_id {
+                Some(id) if !known.contains_key(&id) => return Ok(false),
+                None if found.revoke_time.is_none() => {
+                    unallocated.insert(found.id, found);
+                }
+                Some(_) | None => {}
+            }
+        }
+        let unallocated: Vec<_> = unallocated.into_values().collect();
+        if !unallocated.is_empty()
+            && store::allocation::count_unallocated(tx, &unallocated).await? != unallocated.len()
+        {
+            return Ok(false);
+        }
+        let each = self.batch.reports.iter();
+        let pairs: HashSet<_> = each.filter_map(|(_, report)| report.pair()).collect();
+        let uncovered = pairs
+            .into_iter()
+            .filter(|pair| !self.placed.by_pair.contains_key(pair));
+        let started = covered(tx, uncovered.collect(), self.batch.clock).await?;
+        Ok(started.is_empty())
+    }
+}
+
+impl Work for Take<'_> {
+    type Answer = (Licenses, Taken);
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let batch = self.batch;
+        let mut opened = None;
+        if let Some(place) = &batch.place {
+            let (feed, turn) = self.open(tx, place).await?;
+            if turn == Turn::Repeated {
+                let again = Taken::Acknowledged(feed.acknowledgement);
+                return Ok((self.known(), again));
+            }
+            opened = Some((place, feed));
+        }
+        let mut known = self.known();
+        round::lock_at(tx, &mut known, self.placed.licenses(), batch.clock).await?;
+        let kept = Kept::of(store::certificates::find_certificates(tx, &batch.keys()).await?);
+        if !self.is_placed(tx, &known, &kept).await? {
+            return Ok((known, Taken::Misplaced));
+        }
+        let mut tally = Tally::new(batch, self.placed, Decided::knowing(kept));
+        for (index, report) in &batch.reports {
+            tally.decide(&mut known, *index, report);
+        }
+        tally.decided.write_changes(tx).await?;
+        let mut feed_event = None;
+        let mut acknowledgement = Vec::new();
+        if let Some((place, mut feed)) = opened {
+            acknowledgement = tally.close(tx, place, &mut feed).await?;
+            feed_event = Some(tally.feed_event(&feed));
+        }
+        let mut events = tally.decided.events(&known);
+        events.extend(tally.unallocated_events().chain(feed_event));
+        outbox::emit_all(tx, &events).await?;
+        Ok((known, Taken::Acknowledged(acknowledgement)))
+    }
+}
+
+/// A feed of another caller is seen by whoever sees every account.
+pub(crate) fn check_seen(feed: &Feed, caller: &str, scope: &AccountScope) -> Result<(), Refusal> {
+    if *scope == AccountScope::All || feed.opened_by == caller {
+        Ok(())
+    } else {
+        Err(not_found("feed", &feed.id))
+    }
+}
+
+/// What came of a batch so far.
+struct Tally<'a> {
+    batch: &'a Batch,
+    placed: &'a Placed,
+    decided: Decided,
+    counts: Counts,
+    refused: Vec<RefusedRecord>,
+    unallocated: BTreeMap<AccountId, Vec<CertificateId>>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(batch: &'a Batch, placed: &'a Placed, decided: Decided) -> Self {
+        Self {
+            batch,
+            placed,
+            decided,
+            counts: Counts::default(),
+            refused: batch.refused.clone(),
+            unallocated: BTreeMap::new(),
+        }
+    }
+
+    fn decide(&mut self, known: &mut Licenses, index: u32, report: &Report) {
+        match report {
+            Report::Certificate(certificate) => self.record(known, index, certificate),
+            Report::Revocation(reported) => self.revoke(known, reported),
+        }
+    }
+
+    fn record(&mut self, known: &mut Licenses, index: u32, certificate: &Certificate) {
+        let kept = &self.decided.kept.by_key.certificates;
+        if let Some(first) = kept.get(&certificate.key) {
+            if first.is_same_as(certificate) {
+                self.counts.already_known += 1;
+            } else {
+                let refusal = conflict(first);
+                self.refuse(index, RecordRefusal::CertificateConflict, refusal.message);
+            }
+            return;
+        }
+        let pair = (certificate.key.account_id, certificate.product_id.clone());
+        let license = self.placed.by_pair.get(&pair);
+        let known = license.and_then(|id| known.get_mut(id));
+        // One that ended by its own time meanwhile covers nothing.
+        match known.filter(|known| known.terms().is_active(known.as_of())) {
+            Some(known) => {
+                self.counts.recorded += 1;
+                let origin = &self.batch.origin;
+                self.decided.record_new(known, origin, certificate.clone());
+            }
+            None => {
+                self.counts.unallocated += 1;
+                let of_account = self.unallocated.entry(certificate.key.account_id);
+                of_account.or_default().push(certificate.id);
+                let now = self.batch.clock;
+                self.decided.record_unallocated(certificate.clone(), now);
+            }
+        }
+    }
+
+    fn revoke(&mut self, known: &mut Licenses, reported: &ReportedRevocation) {
+        let now = self.batch.clock;
+        let kept = &self.decided.kept.by_key;
+        let Some(found) = kept.certificates.get(&reported.key) else {
+            if kept.early.contains_key(&reported.key) {
+                self.counts.already_known += 1;
+            } else {
+                self.counts.kept_for_later += 1;
+                let key = reported.key.clone();
+                self.decided.keep_early(key, reported.revocation, now);
+            }
+            return;
+        };
+        if found.revoke_time.is_some() {
+            self.counts.already_known += 1;
+            self.decided.forget_early(&reported.key);
+            return;
+        }
+        self.counts.revoked += 1;
+        let certificate = found.clone();
+        let known = certificate.license_id.and_then(|id| known.get_mut(&id));
+        let (origin, revocation) = (&self.batch.origin, reported.revocation);
+        self.decided
+            .revoke_reported(known, origin, certificate, revocation, now);
+    }
+
+    fn refuse(&mut self, index: u32, refusal: RecordRefusal, reason: String) {
+        let (content, content_bytes) = (self.batch.content)(index);
+        self.refused.push(RefusedRecord {
+            index,
+            refusal,
+            reasons: vec![reason],
+            content,
+            content_bytes,
+        });
+    }
+
+    /// The feed stands behind the batch from now on.
+    async fn close(
+        &mut self,
+        tx: &Tx,
+        place: &FeedPlace,
+        feed: &mut Feed,
+    ) -> Result<Vec<u8>, Fault> {
+        let now = self.batch.clock.max(feed.update_time);
+        self.refused.sort_unstable_by_key(|record| record.index);
+        self.counts.refused = u64::try_from(self.refused.len()).map_err(Fault::internal)?;
+        feed.sequence = place.sequence;
+        feed.cursor.clone_from(&place.cursor);
+        feed.fingerprint = place.fingerprint.to_vec();
+        feed.counts = feed.counts.plus(self.counts);
+        feed.update_time = now;
+        feed.acknowledgement = (place.encode)(&Acknowledged {
+            feed,
+            counts: self.counts,
+            refused: &self.refused,
+            now,
+        });
+        store::feeds::save(tx, feed).await?;
+        if !self.refused.is_empty() {
+            store::feeds::insert_refused(tx, feed, &self.refused, now).await?;
+        }
+        Ok(feed.acknowledgement.clone())
+    }
+
+    /// One event for an account and a batch.
+    fn unallocated_events(&self) -> impl Iterator<Item = Event<'a>> {
+        let batch = self.batch;
+        self.unallocated.iter().map(move |(account_id, ids)| Event {
+            kind: "licet.sanlicensing.certificates.unallocated.v1",
+            resource_id: account_id.to_string(),
+            account_id: Some(*account_id),
+            time: batch.clock,
+            origin: &batch.origin,
+            why: "SL-16".to_owned(),
+            outcome: "UNALLOCATED".to_owned(),
+            data: json!({ "certificates": ids }),
+        })
+    }
+
+    fn feed_event(&self, feed: &Feed) -> Event<'a> {
+        let counts = self.counts;
+        let outcome = if counts.refused == 0 {
+            "TAKEN"
+        } else {
+            "RECORDS_REFUSED"
+        };
+        Event {
+            kind: "licet.sanlicensing.feed.advanced.v1",
+            resource_id: feed.id.to_string(),
+            account_id: None,
+            time: feed.update_time,
+            origin: &self.batch.origin,
+            why: "SL-14".to_owned(),
+            outcome: outcome.to_owned(),
+            data: json!({
+                "sequence": feed.sequence,
+                "cursor": feed.cursor,
+                "recorded": counts.recorded,
+                "unallocated": counts.unallocated,
+                "revoked": counts.revoked,
+                "kept_for_later": counts.kept_for_later,
+                "already_known": counts.already_known,
+                "refused": counts.refused,
+            }),
+        }
+    }
+}

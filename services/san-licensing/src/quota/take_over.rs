@@ -1,0 +1,155 @@
+//! A licence takes certificates over, a chunk at a time: unallocated ones of its account (SL-16),
+//! and those that a licence before it still counts (SL-20). What was counted stays counted (T-6).
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, ProductId},
+};
+use licet_runtime::{
+    caller::Origin,
+    database::{Database, Tx, Work},
+    fault::Fault,
+};
+
+use super::{
+    decided::Decided,
+    known::{Known, Licenses},
+    round,
+};
+use crate::{
+    rules::certificate::Certificate,
+    store::{self, allocation::After},
+};
+
+/// Certificates of one chunk.
+const CHUNK: u64 = 500;
+
+/// Which certificates are taken over.
+#[derive(Clone, Debug)]
+pub(crate) enum From {
+    /// Those that no licence covered.
+    Unallocated,
+    /// Those that a licence before it counts, from a place on.
+    License(LicenseId, After),
+}
+
+/// A chunk to be taken over.
+pub(crate) struct Chunk {
+    pub(crate) account_id: AccountId,
+    pub(crate) product_id: ProductId,
+    pub(crate) to: LicenseId,
+    pub(crate) from: From,
+    pub(crate) origin: Origin,
+    pub(crate) clock: Instant,
+}
+
+/// What came of a chunk.
+#[derive(Debug)]
+pub(crate) struct TakenOver {
+    pub(crate) count: u64,
+    /// Where to go on; `None`: that was all.
+    pub(crate) after: Option<After>,
+    /// Whether the licence runs: one that does not takes nothing.
+    pub(crate) is_active: bool,
+}
+
+impl Chunk {
+    pub(super) fn licenses(&self) -> BTreeSet<LicenseId> {
+        [Some(self.to), self.source()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn source(&self) -> Option<LicenseId> {
+        match &self.from {
+            From::Unallocated => None,
+            From::License(id, _) => Some(*id),
+        }
+    }
+
+    async fn find(&self, tx: &Tx, now: Instant) -> Result<Vec<Certificate>, Fault> {
+        let product_id = &self.product_id;
+        match &self.from {
+            From::Unallocated => {
+                store::allocation::lock_unallocated(tx, self.account_id, product_id, CHUNK).await
+            }
+            From::License(from, after) => {
+                store::allocation::list_active(tx, *from, product_id, self.to, now, after, CHUNK)
+                    .await
+            }
+        }
+    }
+}
+
+/// Takes a chunk over. Answers what is known then with what came of it.
+pub(super) async fn take(
+    database: &Database,
+    chunk: &Chunk,
+    mut known: Licenses,
+) -> (Licenses, Result<TakenOver, Fault>) {
+    let licenses = chunk.licenses().into_iter().collect();
+    if let Err(fault) = round::load(database, licenses, &mut known).await {
+        return (known, Err(fault));
+    }
+    let work = Take {
+        chunk,
+        known: Mutex::new(known),
+    };
+    match database.transact(&work).await {
+        Ok((known, taken)) => (known, Ok(taken)),
+        // Whether it is committed is unknown: what was known is let go.
+        Err(fault) => (Licenses::new(), Err(fault)),
+    }
+}
+
+struct Take<'a> {
+    chunk: &'a Chunk,
+    /// What is known at the start. A run that fails has spent it; the next one reads again.
+    known: Mutex<Licenses>,
+}
+
+impl Work for Take<'_> {
+    type Answer = (Licenses, TakenOver);
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        let chunk = self.chunk;
+        let mut known =
+            std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        round::lock_at(tx, &mut known, chunk.licenses(), chunk.clock).await?;
+        // Taken out of the map, so that both licences can be changed at once.
+        let mut from = chunk.source().and_then(|id| known.remove(&id));
+        let to = known.get_mut(&chunk.to);
+        let to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
+        let now = from.as_ref().map_or(to.as_of(), Known::as_of);
+        let mut found = Vec::new();
+        let is_active = to.terms().is_active(to.as_of());
+        if is_active {
+            found = chunk.find(tx, now).await?;
+        }
+        let mut decided = Decided::default();
+        let count = u64::try_from(found.len()).map_err(Fault::internal)?;
+        let last = found.last().map(|last| After {
+            record_us: last.record_time.as_micros(),
+            certificate_id: last.id.to_string(),
+        });
+        for certificate in found {
+            decided.allocate(to, from.as_mut(), &chunk.origin, certificate);
+        }
+        if let Some(from) = from {
+            known.insert(from.terms().license_id, from);
+        }
+        decided.write(tx, &known).await?;
+        let taken = TakenOver {
+            count,
+            after: last.filter(|_| count == CHUNK),
+            is_active,
+        };
+        Ok((known, taken))
+    }
+}

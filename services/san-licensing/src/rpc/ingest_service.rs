@@ -1,0 +1,219 @@
+//! `licet.sanlicensing.v1.IngestService`.
+
+use std::sync::Arc;
+
+use licet_contracts::{
+    Mutation as _,
+    sanlicensing::{v1 as sanlicensing, v1::ingest_service_server::IngestService},
+};
+use licet_domain::clock::Clock;
+use licet_runtime::{
+    caller::{Call, accept},
+    database::Database,
+    fault::{Fault, PassingReason},
+    replay,
+    server::MAX_MESSAGE_BYTES,
+    stored,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status, Streaming, codegen::BoxStream};
+
+use crate::{
+    convert, queries,
+    quota::{Answer, Batch, Command, Once, Quota},
+};
+
+/// How many feeds are taken in at once: with two batches of each at most, what bounds the memory.
+const STREAMS: usize = 8;
+
+/// Ingest.
+#[derive(Clone)]
+pub(crate) struct IngestRpc {
+    /// The service's schema.
+    pub(crate) database: Database,
+    /// Where everything that depends on a quota is decided.
+    pub(crate) quota: Quota,
+    /// Each batch of a stream has a decision time of its own.
+    pub(crate) clock: Arc<dyn Clock>,
+    streams: Arc<Semaphore>,
+}
+
+type Batches = Streaming<sanlicensing::IngestCertificatesRequest>;
+type Acknowledged = sanlicensing::IngestCertificatesResponse;
+type Acknowledgement = Result<Acknowledged, Status>;
+
+impl IngestRpc {
+    pub(crate) fn new(database: Database, quota: Quota, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            database,
+            quota,
+            clock,
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }
+    }
+
+    /// Decides one batch after the other, and reads the next one meanwhile.
+    async fn take_in(
+        self,
+        call: Call,
+        mut batches: Batches,
+        acknowledged: mpsc::Sender<Acknowledgement>,
+        _permit: OwnedSemaphorePermit,
+    ) {
+        let mut done: u64 = 0;
+        let mut next = self.read(&call, &mut batches).await;
+        while let Some(batch) = next.transpose() {
+            let following;
+            let answer = match batch {
+                Err(fault) => {
+                    following = Ok(None);
+                    Err(fault)
+                }
+                Ok(batch) => {
+                    let answer;
+                    let decided = self.quota.ingest(batch);
+                    (answer, following) = tokio::join!(decided, self.read(&call, &mut batches));
+                    answer.and_then(|encoded| stored::message::<Acknowledged>(&encoded))
+                }
+            };
+            let is_last = answer.is_err();
+            if let Ok(answer) = &answer {
+                done += 1;
+                let (feed, sequence) = (&answer.feed_id, answer.sequence);
+                let counts = answer.counts.unwrap_or_default();
+                tracing::debug!(feed, sequence, ?counts, "a batch is durable");
+            }
+            // A sender that left takes no acknowledgement; what is durable stays.
+            let told = acknowledged.send(answer.map_err(Status::from)).await;
+            if is_last || told.is_err() {
+                break;
+            }
+            next = following;
+        }
+        tracing::info!(
+            caller = call.caller.name,
+            batches = done,
+            "a stream of batches ended"
+        );
+    }
+
+    /// The next batch, read and parsed; `None`: there is none.
+    async fn read(&self, call: &Call, batches: &mut Batches) -> Result<Option<Batch>, Fault> {
+        let message = match batches.message().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(None),
+            Err(status) if status.code() == Code::OutOfRange => {
+                let text = format!("is a batch of more than {MAX_MESSAGE_BYTES} bytes");
+                return Err(Fault::invalid("records", text));
+            }
+            // The sender is gone, and nobody is there to be told.
+            Err(status) => {
+                tracing::info!(%status, "a feed was cut off");
+                return Ok(None);
+            }
+        };
+        let (call, now) = (call.clone(), self.clock.now());
+        let reading =
+            tokio::task::spawn_blocking(move || convert::ingest::decode_batch(message, &call, now));
+        reading.await.map_err(Fault::internal)?.map(Some)
+    }
+}
+
+#[tonic::async_trait]
+impl IngestService for IngestRpc {
+    async fn ingest_certificates(
+        &self,
+        request: Request<Batches>,
+    ) -> Result<Response<BoxStream<sanlicensing::IngestCertificatesResponse>>, Status> {
+        let (call, batches) = accept(request)?;
+        let permit = Arc::clone(&self.streams).try_acquire_owned();
+        let permit = permit.map_err(|_| {
+            let text = format!("{STREAMS} feeds are taken in already; try again later");
+            Fault::passing(PassingReason::Overloaded, text)
+        })?;
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(self.clone().take_in(call, batches, sender, permit));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn get_feed(
+        &self,
+        request: Request<sanlicensing::GetFeedRequest>,
+    ) -> Result<Response<sanlicensing::GetFeedResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let feed_id = convert::ingest::decode_feed_id(&message.feed_id)?;
+        let feed = queries::feeds::get(&self.database, &call, &feed_id).await?;
+        let feed = Some(convert::ingest::encode_feed(&feed));
+        Ok(Response::new(sanlicensing::GetFeedResponse { feed }))
+    }
+
+    async fn list_refused_records(
+        &self,
+        request: Request<sanlicensing::ListRefusedRecordsRequest>,
+    ) -> Result<Response<sanlicensing::ListRefusedRecordsResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let feed_id = convert::ingest::decode_feed_id(&message.feed_id)?;
+        let (records, next_page_token) = queries::feeds::list_refused(
+            &self.database,
+            &call,
+            &feed_id,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let records = records.iter().map(convert::ingest::encode_listed).collect();
+        Ok(Response::new(sanlicensing::ListRefusedRecordsResponse {
+            records,
+            next_page_token,
+        }))
+    }
+
+    async fn list_unallocated(
+        &self,
+        request: Request<sanlicensing::ListUnallocatedRequest>,
+    ) -> Result<Response<sanlicensing::ListUnallocatedResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let account_id = convert::ingest::decode_unallocated(&message)?;
+        let listed = queries::certificates::list_unallocated(
+            &self.database,
+            &call,
+            account_id,
+            message.page_size,
+            &message.page_token,
+        )
+        .await?;
+        let certificates = listed
+            .certificates
+            .iter()
+            .map(|certificate| convert::certificate::encode(certificate, listed.now))
+            .collect();
+        Ok(Response::new(sanlicensing::ListUnallocatedResponse {
+            certificates,
+            next_page_token: listed.next_page_token,
+        }))
+    }
+
+    async fn allocate_certificate(
+        &self,
+        request: Request<sanlicensing::AllocateCertificateRequest>,
+    ) -> Result<Response<sanlicensing::AllocateCertificateResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let (license_id, id) = convert::ingest::decode_allocate(&message)?;
+        let once = Once {
+            claim: replay::Claim::of(&call, &message)?,
+            encode: convert::certificate::encode_allocated,
+        };
+        let scope = &call.caller.accounts;
+        let origin = call.origin(message.request_id());
+        let command = Command::Allocate { id };
+        let answer = self
+            .quota
+            .submit(license_id, scope, origin, call.now, command, Some(once))
+            .await?;
+        let Answer::Kept(response) = answer else {
+            return Err(Fault::internal("the answer is to another command").into());
+        };
+        Ok(Response::new(stored::message(&response)?))
+    }
+}

@@ -1,0 +1,198 @@
+//! A feed of the authority's back end: where it stands, which batch comes next, and what came of
+//! its records (SL-14).
+
+use std::sync::Arc;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, ProductId},
+    refusal::{Reason, Refusal},
+    worded,
+};
+
+use super::certificate::{Certificate, CertificateKey, EarlyRevocation};
+
+/// A revocation as the authority reports it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReportedRevocation {
+    pub(crate) key: CertificateKey,
+    pub(crate) revocation: EarlyRevocation,
+}
+
+/// One thing that the authority reports.
+#[derive(Clone, Debug)]
+pub(crate) enum Report {
+    /// A certificate was signed. Which licence it counts in is found when it is decided.
+    Certificate(Certificate),
+    /// A certificate was revoked.
+    Revocation(ReportedRevocation),
+}
+
+impl Report {
+    /// Account and product of a certificate, which decide about its licence (SL-20).
+    pub(crate) fn pair(&self) -> Option<(AccountId, ProductId)> {
+        match self {
+            Self::Certificate(found) => Some((found.key.account_id, found.product_id.clone())),
+            Self::Revocation(_) => None,
+        }
+    }
+
+    /// What names the certificate.
+    pub(crate) fn key(&self) -> &CertificateKey {
+        match self {
+            Self::Certificate(certificate) => &certificate.key,
+            Self::Revocation(reported) => &reported.key,
+        }
+    }
+}
+
+worded! {
+    /// Why a record is refused.
+    pub(crate) enum RecordRefusal {
+        /// It does not parse.
+        Malformed = "MALFORMED",
+        /// Another certificate is recorded under its key.
+        CertificateConflict = "CERTIFICATE_CONFLICT",
+        /// Its account is none that the caller sees.
+        NotFound = "NOT_FOUND",
+    }
+}
+
+/// A record that is refused, alone (SL-14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusedRecord {
+    /// Its place in the batch.
+    pub(crate) index: u32,
+    pub(crate) refusal: RecordRefusal,
+    /// What is wrong, each in a line of its own.
+    pub(crate) reasons: Vec<String>,
+    /// The record as it was sent, bounded.
+    pub(crate) content: Vec<u8>,
+    pub(crate) content_bytes: u64,
+}
+
+/// A refused record with its batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedRefusal {
+    pub(crate) sequence: u64,
+    pub(crate) record: RefusedRecord,
+    pub(crate) refuse_time: Instant,
+}
+
+/// What came of some records; each is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) recorded: u64,
+    pub(crate) unallocated: u64,
+    pub(crate) revoked: u64,
+    pub(crate) kept_for_later: u64,
+    pub(crate) already_known: u64,
+    pub(crate) refused: u64,
+}
+
+impl Counts {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            recorded: self.recorded + other.recorded,
+            unallocated: self.unallocated + other.unallocated,
+            revoked: self.revoked + other.revoked,
+            kept_for_later: self.kept_for_later + other.kept_for_later,
+            already_known: self.already_known + other.already_known,
+            refused: self.refused + other.refused,
+        }
+    }
+}
+
+/// Where a feed stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Feed {
+    pub(crate) id: Arc<str>,
+    /// The caller that sent its first batch.
+    pub(crate) opened_by: String,
+    /// The last durable batch; 0: none yet.
+    pub(crate) sequence: u64,
+    pub(crate) cursor: String,
+    /// Of that batch, so that its repeat is known.
+    pub(crate) fingerprint: Vec<u8>,
+    /// How that batch was acknowledged, encoded.
+    pub(crate) acknowledgement: Vec<u8>,
+    pub(crate) counts: Counts,
+    pub(crate) create_time: Instant,
+    pub(crate) update_time: Instant,
+}
+
+/// What a batch is to its feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The next one.
+    Next,
+    /// The last one again: acknowledged as it was.
+    Repeated,
+}
+
+impl Feed {
+    /// What the batch is to the feed; refused where it is neither the next nor the last one.
+    pub(crate) fn turn(&self, sequence: u64, fingerprint: &[u8]) -> Result<Turn, Refusal> {
+        if sequence == self.sequence + 1 {
+            return Ok(Turn::Next);
+        }
+        let (reason, message) = if sequence != self.sequence || sequence == 0 {
+            let message = format!(
+                "feed {} stands at batch {}: {sequence} is not the next one",
+                self.id, self.sequence
+            );
+            (Reason::FeedOutOfSequence, message)
+        } else if self.fingerprint == fingerprint {
+            return Ok(Turn::Repeated);
+        } else {
+            let message = format!(
+                "batch {sequence} of feed {} was taken with other content",
+                self.id
+            );
+            (Reason::FeedBatchChanged, message)
+        };
+        Err(Refusal::new(reason, message)
+            .with("feed_id", &self.id)
+            .with("sequence", self.sequence)
+            .with("cursor", &self.cursor)
+            .with("asked", sequence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sl_14_a_feed_goes_on_by_one_and_its_last_batch_may_come_again() {
+        let now = Instant::from_micros(1).unwrap();
+        let feed = Feed {
+            id: "ca".into(),
+            opened_by: "ca".to_owned(),
+            sequence: 3,
+            cursor: "c".to_owned(),
+            fingerprint: vec![3],
+            acknowledgement: vec![],
+            counts: Counts::default(),
+            create_time: now,
+            update_time: now,
+        };
+        let turn = |sequence, fingerprint: u8| {
+            feed.turn(sequence, &[fingerprint])
+                .map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(turn(4, 9), Ok(Turn::Next));
+        assert_eq!(turn(3, 3), Ok(Turn::Repeated));
+        assert_eq!(turn(3, 4), Err(Reason::FeedBatchChanged));
+        for elsewhere in [0, 2, 5, u64::MAX] {
+            assert_eq!(turn(elsewhere, 3), Err(Reason::FeedOutOfSequence));
+        }
+        let new = Feed {
+            sequence: 0,
+            ..feed
+        };
+        assert!(new.turn(0, &[3]).is_err());
+        assert_eq!(new.turn(1, &[]).unwrap(), Turn::Next);
+    }
+}

@@ -1,0 +1,217 @@
+//! Records as JSON lines. A line that does not read is the file's fault, and nothing is sent.
+
+use licet_contracts::{
+    sanlicensing::v1::{
+        CertificateFacts, IngestRecord, ReportedRevocation, RevocationReason, San, SanType,
+        ingest_record::Report, reported_revocation::Issuer,
+    },
+    types::v1::KeyType,
+};
+use licet_domain::clock::Instant;
+use licet_runtime::wire::encode_time;
+use prost_types::Timestamp;
+use serde::Deserialize;
+
+/// The format, for `--help`.
+pub(super) const FORMAT: &str = "\
+JSON lines: one object a line, of a certificate that was signed or of one that was revoked.
+
+  {\"report\": \"certificate\", \"issuer_der\": \"301f…\", \"serial\": \"0a1b\",
+   \"sans\": [\"dns:example.com\", \"ip:192.0.2.1\", \"email:a@example.com\", \"upn:a@example.com\"],
+   \"not_before\": \"2026-01-01T00:00:00Z\", \"not_after\": \"2026-03-31T23:59:59Z\", \"key_type\": \"ECC\"}
+  {\"report\": \"revocation\", \"issuer_der\": \"301f…\", \"serial\": \"0a1b\", \"reason\": \"KEY_COMPROMISE\",
+   \"revoke_time\": \"2026-02-01T12:00:00Z\"}
+
+issuer_der is the issuer's name as DER, in hexadecimal; a revocation may have issuer_sha256, its
+SHA-256, instead. key_type (RSA or ECC), reason (a name of RFC 5280) and revoke_time may be left out.
+\"account\" and \"product\" of a line stand in place of --account and --product.
+
+Exit status: 0, or 1 where a record was refused or something was in the way.";
+
+/// Whom a line without an owner belongs to.
+pub(super) struct Defaults<'a> {
+    pub(super) account_id: Option<&'a str>,
+    pub(super) product_id: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Certificate {
+        account: Option<String>,
+        product: Option<String>,
+        issuer_der: String,
+        serial: String,
+        sans: Vec<String>,
+        not_before: String,
+        not_after: String,
+        key_type: Option<String>,
+    },
+    Revocation {
+        account: Option<String>,
+        issuer_der: Option<String>,
+        issuer_sha256: Option<String>,
+        serial: String,
+        reason: Option<String>,
+        revoke_time: Option<String>,
+    },
+}
+
+/// Reads one line.
+pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord, String> {
+    let owner = |given: Option<String>, default: Option<&str>, option: &str| {
+        given
+            .or_else(|| default.map(str::to_owned))
+            .ok_or_else(|| format!("{option} is needed, or {} in the line", &option[2..]))
+    };
+    match serde_json::from_slice(line).map_err(|error| error.to_string())? {
+        Line::Certificate {
+            account,
+            product,
+            issuer_der,
+            serial,
+            sans,
+            not_before,
+            not_after,
+            key_type,
+        } => Ok(IngestRecord {
+            account_id: owner(account, defaults.account_id, "--account")?,
+            product_id: owner(product, defaults.product_id, "--product")?,
+            report: Some(Report::Facts(CertificateFacts {
+                issuer_der: bytes("issuer_der", &issuer_der)?,
+                serial,
+                sans: sans
+                    .iter()
+                    .map(|text| san(text))
+                    .collect::<Result<_, _>>()?,
+                not_before_time: Some(time("not_before", &not_before)?),
+                not_after_time: Some(time("not_after", &not_after)?),
+                key_type: key(key_type.as_deref())?.into(),
+            })),
+        }),
+        Line::Revocation {
+            account,
+            issuer_der,
+            issuer_sha256,
+            serial,
+            reason,
+            revoke_time,
+        } => {
+            let by_name = issuer_der.map(|text| bytes("issuer_der", &text).map(Issuer::IssuerDer));
+            let by_digest =
+                issuer_sha256.map(|text| bytes("issuer_sha256", &text).map(Issuer::IssuerSha256));
+            let revoke_time = revoke_time.map(|text| time("revoke_time", &text));
+            Ok(IngestRecord {
+                account_id: owner(account, defaults.account_id, "--account")?,
+                product_id: String::new(),
+                report: Some(Report::Revocation(ReportedRevocation {
+                    issuer: by_name.or(by_digest).transpose()?,
+                    serial,
+                    reason: reason_of(reason.as_deref())?.into(),
+                    revoke_time: revoke_time.transpose()?,
+                })),
+            })
+        }
+    }
+}
+
+fn bytes(field: &str, text: &str) -> Result<Vec<u8>, String> {
+    hex::decode(text).map_err(|error| format!("{field}: {error}"))
+}
+
+fn time(field: &str, text: &str) -> Result<Timestamp, String> {
+    let instant: Instant = text.parse().map_err(|error| format!("{field}: {error}"))?;
+    Ok(encode_time(instant))
+}
+
+fn san(text: &str) -> Result<San, String> {
+    let (kind, value) = text
+        .split_once(':')
+        .ok_or_else(|| format!("sans: {text:?} has no type before a colon"))?;
+    let kind = match kind {
+        "dns" => SanType::DnsName,
+        "ip" => SanType::IpAddress,
+        "email" => SanType::Rfc822Name,
+        "upn" => SanType::Upn,
+        other => return Err(format!("sans: {other:?} is none of dns, ip, email, upn")),
+    };
+    Ok(San {
+        r#type: kind.into(),
+        value: value.to_owned(),
+    })
+}
+
+fn key(text: Option<&str>) -> Result<KeyType, String> {
+    match text {
+        None => Ok(KeyType::Unspecified),
+        Some("RSA") => Ok(KeyType::Rsa),
+        Some("ECC") => Ok(KeyType::Ecc),
+        Some(other) => Err(format!("key_type: {other:?} is neither RSA nor ECC")),
+    }
+}
+
+fn reason_of(text: Option<&str>) -> Result<RevocationReason, String> {
+    let Some(text) = text else {
+        return Ok(RevocationReason::Unspecified);
+    };
+    RevocationReason::from_str_name(&format!("REVOCATION_REASON_{text}"))
+        .ok_or_else(|| format!("reason: {text:?} is none of RFC 5280 that is for good"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_line(line: &str) -> Result<IngestRecord, String> {
+        let defaults = Defaults {
+            account_id: Some("acc"),
+            product_id: None,
+        };
+        read(line.as_bytes(), &defaults)
+    }
+
+    #[test]
+    fn sl_14_a_line_is_a_certificate_or_a_revocation() {
+        let certificate = r#"{"report":"certificate","product":"p","issuer_der":"3000","serial":"0a",
+            "sans":["dns:Example.com","ip:2001:db8::1"],"not_before":"2026-01-01T00:00:00Z",
+            "not_after":"2026-03-31T23:59:59Z","key_type":"ECC"}"#;
+        let record = read_line(certificate).unwrap();
+        assert_eq!((&*record.account_id, &*record.product_id), ("acc", "p"));
+        let Some(Report::Facts(facts)) = record.report else {
+            panic!("no facts")
+        };
+        assert_eq!(facts.sans[1].value, "2001:db8::1");
+        assert_eq!((facts.issuer_der, facts.key_type), (vec![0x30, 0], 2));
+        let revocation = r#"{"report":"revocation","issuer_sha256":"00ff","serial":"0a",
+            "reason":"SUPERSEDED"}"#;
+        let Some(Report::Revocation(revocation)) = read_line(revocation).unwrap().report else {
+            panic!("no revocation")
+        };
+        assert_eq!(revocation.reason(), RevocationReason::Superseded);
+        assert_eq!(revocation.issuer, Some(Issuer::IssuerSha256(vec![0, 255])));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_said() {
+        for (line, what) in [
+            ("{", "EOF"),
+            (r#"{"report":"certificate"}"#, "missing field"),
+            (r#"{"report":"revocation","serial":"1","typo":1}"#, "typo"),
+            (
+                r#"{"report":"revocation","serial":"1","reason":"CERTIFICATE_HOLD"}"#,
+                "reason",
+            ),
+            (
+                r#"{"report":"revocation","serial":"1","issuer_der":"x"}"#,
+                "issuer_der",
+            ),
+            (
+                r#"{"report":"certificate","issuer_der":"","serial":"1","sans":[],"not_before":"","not_after":""}"#,
+                "--product",
+            ),
+        ] {
+            let error = read_line(line).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+}
