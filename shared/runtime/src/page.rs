@@ -37,7 +37,8 @@ pub fn filter_text<T: Display>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-pub(crate) fn foreign_token() -> Fault {
+/// The violation of a token that is none of the listing.
+pub fn foreign_token() -> Fault {
     Fault::invalid("page_token", "is not a token of this listing")
 }
 

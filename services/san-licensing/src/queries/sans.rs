@@ -32,9 +32,10 @@ pub(crate) async fn list(
     let tx = database.read().await?;
     let seen = seen::license(&tx, call, filter.license_id).await?;
     let text = format!(
-        "unique SANs {} {} {}",
+        "unique SANs {} {} {} {}",
         filter.license_id,
         filter_text(filter.kind),
+        filter_text(filter.until_before),
         filter.prefix
     );
     let page = Page::decode(page_size, page_token, &text, seen.now)?;
@@ -44,7 +45,7 @@ pub(crate) async fn list(
     let (sans, next_page_token) = page.finish_sized(rows, bytes, key);
     Ok(UniqueSans {
         sans,
-        wildcard_multiplier: seen.license.options.wildcard_multiplier,
+        wildcard_multiplier: seen.license.multipliers().at(page.as_of),
         next_page_token,
     })
 }

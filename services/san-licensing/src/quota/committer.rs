@@ -22,12 +22,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     decide::Authorize,
-    known::{Counts, Known},
+    known::Known,
     placing::{self, Unplaced},
     round::{self, Alone},
 };
 use crate::rules::{
     certificate::{Certificate, RevocationReason},
+    counting::Counts,
     decision::Decision,
     license::Terms,
     not_found,
@@ -74,6 +75,14 @@ pub(crate) struct Usage {
     /// When used weight returns next, and how much.
     pub(crate) next_returns: Vec<(Instant, u64)>,
     pub(crate) version: i64,
+}
+
+impl Usage {
+    /// Whether another one of the licence says the same, at whatever instant and version.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        let figures = |usage: &Self| (usage.quota, usage.used, usage.reserved, usage.counts);
+        figures(self) == figures(other) && self.next_returns == other.next_returns
+    }
 }
 
 /// What came of a command.

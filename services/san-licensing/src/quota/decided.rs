@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use licet_domain::{
     clock::Instant,
-    ids::{CertificateId, LicenseId, ReservationId},
+    ids::{AccountId, CertificateId, LicenseId, ReservationId},
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     rules::{
+        alert,
         certificate::{Certificate, CertificateKey, CertificateState, RevocationReason, conflict},
         not_found,
         reservation::{Reservation, ReservationProgress, ReservationState},
@@ -122,6 +123,18 @@ struct Happened {
     revoked: Vec<CertificateId>,
 }
 
+/// Usage has reached a part of the quota (SL-17).
+struct Alert {
+    license_id: LicenseId,
+    account_id: AccountId,
+    origin: Origin,
+    time: Instant,
+    /// In percent.
+    threshold: u32,
+    quota: u64,
+    used: u64,
+}
+
 /// What a round has decided and still has to write.
 #[derive(Default)]
 pub(super) struct Decided {
@@ -131,6 +144,7 @@ pub(super) struct Decided {
     certificates: Vec<(Certificate, i64)>,
     revoked: Vec<(Certificate, i64)>,
     happened: HashMap<LicenseId, Happened>,
+    alerts: Vec<Alert>,
     settled: Vec<(replay::Claim, Settled)>,
 }
 
@@ -334,6 +348,7 @@ impl Decided {
         let mut certificate = certificate.clone();
         certificate.license_id = Some(submission.license_id);
         certificate.record_time = now;
+        let before = known.used();
         known.take(
             certificate.id.uuid(),
             Claim {
@@ -342,6 +357,7 @@ impl Decided {
                 until: certificate.until,
             },
         );
+        self.alert(known, submission, before);
         self.kept
             .certificates
             .insert(certificate.key.clone(), certificate.clone());
@@ -352,6 +368,24 @@ impl Decided {
             already_known: false,
             over_quota: known.taken() > known.terms.quota,
         })
+    }
+
+    /// Notes what is to be told as usage has grown from `before` (SL-17). What is known is exact
+    /// under the fence, and a repeat grows nothing: whoever decides, each crossing is told once.
+    fn alert(&mut self, known: &Known, submission: &Submission, before: u64) {
+        let (time, used) = (known.as_of(), known.used());
+        let quota = known.terms.quota_at(time);
+        let reached = alert::reached(quota, before, used);
+        self.alerts
+            .extend(reached.into_iter().map(|threshold| Alert {
+                license_id: submission.license_id,
+                account_id: known.terms.account_id,
+                origin: submission.origin.clone(),
+                time,
+                threshold,
+                quota,
+                used,
+            }));
     }
 
     /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
@@ -404,11 +438,12 @@ impl Decided {
         outbox::emit_all(tx, &self.events(known)).await
     }
 
-    /// One event for a licence and a round: thousands of decisions a second need no event each.
+    /// One event for a licence and a round: thousands of decisions a second need no event each. Then
+    /// one for each part of a quota that was reached.
     pub(super) fn events(&self, known: &Licenses) -> Vec<Event<'_>> {
         let each = self.happened.iter();
-        each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened))
-            .collect()
+        let changed = each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened));
+        changed.chain(self.alerts.iter().map(alert_event)).collect()
     }
 }
 
@@ -447,6 +482,24 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "version": known.version,
         }),
     })
+}
+
+fn alert_event(alert: &Alert) -> Event<'_> {
+    Event {
+        kind: "licet.sanlicensing.usage.alert.v1",
+        resource_id: alert.license_id.to_string(),
+        account_id: Some(alert.account_id),
+        time: alert.time,
+        origin: &alert.origin,
+        why: "SL-17".to_owned(),
+        outcome: format!("REACHED_{}_PERCENT", alert.threshold),
+        data: json!({
+            "threshold_percent": alert.threshold,
+            "direction": "UPWARDS",
+            "quota": alert.quota,
+            "used": alert.used,
+        }),
+    }
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

@@ -11,6 +11,8 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::counting::Multipliers;
+
 worded! {
     /// The families of keys that a licence may be sold for (SL-6).
     pub(crate) enum KeyType {
@@ -183,6 +185,14 @@ impl License {
         }
         let raise = self.raises.iter().rev().find(|raise| raise.time <= at);
         raise.map_or(self.term.sale.quota, |raise| raise.quota)
+    }
+
+    /// What a wildcard weighs from each term's start on (SL-3, SL-6).
+    pub(crate) fn multipliers(&self) -> Multipliers {
+        Multipliers(vec![(
+            self.term.term.start(),
+            self.options.wildcard_multiplier,
+        )])
     }
 
     /// Where it stands at `now`.
