@@ -13,6 +13,7 @@ use crate::harness::{
     clock::{instant, shifted, timestamp},
     errors::refused,
     on_both_databases,
+    process::licet,
     san::{days_request, facts, report_of},
     world::World,
 };
@@ -24,6 +25,7 @@ on_both_databases![
     sl_17_the_quota_of_a_day_is_that_of_its_end,
     sl_17_the_last_thirty_days_are_told_unless_others_are_named,
     sl_17_days_come_in_pages_without_a_gap,
+    sl_17_the_command_draws_the_days,
     days_that_cannot_be_are_refused,
 ];
 
@@ -231,6 +233,60 @@ async fn sl_17_days_come_in_pages_without_a_gap(backend: Backend) {
     };
     let refusal = refused(world.san_usage().list_daily_usage(other).await);
     assert_eq!(refusal.paths(), ["page_token"]);
+}
+
+async fn sl_17_the_command_draws_the_days(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 8).await;
+    world.time.move_to(hour(3, 12));
+    let last = shifted(midnight(6), -1_000_000);
+    world.recorded_until(&license, &["*.a.example"], last).await;
+    let gone = world.recorded(&license, &["b.example"]).await;
+    world.revoke(&license, &[&gone]).await;
+    let license_id = license.license_id.clone();
+    let address = world.san_licensing_address();
+    // The services run in this test's own runtime, which must not wait for the command.
+    let run = |arguments: [&str; 5]| {
+        let arguments = arguments.map(str::to_owned);
+        let (license_id, address) = (license_id.clone(), address.clone());
+        tokio::task::spawn_blocking(move || {
+            let mut all = vec!["usage", &license_id, "--san-licensing-url", &address];
+            all.extend(arguments.iter().map(String::as_str));
+            licet(&all)
+        })
+    };
+    let output = run(["--from", "2026-01-01", "--to", "2026-01-08", "--width=60"]).await;
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let expected = format!(
+        "
+ {license_id} at 2026-01-03T12:00:00.000000Z
+ quota 8, used 5, reserved 0, free 3; 1 distinct SANs, 1 of them wildcards
+
+ 8 |---------------------
+   |
+   |
+ 6 |
+   |      ###++++++
+   |      ###++++++
+ 4 |      ###++++++
+   |      ###++++++
+   |      ###++++++
+ 2 |      ###++++++
+   |      ###++++++
+   |      ###++++++
+ 0 +---------------------
+    2026-01-01 2026-01-07
+          ^ today
+
+ # used  + forecast  : peak  - quota
+ highest peak 5 of 8 at 2026-01-03T12:00:00.000000Z
+ next returns 5 at 2026-01-06T00:00:00.000000Z
+"
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(format!("\n{text}"), expected);
+    let output = run(["--from", "2026-01-02", "--to", "2026-01-01", "--ascii"]).await;
+    assert!(!output.unwrap().status.success());
 }
 
 async fn days_that_cannot_be_are_refused(backend: Backend) {

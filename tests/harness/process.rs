@@ -163,6 +163,7 @@ pub(crate) fn licet(arguments: &[&str]) -> Output {
         .env_remove("LICET_BILLING_DATABASE")
         .env_remove("LICET_BILLING_URL")
         .env_remove("LICET_DATA")
+        .env_remove("LICET_SAN_LICENSING_URL")
         .stdin(Stdio::null())
         .output()
         .unwrap()
