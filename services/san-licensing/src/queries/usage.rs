@@ -61,7 +61,7 @@ impl Counting {
             license_id,
             as_of: at,
             quota: seen.license.quota_at(at),
-            used: counts.by_weight().weight(multiplier),
+            used: counts.weight(multiplier),
             reserved: reserved.weight(multiplier),
             counts,
             next_returns: returns
@@ -92,7 +92,7 @@ impl Counting {
         };
         let page = Page::decode(page_size, page_token, &text, seen.now)?;
         let days = days.unwrap_or_else(|| Days::last(USUAL_DAYS, page.as_of));
-        let after = page.after_key().map(|key| key.parse::<Instant>());
+        let after = page.after_key().map(str::parse::<Instant>);
         let after = after.transpose().map_err(|_| foreign_token())?;
         let most = usize::try_from(page.limit()).map_err(Fault::internal)?;
         let counted = match DayCount::new(days.after(after, most), seen.license.multipliers()) {

@@ -348,16 +348,7 @@ impl Decided {
         let mut certificate = certificate.clone();
         certificate.license_id = Some(submission.license_id);
         certificate.record_time = now;
-        let before = known.used();
-        known.take(
-            certificate.id.uuid(),
-            Claim {
-                kind: ClaimKind::Active,
-                names: certificate.names.clone(),
-                until: certificate.until,
-            },
-        );
-        self.alert(known, submission, before);
+        self.take(known, &submission.origin, &certificate);
         self.kept
             .certificates
             .insert(certificate.key.clone(), certificate.clone());
@@ -370,22 +361,31 @@ impl Decided {
         })
     }
 
-    /// Notes what is to be told as usage has grown from `before` (SL-17). What is known is exact
-    /// under the fence, and a repeat grows nothing: whoever decides, each crossing is told once.
-    fn alert(&mut self, known: &Known, submission: &Submission, before: u64) {
+    /// A certificate's SANs count from now on, and what that reaches is told (SL-17). What is known
+    /// is exact under the fence, and a repeat takes nothing: whoever decides, each crossing is told
+    /// of once.
+    fn take(&mut self, known: &mut Known, origin: &Origin, certificate: &Certificate) {
+        let before = known.used();
+        known.take(
+            certificate.id.uuid(),
+            Claim {
+                kind: ClaimKind::Active,
+                names: certificate.names.clone(),
+                until: certificate.until,
+            },
+        );
         let (time, used) = (known.as_of(), known.used());
         let quota = known.terms.quota_at(time);
         let reached = alert::reached(quota, before, used);
-        self.alerts
-            .extend(reached.into_iter().map(|threshold| Alert {
-                license_id: submission.license_id,
-                account_id: known.terms.account_id,
-                origin: submission.origin.clone(),
-                time,
-                threshold,
-                quota,
-                used,
-            }));
+        self.alerts.extend(reached.map(|threshold| Alert {
+            license_id: known.terms.license_id,
+            account_id: known.terms.account_id,
+            origin: origin.clone(),
+            time,
+            threshold,
+            quota,
+            used,
+        }));
     }
 
     /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is

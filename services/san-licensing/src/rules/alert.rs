@@ -7,12 +7,12 @@ const THRESHOLDS: [u32; 3] = [80, 90, 100];
 
 /// The parts that usage reaches when it grows from `before` to `after`, in percent, ascending. What
 /// is reserved is no usage yet.
-pub(crate) fn reached(quota: u64, before: u64, after: u64) -> Vec<u32> {
-    let is_at =
-        |used: u64, percent: u32| u128::from(used) * 100 >= u128::from(quota) * u128::from(percent);
+pub(crate) fn reached(quota: u64, before: u64, after: u64) -> impl Iterator<Item = u32> {
+    let is_at = move |used: u64, percent: u32| {
+        u128::from(used) * 100 >= u128::from(quota) * u128::from(percent)
+    };
     let each = THRESHOLDS.into_iter();
-    each.filter(|percent| quota > 0 && !is_at(before, *percent) && is_at(after, *percent))
-        .collect()
+    each.filter(move |percent| quota > 0 && !is_at(before, *percent) && is_at(after, *percent))
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
             (u64::MAX, 0, u64::MAX, vec![80, 90, 100]),
         ] {
             assert_eq!(
-                reached(quota, before, after),
+                reached(quota, before, after).collect::<Vec<_>>(),
                 expected,
                 "{before} to {after} of {quota}"
             );

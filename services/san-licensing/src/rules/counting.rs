@@ -39,12 +39,9 @@ impl Counts {
         self.dns_names + self.ip_addresses + self.rfc822_names + self.upns
     }
 
-    /// The same, told apart by what they weigh.
-    pub(crate) fn by_weight(self) -> Distinct {
-        Distinct {
-            plain: self.distinct() - self.wildcards,
-            wildcards: self.wildcards,
-        }
+    /// What they weigh where a wildcard weighs `multiplier` (SL-3).
+    pub(crate) fn weight(self, multiplier: u32) -> u64 {
+        self.distinct() - self.wildcards + self.wildcards * u64::from(multiplier)
     }
 }
 
