@@ -2,6 +2,8 @@
 //! a model that recounts everything. LICET_TEST_SEED repeats a history, LICET_TEST_HISTORIES makes
 //! more of them.
 
+mod days;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::TimeDelta;
@@ -21,9 +23,7 @@ use tonic::{Code, transport::Channel};
 
 use super::{
     random::Random,
-    san_model::{
-        Certificate, Counted, DAY_MICROS, Day, Model, Name, Question, Reservation, Terms, name_of,
-    },
+    san_model::{Certificate, Counted, Model, Name, Question, Reservation, Terms, name_of},
 };
 use crate::harness::{
     Backend,
@@ -31,8 +31,8 @@ use crate::harness::{
     errors::refused,
     request_id, run_within,
     san::{
-        BUNDLE, OTHER, days_request, facts, increase_request, quote_request, release_request,
-        report_of, revoke_request, san, text,
+        BUNDLE, OTHER, facts, increase_request, quote_request, release_request, report_of,
+        revoke_request, san, text,
     },
     world::World,
 };
@@ -562,33 +562,6 @@ impl<'a> History<'a> {
         if time >= now {
             self.check_returns(&usage, time);
         }
-    }
-
-    /// Some days in a row, of the past, of the future or of both.
-    async fn compare_days(&mut self) {
-        let day = |time: Instant| time.as_micros().div_euclid(DAY_MICROS);
-        let first = day(self.model.terms.start) - 1;
-        let span = u64::try_from(day(self.world.now()) + 3 - first).unwrap();
-        let first = first + i64::try_from(self.random.below(span)).unwrap();
-        let count = 1 + i64::try_from(self.random.below(6)).unwrap();
-        let midnight = |day: i64| Instant::from_micros(day * DAY_MICROS).unwrap();
-        let ask = days_request(&self.license, midnight(first), midnight(first + count));
-        let days = self.views().list_daily_usage(ask).await;
-        let days = days.unwrap().into_inner().days;
-        let found: Vec<_> = days
-            .iter()
-            .map(|day| Day {
-                quota: day.quota,
-                used: day.used,
-                distinct: day.distinct_sans,
-                peak: day.peak_used,
-                peak_time: instant(day.peak_time),
-            })
-            .collect();
-        let expected: Vec<_> = (first..first + count)
-            .map(|day| self.model.day(midnight(day)))
-            .collect();
-        assert_eq!(found, expected, "{:#?}", self.model);
     }
 
     /// Every instant at which something began or ended.
