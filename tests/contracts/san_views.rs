@@ -1,6 +1,8 @@
 //! SL-17, SL-18, X-5: usage at any instant, past or future; the SANs and certificates behind it; and
 //! the events that changes leave.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use licet_contracts::sanlicensing::v1::{
     CertificateState, License, ListCertificatesRequest, ListUniqueSansRequest, NextReturn, SanType,
@@ -24,6 +26,7 @@ on_both_databases![
     sl_18_distinct_sans_are_listed_by_type_and_prefix,
     sl_18_unique_sans_come_in_pages_while_others_are_added,
     sl_18_certificates_are_listed_by_name_and_state,
+    sl_18_what_ends_before_an_instant_is_listed,
     x_5_changes_leave_events_and_going_over_the_quota_says_so,
 ];
 
@@ -336,6 +339,47 @@ async fn sl_18_certificates_are_listed_by_name_and_state(backend: Backend) {
         page.unwrap().into_inner().certificates,
         [recorded[1].clone()]
     );
+}
+
+async fn sl_18_what_ends_before_an_instant_is_listed(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 50).await;
+    let at = |seconds: i64| shifted(world.now(), seconds * 1_000_000);
+    let early = world
+        .recorded_until(&license, &["a.example", "b.example"], at(9))
+        .await;
+    let late = world
+        .recorded_until(&license, &["b.example", "c.example"], at(19))
+        .await;
+    for (before, names, holders) in [
+        (at(10), vec![], vec![]),
+        (shifted(at(10), 1), vec!["a.example"], vec![&early]),
+        (at(20), vec!["a.example"], vec![&early]),
+        (
+            at(21),
+            vec!["a.example", "b.example", "c.example"],
+            vec![&late, &early],
+        ),
+    ] {
+        let request = ListUniqueSansRequest {
+            until_before_time: Some(timestamp(before)),
+            ..unique_request(&license)
+        };
+        // The last certificate that holds a SAN decides when it returns (SL-5).
+        assert_eq!(names_of(&unique(&world, request).await), names, "{before}");
+        let request = ListCertificatesRequest {
+            license_id: license.license_id.clone(),
+            until_before_time: Some(timestamp(before)),
+            ..ListCertificatesRequest::default()
+        };
+        let answer = world.san_usage().list_certificates(request).await;
+        let found = answer.unwrap().into_inner().certificates;
+        let found: BTreeSet<_> = found.into_iter().map(|it| it.certificate_id).collect();
+        let expected: BTreeSet<_> = holders
+            .into_iter()
+            .map(|it| it.certificate_id.clone())
+            .collect();
+        assert_eq!(found, expected, "{before}");
+    }
 }
 
 async fn x_5_changes_leave_events_and_going_over_the_quota_says_so(backend: Backend) {

@@ -6,13 +6,14 @@ use licet_contracts::{
     billing::v1::{CreateProductRequest, Product, ProductKind, SetPricesRequest, VolumeTier},
     sanlicensing::v1::{
         AcceptLicenseRequest, AuthorizationDecision, AuthorizeIssuanceRequest,
-        AuthorizeIssuanceResponse, Certificate, CertificateFacts, GetLicenseRequest,
+        AuthorizeIssuanceResponse, Certificate, CertificateFacts, DailyUsage, GetLicenseRequest,
         GetUsageRequest, IncreaseQuotaRequest, License, LicenseOptions, LicenseState,
-        ListReservationsRequest, QuoteLicenseRequest, RecordCertificateRequest,
-        RecordCertificateResponse, ReleaseReservationRequest, Reservation, RevocationReason,
-        RevokeCertificatesRequest, San, SanType, Usage, record_certificate_request,
+        ListDailyUsageRequest, ListReservationsRequest, QuoteLicenseRequest,
+        RecordCertificateRequest, RecordCertificateResponse, ReleaseReservationRequest,
+        Reservation, RevocationReason, RevokeCertificatesRequest, San, SanType, Usage,
+        record_certificate_request,
     },
-    types::v1::KeyType,
+    types::v1::{KeyType, Period},
 };
 use licet_domain::clock::Instant;
 
@@ -186,6 +187,22 @@ pub(crate) fn report_of(license: &License, facts: CertificateFacts) -> RecordCer
         certificate: Some(record_certificate_request::Certificate::Facts(facts)),
         reservation_id: String::new(),
         request_id: request_id(),
+    }
+}
+
+/// The days that a span touches.
+pub(crate) fn days_request(
+    license: &License,
+    start: Instant,
+    end: Instant,
+) -> ListDailyUsageRequest {
+    ListDailyUsageRequest {
+        license_id: license.license_id.clone(),
+        period: Some(Period {
+            start_time: Some(timestamp(start)),
+            end_time: Some(timestamp(end)),
+        }),
+        ..ListDailyUsageRequest::default()
     }
 }
 
@@ -376,6 +393,20 @@ impl World {
         let usage = self.ask_usage(license, Some(time)).await;
         assert_eq!(instant(usage.as_of_time), time);
         usage
+    }
+
+    /// The days that a span touches, at most a page of the largest size.
+    pub(crate) async fn days(
+        &self,
+        license: &License,
+        start: Instant,
+        end: Instant,
+    ) -> Vec<DailyUsage> {
+        let request = days_request(license, start, end);
+        let answer = self.san_usage().list_daily_usage(request).await;
+        let page = answer.unwrap().into_inner();
+        assert!(page.next_page_token.is_empty());
+        page.days
     }
 
     async fn ask_usage(&self, license: &License, time: Option<Instant>) -> Usage {

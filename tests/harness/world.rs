@@ -279,6 +279,7 @@ impl World {
         format!("http://127.0.0.1:{}", self.billing_port)
     }
 
+    /// Of the first instance.
     pub(crate) fn san_licensing_address(&self) -> String {
         format!("http://127.0.0.1:{}", self.san_licensing_port)
     }

@@ -2,6 +2,8 @@
 //! step against a model that recounts everything. LICET_TEST_SEED repeats a history,
 //! LICET_TEST_HISTORIES makes more of them.
 
+mod days;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::TimeDelta;
@@ -100,6 +102,7 @@ async fn histories(backend: Backend) {
             let kind = history.step().await;
             happened[kind] += 1;
             history.compare().await;
+            history.compare_days().await;
         }
         history.compare_lists().await;
         if number % 20 == 19 {

@@ -147,6 +147,18 @@ pub(super) struct Counted {
     pub(super) wildcards: i64,
 }
 
+pub(super) const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Usage over a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Day {
+    pub(super) quota: i64,
+    pub(super) used: i64,
+    pub(super) distinct: i64,
+    pub(super) peak: i64,
+    pub(super) peak_time: Instant,
+}
+
 pub(super) fn is_wildcard(name: &Name) -> bool {
     name.0 == i32::from(SanType::DnsName) && name.1.starts_with("*.")
 }
@@ -266,6 +278,31 @@ impl Model {
             .into_iter()
             .map(|(end, names)| (end, self.weight(&names, time)));
         returns.take(5).collect()
+    }
+
+    /// The day that begins at `start`: its last microsecond and its peak, of every instant of it at
+    /// which anything begins or ends, a term among it.
+    pub(super) fn day(&self, start: Instant) -> Day {
+        let end = shifted(start, DAY_MICROS);
+        let last = self.usage(shifted(end, -1));
+        let each = self.certificates.iter();
+        let ends = each.flat_map(|it| [it.recorded, it.until]);
+        // What a wildcard weighs may change with the term.
+        let starts = self.terms.iter().map(|term| term.start);
+        let instants: BTreeSet<Instant> = ends
+            .chain(starts)
+            .filter(|at| start < *at && *at < end)
+            .chain([start])
+            .collect();
+        let used = |at: &Instant| self.weight(&self.active(*at), *at);
+        let peak = instants.iter().map(used).max().unwrap();
+        Day {
+            quota: last.quota,
+            used: last.used,
+            distinct: last.by_type.iter().sum(),
+            peak,
+            peak_time: instants.into_iter().find(|at| used(at) == peak).unwrap(),
+        }
     }
 
     /// Until when a SAN is active, and on how many certificates.

@@ -31,6 +31,7 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     peers::Billing,
+    queries::usage::Counting,
     quota::Quota,
     rpc::{
         ingest_service::IngestRpc, issuance_service::IssuanceRpc, license_service::LicenseRpc,
@@ -44,7 +45,8 @@ use crate::{
 pub struct Deps {
     /// Where its schema is kept; brought up to date when the service is built.
     pub location: Location,
-    /// The clock that resumed operations are finished by; requests bring their own decision time.
+    /// The clock that resumed operations are finished by, and that a watcher's time passes by;
+    /// requests bring their own decision time.
     pub clock: Arc<dyn Clock>,
     /// The channel to Billing, speaking as `san-licensing`.
     pub billing: PeerChannel,
@@ -58,6 +60,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open(&deps.location, &store::migrations()).await?;
     let quota = Quota::start(database.clone());
     let billing = Billing::new(deps.billing);
+    let clock = Arc::clone(&deps.clock);
     let operations = Operations::new(
         database.clone(),
         Arc::new(billing.clone()),
@@ -117,7 +120,9 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         UsageServiceServer,
         UsageRpc {
             database: schema(),
-            quota
+            quota,
+            counting: Counting::new(schema()),
+            clock
         }
     );
     let due: Vec<Arc<dyn Due>> = vec![

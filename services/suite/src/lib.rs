@@ -1,16 +1,20 @@
 //! The suite's entry point: reads the command line, starts the log and runs what was asked for.
 
+mod chart;
 mod embedded;
 mod ingest;
 mod render;
 mod serve;
 mod starter;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use licet_domain::clock::{Instant, InstantError};
 use licet_runtime::{config::Limits, telemetry};
+use tonic::Status;
 
 /// What keeps the suite from starting or running.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ enum Command {
     Ingest(ingest::Options),
     /// Writes an invoice or a statement as an HTML page that can be printed and sent on.
     Render(render::Options),
+    /// Draws what a SAN licence has used and will use, day by day, under the line of its quota.
+    Usage(usage::Options),
 }
 
 /// Runs the command line of this process to its end.
@@ -77,6 +83,7 @@ pub fn main() -> ExitCode {
             }
             Some(Command::Ingest(options)) => return ingest::run(&options).await,
             Some(Command::Render(options)) => render::run(&options).await?,
+            Some(Command::Usage(options)) => usage::run(&options).await?,
             None => embedded::run(&arguments.embedded, &arguments.limits).await?,
         }
         Ok(ExitCode::SUCCESS)
@@ -90,6 +97,25 @@ pub fn main() -> ExitCode {
 fn report(Trouble(text): &Trouble) -> ExitCode {
     tracing::error!("{text}");
     ExitCode::FAILURE
+}
+
+/// A day is its first instant (T-1).
+pub(crate) fn read_instant(text: &str) -> Result<Instant, InstantError> {
+    text.parse()
+        .or_else(|_| format!("{text}T00:00:00Z").parse())
+}
+
+/// What a service answered in place of what it was asked for.
+pub(crate) fn refused(service: &str, status: &Status) -> Trouble {
+    let mut text = format!(
+        "{service} answered {:?}: {}",
+        status.code(),
+        status.message()
+    );
+    if let Some(cause) = std::error::Error::source(status) {
+        text = format!("{text}: {cause}");
+    }
+    Trouble(text)
 }
 
 /// Resolves when the process is told to stop: Ctrl-C or SIGTERM.

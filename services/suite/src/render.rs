@@ -11,11 +11,10 @@ use licet_contracts::{
     },
     types::v1::Period,
 };
-use licet_domain::clock::{Instant, InstantError};
+use licet_domain::clock::Instant;
 use licet_runtime::{peer::PeerChannel, server::MAX_MESSAGE_BYTES, wire::encode_time};
-use tonic::Status;
 
-use crate::Trouble;
+use crate::{Trouble, read_instant, refused};
 
 /// Settings of `licet render`.
 #[derive(Args, Debug)]
@@ -52,12 +51,6 @@ enum Document {
     },
 }
 
-/// A day is its first instant (T-1).
-fn read_instant(text: &str) -> Result<Instant, InstantError> {
-    text.parse()
-        .or_else(|_| format!("{text}T00:00:00Z").parse())
-}
-
 /// Writes the page to the standard output.
 pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
     let channel = PeerChannel::new(&options.billing_url, "render")?;
@@ -70,7 +63,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
                 InvoiceServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
             let answer = invoices.render_invoice(request).await;
             answer
-                .map_err(|status| refused(&status))?
+                .map_err(|status| refused("Billing", &status))?
                 .into_inner()
                 .content
         }
@@ -90,19 +83,11 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
                 AccountServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
             let answer = accounts.render_statement(request).await;
             answer
-                .map_err(|status| refused(&status))?
+                .map_err(|status| refused("Billing", &status))?
                 .into_inner()
                 .content
         }
     };
     std::io::stdout().write_all(&content)?;
     Ok(())
-}
-
-fn refused(status: &Status) -> Trouble {
-    let mut text = format!("Billing answered {:?}: {}", status.code(), status.message());
-    if let Some(cause) = std::error::Error::source(status) {
-        text = format!("{text}: {cause}");
-    }
-    Trouble(text)
 }

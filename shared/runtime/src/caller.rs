@@ -7,6 +7,7 @@ use http::HeaderMap;
 use licet_contracts::types::v1::Role;
 use licet_domain::{clock::Instant, ids::AccountId};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// Metadata key under which a caller names itself: replay records and the audit log keep it.
 pub const CALLER_KEY: &str = "licet-caller";
@@ -128,6 +129,8 @@ pub struct Call {
     pub method: &'static str,
     /// When the client stops waiting.
     pub deadline: tokio::time::Instant,
+    /// Whether the service stops: an answer that streams on ends then.
+    pub stopped: watch::Receiver<bool>,
 }
 
 impl Call {

@@ -3,11 +3,15 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use licet_contracts::Mutation;
+use licet_contracts::{Mutation, types::v1 as types};
+use licet_domain::term::Period;
 use tonic_types::FieldViolation;
 use uuid::Uuid;
 
-use crate::fault::{Fault, Violations};
+use crate::{
+    fault::{Fault, Violations},
+    wire::decode_time,
+};
 
 /// The longest text that a field takes where nothing smaller is said, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
@@ -162,6 +166,18 @@ impl Fields {
             None => Ok(None),
             Some(_) => self.message(path, message, decode).map(Some),
         }
+    }
+
+    /// A span whose ends must be there, the start before the end.
+    ///
+    /// # Errors
+    /// All violations are noted.
+    pub fn period(&mut self, path: &str, message: &types::Period) -> Field<Period> {
+        let end_path = format!("{path}.end_time");
+        let start = message.start_time.as_ref();
+        let start = self.message(&format!("{path}.start_time"), start, decode_time);
+        let end = self.message(&end_path, message.end_time.as_ref(), decode_time);
+        Period::new(start?, end?).ok_or_else(|| self.note(end_path, "must be after start_time"))
     }
 
     /// Every element of a list; a violation names its index.

@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use licet_contracts::{METHODS, Method, types::v1::Role};
 use licet_domain::clock::Clock;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, Sleep},
 };
 use tonic::{Status, body::Body};
@@ -49,6 +49,7 @@ pub(crate) struct GuardLayer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) longest_call: Duration,
+    pub(crate) stopped: watch::Receiver<bool>,
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -136,6 +137,7 @@ impl GuardLayer {
             now: self.clock.now(),
             method,
             deadline,
+            stopped: self.stopped.clone(),
         };
         Ok(Admitted {
             call,

@@ -37,7 +37,8 @@ pub fn filter_text<T: Display>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-pub(crate) fn foreign_token() -> Fault {
+/// The violation of a token that is none of the listing.
+pub fn foreign_token() -> Fault {
     Fault::invalid("page_token", "is not a token of this listing")
 }
 
@@ -150,16 +151,19 @@ impl Page {
         let after_us: i64 = after_us.parse().map_err(|_| foreign_token())?;
         let same_time = Condition::all().add(time_us.eq(after_us));
         let after_id = after_id.as_str();
-        let later = if matches!(order, Order::Desc) {
-            Condition::any()
+        // The bound on time alone says nothing new; it is what an index can begin at.
+        let (bound, later) = if matches!(order, Order::Desc) {
+            let later = Condition::any()
                 .add(time_us.lt(after_us))
-                .add(same_time.add(id.lt(after_id)))
+                .add(same_time.add(id.lt(after_id)));
+            (time_us.lte(after_us), later)
         } else {
-            Condition::any()
+            let later = Condition::any()
                 .add(time_us.gt(after_us))
-                .add(same_time.add(id.gt(after_id)))
+                .add(same_time.add(id.gt(after_id)));
+            (time_us.gte(after_us), later)
         };
-        Ok(listed.add(later))
+        Ok(listed.add(bound).add(later))
     }
 
     /// Cuts the page off at its size and makes the token of the next one; empty when there is none.

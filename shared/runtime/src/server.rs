@@ -184,6 +184,7 @@ pub async fn start(
         clock: Arc::clone(&suite.clock),
         permits: Arc::new(Semaphore::new(limits.max_calls)),
         longest_call: limits.longest_call(),
+        stopped: stopped.clone(),
     };
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))

@@ -44,6 +44,7 @@ pub(crate) fn asking(channels: &[Channel], license_id: &str, streams: usize) -> 
         .map(|stream| Usage {
             client: UsageServiceClient::new(channels[stream % channels.len()].clone()),
             license_id: license_id.to_owned(),
+            as_of: None,
             sans: None,
         })
         .collect()

@@ -90,6 +90,8 @@ pub(crate) enum Name {
     Latency,
     /// `GetUsage`, and a count over the tables.
     Usage,
+    /// Usage as of a past instant and the forecast of 90 days, and one index scan of the same rows.
+    History,
     /// `GetUsage`, and an empty gRPC server that answers the same message.
     Echo,
     /// Authorise as the licence grows.
@@ -109,13 +111,14 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const EACH: [Self; 12] = [
+    const EACH: [Self; 13] = [
         Self::Hot,
         Self::Redis,
         Self::Record,
         Self::Many,
         Self::Latency,
         Self::Usage,
+        Self::History,
         Self::Echo,
         Self::Growth,
         Self::Sqlite,

@@ -6,10 +6,11 @@ use std::time::Duration;
 use licet_contracts::{
     sanlicensing::v1::{
         AuthorizationDecision, AuthorizeIssuanceRequest, CertificateFacts, GetUsageRequest,
-        RecordCertificateRequest, San, SanType, issuance_service_client::IssuanceServiceClient,
-        record_certificate_request, usage_service_client::UsageServiceClient,
+        ListDailyUsageRequest, RecordCertificateRequest, San, SanType,
+        issuance_service_client::IssuanceServiceClient, record_certificate_request,
+        usage_service_client::UsageServiceClient,
     },
-    types::v1::KeyType,
+    types::v1::{KeyType, Period},
 };
 use licet_domain::clock::Clock as _;
 use licet_runtime::clock::SystemClock;
@@ -106,10 +107,11 @@ impl Operation for AuthorizeAndRecord {
     }
 }
 
-/// Asks for a licence's usage now.
+/// Asks for a licence's usage, now or as of an instant.
 pub(crate) struct Usage {
     pub(crate) client: UsageServiceClient<Channel>,
     pub(crate) license_id: String,
+    pub(crate) as_of: Option<Timestamp>,
     /// The distinct SANs that must be answered; `None`: whatever they are.
     pub(crate) sans: Option<i64>,
 }
@@ -118,7 +120,7 @@ impl Operation for Usage {
     async fn once(&mut self) -> Result<(), Trouble> {
         let request = GetUsageRequest {
             license_id: self.license_id.clone(),
-            ..GetUsageRequest::default()
+            as_of_time: self.as_of,
         };
         let answer = self.client.get_usage(request).await?.into_inner();
         let found = answer.usage.map(|usage| usage.distinct_sans);
@@ -126,6 +128,36 @@ impl Operation for Usage {
             Ok(())
         } else {
             Err(Trouble(format!("{found:?} SANs, not {:?}", self.sans)))
+        }
+    }
+}
+
+/// Asks for a licence's days from one instant up to another.
+pub(crate) struct Days {
+    pub(crate) client: UsageServiceClient<Channel>,
+    pub(crate) license_id: String,
+    pub(crate) period: Period,
+    /// How many must be answered.
+    pub(crate) count: usize,
+}
+
+impl Operation for Days {
+    async fn once(&mut self) -> Result<(), Trouble> {
+        let request = ListDailyUsageRequest {
+            license_id: self.license_id.clone(),
+            period: Some(self.period),
+            ..ListDailyUsageRequest::default()
+        };
+        let days = self
+            .client
+            .list_daily_usage(request)
+            .await?
+            .into_inner()
+            .days;
+        if days.len() == self.count && days.iter().any(|day| day.peak_used > 0) {
+            Ok(())
+        } else {
+            Err(Trouble(format!("{} days, not {}", days.len(), self.count)))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The scenarios: what is measured against what, in alternating rounds on fresh stores, and the goals.
 
+mod history;
 mod selling;
 
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ pub(crate) async fn run(
         Name::Many => vec![bench.many().await?],
         Name::Latency => vec![bench.latency().await?],
         Name::Usage => vec![bench.usage().await?],
+        Name::History => bench.history().await?,
         Name::Echo => bench.echo().await?,
         Name::Growth => bench.growth().await?,
         Name::Sqlite => vec![bench.sqlite().await?],

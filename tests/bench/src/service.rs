@@ -235,6 +235,7 @@ impl Service {
             .map(|stream| Usage {
                 client: UsageServiceClient::new(self.channel(stream)),
                 license_id: license.license_id.clone(),
+                as_of: None,
                 sans: Some(sans.into()),
             })
             .collect()
@@ -287,13 +288,15 @@ async fn insert(
             let names: Vec<_> = (0..SANS_EACH)
                 .map(|san| format!("d:host{san}-of-{number}.example.com"))
                 .collect();
-            // From a day on, every 20 seconds one: as certificates end in practice.
-            let not_after_us = now_us + 86_400_000_000 + i64::from(number) * 20_000_000;
+            // From a day on, every 20 seconds one, and recorded as long before: as certificates come
+            // and go in practice.
+            let apart_us = i64::from(number) * 20_000_000;
+            let not_after_us = now_us + 86_400_000_000 + apart_us;
             json!({
                 "c": CertificateId::generate(),
                 "s": format!("{number:x}"),
                 "n": names.join("\n"),
-                "b": now_us,
+                "b": now_us - apart_us,
                 "e": not_after_us,
                 "u": not_after_us + 1_000_000,
             })

@@ -4,8 +4,8 @@ use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::{ids::AccountId, term::Period};
 use licet_runtime::{
     fault::Fault,
-    field::{Field, Fields},
-    wire::{decode_time, encode_money, encode_period, encode_time},
+    field::Fields,
+    wire::{encode_money, encode_period, encode_time},
 };
 
 use super::account::encode_entry_kind;
@@ -19,7 +19,7 @@ pub(crate) fn decode_list_entries(
     let account_id = fields.required("account_id", &message.account_id);
     let period = match &message.period {
         None => Ok(None),
-        Some(period) => decode_period(&mut fields, period).map(Some),
+        Some(period) => fields.period("period", period).map(Some),
     };
     fields.build(|| Ok((account_id?, period?)))
 }
@@ -40,20 +40,9 @@ pub(crate) fn decode_wanted(
     let account_id = fields.required("account_id", account_id);
     let period = match period {
         None => Err(fields.note("period", "is required")),
-        Some(period) => decode_period(&mut fields, period),
+        Some(period) => fields.period("period", period),
     };
     fields.build(|| Ok((account_id?, period?)))
-}
-
-fn decode_period(fields: &mut Fields, message: &types::Period) -> Field<Period> {
-    let start = fields.message(
-        "period.start_time",
-        message.start_time.as_ref(),
-        decode_time,
-    );
-    let end = fields.message("period.end_time", message.end_time.as_ref(), decode_time);
-    Period::new(start?, end?)
-        .ok_or_else(|| fields.note("period.end_time", "must be after start_time"))
 }
 
 /// A statement.

@@ -14,7 +14,7 @@ use licet_runtime::{
 };
 use prost::Message;
 
-use super::san;
+use super::{san, usage::decode_until_before};
 use crate::{
     quota::Answer,
     rules::{
@@ -128,11 +128,13 @@ pub(crate) fn decode_list(
         Ok(Wire::Expired) => Ok(Some(CertificateState::Expired)),
         Err(_) => Err(fields.note("state", "is no state of a certificate")),
     };
+    let until_before = decode_until_before(&mut fields, message.until_before_time.as_ref());
     fields.build(|| {
         Ok(CertificateFilter {
             license_id: license_id?,
             name: name?.as_ref().map(packed),
             state: state?,
+            until_before: until_before?,
         })
     })
 }

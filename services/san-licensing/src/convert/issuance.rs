@@ -261,6 +261,7 @@ mod tests {
             now: at(1_000_000_000),
             method: METHOD,
             deadline: tokio::time::Instant::now(),
+            stopped: tokio::sync::watch::channel(false).1,
         }
     }
 

@@ -4,14 +4,16 @@ use licet_contracts::sanlicensing::v1 as wire;
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     fault::Fault,
-    field::Fields,
-    wire::{decode_time, encode_time},
+    field::{Field, Fields},
+    wire::{decode_time, encode_period, encode_time},
 };
+use prost_types::Timestamp;
 
 use super::{issuance::encode_weight, san};
 use crate::{
     quota::Usage,
     rules::{
+        counting::{DayUsage, Days, days_of},
         lookup::{SanFilter, UniqueSan},
         name::is_wildcard,
     },
@@ -63,6 +65,47 @@ pub(crate) fn encode(usage: &Usage) -> wire::Usage {
     }
 }
 
+/// The most days that can be asked about at once, in pages: a hundred years.
+const MAX_DAYS: i64 = 36_525;
+
+/// Reads whose days are asked for, and which; `None`: the usual ones.
+pub(crate) fn decode_list_daily(
+    message: &wire::ListDailyUsageRequest,
+) -> Result<(LicenseId, Option<Days>), Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let days = match &message.period {
+        None => Ok(None),
+        Some(period) => fields.period("period", period).and_then(|period| {
+            match days_of(period).filter(|days| days.count() <= MAX_DAYS) {
+                Some(days) => Ok(Some(days)),
+                None => Err(fields.note("period", "touches more than 36525 days")),
+            }
+        }),
+    };
+    fields.build(|| Ok((license_id?, days?)))
+}
+
+/// A day with the quota at its end, seen from `now`.
+pub(crate) fn encode_day(usage: &DayUsage, quota: u64, now: Instant) -> wire::DailyUsage {
+    let kind = if usage.day.end <= now {
+        wire::DayKind::Past
+    } else if usage.day.start <= now {
+        wire::DayKind::Today
+    } else {
+        wire::DayKind::Forecast
+    };
+    wire::DailyUsage {
+        day: Some(encode_period(usage.day)),
+        kind: kind.into(),
+        quota: encode_weight(quota),
+        used: encode_weight(usage.used),
+        distinct_sans: encode_weight(usage.distinct),
+        peak_used: encode_weight(usage.peak),
+        peak_time: Some(encode_time(usage.peak_time)),
+    }
+}
+
 /// Reads what a listing of distinct SANs is narrowed to.
 pub(crate) fn decode_unique_sans(
     message: &wire::ListUniqueSansRequest,
@@ -74,13 +117,23 @@ pub(crate) fn decode_unique_sans(
     fields.check("prefix", is_short, "is longer than 1000 characters");
     let is_plain = !message.prefix.chars().any(char::is_control);
     fields.check("prefix", is_plain, "has control characters");
+    let until_before = decode_until_before(&mut fields, message.until_before_time.as_ref());
     fields.build(|| {
         Ok(SanFilter {
             license_id: license_id?,
             kind: kind?,
             prefix: message.prefix.to_lowercase(),
+            until_before: until_before?,
         })
     })
+}
+
+/// Before when what is listed must no longer count; `None`: whenever that is (SL-18).
+pub(super) fn decode_until_before(
+    fields: &mut Fields,
+    time: Option<&Timestamp>,
+) -> Field<Option<Instant>> {
+    fields.optional_message("until_before_time", time, decode_time)
 }
 
 /// A distinct SAN under a licence's multiplier (SL-3).
@@ -101,7 +154,7 @@ pub(crate) fn encode_unique_san(found: &UniqueSan, wildcard_multiplier: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quota::known::Counts;
+    use crate::rules::counting::Counts;
 
     /// SL-21: recording is never refused, so that what is free may be below zero.
     #[test]

@@ -86,10 +86,11 @@ pub(crate) async fn list(
     let tx = database.read().await?;
     let seen = seen::license(&tx, call, filter.license_id).await?;
     let text = format!(
-        "certificates {} {} {}",
+        "certificates {} {} {} {}",
         filter.license_id,
         filter.state.map_or("", CertificateState::as_str),
-        filter_text(filter.name.as_ref())
+        filter_text(filter.name.as_ref()),
+        filter_text(filter.until_before)
     );
     let page = Page::decode(page_size, page_token, &text, seen.now)?;
     let rows = store::certificates::list(&tx, filter, &page).await?;

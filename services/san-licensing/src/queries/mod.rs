@@ -9,6 +9,7 @@ pub(crate) mod reservations;
 pub(crate) mod sans;
 mod seen;
 pub(crate) mod usage;
+pub(crate) mod watch;
 
 use crate::rules::name::Name;
 

@@ -32,9 +32,10 @@ pub(crate) async fn list(
     let tx = database.read().await?;
     let seen = seen::license(&tx, call, filter.license_id).await?;
     let text = format!(
-        "unique SANs {} {} {}",
+        "unique SANs {} {} {} {}",
         filter.license_id,
         filter_text(filter.kind),
+        filter_text(filter.until_before),
         filter.prefix
     );
     let page = Page::decode(page_size, page_token, &text, seen.now)?;

@@ -1,46 +1,131 @@
-//! A licence's usage as of any instant.
+//! A licence's usage as of any instant, and day by day (SL-17).
 
-use licet_domain::{clock::Instant, ids::LicenseId};
-use licet_runtime::{caller::Call, database::Database, fault::Fault};
+use std::sync::Arc;
+
+use licet_domain::{clock::Instant, ids::LicenseId, term::Period};
+use licet_runtime::{
+    caller::Call,
+    database::Database,
+    fault::Fault,
+    page::{Page, foreign_token},
+};
+use tokio::sync::Semaphore;
 
 use super::seen;
 use crate::{
     quota::Usage,
-    store::{self, usage::Distinct},
+    rules::counting::{DayCount, DayUsage, Days, InstantCount},
+    store,
 };
 
 /// How many of the next returns are said.
-const RETURNS: u32 = 5;
+const RETURNS: usize = 5;
+/// How many licences are counted at once: each count has a connection to itself, and a day count
+/// some dozen bytes of memory for each stretch of time that a SAN counts.
+const COUNTS_AT_ONCE: usize = 4;
+/// The days of a listing that names none.
+const USUAL_DAYS: u32 = 30;
+/// The most days of a page; as many as its size may say.
+const DAYS_OF_PAGE: i32 = 1000;
 
-/// The licence's usage as of `at`, past or future, by what is recorded up to now (SL-17).
-pub(crate) async fn get_at(
-    database: &Database,
-    call: &Call,
-    license_id: LicenseId,
-    at: Instant,
-) -> Result<Usage, Fault> {
-    let tx = database.read().await?;
-    let seen = seen::license(&tx, call, license_id).await?;
-    let multiplier = u64::from(seen.license.multiplier_at(at));
-    let weight = |names: Distinct| names.plain + names.wildcards * multiplier;
-    let counts = store::usage::find_active(&tx, license_id, at).await?;
-    let used = Distinct {
-        plain: counts.distinct() - counts.wildcards,
-        wildcards: counts.wildcards,
-    };
-    let reserved = store::usage::find_reserved(&tx, license_id, at).await?;
-    let returns = store::usage::find_returns(&tx, license_id, at, RETURNS).await?;
-    Ok(Usage {
-        license_id,
-        as_of: at,
-        quota: seen.license.quota_at(at),
-        used: weight(used),
-        reserved: weight(reserved),
-        counts,
-        next_returns: returns
-            .into_iter()
-            .map(|(at, names)| (at, weight(names)))
-            .collect(),
-        version: seen.version,
-    })
+/// Where usage is counted.
+#[derive(Clone)]
+pub(crate) struct Counting {
+    database: Database,
+    turns: Arc<Semaphore>,
+}
+
+impl Counting {
+    /// Over a service's schema.
+    pub(crate) fn new(database: Database) -> Self {
+        let turns = Arc::new(Semaphore::new(COUNTS_AT_ONCE));
+        Self { database, turns }
+    }
+
+    /// The licence's usage as of `at`, past or future, by what is recorded up to now (SL-17).
+    pub(crate) async fn get_at(
+        &self,
+        call: &Call,
+        license_id: LicenseId,
+        at: Instant,
+    ) -> Result<Usage, Fault> {
+        let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
+        let tx = self.database.read().await?;
+        let seen = seen::license(&tx, call, license_id).await?;
+        let multiplier = seen.license.multiplier_at(at);
+        let count = InstantCount::new(RETURNS);
+        let count = store::usage::count_active(&tx, license_id, at, count).await?;
+        let (counts, returns) = count.finish();
+        let reserved = store::usage::find_reserved(&tx, license_id, at).await?;
+        Ok(Usage {
+            license_id,
+            as_of: at,
+            quota: seen.license.quota_at(at),
+            used: counts.weight(multiplier),
+            reserved: reserved.weight(multiplier),
+            counts,
+            next_returns: returns
+                .into_iter()
+                .map(|(at, names)| (at, names.weight(multiplier)))
+                .collect(),
+            version: seen.version,
+        })
+    }
+
+    /// A page of a licence's days, ascending; `days`: the last 30 unless they are named.
+    pub(crate) async fn list_days(
+        &self,
+        call: &Call,
+        license_id: LicenseId,
+        days: Option<Days>,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<DailyUsage, Fault> {
+        let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
+        let tx = self.database.read().await?;
+        let seen = seen::license(&tx, call, license_id).await?;
+        let text = format!("daily usage {license_id} {days:?}");
+        let page_size = if page_size == 0 {
+            DAYS_OF_PAGE
+        } else {
+            page_size
+        };
+        let page = Page::decode(page_size, page_token, &text, seen.now)?;
+        let days = days.unwrap_or_else(|| Days::last(USUAL_DAYS, page.as_of));
+        let after = page.after_key().map(str::parse::<Instant>);
+        let after = after.transpose().map_err(|_| foreign_token())?;
+        let most = usize::try_from(page.limit()).map_err(Fault::internal)?;
+        let counted = match DayCount::new(days.after(after, most), seen.license.multipliers()) {
+            Some(count) => {
+                let count = store::usage::count_days(&tx, license_id, page.as_of, count).await?;
+                // Sorting what changed is work for a thread of its own.
+                let counted = tokio::task::spawn_blocking(move || count.finish()).await;
+                counted.map_err(Fault::internal)?
+            }
+            None => Vec::new(),
+        };
+        let key = |usage: &DayUsage| vec![usage.day.start.to_string()];
+        let (days, next_page_token) = page.finish(counted, key);
+        let quota = |day: Period| {
+            let last = Instant::from_micros(day.end.as_micros() - 1);
+            seen.license.quota_at(last.unwrap_or(day.start))
+        };
+        Ok(DailyUsage {
+            days: days
+                .into_iter()
+                .map(|usage| (usage, quota(usage.day)))
+                .collect(),
+            now: page.as_of,
+            next_page_token,
+        })
+    }
+}
+
+/// A page of days.
+pub(crate) struct DailyUsage {
+    /// Each with the quota in its last microsecond.
+    pub(crate) days: Vec<(DayUsage, u64)>,
+    /// The instant that they are seen from.
+    pub(crate) now: Instant,
+    pub(crate) next_page_token: String,
 }

@@ -27,13 +27,14 @@ use tokio::{
 use super::{
     decide::Authorize,
     ingest::{self, Batch, Placed, Taken},
-    known::{Counts, Known, Licenses},
+    known::{Known, Licenses},
     placing::{self, Unplaced},
     round::{self, Alone},
     take_over::{self, Chunk, TakenOver},
 };
 use crate::rules::{
     certificate::{Certificate, RevocationReason},
+    counting::Counts,
     decision::Decision,
     license::Terms,
     not_found,
@@ -82,6 +83,14 @@ pub(crate) struct Usage {
     /// When used weight returns next, and how much.
     pub(crate) next_returns: Vec<(Instant, u64)>,
     pub(crate) version: i64,
+}
+
+impl Usage {
+    /// Whether another one of the licence says the same, at whatever instant and version.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        let figures = |usage: &Self| (usage.quota, usage.used, usage.reserved, usage.counts);
+        figures(self) == figures(other) && self.next_returns == other.next_returns
+    }
 }
 
 /// What came of a command.

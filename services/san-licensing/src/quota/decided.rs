@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use licet_domain::{
     clock::Instant,
-    ids::{CertificateId, LicenseId, ReservationId},
+    ids::{AccountId, CertificateId, LicenseId, ReservationId},
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
@@ -22,10 +22,11 @@ use uuid::Uuid;
 use super::{
     committer::{Answer, Command, Submission, Usage, request_id_reused},
     decide::{Authorize, authorize},
-    known::{Known, Licenses},
+    known::{Claim, ClaimKind, Known, Licenses},
 };
 use crate::{
     rules::{
+        alert,
         certificate::{
             Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
             conflict,
@@ -142,6 +143,18 @@ pub(super) struct Happened {
     pub(super) left: Vec<CertificateId>,
 }
 
+/// Usage has reached a part of the quota (SL-17).
+struct Alert {
+    license_id: LicenseId,
+    account_id: AccountId,
+    origin: Origin,
+    time: Instant,
+    /// In percent.
+    threshold: u32,
+    quota: u64,
+    used: u64,
+}
+
 /// What a round has decided and still has to write.
 #[derive(Default)]
 pub(super) struct Decided {
@@ -156,6 +169,7 @@ pub(super) struct Decided {
     pub(super) early_time: Option<Instant>,
     pub(super) applied: Vec<CertificateKey>,
     happened: HashMap<LicenseId, Happened>,
+    alerts: Vec<Alert>,
     settled: Vec<(replay::Claim, Settled)>,
 }
 
@@ -364,6 +378,34 @@ impl Decided {
         })
     }
 
+    /// A certificate's SANs count from now on, and what that reaches is told (SL-17). What is known
+    /// is exact under the fence, and a repeat takes nothing: whoever decides, each crossing is told
+    /// of once.
+    pub(super) fn take(&mut self, known: &mut Known, origin: &Origin, certificate: &Certificate) {
+        let before = known.used();
+        known.take(
+            certificate.id.uuid(),
+            Claim {
+                kind: ClaimKind::Active,
+                names: certificate.names.clone(),
+                until: certificate.until,
+                reach: certificate.until,
+            },
+        );
+        let (time, used) = (known.as_of(), known.used());
+        let quota = known.terms().quota_at(time);
+        let reached = alert::reached(quota, before, used);
+        self.alerts.extend(reached.map(|threshold| Alert {
+            license_id: known.terms().license_id,
+            account_id: known.terms().account_id,
+            origin: origin.clone(),
+            time,
+            threshold,
+            quota,
+            used,
+        }));
+    }
+
     /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
     /// not the licence's changes nothing, nor does a certificate that counts no more.
     fn revoke(
@@ -442,11 +484,12 @@ impl Decided {
         Ok(())
     }
 
-    /// One event for a licence and a round: thousands of decisions a second need no event each.
+    /// One event for a licence and a round: thousands of decisions a second need no event each. Then
+    /// one for each part of a quota that was reached.
     pub(super) fn events(&self, known: &Licenses) -> Vec<Event<'_>> {
         let each = self.happened.iter();
-        each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened))
-            .collect()
+        let changed = each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened));
+        changed.chain(self.alerts.iter().map(alert_event)).collect()
     }
 }
 
@@ -487,6 +530,24 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "version": known.version,
         }),
     })
+}
+
+fn alert_event(alert: &Alert) -> Event<'_> {
+    Event {
+        kind: "licet.sanlicensing.usage.alert.v1",
+        resource_id: alert.license_id.to_string(),
+        account_id: Some(alert.account_id),
+        time: alert.time,
+        origin: &alert.origin,
+        why: "SL-17".to_owned(),
+        outcome: format!("REACHED_{}_PERCENT", alert.threshold),
+        data: json!({
+            "threshold_percent": alert.threshold,
+            "direction": "UPWARDS",
+            "quota": alert.quota,
+            "used": alert.used,
+        }),
+    }
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

@@ -10,6 +10,7 @@ use licet_domain::{clock::Instant, ids::LicenseId};
 use uuid::Uuid;
 
 use crate::rules::{
+    counting::Counts,
     license::{TermLimits, Terms},
     name::{Name, is_wildcard},
 };
@@ -82,42 +83,6 @@ struct Change {
     taken: Option<bool>,
     active: Option<bool>,
     lasting: Option<bool>,
-}
-
-/// Distinct SANs on active certificates, by type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) dns_names: u64,
-    pub(crate) ip_addresses: u64,
-    pub(crate) rfc822_names: u64,
-    pub(crate) upns: u64,
-    /// Of the DNS names, those that are wildcards.
-    pub(crate) wildcards: u64,
-}
-
-impl Counts {
-    fn count(&mut self, name: &str, step: impl Fn(u64) -> u64) {
-        let kind = match name.as_bytes().first() {
-            Some(b'd') => &mut self.dns_names,
-            Some(b'i') => &mut self.ip_addresses,
-            Some(b'r') => &mut self.rfc822_names,
-            Some(_) | None => &mut self.upns,
-        };
-        *kind = step(*kind);
-        if is_wildcard(name) {
-            self.wildcards = step(self.wildcards);
-        }
-    }
-
-    /// All of them.
-    pub(crate) fn distinct(self) -> u64 {
-        self.dns_names + self.ip_addresses + self.rfc822_names + self.upns
-    }
-
-    /// What they weigh where a wildcard weighs `multiplier` (SL-3).
-    pub(crate) fn weight(self, multiplier: u32) -> u64 {
-        self.distinct() - self.wildcards + self.wildcards * u64::from(multiplier)
-    }
 }
 
 fn weight(name: &str, multiplier: u32) -> u64 {

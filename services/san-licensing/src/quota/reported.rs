@@ -11,7 +11,7 @@ use licet_runtime::caller::Origin;
 use super::{
     committer::{Answer, Submission},
     decided::Decided,
-    known::{Claim, ClaimKind, Known},
+    known::Known,
 };
 use crate::{
     rules::{
@@ -34,7 +34,7 @@ impl Decided {
         certificate.license_id = Some(license_id);
         certificate.record_time = known.as_of();
         self.apply_early(&mut certificate, known.version);
-        take(known, &certificate);
+        self.take(known, origin, &certificate);
         self.keep(&certificate, known.version);
         self.happened(license_id, origin)
             .recorded
@@ -162,7 +162,7 @@ impl Decided {
         let license_id = to.terms().license_id;
         certificate.license_id = Some(license_id);
         certificate.allocate_time = Some(to.as_of());
-        take(to, &certificate);
+        self.take(to, origin, &certificate);
         self.happened(license_id, origin)
             .allocated
             .push(certificate.id);
@@ -173,15 +173,4 @@ impl Decided {
         });
         certificate
     }
-}
-
-/// A certificate's SANs are used from now on.
-fn take(known: &mut Known, certificate: &Certificate) {
-    let claim = Claim {
-        kind: ClaimKind::Active,
-        names: certificate.names.clone(),
-        until: certificate.until,
-        reach: certificate.until,
-    };
-    known.take(certificate.id.uuid(), claim);
 }

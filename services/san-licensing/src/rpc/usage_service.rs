@@ -1,12 +1,17 @@
 //! `licet.sanlicensing.v1.UsageService`.
 
+use std::sync::Arc;
+
+use futures::{TryStreamExt, stream};
 use licet_contracts::sanlicensing::{v1 as sanlicensing, v1::usage_service_server::UsageService};
-use licet_runtime::{caller::accept, database::Database, fault::Fault};
-use tonic::{Request, Response, Status};
+use licet_domain::clock::Clock;
+use licet_runtime::{caller::accept, database::Database};
+use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
-    convert, queries,
-    quota::{Answer, Command, Quota},
+    convert,
+    queries::{self, usage::Counting, watch::Watch},
+    quota::Quota,
 };
 
 /// Usage.
@@ -16,6 +21,10 @@ pub(crate) struct UsageRpc {
     pub(crate) database: Database,
     /// Where what is used now is known.
     pub(crate) quota: Quota,
+    /// Where what was used and will be is counted.
+    pub(crate) counting: Counting,
+    /// What a watcher's time passes by.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[tonic::async_trait]
@@ -27,22 +36,50 @@ impl UsageService for UsageRpc {
         let (call, message) = accept(request)?;
         let (license_id, as_of) = convert::usage::decode_get(&message)?;
         let usage = if let Some(at) = as_of {
-            queries::usage::get_at(&self.database, &call, license_id, at).await?
+            self.counting.get_at(&call, license_id, at).await?
         } else {
-            let scope = &call.caller.accounts;
-            let origin = call.origin("");
-            let now = call.now;
-            let answer = self
-                .quota
-                .submit(license_id, scope, origin, now, Command::Usage, None)
-                .await?;
-            let Answer::Usage(usage) = answer else {
-                return Err(Fault::internal("the answer is to another command").into());
-            };
-            usage
+            queries::watch::get_now(&self.quota, &call, license_id).await?
         };
         let usage = Some(convert::usage::encode(&usage));
         Ok(Response::new(sanlicensing::GetUsageResponse { usage }))
+    }
+
+    async fn list_daily_usage(
+        &self,
+        request: Request<sanlicensing::ListDailyUsageRequest>,
+    ) -> Result<Response<sanlicensing::ListDailyUsageResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let (license_id, days) = convert::usage::decode_list_daily(&message)?;
+        let (size, token) = (message.page_size, &message.page_token);
+        let counting = &self.counting;
+        let daily = counting
+            .list_days(&call, license_id, days, size, token)
+            .await?;
+        let days = daily
+            .days
+            .iter()
+            .map(|(usage, quota)| convert::usage::encode_day(usage, *quota, daily.now))
+            .collect();
+        Ok(Response::new(sanlicensing::ListDailyUsageResponse {
+            days,
+            next_page_token: daily.next_page_token,
+        }))
+    }
+
+    async fn watch_usage(
+        &self,
+        request: Request<sanlicensing::WatchUsageRequest>,
+    ) -> Result<Response<BoxStream<sanlicensing::WatchUsageResponse>>, Status> {
+        let (call, message) = accept(request)?;
+        let license_id = convert::license::decode_license_id(&message.license_id)?;
+        let (quota, clock) = (self.quota.clone(), Arc::clone(&self.clock));
+        let watch = Watch::begin(quota, clock, call, license_id).await?;
+        // Whoever leaves ends it: it goes on only as it is read.
+        let changes = stream::try_unfold(watch, Watch::next);
+        let responses = changes.map_ok(|usage| sanlicensing::WatchUsageResponse {
+            usage: Some(convert::usage::encode(&usage)),
+        });
+        Ok(Response::new(Box::pin(responses.map_err(Status::from))))
     }
 
     async fn list_unique_sans(

@@ -11,6 +11,8 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::counting::Multipliers;
+
 worded! {
     /// The families of keys that a licence may be sold for (SL-6).
     pub(crate) enum KeyType {
@@ -324,6 +326,22 @@ impl License {
             term: self.current_term(at).limits(),
             next: self.next_term(at).map(LicenseTerm::limits),
         }
+    }
+
+    /// What a wildcard weighs from each term's start on (SL-3, SL-6); as [`License::current_term`],
+    /// that of then for ever after a cancellation.
+    pub(crate) fn multipliers(&self) -> Multipliers {
+        let begins = |term: &&LicenseTerm| {
+            let start = term.in_force().start;
+            self.cancel_time.is_none_or(|time| start <= time)
+        };
+        let renewals = self.renewals.iter().filter(begins);
+        let terms = std::iter::once(&self.first).chain(renewals);
+        Multipliers(
+            terms
+                .map(|term| (term.in_force().start, term.options.wildcard_multiplier))
+                .collect(),
+        )
     }
 
     /// Where it stands at `now`.

@@ -14,6 +14,8 @@ pub(crate) struct CertificateFilter {
     /// Those that carry this SAN.
     pub(crate) name: Option<Name>,
     pub(crate) state: Option<CertificateState>,
+    /// Those whose SANs no longer count before this instant.
+    pub(crate) until_before: Option<Instant>,
 }
 
 /// What a listing of distinct SANs is narrowed to.
@@ -23,6 +25,8 @@ pub(crate) struct SanFilter {
     pub(crate) kind: Option<SanType>,
     /// How the canonical value begins; empty: however it does.
     pub(crate) prefix: String,
+    /// Those that return before this instant.
+    pub(crate) until_before: Option<Instant>,
 }
 
 /// A distinct SAN on active certificates.
@@ -76,6 +80,7 @@ mod tests {
             license_id: LicenseId::generate(),
             kind,
             prefix: prefix.to_owned(),
+            until_before: None,
         }
     }
 

@@ -2,7 +2,9 @@
 //! decision or a refusal out, time as a parameter. Nothing here may reach for the store, the
 //! contract or the network.
 
+pub(crate) mod alert;
 pub(crate) mod certificate;
+pub(crate) mod counting;
 pub(crate) mod decision;
 pub(crate) mod explanation;
 pub(crate) mod feed;

@@ -214,7 +214,10 @@ pub(crate) async fn list(
             .to_owned();
         wanted = wanted.add(Column::CertificateId.in_subquery(holders));
     }
-    let wanted = wanted.add_option(filter.state.map(|state| in_state(state, page.as_of)));
+    let until_before = filter.until_before.map(Instant::as_micros);
+    let wanted = wanted
+        .add_option(filter.state.map(|state| in_state(state, page.as_of)))
+        .add_option(until_before.map(|before| Column::UntilUs.lt(before)));
     let rows = Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)

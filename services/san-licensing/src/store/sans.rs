@@ -1,9 +1,11 @@
 //! The distinct SANs on a licence's certificates, and until when each counts (SL-18).
 
+use licet_domain::clock::Instant;
 use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::instant};
 use row::{Column, Entity};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use crate::rules::lookup::{SanFilter, UniqueSan};
@@ -61,6 +63,9 @@ pub(crate) async fn list_unique(
             });
         wanted = wanted.add(any);
     }
+    // A SAN returns with the last certificate that holds it (SL-5).
+    let until_before = filter.until_before.map(Instant::as_micros);
+    let returning = until_before.map(|before| ExprTrait::lt(Column::UntilUs.max(), before));
     let rows = Entity::find()
         .select_only()
         .column(Column::Name)
@@ -68,6 +73,7 @@ pub(crate) async fn list_unique(
         .column_as(Column::UntilUs.max(), "last_until_us")
         .filter(wanted)
         .group_by(Column::Name)
+        .having(Condition::all().add_option(returning))
         .order_by_asc(Column::Name)
         .limit(page.limit())
         .into_model::<Row>()

@@ -1,58 +1,81 @@
-//! A licence's usage as of any instant, counted from what is kept (SL-17). What is used now is
-//! known without counting and does not come from here.
+//! What a licence's usage is counted from (SL-17): the rows of its SANs, each read once, in the order
+//! of the names. What is used now is known without counting and does not come from here.
 
-use licet_domain::{clock::Instant, ids::LicenseId};
+use futures::TryStreamExt;
+use licet_domain::{clock::Instant, ids::LicenseId, term::Period};
 use licet_runtime::{database::Tx, fault::Fault, stored::instant};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, Statement, Value,
+};
 
-use super::quota::statement;
-use crate::quota::known::Counts;
+use super::{
+    quota::statement,
+    sans::row::{Column, Entity},
+};
+use crate::rules::counting::{DayCount, Distinct, InstantCount};
 
-/// Distinct SANs, those that are wildcards apart.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Distinct {
-    /// No wildcards; each weighs 1.
-    pub(crate) plain: u64,
-    /// Each weighs the licence's multiplier (SL-3).
-    pub(crate) wildcards: u64,
+/// Gives each of a licence's rows that are `wanted` to `take`, one at a time: all of them need not
+/// fit into memory.
+async fn read_rows(
+    tx: &Tx,
+    license_id: LicenseId,
+    wanted: Condition,
+    mut take: impl FnMut(String, Instant, Instant),
+) -> Result<(), Fault> {
+    let mut rows = Entity::find()
+        .select_only()
+        .columns([Column::Name, Column::RecordUs, Column::UntilUs])
+        .filter(Column::LicenseId.eq(license_id.to_string()))
+        .filter(wanted)
+        // The order of the primary key, so that nothing is sorted.
+        .order_by_asc(Column::LicenseId)
+        .order_by_asc(Column::Name)
+        .into_tuple::<(String, i64, i64)>()
+        .stream(tx)
+        .await?;
+    while let Some((name, record_us, until_us)) = rows.try_next().await? {
+        let record = instant("record_us", record_us)?;
+        take(name, record, instant("until_us", until_us)?);
+    }
+    Ok(())
 }
 
-fn count(column: &str, number: i64) -> Result<u64, Fault> {
-    u64::try_from(number).map_err(|error| Fault::internal(format!("{column}: {error}")))
-}
-
-fn distinct(all: i64, wildcards: i64) -> Result<Distinct, Fault> {
-    Ok(Distinct {
-        plain: count("plain", all - wildcards)?,
-        wildcards: count("wildcards", wildcards)?,
-    })
-}
-
-/// The distinct SANs on certificates that are active at `at`.
-pub(crate) async fn find_active(
+/// Counts the distinct SANs on certificates that are active at `at`.
+pub(crate) async fn count_active(
     tx: &Tx,
     license_id: LicenseId,
     at: Instant,
-) -> Result<Counts, Fault> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        distinct_sans: i64,
-        wildcards: i64,
-        dns_names: i64,
-        ip_addresses: i64,
-        rfc822_names: i64,
-    }
-    let query = statement!(tx, "usage_at", [license_id.to_string(), at.as_micros()]);
-    let row = Row::find_by_statement(query).one(tx).await?;
-    let row = row.ok_or_else(|| Fault::internal("an aggregate has no row"))?;
-    let upns = row.distinct_sans - row.dns_names - row.ip_addresses - row.rfc822_names;
-    Ok(Counts {
-        dns_names: count("dns_names", row.dns_names)?,
-        ip_addresses: count("ip_addresses", row.ip_addresses)?,
-        rfc822_names: count("rfc822_names", row.rfc822_names)?,
-        upns: count("upns", upns)?,
-        wildcards: count("wildcards", row.wildcards)?,
-    })
+    mut count: InstantCount,
+) -> Result<InstantCount, Fault> {
+    let active = Condition::all()
+        .add(Column::RecordUs.lte(at.as_micros()))
+        .add(Column::UntilUs.gt(at.as_micros()));
+    let take = |name, _, until| count.add(name, until);
+    read_rows(tx, license_id, active, take).await?;
+    Ok(count)
+}
+
+/// Counts the distinct SANs day by day, by what was recorded up to `as_of`.
+pub(crate) async fn count_days(
+    tx: &Tx,
+    license_id: LicenseId,
+    as_of: Instant,
+    mut count: DayCount,
+) -> Result<DayCount, Fault> {
+    let whole = count.whole();
+    let within = Condition::all()
+        .add(Column::RecordUs.lte(as_of.as_micros()))
+        .add(Column::RecordUs.lt(whole.end.as_micros()))
+        .add(Column::UntilUs.gt(whole.start.as_micros()));
+    let take = |name: String, record, until| {
+        // One that was over when it was recorded never counted.
+        if let Some(held) = Period::new(record, until) {
+            count.add(&name, held);
+        }
+    };
+    read_rows(tx, license_id, within, take).await?;
+    Ok(count)
 }
 
 /// The distinct SANs that reservations hold at `at` and no active certificate does (SL-13).
@@ -66,35 +89,14 @@ pub(crate) async fn find_reserved(
         distinct_sans: i64,
         wildcards: i64,
     }
+    let count = |column: &str, number: i64| {
+        u64::try_from(number).map_err(|error| Fault::internal(format!("{column}: {error}")))
+    };
     let query = statement!(tx, "reserved_at", [license_id.to_string(), at.as_micros()]);
     let row = Row::find_by_statement(query).one(tx).await?;
     let row = row.ok_or_else(|| Fault::internal("an aggregate has no row"))?;
-    distinct(row.distinct_sans, row.wildcards)
-}
-
-/// The next `most` instants after `at` at which SANs that are active at it return.
-pub(crate) async fn find_returns(
-    tx: &Tx,
-    license_id: LicenseId,
-    at: Instant,
-    most: u32,
-) -> Result<Vec<(Instant, Distinct)>, Fault> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        return_us: i64,
-        distinct_sans: i64,
-        wildcards: i64,
-    }
-    let query = statement!(
-        tx,
-        "returns_at",
-        [license_id.to_string(), at.as_micros(), i64::from(most)]
-    );
-    let rows = Row::find_by_statement(query).all(tx).await?;
-    rows.into_iter()
-        .map(|row| {
-            let names = distinct(row.distinct_sans, row.wildcards)?;
-            Ok((instant("until_us", row.return_us)?, names))
-        })
-        .collect()
+    Ok(Distinct {
+        plain: count("plain", row.distinct_sans - row.wildcards)?,
+        wildcards: count("wildcards", row.wildcards)?,
+    })
 }

@@ -33,6 +33,7 @@ use crate::{
     peers::Billing,
     queries::license_view,
     rules::{
+        counting::InstantCount,
         license::{License, LicenseTerm},
         renewal::{Foreseen, RenewalPlan, Unplanned, plan_renewal},
     },
@@ -114,7 +115,9 @@ async fn plan(
         Unplanned::Refused(refusal) => (*refusal).into(),
         Unplanned::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
     })?;
-    let counts = store::usage::find_active(tx, license.id, plan.from).await?;
+    let count = InstantCount::new(0);
+    let count = store::usage::count_active(tx, license.id, plan.from, count).await?;
+    let (counts, _) = count.finish();
     let weight = counts.weight(plan.options.wildcard_multiplier);
     let foreseen = plan.foresee(license.id, weight);
     foreseen.check(wish.accept_over_quota)?;

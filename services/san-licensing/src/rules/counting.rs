@@ -1,0 +1,341 @@
+//! How many distinct SANs a licence counts: at an instant, and day by day with each day's peak (SL-1,
+//! SL-17). Told from the time that each certificate holds each SAN, those of one SAN together; every
+//! instant is weighed by its own term (SL-3, SL-6).
+
+use std::collections::BTreeMap;
+
+use licet_domain::{clock::Instant, term::Period};
+
+use super::name::is_wildcard;
+
+/// Distinct SANs, by type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) dns_names: u64,
+    pub(crate) ip_addresses: u64,
+    pub(crate) rfc822_names: u64,
+    pub(crate) upns: u64,
+    /// Of the DNS names, those that are wildcards.
+    pub(crate) wildcards: u64,
+}
+
+impl Counts {
+    /// Counts one SAN more, or less.
+    pub(crate) fn count(&mut self, name: &str, step: impl Fn(u64) -> u64) {
+        let kind = match name.as_bytes().first() {
+            Some(b'd') => &mut self.dns_names,
+            Some(b'i') => &mut self.ip_addresses,
+            Some(b'r') => &mut self.rfc822_names,
+            Some(_) | None => &mut self.upns,
+        };
+        *kind = step(*kind);
+        if is_wildcard(name) {
+            self.wildcards = step(self.wildcards);
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn distinct(self) -> u64 {
+        self.dns_names + self.ip_addresses + self.rfc822_names + self.upns
+    }
+
+    /// What they weigh where a wildcard weighs `multiplier` (SL-3).
+    pub(crate) fn weight(self, multiplier: u32) -> u64 {
+        self.distinct() - self.wildcards + self.wildcards * u64::from(multiplier)
+    }
+}
+
+/// Distinct SANs, told apart by what they weigh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Distinct {
+    /// No wildcards; each weighs 1.
+    pub(crate) plain: u64,
+    /// Each weighs the multiplier of a term (SL-3).
+    pub(crate) wildcards: u64,
+}
+
+impl Distinct {
+    fn count(&mut self, is_wildcard: bool, step: impl Fn(u64) -> u64) {
+        let kind = if is_wildcard {
+            &mut self.wildcards
+        } else {
+            &mut self.plain
+        };
+        *kind = step(*kind);
+    }
+
+    /// What they weigh where a wildcard weighs `multiplier`.
+    pub(crate) fn weight(self, multiplier: u32) -> u64 {
+        self.plain + self.wildcards * u64::from(multiplier)
+    }
+}
+
+/// Counts the SANs that are active at an instant, and when they return.
+#[derive(Debug)]
+pub(crate) struct InstantCount {
+    counts: Counts,
+    /// The SAN that is coming in, and until when it is held so far.
+    current: Option<(String, Instant)>,
+    /// The earliest returns, at most `most` instants.
+    returns: BTreeMap<Instant, Distinct>,
+    most: usize,
+}
+
+impl InstantCount {
+    /// Nothing yet; the first `most` returns are kept.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            counts: Counts::default(),
+            current: None,
+            returns: BTreeMap::new(),
+            most,
+        }
+    }
+
+    /// A certificate that is active holds a SAN. Invariant: those of one SAN come together.
+    pub(crate) fn add(&mut self, name: String, until: Instant) {
+        match &mut self.current {
+            Some((current, last)) if *current == name => *last = until.max(*last),
+            Some(_) | None => {
+                self.settle();
+                self.current = Some((name, until));
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        let Some((name, until)) = self.current.take() else {
+            return;
+        };
+        self.counts.count(&name, |count| count + 1);
+        let returning = self.returns.entry(until).or_default();
+        returning.count(is_wildcard(&name), |count| count + 1);
+        if self.returns.len() > self.most {
+            self.returns.pop_last();
+        }
+    }
+
+    /// All that were counted, and the next instants at which some of them return.
+    pub(crate) fn finish(mut self) -> (Counts, Vec<(Instant, Distinct)>) {
+        self.settle();
+        (self.counts, self.returns.into_iter().collect())
+    }
+}
+
+/// From when on a wildcard weighs what, ascending; the first also before it. Invariant: not empty.
+#[derive(Clone, Debug)]
+pub(crate) struct Multipliers(pub(crate) Vec<(Instant, u32)>);
+
+impl Multipliers {
+    /// What a wildcard weighs at an instant.
+    pub(crate) fn at(&self, at: Instant) -> u32 {
+        let begun = self.0.iter().rev().find(|(from, _)| *from <= at);
+        begun.or(self.0.first()).map_or(1, |(_, weight)| *weight)
+    }
+
+    fn next_after(&self, at: Instant) -> Option<Instant> {
+        let mut starts = self.0.iter().map(|(from, _)| *from);
+        starts.find(|from| *from > at)
+    }
+}
+
+/// Usage over one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DayUsage {
+    pub(crate) day: Period,
+    /// Weight in its last microsecond.
+    pub(crate) used: u64,
+    /// The SANs that make it up.
+    pub(crate) distinct: u64,
+    /// The most weight at any of its instants.
+    pub(crate) peak: u64,
+    /// The first of the instants with so much.
+    pub(crate) peak_time: Instant,
+}
+
+/// A SAN begins to count, or no longer does.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    at: Instant,
+    begins: bool,
+    is_wildcard: bool,
+}
+
+/// Counts day by day. In memory are two changes at most for every stretch of time that a SAN counts
+/// for without a break, however many certificates hold it.
+#[derive(Debug)]
+pub(crate) struct DayCount {
+    days: Vec<Period>,
+    whole: Period,
+    multipliers: Multipliers,
+    /// The SAN that is coming in, and when certificates hold it.
+    name: String,
+    holds: Vec<Period>,
+    /// What counts as the first day begins.
+    first: Distinct,
+    changes: Vec<Change>,
+}
+
+impl DayCount {
+    /// Over some days, ascending and without a gap; `None` over none.
+    pub(crate) fn new(days: Vec<Period>, multipliers: Multipliers) -> Option<Self> {
+        let whole = Period::new(days.first()?.start, days.last()?.end)?;
+        Some(Self {
+            days,
+            whole,
+            multipliers,
+            name: String::new(),
+            holds: Vec::new(),
+            first: Distinct::default(),
+            changes: Vec::new(),
+        })
+    }
+
+    /// From the first day's beginning to the last one's end.
+    pub(crate) fn whole(&self) -> Period {
+        self.whole
+    }
+
+    /// A certificate holds a SAN for a time. Invariant: those of one SAN come together.
+    pub(crate) fn add(&mut self, name: &str, held: Period) {
+        if self.name != name {
+            self.settle();
+            name.clone_into(&mut self.name);
+        }
+        self.holds.push(held);
+    }
+
+    /// However many certificates hold a SAN, it counts once (SL-4).
+    fn settle(&mut self) {
+        let mut holds = std::mem::take(&mut self.holds);
+        holds.sort_unstable_by_key(|held| held.start);
+        let mut stretch: Option<Period> = None;
+        for held in holds.drain(..) {
+            match &mut stretch {
+                Some(stretch) if held.start <= stretch.end => {
+                    stretch.end = stretch.end.max(held.end);
+                }
+                Some(_) | None => {
+                    let over = stretch.replace(held);
+                    over.into_iter().for_each(|over| self.count(over));
+                }
+            }
+        }
+        stretch.into_iter().for_each(|last| self.count(last));
+        self.holds = holds;
+    }
+
+    fn count(&mut self, stretch: Period) {
+        let is_wildcard = is_wildcard(&self.name);
+        if stretch.start >= self.whole.end || stretch.end <= self.whole.start {
+            return;
+        }
+        let mut change = |at, begins| {
+            self.changes.push(Change {
+                at,
+                begins,
+                is_wildcard,
+            });
+        };
+        if stretch.end < self.whole.end {
+            change(stretch.end, false);
+        }
+        if stretch.start > self.whole.start {
+            change(stretch.start, true);
+        } else {
+            self.first.count(is_wildcard, |count| count + 1);
+        }
+    }
+
+    /// The days.
+    pub(crate) fn finish(mut self) -> Vec<DayUsage> {
+        self.settle();
+        let mut changes = self.changes;
+        // Those of one instant are one change: nothing is seen in between.
+        changes.sort_unstable_by_key(|change| (change.at, !change.begins));
+        let mut changes = changes.into_iter().peekable();
+        let mut counted = self.first;
+        let each = self.days.into_iter();
+        each.map(|day| {
+            let mut at = day.start;
+            let mut peak = None;
+            loop {
+                while let Some(change) = changes.next_if(|change| change.at <= at) {
+                    counted.count(change.is_wildcard, |count| {
+                        if change.begins { count + 1 } else { count - 1 }
+                    });
+                }
+                let used = counted.weight(self.multipliers.at(at));
+                let (most, peak_time) =
+                    *peak.insert(peak.filter(|(most, _)| used <= *most).unwrap_or((used, at)));
+                let next = [
+                    changes.peek().map(|change| change.at),
+                    self.multipliers.next_after(at),
+                ];
+                match next.into_iter().flatten().min() {
+                    Some(next) if next < day.end => at = next,
+                    Some(_) | None => {
+                        return DayUsage {
+                            day,
+                            used,
+                            distinct: counted.plain + counted.wildcards,
+                            peak: most,
+                            peak_time,
+                        };
+                    }
+                }
+            }
+        })
+        .collect()
+    }
+}
+
+/// A day has 86 400 s in UTC as it is counted here.
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// The UTC days that a span touches, ascending; `None` where they leave the calendar.
+pub(crate) fn days_of(span: Period) -> Option<Days> {
+    let first = span.start.as_micros().div_euclid(DAY_MICROS);
+    let last = (span.end.as_micros() - 1).div_euclid(DAY_MICROS);
+    Instant::from_micros((last + 1) * DAY_MICROS)?;
+    Some(Days { first, last })
+}
+
+/// Consecutive days, counted from 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Days {
+    first: i64,
+    last: i64,
+}
+
+impl Days {
+    /// The last `count` days up to the one of `now`.
+    pub(crate) fn last(count: u32, now: Instant) -> Self {
+        let last = now.as_micros().div_euclid(DAY_MICROS);
+        Self {
+            first: last + 1 - i64::from(count),
+            last,
+        }
+    }
+
+    /// How many they are.
+    pub(crate) fn count(self) -> i64 {
+        self.last + 1 - self.first
+    }
+
+    /// Those that begin after `after`, at most `most` of them.
+    pub(crate) fn after(self, after: Option<Instant>, most: usize) -> Vec<Period> {
+        let first = after.map_or(self.first, |after| {
+            let next = after.as_micros().div_euclid(DAY_MICROS) + 1;
+            next.max(self.first)
+        });
+        let start = |day: i64| Instant::from_micros(day * DAY_MICROS);
+        (first..=self.last)
+            .map_while(|day| Period::new(start(day)?, start(day + 1)?))
+            .take(most)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
