@@ -209,6 +209,9 @@ reasons! {
     /// The certificate counts in a licence already (SL-16); metadata `certificate_id`,
     /// `license_id`.
     CertificateAlreadyAllocated = "CERTIFICATE_ALREADY_ALLOCATED", Precondition;
+    /// The revocation would give back something else than what was previewed, or that is too long
+    /// ago (SL-19); metadata `license_id`, `preview_time`, `as_of_time`, `returning_weight`.
+    PreviewStale = "PREVIEW_STALE", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -301,7 +304,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 70);
+        assert_eq!(Reason::ALL.len(), 71);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -319,7 +322,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 63);
+        assert_eq!(of(Class::Precondition), 64);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tonic::{
 use tower::Service;
 
 use crate::{
-    caller::CALLER_KEY,
+    caller::{CALLER_KEY, ROLES_KEY},
     fault::{Fault, PassingReason, refusal_of},
 };
 
@@ -88,6 +88,7 @@ pub trait FaultPlan: Send + Sync + 'static {
 pub struct PeerChannel {
     channel: Channel,
     caller: HeaderValue,
+    roles: Option<HeaderValue>,
     faults: Option<Arc<dyn FaultPlan>>,
 }
 
@@ -109,8 +110,17 @@ impl PeerChannel {
         Ok(Self {
             channel,
             caller: HeaderValue::from_static(caller),
+            roles: None,
             faults: None,
         })
+    }
+
+    /// The same channel, whose calls have the role of a service and no other: a peer tells by it a
+    /// machine, which follows its own rules, from a person (SL-19).
+    #[must_use]
+    pub fn as_service(mut self) -> Self {
+        self.roles = Some(HeaderValue::from_static("service"));
+        self
     }
 
     /// The same channel, with calls failing as `plan` says.
@@ -136,6 +146,9 @@ impl Service<http::Request<Body>> for PeerChannel {
         request
             .headers_mut()
             .insert(CALLER_KEY, self.caller.clone());
+        if let Some(roles) = &self.roles {
+            request.headers_mut().insert(ROLES_KEY, roles.clone());
+        }
         let timeout = format!("{}m", CALL_TIMEOUT.as_millis());
         if let Ok(timeout) = HeaderValue::from_str(&timeout) {
             request

@@ -28,7 +28,9 @@ pub(crate) struct SanLicensing {
 }
 
 impl SanLicensing {
+    /// What Orders revokes it revokes by its own rules, and so it speaks as a service alone (SL-19).
     pub(crate) fn new(channel: PeerChannel) -> Self {
+        let channel = channel.as_service();
         Self { channel }
     }
 

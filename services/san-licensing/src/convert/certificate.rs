@@ -1,17 +1,8 @@
-//! Certificates: how one is shown, which are revoked, and which are listed.
-
-use std::collections::HashSet;
+//! Certificates: how one is shown, and which are listed.
 
 use licet_contracts::{sanlicensing::v1 as wire, types::v1 as types};
-use licet_domain::{
-    clock::Instant,
-    ids::{CertificateId, LicenseId},
-};
-use licet_runtime::{
-    fault::Fault,
-    field::{Field, Fields},
-    wire::encode_time,
-};
+use licet_domain::clock::Instant;
+use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 use prost::Message;
 
 use super::{san, usage::decode_until_before};
@@ -25,9 +16,6 @@ use crate::{
     },
 };
 
-/// The most certificates that are revoked at once.
-const MAX_REVOKED: usize = 1000;
-
 /// A family of keys; `None` where none is said.
 pub(super) fn decode_key_type(key_type: i32) -> Result<Option<KeyType>, &'static str> {
     Ok(match types::KeyType::try_from(key_type) {
@@ -38,49 +26,7 @@ pub(super) fn decode_key_type(key_type: i32) -> Result<Option<KeyType>, &'static
     })
 }
 
-/// Which certificates are to be revoked, and why.
-pub(crate) struct Revocation {
-    pub(crate) license_id: LicenseId,
-    /// Distinct, in the order in which they were named.
-    pub(crate) ids: Vec<CertificateId>,
-    pub(crate) reason: RevocationReason,
-}
-
-/// Reads a revocation.
-pub(crate) fn decode_revoke(
-    message: &wire::RevokeCertificatesRequest,
-) -> Result<Revocation, Fault> {
-    let mut fields = Fields::new();
-    let license_id = fields.required("license_id", &message.license_id);
-    let given = &message.certificate_ids;
-    fields.check(
-        "certificate_ids",
-        !given.is_empty(),
-        "must name a certificate",
-    );
-    let ids: Field<Vec<CertificateId>> = if given.len() > MAX_REVOKED {
-        let text = format!("has more than {MAX_REVOKED} elements");
-        Err(fields.note("certificate_ids", text))
-    } else {
-        fields.each("certificate_ids", given, |id| id.parse::<CertificateId>())
-    };
-    let mut seen = HashSet::new();
-    for (index, id) in ids.iter().flatten().enumerate() {
-        let path = format!("certificate_ids[{index}]");
-        fields.check(&path, seen.insert(*id), "was named before");
-    }
-    let reason = decode_reason(message.reason)
-        .ok_or_else(|| fields.note("reason", "is no reason that a certificate is revoked for"));
-    fields.request_id(message);
-    fields.build(|| {
-        Ok(Revocation {
-            license_id: license_id?,
-            ids: ids?,
-            reason: reason?,
-        })
-    })
-}
-
+/// Why a certificate is revoked; `None` for a reason that can be undone, and for none.
 pub(super) fn decode_reason(reason: i32) -> Option<RevocationReason> {
     use wire::RevocationReason as Wire;
     Some(match Wire::try_from(reason).ok()? {
@@ -249,23 +195,6 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certifica
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_certificate_is_named_once_in_a_revocation() {
-        let id = CertificateId::generate().to_string();
-        let message = |ids: &[&str]| wire::RevokeCertificatesRequest {
-            license_id: LicenseId::generate().to_string(),
-            certificate_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-            reason: wire::RevocationReason::KeyCompromise.into(),
-            preview_token: String::new(),
-            validate_only: true,
-            request_id: String::new(),
-        };
-        assert_eq!(decode_revoke(&message(&[&id])).unwrap().ids.len(), 1);
-        for wrong in [vec![], vec![id.as_str(), id.as_str()], vec!["crt"]] {
-            assert!(decode_revoke(&message(&wrong)).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn sl_19_every_reason_survives_the_wire() {

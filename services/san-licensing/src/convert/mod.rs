@@ -4,6 +4,7 @@
 pub(crate) mod billing;
 pub(crate) mod certificate;
 pub(crate) mod draft;
+pub(crate) mod giving_back;
 pub(crate) mod ingest;
 pub(crate) mod issuance;
 pub(crate) mod license;

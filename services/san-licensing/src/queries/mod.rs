@@ -2,6 +2,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod feeds;
+pub(crate) mod giving_back;
 pub(crate) mod license_view;
 pub(crate) mod licenses;
 pub(crate) mod operations;

@@ -26,6 +26,7 @@ use tokio::{
 
 use super::{
     decide::Authorize,
+    giving_back::GivingBack,
     ingest::{self, Batch, Placed, Taken},
     known::{Known, Licenses},
     placing::{self, Unplaced},
@@ -36,6 +37,7 @@ use crate::rules::{
     certificate::{Certificate, RevocationReason},
     counting::Counts,
     decision::Decision,
+    giving_back::Preview,
     license::Terms,
     not_found,
     reservation::Reservation,
@@ -58,7 +60,11 @@ pub(crate) enum Command {
     Revoke {
         ids: Vec<CertificateId>,
         reason: RevocationReason,
+        /// What the caller looked at; `None`: a machine, which follows its own rules.
+        preview: Option<Preview>,
     },
+    /// What would the revocation of certificates give back (SL-19)?
+    Preview { ids: Vec<CertificateId> },
     /// A certificate that counts nowhere is to count here (SL-16).
     Allocate { id: CertificateId },
     /// How much is used now (SL-17)?
@@ -67,7 +73,12 @@ pub(crate) enum Command {
 
 impl Command {
     pub(super) fn is_read(&self) -> bool {
-        matches!(self, Self::Usage)
+        matches!(self, Self::Usage | Self::Preview { .. })
+    }
+
+    /// Whether a read needs more than what is known of the licence.
+    pub(super) fn looks_up(&self) -> bool {
+        matches!(self, Self::Preview { .. })
     }
 }
 
@@ -113,6 +124,7 @@ pub(crate) enum Answer {
         reserved_under: Option<LicenseId>,
     },
     Revoked(Vec<Certificate>),
+    GivenBack(Box<GivingBack>),
     /// A certificate counts in a licence that it did not count in before.
     Allocated {
         certificate: Certificate,

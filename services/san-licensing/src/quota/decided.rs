@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::{
     committer::{Answer, Command, Submission, Usage, request_id_reused},
     decide::{Authorize, authorize},
+    giving_back::giving_back,
     known::{Claim, ClaimKind, Known, Licenses},
 };
 use crate::{
@@ -56,7 +57,7 @@ pub(super) fn visible<'a>(
 }
 
 /// How much of a licence is used now.
-pub(super) fn usage(license_id: LicenseId, known: &Known) -> Usage {
+fn usage(license_id: LicenseId, known: &Known) -> Usage {
     Usage {
         license_id,
         as_of: known.as_of(),
@@ -100,7 +101,9 @@ impl Kept {
                     keys.push(&certificate.key);
                     decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
                 }
-                Command::Revoke { ids: revoked, .. } => ids.extend_from_slice(revoked),
+                Command::Revoke { ids: asked, .. } | Command::Preview { ids: asked } => {
+                    ids.extend_from_slice(asked);
+                }
                 Command::Allocate { id } => ids.push(*id),
                 Command::Usage => {}
             }
@@ -222,7 +225,8 @@ impl Decided {
         Ok(answer?)
     }
 
-    fn decide_anew(
+    /// Decides a command that is no repeat.
+    pub(super) fn decide_anew(
         &mut self,
         known: &mut Known,
         submission: &Submission,
@@ -234,7 +238,21 @@ impl Decided {
             } => self.authorize(known, submission, request, fingerprint),
             Command::Release { id } => self.release(known, submission, *id),
             Command::Record(certificate) => self.record(known, submission, certificate),
-            Command::Revoke { ids, reason } => self.revoke(known, submission, ids, *reason),
+            Command::Revoke {
+                ids,
+                reason,
+                preview,
+            } => {
+                let certificates = self.revocable(known, ids)?;
+                if let Some(preview) = preview {
+                    giving_back(known, ids).check(preview)?;
+                }
+                Ok(self.revoke(known, submission, certificates, *reason))
+            }
+            Command::Preview { ids } => {
+                self.revocable(known, ids)?;
+                Ok(Answer::GivenBack(Box::new(giving_back(known, ids))))
+            }
             Command::Allocate { id } => self.allocate_by_hand(known, submission, *id),
             Command::Usage => Ok(Answer::Usage(usage(submission.license_id, known))),
         }
@@ -406,17 +424,10 @@ impl Decided {
         }));
     }
 
-    /// Revoked certificates count until now and no longer (SL-5, SL-19). All or none: an id that is
-    /// not the licence's changes nothing, nor does a certificate that counts no more.
-    fn revoke(
-        &mut self,
-        known: &mut Known,
-        submission: &Submission,
-        ids: &[CertificateId],
-        reason: RevocationReason,
-    ) -> Result<Answer, Refusal> {
-        let now = known.as_of();
-        let license_id = Some(submission.license_id);
+    /// The licence's certificates of some ids, in their order. All or none (SL-19): an id that is not
+    /// the licence's is refused, and so is a certificate that counts no more.
+    fn revocable(&self, known: &Known, ids: &[CertificateId]) -> Result<Vec<Certificate>, Refusal> {
+        let license_id = Some(known.terms().license_id);
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let certificate = self.kept.by_id.get(id);
@@ -425,8 +436,21 @@ impl Decided {
                 None => return Err(not_found("certificate", id)),
             }
         }
-        check_revocable(&found, now)?;
-        for certificate in &mut found {
+        check_revocable(&found, known.as_of())?;
+        Ok(found)
+    }
+
+    /// Revoked certificates count until now and no longer (SL-5, SL-19). Invariant: they are
+    /// revocable.
+    fn revoke(
+        &mut self,
+        known: &mut Known,
+        submission: &Submission,
+        mut certificates: Vec<Certificate>,
+        reason: RevocationReason,
+    ) -> Answer {
+        let now = known.as_of();
+        for certificate in &mut certificates {
             certificate.revoke_time = Some(now);
             certificate.revoke_reason = Some(reason);
             certificate.until = certificate.until.min(now);
@@ -436,7 +460,7 @@ impl Decided {
             let happened = self.happened(submission.license_id, &submission.origin);
             happened.revoked.push(certificate.id);
         }
-        Ok(Answer::Revoked(found))
+        Answer::Revoked(certificates)
     }
 
     /// Writes it all, in the transaction that holds the fences.

@@ -36,11 +36,13 @@ pub(crate) struct Claim {
     pub(crate) reach: Instant,
 }
 
+/// One claim's hold on one SAN.
 #[derive(Clone, Copy, Debug)]
-struct Hold {
-    claim: Uuid,
-    kind: ClaimKind,
-    until: Instant,
+pub(crate) struct Hold {
+    pub(crate) claim: Uuid,
+    pub(crate) kind: ClaimKind,
+    /// The first instant at which it no longer holds.
+    pub(crate) until: Instant,
     reach: Instant,
 }
 
@@ -212,8 +214,14 @@ impl Known {
             .sum()
     }
 
-    fn weight(&self, name: &str) -> u64 {
+    /// What a SAN weighs in the term in force (SL-3).
+    pub(super) fn weight(&self, name: &str) -> u64 {
         weight(name, self.terms.term.options.wildcard_multiplier)
+    }
+
+    /// All that holds a SAN now.
+    pub(super) fn holds(&self, name: &str) -> &[Hold] {
+        self.names.get(name).map_or(&[], |held| &held.holds)
     }
 
     /// Weight of what lasts beyond the next term's start, and of those of `names` that do not, both

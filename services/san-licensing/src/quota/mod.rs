@@ -4,6 +4,7 @@
 pub(crate) mod committer;
 pub(crate) mod decide;
 mod decided;
+pub(crate) mod giving_back;
 mod ingest;
 pub(crate) mod known;
 #[cfg(test)]

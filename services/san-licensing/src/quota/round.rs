@@ -15,7 +15,7 @@ use sea_orm::DbBackend;
 
 use super::{
     committer::{Answer, Command, Submission},
-    decided::{Decided, Kept, usage, visible},
+    decided::{Decided, Kept, visible},
     known::{Known, Licenses},
 };
 use crate::store::{
@@ -75,10 +75,17 @@ pub(super) async fn read(
         let known = known.get(&fence.license_id);
         known.is_none_or(|known| known.version != fence.version)
     };
-    if fences.iter().any(is_behind) {
+    let looks_up = submissions
+        .iter()
+        .any(|submission| submission.command.looks_up());
+    let mut decided = Decided::default();
+    if looks_up || fences.iter().any(is_behind) {
         let tx = database.read().await?;
         fences = store::quota::read_fences(&tx, &licenses).await?;
         catch_up(&tx, known, &fences, 0).await?;
+        if looks_up {
+            decided = Decided::knowing(Kept::find(&tx, submissions).await?);
+        }
     }
     // What another instance decided at is not in the future of what is answered here (T-5).
     advance(known, &fences);
@@ -87,7 +94,7 @@ pub(super) async fn read(
         .map(|submission| {
             let known = visible(known, submission)?;
             known.advance(submission.clock);
-            Ok(Answer::Usage(usage(submission.license_id, known)))
+            Ok(decided.decide_anew(known, submission)?)
         })
         .collect())
 }

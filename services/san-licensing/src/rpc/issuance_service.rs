@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     convert, queries,
     quota::{Answer, Command, Once, Quota},
-    use_cases::record_unallocated::RecordUnallocated,
+    use_cases::{record_unallocated::RecordUnallocated, revoke_certificates},
 };
 
 /// Issuance.
@@ -156,10 +156,21 @@ impl IssuanceService for IssuanceRpc {
             | Answer::Released(_)
             | Answer::Recorded { .. }
             | Answer::Revoked(_)
+            | Answer::GivenBack(_)
             | Answer::Allocated { .. }
             | Answer::Usage(_) => return Err(mismatched().into()),
         };
         Ok(Response::new(response))
+    }
+
+    async fn preview_revocation(
+        &self,
+        request: Request<sanlicensing::PreviewRevocationRequest>,
+    ) -> Result<Response<sanlicensing::PreviewRevocationResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let (license_id, ids) = convert::giving_back::decode_preview(&message)?;
+        let back = queries::giving_back::preview(&self.quota, &call, license_id, ids).await?;
+        Ok(Response::new(convert::giving_back::encode(&back)))
     }
 
     async fn revoke_certificates(
@@ -167,7 +178,8 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::RevokeCertificatesRequest>,
     ) -> Result<Response<sanlicensing::RevokeCertificatesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let revocation = convert::certificate::decode_revoke(&message)?;
+        let needs_preview = revoke_certificates::needs_preview(&call.caller);
+        let revocation = convert::giving_back::decode_revoke(&message, needs_preview)?;
         let license_id = revocation.license_id;
         if message.validate_only {
             let ids = &revocation.ids;
@@ -177,10 +189,7 @@ impl IssuanceService for IssuanceRpc {
                 &found, now,
             )));
         }
-        let command = Command::Revoke {
-            ids: revocation.ids,
-            reason: revocation.reason,
-        };
+        let command = revocation.into_command();
         let encode = convert::certificate::encode_revocation;
         let response = self
             .submit_once(&call, &message, license_id, command, encode)

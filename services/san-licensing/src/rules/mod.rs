@@ -8,6 +8,7 @@ pub(crate) mod counting;
 pub(crate) mod decision;
 pub(crate) mod explanation;
 pub(crate) mod feed;
+pub(crate) mod giving_back;
 pub(crate) mod license;
 pub(crate) mod listing;
 pub(crate) mod lookup;

@@ -11,4 +11,5 @@ pub(crate) mod operation;
 pub(crate) mod quote_license;
 pub(crate) mod record_unallocated;
 pub(crate) mod renew_license;
+pub(crate) mod revoke_certificates;
 pub(crate) mod withdraw_quote;

@@ -1,0 +1,162 @@
+//! Revocations: which certificates are to be revoked and why, and what that gives back (SL-19).
+
+use std::collections::HashSet;
+
+use licet_contracts::sanlicensing::v1 as wire;
+use licet_domain::ids::{CertificateId, LicenseId, ReservationId};
+use licet_runtime::{
+    fault::Fault,
+    field::{Field, Fields},
+    wire::encode_time,
+};
+
+use super::{certificate::decode_reason, issuance::encode_weight, san};
+use crate::{
+    quota::{
+        Command,
+        giving_back::{GivingBack, Holder, Returning, Staying},
+        known::ClaimKind,
+    },
+    rules::{certificate::RevocationReason, giving_back::Preview},
+};
+
+/// The most certificates that are revoked at once.
+const MAX_REVOKED: usize = 1000;
+
+/// Which certificates are to be revoked, and why.
+pub(crate) struct Revocation {
+    pub(crate) license_id: LicenseId,
+    /// Distinct, in the order in which they were named.
+    pub(crate) ids: Vec<CertificateId>,
+    reason: RevocationReason,
+    preview: Option<Preview>,
+}
+
+impl Revocation {
+    /// What the quota's keeper is asked to do.
+    pub(crate) fn into_command(self) -> Command {
+        Command::Revoke {
+            ids: self.ids,
+            reason: self.reason,
+            preview: self.preview,
+        }
+    }
+}
+
+/// Reads a revocation; `needs_preview`: whether its caller must show one.
+pub(crate) fn decode_revoke(
+    message: &wire::RevokeCertificatesRequest,
+    needs_preview: bool,
+) -> Result<Revocation, Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let ids = decode_ids(&mut fields, &message.certificate_ids);
+    let reason = decode_reason(message.reason)
+        .ok_or_else(|| fields.note("reason", "is no reason that a certificate is revoked for"));
+    let preview = fields.optional("preview_token", &message.preview_token);
+    let is_shown = message.validate_only || !needs_preview || !message.preview_token.is_empty();
+    let missing = "is required: look at what returns first";
+    fields.check("preview_token", is_shown, missing);
+    fields.request_id(message);
+    fields.build(|| {
+        Ok(Revocation {
+            license_id: license_id?,
+            ids: ids?,
+            reason: reason?,
+            preview: preview?,
+        })
+    })
+}
+
+/// Reads what is to be looked at.
+pub(crate) fn decode_preview(
+    message: &wire::PreviewRevocationRequest,
+) -> Result<(LicenseId, Vec<CertificateId>), Fault> {
+    let mut fields = Fields::new();
+    let license_id = fields.required("license_id", &message.license_id);
+    let ids = decode_ids(&mut fields, &message.certificate_ids);
+    fields.build(|| Ok((license_id?, ids?)))
+}
+
+fn decode_ids(fields: &mut Fields, given: &[String]) -> Field<Vec<CertificateId>> {
+    let path = "certificate_ids";
+    fields.check(path, !given.is_empty(), "must name a certificate");
+    if given.len() > MAX_REVOKED {
+        return Err(fields.note(path, format!("has more than {MAX_REVOKED} elements")));
+    }
+    let ids = fields.each(path, given, |id| id.parse::<CertificateId>())?;
+    let mut seen = HashSet::new();
+    for (index, id) in ids.iter().enumerate() {
+        let path = format!("certificate_ids[{index}]");
+        fields.check(&path, seen.insert(*id), "was named before");
+    }
+    Ok(ids)
+}
+
+/// What a revocation would give back.
+pub(crate) fn encode(back: &GivingBack) -> wire::PreviewRevocationResponse {
+    let preview = back.preview();
+    wire::PreviewRevocationResponse {
+        preview_token: preview.to_string(),
+        as_of_time: Some(encode_time(back.as_of)),
+        expire_time: Some(encode_time(preview.expire_time())),
+        returning_weight: encode_weight(back.returning_weight),
+        used_before: encode_weight(back.used_before),
+        used_after: encode_weight(back.used_after),
+        returning_sans: back.returning.first.iter().map(encode_returning).collect(),
+        returning_count: encode_weight(back.returning.count),
+        staying_sans: back.staying.first.iter().map(encode_staying).collect(),
+        staying_count: encode_weight(back.staying.count),
+    }
+}
+
+fn encode_returning(returning: &Returning) -> wire::ReturningSan {
+    wire::ReturningSan {
+        san: san::encode(&returning.name),
+        weight: encode_weight(returning.weight),
+    }
+}
+
+fn encode_staying(staying: &Staying) -> wire::StayingSan {
+    wire::StayingSan {
+        san: san::encode(&staying.name),
+        weight: encode_weight(staying.weight),
+        holders: staying.holders.iter().map(encode_holder).collect(),
+        holder_count: encode_weight(staying.holder_count),
+    }
+}
+
+fn encode_holder(holder: &Holder) -> wire::SanHolder {
+    use wire::san_holder::Holder as Wire;
+    let id = match holder.kind {
+        ClaimKind::Active => Wire::CertificateId(CertificateId::from_uuid(holder.id).to_string()),
+        ClaimKind::Reserved => Wire::ReservationId(ReservationId::from_uuid(holder.id).to_string()),
+    };
+    wire::SanHolder {
+        holder: Some(id),
+        until_time: Some(encode_time(holder.until)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_named_once_in_a_revocation() {
+        let id = CertificateId::generate().to_string();
+        let message = |ids: &[&str]| wire::RevokeCertificatesRequest {
+            license_id: LicenseId::generate().to_string(),
+            certificate_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            reason: wire::RevocationReason::KeyCompromise.into(),
+            preview_token: String::new(),
+            validate_only: true,
+            request_id: String::new(),
+        };
+        let decode = |ids: &[&str]| decode_revoke(&message(ids), true);
+        assert_eq!(decode(&[&id]).unwrap().ids.len(), 1);
+        for wrong in [vec![], vec![id.as_str(), id.as_str()], vec!["crt"]] {
+            assert!(decode(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a person has looked at before certificates are revoked (SL-19): the facts of it, the preview
+//! that stands for them, and whether it still fits. A preview keeps nothing: it is its own record.
+
+use std::{fmt, str::FromStr};
+
+use chrono::TimeDelta;
+use licet_domain::{
+    clock::Instant,
+    ids::{CertificateId, LicenseId},
+    refusal::{Reason, Refusal},
+};
+use sha2::{Digest, Sha256};
+
+/// For how long a preview is good.
+const GOOD_FOR: TimeDelta = TimeDelta::minutes(15);
+
+/// What a revocation gives back: of which certificates, and what becomes of each of their SANs.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    license_id: LicenseId,
+    hash: Sha256,
+}
+
+impl Facts {
+    /// Of these certificates of a licence, in whatever order they are named.
+    pub(crate) fn new(license_id: LicenseId, ids: &[CertificateId]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(license_id.uuid());
+        let mut ids: Vec<_> = ids.iter().map(CertificateId::uuid).collect();
+        ids.sort_unstable();
+        hash.update(ids.len().to_be_bytes());
+        for id in ids {
+            hash.update(id);
+        }
+        Self { license_id, hash }
+    }
+
+    /// A SAN returns with a weight, or does not. Invariant: they come in one order, whatever it is.
+    pub(crate) fn add(&mut self, name: &str, returning: Option<u64>) {
+        // The length in front keeps two names from running into each other; no SAN weighs nothing.
+        self.hash.update(name.len().to_be_bytes());
+        self.hash.update(name);
+        self.hash.update(returning.unwrap_or(0).to_be_bytes());
+    }
+}
+
+/// What stands for having looked: when, and at what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Preview {
+    time: Instant,
+    hash: [u8; 32],
+}
+
+impl Preview {
+    /// The facts were looked at as of `time`.
+    pub(crate) fn of(time: Instant, facts: &Facts) -> Self {
+        let mut hash = facts.hash.clone();
+        hash.update(time.as_micros().to_be_bytes());
+        Self {
+            time,
+            hash: hash.finalize().into(),
+        }
+    }
+
+    /// The first instant at which it is no longer good.
+    pub(crate) fn expire_time(self) -> Instant {
+        self.time.checked_add(GOOD_FOR).unwrap_or(Instant::MAX)
+    }
+
+    /// Whether the facts at `now`, by which `weight` returns, are those that were looked at (SL-19).
+    /// One from a clock that is ahead of this one is as good.
+    ///
+    /// # Errors
+    /// PREVIEW_STALE.
+    pub(crate) fn check(self, facts: &Facts, now: Instant, weight: u64) -> Result<(), Refusal> {
+        let why = if now >= self.expire_time() {
+            "is too old"
+        } else if self != Self::of(self.time, facts) {
+            "is of other certificates, or what would return has changed since"
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(
+            Reason::PreviewStale,
+            format!("the preview {why}; look again before certificates are revoked"),
+        )
+        .with("license_id", facts.license_id)
+        .with("preview_time", self.time)
+        .with("as_of_time", now)
+        .with("returning_weight", weight))
+    }
+}
+
+impl fmt::Display for Preview {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = hex::encode(self.time.as_micros().to_be_bytes());
+        write!(to, "{time}{}", hex::encode(self.hash))
+    }
+}
+
+/// A text that is no preview's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPreview;
+
+impl fmt::Display for NoPreview {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("is no token of a preview")
+    }
+}
+
+impl FromStr for Preview {
+    type Err = NoPreview;
+
+    fn from_str(text: &str) -> Result<Self, NoPreview> {
+        let mut bytes = [0; 40];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NoPreview)?;
+        let (time, hash) = bytes.split_first_chunk().ok_or(NoPreview)?;
+        Ok(Self {
+            time: Instant::from_micros(i64::from_be_bytes(*time)).ok_or(NoPreview)?,
+            hash: hash.try_into().map_err(|_| NoPreview)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn at(micros: i64) -> Instant {
+        Instant::from_micros(1_800_000_000_000_000 + micros).unwrap()
+    }
+
+    fn facts(license_id: LicenseId, ids: &[CertificateId], names: &[(&str, Option<u64>)]) -> Facts {
+        let mut facts = Facts::new(license_id, ids);
+        for (name, returning) in names {
+            facts.add(name, *returning);
+        }
+        facts
+    }
+
+    #[test]
+    fn sl_19_a_preview_fits_what_it_was_of_and_nothing_else() {
+        let (license_id, other_license) = (LicenseId::generate(), LicenseId::generate());
+        let [a, b, c] = [(); 3].map(|()| CertificateId::generate());
+        let names = [("d:a.example", Some(1)), ("d:*.b.example", None)];
+        let seen = facts(license_id, &[a, b], &names);
+        let preview = Preview::of(at(0), &seen);
+        let fits = |facts: &Facts| preview.check(facts, at(1), 1).is_ok();
+        assert!(fits(&seen));
+        assert!(fits(&facts(license_id, &[b, a], &names)));
+        for (wrong, facts) in [
+            ("licence", facts(other_license, &[a, b], &names)),
+            ("certificate", facts(license_id, &[a, c], &names)),
+            ("fewer", facts(license_id, &[a], &names)),
+            ("more", facts(license_id, &[a, b, c], &names)),
+            ("SANs", facts(license_id, &[a, b], &names[..1])),
+            (
+                "returns",
+                facts(license_id, &[a, b], &[names[0], ("d:*.b.example", Some(5))]),
+            ),
+            (
+                "weight",
+                facts(license_id, &[a, b], &[("d:a.example", Some(2)), names[1]]),
+            ),
+            (
+                "stays",
+                facts(license_id, &[a, b], &[("d:a.example", None), names[1]]),
+            ),
+        ] {
+            assert!(!fits(&facts), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sl_19_a_preview_is_good_for_a_quarter_of_an_hour() {
+        let seen = facts(LicenseId::generate(), &[CertificateId::generate()], &[]);
+        let preview = Preview::of(at(0), &seen);
+        assert_eq!(preview.expire_time(), at(15 * MINUTE));
+        for (now, is_good) in [
+            (-MINUTE, true),
+            (0, true),
+            (15 * MINUTE - 1, true),
+            (15 * MINUTE, false),
+        ] {
+            assert_eq!(preview.check(&seen, at(now), 0).is_ok(), is_good, "{now}");
+        }
+        // Its time is part of what it stands for.
+        let later = Preview {
+            time: at(MINUTE),
+            ..preview
+        };
+        let refusal = later.check(&seen, at(15 * MINUTE), 7).unwrap_err();
+        assert_eq!(refusal.reason, Reason::PreviewStale);
+        assert_eq!(refusal.metadata["returning_weight"], "7");
+    }
+
+    #[test]
+    fn a_preview_survives_its_text() {
+        let seen = facts(LicenseId::generate(), &[], &[("d:a", Some(1))]);
+        let preview = Preview::of(at(5), &seen);
+        let text = preview.to_string();
+        assert_eq!(text.parse(), Ok(preview));
+        for wrong in ["", "x", &text[1..], &format!("{text}00"), &"f".repeat(79)] {
+            assert_eq!(wrong.parse::<Preview>(), Err(NoPreview), "{wrong}");
+        }
+        // A time that is beyond the calendar.
+        let endless = format!("7f{}", "f".repeat(78));
+        assert_eq!(endless.parse::<Preview>(), Err(NoPreview));
+    }
+}
