@@ -44,6 +44,7 @@ mod san_bad_input;
 mod san_counting;
 mod san_days;
 mod san_denials;
+mod san_giving_back;
 mod san_ingest;
 mod san_licenses;
 mod san_life;

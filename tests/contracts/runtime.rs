@@ -4,12 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use licet_contracts::{
+    billing::v1::{GetAccountRequest, account_service_client::AccountServiceClient},
     clock::v1::{
         AdvanceTimeRequest, AdvanceTimeResponse, GetTimeRequest, GetTimeResponse,
         clock_service_client::ClockServiceClient,
         clock_service_server::{ClockService, ClockServiceServer},
     },
-    sanlicensing::v1::PreviewRevocationRequest,
 };
 use licet_runtime::{
     config::Limits,
@@ -24,18 +24,14 @@ use tonic_health::pb::{
 use tonic_types::StatusExt as _;
 
 use crate::harness::{
-    Backend,
-    clock::StandingClock,
-    errors::refused,
-    on_both_databases,
-    world::{Storage, World},
+    Backend, clock::StandingClock, errors::refused, on_both_databases, world::Storage,
 };
 
 on_both_databases![
     a_panic_is_an_incident_to_look_up,
     a_call_ends_at_the_servers_own_deadline,
     more_calls_than_the_limit_are_turned_away_and_health_answers,
-    a_method_that_is_not_served_yet_says_so,
+    a_method_that_is_not_served_says_so,
 ];
 
 /// A clock whose time is never told: asking panics, moving takes a minute.
@@ -169,10 +165,11 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
     );
 }
 
-async fn a_method_that_is_not_served_yet_says_so(backend: Backend) {
-    let world = World::start_with_san_licensing(backend).await;
-    let preview = PreviewRevocationRequest::default();
-    let refusal = refused(world.san_issuance().preview_revocation(preview).await)
+async fn a_method_that_is_not_served_says_so(backend: Backend) {
+    let (_storage, running, _) = broken_clock(backend).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", running.address())).unwrap();
+    let mut accounts = AccountServiceClient::new(endpoint.connect_lazy());
+    let refusal = refused(accounts.get_account(GetAccountRequest::default()).await)
         .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    assert_eq!(refusal.domain, "licet.sanlicensing");
+    assert_eq!(refusal.domain, "licet.billing");
 }

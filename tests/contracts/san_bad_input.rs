@@ -5,8 +5,8 @@ use licet_contracts::{
     sanlicensing::v1::{
         AuthorizeIssuanceRequest, CertificateFacts, GetLicenseRequest, GetUsageRequest,
         LicenseOptions, ListCertificatesRequest, ListReservationsRequest, ListUniqueSansRequest,
-        PreviewRevocationRequest, QuoteLicenseRequest, RecordCertificateRequest,
-        RevokeCertificatesRequest, San, SanType, record_certificate_request::Certificate,
+        QuoteLicenseRequest, RecordCertificateRequest, RevokeCertificatesRequest, San, SanType,
+        record_certificate_request::Certificate,
     },
     types::v1::KeyType,
 };
@@ -20,7 +20,7 @@ use crate::harness::{
     errors::{Refused, refused},
     on_both_databases,
     samples::{money, names},
-    san::{BUNDLE, figures, quote_request, release_request, revoke_request},
+    san::{BUNDLE, figures, preview_request, quote_request, release_request, revoke_request},
     world::World,
 };
 
@@ -35,7 +35,6 @@ on_both_databases![
     unknown_ids_are_not_found_by_that_id,
     another_accounts_licence_is_not_found,
     a_role_too_small_is_denied,
-    what_is_not_served_yet_says_so,
 ];
 
 /// Fails unless it is the fields with these paths, each with its text, that are wrong.
@@ -319,12 +318,19 @@ async fn every_violation_of_a_draft_at_once(backend: Backend) {
 
 async fn lists_of_certificates_to_revoke_have_limits(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 5).await;
-    let revoke = async |request| refused(world.san_issuance().revoke_certificates(request).await);
+    let certificate = world.recorded(&license, &["a.example"]).await;
+    let seen = world.revocation(&license, &[&certificate]).await;
+    let revoke = async |request| {
+        let request = RevokeCertificatesRequest {
+            preview_token: seen.preview_token.clone(),
+            ..request
+        };
+        refused(world.san_issuance().revoke_certificates(request).await)
+    };
     wrong_fields(
         revoke(revoke_request(&license, &[])).await,
         &["certificate_ids"],
     );
-    let certificate = world.recorded(&license, &["a.example"]).await;
     let twice = revoke_request(&license, &[&certificate, &certificate]);
     let refusal = revoke(twice).await;
     let refusal = refusal.expect(Code::InvalidArgument, "INVALID_FIELDS");
@@ -422,11 +428,10 @@ async fn another_accounts_licence_is_not_found(backend: Backend) {
     let mut report = world.report(&license, &["c.example"]);
     report.reservation_id = granted.reservation_id;
     let report = bound(report, authority, &stranger);
-    let revoke = bound(
-        revoke_request(&license, &[&certificate]),
-        authority,
-        &stranger,
-    );
+    let revoke = world.revocation(&license, &[&certificate]).await;
+    let revoke = bound(revoke, authority, &stranger);
+    let look = preview_request(&license, &[&certificate]);
+    let look = bound(look, authority, &stranger);
     let list = ListReservationsRequest {
         license_id: license_id.clone(),
         ..ListReservationsRequest::default()
@@ -455,6 +460,7 @@ async fn another_accounts_licence_is_not_found(backend: Backend) {
         refused(issuance.release_reservation(release).await),
         refused(issuance.record_certificate(report).await),
         refused(issuance.revoke_certificates(revoke).await),
+        refused(issuance.preview_revocation(look).await),
         refused(issuance.list_reservations(list).await),
         refused(views.get_usage(bound(usage, "customer", &stranger)).await),
         refused(views.get_usage(bound(past, "customer", &stranger)).await),
@@ -499,12 +505,4 @@ async fn a_role_too_small_is_denied(backend: Backend) {
     let usage = bound(usage, "customer", account_id);
     let usage = world.san_usage().get_usage(usage).await.unwrap();
     assert_eq!(figures(&usage.into_inner().usage.unwrap()), (0, 0, 5));
-}
-
-async fn what_is_not_served_yet_says_so(backend: Backend) {
-    let world = World::start_with_san_licensing(backend).await;
-    let preview = PreviewRevocationRequest::default();
-    let refusal = refused(world.san_issuance().preview_revocation(preview).await)
-        .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    assert_eq!(refusal.domain, "licet.sanlicensing");
 }

@@ -180,7 +180,15 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
     let theirs = world.account_with("1000.00").await;
     let theirs = world.license(&theirs, 5).await;
     let foreign = world.recorded(&theirs, &["a.example"]).await;
-    let revoke = async |request| world.san_issuance().revoke_certificates(request).await;
+    // What is refused is refused whatever was looked at.
+    let seen = world.preview(&license, &[&first]).await;
+    let revoke = async |request| {
+        let request = RevokeCertificatesRequest {
+            preview_token: seen.preview_token.clone(),
+            ..request
+        };
+        world.san_issuance().revoke_certificates(request).await
+    };
 
     let with_foreign = revoke_request(&license, &[&first, &foreign]);
     let refusal = refused(revoke(with_foreign).await).expect(Code::NotFound, "NOT_FOUND");
@@ -196,9 +204,15 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
 
     let reasoned = RevokeCertificatesRequest {
         reason: RevocationReason::KeyCompromise.into(),
-        ..revoke_request(&license, &[&first])
+        ..world.revocation(&license, &[&first]).await
     };
-    let revoked = revoke(reasoned).await.unwrap().into_inner().certificates;
+    let revoked = world
+        .san_issuance()
+        .revoke_certificates(reasoned)
+        .await
+        .unwrap()
+        .into_inner()
+        .certificates;
     assert_eq!(revoked[0].state(), CertificateState::Revoked);
     assert_eq!(revoked[0].revoke_reason(), RevocationReason::KeyCompromise);
     // One is revoked, one is expired, the one between them could go: nothing does.
@@ -232,8 +246,12 @@ async fn what_a_report_names_must_be_there(backend: Backend) {
     let refusal = refused(record(unreserved).await).expect(Code::NotFound, "NOT_FOUND");
     assert_eq!(refusal.value("id"), reservation_id);
     let mut unknown = world.recorded(&license, &["b.example"]).await;
+    let seen = world.preview(&license, &[&unknown]).await;
     unknown.certificate_id = CertificateId::generate().to_string();
-    let revoke = revoke_request(&license, &[&unknown]);
+    let revoke = RevokeCertificatesRequest {
+        preview_token: seen.preview_token,
+        ..revoke_request(&license, &[&unknown])
+    };
     let refusal = refused(world.san_issuance().revoke_certificates(revoke).await)
         .expect(Code::NotFound, "NOT_FOUND");
     assert_eq!(refusal.value("id"), unknown.certificate_id);

@@ -10,7 +10,7 @@ use crate::harness::{
     clock::{instant, shifted},
     errors::refused,
     on_both_databases,
-    san::{figures, increase_request, release_request, revoke_request, sans},
+    san::{figures, increase_request, release_request, sans},
     world::World,
 };
 
@@ -154,7 +154,7 @@ async fn bl_2_every_other_change_is_made_once(backend: Backend) {
     let recorded = world.record_san(report.clone()).await;
     assert!(!recorded.already_known);
     let certificate = recorded.certificate.clone().unwrap();
-    let revoke = revoke_request(&license, &[&certificate]);
+    let revoke = world.revocation(&license, &[&certificate]).await;
     let revoked = world
         .san_issuance()
         .revoke_certificates(revoke.clone())

@@ -8,10 +8,10 @@ use licet_contracts::{
         AcceptLicenseRequest, AuthorizationDecision, AuthorizeIssuanceRequest,
         AuthorizeIssuanceResponse, Certificate, CertificateFacts, DailyUsage, GetLicenseRequest,
         GetUsageRequest, IncreaseQuotaRequest, License, LicenseOptions, LicenseState,
-        ListDailyUsageRequest, ListReservationsRequest, QuoteLicenseRequest,
-        RecordCertificateRequest, RecordCertificateResponse, ReleaseReservationRequest,
-        Reservation, RevocationReason, RevokeCertificatesRequest, San, SanType, Usage,
-        record_certificate_request,
+        ListDailyUsageRequest, ListReservationsRequest, PreviewRevocationRequest,
+        PreviewRevocationResponse, QuoteLicenseRequest, RecordCertificateRequest,
+        RecordCertificateResponse, ReleaseReservationRequest, Reservation, RevocationReason,
+        RevokeCertificatesRequest, San, SanType, Usage, record_certificate_request,
     },
     types::v1::{KeyType, Period},
 };
@@ -152,6 +152,20 @@ pub(crate) fn release_request(
     }
 }
 
+pub(crate) fn preview_request(
+    license: &License,
+    certificates: &[&Certificate],
+) -> PreviewRevocationRequest {
+    PreviewRevocationRequest {
+        license_id: license.license_id.clone(),
+        certificate_ids: certificates
+            .iter()
+            .map(|certificate| certificate.certificate_id.clone())
+            .collect(),
+    }
+}
+
+/// A revocation by somebody who has looked at nothing.
 pub(crate) fn revoke_request(
     license: &License,
     certificates: &[&Certificate],
@@ -358,12 +372,35 @@ impl World {
         self.record_san(report).await.certificate.unwrap()
     }
 
+    /// What a revocation would give back.
+    pub(crate) async fn preview(
+        &self,
+        license: &License,
+        certificates: &[&Certificate],
+    ) -> PreviewRevocationResponse {
+        let request = preview_request(license, certificates);
+        let answer = self.san_issuance().preview_revocation(request).await;
+        answer.unwrap().into_inner()
+    }
+
+    /// A revocation by somebody who has just looked at what it gives back.
+    pub(crate) async fn revocation(
+        &self,
+        license: &License,
+        certificates: &[&Certificate],
+    ) -> RevokeCertificatesRequest {
+        RevokeCertificatesRequest {
+            preview_token: self.preview(license, certificates).await.preview_token,
+            ..revoke_request(license, certificates)
+        }
+    }
+
     pub(crate) async fn revoke(
         &self,
         license: &License,
         certificates: &[&Certificate],
     ) -> Vec<Certificate> {
-        let request = revoke_request(license, certificates);
+        let request = self.revocation(license, certificates).await;
         let answer = self.san_issuance().revoke_certificates(request).await;
         answer.unwrap().into_inner().certificates
     }

@@ -11,8 +11,8 @@ use licet_contracts::{
     sanlicensing::v1::{
         AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
         GetUsageRequest, License, ListCertificatesRequest, ListReservationsRequest,
-        ListUniqueSansRequest, QuoteLicenseRequest, RecordCertificateRequest,
-        Reservation as HeldReservation, ReservationState, San, Usage,
+        ListUniqueSansRequest, PreviewRevocationRequest, QuoteLicenseRequest,
+        RecordCertificateRequest, Reservation as HeldReservation, ReservationState, San, Usage,
         issuance_service_client::IssuanceServiceClient, usage_service_client::UsageServiceClient,
     },
     types::v1::KeyType,
@@ -452,13 +452,30 @@ impl<'a> History<'a> {
         request.certificate_ids = chosen.iter().map(|it| it.id.clone()).collect();
         let is_refused = chosen.iter().any(|it| it.is_revoked || it.until <= now);
         println!("    revokes {chosen:?}");
-        let answer = self.issuance().revoke_certificates(request).await;
+        let look = PreviewRevocationRequest {
+            license_id: request.license_id.clone(),
+            certificate_ids: request.certificate_ids.clone(),
+        };
+        let seen = self.issuance().preview_revocation(look).await;
         if is_refused {
+            refused(seen).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
+            // A token in its form, whatever it is of: what is refused anyway is not held to it.
+            request.preview_token = "0".repeat(80);
+            let answer = self.issuance().revoke_certificates(request).await;
             refused(answer).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
             return 3;
         }
+        let seen = seen.unwrap().into_inner();
+        let before = self.world.usage(&self.license).await;
+        assert_eq!(seen.used_before, before.used);
+        request.preview_token.clone_from(&seen.preview_token);
+        let answer = self.issuance().revoke_certificates(request).await;
         let revoked = answer.unwrap().into_inner().certificates;
         assert_eq!(revoked.len(), places.len());
+        let after = self.world.usage(&self.license).await;
+        assert_eq!(seen.used_after, after.used);
+        let taken = |usage: &Usage| usage.used + usage.reserved;
+        assert_eq!(seen.returning_weight, taken(&before) - taken(&after));
         for place in places {
             let certificate = &mut self.model.certificates[place];
             certificate.until = now;
