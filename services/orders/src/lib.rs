@@ -22,6 +22,7 @@ use licet_domain::clock::Clock;
 use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
+    following::Follower,
     operation::Operations,
     peer::PeerChannel,
     schedule::Due,
@@ -36,6 +37,7 @@ use crate::{
         order_service::OrderRpc, server_service::ServerRpc,
     },
     timers::{FollowReviews, ReturnSans, TurnTerms},
+    use_cases::follow_revocations::FollowRevocations,
 };
 
 /// What Orders needs to run.
@@ -57,6 +59,13 @@ pub struct Deps {
 /// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open(&deps.location, &store::migrations()).await?;
+    let follower = Follower::new(
+        database.clone(),
+        deps.san_licensing.clone(),
+        FollowRevocations {
+            clock: deps.clock.clone(),
+        },
+    );
     let peers = Peers {
         billing: Billing::new(deps.billing),
         san_licensing: SanLicensing::new(deps.san_licensing),
@@ -122,6 +131,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         Arc::new(turns),
         Arc::new(returns),
         Arc::new(reviews),
+        Arc::new(follower),
     ];
     Ok(Service {
         name: "orders",

@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod fault;
 pub mod field;
+pub mod following;
 mod guard;
 pub mod history;
 pub mod joining;

@@ -13,6 +13,7 @@ pub(crate) mod order;
 pub(crate) mod reissue;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
+pub(crate) mod san_event;
 pub(crate) mod san_licensing;
 pub(crate) mod server;
 pub(crate) mod taking_back;

@@ -3,6 +3,7 @@
 
 use licet_domain::{
     clock::Instant,
+    ids::CertificateId,
     refusal::{Reason, Refusal},
 };
 
@@ -10,6 +11,16 @@ use super::{
     certificate::{Certificate, CertificateState},
     san_license::{Return, RevocationReason},
 };
+
+/// A revocation that was made in a SAN licence, and reached Orders by its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reported {
+    /// The certificate as SanLicensing knows it.
+    pub(crate) san_certificate_id: CertificateId,
+    pub(crate) reason: RevocationReason,
+    /// When it was recorded there: a fact here, by which nothing counts (T-6).
+    pub(crate) san_revoke_time: Instant,
+}
 
 /// The certificate once it is revoked at `now` for this reason. Where the authority reports one that
 /// counted as revoked with its order, the reason stays unless it names another.

@@ -125,6 +125,19 @@ pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificat
     rows.into_iter().map(read).collect()
 }
 
+/// The certificates, without their chains, that SanLicensing knows by these ids.
+pub(crate) async fn list_counted(
+    tx: &Tx,
+    san_certificate_ids: &[CertificateId],
+) -> Result<Vec<Certificate>, Fault> {
+    let ids = san_certificate_ids.iter().map(ToString::to_string);
+    let rows = without_chains()
+        .filter(Column::SanCertificateId.is_in(ids))
+        .all(tx)
+        .await?;
+    rows.into_iter().map(read).collect()
+}
+
 /// A certificate that was not replaced, as far as its order shows it.
 #[derive(Debug)]
 pub(crate) struct Current {

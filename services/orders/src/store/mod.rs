@@ -2,6 +2,7 @@
 //! it decides nothing, and every function takes the transaction it works in.
 
 pub(crate) mod certificates;
+pub(crate) mod early_revocations;
 pub(crate) mod invoices;
 mod order_rows;
 pub(crate) mod orders;
@@ -30,6 +31,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
         Migration {
             name: "orders_0004_changes",
             sql: include_str!("migrations/m0004_changes.sql"),
+        },
+        Migration {
+            name: "orders_0005_following",
+            sql: include_str!("migrations/m0005_following.sql"),
         },
     ]
 }

@@ -8,6 +8,7 @@ mod charge_domains;
 pub(crate) mod delete_order;
 mod event;
 mod finish_deletion;
+pub(crate) mod follow_revocations;
 pub(crate) mod license_options;
 pub(crate) mod operation;
 pub(crate) mod place_order;

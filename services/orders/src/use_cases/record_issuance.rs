@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
+    follow_revocations::Early,
     operation::{OrderOperation, Outcome, misplaced},
     record::{Record, answer, recorded_before},
     settle,
@@ -168,9 +169,13 @@ impl Recording {
             Err(fault) => return Err(fault),
         }
         let (after, certificate) = record.apply(tx, &before).await?;
+        let (certificate, early) = Early::apply(tx, certificate, record.now).await?;
         let view = order_view::load_ended(tx, after, now).await?;
         let response = answer(&view, &certificate)?;
         record.emit(tx, &view.order, &certificate).await?;
+        if let Some(early) = early {
+            early.emit(tx, &view.order, &certificate).await?;
+        }
         Ok(Progress::Done(response.encode_to_vec()))
     }
 

@@ -4,7 +4,7 @@
 use licet_contracts::orders::v1 as orders;
 use licet_domain::clock::Instant;
 use licet_runtime::{
-    caller::Call,
+    caller::{Call, Origin},
     database::{Database, Tx, Work},
     fault::Fault,
     operation,
@@ -80,32 +80,51 @@ impl Work for RevokeCertificate<'_> {
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
         let response = answer(&view, &certificate)?;
-        self.emit(tx, &view, &certificate).await?;
+        let told = Revoked {
+            order: &view.order,
+            certificate: &certificate,
+            origin: &self.call.origin(self.request_id),
+            time: now,
+            why: self.wish.reason.as_str(),
+            reissue_requested: self.wish.request_reissue,
+            san_revoke_time: None,
+        };
+        told.emit(tx).await?;
         Ok(response)
     }
 }
 
-impl RevokeCertificate<'_> {
-    async fn emit(
-        &self,
-        tx: &Tx,
-        view: &OrderView,
-        certificate: &Certificate,
-    ) -> Result<(), Fault> {
+/// The event of a revocation that was written, whoever asked for it and wherever.
+pub(super) struct Revoked<'a> {
+    pub(super) order: &'a Order,
+    pub(super) certificate: &'a Certificate,
+    pub(super) origin: &'a Origin,
+    pub(super) time: Instant,
+    pub(super) why: &'a str,
+    pub(super) reissue_requested: bool,
+    /// When it was recorded in the SAN licence, where it was made there.
+    pub(super) san_revoke_time: Option<Instant>,
+}
+
+impl Revoked<'_> {
+    /// Says it; last in the transaction.
+    pub(super) async fn emit(&self, tx: &Tx) -> Result<(), Fault> {
         emit(
             tx,
             OrderEvent {
                 kind: "certificate.revoked",
-                order: &view.order,
-                origin: &self.call.origin(self.request_id),
-                time: view.now,
-                why: self.wish.reason.as_str(),
+                order: self.order,
+                origin: self.origin,
+                time: self.time,
+                why: self.why,
                 outcome: "REVOKED",
                 data: serde_json::json!({
-                    "certificate_id": certificate.id,
-                    "serial": certificate.serial_hex,
-                    "revoke_time": certificate.revoke_time,
-                    "reissue_requested": self.wish.request_reissue,
+                    "certificate_id": self.certificate.id,
+                    "serial": self.certificate.serial_hex,
+                    "reason": self.certificate.revoke_reason,
+                    "revoke_time": self.certificate.revoke_time,
+                    "san_revoke_time": self.san_revoke_time,
+                    "reissue_requested": self.reissue_requested,
                 }),
             },
         )

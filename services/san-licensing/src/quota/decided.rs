@@ -16,6 +16,7 @@ use licet_runtime::{
     outbox::{self, Event},
     replay::{self, Settled},
 };
+use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -139,7 +140,7 @@ pub(super) struct Happened {
     denied: u64,
     released: Vec<ReservationId>,
     pub(super) recorded: Vec<CertificateId>,
-    pub(super) revoked: Vec<CertificateId>,
+    revoked: Vec<Revoked>,
     /// Recorded before, and counted here from now on.
     pub(super) allocated: Vec<CertificateId>,
     /// Counted in another licence from now on.
@@ -156,6 +157,32 @@ struct Alert {
     threshold: u32,
     quota: u64,
     used: u64,
+}
+
+/// What was revoked by one caller for one reason; Orders follows it.
+#[derive(Serialize)]
+struct Revoked {
+    certificate_ids: Vec<CertificateId>,
+    reason: RevocationReason,
+    #[serde(flatten)]
+    origin: Origin,
+}
+
+impl Happened {
+    pub(super) fn revoke(&mut self, certificate: &Certificate, origin: &Origin) {
+        let reason = certificate.revoke_reason;
+        let reason = reason.unwrap_or(RevocationReason::Unspecified);
+        match self.revoked.last_mut() {
+            Some(last) if last.reason == reason && last.origin == *origin => {
+                last.certificate_ids.push(certificate.id);
+            }
+            Some(_) | None => self.revoked.push(Revoked {
+                certificate_ids: vec![certificate.id],
+                reason,
+                origin: origin.clone(),
+            }),
+        }
+    }
 }
 
 /// What a round has decided and still has to write.
@@ -457,8 +484,9 @@ impl Decided {
             known.release(certificate.id.uuid());
             self.kept.by_id.insert(certificate.id, certificate.clone());
             self.revoked.push((certificate.clone(), known.version));
-            let happened = self.happened(submission.license_id, &submission.origin);
-            happened.revoked.push(certificate.id);
+            let origin = &submission.origin;
+            self.happened(submission.license_id, origin)
+                .revoke(certificate, origin);
         }
         Answer::Revoked(certificates)
     }

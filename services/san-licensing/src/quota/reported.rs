@@ -36,9 +36,11 @@ impl Decided {
         self.apply_early(&mut certificate, known.version);
         self.take(known, origin, &certificate);
         self.keep(&certificate, known.version);
-        self.happened(license_id, origin)
-            .recorded
-            .push(certificate.id);
+        let happened = self.happened(license_id, origin);
+        happened.recorded.push(certificate.id);
+        if certificate.revoke_time.is_some() {
+            happened.revoke(&certificate, origin);
+        }
         certificate
     }
 
@@ -79,8 +81,8 @@ impl Decided {
         let version = if let Some(known) = known {
             certificate.revoke(revocation, known.as_of());
             known.release(certificate.id.uuid());
-            let happened = self.happened(known.terms().license_id, origin);
-            happened.revoked.push(certificate.id);
+            self.happened(known.terms().license_id, origin)
+                .revoke(&certificate, origin);
             known.version
         } else {
             certificate.revoke(revocation, now);

@@ -1,0 +1,112 @@
+//! Revocations that SanLicensing told of before their certificates were recorded here: kept
+//! until they are, as that service itself keeps the authority's (SL-15).
+
+use licet_domain::ids::CertificateId;
+use licet_runtime::{
+    caller::Origin,
+    database::Tx,
+    fault::Fault,
+    stored::{instant, parsed},
+};
+use row::{ActiveModel, Column, Entity, Model};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, Statement, sea_query::OnConflict,
+};
+
+use crate::rules::revocation::Reported;
+
+mod row {
+    //! A revocation that waits for its certificate.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "early_revocation")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) san_certificate_id: String,
+        pub(super) reason: String,
+        pub(super) san_revoke_us: i64,
+        pub(super) caller: String,
+        pub(super) method: String,
+        pub(super) request_id: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Lets a certificate's record and its revocation pass one after the other, whichever comes first:
+/// whoever is second sees what the first one wrote. SQLite has one writer anyway.
+pub(crate) async fn lock(tx: &Tx, ids: &[CertificateId]) -> Result<(), Fault> {
+    if tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let ids = serde_json::json!(ids).to_string();
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        include_str!("sql/postgres/lock_san_certificates.sql"),
+        [ids.into()],
+    );
+    tx.query_all_raw(statement).await?;
+    Ok(())
+}
+
+/// Keeps revocations whose certificates are not known; one that is kept stays as it is.
+pub(crate) async fn keep(tx: &Tx, early: &[(Reported, Origin)]) -> Result<(), Fault> {
+    let rows: Vec<ActiveModel> = early
+        .iter()
+        .map(|(reported, origin)| columns(reported, origin).into_active_model())
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let known = OnConflict::column(Column::SanCertificateId)
+        .do_nothing()
+        .to_owned();
+    Entity::insert_many(rows)
+        .on_conflict(known)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// The revocation that waits for a certificate, which is recorded now.
+pub(crate) async fn take(
+    tx: &Tx,
+    san_certificate_id: CertificateId,
+) -> Result<Option<(Reported, Origin)>, Fault> {
+    lock(tx, &[san_certificate_id]).await?;
+    let id = san_certificate_id.to_string();
+    let Some(row) = Entity::find_by_id(id.clone()).one(tx).await? else {
+        return Ok(None);
+    };
+    Entity::delete_by_id(id).exec(tx).await?;
+    read(row).map(Some)
+}
+
+fn columns(reported: &Reported, origin: &Origin) -> Model {
+    Model {
+        san_certificate_id: reported.san_certificate_id.to_string(),
+        reason: reported.reason.as_str().to_owned(),
+        san_revoke_us: reported.san_revoke_time.as_micros(),
+        caller: origin.caller.clone(),
+        method: origin.method.clone(),
+        request_id: origin.request_id.clone(),
+    }
+}
+
+fn read(row: Model) -> Result<(Reported, Origin), Fault> {
+    let reported = Reported {
+        san_certificate_id: parsed("san_certificate_id", &row.san_certificate_id)?,
+        reason: parsed("reason", &row.reason)?,
+        san_revoke_time: instant("san_revoke_us", row.san_revoke_us)?,
+    };
+    let origin = Origin {
+        caller: row.caller,
+        method: row.method,
+        request_id: row.request_id,
+    };
+    Ok((reported, origin))
+}

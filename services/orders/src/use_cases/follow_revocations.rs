@@ -1,0 +1,170 @@
+//! Revocations made in a SAN licence reach the orders of their certificates by SanLicensing's events
+//! there and then what RevokeCertificate does. One that comes before its certificate waits.
+
+use std::sync::Arc;
+
+use licet_contracts::events::v1::Event;
+use licet_domain::{clock::Clock, clock::Instant, ids::CertificateId};
+use licet_runtime::{caller::Origin, database::Tx, fault::Fault, following::Follow};
+
+use super::{revoke_certificate::Revoked, settle};
+use crate::{
+    convert::san_event::{USAGE_CHANGED, revocations},
+    rules::{
+        certificate::Certificate,
+        order::Order,
+        revocation::{Reported, revoked},
+    },
+    store,
+};
+
+/// Follows SanLicensing's events.
+pub(crate) struct FollowRevocations {
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Follow for FollowRevocations {
+    const SOURCE: &'static str = "san-licensing";
+    const TYPES: &'static [&'static str] = &[USAGE_CHANGED];
+
+    async fn apply(&self, tx: &Tx, event: &Event) -> Result<(), Fault> {
+        let mut reported = revocations(event).map_err(Fault::internal)?;
+        reported.retain(|(_, origin)| !asked_here(origin));
+        if reported.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<CertificateId> = reported
+            .iter()
+            .map(|(reported, _)| reported.san_certificate_id)
+            .collect();
+        store::early_revocations::lock(tx, &ids).await?;
+        let known = store::certificates::list_counted(tx, &ids).await?;
+        let mut early = Vec::new();
+        for (reported, origin) in reported {
+            let id = Some(reported.san_certificate_id);
+            let is_it = |found: &&Certificate| found.counted.map(|at| at.certificate_id) == id;
+            match known.iter().find(is_it) {
+                Some(found) => apply_to(tx, found, &reported, &origin, self.clock.now()).await?,
+                None => early.push((reported, origin)),
+            }
+        }
+        store::early_revocations::keep(tx, &early).await
+    }
+}
+
+/// Whether Orders itself asked for it: it was decided here then, and is noted by whoever asked.
+fn asked_here(origin: &Origin) -> bool {
+    origin.caller == settle::origin().caller && origin.method.ends_with("/RevokeCertificates")
+}
+
+/// The certificate counts as revoked from now on (T-6), whatever else is under way. One that counts
+/// as revoked already, or has expired, stays as it is.
+async fn apply_to(
+    tx: &Tx,
+    found: &Certificate,
+    reported: &Reported,
+    origin: &Origin,
+    clock: Instant,
+) -> Result<(), Fault> {
+    let scope = store::only(found.account_id);
+    let before = store::orders::lock(tx, &scope, found.order_id).await?;
+    let now = before.decide_at(clock);
+    // Read again under the order's lock: a rival may have revoked it meanwhile.
+    let found = store::certificates::get(tx, &scope, found.id).await?;
+    let Some(certificate) = write(tx, found, reported, now).await? else {
+        return Ok(());
+    };
+    let after = before.clone().apply_decision(now);
+    store::orders::save(tx, &before, &after).await?;
+    tell(tx, &after, &certificate, reported, origin, now).await
+}
+
+/// Writes the revocation, and that the certificate's SANs are back; none where there is nothing to
+/// revoke.
+async fn write(
+    tx: &Tx,
+    found: Certificate,
+    reported: &Reported,
+    now: Instant,
+) -> Result<Option<Certificate>, Fault> {
+    let Ok(certificate) = revoked(found, reported.reason, false, now) else {
+        return Ok(None);
+    };
+    store::certificates::set_revoked(tx, &certificate).await?;
+    store::san_returns::mark(tx, &[certificate.id], now).await?;
+    Ok(Some(certificate))
+}
+
+async fn tell(
+    tx: &Tx,
+    order: &Order,
+    certificate: &Certificate,
+    reported: &Reported,
+    origin: &Origin,
+    now: Instant,
+) -> Result<(), Fault> {
+    let told = Revoked {
+        order,
+        certificate,
+        origin,
+        time: now,
+        why: "X-1",
+        reissue_requested: false,
+        san_revoke_time: Some(reported.san_revoke_time),
+    };
+    told.emit(tx).await
+}
+
+/// A revocation that came before the record of its certificate.
+pub(super) struct Early {
+    reported: Reported,
+    origin: Origin,
+    now: Instant,
+}
+
+impl Early {
+    /// Applies the one that waits for a certificate, which was recorded at `now` in this
+    /// transaction: it is revoked with its record.
+    pub(super) async fn apply(
+        tx: &Tx,
+        recorded: Certificate,
+        now: Instant,
+    ) -> Result<(Certificate, Option<Self>), Fault> {
+        let Some(counted) = recorded.counted else {
+            return Ok((recorded, None));
+        };
+        let early = store::early_revocations::take(tx, counted.certificate_id).await?;
+        let Some((reported, origin)) = early else {
+            return Ok((recorded, None));
+        };
+        Ok(match write(tx, recorded.clone(), &reported, now).await? {
+            Some(certificate) => {
+                let early = Self {
+                    reported,
+                    origin,
+                    now,
+                };
+                (certificate, Some(early))
+            }
+            None => (recorded, None),
+        })
+    }
+
+    /// Says that it was applied; last in the transaction.
+    pub(super) async fn emit(
+        &self,
+        tx: &Tx,
+        order: &Order,
+        certificate: &Certificate,
+    ) -> Result<(), Fault> {
+        tell(
+            tx,
+            order,
+            certificate,
+            &self.reported,
+            &self.origin,
+            self.now,
+        )
+        .await
+    }
+}
