@@ -188,7 +188,17 @@ impl World {
 
     /// Starts Orders, for the first time or again on the same store and port.
     pub(crate) async fn start_orders(&mut self) {
-        let listener = listener(self.orders_port).await;
+        let running = self.run_orders(self.orders_port).await;
+        self.orders = Some(running);
+    }
+
+    /// Another instance of Orders on the same store, for the work that time makes due.
+    pub(crate) async fn another_orders(&self) -> Running {
+        self.run_orders(free_port()).await
+    }
+
+    async fn run_orders(&self, port: u16) -> Running {
+        let listener = listener(port).await;
         let san_licensing = format!("http://127.0.0.1:{}", self.san_licensing_port);
         let mut san_licensing = PeerChannel::new(&san_licensing, "orders").unwrap();
         let mut billing = PeerChannel::new(&self.billing_address(), "orders").unwrap();
@@ -207,7 +217,7 @@ impl World {
             ..Limits::default()
         };
         let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
-        self.orders = Some(running.unwrap());
+        running.unwrap()
     }
 
     /// Starts an instance of SanLicensing, each on the same store.
@@ -235,6 +245,11 @@ impl World {
             running: Some(running.unwrap()),
             channel: channel(port),
         });
+    }
+
+    /// Calls of what is started from now on fail as `faults` says.
+    pub(crate) fn interfere(&mut self, faults: Arc<dyn FaultPlan>) {
+        self.faults = Some(faults);
     }
 
     pub(crate) fn billing_location(&self) -> Location {

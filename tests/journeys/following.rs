@@ -1,0 +1,433 @@
+//! The event way from SanLicensing to Orders: what is revoked in a SAN licence is revoked on its
+//! order, once, whoever was away, was restarted or saw the event twice.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use chrono::TimeDelta;
+use licet_contracts::{
+    clock::v1::{AdvanceTimeRequest, advance_time_request::By},
+    orders::v1::{
+        BeginIssuanceRequest, Certificate, CertificateState, GetCertificateRequest, HistoryEntry,
+        ListOrderHistoryRequest, Order, OrderState, PlaceOrderRequest, RevokeCertificateRequest,
+    },
+    sanlicensing::v1::{
+        Certificate as SanCertificate, License, ListCertificatesRequest, RevocationReason,
+    },
+    types::v1::KeyType,
+};
+use licet_domain::clock::Instant;
+use licet_runtime::peer::{FaultPlan, Interference};
+use tonic::Request;
+
+use crate::harness::{
+    Backend,
+    books::BackDoor,
+    clock::{instant, timestamp},
+    eventually, on_both_databases, request_id,
+    samples::{multi_domain_request, names},
+    san::{figures, revoke_request},
+    world::World,
+};
+
+on_both_databases![
+    x_1_a_certificate_revoked_in_san_licensing_is_revoked_in_orders,
+    x_1_a_revocation_waits_for_whoever_is_away,
+    x_1_an_event_that_comes_again_or_back_changes_nothing,
+    x_1_a_revocation_before_its_certificate_waits_for_it,
+    x_1_two_instances_apply_an_event_once,
+    x_6_an_advance_of_time_answers_when_revocations_have_followed,
+];
+
+const NAMES: [&str; 2] = ["www.example.com", "a.example"];
+
+async fn started(backend: Backend) -> (World, License) {
+    let (mut world, license) = World::start_licensed(backend, 100).await;
+    world.start_orders().await;
+    world.stock().await;
+    (world, license)
+}
+
+/// An order that draws on the licence and may be signed.
+async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
+    let request = PlaceOrderRequest {
+        san_license_id: license.license_id.clone(),
+        ..multi_domain_request(&license.account_id, list)
+    };
+    let order = world.place(request).await;
+    begin(world, &order).await;
+    order
+}
+
+async fn begin(world: &World, order: &Order) {
+    let request = BeginIssuanceRequest {
+        order_id: order.order_id.clone(),
+        key_type: KeyType::Ecc.into(),
+        not_after_time: Some(timestamp(world.usual_end())),
+        request_id: request_id(),
+    };
+    world.certificates().begin_issuance(request).await.unwrap();
+}
+
+/// An issued order, and its certificate.
+async fn issued(world: &World, license: &License, list: &[&str]) -> (Order, Certificate) {
+    let order = begun(world, license, list).await;
+    let certificate = world.record(&order.order_id).await;
+    (order, certificate)
+}
+
+/// The active certificates of the licence, as SanLicensing knows them.
+async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
+    let ask = ListCertificatesRequest {
+        license_id: license.license_id.clone(),
+        state: licet_contracts::sanlicensing::v1::CertificateState::Active.into(),
+        ..ListCertificatesRequest::default()
+    };
+    let answer = world.san_usage().list_certificates(ask).await.unwrap();
+    answer.into_inner().certificates
+}
+
+/// Revokes all of the licence's certificates there, for a lost key; answers the request's id.
+async fn revoke_all(world: &World, license: &License) -> String {
+    let all = active(world, license).await;
+    let mut request = revoke_request(license, &all.iter().collect::<Vec<_>>());
+    request.set_reason(RevocationReason::KeyCompromise);
+    let id = request.request_id.clone();
+    let mut request = Request::new(request);
+    let caller = "security-team".parse().unwrap();
+    request.metadata_mut().insert("x-licet-caller", caller);
+    world
+        .san_issuance()
+        .revoke_certificates(request)
+        .await
+        .unwrap();
+    id
+}
+
+async fn get(world: &World, certificate: &Certificate) -> Certificate {
+    let ask = GetCertificateRequest {
+        certificate_id: certificate.certificate_id.clone(),
+    };
+    let answer = world.certificates().get_certificate(ask).await.unwrap();
+    answer.into_inner().certificate.unwrap()
+}
+
+async fn revoked(world: &World, certificate: &Certificate) -> Certificate {
+    eventually("the certificate counts as revoked", || async {
+        let found = get(world, certificate).await;
+        (found.state() == CertificateState::Revoked).then_some(found)
+    })
+    .await
+}
+
+async fn history(world: &World, order: &Order) -> Vec<HistoryEntry> {
+    let ask = ListOrderHistoryRequest {
+        order_id: order.order_id.clone(),
+        ..ListOrderHistoryRequest::default()
+    };
+    let answer = world.orders().list_order_history(ask).await.unwrap();
+    answer.into_inner().entries
+}
+
+async fn revocations(world: &World, order: &Order) -> Vec<HistoryEntry> {
+    let mut entries = history(world, order).await;
+    entries.retain(|entry| entry.r#type == "licet.orders.certificate.revoked.v1");
+    entries
+}
+
+/// Waits until Orders has applied all that is in SanLicensing's log by now.
+async fn followed(world: &World, door: &BackDoor) {
+    let last = eventually("all of SanLicensing's events are in its log", || async {
+        let door = BackDoor::open(&world.san_licensing_location()).await;
+        let waiting = door.run("UPDATE outbox SET why = why").await;
+        let log = crate::contracts::events::log(world.san_events()).await;
+        let log = log.into_iter().filter(|entry| {
+            let event = entry.event.as_ref().unwrap();
+            event.r#type == "licet.sanlicensing.usage.changed.v1"
+        });
+        (waiting == 0).then(|| log.map(|entry| entry.position).max())
+    })
+    .await;
+    let there = format!(
+        "UPDATE following SET source = source WHERE position >= {}",
+        last.unwrap()
+    );
+    eventually("Orders has followed", || async {
+        (door.run(&there).await == 1).then_some(())
+    })
+    .await;
+}
+
+async fn x_1_a_certificate_revoked_in_san_licensing_is_revoked_in_orders(backend: Backend) {
+    let (world, license) = started(backend).await;
+    let (order, certificate) = issued(&world, &license, &NAMES).await;
+    let (other, stays) = issued(&world, &license, &["b.example"]).await;
+    let before = history(&world, &other).await;
+    world.time.advance_days(2);
+    let asked = world.now();
+    let all = active(&world, &license).await;
+    let one: Vec<_> = all.iter().filter(|found| found.sans.len() == 2).collect();
+    let mut request = revoke_request(&license, &one);
+    request.set_reason(RevocationReason::PrivilegeWithdrawn);
+    let id = request.request_id.clone();
+    world
+        .san_issuance()
+        .revoke_certificates(request)
+        .await
+        .unwrap();
+
+    let found = revoked(&world, &certificate).await;
+    assert_eq!(instant(found.revoke_time), asked);
+    assert_eq!(
+        found.revocation_reason(),
+        RevocationReason::PrivilegeWithdrawn,
+        "{found:?}"
+    );
+    // The order stands, and waits for nothing: that is for its owner to ask.
+    let order = world.get_order(&order.order_id).await;
+    assert_eq!(order.state(), OrderState::Issued);
+    assert!(order.pending_change.is_none(), "{order:?}");
+    let told = history(&world, &order).await.pop().unwrap();
+    assert_eq!(told.r#type, "licet.orders.certificate.revoked.v1");
+    assert_eq!(
+        (told.why.as_str(), told.outcome.as_str()),
+        ("X-1", "REVOKED")
+    );
+    assert_eq!(
+        (told.request_id, told.caller.as_str()),
+        (id, "local-operator")
+    );
+    let method = "/licet.sanlicensing.v1.IssuanceService/RevokeCertificates";
+    assert_eq!(told.method, method);
+    assert_eq!(instant(told.time), asked);
+
+    assert_eq!(get(&world, &stays).await, stays);
+    assert_eq!(history(&world, &other).await, before);
+    assert_eq!(figures(&world.usage(&license).await), (1, 0, 99));
+}
+
+async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
+    let (mut world, license) = started(backend).await;
+    let (order, certificate) = issued(&world, &license, &NAMES).await;
+    world.stop_orders().await;
+    let told = world.now();
+    let id = revoke_all(&world, &license).await;
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    eventually("the event is in the log", || async {
+        (door.run("UPDATE outbox SET why = why").await == 0).then_some(())
+    })
+    .await;
+    world.stop_san_licensing(0).await;
+    world.start_orders().await;
+    world.time.advance(TimeDelta::hours(1));
+    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    assert_eq!(get(&world, &certificate).await, certificate);
+    world.start_san_licensing().await;
+
+    // It counts from its record here on; when it was recorded there is a fact (T-6).
+    let found = revoked(&world, &certificate).await;
+    assert_eq!(instant(found.revoke_time), world.now());
+    let entries = revocations(&world, &order).await;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    let facts: serde_json::Value = serde_json::from_str(&entries[0].data_json).unwrap();
+    let there: Instant = serde_json::from_value(facts["san_revoke_time"].clone()).unwrap();
+    assert_eq!(there, told);
+    assert_eq!(facts["reason"], "KEY_COMPROMISE");
+    assert_eq!(entries[0].caller, "security-team");
+    assert_eq!(entries[0].request_id, id);
+
+    // And from where it was, it goes on after one more restart.
+    begin_again(&world, &order).await;
+    let next = world.record(&order.order_id).await;
+    world.stop_orders().await;
+    world.start_orders().await;
+    revoke_all(&world, &license).await;
+    revoked(&world, &next).await;
+    assert_eq!(revocations(&world, &order).await.len(), 2);
+}
+
+/// Asks for another certificate with the same names.
+async fn begin_again(world: &World, order: &Order) {
+    let request = licet_contracts::orders::v1::RequestReissueRequest {
+        order_id: order.order_id.clone(),
+        request_id: request_id(),
+        ..Default::default()
+    };
+    world.orders().request_reissue(request).await.unwrap();
+    begin(world, order).await;
+}
+
+async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend) {
+    let (world, license) = started(backend).await;
+    let door = BackDoor::open(&world.orders_location()).await;
+    let (order, certificate) = issued(&world, &license, &NAMES).await;
+    revoke_all(&world, &license).await;
+    let first = revoked(&world, &certificate).await;
+    // Revoked here and by a replacement: both come back from the SAN licence as events.
+    let (mine, own) = issued(&world, &license, &["b.example"]).await;
+    let request = RevokeCertificateRequest {
+        certificate_id: own.certificate_id.clone(),
+        request_id: request_id(),
+        ..RevokeCertificateRequest::default()
+    };
+    world
+        .certificates()
+        .revoke_certificate(request)
+        .await
+        .unwrap();
+    let (changed, replaced) = issued(&world, &license, &["c.example"]).await;
+    world
+        .update_domains(&changed.order_id, &["d.example"], &[])
+        .await;
+    begin(&world, &changed).await;
+    world.record(&changed.order_id).await;
+    world.time.advance_days(3);
+    eventually("all SANs are back", || async {
+        let usage = figures(&world.usage(&license).await);
+        (usage == (2, 0, 98)).then_some(())
+    })
+    .await;
+    followed(&world, &door).await;
+    let all = [(&order, &certificate), (&mine, &own), (&changed, &replaced)];
+    let mut before = Vec::new();
+    for (order, certificate) in all {
+        eventually("the return is noted", || async {
+            let kinds = history(&world, order).await;
+            let back = "licet.orders.certificate.sans_returned.v1";
+            let noted = kinds.iter().filter(|entry| entry.r#type == back).count();
+            (noted == usize::from(order.order_id != all[0].0.order_id)).then_some(())
+        })
+        .await;
+        let found = get(&world, certificate).await;
+        assert_eq!(found.state(), CertificateState::Revoked);
+        before.push((history(&world, order).await, found));
+    }
+    assert_eq!(before[0].1, first);
+    let counts = [1, 1, 0];
+    for ((order, _), count) in all.into_iter().zip(counts) {
+        assert_eq!(revocations(&world, order).await.len(), count);
+    }
+
+    world.time.advance_days(1);
+    assert_eq!(door.run("UPDATE following SET position = 0").await, 1);
+    followed(&world, &door).await;
+    for ((order, certificate), before) in all.into_iter().zip(before) {
+        let after = (history(&world, order).await, get(&world, certificate).await);
+        assert_eq!(after, before);
+    }
+}
+
+/// Loses the answers to records of certificates while it is on.
+#[derive(Default)]
+struct Forgetting(AtomicBool);
+
+impl FaultPlan for Forgetting {
+    fn next(&self, path: &str) -> Interference {
+        if self.0.load(Ordering::Relaxed) && path.ends_with("/RecordCertificate") {
+            Interference::LoseAnswer
+        } else {
+            Interference::None
+        }
+    }
+}
+
+async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 100).await;
+    let forgetting = Arc::new(Forgetting::default());
+    world.interfere(forgetting.clone());
+    world.start_orders().await;
+    world.stock().await;
+    let door = BackDoor::open(&world.orders_location()).await;
+    let order = begun(&world, &license, &NAMES).await;
+    forgetting.0.store(true, Ordering::Relaxed);
+    let report = world.issuance(&order.order_id, &names(&NAMES));
+    let answer = world
+        .certificates()
+        .record_issuance(report.clone())
+        .await
+        .unwrap();
+    assert_eq!(answer.into_inner().certificate, None);
+    assert_eq!(active(&world, &license).await.len(), 1, "recorded there");
+    revoke_all(&world, &license).await;
+    followed(&world, &door).await;
+    assert_eq!(revocations(&world, &order).await, []);
+
+    forgetting.0.store(false, Ordering::Relaxed);
+    world.settled(&order.order_id).await;
+    let answer = world.certificates().record_issuance(report).await.unwrap();
+    let recorded = answer.into_inner().certificate.unwrap();
+    assert_eq!(recorded.state(), CertificateState::Revoked);
+    assert_eq!(
+        recorded.revocation_reason(),
+        RevocationReason::KeyCompromise
+    );
+    assert_eq!(recorded.revoke_time, recorded.record_time);
+    assert_eq!(get(&world, &recorded).await, recorded);
+    let entries = history(&world, &order).await;
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.r#type.as_str()).collect();
+    assert!(
+        kinds.ends_with(&[
+            "licet.orders.certificate.recorded.v1",
+            "licet.orders.certificate.revoked.v1"
+        ]),
+        "{kinds:?}"
+    );
+    assert_eq!(entries.last().unwrap().caller, "security-team");
+    assert_eq!(
+        door.run("UPDATE early_revocation SET reason = reason")
+            .await,
+        0
+    );
+}
+
+async fn x_1_two_instances_apply_an_event_once(backend: Backend) {
+    let (world, license) = started(backend).await;
+    // A SQLite file has one instance.
+    let _second = match backend {
+        Backend::Sqlite => None,
+        Backend::Postgres => Some(world.another_orders().await),
+    };
+    let door = BackDoor::open(&world.orders_location()).await;
+    let mut all = Vec::new();
+    for list in [["a.example"], ["b.example"], ["c.example"], ["d.example"]] {
+        all.push(issued(&world, &license, &list).await);
+    }
+    for found in active(&world, &license).await {
+        world.revoke(&license, &[&found]).await;
+    }
+    for (_, certificate) in &all {
+        revoked(&world, certificate).await;
+    }
+    for _ in 0..3 {
+        followed(&world, &door).await;
+        assert_eq!(door.run("UPDATE following SET position = 0").await, 1);
+    }
+    followed(&world, &door).await;
+    for (order, _) in &all {
+        let entries = revocations(&world, order).await;
+        assert_eq!(entries.len(), 1, "{entries:?}");
+    }
+}
+
+async fn x_6_an_advance_of_time_answers_when_revocations_have_followed(backend: Backend) {
+    let mut world = World::start_on_test_clock(backend).await;
+    world.start_san_licensing().await;
+    world.stock_sans().await;
+    world.stock().await;
+    let account_id = world.account_with("1000000.00").await;
+    let license = world.license(&account_id, 100).await;
+    let (_, certificate) = issued(&world, &license, &NAMES).await;
+    revoke_all(&world, &license).await;
+    let advance = AdvanceTimeRequest {
+        by: Some(By::Duration(prost_types::Duration {
+            seconds: 60,
+            nanos: 0,
+        })),
+        request_id: request_id(),
+    };
+    world.clock().advance_time(advance).await.unwrap();
+    let found = get(&world, &certificate).await;
+    assert_eq!(found.state(), CertificateState::Revoked);
+}
