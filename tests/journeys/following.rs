@@ -97,7 +97,7 @@ async fn revoke_all(world: &World, license: &License) -> String {
     let id = request.request_id.clone();
     let mut request = Request::new(request);
     let caller = "security-team".parse().unwrap();
-    request.metadata_mut().insert("x-licet-caller", caller);
+    request.metadata_mut().insert("licet-caller", caller);
     world
         .san_issuance()
         .revoke_certificates(request)
@@ -128,7 +128,12 @@ async fn history(world: &World, order: &Order) -> Vec<HistoryEntry> {
         ..ListOrderHistoryRequest::default()
     };
     let answer = world.orders().list_order_history(ask).await.unwrap();
-    answer.into_inner().entries
+    let mut entries = answer.into_inner().entries;
+    for entry in &mut entries {
+        // Given when the event is moved, which may be later.
+        entry.position = 0;
+    }
+    entries
 }
 
 async fn revocations(world: &World, order: &Order) -> Vec<HistoryEntry> {
