@@ -14,20 +14,22 @@ use licet_contracts::{
         ListOrderHistoryRequest, Order, OrderState, PlaceOrderRequest, RevokeCertificateRequest,
     },
     sanlicensing::v1::{
-        Certificate as SanCertificate, License, ListCertificatesRequest, RevocationReason,
+        Certificate as SanCertificate, CertificateFacts, IngestRecord, License,
+        ListCertificatesRequest, RevocationReason,
     },
     types::v1::KeyType,
 };
-use licet_domain::clock::Instant;
+use licet_domain::{certificate::parse_chain, clock::Instant};
 use licet_runtime::peer::{FaultPlan, Interference};
 use tonic::Request;
 
 use crate::harness::{
     Backend,
     books::BackDoor,
+    certificates::chain_for,
     clock::{instant, timestamp},
-    eventually, on_both_databases, request_id,
-    samples::{multi_domain_request, names},
+    eventually, ingest, on_both_databases, request_id,
+    samples::{issuance_of, multi_domain_request, names},
     san::{figures, revoke_request},
     world::World,
 };
@@ -37,6 +39,7 @@ on_both_databases![
     x_1_a_revocation_waits_for_whoever_is_away,
     x_1_an_event_that_comes_again_or_back_changes_nothing,
     x_1_a_revocation_before_its_certificate_waits_for_it,
+    x_1_what_the_authority_reports_to_a_licence_reaches_the_order,
     x_1_two_instances_apply_an_event_once,
     x_6_an_advance_of_time_answers_when_revocations_have_followed,
 ];
@@ -385,6 +388,42 @@ async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) 
             .await,
         0
     );
+}
+
+/// The report that a certificate of an order was revoked, which stands in its chain.
+fn report(license: &License, chain: &[u8]) -> IngestRecord {
+    let parsed = parse_chain(chain).unwrap().remove(0);
+    let facts = CertificateFacts {
+        issuer_der: parsed.issuer_der,
+        serial: parsed.serial_hex,
+        ..CertificateFacts::default()
+    };
+    ingest::revoked(license, &facts)
+}
+
+async fn x_1_what_the_authority_reports_to_a_licence_reaches_the_order(backend: Backend) {
+    let (world, license) = started(backend).await;
+    let (order, certificate) = issued(&world, &license, &NAMES).await;
+    world
+        .ingest(1, vec![report(&license, certificate.chain_pem.as_bytes())])
+        .await;
+    let found = revoked(&world, &certificate).await;
+    assert_eq!(found.revocation_reason(), RevocationReason::KeyCompromise);
+    assert_eq!(revocations(&world, &order).await.len(), 1);
+
+    // A revocation that the licence had before the certificate (SL-15).
+    let order = begun(&world, &license, &["b.example"]).await;
+    let chain = chain_for(&names(&["b.example"]), world.now(), 90);
+    let told = report(&license, chain.as_bytes());
+    world.ingest(2, vec![told]).await;
+    let request = issuance_of(&order.order_id, chain);
+    let answer = world.certificates().record_issuance(request).await.unwrap();
+    let certificate = answer.into_inner().certificate.unwrap();
+    revoked(&world, &certificate).await;
+    let entries = revocations(&world, &order).await;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0].why, "X-1");
+    assert_eq!(figures(&world.usage(&license).await), (0, 0, 100));
 }
 
 async fn x_1_two_instances_apply_an_event_once(backend: Backend) {

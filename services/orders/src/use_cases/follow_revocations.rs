@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use licet_contracts::events::v1::Event;
-use licet_domain::{clock::Clock, clock::Instant, ids::CertificateId};
+use licet_domain::{
+    clock::{Clock, Instant},
+    ids::CertificateId,
+};
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault, following::Follow};
 
 use super::{revoke_certificate::Revoked, settle};
@@ -166,5 +169,25 @@ impl Early {
             self.now,
         )
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x_1_what_orders_asked_for_itself_is_not_news() {
+        let asked = |caller: &str, method: &str| {
+            asked_here(&Origin {
+                caller: caller.to_owned(),
+                method: format!("/licet.sanlicensing.v1.IssuanceService/{method}"),
+                request_id: String::new(),
+            })
+        };
+        assert!(asked("orders", "RevokeCertificates"));
+        assert!(!asked("security-team", "RevokeCertificates"));
+        // The authority had reported it before Orders recorded the certificate (SL-15).
+        assert!(!asked("orders", "RecordCertificate"));
     }
 }
