@@ -30,7 +30,7 @@ use crate::harness::{
     clock::{instant, timestamp},
     eventually, ingest, on_both_databases, request_id,
     samples::{issuance_of, multi_domain_request, names},
-    san::{figures, revoke_request},
+    san::figures,
     world::World,
 };
 
@@ -95,7 +95,9 @@ async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
 /// Revokes all of the licence's certificates there, for a lost key; answers the request's id.
 async fn revoke_all(world: &World, license: &License) -> String {
     let all = active(world, license).await;
-    let mut request = revoke_request(license, &all.iter().collect::<Vec<_>>());
+    let mut request = world
+        .revocation(license, &all.iter().collect::<Vec<_>>())
+        .await;
     request.set_reason(RevocationReason::KeyCompromise);
     let id = request.request_id.clone();
     let mut request = Request::new(request);
@@ -177,7 +179,7 @@ async fn x_1_a_certificate_revoked_in_san_licensing_is_revoked_in_orders(backend
     let asked = world.now();
     let all = active(&world, &license).await;
     let one: Vec<_> = all.iter().filter(|found| found.sans.len() == 2).collect();
-    let mut request = revoke_request(&license, &one);
+    let mut request = world.revocation(&license, &one).await;
     request.set_reason(RevocationReason::PrivilegeWithdrawn);
     let id = request.request_id.clone();
     world
