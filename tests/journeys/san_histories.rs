@@ -460,8 +460,7 @@ impl<'a> History<'a> {
         let seen = self.issuance().preview_revocation(look).await;
         if is_refused {
             refused(seen).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
-            // A token in its form, whatever it is of: what is refused anyway is not held to it.
-            request.preview_token = "0".repeat(80);
+            request.preview_token = "0".repeat(80); // Of nothing; it is not looked at.
             let answer = self.issuance().revoke_certificates(request).await;
             refused(answer).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
             return 3;
@@ -473,10 +472,10 @@ impl<'a> History<'a> {
         let revoked = answer.unwrap().into_inner().certificates;
         assert_eq!(revoked.len(), places.len());
         let after = self.world.usage(&self.license).await;
-        let used = (before.used, after.used);
-        assert_eq!((seen.used_before, seen.used_after), used);
-        let taken = |usage: &Usage| usage.used + usage.reserved;
-        assert_eq!(seen.returning_weight, taken(&before) - taken(&after));
+        assert_eq!(seen.used_before, before.used);
+        assert_eq!(seen.used_after, after.used);
+        let returned = before.used + before.reserved - after.used - after.reserved;
+        assert_eq!(seen.returning_weight, returned);
         for place in places {
             let certificate = &mut self.model.certificates[place];
             certificate.until = now;
