@@ -11,8 +11,8 @@ use licet_contracts::{
     sanlicensing::v1::{
         AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
         GetUsageRequest, License, ListCertificatesRequest, ListReservationsRequest,
-        ListUniqueSansRequest, PreviewRevocationRequest, QuoteLicenseRequest,
-        RecordCertificateRequest, Reservation as HeldReservation, ReservationState, San, Usage,
+        ListUniqueSansRequest, QuoteLicenseRequest, RecordCertificateRequest,
+        Reservation as HeldReservation, ReservationState, San, Usage,
         issuance_service_client::IssuanceServiceClient, usage_service_client::UsageServiceClient,
     },
     types::v1::KeyType,
@@ -31,7 +31,8 @@ use crate::harness::{
     errors::refused,
     request_id, run_within,
     san::{
-        BUNDLE, OTHER, facts, quote_request, release_request, report_of, revoke_request, san, text,
+        BUNDLE, OTHER, facts, preview_request, quote_request, release_request, report_of,
+        revoke_request, san, text,
     },
     world::World,
 };
@@ -293,7 +294,6 @@ impl<'a> History<'a> {
         println!("    asks for {question:?}");
         let answer = self.issuance().authorize_issuance(request.clone()).await;
         if question.not_after <= now {
-            // Twice, where it is before its start as well.
             let refusal = refused(answer);
             let paths: BTreeSet<_> = refusal.paths().into_iter().collect();
             assert!(paths.iter().eq(&["not_after_time"]), "{refusal:?}");
@@ -455,30 +455,27 @@ impl<'a> History<'a> {
         request.certificate_ids = chosen.iter().map(|it| it.id.clone()).collect();
         let is_refused = chosen.iter().any(|it| it.is_revoked || it.until <= now);
         println!("    revokes {chosen:?}");
-        let look = PreviewRevocationRequest {
-            license_id: request.license_id.clone(),
-            certificate_ids: request.certificate_ids.clone(),
-        };
+        let mut look = preview_request(&self.license, &[]);
+        look.certificate_ids.clone_from(&request.certificate_ids);
         let seen = self.issuance().preview_revocation(look).await;
         if is_refused {
             refused(seen).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
-            // A token in its form, whatever it is of: what is refused anyway is not held to it.
-            request.preview_token = "0".repeat(80);
+            request.preview_token = "0".repeat(80); // Of nothing; it is not looked at.
             let answer = self.issuance().revoke_certificates(request).await;
             refused(answer).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
             return 3;
         }
         let seen = seen.unwrap().into_inner();
         let before = self.world.usage(&self.license).await;
-        assert_eq!(seen.used_before, before.used);
         request.preview_token.clone_from(&seen.preview_token);
         let answer = self.issuance().revoke_certificates(request).await;
         let revoked = answer.unwrap().into_inner().certificates;
         assert_eq!(revoked.len(), places.len());
         let after = self.world.usage(&self.license).await;
+        assert_eq!(seen.used_before, before.used);
         assert_eq!(seen.used_after, after.used);
-        let taken = |usage: &Usage| usage.used + usage.reserved;
-        assert_eq!(seen.returning_weight, taken(&before) - taken(&after));
+        let returned = before.used + before.reserved - after.used - after.reserved;
+        assert_eq!(seen.returning_weight, returned);
         for place in places {
             let certificate = &mut self.model.certificates[place];
             certificate.until = now;
