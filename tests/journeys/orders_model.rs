@@ -248,7 +248,11 @@ impl Order {
         match self.state() {
             OrderState::Deleted => Err("ORDER_DELETED"),
             OrderState::Ended if !when_ended => Err("ORDER_ENDED"),
-            _ => Ok(()),
+            OrderState::Unspecified
+            | OrderState::Pending
+            | OrderState::Paid
+            | OrderState::Issued
+            | OrderState::Ended => Ok(()),
         }
     }
 

@@ -243,8 +243,16 @@ impl History<'_> {
             CertificateState::Revoked | CertificateState::Expired => {
                 Err(vec!["CERTIFICATE_NOT_REVOCABLE"])
             }
-            _ if reissues => may_reissue(order),
-            _ => Ok(()),
+            CertificateState::Unspecified
+            | CertificateState::Active
+            | CertificateState::Superseded
+            | CertificateState::ToRevoke => {
+                if reissues {
+                    may_reissue(order)
+                } else {
+                    Ok(())
+                }
+            }
         };
         let request = RevokeCertificateRequest {
             certificate_id: order.certificates[number].id.clone(),
@@ -326,9 +334,10 @@ impl History<'_> {
         let (state, open) = order.refund_of(place);
         let refund = refund.unwrap();
         assert_eq!(refund.state(), state, "AL-4: {refund:?}");
-        let back = match state {
-            RefundState::Refunded => open,
-            _ => 0,
+        let back = if state == RefundState::Refunded {
+            open
+        } else {
+            0
         };
         let back = Money::from_minor(self.currency, back).value();
         assert_eq!(refund.refunded.as_ref().unwrap().value, back, "{refund:?}");
