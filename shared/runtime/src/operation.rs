@@ -11,8 +11,9 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set, Statement, sea_query::OnConflict,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, Set, Statement, Value,
+    sea_query::{Expr, OnConflict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -266,6 +267,11 @@ fn step_request_id(id: OperationId, step: &str) -> Uuid {
     Uuid::new_v5(&id.uuid(), step.as_bytes())
 }
 
+/// Written into the statement and not bound, so that it is the condition of an index in every plan.
+fn is_running() -> Expr {
+    Expr::cust("state = 'RUNNING'")
+}
+
 /// The operation that runs on a resource.
 ///
 /// # Errors
@@ -273,7 +279,7 @@ fn step_request_id(id: OperationId, step: &str) -> Uuid {
 pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fault> {
     row::Entity::find()
         .filter(row::Column::ResourceId.eq(resource_id))
-        .filter(row::Column::State.eq("RUNNING"))
+        .filter(is_running())
         .one(tx)
         .await?
         .map(View::try_from)
@@ -287,7 +293,7 @@ pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fa
 pub async fn list_running(tx: &Tx, resource_ids: &[String]) -> Result<Vec<View>, Fault> {
     let rows = row::Entity::find()
         .filter(row::Column::ResourceId.is_in(resource_ids))
-        .filter(row::Column::State.eq("RUNNING"))
+        .filter(is_running())
         .all(tx)
         .await?;
     rows.into_iter().map(View::try_from).collect()
@@ -574,6 +580,14 @@ async fn save(tx: &Tx, read: &row::Model, columns: row::ActiveModel) -> Result<b
     Ok(result.rows_affected == 1)
 }
 
+fn set_changed<T: Clone + PartialEq + Into<Value>>(old: &T, new: &T) -> ActiveValue<T> {
+    if old == new {
+        ActiveValue::NotSet
+    } else {
+        Set(new.clone())
+    }
+}
+
 /// Notes an attempt without an answer, and when the next one is due.
 struct Postpone<'a> {
     row: &'a row::Model,
@@ -637,7 +651,7 @@ impl<O: Operation> Work for Apply<'_, O> {
                 step: next.step().to_owned(),
                 state_json: serde_json::to_string(&next).map_err(Fault::internal)?,
                 due_us: real_after(HEAD_START),
-                ..held
+                ..held.clone()
             },
             Progress::Done(response) => ended("DONE", response),
             Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
@@ -648,7 +662,18 @@ impl<O: Operation> Work for Apply<'_, O> {
             last_error: String::new(),
             ..passed
         };
-        let columns = passed.clone().into_active_model().reset_all();
+        // A long column that stays as it is costs nothing.
+        let columns = row::ActiveModel {
+            state: set_changed(&held.state, &passed.state),
+            step: set_changed(&held.step, &passed.step),
+            state_json: set_changed(&held.state_json, &passed.state_json),
+            attempts: set_changed(&held.attempts, &passed.attempts),
+            last_error: set_changed(&held.last_error, &passed.last_error),
+            due_us: set_changed(&held.due_us, &passed.due_us),
+            ended_us: set_changed(&held.ended_us, &passed.ended_us),
+            result: set_changed(&held.result, &passed.result),
+            ..Default::default()
+        };
         if !save(tx, self.row, columns).await? {
             return Err(Fault::internal("an operation moved under its own lock"));
         }
