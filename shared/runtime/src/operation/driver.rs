@@ -1,0 +1,343 @@
+//! Drives durable operations: performs the step that is due at its peer, outside any transaction, and
+//! saves what came of it against the version that was read (X-2). What is kept is the parent's.
+
+use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter,
+    QuerySelect, Set, Statement, Value,
+};
+
+use super::{Ending, HEAD_START, Operation, Progress, real_after, row, save, step_request_id};
+use crate::{
+    caller::Call,
+    clock::real_now,
+    database::{Database, Tx, Work},
+    fault::{Fault, decode_refusal, encode_refusal},
+    peer::PeerFault,
+    schedule::Due,
+};
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long an accepting call waits for the end before it answers with what is pending.
+const PATIENCE: Duration = Duration::from_secs(5);
+const RESUMED_AT_ONCE: usize = 16;
+
+/// The driver of one service's operations.
+pub struct Operations<O: Operation> {
+    database: Database,
+    peers: Arc<O::Peers>,
+    clock: Arc<dyn licet_domain::clock::Clock>,
+    kind: PhantomData<fn() -> O>,
+}
+
+impl<O: Operation> Clone for Operations<O> {
+    fn clone(&self) -> Self {
+        Self {
+            database: self.database.clone(),
+            peers: Arc::clone(&self.peers),
+            clock: Arc::clone(&self.clock),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<O: Operation> Operations<O> {
+    /// A driver over a service's database.
+    pub fn new(
+        database: Database,
+        peers: Arc<O::Peers>,
+        clock: Arc<dyn licet_domain::clock::Clock>,
+    ) -> Self {
+        Self {
+            database,
+            peers,
+            clock,
+            kind: PhantomData,
+        }
+    }
+
+    /// Drives an operation now, whatever its back-off, and waits for its end, within the call's deadline. The driving goes on
+    /// when the caller leaves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn finish(&self, id: OperationId, call: &Call) -> Result<Ending, Fault> {
+        let driver = self.clone();
+        let driving = tokio::spawn(async move { driver.drive(id).await });
+        let margin = Duration::from_millis(250);
+        let patience = call
+            .deadline
+            .saturating_duration_since(tokio::time::Instant::now())
+            .saturating_sub(margin)
+            .min(PATIENCE);
+        match tokio::time::timeout(patience, driving).await {
+            Ok(Ok(Ok(driven))) => return Ok(driven.ending),
+            Ok(Ok(Err(fault))) => tracing::warn!(%id, ?fault, "driving an operation"),
+            Ok(Err(panic)) => return Err(Fault::internal(panic)),
+            Err(_) => {}
+        }
+        self.load(id).await?.ending()
+    }
+
+    async fn load(&self, id: OperationId) -> Result<row::Model, Fault> {
+        row::Entity::find_by_id(id.to_string())
+            .one(self.database.read_alone())
+            .await?
+            .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
+    }
+
+    /// Drives an operation until it ends or a step gets no definite answer.
+    async fn drive(&self, id: OperationId) -> Result<Driven, Fault> {
+        let mut row = self.load(id).await?;
+        loop {
+            if row.state != "RUNNING" {
+                let ending = row.ending()?;
+                return Ok(Driven {
+                    ending,
+                    is_here: false,
+                });
+            }
+            // In a task of its own: a panic postpones this operation and holds up no other.
+            let driver = self.clone();
+            let read = row.clone();
+            let error = match tokio::spawn(async move { driver.pass_step(id, read).await }).await {
+                Ok(Ok(Passed::Step(next))) if next.state == "RUNNING" => {
+                    row = *next;
+                    continue;
+                }
+                Ok(Ok(Passed::Step(last))) => {
+                    let ending = last.ending()?;
+                    return Ok(Driven {
+                        ending,
+                        is_here: true,
+                    });
+                }
+                Ok(Ok(Passed::ByAnother)) => {
+                    row = self.load(id).await?;
+                    continue;
+                }
+                Ok(Ok(Passed::Not(error))) => error,
+                Ok(Err(fault)) => {
+                    tracing::error!(%id, ?fault, "a step failed");
+                    "an internal fault; the service's log has more".to_owned()
+                }
+                Err(panic) => {
+                    tracing::error!(%id, %panic, "a step panicked");
+                    "an internal fault; the service's log has more".to_owned()
+                }
+            };
+            tracing::info!(%id, step = row.step, error, "a step has no answer yet");
+            self.database
+                .transact(&Postpone {
+                    row: &row,
+                    error: &error,
+                })
+                .await?;
+            return Ok(Driven {
+                ending: Ending::Running,
+                is_here: false,
+            });
+        }
+    }
+
+    async fn pass_step(&self, id: OperationId, row: row::Model) -> Result<Passed, Fault> {
+        let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
+        let request_id = step_request_id(id, state.step());
+        let outcome = match state.perform(&self.peers, request_id).await {
+            Ok(outcome) => Ok(outcome),
+            Err(PeerFault::Refused(refusal)) => Err(*refusal),
+            Err(PeerFault::Unknown(error)) => return Ok(Passed::Not(error)),
+        };
+        let apply = Apply {
+            row: &row,
+            state: &state,
+            now: self.clock.now(),
+            outcome: &outcome,
+        };
+        let saved = self.database.transact(&apply).await?;
+        Ok(saved.map_or(Passed::ByAnother, |saved| Passed::Step(Box::new(saved))))
+    }
+}
+
+/// How far a driver came with an operation.
+struct Driven {
+    ending: Ending,
+    /// Whether it was this driver that brought it to its end.
+    is_here: bool,
+}
+
+/// How far one attempt at a step came.
+enum Passed {
+    /// Through the step: the operation as it was saved.
+    Step(Box<row::Model>),
+    /// Another driver was through it first.
+    ByAnother,
+    /// No definite answer, and why.
+    Not(String),
+}
+
+impl row::Model {
+    fn ending(self) -> Result<Ending, Fault> {
+        Ok(match (self.state.as_str(), self.result) {
+            ("DONE", result) => Ending::Done(result.unwrap_or_default()),
+            ("REFUSED", Some(refusal)) => Ending::Refused(decode_refusal(&refusal)?),
+            (_, _) => Ending::Running,
+        })
+    }
+}
+
+impl<O: Operation> Due for Operations<O> {
+    fn name(&self) -> &'static str {
+        "resume operations"
+    }
+
+    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+        Box::pin(async move {
+            let ids = {
+                let tx = self.database.read().await?;
+                list_due(&tx, all).await?
+            };
+            let ended = stream::iter(ids)
+                .map(|id| async move {
+                    match self.drive(id).await {
+                        Ok(driven) => u64::from(driven.is_here),
+                        Err(fault) => {
+                            tracing::warn!(%id, ?fault, "resuming an operation");
+                            0
+                        }
+                    }
+                })
+                .buffer_unordered(RESUMED_AT_ONCE)
+                .fold(0, |sum, ended| async move { sum + ended })
+                .await;
+            Ok(ended)
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+struct DueRow {
+    operation_id: String,
+}
+
+async fn list_due(tx: &Tx, all: bool) -> Result<Vec<OperationId>, Fault> {
+    let horizon = if all {
+        i64::MAX
+    } else {
+        real_now().as_micros()
+    };
+    let statement = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "SELECT operation_id FROM operation WHERE state = 'RUNNING' AND due_us <= $1 \
+         ORDER BY due_us LIMIT 256",
+        [horizon.into()],
+    );
+    let rows = DueRow::find_by_statement(statement).all(tx).await?;
+    rows.into_iter()
+        .map(|row| row.operation_id.parse().map_err(Fault::internal))
+        .collect()
+}
+
+fn set_changed<T: Clone + PartialEq + Into<Value>>(old: &T, new: &T) -> ActiveValue<T> {
+    if old == new {
+        ActiveValue::NotSet
+    } else {
+        Set(new.clone())
+    }
+}
+
+/// Notes an attempt without an answer, and when the next one is due.
+struct Postpone<'a> {
+    row: &'a row::Model,
+    error: &'a str,
+}
+
+impl Work for Postpone<'_> {
+    type Answer = ();
+
+    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+        let exponent = u32::try_from(self.row.attempts).unwrap_or(0).min(10);
+        let pause = Duration::from_millis(250)
+            .saturating_mul(1 << exponent)
+            .min(LONGEST_PAUSE);
+        // Lost to another driver: that one has noted its own attempt.
+        save(
+            tx,
+            self.row,
+            row::ActiveModel {
+                attempts: Set(self.row.attempts.saturating_add(1)),
+                last_error: Set(self.error.chars().take(500).collect()),
+                due_us: Set(real_after(pause)),
+                ..Default::default()
+            },
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+struct Apply<'a, O: Operation> {
+    row: &'a row::Model,
+    state: &'a O,
+    now: Instant,
+    outcome: &'a Result<O::Outcome, Refusal>,
+}
+
+impl<O: Operation> Work for Apply<'_, O> {
+    /// The operation as it was saved; `None`: another driver was first, and nothing was touched.
+    type Answer = Option<row::Model>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        // The row is locked first: a driver that lost stops here, before it touches the store.
+        let held = row::Entity::find_by_id(&self.row.operation_id)
+            .filter(row::Column::Version.eq(self.row.version))
+            .filter(row::Column::State.eq("RUNNING"))
+            .lock_exclusive()
+            .one(tx)
+            .await?;
+        let Some(held) = held else {
+            return Ok(None);
+        };
+        let ended = |state: &str, result| row::Model {
+            state: state.to_owned(),
+            ended_us: Some(self.now.as_micros()),
+            result: Some(result),
+            ..held.clone()
+        };
+        let passed = match self.state.apply(tx, self.now, self.outcome).await? {
+            Progress::Next(next) => row::Model {
+                step: next.step().to_owned(),
+                state_json: serde_json::to_string(&next).map_err(Fault::internal)?,
+                due_us: real_after(HEAD_START),
+                ..held.clone()
+            },
+            Progress::Done(response) => ended("DONE", response),
+            Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
+        };
+        let passed = row::Model {
+            version: self.row.version + 1,
+            attempts: 0,
+            last_error: String::new(),
+            ..passed
+        };
+        // A long column that stays as it is costs nothing.
+        let columns = row::ActiveModel {
+            state: set_changed(&held.state, &passed.state),
+            step: set_changed(&held.step, &passed.step),
+            state_json: set_changed(&held.state_json, &passed.state_json),
+            attempts: set_changed(&held.attempts, &passed.attempts),
+            last_error: set_changed(&held.last_error, &passed.last_error),
+            due_us: set_changed(&held.due_us, &passed.due_us),
+            ended_us: set_changed(&held.ended_us, &passed.ended_us),
+            result: set_changed(&held.result, &passed.result),
+            ..Default::default()
+        };
+        if !save(tx, self.row, columns).await? {
+            return Err(Fault::internal("an operation moved under its own lock"));
+        }
+        Ok(Some(passed))
+    }
+}
