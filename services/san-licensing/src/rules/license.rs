@@ -300,10 +300,13 @@ impl License {
     }
 
     /// The term bought for the time after the current one; none comes after a cancellation (SL-7).
+    /// One that begins by then comes all the same to whoever looks from before it, as memory does.
     pub(crate) fn next_term(&self, now: Instant) -> Option<&LicenseTerm> {
-        let coming = |term: &&LicenseTerm| term.in_force().start > now;
-        let found = self.renewals.iter().find(coming);
-        found.filter(|_| self.cancel_time.is_none())
+        let coming = |term: &&LicenseTerm| {
+            let start = term.in_force().start;
+            start > now && self.cancel_time.is_none_or(|time| start <= time)
+        };
+        self.renewals.iter().find(coming)
     }
 
     /// The quota in force at `at`; none outside of a charged term (SL-17).
