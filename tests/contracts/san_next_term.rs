@@ -14,7 +14,7 @@ use crate::harness::{
     clock::{instant, shifted, timestamp},
     on_both_databases, request_id,
     san::figures,
-    san_life::{cancel_request, end, renew_request, wildcards_of},
+    san_life::{cancel_request, end, late_request, renew_request, wildcards_of},
     world::World,
 };
 
@@ -24,7 +24,9 @@ on_both_databases![
     sl_6_it_fits_when_room_returns_or_the_next_term_starts,
     sl_4_what_lasts_already_needs_no_room_in_the_next_term,
     sl_6_a_wildcard_weighs_what_its_term_says_on_every_instance,
+    sl_9_memory_from_before_a_late_renewal_learns_of_it_and_of_the_next,
     sl_11_every_instance_sees_a_renewal_and_a_cancellation_at_once,
+    sl_7_memory_from_before_a_cancellation_goes_by_the_term_that_began_with_it,
 ];
 
 /// A licence of 20 in its last ten days, renewed for this quota with wildcards of this weight.
@@ -228,7 +230,9 @@ async fn sl_6_a_wildcard_weighs_what_its_term_says_on_every_instance(backend: Ba
     assert_eq!((answer.reserved, answer.short_by), (1, 1));
 }
 
-async fn sl_11_every_instance_sees_a_renewal_and_a_cancellation_at_once(backend: Backend) {
+/// A licence of 20 in its last ten days, in the memory of every instance. With the instance that the
+/// licence is not changed on, where there are two.
+async fn remembered(backend: Backend) -> (World, License, usize) {
     let (mut world, license) = World::start_licensed(backend, 20).await;
     if backend == Backend::Postgres {
         world.start_san_licensing().await;
@@ -237,6 +241,53 @@ async fn sl_11_every_instance_sees_a_renewal_and_a_cancellation_at_once(backend:
     world.move_before_end(&license, 10);
     let first = ask(&world, last, &license, &["a.example"]).await;
     assert_eq!(first.decision(), AuthorizationDecision::Granted);
+    (world, license, last)
+}
+
+async fn sl_9_memory_from_before_a_late_renewal_learns_of_it_and_of_the_next(backend: Backend) {
+    let (world, license, last) = remembered(backend).await;
+    let old_end = end(&license);
+    world
+        .time
+        .move_to(old_end.checked_add(TimeDelta::days(5)).unwrap());
+    let late = RenewLicenseRequest {
+        term_months: 1,
+        ..late_request(&license, 2)
+    };
+    world.renewed(late).await;
+    let next = RenewLicenseRequest {
+        term_months: 1,
+        ..renew_request(&license, 10)
+    };
+    world.renewed(next).await;
+    let names = ["a.example", "b.example", "c.example"];
+    let denied = ask(&world, last, &license, &names).await;
+    assert_eq!(reasons(&denied), [DenialReason::QuotaExceeded]);
+    let start = old_end.checked_add_months(1).unwrap();
+    assert_eq!((denied.quota, instant(denied.fits_time)), (2, start));
+    world.time.move_to(start);
+    let granted = ask(&world, last, &license, &names).await;
+    assert_eq!((granted.quota, granted.needed), (10, 3));
+}
+
+async fn sl_7_memory_from_before_a_cancellation_goes_by_the_term_that_began_with_it(
+    backend: Backend,
+) {
+    let (world, license, last) = remembered(backend).await;
+    world.renewed(renew_request(&license, 3)).await;
+    world.time.move_to(end(&license));
+    let mut licenses = LicenseServiceClient::new(world.san_channel(0));
+    licenses
+        .cancel_license(cancel_request(&license))
+        .await
+        .unwrap();
+    let denied = ask(&world, last, &license, &["b.example"]).await;
+    assert_eq!(reasons(&denied), [DenialReason::LicenseNotActive]);
+    assert_eq!(denied.quota, 3);
+}
+
+async fn sl_11_every_instance_sees_a_renewal_and_a_cancellation_at_once(backend: Backend) {
+    let (world, license, last) = remembered(backend).await;
     let mut licenses = LicenseServiceClient::new(world.san_channel(0));
     licenses
         .renew_license(renew_request(&license, 1))

@@ -135,7 +135,10 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
         });
         match known.get_mut(&id).filter(|_| version > 0) {
             Some(known) => {
-                known.change_terms(license.terms_as_of(as_of));
+                // Not before anything that was decided about the licence: of the terms bought by
+                // then, memory holds the current one and the next (SL-6).
+                known.advance(fence.as_of);
+                known.change_terms(license.terms_as_of(known.as_of()));
                 known.version = fence.version;
             }
             None => {

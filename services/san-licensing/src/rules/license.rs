@@ -300,13 +300,10 @@ impl License {
     }
 
     /// The term bought for the time after the current one; none comes after a cancellation (SL-7).
-    /// One that begins by then comes all the same to whoever looks from before it, as memory does.
     pub(crate) fn next_term(&self, now: Instant) -> Option<&LicenseTerm> {
-        let coming = |term: &&LicenseTerm| {
-            let start = term.in_force().start;
-            start > now && self.cancel_time.is_none_or(|time| start <= time)
-        };
-        self.renewals.iter().find(coming)
+        let coming = |term: &&LicenseTerm| term.in_force().start > now;
+        let found = self.renewals.iter().find(coming);
+        found.filter(|_| self.cancel_time.is_none())
     }
 
     /// The quota in force at `at`; none outside of a charged term (SL-17).
@@ -319,7 +316,8 @@ impl License {
         self.current_term(at).options.wildcard_multiplier
     }
 
-    /// What decisions at `at` and after it depend on.
+    /// What decisions at `at` and after it depend on. Invariant: nothing was decided about the licence
+    /// after `at`, so that one term at most is still to come (SL-9).
     pub(crate) fn terms_as_of(&self, at: Instant) -> Terms {
         Terms {
             license_id: self.id,
