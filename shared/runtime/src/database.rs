@@ -1,6 +1,8 @@
 //! Connections and transactions on SQLite and PostgreSQL: pragmas, time-outs, retry of lost races,
 //! migrations under a lock. Store functions take a [`Tx`], never the pool.
 
+mod transaction;
+
 use std::{future::Future, path::PathBuf, str::FromStr, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -8,7 +10,6 @@ use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
-    sea_query::{CommonTableExpression, Expr, Query, SubQueryStatement, WithClause},
 };
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait,
@@ -16,8 +17,7 @@ use sea_orm_migration::{
 
 use crate::fault::Fault;
 
-/// An open transaction.
-pub type Tx = DatabaseTransaction;
+pub use transaction::Tx;
 
 /// A unit of work that runs in one transaction and may be run again from the start when the
 /// database reports a lost race, so it must have no effect outside of its transaction.
@@ -159,14 +159,12 @@ impl Database {
         } else {
             (None, None)
         };
-        Ok(self
-            .reader
-            .begin_with_options(TransactionOptions {
-                isolation_level,
-                access_mode,
-                sqlite_transaction_mode: None,
-            })
-            .await?)
+        let options = TransactionOptions {
+            isolation_level,
+            access_mode,
+            sqlite_transaction_mode: None,
+        };
+        Ok(Tx::new(self.reader.begin_with_options(options).await?))
     }
 
     /// For a read of one statement: without BEGIN and COMMIT it is one way to the database and back
@@ -207,15 +205,7 @@ impl Database {
     }
 
     async fn attempt<W: Work>(&self, work: &W) -> Result<W::Answer, Fault> {
-        let tx = self
-            .writer
-            .begin_with_options(TransactionOptions {
-                isolation_level: None,
-                access_mode: None,
-                // The default upgrades its lock midway and then fails instead of waiting.
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            })
-            .await?;
+        let tx = Tx::new(self.begin_to_write().await?);
         match work.run(&tx).await {
             Ok(answer) => {
                 tx.commit().await?;
@@ -228,6 +218,16 @@ impl Database {
         }
     }
 
+    async fn begin_to_write(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            isolation_level: None,
+            access_mode: None,
+            // The default upgrades its lock midway and then fails instead of waiting.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        };
+        self.writer.begin_with_options(options).await
+    }
+
     async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<(), DbErr> {
         let own = Migration {
             name: "runtime_0001",
@@ -238,14 +238,7 @@ impl Database {
                 .chain(migrations.iter().copied())
                 .collect(),
         );
-        let tx = self
-            .writer
-            .begin_with_options(TransactionOptions {
-                isolation_level: None,
-                access_mode: None,
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            })
-            .await?;
+        let tx = self.begin_to_write().await?;
         if let Location::Postgres { schema, .. } = location {
             // Instances start at the same time: the second waits here and finds nothing to do.
             tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
@@ -284,41 +277,9 @@ impl Database {
     }
 }
 
-/// Makes changes that belong together, none of a row that another of them is about: on PostgreSQL in
-/// one statement, which is one way to the database and back; references between their rows are looked
-/// at after all of them.
-///
-/// # Errors
-/// When the database does not answer, or refuses a row.
-pub async fn change_together(tx: &Tx, mut changes: Vec<SubQueryStatement>) -> Result<(), DbErr> {
-    if tx.get_database_backend() == DbBackend::Postgres && changes.len() > 1 {
-        let mut parts = WithClause::new();
-        for (number, change) in changes.drain(..).enumerate() {
-            let name = format!("change_{number}");
-            let part = CommonTableExpression::new()
-                .query(change)
-                .table_name(name)
-                .to_owned();
-            parts.cte(part);
-        }
-        let all = parts.query(Query::select().expr(Expr::val(1)).to_owned());
-        changes.push(all.into());
-    }
-    for change in changes {
-        match change {
-            SubQueryStatement::InsertStatement(insert) => tx.execute(&insert).await?,
-            SubQueryStatement::UpdateStatement(update) => tx.execute(&update).await?,
-            SubQueryStatement::DeleteStatement(delete) => tx.execute(&delete).await?,
-            SubQueryStatement::WithStatement(all) => tx.execute(&all).await?,
-            SubQueryStatement::SelectStatement(select) => tx.execute(&select).await?,
-        };
-    }
-    Ok(())
-}
-
 /// Creates the schema where it is absent. A role that owns an existing one may lack the right to
 /// create others, and `CREATE SCHEMA IF NOT EXISTS` asks for that right first.
-async fn create_schema(tx: &Tx, schema: &str) -> Result<(), DbErr> {
+async fn create_schema(tx: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
     let exists = Statement::from_sql_and_values(
         DbBackend::Postgres,
         "SELECT 1 FROM pg_namespace WHERE nspname = $1",

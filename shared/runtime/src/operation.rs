@@ -12,8 +12,8 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
+    sea_query::Expr,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -80,6 +80,15 @@ pub trait Operation: Clone + Serialize + DeserializeOwned + Send + Sync + 'stati
         peers: &Self::Peers,
         request_id: Uuid,
     ) -> impl Future<Output = Result<Self::Outcome, PeerFault>> + Send;
+
+    /// The step that `answer` leads to by itself: nothing of the service's own store is read or
+    /// written for it. `None`: the answer is to be applied.
+    ///
+    /// # Errors
+    /// When the answer fits no step.
+    fn next(&self, _answer: &Self::Outcome) -> Result<Option<Self>, Fault> {
+        Ok(None)
+    }
 
     /// Applies the step's outcome, or its definite refusal, to the service's own store.
     fn apply(
@@ -152,10 +161,11 @@ pub struct View {
 /// The first attempt is the accepting call's; the schedule takes over when that one died.
 const HEAD_START: Duration = Duration::from_secs(2);
 
-/// Begins an operation inside the transaction that accepts its request.
+/// Begins an operation inside the transaction that accepts its request. Invariant: the resource is
+/// locked and [`refuse_if_running`] was asked, or the resource is new. An index holds it to that.
 ///
 /// # Errors
-/// OPERATION_IN_PROGRESS when another one runs on the resource; nothing is changed then.
+/// When the database does not answer.
 pub async fn begin<O: Operation>(
     tx: &Tx,
     call: &Call,
@@ -180,17 +190,7 @@ pub async fn begin<O: Operation>(
         last_error: Set(String::new()),
         result: Set(None),
     };
-    // One runs on a resource at a time, by an index.
-    let none_runs = OnConflict::new().do_nothing().to_owned();
-    let inserted = row::Entity::insert(row)
-        .on_conflict(none_runs)
-        .exec_without_returning(tx)
-        .await?;
-    if inserted == 0 {
-        refuse_if_running(tx, resource_id).await?;
-        // The one that ran has ended in between: all of it again.
-        return Err(Fault::Contention(DbErr::RecordNotInserted));
-    }
+    tx.later(row::Entity, row::Entity::insert(row)).await?;
     Ok(operation_id)
 }
 
@@ -238,10 +238,7 @@ pub async fn turn_back<O: Operation>(tx: &Tx, view: &View) -> Result<(), Fault> 
         due_us: Set(real_after(HEAD_START)),
         ..Default::default()
     };
-    if !save(tx, &row, columns).await? {
-        return Err(Fault::internal("an operation moved under its own lock"));
-    }
-    Ok(())
+    Ok(tx.later(row::Entity, save(&row, columns)).await?)
 }
 
 /// OPERATION_NOT_CANCELLABLE, with the step that stands in the way.
@@ -346,19 +343,16 @@ fn real_after(pause: Duration) -> i64 {
     real_now().as_micros().saturating_add(pause_us)
 }
 
-/// Saves `columns` if the row is still at the version that was read. Answers whether it was.
-async fn save(tx: &Tx, read: &row::Model, columns: row::ActiveModel) -> Result<bool, Fault> {
-    let result = row::Entity::update_many()
+/// Saves `columns` if the row is still at the version that was read.
+fn save(read: &row::Model, columns: row::ActiveModel) -> UpdateMany<row::Entity> {
+    row::Entity::update_many()
         .set(row::ActiveModel {
             version: Set(read.version + 1),
             ..columns
         })
         .filter(row::Column::OperationId.eq(&read.operation_id))
         .filter(row::Column::Version.eq(read.version))
-        .filter(row::Column::State.eq("RUNNING"))
-        .exec(tx)
-        .await?;
-    Ok(result.rows_affected == 1)
+        .filter(is_running())
 }
 
 impl TryFrom<row::Model> for View {

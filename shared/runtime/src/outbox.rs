@@ -9,8 +9,8 @@ use licet_contracts::events::v1::{
 };
 use licet_domain::{clock::Instant, ids::AccountId};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, NotSet, QueryFilter,
+    QueryOrder, QuerySelect, Set, Statement,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -113,7 +113,27 @@ pub(crate) mod event_row {
 /// # Errors
 /// When the database does not answer.
 pub async fn emit(tx: &Tx, event: Event<'_>) -> Result<(), Fault> {
-    emit_all(tx, &[event]).await
+    let row = outbox_row::ActiveModel {
+        id: NotSet,
+        event_id: Set(Uuid::now_v7().to_string()),
+        r#type: Set(event.kind.to_owned()),
+        resource_id: Set(event.resource_id),
+        account_id: Set(text_of(event.account_id)),
+        time_us: Set(event.time.as_micros()),
+        caller: Set(event.origin.caller.clone()),
+        request_id: Set(event.origin.request_id.clone()),
+        method: Set(event.origin.method.clone()),
+        why: Set(event.why),
+        outcome: Set(event.outcome),
+        data: Set(event.data.to_string()),
+    };
+    Ok(tx
+        .later(outbox_row::Entity, outbox_row::Entity::insert(row))
+        .await?)
+}
+
+fn text_of(account_id: Option<AccountId>) -> String {
+    account_id.map_or_else(String::new, |id| id.to_string())
 }
 
 /// Writes events of one transaction, in their order. Invariant: that of [`emit`].
@@ -163,9 +183,7 @@ pub fn rows(events: &[Event<'_>]) -> String {
             event_id: Uuid::now_v7(),
             r#type: event.kind,
             resource_id: &event.resource_id,
-            account_id: event
-                .account_id
-                .map_or_else(String::new, |id| id.to_string()),
+            account_id: text_of(event.account_id),
             time_us: event.time.as_micros(),
             caller: &event.origin.caller,
             request_id: &event.origin.request_id,

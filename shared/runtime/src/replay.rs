@@ -10,7 +10,10 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use prost::Message;
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Set,
+    Statement,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -399,10 +402,18 @@ impl<W, F> Recorded<'_, W, F> {
             Outcome::Refusal(body) => ("REFUSAL", Some(body.clone()), None),
             Outcome::Operation(id) => ("OPERATION", None, Some(id.to_string())),
         };
-        let update = "UPDATE replay SET outcome = $4, body = $5, operation_id = $6 \
-            WHERE caller = $1 AND method = $2 AND request_id = $3";
-        let values = vec![kind.into(), body.into(), operation_id.into()];
-        tx.execute_raw(self.statement(tx, update, values)).await?;
+        let columns = row::ActiveModel {
+            outcome: Set(kind.to_owned()),
+            body: Set(body),
+            operation_id: Set(operation_id),
+            ..Default::default()
+        };
+        let update = row::Entity::update_many()
+            .set(columns)
+            .filter(row::Column::Caller.eq(self.caller))
+            .filter(row::Column::Method.eq(self.method))
+            .filter(row::Column::RequestId.eq(&self.request_id));
+        tx.later(row::Entity, update).await?;
         Ok(())
     }
 }

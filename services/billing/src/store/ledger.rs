@@ -10,14 +10,14 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Caller,
-    database::{Tx, change_together},
+    database::Tx,
     fault::Fault,
     page::Page,
     stored::{count_column, in_scope, instant, parsed},
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    QuerySelect,
 };
 
 use super::accounts;
@@ -87,21 +87,31 @@ pub(crate) async fn post(
     only: Option<AccountKind>,
     now: Instant,
 ) -> Result<Option<Vec<LedgerEntry>>, Fault> {
-    let first = entries.first().and_then(|entry| entry.postings().first());
-    let currency = first
-        .map(|posting| posting.amount.currency())
-        .ok_or_else(|| Fault::internal("an entry without postings was to be booked"))?;
+    let booked = book(tx, account_id, entries, only, now).await?;
+    if let Some(entries) = &booked {
+        insert(tx, entries).await?;
+    }
+    Ok(booked)
+}
+
+/// As [`post`], the entries still to be written in the same transaction, by [`insert`]. The lock that a
+/// charge waits for longest is taken in between.
+pub(crate) async fn book(
+    tx: &Tx,
+    account_id: AccountId,
+    entries: Vec<Entry>,
+    only: Option<AccountKind>,
+    now: Instant,
+) -> Result<Option<Vec<LedgerEntry>>, Fault> {
+    let currency = currency_of(entries.first().map_or(&[], Entry::postings))?;
     let movement =
         Movement::of(currency, &entries).map_err(|error| sum_refused(currency, &error))?;
     let Some(time) = accounts::apply(tx, account_id, movement, only, now).await? else {
         return Ok(None);
     };
-    let entries: Vec<LedgerEntry> = entries
-        .into_iter()
-        .map(|entry| entry.book(account_id, time))
-        .collect();
-    insert(tx, currency, &entries).await?;
-    Ok(Some(entries))
+    let entries = entries.into_iter();
+    let booked = entries.map(|entry| entry.book(account_id, time));
+    Ok(Some(booked.collect()))
 }
 
 /// Books one entry that the locked account was found to allow.
@@ -144,11 +154,12 @@ pub(crate) async fn find_reversal(tx: &Tx, entry_id: EntryId) -> Result<Option<E
         .transpose()
 }
 
-async fn insert(tx: &Tx, currency: Currency, entries: &[LedgerEntry]) -> Result<(), Fault> {
-    let rows: Result<Vec<_>, _> = entries
-        .iter()
-        .map(|entry| encode(entry, currency))
-        .collect();
+/// Writes booked entries with their postings.
+pub(crate) async fn insert(tx: &Tx, entries: &[LedgerEntry]) -> Result<(), Fault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows: Result<Vec<_>, _> = entries.iter().map(encode).collect();
     let mut postings = Vec::with_capacity(entries.len() * 2);
     for entry in entries {
         for (number, posting) in (1..).zip(&entry.postings) {
@@ -165,13 +176,14 @@ async fn insert(tx: &Tx, currency: Currency, entries: &[LedgerEntry]) -> Result<
     let postings = postings
         .into_iter()
         .map(posting_row::Model::into_active_model);
-    let inserts = vec![
-        row::Entity::insert_many(rows).into_query().into(),
-        posting_row::Entity::insert_many(postings)
-            .into_query()
-            .into(),
-    ];
-    Ok(change_together(tx, inserts).await?)
+    tx.later(row::Entity, row::Entity::insert_many(rows))
+        .await?;
+    tx.later(
+        posting_row::Entity,
+        posting_row::Entity::insert_many(postings),
+    )
+    .await?;
+    Ok(())
 }
 
 /// A page of an account's entries, by time; of those written within `period` where there is one.
@@ -231,12 +243,20 @@ fn id_of(entry: &LedgerEntry) -> Result<String, Fault> {
         .ok_or_else(|| Fault::internal("an entry without an id was to be written"))
 }
 
-fn encode(entry: &LedgerEntry, currency: Currency) -> Result<row::Model, Fault> {
+/// The currency that all postings of an entry are in.
+fn currency_of(postings: &[Posting]) -> Result<Currency, Fault> {
+    let first = postings.first();
+    first
+        .map(|posting| posting.amount.currency())
+        .ok_or_else(|| Fault::internal("an entry without postings was to be booked"))
+}
+
+fn encode(entry: &LedgerEntry) -> Result<row::Model, Fault> {
     let mut row = row::Model {
         account_id: entry.account_id.to_string(),
         entry_id: id_of(entry)?,
         kind: entry.kind.as_str().to_owned(),
-        currency: currency.code().to_owned(),
+        currency: currency_of(&entry.postings)?.code().to_owned(),
         invoice_id: None,
         credit_note_id: None,
         reference: String::new(),

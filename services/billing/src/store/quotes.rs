@@ -7,9 +7,7 @@ use licet_runtime::{
     fault::Fault,
     stored::{from_json, in_scope, instant, money, parsed, parsed_if, to_json},
 };
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set, sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set, sea_query::Expr};
 
 use super::{subject, subject_columns};
 use crate::rules::charge::Quote;
@@ -43,7 +41,7 @@ mod row {
 /// Keeps a quote under `quote_id`.
 pub(crate) async fn insert(tx: &Tx, quote_id: QuoteId, quote: &Quote) -> Result<(), Fault> {
     let (resource_id, term_index) = subject_columns(quote.subject.as_ref())?;
-    row::ActiveModel {
+    let row = row::ActiveModel {
         account_id: Set(quote.account_id.to_string()),
         quote_id: Set(quote_id.to_string()),
         pin: Set(quote.pin.clone()),
@@ -55,10 +53,8 @@ pub(crate) async fn insert(tx: &Tx, quote_id: QuoteId, quote: &Quote) -> Result<
         decision_us: Set(quote.decision.as_micros()),
         expire_us: Set(quote.expires.as_micros()),
         invoice_id: Set(None),
-    }
-    .insert(tx)
-    .await?;
-    Ok(())
+    };
+    Ok(tx.later(row::Entity, row::Entity::insert(row)).await?)
 }
 
 /// The quote, if the caller sees its account.

@@ -78,28 +78,35 @@ impl ChargeQuote<'_> {
         Ok(account.check_charge(quote.total, first_due, self.charge.accepted)?)
     }
 
-    /// Books the sale, and its payment unless it is owed; answers the invoice.
-    async fn book(&self, tx: &Tx, quote: &Quote, invoice_id: InvoiceId) -> Result<Invoice, Fault> {
+    /// Books the sale, and its payment unless it is owed; answers the invoice, and the entries that are
+    /// to be written.
+    async fn book(
+        &self,
+        tx: &Tx,
+        quote: &Quote,
+        invoice_id: InvoiceId,
+    ) -> Result<(Invoice, Vec<LedgerEntry>), Fault> {
         let (account_id, total, now) = (quote.account_id, quote.total, self.call.now);
         if total.is_zero() {
-            return Ok(self.draft(quote, None, now));
+            return Ok((self.draft(quote, None, now), Vec::new()));
         }
         let entries = |terms: Option<&CreditTerms>| entries(total, terms, invoice_id);
         // What nearly every charge comes to, without a statement that only reads the account.
         let prepaid = Some(AccountKind::Prepaid);
         if let Some(booked) =
-            store::ledger::post(tx, account_id, entries(None)?, prepaid, now).await?
+            store::ledger::book(tx, account_id, entries(None)?, prepaid, now).await?
         {
-            return Ok(self.draft(quote, None, issued(&booked, now)));
+            return Ok((self.draft(quote, None, issued(&booked, now)), booked));
         }
         // Its balance may have changed since, or it pays on terms: the locked account tells.
         let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
         let terms = self.check_account(tx, account, quote).await?;
         let entries = entries(terms.as_ref())?;
-        let booked = store::ledger::post(tx, account_id, entries, None, now)
+        let booked = store::ledger::book(tx, account_id, entries, None, now)
             .await?
             .ok_or_else(|| Fault::internal("a charge that is covered was not booked"))?;
-        Ok(self.draft(quote, terms.as_ref(), issued(&booked, now)))
+        let invoice = self.draft(quote, terms.as_ref(), issued(&booked, now));
+        Ok((invoice, booked))
     }
 }
 
@@ -129,8 +136,9 @@ impl Work for ChargeQuote<'_> {
         let found = store::quotes::lock(tx, &self.call.caller, self.charge.quote_id).await?;
         let quote = self.check(found)?;
         let invoice_id = InvoiceId::generate();
-        let mut invoice = self.book(tx, &quote, invoice_id).await?;
+        let (mut invoice, booked) = self.book(tx, &quote, invoice_id).await?;
         let number = store::invoices::issue(tx, invoice_id, &invoice).await?;
+        store::ledger::insert(tx, &booked).await?;
         invoice.invoice_id = Some(invoice_id);
         invoice.number = Some(number);
         let event = Event {

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use licet_domain::{clock::Instant, ids::InvoiceId, money::Money};
 use licet_runtime::{database::Tx, fault::Fault};
 use row::{Column, Entity, Model};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use crate::rules::order::Order;
 
@@ -44,7 +42,7 @@ pub(crate) async fn insert(
     total: Money,
     accept_time: Instant,
 ) -> Result<(), Fault> {
-    Model {
+    let row = Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
         invoice_id: invoice_id.to_string(),
@@ -52,11 +50,9 @@ pub(crate) async fn insert(
         total_minor: total.minor(),
         currency: total.currency().code().to_owned(),
         accept_us: accept_time.as_micros(),
-    }
-    .into_active_model()
-    .insert(tx)
-    .await?;
-    Ok(())
+    };
+    let insert = Entity::insert(row.into_active_model());
+    Ok(tx.later(Entity, insert).await?)
 }
 
 /// The invoices of some orders, by order and term index, oldest first.

@@ -10,7 +10,7 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::AccountScope,
-    database::{Tx, change_together},
+    database::Tx,
     fault::Fault,
     page::Page,
     stored::{from_json, in_scope, parsed, to_json},
@@ -19,8 +19,8 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait,
     FromQueryResult, IntoActiveModel,
     Order::{Asc, Desc},
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, Statement,
-    sea_query::{Query, SubQueryStatement},
+    QueryFilter, QueryOrder, QuerySelect, Set, Statement,
+    sea_query::Query,
 };
 
 use super::{
@@ -263,12 +263,13 @@ pub(crate) async fn insert(tx: &Tx, order: &Order) -> Result<(), Fault> {
     let terms = term_columns(order)?.into_iter();
     let terms = terms.map(term_row::Model::into_active_model);
     let names = name_columns(order, order.names.iter());
-    let inserts = vec![
-        order_row::Entity::insert(order_row).into_query().into(),
-        term_row::Entity::insert_many(terms).into_query().into(),
-        name_row::Entity::insert_many(names).into_query().into(),
-    ];
-    Ok(change_together(tx, inserts).await?)
+    tx.later(order_row::Entity, order_row::Entity::insert(order_row))
+        .await?;
+    tx.later(term_row::Entity, term_row::Entity::insert_many(terms))
+        .await?;
+    tx.later(name_row::Entity, name_row::Entity::insert_many(names))
+        .await?;
+    Ok(())
 }
 
 /// Writes what `after` changed of `before`, which was read under the order's lock.
@@ -277,23 +278,17 @@ pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), F
         return Ok(());
     }
     let order = order_columns(after)?.into_active_model().reset_all();
-    let mut changes = vec![
-        order_row::Entity::update(order)
-            .validate()?
-            .into_query()
-            .into(),
-    ];
-    changes.extend(changed_terms(before, after)?);
-    changes.extend(changed_names(before, after));
-    changes.extend(changed_change(before, after)?);
-    Ok(change_together(tx, changes).await?)
+    let update = order_row::Entity::update(order).validate()?;
+    tx.later(order_row::Entity, update).await?;
+    save_terms(tx, before, after).await?;
+    save_names(tx, before, after).await?;
+    save_change(tx, before, after).await
 }
 
 /// A term that is over keeps its row.
-fn changed_terms(before: &Order, after: &Order) -> Result<Vec<SubQueryStatement>, Fault> {
-    let mut changes = Vec::new();
+async fn save_terms(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
     if (&before.term, &before.next_term) == (&after.term, &after.next_term) {
-        return Ok(changes);
+        return Ok(());
     }
     let old = term_columns(before)?;
     for term in term_columns(after)? {
@@ -304,16 +299,18 @@ fn changed_terms(before: &Order, after: &Order) -> Result<Vec<SubQueryStatement>
             Some(_) if is_same => {}
             Some(_) => {
                 let update = term_row::Entity::update(columns.reset_all()).validate()?;
-                changes.push(update.into_query().into());
+                tx.later(term_row::Entity, update).await?;
             }
-            None => changes.push(term_row::Entity::insert(columns).into_query().into()),
+            None => {
+                tx.later(term_row::Entity, term_row::Entity::insert(columns))
+                    .await?;
+            }
         }
     }
-    Ok(changes)
+    Ok(())
 }
 
-fn changed_names(before: &Order, after: &Order) -> Vec<SubQueryStatement> {
-    let mut changes = Vec::new();
+async fn save_names(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
     let gone: Vec<&str> = before
         .names
         .difference(&after.names)
@@ -323,34 +320,37 @@ fn changed_names(before: &Order, after: &Order) -> Vec<SubQueryStatement> {
         let delete = name_row::Entity::delete_many()
             .filter(name_row::Column::OrderId.eq(after.id.to_string()))
             .filter(name_row::Column::Name.is_in(gone));
-        changes.push(delete.into_query().into());
+        tx.later(name_row::Entity, delete).await?;
     }
     let mut new = name_columns(after, after.names.difference(&before.names)).peekable();
     if new.peek().is_some() {
-        changes.push(name_row::Entity::insert_many(new).into_query().into());
+        tx.later(name_row::Entity, name_row::Entity::insert_many(new))
+            .await?;
     }
-    changes
+    Ok(())
 }
 
 /// The change of names that waits.
-fn changed_change(before: &Order, after: &Order) -> Result<Option<SubQueryStatement>, Fault> {
-    Ok(match (&before.change, &after.change) {
+async fn save_change(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
+    let columns =
+        |change| -> Result<_, Fault> { Ok(change_columns(after, change)?.into_active_model()) };
+    match (&before.change, &after.change) {
         (None, Some(change)) => {
-            let columns = change_columns(after, change)?.into_active_model();
-            Some(change_row::Entity::insert(columns).into_query().into())
+            let insert = change_row::Entity::insert(columns(change)?);
+            tx.later(change_row::Entity, insert).await?;
         }
         (Some(_), Some(change)) if before.change != after.change => {
-            let columns = change_columns(after, change)?.into_active_model();
-            let update = change_row::Entity::update(columns.reset_all()).validate()?;
-            Some(update.into_query().into())
+            let update = change_row::Entity::update(columns(change)?.reset_all()).validate()?;
+            tx.later(change_row::Entity, update).await?;
         }
         (Some(_), None) => {
             let delete = change_row::Entity::delete_many()
                 .filter(change_row::Column::OrderId.eq(after.id.to_string()));
-            Some(delete.into_query().into())
+            tx.later(change_row::Entity, delete).await?;
         }
-        (_, _) => None,
-    })
+        (_, _) => {}
+    }
+    Ok(())
 }
 
 fn name_columns<'a>(
@@ -367,14 +367,11 @@ fn name_columns<'a>(
 /// Removes an order whose placing was refused: it never was.
 pub(crate) async fn remove(tx: &Tx, id: OrderId) -> Result<(), Fault> {
     let id = id.to_string();
-    name_row::Entity::delete_many()
-        .filter(name_row::Column::OrderId.eq(&id))
-        .exec(tx)
-        .await?;
-    term_row::Entity::delete_many()
-        .filter(term_row::Column::OrderId.eq(&id))
-        .exec(tx)
-        .await?;
-    order_row::Entity::delete_by_id(id).exec(tx).await?;
+    let names = name_row::Entity::delete_many().filter(name_row::Column::OrderId.eq(&id));
+    tx.later(name_row::Entity, names).await?;
+    let terms = term_row::Entity::delete_many().filter(term_row::Column::OrderId.eq(&id));
+    tx.later(term_row::Entity, terms).await?;
+    let order = order_row::Entity::delete_many().filter(order_row::Column::OrderId.eq(&id));
+    tx.later(order_row::Entity, order).await?;
     Ok(())
 }

@@ -187,6 +187,27 @@ impl Updating {
         }
     }
 
+    /// Once it is priced, each term is charged, one after the other.
+    pub(super) fn next(&self, answer: &Outcome) -> Result<Option<Self>, Fault> {
+        Ok(match (&self.stage, answer) {
+            (Stage::Price { .. }, Outcome::Quoted { this, next }) => {
+                let quote = |quote: &Option<Box<billing::Quote>>| quote.as_deref().cloned();
+                Some(self.at(charge_stage(quote(this), quote(next))?))
+            }
+            (
+                Stage::Charge {
+                    quote,
+                    next_quote: Some(next_quote),
+                },
+                Outcome::Charged(invoice),
+            ) => Some(self.at(Stage::ChargeNext {
+                charged: Some(Box::new(Charged::new(quote, invoice))),
+                next_quote: next_quote.clone(),
+            })),
+            (_, _) => None,
+        })
+    }
+
     pub(super) async fn apply(
         &self,
         tx: &Tx,
@@ -194,22 +215,15 @@ impl Updating {
         outcome: &Result<Outcome, Refusal>,
     ) -> Result<Progress<OrderOperation>, Fault> {
         match (&self.stage, outcome) {
-            (Stage::Price { .. }, Ok(Outcome::Quoted { this, next })) => {
-                let quote = |quote: &Option<Box<billing::Quote>>| quote.as_deref().cloned();
-                Ok(self.next(charge_stage(quote(this), quote(next))?))
-            }
-            (Stage::Charge { quote, next_quote }, Ok(Outcome::Charged(invoice))) => {
-                let charged = Charged {
-                    quote: quote.clone(),
-                    invoice: Kept((**invoice).clone()),
-                };
-                match next_quote.clone() {
-                    None => self.apply_charges(tx, now, Some(&charged), None).await,
-                    Some(next_quote) => Ok(self.next(Stage::ChargeNext {
-                        charged: Some(Box::new(charged)),
-                        next_quote,
-                    })),
-                }
+            (
+                Stage::Charge {
+                    quote,
+                    next_quote: None,
+                },
+                Ok(Outcome::Charged(invoice)),
+            ) => {
+                let charged = Charged::new(quote, invoice);
+                self.apply_charges(tx, now, Some(&charged), None).await
             }
             (
                 Stage::ChargeNext {
@@ -218,10 +232,7 @@ impl Updating {
                 },
                 Ok(Outcome::Charged(invoice)),
             ) => {
-                let next = Charged {
-                    quote: next_quote.clone(),
-                    invoice: Kept((**invoice).clone()),
-                };
+                let next = Charged::new(next_quote, invoice);
                 self.apply_charges(tx, now, charged.as_deref(), Some(&next))
                     .await
             }
@@ -234,10 +245,11 @@ impl Updating {
             ) => {
                 let (invoice_id, _) = convert::billing::invoice_identity(&charged.invoice.0)
                     .map_err(Fault::internal)?;
-                Ok(self.next(Stage::Credit {
+                let credit = self.at(Stage::Credit {
                     invoice_id,
                     refusal: refusal.clone(),
-                }))
+                });
+                Ok(Progress::Next(OrderOperation::UpdateDomains(credit)))
             }
             // A credit that is refused leaves nothing that could be given back.
             (Stage::Credit { refusal, .. }, Ok(Outcome::Credited(_)) | Err(_)) => {
@@ -248,11 +260,11 @@ impl Updating {
         }
     }
 
-    fn next(&self, stage: Stage) -> Progress<OrderOperation> {
-        Progress::Next(OrderOperation::UpdateDomains(Self {
+    fn at(&self, stage: Stage) -> Self {
+        Self {
             stage,
             ..self.clone()
-        }))
+        }
     }
 
     async fn apply_refusal(
@@ -362,6 +374,13 @@ impl Updating {
 }
 
 impl Charged {
+    fn new(quote: &Kept<billing::Quote>, invoice: &billing::Invoice) -> Self {
+        Self {
+            quote: quote.clone(),
+            invoice: Kept(invoice.clone()),
+        }
+    }
+
     fn charge(&self) -> Result<ChangeCharge, Fault> {
         let (invoice_id, total) =
             convert::billing::invoice_identity(&self.invoice.0).map_err(Fault::internal)?;

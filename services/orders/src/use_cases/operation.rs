@@ -118,6 +118,19 @@ impl Operation for OrderOperation {
         }
     }
 
+    fn next(&self, answer: &Outcome) -> Result<Option<Self>, Fault> {
+        Ok(match self {
+            Self::PlaceOrder(placing) => placing.next(answer).map(Self::PlaceOrder),
+            Self::UpdateDomains(updating) => updating.next(answer)?.map(Self::UpdateDomains),
+            Self::RenewOrder(renewing) => renewing.next(answer).map(Self::RenewOrder),
+            Self::DeleteOrder(_)
+            | Self::BeginIssuance(_)
+            | Self::RecordIssuance(_)
+            | Self::CancelDomainChange(_)
+            | Self::Cancelling(_) => None,
+        })
+    }
+
     async fn apply(
         &self,
         tx: &Tx,

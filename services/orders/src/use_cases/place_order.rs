@@ -256,6 +256,21 @@ impl Placing {
         }
     }
 
+    /// Once it is priced, the order is charged.
+    pub(super) fn next(&self, answer: &Outcome) -> Option<Self> {
+        let (Stage::Price { .. }, Outcome::Planned(sold, quote)) = (&self.stage, answer) else {
+            return None;
+        };
+        let stage = Stage::Charge {
+            sold: (**sold).clone(),
+            quote: Kept((**quote).clone()),
+        };
+        Some(Self {
+            stage,
+            ..self.clone()
+        })
+    }
+
     pub(super) async fn apply(
         &self,
         tx: &Tx,
@@ -264,16 +279,6 @@ impl Placing {
     ) -> Result<Progress<OrderOperation>, Fault> {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Price { .. }, Ok(Outcome::Planned(sold, quote))) => {
-                let stage = Stage::Charge {
-                    sold: (**sold).clone(),
-                    quote: Kept((**quote).clone()),
-                };
-                Ok(Progress::Next(OrderOperation::PlaceOrder(Self {
-                    stage,
-                    ..self.clone()
-                })))
-            }
             (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
                 self.apply_charge(tx, now, sold, &quote.0, invoice).await
             }

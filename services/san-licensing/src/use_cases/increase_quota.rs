@@ -154,13 +154,6 @@ impl Increasing {
     ) -> Result<Progress<LicenseOperation>, Fault> {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Price { .. }, Ok(Outcome::Quoted(quote))) => {
-                let quote = Kept((**quote).clone());
-                Ok(Progress::Next(LicenseOperation::IncreaseQuota(Self {
-                    stage: Stage::Charge { quote },
-                    ..self.clone()
-                })))
-            }
             (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
                 self.apply_charge(tx, now, &quote.0, invoice).await
             }

@@ -83,6 +83,24 @@ impl Operation for LicenseOperation {
         }
     }
 
+    /// Once it is priced, it is charged.
+    fn next(&self, answer: &Outcome) -> Result<Option<Self>, Fault> {
+        let Outcome::Quoted(quote) = answer else {
+            return Ok(None);
+        };
+        let mut next = self.clone();
+        let stage = match &mut next {
+            Self::AcceptLicense(accepting) => &mut accepting.stage,
+            Self::IncreaseQuota(increasing) => &mut increasing.stage,
+            Self::RenewLicense(renewing) => &mut renewing.stage,
+            Self::Cancelling(_) => return Ok(None),
+        };
+        *stage = Stage::Charge {
+            quote: Kept((**quote).clone()),
+        };
+        Ok(Some(next))
+    }
+
     async fn apply(
         &self,
         tx: &Tx,

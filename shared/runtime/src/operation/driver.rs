@@ -147,7 +147,10 @@ impl<O: Operation> Operations<O> {
         let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
         let request_id = step_request_id(id, state.step());
         let outcome = match state.perform(&self.peers, request_id).await {
-            Ok(outcome) => Ok(outcome),
+            Ok(answer) => match state.next(&answer)? {
+                Some(next) => return self.step_on(&row, &next).await,
+                None => Ok(answer),
+            },
             Err(PeerFault::Refused(refusal)) => Err(*refusal),
             Err(PeerFault::Unknown(error)) => return Ok(Passed::Not(error)),
         };
@@ -159,6 +162,45 @@ impl<O: Operation> Operations<O> {
         };
         let saved = self.database.transact(&apply).await?;
         Ok(saved.map_or(Passed::ByAnother, |saved| Passed::Step(Box::new(saved))))
+    }
+
+    /// Saves the next step where nothing else is to be changed with it: one statement.
+    async fn step_on(&self, row: &row::Model, next: &O) -> Result<Passed, Fault> {
+        let passed = passed(row, next)?;
+        let save = save(row, changed_columns(row, &passed));
+        let saved = save.exec(self.database.write_alone()).await?;
+        Ok(match saved.rows_affected {
+            1 => Passed::Step(Box::new(passed)),
+            _ => Passed::ByAnother,
+        })
+    }
+}
+
+/// The row once its step is passed and `next` is due.
+fn passed<O: Operation>(row: &row::Model, next: &O) -> Result<row::Model, Fault> {
+    Ok(row::Model {
+        step: next.step().to_owned(),
+        state_json: serde_json::to_string(next).map_err(Fault::internal)?,
+        due_us: real_after(HEAD_START),
+        version: row.version + 1,
+        attempts: 0,
+        last_error: String::new(),
+        ..row.clone()
+    })
+}
+
+/// A long column that stays as it is costs nothing.
+fn changed_columns(old: &row::Model, new: &row::Model) -> row::ActiveModel {
+    row::ActiveModel {
+        state: set_changed(&old.state, &new.state),
+        step: set_changed(&old.step, &new.step),
+        state_json: set_changed(&old.state_json, &new.state_json),
+        attempts: set_changed(&old.attempts, &new.attempts),
+        last_error: set_changed(&old.last_error, &new.last_error),
+        due_us: set_changed(&old.due_us, &new.due_us),
+        ended_us: set_changed(&old.ended_us, &new.ended_us),
+        result: set_changed(&old.result, &new.result),
+        ..Default::default()
     }
 }
 
@@ -264,18 +306,13 @@ impl Work for Postpone<'_> {
             .saturating_mul(1 << exponent)
             .min(LONGEST_PAUSE);
         // Lost to another driver: that one has noted its own attempt.
-        save(
-            tx,
-            self.row,
-            row::ActiveModel {
-                attempts: Set(self.row.attempts.saturating_add(1)),
-                last_error: Set(self.error.chars().take(500).collect()),
-                due_us: Set(real_after(pause)),
-                ..Default::default()
-            },
-        )
-        .await?;
-        Ok(())
+        let columns = row::ActiveModel {
+            attempts: Set(self.row.attempts.saturating_add(1)),
+            last_error: Set(self.error.chars().take(500).collect()),
+            due_us: Set(real_after(pause)),
+            ..Default::default()
+        };
+        Ok(tx.later(row::Entity, save(self.row, columns)).await?)
     }
 }
 
@@ -305,39 +342,18 @@ impl<O: Operation> Work for Apply<'_, O> {
             state: state.to_owned(),
             ended_us: Some(self.now.as_micros()),
             result: Some(result),
+            version: held.version + 1,
+            attempts: 0,
+            last_error: String::new(),
             ..held.clone()
         };
         let passed = match self.state.apply(tx, self.now, self.outcome).await? {
-            Progress::Next(next) => row::Model {
-                step: next.step().to_owned(),
-                state_json: serde_json::to_string(&next).map_err(Fault::internal)?,
-                due_us: real_after(HEAD_START),
-                ..held.clone()
-            },
+            Progress::Next(next) => passed(&held, &next)?,
             Progress::Done(response) => ended("DONE", response),
             Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
         };
-        let passed = row::Model {
-            version: self.row.version + 1,
-            attempts: 0,
-            last_error: String::new(),
-            ..passed
-        };
-        // A long column that stays as it is costs nothing.
-        let columns = row::ActiveModel {
-            state: set_changed(&held.state, &passed.state),
-            step: set_changed(&held.step, &passed.step),
-            state_json: set_changed(&held.state_json, &passed.state_json),
-            attempts: set_changed(&held.attempts, &passed.attempts),
-            last_error: set_changed(&held.last_error, &passed.last_error),
-            due_us: set_changed(&held.due_us, &passed.due_us),
-            ended_us: set_changed(&held.ended_us, &passed.ended_us),
-            result: set_changed(&held.result, &passed.result),
-            ..Default::default()
-        };
-        if !save(tx, self.row, columns).await? {
-            return Err(Fault::internal("an operation moved under its own lock"));
-        }
+        let save = save(&held, changed_columns(&held, &passed));
+        tx.later(row::Entity, save).await?;
         Ok(Some(passed))
     }
 }
