@@ -45,7 +45,7 @@ impl Due for TurnTerms {
         Box::pin(async move {
             let now = self.clock.now();
             let due = {
-                let tx = self.database.read().await?;
+                let tx = self.database.read();
                 store::orders::list_to_turn(&tx, now).await?
             };
             let mut turned = 0;
@@ -109,7 +109,7 @@ impl Due for ReturnSans {
                 return Ok(0);
             }
             let due = {
-                let tx = self.database.read().await?;
+                let tx = self.database.read();
                 store::san_returns::list_due(&tx, self.clock.now()).await?
             };
             let mut asking = stream::iter(due)
@@ -183,7 +183,7 @@ impl Due for FollowReviews {
             self.next_us.store(pause_until, Ordering::Relaxed);
             let after = *self.after.lock().unwrap_or_else(PoisonError::into_inner);
             let found = {
-                let tx = self.database.read().await?;
+                let tx = self.database.read();
                 store::orders::list_in_review(&tx, after).await?
             };
             self.take_round(&found);

@@ -63,7 +63,7 @@ impl TakeOver {
     /// The pairs of a round that have a running licence, and whether that was the last round.
     async fn find(&self, now: Instant) -> Result<(Vec<Found>, bool), Fault> {
         let after = self.lock_after().clone();
-        let tx = self.database.read().await?;
+        let tx = self.database.read();
         let unallocated =
             store::allocation::list_unallocated_pairs(&tx, after.as_ref(), PAIRS).await?;
         let unsettled = store::allocation::list_unsettled_pairs(&tx, after.as_ref(), PAIRS).await?;
@@ -116,7 +116,7 @@ impl TakeOver {
             return Ok(count);
         }
         let over = {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             store::licenses::list_over(&tx, found.pair.0, now).await?
         };
         for license_id in over {
@@ -249,7 +249,7 @@ impl Due for ApplyPassedBy {
             }
             self.next_us.store(real_us + PAUSE_US, Ordering::Relaxed);
             let found = {
-                let tx = self.database.read().await?;
+                let tx = self.database.read();
                 let since_us = real_us - PASSING_US;
                 store::allocation::list_passed_by(&tx, since_us, REVOKED_AT_ONCE).await?
             };

@@ -146,10 +146,8 @@ impl Database {
     }
 
     /// A read-only transaction: all reads of one call see one state of the database.
-    ///
-    /// # Errors
-    /// When no connection can be had in time.
-    pub async fn read(&self) -> Result<Tx, Fault> {
+    #[must_use]
+    pub fn read(&self) -> Tx {
         // SQLite's readers see one state anyway.
         let (isolation_level, access_mode) = if self.backend() == DbBackend::Postgres {
             (
@@ -164,7 +162,7 @@ impl Database {
             access_mode,
             sqlite_transaction_mode: None,
         };
-        Ok(Tx::new(self.reader.begin_with_options(options).await?))
+        Tx::new(self.reader.clone(), options)
     }
 
     /// For a read of one statement: without BEGIN and COMMIT it is one way to the database and back
@@ -205,7 +203,7 @@ impl Database {
     }
 
     async fn attempt<W: Work>(&self, work: &W) -> Result<W::Answer, Fault> {
-        let tx = Tx::new(self.begin_to_write().await?);
+        let tx = Tx::new(self.writer.clone(), writing());
         match work.run(&tx).await {
             Ok(answer) => {
                 tx.commit().await?;
@@ -218,16 +216,6 @@ impl Database {
         }
     }
 
-    async fn begin_to_write(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            isolation_level: None,
-            access_mode: None,
-            // The default upgrades its lock midway and then fails instead of waiting.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        };
-        self.writer.begin_with_options(options).await
-    }
-
     async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<(), DbErr> {
         let own = Migration {
             name: "runtime_0001",
@@ -238,7 +226,7 @@ impl Database {
                 .chain(migrations.iter().copied())
                 .collect(),
         );
-        let tx = self.begin_to_write().await?;
+        let tx = self.writer.begin_with_options(writing()).await?;
         if let Location::Postgres { schema, .. } = location {
             // Instances start at the same time: the second waits here and finds nothing to do.
             tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
@@ -274,6 +262,16 @@ impl Database {
             applied.join(", "),
             expected.join(", ")
         )))
+    }
+}
+
+/// How a transaction that writes begins.
+fn writing() -> TransactionOptions {
+    TransactionOptions {
+        isolation_level: None,
+        access_mode: None,
+        // The default upgrades its lock midway and then fails instead of waiting.
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
     }
 }
 

@@ -40,12 +40,13 @@ where
     P: Send,
     F: Future<Output = Result<Option<P>, Fault>> + Send,
 {
-    let id = match accepted {
+    let mut begun = match accepted {
         Accepted::Done(response) => return Ok(Answer::Final(response)),
-        Accepted::Operation(id) => id,
+        Accepted::Operation(begun) => begun,
     };
+    let id = begun.id;
     loop {
-        match operations.finish(id, call).await? {
+        match operations.finish(begun, call).await? {
             Ending::Done(response) => {
                 return stored::message(&response).map(Answer::Final);
             }
@@ -60,6 +61,7 @@ where
                         format!("operation {id} did not end in time; ask again"),
                     ));
                 }
+                begun = id.into();
             }
         }
     }

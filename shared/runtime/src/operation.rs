@@ -12,8 +12,8 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
-    sea_query::Expr,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    Set, UpdateMany, sea_query::Expr,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -158,6 +158,21 @@ pub struct View {
     pub refusal: Option<Refusal>,
 }
 
+/// An operation that was begun, by this request or by the one that this is a repeat of.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Its id.
+    pub id: OperationId,
+    /// What is known of it without a look at the store.
+    row: Option<Box<row::Model>>,
+}
+
+impl From<OperationId> for Begun {
+    fn from(id: OperationId) -> Self {
+        Self { id, row: None }
+    }
+}
+
 /// The first attempt is the accepting call's; the schedule takes over when that one died.
 const HEAD_START: Duration = Duration::from_secs(2);
 
@@ -172,26 +187,30 @@ pub async fn begin<O: Operation>(
     resource_id: &str,
     account_id: AccountId,
     operation: &O,
-) -> Result<OperationId, Fault> {
-    let operation_id = OperationId::generate();
-    let row = row::ActiveModel {
-        operation_id: Set(operation_id.to_string()),
-        kind: Set(operation.kind().to_owned()),
-        resource_id: Set(resource_id.to_owned()),
-        account_id: Set(account_id.to_string()),
-        state: Set("RUNNING".to_owned()),
-        step: Set(operation.step().to_owned()),
-        state_json: Set(serde_json::to_string(operation).map_err(Fault::internal)?),
-        version: Set(0),
-        accepted_us: Set(call.now.as_micros()),
-        ended_us: Set(None),
-        due_us: Set(real_after(HEAD_START)),
-        attempts: Set(0),
-        last_error: Set(String::new()),
-        result: Set(None),
+) -> Result<Begun, Fault> {
+    let id = OperationId::generate();
+    let row = row::Model {
+        operation_id: id.to_string(),
+        kind: operation.kind().to_owned(),
+        resource_id: resource_id.to_owned(),
+        account_id: account_id.to_string(),
+        state: "RUNNING".to_owned(),
+        step: operation.step().to_owned(),
+        state_json: serde_json::to_string(operation).map_err(Fault::internal)?,
+        version: 0,
+        accepted_us: call.now.as_micros(),
+        ended_us: None,
+        due_us: real_after(HEAD_START),
+        attempts: 0,
+        last_error: String::new(),
+        result: None,
     };
-    tx.later(row::Entity, row::Entity::insert(row)).await?;
-    Ok(operation_id)
+    let insert = row::Entity::insert(row.clone().into_active_model());
+    tx.later(row::Entity, insert).await?;
+    Ok(Begun {
+        id,
+        row: Some(Box::new(row)),
+    })
 }
 
 /// Refuses a change of a resource while an operation runs on it.

@@ -399,7 +399,7 @@ impl EventRpc {
             let moved = Arc::clone(&self.moved);
             let woken = moved.notified();
             let (last, events) = {
-                let tx = self.database.read().await?;
+                let tx = self.database.read();
                 let last = last_position(&tx).await?;
                 (last, list_after(&tx, after, wanted, accounts).await?)
             };

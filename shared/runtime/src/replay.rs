@@ -1,7 +1,10 @@
 //! `request_id` (BL-2): the same id with the same body gets the first answer again, a definite
 //! refusal included; with another body it is refused. Malformed requests and faults leave no record.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use licet_contracts::Mutation;
 use licet_domain::{
@@ -23,6 +26,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, decode_refusal, encode_refusal},
+    operation::Begun,
     stored,
 };
 
@@ -32,7 +36,7 @@ pub enum Accepted<A> {
     /// The work is done.
     Done(A),
     /// The work goes on as a durable operation; repeats of the request join it.
-    Operation(OperationId),
+    Operation(Begun),
 }
 
 /// Runs `work` at most once for the message's `request_id` and answers every repeat alike.
@@ -54,9 +58,9 @@ where
     let to_outcome = |answer| Outcome::Answer(encode(answer).encode_to_vec());
     match settle(database, call, message, work, &to_outcome).await? {
         Outcome::Answer(body) => stored::message(&body),
-        Outcome::Operation(id) => Err(Fault::internal(format!(
-            "{} was recorded as operation {id} and is not one",
-            call.method
+        Outcome::Operation(begun) => Err(Fault::internal(format!(
+            "{} was recorded as operation {} and is not one",
+            call.method, begun.id
         ))),
         Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
@@ -81,11 +85,11 @@ where
 {
     let to_outcome = |answer| match answer {
         Accepted::Done(answer) => Outcome::Answer(encode(answer).encode_to_vec()),
-        Accepted::Operation(id) => Outcome::Operation(id),
+        Accepted::Operation(begun) => Outcome::Operation(begun),
     };
     match settle(database, call, message, work, &to_outcome).await? {
         Outcome::Answer(body) => Ok(Accepted::Done(stored::message(&body)?)),
-        Outcome::Operation(id) => Ok(Accepted::Operation(id)),
+        Outcome::Operation(begun) => Ok(Accepted::Operation(begun)),
         Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
 }
@@ -303,6 +307,7 @@ where
         fingerprint: fingerprint(message).to_vec(),
         work,
         to_outcome,
+        has_run: AtomicBool::new(false),
     };
     match database.transact(&recorded).await {
         // The work is undone; that it was refused is kept. A rival that came in between is as good a
@@ -320,7 +325,7 @@ where
 enum Outcome {
     Answer(Vec<u8>),
     Refusal(Vec<u8>),
-    Operation(OperationId),
+    Operation(Begun),
 }
 
 impl Outcome {
@@ -332,7 +337,7 @@ impl Outcome {
             "OPERATION" => row
                 .operation_id
                 .and_then(|id| id.parse().ok())
-                .map(Self::Operation)
+                .map(|id: OperationId| Self::Operation(id.into()))
                 .ok_or_else(|| Fault::internal("a replay record names no operation")),
             other => Err(Fault::internal(format!("a replay record is {other}"))),
         }
@@ -346,6 +351,7 @@ struct Recorded<'a, W, F> {
     fingerprint: Vec<u8>,
     work: &'a W,
     to_outcome: &'a F,
+    has_run: AtomicBool,
 }
 
 #[derive(FromQueryResult)]
@@ -365,6 +371,19 @@ impl<W, F> Recorded<'_, W, F> {
         ];
         values.extend(more);
         Statement::from_sql_and_values(tx.get_database_backend(), sql, values)
+    }
+
+    fn record(&self, outcome: &str, body: Option<Vec<u8>>) -> row::ActiveModel {
+        row::ActiveModel {
+            caller: Set(self.caller.to_owned()),
+            method: Set(self.method.to_owned()),
+            request_id: Set(self.request_id.clone()),
+            fingerprint: Set(self.fingerprint.clone()),
+            outcome: Set(outcome.to_owned()),
+            body: Set(body),
+            operation_id: Set(None),
+            recorded_us: Set(real_now().as_micros()),
+        }
     }
 
     /// Invariant: this is the transaction's first statement. A rival with the same id waits here
@@ -400,8 +419,15 @@ impl<W, F> Recorded<'_, W, F> {
         let (kind, body, operation_id) = match outcome {
             Outcome::Answer(body) => ("ANSWER", Some(body.clone()), None),
             Outcome::Refusal(body) => ("REFUSAL", Some(body.clone()), None),
-            Outcome::Operation(id) => ("OPERATION", None, Some(id.to_string())),
+            Outcome::Operation(begun) => ("OPERATION", None, Some(begun.id.to_string())),
         };
+        if tx.take_opening() {
+            let record = row::ActiveModel {
+                operation_id: Set(operation_id),
+                ..self.record(kind, body)
+            };
+            return Ok(tx.later(row::Entity, row::Entity::insert(record)).await?);
+        }
         let columns = row::ActiveModel {
             outcome: Set(kind.to_owned()),
             body: Set(body),
@@ -422,7 +448,12 @@ impl<W: Work, F: Fn(W::Answer) -> Outcome + Sync> Work for Recorded<'_, W, F> {
     type Answer = Outcome;
 
     async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
-        if !self.claim(tx, "OPEN", None).await? {
+        // As a rule nobody was first. Where somebody was, the record is refused as a lost race, and the
+        // next run finds what that one came to.
+        let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
+        if is_first_run && tx.get_database_backend() == DbBackend::Postgres {
+            tx.open_with(row::Entity::insert(self.record("OPEN", None)));
+        } else if !self.claim(tx, "OPEN", None).await? {
             return self.first_outcome(tx).await;
         }
         let outcome = (self.to_outcome)(self.work.run(tx).await?);

@@ -19,7 +19,7 @@ pub(crate) async fn get(
     call: &Call,
     account_id: AccountId,
 ) -> Result<Standing, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let found = store::accounts::find(&tx, &call.caller, account_id).await?;
     let account = found.ok_or_else(|| not_found("account", account_id))?;
     let first_due = store::invoices::find_first_due(&tx, account_id).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn list(
     page_token: &str,
 ) -> Result<(Vec<Standing>, String), Fault> {
     let page = Page::decode(page_size, page_token, "accounts", call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::accounts::list(&tx, &call.caller, &page).await?;
     let (accounts, next) = page.finish(rows, |account| vec![account.account_id.to_string()]);
     let ids: Vec<AccountId> = accounts.iter().map(|account| account.account_id).collect();
@@ -58,7 +58,7 @@ pub(crate) async fn list_entries(
     let span = period.map(|period| format!("{} {}", period.start, period.end));
     let text = format!("entries {account_id} {}", filter_text(span));
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     if store::accounts::find(&tx, &call.caller, account_id)
         .await?
         .is_none()

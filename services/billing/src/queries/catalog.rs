@@ -48,7 +48,7 @@ pub(crate) async fn list_products(
 ) -> Result<(Vec<ProductVersion>, String), Fault> {
     let filter = format!("products {}", kind.map_or("", ProductKind::as_str));
     let page = Page::decode(page_size, page_token, &filter, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::catalog::list_in_force(&tx, kind, &page).await?;
     Ok(page.finish(rows, |version| vec![version.product_id.as_str().to_owned()]))
 }
@@ -73,7 +73,7 @@ pub(crate) async fn list_prices(
         filter_text(*at)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     if store::catalog::find_version(&tx, product_id, 1)
         .await?
         .is_none()

@@ -27,7 +27,7 @@ pub(crate) async fn get_quote(
     call: &Call,
     quote_id: QuoteId,
 ) -> Result<Quote, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let found = store::quotes::find(&tx, &call.caller, quote_id).await?;
     Ok(found.ok_or_else(|| not_found("quote", quote_id))?)
 }
@@ -38,7 +38,7 @@ pub(crate) async fn get_invoice(
     call: &Call,
     invoice_id: InvoiceId,
 ) -> Result<Invoice, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let found = store::invoices::find(&tx, &call.caller, invoice_id).await?;
     Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
@@ -58,7 +58,7 @@ pub(crate) async fn list_invoices(
         filter.state.map_or("", InvoiceState::as_str)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     store::invoices::list(&tx, &call.caller, filter, &page).await
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn list_credit_notes(
         filter_text(filter.invoice_id)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::credit_notes::list(&tx, &call.caller, filter, &page).await?;
     let bytes = |note: &CreditNote| note.reason.len() + note.lines.len() * CREDIT_LINE_BYTES;
     let key = |note: &CreditNote| {

@@ -30,7 +30,7 @@ pub(crate) async fn invoice(
     let mut page = Page::decode(MOST_NOTES, "", "document", call.now)?;
     // Another instance's clock may be ahead: what the invoice counts must be listed (T-5).
     page.as_of = Instant::MAX;
-    let tx = database.read().await?;
+    let tx = database.read();
     let invoice = store::invoices::find(&tx, &call.caller, invoice_id)
         .await?
         .ok_or_else(|| not_found("invoice", invoice_id))?;
@@ -52,7 +52,7 @@ pub(crate) async fn statement(
     account_id: AccountId,
     period: Period,
 ) -> Result<StatementDocument, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let statement = statements::read(&tx, call, account_id, period).await?;
     check_entries(&statement)?;
     let account = store::accounts::find(&tx, &call.caller, account_id)

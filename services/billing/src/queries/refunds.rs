@@ -26,7 +26,7 @@ pub(crate) async fn get(
     call: &Call,
     refund_id: RefundId,
 ) -> Result<Refund, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let found = store::refunds::find(&tx, &call.caller, refund_id).await?;
     Ok(found.ok_or_else(|| not_found("refund", refund_id))?)
 }
@@ -46,7 +46,7 @@ pub(crate) async fn list(
         filter.state.map_or("", RefundState::as_str)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::refunds::list(&tx, &call.caller, filter, &page).await?;
     let bytes = |refund: &Refund| {
         let review = refund.review.as_ref();

@@ -23,7 +23,7 @@ pub(crate) async fn get(
     account_id: AccountId,
     period: Period,
 ) -> Result<Statement, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     read(&tx, call, account_id, period).await
 }
 

@@ -122,7 +122,7 @@ impl AccountService for AccountRpc {
         };
         let encode = |booked| convert::account::encode_withdrawal(&booked);
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             return Ok(Response::new(encode(work.preview(&tx).await?)));
         }
         let response = replay::once(&self.database, &call, &message, &work, encode).await?;
@@ -142,7 +142,7 @@ impl AccountService for AccountRpc {
         };
         let encode = |booked| convert::account::encode_reversal(&booked);
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             return Ok(Response::new(encode(work.preview(&tx).await?)));
         }
         let response = replay::once(&self.database, &call, &message, &work, encode).await?;

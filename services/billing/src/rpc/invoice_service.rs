@@ -43,7 +43,7 @@ impl InvoiceService for InvoiceRpc {
             charge: &charge,
         };
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             let invoice = work.preview(&tx).await?;
             return Ok(Response::new(convert::invoice::encode_charge(&invoice)));
         }
@@ -68,7 +68,7 @@ impl InvoiceService for InvoiceRpc {
         };
         let encode = |paid: Paid| convert::invoice::encode_payment(&paid.invoice, paid.balance);
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             return Ok(Response::new(encode(work.preview(&tx).await?)));
         }
         let response = replay::once(&self.database, &call, &message, &work, encode).await?;
@@ -132,7 +132,7 @@ impl InvoiceService for InvoiceRpc {
             goodwill: &goodwill,
         };
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             let Issued { note, invoice } = work.preview(&tx).await?;
             let response = convert::credit_note::encode_issue(&note, &invoice);
             return Ok(Response::new(response));

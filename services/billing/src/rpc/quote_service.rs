@@ -30,7 +30,7 @@ impl QuoteService for QuoteRpc {
             quote: Some(convert::quote::encode(&quote, call.now)),
         };
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             return Ok(Response::new(encode(work.preview(&tx).await?)));
         }
         let response = replay::once(&self.database, &call, &message, &work, encode).await?;

@@ -34,7 +34,7 @@ impl RefundService for RefundRpc {
             wish: &wish,
         };
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             let refund = work.preview(&tx).await?;
             return Ok(Response::new(convert::refund::encode_request(&refund)));
         }
@@ -57,7 +57,7 @@ impl RefundService for RefundRpc {
             wish: &wish,
         };
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             let Approved { refund, notes } = work.preview(&tx).await?;
             let response = convert::refund::encode_approval(&refund, &notes);
             return Ok(Response::new(response));
@@ -81,7 +81,7 @@ impl RefundService for RefundRpc {
             rejection: &rejection,
         };
         if message.validate_only {
-            let tx = self.database.read().await?;
+            let tx = self.database.read();
             let refund = work.preview(&tx).await?;
             return Ok(Response::new(convert::refund::encode_rejection(&refund)));
         }

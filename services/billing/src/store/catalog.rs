@@ -9,9 +9,9 @@ use licet_runtime::{
     stored::{count, count_column, from_json, instant, parsed, to_json},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set,
-    sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement},
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, Set,
+    sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, UnionType},
 };
 
 use crate::rules::{
@@ -249,20 +249,66 @@ pub(crate) async fn find_newest_list_time(
         .transpose()
 }
 
-/// Every list of the products in one currency that took effect by `until`.
-pub(crate) async fn list_price_lists(
+/// What prices the products in one currency: every version of them, and every list that took effect
+/// by `until`. One read, however many there are.
+pub(crate) async fn list_versions_and_lists(
     tx: &Tx,
     product_ids: &[&str],
     currency: Currency,
     until: Instant,
-) -> Result<Vec<PriceList>, Fault> {
-    let rows = list_row::Entity::find()
-        .filter(list_row::Column::ProductId.is_in(product_ids.iter().copied()))
-        .filter(list_row::Column::Currency.eq(currency.code()))
-        .filter(list_row::Column::EffectiveUs.lte(until.as_micros()))
-        .all(tx)
-        .await?;
-    rows.iter().map(decode_list).collect()
+) -> Result<(Vec<ProductVersion>, Vec<PriceList>), Fault> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        product_id: String,
+        version: Option<i32>,
+        currency: Option<String>,
+        effective_us: i64,
+        recorded_us: i64,
+        facts: String,
+    }
+    use list_row::Column as List;
+    use version_row::Column as Version;
+    let mut query = Query::select()
+        .columns([Version::ProductId, Version::Version])
+        .expr_as(Expr::cust("NULL"), List::Currency)
+        .columns([Version::EffectiveUs, Version::RecordedUs])
+        .expr_as(Expr::col(Version::Product), "facts")
+        .from(version_row::Entity)
+        .and_where(Expr::col(Version::ProductId).is_in(product_ids.iter().copied()))
+        .to_owned();
+    let lists = Query::select()
+        .column(List::ProductId)
+        .expr(Expr::cust("NULL"))
+        .columns([List::Currency, List::EffectiveUs, List::RecordedUs])
+        .column(List::Prices)
+        .from(list_row::Entity)
+        .and_where(Expr::col(List::ProductId).is_in(product_ids.iter().copied()))
+        .and_where(Expr::col(List::Currency).eq(currency.code()))
+        .and_where(Expr::col(List::EffectiveUs).lte(until.as_micros()))
+        .to_owned();
+    query.union(UnionType::All, lists);
+    let query = tx.get_database_backend().build(&query);
+    let (mut versions, mut lists) = (Vec::new(), Vec::new());
+    for row in Row::find_by_statement(query).all(tx).await? {
+        if let Some(version) = row.version {
+            versions.push(decode_version(&version_row::Model {
+                product_id: row.product_id,
+                version,
+                effective_us: row.effective_us,
+                recorded_us: row.recorded_us,
+                product: row.facts,
+            })?);
+        } else {
+            lists.push(decode_list(&list_row::Model {
+                product_id: row.product_id,
+                currency: row.currency.unwrap_or_default(),
+                effective_us: row.effective_us,
+                recorded_us: row.recorded_us,
+                prices: row.facts,
+            })?);
+        }
+    }
+    Ok((versions, lists))
 }
 
 /// A page of one product's lists in force at `at`, by currency.

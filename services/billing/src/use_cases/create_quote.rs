@@ -87,7 +87,7 @@ impl Work for CreateQuote<'_> {
     }
 }
 
-/// What the catalogue says about each item: two reads, however many items there are.
+/// What the catalogue says about each item: one read, however many items there are.
 async fn load_facts(
     tx: &Tx,
     inquiry: &Inquiry,
@@ -99,8 +99,8 @@ async fn load_facts(
     let Some(until) = items.iter().map(|item| item.price_time).max() else {
         return Ok(Vec::new());
     };
-    let versions = store::catalog::list_versions(tx, &ids).await?;
-    let lists = store::catalog::list_price_lists(tx, &ids, currency, until).await?;
+    let (versions, lists) =
+        store::catalog::list_versions_and_lists(tx, &ids, currency, until).await?;
     let priced = items.iter().map(|item| -> Result<_, Fault> {
         let facts = ItemFacts::find(item, &versions, &lists, inquiry.decision)?;
         Ok((item.clone(), facts))

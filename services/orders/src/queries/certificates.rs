@@ -20,7 +20,7 @@ pub(crate) async fn get(
     call: &Call,
     certificate_id: CertificateId,
 ) -> Result<Certificate, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     store::certificates::get(&tx, &call.caller.accounts, certificate_id).await
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn list(
         filter.state
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::certificates::list(&tx, &call.caller.accounts, filter, &page).await?;
     let bytes =
         |found: &Certificate| found.issuer.len() + found.subject.len() + name_bytes(&found.names);

@@ -22,7 +22,7 @@ pub(crate) async fn list(
 ) -> Result<(Vec<Entry>, String), Fault> {
     let filter = format!("history {order_id}");
     let page = Page::decode(page_size, page_token, &filter, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
     let rows = history::list(&tx, &order.id.to_string(), &page).await?;
     let key = |entry: &Entry| vec![entry.event_id.clone()];

@@ -17,7 +17,7 @@ pub(crate) async fn get(
     call: &Call,
     operation_id: OperationId,
 ) -> Result<View, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let found = operation::find(&tx, &call.caller, operation_id).await?;
     found.ok_or_else(|| not_found("operation", operation_id).into())
 }
@@ -37,6 +37,6 @@ pub(crate) async fn list(
         filter_text(filter.state)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     operation::list(&tx, &call.caller, order_id.as_deref(), filter.state, &page).await
 }

@@ -26,7 +26,7 @@ pub(crate) async fn get(
     call: &Call,
     order_id: OrderId,
 ) -> Result<OrderView, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
     order_view::load(&tx, order, call.now).await
 }
@@ -38,7 +38,7 @@ pub(crate) async fn find_under_way(
     call: &Call,
     operation_id: OperationId,
 ) -> Result<Option<(Tx, OrderView)>, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let running = operation::find(&tx, &call.caller, operation_id).await?;
     let running = running.ok_or_else(|| not_found("operation", operation_id))?;
     if running.state != "RUNNING" {
@@ -67,7 +67,7 @@ pub(crate) async fn list(
         filter_text(filter.end_before)
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::orders::list(&tx, &call.caller.accounts, filter, &page).await?;
     let (rows, next) =
         page.finish_sized(rows, bytes, |order| time_key(order.create_time, order.id));
@@ -93,7 +93,7 @@ pub(crate) async fn list_pending(
 ) -> Result<(Vec<Order>, String), Fault> {
     let text = format!("pending issuance {}", filter_text(account_id));
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let scope = &call.caller.accounts;
     let rows = store::orders::list_pending(&tx, scope, account_id, &page).await?;
     let rows = rows.into_iter().map(|order| order.at(page.as_of).0);

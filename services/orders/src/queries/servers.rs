@@ -36,7 +36,7 @@ pub(crate) async fn list(
         &format!("servers {order_id}"),
         call.now,
     )?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
     let (order, _) = order.at(page.as_of);
     let all = store::servers::list_of(&tx, &order).await?;

@@ -70,7 +70,9 @@ impl OperationService for OperationRpc {
         let (call, message) = accept(request)?;
         let id = convert::operation::decode_retry(&message)?;
         let view = queries::operations::get(&self.database, &call, id).await?;
-        self.operations.finish(view.operation_id, &call).await?;
+        self.operations
+            .finish(view.operation_id.into(), &call)
+            .await?;
         let view = queries::operations::get(&self.database, &call, id).await?;
         let operation = Some(convert::operation::encode(&view)?);
         Ok(Response::new(orders::RetryOperationResponse { operation }))
@@ -89,7 +91,7 @@ impl OperationService for OperationRpc {
             operation_id,
         };
         replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        self.operations.finish(operation_id, &call).await?;
+        self.operations.finish(operation_id.into(), &call).await?;
         let view = queries::operations::get(&self.database, &call, operation_id).await?;
         if view.state == "DONE" {
             return Err(Fault::from(operation::not_cancellable(&view)).into());

@@ -72,11 +72,10 @@ impl Work for BeginIssuance<'_> {
             question: Kept(question),
         });
         let id = before.id.to_string();
-        let operation_id =
-            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 

@@ -85,8 +85,7 @@ impl Work for CancelDomainChange<'_> {
             reservation,
         });
         let id = before.id.to_string();
-        let operation_id =
-            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_taking_back(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -98,11 +97,11 @@ impl Work for CancelDomainChange<'_> {
                 time: now,
                 why: why(&self.wish.reason),
                 outcome: "CREDITING",
-                data: serde_json::json!({ "operation_id": operation_id }),
+                data: serde_json::json!({ "operation_id": begun.id }),
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -125,7 +124,7 @@ pub(crate) async fn preview(
     wish: &TakingBackWish,
 ) -> Result<orders::CancelDomainChangeResponse, Fault> {
     let (view, plan) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
         let (order, now) = order.at(call.now);
         let plan = plan(&tx, &order, now).await?;

@@ -44,7 +44,7 @@ impl Work for CancelOperation<'_> {
         let found = found.ok_or_else(|| not_found("operation", self.operation_id))?;
         operation::turn_back::<OrderOperation>(tx, &found).await?;
         if found.state != "RUNNING" {
-            return Ok(Accepted::Operation(found.operation_id));
+            return Ok(Accepted::Operation(found.operation_id.into()));
         }
         let order_id = found.resource_id.parse().map_err(Fault::internal)?;
         let order = store::orders::lock(tx, &caller.accounts, order_id).await?;
@@ -65,7 +65,7 @@ impl Work for CancelOperation<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(found.operation_id))
+        Ok(Accepted::Operation(found.operation_id.into()))
     }
 }
 

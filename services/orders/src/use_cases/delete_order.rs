@@ -58,8 +58,7 @@ impl Work for DeleteOrder<'_> {
         let deleting = Deleting::new(&before, origin.clone(), now, deletion.clone(), back);
         let operation = OrderOperation::DeleteOrder(deleting);
         let id = before.id.to_string();
-        let operation_id =
-            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_deletion(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -76,7 +75,7 @@ impl Work for DeleteOrder<'_> {
                 },
                 outcome: "DELETED",
                 data: serde_json::json!({
-                    "operation_id": operation_id,
+                    "operation_id": begun.id,
                     "revoked_certificate_ids": deletion.certificates,
                     "invalidated_server_ids": deletion.servers,
                     "void_additional_licenses": deletion.additional_licenses,
@@ -86,7 +85,7 @@ impl Work for DeleteOrder<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -116,7 +115,7 @@ pub(crate) async fn preview(
     wish: &DeletionWish,
 ) -> Result<orders::DeleteOrderResponse, Fault> {
     let (view, deletion, now) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
         let (order, now) = order.at(call.now);
         let Plan { deletion, .. } = plan(&tx, &order, now).await?;

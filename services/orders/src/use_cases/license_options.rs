@@ -33,7 +33,7 @@ pub(crate) async fn list(
     wish: &OptionsWish,
 ) -> Result<orders::ListAdditionalLicenseOptionsResponse, Fault> {
     let (order, now, servers) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
         let (order, now) = order.at(call.now);
         let servers = store::servers::list_of(&tx, &order).await?;

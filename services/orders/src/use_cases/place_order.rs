@@ -69,8 +69,7 @@ impl Work for PlaceOrder<'_> {
         store::orders::insert(tx, &order).await?;
         let operation = OrderOperation::PlaceOrder(placing);
         let id = order.id.to_string();
-        let operation_id =
-            operation::begin(tx, self.call, &id, order.account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, order.account_id, &operation).await?;
         emit(
             tx,
             OrderEvent {
@@ -81,7 +80,7 @@ impl Work for PlaceOrder<'_> {
                 why: "T-4",
                 outcome: "PENDING",
                 data: serde_json::json!({
-                    "operation_id": operation_id,
+                    "operation_id": begun.id,
                     "product_id": order.product_id,
                     "term_months": order.term.term.months(),
                     "names": order.names.iter().map(San::value).collect::<Vec<_>>(),
@@ -90,7 +89,7 @@ impl Work for PlaceOrder<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 

@@ -93,11 +93,10 @@ impl Work for RecordIssuance<'_> {
             question: Kept(record_question(&before, &self.issuance.certificate.der)?),
             chain_pem,
         });
-        let operation_id =
-            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 

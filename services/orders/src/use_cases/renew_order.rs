@@ -84,8 +84,7 @@ impl Work for RenewOrder<'_> {
             stage,
         });
         let id = before.id.to_string();
-        let operation_id =
-            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -98,7 +97,7 @@ impl Work for RenewOrder<'_> {
                 why: "MD-10",
                 outcome: "CHARGING",
                 data: serde_json::json!({
-                    "operation_id": operation_id,
+                    "operation_id": begun.id,
                     "term_index": plan.term.index,
                     "term_months": plan.term.term.months(),
                     "names": plan.term.names.iter().flatten().map(San::value).collect::<Vec<_>>(),
@@ -108,7 +107,7 @@ impl Work for RenewOrder<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -170,7 +169,7 @@ pub(crate) async fn preview(
     wish: &RenewWish,
 ) -> Result<orders::RenewOrderResponse, Fault> {
     let (view, plan, now) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
         let (order, now) = order.at(call.now);
         let plan = plan(&tx, &order, wish, now).await?;

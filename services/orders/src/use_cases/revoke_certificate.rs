@@ -138,7 +138,7 @@ pub(crate) async fn preview(
     call: &Call,
     wish: &RevocationWish,
 ) -> Result<orders::RevokeCertificateResponse, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let scope = &call.caller.accounts;
     let found = store::certificates::get(&tx, scope, wish.certificate_id).await?;
     let order = store::orders::get(&tx, scope, found.order_id).await?;

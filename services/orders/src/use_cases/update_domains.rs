@@ -68,12 +68,11 @@ impl Work for UpdateDomains<'_> {
         };
         let operation = OrderOperation::UpdateDomains(updating);
         let id = before.id.to_string();
-        let operation_id =
-            operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
-        let after = before.clone().apply_change(plan, Some(operation_id), now);
+        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let after = before.clone().apply_change(plan, Some(begun.id), now);
         store::orders::save(tx, &before, &after).await?;
         self.emit_accepted(tx, &after, now, "CHARGING").await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -219,7 +218,7 @@ pub(crate) async fn preview(
     update: &DomainUpdate,
 ) -> Result<orders::UpdateDomainsResponse, Fault> {
     let (view, plan, now) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, update.order_id).await?;
         let (order, now) = order.at(call.now);
         let plan = plan(&tx, &order, update, now).await?;

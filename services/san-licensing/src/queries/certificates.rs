@@ -29,7 +29,7 @@ pub(crate) async fn get_all(
     license_id: LicenseId,
     ids: &[CertificateId],
 ) -> Result<(Vec<Certificate>, Instant), Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let seen = seen::license(&tx, call, license_id).await?;
     let mut found = store::quota::find_certificates_by_id(&tx, ids).await?;
     let certificates = ids
@@ -62,7 +62,7 @@ pub(crate) async fn list_unallocated(
 ) -> Result<Listed, Fault> {
     let text = format!("unallocated {}", filter_text(account_id));
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let scope = &call.caller.accounts;
     let rows = store::certificates::list_unallocated(&tx, scope, account_id, &page).await?;
     let bytes = |certificate: &Certificate| name_bytes(&certificate.names);
@@ -83,7 +83,7 @@ pub(crate) async fn list(
     page_size: i32,
     page_token: &str,
 ) -> Result<Listed, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let seen = seen::license(&tx, call, filter.license_id).await?;
     let text = format!(
         "certificates {} {} {} {}",

@@ -18,7 +18,7 @@ use crate::{
 
 /// The feed, or NOT_FOUND.
 pub(crate) async fn get(database: &Database, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     seen(&tx, call, feed_id).await
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn list_refused(
     page_size: i32,
     page_token: &str,
 ) -> Result<(Vec<ListedRefusal>, String), Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let feed = seen(&tx, call, feed_id).await?;
     let page = Page::decode(
         page_size,

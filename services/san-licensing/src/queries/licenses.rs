@@ -26,7 +26,7 @@ pub(crate) async fn get(
     call: &Call,
     license_id: LicenseId,
 ) -> Result<LicenseView, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let license = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
     license_view::load(&tx, license, call.now).await
 }
@@ -38,7 +38,7 @@ pub(crate) async fn find_under_way(
     call: &Call,
     operation_id: OperationId,
 ) -> Result<Option<LicenseView>, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let running = operation::find(&tx, &call.caller, operation_id).await?;
     let running = running.ok_or_else(|| not_found("operation", operation_id))?;
     if running.state != "RUNNING" {
@@ -63,7 +63,7 @@ pub(crate) async fn list(
         filter_text(filter.state.map(LicenseState::as_str))
     );
     let page = Page::decode(page_size, page_token, &text, call.now)?;
-    let tx = database.read().await?;
+    let tx = database.read();
     let rows = store::licenses::list(&tx, &call.caller.accounts, filter, &page).await?;
     let bytes = |license: &License| {
         let products = license.products.iter().map(|id| id.as_str().len() + 2);

@@ -27,7 +27,7 @@ pub(crate) async fn list(
     page_size: i32,
     page_token: &str,
 ) -> Result<Held, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let now = seen::license(&tx, call, license_id).await?.now;
     let text = format!("reservations {license_id}");
     let page = Page::decode(page_size, page_token, &text, now)?;

@@ -29,7 +29,7 @@ pub(crate) async fn list(
     page_size: i32,
     page_token: &str,
 ) -> Result<UniqueSans, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let seen = seen::license(&tx, call, filter.license_id).await?;
     let text = format!(
         "unique SANs {} {} {} {}",

@@ -50,7 +50,7 @@ impl Counting {
         at: Instant,
     ) -> Result<Usage, Fault> {
         let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
-        let tx = self.database.read().await?;
+        let tx = self.database.read();
         let seen = seen::license(&tx, call, license_id).await?;
         let multiplier = seen.license.multiplier_at(at);
         let count = InstantCount::new(RETURNS);
@@ -82,7 +82,7 @@ impl Counting {
         page_token: &str,
     ) -> Result<DailyUsage, Fault> {
         let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
-        let tx = self.database.read().await?;
+        let tx = self.database.read();
         let seen = seen::license(&tx, call, license_id).await?;
         let text = format!("daily usage {license_id} {days:?}");
         let page_size = if page_size == 0 {

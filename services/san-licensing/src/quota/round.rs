@@ -58,7 +58,7 @@ pub(super) async fn load(
     if missing.is_empty() {
         return Ok(());
     }
-    let tx = database.read().await?;
+    let tx = database.read();
     let fences = store::quota::read_fences(&tx, &missing).await?;
     catch_up(&tx, known, &fences, 0).await
 }
@@ -80,7 +80,7 @@ pub(super) async fn read(
         .any(|submission| submission.command.looks_up());
     let mut decided = Decided::default();
     if looks_up || fences.iter().any(is_behind) {
-        let tx = database.read().await?;
+        let tx = database.read();
         fences = store::quota::read_fences(&tx, &licenses).await?;
         catch_up(&tx, known, &fences, 0).await?;
         if looks_up {

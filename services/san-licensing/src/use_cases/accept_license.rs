@@ -66,7 +66,7 @@ impl Work for AcceptLicense<'_> {
             },
         });
         let account_id = license.account_id;
-        let operation_id = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, account_id, &operation).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
@@ -78,7 +78,7 @@ impl Work for AcceptLicense<'_> {
                 why: "SL-20",
                 outcome: "ACCEPTING",
                 data: serde_json::json!({
-                    "operation_id": operation_id,
+                    "operation_id": begun.id,
                     "products": license.products,
                     "start_time": license.first.term.start(),
                     "end_time": license.first.term.end(),
@@ -86,7 +86,7 @@ impl Work for AcceptLicense<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn preview(
     license_id: LicenseId,
 ) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
     let (view, question) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let draft = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
         operation::refuse_if_running(&tx, &draft.id.to_string()).await?;
         let view = license_view::load(&tx, draft, call.now).await?;

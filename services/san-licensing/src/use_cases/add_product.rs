@@ -41,7 +41,7 @@ pub(crate) async fn compare(
     addition: &Addition,
 ) -> Result<Result<Compared, Refusal>, Fault> {
     let view = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let scope = &call.caller.accounts;
         match store::licenses::get(&tx, scope, addition.license_id).await {
             Ok(license) => license_view::load(&tx, license, call.now).await?,
@@ -177,7 +177,7 @@ pub(crate) async fn preview(
     addition: &Addition,
     compared: &Result<Compared, Refusal>,
 ) -> Result<sanlicensing::AddProductResponse, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let scope = &call.caller.accounts;
     let before = store::licenses::get(&tx, scope, addition.license_id).await?;
     let view = license_view::load(&tx, before, call.now).await?;

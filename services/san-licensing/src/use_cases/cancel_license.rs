@@ -84,7 +84,7 @@ pub(crate) async fn preview(
     call: &Call,
     cancellation: &Cancellation,
 ) -> Result<sanlicensing::CancelLicenseResponse, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let scope = &call.caller.accounts;
     let before = store::licenses::get(&tx, scope, cancellation.license_id).await?;
     let view = license_view::load(&tx, before, call.now).await?;

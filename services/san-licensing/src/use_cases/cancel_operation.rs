@@ -44,7 +44,7 @@ impl Work for CancelOperation<'_> {
         let found = found.ok_or_else(|| not_found("operation", self.operation_id))?;
         operation::turn_back::<LicenseOperation>(tx, &found).await?;
         if found.state != "RUNNING" {
-            return Ok(Accepted::Operation(found.operation_id));
+            return Ok(Accepted::Operation(found.operation_id.into()));
         }
         let license_id = found.resource_id.parse().map_err(Fault::internal)?;
         let (license, now) =
@@ -66,7 +66,7 @@ impl Work for CancelOperation<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(found.operation_id))
+        Ok(Accepted::Operation(found.operation_id.into()))
     }
 }
 

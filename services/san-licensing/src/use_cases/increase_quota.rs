@@ -62,7 +62,7 @@ impl Work for IncreaseQuota<'_> {
             },
         });
         let account_id = before.account_id;
-        let operation_id = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, account_id, &operation).await?;
         let license = before.apply_decision(now);
         store::licenses::save(tx, &license).await?;
         emit(
@@ -75,14 +75,14 @@ impl Work for IncreaseQuota<'_> {
                 why: "SL-8",
                 outcome: "CHARGING",
                 data: serde_json::json!({
-                    "operation_id": operation_id,
+                    "operation_id": begun.id,
                     "quota": license.current_term(now).quota(),
                     "new_quota": quota,
                 }),
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn preview(
     increase: Increase,
 ) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
     let (view, question) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let scope = &call.caller.accounts;
         let license = store::licenses::get(&tx, scope, increase.license_id).await?;
         operation::refuse_if_running(&tx, &license.id.to_string()).await?;

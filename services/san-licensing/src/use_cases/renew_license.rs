@@ -75,7 +75,7 @@ impl Work for RenewLicense<'_> {
             },
         });
         let (id, account_id) = (license.id.to_string(), license.account_id);
-        let operation_id = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, self.call, &id, account_id, &operation).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
@@ -87,7 +87,7 @@ impl Work for RenewLicense<'_> {
                 why: "SL-9",
                 outcome: "CHARGING",
                 data: serde_json::json!({
-                    "operation_id": operation_id,
+                    "operation_id": begun.id,
                     "term_index": plan.index,
                     "term_months": plan.term.months(),
                     "quota": plan.quota,
@@ -98,7 +98,7 @@ impl Work for RenewLicense<'_> {
             },
         )
         .await?;
-        Ok(Accepted::Operation(operation_id))
+        Ok(Accepted::Operation(begun))
     }
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn preview(
     wish: &RenewWish,
 ) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
     let (view, plan, foreseen) = {
-        let tx = database.read().await?;
+        let tx = database.read();
         let scope = &call.caller.accounts;
         let license = store::licenses::get(&tx, scope, wish.license_id).await?;
         let view = license_view::load(&tx, license, call.now).await?;

@@ -73,7 +73,7 @@ pub(crate) async fn preview(
     call: &Call,
     license_id: LicenseId,
 ) -> Result<sanlicensing::WithdrawQuoteResponse, Fault> {
-    let tx = database.read().await?;
+    let tx = database.read();
     let draft = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
     let view = license_view::load(&tx, draft, call.now).await?;
     let license = withdrawn(&tx, view.license.clone(), view.now).await?;

@@ -10,7 +10,9 @@ use sea_orm::{
     QuerySelect, Set, Statement, Value,
 };
 
-use super::{Ending, HEAD_START, Operation, Progress, real_after, row, save, step_request_id};
+use super::{
+    Begun, Ending, HEAD_START, Operation, Progress, real_after, row, save, step_request_id,
+};
 use crate::{
     caller::Call,
     clock::real_now,
@@ -64,9 +66,10 @@ impl<O: Operation> Operations<O> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn finish(&self, id: OperationId, call: &Call) -> Result<Ending, Fault> {
+    pub async fn finish(&self, begun: Begun, call: &Call) -> Result<Ending, Fault> {
+        let id = begun.id;
         let driver = self.clone();
-        let driving = tokio::spawn(async move { driver.drive(id).await });
+        let driving = tokio::spawn(async move { driver.drive(begun).await });
         let margin = Duration::from_millis(250);
         let patience = call
             .deadline
@@ -90,8 +93,12 @@ impl<O: Operation> Operations<O> {
     }
 
     /// Drives an operation until it ends or a step gets no definite answer.
-    async fn drive(&self, id: OperationId) -> Result<Driven, Fault> {
-        let mut row = self.load(id).await?;
+    async fn drive(&self, begun: Begun) -> Result<Driven, Fault> {
+        let id = begun.id;
+        let mut row = match begun.row {
+            Some(row) => *row,
+            None => self.load(id).await?,
+        };
         loop {
             if row.state != "RUNNING" {
                 let ending = row.ending()?;
@@ -239,12 +246,12 @@ impl<O: Operation> Due for Operations<O> {
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let ids = {
-                let tx = self.database.read().await?;
+                let tx = self.database.read();
                 list_due(&tx, all).await?
             };
             let ended = stream::iter(ids)
                 .map(|id| async move {
-                    match self.drive(id).await {
+                    match self.drive(id.into()).await {
                         Ok(driven) => u64::from(driven.is_here),
                         Err(fault) => {
                             tracing::warn!(%id, ?fault, "resuming an operation");
