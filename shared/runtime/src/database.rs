@@ -376,7 +376,8 @@ fn postgres_options(
 
 /// Whether the database reports a race that the same work may win when it is run again.
 pub(crate) fn is_contention(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_)) {
+    // A row that is not as it was read any more is as good as a race that the database reports.
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::RecordNotUpdated) {
         return true;
     }
     let (DbErr::Exec(RuntimeErr::SqlxError(error))
@@ -391,11 +392,11 @@ pub(crate) fn is_contention(error: &DbErr) -> bool {
     {
         // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available, unique_violation:
         // whoever looks first and then inserts finds the rival's row when it looks again.
-        // SQLite: BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT.
+        // SQLite: BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT, CONSTRAINT_PRIMARYKEY.
         Some(code) => {
             matches!(
                 code.as_ref(),
-                "40001" | "40P01" | "55P03" | "23505" | "5" | "6" | "261" | "517"
+                "40001" | "40P01" | "55P03" | "23505" | "5" | "6" | "261" | "517" | "1555"
             )
         }
         None => false,

@@ -13,10 +13,7 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use prost::Message;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Set,
-    Statement,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -329,7 +326,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn from_row(row: Row) -> Result<Self, Fault> {
+    fn from_row(row: row::Model) -> Result<Self, Fault> {
         let body = row.body.unwrap_or_default();
         match row.outcome.as_str() {
             "ANSWER" => Ok(Self::Answer(body)),
@@ -354,23 +351,25 @@ struct Recorded<'a, W, F> {
     has_run: AtomicBool,
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    fingerprint: Vec<u8>,
-    outcome: String,
-    body: Option<Vec<u8>>,
-    operation_id: Option<String>,
-}
-
 impl<W, F> Recorded<'_, W, F> {
-    fn statement(&self, tx: &Tx, sql: &str, more: Vec<sea_orm::Value>) -> Statement {
-        let mut values: Vec<sea_orm::Value> = vec![
-            self.caller.into(),
-            self.method.into(),
-            self.request_id.clone().into(),
-        ];
-        values.extend(more);
-        Statement::from_sql_and_values(tx.get_database_backend(), sql, values)
+    /// What an earlier attempt came to. It is looked for once the record was refused, as a lost race: as a
+    /// rule there is none.
+    async fn earlier(&self, tx: &Tx) -> Result<Option<Outcome>, Fault> {
+        if !self.has_run.swap(true, Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let key = (
+            self.caller.to_owned(),
+            self.method.to_owned(),
+            self.request_id.clone(),
+        );
+        let found = row::Entity::find_by_id(key).one(tx.before()?).await?;
+        match found {
+            Some(row) if row.fingerprint != self.fingerprint => {
+                Err(reused(&self.request_id, self.method).into())
+            }
+            found => found.map(Outcome::from_row).transpose(),
+        }
     }
 
     fn record(&self, outcome: &str, body: Option<Vec<u8>>) -> row::ActiveModel {
@@ -384,35 +383,6 @@ impl<W, F> Recorded<'_, W, F> {
             operation_id: Set(None),
             recorded_us: Set(real_now().as_micros()),
         }
-    }
-
-    /// Invariant: this is the transaction's first statement. A rival with the same id waits here
-    /// until the first attempt is settled, so a delayed one cannot act after its retry was refused.
-    async fn claim(&self, tx: &Tx, outcome: &str, body: Option<Vec<u8>>) -> Result<bool, Fault> {
-        let insert = "INSERT INTO replay \
-            (caller, method, request_id, fingerprint, outcome, body, recorded_us) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
-        let values = vec![
-            self.fingerprint.clone().into(),
-            outcome.into(),
-            body.into(),
-            real_now().as_micros().into(),
-        ];
-        let result = tx.execute_raw(self.statement(tx, insert, values)).await?;
-        Ok(result.rows_affected() == 1)
-    }
-
-    async fn first_outcome(&self, tx: &Tx) -> Result<Outcome, Fault> {
-        let select = "SELECT fingerprint, outcome, body, operation_id FROM replay \
-            WHERE caller = $1 AND method = $2 AND request_id = $3";
-        let row = Row::find_by_statement(self.statement(tx, select, vec![]))
-            .one(tx)
-            .await?
-            .ok_or_else(|| Fault::internal("a replay record vanished under its key"))?;
-        if row.fingerprint != self.fingerprint {
-            return Err(reused(&self.request_id, self.method).into());
-        }
-        Outcome::from_row(row)
     }
 
     async fn keep(&self, tx: &Tx, outcome: &Outcome) -> Result<(), Fault> {
@@ -439,8 +409,7 @@ impl<W, F> Recorded<'_, W, F> {
             .filter(row::Column::Caller.eq(self.caller))
             .filter(row::Column::Method.eq(self.method))
             .filter(row::Column::RequestId.eq(&self.request_id));
-        tx.later(row::Entity, update).await?;
-        Ok(())
+        Ok(tx.later(row::Entity, update).await?)
     }
 }
 
@@ -448,14 +417,12 @@ impl<W: Work, F: Fn(W::Answer) -> Outcome + Sync> Work for Recorded<'_, W, F> {
     type Answer = Outcome;
 
     async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
-        // As a rule nobody was first. Where somebody was, the record is refused as a lost race, and the
-        // next run finds what that one came to.
-        let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
-        if is_first_run && tx.get_database_backend() == DbBackend::Postgres {
-            tx.open_with(row::Entity::insert(self.record("OPEN", None)));
-        } else if !self.claim(tx, "OPEN", None).await? {
-            return self.first_outcome(tx).await;
+        if let Some(outcome) = self.earlier(tx).await? {
+            return Ok(outcome);
         }
+        // With the transaction's first statement: a rival with the same id waits there until this attempt
+        // is settled, so a delayed one cannot act after its retry was refused.
+        tx.open_with(row::Entity::insert(self.record("OPEN", None)));
         let outcome = (self.to_outcome)(self.work.run(tx).await?);
         self.keep(tx, &outcome).await?;
         Ok(outcome)
@@ -472,11 +439,12 @@ impl<W: Sync, F: Sync> Work for Refused<'_, W, F> {
     type Answer = Outcome;
 
     async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
-        let body = self.body.clone();
-        if self.recorded.claim(tx, "REFUSAL", Some(body)).await? {
-            return Ok(Outcome::Refusal(self.body.clone()));
+        if let Some(outcome) = self.recorded.earlier(tx).await? {
+            return Ok(outcome);
         }
-        self.recorded.first_outcome(tx).await
+        let record = self.recorded.record("REFUSAL", Some(self.body.clone()));
+        tx.later(row::Entity, row::Entity::insert(record)).await?;
+        Ok(Outcome::Refusal(self.body.clone()))
     }
 }
 

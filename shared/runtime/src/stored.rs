@@ -8,7 +8,9 @@ use licet_domain::{
     money::{Currency, Money},
 };
 use prost::Message;
-use sea_orm::{ColumnTrait, Condition};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error},
@@ -24,6 +26,21 @@ pub fn in_scope(scope: &AccountScope, account_id: impl ColumnTrait) -> Condition
             Condition::all().add(account_id.is_in(accounts.iter().map(ToString::to_string)))
         }
     }
+}
+
+/// What a row's update is to set: the columns that differ. A long one that stays as it is costs nothing.
+pub fn changed<E: EntityTrait>(before: &E::Model, after: &E::Model) -> E::ActiveModel
+where
+    E::Model: IntoActiveModel<E::ActiveModel>,
+{
+    let mut columns = after.clone().into_active_model();
+    for column in E::Column::iter() {
+        let value = after.get(column);
+        if before.get(column) != value {
+            columns.set(column, value);
+        }
+    }
+    columns
 }
 
 /// A text that was written from a value of its type.

@@ -30,8 +30,8 @@ impl QuoteService for QuoteRpc {
             quote: Some(convert::quote::encode(&quote, call.now)),
         };
         if message.validate_only {
-            let tx = self.database.read();
-            return Ok(Response::new(encode(work.preview(&tx).await?)));
+            let quote = work.preview(self.database.read_alone()).await?;
+            return Ok(Response::new(encode(quote)));
         }
         let response = replay::once(&self.database, &call, &message, &work, encode).await?;
         Ok(Response::new(response))

@@ -1,7 +1,11 @@
 //! Products, their versions and price lists. A version or list is written once; what is in force
 //! at an instant is the newest one that took effect by then (BL-8).
 
-use licet_domain::{clock::Instant, ids::ProductId, money::Currency};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, ProductId},
+    money::Currency,
+};
 use licet_runtime::{
     database::Tx,
     fault::Fault,
@@ -11,7 +15,7 @@ use licet_runtime::{
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
     QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement, UnionType},
+    sea_query::{Alias, Expr, ExprTrait, JoinType, OnConflict, Query, SelectStatement, UnionType},
 };
 
 use crate::rules::{
@@ -249,26 +253,77 @@ pub(crate) async fn find_newest_list_time(
         .transpose()
 }
 
-/// What prices the products in one currency: every version of them, and every list that took effect
-/// by `until`. One read, however many there are.
-pub(crate) async fn list_versions_and_lists(
-    tx: &Tx,
+/// What prices products for an account.
+pub(crate) struct Offer {
+    /// The account's.
+    pub(crate) currency: Currency,
+    /// Every version of the products.
+    pub(crate) versions: Vec<ProductVersion>,
+    /// Every list of them in that currency.
+    pub(crate) lists: Vec<PriceList>,
+}
+
+/// What prices the products for an account, by lists that took effect by `until`; `None`: there is no
+/// such account. One read, however many products there are.
+pub(crate) async fn find_offer(
+    connection: &impl ConnectionTrait,
+    account_id: AccountId,
     product_ids: &[&str],
-    currency: Currency,
     until: Instant,
-) -> Result<(Vec<ProductVersion>, Vec<PriceList>), Fault> {
+) -> Result<Option<Offer>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
-        product_id: String,
+        account_currency: String,
+        product_id: Option<String>,
         version: Option<i32>,
-        currency: Option<String>,
-        effective_us: i64,
-        recorded_us: i64,
-        facts: String,
+        effective_us: Option<i64>,
+        recorded_us: Option<i64>,
+        facts: Option<String>,
     }
+    let backend = connection.get_database_backend();
+    let query = backend.build(&offer_query(account_id, product_ids, until));
+    let rows = Row::find_by_statement(query).all(connection).await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let mut offer = Offer {
+        currency: parsed("currency", &first.account_currency)?,
+        versions: Vec::new(),
+        lists: Vec::new(),
+    };
+    for row in rows {
+        // Without a product the account is alone in its row.
+        let (Some(product_id), Some(effective_us), Some(recorded_us), Some(facts)) =
+            (row.product_id, row.effective_us, row.recorded_us, row.facts)
+        else {
+            continue;
+        };
+        if let Some(version) = row.version {
+            offer.versions.push(decode_version(&version_row::Model {
+                product_id,
+                version,
+                effective_us,
+                recorded_us,
+                product: facts,
+            })?);
+        } else {
+            offer.lists.push(decode_list(&list_row::Model {
+                product_id,
+                currency: row.account_currency,
+                effective_us,
+                recorded_us,
+                prices: facts,
+            })?);
+        }
+    }
+    Ok(Some(offer))
+}
+
+fn offer_query(account_id: AccountId, product_ids: &[&str], until: Instant) -> SelectStatement {
     use list_row::Column as List;
     use version_row::Column as Version;
-    let mut query = Query::select()
+    let part = Alias::new("part");
+    let mut parts = Query::select()
         .columns([Version::ProductId, Version::Version])
         .expr_as(Expr::cust("NULL"), List::Currency)
         .columns([Version::EffectiveUs, Version::RecordedUs])
@@ -283,32 +338,26 @@ pub(crate) async fn list_versions_and_lists(
         .column(List::Prices)
         .from(list_row::Entity)
         .and_where(Expr::col(List::ProductId).is_in(product_ids.iter().copied()))
-        .and_where(Expr::col(List::Currency).eq(currency.code()))
         .and_where(Expr::col(List::EffectiveUs).lte(until.as_micros()))
         .to_owned();
-    query.union(UnionType::All, lists);
-    let query = tx.get_database_backend().build(&query);
-    let (mut versions, mut lists) = (Vec::new(), Vec::new());
-    for row in Row::find_by_statement(query).all(tx).await? {
-        if let Some(version) = row.version {
-            versions.push(decode_version(&version_row::Model {
-                product_id: row.product_id,
-                version,
-                effective_us: row.effective_us,
-                recorded_us: row.recorded_us,
-                product: row.facts,
-            })?);
-        } else {
-            lists.push(decode_list(&list_row::Model {
-                product_id: row.product_id,
-                currency: row.currency.unwrap_or_default(),
-                effective_us: row.effective_us,
-                recorded_us: row.recorded_us,
-                prices: row.facts,
-            })?);
-        }
-    }
-    Ok((versions, lists))
+    parts.union(UnionType::All, lists);
+    let (account, currency) = ("account", (part.clone(), List::Currency));
+    let is_of_account = Condition::any()
+        .add(Expr::col(currency.clone()).is_null())
+        .add(Expr::col(currency).equals((account, "currency")));
+    Query::select()
+        .expr_as(Expr::col((account, "currency")), "account_currency")
+        .columns([
+            (part.clone(), Version::ProductId),
+            (part.clone(), Version::Version),
+            (part.clone(), Version::EffectiveUs),
+            (part.clone(), Version::RecordedUs),
+        ])
+        .column((part.clone(), Alias::new("facts")))
+        .from(account)
+        .join_subquery(JoinType::LeftJoin, parts, part, is_of_account)
+        .and_where(Expr::col((account, "account_id")).eq(account_id.to_string()))
+        .to_owned()
 }
 
 /// A page of one product's lists in force at `at`, by currency.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::{ids::QuoteId, money::Currency};
+use licet_domain::ids::QuoteId;
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
     fault::Fault,
     outbox::{self, Event},
 };
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::{
@@ -16,9 +17,9 @@ use crate::{
     rules::{
         charge::Quote,
         not_found,
-        quote::{self, Item, ItemFacts},
+        quote::{self, ItemFacts},
     },
-    store,
+    store::{self, catalog::Offer},
 };
 
 /// Prices items and keeps the result as an offer (BL-1, MD-6).
@@ -35,16 +36,25 @@ pub(crate) struct CreateQuote<'a> {
 
 impl CreateQuote<'_> {
     /// The quote as it would be kept; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Quote, Fault> {
+    pub(crate) async fn preview(&self, connection: &impl ConnectionTrait) -> Result<Quote, Fault> {
         let inquiry = self.inquiry;
-        let account = store::accounts::find(tx, &self.call.caller, inquiry.account_id)
-            .await?
-            .ok_or_else(|| not_found("account", inquiry.account_id))?;
-        let priced = load_facts(tx, inquiry, account.currency()).await?;
-        let computed = quote::compute(&priced, account.currency())?;
+        let account_id = inquiry.account_id;
+        let offer = if self.call.caller.sees(account_id) {
+            find_offer(connection, inquiry).await?
+        } else {
+            None
+        };
+        let offer = offer.ok_or_else(|| not_found("account", account_id))?;
+        let priced = inquiry.items.iter().map(|item| -> Result<_, Fault> {
+            let (versions, lists) = (&offer.versions, &offer.lists);
+            let facts = ItemFacts::find(item, versions, lists, inquiry.decision)?;
+            Ok((item.clone(), facts))
+        });
+        let priced: Vec<_> = priced.collect::<Result<_, _>>()?;
+        let computed = quote::compute(&priced, offer.currency)?;
         Ok(Quote {
             quote_id: None,
-            account_id: inquiry.account_id,
+            account_id,
             pin: inquiry.pin.clone(),
             subject: inquiry.subject.clone(),
             lines: computed.lines,
@@ -56,14 +66,28 @@ impl CreateQuote<'_> {
     }
 }
 
+/// What the account and the catalogue say about the items.
+async fn find_offer(
+    connection: &impl ConnectionTrait,
+    inquiry: &Inquiry,
+) -> Result<Option<Offer>, Fault> {
+    let items = &inquiry.items;
+    let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let latest = items.iter().map(|item| item.price_time).max();
+    let until = latest.unwrap_or(inquiry.decision);
+    store::catalog::find_offer(connection, inquiry.account_id, &ids, until).await
+}
+
 impl Work for CreateQuote<'_> {
     type Answer = Quote;
 
     async fn run(&self, tx: &Tx) -> Result<Quote, Fault> {
         let quote_id = QuoteId::generate();
+        // What prices a quote is never changed (BL-8): it need not be read in the transaction.
         let quote = Quote {
             quote_id: Some(quote_id),
-            ..self.preview(tx).await?
+            ..self.preview(tx.before()?).await?
         };
         store::quotes::insert(tx, quote_id, &quote).await?;
         let event = Event {
@@ -85,25 +109,4 @@ impl Work for CreateQuote<'_> {
         outbox::emit(tx, event).await?;
         Ok(quote)
     }
-}
-
-/// What the catalogue says about each item: one read, however many items there are.
-async fn load_facts(
-    tx: &Tx,
-    inquiry: &Inquiry,
-    currency: Currency,
-) -> Result<Vec<(Item, ItemFacts)>, Fault> {
-    let items = &inquiry.items;
-    let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
-    let ids: Vec<&str> = ids.into_iter().collect();
-    let Some(until) = items.iter().map(|item| item.price_time).max() else {
-        return Ok(Vec::new());
-    };
-    let (versions, lists) =
-        store::catalog::list_versions_and_lists(tx, &ids, currency, until).await?;
-    let priced = items.iter().map(|item| -> Result<_, Fault> {
-        let facts = ItemFacts::find(item, &versions, &lists, inquiry.decision)?;
-        Ok((item.clone(), facts))
-    });
-    priced.collect()
 }

@@ -6,7 +6,7 @@ use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
     certificate::{ParsedRequest, parse_request},
     clock::Instant,
-    ids::{AccountId, CertificateId, LicenseId, OrderId, ProductId},
+    ids::{AccountId, CertificateId, InvoiceId, LicenseId, OrderId, ProductId},
     san::San,
 };
 use licet_runtime::{
@@ -228,6 +228,16 @@ impl OrderView {
             next_invoice_ids: Vec::new(),
             certificate_id: None,
             running: None,
+        }
+    }
+
+    /// An invoice that one of the order's terms is charged with now: it is the newest.
+    pub(crate) fn add_invoice(&mut self, term_index: u32, id: InvoiceId) {
+        let running = self.order.term.index;
+        if term_index == running {
+            self.invoice_ids.push(id.to_string());
+        } else if running.checked_add(1) == Some(term_index) {
+            self.next_invoice_ids.push(id.to_string());
         }
     }
 }

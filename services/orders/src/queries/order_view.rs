@@ -43,7 +43,7 @@ pub(crate) async fn load_ended(tx: &Tx, order: Order, now: Instant) -> Result<Or
 /// is this invoice.
 pub(crate) fn of_new(order: Order, invoice_id: InvoiceId, now: Instant) -> OrderView {
     let mut view = OrderView::bare(order, now);
-    view.invoice_ids = vec![invoice_id.to_string()];
+    view.add_invoice(view.order.term.index, invoice_id);
     view
 }
 

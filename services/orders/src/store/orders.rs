@@ -13,11 +13,11 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{from_json, in_scope, parsed, to_json},
+    stored::{changed, from_json, in_scope, parsed, to_json},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait,
-    FromQueryResult, IntoActiveModel,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
+    IntoActiveModel,
     Order::{Asc, Desc},
     QueryFilter, QueryOrder, QuerySelect, Set, Statement,
     sea_query::Query,
@@ -277,9 +277,15 @@ pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), F
     if before == after {
         return Ok(());
     }
-    let order = order_columns(after)?.into_active_model().reset_all();
-    let update = order_row::Entity::update(order).validate()?;
-    tx.later(order_row::Entity, update).await?;
+    let (old, new) = (order_columns(before)?, order_columns(after)?);
+    if old != new {
+        let columns = changed::<order_row::Entity>(&old, &new);
+        tx.later(
+            order_row::Entity,
+            order_row::Entity::update(columns).validate()?,
+        )
+        .await?;
+    }
     save_terms(tx, before, after).await?;
     save_names(tx, before, after).await?;
     save_change(tx, before, after).await
@@ -292,18 +298,16 @@ async fn save_terms(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault>
     }
     let old = term_columns(before)?;
     for term in term_columns(after)? {
-        let known = old.iter().find(|old| old.term_index == term.term_index);
-        let is_same = known == Some(&term);
-        let columns = term.into_active_model();
-        match known {
-            Some(_) if is_same => {}
-            Some(_) => {
-                let update = term_row::Entity::update(columns.reset_all()).validate()?;
+        match old.iter().find(|old| old.term_index == term.term_index) {
+            Some(old) if *old == term => {}
+            Some(old) => {
+                let columns = changed::<term_row::Entity>(old, &term);
+                let update = term_row::Entity::update(columns).validate()?;
                 tx.later(term_row::Entity, update).await?;
             }
             None => {
-                tx.later(term_row::Entity, term_row::Entity::insert(columns))
-                    .await?;
+                let insert = term_row::Entity::insert(term.into_active_model());
+                tx.later(term_row::Entity, insert).await?;
             }
         }
     }
@@ -332,16 +336,19 @@ async fn save_names(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault>
 
 /// The change of names that waits.
 async fn save_change(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
-    let columns =
-        |change| -> Result<_, Fault> { Ok(change_columns(after, change)?.into_active_model()) };
     match (&before.change, &after.change) {
         (None, Some(change)) => {
-            let insert = change_row::Entity::insert(columns(change)?);
+            let columns = change_columns(after, change)?.into_active_model();
+            let insert = change_row::Entity::insert(columns);
             tx.later(change_row::Entity, insert).await?;
         }
-        (Some(_), Some(change)) if before.change != after.change => {
-            let update = change_row::Entity::update(columns(change)?.reset_all()).validate()?;
-            tx.later(change_row::Entity, update).await?;
+        (Some(old), Some(new)) if old != new => {
+            let (old, new) = (change_columns(before, old)?, change_columns(after, new)?);
+            if old != new {
+                let columns = changed::<change_row::Entity>(&old, &new);
+                let update = change_row::Entity::update(columns).validate()?;
+                tx.later(change_row::Entity, update).await?;
+            }
         }
         (Some(_), None) => {
             let delete = change_row::Entity::delete_many()

@@ -306,6 +306,8 @@ impl Updating {
         let after = before
             .clone()
             .apply_change_charged(charges.0, charges.1, self.decision_time);
+        // All that is read comes before all that is written.
+        let mut view = order_view::load_ended(tx, after.clone(), now).await?;
         store::orders::save(tx, &before, &after).await?;
         let index = after.term.index;
         for (index, charge) in [(index, charges.0), (index.saturating_add(1), charges.1)] {
@@ -316,9 +318,9 @@ impl Updating {
             {
                 let time = self.decision_time;
                 store::invoices::insert(tx, &after, index, id, total, time).await?;
+                view.add_invoice(index, id);
             }
         }
-        let view = order_view::load_ended(tx, after, now).await?;
         let (quote, next_quote) = self.quotes(&before, this, next)?;
         let response = encode(&view, quote, next_quote)?;
         let data = |charge: Option<ChangeCharge>| {

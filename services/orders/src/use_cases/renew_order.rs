@@ -387,9 +387,11 @@ impl Renewing {
             before
                 .clone()
                 .apply_renewal(term.clone(), &self.known, &servers, self.decision_time);
+        // All that is read comes before all that is written.
+        let mut view = order_view::load_ended(tx, after.clone(), now).await?;
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
-        let view = order_view::load_ended(tx, after.clone(), now).await?;
+        view.add_invoice(index, invoice_id);
         let quote = convert::billing::charged(quote, invoice);
         let quote = explained(quote, &view.order, &term, sold);
         let response = encode_renewal(&view, &term, Some(quote), &self.lapsing)?;

@@ -10,11 +10,13 @@ use std::{
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     ExecResult, QueryResult, QueryTrait, Statement, StreamTrait, TransactionOptions,
-    TransactionStream, TransactionTrait, Values,
-    sea_query::{CommonTableExpression, Expr, Query, SubQueryStatement, WithClause, WithQuery},
+    TransactionStream, TransactionTrait, UpdateMany, Values,
+    sea_query::{CommonTableExpression, Expr, Query, SubQueryStatement, UnionType, WithClause},
 };
 use sea_orm_migration::async_trait;
 use tokio::sync::OnceCell;
+
+use crate::fault::Fault;
 
 /// A transaction. It begins with the first statement that it needs; whatever is asked of it sees all
 /// that was changed in it before.
@@ -36,6 +38,8 @@ struct Waiting {
 struct Change {
     table: &'static str,
     statement: SubQueryStatement,
+    /// Whether all of it is given up where this changes no row.
+    must_change: bool,
 }
 
 /// The name under which the opening is a part of the first statement.
@@ -62,22 +66,65 @@ impl Tx {
         Q: QueryTrait,
         Q::QueryStatement: Into<SubQueryStatement>,
     {
-        let table = entity.table_name();
-        let statement = change.into_query().into();
+        self.gather(Change {
+            table: entity.table_name(),
+            statement: change.into_query().into(),
+            must_change: false,
+        })
+        .await
+    }
+
+    /// As [`Tx::later`], for a row that must still be as it was read: where it is not, the transaction
+    /// is given up as a lost race.
+    ///
+    /// # Errors
+    /// As [`Tx::later`]; a lost race may be seen only at the end.
+    pub(crate) async fn later_if_unchanged<E: EntityTrait>(
+        &self,
+        entity: E,
+        update: UpdateMany<E>,
+    ) -> Result<(), DbErr> {
+        // Or nothing of what is written with it could be taken back.
+        self.begun().await?;
+        self.gather(Change {
+            table: entity.table_name(),
+            statement: update.into_query().into(),
+            must_change: true,
+        })
+        .await
+    }
+
+    async fn gather(&self, change: Change) -> Result<(), DbErr> {
         if self.pool.get_database_backend() != DbBackend::Postgres {
-            return execute_change(self.begun().await?, statement).await;
+            self.write_waiting().await?;
+            return write(self.begun().await?, change).await;
         }
         // The parts of one statement do not see each other, and may come in any order.
-        let meets = self.waiting().changes.iter().any(|it| it.table == table);
-        if meets {
+        let meets = |waiting: &Change| waiting.table == change.table;
+        let is_known = self.waiting().changes.iter().any(meets);
+        if is_known {
             self.write_waiting().await?;
         }
-        self.waiting().changes.push(Change { table, statement });
+        self.waiting().changes.push(change);
         Ok(())
     }
 
-    /// Makes this change a part of the transaction's first statement, whatever that is. Invariant:
-    /// nothing else in the transaction is about its table, until [`Tx::take_opening`].
+    /// For reads that may be as of before the transaction, which they do not begin.
+    ///
+    /// # Errors
+    /// When it has begun: then they belong into it.
+    pub fn before(&self) -> Result<&DatabaseConnection, Fault> {
+        if self.begun.initialized() {
+            return Err(Fault::internal(
+                "a read from before a transaction that has begun",
+            ));
+        }
+        Ok(&self.pool)
+    }
+
+    /// Makes this change the transaction's first, whatever comes next: on PostgreSQL a part of the
+    /// first statement. Invariant: nothing else in the transaction is about its table, until
+    /// [`Tx::take_opening`].
     pub(crate) fn open_with(
         &self,
         change: impl QueryTrait<QueryStatement: Into<SubQueryStatement>>,
@@ -93,8 +140,8 @@ impl Tx {
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         if self.begun.initialized() {
             self.write_waiting().await?;
-        } else if let Some(all) = self.take_waiting() {
-            return execute_change(&self.pool, all).await;
+        } else {
+            return write_all(&self.pool, self.take_waiting()).await;
         }
         match self.begun.into_inner() {
             Some(begun) => begun.commit().await,
@@ -118,30 +165,18 @@ impl Tx {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that waits, as one statement. References between the rows are looked at after all of them.
-    fn take_waiting(&self) -> Option<SubQueryStatement> {
+    fn take_waiting(&self) -> Vec<Change> {
         let Waiting { opening, changes } = std::mem::take(&mut *self.waiting());
-        let changes = changes.into_iter().map(|Change { table, statement }| {
-            let name = format!("changed_{table}");
-            (name, statement)
+        let opening = opening.map(|statement| Change {
+            table: OPENING,
+            statement,
+            must_change: false,
         });
-        let opening = opening.map(|statement| (OPENING.to_owned(), statement));
-        let mut all: Vec<_> = opening.into_iter().chain(changes).collect();
-        match all.pop() {
-            Some((_, only)) if all.is_empty() => Some(only),
-            Some(last) => {
-                all.push(last);
-                Some(together(all).into())
-            }
-            None => None,
-        }
+        opening.into_iter().chain(changes).collect()
     }
 
     async fn write_waiting(&self) -> Result<(), DbErr> {
-        match self.take_waiting() {
-            Some(all) => execute_change(self.begun().await?, all).await,
-            None => Ok(()),
-        }
+        write_all(self.begun().await?, self.take_waiting()).await
     }
 
     /// The transaction for a statement that comes after what waits, and the statement, with the opening
@@ -151,32 +186,77 @@ impl Tx {
             self.write_waiting().await?;
         }
         let opening = self.waiting().opening.take();
-        let statement = match opening {
-            Some(opening) => opened(opening, statement),
-            None => statement,
-        };
-        Ok((self.begun().await?, statement))
+        let begun = self.begun().await?;
+        Ok(match opening {
+            Some(opening) if statement.db_backend == DbBackend::Postgres => {
+                (begun, opened(opening, statement))
+            }
+            Some(opening) => {
+                begun
+                    .execute_raw(built(opening, statement.db_backend))
+                    .await?;
+                (begun, statement)
+            }
+            None => (begun, statement),
+        })
     }
 }
 
-fn together(changes: Vec<(String, SubQueryStatement)>) -> WithQuery {
+/// Writes changes of different tables, several as one statement. References between their rows are
+/// looked at after all of them.
+async fn write_all(
+    connection: &impl ConnectionTrait,
+    mut changes: Vec<Change>,
+) -> Result<(), DbErr> {
+    if changes.len() < 2 {
+        return match changes.pop() {
+            Some(only) => write(connection, only).await,
+            None => Ok(()),
+        };
+    }
     let mut parts = WithClause::new();
-    for (name, change) in changes {
+    // A row for each change that must be made and is not.
+    let mut unmade = Query::select();
+    unmade.expr(Expr::val(1)).cond_where(Expr::val(false));
+    for Change {
+        table,
+        mut statement,
+        must_change,
+    } in changes
+    {
+        let name = format!("changed_{table}");
+        if let (true, SubQueryStatement::UpdateStatement(update)) = (must_change, &mut statement) {
+            update.returning(Query::returning().expr(Expr::val(1)));
+            let made = Query::select()
+                .expr(Expr::val(1))
+                .from(name.clone())
+                .to_owned();
+            let missing = Expr::not_exists(made);
+            let row = Query::select()
+                .expr(Expr::val(1))
+                .cond_where(missing)
+                .to_owned();
+            unmade.union(UnionType::All, row);
+        }
         let part = CommonTableExpression::new()
-            .query(change)
+            .query(statement)
             .table_name(name)
             .to_owned();
         parts.cte(part);
     }
-    parts.query(Query::select().expr(Expr::val(1)).to_owned())
+    match connection.query_one(&parts.query(unmade)).await? {
+        Some(_) => Err(DbErr::RecordNotUpdated),
+        None => Ok(()),
+    }
 }
 
-async fn execute_change(
-    connection: &impl ConnectionTrait,
-    change: SubQueryStatement,
-) -> Result<(), DbErr> {
-    let statement = built(change, connection.get_database_backend());
-    connection.execute_raw(statement).await.map(drop)
+async fn write(connection: &impl ConnectionTrait, change: Change) -> Result<(), DbErr> {
+    let statement = built(change.statement, connection.get_database_backend());
+    let changed = connection.execute_raw(statement).await?.rows_affected();
+    if change.must_change && changed == 0 {
+        return Err(DbErr::RecordNotUpdated);
+    }
+    Ok(())
 }
 
 fn built(change: SubQueryStatement, backend: DbBackend) -> Statement {

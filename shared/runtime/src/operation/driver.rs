@@ -1,17 +1,26 @@
 //! Drives durable operations: performs the step that is due at its peer, outside any transaction, and
 //! saves what came of it against the version that was read. What is kept is the parent's.
 
-use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
 use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter,
-    QuerySelect, Set, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    Set, Statement,
 };
 
 use super::{
-    Begun, Ending, HEAD_START, Operation, Progress, real_after, row, save, step_request_id,
+    Begun, Ending, HEAD_START, Operation, Progress, is_running, real_after, row, save,
+    step_request_id,
 };
 use crate::{
     caller::Call,
@@ -20,6 +29,7 @@ use crate::{
     fault::{Fault, decode_refusal, encode_refusal},
     peer::PeerFault,
     schedule::Due,
+    stored::changed,
 };
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -166,6 +176,7 @@ impl<O: Operation> Operations<O> {
             state: &state,
             now: self.clock.now(),
             outcome: &outcome,
+            has_run: AtomicBool::new(false),
         };
         let saved = self.database.transact(&apply).await?;
         Ok(saved.map_or(Passed::ByAnother, |saved| Passed::Step(Box::new(saved))))
@@ -174,7 +185,7 @@ impl<O: Operation> Operations<O> {
     /// Saves the next step where nothing else is to be changed with it: one statement.
     async fn step_on(&self, row: &row::Model, next: &O) -> Result<Passed, Fault> {
         let passed = passed(row, next)?;
-        let save = save(row, changed_columns(row, &passed));
+        let save = save(row, changed::<row::Entity>(row, &passed));
         let saved = save.exec(self.database.write_alone()).await?;
         Ok(match saved.rows_affected {
             1 => Passed::Step(Box::new(passed)),
@@ -194,21 +205,6 @@ fn passed<O: Operation>(row: &row::Model, next: &O) -> Result<row::Model, Fault>
         last_error: String::new(),
         ..row.clone()
     })
-}
-
-/// A long column that stays as it is costs nothing.
-fn changed_columns(old: &row::Model, new: &row::Model) -> row::ActiveModel {
-    row::ActiveModel {
-        state: set_changed(&old.state, &new.state),
-        step: set_changed(&old.step, &new.step),
-        state_json: set_changed(&old.state_json, &new.state_json),
-        attempts: set_changed(&old.attempts, &new.attempts),
-        last_error: set_changed(&old.last_error, &new.last_error),
-        due_us: set_changed(&old.due_us, &new.due_us),
-        ended_us: set_changed(&old.ended_us, &new.ended_us),
-        result: set_changed(&old.result, &new.result),
-        ..Default::default()
-    }
 }
 
 /// How far a driver came with an operation.
@@ -290,14 +286,6 @@ async fn list_due(tx: &Tx, all: bool) -> Result<Vec<OperationId>, Fault> {
         .collect()
 }
 
-fn set_changed<T: Clone + PartialEq + Into<Value>>(old: &T, new: &T) -> ActiveValue<T> {
-    if old == new {
-        ActiveValue::NotSet
-    } else {
-        Set(new.clone())
-    }
-}
-
 /// Notes an attempt without an answer, and when the next one is due.
 struct Postpone<'a> {
     row: &'a row::Model,
@@ -328,6 +316,23 @@ struct Apply<'a, O: Operation> {
     state: &'a O,
     now: Instant,
     outcome: &'a Result<O::Outcome, Refusal>,
+    has_run: AtomicBool,
+}
+
+impl<O: Operation> Apply<'_, O> {
+    /// Whether the step is still due, and stays so until the transaction ends.
+    async fn hold(&self, tx: &Tx) -> Result<bool, Fault> {
+        let held = row::Entity::find_by_id(&self.row.operation_id)
+            .select_only()
+            .column(row::Column::Version)
+            .filter(row::Column::Version.eq(self.row.version))
+            .filter(is_running())
+            .lock_exclusive()
+            .into_tuple::<i64>()
+            .one(tx)
+            .await?;
+        Ok(held.is_some())
+    }
 }
 
 impl<O: Operation> Work for Apply<'_, O> {
@@ -335,32 +340,33 @@ impl<O: Operation> Work for Apply<'_, O> {
     type Answer = Option<row::Model>;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        // The row is locked first: a driver that lost stops here, before it touches the store.
-        let held = row::Entity::find_by_id(&self.row.operation_id)
-            .filter(row::Column::Version.eq(self.row.version))
-            .filter(row::Column::State.eq("RUNNING"))
-            .lock_exclusive()
-            .one(tx)
-            .await?;
-        let Some(held) = held else {
+        // As a rule no other driver is there, and saving the row shows it. Where one was first, whatever
+        // came of applying the step again is undone, and the next run stops before it touches the store.
+        let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
+        if !is_first_run && !self.hold(tx).await? {
             return Ok(None);
-        };
+        }
+        let read = self.row;
         let ended = |state: &str, result| row::Model {
             state: state.to_owned(),
             ended_us: Some(self.now.as_micros()),
             result: Some(result),
-            version: held.version + 1,
+            version: read.version + 1,
             attempts: 0,
             last_error: String::new(),
-            ..held.clone()
+            ..read.clone()
         };
-        let passed = match self.state.apply(tx, self.now, self.outcome).await? {
-            Progress::Next(next) => passed(&held, &next)?,
+        let progress = match self.state.apply(tx, self.now, self.outcome).await {
+            Err(_) if is_first_run => return Err(Fault::Contention(DbErr::RecordNotUpdated)),
+            progress => progress?,
+        };
+        let passed = match progress {
+            Progress::Next(next) => passed(read, &next)?,
             Progress::Done(response) => ended("DONE", response),
             Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
         };
-        let save = save(&held, changed_columns(&held, &passed));
-        tx.later(row::Entity, save).await?;
+        let save = save(read, changed::<row::Entity>(read, &passed));
+        tx.later_if_unchanged(row::Entity, save).await?;
         Ok(Some(passed))
     }
 }
