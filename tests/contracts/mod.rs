@@ -61,4 +61,5 @@ mod software;
 mod statements;
 mod terms;
 mod terms_of_orders;
+mod transactions;
 mod verify;

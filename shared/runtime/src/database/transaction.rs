@@ -359,3 +359,52 @@ impl StreamTrait for Tx {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::Alias;
+
+    use super::*;
+
+    fn opening() -> SubQueryStatement {
+        let insert = Query::insert()
+            .into_table(Alias::new("record"))
+            .columns([Alias::new("id"), Alias::new("word")])
+            .values_panic([1.into(), "once".into()])
+            .to_owned();
+        insert.into()
+    }
+
+    #[test]
+    fn the_opening_is_a_part_of_whatever_statement_comes_first() {
+        const PART: &str = "opening AS (INSERT INTO \"record\" (\"id\", \"word\") VALUES";
+        for (first, expected) in [
+            (
+                "SELECT a FROM b WHERE c = $1 AND d = $2 FOR UPDATE",
+                format!("WITH {PART} ($3, $4)) SELECT a FROM b WHERE c = $1 AND d = $2 FOR UPDATE"),
+            ),
+            (
+                "-- What it is for,\n-- in two lines.\nWITH e AS (SELECT $1 + $2) SELECT * FROM e",
+                format!("WITH {PART} ($3, $4)), e AS (SELECT $1 + $2) SELECT * FROM e"),
+            ),
+            (
+                "WITH RECURSIVE e (n) AS (SELECT $1) SELECT $2 FROM e",
+                format!("WITH RECURSIVE {PART} ($3, $4)), e (n) AS (SELECT $1) SELECT $2 FROM e"),
+            ),
+        ] {
+            let values = [5.into(), 6.into()];
+            let first = Statement::from_sql_and_values(DbBackend::Postgres, first, values);
+            let statement = opened(opening(), first);
+            assert_eq!(statement.sql, expected);
+            let values = statement.values.unwrap().0;
+            assert_eq!(values, [5.into(), 6.into(), 1.into(), "once".into()]);
+        }
+    }
+
+    #[test]
+    fn parameters_are_numbered_anew() {
+        assert_eq!(renumbered("($1, $12)", 10), "($11, $22)");
+        assert_eq!(renumbered("$1", 0), "$1");
+        assert_eq!(renumbered("NULL", 3), "NULL");
+    }
+}
