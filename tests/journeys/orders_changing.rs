@@ -276,7 +276,10 @@ impl History<'_> {
             return "idle".to_owned();
         }
         let mut request = self.change_request(place, &added, &removed);
-        let offers = self.orders[place].offers.clone();
+        let order = &self.orders[place];
+        // One that ended longer ago may be forgotten, or not yet.
+        let known = |offer: &&Offer| order.now <= shifted(offer.expires, 90 * DAY_MICROS);
+        let offers: Vec<_> = order.offers.iter().filter(known).cloned().collect();
         // Now and then by a quote, which is mostly one for something else.
         let offer = match offers.is_empty() || self.random.below(2) > 0 {
             true => None,
