@@ -16,6 +16,7 @@ mod credit_notes;
 mod deletion_terms;
 mod domains;
 pub(crate) mod events;
+mod full_store;
 mod ingest_command;
 mod issuance;
 mod license_options;

@@ -27,7 +27,7 @@ use licet_domain::clock::Instant;
 use licet_runtime::{
     clock::TestClock,
     config::Limits,
-    database::Location,
+    database::{Database, Location},
     peer::{FaultPlan, PeerChannel},
     server::{self, Running, Suite},
 };
@@ -75,6 +75,7 @@ pub(crate) struct World {
     /// Of the first instance, which Orders asks.
     san_licensing_port: u16,
     billing: Option<Running>,
+    billing_store: Option<Database>,
     orders: Option<Running>,
     billing_channel: Channel,
     orders_channel: Channel,
@@ -165,6 +166,7 @@ impl World {
             orders_port,
             san_licensing_port: free_port(),
             billing: None,
+            billing_store: None,
             orders: None,
             billing_channel: channel(billing_port),
             orders_channel: channel(orders_port),
@@ -182,7 +184,9 @@ impl World {
             drain_seconds: 1,
             ..Limits::default()
         };
-        let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
+        let service = service.await.unwrap();
+        self.billing_store = Some(service.database.clone());
+        let running = server::start(service, listener, &limits, &self.suite).await;
         self.billing = Some(running.unwrap());
     }
 
@@ -250,6 +254,11 @@ impl World {
     /// Calls of what is started from now on fail as `faults` says.
     pub(crate) fn interfere(&mut self, faults: Arc<dyn FaultPlan>) {
         self.faults = Some(faults);
+    }
+
+    /// The pools of the running Billing, for what no call can do to its store.
+    pub(crate) fn billing_store(&self) -> &Database {
+        self.billing_store.as_ref().unwrap()
     }
 
     pub(crate) fn billing_location(&self) -> Location {

@@ -2,22 +2,25 @@
 //! migrations under a lock. Store functions take a [`Tx`], never the pool.
 
 mod transaction;
+mod trouble;
 
 use std::{future::Future, path::PathBuf, str::FromStr, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait,
 };
+use sqlx::{Connection as _, Database as _, pool::PoolOptions};
 
 use crate::fault::Fault;
 
 pub use transaction::Tx;
+pub(crate) use trouble::{Trouble, trouble};
 
 /// A unit of work that runs in one transaction and may be run again from the start when the
 /// database reports a lost race, so it must have no effect outside of its transaction.
@@ -210,7 +213,10 @@ impl Database {
                 Ok(answer)
             }
             Err(fault) => {
-                tx.rollback().await?;
+                // Its connection is not used again, so the work is undone all the same.
+                if let Err(error) = tx.rollback().await {
+                    tracing::warn!(%error, "a rollback failed");
+                }
                 Err(fault)
             }
         }
@@ -299,6 +305,7 @@ fn sqlite_options(path: &std::path::Path, connections: u32) -> ConnectOptions {
         .acquire_timeout(Duration::from_secs(20))
         .test_before_acquire(false)
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(without_unended)
         .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .filename(&path)
@@ -366,6 +373,7 @@ fn postgres_options(
         // Its ping costs a quarter of the reads; a dead connection shows in the statement anyway.
         .test_before_acquire(false)
         .sqlx_logging(false)
+        .map_sqlx_postgres_pool_opts(without_unended)
         .map_sqlx_postgres_opts(move |postgres| {
             postgres
                 .application_name("licet")
@@ -374,33 +382,26 @@ fn postgres_options(
     options
 }
 
-/// Whether the database reports a race that the same work may win when it is run again.
-pub(crate) fn is_contention(error: &DbErr) -> bool {
-    // A row that is not as it was read any more is as good as a race that the database reports.
-    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::RecordNotUpdated) {
-        return true;
-    }
-    let (DbErr::Exec(RuntimeErr::SqlxError(error))
-    | DbErr::Query(RuntimeErr::SqlxError(error))
-    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
-    };
-    match error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-    {
-        // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available, unique_violation:
-        // whoever looks first and then inserts finds the rival's row when it looks again.
-        // SQLite: BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT, CONSTRAINT_PRIMARYKEY.
-        Some(code) => {
-            matches!(
-                code.as_ref(),
-                "40001" | "40P01" | "55P03" | "23505" | "5" | "6" | "261" | "517" | "1555"
-            )
-        }
-        None => false,
-    }
+/// A pool that takes no connection back whose transaction has not ended. SQLite ends one by itself when
+/// the disk is full; the rollback then fails, the driver counts it as open for ever, and every later
+/// COMMIT on the connection would only end a savepoint of a transaction that is never committed.
+fn without_unended<DB>(options: PoolOptions<DB>) -> PoolOptions<DB>
+where
+    DB: sqlx::Database,
+{
+    options.after_release(|connection, _| {
+        Box::pin(async move {
+            // On SQLite a rollback that a dropped transaction asked for may still wait for its turn.
+            if DB::NAME == sqlx::Sqlite::NAME {
+                connection.ping().await?;
+            }
+            let ended = !connection.is_in_transaction();
+            if !ended {
+                tracing::warn!("a connection is closed: its transaction has not ended");
+            }
+            Ok(ended)
+        })
+    })
 }
 
 struct Migrator(Vec<Migration>);

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, QuotaViolation, StatusExt};
 use uuid::Uuid;
 
-use crate::database::is_contention;
+use crate::database::{Trouble, trouble};
 
 /// Why a call gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub struct Violations {
 }
 
 /// What may pass when it is asked for again, or elsewhere; never stored as an answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Passing {
     /// The canonical code and the reason in `ErrorInfo`.
     pub reason: PassingReason,
@@ -71,6 +71,12 @@ pub enum PassingReason {
     PermissionDenied,
     /// The contract has the method, this version does not serve it.
     MethodNotServed,
+    /// The service's store has no room left; what is read is answered still.
+    StoreFull,
+    /// The service's store does not answer, or cannot write just now.
+    StoreUnavailable,
+    /// A peer is on another store than the one that this service has worked with.
+    PeerStoreChanged,
 }
 
 impl PassingReason {
@@ -84,6 +90,9 @@ impl PassingReason {
             Self::PeerUnavailable => ("PEER_UNAVAILABLE", Code::Unavailable),
             Self::PermissionDenied => ("PERMISSION_DENIED", Code::PermissionDenied),
             Self::MethodNotServed => ("METHOD_NOT_SERVED", Code::Unimplemented),
+            Self::StoreFull => ("STORE_FULL", Code::ResourceExhausted),
+            Self::StoreUnavailable => ("STORE_UNAVAILABLE", Code::Unavailable),
+            Self::PeerStoreChanged => ("PEER_STORE_CHANGED", Code::FailedPrecondition),
         }
     }
 }
@@ -120,6 +129,38 @@ impl Fault {
         }))
     }
 
+    fn store_full() -> Self {
+        Self::Passing(Box::new(Passing {
+            reason: PassingReason::StoreFull,
+            message:
+                "the store of this service is full; this call changed nothing. Ask again with \
+                      the same request_id once there is room"
+                    .to_owned(),
+            retry_after: Some(Duration::from_secs(5)),
+            metadata: BTreeMap::new(),
+        }))
+    }
+
+    fn store_away() -> Self {
+        Self::Passing(Box::new(Passing {
+            reason: PassingReason::StoreUnavailable,
+            message:
+                "the store of this service does not answer; ask again with the same request_id"
+                    .to_owned(),
+            retry_after: Some(Duration::from_secs(1)),
+            metadata: BTreeMap::new(),
+        }))
+    }
+
+    /// The same fault for another of the callers that share it; `None` for what is told apart.
+    #[must_use]
+    pub fn shared_passing(&self) -> Option<Self> {
+        match self {
+            Self::Passing(passing) => Some(Self::Passing(passing.clone())),
+            Self::Invalid(_) | Self::Refused(_) | Self::Contention(_) | Self::Internal(_) => None,
+        }
+    }
+
     /// One malformed field.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(Violations {
@@ -137,10 +178,17 @@ impl From<Refusal> for Fault {
 
 impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
-        if is_contention(&error) {
-            Self::Contention(error)
-        } else {
-            Self::Internal(format!("database: {error}"))
+        match trouble(&error) {
+            Trouble::Contention => Self::Contention(error),
+            Trouble::Full => {
+                tracing::error!(%error, "the store is full");
+                Self::store_full()
+            }
+            Trouble::Away => {
+                tracing::error!(%error, "the store does not answer");
+                Self::store_away()
+            }
+            Trouble::Defect => Self::Internal(format!("database: {error}")),
         }
     }
 }

@@ -562,7 +562,8 @@ fn answer_each(submissions: Vec<Submission>, answers: Vec<Result<Answer, Fault>>
 fn answer_all(submissions: Vec<Submission>, fault: &Fault) {
     tracing::error!(?fault, commands = submissions.len(), "a round failed");
     for submission in submissions {
-        let _ = submission.reply.send(Err(undecided()));
+        let fault = fault.shared_passing().unwrap_or_else(undecided);
+        let _ = submission.reply.send(Err(fault));
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<S
         Err(fault) => {
             tracing::error!(?fault, "licences of certificates could not be found");
             for unplaced in unplaced {
-                let _ = unplaced.reply.send(Err(unread()));
+                let fault = fault.shared_passing().unwrap_or_else(unread);
+                let _ = unplaced.reply.send(Err(fault));
             }
             return Vec::new();
         }

@@ -4,7 +4,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sea_orm::{
@@ -26,6 +29,9 @@ pub struct Tx {
     options: TransactionOptions,
     begun: OnceCell<DatabaseTransaction>,
     waiting: Mutex<Waiting>,
+    /// Whether a statement failed. SQLite may have rolled all back by then, and would make each further
+    /// change a transaction of its own; PostgreSQL answers COMMIT as if it had committed.
+    failed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +58,7 @@ impl Tx {
             options,
             begun: OnceCell::new(),
             waiting: Mutex::default(),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -97,7 +104,8 @@ impl Tx {
     async fn gather(&self, change: Change) -> Result<(), DbErr> {
         if self.pool.get_database_backend() != DbBackend::Postgres {
             self.write_waiting().await?;
-            return write(self.begun().await?, change).await;
+            let written = write(self.begun().await?, change).await;
+            return self.noted(written);
         }
         // The parts of one statement do not see each other, and may come in any order.
         let meets = |waiting: &Change| waiting.table == change.table;
@@ -157,8 +165,30 @@ impl Tx {
     }
 
     async fn begun(&self) -> Result<&DatabaseTransaction, DbErr> {
-        let begin = || self.pool.begin_with_options(self.options);
-        self.begun.get_or_try_init(begin).await
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(DbErr::Custom(
+                "a statement of the transaction failed before".to_owned(),
+            ));
+        }
+        self.begun.get_or_try_init(|| self.begin()).await
+    }
+
+    /// In a task of its own: cut off between BEGIN and its answer, the driver would take the connection
+    /// for one without a transaction, and what others change on it would wait for a COMMIT.
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let (pool, options) = (self.pool.clone(), self.options);
+        let begin = tokio::spawn(async move { pool.begin_with_options(options).await });
+        begin
+            .await
+            .map_err(|error| DbErr::Custom(error.to_string()))?
+    }
+
+    /// After a statement that failed there is no other, and no commit.
+    fn noted<T>(&self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+        if answer.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -176,7 +206,8 @@ impl Tx {
     }
 
     async fn write_waiting(&self) -> Result<(), DbErr> {
-        write_all(self.begun().await?, self.take_waiting()).await
+        let written = write_all(self.begun().await?, self.take_waiting()).await;
+        self.noted(written)
     }
 
     /// The transaction for a statement that comes after what waits, and the statement, with the opening
@@ -192,9 +223,9 @@ impl Tx {
                 (begun, opened(opening, statement))
             }
             Some(opening) => {
-                begun
-                    .execute_raw(built(opening, statement.db_backend))
-                    .await?;
+                let opening = built(opening, statement.db_backend);
+                let opened = begun.execute_raw(opening).await;
+                self.noted(opened)?;
                 (begun, statement)
             }
             None => (begun, statement),
@@ -323,22 +354,26 @@ impl ConnectionTrait for Tx {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (begun, statement) = self.next(statement).await?;
-        begun.execute_raw(statement).await
+        let answer = begun.execute_raw(statement).await;
+        self.noted(answer)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         self.write_waiting().await?;
-        self.begun().await?.execute_unprepared(sql).await
+        let answer = self.begun().await?.execute_unprepared(sql).await;
+        self.noted(answer)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let (begun, statement) = self.next(statement).await?;
-        begun.query_one_raw(statement).await
+        let answer = begun.query_one_raw(statement).await;
+        self.noted(answer)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (begun, statement) = self.next(statement).await?;
-        begun.query_all_raw(statement).await
+        let answer = begun.query_all_raw(statement).await;
+        self.noted(answer)
     }
 }
 
@@ -355,7 +390,8 @@ impl StreamTrait for Tx {
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + Send + 'a>> {
         Box::pin(async move {
             let (begun, statement) = self.next(statement).await?;
-            begun.stream_raw(statement).await
+            let answer = begun.stream_raw(statement).await;
+            self.noted(answer)
         })
     }
 }
