@@ -47,6 +47,7 @@ mod san_days;
 mod san_denials;
 mod san_giving_back;
 mod san_ingest;
+mod san_ingest_streams;
 mod san_licenses;
 mod san_life;
 mod san_next_term;

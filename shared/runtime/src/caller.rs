@@ -143,6 +143,12 @@ impl Call {
             request_id: request_id.to_owned(),
         }
     }
+
+    /// Runs work of the call that goes on in a task of its own: an answer that streams on. Its
+    /// errors name the call's service, as those of the call itself do.
+    pub async fn within<F: Future>(&self, work: F) -> F::Output {
+        crate::guard::within(self.method, work).await
+    }
 }
 
 /// Who asked for what: kept by operations and written into every event, which is the audit log.

@@ -77,6 +77,8 @@ pub enum PassingReason {
     StoreUnavailable,
     /// A peer is on another store than the one that this service has worked with.
     PeerStoreChanged,
+    /// The service is being stopped, and takes nothing more of a stream.
+    ServiceStopping,
 }
 
 impl PassingReason {
@@ -93,6 +95,7 @@ impl PassingReason {
             Self::StoreFull => ("STORE_FULL", Code::ResourceExhausted),
             Self::StoreUnavailable => ("STORE_UNAVAILABLE", Code::Unavailable),
             Self::PeerStoreChanged => ("PEER_STORE_CHANGED", Code::FailedPrecondition),
+            Self::ServiceStopping => ("SERVICE_STOPPING", Code::Unavailable),
         }
     }
 }
@@ -363,6 +366,22 @@ pub fn refusal_of(status: &Status) -> Option<Refusal> {
         }
     }
     Some(refusal)
+}
+
+/// The status with further metadata in its `ErrorInfo`, each value bounded: what a stream's end says
+/// of the stream, whatever ended it.
+#[must_use]
+pub fn with_metadata(status: &Status, metadata: &[(&str, &str)]) -> Status {
+    let mut details = status.get_error_details();
+    let Some(mut info) = details.error_info().cloned() else {
+        return status.clone();
+    };
+    for (key, value) in metadata {
+        let value = cut(value, MAX_METADATA_BYTES);
+        info.metadata.insert((*key).to_owned(), value);
+    }
+    details.set_error_info(info.reason, info.domain, info.metadata);
+    Status::with_error_details(status.code(), status.message(), details)
 }
 
 /// A refusal as it is kept for repeats of its request: the encoded `google.rpc.Status`.

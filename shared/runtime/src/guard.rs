@@ -36,6 +36,11 @@ pub(crate) fn area() -> String {
         .unwrap_or_else(|_| "licet".to_owned())
 }
 
+/// Runs work of the call of method `path` in another task, under the area that its errors name.
+pub(crate) async fn within<F: Future>(path: &str, work: F) -> F::Output {
+    AREA.scope(area_of(path), work).await
+}
+
 fn area_of(path: &str) -> String {
     let service = path.trim_start_matches('/');
     service

@@ -365,10 +365,13 @@ impl EventService for EventRpc {
         let reader = self.clone();
         let accounts = call.caller.account_filter();
         tokio::spawn(async move {
-            if let Err(fault) = reader.feed(&message, accounts.as_deref(), &sender).await {
-                // A client that left needs no answer.
-                let _ = sender.send(Err(fault.into())).await;
-            }
+            let feeding = async {
+                if let Err(fault) = reader.feed(&message, accounts.as_deref(), &sender).await {
+                    // A client that left needs no answer.
+                    let _ = sender.send(Err(fault.into())).await;
+                }
+            };
+            call.within(feeding).await;
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }

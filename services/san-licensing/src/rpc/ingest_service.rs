@@ -10,7 +10,7 @@ use licet_domain::clock::Clock;
 use licet_runtime::{
     caller::{Call, accept},
     database::Database,
-    fault::{Fault, PassingReason},
+    fault::{Fault, PassingReason, with_metadata},
     replay,
     server::MAX_MESSAGE_BYTES,
     stored,
@@ -53,49 +53,82 @@ impl IngestRpc {
         }
     }
 
-    /// Decides one batch after the other, and reads the next one meanwhile.
+    /// Decides one batch after the other while the next one is read. An answer waits for nothing
+    /// but its own batch: whether another one follows is the sender's affair.
     async fn take_in(
         self,
         call: Call,
-        mut batches: Batches,
+        batches: Batches,
         acknowledged: mpsc::Sender<Acknowledgement>,
         _permit: OwnedSemaphorePermit,
     ) {
-        let mut done: u64 = 0;
-        let mut next = self.read(&call, &mut batches).await;
-        while let Some(batch) = next.transpose() {
-            let following;
-            let answer = match batch {
-                Err(fault) => {
-                    following = Ok(None);
-                    Err(fault)
+        // One batch is decided and one lies here: a sender that is faster waits.
+        let (sender, receiver) = mpsc::channel(1);
+        let reading = self.read_all(&call, batches, sender);
+        let deciding = self.decide_all(&call, receiver, acknowledged);
+        tokio::join!(reading, deciding);
+    }
+
+    async fn decide_all(
+        &self,
+        call: &Call,
+        mut batches: mpsc::Receiver<Result<Batch, Fault>>,
+        acknowledged: mpsc::Sender<Acknowledgement>,
+    ) {
+        let mut count: u64 = 0;
+        let mut durable = None;
+        while let Some(batch) = batches.recv().await {
+            let answer = match self.decide(batch).await {
+                Ok(answer) => {
+                    count += 1;
+                    durable = Some(answer.clone());
+                    Ok(answer)
                 }
-                Ok(batch) => {
-                    let answer;
-                    let decided = self.quota.ingest(batch);
-                    (answer, following) = tokio::join!(decided, self.read(&call, &mut batches));
-                    answer.and_then(|encoded| stored::message::<Acknowledged>(&encoded))
-                }
+                Err(fault) => Err(end_of(fault, durable.as_ref())),
             };
             let is_last = answer.is_err();
-            if let Ok(answer) = &answer {
-                done += 1;
-                let (feed, sequence) = (&answer.feed_id, answer.sequence);
-                let counts = answer.counts.unwrap_or_default();
-                tracing::debug!(feed, sequence, ?counts, "a batch is durable");
-            }
             // A sender that left takes no acknowledgement; what is durable stays.
-            let told = acknowledged.send(answer.map_err(Status::from)).await;
-            if is_last || told.is_err() {
+            if acknowledged.send(answer).await.is_err() || is_last {
                 break;
             }
-            next = following;
         }
-        tracing::info!(
-            caller = call.caller.name,
-            batches = done,
-            "a stream of batches ended"
-        );
+        let caller = &call.caller.name;
+        tracing::info!(caller, batches = count, "a stream of batches ended");
+    }
+
+    async fn decide(&self, batch: Result<Batch, Fault>) -> Result<Acknowledged, Fault> {
+        let encoded = self.quota.ingest(batch?).await?;
+        let answer = stored::message::<Acknowledged>(&encoded)?;
+        let (feed, sequence) = (&answer.feed_id, answer.sequence);
+        let counts = answer.counts.unwrap_or_default();
+        tracing::debug!(feed, sequence, ?counts, "a batch is durable");
+        Ok(answer)
+    }
+
+    /// Reads ahead by one batch, until there are no more, one cannot be read, the sender or the
+    /// decisions are gone, or the service stops.
+    async fn read_all(
+        &self,
+        call: &Call,
+        mut batches: Batches,
+        sender: mpsc::Sender<Result<Batch, Fault>>,
+    ) {
+        let mut stopped = call.stopped.clone();
+        while let Ok(place) = sender.reserve().await {
+            let batch = tokio::select! {
+                () = sender.closed() => return,
+                _ = stopped.wait_for(|stopped| *stopped) => Err(stopping()),
+                batch = self.read(call, &mut batches) => batch,
+            };
+            let is_last = batch.is_err();
+            match batch.transpose() {
+                None => return,
+                Some(batch) => place.send(batch),
+            }
+            if is_last {
+                return;
+            }
+        }
     }
 
     /// The next batch, read and parsed; `None`: there is none.
@@ -103,21 +136,50 @@ impl IngestRpc {
         let message = match batches.message().await {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(None),
-            Err(status) if status.code() == Code::OutOfRange => {
-                let text = format!("is a batch of more than {MAX_MESSAGE_BYTES} bytes");
-                return Err(Fault::invalid("records", text));
-            }
-            // The sender is gone, and nobody is there to be told.
-            Err(status) => {
-                tracing::info!(%status, "a feed was cut off");
-                return Ok(None);
-            }
+            Err(status) => return unread(&status),
         };
         let (call, now) = (call.clone(), self.clock.now());
         let reading =
             tokio::task::spawn_blocking(move || convert::ingest::decode_batch(message, &call, now));
         reading.await.map_err(Fault::internal)?.map(Some)
     }
+}
+
+/// Why the next message cannot be read. Everything is an error but a sender who is gone: an end
+/// without one would say that all was taken.
+fn unread(status: &Status) -> Result<Option<Batch>, Fault> {
+    if status.code() == Code::Cancelled {
+        tracing::info!(%status, "a feed was cut off");
+        return Ok(None);
+    }
+    if status.code() == Code::OutOfRange {
+        let text = format!("is a batch of more than {MAX_MESSAGE_BYTES} bytes");
+        return Err(Fault::invalid("records", text));
+    }
+    let text = format!("is no IngestCertificatesRequest: {}", status.message());
+    Err(Fault::invalid("message", text))
+}
+
+fn stopping() -> Fault {
+    let text = "the service stops; go on from where the feed stands when it is back";
+    Fault::passing(PassingReason::ServiceStopping, text)
+}
+
+/// The error that ends a stream, with what is durable of it.
+fn end_of(fault: Fault, durable: Option<&Acknowledged>) -> Status {
+    let status = Status::from(fault);
+    let Some(durable) = durable else {
+        return status;
+    };
+    let sequence = durable.sequence.to_string();
+    with_metadata(
+        &status,
+        &[
+            ("durable_feed_id", &durable.feed_id),
+            ("durable_sequence", &sequence),
+            ("durable_cursor", &durable.cursor),
+        ],
+    )
 }
 
 #[tonic::async_trait]
@@ -133,7 +195,9 @@ impl IngestService for IngestRpc {
             Fault::passing(PassingReason::Overloaded, text)
         })?;
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(self.clone().take_in(call, batches, sender, permit));
+        let area = call.clone();
+        let taking = self.clone().take_in(call, batches, sender, permit);
+        tokio::spawn(async move { area.within(taking).await });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
