@@ -51,6 +51,7 @@ mod san_ingest_streams;
 mod san_licenses;
 mod san_life;
 mod san_next_term;
+mod san_products_corrected;
 mod san_recording;
 mod san_renewal;
 mod san_repeats;

@@ -193,6 +193,8 @@ pub(super) struct Decided {
     closed: Vec<ClosedDecision>,
     pub(super) certificates: Vec<(Certificate, i64)>,
     pub(super) revoked: Vec<(Certificate, i64)>,
+    /// Certificates that were reported under another product before.
+    pub(super) corrected: Vec<Certificate>,
     pub(super) allocated: Vec<Allocated>,
     /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
     pub(super) early: Vec<(CertificateKey, EarlyRevocation)>,
@@ -392,7 +394,10 @@ impl Decided {
         submission: &Submission,
         certificate: &Certificate,
     ) -> Result<Answer, Refusal> {
-        if let Some(first) = self.kept.by_key.certificates.get(&certificate.key) {
+        let first = self.kept.by_key.certificates.get(&certificate.key).cloned();
+        if let Some(first) = &first
+            && !first.is_corrected_by(certificate)
+        {
             if !first.is_same_as(certificate) {
                 return Err(conflict(first));
             }
@@ -415,7 +420,14 @@ impl Decided {
                 }
             }
         }
-        let certificate = self.record_new(known, &submission.origin, certificate.clone());
+        let origin = &submission.origin;
+        let certificate = match first {
+            None => self.record_new(known, origin, certificate.clone()),
+            Some(first) => {
+                let product_id = certificate.product_id.clone();
+                self.correct_product(Some(&mut *known), origin, first, product_id)
+            }
+        };
         Ok(Answer::Recorded {
             certificate,
             already_known: false,
@@ -507,6 +519,9 @@ impl Decided {
         }
         if !self.certificates.is_empty() {
             store::quota::insert_certificates(tx, &self.certificates).await?;
+        }
+        if !self.corrected.is_empty() {
+            store::allocation::correct_products(tx, &self.corrected).await?;
         }
         if !self.revoked.is_empty() {
             store::quota::revoke_certificates(tx, &self.revoked).await?;

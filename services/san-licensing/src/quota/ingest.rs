@@ -307,7 +307,10 @@ impl<'a> Tally<'a> {
 
     fn record(&mut self, known: &mut Licenses, index: u32, certificate: &Certificate) {
         let kept = &self.decided.kept.by_key.certificates;
-        if let Some(first) = kept.get(&certificate.key) {
+        let first = kept.get(&certificate.key).cloned();
+        if let Some(first) = &first
+            && !first.is_corrected_by(certificate)
+        {
             if first.is_same_as(certificate) {
                 self.counts.already_known += 1;
             } else {
@@ -320,16 +323,26 @@ impl<'a> Tally<'a> {
         let license = self.placed.by_pair.get(&pair);
         let known = license.and_then(|id| known.get_mut(id));
         // One that ended by its own time meanwhile covers nothing.
-        match known.filter(|known| known.terms().is_active(known.as_of())) {
-            Some(known) => {
-                self.counts.recorded += 1;
-                let origin = &self.batch.origin;
+        let known = known.filter(|known| known.terms().is_active(known.as_of()));
+        let origin = &self.batch.origin;
+        if known.is_some() {
+            self.counts.recorded += 1;
+        } else {
+            self.counts.unallocated += 1;
+            let id = first.as_ref().map_or(certificate.id, |first| first.id);
+            let of_account = self.unallocated.entry(certificate.key.account_id);
+            of_account.or_default().push(id);
+        }
+        match (first, known) {
+            (Some(first), known) => {
+                let product_id = certificate.product_id.clone();
+                self.decided
+                    .correct_product(known, origin, first, product_id);
+            }
+            (None, Some(known)) => {
                 self.decided.record_new(known, origin, certificate.clone());
             }
-            None => {
-                self.counts.unallocated += 1;
-                let of_account = self.unallocated.entry(certificate.key.account_id);
-                of_account.or_default().push(certificate.id);
+            (None, None) => {
                 let now = self.batch.clock;
                 self.decided.record_unallocated(certificate.clone(), now);
             }

@@ -3,7 +3,7 @@
 
 use licet_domain::{
     clock::Instant,
-    ids::CertificateId,
+    ids::{CertificateId, ProductId},
     refusal::{Reason, Refusal},
 };
 use licet_runtime::caller::Origin;
@@ -50,6 +50,28 @@ impl Decided {
         certificate.record_time = now;
         self.apply_early(&mut certificate, 0);
         self.keep(&certificate, 0);
+    }
+
+    /// A certificate that counts nowhere yet was reported under another product (SL-14). It has the one
+    /// that is reported now, and counts in the licence of that one from now on, where there is one.
+    pub(super) fn correct_product(
+        &mut self,
+        known: Option<&mut Known>,
+        origin: &Origin,
+        mut certificate: Certificate,
+        product_id: ProductId,
+    ) -> Certificate {
+        certificate.product_id = product_id;
+        // A statement changes a row once.
+        self.corrected.retain(|other| other.id != certificate.id);
+        self.corrected.push(certificate.clone());
+        if let Some(known) = known {
+            certificate = self.allocate(known, None, origin, certificate);
+        }
+        let key = certificate.key.clone();
+        let kept = &mut self.kept.by_key.certificates;
+        kept.insert(key, certificate.clone());
+        certificate
     }
 
     /// The revocation that came before the certificate counts from its record on (SL-15, T-6).

@@ -103,6 +103,16 @@ impl Certificate {
             && names(self) == names(other)
     }
 
+    /// Whether `other`, reported under the same key, tells this certificate but for its product, and may
+    /// correct that: it has counted in no licence yet (SL-14).
+    pub(crate) fn is_corrected_by(&self, other: &Self) -> bool {
+        let corrected = Self {
+            product_id: other.product_id.clone(),
+            ..self.clone()
+        };
+        self.license_id.is_none() && !self.is_same_as(other) && corrected.is_same_as(other)
+    }
+
     /// It is revoked from `now` on (SL-5, T-6).
     pub(crate) fn revoke(&mut self, revocation: EarlyRevocation, now: Instant) {
         self.revoke_time = Some(now);

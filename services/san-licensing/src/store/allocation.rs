@@ -87,6 +87,26 @@ pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocated]) -> Result<(), Fau
     insert_sans(tx, &active).await
 }
 
+/// Gives certificates that count nowhere yet the products that they have now (SL-14).
+///
+/// # Errors
+/// [`Fault::Contention`] when one came to count meanwhile.
+pub(crate) async fn correct_products(tx: &Tx, corrected: &[Certificate]) -> Result<(), Fault> {
+    let query = of_rows!(
+        tx,
+        "correct_products",
+        [
+            Cells::text(corrected.iter().map(|certificate| certificate.id)),
+            Cells::text(corrected.iter().map(|certificate| &certificate.product_id)),
+        ]
+    );
+    let updated = tx.execute_raw(query).await?.rows_affected();
+    if usize::try_from(updated) != Ok(corrected.len()) {
+        return Err(Fault::Contention(DbErr::RecordNotUpdated));
+    }
+    Ok(())
+}
+
 async fn depart(tx: &Tx, left: &[(&Certificate, Left)]) -> Result<(), Fault> {
     let query = of_rows!(
         tx,

@@ -73,6 +73,38 @@ impl RecordUnallocated<'_> {
     }
 }
 
+impl RecordUnallocated<'_> {
+    /// It was reported under another product, and counts nowhere yet (SL-14).
+    async fn correct(&self, tx: &Tx, first: Certificate) -> Result<Answer, Fault> {
+        self.refuse_covered(tx).await?;
+        let corrected = Certificate {
+            product_id: self.certificate.product_id.clone(),
+            ..first
+        };
+        store::allocation::correct_products(tx, std::slice::from_ref(&corrected)).await?;
+        self.emit(tx, &corrected).await?;
+        Ok(recorded(corrected, false))
+    }
+
+    async fn emit(&self, tx: &Tx, certificate: &Certificate) -> Result<(), Fault> {
+        let key = &certificate.key;
+        outbox::emit(
+            tx,
+            outbox::Event {
+                kind: "licet.sanlicensing.certificate.unallocated.v1",
+                resource_id: certificate.id.to_string(),
+                account_id: Some(key.account_id),
+                time: self.call.now,
+                origin: &self.call.origin(self.request_id),
+                why: "SL-16".to_owned(),
+                outcome: "UNALLOCATED".to_owned(),
+                data: json!({ "product_id": certificate.product_id, "serial": key.serial_hex }),
+            },
+        )
+        .await
+    }
+}
+
 impl Work for RecordUnallocated<'_> {
     type Answer = Answer;
 
@@ -80,6 +112,9 @@ impl Work for RecordUnallocated<'_> {
         let key = &self.certificate.key;
         let mut found = store::certificates::find_certificates(tx, &[key]).await?;
         if let Some(first) = found.certificates.remove(key) {
+            if first.is_corrected_by(self.certificate) {
+                return self.correct(tx, first).await;
+            }
             if !first.is_same_as(self.certificate) {
                 return Err(conflict(&first).into());
             }
@@ -99,20 +134,7 @@ impl Work for RecordUnallocated<'_> {
             store::quota::revoke_certificates(tx, &[(certificate.clone(), 0)]).await?;
             store::allocation::delete_early(tx, std::slice::from_ref(key)).await?;
         }
-        outbox::emit(
-            tx,
-            outbox::Event {
-                kind: "licet.sanlicensing.certificate.unallocated.v1",
-                resource_id: certificate.id.to_string(),
-                account_id: Some(key.account_id),
-                time: self.call.now,
-                origin: &self.call.origin(self.request_id),
-                why: "SL-16".to_owned(),
-                outcome: "UNALLOCATED".to_owned(),
-                data: json!({ "product_id": certificate.product_id, "serial": key.serial_hex }),
-            },
-        )
-        .await?;
+        self.emit(tx, &certificate).await?;
         Ok(recorded(certificate, false))
     }
 }
