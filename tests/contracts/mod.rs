@@ -18,6 +18,7 @@ mod domains;
 pub(crate) mod events;
 mod full_store;
 mod ingest_command;
+mod ingest_files;
 mod issuance;
 mod license_options;
 mod order_history;

@@ -98,7 +98,8 @@ impl SuiteProcess {
         self.folder.path()
     }
 
-    fn data(&self) -> PathBuf {
+    /// Where it keeps everything.
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -112,7 +113,12 @@ impl SuiteProcess {
 
     /// Host and port of Orders.
     pub(crate) fn orders_address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[0])
+        self.addresses()[0].clone()
+    }
+
+    /// Hosts and ports of Orders, Billing and SanLicensing.
+    pub(crate) fn addresses(&self) -> [String; 3] {
+        self.ports.map(|port| format!("127.0.0.1:{port}"))
     }
 
     pub(crate) fn orders(&self) -> Channel {
@@ -158,13 +164,24 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
 
 /// Runs `licet` with these arguments to its end, on this machine's settings for none.
 pub(crate) fn licet(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_licet-process"))
+    command(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_licet-process"));
+    command
         .args(arguments)
         .env_remove("LICET_BILLING_DATABASE")
         .env_remove("LICET_BILLING_URL")
         .env_remove("LICET_DATA")
-        .env_remove("LICET_SAN_LICENSING_URL")
-        .stdin(Stdio::null())
+        .env_remove("LICET_SAN_LICENSING_URL");
+    command
+}
+
+/// Runs `licet` as [`licet`] does, with a file as its standard input.
+pub(crate) fn licet_reading(arguments: &[&str], input: &Path) -> Output {
+    command(arguments)
+        .stdin(File::open(input).unwrap())
         .output()
         .unwrap()
 }

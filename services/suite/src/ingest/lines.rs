@@ -1,4 +1,4 @@
-//! Records as JSON lines. A line that does not read is the file's fault, and nothing is sent.
+//! Records as JSON lines, a record a line.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -23,10 +23,19 @@ JSON lines: one object a line, of a certificate that was signed or of one that w
    \"revoke_time\": \"2026-02-01T12:00:00Z\"}
 
 issuer_der is the issuer's name as DER, in hexadecimal; a revocation may have issuer_sha256, its
-SHA-256, instead. key_type (RSA or ECC), reason (a name of RFC 5280) and revoke_time may be left out.
+SHA-256, instead. key_type (RSA or ECC), reason and revoke_time may be left out. A reason is spelled as
+RFC 5280 has it, keyCompromise, or KEY_COMPROMISE. certificateHold is refused: it is not for good.
 \"account\" and \"product\" of a line stand in place of --account and --product.
 
-Exit status: 0, or 1 where a record was refused or something was in the way.";
+A line or a file that cannot be read, and a record that is refused, is listed with its file, line and
+serial number; everything else is sent. Keys, requests and revocation lists are refused and not sent.
+
+SanLicensing keeps of each feed how many records were passed, with a digest of them: the same files,
+given again, go on after those; files with other content are new, and are sent from their start. A
+record that is known already changes nothing. Records after one that was refused are sent again the
+next time, until it is accepted or --skip-refused is given.
+
+Exit status: 0, or 1 where anything was refused or the feed broke off.";
 
 /// Whom a line without an owner belongs to.
 pub(super) struct Defaults<'a> {
@@ -59,11 +68,6 @@ enum Line {
 
 /// Reads one line.
 pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord, String> {
-    let owner = |given: Option<String>, default: Option<&str>, option: &str| {
-        given
-            .or_else(|| default.map(str::to_owned))
-            .ok_or_else(|| format!("{option} is needed, or {} in the line", &option[2..]))
-    };
     match serde_json::from_slice(line).map_err(|error| error.to_string())? {
         Line::Certificate {
             account,
@@ -115,6 +119,23 @@ pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord,
     }
 }
 
+/// The account or product that a record belongs to.
+pub(super) fn owner(
+    given: Option<String>,
+    default: Option<&str>,
+    option: &str,
+) -> Result<String, String> {
+    given
+        .or_else(|| default.map(str::to_owned))
+        .ok_or_else(|| format!("{option} is needed, or {} in the line", &option[2..]))
+}
+
+/// The serial number of a line that does not read as a record, where it can be told.
+pub(super) fn serial(line: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+    Some(value.get("serial")?.as_str()?.to_owned())
+}
+
 fn bytes(field: &str, text: &str) -> Result<Vec<u8>, String> {
     hex::decode(text).map_err(|error| format!("{field}: {error}"))
 }
@@ -150,12 +171,21 @@ fn key(text: Option<&str>) -> Result<KeyType, String> {
     }
 }
 
+/// A reason in the contract's spelling or in RFC 5280's (5.3.1): they differ in case and underscores.
 fn reason_of(text: Option<&str>) -> Result<RevocationReason, String> {
     let Some(text) = text else {
         return Ok(RevocationReason::Unspecified);
     };
-    RevocationReason::from_str_name(&format!("REVOCATION_REASON_{text}"))
-        .ok_or_else(|| format!("reason: {text:?} is none of RFC 5280 that is for good"))
+    let same = |name: &str| {
+        let name = name.trim_start_matches("REVOCATION_REASON_");
+        let letters = |text: &str| text.replace('_', "").to_ascii_lowercase();
+        letters(name) == letters(text)
+    };
+    let last = i32::from(RevocationReason::AaCompromise);
+    let mut every = (0..=last).filter_map(|number| RevocationReason::try_from(number).ok());
+    every.find(|reason| same(reason.as_str_name())).ok_or_else(|| {
+        format!("reason: {text:?} is no reason of RFC 5280 that a certificate is revoked for good for")
+    })
 }
 
 #[cfg(test)]
@@ -189,6 +219,45 @@ mod tests {
         };
         assert_eq!(revocation.reason(), RevocationReason::Superseded);
         assert_eq!(revocation.issuer, Some(Issuer::IssuerSha256(vec![0, 255])));
+    }
+
+    #[test]
+    fn sl_19_a_reason_is_spelled_as_in_rfc_5280_or_in_the_contract() {
+        use RevocationReason as Reason;
+        for (rfc, ours, reason) in [
+            ("unspecified", "UNSPECIFIED", Reason::Unspecified),
+            ("keyCompromise", "KEY_COMPROMISE", Reason::KeyCompromise),
+            ("cACompromise", "CA_COMPROMISE", Reason::CaCompromise),
+            (
+                "affiliationChanged",
+                "AFFILIATION_CHANGED",
+                Reason::AffiliationChanged,
+            ),
+            ("superseded", "SUPERSEDED", Reason::Superseded),
+            (
+                "cessationOfOperation",
+                "CESSATION_OF_OPERATION",
+                Reason::CessationOfOperation,
+            ),
+            (
+                "privilegeWithdrawn",
+                "PRIVILEGE_WITHDRAWN",
+                Reason::PrivilegeWithdrawn,
+            ),
+            ("aACompromise", "AA_COMPROMISE", Reason::AaCompromise),
+        ] {
+            assert_eq!(reason_of(Some(rfc)), Ok(reason));
+            assert_eq!(reason_of(Some(ours)), Ok(reason));
+        }
+        for other in [
+            "certificateHold",
+            "CERTIFICATE_HOLD",
+            "removeFromCRL",
+            "",
+            "key",
+        ] {
+            assert!(reason_of(Some(other)).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Real X.509 certificates and PKCS#10 requests, read into the facts that are decided with.
 //! Reading is pure, and never verifies a signature, a path or a purpose: that is the CA's part.
 
+mod bundle;
 mod container;
 mod der;
 
@@ -8,6 +9,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use bundle::{Document, document, document_length};
 
 use crate::{clock::Instant, san::San, text::shortened};
 
@@ -144,15 +147,6 @@ pub enum CertificateError {
     /// More requests than one.
     #[error("holds {0} requests where one is expected")]
     SeveralRequests(usize),
-}
-
-/// Certificates that need have nothing to do with one another, PEM or DER, each as DER. None of them
-/// is read.
-///
-/// # Errors
-/// What the bytes are not.
-pub fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
-    container::documents(bytes, &["CERTIFICATE"])
 }
 
 /// Reads a certificate chain: PEM of one or several blocks, or DER of one or several certificates

@@ -1,0 +1,213 @@
+//! What is named on the command line, files, folders and the standard input, read as often as needed
+//! and in the same order each time.
+
+use std::{
+    fs,
+    io::{self, Read, Seek as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    formats::File,
+    item::{Flow, Item, Place, Sink},
+    lines::Defaults,
+};
+
+/// The longest part of a feed's name that is taken from a file's.
+const MAX_NAME_CHARS: usize = 60;
+
+/// Something that is named on the command line.
+pub(super) enum Input {
+    /// A file, or a folder with all that is in it.
+    Path(PathBuf),
+    /// What came in by the standard input, put down so that it can be read again.
+    Standard {
+        file: fs::File,
+        /// In hexadecimal.
+        sha256: String,
+    },
+}
+
+impl Input {
+    /// A path, or `-` for the standard input, which is read here to its end.
+    pub(super) fn of(path: PathBuf) -> io::Result<Self> {
+        if path.as_os_str() != "-" {
+            return Ok(Self::Path(path));
+        }
+        let mut file = tempfile::tempfile()?;
+        let mut copied = Hashing {
+            input: io::stdin().lock(),
+            hash: Sha256::new(),
+        };
+        io::copy(&mut copied, &mut file)?;
+        let sha256 = hex::encode(copied.hash.finalize());
+        Ok(Self::Standard { file, sha256 })
+    }
+
+    /// The feed of an input of its own. A file keeps its feed while its content changes; what the
+    /// standard input brought has no name but its content.
+    pub(super) fn feed(&self) -> String {
+        match self {
+            Self::Standard { sha256, .. } => format!("stdin:{}", &sha256[..16]),
+            Self::Path(path) => {
+                let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                let digest = Sha256::digest(absolute.as_os_str().as_encoded_bytes());
+                let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+                let plain = |sign: char| match sign {
+                    sign if sign.is_ascii_alphanumeric() => sign,
+                    '.' | '_' => sign,
+                    _ => '-',
+                };
+                let name: String = name.chars().take(MAX_NAME_CHARS).map(plain).collect();
+                format!("{name}:{}", &hex::encode(digest)[..16])
+            }
+        }
+    }
+
+    /// How many bytes it has; what cannot be seen counts as none.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Path(path) => bytes_of(path),
+            Self::Standard { file, .. } => file.metadata().map_or(0, |found| found.len()),
+        }
+    }
+
+    /// Gives all of its items, and counts the bytes that were read.
+    pub(super) fn visit(
+        &mut self,
+        owner: &Defaults<'_>,
+        read: &AtomicU64,
+        sink: &mut Sink<'_>,
+    ) -> Flow {
+        let mut visit = Visit { owner, read, sink };
+        match self {
+            Self::Path(path) => visit.path(path),
+            Self::Standard { file, .. } => match file.rewind() {
+                Ok(()) => visit.file("standard input", file),
+                Err(error) => visit.refuse("standard input", &error.to_string()),
+            },
+        }
+    }
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).map_or(0, |entries| {
+            let each = entries.flatten().filter(|entry| !is_link_to_folder(entry));
+            each.map(|entry| bytes_of(&entry.path())).sum()
+        }),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    }
+}
+
+/// A link to a folder may lead into a circle.
+fn is_link_to_folder(entry: &fs::DirEntry) -> bool {
+    let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+    is_link && entry.path().is_dir()
+}
+
+/// Reading on behalf of one input.
+struct Visit<'a, 'b> {
+    owner: &'a Defaults<'a>,
+    read: &'a AtomicU64,
+    sink: &'a mut Sink<'b>,
+}
+
+impl Visit<'_, '_> {
+    fn path(&mut self, path: &Path) -> Flow {
+        let name = path.display().to_string();
+        match fs::metadata(path) {
+            Err(error) => self.refuse(&name, &format!("cannot be read: {error}")),
+            Ok(found) if found.is_dir() => self.folder(path),
+            Ok(_) => match fs::File::open(path) {
+                Ok(file) => self.file(&name, &file),
+                Err(error) => self.refuse(&name, &format!("cannot be read: {error}")),
+            },
+        }
+    }
+
+    /// What is in it, sorted by name, folders within it included; hidden names are passed over.
+    fn folder(&mut self, path: &Path) -> Flow {
+        let listed: io::Result<Vec<_>> = fs::read_dir(path).and_then(Iterator::collect);
+        let mut entries = match listed {
+            Ok(entries) => entries,
+            Err(error) => {
+                let text = format!("cannot be listed: {error}");
+                return self.refuse(&path.display().to_string(), &text);
+            }
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let flow = if is_link_to_folder(&entry) {
+                let text = "is a link to a folder, which is not followed";
+                self.refuse(&path.display().to_string(), text)
+            } else {
+                self.path(&path)
+            };
+            if flow.is_break() {
+                return flow;
+            }
+        }
+        Flow::Continue(())
+    }
+
+    fn file(&mut self, name: &str, file: &fs::File) -> Flow {
+        let counted = Counted {
+            input: file,
+            read: self.read,
+        };
+        let mut reading = File {
+            name: Arc::from(name),
+            owner: self.owner,
+            sink: &mut *self.sink,
+        };
+        reading.read(counted)
+    }
+
+    fn refuse(&mut self, name: &str, reason: &str) -> Flow {
+        let place = Place {
+            file: Arc::from(name),
+            line: None,
+            serial: None,
+        };
+        (self.sink)(Item::refused(place, reason))
+    }
+}
+
+struct Counted<'a> {
+    input: &'a fs::File,
+    read: &'a AtomicU64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.read
+            .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+struct Hashing<R> {
+    input: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+}

@@ -1,0 +1,183 @@
+//! What is read from the files, one after the other: a record, or what is refused here; and the mark
+//! up to which they were passed, which knows them by their content.
+
+use std::{fmt, ops::ControlFlow, sync::Arc};
+
+use licet_contracts::sanlicensing::v1::{IngestRecord, ingest_record::Report};
+use licet_domain::certificate;
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Whether more is wanted.
+pub(super) type Flow = ControlFlow<()>;
+
+/// Where items go; it ends the reading by breaking.
+pub(super) type Sink<'a> = dyn FnMut(Item) -> Flow + 'a;
+
+/// Where an item stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) file: Arc<str>,
+    /// From 1 on; `None` where the file has no lines.
+    pub(super) line: Option<u64>,
+    /// Of the certificate, where the text names it.
+    pub(super) serial: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.file)?;
+        if let Some(line) = self.line {
+            write!(out, ":{line}")?;
+        }
+        if let Some(serial) = &self.serial {
+            write!(out, ": serial {serial}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One thing that stands in the files.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) place: Place,
+    /// The record to be sent, or why there is none.
+    pub(super) content: Result<IngestRecord, String>,
+}
+
+/// The longest record that is sent, in bytes.
+const MAX_RECORD_BYTES: usize = 1 << 20;
+
+impl Item {
+    pub(super) fn refused(place: Place, reason: impl Into<String>) -> Self {
+        Self {
+            place,
+            content: Err(reason.into()),
+        }
+    }
+
+    /// A record, unless it is so long that no batch could hold it beside others.
+    pub(super) fn record(place: Place, record: IngestRecord) -> Self {
+        if record.encoded_len() > MAX_RECORD_BYTES {
+            let text = format!("a record of more than {MAX_RECORD_BYTES} bytes is not sent");
+            return Self::refused(place, text);
+        }
+        Self {
+            place,
+            content: Ok(record),
+        }
+    }
+}
+
+/// The serial number that a record names, where it can be read.
+pub(super) fn serial(record: &IngestRecord) -> Option<String> {
+    match record.report.as_ref()? {
+        Report::CertificateDer(der) => {
+            let leaf = certificate::parse_chain(der).ok()?.into_iter().next()?;
+            Some(leaf.serial_hex)
+        }
+        Report::Facts(facts) => Some(facts.serial.clone()),
+        Report::Revocation(revocation) => Some(revocation.serial.clone()),
+    }
+}
+
+/// How many items were passed, and a digest over them: the files at hand are those that were passed
+/// if their first items have it. This is what a feed's cursor says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    pub(super) passed: u64,
+    #[serde(with = "hex::serde")]
+    sha256: [u8; 32],
+}
+
+impl Mark {
+    /// With a further item.
+    pub(super) fn then(self, item: &Item) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.sha256);
+        match &item.content {
+            Ok(record) => {
+                hash.update([1]);
+                hash.update(record.encode_to_vec());
+            }
+            // Its place stands for what could not be read.
+            Err(reason) => {
+                hash.update([0]);
+                hash.update(item.place.line.unwrap_or(0).to_be_bytes());
+                hash.update(reason);
+            }
+        }
+        Self {
+            passed: self.passed + 1,
+            sha256: hash.finalize().into(),
+        }
+    }
+
+    pub(super) fn to_cursor(self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
+    /// `None`: another program's cursor. One that counts alone was written before cursors knew what
+    /// was passed: nothing is known to be passed.
+    pub(super) fn from_cursor(cursor: &str) -> Option<Self> {
+        if cursor.is_empty() || cursor.parse::<u64>().is_ok() {
+            return Some(Self::default());
+        }
+        serde_json::from_str(cursor).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(product: &str, line: u64, content: Result<(), &str>) -> Item {
+        let place = Place {
+            file: "a".into(),
+            line: Some(line),
+            serial: None,
+        };
+        let record = IngestRecord {
+            product_id: product.to_owned(),
+            ..IngestRecord::default()
+        };
+        Item {
+            place,
+            content: content.map(|()| record).map_err(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn sl_14_a_mark_knows_what_was_passed() {
+        let start = Mark::default();
+        let first = start.then(&item("p", 1, Ok(())));
+        assert_eq!(first, start.then(&item("p", 7, Ok(()))));
+        for other in [
+            item("q", 1, Ok(())),
+            item("p", 1, Err("x")),
+            item("p", 2, Err("x")),
+            item("p", 1, Err("y")),
+        ] {
+            assert_ne!(first, start.then(&other));
+        }
+        let second = first.then(&item("q", 1, Ok(())));
+        assert_eq!(second.passed, 2);
+        assert_eq!(Mark::from_cursor(&second.to_cursor()), Some(second));
+        assert_ne!(
+            second,
+            start
+                .then(&item("q", 1, Ok(())))
+                .then(&item("p", 1, Ok(())))
+        );
+    }
+
+    #[test]
+    fn sl_14_a_cursor_that_only_counts_says_nothing_of_what_was_passed() {
+        assert_eq!(Mark::from_cursor(""), Some(Mark::default()));
+        assert_eq!(Mark::from_cursor("5"), Some(Mark::default()));
+        for other in ["after 5", "{}", r#"{"passed":1,"sha256":"00"}"#] {
+            assert_eq!(Mark::from_cursor(other), None);
+        }
+    }
+}

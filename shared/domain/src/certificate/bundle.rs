@@ -1,0 +1,131 @@
+//! What one DER document is, seen from its outermost structure alone, and the certificates of a
+//! certs-only PKCS#7 (RFC 2315, RFC 5652). A certificate that is odd inside stays one.
+
+use der::{
+    Decode, Header, Reader, Sequence, SliceReader, Tag, Tagged,
+    asn1::{AnyRef, ObjectIdentifier},
+};
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+
+/// What a DER document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// It is signed as a certificate is. Whether it reads as one is not said; a revocation list
+    /// looks the same from outside.
+    Signed,
+    /// A PKCS#7 with the certificates in it, each as it stands there.
+    Bundle(Vec<Vec<u8>>),
+    /// Anything else: a key, a PKCS#12, a damaged structure.
+    Other,
+}
+
+/// The length of the DER document that begins with `head`, in bytes. `None`: none begins so. Its first 16
+/// bytes are enough to tell.
+#[must_use]
+pub fn document_length(head: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(head).ok()?;
+    let header = Header::decode(&mut reader).ok()?;
+    if header.tag() != Tag::Sequence {
+        return None;
+    }
+    let begun = usize::try_from(reader.position()).ok()?;
+    begun.checked_add(usize::try_from(header.length()).ok()?)
+}
+
+/// Tells what `der` is.
+#[must_use]
+pub fn document(der: &[u8]) -> Document {
+    let Some(parts) = AnyRef::from_der(der).ok().and_then(parts) else {
+        return Document::Other;
+    };
+    let tags: Vec<_> = parts.iter().map(Tagged::tag).collect();
+    if tags == [Tag::Sequence, Tag::Sequence, Tag::BitString] {
+        return Document::Signed;
+    }
+    match bundled(der) {
+        Some(certificates) => Document::Bundle(certificates),
+        None => Document::Other,
+    }
+}
+
+#[derive(Sequence)]
+struct ContentInfo<'a> {
+    content_type: ObjectIdentifier,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    content: AnyRef<'a>,
+}
+
+/// The certificates of a SignedData: its part under the tag [0].
+fn bundled(der: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let info = ContentInfo::from_der(der).ok()?;
+    if info.content_type != SIGNED_DATA {
+        return None;
+    }
+    let found = parts(info.content)?.into_iter().find(
+        |part| matches!(part.tag(), Tag::ContextSpecific { number, .. } if number.value() == 0),
+    );
+    let Some(certificates) = found else {
+        return Some(Vec::new());
+    };
+    let mut reader = SliceReader::new(certificates.value()).ok()?;
+    let mut each = Vec::new();
+    while !reader.is_finished() {
+        each.push(reader.tlv_bytes().ok()?.to_vec());
+    }
+    Some(each)
+}
+
+/// The parts of a SEQUENCE.
+fn parts(whole: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
+    if whole.tag() != Tag::Sequence {
+        return None;
+    }
+    let mut reader = SliceReader::new(whole.value()).ok()?;
+    let mut parts = Vec::new();
+    while !reader.is_finished() {
+        parts.push(reader.decode().ok()?);
+    }
+    Some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_told_by_its_outermost_structure() {
+        let signed = [0x30, 7, 0x30, 0, 0x30, 0, 3, 1, 0];
+        assert_eq!(document(&signed), Document::Signed);
+        // A private key begins with its version (RFC 5958), an encrypted one ends with octets.
+        assert_eq!(document(&[0x30, 5, 2, 1, 0, 0x30, 0]), Document::Other);
+        assert_eq!(document(&[0x30, 4, 0x30, 0, 4, 0]), Document::Other);
+        for broken in [&[][..], &[0x30], &[0x30, 2, 0x30], &[4, 0]] {
+            assert_eq!(document(broken), Document::Other);
+        }
+    }
+
+    #[test]
+    fn a_bundle_gives_its_certificates_as_they_stand() {
+        // ContentInfo { signedData, [0] { version, SET, SEQUENCE, [0] { two documents }, SET } }
+        let oid = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+        let signed_data = [
+            0x30, 17, 2, 1, 1, 0x31, 0, 0x30, 0, 0xa0, 6, 0x30, 1, 5, 0x30, 1, 6, 0x31, 0,
+        ];
+        let mut der = vec![0x30, 32];
+        der.extend(oid);
+        der.extend([0xa0, 19]);
+        der.extend(signed_data);
+        let each = vec![vec![0x30, 1, 5], vec![0x30, 1, 6]];
+        assert_eq!(document(&der), Document::Bundle(each));
+    }
+
+    #[test]
+    fn a_document_tells_its_length_at_its_beginning() {
+        assert_eq!(document_length(&[0x30, 0x82, 1, 0, 0x30]), Some(260));
+        assert_eq!(document_length(&[0x30, 5, 2]), Some(7));
+        for other in [&[][..], b"-----BEGIN", &[0x30, 0x80, 0], &[0x30, 0x82, 1]] {
+            assert_eq!(document_length(other), None);
+        }
+    }
+}
