@@ -1,9 +1,13 @@
 //! Clients that are not ours, through reflection alone, against the embedded suite as it is started:
-//! Python's grpcio, and the README's own walk word for word with `buf curl` in the place of grpcurl.
+//! Python's grpcio, and the README's own commands word for word with `buf curl` in the place of grpcurl.
 
-use std::process::{Command, Output};
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    time::Duration,
+};
 
-use crate::harness::{process::SuiteProcess, run};
+use crate::harness::{process::SuiteProcess, run, run_within};
 
 /// A tool that `tests/run` installs and names in the environment.
 fn tool(variable: &str) -> String {
@@ -50,49 +54,137 @@ fn pythons_grpcio_walks_through_an_order() {
     });
 }
 
-/// The commands of the README's walk, as they stand there.
-fn readme_walk() -> String {
+/// Blocks of commands in the README that are not run here, by how they begin, and why.
+const NOT_RUN: [(&str, &str); 1] = [(
+    "cargo run --release ",
+    "builds the project and runs all of its tests, this one among them",
+)];
+
+/// The commands of the README, a block each, as they stand there.
+fn readme_blocks() -> Vec<String> {
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, walk) = readme
-        .split_once("\n## A walk")
-        .expect("the README has a walk");
-    let (_, block) = walk.split_once("\n```sh\n").expect("the walk has commands");
-    let (block, _) = block.split_once("\n```\n").expect("the commands end");
-    assert_eq!(
-        block.matches("grpcurl -plaintext").count(),
-        5,
-        "the walk has five calls"
-    );
-    block.to_owned()
+    let mut blocks = Vec::new();
+    let mut skipped = Vec::new();
+    // What stands between two fences is at the odd places.
+    for fenced in readme.split("\n```").skip(1).step_by(2) {
+        let (language, block) = fenced.split_once('\n').unwrap();
+        assert!(
+            ["sh", "json", ""].contains(&language),
+            "a block of {language:?}: commands are in blocks of sh"
+        );
+        if language != "sh" {
+            continue;
+        }
+        match NOT_RUN.iter().find(|(begin, _)| block.starts_with(begin)) {
+            Some((begin, _)) => skipped.push(*begin),
+            None => blocks.push(block.to_owned()),
+        }
+    }
+    assert_eq!(skipped, NOT_RUN.map(|(begin, _)| begin));
+    blocks
 }
 
-/// Takes grpcurl's arguments and asks with `buf curl`, answering in grpcurl's many lines.
+/// Takes grpcurl's arguments and asks with `buf curl`, answering in grpcurl's many lines. What fails in
+/// the middle of a pipe is noted.
 const SHIM: &str = r#"
 grpcurl() {
-    [ "$1 $2" = "-plaintext -d" ] || { echo "unexpected: $*" >&2; return 1; }
-    "$BUF" curl --protocol grpc --http2-prior-knowledge -d "$3" "http://$4/$5" >answer || return 1
-    "$PYTHON" -m json.tool answer
+    [ "$1" = "-plaintext" ] || { echo "unexpected: $*" >&2; return 1; }
+    shift
+    BODY='{}'
+    if [ "$1" = "-d" ]; then BODY=$2; shift 2; fi
+    "$BUF" curl --protocol grpc --http2-prior-knowledge -d "$BODY" "http://$1/$2" >"$ANSWER" ||
+        { echo "$2" >>"$FAILED"; return 1; }
+    "$PYTHON" -m json.tool "$ANSWER"
 }
 "#;
 
-#[test]
-fn the_readmes_walk_comes_true_with_buf_curl() {
-    let (buf, python) = (tool("LICET_TEST_BUF"), tool("LICET_TEST_PYTHON"));
-    run(async {
-        let suite = SuiteProcess::start().await;
-        let walk = readme_walk().replace("127.0.0.1:50051", &suite.orders_address());
+/// What stands between the outputs of two blocks.
+const MARK: &str = "==== the next block ====";
+
+/// A shell beside a suite, in a folder of its own, where `licet` and grpcurl are commands.
+struct Reader<'a> {
+    suite: &'a SuiteProcess,
+    folder: PathBuf,
+}
+
+impl<'a> Reader<'a> {
+    fn of(suite: &'a SuiteProcess) -> Self {
+        let folder = suite.folder().join("reader");
+        std::fs::create_dir_all(folder.join("bin")).unwrap();
+        let licet = env!("CARGO_BIN_EXE_licet-process");
+        std::os::unix::fs::symlink(licet, folder.join("bin/licet")).unwrap();
+        Self { suite, folder }
+    }
+
+    /// The output of each block; all of them must succeed.
+    fn run(&self, blocks: &[String]) -> Vec<String> {
+        let [orders, billing, san_licensing] = self.suite.addresses();
+        let script = blocks.join(&format!("\necho '{MARK}'\n"));
+        let script = script
+            .replace("127.0.0.1:50051", &orders)
+            .replace("127.0.0.1:50052", &billing)
+            .replace("127.0.0.1:50053", &san_licensing);
+        let path = std::env::var("PATH").unwrap();
+        let bin = self.folder.join("bin");
+        let failed = self.folder.join("failed");
         let printed = output(
             Command::new("bash")
-                .args(["-c", &format!("set -eu\n{SHIM}\n{walk}")])
-                .current_dir(suite.folder())
-                .env("ACCOUNT", suite.starter_account())
-                .env("BUF", buf)
-                .env("PYTHON", python),
+                .args(["-c", &format!("set -eu\n{SHIM}\n{script}")])
+                .current_dir(&self.folder)
+                .env("PATH", format!("{}:{path}", bin.display()))
+                .env("ACCOUNT", self.suite.starter_account())
+                .env("ANSWER", self.folder.join("answer"))
+                .env("FAILED", &failed)
+                .env("BUF", tool("LICET_TEST_BUF"))
+                .env("PYTHON", tool("LICET_TEST_PYTHON"))
+                .env("LICET_DATA", self.suite.data())
+                .env("LICET_BILLING_URL", format!("http://{billing}"))
+                .env("LICET_SAN_LICENSING_URL", format!("http://{san_licensing}")),
         );
-        // The last call's answer is all of the output that goes nowhere else after the advance.
-        let (_, change) = printed.split_once("previousTime").expect("time advanced");
-        assert!(change.contains("\"value\": \"24.50\""), "{printed}");
-        assert!(change.contains("api.example.com"), "{printed}");
+        assert!(!failed.exists(), "{printed}");
+        printed.split(MARK).map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn the_readmes_commands_come_true_twice_and_a_year_later() {
+    // Some ninety programs one after the other, on a machine that may be busy.
+    run_within(Duration::from_secs(900), async {
+        let suite = SuiteProcess::start().await;
+        let reader = Reader::of(&suite);
+        let year = "grpcurl -plaintext -d '{\"months\": 12, \"request_id\": \"'$(cat \
+            /proc/sys/kernel/random/uuid)'\"}' 127.0.0.1:50051 licet.clock.v1.ClockService/AdvanceTime";
+        for round in ["first", "again", "a year later"] {
+            if round == "a year later" {
+                reader.run(&[year.to_owned()]);
+            }
+            let printed = reader.run(&readme_blocks());
+            let [walk, offer, issuance, nightly, terminal] = printed.as_slice() else {
+                panic!("{} blocks", printed.len());
+            };
+            // The change's answer is all that goes nowhere else after the advance.
+            let (_, change) = walk.split_once("previousTime").expect("time advanced");
+            assert!(change.contains("\"value\": \"24.50\""), "{round}: {walk}");
+            assert!(change.contains("api.example.com"), "{round}: {walk}");
+            assert!(offer.contains("LICENSE_STATE_ACTIVE"), "{round}: {offer}");
+            assert!(issuance.contains("\"used\": \"6\""), "{round}: {issuance}");
+            assert!(
+                issuance.contains("CERTIFICATE_STATE_REVOKED"),
+                "{round}: {issuance}"
+            );
+            for line in [
+                "         1  recorded in a licence",
+                "         1  revoked",
+                "         0  refused",
+            ] {
+                assert!(nightly.contains(line), "{round}: {nightly}");
+            }
+            assert!(terminal.contains("nothing differs"), "{round}: {terminal}");
+            for page in ["invoice.html", "statement.html"] {
+                let page = std::fs::read_to_string(reader.folder.join(page)).unwrap();
+                assert!(page.contains("</html>"), "{round}: {page}");
+            }
+        }
     });
 }
