@@ -182,8 +182,8 @@ reasons! {
     /// The order's software is fixed while further servers are registered (AL-6); metadata
     /// `order_id`, `registered`.
     FurtherServersRegistered = "FURTHER_SERVERS_REGISTERED", Precondition;
-    /// The key of a CSR is too short, or of a kind that is not signed; metadata `key_type`, `bits`,
-    /// `minimum_bits`.
+    /// The key of a CSR is too short, or of a kind or curve that is not signed; metadata `key_type`,
+    /// and for RSA `bits`, `minimum_bits`.
     CsrKeyWeak = "CSR_KEY_WEAK", Precondition;
     /// A licence that has ended is renewed only with a stated exception (SL-9); metadata
     /// `license_id`, `until_time`, `end_time`.

@@ -2,6 +2,7 @@
 //! (SL-1 to SL-3, MD-5). What a name costs or whether a licence has room for it is decided elsewhere.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
@@ -9,11 +10,19 @@ use std::{
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::text::{printable, serde_as_text, shortened};
 
 /// The longest dNSName in octets (RFC 1035, 2.3.4).
 const LONGEST_NAME: usize = 253;
+/// The longest value that is kept whole, in octets: it stands in the key of an index.
+const LONGEST_VALUE: usize = 2000;
+/// How many characters of a longer one are kept before its digest.
+const SHOWN_CHARACTERS: usize = 100;
+/// What UTS 46 takes for a full stop.
+const DOTS: [char; 3] = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
 /// The types of SAN that count (SL-1); names of any other type do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +89,12 @@ pub enum SanError {
          at most 253 octets once converted to ASCII"
     )]
     NotADnsName,
+    /// A label that looks like an A-label and is none.
+    #[error(
+        "has a label with hyphens in its third and fourth place, which RFC 5890 reserves for \
+         A-labels (`xn--`)"
+    )]
+    ReservedHyphens,
     /// No address.
     #[error("is not an IPv4 address in dotted decimal or an IPv6 address")]
     NotAnIpAddress,
@@ -134,7 +149,7 @@ impl San {
         })
     }
 
-    /// A user principal name that is asked for: Unicode lower case, one `@` with text on both sides.
+    /// A user principal name that is asked for: Unicode lower case in NFC, one `@` with text on both sides.
     pub fn upn(text: &str) -> Result<Self, SanError> {
         upn_form(text).map(|value| Self {
             kind: SanType::Upn,
@@ -143,12 +158,28 @@ impl San {
     }
 
     /// A name that a certificate carries, or that was stored: canonical where it is well formed,
-    /// else lower-cased with control characters written out. It is never refused (SL-1).
+    /// else lower-cased with control characters written out, a DNS name without its trailing dot.
+    /// It is never refused (SL-1). One of more than 2000 octets is kept as its first 100 characters
+    /// and its SHA-256.
     pub fn recorded(kind: SanType, text: &str) -> Self {
-        Self::asked(kind, text).unwrap_or_else(|_| {
-            let plain = printable(&text.to_lowercase());
-            Self::asked(kind, &plain).unwrap_or(Self { kind, value: plain })
-        })
+        Self::asked(kind, text)
+            .unwrap_or_else(|_| {
+                let plain = malformed_form(kind, text);
+                Self::asked(kind, &plain).unwrap_or(Self { kind, value: plain })
+            })
+            .bounded()
+    }
+
+    fn bounded(self) -> Self {
+        if self.value.len() <= LONGEST_VALUE {
+            return self;
+        }
+        let digest = hex::encode(Sha256::digest(&self.value));
+        let shown: String = self.value.chars().take(SHOWN_CHARACTERS).collect();
+        Self {
+            kind: self.kind,
+            value: format!("{shown}…sha256:{digest}"),
+        }
     }
 
     /// The address of an iPAddress name's octets: 4 are IPv4 and 16 are IPv6, which stay different
@@ -225,13 +256,45 @@ impl From<StoredSan> for San {
     }
 }
 
+/// The text with the dots of other scripts as full stops.
+fn with_full_stops(text: &str) -> Cow<'_, str> {
+    if text.contains(DOTS) {
+        Cow::Owned(text.replace(DOTS, "."))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// What a name that is not well formed is compared by.
+fn malformed_form(kind: SanType, text: &str) -> String {
+    match kind {
+        SanType::DnsName => {
+            let plain = printable(&with_full_stops(text).to_lowercase());
+            // One dot alone: what is left is the same when it is read again.
+            match plain.strip_suffix('.') {
+                Some(name) if !name.ends_with('.') => name.to_owned(),
+                Some(_) | None => plain,
+            }
+        }
+        SanType::Upn => printable(&lower_case(text)),
+        SanType::IpAddress | SanType::Rfc822Name => printable(&text.to_lowercase()),
+    }
+}
+
+/// Lower case in NFC: a letter and its accent are the letter that has it.
+fn lower_case(text: &str) -> String {
+    let composed: String = text.nfc().collect();
+    composed.to_lowercase().nfc().collect()
+}
+
 fn dns_form(text: &str) -> Result<String, SanError> {
     if text.is_empty() {
         return Err(SanError::Empty);
     }
+    let text = with_full_stops(text);
     let (wildcard, name) = match text.strip_prefix("*.") {
         Some(name) => ("*.", name),
-        None => ("", text),
+        None => ("", text.as_ref()),
     };
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.contains('*') || (name.is_empty() && !wildcard.is_empty()) {
@@ -249,12 +312,25 @@ fn host_form(name: &str) -> Result<String, SanError> {
     if name.parse::<IpAddr>().is_ok() {
         return Err(SanError::IpLiteral);
     }
-    let ascii = idna::domain_to_ascii_strict(name).map_err(|_| SanError::NotADnsName)?;
+    let ascii = idna::domain_to_ascii_strict(name).map_err(|_| {
+        if name.split('.').any(has_reserved_hyphens) {
+            SanError::ReservedHyphens
+        } else {
+            SanError::NotADnsName
+        }
+    })?;
     // Full-width digits and dots become an address only here.
     if ascii.parse::<IpAddr>().is_ok() {
         return Err(SanError::IpLiteral);
     }
     Ok(ascii)
+}
+
+/// RFC 5890, 2.3.1: such a label is an A-label or nothing.
+fn has_reserved_hyphens(label: &str) -> bool {
+    let mut characters = label.chars();
+    let start: String = characters.by_ref().take(2).collect();
+    !start.eq_ignore_ascii_case("xn") && characters.as_str().starts_with("--")
 }
 
 fn mailbox_form(text: &str) -> Result<String, SanError> {
@@ -292,7 +368,7 @@ fn upn_form(text: &str) -> Result<String, SanError> {
     if !well_formed || text.chars().any(char::is_control) {
         return Err(SanError::NotAUpn);
     }
-    Ok(text.to_lowercase())
+    Ok(lower_case(text))
 }
 
 #[cfg(test)]

@@ -93,9 +93,12 @@ pub(crate) fn to_pem<'a>(label: &str, documents: impl Iterator<Item = &'a [u8]>)
 /// A key's kind and size for a person, as `RSA 2048`.
 pub(crate) fn key_type(key: KeyFacts) -> String {
     match key.kind {
+        KeyKind::Rsa if key.bits == 0 => "RSA".to_owned(),
         KeyKind::Rsa => format!("RSA {}", key.bits),
+        KeyKind::Ec if key.bits == 0 => "EC, another curve".to_owned(),
         KeyKind::Ec => format!("EC {}", key.bits),
         KeyKind::Ed25519 => "Ed25519".to_owned(),
+        KeyKind::Ed448 => "Ed448".to_owned(),
         KeyKind::Other => "other".to_owned(),
     }
 }

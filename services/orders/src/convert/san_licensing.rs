@@ -33,7 +33,9 @@ pub(crate) fn decode_begin(message: &orders::BeginIssuanceRequest) -> Result<Beg
     let order_id = fields.required("order_id", &message.order_id);
     let key_type = match KeyType::try_from(message.key_type) {
         Ok(KeyType::Unspecified) => Ok(None),
-        Ok(given @ (KeyType::Rsa | KeyType::Ecc)) => Ok(Some(given)),
+        Ok(given @ (KeyType::Rsa | KeyType::Ecc | KeyType::Ed25519 | KeyType::Ed448)) => {
+            Ok(Some(given))
+        }
         Err(_) => Err(fields.note("key_type", "is no family of keys")),
     };
     let not_after = message.not_after_time.as_ref();
@@ -99,7 +101,9 @@ fn csr_key_type(order: &Order) -> Result<Option<KeyType>, Fault> {
     let parsed = parse_request(request.pem.as_bytes()).map_err(Fault::internal)?;
     Ok(match parsed.key.kind {
         KeyKind::Rsa => Some(KeyType::Rsa),
-        KeyKind::Ec | KeyKind::Ed25519 => Some(KeyType::Ecc),
+        KeyKind::Ec => Some(KeyType::Ecc),
+        KeyKind::Ed25519 => Some(KeyType::Ed25519),
+        KeyKind::Ed448 => Some(KeyType::Ed448),
         KeyKind::Other => None,
     })
 }

@@ -124,6 +124,11 @@ fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections
     }
 }
 
+/// The shortest RSA key that is taken, in bits.
+const LEAST_RSA_BITS: u32 = 2048;
+/// The smallest field of a curve that is taken, in bits.
+const LEAST_EC_BITS: u32 = 256;
+
 /// Holds a signing request (PKCS#10) against the order it came with: its common name is the
 /// order's, and where it asks for names they are exactly the order's. One that asks for none
 /// brings its key alone, which has to be strong enough.
@@ -164,29 +169,40 @@ pub(crate) fn check_signing_request(
     objections.refuse_if_any()
 }
 
-/// The kinds and sizes of keys that public certificates may have *(ours)*: what the authority would
+/// The kinds and sizes of keys that certificates are ordered for *(ours)*: what the authority would
 /// turn down is better told before it is paid for.
 fn object_to_key(key: KeyFacts, objections: &mut Objections) {
-    let (kind, minimum_bits) = match key.kind {
-        KeyKind::Rsa => ("RSA", Some(2048)),
-        KeyKind::Ec => ("EC", Some(256)),
-        KeyKind::Ed25519 => return,
-        KeyKind::Other => ("OTHER", None),
+    let mut weak = |kind: &str, description: String| {
+        objections
+            .add(Reason::CsrKeyWeak, "csr", description)
+            .with("key_type", kind);
     };
-    if minimum_bits.is_some_and(|minimum| key.bits >= minimum) {
-        return;
-    }
-    let description = match minimum_bits {
-        Some(minimum) => format!(
-            "the CSR's {kind} key has {} bits, where {minimum} are the least: make a new key",
-            key.bits
+    match key.kind {
+        KeyKind::Ed25519 | KeyKind::Ed448 => {}
+        KeyKind::Rsa if key.bits >= LEAST_RSA_BITS => {}
+        KeyKind::Rsa => {
+            let description = format!(
+                "the CSR's RSA key has {} bits, where {LEAST_RSA_BITS} are the least: make a new key",
+                key.bits
+            );
+            objections
+                .add(Reason::CsrKeyWeak, "csr", description)
+                .with("key_type", "RSA")
+                .with("bits", key.bits)
+                .with("minimum_bits", LEAST_RSA_BITS);
+        }
+        // Only the curves that are taken have a size that is known.
+        KeyKind::Ec if key.bits >= LEAST_EC_BITS => {}
+        KeyKind::Ec => weak(
+            "EC",
+            "the CSR's key is on another curve than P-256, P-384 and P-521: make a new key on one \
+             of these"
+                .to_owned(),
         ),
-        None => "the CSR's key is neither RSA nor on a known curve: make a new key".to_owned(),
-    };
-    let objection = objections.add(Reason::CsrKeyWeak, "csr", description);
-    objection.with("key_type", kind).with("bits", key.bits);
-    if let Some(minimum) = minimum_bits {
-        objection.with("minimum_bits", minimum);
+        KeyKind::Other => weak(
+            "OTHER",
+            "the CSR's key is neither RSA nor EC nor Ed25519 nor Ed448: make a new key".to_owned(),
+        ),
     }
 }
 
@@ -359,14 +375,17 @@ mod tests {
             (KeyKind::Ec, 256),
             (KeyKind::Ec, 521),
             (KeyKind::Ed25519, 256),
+            (KeyKind::Ed448, 456),
         ] {
             assert_eq!(key(kind, bits), None, "{kind:?} {bits}");
         }
         let short = key(KeyKind::Rsa, 2047).unwrap();
         assert_eq!(short.reason, Reason::CsrKeyWeak);
         assert_eq!(short.metadata["minimum_bits"], "2048");
-        // A curve whose size is not known is none that is signed.
-        assert_eq!(key(KeyKind::Ec, 0).unwrap().metadata["bits"], "0");
+        // A curve whose size is not known is none that is signed, and the taken ones are named.
+        let other_curve = key(KeyKind::Ec, 0).unwrap();
+        assert!(other_curve.message.contains("P-256, P-384 and P-521"));
+        assert!(!other_curve.metadata.contains_key("bits"));
         assert_eq!(
             key(KeyKind::Other, 4096).unwrap().metadata["key_type"],
             "OTHER"

@@ -22,8 +22,20 @@ pub(super) fn decode_key_type(key_type: i32) -> Result<Option<KeyType>, &'static
         Ok(types::KeyType::Unspecified) => None,
         Ok(types::KeyType::Rsa) => Some(KeyType::Rsa),
         Ok(types::KeyType::Ecc) => Some(KeyType::Ecc),
+        Ok(types::KeyType::Ed25519) => Some(KeyType::Ed25519),
+        Ok(types::KeyType::Ed448) => Some(KeyType::Ed448),
         Err(_) => return Err("is no type of key"),
     })
+}
+
+/// A family of keys in the contract's form.
+pub(super) fn encode_key_type(key_type: KeyType) -> types::KeyType {
+    match key_type {
+        KeyType::Rsa => types::KeyType::Rsa,
+        KeyType::Ecc => types::KeyType::Ecc,
+        KeyType::Ed25519 => types::KeyType::Ed25519,
+        KeyType::Ed448 => types::KeyType::Ed448,
+    }
 }
 
 /// Why a certificate is revoked; `None` for a reason that can be undone, and for none.
@@ -161,11 +173,9 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certifica
         CertificateState::Revoked => Wire::Revoked,
         CertificateState::Expired => Wire::Expired,
     };
-    let key_type = match certificate.key_type {
-        None => types::KeyType::Unspecified,
-        Some(KeyType::Rsa) => types::KeyType::Rsa,
-        Some(KeyType::Ecc) => types::KeyType::Ecc,
-    };
+    let key_type = certificate
+        .key_type
+        .map_or(types::KeyType::Unspecified, encode_key_type);
     wire::Certificate {
         certificate_id: certificate.id.to_string(),
         license_id: certificate

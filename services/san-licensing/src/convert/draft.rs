@@ -15,6 +15,7 @@ use licet_runtime::{
     wire::{decode_money, decode_time},
 };
 
+use super::certificate::decode_key_type;
 use crate::rules::license::{KeyType, MAX_PRODUCTS, Options};
 
 /// The largest quota.
@@ -210,12 +211,9 @@ fn key_types(fields: &mut Fields, list: &[i32]) -> Field<BTreeSet<KeyType>> {
         return Ok(BTreeSet::from([KeyType::Rsa, KeyType::Ecc]));
     }
     let path = "options.key_types";
-    let decoded = fields.each(path, list, |number| {
-        match types::KeyType::try_from(*number) {
-            Ok(types::KeyType::Rsa) => Ok(KeyType::Rsa),
-            Ok(types::KeyType::Ecc) => Ok(KeyType::Ecc),
-            Ok(types::KeyType::Unspecified) | Err(_) => Err("is no family of keys"),
-        }
+    let decoded = fields.each(path, list, |number| match decode_key_type(*number) {
+        Ok(Some(key_type)) => Ok(key_type),
+        Ok(None) | Err(_) => Err("is no family of keys"),
     })?;
     let count = decoded.len();
     let distinct: BTreeSet<_> = decoded.into_iter().collect();

@@ -34,8 +34,6 @@ const MAX_SANS: usize = 200;
 const DEFAULT_HOLD: TimeDelta = TimeDelta::minutes(15);
 /// The longest that a grant holds its SANs.
 const LONGEST_HOLD: TimeDelta = TimeDelta::hours(24);
-/// How far ahead a certificate may end: what is asked for beyond is taken for endless.
-const LONGEST_VALIDITY_MONTHS: u32 = 1200;
 
 /// The namespace of decision ids; nothing else is named in it.
 const DECISIONS: Uuid = Uuid::from_u128(0x8d5c_1f6e_94b7_4a0b_9d27_51c3_6e80_f2a4);
@@ -68,7 +66,7 @@ pub(crate) fn decode_authorize(
         Ok(None) => Err(fields.note("key_type", "is required")),
         Err(error) => Err(fields.note("key_type", error)),
     };
-    let validity = decode_validity(&mut fields, message, call.now);
+    let validity = decode_validity(&mut fields, message);
     let hold = fields.optional_message("hold_for", message.hold_for.as_ref(), decode_hold);
     fields.request_id(message);
     // A request that is right otherwise may be a repeat of one that was in time (BL-2): then the
@@ -108,7 +106,6 @@ pub(crate) fn decode_authorize(
 fn decode_validity(
     fields: &mut Fields,
     message: &wire::AuthorizeIssuanceRequest,
-    now: Instant,
 ) -> Field<(Option<Instant>, Instant)> {
     let path = "not_after_time";
     let not_before = fields.optional_message(
@@ -118,10 +115,6 @@ fn decode_validity(
     );
     let not_after = fields.message(path, message.not_after_time.as_ref(), decode_second)?;
     let not_before = not_before?;
-    let latest = now
-        .checked_add_months(LONGEST_VALIDITY_MONTHS)
-        .unwrap_or(Instant::MAX);
-    fields.check(path, not_after <= latest, "must be at most 100 years ahead");
     let in_order = not_before.is_none_or(|not_before| not_before <= not_after);
     fields.check(path, in_order, "must not be before not_before_time");
     Ok((not_before, not_after))
@@ -371,12 +364,13 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_validity_and_hold_are_refused() {
+    fn an_endless_validity_is_taken_and_an_endless_hold_is_not() {
+        // RFC 5280, 4.1.2.5: 9999-12-31T23:59:59Z is the end of what has none.
         let endless = wire::AuthorizeIssuanceRequest {
-            not_after_time: Some(encode_time(at(1_000_000_000 + 101 * 366 * 86_400))),
+            not_after_time: Some(encode_time(at(253_402_300_799))),
             ..message()
         };
-        assert_eq!(paths(&endless), ["not_after_time"]);
+        assert!(paths(&endless).is_empty());
         for (seconds, nanos, passes) in [
             (0, 999, false),
             (0, 1000, true),

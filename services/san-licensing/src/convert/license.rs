@@ -1,6 +1,6 @@
 //! Licences: the requests that accept, raise, end and list them, and how one is shown.
 
-use licet_contracts::{Mutation, sanlicensing::v1 as sanlicensing, types::v1 as types};
+use licet_contracts::{Mutation, sanlicensing::v1 as sanlicensing};
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     fault::Fault,
@@ -9,7 +9,7 @@ use licet_runtime::{
     wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
 };
 
-use super::{draft::quota, issuance::encode_weight};
+use super::{certificate::encode_key_type, draft::quota, issuance::encode_weight};
 use crate::rules::{
     license::{KeyType, License, LicenseState, LicenseTerm, Options},
     listing::LicenseFilter,
@@ -160,10 +160,7 @@ pub(crate) fn encode(view: &LicenseView) -> Result<sanlicensing::License, Fault>
 }
 
 fn encode_options(options: &Options) -> sanlicensing::LicenseOptions {
-    let key_type = |key_type: &KeyType| match key_type {
-        KeyType::Rsa => types::KeyType::Rsa.into(),
-        KeyType::Ecc => types::KeyType::Ecc.into(),
-    };
+    let key_type = |key_type: &KeyType| encode_key_type(*key_type).into();
     sanlicensing::LicenseOptions {
         wildcards_allowed: options.wildcards_allowed,
         wildcard_multiplier: encode_count(options.wildcard_multiplier),

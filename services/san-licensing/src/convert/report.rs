@@ -7,7 +7,7 @@ use licet_contracts::sanlicensing::{
     v1 as wire, v1::record_certificate_request::Certificate as Given,
 };
 use licet_domain::{
-    certificate::{KeyKind, parse_chain},
+    certificate::{KeyKind, parse_leaf, serial},
     clock::Instant,
     ids::{AccountId, CertificateId, ProductId},
     san::San,
@@ -26,14 +26,8 @@ use crate::rules::{
     license::KeyType,
 };
 
-/// The largest chain taken, in bytes.
-const MAX_CHAIN_BYTES: usize = 256 << 10;
-/// The longest issuer name taken, in bytes.
-const MAX_ISSUER_BYTES: usize = 10_000;
 /// The most SANs that count on one certificate.
 const MAX_SANS: usize = 2000;
-/// The most hexadecimal digits of a serial.
-const MAX_SERIAL_DIGITS: usize = 64;
 
 /// What counts of a certificate, however it was reported.
 pub(super) struct Facts {
@@ -113,14 +107,9 @@ fn active_until(not_after: Instant) -> Instant {
         .unwrap_or(Instant::MAX)
 }
 
+/// A certificate. What follows it is not kept, and so not judged.
 pub(super) fn decode_leaf(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<Facts> {
-    if bytes.len() > MAX_CHAIN_BYTES {
-        return Err(fields.note(path, format!("is longer than {MAX_CHAIN_BYTES} bytes")));
-    }
-    let chain = parse_chain(bytes).map_err(|error| fields.note(path, error.to_string()))?;
-    let Some(leaf) = chain.into_iter().next() else {
-        return Err(fields.note(path, "holds no certificate"));
-    };
+    let leaf = parse_leaf(bytes).map_err(|error| fields.note(path, error.to_string()))?;
     san::check_recorded(fields, path, &leaf.sans, MAX_SANS)?;
     Ok(Facts {
         issuer_sha256: hex::encode(Sha256::digest(&leaf.issuer_der)),
@@ -130,7 +119,9 @@ pub(super) fn decode_leaf(fields: &mut Fields, path: &str, bytes: &[u8]) -> Fiel
         not_after: leaf.not_after,
         key_type: match leaf.key.kind {
             KeyKind::Rsa => Some(KeyType::Rsa),
-            KeyKind::Ec | KeyKind::Ed25519 => Some(KeyType::Ecc),
+            KeyKind::Ec => Some(KeyType::Ecc),
+            KeyKind::Ed25519 => Some(KeyType::Ed25519),
+            KeyKind::Ed448 => Some(KeyType::Ed448),
             KeyKind::Other => None,
         },
     })
@@ -175,9 +166,6 @@ pub(super) fn decode_issuer(fields: &mut Fields, path: &str, der: &[u8]) -> Fiel
     if der.is_empty() {
         return Err(fields.note(path, "is required"));
     }
-    if der.len() > MAX_ISSUER_BYTES {
-        return Err(fields.note(path, format!("is longer than {MAX_ISSUER_BYTES} bytes")));
-    }
     // A Name is a SEQUENCE (RFC 5280, 4.1.2.4); a printed name is a frequent mistake.
     if der.first() != Some(&0x30) {
         return Err(fields.note(path, "is no DER-encoded name"));
@@ -185,18 +173,12 @@ pub(super) fn decode_issuer(fields: &mut Fields, path: &str, der: &[u8]) -> Fiel
     Ok(hex::encode(Sha256::digest(der)))
 }
 
-/// A serial as it is compared: lower case, without leading zeros (SL-14).
-pub(super) fn decode_serial(fields: &mut Fields, path: &str, serial: &str) -> Field<String> {
-    if serial.is_empty() {
+/// A serial as it is compared (SL-14).
+pub(super) fn decode_serial(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
+    if text.is_empty() {
         return Err(fields.note(path, "is required"));
     }
-    let is_hex = serial.chars().all(|digit| digit.is_ascii_hexdigit());
-    if !is_hex || serial.len() > MAX_SERIAL_DIGITS {
-        let text = format!("must be 1 to {MAX_SERIAL_DIGITS} hexadecimal digits");
-        return Err(fields.note(path, text));
-    }
-    let digits = serial.trim_start_matches('0');
-    Ok(if digits.is_empty() { "0" } else { digits }.to_ascii_lowercase())
+    serial(text).map_err(|error| fields.note(path, error.to_string()))
 }
 
 /// The second that an end of validity falls in: X.509 has no fractions of it.

@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 
 use licet_contracts::sanlicensing::v1 as wire;
 use licet_domain::san::{San, SanType};
-use licet_runtime::field::{Field, Fields, MAX_ELEMENTS};
+use licet_runtime::field::{Field, Fields};
 
 use crate::rules::name::{Name, packed, unpacked};
 
-/// The longest value that is taken, in characters.
+/// The longest value that is asked for, in characters.
 const MAX_CHARACTERS: usize = 1000;
-/// The longest canonical value that is kept, in bytes: it stands in the key of an index.
-const MAX_BYTES: usize = 2000;
 
 /// SANs that are asked for, at most `most` distinct ones.
 pub(crate) fn decode_asked(
@@ -22,6 +20,9 @@ pub(crate) fn decode_asked(
     most: usize,
 ) -> Field<BTreeSet<San>> {
     decode_all(fields, path, list, most, |kind, value| {
+        if value.chars().nth(MAX_CHARACTERS).is_some() {
+            return Err(format!("is longer than {MAX_CHARACTERS} characters"));
+        }
         match kind {
             SanType::DnsName => San::dns(value),
             SanType::IpAddress => San::ip(value),
@@ -61,10 +62,7 @@ pub(crate) fn check_recorded(
     if sans.len() > most {
         return Err(fields.note(path, format!("has more than {most} SANs that count")));
     }
-    match sans.iter().find(|san| san.value().len() > MAX_BYTES) {
-        None => Ok(()),
-        Some(_) => Err(fields.note(path, format!("has a SAN of more than {MAX_BYTES} bytes"))),
-    }
+    Ok(())
 }
 
 fn decode_all(
@@ -74,9 +72,6 @@ fn decode_all(
     most: usize,
     form: impl Fn(SanType, &str) -> Result<San, String>,
 ) -> Field<BTreeSet<San>> {
-    if list.len() > MAX_ELEMENTS {
-        return Err(fields.note(path, format!("has more than {MAX_ELEMENTS} elements")));
-    }
     let mut sans = BTreeSet::new();
     let mut first = None;
     for (index, given) in list.iter().enumerate() {
@@ -107,16 +102,7 @@ fn decode(
         Ok(None) => Err(fields.note(format!("{path}.type"), "is required")),
         Err(error) => Err(fields.note(format!("{path}.type"), error)),
     };
-    if given.value.chars().nth(MAX_CHARACTERS).is_some() {
-        let text = format!("is longer than {MAX_CHARACTERS} characters");
-        return Err(fields.note(at_value(), text));
-    }
-    let san = form(kind?, &given.value).map_err(|error| fields.note(at_value(), error))?;
-    if san.value().len() > MAX_BYTES {
-        let text = format!("is longer than {MAX_BYTES} bytes in its canonical form");
-        return Err(fields.note(at_value(), text));
-    }
-    Ok(san)
+    form(kind?, &given.value).map_err(|error| fields.note(at_value(), error))
 }
 
 /// A type of SAN; `None` where none is said.

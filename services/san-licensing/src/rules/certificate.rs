@@ -9,7 +9,10 @@ use licet_domain::{
     worded,
 };
 
-use super::{license::KeyType, name::Name};
+use super::{
+    license::KeyType,
+    name::{Name, packed, unpacked},
+};
 
 /// What makes a certificate the same one when it is reported again (SL-14).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,13 +97,20 @@ worded! {
 }
 
 impl Certificate {
-    /// Whether `other`, reported under the same key, tells the same certificate (SL-14).
+    /// Whether `other`, reported under the same key, tells the same certificate (SL-14). What was
+    /// recorded may be kept in a form that an earlier version took for canonical.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let names =
             |certificate: &Self| -> BTreeSet<Name> { certificate.names.iter().cloned().collect() };
+        let canonical = |certificate: &Self| -> BTreeSet<Name> {
+            let each = certificate.names.iter();
+            each.map(|name| unpacked(name).as_ref().map_or(name.clone(), packed))
+                .collect()
+        };
         (self.not_before, self.not_after) == (other.not_before, other.not_after)
-            && (self.key_type, &self.product_id) == (other.key_type, &other.product_id)
-            && names(self) == names(other)
+            && self.product_id == other.product_id
+            && is_same_key_type(self.key_type, other.key_type)
+            && (names(self) == names(other) || canonical(self) == canonical(other))
     }
 
     /// Whether `other`, reported under the same key, tells this certificate but for its product, and may
@@ -131,6 +141,20 @@ impl Certificate {
             CertificateState::Active
         }
     }
+}
+
+/// Ed25519 was once recorded as ECC, and Ed448 as of neither family.
+fn is_same_key_type(one: Option<KeyType>, other: Option<KeyType>) -> bool {
+    let family = |key_type: Option<KeyType>| match key_type {
+        None | Some(KeyType::Ed448) => None,
+        Some(KeyType::Ecc | KeyType::Ed25519) => Some(KeyType::Ecc),
+        Some(KeyType::Rsa) => Some(KeyType::Rsa),
+    };
+    let is_exact = |key_type| matches!(key_type, Some(KeyType::Ed25519 | KeyType::Ed448));
+    if is_exact(one) && is_exact(other) {
+        return one == other;
+    }
+    family(one) == family(other)
 }
 
 /// The refusal to allocate a certificate that counts in a licence (SL-16).

@@ -18,8 +18,12 @@ worded! {
     pub(crate) enum KeyType {
         /// RSA, of any size.
         Rsa = "RSA",
-        /// Elliptic curves.
+        /// Elliptic curves, with ECDSA.
         Ecc = "ECC",
+        /// Ed25519 (RFC 8410).
+        Ed25519 = "ED25519",
+        /// Ed448 (RFC 8410).
+        Ed448 = "ED448",
     }
 }
 

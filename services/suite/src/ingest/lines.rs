@@ -23,8 +23,8 @@ JSON lines: one object a line, of a certificate that was signed or of one that w
    \"revoke_time\": \"2026-02-01T12:00:00Z\"}
 
 issuer_der is the issuer's name as DER, in hexadecimal; a revocation may have issuer_sha256, its
-SHA-256, instead. key_type (RSA or ECC), reason and revoke_time may be left out. A reason is spelled as
-RFC 5280 has it, keyCompromise, or KEY_COMPROMISE. certificateHold is refused: it is not for good.
+SHA-256, instead. key_type (RSA, ECC, ED25519 or ED448), reason and revoke_time may be left out. A reason
+is spelled as RFC 5280 has it, keyCompromise, or KEY_COMPROMISE. certificateHold is refused: it is not for good.
 \"account\" and \"product\" of a line stand in place of --account and --product.
 
 A line or a file that cannot be read, and a record that is refused, is listed with its file, line and
@@ -167,7 +167,11 @@ fn key(text: Option<&str>) -> Result<KeyType, String> {
         None => Ok(KeyType::Unspecified),
         Some("RSA") => Ok(KeyType::Rsa),
         Some("ECC") => Ok(KeyType::Ecc),
-        Some(other) => Err(format!("key_type: {other:?} is neither RSA nor ECC")),
+        Some("ED25519") => Ok(KeyType::Ed25519),
+        Some("ED448") => Ok(KeyType::Ed448),
+        Some(other) => Err(format!(
+            "key_type: {other:?} is none of RSA, ECC, ED25519, ED448"
+        )),
     }
 }
 

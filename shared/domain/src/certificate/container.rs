@@ -16,28 +16,62 @@ pub(super) fn documents(
     if bytes.trim_ascii().is_empty() {
         return Err(CertificateError::Empty);
     }
-    // A SEQUENCE of 128 octets or more, as each of these is: no text starts so.
-    if matches!(bytes, [0x30, 0x80..=0xff, ..]) {
+    if is_der(bytes) {
         from_der(bytes)
     } else {
         from_pem(bytes, labels)
     }
 }
 
+/// The first document in `bytes`, as [`documents`]; what follows it is not looked at.
+pub(super) fn first(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, CertificateError> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(CertificateError::Empty);
+    }
+    if is_der(bytes) {
+        return element(bytes, 1).map(<[u8]>::to_vec);
+    }
+    // Up to the next block, or the end: a block that is cut off is found to be so.
+    let position = |bytes: &[u8], mark: &[u8]| {
+        let mut windows = bytes.windows(mark.len());
+        windows.position(|window| window == mark)
+    };
+    let begin = position(bytes, BEGIN).ok_or(CertificateError::NeitherPemNorDer)?;
+    let block = &bytes[begin..];
+    let next = position(&block[BEGIN.len()..], BEGIN).map(|next| next + BEGIN.len());
+    let block = &block[..next.unwrap_or(block.len())];
+    let documents = from_pem(block, labels)?;
+    documents
+        .into_iter()
+        .next()
+        .ok_or(CertificateError::NeitherPemNorDer)
+}
+
+/// A SEQUENCE of 128 octets or more, as each document is: no text starts so.
+fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x80..=0xff, ..])
+}
+
+/// White space between documents and behind them is what editors and shells leave.
 fn from_der(mut rest: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
     let mut documents = Vec::new();
     while !rest.is_empty() {
-        let document = SliceReader::new(rest)
-            .and_then(|mut reader| reader.tlv_bytes())
-            .map_err(|error| CertificateError::BrokenDer {
-                what: format!("document {}", documents.len() + 1),
-                part: "its outermost structure",
-                detail: error.to_string(),
-            })?;
+        let document = element(rest, documents.len() + 1)?;
         documents.push(document.to_vec());
-        rest = &rest[document.len()..];
+        rest = rest[document.len()..].trim_ascii_start();
     }
     Ok(documents)
+}
+
+/// The element that `bytes` begin with.
+fn element(bytes: &[u8], number: usize) -> Result<&[u8], CertificateError> {
+    SliceReader::new(bytes)
+        .and_then(|mut reader| reader.tlv_bytes())
+        .map_err(|error| CertificateError::BrokenDer {
+            what: format!("document {number}"),
+            part: "its outermost structure",
+            detail: error.to_string(),
+        })
 }
 
 fn from_pem(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<Vec<u8>>, CertificateError> {
@@ -59,7 +93,8 @@ fn from_pem(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<Vec<u8>>, Certi
         .into_iter()
         .map(|block| {
             if labels.contains(&block.tag()) {
-                Ok(block.into_contents())
+                // Behind a trusted certificate stands what it is trusted for.
+                element(block.contents(), 1).map(<[u8]>::to_vec)
             } else {
                 Err(CertificateError::WrongLabel {
                     found: shortened(block.tag()),

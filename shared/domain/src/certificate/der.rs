@@ -3,29 +3,37 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{NaiveDateTime, TimeDelta};
 use der::{
-    Decode, DecodeValue, Encode, Sequence, SliceReader, Tag, Tagged,
-    asn1::{AnyRef, BitStringRef, BmpString, ObjectIdentifier, UintRef},
+    Decode,
+    asn1::{AnyRef, ObjectIdentifier},
 };
-use x509_cert::{
-    ext::{Extension, pkix::name::OtherName},
-    name::Name,
-    request::CertReq,
-    spki::SubjectPublicKeyInfoRef,
-    time::{Time, Validity},
-};
+use num_bigint::BigInt;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
-use super::{CertificateError, KeyFacts, KeyKind, ParsedCertificate, ParsedRequest, sha256};
+use super::{
+    CertificateError, KeyFacts, KeyKind, LONGEST_SERIAL_DIGITS, ParsedCertificate, ParsedRequest,
+    elements::{
+        BIT_STRING, Element, Elements, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET,
+        within,
+    },
+    names::{Comparable, DistinguishedName, octets_text, text},
+    sha256,
+};
 use crate::{
     clock::Instant,
     san::{San, SanType},
-    text::printable,
+    text::shortened,
 };
 
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
-const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-const UPN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
+/// What asks for extensions in a request: PKCS#9 (RFC 2985, 5.4.2), and Microsoft before that.
+const EXTENSION_REQUESTS: [ObjectIdentifier; 2] = [
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14"),
+];
+/// The type of a user principal name, 1.3.6.1.4.1.311.20.2.3, as it is encoded.
+const UPN: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -33,6 +41,14 @@ const P_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.
 const P_384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P_521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
+
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const UNIQUE_IDS: [u8; 2] = [0x81, 0x82];
+/// Context-specific and constructed, numbers 0 and 3.
+const CONTEXT_0: u8 = 0xa0;
+const CONTEXT_3: u8 = 0xa3;
 
 /// Which part of a document broke, and how.
 pub(super) struct Broken {
@@ -57,174 +73,249 @@ fn broken<E: ToString>(part: &'static str) -> impl FnOnce(E) -> Broken {
     }
 }
 
-/// The certificate of RFC 5280, 4.1. The names and the key stay encoded, because their exact octets
-/// are digested and compared.
-#[derive(Sequence)]
-struct Certificate<'a> {
-    body: Body<'a>,
-    signature_algorithm: AnyRef<'a>,
-    signature: BitStringRef<'a>,
+/// The two names of a certificate, as they are compared along a chain.
+pub(super) struct Names {
+    pub(super) issuer: Comparable,
+    pub(super) subject: Comparable,
 }
 
-#[derive(Sequence)]
-struct Body<'a> {
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    version: Option<u8>,
-    serial_number: AnyRef<'a>,
-    signature_algorithm: AnyRef<'a>,
-    issuer: AnyRef<'a>,
-    validity: Validity,
-    subject: AnyRef<'a>,
-    public_key: AnyRef<'a>,
-    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    issuer_unique_id: Option<BitStringRef<'a>>,
-    #[asn1(context_specific = "2", tag_mode = "IMPLICIT", optional = "true")]
-    subject_unique_id: Option<BitStringRef<'a>>,
-    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
-    extensions: Option<Vec<Extension>>,
+/// The parts of a certificate (RFC 5280, 4.1) that are looked at.
+struct Parts<'a> {
+    serial: Element<'a>,
+    issuer: Element<'a>,
+    validity: Element<'a>,
+    subject: Element<'a>,
+    public_key: Element<'a>,
+    /// A SEQUENCE of them, behind its tag.
+    extensions: Option<Element<'a>>,
 }
 
-/// RFC 8017, A.1.1.
-#[derive(Sequence)]
-struct RsaPublicKey<'a> {
-    modulus: UintRef<'a>,
-    public_exponent: UintRef<'a>,
-}
-
-/// A certificate's facts, and its subject's name in DER.
-pub(super) fn certificate(document: Vec<u8>) -> Result<(ParsedCertificate, Vec<u8>), Broken> {
-    let parsed = Certificate::from_der(&document).map_err(broken("its structure"))?;
-    let body = parsed.body;
-    let issuer_der = body.issuer.to_der().map_err(broken("its issuer"))?;
-    let subject_der = body.subject.to_der().map_err(broken("its subject"))?;
-    let public_key = body.public_key.to_der().map_err(broken("its public key"))?;
-    let issuer = Name::from_der(&issuer_der).map_err(broken("its issuer"))?;
-    let subject = Name::from_der(&subject_der).map_err(broken("its subject"))?;
-    let (not_before, not_after) = (
-        instant(body.validity.not_before)?,
-        instant(body.validity.not_after)?,
-    );
-    if not_after < not_before {
-        return Err(broken("its validity")("it ends before it begins"));
+impl<'a> Parts<'a> {
+    fn read(document: &'a [u8]) -> Result<Self, String> {
+        let mut outer = within(SEQUENCE, document)?;
+        let mut body = Elements::of(outer.take(SEQUENCE)?.content);
+        outer.take(SEQUENCE)?;
+        outer.take(BIT_STRING)?;
+        outer.end()?;
+        body.take_if(CONTEXT_0)?;
+        let serial = body.take(INTEGER)?;
+        body.take(SEQUENCE)?;
+        let parts = Self {
+            serial,
+            issuer: body.take(SEQUENCE)?,
+            validity: body.take(SEQUENCE)?,
+            subject: body.take(SEQUENCE)?,
+            public_key: body.take(SEQUENCE)?,
+            extensions: {
+                for tag in UNIQUE_IDS {
+                    body.take_if(tag)?;
+                }
+                body.take_if(CONTEXT_3)?
+            },
+        };
+        body.end()?;
+        Ok(parts)
     }
+}
+
+/// A certificate's facts, and its names to compare.
+pub(super) fn certificate(document: &[u8]) -> Result<(ParsedCertificate, Names), Broken> {
+    let parts = Parts::read(document).map_err(broken("its structure"))?;
+    let issuer = DistinguishedName::read(parts.issuer.whole).map_err(broken("its issuer"))?;
+    let subject = DistinguishedName::read(parts.subject.whole).map_err(broken("its subject"))?;
+    let (not_before, not_after) = validity(parts.validity)?;
+    let extensions = parts.extensions.map(|tagged| tagged.content);
+    let names = Names {
+        issuer: issuer.comparable(),
+        subject: subject.comparable(),
+    };
     let facts = ParsedCertificate {
-        fingerprint_sha256: sha256(&document),
-        issuer: printable(&issuer.to_string()),
-        subject: printable(&subject.to_string()),
-        common_name: common_name(&subject),
-        serial_hex: serial_hex(body.serial_number)?,
-        sans: sans(&body.extensions.unwrap_or_default())?,
+        fingerprint_sha256: sha256(document),
+        issuer: issuer.shown(),
+        subject: subject.shown(),
+        common_name: subject.common_name(),
+        serial_hex: serial_hex(parts.serial.content)?,
+        sans: sans(extensions)?,
         not_before,
         not_after,
-        key: key_facts(&public_key)?,
-        spki_sha256: sha256(&public_key),
-        issuer_der,
-        der: document,
+        key: key_facts(parts.public_key.whole),
+        spki_sha256: sha256(parts.public_key.whole),
+        issuer_der: parts.issuer.whole.to_vec(),
+        der: document.to_vec(),
     };
-    Ok((facts, subject_der))
+    Ok((facts, names))
 }
 
-/// A request's facts (RFC 2986).
-pub(super) fn request(document: Vec<u8>) -> Result<ParsedRequest, Broken> {
-    let info = CertReq::from_der(&document)
-        .map_err(broken("its structure"))?
-        .info;
-    let public_key = info.public_key.to_der().map_err(broken("its public key"))?;
-    let mut extensions = Vec::new();
-    for attribute in info
-        .attributes
-        .iter()
-        .filter(|attribute| attribute.oid == EXTENSION_REQUEST)
-    {
-        for value in attribute.values.iter() {
-            let requested: Vec<Extension> =
-                value.decode_as().map_err(broken("its extension request"))?;
-            extensions.extend(requested);
+/// A request's facts (RFC 2986). Its attributes may be left out, as OpenSSL permits.
+pub(super) fn request(document: &[u8]) -> Result<ParsedRequest, Broken> {
+    let part = "its structure";
+    let mut outer = within(SEQUENCE, document).map_err(broken(part))?;
+    let info = outer.take(SEQUENCE).map_err(broken(part))?;
+    outer.take(SEQUENCE).map_err(broken(part))?;
+    outer.take(BIT_STRING).map_err(broken(part))?;
+    outer.end().map_err(broken(part))?;
+    let mut info = Elements::of(info.content);
+    info.take(INTEGER).map_err(broken(part))?;
+    let subject = info.take(SEQUENCE).map_err(broken(part))?;
+    let public_key = info.take(SEQUENCE).map_err(broken(part))?;
+    let attributes = info.take_if(CONTEXT_0).map_err(broken(part))?;
+    info.end().map_err(broken(part))?;
+
+    let subject = DistinguishedName::read(subject.whole).map_err(broken("its subject"))?;
+    let mut asked = BTreeSet::new();
+    if let Some(attributes) = attributes {
+        let requests = extension_requests(attributes).map_err(broken("its attributes"))?;
+        for extensions in requests {
+            asked.append(&mut sans(Some(extensions))?);
         }
     }
     Ok(ParsedRequest {
-        subject: printable(&info.subject.to_string()),
-        common_name: common_name(&info.subject),
-        sans: sans(&extensions)?,
-        key: key_facts(&public_key)?,
-        spki_sha256: sha256(&public_key),
-        der: document,
+        subject: subject.shown(),
+        common_name: subject.common_name(),
+        sans: asked,
+        key: key_facts(public_key.whole),
+        spki_sha256: sha256(public_key.whole),
+        der: document.to_vec(),
     })
 }
 
-fn instant(time: Time) -> Result<Instant, Broken> {
-    i64::try_from(time.to_unix_duration().as_micros())
-        .ok()
-        .and_then(Instant::from_micros)
+/// Each value of each attribute that asks for extensions.
+fn extension_requests(attributes: Element<'_>) -> Result<Vec<&[u8]>, String> {
+    let mut requests = Vec::new();
+    for attribute in Elements::of(attributes.content).rest()? {
+        let mut parts = within(SEQUENCE, attribute.whole)?;
+        let kind = parts.take(OBJECT_IDENTIFIER)?;
+        let values = parts.take(SET)?;
+        parts.end()?;
+        if EXTENSION_REQUESTS
+            .iter()
+            .any(|request| request.as_bytes() == kind.content)
+        {
+            let values = Elements::of(values.content).rest()?;
+            requests.extend(values.iter().map(|value| value.whole));
+        }
+    }
+    Ok(requests)
+}
+
+fn validity(element: Element<'_>) -> Result<(Instant, Instant), Broken> {
+    let part = "its validity";
+    let ends = Elements::of(element.content).rest();
+    let ends = ends.map_err(broken(part))?;
+    let [not_before, not_after] = <[Element<'_>; 2]>::try_from(ends)
+        .map_err(|ends| broken(part)(format!("it has {} ends", ends.len())))?;
+    let (not_before, not_after) = (instant(not_before)?, instant(not_after)?);
+    if not_after < not_before {
+        return Err(broken(part)("it ends before it begins"));
+    }
+    Ok((not_before, not_after))
+}
+
+/// A time as OpenSSL reads it: seconds may be missing, and an offset may stand in the place of `Z`.
+fn instant(element: Element<'_>) -> Result<Instant, Broken> {
+    let written = octets_text(element.content);
+    let no_time = || {
+        let text = format!("`{}` is no time", shortened(&written));
+        broken("its validity")(text)
+    };
+    let figures = written.bytes().take_while(u8::is_ascii_digit).count();
+    let (figures, mut rest) = written.split_at(figures);
+    let mut whole = match element.tag {
+        // RFC 5280, 4.1.2.5.1.
+        UTC_TIME if figures >= "50" => format!("19{figures}"),
+        UTC_TIME => format!("20{figures}"),
+        GENERALIZED_TIME => figures.to_owned(),
+        _ => return Err(no_time()),
+    };
+    if whole.len() == 12 {
+        whole.push_str("00");
+    }
+    let local = NaiveDateTime::parse_from_str(&whole, "%Y%m%d%H%M%S").map_err(|_| no_time())?;
+    if whole.len() != 14 {
+        return Err(no_time());
+    }
+    if element.tag == GENERALIZED_TIME
+        && let Some(fraction) = rest.strip_prefix(['.', ','])
+    {
+        rest = fraction.trim_start_matches(|sign: char| sign.is_ascii_digit());
+    }
+    let ahead = offset_minutes(rest).ok_or_else(no_time)?;
+    let utc = local
+        .and_utc()
+        .checked_sub_signed(TimeDelta::minutes(ahead));
+    utc.and_then(|time| Instant::from_micros(time.timestamp_micros()))
         .ok_or_else(|| broken("its validity")("a time is beyond the calendar"))
 }
 
-fn serial_hex(serial: AnyRef<'_>) -> Result<String, Broken> {
-    serial
-        .tag()
-        .assert_eq(Tag::Integer)
-        .map_err(broken("its serial number"))?;
-    let hex = hex::encode(serial.value());
-    let digits = hex.trim_start_matches('0');
-    Ok(if digits.is_empty() {
-        "0".to_owned()
-    } else {
-        digits.to_owned()
-    })
+fn offset_minutes(zone: &str) -> Option<i64> {
+    let (sign, figures) = match zone.split_at_checked(1)? {
+        ("Z", "") => return Some(0),
+        ("+", figures) => (1, figures),
+        ("-", figures) => (-1, figures),
+        _ => return None,
+    };
+    let is_plain = figures.len() == 4 && figures.bytes().all(|octet| octet.is_ascii_digit());
+    let figures: i64 = figures.parse().ok().filter(|_| is_plain)?;
+    let (hours, minutes) = (figures / 100, figures % 100);
+    (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
 }
 
-/// The last common name, because the most specific part of a name stands last.
-fn common_name(name: &Name) -> Option<String> {
-    let last = name
-        .iter()
-        .filter(|attribute| attribute.oid == COMMON_NAME)
-        .last()?;
-    Some(printable(&text(last.value.to_ref())))
-}
-
-/// A string of whatever ASN.1 type. Octets that are no UTF-8 are taken one by one as characters, so
-/// that different octets stay different text.
-fn text(any: AnyRef<'_>) -> String {
-    if any.tag() == Tag::BmpString
-        && let Ok(text) = any.decode_as::<BmpString>()
-    {
-        return text.to_string();
+/// X.690, 8.3: an INTEGER is signed, and −128 is another serial than 128.
+fn serial_hex(octets: &[u8]) -> Result<String, Broken> {
+    let part = "its serial number";
+    if octets.is_empty() {
+        return Err(broken(part)("it has no octet"));
     }
-    octets_text(any.value())
-}
-
-fn octets_text(octets: &[u8]) -> String {
-    match std::str::from_utf8(octets) {
-        Ok(text) => text.to_owned(),
-        Err(_) => octets.iter().copied().map(char::from).collect(),
+    let text = BigInt::from_signed_bytes_be(octets).to_str_radix(16);
+    if text.trim_start_matches('-').len() > LONGEST_SERIAL_DIGITS {
+        let text = format!("it has more than {LONGEST_SERIAL_DIGITS} hexadecimal digits");
+        return Err(broken(part)(text));
     }
+    Ok(text)
 }
 
-/// The SANs of the types that count (SL-1). One that is not well formed counts all the same.
-fn sans(extensions: &[Extension]) -> Result<BTreeSet<San>, Broken> {
+/// The SANs of the types that count (SL-1), from a SEQUENCE of extensions. One that is not well
+/// formed counts all the same.
+fn sans(extensions: Option<&[u8]>) -> Result<BTreeSet<San>, Broken> {
     let mut sans = BTreeSet::new();
-    for extension in extensions
-        .iter()
-        .filter(|extension| extension.extn_id == SUBJECT_ALT_NAME)
-    {
-        let names: Vec<AnyRef<'_>> = Decode::from_der(extension.extn_value.as_bytes())
-            .map_err(broken("its subject alternative names"))?;
-        sans.extend(names.into_iter().filter_map(san));
+    let Some(extensions) = extensions else {
+        return Ok(sans);
+    };
+    let each = within(SEQUENCE, extensions).and_then(Elements::rest);
+    for extension in each.map_err(broken("its extensions"))? {
+        let content = alternative_names(extension).map_err(broken("its extensions"))?;
+        if let Some(content) = content {
+            let names = within(SEQUENCE, content).and_then(Elements::rest);
+            let names = names.map_err(broken("its subject alternative names"))?;
+            sans.extend(names.into_iter().filter_map(san));
+        }
     }
     Ok(sans)
 }
 
+/// What is in an extension, if it is the one of the alternative names.
+fn alternative_names(extension: Element<'_>) -> Result<Option<&[u8]>, String> {
+    let mut parts = within(SEQUENCE, extension.whole)?;
+    let kind = parts.take(OBJECT_IDENTIFIER)?;
+    if kind.content != SUBJECT_ALT_NAME.as_bytes() {
+        return Ok(None);
+    }
+    // Whether it is critical may stand between.
+    let parts = parts.rest()?;
+    let value = parts.iter().find(|part| part.tag == OCTET_STRING);
+    let value = value.ok_or("an extension has no value")?;
+    Ok(Some(value.content))
+}
+
 /// One GeneralName (RFC 5280, 4.2.1.6); `None` for a type that does not count.
-fn san(name: AnyRef<'_>) -> Option<San> {
-    let Tag::ContextSpecific { number, .. } = name.tag() else {
-        return None;
-    };
-    let octets = name.value();
-    match number.value() {
-        0 => upn(name),
-        1 => Some(San::recorded(SanType::Rfc822Name, &octets_text(octets))),
-        2 => Some(San::recorded(SanType::DnsName, &octets_text(octets))),
-        7 => Some(San::ip_octets(octets).unwrap_or_else(|| {
+fn san(name: Element<'_>) -> Option<San> {
+    let octets = name.content;
+    // Without the bit that says whether elements are in it.
+    match name.tag & !0x20 {
+        0x80 => upn(octets),
+        0x81 => Some(San::recorded(SanType::Rfc822Name, &octets_text(octets))),
+        0x82 => Some(San::recorded(SanType::DnsName, &octets_text(octets))),
+        0x87 => Some(San::ip_octets(octets).unwrap_or_else(|| {
             // No address has so many octets, yet the name stands there: it counts as its hex.
             San::recorded(SanType::IpAddress, &hex::encode(octets))
         })),
@@ -232,52 +323,56 @@ fn san(name: AnyRef<'_>) -> Option<San> {
     }
 }
 
-fn upn(name: AnyRef<'_>) -> Option<San> {
-    let mut reader = SliceReader::new(name.value()).ok()?;
-    let other = OtherName::decode_value(&mut reader, name.header()).ok()?;
-    (other.type_id == UPN).then(|| San::recorded(SanType::Upn, &text(other.value.to_ref())))
+/// An otherName, if it is a UPN. Its text stands behind an explicit tag, or without one; what is no
+/// element at all counts as its hex.
+fn upn(octets: &[u8]) -> Option<San> {
+    let octets = octets.strip_prefix(UPN)?;
+    let value = match Elements::of(octets).next() {
+        Ok(Some(tagged)) if tagged.tag == CONTEXT_0 => match Elements::of(tagged.content).next() {
+            Ok(Some(string)) => text(string),
+            Ok(None) | Err(_) => hex::encode(tagged.content),
+        },
+        Ok(Some(string)) => text(string),
+        Ok(None) | Err(_) => hex::encode(octets),
+    };
+    Some(San::recorded(SanType::Upn, &value))
 }
 
-fn key_facts(public_key: &[u8]) -> Result<KeyFacts, Broken> {
-    let part = "its public key";
-    let key = SubjectPublicKeyInfoRef::from_der(public_key).map_err(broken(part))?;
-    Ok(match key.algorithm.oid {
-        RSA | RSA_PSS => {
-            let bytes = key.subject_public_key.raw_bytes();
-            let rsa = RsaPublicKey::from_der(bytes).map_err(broken(part))?;
-            KeyFacts {
-                kind: KeyKind::Rsa,
-                bits: bit_length(rsa.modulus.as_bytes()),
-            }
-        }
-        EC => KeyFacts {
-            kind: KeyKind::Ec,
-            bits: curve_bits(key.algorithm.parameters),
-        },
-        ED25519 => KeyFacts {
-            kind: KeyKind::Ed25519,
-            bits: 256,
-        },
-        _ => KeyFacts {
+/// What is known of a key. One that cannot be read costs no certificate its reading (SL-21).
+fn key_facts(public_key: &[u8]) -> KeyFacts {
+    let Ok(key) = SubjectPublicKeyInfoRef::from_der(public_key) else {
+        return KeyFacts {
             kind: KeyKind::Other,
             bits: 0,
-        },
-    })
-}
-
-/// Bits of a big-endian number without leading zero octets.
-fn bit_length(octets: &[u8]) -> u32 {
-    let Some(first) = octets.first() else {
-        return 0;
+        };
     };
-    let all = u32::try_from(octets.len())
-        .unwrap_or(u32::MAX)
-        .saturating_mul(8);
-    all - first.leading_zeros()
+    let (kind, bits) = match key.algorithm.oid {
+        RSA | RSA_PSS => (
+            KeyKind::Rsa,
+            modulus_bits(key.subject_public_key.raw_bytes()),
+        ),
+        EC => {
+            let curve = key.algorithm.parameters;
+            let curve = curve.map(AnyRef::decode_as::<ObjectIdentifier>);
+            (KeyKind::Ec, curve_bits(curve.and_then(Result::ok)))
+        }
+        ED25519 => (KeyKind::Ed25519, 256),
+        ED448 => (KeyKind::Ed448, 456),
+        _ => (KeyKind::Other, 0),
+    };
+    KeyFacts { kind, bits }
 }
 
-fn curve_bits(parameters: Option<AnyRef<'_>>) -> u32 {
-    match parameters.and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok()) {
+/// Bits of an RSA modulus (RFC 8017, A.1.1); 0 where there is none to read.
+fn modulus_bits(public_key: &[u8]) -> u32 {
+    let modulus = within(SEQUENCE, public_key).and_then(|mut parts| parts.take(INTEGER));
+    let Ok(modulus) = modulus else { return 0 };
+    let number = BigInt::from_signed_bytes_be(modulus.content);
+    u32::try_from(number.bits()).unwrap_or(u32::MAX)
+}
+
+fn curve_bits(curve: Option<ObjectIdentifier>) -> u32 {
+    match curve {
         Some(P_256) => 256,
         Some(P_384) => 384,
         Some(P_521) => 521,

@@ -4,6 +4,8 @@
 mod bundle;
 mod container;
 mod der;
+mod elements;
+mod names;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +15,9 @@ use sha2::{Digest, Sha256};
 pub use bundle::{Document, document, document_length};
 
 use crate::{clock::Instant, san::San, text::shortened};
+
+/// The labels of PEM blocks that hold a certificate: today's first, and those of old software.
+const CERTIFICATES: &[&str] = &["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 
 /// What kind of public key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,6 +29,8 @@ pub enum KeyKind {
     Ec,
     /// Ed25519 (RFC 8410).
     Ed25519,
+    /// Ed448 (RFC 8410).
+    Ed448,
     /// Anything else.
     Other,
 }
@@ -33,8 +40,8 @@ pub enum KeyKind {
 pub struct KeyFacts {
     /// Its kind.
     pub kind: KeyKind,
-    /// Bits of the RSA modulus, or of the curve's field for P-256, P-384, P-521 and Ed25519; 0
-    /// where that is not known.
+    /// Bits of the RSA modulus; of the curve's field for P-256, P-384 and P-521; of the key for
+    /// Ed25519 and Ed448; 0 where that is not known.
     pub bits: u32,
 }
 
@@ -53,7 +60,8 @@ pub struct ParsedCertificate {
     pub subject: String,
     /// The subject's most specific common name, as written.
     pub common_name: Option<String>,
-    /// The serial number in lower-case hex without leading zeros; `0` for zero (SL-14).
+    /// The serial number in lower-case hex without leading zeros, `-` before a negative one; `0`
+    /// for zero (SL-14). As [`serial`] has it.
     pub serial_hex: String,
     /// Its SANs of the four types that count, well formed or not (SL-1).
     pub sans: BTreeSet<San>,
@@ -149,17 +157,62 @@ pub enum CertificateError {
     SeveralRequests(usize),
 }
 
+/// The most hexadecimal digits of a serial number: RFC 5280 has 40, and what was signed beyond it
+/// exists. It stands in the key of an index.
+pub const LONGEST_SERIAL_DIGITS: usize = 2000;
+
+/// What is wrong with a serial number that was written down; a sentence to put after a field's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be 1 to {LONGEST_SERIAL_DIGITS} hexadecimal digits, with a `-` before them where it is \
+     negative"
+)]
+pub struct SerialError;
+
+/// A serial number in its one spelling, from hexadecimal digits: lower case, without leading zeros,
+/// `-` before a negative one; `0` for zero (SL-14).
+///
+/// # Errors
+/// When it is none.
+pub fn serial(text: &str) -> Result<String, SerialError> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if digits.is_empty() || !is_hex || digits.len() > LONGEST_SERIAL_DIGITS {
+        return Err(SerialError);
+    }
+    match digits.trim_start_matches('0') {
+        "" => Ok("0".to_owned()),
+        digits => Ok(format!("{sign}{}", digits.to_ascii_lowercase())),
+    }
+}
+
+/// Reads one certificate, PEM or DER. What follows it is not looked at: whoever keeps no chain
+/// judges none.
+///
+/// # Errors
+/// What the bytes are not.
+pub fn parse_leaf(bytes: &[u8]) -> Result<ParsedCertificate, CertificateError> {
+    let document = container::first(bytes, CERTIFICATES)?;
+    let parsed = der::certificate(&document);
+    let (certificate, _) = parsed.map_err(|broken| broken.of("the certificate".to_owned()))?;
+    Ok(certificate)
+}
+
 /// Reads a certificate chain: PEM of one or several blocks, or DER of one or several certificates
-/// one after another. The leaf comes first, and each certificate's issuer name equals the subject
-/// name of the next one, octet by octet. The answer holds at least one certificate.
+/// one after another. The leaf comes first, and each certificate's issuer is the subject of the next
+/// one, as RFC 5280, 7.1 compares names. The answer holds at least one certificate.
 pub fn parse_chain(bytes: &[u8]) -> Result<Vec<ParsedCertificate>, CertificateError> {
-    let documents = container::documents(bytes, &["CERTIFICATE"])?;
+    let documents = container::documents(bytes, CERTIFICATES)?;
     let mut chain: Vec<ParsedCertificate> = Vec::with_capacity(documents.len());
-    for (index, document) in documents.into_iter().enumerate() {
-        let (certificate, subject_der) = der::certificate(document)
+    let mut expected = None;
+    for (index, document) in documents.iter().enumerate() {
+        let (certificate, names) = der::certificate(document)
             .map_err(|broken| broken.of(format!("certificate {}", index + 1)))?;
-        if let Some(previous) = chain.last()
-            && previous.issuer_der != subject_der
+        if let (Some(previous), Some(expected)) = (chain.last(), &expected)
+            && *expected != names.subject
         {
             return Err(CertificateError::BrokenChain {
                 position: index,
@@ -167,6 +220,7 @@ pub fn parse_chain(bytes: &[u8]) -> Result<Vec<ParsedCertificate>, CertificateEr
                 subject: shortened(&certificate.subject),
             });
         }
+        expected = Some(names.issuer);
         chain.push(certificate);
     }
     Ok(chain)
@@ -178,7 +232,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<ParsedRequest, CertificateError> {
     let documents = container::documents(bytes, labels)?;
     let [document] = <[Vec<u8>; 1]>::try_from(documents)
         .map_err(|several| CertificateError::SeveralRequests(several.len()))?;
-    der::request(document).map_err(|broken| broken.of("the request".to_owned()))
+    der::request(&document).map_err(|broken| broken.of("the request".to_owned()))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

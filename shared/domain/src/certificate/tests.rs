@@ -15,6 +15,8 @@ use rcgen::{
 use super::*;
 use crate::san::SanType;
 
+mod odd;
+
 /// A certificate over a 2048-bit RSA key, as OpenSSL makes it: ring, which rcgen signs with, makes
 /// no RSA keys.
 const RSA: &str = include_str!("tests/rsa-2048.pem");

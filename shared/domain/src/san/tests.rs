@@ -54,7 +54,7 @@ fn dns_names_asked_for_must_be_well_formed() {
         ("a_b.example.com", SanError::NotADnsName),
         ("-a.example.com", SanError::NotADnsName),
         ("a-.example.com", SanError::NotADnsName),
-        ("ab--c.example.com", SanError::NotADnsName),
+        ("ab--c.example.com", SanError::ReservedHyphens),
         ("xn--zzzzzzz999.com", SanError::NotADnsName),
         ("exa mple.com", SanError::NotADnsName),
         (" example.com", SanError::NotADnsName),
@@ -287,4 +287,54 @@ proptest! {
         let san = San::ip_octets(&octets[..4]).unwrap();
         prop_assert_eq!(San::ip(san.value()), Ok(san));
     }
+}
+
+/// UTS 46 maps the dots of other scripts to a full stop, wherever they stand.
+#[test]
+fn md5_every_dot_of_uts_46_is_a_dot() {
+    for dot in ['\u{3002}', '\u{ff0e}', '\u{ff61}'] {
+        for (text, expected) in [
+            (format!("例え.jp{dot}"), "xn--r8jz45g.jp"),
+            (format!("a{dot}example{dot}"), "a.example"),
+            (format!("*{dot}a.example"), "*.a.example"),
+        ] {
+            assert_eq!(San::dns(&text).unwrap().value(), expected, "{text}");
+        }
+        let odd = format!("A_b{dot}example{dot}");
+        let recorded = San::recorded(SanType::DnsName, &odd);
+        assert_eq!(recorded.value(), "a_b.example");
+    }
+}
+
+/// SL-1, SL-2: one trailing dot makes no other name, well formed or not.
+#[test]
+fn sl1_a_trailing_dot_makes_no_second_name() {
+    for text in ["a_b.example", "-a.example", "a..b"] {
+        let without = San::recorded(SanType::DnsName, text);
+        let with = San::recorded(SanType::DnsName, &format!("{text}."));
+        assert_eq!(with, without);
+        assert_eq!(without.value(), text);
+    }
+}
+
+/// SL-2: a letter and its accent are the letter that has it: a UPN is compared in NFC.
+#[test]
+fn sl2_a_upn_is_one_in_nfc_and_nfd() {
+    let composed = San::upn("Jos\u{e9}@corp").unwrap();
+    assert_eq!(San::upn("JOSE\u{301}@corp").unwrap(), composed);
+    assert_eq!(composed.value(), "jos\u{e9}@corp");
+    let malformed = |text| San::recorded(SanType::Upn, text);
+    assert_eq!(malformed("E\u{301}@@"), malformed("\u{e9}@@"));
+}
+
+/// RFC 5890, 2.3.1: what the hyphens are reserved for is said, not that the name has wrong signs.
+#[test]
+fn hyphens_in_the_third_and_fourth_place_are_named() {
+    for text in ["r3---sn-abc.example", "a.ab--c.example", "*.zz--.example"] {
+        let said = San::dns(text).unwrap_err().to_string();
+        assert!(said.contains("third and fourth"), "{text}: {said}");
+        assert!(said.contains("RFC 5890"), "{text}: {said}");
+    }
+    let said = San::dns("a_b.example").unwrap_err().to_string();
+    assert!(!said.contains("RFC 5890"), "{said}");
 }

@@ -1,0 +1,169 @@
+//! Distinguished names: written for a person (RFC 4514), and compared as RFC 5280, 7.1 compares
+//! them. Which octets they are is not decided here: an issuer is identified by those (SL-14).
+
+use std::collections::BTreeSet;
+
+use der::{
+    Tag,
+    asn1::{Any, ObjectIdentifier},
+};
+use unicode_normalization::UnicodeNormalization;
+use x509_cert::attr::AttributeTypeAndValue;
+
+use super::elements::{Element, OBJECT_IDENTIFIER, SEQUENCE, SET, UTF8_STRING, within};
+use crate::text::printable;
+
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+
+const NUMERIC_STRING: u8 = 0x12;
+const PRINTABLE_STRING: u8 = 0x13;
+const TELETEX_STRING: u8 = 0x14;
+const IA5_STRING: u8 = 0x16;
+const VISIBLE_STRING: u8 = 0x1a;
+const GENERAL_STRING: u8 = 0x1b;
+const UNIVERSAL_STRING: u8 = 0x1c;
+const BMP_STRING: u8 = 0x1e;
+
+const STRINGS: [u8; 9] = [
+    UTF8_STRING,
+    NUMERIC_STRING,
+    PRINTABLE_STRING,
+    TELETEX_STRING,
+    IA5_STRING,
+    VISIBLE_STRING,
+    GENERAL_STRING,
+    UNIVERSAL_STRING,
+    BMP_STRING,
+];
+
+/// A name as it stands in a document: its relative names, each a set of attributes.
+pub(super) struct DistinguishedName<'a>(Vec<Vec<Attribute<'a>>>);
+
+struct Attribute<'a> {
+    kind: &'a [u8],
+    value: Element<'a>,
+}
+
+/// What two names have alike that are one (RFC 5280, 7.1).
+#[derive(PartialEq, Eq)]
+pub(super) struct Comparable(Vec<BTreeSet<(Vec<u8>, Value)>>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Text(String),
+    Octets(Vec<u8>),
+}
+
+impl<'a> DistinguishedName<'a> {
+    /// Reads a name from its DER.
+    pub(super) fn read(der: &'a [u8]) -> Result<Self, String> {
+        let sets = within(SEQUENCE, der)?.rest()?;
+        let relative = |set: &Element<'a>| {
+            let attributes = within(SET, set.whole)?.rest()?;
+            attributes.iter().map(Attribute::read).collect()
+        };
+        Ok(Self(sets.iter().map(relative).collect::<Result<_, _>>()?))
+    }
+
+    /// The last common name, because the most specific part of a name stands last.
+    pub(super) fn common_name(&self) -> Option<String> {
+        let last = self
+            .0
+            .iter()
+            .flatten()
+            .rfind(|attribute| attribute.kind == COMMON_NAME.as_bytes())?;
+        Some(printable(&text(last.value)))
+    }
+
+    /// RFC 4514: the most specific part first.
+    pub(super) fn shown(&self) -> String {
+        let relative: Vec<_> = self
+            .0
+            .iter()
+            .rev()
+            .map(|set| {
+                let each: Vec<_> = set.iter().map(Attribute::shown).collect();
+                each.join("+")
+            })
+            .collect();
+        printable(&relative.join(","))
+    }
+
+    /// What it is compared by.
+    pub(super) fn comparable(&self) -> Comparable {
+        let value = |attribute: &Attribute<'_>| {
+            let value = if STRINGS.contains(&attribute.value.tag) {
+                Value::Text(prepared(&text(attribute.value)))
+            } else {
+                Value::Octets(attribute.value.whole.to_vec())
+            };
+            (attribute.kind.to_vec(), value)
+        };
+        let relative = self.0.iter().map(|set| set.iter().map(value).collect());
+        Comparable(relative.collect())
+    }
+}
+
+impl<'a> Attribute<'a> {
+    fn read(element: &Element<'a>) -> Result<Self, String> {
+        let mut parts = within(SEQUENCE, element.whole)?;
+        let kind = parts.take(OBJECT_IDENTIFIER)?.content;
+        let value = parts.next()?.ok_or("an attribute has no value")?;
+        parts.end()?;
+        Ok(Self { kind, value })
+    }
+
+    fn shown(&self) -> String {
+        let (kind, encoded) = (self.kind, self.value.whole);
+        let Ok(oid) = ObjectIdentifier::from_bytes(kind) else {
+            return format!("{}=#{}", hex::encode(kind), hex::encode(encoded));
+        };
+        if STRINGS.contains(&self.value.tag)
+            && let Ok(value) = Any::new(Tag::Utf8String, text(self.value).into_bytes())
+        {
+            return AttributeTypeAndValue { oid, value }.to_string();
+        }
+        format!("{oid}=#{}", hex::encode(encoded))
+    }
+}
+
+/// RFC 4518 in short: compatibility forms, case and the length of white space make no difference.
+fn prepared(text: &str) -> String {
+    let folded = text.nfkc().collect::<String>().to_lowercase();
+    let words: Vec<_> = folded.split_whitespace().collect();
+    words.join(" ")
+}
+
+/// The text of a string of whatever type. Octets that are no UTF-8 are taken one by one as
+/// characters, so that different octets stay different text.
+pub(super) fn text(string: Element<'_>) -> String {
+    let octets = string.content;
+    let wide = match string.tag {
+        BMP_STRING => utf_16(octets),
+        UNIVERSAL_STRING => utf_32(octets),
+        _ => None,
+    };
+    wide.unwrap_or_else(|| octets_text(octets))
+}
+
+fn utf_16(octets: &[u8]) -> Option<String> {
+    let (units, rest) = octets.as_chunks::<2>();
+    let units = units.iter().copied().map(u16::from_be_bytes);
+    let text: Result<String, _> = char::decode_utf16(units).collect();
+    text.ok().filter(|_| rest.is_empty())
+}
+
+fn utf_32(octets: &[u8]) -> Option<String> {
+    let (units, rest) = octets.as_chunks::<4>();
+    let units = units.iter().copied().map(u32::from_be_bytes);
+    let text: Option<String> = units.map(char::from_u32).collect();
+    text.filter(|_| rest.is_empty())
+}
+
+/// Octets as text.
+pub(super) fn octets_text(octets: &[u8]) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(text) => text.to_owned(),
+        Err(_) => octets.iter().copied().map(char::from).collect(),
+    }
+}
