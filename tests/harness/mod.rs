@@ -5,6 +5,7 @@ pub(crate) mod books;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod corrections;
+pub(crate) mod encoding;
 pub(crate) mod errors;
 mod guardian;
 pub(crate) mod ingest;
