@@ -1,6 +1,8 @@
 //! Clients that are not ours, through reflection alone, against the embedded suite as it is started:
 //! Python's grpcio, and the README's own commands word for word with `buf curl` in the place of grpcurl.
 
+mod corpus;
+
 use std::{
     path::PathBuf,
     process::{Command, Output},
