@@ -17,6 +17,7 @@ pub(crate) mod samples;
 pub(crate) mod san;
 pub(crate) mod san_life;
 pub(crate) mod selling;
+pub(crate) mod small_disk;
 pub(crate) mod terms;
 pub(crate) mod world;
 

@@ -3,6 +3,7 @@
 
 use std::{
     fmt::Write as _,
+    path::Path,
     process::Child,
     sync::{
         OnceLock,
@@ -11,11 +12,12 @@ use std::{
 };
 
 use licet_runtime::database::Location;
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use super::{
     free_port,
     guardian::{NOT_INSTALLED, find_programs, guard},
+    small_disk::SmallDisk,
 };
 
 struct Cluster {
@@ -48,6 +50,15 @@ pub(super) struct TestDatabase {
 
 impl TestDatabase {
     pub(super) async fn create() -> Self {
+        Self::create_in(None).await
+    }
+
+    /// With all of its files on a small disk, in a tablespace of its own.
+    pub(super) async fn create_on(disk: &SmallDisk) -> Self {
+        Self::create_in(Some(disk)).await
+    }
+
+    async fn create_in(disk: Option<&SmallDisk>) -> Self {
         let cluster = match CLUSTER.get_or_init(Cluster::start) {
             Ok(cluster) => cluster,
             Err(why) => panic!("{why}"),
@@ -55,7 +66,16 @@ impl TestDatabase {
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let server = cluster.connect("postgres").await;
         // Two at once wait for each other where they copy the same template by files.
-        let create = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log");
+        let mut create = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log");
+        if let Some(disk) = disk {
+            let query = Statement::from_string(DbBackend::Postgres, "SHOW data_directory");
+            let row = server.query_one_raw(query).await.unwrap().unwrap();
+            let data: String = row.try_get("", "data_directory").unwrap();
+            let folder = disk.folder_of("tablespace", Path::new(&data));
+            let space = format!("CREATE TABLESPACE {name} LOCATION '{}'", folder.display());
+            server.execute_unprepared(&space).await.unwrap();
+            create += &format!(" TABLESPACE {name}");
+        }
         server.execute_unprepared(&create).await.unwrap();
         for area in AREAS {
             // As in production: each service may make its own schema and see no other.
@@ -70,13 +90,29 @@ impl TestDatabase {
         }
     }
 
-    pub(super) fn location(&self, area: &str) -> Location {
+    /// Takes the database and its tablespace away: the cluster goes on without its disk.
+    pub(super) async fn drop_with_tablespace(&self) {
+        let Some(Ok(cluster)) = CLUSTER.get() else {
+            return;
+        };
+        let server = cluster.connect("postgres").await;
+        let name = &self.name;
+        for sql in [
+            format!("DROP DATABASE {name} WITH (FORCE)"),
+            format!("DROP TABLESPACE {name}"),
+        ] {
+            server.execute_unprepared(&sql).await.unwrap();
+        }
+        server.close().await.unwrap();
+    }
+
+    pub(super) fn location(&self, area: &str, schema: &str) -> Location {
         Location::Postgres {
             url: format!(
                 "postgres://{area}:{}@127.0.0.1:{}/{}",
                 self.password, self.port, self.name
             ),
-            schema: area.to_owned(),
+            schema: schema.to_owned(),
         }
     }
 }

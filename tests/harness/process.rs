@@ -93,6 +93,15 @@ impl SuiteProcess {
         (status, std::fs::read_to_string(log).unwrap())
     }
 
+    /// Starts it again where it must not start; answers what it said.
+    pub(crate) fn fail_to_start(&self) -> String {
+        let log = self.folder.path().join("failed");
+        let status = spawn(&self.data(), self.ports, &log).wait().unwrap();
+        let said = std::fs::read_to_string(log).unwrap();
+        assert!(!status.success(), "it ended well: {said}");
+        said
+    }
+
     /// A folder of the test's own, beside the suite's data.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -172,6 +181,8 @@ fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("LICET_BILLING_DATABASE")
+        .env_remove("LICET_CREATE")
+        .env_remove("LICET_DATABASE")
         .env_remove("LICET_BILLING_URL")
         .env_remove("LICET_DATA")
         .env_remove("LICET_SAN_LICENSING_URL");
@@ -186,6 +197,14 @@ pub(crate) fn licet_reading(arguments: &[&str], input: &Path) -> Output {
         .unwrap()
 }
 
+/// A store's place as options name it.
+pub(crate) fn database_option(location: &Location) -> String {
+    match location {
+        Location::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Location::Postgres { url, schema } => format!("{url}#{schema}"),
+    }
+}
+
 /// A running `licet serve san-licensing`, killed at the latest when it is dropped.
 pub(crate) struct SanLicensingProcess {
     log: NamedTempFile,
@@ -196,10 +215,7 @@ pub(crate) struct SanLicensingProcess {
 impl SanLicensingProcess {
     /// Starts it on a store that others may be using, and waits until it answers.
     pub(crate) async fn start(location: &Location, billing_address: &str) -> Self {
-        let database = match location {
-            Location::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Location::Postgres { url, schema } => format!("{url}#{schema}"),
-        };
+        let database = database_option(location);
         let log = NamedTempFile::new().unwrap();
         let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_licet-process"))

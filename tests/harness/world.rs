@@ -35,12 +35,18 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Backend, clock::StandingClock, free_port, postgres::TestDatabase};
+use super::{
+    Backend, clock::StandingClock, free_port, postgres::TestDatabase, small_disk::SmallDisk,
+};
 
 /// Where a service's schema is, on the database that the test is for.
 pub(crate) struct Storage {
     folder: TempDir,
+    /// Where everything is on a disk of its own.
+    disk: Option<SmallDisk>,
     database: Option<TestDatabase>,
+    /// The areas whose store was lost, once for each time.
+    lost: Vec<String>,
 }
 
 impl Storage {
@@ -51,15 +57,39 @@ impl Storage {
         };
         Self {
             folder: tempfile::tempdir().unwrap(),
+            disk: None,
             database,
+            lost: Vec::new(),
+        }
+    }
+
+    async fn create_on(backend: Backend, disk: SmallDisk) -> Self {
+        let database = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(TestDatabase::create_on(&disk).await),
+        };
+        Self {
+            folder: tempfile::tempdir_in(disk.folder()).unwrap(),
+            disk: Some(disk),
+            database,
+            lost: Vec::new(),
         }
     }
 
     pub(crate) fn location(&self, area: &str) -> Location {
+        let name = match self.lost.iter().filter(|lost| *lost == area).count() {
+            0 => area.to_owned(),
+            times => format!("{area}_{times}"),
+        };
         match &self.database {
-            Some(database) => database.location(area),
-            None => Location::Sqlite(self.folder.path().join(format!("{area}.db"))),
+            Some(database) => database.location(area, &name),
+            None => Location::Sqlite(self.folder.path().join(format!("{name}.db"))),
         }
+    }
+
+    /// From now on the area's place is empty, as if its store had been deleted.
+    pub(crate) fn lose(&mut self, area: &str) {
+        self.lost.push(area.to_owned());
     }
 }
 
@@ -139,6 +169,59 @@ impl World {
         world.suite = Suite::on_system_clock();
         world.start_billing().await;
         world.start_san_licensing().await;
+        world
+    }
+
+    /// All three services with their stores on a small disk.
+    pub(crate) async fn start_on(backend: Backend, disk: SmallDisk) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.storage = Storage::create_on(backend, disk).await;
+        world.start_all().await;
+        world
+    }
+
+    /// All three services.
+    pub(crate) async fn start_whole(backend: Backend) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.start_all().await;
+        world
+    }
+
+    async fn start_all(&mut self) {
+        self.start_billing().await;
+        self.start_san_licensing().await;
+        self.start_orders().await;
+    }
+
+    /// Stops all and starts all again.
+    pub(crate) async fn restart(&mut self) {
+        self.stop_all().await;
+        self.start_all().await;
+    }
+
+    async fn stop_all(&mut self) {
+        self.stop_orders().await;
+        self.stop_san_licensing(0).await;
+        self.stop_billing().await;
+    }
+
+    /// Stops all, and takes the disk away that they were on.
+    pub(crate) async fn end(mut self) {
+        self.stop_all().await;
+        if let (Some(database), Some(_)) = (&self.storage.database, &self.storage.disk) {
+            database.drop_with_tablespace().await;
+        }
+    }
+
+    /// The small disk that the stores are on.
+    pub(crate) fn disk(&self) -> &SmallDisk {
+        self.storage.disk.as_ref().unwrap()
+    }
+
+    /// Nothing yet, at an instant: the places where the services will look for their stores are empty.
+    pub(crate) async fn empty_at(backend: Backend, now: Instant) -> Self {
+        let world = Self::prepare(backend, None).await;
+        world.time.move_to(now);
         world
     }
 
@@ -259,6 +342,16 @@ impl World {
     /// The pools of the running Billing, for what no call can do to its store.
     pub(crate) fn billing_store(&self) -> &Database {
         self.billing_store.as_ref().unwrap()
+    }
+
+    /// The store of an area is gone when its service starts the next time.
+    pub(crate) fn lose_store(&mut self, area: &str) {
+        self.storage.lose(area);
+    }
+
+    /// Where the store of an area is.
+    pub(crate) fn location(&self, area: &str) -> Location {
+        self.storage.location(area)
     }
 
     pub(crate) fn billing_location(&self) -> Location {

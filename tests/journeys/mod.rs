@@ -12,6 +12,7 @@ mod billing_paying;
 mod billing_prices;
 mod billing_races;
 mod billing_selling;
+mod filled_up;
 mod following;
 mod killed;
 mod lost_calls;

@@ -59,16 +59,18 @@ pub struct Deps {
 /// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open(&deps.location, &store::migrations()).await?;
+    let billing = deps.billing.between(&database, "billing");
+    let san_licensing = deps.san_licensing.between(&database, "san-licensing");
     let follower = Follower::new(
         database.clone(),
-        deps.san_licensing.clone(),
+        san_licensing.clone(),
         FollowRevocations {
             clock: deps.clock.clone(),
         },
     );
     let peers = Peers {
-        billing: Billing::new(deps.billing),
-        san_licensing: SanLicensing::new(deps.san_licensing),
+        billing: Billing::new(billing),
+        san_licensing: SanLicensing::new(san_licensing),
     };
     let operations = Operations::new(
         database.clone(),

@@ -59,7 +59,7 @@ pub struct Deps {
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open(&deps.location, &store::migrations()).await?;
     let quota = Quota::start(database.clone());
-    let billing = Billing::new(deps.billing);
+    let billing = Billing::new(deps.billing.between(&database, "billing"));
     let clock = Arc::clone(&deps.clock);
     let operations = Operations::new(
         database.clone(),

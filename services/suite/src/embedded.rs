@@ -12,7 +12,7 @@ use clap::Args;
 use licet_runtime::{
     clock::TestClock,
     config::Limits,
-    database::Location,
+    database::{Database, Location},
     peer::PeerChannel,
     server::{self, Running, Suite},
 };
@@ -52,8 +52,12 @@ impl Options {
 pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
     std::fs::create_dir_all(&options.data)?;
     let _held = lock(&options.data)?;
+    let making = FirstStart::check(&options.data).await?;
     let suite = Suite::on_test_clock(Arc::new(TestClock::open(&options.data.join("clock"))?));
     let services = Services::start(options, limits, &suite).await?;
+    if let Some(making) = making {
+        making.end()?;
+    }
     let starter = starter::load(&options.data, services.billing.address()).await?;
     println!("{}", services.welcome(&options.data, starter.as_ref()));
     stop_signal().await?;
@@ -73,6 +77,51 @@ fn lock(data: &Path) -> Result<File, Trouble> {
             data.display()
         ))),
         Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// The three stores, which are made together and never again.
+const STORES: [&str; 3] = ["billing", "san-licensing", "orders"];
+
+fn store(data: &Path, name: &str) -> Location {
+    Location::Sqlite(data.join(format!("{name}.db")))
+}
+
+/// A first start under way: a file says so until all stores are made, so that a start which is cut off
+/// can be made again.
+struct FirstStart {
+    marker: PathBuf,
+}
+
+impl FirstStart {
+    /// `None` where all stores are there. One that is missing beside others is lost, and nothing is made
+    /// in its place: what was acknowledged would be done and charged a second time.
+    async fn check(data: &Path) -> Result<Option<Self>, Trouble> {
+        let marker = data.join("first-start");
+        let mut missing = Vec::new();
+        for name in STORES {
+            let location = store(data, name);
+            if !Database::exists(&location).await? {
+                missing.push(location.to_string());
+            }
+        }
+        if missing.is_empty() && !marker.exists() {
+            return Ok(None);
+        }
+        if missing.len() < STORES.len() && !marker.exists() {
+            return Err(Trouble(format!(
+                "there is no store at {} any more, beside others in {}: bring it back, or choose an \
+                 empty folder with --data (LICET_DATA)",
+                missing.join(" and "),
+                data.display()
+            )));
+        }
+        File::create(&marker)?.sync_all()?;
+        Ok(Some(Self { marker }))
+    }
+
+    fn end(self) -> Result<(), Trouble> {
+        Ok(std::fs::remove_file(self.marker)?)
     }
 }
 
@@ -104,7 +153,7 @@ impl Services {
             |listener: &TcpListener| Ok::<_, Trouble>(format!("http://{}", listener.local_addr()?));
         let (billing_url, san_licensing_url) = (url(&billing)?, url(&san_licensing)?);
 
-        let location = |name: &str| Location::Sqlite(options.data.join(format!("{name}.db")));
+        let location = |name| store(&options.data, name);
         let service = licet_billing::build(licet_billing::Deps {
             location: location("billing"),
         })

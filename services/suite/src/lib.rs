@@ -1,5 +1,6 @@
 //! The suite's entry point: reads the command line, starts the log and runs what was asked for.
 
+mod accept;
 mod chart;
 mod embedded;
 mod ingest;
@@ -55,6 +56,8 @@ struct Arguments {
 enum Command {
     /// Runs one service of the suite on a database of its own.
     Serve(serve::Options),
+    /// Lets a service work with another store of a peer, because the old one is lost for good.
+    AcceptPeerStore(accept::Options),
     /// Holds what is kept against what it follows from, without a change, and says what differs:
     /// every balance against its postings, every invoice against its lines.
     Verify(verify::Options),
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     let ran = runtime.block_on(async {
         match arguments.command {
             Some(Command::Serve(options)) => serve::run(&options, &arguments.limits).await?,
+            Some(Command::AcceptPeerStore(options)) => accept::run(&options).await?,
             Some(Command::Verify(options)) => {
                 return verify::run(&options, arguments.embedded.data()).await;
             }

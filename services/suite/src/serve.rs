@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args, ValueEnum};
 use licet_runtime::{
     config::Limits,
-    database::Location,
+    database::{Database, Location},
     peer::PeerChannel,
     server::{self, Suite},
 };
@@ -28,6 +28,10 @@ pub(crate) struct Options {
     /// Its database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA.
     #[arg(long, env = "LICET_DATABASE")]
     database: Location,
+    /// Makes the database's store where there is none; for the first start alone, so that a store
+    /// that is gone is missed.
+    #[arg(long, env = "LICET_CREATE")]
+    create: bool,
     /// Where it listens; the service's default port on loopback if not given.
     #[arg(long, env = "LICET_LISTEN")]
     listen: Option<SocketAddr>,
@@ -62,6 +66,12 @@ impl Name {
 pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
     let suite = Suite::on_system_clock();
     let location = options.database.clone();
+    if !options.create && !Database::exists(&location).await? {
+        return Err(Trouble(format!(
+            "there is no store at {location}: bring it back, or make a new one with --create \
+             (LICET_CREATE=true)"
+        )));
+    }
     let service = match options.name {
         Name::Billing => licet_billing::build(licet_billing::Deps { location }).await?,
         Name::Orders => {

@@ -27,11 +27,13 @@ const CURRENCY: &str = "USD";
 pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Starter>, Trouble> {
     let marker = data.join("starter-account");
     match std::fs::read_to_string(&marker) {
-        Ok(text) => {
+        // An empty one is of a load that found no room for it.
+        Ok(text) if !text.trim().is_empty() => {
             return Ok(Some(Starter {
                 account_id: text.trim().to_owned(),
             }));
         }
+        Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }

@@ -157,7 +157,7 @@ impl TestClock {
             .advances
             .insert(request_id, KeptAdvance { asked, advance });
         // On disk before anyone sees the new time: after a crash, time never runs back.
-        self.save(&moved).map_err(Fault::internal)?;
+        self.save(&moved).map_err(Fault::of_file)?;
         self.offset_us.store(moved.offset_us, Ordering::Release);
         *kept = moved;
         Ok(advance)

@@ -4,7 +4,7 @@
 mod transaction;
 mod trouble;
 
-use std::{future::Future, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, str::FromStr, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use sea_orm::{
@@ -16,8 +16,9 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait,
 };
 use sqlx::{Connection as _, Database as _, pool::PoolOptions};
+use uuid::Uuid;
 
-use crate::fault::Fault;
+use crate::{clock::real_now, fault::Fault};
 
 pub use transaction::Tx;
 pub(crate) use trouble::{Trouble, trouble};
@@ -44,6 +45,19 @@ pub enum Location {
         /// The schema; created when absent. Set by connection option, so it survives poolers.
         schema: String,
     },
+}
+
+/// Without the password of its URL.
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(formatter, "sqlite:{}", path.display()),
+            Self::Postgres { url, schema } => {
+                let place = url.rsplit_once('@').map_or("…", |(_, place)| place);
+                write!(formatter, "postgres://{place}#{schema}")
+            }
+        }
+    }
 }
 
 impl FromStr for Location {
@@ -77,9 +91,22 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+/// The runtime's own tables, before those of the service.
+const OWN: [Migration; 2] = [
+    Migration {
+        name: "runtime_0001",
+        sql: include_str!("schema.sql"),
+    },
+    Migration {
+        name: "runtime_0002_store_id",
+        sql: include_str!("store_id.sql"),
+    },
+];
+
 /// The pools of one service.
 #[derive(Clone, Debug)]
 pub struct Database {
+    store_id: Uuid,
     /// SQLite has one writer at a time, so its pool has one connection; PostgreSQL's pool is shared.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
@@ -92,30 +119,76 @@ const MIGRATION_LOCK: i64 = 0x4c49_4345_5400;
 
 impl Database {
     /// Opens the pools and brings the schema up to date: the runtime's own tables first, then
-    /// `migrations`.
+    /// `migrations`. Makes the store where there is none: whoever must not ask [`Database::exists`]
+    /// first.
     ///
     /// # Errors
     /// When the database cannot be reached or a migration fails; nothing of a failed run stays.
     pub async fn open(location: &Location, migrations: &[Migration]) -> Result<Self, DbErr> {
-        let database = match location {
+        let mut database = Self::connect(location).await?;
+        database.store_id = database.migrate(location, migrations).await?;
+        Ok(database)
+    }
+
+    async fn connect(location: &Location) -> Result<Self, DbErr> {
+        let (writer, reader) = match location {
             Location::Sqlite(path) => {
                 let writer = sea_orm::Database::connect(sqlite_options(path, 1)).await?;
                 let reader =
                     sea_orm::Database::connect(sqlite_options(path, POOL_CONNECTIONS)).await?;
-                Self { writer, reader }
+                (writer, reader)
             }
             Location::Postgres { url, schema } => {
-                let pool =
-                    sea_orm::Database::connect(postgres_options(url, schema, &serving_settings()))
-                        .await?;
-                Self {
-                    writer: pool.clone(),
-                    reader: pool,
-                }
+                let options = postgres_options(url, schema, &serving_settings());
+                let pool = sea_orm::Database::connect(options).await?;
+                (pool.clone(), pool)
             }
         };
-        database.migrate(location, migrations).await?;
+        Ok(Self {
+            store_id: Uuid::nil(),
+            writer,
+            reader,
+        })
+    }
+
+    /// Opens a store that exists, to change what the runtime keeps in it; its schema stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such store, or it is of a version before stores had ids.
+    pub async fn open_existing(location: &Location) -> Result<Self, DbErr> {
+        if !Self::exists(location).await? {
+            return Err(DbErr::Custom(format!("there is no store at {location}")));
+        }
+        let mut database = Self::connect(location).await?;
+        database.store_id = find_store_id(&database.reader)
+            .await?
+            .ok_or_else(|| DbErr::Custom(format!("the store at {location} has no id")))?;
         Ok(database)
+    }
+
+    /// Whether a store was made at a place. Nothing is made by looking.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn exists(location: &Location) -> Result<bool, DbErr> {
+        let (options, query) = match location {
+            Location::Sqlite(path) if !path.exists() => return Ok(false),
+            Location::Sqlite(path) => (
+                sqlite_read_only_options(path),
+                "SELECT 1 AS made FROM sqlite_master WHERE name = 'seaql_migrations'",
+            ),
+            Location::Postgres { url, schema } => (
+                postgres_options(url, schema, &reading_settings()),
+                "SELECT 1 AS made WHERE to_regclass('seaql_migrations') IS NOT NULL",
+            ),
+        };
+        let looking = sea_orm::Database::connect(options).await?;
+        let backend = looking.get_database_backend();
+        let made = looking
+            .query_one_raw(Statement::from_string(backend, query))
+            .await?;
+        looking.close().await?;
+        Ok(made.is_some())
     }
 
     /// Opens a store that exists, to be read and never changed: nothing is created or migrated, a
@@ -135,11 +208,18 @@ impl Database {
         };
         let pool = sea_orm::Database::connect(options).await?;
         let database = Self {
+            store_id: Uuid::nil(),
             writer: pool.clone(),
             reader: pool,
         };
         database.check_migrated(migrations).await?;
         Ok(database)
+    }
+
+    /// The id of the store, which was made with it; nil where it is only read.
+    #[must_use]
+    pub fn store_id(&self) -> Uuid {
+        self.store_id
     }
 
     /// Which of the two databases this is.
@@ -222,16 +302,9 @@ impl Database {
         }
     }
 
-    async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<(), DbErr> {
-        let own = Migration {
-            name: "runtime_0001",
-            sql: include_str!("schema.sql"),
-        };
-        let all = Migrator(
-            std::iter::once(own)
-                .chain(migrations.iter().copied())
-                .collect(),
-        );
+    /// Answers the store's id.
+    async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<Uuid, DbErr> {
+        let all = Migrator(OWN.iter().chain(migrations).copied().collect());
         let tx = self.writer.begin_with_options(writing()).await?;
         if let Location::Postgres { schema, .. } = location {
             // Instances start at the same time: the second waits here and finds nothing to do.
@@ -240,14 +313,19 @@ impl Database {
             create_schema(&tx, schema).await?;
         }
         all.up(&tx, None).await?;
-        tx.commit().await
+        let store_id = match find_store_id(&tx).await? {
+            Some(store_id) => store_id,
+            None => make_store_id(&tx).await?,
+        };
+        tx.commit().await?;
+        Ok(store_id)
     }
 
     /// Another version's columns would be misread, or missed in the middle of the work.
     async fn check_migrated(&self, migrations: &[Migration]) -> Result<(), DbErr> {
         let applied = Statement::from_string(
             self.backend(),
-            "SELECT version FROM seaql_migrations WHERE version <> 'runtime_0001' ORDER BY version",
+            "SELECT version FROM seaql_migrations ORDER BY version",
         );
         let applied: Result<Vec<String>, DbErr> = self
             .reader
@@ -256,7 +334,8 @@ impl Database {
             .iter()
             .map(|row| row.try_get("", "version"))
             .collect();
-        let mut expected: Vec<_> = migrations.iter().map(|migration| migration.name).collect();
+        let every = OWN.iter().chain(migrations);
+        let mut expected: Vec<_> = every.map(|migration| migration.name).collect();
         expected.sort_unstable();
         let applied = applied?;
         if applied == expected {
@@ -269,6 +348,32 @@ impl Database {
             expected.join(", ")
         )))
     }
+}
+
+async fn find_store_id(connection: &impl ConnectionTrait) -> Result<Option<Uuid>, DbErr> {
+    let query = Statement::from_string(
+        connection.get_database_backend(),
+        "SELECT store_id FROM store",
+    );
+    let Some(row) = connection.query_one_raw(query).await? else {
+        return Ok(None);
+    };
+    let text: String = row.try_get("", "store_id")?;
+    let parsed = text.parse();
+    parsed
+        .map(Some)
+        .map_err(|_| DbErr::Custom(format!("the store's id is {text:?}")))
+}
+
+async fn make_store_id(tx: &DatabaseTransaction) -> Result<Uuid, DbErr> {
+    let store_id = Uuid::now_v7();
+    let insert = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "INSERT INTO store (store_id, made_us) VALUES ($1, $2)",
+        [store_id.to_string().into(), real_now().as_micros().into()],
+    );
+    tx.execute_raw(insert).await?;
+    Ok(store_id)
 }
 
 /// How a transaction that writes begins.

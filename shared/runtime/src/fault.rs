@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io::ErrorKind,
     time::Duration,
 };
 
@@ -142,6 +143,18 @@ impl Fault {
             retry_after: Some(Duration::from_secs(5)),
             metadata: BTreeMap::new(),
         }))
+    }
+
+    /// What a file that could not be written means.
+    pub(crate) fn of_file(error: std::io::Error) -> Self {
+        if matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+        ) {
+            tracing::error!(%error, "a file could not be written");
+            return Self::store_full();
+        }
+        Self::internal(error)
     }
 
     fn store_away() -> Self {
@@ -382,6 +395,21 @@ pub fn with_metadata(status: &Status, metadata: &[(&str, &str)]) -> Status {
     }
     details.set_error_info(info.reason, info.domain, info.metadata);
     Status::with_error_details(status.code(), status.message(), details)
+}
+
+/// What a status says of a store that is not the one that was worked with; `None` for every other.
+pub(crate) fn store_change(status: &Status) -> Option<Passing> {
+    let reason = PassingReason::PeerStoreChanged;
+    let details = status.get_error_details();
+    let info = details
+        .error_info()
+        .filter(|info| info.reason == reason.as_str_and_code().0)?;
+    Some(Passing {
+        reason,
+        message: status.message().to_owned(),
+        retry_after: None,
+        metadata: info.metadata.clone().into_iter().collect(),
+    })
 }
 
 /// A refusal as it is kept for repeats of its request: the encoded `google.rpc.Status`.

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod outbox;
 pub mod page;
 pub mod peer;
+pub mod peer_store;
 pub mod replay;
 pub mod schedule;
 pub mod server;

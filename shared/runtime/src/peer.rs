@@ -7,18 +7,22 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use licet_domain::refusal::Refusal;
 use tonic::{
     Response, Status,
     body::Body,
     transport::{Channel, Endpoint, Error},
 };
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::Service;
+use uuid::Uuid;
 
 use crate::{
     caller::{CALLER_KEY, ROLES_KEY},
-    fault::{Fault, PassingReason, refusal_of},
+    database::Database,
+    fault::{Fault, Passing, PassingReason, refusal_of, store_change},
+    peer_store::{EXPECTED_KEY, PeerStores, STORE_KEY, header, id_of, named},
 };
 
 /// The longest that one call to a peer may take.
@@ -31,12 +35,17 @@ pub enum PeerFault {
     Refused(Box<Refusal>),
     /// Whether it was done is unknown: ask again with the same request id.
     Unknown(String),
+    /// Nothing was done: one of the two services is on another store than before.
+    StoreChanged(Box<Passing>),
 }
 
 impl From<Status> for PeerFault {
     fn from(status: Status) -> Self {
         match refusal_of(&status) {
             Some(refusal) => Self::Refused(Box::new(refusal)),
+            None if let Some(changed) = store_change(&status) => {
+                Self::StoreChanged(Box::new(changed))
+            }
             None => Self::Unknown(format!("{:?}: {}", status.code(), status.message())),
         }
     }
@@ -54,6 +63,7 @@ impl From<PeerFault> for Fault {
                     "a service that this call needs did not answer; ask again",
                 )
             }
+            PeerFault::StoreChanged(changed) => Self::Passing(changed),
         }
     }
 }
@@ -90,6 +100,14 @@ pub struct PeerChannel {
     caller: HeaderValue,
     roles: Option<HeaderValue>,
     faults: Option<Arc<dyn FaultPlan>>,
+    stores: Option<Stores>,
+}
+
+/// The two stores that calls are between.
+#[derive(Clone)]
+struct Stores {
+    kept: PeerStores,
+    peer: &'static str,
 }
 
 impl PeerChannel {
@@ -112,6 +130,7 @@ impl PeerChannel {
             caller: HeaderValue::from_static(caller),
             roles: None,
             faults: None,
+            stores: None,
         })
     }
 
@@ -120,6 +139,17 @@ impl PeerChannel {
     #[must_use]
     pub fn as_service(mut self) -> Self {
         self.roles = Some(HeaderValue::from_static("service"));
+        self
+    }
+
+    /// The same channel, whose calls are between the store `own` and the one that `peer` was first met
+    /// on: from another, or to another, they are refused.
+    #[must_use]
+    pub fn between(mut self, own: &Database, peer: &'static str) -> Self {
+        self.stores = Some(Stores {
+            kept: PeerStores::new(own.clone()),
+            peer,
+        });
         self
     }
 
@@ -160,17 +190,77 @@ impl Service<http::Request<Body>> for PeerChannel {
             .faults
             .as_ref()
             .map_or(Interference::None, |plan| plan.next(request.uri().path()));
-        let lost = || Ok(Status::unavailable("the connection was lost").into_http());
-        match interference {
-            Interference::None => Box::pin(self.channel.call(request)),
-            Interference::LoseRequest => Box::pin(async move { lost() }),
-            Interference::LoseAnswer => {
-                let answer = self.channel.call(request);
-                Box::pin(async move {
-                    answer.await?;
-                    lost()
-                })
+        let waiting = self.channel.clone();
+        let mut channel = std::mem::replace(&mut self.channel, waiting);
+        let stores = self.stores.clone();
+        Box::pin(async move {
+            if interference == Interference::LoseRequest {
+                return Ok(lost());
             }
+            if let Some(stores) = &stores
+                && let Err(fault) = stores.name(&channel, request.headers_mut()).await
+            {
+                return Ok(Status::from(fault).into_http());
+            }
+            let answer = channel.call(request).await?;
+            if let Some(stores) = &stores {
+                stores.look_at(answer.headers()).await;
+            }
+            Ok(match interference {
+                Interference::LoseAnswer => lost(),
+                Interference::None | Interference::LoseRequest => answer,
+            })
+        })
+    }
+}
+
+fn lost() -> http::Response<Body> {
+    Status::unavailable("the connection was lost").into_http()
+}
+
+impl Stores {
+    /// Says which store the call comes from, and which it is for. The peer's is learnt before the first
+    /// call, so that none is ever made to just any.
+    async fn name(&self, channel: &Channel, headers: &mut HeaderMap) -> Result<(), Fault> {
+        let expected = match self.kept.find(self.peer).await? {
+            Some(expected) => Some(expected),
+            None => self.learn(channel).await?,
+        };
+        let named = [(STORE_KEY, Some(self.kept.own())), (EXPECTED_KEY, expected)];
+        for (key, store_id) in named {
+            if let Some(value) = store_id.and_then(header) {
+                headers.insert(key, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the peer for its store. One of a version before stores had ids names none.
+    async fn learn(&self, channel: &Channel) -> Result<Option<Uuid>, Fault> {
+        let mut health = HealthClient::new(channel.clone());
+        let answer = health.check(HealthCheckRequest::default()).await;
+        let metadata = match &answer {
+            Ok(answer) => answer.metadata(),
+            Err(status) => status.metadata(),
+        };
+        let found = metadata.get(STORE_KEY);
+        match found.map(|value| id_of(value.to_str().unwrap_or_default())) {
+            Some(found) => self.kept.keep(self.peer, found).await.map(Some),
+            None if answer.is_ok() => Ok(None),
+            None => Err(Fault::passing(
+                PassingReason::PeerUnavailable,
+                format!("{} does not say which store it is on; ask again", self.peer),
+            )),
+        }
+    }
+
+    /// A person may have said meanwhile that another store of the peer is the right one.
+    async fn look_at(&self, headers: &HeaderMap) {
+        let found = named(headers, STORE_KEY);
+        if let Ok(Some(kept)) = self.kept.find(self.peer).await
+            && found.is_some_and(|found| found != kept)
+        {
+            self.kept.forget(self.peer);
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     database::Database,
     guard::GuardLayer,
     outbox::{EventRpc, Mover},
+    peer_store::{PeerStores, StoreLayer},
     schedule::{self, Due, PruneReplay, Settle},
 };
 
@@ -153,6 +154,7 @@ pub async fn start(
     }));
     suite.settle.add(&due);
 
+    let store = service.database.clone();
     let mut routes = service.routes;
     routes.add_service(
         EventServiceServer::new(EventRpc {
@@ -186,11 +188,16 @@ pub async fn start(
         longest_call: limits.longest_call(),
         stopped: stopped.clone(),
     };
+    let stores = StoreLayer {
+        service: service.name,
+        stores: PeerStores::new(store),
+    };
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 << 10)
         .layer(guard)
+        .layer(stores)
         .add_routes(routes.routes());
     let mut signal = stopped.clone();
     let serving = tokio::spawn(async move {

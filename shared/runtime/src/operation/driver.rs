@@ -170,6 +170,7 @@ impl<O: Operation> Operations<O> {
             },
             Err(PeerFault::Refused(refusal)) => Err(*refusal),
             Err(PeerFault::Unknown(error)) => return Ok(Passed::Not(error)),
+            Err(PeerFault::StoreChanged(changed)) => return Ok(Passed::Not(changed.message)),
         };
         let apply = Apply {
             row: &row,

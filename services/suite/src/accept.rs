@@ -1,0 +1,65 @@
+//! `licet accept-peer-store`: lets a service work with another store of a peer than the one that it has
+//! worked with. Only a person can know that the old one is lost for good.
+
+use std::str::FromStr;
+
+use clap::Args;
+use licet_runtime::{
+    database::{Database, Location},
+    peer_store::{self, SERVICES},
+};
+use uuid::Uuid;
+
+use crate::Trouble;
+
+/// Settings of `licet accept-peer-store`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The database of the service that refuses: sqlite:PATH, or
+    /// postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. The service may be running.
+    #[arg(long, env = "LICET_DATABASE")]
+    database: Location,
+    /// The peer and the id of its new store, as the refusal names them: billing=UUID.
+    #[arg(value_name = "PEER=STORE")]
+    accepted: PeerStore,
+}
+
+/// A peer and its store.
+#[derive(Clone, Debug)]
+struct PeerStore {
+    peer: String,
+    store_id: Uuid,
+}
+
+impl FromStr for PeerStore {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (peer, store_id) = text.split_once('=').ok_or("must be PEER=STORE")?;
+        if !SERVICES.contains(&peer) {
+            return Err(format!(
+                "must name one of the peers {}",
+                SERVICES.join(", ")
+            ));
+        }
+        Ok(Self {
+            peer: peer.to_owned(),
+            store_id: store_id
+                .parse()
+                .map_err(|_| "must name the store by its UUID")?,
+        })
+    }
+}
+
+/// Accepts the store, and says so.
+pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
+    let database = Database::open_existing(&options.database).await?;
+    let PeerStore { peer, store_id } = &options.accepted;
+    peer_store::accept(&database, peer, *store_id).await?;
+    println!(
+        "The store {} at {} works with the store {store_id} of {peer} from now on.",
+        database.store_id(),
+        options.database
+    );
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! A store is made where the command is told to make one, and nowhere else: one that is gone is missed,
+//! by `licet serve` and by the embedded suite.
+
+use std::process::{Command, Stdio};
+
+use licet_runtime::database::Database;
+
+use crate::harness::{
+    Backend, eventually, free_port, on_both_databases,
+    process::{SuiteProcess, database_option, licet},
+    run,
+    world::Storage,
+};
+
+on_both_databases![a_service_makes_a_store_only_where_it_is_told_to];
+
+async fn a_service_makes_a_store_only_where_it_is_told_to(backend: Backend) {
+    let storage = Storage::create(backend).await;
+    let location = storage.location("billing");
+    let database = database_option(&location);
+    let listen = format!("127.0.0.1:{}", free_port());
+    let start = [
+        "serve",
+        "billing",
+        "--database",
+        &database,
+        "--listen",
+        &listen,
+    ];
+    let output = licet(&start);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&location.to_string()), "{said}");
+    assert!(said.contains("--create (LICET_CREATE=true)"), "{said}");
+    assert!(!Database::exists(&location).await.unwrap());
+
+    for create in [&["--create"][..], &[]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_licet-process"))
+            .args(start)
+            .args(create)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually("it listens", || async {
+            tokio::net::TcpStream::connect(&listen).await.ok()
+        })
+        .await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(Database::exists(&location).await.unwrap());
+    }
+}
+
+#[test]
+fn the_embedded_suite_misses_a_store_that_is_gone() {
+    run(async {
+        let mut suite = SuiteProcess::start().await;
+        for name in ["orders", "billing", "san-licensing"] {
+            suite.kill();
+            let store = suite.data().join(format!("{name}.db"));
+            let away = suite.folder().join("away");
+            std::fs::rename(&store, &away).unwrap();
+            let said = suite.fail_to_start();
+            assert!(
+                said.contains(&format!("sqlite:{}", store.display())),
+                "{said}"
+            );
+            assert!(said.contains("bring it back"), "{said}");
+            assert!(!store.exists(), "it was made anew");
+            std::fs::rename(&away, &store).unwrap();
+            suite.start_again().await;
+        }
+    });
+}
+
+#[test]
+fn a_first_start_that_was_cut_off_is_made_again() {
+    run(async {
+        let mut suite = SuiteProcess::start().await;
+        suite.kill();
+        // As it stands where the power fails between the first store and the last.
+        std::fs::remove_file(suite.data().join("orders.db")).unwrap();
+        std::fs::write(suite.data().join("first-start"), "").unwrap();
+        suite.start_again().await;
+        let marker = suite.data().join("first-start");
+        eventually("the first start is over", || async {
+            (!marker.exists()).then_some(())
+        })
+        .await;
+    });
+}
