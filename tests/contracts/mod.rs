@@ -21,6 +21,7 @@ mod ingest_command;
 mod ingest_files;
 mod issuance;
 mod license_options;
+mod old_stores;
 mod order_history;
 mod order_lists;
 mod orders_upgrade;

@@ -10,6 +10,7 @@ pub(crate) mod errors;
 mod guardian;
 pub(crate) mod ingest;
 pub(crate) mod instances;
+pub(crate) mod old_store;
 pub(crate) mod openssl;
 mod postgres;
 pub(crate) mod process;

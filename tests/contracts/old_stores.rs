@@ -1,0 +1,100 @@
+//! Stores of earlier versions, kept as text of SQL in tests/stores: this version takes them over, finds
+//! all that was in them, and goes on.
+
+use std::path::Path;
+
+use licet_contracts::orders::v1::{Order, OrderState};
+
+use crate::harness::{
+    Backend, eventually,
+    old_store::{KeptStore, answers, fill, keep, placing, put_back},
+    on_both_databases,
+    process::{database_option, licet},
+    samples::multi_domain_request,
+    world::World,
+};
+
+on_both_databases![
+    stores_of_before_stores_had_ids_are_taken_over,
+    stores_of_this_version_can_be_kept_for_later_ones,
+];
+
+/// Each line that was said then is said now, in its order. What is new since may stand between.
+fn says_the_same(what: &str, then: &str, now: &str) {
+    let mut said = now.lines();
+    for line in then.lines() {
+        assert!(
+            said.any(|other| other == line),
+            "{what}: {line:?} is missing from\n{now}\nwhich was\n{then}"
+        );
+    }
+}
+
+fn verify(world: &World) {
+    let database = database_option(&world.billing_location());
+    let output = licet(&["verify", "--billing-database", &database]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+async fn paid(world: &World, order_id: &str) -> Order {
+    eventually("the order is paid", || async {
+        let order = world.get_order(order_id).await;
+        (order.state() == OrderState::Paid).then_some(order)
+    })
+    .await
+}
+
+async fn stores_of_before_stores_had_ids_are_taken_over(backend: Backend) {
+    const VERSION: &str = "before_store_ids";
+    let kept = KeptStore::load(VERSION, backend);
+    let mut world = World::empty_at(backend, kept.now()).await;
+    put_back(&world, VERSION, backend).await;
+    world.start_billing().await;
+    world.start_san_licensing().await;
+    world.start_orders().await;
+
+    let found = answers(&world, &kept).await;
+    for (what, then) in &kept.answers {
+        says_the_same(what, then, &found[what]);
+    }
+    verify(&world);
+    // A repeat is answered as then, and what was under way is done, once.
+    let buyer = kept.id("buyer");
+    let balance = world.balance(&buyer).await;
+    let repeated = world.place(placing(&kept)).await;
+    assert_eq!(repeated.order_id, kept.id("order paid"));
+    assert_eq!(world.balance(&buyer).await, balance);
+    let waiting = kept.id("order waiting");
+    paid(&world, &waiting).await;
+    assert_eq!(world.invoices_of(&waiting).await.len(), 1);
+
+    go_on(&world, &kept).await;
+    verify(&world);
+}
+
+/// One of each kind of work, on what was there and on what is new.
+async fn go_on(world: &World, kept: &KeptStore) {
+    world.record(&kept.id("order paid")).await;
+    world.record(&kept.id("order changing")).await;
+    let fresh = multi_domain_request(&kept.id("buyer"), &["fresh.example"]);
+    let fresh = world.place(fresh).await;
+    world.record(&fresh.order_id).await;
+    let license = world.get_license(&kept.id("license")).await;
+    let before = world.usage(&license).await;
+    world.recorded(&license, &["fresh.example"]).await;
+    world.granted(&license, &["later.example"]).await;
+    let after = world.usage(&license).await;
+    assert_eq!(after.used, before.used + 1);
+    assert_eq!(after.reserved, before.reserved + 1);
+    world.increase(&license, license.quota + 5).await;
+}
+
+/// Keeps them in a new folder of the one that the environment names, where it names one.
+async fn stores_of_this_version_can_be_kept_for_later_ones(backend: Backend) {
+    let (world, kept) = fill(backend).await;
+    let folder = tempfile::tempdir().unwrap();
+    let named = std::env::var_os("LICET_TEST_KEEP_STORES");
+    let folder = named.as_deref().map_or(folder.path(), Path::new);
+    keep(&world, &kept, backend, folder);
+    assert!(!kept.answers.is_empty());
+}
