@@ -12,6 +12,7 @@ mod catalog_checks;
 mod catalog_history;
 mod changes;
 mod clock;
+mod clocks_apart;
 mod credit_notes;
 mod deletion_terms;
 mod domains;

@@ -98,7 +98,7 @@ pub(crate) struct World {
     /// Time, in a world whose clock stands still.
     pub(crate) time: Arc<StandingClock>,
     suite: Suite,
-    storage: Storage,
+    storage: Arc<Storage>,
     faults: Option<Arc<dyn FaultPlan>>,
     billing_port: u16,
     orders_port: u16,
@@ -175,7 +175,7 @@ impl World {
     /// All three services with their stores on a small disk.
     pub(crate) async fn start_on(backend: Backend, disk: SmallDisk) -> Self {
         let mut world = Self::prepare(backend, None).await;
-        world.storage = Storage::create_on(backend, disk).await;
+        world.storage = Arc::new(Storage::create_on(backend, disk).await);
         world.start_all().await;
         world
     }
@@ -225,8 +225,22 @@ impl World {
         world
     }
 
+    /// Instances of all three services on this world's stores, behind addresses of their own, with a
+    /// clock that stands still so much ahead.
+    pub(crate) async fn twin_ahead(&self, by: chrono::TimeDelta) -> Self {
+        let mut twin = Self::on_storage(self.storage.clone(), None);
+        twin.time.move_to(self.now().checked_add(by).unwrap());
+        twin.start_billing().await;
+        twin.start_san_licensing().await;
+        twin.start_orders().await;
+        twin
+    }
+
     async fn prepare(backend: Backend, test_clock: Option<&str>) -> Self {
-        let storage = Storage::create(backend).await;
+        Self::on_storage(Arc::new(Storage::create(backend).await), test_clock)
+    }
+
+    fn on_storage(storage: Arc<Storage>, test_clock: Option<&str>) -> Self {
         let time = Arc::new(StandingClock::new());
         let suite = match test_clock {
             Some(file) => {
@@ -346,7 +360,8 @@ impl World {
 
     /// The store of an area is gone when its service starts the next time.
     pub(crate) fn lose_store(&mut self, area: &str) {
-        self.storage.lose(area);
+        let storage = Arc::get_mut(&mut self.storage);
+        storage.unwrap().lose(area);
     }
 
     /// Where the store of an area is.

@@ -23,7 +23,9 @@ pub struct Page {
     filter: String,
     /// Key of the last row already given, sort columns first; `None` on the first page.
     pub after: Option<Vec<String>>,
-    /// The instant at which the listing began: later rows do not belong to it.
+    /// The instant at which the listing began: every page shows what time has made of its rows by
+    /// then. Invariant: it cuts no row off. Rows bear the time of the instance that wrote them, whose
+    /// clock may be ahead of this one's (T-5).
     pub as_of: Instant,
 }
 
@@ -130,8 +132,7 @@ impl Page {
         Ok(Some((number(first)?, number(second)?)))
     }
 
-    /// Rows after the page's last one in a listing by time and id, none recorded later than the
-    /// listing's beginning.
+    /// Rows after the page's last one in a listing by time and id.
     ///
     /// # Errors
     /// [`Fault::Invalid`] when the token has another key.
@@ -141,9 +142,8 @@ impl Page {
         time_us: C,
         id: C,
     ) -> Result<Condition, Fault> {
-        let listed = Condition::all().add(time_us.lte(self.as_of.as_micros()));
         let Some(key) = &self.after else {
-            return Ok(listed);
+            return Ok(Condition::all());
         };
         let [after_us, after_id] = key.as_slice() else {
             return Err(foreign_token());
@@ -163,7 +163,7 @@ impl Page {
                 .add(same_time.add(id.gt(after_id)));
             (time_us.gte(after_us), later)
         };
-        Ok(listed.add(bound).add(later))
+        Ok(Condition::all().add(bound).add(later))
     }
 
     /// Cuts the page off at its size and makes the token of the next one; empty when there is none.

@@ -12,7 +12,7 @@ use licet_runtime::{
 use super::decode_required_name;
 use crate::rules::{
     catalog::{self, Policy, Product, ProductKind, ProductVersion, ValidityLimits},
-    listing::Selection,
+    listing::{InForceAt, Selection},
     proration::Convention,
 };
 
@@ -195,10 +195,10 @@ pub(crate) fn decode_get(
     let mut fields = Fields::new();
     let product_id = fields.required("product_id", &message.product_id);
     let selection = match &message.selection {
-        None => Ok(Selection::InForce(call.now)),
+        None => Ok(Selection::InForce(InForceAt::Now(call.now))),
         Some(Asked::AsOfTime(at)) => fields
             .message("as_of_time", Some(at), decode_time)
-            .map(Selection::InForce),
+            .map(|at| Selection::InForce(InForceAt::Instant(at))),
         Some(Asked::Version(version)) => match u32::try_from(*version) {
             Ok(version @ 1..) => Ok(Selection::Version(version)),
             Ok(0) | Err(_) => Err(fields.note("version", "must be at least 1")),

@@ -11,7 +11,7 @@ use licet_runtime::{
 use crate::{
     rules::{
         catalog::{ProductKind, ProductVersion},
-        listing::{PriceFilter, Selection},
+        listing::{InForceAt, PriceFilter, Selection},
         not_found,
         prices::PriceList,
     },
@@ -29,7 +29,7 @@ pub(crate) async fn get_product(
     match selection {
         Selection::InForce(at) => {
             let found = store::catalog::find_in_force(store, product_id, at).await?;
-            Ok(found.ok_or_else(|| not_found("product", id).with("as_of_time", at))?)
+            Ok(found.ok_or_else(|| not_found("product", id).with("as_of_time", at.instant()))?)
         }
         Selection::Version(version) => {
             let found = store::catalog::find_version(store, product_id, version).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn list_prices(
     {
         return Err(not_found("product", id).into());
     }
-    let at = at.unwrap_or(page.as_of);
+    let at = at.map_or(InForceAt::Now(page.as_of), InForceAt::Instant);
     let rows = store::catalog::list_lists_in_force(&tx, product_id, *currency, at, &page).await?;
     Ok(page.finish(rows, |list| vec![list.currency.code().to_owned()]))
 }

@@ -1,7 +1,6 @@
 //! Documents to print: all that stands on one, read from the same state of the database.
 
 use licet_domain::{
-    clock::Instant,
     ids::{AccountId, InvoiceId},
     term::Period,
 };
@@ -27,9 +26,7 @@ pub(crate) async fn invoice(
     call: &Call,
     invoice_id: InvoiceId,
 ) -> Result<InvoiceDocument, Fault> {
-    let mut page = Page::decode(MOST_NOTES, "", "document", call.now)?;
-    // Another instance's clock may be ahead: what the invoice counts must be listed (T-5).
-    page.as_of = Instant::MAX;
+    let page = Page::decode(MOST_NOTES, "", "document", call.now)?;
     let tx = database.read();
     let invoice = store::invoices::find(&tx, &call.caller, invoice_id)
         .await?
@@ -58,7 +55,7 @@ pub(crate) async fn statement(
     let account = store::accounts::find(&tx, &call.caller, account_id)
         .await?
         .ok_or_else(|| not_found("account", account_id))?;
-    let until = counted_before(period, call.now);
+    let until = counted_before(period, account.seen_at(call.now));
     let entries = store::documents::list_entries(&tx, &account, period.start, until).await?;
     StatementDocument::new(SELLER, account, statement, entries).map_err(Fault::internal)
 }

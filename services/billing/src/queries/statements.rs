@@ -37,10 +37,11 @@ pub(crate) async fn read(
     let account = store::accounts::find(tx, &call.caller, account_id)
         .await?
         .ok_or_else(|| not_found("account", account_id))?;
-    let until = counted_before(period, call.now);
+    let now = account.seen_at(call.now);
+    let until = counted_before(period, now);
     let moved = store::statements::sum_postings(tx, account_id, period, until).await?;
     let counts = store::statements::count_entries(tx, account_id, period, until).await?;
     let currency = account.currency();
-    assemble(account_id, currency, period, call.now, &moved, &counts)
+    assemble(account_id, currency, period, now, &moved, &counts)
         .map_err(|error| sum_refused(currency, &error).into())
 }

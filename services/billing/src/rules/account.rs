@@ -83,6 +83,8 @@ pub(crate) struct Account {
     pub(crate) due: Money,
     /// When it was opened.
     pub(crate) created: Instant,
+    /// When its last entry was written, by the clock of the instance that wrote it.
+    pub(crate) last_entry: Instant,
 }
 
 /// An account as it is shown.
@@ -106,6 +108,12 @@ pub(crate) struct FirstDue {
 }
 
 impl Account {
+    /// The instant that its money is seen at: the clock, or its last entry's where another instance's
+    /// clock was ahead (T-5).
+    pub(crate) fn seen_at(&self, clock: Instant) -> Instant {
+        clock.max(self.last_entry)
+    }
+
     /// The currency of everything on the account.
     pub(crate) fn currency(&self) -> Currency {
         self.balance.currency()

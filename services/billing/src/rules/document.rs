@@ -208,6 +208,7 @@ mod tests {
             balance: usd(0),
             due: usd(0),
             created: at("2026-01-01T00:00:00Z"),
+            last_entry: at("2026-01-01T00:00:00Z"),
         }
     }
 

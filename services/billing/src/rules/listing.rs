@@ -8,11 +8,30 @@ use licet_domain::{
 
 use super::{charge::InvoiceState, refund::RefundState};
 
+/// When something of the catalogue is to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InForceAt {
+    /// At a stated instant.
+    Instant(Instant),
+    /// Now. What took effect as it was recorded is in force, however far the clock of the instance
+    /// that recorded it was ahead of this one (T-5).
+    Now(Instant),
+}
+
+impl InForceAt {
+    /// The instant, by this instance's clock.
+    pub(crate) fn instant(self) -> Instant {
+        match self {
+            Self::Instant(at) | Self::Now(at) => at,
+        }
+    }
+}
+
 /// Which version of a product is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// The one in force at the instant.
-    InForce(Instant),
+    /// The one in force then.
+    InForce(InForceAt),
     /// The one of that number, in force or not.
     Version(u32),
 }

@@ -60,7 +60,7 @@ pub(crate) async fn insert(tx: &Tx, account: &Account) -> Result<(), Fault> {
         net_days: Set(terms.net_days),
         overdue_grace_days: Set(terms.overdue_grace_days),
         receivable_minor: Set(account.due.minor()),
-        last_entry_us: Set(account.created.as_micros()),
+        last_entry_us: Set(account.last_entry.as_micros()),
     }
     .insert(tx)
     .await?;
@@ -97,8 +97,7 @@ pub(crate) async fn lock(
 
 /// A page of the accounts that the caller sees, by id.
 pub(crate) async fn list(tx: &Tx, caller: &Caller, page: &Page) -> Result<Vec<Account>, Fault> {
-    let mut filter = in_scope(&caller.accounts, row::Column::AccountId)
-        .add(row::Column::CreatedUs.lte(page.as_of.as_micros()));
+    let mut filter = in_scope(&caller.accounts, row::Column::AccountId);
     if let Some(after) = page.after_key() {
         filter = filter.add(row::Column::AccountId.gt(after));
     }
@@ -243,5 +242,6 @@ fn decode(row: row::Model) -> Result<Account, Fault> {
         balance,
         due: Money::from_minor(currency, row.receivable_minor),
         created: instant("created_us", row.created_us)?,
+        last_entry: instant("last_entry_us", row.last_entry_us)?,
     })
 }

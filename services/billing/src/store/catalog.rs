@@ -15,11 +15,15 @@ use licet_runtime::{
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
     QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::{Alias, Expr, ExprTrait, JoinType, OnConflict, Query, SelectStatement, UnionType},
+    sea_query::{
+        Alias, Expr, ExprTrait, IntoColumnRef, JoinType, OnConflict, Query, SelectStatement,
+        UnionType,
+    },
 };
 
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
+    listing::InForceAt,
     prices::PriceList,
 };
 
@@ -151,15 +155,31 @@ pub(crate) async fn find_version(
     found.as_ref().map(decode_version).transpose()
 }
 
+impl InForceAt {
+    /// What is in force then, by when it takes effect and when it was recorded.
+    fn holds(self, effective_us: impl IntoColumnRef, recorded_us: impl IntoColumnRef) -> Condition {
+        let effective_us = Expr::col(effective_us);
+        match self {
+            Self::Instant(at) => Condition::all().add(effective_us.lte(at.as_micros())),
+            Self::Now(now) => Condition::any()
+                .add(effective_us.clone().lte(now.as_micros()))
+                .add(effective_us.lte(Expr::col(recorded_us))),
+        }
+    }
+}
+
 /// The version in force at `at`.
 pub(crate) async fn find_in_force(
     tx: &impl ConnectionTrait,
     product_id: &ProductId,
-    at: Instant,
+    at: InForceAt,
 ) -> Result<Option<ProductVersion>, Fault> {
     let found = version_row::Entity::find()
         .filter(version_row::Column::ProductId.eq(product_id.as_str()))
-        .filter(version_row::Column::EffectiveUs.lte(at.as_micros()))
+        .filter(at.holds(
+            (version_row::Entity, version_row::Column::EffectiveUs),
+            (version_row::Entity, version_row::Column::RecordedUs),
+        ))
         .order_by_desc(version_row::Column::Version)
         .one(tx)
         .await?;
@@ -185,8 +205,10 @@ pub(crate) async fn list_in_force(
     page: &Page,
 ) -> Result<Vec<ProductVersion>, Fault> {
     let mut filter = Condition::all().add(
-        Expr::col((version_row::Entity, version_row::Column::Version))
-            .eq(Expr::SubQuery(None, Box::new(newest_by(page.as_of).into()))),
+        Expr::col((version_row::Entity, version_row::Column::Version)).eq(Expr::SubQuery(
+            None,
+            Box::new(newest_by(InForceAt::Now(page.as_of)).into()),
+        )),
     );
     if let Some(after) = page.after_key() {
         filter = filter.add(version_row::Column::ProductId.gt(after));
@@ -209,7 +231,7 @@ pub(crate) async fn list_in_force(
 }
 
 /// The number of the version in force at `at`, of the product of the enclosing query's row.
-fn newest_by(at: Instant) -> SelectStatement {
+fn newest_by(at: InForceAt) -> SelectStatement {
     let inner = Alias::new("newest");
     Query::select()
         .expr(Expr::col((inner.clone(), version_row::Column::Version)).max())
@@ -218,7 +240,10 @@ fn newest_by(at: Instant) -> SelectStatement {
             Expr::col((inner.clone(), version_row::Column::ProductId))
                 .equals((version_row::Entity, version_row::Column::ProductId)),
         )
-        .and_where(Expr::col((inner, version_row::Column::EffectiveUs)).lte(at.as_micros()))
+        .cond_where(at.holds(
+            (inner.clone(), version_row::Column::EffectiveUs),
+            (inner, version_row::Column::RecordedUs),
+        ))
         .to_owned()
 }
 
@@ -365,7 +390,7 @@ pub(crate) async fn list_lists_in_force(
     tx: &Tx,
     product_id: &ProductId,
     currency: Option<Currency>,
-    at: Instant,
+    at: InForceAt,
     page: &Page,
 ) -> Result<Vec<PriceList>, Fault> {
     let inner = Alias::new("newest");
@@ -380,7 +405,10 @@ pub(crate) async fn list_lists_in_force(
             Expr::col((inner.clone(), list_row::Column::Currency))
                 .equals((list_row::Entity, list_row::Column::Currency)),
         )
-        .and_where(Expr::col((inner, list_row::Column::EffectiveUs)).lte(at.as_micros()))
+        .cond_where(at.holds(
+            (inner.clone(), list_row::Column::EffectiveUs),
+            (inner, list_row::Column::RecordedUs),
+        ))
         .to_owned();
     let mut filter = Condition::all()
         .add(list_row::Column::ProductId.eq(product_id.as_str()))

@@ -37,6 +37,7 @@ impl Work for CreateAccount<'_> {
             balance: Money::zero(*currency),
             due: Money::zero(*currency),
             created: self.call.now,
+            last_entry: self.call.now,
         };
         store::accounts::insert(tx, &account).await?;
         let event = Event {

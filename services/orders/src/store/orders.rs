@@ -20,7 +20,7 @@ use sea_orm::{
     IntoActiveModel,
     Order::{Asc, Desc},
     QueryFilter, QueryOrder, QuerySelect, Set, Statement,
-    sea_query::Query,
+    sea_query::{Expr, ExprTrait, Query},
 };
 
 use super::{
@@ -105,23 +105,33 @@ pub(crate) async fn list(
     assemble(tx, rows).await
 }
 
+/// The rows whose instant has come by `now`, or by their order's last decision where another instance's
+/// clock was ahead (T-5).
+fn has_come(instant_us: order_row::Column, now: Instant) -> Condition {
+    use order_row::Column;
+    Condition::any().add(instant_us.lte(now.as_micros())).add(
+        Expr::col((order_row::Entity, instant_us))
+            .lte(Expr::col((order_row::Entity, Column::DecisionUs))),
+    )
+}
+
 /// The rows that are in a state at an instant: an order ends by time alone.
 fn in_state(state: OrderState, now: Instant) -> Condition {
     use order_row::Column;
-    let running = || Column::EndUs.gt(now.as_micros());
+    let over = || has_come(Column::EndUs, now);
     match state {
         OrderState::Pending => {
             Condition::all().add(Column::Progress.eq(Progress::Pending.as_str()))
         }
         OrderState::Paid => Condition::all()
             .add(Column::Progress.eq(Progress::Paid.as_str()))
-            .add(running()),
+            .add(over().not()),
         OrderState::Issued => Condition::all()
             .add(Column::Progress.eq(Progress::Issued.as_str()))
-            .add(running()),
+            .add(over().not()),
         OrderState::Ended => Condition::all()
             .add(Column::Progress.is_in([Progress::Paid, Progress::Issued].map(Progress::as_str)))
-            .add(Column::EndUs.lte(now.as_micros())),
+            .add(over()),
         OrderState::Deleted => {
             Condition::all().add(Column::Progress.eq(Progress::Deleted.as_str()))
         }
@@ -146,8 +156,8 @@ pub(crate) async fn list_pending(
     let wanted = in_scope(scope, Column::AccountId)
         .add_option(account_id.map(|id| Column::AccountId.eq(id.to_string())))
         // One that only the next term asks for lies ahead.
-        .add(Column::IssuancePendingUs.lte(page.as_of.as_micros()))
-        .add(Column::EndUs.gt(page.as_of.as_micros()))
+        .add(has_come(Column::IssuancePendingUs, page.as_of))
+        .add(has_come(Column::EndUs, page.as_of).not())
         .add(Column::OrderId.not_in_subquery(charging));
     let rows = order_row::Entity::find()
         .filter(wanted)

@@ -19,7 +19,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
     Order::Desc,
     QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::{OnConflict, Query},
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 
 use super::{
@@ -213,11 +213,17 @@ pub(crate) async fn list(
 /// The rows that are in a state at an instant: a licence ends by time alone.
 fn in_state(state: LicenseState, now_us: i64) -> Condition {
     let at = |progress: Progress| Condition::all().add(Column::Progress.eq(progress.as_str()));
+    // By the clock, or by the licence's last decision where another instance's was ahead (T-5).
+    let over = || {
+        Condition::any()
+            .add(Column::EndUs.lte(now_us))
+            .add(Expr::col((Entity, Column::EndUs)).lte(Expr::col((Entity, Column::DecisionUs))))
+    };
     match state {
         LicenseState::Quoted => at(Progress::Quoted),
         LicenseState::Accepting => at(Progress::Accepting),
-        LicenseState::Active => at(Progress::Active).add(Column::EndUs.gt(now_us)),
-        LicenseState::Ended => at(Progress::Active).add(Column::EndUs.lte(now_us)),
+        LicenseState::Active => at(Progress::Active).add(over().not()),
+        LicenseState::Ended => at(Progress::Active).add(over()),
         LicenseState::Cancelled => at(Progress::Cancelled),
     }
 }

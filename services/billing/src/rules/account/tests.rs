@@ -18,6 +18,7 @@ fn account(balance_minor: i64) -> Account {
         balance: usd(balance_minor),
         due: usd(0),
         created: at("2026-01-01T00:00:00Z"),
+        last_entry: at("2026-01-01T00:00:00Z"),
     }
 }
 

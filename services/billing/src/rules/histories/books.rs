@@ -104,6 +104,7 @@ impl Books {
             balance: zero,
             due: zero,
             created: now,
+            last_entry: now,
         };
         let mut books = Self {
             now,
