@@ -13,7 +13,10 @@ use crate::harness::{
     world::World,
 };
 
-on_both_databases![sl_6_a_store_of_before_further_terms_comes_out_right];
+on_both_databases![
+    sl_6_a_store_of_before_further_terms_comes_out_right,
+    sl_1_a_san_that_no_certificate_carries_is_forgotten,
+];
 
 /// What the first schema kept of a term beside its licence, and where the second has it.
 const MOVED: [(&str, &str, &str); 7] = [
@@ -97,4 +100,27 @@ async fn sl_6_a_store_of_before_further_terms_comes_out_right(backend: Backend) 
     assert_eq!((after.quota, after.past_terms[0].quota), (5, 20));
     let accept = crate::harness::san::accept_request(&draft.license_id);
     assert!(world.san_licenses().accept_license(accept).await.is_err());
+}
+
+async fn sl_1_a_san_that_no_certificate_carries_is_forgotten(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 10).await;
+    world.recorded(&license, &["a.example"]).await;
+    let bare = world.recorded(&license, &[]).await;
+    let (now, until) = (world.now().as_micros(), world.usual_end().as_micros());
+
+    world.stop_san_licensing(0).await;
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    let (license_id, id) = (&license.license_id, &bare.certificate_id);
+    door.run(&format!(
+        "INSERT INTO certificate_san (license_id, name, certificate_id, is_wildcard, record_us, until_us) \
+        VALUES ('{license_id}', '', '{id}', 0, {now}, {until})"
+    ))
+    .await;
+    door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0005_phantoms'")
+        .await;
+    drop(door);
+    world.start_san_licensing().await;
+
+    let usage = world.usage_at(&license, world.now()).await;
+    assert_eq!((usage.used, usage.distinct_sans), (1, 1));
 }

@@ -23,6 +23,7 @@ mod orders_histories;
 mod orders_model;
 mod orders_serving;
 mod random;
+mod san_counts;
 mod san_histories;
 mod san_ingest;
 mod san_model;

@@ -72,7 +72,7 @@ fn whole_second(time: Instant) -> Instant {
     shifted(time, -time.as_micros().rem_euclid(1_000_000))
 }
 
-fn from_variable(variable: &str, otherwise: u64) -> u64 {
+pub(super) fn from_variable(variable: &str, otherwise: u64) -> u64 {
     let text = std::env::var(variable).ok();
     text.map_or(otherwise, |text| text.parse().unwrap())
 }

@@ -30,6 +30,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "san_licensing_0003_ingest",
             sql: include_str!("migrations/m0003_ingest.sql"),
         },
+        Migration {
+            name: "san_licensing_0005_phantoms",
+            sql: include_str!("migrations/m0005_phantoms.sql"),
+        },
     ]
 }
 

@@ -6,7 +6,7 @@ FROM (
     FROM decision, json_each('[' || replace(
         json_quote(replace(names, char(10), char(127))), char(127), '","'
     ) || ']') AS line
-    WHERE license_id = $1 AND state <> 'DENIED' AND decided_us <= $2 AND expire_us > $2
+    WHERE names <> '' AND license_id = $1 AND state <> 'DENIED' AND decided_us <= $2 AND expire_us > $2
         AND (closed_us IS NULL OR closed_us > $2)
 ) AS held
 WHERE NOT EXISTS (
