@@ -12,8 +12,13 @@ use crate::harness::{
     Backend,
     clock::{instant, shifted, timestamp},
     errors::refused,
+    eventually,
+    ingest::revoked,
     on_both_databases, request_id,
-    san::{OTHER, facts, figures, issuer_der, quote_request, report_of, revoke_request, sans},
+    san::{
+        OTHER, accept_request, facts, figures, issuer_der, quote_request, report_of,
+        revoke_request, sans,
+    },
     world::World,
 };
 
@@ -25,6 +30,7 @@ on_both_databases![
     sl_14_the_same_serial_of_another_account_or_issuer_is_another_certificate,
     sl_1_a_certificate_reported_after_its_end_never_counts,
     sl_19_revoked_are_all_or_none,
+    sl_16_a_report_before_the_first_licence_is_kept,
     what_a_report_names_must_be_there,
     a_reservation_of_another_licence_is_not_used,
 ];
@@ -232,14 +238,70 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
     );
 }
 
+async fn sl_16_a_report_before_the_first_licence_is_kept(backend: Backend) {
+    let world = World::start_with_san_licensing(backend).await;
+    world.stock_sans().await;
+    let account_id = world.account_with("100000.00").await;
+    let draft = world.quoted(quote_request(&account_id, 10)).await;
+    // Of an account with a draft alone, and of one that nothing is known of, as in a feed.
+    let stranger = License {
+        account_id: AccountId::generate().to_string(),
+        ..draft.clone()
+    };
+    let reports = [&draft, &stranger].map(|whose| world.report(whose, &["a.example"]));
+    let mut firsts = Vec::new();
+    for report in &reports {
+        let first = world.record_san(report.clone()).await;
+        let certificate = first.certificate.as_ref().unwrap();
+        assert_eq!(certificate.license_id, "");
+        assert_eq!(certificate.state(), CertificateState::Active);
+        assert!(!first.already_known && !first.over_quota);
+        let listed = world.unallocated(&report.account_id, 0).await;
+        assert_eq!(listed, [certificate.clone()]);
+        firsts.push(first);
+    }
+    // A reservation that is not there is refused, and stays refused.
+    let mut unreserved = world.report(&draft, &["b.example"]);
+    unreserved.reservation_id = ReservationId::generate().to_string();
+    let refuse = async || {
+        let answer = world
+            .san_issuance()
+            .record_certificate(unreserved.clone())
+            .await;
+        let refusal = refused(answer).expect(Code::NotFound, "NOT_FOUND");
+        assert_eq!(refusal.value("id"), unreserved.reservation_id);
+    };
+    refuse().await;
+    // Revoked before it was reported (SL-15).
+    let early = facts(&["c.example"], world.now(), world.usual_end());
+    world.ingest(1, vec![revoked(&draft, &early)]).await;
+    let early = world.record_san(report_of(&draft, early)).await;
+    assert_eq!(
+        early.certificate.unwrap().state(),
+        CertificateState::Revoked
+    );
+
+    let accept = accept_request(&draft.license_id);
+    world.san_licenses().accept_license(accept).await.unwrap();
+    let license = world.get_license(&draft.license_id).await;
+    eventually("the licence counts what waited for it", || async {
+        (world.usage(&license).await.used == 1).then_some(())
+    })
+    .await;
+    for (report, first) in reports.into_iter().zip(firsts) {
+        assert_eq!(world.record_san(report.clone()).await, first);
+        let again = RecordCertificateRequest {
+            request_id: request_id(),
+            ..report
+        };
+        assert!(world.record_san(again).await.already_known);
+    }
+    refuse().await;
+}
+
 async fn what_a_report_names_must_be_there(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 5).await;
     let record = async |request| world.san_issuance().record_certificate(request).await;
-    let account_id = AccountId::generate().to_string();
-    let mut nobodys = world.report(&license, &["a.example"]);
-    nobodys.account_id.clone_from(&account_id);
-    let refusal = refused(record(nobodys).await).expect(Code::NotFound, "NOT_FOUND");
-    assert_eq!(refusal.value("id"), account_id);
     let reservation_id = ReservationId::generate().to_string();
     let mut unreserved = world.report(&license, &["a.example"]);
     unreserved.reservation_id.clone_from(&reservation_id);

@@ -64,7 +64,8 @@ fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission> {
         Ok(Some(license_id)) => {
             // What an ended licence reserved binds its successor in nothing: the certificate exists,
             // and counts (SL-21).
-            if covering.by_reservation != Some(license_id) && !covering.reservation_runs {
+            let is_other = covering.by_reservation.is_some_and(|id| id != license_id);
+            if is_other && !covering.reservation_runs {
                 unplaced.certificate.reservation_id = None;
             }
             return Some(Submission {
@@ -88,16 +89,13 @@ fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission> {
     None
 }
 
-/// The licence, or none (SL-16). An account is known here by its licences.
+/// The licence, or none (SL-16). The account need not have a licence yet, as in a feed: the
+/// certificate waits for one. A reservation that is not there is refused where the request is
+/// recorded, so that a repeat gets the same refusal (BL-2).
 fn find(unplaced: &Unplaced, covering: Covering) -> Result<Option<LicenseId>, Refusal> {
     let account_id = unplaced.certificate.key.account_id;
-    if !unplaced.scope.sees(account_id) || !covering.is_known {
+    if !unplaced.scope.sees(account_id) {
         return Err(not_found("account", account_id));
-    }
-    if let Some(id) = unplaced.certificate.reservation_id
-        && covering.by_reservation.is_none()
-    {
-        return Err(not_found("reservation", id));
     }
     let running = covering
         .by_reservation

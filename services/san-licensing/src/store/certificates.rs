@@ -128,8 +128,6 @@ pub(crate) struct Covering {
     pub(crate) by_reservation: Option<LicenseId>,
     /// Whether that one runs.
     pub(crate) reservation_runs: bool,
-    /// Whether the account has a licence at all, in whatever state.
-    pub(crate) is_known: bool,
 }
 
 /// A certificate whose licence is wanted.
@@ -166,7 +164,6 @@ pub(crate) async fn find_covering(
         by_product: Option<String>,
         by_reservation: Option<String>,
         reservation_runs: bool,
-        is_known: bool,
     }
     let each = || wanted.iter();
     let query = of_rows!(
@@ -191,7 +188,6 @@ pub(crate) async fn find_covering(
                 by_product: parsed_if("by_product", row.by_product.as_deref())?,
                 by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
                 reservation_runs: row.reservation_runs,
-                is_known: row.is_known,
             })
         })
         .collect()

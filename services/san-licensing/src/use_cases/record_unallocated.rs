@@ -48,10 +48,12 @@ impl RecordUnallocated<'_> {
 
     /// A reservation is used up by one certificate, wherever that one counts.
     async fn use_up_reservation(&self, tx: &Tx) -> Result<(), Fault> {
-        let (Some(id), Some(license_id)) = (self.certificate.reservation_id, self.reserved_under)
-        else {
+        let Some(id) = self.certificate.reservation_id else {
             return Ok(());
         };
+        let license_id = self
+            .reserved_under
+            .ok_or_else(|| not_found("reservation", id))?;
         let fences = store::quota::move_fences(tx, &[(license_id, self.call.now)]).await?;
         let kept = store::quota::find_decisions(tx, &[id.uuid()]).await?;
         let reservation = kept.get(&id.uuid()).and_then(|kept| kept.reservation(id));

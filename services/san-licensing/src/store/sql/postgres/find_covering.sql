@@ -4,8 +4,7 @@ SELECT position,
         WHERE license_product.account_id = wanted.a AND license_product.product_id = wanted.p
             AND progress = 'ACTIVE' AND start_us <= wanted.t AND end_us > wanted.t) AS by_product,
     license.license_id AS by_reservation,
-    COALESCE(progress = 'ACTIVE' AND start_us <= wanted.t AND end_us > wanted.t, FALSE) AS reservation_runs,
-    EXISTS (SELECT 1 FROM license WHERE account_id = wanted.a) AS is_known
+    COALESCE(progress = 'ACTIVE' AND start_us <= wanted.t AND end_us > wanted.t, FALSE) AS reservation_runs
 FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[]) AS wanted(position, a, p, i, t)
 LEFT JOIN decision ON decision_id = wanted.i AND decision.state <> 'DENIED'
 LEFT JOIN license ON license.license_id = decision.license_id AND license.account_id = wanted.a

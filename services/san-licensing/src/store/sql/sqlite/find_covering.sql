@@ -7,8 +7,7 @@ SELECT wanted.value ->> 0 AS position,
             AND end_us > wanted.value ->> 4) AS by_product,
     license.license_id AS by_reservation,
     COALESCE(progress = 'ACTIVE' AND start_us <= wanted.value ->> 4 AND end_us > wanted.value ->> 4, FALSE)
-        AS reservation_runs,
-    EXISTS (SELECT 1 FROM license WHERE account_id = wanted.value ->> 1) AS is_known
+        AS reservation_runs
 FROM json_each($1) AS wanted
 LEFT JOIN decision ON decision_id = wanted.value ->> 3 AND decision.state <> 'DENIED'
 LEFT JOIN license ON license.license_id = decision.license_id AND license.account_id = wanted.value ->> 1
