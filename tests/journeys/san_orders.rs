@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use licet_contracts::{
     billing::v1::{LineKind, Quote},
     orders::v1::{
-        BeginIssuanceRequest, BeginIssuanceResponse, CertificateState, DeleteOrderRequest,
-        DeleteOrderResponse, OperationKind, Order, OrderState, PlaceOrderRequest,
-        RenewOrderRequest,
+        BeginIssuanceRequest, BeginIssuanceResponse, CancelDomainChangeRequest, CertificateState,
+        DeleteOrderRequest, DeleteOrderResponse, OperationKind, Order, OrderState,
+        PlaceOrderRequest, RenewOrderRequest,
     },
     sanlicensing::v1::{AuthorizationDecision, DenialReason, License},
     types::v1::KeyType,
@@ -16,7 +16,7 @@ use tonic::{Code, Response, Status};
 
 use crate::harness::{
     Backend,
-    certificates::chain_for,
+    certificates::{Wanted, chain, chain_for},
     clock::{instant, timestamp},
     errors::refused,
     eventually, on_both_databases, request_id,
@@ -28,6 +28,8 @@ use crate::harness::{
 on_both_databases![
     x_4_slots_are_not_charged_and_names_count_in_the_licence,
     x_4_a_denial_is_an_answer_and_holds_nothing,
+    x_4_an_order_holds_one_reservation,
+    md_7_names_return_when_the_certificate_that_replaces_them_works,
     x_4_a_renewal_charges_no_names_and_goes_on_drawing,
     x_4_only_a_running_licence_of_the_account_is_drawn_on,
     x_4_without_a_licence_there_is_nothing_to_decide,
@@ -191,6 +193,81 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_licence(backend: Backe
     assert!(deleted.order.unwrap().pending_change.is_none() && deleted.refund.is_some());
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
     assert_eq!(world.balance(&license.account_id).await, before);
+}
+
+async fn x_4_an_order_holds_one_reservation(backend: Backend) {
+    let (world, license) = started(backend, 4).await;
+    let order = world.place(drawing(&license, &NAMES)).await;
+    let held = async || {
+        let held = world.reservations(&license).await;
+        let ids = held.into_iter().map(|it| it.reservation_id);
+        ids.collect::<Vec<_>>()
+    };
+    // Asked again and again: a further grant replaces the one before it.
+    for _ in 0..3 {
+        let decision = begun(&world, &order).await.authorization.unwrap();
+        assert_eq!(decision.decision(), AuthorizationDecision::Granted);
+        assert_eq!(held().await, [decision.reservation_id]);
+        assert_eq!(figures(&world.usage(&license).await), (0, 3, 1));
+    }
+    world.record(&order.order_id).await;
+    assert_eq!(figures(&world.usage(&license).await), (3, 0, 1));
+
+    // With other names, and with a denial, which leaves what is held.
+    world
+        .update_domains(&order.order_id, &["c.example"], &[])
+        .await;
+    let first = begun(&world, &order).await.authorization.unwrap();
+    let late = BeginIssuanceRequest {
+        key_type: KeyType::Rsa.into(),
+        ..begin_request(&world, &order)
+    };
+    let second = ask(&world, late).await.unwrap().into_inner();
+    let second = second.authorization.unwrap();
+    assert_ne!(first.reservation_id, second.reservation_id);
+    assert_eq!(held().await, [second.reservation_id]);
+    world.recorded(&license, &["other.example"]).await;
+    assert_eq!(figures(&world.usage(&license).await), (4, 1, -1));
+    let cancel = CancelDomainChangeRequest {
+        order_id: order.order_id.clone(),
+        request_id: request_id(),
+        ..CancelDomainChangeRequest::default()
+    };
+    world.orders().cancel_domain_change(cancel).await.unwrap();
+    assert_eq!(held().await, Vec::<String>::new());
+    assert_eq!(figures(&world.usage(&license).await), (4, 0, 0));
+    world
+        .update_domains(&order.order_id, &["d.example"], &[])
+        .await;
+    let denied = begun(&world, &order).await.authorization.unwrap();
+    assert_eq!(denied.decision(), AuthorizationDecision::Denied);
+    assert_eq!(held().await, Vec::<String>::new());
+    delete(&world, &order).await;
+    assert_eq!(figures(&world.usage(&license).await), (1, 0, 3));
+}
+
+async fn md_7_names_return_when_the_certificate_that_replaces_them_works(backend: Backend) {
+    let (world, license) = started(backend, 10).await;
+    let order = world.place(drawing(&license, &NAMES)).await;
+    record_for(&world, &order, &NAMES, 150).await;
+    world
+        .update_domains(&order.order_id, &["c.example"], &["b.example"])
+        .await;
+    let start = world.now();
+    let day = |days: i64| start.checked_add(TimeDelta::days(days)).unwrap();
+    let wanted = Wanted {
+        names: &names(&[NAMES[0], NAMES[1], "c.example"]),
+        not_before: day(100),
+        not_after: day(190),
+    };
+    let request = issuance_of(&order.order_id, chain(&wanted));
+    world.certificates().record_issuance(request).await.unwrap();
+    world.time.move_to(day(102));
+    let next = world.place(drawing(&license, &["z.example"])).await;
+    world.record(&next.order_id).await;
+    assert_eq!(figures(&world.usage(&license).await), (5, 0, 5));
+    world.time.move_to(day(103));
+    uses(&world, &license, (4, 0, 6)).await;
 }
 
 /// A certificate that fits into a term of a month.

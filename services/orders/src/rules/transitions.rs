@@ -109,6 +109,8 @@ impl Order {
             self.change_slots(this, |slots| slots.minus(change.charge));
             self.change_slots(next, |slots| slots.minus(change.next_charge));
         }
+        // The room for its certificate is given back before.
+        self.reservation_id = None;
         self.moved(now)
     }
 
@@ -144,8 +146,8 @@ impl Order {
         self.moved(now)
     }
 
-    /// Room for the certificate to be signed was granted. A reservation before it lapses by
-    /// itself. Nothing that a quote is pinned to has changed, so the revision stays (MD-6).
+    /// Room for the certificate to be signed was granted. The reservation before it is given
+    /// back. Nothing that a quote is pinned to has changed, so the revision stays (MD-6).
     pub(crate) fn apply_reservation(mut self, id: ReservationId, now: Instant) -> Order {
         self.reservation_id = Some(id);
         self.apply_decision(now)

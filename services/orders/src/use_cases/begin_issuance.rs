@@ -1,10 +1,11 @@
 //! BeginIssuance: what the CA is to sign, said at once; an order that draws on a SAN licence is
-//! authorised there first, as an operation, and keeps the reservation of a grant (X-4, SL-12).
+//! authorised there first, as an operation, and keeps the reservation of a grant (X-4, SL-12). It
+//! holds one at most: a further grant replaces the one before, which is given back.
 
 use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, OrderId},
+    ids::{AccountId, LicenseId, OrderId, ReservationId},
     refusal::Refusal,
 };
 use licet_runtime::{
@@ -70,6 +71,7 @@ impl Work for BeginIssuance<'_> {
             decision_time: now,
             pending: Kept(pending),
             question: Kept(question),
+            replacing: None,
         });
         let id = before.id.to_string();
         let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
@@ -88,15 +90,34 @@ pub(crate) struct Beginning {
     decision_time: Instant,
     pending: Kept<orders::PendingIssuance>,
     question: Kept<san::AuthorizeIssuanceRequest>,
+    /// Once there is a grant: the reservation before it, which is still to be given back.
+    #[serde(default)]
+    replacing: Option<Replacing>,
+}
+
+/// A grant that takes the place of an earlier one. The SANs that both hold weigh once (SL-4), so the
+/// new reservation is made first: a denial leaves the order with the one that it has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Replacing {
+    answer: Kept<san::AuthorizeIssuanceResponse>,
+    license_id: LicenseId,
+    reservation_id: ReservationId,
 }
 
 impl Beginning {
-    /// Room that the present step may have reserved.
-    pub(super) fn begun(&self, request_id: Uuid) -> Begun {
-        Begun::Reservation {
+    pub(super) fn step(&self) -> &'static str {
+        match &self.replacing {
+            None => "authorize",
+            Some(_) => "release-replaced",
+        }
+    }
+
+    /// Room that the present step may have reserved; none once the order holds it.
+    pub(super) fn begun(&self, request_id: Uuid) -> Option<Begun> {
+        self.replacing.is_none().then(|| Begun::Reservation {
             question: self.question.clone(),
             request_id,
-        }
+        })
     }
 
     pub(super) async fn perform(
@@ -104,6 +125,13 @@ impl Beginning {
         san_licensing: &SanLicensing,
         request_id: Uuid,
     ) -> Result<Outcome, PeerFault> {
+        if let Some(replacing) = &self.replacing {
+            let (license_id, id) = (replacing.license_id, replacing.reservation_id);
+            let released = san_licensing.release(license_id, id, request_id).await?;
+            return Ok(Outcome::Returned(
+                released.into_iter().map(|it| *it).collect(),
+            ));
+        }
         san_licensing
             .authorize(&self.question.0, request_id)
             .await
@@ -115,11 +143,24 @@ impl Beginning {
         tx: &Tx,
         outcome: &Result<Outcome, Refusal>,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        match outcome {
-            Ok(Outcome::Authorized(answer)) => self.apply_decision(tx, answer).await,
-            Ok(other) => misplaced("authorize", other),
-            Err(refusal) => self.apply_refusal(tx, refusal).await,
+        match (&self.replacing, outcome) {
+            (None, Ok(Outcome::Authorized(answer))) => self.apply_decision(tx, answer).await,
+            (None, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            // One that held nothing any more is given back as well.
+            (Some(replacing), Ok(Outcome::Returned(_))) => Ok(self.done(&replacing.answer.0)),
+            (Some(_), Err(refusal)) => Err(Fault::internal(format!(
+                "what is given back is never refused: {refusal:?}"
+            ))),
+            (_, Ok(other)) => misplaced(self.step(), other),
         }
+    }
+
+    fn done(&self, answer: &san::AuthorizeIssuanceResponse) -> Progress<OrderOperation> {
+        let response = orders::BeginIssuanceResponse {
+            pending_issuance: Some(self.pending.0.clone()),
+            authorization: Some(answer.clone()),
+        };
+        Progress::Done(response.encode_to_vec())
     }
 
     /// A grant leaves its reservation on the order; a denial leaves the order as it was.
@@ -135,10 +176,8 @@ impl Beginning {
             None => before.clone(),
         };
         store::orders::save(tx, &before, &after).await?;
-        let response = orders::BeginIssuanceResponse {
-            pending_issuance: Some(self.pending.0.clone()),
-            authorization: Some(answer.clone()),
-        };
+        let replaced = before.reservation_id.filter(|_| reservation_id.is_some());
+        let replaced = replaced.filter(|id| Some(*id) != reservation_id);
         let reasons: Vec<_> = answer
             .reasons()
             .map(|reason| reason.as_str_name())
@@ -159,6 +198,7 @@ impl Beginning {
                 data: serde_json::json!({
                     "san_license_id": after.san_license_id,
                     "reservation_id": reservation_id,
+                    "replaced_reservation_id": replaced,
                     "reasons": reasons,
                     "needed": answer.needed,
                     "short_by": answer.short_by,
@@ -166,7 +206,17 @@ impl Beginning {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let Some((license_id, reservation_id)) = before.san_license_id.zip(replaced) else {
+            return Ok(self.done(answer));
+        };
+        Ok(Progress::Next(OrderOperation::BeginIssuance(Self {
+            replacing: Some(Replacing {
+                answer: Kept(answer.clone()),
+                license_id,
+                reservation_id,
+            }),
+            ..self.clone()
+        })))
     }
 
     async fn apply_refusal(

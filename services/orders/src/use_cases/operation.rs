@@ -96,7 +96,7 @@ impl Operation for OrderOperation {
             Self::PlaceOrder(placing) => placing.step(),
             Self::UpdateDomains(updating) => updating.step(),
             Self::DeleteOrder(deleting) => deleting.step(),
-            Self::BeginIssuance(_) => "authorize",
+            Self::BeginIssuance(beginning) => beginning.step(),
             Self::RecordIssuance(_) => "record",
             Self::CancelDomainChange(change) => change.step(),
             Self::RenewOrder(renewing) => renewing.step(),
@@ -149,12 +149,13 @@ impl Operation for OrderOperation {
         }
     }
 
-    /// A deletion and a credit are never taken back, and a certificate that was signed exists.
+    /// A deletion and a credit are never taken back, a certificate that was signed exists, and room
+    /// that the order holds is its own.
     fn turned_back(&self, id: OperationId, request_id: Uuid) -> Option<Self> {
         let begun = match self {
             Self::PlaceOrder(placing) => placing.begun(request_id),
             Self::UpdateDomains(updating) => updating.begun(request_id)?,
-            Self::BeginIssuance(beginning) => beginning.begun(request_id),
+            Self::BeginIssuance(beginning) => beginning.begun(request_id)?,
             Self::RenewOrder(renewing) => renewing.begun(request_id),
             Self::DeleteOrder(_) | Self::RecordIssuance(_) | Self::CancelDomainChange(_) => {
                 return None;
