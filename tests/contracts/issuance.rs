@@ -2,17 +2,19 @@
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
-    Certificate, CertificateState, GetCertificateRequest, ListCertificatesRequest,
-    ListPendingIssuanceRequest, Order, OrderState, PendingIssuanceReason, PlaceOrderRequest,
-    RecordIssuanceRequest, record_issuance_request::Certificate as Given,
+    Certificate, CertificateState, DeleteOrderRequest, GetCertificateRequest,
+    ListCertificatesRequest, ListPendingIssuanceRequest, Order, OrderState, PendingIssuanceReason,
+    PlaceOrderRequest, RecordIssuanceRequest, RequestReissueRequest,
+    record_issuance_request::Certificate as Given,
 };
 use licet_domain::clock::Instant;
 use tonic::Code;
 
 use crate::harness::{
     Backend,
-    certificates::{self, Wanted},
-    clock::instant,
+    books::BackDoor,
+    certificates::{self, Authority, Wanted},
+    clock::{instant, shifted},
     errors::{Refused, refused},
     on_both_databases, request_id,
     samples::{issuance_of, multi_domain_request, names},
@@ -29,6 +31,10 @@ on_both_databases![
     another_key_than_the_requests_is_refused,
     a_second_certificate_is_recorded_only_when_one_is_awaited,
     x_8_a_certificate_for_a_deleted_order_is_kept_to_be_revoked,
+    sl_14_an_issuer_gives_a_serial_to_one_certificate,
+    sl_14_two_of_one_serial_are_recorded_at_once,
+    sl_14_a_store_that_holds_two_of_one_serial_goes_on,
+    md_7_a_certificate_that_is_not_valid_yet_takes_nothing_away,
 ];
 
 async fn placed(backend: Backend, months: i32, list: &[&str]) -> (World, Order) {
@@ -298,4 +304,188 @@ async fn x_8_a_certificate_for_a_deleted_order_is_kept_to_be_revoked(backend: Ba
         CertificateState::ToRevoke
     );
     assert_eq!(answer.order.unwrap().state(), OrderState::Deleted);
+}
+
+const SERIAL: [u8; 16] = [0x5a; 16];
+
+/// A certificate of this authority with one serial, for a single-domain order.
+fn one_serial(world: &World, authority: &Authority, order: &Order) -> RecordIssuanceRequest {
+    let end = world.now().checked_add(TimeDelta::days(30)).unwrap();
+    let wanted = Wanted {
+        names: std::slice::from_ref(&order.common_name),
+        not_before: world.now(),
+        not_after: end,
+    };
+    issuance_of(&order.order_id, authority.sign_as(SERIAL, &wanted))
+}
+
+async fn another(world: &World, account_id: &str, name: &str) -> Order {
+    world.multi_domain_order(account_id, &[name]).await
+}
+
+async fn sl_14_an_issuer_gives_a_serial_to_one_certificate(backend: Backend) {
+    let (world, first) = placed(backend, 12, &["a.example"]).await;
+    let second = another(&world, &first.account_id, "b.example").await;
+    let authority = Authority::new("Licet Test Authority");
+    let record = async |request| world.certificates().record_issuance(request).await;
+    let recorded = record(one_serial(&world, &authority, &first))
+        .await
+        .unwrap();
+    let recorded = recorded.into_inner().certificate.unwrap();
+    let conflict = |answer| {
+        let refusal = refused(answer).expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
+        assert_eq!(refusal.value("certificate_id"), recorded.certificate_id);
+        assert_eq!(refusal.value("serial"), recorded.serial);
+    };
+    let rival = one_serial(&world, &authority, &second);
+    conflict(record(rival.clone()).await);
+    conflict(record(rival).await);
+    // Of the same order, too, and of one that is deleted.
+    let reissue = RequestReissueRequest {
+        order_id: first.order_id.clone(),
+        request_id: request_id(),
+        ..RequestReissueRequest::default()
+    };
+    world.orders().request_reissue(reissue).await.unwrap();
+    conflict(record(one_serial(&world, &authority, &first)).await);
+    let delete = DeleteOrderRequest {
+        order_id: second.order_id.clone(),
+        request_id: request_id(),
+        ..DeleteOrderRequest::default()
+    };
+    world.orders().delete_order(delete).await.unwrap();
+    conflict(record(one_serial(&world, &authority, &second)).await);
+    // Another issuer's is another certificate, and so is another account's.
+    let third = another(&world, &first.account_id, "c.example").await;
+    let other = Authority::new("Licet Other Authority");
+    record(one_serial(&world, &other, &third)).await.unwrap();
+    let theirs = world.account_with("1000.00").await;
+    let theirs = another(&world, &theirs, "d.example").await;
+    record(one_serial(&world, &authority, &theirs))
+        .await
+        .unwrap();
+}
+
+async fn sl_14_two_of_one_serial_are_recorded_at_once(backend: Backend) {
+    let (world, first) = placed(backend, 12, &["a.example"]).await;
+    let mut orders = vec![first];
+    for name in ["b.example", "c.example", "d.example"] {
+        let account_id = orders[0].account_id.clone();
+        orders.push(another(&world, &account_id, name).await);
+    }
+    let authority = Authority::new("Licet Test Authority");
+    let mut recording = tokio::task::JoinSet::new();
+    for order in &orders {
+        let (mut client, request) = (world.certificates(), one_serial(&world, &authority, order));
+        recording.spawn(async move { client.record_issuance(request).await });
+    }
+    let answers = recording.join_all().await;
+    let (recorded, conflicts): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((recorded.len(), conflicts.len()), (1, 3));
+    for conflict in conflicts {
+        refused(conflict).expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
+    }
+}
+
+async fn sl_14_a_store_that_holds_two_of_one_serial_goes_on(backend: Backend) {
+    let (mut world, first) = placed(backend, 12, &["a.example"]).await;
+    let second = another(&world, &first.account_id, "b.example").await;
+    let third = another(&world, &first.account_id, "c.example").await;
+    let authority = Authority::new("Licet Test Authority");
+    let record = one_serial(&world, &authority, &first);
+    let answer = world.certificates().record_issuance(record).await.unwrap();
+    let recorded = answer.into_inner().certificate.unwrap();
+    world.record(&second.order_id).await;
+
+    // As the schema before kept them: nothing told the two apart.
+    world.stop_orders().await;
+    let door = BackDoor::open(&world.orders_location()).await;
+    door.run("DROP INDEX certificate_by_key").await;
+    door.run("ALTER TABLE certificate DROP COLUMN issuer_sha256")
+        .await;
+    let serial = &recorded.serial;
+    door.run(&format!("UPDATE certificate SET serial_hex = '{serial}'"))
+        .await;
+    door.run("DELETE FROM seaql_migrations WHERE version = 'orders_0006_issuers'")
+        .await;
+    drop(door);
+    world.start_orders().await;
+
+    for order in [&first, &second] {
+        let listed = certificates_of(&world, &order.order_id).await;
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].state(), CertificateState::Active);
+    }
+    // What is recorded from now on is held against both.
+    let rival = one_serial(&world, &authority, &third);
+    let refusal = refused(world.certificates().record_issuance(rival).await);
+    let refusal = refusal.expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
+    assert_eq!(refusal.value("certificate_id"), recorded.certificate_id);
+    world.record(&third.order_id).await;
+}
+
+async fn certificates_of(world: &World, order_id: &str) -> Vec<Certificate> {
+    let ask = ListCertificatesRequest {
+        order_id: order_id.to_owned(),
+        ..ListCertificatesRequest::default()
+    };
+    let answer = world.certificates().list_certificates(ask).await;
+    answer.unwrap().into_inner().certificates
+}
+
+async fn md_7_a_certificate_that_is_not_valid_yet_takes_nothing_away(backend: Backend) {
+    let (world, order) = placed(backend, 12, &["a.example"]).await;
+    let start = world.now();
+    let day = |days: i64| start.checked_add(TimeDelta::days(days)).unwrap();
+    let record = async |from: i64, to: i64| {
+        let wanted = Wanted {
+            names: std::slice::from_ref(&order.common_name),
+            not_before: day(from),
+            not_after: day(to),
+        };
+        let request = issuance_of(&order.order_id, certificates::chain(&wanted));
+        let answer = world.certificates().record_issuance(request).await;
+        answer.unwrap().into_inner().certificate.unwrap()
+    };
+    let reissue = async || {
+        let request = RequestReissueRequest {
+            order_id: order.order_id.clone(),
+            request_id: request_id(),
+            ..RequestReissueRequest::default()
+        };
+        world.orders().request_reissue(request).await.unwrap();
+    };
+    let first = record(0, 150).await;
+    reissue().await;
+    let second = record(100, 190).await;
+    let standing = async |id: &str| {
+        let all = certificates_of(&world, &order.order_id).await;
+        let found = all.into_iter().find(|it| it.certificate_id == id).unwrap();
+        (
+            found.state(),
+            found.revoke_time.map(|time| instant(Some(time))),
+        )
+    };
+    let id = &*first.certificate_id;
+    let until = day(103);
+    let superseded = CertificateState::Superseded;
+    assert_eq!(standing(id).await, (superseded, Some(until)));
+    world.time.move_to(shifted(until, -1));
+    assert_eq!(standing(id).await, (superseded, Some(until)));
+    world.time.move_to(until);
+    let revoked = CertificateState::Revoked;
+    assert_eq!(standing(id).await, (revoked, Some(until)));
+    let active = CertificateState::Active;
+    assert_eq!(standing(&second.certificate_id).await, (active, None));
+
+    // One that is valid at once ends what only waited for the later one.
+    reissue().await;
+    let third = record(130, 220).await;
+    let id = &*second.certificate_id;
+    assert_eq!(standing(id).await, (superseded, Some(day(133))));
+    reissue().await;
+    record(103, 190).await;
+    assert_eq!(standing(id).await, (superseded, Some(day(106))));
+    let id = &*third.certificate_id;
+    assert_eq!(standing(id).await, (superseded, Some(day(106))));
 }

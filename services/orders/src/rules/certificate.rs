@@ -21,6 +21,8 @@ pub(crate) struct Certificate {
     /// The chain as PEM, the certificate itself first; empty in listings, which do not read it.
     pub(crate) chain_pem: String,
     pub(crate) fingerprint_sha256: [u8; 32],
+    /// Of the issuer's name in DER (SL-14); absent where it was recorded before this was kept.
+    pub(crate) issuer_sha256: Option<[u8; 32]>,
     pub(crate) serial_hex: String,
     pub(crate) issuer: String,
     pub(crate) subject: String,

@@ -175,12 +175,17 @@ fn compare_dates(
 }
 
 /// When the certificates that a new one replaces count as revoked (MD-7): none where the policy
-/// lets them stand until they expire.
-pub(crate) fn superseded_revoke_time(order: &Order, now: Instant) -> Option<Instant> {
+/// lets them stand until they expire. What works is not taken away for one that is not valid yet:
+/// the time counts from the new one's notBefore where that lies ahead.
+pub(crate) fn superseded_revoke_time(
+    order: &Order,
+    not_before: Instant,
+    now: Instant,
+) -> Option<Instant> {
     match order.term.sold.as_ref()?.product.superseded {
-        SupersededHandling::RevokedAfterHours(hours) => {
-            now.checked_add(TimeDelta::hours(i64::from(hours)))
-        }
+        SupersededHandling::RevokedAfterHours(hours) => now
+            .max(not_before)
+            .checked_add(TimeDelta::hours(i64::from(hours))),
         SupersededHandling::NeverRevoked => None,
     }
 }
@@ -385,8 +390,15 @@ mod tests {
         let mut order = order(&["example.com"]);
         let now = instant("2026-07-01T00:00:00Z");
         let then = instant("2026-07-04T00:00:00Z");
-        assert_eq!(superseded_revoke_time(&order, now), Some(then));
+        let revoke_time =
+            |order: &Order, not_before: Instant| superseded_revoke_time(order, not_before, now);
+        assert_eq!(revoke_time(&order, order.create_time), Some(then));
+        assert_eq!(revoke_time(&order, now), Some(then));
+        // Its time counts from the day on which the new one is valid.
+        let ahead = instant("2026-10-09T00:00:00Z");
+        let after = instant("2026-10-12T00:00:00Z");
+        assert_eq!(revoke_time(&order, ahead), Some(after));
         order.term.sold.as_mut().unwrap().product.superseded = SupersededHandling::NeverRevoked;
-        assert_eq!(superseded_revoke_time(&order, now), None);
+        assert_eq!(revoke_time(&order, ahead), None);
     }
 }

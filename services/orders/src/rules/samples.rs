@@ -109,6 +109,7 @@ pub(crate) fn certificate(list: &[&str]) -> Certificate {
         order_id: OrderId::generate(),
         chain_pem: String::new(),
         fingerprint_sha256: [0; 32],
+        issuer_sha256: Some([2; 32]),
         serial_hex: "01".into(),
         issuer: "CN=Sample CA".into(),
         subject: "CN=a.test".into(),

@@ -58,6 +58,7 @@ pub(super) mod row {
         pub(in crate::store) san_certificate_id: Option<String>,
         pub(in crate::store) sans_returned_us: Option<i64>,
         pub(in crate::store) revoke_reason: Option<String>,
+        pub(in crate::store) issuer_sha256: Option<Vec<u8>>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -103,6 +104,23 @@ pub(crate) async fn find_same(
         .await?
         .map(read)
         .transpose()
+}
+
+/// The certificates of an account with a serial number, their chains among them, oldest first. One of
+/// an issuer at most, but for those that were recorded before issuers were held against each other.
+pub(crate) async fn list_by_serial(
+    tx: &Tx,
+    account_id: AccountId,
+    serial_hex: &str,
+) -> Result<Vec<Certificate>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::AccountId.eq(account_id.to_string()))
+        .filter(Column::SerialHex.eq(serial_hex))
+        .order_by_asc(Column::RecordUs)
+        .order_by_asc(Column::CertificateId)
+        .all(tx)
+        .await?;
+    rows.into_iter().map(read).collect()
 }
 
 /// The certificates without their chains, which are large and of use one at a time.
@@ -230,8 +248,9 @@ fn in_state(state: CertificateState, now: Instant) -> Condition {
     }
 }
 
-/// Writes a certificate. Where the same one is being recorded for another order of the account,
-/// this waits for that, and the work is run again to find it recorded.
+/// Writes a certificate. Where the same one, or another of its issuer and serial, is being recorded
+/// for another order of the account, this waits for that, and the work is run again to find it
+/// recorded.
 pub(crate) async fn insert(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
     match columns(found)?.into_active_model().insert(tx).await {
         Ok(_) => Ok(()),
@@ -250,6 +269,17 @@ pub(crate) async fn supersede(
     now: Instant,
     revoke_time: Option<Instant>,
 ) -> Result<(), Fault> {
+    if let Some(time) = revoke_time {
+        // One that a certificate of a later notBefore replaced stands no longer than this lets it.
+        Entity::update_many()
+            .col_expr(Column::RevokeUs, Expr::value(time.as_micros()))
+            .filter(Column::OrderId.eq(order_id.to_string()))
+            .filter(Column::SupersededUs.is_not_null())
+            .filter(Column::RevokeUs.gt(time.as_micros()))
+            .filter(Column::NotAfterUs.gt(now.as_micros().saturating_sub(1_000_000)))
+            .exec(tx)
+            .await?;
+    }
     Entity::update_many()
         .col_expr(Column::SupersededUs, Expr::value(now.as_micros()))
         .col_expr(
@@ -321,6 +351,7 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
             .map(|counted| counted.certificate_id.to_string()),
         sans_returned_us: None,
         revoke_reason: found.revoke_reason.map(|reason| reason.as_str().to_owned()),
+        issuer_sha256: found.issuer_sha256.map(|digest| digest.to_vec()),
     })
 }
 
@@ -333,12 +364,15 @@ pub(super) fn read(row: Model) -> Result<Certificate, Fault> {
         (_, _) => None,
     };
     let names: BTreeSet<San> = from_json("names_json", &row.names_json)?;
+    let issuer_sha256 = row.issuer_sha256.as_deref();
+    let issuer_sha256 = issuer_sha256.map(|bytes| digest("issuer_sha256", bytes));
     Ok(Certificate {
         id: parsed("certificate_id", &row.certificate_id)?,
         account_id: parsed("account_id", &row.account_id)?,
         order_id: parsed("order_id", &row.order_id)?,
         chain_pem: row.chain_pem,
         fingerprint_sha256: digest("fingerprint_sha256", &row.fingerprint_sha256)?,
+        issuer_sha256: issuer_sha256.transpose()?,
         serial_hex: row.serial_hex,
         issuer: row.issuer,
         subject: row.subject,

@@ -36,6 +36,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0005_following",
             sql: include_str!("migrations/m0005_following.sql"),
         },
+        Migration {
+            name: "orders_0006_issuers",
+            sql: include_str!("migrations/m0006_issuers.sql"),
+        },
     ]
 }
 

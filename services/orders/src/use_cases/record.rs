@@ -3,11 +3,13 @@
 
 use licet_contracts::orders::v1 as orders;
 use licet_domain::{
+    certificate::parse_chain,
     clock::Instant,
     ids::CertificateId,
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault};
+use sha2::{Digest, Sha256};
 
 use super::event::{OrderEvent, emit};
 use crate::{
@@ -50,7 +52,8 @@ impl Record<'_> {
         let after = if is_deleted {
             before.clone().apply_decision(self.now)
         } else {
-            let revoke_time = superseded_revoke_time(before, self.now);
+            let not_before = certificate.not_before;
+            let revoke_time = superseded_revoke_time(before, not_before, self.now);
             store::certificates::supersede(tx, before.id, self.now, revoke_time).await?;
             before.clone().apply_issuance(self.now)
         };
@@ -67,6 +70,7 @@ impl Record<'_> {
             order_id: order.id,
             chain_pem: self.issuance.chain_pem.clone(),
             fingerprint_sha256: parsed.fingerprint_sha256,
+            issuer_sha256: Some(issuer_digest(&parsed.issuer_der)),
             serial_hex: parsed.serial_hex.clone(),
             issuer: parsed.issuer.clone(),
             subject: parsed.subject.clone(),
@@ -94,7 +98,8 @@ impl Record<'_> {
         let (why, outcome, revoke_time) = if certificate.to_revoke {
             ("X-8", "TO_REVOKE", None)
         } else {
-            ("MD-7", "ISSUED", superseded_revoke_time(after, self.now))
+            let time = superseded_revoke_time(after, certificate.not_before, self.now);
+            ("MD-7", "ISSUED", time)
         };
         emit(
             tx,
@@ -118,7 +123,8 @@ impl Record<'_> {
     }
 }
 
-/// The very same certificate, recorded for this order before; on another order it is refused.
+/// The very same certificate, recorded for this order before; on another order it is refused, and so
+/// is another certificate of the same issuer and serial (SL-14).
 pub(super) async fn recorded_before(
     tx: &Tx,
     order: &Order,
@@ -128,7 +134,11 @@ pub(super) async fn recorded_before(
     let known = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
     let known = match known {
         Some(known) if known.order_id != order.id => known,
-        here_or_none => return Ok(here_or_none),
+        Some(known) => return Ok(Some(known)),
+        None => {
+            refuse_conflict(tx, order, issuance).await?;
+            return Ok(None);
+        }
     };
     Err(Refusal::new(
         Reason::AlreadyExists,
@@ -140,6 +150,47 @@ pub(super) async fn recorded_before(
     .with("resource", "certificate")
     .with("id", known.id)
     .into())
+}
+
+/// An issuer gives a serial number to one certificate alone (RFC 5280, 4.1.2.2).
+async fn refuse_conflict(tx: &Tx, order: &Order, issuance: &Issuance) -> Result<(), Fault> {
+    let parsed = &issuance.certificate;
+    let serial = &parsed.serial_hex;
+    let issuer = issuer_digest(&parsed.issuer_der);
+    for known in store::certificates::list_by_serial(tx, order.account_id, serial).await? {
+        let of_known = match known.issuer_sha256 {
+            Some(digest) => digest,
+            None => kept_issuer(&known)?,
+        };
+        if of_known == issuer {
+            return Err(conflict(&known).into());
+        }
+    }
+    Ok(())
+}
+
+fn conflict(known: &Certificate) -> Refusal {
+    Refusal::new(
+        Reason::CertificateConflict,
+        format!(
+            "another certificate of this issuer and serial is recorded as {} for order {}",
+            known.id, known.order_id
+        ),
+    )
+    .with("certificate_id", known.id)
+    .with("serial", &known.serial_hex)
+}
+
+/// The issuer of a certificate that was recorded before issuers were kept.
+fn kept_issuer(known: &Certificate) -> Result<[u8; 32], Fault> {
+    let chain = parse_chain(known.chain_pem.as_bytes()).map_err(Fault::internal)?;
+    let leaf = chain.first();
+    let leaf = leaf.ok_or_else(|| Fault::internal(format!("{} has no chain", known.id)))?;
+    Ok(issuer_digest(&leaf.issuer_der))
+}
+
+fn issuer_digest(issuer_der: &[u8]) -> [u8; 32] {
+    Sha256::digest(issuer_der).into()
 }
 
 /// The response with the certificate as it is recorded.

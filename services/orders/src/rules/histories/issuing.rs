@@ -140,7 +140,13 @@ impl Desk {
         let now = self.now();
         let is_deleted = self.order.delete_time.is_some();
         if !is_deleted {
-            let revoke_time = superseded_revoke_time(&self.order, now);
+            let revoke_time = superseded_revoke_time(&self.order, parsed.not_before, now);
+            let replaced = self.certificates.iter_mut();
+            let waits = |it: &&mut Certificate| it.state(now) == CertificateState::Superseded;
+            for found in replaced.filter(waits) {
+                let sooner = found.revoke_time.zip(revoke_time);
+                found.revoke_time = sooner.map(|(a, b)| a.min(b)).or(found.revoke_time);
+            }
             let stands = |it: &&mut Certificate| it.state(now) == CertificateState::Active;
             for found in self.certificates.iter_mut().filter(stands) {
                 found.superseded_time = Some(now);

@@ -77,11 +77,17 @@ impl Model {
         }
         let revoked = match self.term().product.superseded {
             SupersededHandling::RevokedAfterHours(hours) => {
-                Some(after(self.now, TimeDelta::hours(i64::from(hours))))
+                let from = self.now.max(paper.not_before);
+                Some(after(from, TimeDelta::hours(i64::from(hours))))
             }
             SupersededHandling::NeverRevoked => None,
         };
         for place in 0..self.certificates.len() {
+            if self.certificate_state(place) == CertificateState::Superseded {
+                let it = &mut self.certificates[place];
+                let sooner = it.revoked.zip(revoked);
+                it.revoked = sooner.map(|(a, b)| a.min(b)).or(it.revoked);
+            }
             if self.certificate_state(place) == CertificateState::Active {
                 self.certificates[place].is_superseded = true;
                 self.certificates[place].revoked = revoked;
