@@ -7,15 +7,17 @@ use std::{
     process::{Command, Output},
 };
 
-use licet_contracts::sanlicensing::v1::{License, ListRefusedRecordsRequest};
+use licet_contracts::sanlicensing::v1::{
+    GetFeedRequest, License, ListRefusedRecordsRequest, ingest_service_client::IngestServiceClient,
+};
 use prost::Message as _;
 use tempfile::TempDir;
 
 use crate::harness::{
     Backend,
     certificates::Authority,
-    on_both_databases,
-    process::{licet, licet_reading},
+    eventually, on_both_databases,
+    process::{SanLicensingProcess, licet, licet_reading},
     world::World,
 };
 
@@ -27,6 +29,7 @@ on_both_databases![
     sl_14_what_cannot_be_read_is_refused_alone,
     sl_14_a_day_without_records_is_fine,
     sl_14_bundles_gzip_folders_and_the_standard_input_are_read,
+    sl_14_a_feed_that_broke_off_is_gone_on_with,
 ];
 
 /// An authority and the account that its certificates are for.
@@ -80,7 +83,17 @@ impl Feeding {
 
     async fn run_as(&self, options: &[&str], files: &[&Path], input: Option<&Path>) -> Output {
         let url = self.world.san_licensing_address();
-        let own = ["ingest", "--san-licensing-url", &url];
+        self.run_at(&url, options, files, input).await
+    }
+
+    async fn run_at(
+        &self,
+        url: &str,
+        options: &[&str],
+        files: &[&Path],
+        input: Option<&Path>,
+    ) -> Output {
+        let own = ["ingest", "--san-licensing-url", url];
         let mut arguments: Vec<String> =
             own.iter().chain(options).map(ToString::to_string).collect();
         arguments.extend(files.iter().map(|file| file.display().to_string()));
@@ -335,6 +348,71 @@ async fn sl_14_a_day_without_records_is_fine(backend: Backend) {
     }
     let issued = feeding.write("issued.pem", &["a.example"]);
     passed(&feeding.run(&[], &[&issued, &empty]).await, [1, 0, 0, 0]);
+}
+
+async fn sl_14_a_feed_that_broke_off_is_gone_on_with(backend: Backend) {
+    const COUNT: u32 = 10_000;
+    let feeding = Feeding::start(backend).await;
+    let path = feeding.path("issued.jsonl");
+    let lines: String = (1..=COUNT)
+        .map(|number| {
+            format!(
+                "{{\"report\":\"certificate\",\"issuer_der\":\"3000\",\"serial\":\"{number:x}\",\
+                 \"sans\":[\"dns:n{number}.example\"],\"not_before\":\"2026-01-01T00:00:00Z\",\
+                 \"not_after\":\"2100-01-01T00:00:00Z\"}}\n"
+            )
+        })
+        .collect();
+    fs::write(&path, lines).unwrap();
+    let (location, billing) = (
+        feeding.world.san_licensing_location(),
+        feeding.world.billing_address(),
+    );
+    let mut process = SanLicensingProcess::start(&location, &billing).await;
+    let url = process.address();
+    let options = [
+        "--feed",
+        "nightly",
+        "--account",
+        &feeding.license.account_id,
+        "--product",
+        &feeding.license.product_ids[0],
+    ];
+    let file = [path.as_path()];
+    let running = feeding.run_at(&url, &options, &file, None);
+    let killing = async {
+        let client = IngestServiceClient::new(process.channel());
+        eventually("some records are passed", || {
+            let mut client = client.clone();
+            async move {
+                let request = GetFeedRequest {
+                    feed_id: "nightly".to_owned(),
+                };
+                let feed = client.get_feed(request).await.ok()?.into_inner().feed?;
+                (!feed.cursor.contains("\"passed\":0")).then_some(())
+            }
+        })
+        .await;
+        process.kill();
+    };
+    let (ran, ()) = tokio::join!(running, killing);
+    assert_eq!(ran.status.code(), Some(1), "{}", text(&ran));
+    assert!(
+        text(&ran).contains("feed nightly broke off"),
+        "{}",
+        text(&ran)
+    );
+    // Another instance goes on, and nothing is missing.
+    let ran = feeding.run_as(&options, &file, None).await;
+    assert!(
+        text(&ran).contains("goes on after record"),
+        "{}",
+        text(&ran)
+    );
+    assert_eq!(counts(&ran)[3], 0, "{}", text(&ran));
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran));
+    assert_eq!(feeding.used().await, i64::from(COUNT));
+    passed(&feeding.run_as(&options, &file, None).await, [0, 0, 0, 0]);
 }
 
 /// Runs a tool that must succeed.

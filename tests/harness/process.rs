@@ -254,6 +254,11 @@ impl SanLicensingProcess {
         channel(self.port)
     }
 
+    /// As `--san-licensing-url` takes it.
+    pub(crate) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// How much memory it has now.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.memory("VmRSS:")

@@ -73,13 +73,17 @@ impl UsageService for UsageRpc {
         let (call, message) = accept(request)?;
         let license_id = convert::license::decode_license_id(&message.license_id)?;
         let (quota, clock) = (self.quota.clone(), Arc::clone(&self.clock));
-        let watch = Watch::begin(quota, clock, call, license_id).await?;
+        let watch = Watch::begin(quota, clock, call.clone(), license_id).await?;
         // Whoever leaves ends it: it goes on only as it is read.
-        let changes = stream::try_unfold(watch, Watch::next);
+        let changes = stream::try_unfold((call, watch), |(call, watch)| async move {
+            let next = async { watch.next().await.map_err(Status::from) };
+            let next = call.within(next).await?;
+            Ok::<_, Status>(next.map(|(usage, watch)| (usage, (call, watch))))
+        });
         let responses = changes.map_ok(|usage| sanlicensing::WatchUsageResponse {
             usage: Some(convert::usage::encode(&usage)),
         });
-        Ok(Response::new(Box::pin(responses.map_err(Status::from))))
+        Ok(Response::new(Box::pin(responses)))
     }
 
     async fn list_unique_sans(

@@ -32,6 +32,7 @@ pub(super) struct File<'a, 'b> {
     pub(super) sink: &'a mut Sink<'b>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Empty,
     Gzip,
@@ -79,13 +80,12 @@ impl File<'_, '_> {
 
     fn read_plain_or_packed(&mut self, input: impl Read) -> io::Result<Flow> {
         let (head, input) = with_head(input)?;
-        match format_of(&head) {
-            Format::Gzip => {
-                let (head, input) = with_head(MultiGzDecoder::new(input))?;
-                self.read_format(format_of(&head), input)
-            }
-            plain => self.read_format(plain, input),
+        let format = format_of(&head);
+        if format == Format::Gzip {
+            let (head, input) = with_head(MultiGzDecoder::new(input))?;
+            return self.read_format(format_of(&head), input);
         }
+        self.read_format(format, input)
     }
 
     fn read_format(&mut self, format: Format, input: impl Read) -> io::Result<Flow> {
