@@ -185,12 +185,23 @@ impl File<'_, '_> {
         match pem::parse(&block.text) {
             Err(error) => self.refuse(line, format!("is PEM that cannot be read: {error}")),
             Ok(parsed) => match parsed.tag() {
-                "CERTIFICATE" | "X509 CERTIFICATE" | "PKCS7" | "CMS" => {
-                    self.take_document(line, parsed.into_contents())
+                "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                    self.take_labelled(line, parsed.into_contents())
                 }
+                "PKCS7" | "CMS" => self.take_document(line, parsed.into_contents()),
                 // It is not sent: it may be a secret.
                 tag => self.refuse(line, format!("is a {tag} and no certificate")),
             },
+        }
+    }
+
+    /// What says that it is a certificate, or a PKCS#7, as some tools label it. What follows a
+    /// trusted certificate is not part of it.
+    fn take_labelled(&mut self, line: Option<u64>, mut der: Vec<u8>) -> Flow {
+        der.truncate(document_length(&der).unwrap_or(usize::MAX));
+        match document(&der) {
+            Document::Bundle(_) => self.take_document(line, der),
+            Document::Signed | Document::Other => self.send_certificate(line, der),
         }
     }
 

@@ -74,7 +74,7 @@ impl Item {
 pub(super) fn serial(record: &IngestRecord) -> Option<String> {
     match record.report.as_ref()? {
         Report::CertificateDer(der) => {
-            let leaf = certificate::parse_chain(der).ok()?.into_iter().next()?;
+            let leaf = certificate::parse_leaf(der).ok()?;
             Some(leaf.serial_hex)
         }
         Report::Facts(facts) => Some(facts.serial.clone()),
