@@ -1,15 +1,20 @@
 //! SL-17: an alert as usage reaches 80, 90 and 100 % of the quota, one for each crossing, whoever made
 //! it and however often it is repeated.
 
-use licet_contracts::sanlicensing::v1::{License, issuance_service_client::IssuanceServiceClient};
+use licet_contracts::sanlicensing::v1::{
+    License, RenewLicenseRequest, issuance_service_client::IssuanceServiceClient,
+};
+use licet_domain::clock::Instant;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::events::{check_chain, log};
 use crate::harness::{
     Backend,
+    books::BackDoor,
     clock::{instant, shifted},
     eventually, on_both_databases,
+    san_life::{end, renew_request, span, wildcards_of},
     world::World,
 };
 
@@ -20,6 +25,10 @@ on_both_databases![
     sl_17_a_repeat_tells_nothing_and_a_reservation_is_no_usage,
     sl_17_two_instances_tell_each_crossing_once,
     sl_17_an_instance_that_forgot_everything_tells_nothing_twice,
+    sl_17_a_term_that_starts_with_a_lower_quota_is_told_of,
+    sl_17_dearer_wildcards_and_the_end_are_told_of,
+    sl_17_a_cancellation_is_told_of,
+    sl_17_a_store_of_before_goes_on_telling,
 ];
 
 /// The alerts so far, each with its part, what was used, and the quota: once the event of the last
@@ -54,6 +63,125 @@ async fn alerts(world: &World, license: &License) -> Vec<(i64, i64, i64)> {
             (percent, number("used"), number("quota"))
         })
         .collect()
+}
+
+type Told = (Instant, i64, i64, i64);
+
+/// All alerts so far, each with its time before the rest.
+async fn told(world: &World, license: &License) -> Vec<Told> {
+    let events = log(world.san_events()).await.into_iter();
+    let events = events.filter_map(|entry| entry.event).filter(|event| {
+        event.r#type == "licet.sanlicensing.usage.alert.v1" && event.subject == license.license_id
+    });
+    let alerts = events.map(|event| {
+        let data: Value = serde_json::from_str(&event.text_data).unwrap();
+        let number = |key: &str| data[key].as_i64().unwrap();
+        let (percent, used) = (number("threshold_percent"), number("used"));
+        (instant(event.time), percent, used, number("quota"))
+    });
+    alerts.collect()
+}
+
+async fn told_in_the_end(world: &World, license: &License, expected: &[Told]) {
+    eventually("the crossing is told of", || async {
+        let told = told(world, license).await;
+        assert!(expected.starts_with(&told), "{told:?}, not {expected:?}");
+        (told == expected).then_some(())
+    })
+    .await;
+}
+
+async fn six(world: &World, license: &License) {
+    let names: Vec<_> = (0..6).map(|number| format!("n{number}.example")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    world.recorded(license, &names).await;
+}
+
+async fn sl_17_a_term_that_starts_with_a_lower_quota_is_told_of(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 14).await;
+    if backend == Backend::Postgres {
+        world.start_san_licensing().await;
+    }
+    world.move_before_end(&license, 10);
+    six(&world, &license).await;
+    world.renewed(renew_request(&license, 6)).await;
+    let start = end(&license);
+    world.time.move_to(shifted(start, -1));
+    assert_eq!(told(&world, &license).await, []);
+    world.time.move_to(start);
+    let mut expected = [80, 90, 100].map(|percent| (start, percent, 6, 6)).to_vec();
+    told_in_the_end(&world, &license, &expected).await;
+    // 117 % now: it was at 100 % before. Further room lets it fall, and the next one is a crossing.
+    world.recorded(&license, &["seventh.example"]).await;
+    assert_eq!(told(&world, &license).await, expected);
+    world.increase(&license, 8).await;
+    world.recorded(&license, &["eighth.example"]).await;
+    let now = world.now();
+    expected.extend([(now, 90, 8, 8), (now, 100, 8, 8)]);
+    told_in_the_end(&world, &license, &expected).await;
+}
+
+async fn sl_17_dearer_wildcards_and_the_end_are_told_of(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 14).await;
+    world.move_before_end(&license, 10);
+    world
+        .recorded(&license, &["*.a.example", "*.b.example"])
+        .await;
+    let dearer = RenewLicenseRequest {
+        options: Some(wildcards_of(7)),
+        term_months: 1,
+        ..renew_request(&license, 16)
+    };
+    let answer = world.renewed(dearer).await;
+    let (start, over) = span(answer.term.as_ref());
+    world.time.move_to(over);
+    // Nothing looked at the licence in between: each is told of as of its own time.
+    let mut expected = vec![(start, 80, 14, 16)];
+    expected.extend([(over, 90, 14, 0), (over, 100, 14, 0)]);
+    told_in_the_end(&world, &license, &expected).await;
+}
+
+async fn sl_17_a_cancellation_is_told_of(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 7).await;
+    six(&world, &license).await;
+    world.cancelled(&license).await;
+    let now = world.now();
+    let expected = [(now, 80, 6, 7), (now, 90, 6, 0), (now, 100, 6, 0)];
+    told_in_the_end(&world, &license, &expected).await;
+    // Its end by time is none any more.
+    world.time.move_to(end(&license));
+    let other = world.account_with("1000.00").await;
+    let other = world.license(&other, 1).await;
+    world.recorded(&other, &["a.example"]).await;
+    assert_eq!(alerts_of(&world, &other).await.len(), 3);
+    told_in_the_end(&world, &license, &expected).await;
+}
+
+/// The alerts of a licence, once there are some.
+async fn alerts_of(world: &World, license: &License) -> Vec<Told> {
+    eventually("alerts are told", || async {
+        let told = told(world, license).await;
+        (!told.is_empty()).then_some(told)
+    })
+    .await
+}
+
+async fn sl_17_a_store_of_before_goes_on_telling(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 14).await;
+    world.move_before_end(&license, 10);
+    six(&world, &license).await;
+    world.renewed(renew_request(&license, 6)).await;
+    world.stop_san_licensing(0).await;
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    door.run("DROP TABLE usage_turn").await;
+    door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0005_turns'")
+        .await;
+    drop(door);
+    world.start_san_licensing().await;
+    let start = end(&license);
+    world.time.move_to(start);
+    let expected = [80, 90, 100].map(|percent| (start, percent, 6, 6));
+    told_in_the_end(&world, &license, &expected).await;
 }
 
 async fn sl_17_each_part_of_the_quota_is_told_once_and_again_after_a_fall(backend: Backend) {

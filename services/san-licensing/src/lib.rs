@@ -37,7 +37,7 @@ use crate::{
         ingest_service::IngestRpc, issuance_service::IssuanceRpc, license_service::LicenseRpc,
         operation_service::OperationRpc, usage_service::UsageRpc,
     },
-    timers::{ApplyPassedBy, TakeOver},
+    timers::{ApplyPassedBy, TakeOver, TellTurns},
 };
 
 /// What SanLicensing needs to run.
@@ -78,6 +78,10 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         quota: quota.clone(),
         clock: deps.clock.clone(),
         next_us: AtomicI64::new(0),
+    };
+    let turns = TellTurns {
+        database: database.clone(),
+        clock: deps.clock.clone(),
     };
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
@@ -129,6 +133,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         Arc::new(operations),
         Arc::new(take_over),
         Arc::new(passed_by),
+        Arc::new(turns),
     ];
     Ok(Service {
         name: "san-licensing",

@@ -1,6 +1,6 @@
 //! What time alone makes due: certificates that a licence has to take over are brought to it, a chunk
-//! at a time (SL-16, SL-20), and revocations to certificates that they passed by (SL-15). Decides
-//! nothing.
+//! at a time (SL-16, SL-20), revocations to certificates that they passed by (SL-15), and alerts as
+//! terms start and end (SL-17). Decides nothing.
 
 use std::{
     pin::Pin,
@@ -30,6 +30,7 @@ use crate::{
         allocation::{After, Pair},
         certificates::Wanted,
     },
+    use_cases::tell_turns,
 };
 
 /// How often is looked again, when nothing was found; real time.
@@ -270,6 +271,36 @@ impl Due for ApplyPassedBy {
             };
             self.quota.ingest(batch).await?;
             u64::try_from(count).map_err(Fault::internal)
+        })
+    }
+}
+
+/// Tells of the parts of a quota that usage reaches as a term starts or ends. Two instances on one
+/// licence wait for each other at its fence, and the second finds it told.
+pub(crate) struct TellTurns {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Due for TellTurns {
+    fn name(&self) -> &'static str {
+        "tell of usage as terms turn"
+    }
+
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let due = {
+                let tx = self.database.read();
+                store::turns::list_due(&tx, now).await?
+            };
+            let mut told = 0;
+            for (license_id, from) in due {
+                let is_first =
+                    tell_turns::tell(&self.database, license_id, from, now, &timer()).await?;
+                told += u64::from(is_first);
+            }
+            Ok(told)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, CertificateId, LicenseId, ReservationId},
+    ids::{CertificateId, LicenseId, ReservationId},
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
@@ -21,6 +21,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    alerts::Alert,
     committer::{Answer, Command, Submission, Usage, request_id_reused},
     decide::{Authorize, authorize},
     giving_back::giving_back,
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     rules::{
-        alert,
+        alert::Ratio,
         certificate::{
             Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
             conflict,
@@ -145,18 +146,6 @@ pub(super) struct Happened {
     pub(super) allocated: Vec<CertificateId>,
     /// Counted in another licence from now on.
     pub(super) left: Vec<CertificateId>,
-}
-
-/// Usage has reached a part of the quota (SL-17).
-struct Alert {
-    license_id: LicenseId,
-    account_id: AccountId,
-    origin: Origin,
-    time: Instant,
-    /// In percent.
-    threshold: u32,
-    quota: u64,
-    used: u64,
 }
 
 /// What was revoked by one caller for one reason; Orders follows it.
@@ -449,18 +438,13 @@ impl Decided {
                 reach: certificate.until,
             },
         );
-        let (time, used) = (known.as_of(), known.used());
+        let time = known.as_of();
         let quota = known.terms().quota_at(time);
-        let reached = alert::reached(quota, before, used);
-        self.alerts.extend(reached.map(|threshold| Alert {
-            license_id: known.terms().license_id,
-            account_id: known.terms().account_id,
-            origin: origin.clone(),
-            time,
-            threshold,
-            quota,
-            used,
-        }));
+        let ratio = |used| Ratio { quota, used };
+        let (license_id, account_id) = (known.terms().license_id, known.terms().account_id);
+        let moved = (ratio(before), ratio(known.used()));
+        let reached = Alert::each(license_id, account_id, origin, time, moved);
+        self.alerts.extend(reached);
     }
 
     /// The licence's certificates of some ids, in their order. All or none (SL-19): an id that is not
@@ -556,7 +540,9 @@ impl Decided {
     pub(super) fn events(&self, known: &Licenses) -> Vec<Event<'_>> {
         let each = self.happened.iter();
         let changed = each.filter_map(|(id, happened)| event(*id, known.get(id)?, happened));
-        changed.chain(self.alerts.iter().map(alert_event)).collect()
+        changed
+            .chain(self.alerts.iter().map(Alert::event))
+            .collect()
     }
 }
 
@@ -597,24 +583,6 @@ fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Op
             "version": known.version,
         }),
     })
-}
-
-fn alert_event(alert: &Alert) -> Event<'_> {
-    Event {
-        kind: "licet.sanlicensing.usage.alert.v1",
-        resource_id: alert.license_id.to_string(),
-        account_id: Some(alert.account_id),
-        time: alert.time,
-        origin: &alert.origin,
-        why: "SL-17".to_owned(),
-        outcome: format!("REACHED_{}_PERCENT", alert.threshold),
-        data: json!({
-            "threshold_percent": alert.threshold,
-            "direction": "UPWARDS",
-            "quota": alert.quota,
-            "used": alert.used,
-        }),
-    }
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

@@ -1,47 +1,63 @@
-//! Alerts as usage reaches parts of a quota (SL-17). Nothing is kept between decisions: usage grows
-//! by decisions alone, and whatever makes it fall below a part again, the next one that reaches it
-//! says so again.
+//! Alerts as usage reaches parts of a quota (SL-17): whatever moves the one against the other, a
+//! record, a term that starts with a lower quota, or the end of all. Nothing is kept between
+//! decisions: each is held against what was right before it.
 
 /// The parts of a quota that are told of, in percent.
 const THRESHOLDS: [u32; 3] = [80, 90, 100];
 
-/// The parts that usage reaches when it grows from `before` to `after`, in percent, ascending. What
-/// is reserved is no usage yet.
-pub(crate) fn reached(quota: u64, before: u64, after: u64) -> impl Iterator<Item = u32> {
-    let is_at = move |used: u64, percent: u32| {
-        u128::from(used) * 100 >= u128::from(quota) * u128::from(percent)
-    };
+/// Usage and the quota at an instant. Where no term is in force the quota is zero, and any usage
+/// reaches every part of it *(ours)*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ratio {
+    pub(crate) quota: u64,
+    pub(crate) used: u64,
+}
+
+impl Ratio {
+    fn is_at(self, percent: u32) -> bool {
+        let (used, quota) = (u128::from(self.used), u128::from(self.quota));
+        used > 0 && used * 100 >= quota * u128::from(percent)
+    }
+}
+
+/// The parts that usage reaches, in percent, ascending. What is reserved is no usage yet.
+pub(crate) fn reached(before: Ratio, after: Ratio) -> impl Iterator<Item = u32> {
     let each = THRESHOLDS.into_iter();
-    each.filter(move |percent| quota > 0 && !is_at(before, *percent) && is_at(after, *percent))
+    each.filter(move |percent| !before.is_at(*percent) && after.is_at(*percent))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::reached;
+    use super::{Ratio, reached};
 
     #[test]
     fn sl_17_each_part_is_told_as_it_is_reached_and_no_part_twice() {
-        for (quota, before, after, expected) in [
-            (10, 0, 7, vec![]),
-            (10, 7, 8, vec![80]),
-            (10, 8, 8, vec![]),
-            (10, 8, 9, vec![90]),
-            (10, 7, 10, vec![80, 90, 100]),
-            (10, 10, 12, vec![]),
-            (10, 9, 5, vec![]),
+        for (before, after, expected) in [
+            ((0, 10), (7, 10), vec![]),
+            ((7, 10), (8, 10), vec![80]),
+            ((8, 10), (8, 10), vec![]),
+            ((8, 10), (9, 10), vec![90]),
+            ((7, 10), (10, 10), vec![80, 90, 100]),
+            ((10, 10), (12, 10), vec![]),
+            ((9, 10), (5, 10), vec![]),
             // Exactly, where the part is no whole weight.
-            (7, 5, 6, vec![80]),
-            (7, 0, 5, vec![]),
-            (1, 0, 1, vec![80, 90, 100]),
-            // No term is in force.
-            (0, 0, 9, vec![]),
-            (u64::MAX, 0, u64::MAX, vec![80, 90, 100]),
+            ((5, 7), (6, 7), vec![80]),
+            ((0, 7), (5, 7), vec![]),
+            ((0, 1), (1, 1), vec![80, 90, 100]),
+            ((0, u64::MAX), (u64::MAX, u64::MAX), vec![80, 90, 100]),
+            // A lower quota, a higher one, and other weights with it.
+            ((6, 14), (6, 7), vec![80]),
+            ((6, 7), (6, 14), vec![]),
+            ((6, 10), (9, 10), vec![80, 90]),
+            // No term is in force any more, or at last.
+            ((0, 0), (9, 0), vec![80, 90, 100]),
+            ((9, 10), (9, 0), vec![100]),
+            ((0, 10), (0, 0), vec![]),
+            ((9, 0), (9, 8), vec![]),
         ] {
-            assert_eq!(
-                reached(quota, before, after).collect::<Vec<_>>(),
-                expected,
-                "{before} to {after} of {quota}"
-            );
+            let ratio = |(used, quota): (u64, u64)| Ratio { quota, used };
+            let found: Vec<_> = reached(ratio(before), ratio(after)).collect();
+            assert_eq!(found, expected, "{before:?} to {after:?}");
         }
     }
 }

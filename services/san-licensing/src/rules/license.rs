@@ -218,6 +218,31 @@ impl LicenseTerm {
     }
 }
 
+/// What usage is held against at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weighed {
+    pub(crate) quota: u64,
+    /// What a wildcard weighs.
+    pub(crate) multiplier: u32,
+}
+
+/// An instant at which a term starts or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// The last instant before it.
+    pub(crate) before: Instant,
+    pub(crate) time: Instant,
+    pub(crate) was: Weighed,
+    pub(crate) is: Weighed,
+}
+
+impl Turn {
+    /// Whether the same SANs may reach more of the quota than before.
+    pub(crate) fn may_rise(&self) -> bool {
+        self.is.quota < self.was.quota || self.is.multiplier > self.was.multiplier
+    }
+}
+
 /// The most products of a licence.
 pub(crate) const MAX_PRODUCTS: usize = 100;
 
@@ -318,6 +343,40 @@ impl License {
     /// What a wildcard weighs at `at` (SL-3, SL-6).
     pub(crate) fn multiplier_at(&self, at: Instant) -> u32 {
         self.current_term(at).options.wildcard_multiplier
+    }
+
+    /// What time alone makes of the quota and of what a wildcard weighs, from `from` up to `to`, in
+    /// the order of time: terms start and end (SL-17). A cancellation is no work of time.
+    pub(crate) fn turns(&self, from: Instant, to: Instant) -> Vec<Turn> {
+        if self.invoices.is_empty() {
+            return Vec::new();
+        }
+        // One that turns in the instant of its cancellation did so before it.
+        let is_standing = |at: &Instant| self.cancel_time.is_none_or(|time| *at <= time);
+        let uncancelled = Self {
+            cancel_time: None,
+            ..self.clone()
+        };
+        let bounds = self.terms().flat_map(|term| {
+            let period = term.in_force();
+            [period.start, period.end]
+        });
+        let bounds: BTreeSet<Instant> = bounds.filter(is_standing).collect();
+        let within = bounds.into_iter().filter(|at| (from..=to).contains(at));
+        let limits = |at| Weighed {
+            quota: uncancelled.quota_at(at),
+            multiplier: uncancelled.multiplier_at(at),
+        };
+        let turn = |time: Instant| {
+            let before = Instant::from_micros(time.as_micros() - 1)?;
+            Some(Turn {
+                before,
+                time,
+                was: limits(before),
+                is: limits(time),
+            })
+        };
+        within.filter_map(turn).collect()
     }
 
     /// What decisions at `at` and after it depend on. Invariant: nothing was decided about the licence

@@ -10,6 +10,7 @@ pub(crate) mod quota;
 pub(crate) mod reservations;
 pub(crate) mod sans;
 mod terms;
+pub(crate) mod turns;
 pub(crate) mod usage;
 
 use licet_domain::ids::AccountId;
@@ -33,6 +34,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
         Migration {
             name: "san_licensing_0005_phantoms",
             sql: include_str!("migrations/m0005_phantoms.sql"),
+        },
+        Migration {
+            name: "san_licensing_0005_turns",
+            sql: include_str!("migrations/m0005_turns.sql"),
         },
     ]
 }

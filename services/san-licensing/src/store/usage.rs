@@ -46,10 +46,21 @@ pub(crate) async fn count_active(
     tx: &Tx,
     license_id: LicenseId,
     at: Instant,
+    count: InstantCount,
+) -> Result<InstantCount, Fault> {
+    count_recorded(tx, license_id, at, at, count).await
+}
+
+/// The same of those alone that were recorded up to `record`.
+pub(crate) async fn count_recorded(
+    tx: &Tx,
+    license_id: LicenseId,
+    record: Instant,
+    at: Instant,
     mut count: InstantCount,
 ) -> Result<InstantCount, Fault> {
     let active = Condition::all()
-        .add(Column::RecordUs.lte(at.as_micros()))
+        .add(Column::RecordUs.lte(record.as_micros()))
         .add(Column::UntilUs.gt(at.as_micros()));
     let take = |name, _, until| count.add(name, until);
     read_rows(tx, license_id, active, take).await?;

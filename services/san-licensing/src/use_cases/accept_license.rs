@@ -236,6 +236,7 @@ impl Accepting {
         let before = self.lock(tx).await?;
         let license = before.apply_charge(invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
+        store::turns::watch(tx, &license, now).await?;
         let view = LicenseView {
             now: license.decide_at(now),
             license,

@@ -4,10 +4,10 @@
 use licet_contracts::sanlicensing::v1 as sanlicensing;
 use licet_domain::clock::Instant;
 use licet_runtime::{
-    caller::Call,
+    caller::{Call, Origin},
     database::{Database, Tx, Work},
     fault::Fault,
-    operation,
+    operation, outbox,
 };
 
 use super::event::{LicenseEvent, emit};
@@ -17,7 +17,8 @@ use crate::{
         license::{Cancellation, LicenseView},
     },
     queries::license_view,
-    rules::license::License,
+    quota::Alert,
+    rules::{alert::Ratio, counting::InstantCount, license::License},
     store,
 };
 
@@ -35,9 +36,11 @@ impl Work for CancelLicense<'_> {
         let scope = &self.call.caller.accounts;
         let Cancellation { license_id, reason } = self.cancellation;
         let (before, now) = store::licenses::lock(tx, scope, *license_id, self.call.now).await?;
-        let license = cancelled(tx, before, now).await?;
+        let license = cancelled(tx, before.clone(), now).await?;
         store::licenses::release_products(tx, &license).await?;
         store::licenses::save(tx, &license).await?;
+        let origin = self.call.origin(self.request_id);
+        let alerts = alerts(tx, &before, now, &origin).await?;
         let view = LicenseView {
             license,
             now,
@@ -48,7 +51,7 @@ impl Work for CancelLicense<'_> {
             LicenseEvent {
                 kind: "license.cancelled",
                 license: &view.license,
-                origin: &self.call.origin(self.request_id),
+                origin: &origin,
                 time: now,
                 why: "SL-7",
                 outcome: "CANCELLED",
@@ -61,8 +64,24 @@ impl Work for CancelLicense<'_> {
             },
         )
         .await?;
+        let alerts: Vec<_> = alerts.iter().map(Alert::event).collect();
+        outbox::emit_all(tx, &alerts).await?;
         encode(&view)
     }
+}
+
+/// Without a quota, what stands reaches every part of it (SL-17).
+async fn alerts(
+    tx: &Tx,
+    before: &License,
+    now: Instant,
+    origin: &Origin,
+) -> Result<Vec<Alert>, Fault> {
+    let count = store::usage::count_active(tx, before.id, now, InstantCount::new(0)).await?;
+    let used = count.finish().0.weight(before.multiplier_at(now));
+    let ratio = |quota| Ratio { quota, used };
+    let moved = (ratio(before.quota_at(now)), ratio(0));
+    Ok(Alert::each(before.id, before.account_id, origin, now, moved).collect())
 }
 
 /// The licence as it is cancelled at `now`.

@@ -12,4 +12,5 @@ pub(crate) mod quote_license;
 pub(crate) mod record_unallocated;
 pub(crate) mod renew_license;
 pub(crate) mod revoke_certificates;
+pub(crate) mod tell_turns;
 pub(crate) mod withdraw_quote;

@@ -248,6 +248,7 @@ impl Renewing {
         let term = self.plan.sold(&before, sale, self.decision_time);
         let license = before.apply_renewal(term.clone(), invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
+        store::turns::watch(tx, &license, now).await?;
         let view = LicenseView {
             now: license.decide_at(now),
             license,

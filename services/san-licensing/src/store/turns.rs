@@ -1,0 +1,103 @@
+//! Up to when a licence's turns of quota by time alone are looked at (SL-17). A row says: what lies
+//! before its instant is told of, and nothing turns between now and then.
+
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    stored::{instant, parsed},
+};
+use row::{ActiveModel, Column, Entity};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    sea_query::{Expr, OnConflict},
+};
+
+use crate::rules::license::License;
+
+mod row {
+    //! A licence whose quota time will turn.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "usage_turn")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) license_id: String,
+        pub(super) next_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(super) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The most licences that one round takes up.
+const MAX_AT_ONCE: u64 = 100;
+
+/// Sees to it that a licence's turns from `now` on are looked at; an earlier one that still is to be
+/// stays so.
+pub(crate) async fn watch(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
+    let turns = license.turns(now, Instant::MAX);
+    let Some(next) = turns.first() else {
+        return Ok(());
+    };
+    let row = ActiveModel {
+        license_id: Set(license.id.to_string()),
+        next_us: Set(next.time.as_micros()),
+    };
+    Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// Licences to look at, each with the instant from which on nothing is told of yet.
+pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseId, Instant)>, Fault> {
+    let rows = Entity::find()
+        .filter(Column::NextUs.lte(now.as_micros()))
+        .order_by_asc(Column::NextUs)
+        .order_by_asc(Column::LicenseId)
+        .limit(MAX_AT_ONCE)
+        .all(tx)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let license_id = parsed("license_id", &row.license_id)?;
+            Ok((license_id, instant("next_us", row.next_us)?))
+        })
+        .collect()
+}
+
+/// All is told up to the licence's next turn; none will come where that is absent. Answers whether
+/// nobody else said so before.
+pub(crate) async fn pass(
+    tx: &Tx,
+    license_id: LicenseId,
+    from: Instant,
+    next: Option<Instant>,
+) -> Result<bool, Fault> {
+    let this = Condition::all()
+        .add(Column::LicenseId.eq(license_id.to_string()))
+        .add(Column::NextUs.eq(from.as_micros()));
+    let passed = match next {
+        Some(next) => {
+            Entity::update_many()
+                .col_expr(Column::NextUs, Expr::value(next.as_micros()))
+                .filter(this)
+                .exec(tx)
+                .await?
+                .rows_affected
+        }
+        None => {
+            Entity::delete_many()
+                .filter(this)
+                .exec(tx)
+                .await?
+                .rows_affected
+        }
+    };
+    Ok(passed > 0)
+}

@@ -1,0 +1,133 @@
+//! Alerts that time alone makes due (SL-17): a term starts with a lower quota or dearer wildcards, or
+//! the last one ends. Counted as of the instant at which it happened, and told of once, whichever
+//! instance looks.
+
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{
+    caller::Origin,
+    database::{Database, Tx, Work},
+    fault::Fault,
+    outbox,
+};
+
+use crate::{
+    quota::Alert,
+    rules::{
+        alert::Ratio,
+        counting::InstantCount,
+        license::{License, Turn},
+        not_found,
+    },
+    store,
+};
+
+/// Tells of what time made of a licence from `from` up to `now`. Answers whether nobody else did.
+pub(crate) async fn tell(
+    database: &Database,
+    license_id: LicenseId,
+    from: Instant,
+    now: Instant,
+    origin: &Origin,
+) -> Result<bool, Fault> {
+    let mut license = find(&database.read(), license_id).await?;
+    if license.turns(from, now).iter().any(Turn::may_rise) {
+        // From here on nothing is decided about the licence before `now` (T-5): what is counted of
+        // the time before stands.
+        license = database.transact(&Stop { license_id, now }).await?;
+    }
+    let turns = license.turns(from, now);
+    let mut alerts = Vec::new();
+    for turn in turns.iter().filter(|turn| turn.may_rise()) {
+        let moved = count(database, license_id, turn).await?;
+        let account_id = license.account_id;
+        alerts.extend(Alert::each(
+            license_id, account_id, origin, turn.time, moved,
+        ));
+    }
+    let work = Told {
+        license: &license,
+        from,
+        now,
+        alerts: &alerts,
+    };
+    database.transact(&work).await
+}
+
+/// Usage right before a turn, and by its own quota and weights. What is recorded in its instant comes
+/// after it, and is told of by whoever records it.
+async fn count(
+    database: &Database,
+    license_id: LicenseId,
+    turn: &Turn,
+) -> Result<(Ratio, Ratio), Fault> {
+    let tx = database.read();
+    let counted = async |at, multiplier| {
+        let count = InstantCount::new(0);
+        let count = store::usage::count_recorded(&tx, license_id, turn.before, at, count).await?;
+        Ok::<_, Fault>(count.finish().0.weight(multiplier))
+    };
+    let before = Ratio {
+        quota: turn.was.quota,
+        used: counted(turn.before, turn.was.multiplier).await?,
+    };
+    let after = Ratio {
+        quota: turn.is.quota,
+        used: counted(turn.time, turn.is.multiplier).await?,
+    };
+    Ok((before, after))
+}
+
+/// Moves the licence's time on.
+struct Stop {
+    license_id: LicenseId,
+    now: Instant,
+}
+
+impl Work for Stop {
+    type Answer = License;
+
+    async fn run(&self, tx: &Tx) -> Result<License, Fault> {
+        lock(tx, self.license_id, self.now).await
+    }
+}
+
+async fn lock(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<License, Fault> {
+    store::quota::move_fences(tx, &[(license_id, now)]).await?;
+    find(tx, license_id).await
+}
+
+async fn find(tx: &Tx, license_id: LicenseId) -> Result<License, Fault> {
+    let mut found = store::licenses::find_all(tx, &[license_id]).await?;
+    Ok(found
+        .remove(&license_id)
+        .ok_or_else(|| not_found("license", license_id))?)
+}
+
+/// Writes what was counted.
+struct Told<'a> {
+    license: &'a License,
+    from: Instant,
+    now: Instant,
+    alerts: &'a [Alert],
+}
+
+impl Work for Told<'_> {
+    type Answer = bool;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let license = lock(tx, self.license.id, self.now).await?;
+        // Changed while it was counted: the next round looks again.
+        if license.revision != self.license.revision {
+            return Ok(false);
+        }
+        let mut coming = license.turns(self.now, Instant::MAX).into_iter();
+        let next = coming.find(|turn| turn.time > self.now);
+        let next = next.map(|turn| turn.time);
+        if !store::turns::pass(tx, license.id, self.from, next).await? {
+            return Ok(false);
+        }
+        let events: Vec<_> = self.alerts.iter().map(Alert::event).collect();
+        outbox::emit_all(tx, &events).await?;
+        Ok(true)
+    }
+}
