@@ -321,6 +321,7 @@ fn empty() -> Model {
         cancelled: None,
         certificates: vec![],
         reservations: vec![],
+        alerts: vec![],
     }
 }
 

@@ -2,6 +2,8 @@
 //! step against a model that recounts everything. LICET_TEST_SEED repeats a history,
 //! LICET_TEST_HISTORIES makes more of them.
 
+mod alerts;
+mod asking;
 mod days;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -9,11 +11,11 @@ use std::{collections::BTreeSet, time::Duration};
 use chrono::TimeDelta;
 use licet_contracts::{
     sanlicensing::v1::{
-        AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
-        GetUsageRequest, License, ListCertificatesRequest, ListReservationsRequest,
-        ListUniqueSansRequest, QuoteLicenseRequest, RecordCertificateRequest,
-        Reservation as HeldReservation, ReservationState, San, Usage,
-        issuance_service_client::IssuanceServiceClient, usage_service_client::UsageServiceClient,
+        AuthorizeIssuanceRequest, AuthorizeIssuanceResponse, GetUsageRequest, License,
+        ListCertificatesRequest, ListReservationsRequest, ListUniqueSansRequest,
+        QuoteLicenseRequest, RecordCertificateRequest, Reservation as HeldReservation,
+        ReservationState, San, Usage, issuance_service_client::IssuanceServiceClient,
+        usage_service_client::UsageServiceClient,
     },
     types::v1::KeyType,
 };
@@ -22,7 +24,7 @@ use tonic::{Code, transport::Channel};
 
 use super::{
     random::Random,
-    san_model::{Certificate, Counted, Model, Name, Question, Reservation, Shortage, name_of},
+    san_model::{Certificate, Counted, Model, Name, Question, name_of},
     san_terms::{options, terms},
 };
 use crate::harness::{
@@ -89,7 +91,8 @@ async fn histories(backend: Backend) {
         world.start_san_licensing().await;
     }
     world.stock_sans().await;
-    let mut happened = [0_u32; 10];
+    let mut happened = [0_u32; 11];
+    let mut ended = Vec::new();
     for number in 0..if is_chosen { 1 } else { count } {
         let seed = if number == 0 {
             first_seed
@@ -106,11 +109,16 @@ async fn histories(backend: Backend) {
             history.compare_days().await;
         }
         history.compare_lists().await;
+        ended.push((history.license, history.model, world.now()));
         if number % 20 == 19 {
             // An instance that remembers nothing goes on where the one before it stopped.
             world.stop_san_licensing(0).await;
             world.start_san_licensing().await;
         }
+    }
+    for (license, mut model, last) in ended {
+        model.pass(last, world.now());
+        alerts::compare(&world, &license, &model).await;
     }
     println!("steps of each kind: {happened:?}");
     assert!(is_chosen || count < 20 || happened.iter().all(|count| *count > 0));
@@ -122,7 +130,11 @@ pub(super) struct History<'a> {
     pub(super) random: Random,
     pub(super) license: License,
     pub(super) model: Model,
-    asked: Vec<(AuthorizeIssuanceRequest, AuthorizeIssuanceResponse)>,
+    asked: Vec<(
+        Question,
+        AuthorizeIssuanceRequest,
+        AuthorizeIssuanceResponse,
+    )>,
     /// Whether a certificate was recorded that no licence covered.
     pub(super) is_stray: bool,
 }
@@ -144,6 +156,7 @@ impl<'a> History<'a> {
             cancelled: None,
             certificates: vec![],
             reservations: vec![],
+            alerts: vec![],
         };
         Self {
             world,
@@ -238,8 +251,9 @@ impl<'a> History<'a> {
 
     /// Does something, and holds the answer against the model. Answers what kind of thing.
     async fn step(&mut self) -> usize {
-        let roll = self.random.below(24);
+        let roll = self.random.below(26);
         match roll {
+            24..=25 => self.wait_to_fit().await,
             20..=22 => self.renew().await,
             23 => self.cancel().await,
             0..=5 => self.authorize().await,
@@ -252,7 +266,7 @@ impl<'a> History<'a> {
             _ => {
                 let later = self.later();
                 println!("    the clock moves to {later}");
-                self.world.time.move_to(later);
+                self.move_to(later).await;
                 6
             }
         }
@@ -291,67 +305,7 @@ impl<'a> History<'a> {
             }),
             request_id: request_id(),
         };
-        println!("    asks for {question:?}");
-        let answer = self.issuance().authorize_issuance(request.clone()).await;
-        if question.not_after <= now {
-            let refusal = refused(answer);
-            let paths: BTreeSet<_> = refusal.paths().into_iter().collect();
-            assert!(paths.iter().eq(&["not_after_time"]), "{refusal:?}");
-            return 1;
-        }
-        let answer = answer.unwrap().into_inner();
-        let expected = self.model.decide(&question, now);
-        self.check_decision(&answer, &expected, now);
-        if expected.reasons.is_empty() {
-            let expires = now.checked_add(hold).unwrap();
-            assert_eq!(instant(answer.expire_time), expires);
-            self.model.reservations.push(Reservation {
-                id: answer.reservation_id.clone(),
-                names: question.names,
-                decided: now,
-                expires,
-                until: shifted(question.not_after, 1_000_000),
-                closed: None,
-                is_recorded: false,
-            });
-        }
-        self.asked.push((request, answer));
-        usize::from(!expected.reasons.is_empty())
-    }
-
-    #[track_caller]
-    fn check_decision(
-        &self,
-        answer: &AuthorizeIssuanceResponse,
-        expected: &super::san_model::Expected,
-        now: Instant,
-    ) {
-        let mut reasons: Vec<_> = answer.reasons().collect();
-        reasons.sort_unstable();
-        let found = super::san_model::Expected {
-            reasons,
-            quota: answer.quota,
-            used: answer.used,
-            reserved: answer.reserved,
-            needed: answer.needed,
-            short_by: answer.short_by,
-            fits: answer.fits_time.map(|time| instant(Some(time))),
-            latest_not_after: answer.latest_not_after_time.map(|time| instant(Some(time))),
-            next: answer.next_term.map(|next| Shortage {
-                start: instant(next.start_time),
-                quota: next.quota,
-                held: next.held,
-                needed: next.needed,
-                short_by: next.short_by,
-            }),
-        };
-        assert_eq!(&found, expected, "{:#?}", self.model);
-        let decision = match expected.reasons.is_empty() {
-            true => AuthorizationDecision::Granted,
-            false => AuthorizationDecision::Denied,
-        };
-        assert_eq!(answer.decision(), decision);
-        assert_eq!(instant(answer.decision_time), now);
+        self.ask(question, request).await
     }
 
     /// Records a certificate, with a reservation or without one; now and then one that is over.
@@ -512,7 +466,7 @@ impl<'a> History<'a> {
     async fn repeat(&mut self) -> usize {
         if !self.asked.is_empty() {
             let place = self.random.index(self.asked.len());
-            let (request, first) = self.asked[place].clone();
+            let (_, request, first) = self.asked[place].clone();
             let again = self.issuance().authorize_issuance(request).await;
             assert_eq!(again.unwrap().into_inner(), first);
         }

@@ -90,6 +90,17 @@ pub(super) struct Model {
     pub(super) cancelled: Option<Instant>,
     pub(super) certificates: Vec<Certificate>,
     pub(super) reservations: Vec<Reservation>,
+    /// What was told of as usage reached parts of the quota (SL-17).
+    pub(super) alerts: Vec<Alert>,
+}
+
+/// Usage has reached a part of the quota.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Alert {
+    pub(super) time: Instant,
+    pub(super) percent: i64,
+    pub(super) quota: i64,
+    pub(super) used: i64,
 }
 
 /// What a question asks for, as far as the answer depends on it.
@@ -356,11 +367,10 @@ impl Model {
         if next.is_some() {
             reasons.push(DenialReason::NextTermQuotaExceeded);
         }
-        let mut instants = self.ends(now);
-        instants.insert(now);
-        let fits = instants
+        let fits = self.moments(question, now);
+        let fits = fits
             .into_iter()
-            .find(|time| self.would_fit(question, *time));
+            .find(|time| self.would_be_granted(question, *time));
         let latest = self.latest_not_after(question, now);
         Expected {
             reasons,
@@ -411,19 +421,30 @@ impl Model {
         })
     }
 
-    fn would_fit(&self, question: &Question, time: Instant) -> bool {
-        let term = self.term_at(time);
-        let mut then = self.held(time);
-        then.extend(question.names.clone());
-        let next = self
-            .next_term(time)
-            .filter(|next| next.start < question.reach(time));
-        term.weight(&then) <= term.quota()
-            && next.is_none_or(|next| {
-                let mut lasting = self.lasting(time, next.start);
-                lasting.extend(question.names.clone());
-                next.weight(&lasting) <= next.quota()
-            })
+    /// Now, and whenever something ends or begins, or a request of this end is short enough.
+    fn moments(&self, question: &Question, now: Instant) -> BTreeSet<Instant> {
+        let mut instants = self.ends(now);
+        instants.insert(now);
+        if question.not_before.is_none() {
+            let days = self.terms.iter().map(|term| term.max_validity_days);
+            let until = shifted(question.not_after, 1_000_000);
+            let from = days.map(|days| shifted(until, -days * DAY_MICROS));
+            instants.extend(from.filter(|from| now < *from));
+        }
+        instants
+    }
+
+    /// Whether the same request would be granted then, by what stands now.
+    fn would_be_granted(&self, question: &Question, time: Instant) -> bool {
+        let held = self.held(time);
+        let missing = question.names.difference(&held).cloned().collect();
+        let needed = self.weight(&missing, time);
+        let has_room =
+            needed == 0 || self.weight(&held, time) + needed <= self.term_at(time).quota();
+        time < question.not_after
+            && has_room
+            && self.shortage(question, time).is_none()
+            && self.option_reasons(question, time).is_empty()
     }
 
     fn option_reasons(&self, question: &Question, now: Instant) -> Vec<DenialReason> {
@@ -479,13 +500,52 @@ impl Model {
         last.into_iter().chain(longest).min()
     }
 
+    /// The parts that usage reaches as the quota and what is used of it move. Without a quota any
+    /// usage reaches them all.
+    fn tell(&mut self, time: Instant, before: &Counted, after: &Counted) {
+        let is_at = |it: &Counted, percent| it.used > 0 && it.used * 100 >= it.quota * percent;
+        for percent in [80, 90, 100] {
+            if !is_at(before, percent) && is_at(after, percent) {
+                self.alerts.push(Alert {
+                    time,
+                    percent,
+                    quota: after.quota,
+                    used: after.used,
+                });
+            }
+        }
+    }
+
+    /// Time passes: terms start and end. Answers whether that is told of.
+    pub(super) fn pass(&mut self, from: Instant, to: Instant) -> bool {
+        let count = self.alerts.len();
+        let turns = self.terms.iter().flat_map(|term| [term.start, term.end]);
+        let turns: BTreeSet<_> = turns.filter(|turn| from < *turn && *turn <= to).collect();
+        for turn in turns {
+            let (before, after) = (self.usage(shifted(turn, -1)), self.usage(turn));
+            self.tell(turn, &before, &after);
+        }
+        self.alerts.len() > count
+    }
+
+    /// The licence is over from now on.
+    pub(super) fn cancel(&mut self, now: Instant) {
+        let before = self.usage(now);
+        self.cancelled = Some(now);
+        let after = self.usage(now);
+        self.tell(now, &before, &after);
+    }
+
     /// What became of a certificate that is recorded now: whether it passes the quota.
     pub(super) fn record(&mut self, certificate: Certificate, reservation: Option<usize>) -> bool {
         let now = certificate.recorded;
+        let before = self.usage(now);
         if let Some(place) = reservation {
             self.reservations[place].use_up(now);
         }
         self.certificates.push(certificate);
+        let after = self.usage(now);
+        self.tell(now, &before, &after);
         self.weight(&self.held(now), now) > self.term_at(now).quota()
     }
 }

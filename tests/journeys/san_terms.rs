@@ -138,7 +138,7 @@ impl History<'_> {
             .await;
         if self.model.runs(now) {
             answer.unwrap();
-            self.model.cancelled = Some(now);
+            self.model.cancel(now);
         } else {
             refused(answer).expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
         }

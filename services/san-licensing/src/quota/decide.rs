@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use licet_domain::{clock::Instant, ids::ProductId};
 use uuid::Uuid;
 
-use super::known::{Claim, ClaimKind, Known};
+use super::known::{Claim, ClaimKind, Known, Wish};
 use crate::rules::{
     decision::{Decision, DenialReason, NextShortage},
     license::{KeyType, Terms},
@@ -66,7 +66,7 @@ pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
         reasons.push(DenialReason::NextTermQuotaExceeded);
     }
     let fits = (is_short || next.is_some())
-        .then(|| known.earliest_fit(&request.names, |at| request.reach(at)))
+        .then(|| earliest_grant(known, request))
         .flatten();
     let expire = now.checked_add(request.hold).filter(|_| reasons.is_empty());
     let decision = Decision {
@@ -95,6 +95,46 @@ pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
         known.take(request.id, claim);
     }
     decision
+}
+
+/// When the same request would be granted, by what stands now (SL-12): all that is asked of it passes
+/// then, and not the quotas alone.
+fn earliest_grant(known: &Known, request: &Authorize) -> Option<Instant> {
+    let terms = known.terms();
+    let mut later = terms.clone();
+    let start = terms.next.as_ref().map(|next| next.period.start);
+    start.map(|start| later.pass(start));
+    let of = |at: Instant| {
+        if start.is_some_and(|start| start <= at) {
+            &later
+        } else {
+            terms
+        }
+    };
+    let mut further: Vec<_> = [terms, &later]
+        .into_iter()
+        .filter_map(|terms| short_enough(terms, request))
+        .collect();
+    further.sort_unstable();
+    known.earliest_fit(
+        &request.names,
+        &Wish {
+            reach: &|at| request.reach(at),
+            passes: &|at| option_reasons(of(at), request, at).is_empty(),
+            further: &further,
+            // A request whose end has passed is none.
+            last: request.not_after.min(terms.end()),
+        },
+    )
+}
+
+/// From when on what is left of the validity asked for is no longer than the longest permitted;
+/// absent where that does not hang on when it is asked for.
+fn short_enough(terms: &Terms, request: &Authorize) -> Option<Instant> {
+    let days = terms.term.options.longest_validity_days?;
+    let is_open = request.not_before.is_none();
+    let until = is_open.then(|| request.until())?;
+    until.checked_add(-TimeDelta::days(days.into()))
 }
 
 /// How the request passes the quota of a next term that it would last into (SL-6). SANs that last

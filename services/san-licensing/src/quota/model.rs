@@ -159,12 +159,25 @@ impl Model {
         (shortage.needed > 0 && held + shortage.needed > next.quota).then_some(shortage)
     }
 
-    fn would_fit(&self, request: &Authorize, at: Instant) -> bool {
+    /// Whether the same request would be granted then, by what stands now.
+    fn would_pass(&self, request: &Authorize, at: Instant) -> bool {
         let names = &request.names;
-        let fits = self.taken_with(names, at) <= self.term_at(at).quota;
+        let term = self.term_at(at);
+        let runs = self.cancelled.is_none() && term.period.contains(at) && at < request.not_after;
+        // What needs no room passes a quota that is full (SL-4).
+        let passes = |with: u64, without: u64, quota: u64| with == without || with <= quota;
+        let fits = passes(
+            self.taken_with(names, at),
+            self.taken_with(&[], at),
+            term.quota,
+        );
         let next = self.next().filter(|next| next.period.start > at);
         let next = next.filter(|next| reach(request, at) > next.period.start);
-        fits && next.is_none_or(|next| self.lasting_with(names, at, next) <= next.quota)
+        let fits_next = next.is_none_or(|next| {
+            let lasting = |names: &[Name]| self.lasting_with(names, at, next);
+            passes(lasting(names), lasting(&[]), next.quota)
+        });
+        runs && fits && fits_next
     }
 
     fn fits(&self, request: &Authorize) -> Option<Instant> {
@@ -172,7 +185,7 @@ impl Model {
         let starts = self.terms.iter().map(|term| term.period.start);
         let instants: BTreeSet<Instant> = ends.chain(starts).chain([self.now]).collect();
         let mut coming = instants.into_iter().filter(|at| *at >= self.now);
-        coming.find(|at| self.would_fit(request, *at))
+        coming.find(|at| self.would_pass(request, *at))
     }
 
     fn next_end(&self) -> Option<Instant> {
