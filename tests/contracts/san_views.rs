@@ -24,6 +24,7 @@ on_both_databases![
     sl_17_the_future_is_what_stands_today,
     sl_17_the_next_returns_are_told,
     sl_18_distinct_sans_are_listed_by_type_and_prefix,
+    sl_18_a_prefix_is_found_in_any_case_wherever_its_letters_stand,
     sl_18_unique_sans_come_in_pages_while_others_are_added,
     sl_18_certificates_are_listed_by_name_and_state,
     sl_18_what_ends_before_an_instant_is_listed,
@@ -220,6 +221,41 @@ async fn sl_18_distinct_sans_are_listed_by_type_and_prefix(backend: Backend) {
         };
         assert_eq!(names_of(&unique(&world, request).await), found, "{prefix}");
     }
+}
+
+async fn sl_18_a_prefix_is_found_in_any_case_wherever_its_letters_stand(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 50).await;
+    // A capital sigma is another small letter at the end of a word than within.
+    let names = [
+        "upn:ΟΔΥΣΣΕΥΣ@Example",
+        "upn:οδυς@example",
+        "upn:Οδυσ@example",
+    ];
+    world.recorded(&license, &names).await;
+    let all = names_of(&unique(&world, unique_request(&license)).await);
+    let of = async |prefix: &str| {
+        let request = ListUniqueSansRequest {
+            prefix: prefix.to_owned(),
+            ..unique_request(&license)
+        };
+        names_of(&unique(&world, request).await)
+    };
+    for name in &all {
+        let value = name.strip_prefix("upn:").unwrap();
+        for (place, _) in value.char_indices().skip(1) {
+            let prefix = &value[..place];
+            for spelt in [
+                prefix.to_owned(),
+                prefix.to_uppercase(),
+                prefix.to_lowercase(),
+            ] {
+                assert!(of(&spelt).await.contains(name), "{spelt} of {name}");
+            }
+        }
+    }
+    assert_eq!(of("ΟΔΥΣ").await, all);
+    assert_eq!(of("ΟΔΥΣΣ").await.len(), 1);
+    assert_eq!(of("σ").await.len(), 0);
 }
 
 async fn sl_18_unique_sans_come_in_pages_while_others_are_added(backend: Backend) {

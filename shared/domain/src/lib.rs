@@ -4,6 +4,7 @@
 
 mod text;
 
+pub mod case;
 pub mod certificate;
 pub mod clock;
 pub mod ids;

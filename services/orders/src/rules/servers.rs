@@ -2,6 +2,7 @@
 //! software. No CSR, enrolment or authentication is asked for any of them.
 
 use licet_domain::{
+    case::folded,
     clock::Instant,
     ids::{OrderId, ServerId},
     refusal::{Reason, Refusal},
@@ -90,7 +91,7 @@ pub(crate) fn permit_server(
     common_name: &San,
 ) -> Result<(), Refusal> {
     let mut objections = Objections::default();
-    if order.server_software.to_lowercase() != server_software.to_lowercase() {
+    if folded(&order.server_software) != folded(server_software) {
         objections
             .add(
                 Reason::ServerSoftwareMismatch,

@@ -1,7 +1,7 @@
 //! How much of a licence is used, and by which SANs (SL-1, SL-17, SL-18).
 
 use licet_contracts::sanlicensing::v1 as wire;
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::{case::folded, clock::Instant, ids::LicenseId};
 use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
@@ -122,7 +122,7 @@ pub(crate) fn decode_unique_sans(
         Ok(SanFilter {
             license_id: license_id?,
             kind: kind?,
-            prefix: message.prefix.to_lowercase(),
+            prefix: folded(&message.prefix),
             until_before: until_before?,
         })
     })

@@ -23,7 +23,7 @@ pub(crate) struct CertificateFilter {
 pub(crate) struct SanFilter {
     pub(crate) license_id: LicenseId,
     pub(crate) kind: Option<SanType>,
-    /// How the canonical value begins; empty: however it does.
+    /// How the canonical value begins, folded; empty: however it does.
     pub(crate) prefix: String,
     /// Those that return before this instant.
     pub(crate) until_before: Option<Instant>,
@@ -39,18 +39,36 @@ pub(crate) struct UniqueSan {
     pub(crate) certificates: u64,
 }
 
+/// The letters that a capital sigma may have become, first the one that stands for both (SL-2).
+pub(crate) const SIGMAS: [&str; 2] = ["σ", "ς"];
+
 impl SanFilter {
-    /// The half-open ranges of packed SANs that pass, by code points; none: all pass.
+    /// The half-open ranges of packed SANs that pass, by code points; none: all pass. What is left
+    /// of them after [`SanFilter::folded_ranges`], where there are some.
     pub(crate) fn ranges(&self) -> Vec<(String, String)> {
+        let plain = self.prefix.split(SIGMAS[0]).next().unwrap_or_default();
+        self.ranges_of(plain)
+    }
+
+    /// The ranges that SANs pass with both sigmas made one; none where the prefix has no sigma.
+    pub(crate) fn folded_ranges(&self) -> Vec<(String, String)> {
+        if self.prefix.contains(SIGMAS[0]) {
+            self.ranges_of(&self.prefix)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn ranges_of(&self, prefix: &str) -> Vec<(String, String)> {
         let kinds = match &self.kind {
             Some(kind) => std::slice::from_ref(kind),
-            None if self.prefix.is_empty() => &[],
+            None if prefix.is_empty() => &[],
             None => SanType::ALL,
         };
         kinds
             .iter()
             .map(|kind| {
-                let start = format!("{}:{}", letter(*kind), self.prefix);
+                let start = format!("{}:{}", letter(*kind), prefix);
                 let end = first_beyond(&start);
                 (start, end)
             })
@@ -100,5 +118,15 @@ mod tests {
             pair("u:a\u{10ffff}", "u:b")
         );
         assert_eq!(filter(None, "a").ranges().len(), 4);
+        assert_eq!(filter(None, "a").folded_ranges(), []);
+    }
+
+    #[test]
+    fn sl_18_a_sigma_of_a_prefix_is_either_of_the_two() {
+        let of = filter(Some(SanType::Upn), "οδυσ");
+        assert_eq!(of.ranges(), [("u:οδυ".to_owned(), "u:οδφ".to_owned())]);
+        let folded = ("u:οδυσ".to_owned(), "u:οδυτ".to_owned());
+        assert_eq!(of.folded_ranges(), [folded]);
+        assert_eq!(filter(None, "σ").ranges(), []);
     }
 }

@@ -6,9 +6,10 @@ use row::{Column, Entity};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect,
+    sea_query::{Func, SimpleExpr},
 };
 
-use crate::rules::lookup::{SanFilter, UniqueSan};
+use crate::rules::lookup::{SIGMAS, SanFilter, UniqueSan};
 
 pub(super) mod row {
     //! A SAN on a certificate.
@@ -33,6 +34,18 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The rows whose text is in one of some half-open ranges; all rows where there are none.
+fn in_any(ranges: Vec<(String, String)>, text: impl Fn() -> SimpleExpr) -> Option<Condition> {
+    let each = ranges.into_iter().map(|(start, end)| {
+        Condition::all()
+            .add(ExprTrait::gte(text(), start))
+            .add(ExprTrait::lt(text(), end))
+    });
+    each.fold(None, |any, range| {
+        Some(any.unwrap_or_else(Condition::any).add(range))
+    })
+}
+
 /// The distinct SANs of a page that are active as of the listing's beginning, ascending.
 pub(crate) async fn list_unique(
     tx: &Tx,
@@ -51,18 +64,13 @@ pub(crate) async fn list_unique(
         .add(Column::RecordUs.lte(now))
         .add(Column::UntilUs.gt(now))
         .add_option(page.after_key().map(|name| Column::Name.gt(name)));
-    let ranges = filter.ranges();
-    if !ranges.is_empty() {
-        let any = ranges
-            .into_iter()
-            .fold(Condition::any(), |any, (start, end)| {
-                let range = Condition::all()
-                    .add(Column::Name.gte(start))
-                    .add(Column::Name.lt(end));
-                any.add(range)
-            });
-        wanted = wanted.add(any);
-    }
+    let folded = || {
+        let one = Func::cust("REPLACE").arg(Column::Name.into_expr());
+        SimpleExpr::from(one.arg(SIGMAS[1]).arg(SIGMAS[0]))
+    };
+    wanted = wanted
+        .add_option(in_any(filter.ranges(), || Column::Name.into_expr()))
+        .add_option(in_any(filter.folded_ranges(), folded));
     // A SAN returns with the last certificate that holds it (SL-5).
     let until_before = filter.until_before.map(Instant::as_micros);
     let returning = until_before.map(|before| ExprTrait::lt(Column::UntilUs.max(), before));
