@@ -36,11 +36,11 @@ mod row {
 /// The most licences that one round takes up.
 const MAX_AT_ONCE: u64 = 100;
 
-/// Sees to it that a licence's turns from `now` on are looked at; an earlier one that still is to be
+/// Sees to it that a licence's turns after `now` are looked at; an earlier one that still is to be
 /// stays so.
 pub(crate) async fn watch(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
-    let turns = license.turns(now, Instant::MAX);
-    let Some(next) = turns.first() else {
+    let mut turns = license.turns(now, Instant::MAX).into_iter();
+    let Some(next) = turns.find(|turn| turn.time > now) else {
         return Ok(());
     };
     let row = ActiveModel {
