@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, ExtensionDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
@@ -66,15 +68,19 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
         for method in service.methods() {
             let path = format!("/{}/{}", service.full_name(), method.name());
             let roles = role_variants(&method, &option).map_err(|why| format!("{path} {why}"))?;
-            rows.push((path, roles));
+            let reads_stream = method.is_client_streaming();
+            let streams = reads_stream || method.is_server_streaming();
+            let mutates = method.input().get_field_by_name("request_id").is_some();
+            rows.push((path, roles, streams, reads_stream, mutates));
         }
     }
     rows.sort();
     let mut table = String::from("&[\n");
-    for (path, roles) in rows {
+    for (path, roles, streams, reads_stream, mutates) in rows {
         writeln!(
             table,
-            "    Method {{ path: {path:?}, roles: &[{}] }},",
+            "    Method {{ path: {path:?}, roles: &[{}], streams: {streams}, \
+                 reads_stream: {reads_stream}, mutates: {mutates} }},",
             roles.join(", ")
         )?;
     }
@@ -141,18 +147,37 @@ fn mutation_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
             Some(_) => "self.validate_only",
             None => "false",
         };
+        let subject = match subject_field(&request) {
+            Some(field) => format!("Some(({field:?}, self.{field}.as_str()))"),
+            None => "None".to_owned(),
+        };
         writeln!(
             text,
             "impl Mutation for {}::{} {{\n    \
                  fn request_id(&self) -> &str {{ &self.request_id }}\n    \
                  fn clear_request_id(&mut self) {{ self.request_id.clear(); }}\n    \
-                 fn is_validate_only(&self) -> bool {{ {validate_only} }}\n\
+                 fn is_validate_only(&self) -> bool {{ {validate_only} }}\n    \
+                 fn subject(&self) -> Option<(&'static str, &str)> {{ {subject} }}\n\
              }}",
             module_of(request.package_name())?,
             request.name(),
         )?;
     }
     Ok(text)
+}
+
+/// The field that names what the request is about: the first id in it. A product belongs to no account,
+/// and names nobody's data.
+fn subject_field(request: &MessageDescriptor) -> Option<String> {
+    request
+        .fields()
+        .filter(|field| field.kind() == Kind::String && !field.is_list())
+        .map(|field| (field.number(), field.name().to_owned()))
+        .filter(|(_, name)| {
+            name.ends_with("_id") && !matches!(name.as_str(), "request_id" | "product_id")
+        })
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// `licet.billing.v1` as this crate calls it: `crate::billing::v1`. `type` is a keyword and stands as `types`.

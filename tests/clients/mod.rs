@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{process::SuiteProcess, run, run_within};
+use crate::harness::{eventually, process::SuiteProcess, run, run_within};
 
 /// A tool that `tests/run` installs and names in the environment.
 fn tool(variable: &str) -> String {
@@ -53,6 +53,26 @@ fn pythons_grpcio_walks_through_an_order() {
             printed.contains("49.00"),
             "the lines explain the amount: {printed}"
         );
+    });
+}
+
+/// A chain is checked by whoever reads the contract: nothing of ours makes the bytes here.
+#[test]
+fn pythons_grpcio_holds_every_log_against_its_chain() {
+    let python = tool("LICET_TEST_PYTHON");
+    run(async {
+        let suite = SuiteProcess::start().await;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/chain.py");
+        let walk = |address: &str| output(Command::new(&python).arg(script).arg(address));
+        let address = suite.billing_address();
+        // Events get their positions moments after the change: the starter's three products come first.
+        eventually("the starter's events have positions", || async {
+            let printed = walk(&address);
+            let (count, hash) = printed.trim().split_once(' ').unwrap();
+            assert_eq!(hash.len(), 64, "{printed}");
+            (count.parse::<u32>().unwrap() >= 8).then_some(())
+        })
+        .await;
     });
 }
 

@@ -15,6 +15,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::harness::{
     Backend,
+    books::BackDoor,
     clock::instant,
     errors::refused,
     eventually, on_both_databases, request_id,
@@ -24,6 +25,7 @@ use crate::harness::{
 
 on_both_databases![
     every_change_leaves_an_event_in_one_gapless_chain,
+    an_altered_log_shows_in_every_service,
     a_stream_follows_what_comes_and_filters,
 ];
 
@@ -36,6 +38,79 @@ pub(crate) async fn log(mut events: EventServiceClient<Channel>) -> Vec<StreamEv
     stream.map(Result::unwrap).collect().await
 }
 
+/// A string as the contract writes it into what is hashed.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\t' => quoted.push_str("\\t"),
+            '\n' => quoted.push_str("\\n"),
+            '\u{c}' => quoted.push_str("\\f"),
+            '\r' => quoted.push_str("\\r"),
+            low if low < ' ' => quoted.push_str(&format!("\\u{:04x}", u32::from(low))),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The examples of the contract, as they stand in it: bytes in hexadecimal digits, and their hash.
+fn examples() -> Vec<(Vec<u8>, String)> {
+    let contract = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../proto/licet/events/v1/event_service.proto"
+    );
+    let contract = std::fs::read_to_string(contract).unwrap();
+    let digits: Vec<_> = contract
+        .lines()
+        .map(|line| line.trim().trim_start_matches("//").trim())
+        .filter(|line| line.len() >= 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .collect();
+    let pairs = digits.chunks(2);
+    pairs
+        .map(|pair| (unhex(pair[0]), pair[1].to_owned()))
+        .collect()
+}
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let pairs = (0..digits.len()).step_by(2);
+    pairs
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The worked examples are right, and what the log makes of the same event is them.
+#[test]
+fn the_examples_of_the_contract_come_out_as_it_says() {
+    let examples = examples();
+    assert_eq!(examples.len(), 2);
+    for (bytes, hash) in &examples {
+        assert_eq!(hex(&Sha256::digest(bytes)), *hash);
+    }
+    let (first, second) = (&examples[0], &examples[1]);
+    assert_eq!(second.0[..32], unhex(&first.1), "the chain");
+    // Read as JSON and written as the contract says, they are the same bytes again.
+    for array in [&first.0[..], &second.0[32..]] {
+        let read: Vec<serde_json::Value> = serde_json::from_slice(array).unwrap();
+        let written: Vec<_> = read
+            .iter()
+            .map(|value| match value {
+                serde_json::Value::String(text) => quoted(text),
+                number => number.to_string(),
+            })
+            .collect();
+        assert_eq!(format!("[{}]", written.join(",")).as_bytes(), array);
+    }
+}
+
 /// Holds positions and hashes against what the contract says of them.
 pub(crate) fn check_chain(log: &[StreamEventsResponse]) {
     let mut previous: Vec<u8> = Vec::new();
@@ -45,23 +120,23 @@ pub(crate) fn check_chain(log: &[StreamEventsResponse]) {
             "positions run from 1 without a gap"
         );
         let event = entry.event.as_ref().unwrap();
-        let facts = serde_json::json!([
-            entry.position,
-            event.id,
-            event.r#type,
-            event.subject,
-            event.account_id,
-            instant(event.time).as_micros(),
-            event.caller,
-            event.request_id,
-            event.method,
-            event.why,
-            event.outcome,
-            event.text_data,
-        ]);
+        let covered = [
+            entry.position.to_string(),
+            quoted(&event.id),
+            quoted(&event.r#type),
+            quoted(&event.subject),
+            quoted(&event.account_id),
+            instant(event.time).as_micros().to_string(),
+            quoted(&event.caller),
+            quoted(&event.request_id),
+            quoted(&event.method),
+            quoted(&event.why),
+            quoted(&event.outcome),
+            quoted(&event.text_data),
+        ];
         let mut hash = Sha256::new();
         hash.update(&previous);
-        hash.update(facts.to_string().as_bytes());
+        hash.update(format!("[{}]", covered.join(",")).as_bytes());
         let hash = hash.finalize().to_vec();
         assert_eq!(entry.chain_hash, hash, "position {}", entry.position);
         previous = hash;
@@ -78,7 +153,7 @@ fn check_fields(log: &[StreamEventsResponse], area: &str) {
             ),
             ("1.0", "application/json")
         );
-        assert!(event.source.ends_with(area), "{}", event.source);
+        assert_eq!(event.source, format!("/licet/{area}"));
         assert!(
             event.r#type.starts_with(&format!("licet.{area}.")),
             "{}",
@@ -86,7 +161,7 @@ fn check_fields(log: &[StreamEventsResponse], area: &str) {
         );
         assert!(event.r#type.ends_with(".v1"), "{}", event.r#type);
         assert!(
-            !event.subject.is_empty() && !event.caller.is_empty(),
+            !event.subject.is_empty() && !event.caller.is_empty() && !event.outcome.is_empty(),
             "{event:?}"
         );
         let data: serde_json::Value = serde_json::from_str(&event.text_data).unwrap();
@@ -199,6 +274,101 @@ async fn every_change_leaves_an_event_in_one_gapless_chain(backend: Backend) {
         BTreeSet::from(["orders"]),
         "who asked Billing is on record"
     );
+}
+
+/// What can be done to a log behind the services' back, and which check finds it.
+const ALTERED: [(&str, &str, &str); 6] = [
+    (
+        "an event was changed",
+        "log_chain",
+        "UPDATE event SET outcome = outcome || '!' WHERE position = 2",
+    ),
+    (
+        "who asked was changed",
+        "log_chain",
+        "UPDATE event SET caller = 'nobody' WHERE position = 1",
+    ),
+    (
+        "one was removed",
+        "log_positions",
+        "DELETE FROM event WHERE position = 2",
+    ),
+    (
+        "one was removed, and the others moved up",
+        "log_chain",
+        "UPDATE event SET position = -position WHERE position = 2;
+         DELETE FROM event WHERE position = -2;
+         UPDATE event SET position = -position WHERE position > 2;
+         UPDATE event SET position = -position - 1 WHERE position < 0",
+    ),
+    (
+        "one was inserted",
+        "log_positions",
+        "INSERT INTO event (position, event_id, type, resource_id, account_id, time_us, caller,
+            request_id, method, why, outcome, data, chain_hash)
+         SELECT 0, 'inserted', type, resource_id, account_id, time_us, caller, request_id, method,
+            why, outcome, data, chain_hash FROM event WHERE position = 1",
+    ),
+    (
+        "two changed places",
+        "log_chain",
+        "UPDATE event SET position = -1 WHERE position = 1;
+         UPDATE event SET position = 1 WHERE position = 2;
+         UPDATE event SET position = 2 WHERE position = -1",
+    ),
+];
+
+async fn an_altered_log_shows_in_every_service(backend: Backend) {
+    let mut world = World::start(backend).await;
+    world.start_san_licensing().await;
+    world.stock().await;
+    world.stock_sans().await;
+    let account_id = world.account_with("100000.00").await;
+    let order = world
+        .multi_domain_order(&account_id, &["www.example.com"])
+        .await;
+    world.record(&order.order_id).await;
+    let license = world.license(&account_id, 10).await;
+    world.recorded(&license, &["a.example"]).await;
+    for events in [
+        world.billing_events(),
+        world.orders_events(),
+        world.san_events(),
+    ] {
+        eventually("three events have positions", || async {
+            (log(events.clone()).await.len() >= 3).then_some(())
+        })
+        .await;
+    }
+    let locations = [
+        world.billing_location(),
+        world.orders_location(),
+        world.san_licensing_location(),
+    ];
+    world.stop_orders().await;
+    world.stop_san_licensing(0).await;
+    world.stop_billing().await;
+    for (service, location) in locations.iter().enumerate() {
+        let verify = async || match service {
+            0 => licet_billing::verify(location).await.unwrap(),
+            1 => licet_orders::verify(location).await.unwrap(),
+            _ => licet_san_licensing::verify(location).await.unwrap(),
+        };
+        let clean = verify().await;
+        assert_eq!(clean.differences(), 0, "{clean}");
+        let door = BackDoor::open(location).await;
+        for (what, check, alter) in ALTERED {
+            door.save("event").await;
+            for statement in alter.split(';') {
+                door.run(statement).await;
+            }
+            let altered = verify().await;
+            let found = altered.checks.iter().find(|it| it.name == check).unwrap();
+            assert!(found.differences > 0, "{what}: {altered}");
+            door.restore("event").await;
+        }
+        assert_eq!(verify().await, clean);
+    }
 }
 
 async fn a_stream_follows_what_comes_and_filters(backend: Backend) {

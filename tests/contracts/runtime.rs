@@ -4,12 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use licet_contracts::{
-    billing::v1::{GetAccountRequest, account_service_client::AccountServiceClient},
-    clock::v1::{
-        AdvanceTimeRequest, AdvanceTimeResponse, GetTimeRequest, GetTimeResponse,
-        clock_service_client::ClockServiceClient,
-        clock_service_server::{ClockService, ClockServiceServer},
+    billing::v1::{
+        DepositRequest, DepositResponse, GetAccountRequest, GetAccountResponse,
+        account_service_client::AccountServiceClient,
+        account_service_server::{AccountService, AccountServiceServer},
     },
+    orders::v1::{ListOrdersRequest, order_service_client::OrderServiceClient},
 };
 use licet_runtime::{
     config::Limits,
@@ -34,24 +34,24 @@ on_both_databases![
     a_method_that_is_not_served_says_so,
 ];
 
-/// A clock whose time is never told: asking panics, moving takes a minute.
-struct BrokenClock;
+/// Accounts that are never told: asking panics, a deposit takes a minute.
+struct BrokenAccounts;
 
 #[tonic::async_trait]
-impl ClockService for BrokenClock {
-    async fn get_time(
+impl AccountService for BrokenAccounts {
+    async fn get_account(
         &self,
-        _: Request<GetTimeRequest>,
-    ) -> Result<Response<GetTimeResponse>, Status> {
-        panic!("the spring is broken: secret detail");
+        _: Request<GetAccountRequest>,
+    ) -> Result<Response<GetAccountResponse>, Status> {
+        panic!("the books are lost: secret detail");
     }
 
-    async fn advance_time(
+    async fn deposit(
         &self,
-        _: Request<AdvanceTimeRequest>,
-    ) -> Result<Response<AdvanceTimeResponse>, Status> {
+        _: Request<DepositRequest>,
+    ) -> Result<Response<DepositResponse>, Status> {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        Ok(Response::new(AdvanceTimeResponse::default()))
+        Ok(Response::new(DepositResponse::default()))
     }
 }
 
@@ -61,6 +61,7 @@ async fn serve(service: Service) -> (Running, Endpoint) {
         max_calls: 2,
         call_seconds: 1,
         drain_seconds: 1,
+        ..Limits::default()
     };
     let mut suite = Suite::on_system_clock();
     suite.clock = Arc::new(StandingClock::new());
@@ -71,19 +72,19 @@ async fn serve(service: Service) -> (Running, Endpoint) {
     (running, endpoint)
 }
 
-async fn broken_clock(
+async fn broken_accounts(
     backend: Backend,
 ) -> (
     Storage,
     Running,
-    ClockServiceClient<tonic::transport::Channel>,
+    AccountServiceClient<tonic::transport::Channel>,
 ) {
     let storage = Storage::create(backend).await;
     let database = Database::open(&storage.location("billing"), &[])
         .await
         .unwrap();
     let mut routes = RoutesBuilder::default();
-    routes.add_service(ClockServiceServer::new(BrokenClock));
+    routes.add_service(AccountServiceServer::new(BrokenAccounts));
     let service = Service {
         name: "billing",
         routes,
@@ -94,15 +95,15 @@ async fn broken_clock(
     (
         storage,
         running,
-        ClockServiceClient::new(endpoint.connect_lazy()),
+        AccountServiceClient::new(endpoint.connect_lazy()),
     )
 }
 
 async fn a_panic_is_an_incident_to_look_up(backend: Backend) {
-    let (_storage, _running, mut client) = broken_clock(backend).await;
+    let (_storage, _running, mut client) = broken_accounts(backend).await;
     let mut incidents = Vec::new();
     for _ in 0..2 {
-        let refusal = refused(client.get_time(GetTimeRequest {}).await);
+        let refusal = refused(client.get_account(GetAccountRequest::default()).await);
         let refusal = refusal.expect(Code::Internal, "INTERNAL");
         let incident: uuid::Uuid = refusal.value("incident_id").parse().unwrap();
         assert!(
@@ -120,19 +121,19 @@ async fn a_panic_is_an_incident_to_look_up(backend: Backend) {
 }
 
 async fn a_call_ends_at_the_servers_own_deadline(backend: Backend) {
-    let (_storage, _running, mut client) = broken_clock(backend).await;
+    let (_storage, _running, mut client) = broken_accounts(backend).await;
     let asked = tokio::time::Instant::now();
-    let refusal = refused(client.advance_time(AdvanceTimeRequest::default()).await);
+    let refusal = refused(client.deposit(DepositRequest::default()).await);
     refusal.expect(Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert!(asked.elapsed() < Duration::from_secs(20));
 }
 
 async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: Backend) {
-    let (_storage, running, client) = broken_clock(backend).await;
+    let (_storage, running, client) = broken_accounts(backend).await;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let mut client = client.clone();
-        calls.spawn(async move { client.advance_time(AdvanceTimeRequest::default()).await });
+        calls.spawn(async move { client.deposit(DepositRequest::default()).await });
     }
     let turned_away = calls.join_next().await.unwrap().unwrap().unwrap_err();
     assert!(
@@ -166,10 +167,10 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
 }
 
 async fn a_method_that_is_not_served_says_so(backend: Backend) {
-    let (_storage, running, _) = broken_clock(backend).await;
+    let (_storage, running, _) = broken_accounts(backend).await;
     let endpoint = Endpoint::from_shared(format!("http://{}", running.address())).unwrap();
-    let mut accounts = AccountServiceClient::new(endpoint.connect_lazy());
-    let refusal = refused(accounts.get_account(GetAccountRequest::default()).await)
+    let mut orders = OrderServiceClient::new(endpoint.connect_lazy());
+    let refusal = refused(orders.list_orders(ListOrdersRequest::default()).await)
         .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
-    assert_eq!(refusal.domain, "licet.billing");
+    assert_eq!(refusal.domain, "licet.orders");
 }

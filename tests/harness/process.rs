@@ -23,6 +23,13 @@ pub(crate) struct SuiteProcess {
 impl SuiteProcess {
     /// Starts the suite on a fresh folder and waits until it can be used.
     pub(crate) async fn start() -> Self {
+        let mut process = Self::spawn();
+        process.wait_until_ready().await;
+        process
+    }
+
+    /// Starts the suite on a fresh folder; it is not there yet.
+    pub(crate) fn spawn() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = [free_port(), free_port(), free_port()];
         let child = spawn(
@@ -30,13 +37,11 @@ impl SuiteProcess {
             ports,
             &folder.path().join("log"),
         );
-        let mut process = Self {
+        Self {
             folder,
             ports,
             child,
-        };
-        process.wait_until_ready().await;
-        process
+        }
     }
 
     /// Starts it again on what it left.
@@ -130,12 +135,21 @@ impl SuiteProcess {
         self.ports.map(|port| format!("127.0.0.1:{port}"))
     }
 
+    /// Host and port of Billing.
+    pub(crate) fn billing_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[1])
+    }
+
     pub(crate) fn orders(&self) -> Channel {
         channel(self.ports[0])
     }
 
     pub(crate) fn billing(&self) -> Channel {
         channel(self.ports[1])
+    }
+
+    pub(crate) fn san_licensing(&self) -> Channel {
+        channel(self.ports[2])
     }
 }
 
@@ -164,6 +178,8 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
             "--san-licensing-listen",
             &format!("127.0.0.1:{san_licensing}"),
         ])
+        // Far longer than any test runs: whoever waits for it in vain is found out.
+        .env("LICET_DRAIN_SECONDS", "600")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -183,6 +199,8 @@ fn command(arguments: &[&str]) -> Command {
         .env_remove("LICET_BILLING_DATABASE")
         .env_remove("LICET_CREATE")
         .env_remove("LICET_DATABASE")
+        .env_remove("LICET_ORDERS_DATABASE")
+        .env_remove("LICET_SAN_LICENSING_DATABASE")
         .env_remove("LICET_BILLING_URL")
         .env_remove("LICET_DATA")
         .env_remove("LICET_SAN_LICENSING_URL");

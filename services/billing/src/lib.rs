@@ -20,13 +20,14 @@ use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
     server::{MAX_MESSAGE_BYTES, Service},
+    transport::COMPRESSION,
 };
 use tokio::sync::Semaphore;
 use tonic::service::RoutesBuilder;
 
 use crate::rpc::invoice_service::CHARGES_AT_ONCE;
 
-pub use crate::rules::verification::{Check, Difference, Verification};
+pub use licet_runtime::verification::{Check, Difference, Verification};
 
 /// What Billing needs to run.
 #[derive(Clone, Debug)]
@@ -40,12 +41,16 @@ pub struct Deps {
 /// # Errors
 /// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let database = Database::open(&deps.location, &store::migrations()).await?;
+    let database = Database::open(&deps.location, &store::migrations())
+        .await?
+        .naming(store::SUBJECTS);
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
         ($server:ident, $rpc:expr) => {
             routes.add_service(
                 $server::new($rpc)
+                    .accept_compressed(COMPRESSION)
+                    .send_compressed(COMPRESSION)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .max_encoding_message_size(MAX_MESSAGE_BYTES),
             )

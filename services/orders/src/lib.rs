@@ -20,6 +20,7 @@ use licet_contracts::orders::v1::{
 };
 use licet_domain::clock::Clock;
 use licet_runtime::{
+    chain,
     database::{Database, Location},
     fault::Fault,
     following::Follower,
@@ -27,6 +28,8 @@ use licet_runtime::{
     peer::PeerChannel,
     schedule::Due,
     server::{MAX_MESSAGE_BYTES, Service},
+    transport::COMPRESSION,
+    verification::Verification,
 };
 use tonic::service::RoutesBuilder;
 
@@ -58,7 +61,9 @@ pub struct Deps {
 /// # Errors
 /// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let database = Database::open(&deps.location, &store::migrations()).await?;
+    let database = Database::open(&deps.location, &store::migrations())
+        .await?
+        .naming(store::SUBJECTS);
     let billing = deps.billing.between(&database, "billing");
     let san_licensing = deps.san_licensing.between(&database, "san-licensing");
     let follower = Follower::new(
@@ -99,6 +104,8 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         ($server:ident, $rpc:expr) => {
             routes.add_service(
                 $server::new($rpc)
+                    .accept_compressed(COMPRESSION)
+                    .send_compressed(COMPRESSION)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .max_encoding_message_size(MAX_MESSAGE_BYTES),
             )
@@ -140,5 +147,18 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         routes,
         database,
         due,
+    })
+}
+
+/// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.
+/// Services that use the store need not stop.
+///
+/// # Errors
+/// When there is no such store, it is of another version, or it cannot be read.
+pub async fn verify(location: &Location) -> Result<Verification, Fault> {
+    let database = Database::open_read_only(location, &store::migrations()).await?;
+    let checks = chain::check_log(&database.read()).await?;
+    Ok(Verification {
+        checks: checks.into(),
     })
 }

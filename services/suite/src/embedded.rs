@@ -18,7 +18,11 @@ use licet_runtime::{
 };
 use tokio::net::TcpListener;
 
-use crate::{Trouble, bind, starter, stop_signal};
+use crate::{
+    Trouble, bind,
+    starter::{self, Starter},
+    stop_signal,
+};
 
 /// Settings of the embedded suite.
 #[derive(Args, Debug)]
@@ -53,12 +57,11 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Troubl
     std::fs::create_dir_all(&options.data)?;
     let _held = lock(&options.data)?;
     let making = FirstStart::check(&options.data).await?;
-    let suite = Suite::on_test_clock(Arc::new(TestClock::open(&options.data.join("clock"))?));
-    let services = Services::start(options, limits, &suite).await?;
+    let clock = Arc::new(TestClock::open(&options.data.join("clock"))?);
+    let (services, starter) = Services::start(options, limits, &clock).await?;
     if let Some(making) = making {
         making.end()?;
     }
-    let starter = starter::load(&options.data, services.billing.address()).await?;
     println!("{}", services.welcome(&options.data, starter.as_ref()));
     stop_signal().await?;
     println!("Stopping; calls under way are finished first.");
@@ -132,7 +135,13 @@ struct Services {
 }
 
 impl Services {
-    async fn start(options: &Options, limits: &Limits, suite: &Suite) -> Result<Self, Trouble> {
+    /// Whoever gets through finds the starter data there.
+    async fn start(
+        options: &Options,
+        limits: &Limits,
+        clock: &Arc<TestClock>,
+    ) -> Result<(Self, Option<Starter>), Trouble> {
+        let suite = &Suite::on_test_clock(clock.clone());
         // All ports are taken before anything is built: a taken one changes nothing.
         let orders = bind(
             options.orders_listen,
@@ -154,6 +163,7 @@ impl Services {
         let (billing_url, san_licensing_url) = (url(&billing)?, url(&san_licensing)?);
 
         let location = |name| store(&options.data, name);
+        let starter = starter::load(&options.data, &location("billing"), limits, clock).await?;
         let service = licet_billing::build(licet_billing::Deps {
             location: location("billing"),
         })
@@ -174,11 +184,12 @@ impl Services {
         })
         .await?;
         let orders = server::start(service, orders, limits, suite).await?;
-        Ok(Self {
+        let services = Self {
             orders,
             billing,
             san_licensing,
-        })
+        };
+        Ok((services, starter))
     }
 
     /// Orders first: it stops asking before those that it asks are gone.
@@ -188,7 +199,7 @@ impl Services {
         self.billing.shutdown().await;
     }
 
-    fn welcome(&self, data: &Path, starter: Option<&starter::Starter>) -> String {
+    fn welcome(&self, data: &Path, starter: Option<&Starter>) -> String {
         let orders = self.orders.address();
         let mut text = format!(
             "\nLicet runs on {}. It is a place to try things: the test clock is on, and every \

@@ -59,7 +59,7 @@ enum Command {
     /// Lets a service work with another store of a peer, because the old one is lost for good.
     AcceptPeerStore(accept::Options),
     /// Holds what is kept against what it follows from, without a change, and says what differs:
-    /// every balance against its postings, every invoice against its lines.
+    /// every balance against its postings, every invoice against its lines, every event against its chain.
     Verify(verify::Options),
     /// Feeds certificates and revocations from files into SanLicensing, from where the feed stands.
     Ingest(ingest::Options),

@@ -1,7 +1,11 @@
 //! The starter catalogue and one account with a balance, loaded through Billing's own front door
 //! when the store is new. Its request ids are fixed, so a load that was cut off completes.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
 use licet_contracts::{
     billing::v1::{
@@ -11,7 +15,14 @@ use licet_contracts::{
     },
     types::v1::{Money, Price},
 };
-use licet_runtime::peer::PeerChannel;
+use licet_runtime::{
+    clock::TestClock,
+    config::Limits,
+    database::Location,
+    peer::PeerChannel,
+    server::{self, Suite},
+};
+use tokio::net::TcpListener;
 
 use crate::Trouble;
 
@@ -24,7 +35,12 @@ pub(crate) struct Starter {
 const CURRENCY: &str = "USD";
 
 /// Loads the starter data unless that was done before. `None` where the store was made otherwise.
-pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Starter>, Trouble> {
+pub(crate) async fn load(
+    data: &Path,
+    billing: &Location,
+    limits: &Limits,
+    clock: &Arc<TestClock>,
+) -> Result<Option<Starter>, Trouble> {
     let marker = data.join("starter-account");
     match std::fs::read_to_string(&marker) {
         // An empty one is of a load that found no room for it.
@@ -37,6 +53,23 @@ pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Star
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
+    // A front door that nobody else knows: the suite's own opens when everything is there.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let service = licet_billing::build(licet_billing::Deps {
+        location: billing.clone(),
+    })
+    .await?;
+    let suite = Suite::on_test_clock(clock.clone());
+    let running = server::start(service, listener, limits, &suite).await?;
+    let account_id = load_through(running.address()).await;
+    running.shutdown().await;
+    let account_id = account_id?;
+    std::fs::write(&marker, &account_id)?;
+    Ok(Some(Starter { account_id }))
+}
+
+/// Loads it through Billing's front door; gives the account's id.
+async fn load_through(billing: SocketAddr) -> Result<String, Trouble> {
     let channel = PeerChannel::new(&format!("http://{billing}"), "starter")?;
     let mut catalog = CatalogServiceClient::new(channel.clone());
     create_product(&mut catalog, single_domain(), 1).await?;
@@ -71,10 +104,7 @@ pub(crate) async fn load(data: &Path, billing: SocketAddr) -> Result<Option<Star
             request_id: request_id(6),
         })
         .await?;
-    std::fs::write(&marker, &account.account_id)?;
-    Ok(Some(Starter {
-        account_id: account.account_id,
-    }))
+    Ok(account.account_id)
 }
 
 fn request_id(number: u8) -> String {

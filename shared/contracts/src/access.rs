@@ -2,13 +2,19 @@
 
 use crate::types::v1::Role;
 
-/// A method of the contract.
+/// A method of the contract, as its descriptor says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
     /// Its HTTP/2 path, such as `/licet.billing.v1.AccountService/Deposit`.
     pub path: &'static str,
     /// The roles of which a caller needs one; never empty, never `Unspecified`.
     pub roles: &'static [Role],
+    /// Whether requests or responses are a stream, which may stay open for as long as the client likes.
+    pub streams: bool,
+    /// Whether its requests are a stream.
+    pub reads_stream: bool,
+    /// Whether its request has a `request_id` (BL-2).
+    pub mutates: bool,
 }
 
 /// Every method of the contract, ascending by path.

@@ -8,6 +8,9 @@ pub trait Mutation: prost::Message + Clone {
     fn clear_request_id(&mut self);
     /// Whether the client only asks what would happen. False for requests that have no such field.
     fn is_validate_only(&self) -> bool;
+    /// What the request is about: the field that names it, such as `order_id`, and the id in it. None: nothing that
+    /// belongs to an account.
+    fn subject(&self) -> Option<(&'static str, &str)>;
 }
 
 include!(concat!(env!("OUT_DIR"), "/mutations.rs"));

@@ -7,9 +7,21 @@ use clap::Args;
 /// Limits of a server.
 #[derive(Args, Clone, Debug)]
 pub struct Limits {
-    /// Calls at once over all connections; one more is answered OVERLOADED.
-    #[arg(long, env = "LICET_MAX_CALLS", default_value_t = 1024, global = true)]
+    /// Calls at once over all connections; one more is answered OVERLOADED. Streams do not count.
+    #[arg(long, env = "LICET_MAX_CALLS", default_value_t = 1024, value_parser = at_least_one, global = true)]
     pub max_calls: usize,
+    /// Streams open at once over all connections; one more is answered TOO_MANY_STREAMS.
+    #[arg(long, env = "LICET_MAX_STREAMS", default_value_t = 1024, value_parser = at_least_one, global = true)]
+    pub max_streams: usize,
+    /// Streams open at once of one caller; one more is answered TOO_MANY_STREAMS.
+    #[arg(
+        long,
+        env = "LICET_MAX_STREAMS_PER_CALLER",
+        default_value_t = 256,
+        value_parser = at_least_one,
+        global = true
+    )]
+    pub max_streams_per_caller: usize,
     /// The longest that a call may take, in seconds, whatever the client allows.
     #[arg(long, env = "LICET_CALL_SECONDS", default_value_t = 30, global = true)]
     pub call_seconds: u64,
@@ -18,10 +30,25 @@ pub struct Limits {
     pub drain_seconds: u64,
 }
 
+/// A server without a place would answer nobody.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) if number <= MOST_PLACES => Ok(number),
+        Ok(_) => Err(format!("must be at most {MOST_PLACES}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// More than a machine has sockets for.
+const MOST_PLACES: usize = 1_000_000;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_calls: 1024,
+            max_streams: 1024,
+            max_streams_per_caller: 256,
             call_seconds: 30,
             drain_seconds: 10,
         }

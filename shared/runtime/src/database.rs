@@ -110,6 +110,8 @@ pub struct Database {
     /// SQLite has one writer at a time, so its pool has one connection; PostgreSQL's pool is shared.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    /// The tables of what a request may be about, by the field that names it.
+    pub(crate) subjects: &'static [(&'static str, &'static str)],
 }
 
 const POOL_CONNECTIONS: u32 = 16;
@@ -148,6 +150,7 @@ impl Database {
             store_id: Uuid::nil(),
             writer,
             reader,
+            subjects: &[],
         })
     }
 
@@ -211,6 +214,7 @@ impl Database {
             store_id: Uuid::nil(),
             writer: pool.clone(),
             reader: pool,
+            subjects: &[],
         };
         database.check_migrated(migrations).await?;
         Ok(database)
@@ -220,6 +224,13 @@ impl Database {
     #[must_use]
     pub fn store_id(&self) -> Uuid {
         self.store_id
+    }
+
+    /// Says in which table the thing is that a field of a request names, as `("order_id",
+    /// "certificate_order")`. The id stands there under the field's own name, beside an `account_id`.
+    #[must_use]
+    pub fn naming(self, subjects: &'static [(&'static str, &'static str)]) -> Self {
+        Self { subjects, ..self }
     }
 
     /// Which of the two databases this is.

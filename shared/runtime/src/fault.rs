@@ -64,6 +64,8 @@ pub enum PassingReason {
     OperationInProgress,
     /// More calls at once than the service takes.
     Overloaded,
+    /// More streams open at once than the service takes, in all or of one caller.
+    TooManyStreams,
     /// The answer did not come in time; the work may still complete.
     DeadlineExceeded,
     /// A service that this one needs did not answer.
@@ -72,13 +74,15 @@ pub enum PassingReason {
     PermissionDenied,
     /// The contract has the method, this version does not serve it.
     MethodNotServed,
+    /// The messages are packed as the service does not unpack them.
+    EncodingNotSupported,
     /// The service's store has no room left; what is read is answered still.
     StoreFull,
     /// The service's store does not answer, or cannot write just now.
     StoreUnavailable,
     /// A peer is on another store than the one that this service has worked with.
     PeerStoreChanged,
-    /// The service is being stopped, and takes nothing more of a stream.
+    /// The instance is being stopped: it takes no more calls, and nothing more of a stream.
     ServiceStopping,
 }
 
@@ -89,10 +93,12 @@ impl PassingReason {
         match self {
             Self::OperationInProgress => ("OPERATION_IN_PROGRESS", Code::Aborted),
             Self::Overloaded => ("OVERLOADED", Code::Unavailable),
+            Self::TooManyStreams => ("TOO_MANY_STREAMS", Code::ResourceExhausted),
             Self::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded),
             Self::PeerUnavailable => ("PEER_UNAVAILABLE", Code::Unavailable),
             Self::PermissionDenied => ("PERMISSION_DENIED", Code::PermissionDenied),
             Self::MethodNotServed => ("METHOD_NOT_SERVED", Code::Unimplemented),
+            Self::EncodingNotSupported => ("ENCODING_NOT_SUPPORTED", Code::Unimplemented),
             Self::StoreFull => ("STORE_FULL", Code::ResourceExhausted),
             Self::StoreUnavailable => ("STORE_UNAVAILABLE", Code::Unavailable),
             Self::PeerStoreChanged => ("PEER_STORE_CHANGED", Code::FailedPrecondition),

@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use licet_contracts::{METHODS, Method, types::v1::Role};
 use licet_domain::clock::Clock;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::{Instant, Sleep},
 };
 use tonic::{Status, body::Body};
@@ -23,6 +23,8 @@ use tower::{Layer, Service};
 use crate::{
     caller::{Call, Caller},
     fault::{Fault, Passing, PassingReason, internal_status, passing_status},
+    places::{Place, Places},
+    transport,
 };
 
 tokio::task_local! {
@@ -52,7 +54,9 @@ fn area_of(path: &str) -> String {
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) permits: Arc<Semaphore>,
+    /// The services of the contract that are served here, ascending.
+    pub(crate) served: Arc<[String]>,
+    pub(crate) places: Places,
     pub(crate) longest_call: Duration,
     pub(crate) stopped: watch::Receiver<bool>,
 }
@@ -93,6 +97,9 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Answer {
+        if let Some(answer) = transport::refuse_foreign(&request) {
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
         // Health and reflection must answer even when nothing else gets through.
         if request.uri().path().starts_with("/grpc.") {
             return Box::pin(self.inner.call(request));
@@ -111,29 +118,51 @@ where
 
 struct Admitted {
     call: Call,
-    permit: OwnedSemaphorePermit,
-    /// Set where the client named a deadline: it then bounds the answer's stream, too.
-    stream_deadline: Option<Instant>,
+    place: Place,
+    /// What ends the answer's stream from outside.
+    end: Ends,
+}
+
+/// What ends an answer's stream before the handler does.
+struct Ends {
+    /// The deadline, where the client named one.
+    deadline: Option<Instant>,
+    /// The service's stop, where the method only streams answers. A call with one answer is waited for,
+    /// and one that reads a stream says itself what was done of it.
+    stopped: Option<watch::Receiver<bool>>,
 }
 
 impl GuardLayer {
     fn admit(&self, request: &Request<Body>) -> Result<Admitted, Box<Fault>> {
         let path = request.uri().path();
-        let Ok(index) = METHODS.binary_search_by(|method| method.path.cmp(path)) else {
-            return Err(Box::new(not_served(path)));
-        };
-        let Method {
+        let found = METHODS.binary_search_by(|method| method.path.cmp(path));
+        let Some(Method {
             path: method,
             roles,
-        } = METHODS[index];
+            streams,
+            reads_stream,
+            ..
+        }) = found
+            .ok()
+            .map(|index| METHODS[index])
+            .filter(|_| self.serves(path))
+        else {
+            return Err(Box::new(not_served(path)));
+        };
         let caller = Caller::local_operator(request.headers())
             .map_err(|error| Box::new(Fault::invalid("metadata", error)))?;
         if !caller.has_any(roles) {
             return Err(Box::new(permission_denied(path, roles)));
         }
-        let permit = Arc::clone(&self.permits)
-            .try_acquire_owned()
-            .map_err(|_| Box::new(overloaded()))?;
+        if *self.stopped.borrow() {
+            return Err(Box::new(stopping()));
+        }
+        let place = if streams {
+            self.places.take_stream(&caller.name)
+        } else {
+            self.places.take_call()
+        }
+        .map_err(Box::new)?;
         let wanted = grpc_timeout(request.headers());
         let now = Instant::now();
         let deadline = now + wanted.unwrap_or(self.longest_call).min(self.longest_call);
@@ -144,10 +173,20 @@ impl GuardLayer {
             deadline,
             stopped: self.stopped.clone(),
         };
-        Ok(Admitted {
-            call,
-            permit,
-            stream_deadline: wanted.map(|wanted| now + wanted),
+        let end = Ends {
+            deadline: wanted.map(|wanted| now + wanted),
+            stopped: (streams && !reads_stream).then(|| self.stopped.clone()),
+        };
+        Ok(Admitted { call, place, end })
+    }
+
+    fn serves(&self, path: &str) -> bool {
+        let service = path.trim_start_matches('/').split('/').next();
+        service.is_some_and(|name| {
+            let found = self
+                .served
+                .binary_search_by(|served| served.as_str().cmp(name));
+            found.is_ok()
         })
     }
 }
@@ -162,30 +201,14 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
     S::Future: Send,
 {
-    let Admitted {
-        call,
-        permit,
-        stream_deadline,
-    } = admitted;
+    let Admitted { call, place, end } = admitted;
     let (method, deadline) = (call.method, call.deadline);
     request.extensions_mut().insert(call);
-    // The handler keeps the permit: one that outlives its deadline still counts as a call.
-    let handler =
-        tokio::spawn(AREA.scope(area, async move { (inner.call(request).await, permit) }));
+    // The handler keeps its place: one that outlives its deadline still counts as a call.
+    let handler = tokio::spawn(AREA.scope(area, async move { (inner.call(request).await, place) }));
     match tokio::time::timeout_at(deadline, handler).await {
-        Ok(Ok((Ok(response), _))) if is_bare_unimplemented(response.headers()) => {
-            Status::from(not_served(method)).into_http()
-        }
-        Ok(Ok((Ok(response), permit))) => {
-            let sleep = stream_deadline.map(|at| Box::pin(tokio::time::sleep_until(at)));
-            response.map(|inner| {
-                Body::new(Guarded {
-                    inner,
-                    sleep,
-                    over: false,
-                    _permit: permit,
-                })
-            })
+        Ok(Ok((Ok(response), place))) => {
+            response.map(|inner| Body::new(Guarded::new(inner, end, place)))
         }
         Ok(Ok((Err(never), _))) => match never {},
         Ok(Err(panic)) => {
@@ -231,13 +254,18 @@ fn permission_denied(path: &str, roles: &[Role]) -> Fault {
     Fault::Passing(Box::new(passing))
 }
 
-fn overloaded() -> Fault {
-    Fault::Passing(Box::new(Passing {
-        reason: PassingReason::Overloaded,
-        message: "more calls at once than this service takes".to_owned(),
+/// Ends every stream that is open when the service stops, and refuses what comes then.
+fn stopping() -> Fault {
+    Fault::Passing(Box::new(stopping_now()))
+}
+
+fn stopping_now() -> Passing {
+    Passing {
+        reason: PassingReason::ServiceStopping,
+        message: "this instance is stopping; ask again, another one may answer".to_owned(),
         retry_after: Some(Duration::from_millis(500)),
         metadata: std::collections::BTreeMap::new(),
-    }))
+    }
 }
 
 fn too_late(path: &str) -> Fault {
@@ -245,14 +273,6 @@ fn too_late(path: &str) -> Fault {
         PassingReason::DeadlineExceeded,
         format!("{path} did not answer in time; ask again with the same request_id"),
     )
-}
-
-/// tonic's own stubs answer UNIMPLEMENTED without details; the contract promises an `ErrorInfo`.
-fn is_bare_unimplemented(headers: &HeaderMap) -> bool {
-    headers
-        .get("grpc-status")
-        .is_some_and(|status| status == "12")
-        && !headers.contains_key("grpc-status-details-bin")
 }
 
 /// The `grpc-timeout` header: up to eight digits and a unit.
@@ -274,12 +294,53 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// A response body that counts against the limit while it lasts and ends at the client's deadline.
+/// A response body that keeps its place while it lasts. It ends at the client's deadline, and a stream
+/// when the service stops.
 struct Guarded {
     inner: Body,
-    sleep: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
+    stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     over: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+impl Guarded {
+    fn new(inner: Body, end: Ends, place: Place) -> Self {
+        let Ends { deadline, stopped } = end;
+        let stop = stopped.map(|mut stopped| {
+            let told = async move {
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            };
+            Box::pin(told) as Pin<Box<dyn Future<Output = ()> + Send>>
+        });
+        Self {
+            inner,
+            deadline: deadline.map(|at| Box::pin(tokio::time::sleep_until(at))),
+            stop,
+            over: false,
+            _place: place,
+        }
+    }
+
+    /// Why the body is to end now, though the handler goes on.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Passing> {
+        if let Some(stop) = self.stop.as_mut()
+            && stop.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(stopping_now());
+        }
+        if let Some(deadline) = self.deadline.as_mut()
+            && deadline.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Passing {
+                reason: PassingReason::DeadlineExceeded,
+                message: "the stream lasted to the client's deadline".to_owned(),
+                retry_after: None,
+                metadata: std::collections::BTreeMap::new(),
+            });
+        }
+        Poll::Pending
+    }
 }
 
 impl HttpBody for Guarded {
@@ -293,25 +354,18 @@ impl HttpBody for Guarded {
         if self.over {
             return Poll::Ready(None);
         }
+        // What is ready goes out first: an acknowledgement is not thrown away.
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
             return Poll::Ready(frame);
         }
-        match self.sleep.as_mut() {
-            None => Poll::Pending,
-            Some(sleep) => {
-                ready!(sleep.as_mut().poll(context));
-                self.over = true;
-                let status = passing_status(Passing {
-                    reason: PassingReason::DeadlineExceeded,
-                    message: "the stream lasted to the client's deadline".to_owned(),
-                    retry_after: None,
-                    metadata: std::collections::BTreeMap::new(),
-                });
-                let mut trailers = status.into_http::<Body>().headers().clone();
-                trailers.remove(http::header::CONTENT_TYPE);
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-            }
-        }
+        self.poll_end(context).map(|why| {
+            self.over = true;
+            // The handler's stream goes at once, and with it what feeds it.
+            self.inner = Body::empty();
+            let mut trailers = passing_status(why).into_http::<Body>().headers().clone();
+            trailers.remove(http::header::CONTENT_TYPE);
+            Some(Ok(Frame::trailers(trailers)))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,6 +2,7 @@
 //! operations, events, time. It knows no business, and nothing here may learn any.
 
 pub mod caller;
+pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod database;
@@ -16,9 +17,13 @@ pub mod outbox;
 pub mod page;
 pub mod peer;
 pub mod peer_store;
+mod places;
+mod reflection;
 pub mod replay;
 pub mod schedule;
 pub mod server;
 pub mod stored;
 pub mod telemetry;
+pub mod transport;
+pub mod verification;
 pub mod wire;

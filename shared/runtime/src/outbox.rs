@@ -14,14 +14,14 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 use uuid::Uuid;
 
 use crate::{
     caller::{Origin, accept},
+    chain::Covered,
     database::{Database, Tx, Work},
     fault::Fault,
     field::Fields,
@@ -262,7 +262,7 @@ impl Work for Move {
             .iter()
             .map(|row| {
                 position += 1;
-                chain_hash = chained(&chain_hash, position, row);
+                chain_hash = Covered::at(position, row).chained(&chain_hash);
                 json!({ "id": row.id, "position": position, "hash": hex::encode(&chain_hash) })
             })
             .collect();
@@ -300,28 +300,6 @@ async fn try_mover_lock(tx: &Tx) -> Result<bool, Fault> {
     })
 }
 
-/// The hash over an event and its predecessor's hash: a changed past shows in every later hash.
-fn chained(previous: &[u8], position: i64, row: &outbox_row::Model) -> Vec<u8> {
-    let facts = json!([
-        position,
-        row.event_id,
-        row.r#type,
-        row.resource_id,
-        row.account_id,
-        row.time_us,
-        row.caller,
-        row.request_id,
-        row.method,
-        row.why,
-        row.outcome,
-        row.data,
-    ]);
-    let mut hash = Sha256::new();
-    hash.update(previous);
-    hash.update(facts.to_string().as_bytes());
-    hash.finalize().to_vec()
-}
-
 const READ_AT_ONCE: u64 = 200;
 const POLL: Duration = Duration::from_millis(500);
 
@@ -332,7 +310,6 @@ pub(crate) struct EventRpc {
     /// `/licet/billing`: the CloudEvents source.
     pub(crate) source: String,
     pub(crate) moved: Arc<Notify>,
-    pub(crate) stop: watch::Receiver<bool>,
 }
 
 #[tonic::async_trait]
@@ -391,7 +368,7 @@ fn filter_word(text: &str) -> Result<(), &'static str> {
 
 impl EventRpc {
     async fn feed(
-        mut self,
+        self,
         wanted: &StreamEventsRequest,
         accounts: Option<&[String]>,
         sender: &mpsc::Sender<Result<StreamEventsResponse, Status>>,
@@ -422,7 +399,6 @@ impl EventRpc {
                 return Ok(());
             }
             tokio::select! {
-                _ = self.stop.wait_for(|stopped| *stopped) => return Ok(()),
                 () = sender.closed() => return Ok(()),
                 () = woken => {}
                 // Another instance may have moved events that this one was not woken for.

@@ -13,13 +13,16 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use prost::Message;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement,
+    sea_query::{Expr, ExprTrait, Query},
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    caller::Call,
+    caller::{AccountScope, Call},
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, decode_refusal, encode_refusal},
@@ -90,6 +93,9 @@ where
         Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
 }
+
+/// The field that names an account, and the column that says whose a row is.
+const ACCOUNT_FIELD: &str = "account_id";
 
 mod row {
     //! The `replay` table.
@@ -298,8 +304,9 @@ where
         .parse()
         .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
     let recorded = Recorded {
-        caller: &call.caller.name,
-        method: call.method,
+        call,
+        subjects: database.subjects,
+        subject: message.subject().map(|(field, id)| (field, id.to_owned())),
         request_id: request_id.to_string(),
         fingerprint: fingerprint(message).to_vec(),
         work,
@@ -342,8 +349,11 @@ impl Outcome {
 }
 
 struct Recorded<'a, W, F> {
-    caller: &'a str,
-    method: &'a str,
+    call: &'a Call,
+    /// The tables of what requests are about.
+    subjects: &'static [(&'static str, &'static str)],
+    /// What this one is about: the field and the id in it.
+    subject: Option<(&'static str, String)>,
     request_id: String,
     fingerprint: Vec<u8>,
     work: &'a W,
@@ -359,23 +369,62 @@ impl<W, F> Recorded<'_, W, F> {
             return Ok(None);
         }
         let key = (
-            self.caller.to_owned(),
-            self.method.to_owned(),
+            self.call.caller.name.clone(),
+            self.call.method.to_owned(),
             self.request_id.clone(),
         );
         let found = row::Entity::find_by_id(key).one(tx.before()?).await?;
+        if found.is_some() {
+            self.check_scope(tx).await?;
+        }
         match found {
             Some(row) if row.fingerprint != self.fingerprint => {
-                Err(reused(&self.request_id, self.method).into())
+                Err(reused(&self.request_id, self.call.method).into())
             }
             found => found.map(Outcome::from_row).transpose(),
         }
     }
 
+    /// Invariant: no stored answer leaves before this. Its caller may have lost the account since, or
+    /// share the name of another one: to him there is no such thing.
+    async fn check_scope(&self, tx: &Tx) -> Result<(), Fault> {
+        let AccountScope::Only(accounts) = &self.call.caller.accounts else {
+            return Ok(());
+        };
+        let Some((field, id)) = &self.subject else {
+            return Ok(());
+        };
+        let is_seen = if *field == ACCOUNT_FIELD {
+            accounts.iter().any(|account| account.to_string() == *id)
+        } else {
+            let table = self.subjects.iter().find(|(named_by, _)| named_by == field);
+            let (_, table) = table
+                .ok_or_else(|| Fault::internal(format!("no table holds what {field} names")))?;
+            let owned = Query::select()
+                .expr(Expr::val(1))
+                .from(*table)
+                .and_where(Expr::col(*field).eq(id.as_str()))
+                .and_where(Expr::col(ACCOUNT_FIELD).is_in(accounts.iter().map(ToString::to_string)))
+                .to_owned();
+            let backend = tx.get_database_backend();
+            tx.before()?
+                .query_one_raw(backend.build(&owned))
+                .await?
+                .is_some()
+        };
+        if is_seen {
+            return Ok(());
+        }
+        let resource = field.trim_end_matches("_id");
+        let message = format!("there is no {resource} {id}");
+        let refusal = Refusal::new(Reason::NotFound, message);
+        Err(refusal.with("resource", resource).with("id", id).into())
+    }
+
     fn record(&self, outcome: &str, body: Option<Vec<u8>>) -> row::ActiveModel {
         row::ActiveModel {
-            caller: Set(self.caller.to_owned()),
-            method: Set(self.method.to_owned()),
+            caller: Set(self.call.caller.name.clone()),
+            method: Set(self.call.method.to_owned()),
             request_id: Set(self.request_id.clone()),
             fingerprint: Set(self.fingerprint.clone()),
             outcome: Set(outcome.to_owned()),
@@ -406,8 +455,8 @@ impl<W, F> Recorded<'_, W, F> {
         };
         let update = row::Entity::update_many()
             .set(columns)
-            .filter(row::Column::Caller.eq(self.caller))
-            .filter(row::Column::Method.eq(self.method))
+            .filter(row::Column::Caller.eq(&self.call.caller.name))
+            .filter(row::Column::Method.eq(self.call.method))
             .filter(row::Column::RequestId.eq(&self.request_id));
         Ok(tx.later(row::Entity, update).await?)
     }

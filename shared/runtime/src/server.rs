@@ -10,14 +10,14 @@ use licet_contracts::{
 use licet_domain::clock::Clock;
 use tokio::{
     net::TcpListener,
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 use tonic::{
     service::RoutesBuilder,
     transport::{Server, server::TcpIncoming},
 };
-use tonic_reflection::server::Builder as Reflection;
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     clock::{ClockRpc, SystemClock, TestClock},
@@ -26,7 +26,10 @@ use crate::{
     guard::GuardLayer,
     outbox::{EventRpc, Mover},
     peer_store::{PeerStores, StoreLayer},
+    places::Places,
+    reflection::{self, Index},
     schedule::{self, Due, PruneReplay, Settle},
+    transport::COMPRESSION,
 };
 
 /// The largest message taken or given, in bytes; every generated server is built with it.
@@ -89,13 +92,18 @@ pub enum StartError {
     Io(#[from] std::io::Error),
     /// The contract's descriptors cannot be served.
     #[error("reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] prost::DecodeError),
 }
+
+/// How long a connection has to close once nothing is under way on it: a client that is gone, or was
+/// never there, says nothing.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// A server that runs.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    places: Places,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     scheduled: Vec<JoinHandle<()>>,
@@ -109,17 +117,24 @@ impl Running {
         self.address
     }
 
-    /// Stops taking calls, waits for those under way, at most as long as the drain allows.
+    /// Stops taking calls and ends the streams, waits for the calls under way, at most as long as the
+    /// drain allows. A connection without a call is not waited for.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
-        // A single silent connection would hold a graceful shutdown for ever.
-        if tokio::time::timeout(self.drain, &mut self.serving)
-            .await
-            .is_err()
-        {
-            tracing::warn!(address = %self.address, "calls were still under way after the drain");
-            self.serving.abort();
+        let places = self.places.clone();
+        let nothing_under_way = async move {
+            places.all_free().await;
+            // The last answers are on their way out, and the connections take their leave.
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            _ = &mut self.serving => {}
+            () = nothing_under_way => {}
+            () = tokio::time::sleep(self.drain) => {
+                tracing::warn!(address = %self.address, "calls were still under way after the drain");
+            }
         }
+        self.serving.abort();
         for work in self.scheduled {
             // Every piece of due work may be cut at any point: it is taken up again at the start.
             work.abort();
@@ -161,30 +176,35 @@ pub async fn start(
             database: service.database,
             source: format!("/licet/{}", service.name),
             moved,
-            stop: stopped.clone(),
         })
+        .accept_compressed(COMPRESSION)
+        .send_compressed(COMPRESSION)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES),
     );
     if let Some(clock) = &suite.test_clock {
-        routes.add_service(ClockServiceServer::new(ClockRpc::new(
-            Arc::clone(clock),
-            suite.settle.clone(),
-        )));
+        let rpc = ClockRpc::new(Arc::clone(clock), suite.settle.clone());
+        routes.add_service(
+            ClockServiceServer::new(rpc)
+                .accept_compressed(COMPRESSION)
+                .send_compressed(COMPRESSION),
+        );
     }
     let names = served_names(service.name, suite.test_clock.is_some());
     add_reflection(&mut routes, &names)?;
     let (reporter, health) = tonic_health::server::health_reporter();
-    for name in names.iter().map(String::as_str).chain([""]) {
-        reporter
-            .set_service_status(name, tonic_health::ServingStatus::Serving)
-            .await;
-    }
-    routes.add_service(health);
+    set_health(&reporter, &names, ServingStatus::NotServing).await;
+    routes.add_service(
+        health
+            .accept_compressed(COMPRESSION)
+            .send_compressed(COMPRESSION),
+    );
 
+    let places = Places::new(limits);
     let guard = GuardLayer {
         clock: Arc::clone(&suite.clock),
-        permits: Arc::new(Semaphore::new(limits.max_calls)),
+        served: names.clone().into(),
+        places: places.clone(),
         longest_call: limits.longest_call(),
         stopped: stopped.clone(),
     };
@@ -193,6 +213,8 @@ pub async fn start(
         stores: PeerStores::new(store),
     };
     let server = Server::builder()
+        // A browser is told what this is, instead of frames that it cannot read.
+        .accept_http1(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 << 10)
@@ -214,13 +236,26 @@ pub async fn start(
         .into_iter()
         .map(|due| tokio::spawn(schedule::run(due, stopped.clone())))
         .collect();
+    set_health(&reporter, &names, ServingStatus::Serving).await;
+    tokio::spawn(async move {
+        let _ = stopped.clone().wait_for(|stopped| *stopped).await;
+        set_health(&reporter, &names, ServingStatus::NotServing).await;
+    });
     Ok(Running {
         address,
+        places,
         stop,
         serving,
         scheduled,
         drain: limits.drain(),
     })
+}
+
+/// Says of every service, and of the server as a whole, whether it serves.
+async fn set_health(reporter: &HealthReporter, names: &[String], status: ServingStatus) {
+    for name in names.iter().map(String::as_str).chain([""]) {
+        reporter.set_service_status(name, status).await;
+    }
 }
 
 /// The services of the contract that this server has, whole packages of it.
@@ -242,18 +277,30 @@ fn served_names(area: &str, has_test_clock: bool) -> Vec<String> {
     names
 }
 
-fn add_reflection(
-    routes: &mut RoutesBuilder,
-    names: &[String],
-) -> Result<(), tonic_reflection::server::Error> {
-    let configure = || {
-        let start = Reflection::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .with_service_name("grpc.health.v1.Health");
-        names.iter().fold(start, Reflection::with_service_name)
-    };
-    routes.add_service(configure().build_v1()?);
-    routes.add_service(configure().build_v1alpha()?);
+/// Describes the contract, health, reflection itself, and what errors carry.
+fn add_reflection(routes: &mut RoutesBuilder, names: &[String]) -> Result<(), prost::DecodeError> {
+    let mut listed = names.to_vec();
+    listed.push("grpc.health.v1.Health".to_owned());
+    let index = Arc::new(Index::new(
+        &listed,
+        &[
+            FILE_DESCRIPTOR_SET,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            tonic_types::pb::FILE_DESCRIPTOR_SET,
+        ],
+    )?);
+    macro_rules! serve {
+        ($server:expr) => {
+            routes.add_service(
+                $server
+                    .accept_compressed(COMPRESSION)
+                    .send_compressed(COMPRESSION),
+            )
+        };
+    }
+    serve!(reflection::v1::serve(&index));
+    serve!(reflection::v1alpha::serve(&index));
     Ok(())
 }

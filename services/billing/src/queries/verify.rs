@@ -1,20 +1,18 @@
 //! The whole store held against itself: what is kept as a figure is computed again from the rows
 //! that it follows from.
 
-use licet_runtime::{database::Database, fault::Fault};
+use licet_runtime::{chain, database::Database, fault::Fault, verification::Verification};
 
-use crate::{
-    rules::verification::Verification,
-    store::{self, verification::CLAIMS},
-};
+use crate::store::{self, verification::CLAIMS};
 
 /// Makes every check on one snapshot.
 pub(crate) async fn verify(database: &Database) -> Result<Verification, Fault> {
     let tx = database.read();
-    let mut checks = Vec::with_capacity(CLAIMS.len() + 1);
+    let mut checks = Vec::with_capacity(CLAIMS.len() + 3);
     for claim in &CLAIMS {
         checks.push(store::verification::check(&tx, claim).await?);
     }
     checks.push(store::verification::check_lines(&tx).await?);
+    checks.extend(chain::check_log(&tx).await?);
     Ok(Verification { checks })
 }

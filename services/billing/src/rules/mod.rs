@@ -15,7 +15,6 @@ pub(crate) mod proration;
 pub(crate) mod quote;
 pub(crate) mod refund;
 pub(crate) mod statement;
-pub(crate) mod verification;
 pub(crate) mod volume;
 
 use licet_domain::{

@@ -21,6 +21,14 @@ use licet_runtime::{
 
 use crate::rules::charge::Subject;
 
+/// The tables of what a mutation is about, by the field that names it. Each says whose it is.
+pub(crate) const SUBJECTS: &[(&str, &str)] = &[
+    ("entry_id", "ledger_entry"),
+    ("invoice_id", "invoice"),
+    ("quote_id", "quote"),
+    ("refund_id", "refund"),
+];
+
 /// The schema, oldest change first.
 pub(crate) fn migrations() -> Vec<Migration> {
     vec![

@@ -3,13 +3,15 @@
 
 use futures::TryStreamExt;
 use licet_domain::money::{Currency, Money};
-use licet_runtime::{database::Tx, fault::Fault, stored::from_json};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
-
-use crate::rules::{
-    quote::Line,
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    stored::from_json,
     verification::{Check, Difference, MOST_SHOWN},
 };
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+
+use crate::rules::quote::Line;
 
 /// A claim, and the statement that finds what contradicts it: rows of `subject`, `currency`,
 /// `expected` and `found`, the last two in minor units of the currency unless that is NULL.

@@ -13,6 +13,14 @@ pub(crate) mod servers;
 use licet_domain::{ids::AccountId, san::San};
 use licet_runtime::{caller::AccountScope, database::Migration, fault::Fault};
 
+/// The tables of what a mutation is about, by the field that names it. Each says whose it is.
+pub(crate) const SUBJECTS: &[(&str, &str)] = &[
+    ("certificate_id", "certificate"),
+    ("operation_id", "operation"),
+    ("order_id", "certificate_order"),
+    ("server_id", "server"),
+];
+
 /// The schema, in the order of its changes.
 pub(crate) fn migrations() -> Vec<Migration> {
     vec![

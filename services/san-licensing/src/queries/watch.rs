@@ -65,13 +65,10 @@ impl Watch {
         })
     }
 
-    /// The next usage that is to be said; `None` when the service stops.
+    /// The next usage that is to be said.
     pub(crate) async fn next(mut self) -> Result<Option<(Usage, Self)>, Fault> {
         while !std::mem::take(&mut self.is_new) {
-            tokio::select! {
-                _ = self.call.stopped.wait_for(|stopped| *stopped) => return Ok(None),
-                () = tokio::time::sleep(PACE) => {}
-            }
+            tokio::time::sleep(PACE).await;
             self.call.now = self.clock.now();
             let usage = get_now(&self.quota, &self.call, self.license_id).await?;
             self.is_new = !usage.is_as(&self.last);

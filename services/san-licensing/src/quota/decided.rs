@@ -226,6 +226,8 @@ impl Decided {
             return Ok(self.decide_anew(known, submission)?);
         };
         if let Some(first) = self.kept.settled.find(&once.claim) {
+            // The first answer is for those who see the licence now.
+            visible(known, submission)?;
             return Ok(answer_settled(&first)?);
         }
         let decided = visible(known, submission).and_then(|known| {

@@ -16,6 +16,13 @@ pub(crate) mod usage;
 use licet_domain::ids::AccountId;
 use licet_runtime::{caller::AccountScope, database::Migration};
 
+/// The tables of what a mutation is about, by the field that names it. Each says whose it is.
+pub(crate) const SUBJECTS: &[(&str, &str)] = &[
+    ("certificate_id", "certificate"),
+    ("license_id", "license"),
+    ("operation_id", "operation"),
+];
+
 /// The schema, in the order of its changes.
 pub(crate) fn migrations() -> Vec<Migration> {
     vec![

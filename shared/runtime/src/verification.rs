@@ -1,10 +1,10 @@
-//! What a verification of the store says: claims, how much each was held against, and what
+//! What a verification of a store says: claims, how much each was held against, and what
 //! differs. It knows nothing of how the figures were read.
 
 use std::fmt;
 
 /// How many differences of one check are written out.
-pub(crate) const MOST_SHOWN: usize = 100;
+pub const MOST_SHOWN: usize = 100;
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,28 @@ pub struct Check {
     pub differences: u64,
     /// The first of them, 100 at most.
     pub shown: Vec<Difference>,
+}
+
+impl Check {
+    /// A claim that nothing was held against yet.
+    #[must_use]
+    pub fn new(name: &'static str, claim: &'static str) -> Self {
+        Self {
+            name,
+            claim,
+            checked: 0,
+            differences: 0,
+            shown: Vec::new(),
+        }
+    }
+
+    /// Counts a difference, and shows it where there is room.
+    pub fn note(&mut self, difference: Difference) {
+        self.differences += 1;
+        if self.shown.len() < MOST_SHOWN {
+            self.shown.push(difference);
+        }
+    }
 }
 
 /// All checks of one snapshot.

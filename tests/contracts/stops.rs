@@ -1,0 +1,178 @@
+//! How a service begins and ends: it says that it serves once it does, streams take no place of calls,
+//! and a stop waits for calls under way alone.
+
+use std::time::Duration;
+
+use licet_contracts::{
+    billing::v1::{GetAccountRequest, account_service_client::AccountServiceClient},
+    events::v1::{StreamEventsRequest, event_service_client::EventServiceClient},
+};
+use licet_domain::ids::AccountId;
+use licet_runtime::{
+    config::Limits,
+    server::{self, Running, Suite},
+};
+use tokio::net::{TcpListener, TcpStream};
+use tonic::{
+    Code, Request, Streaming,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_types::StatusExt as _;
+
+use crate::harness::{
+    Backend,
+    errors::{refused, take_apart},
+    eventually, on_both_databases,
+    process::SuiteProcess,
+    world::Storage,
+};
+
+on_both_databases![
+    streams_take_no_place_of_calls_and_no_caller_takes_all,
+    a_stop_waits_for_no_stream_and_no_idle_connection,
+];
+
+/// Far longer than any test runs.
+const ENDLESS_DRAIN: u64 = 600;
+
+async fn billing(backend: Backend, limits: &Limits) -> (Storage, Running, Channel) {
+    let storage = Storage::create(backend).await;
+    let service = licet_billing::build(licet_billing::Deps {
+        location: storage.location("billing"),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let suite = Suite::on_system_clock();
+    let running = server::start(service.await.unwrap(), listener, limits, &suite).await;
+    let running = running.unwrap();
+    let channel = connect(&running);
+    (storage, running, channel)
+}
+
+fn connect(running: &Running) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{}", running.address()));
+    endpoint.unwrap().connect_lazy()
+}
+
+fn of<M>(message: M, caller: &str) -> Request<M> {
+    let mut request = Request::new(message);
+    let metadata = request.metadata_mut();
+    metadata.insert("licet-caller", caller.parse().unwrap());
+    request
+}
+
+async fn stream(
+    channel: &Channel,
+    caller: &str,
+) -> Result<Streaming<licet_contracts::events::v1::StreamEventsResponse>, tonic::Status> {
+    let mut events = EventServiceClient::new(channel.clone());
+    let ask = of(StreamEventsRequest::default(), caller);
+    events
+        .stream_events(ask)
+        .await
+        .map(tonic::Response::into_inner)
+}
+
+/// That a call gets through: it is answered, by a refusal of the rules.
+async fn ask(channel: &Channel) {
+    let mut accounts = AccountServiceClient::new(channel.clone());
+    let request = GetAccountRequest {
+        account_id: AccountId::generate().to_string(),
+    };
+    refused(accounts.get_account(request).await).expect(Code::NotFound, "NOT_FOUND");
+}
+
+async fn streams_take_no_place_of_calls_and_no_caller_takes_all(backend: Backend) {
+    let limits = Limits {
+        max_calls: 1,
+        max_streams: 5,
+        max_streams_per_caller: 3,
+        ..Limits::default()
+    };
+    let (_storage, _running, channel) = billing(backend, &limits).await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(stream(&channel, "watcher").await.unwrap());
+    }
+    let fourth = stream(&channel, "watcher").await.unwrap_err();
+    assert!(fourth.get_details_retry_info().is_some());
+    let refusal = take_apart(&fourth).expect(Code::ResourceExhausted, "TOO_MANY_STREAMS");
+    assert_eq!(refusal.value("limit"), "3");
+    assert!(refusal.message.contains("watcher"), "{}", refusal.message);
+    for _ in 0..2 {
+        open.push(stream(&channel, "another").await.unwrap());
+    }
+    let sixth = stream(&channel, "a third").await.unwrap_err();
+    let refusal = take_apart(&sixth).expect(Code::ResourceExhausted, "TOO_MANY_STREAMS");
+    assert_eq!(refusal.value("limit"), "5");
+    // However many watch, a call is answered.
+    ask(&channel).await;
+    // One who leaves makes room.
+    open.remove(0);
+    eventually("a place is free again", || async {
+        stream(&channel, "watcher").await.ok().map(|_| ())
+    })
+    .await;
+}
+
+async fn a_stop_waits_for_no_stream_and_no_idle_connection(backend: Backend) {
+    let limits = Limits {
+        drain_seconds: ENDLESS_DRAIN,
+        ..Limits::default()
+    };
+    let (_storage, running, channel) = billing(backend, &limits).await;
+    let address = running.address();
+    ask(&channel).await;
+    let mut watched = stream(&channel, "watcher").await.unwrap();
+    let mut health = HealthClient::new(connect(&running));
+    let check = HealthCheckRequest::default();
+    let mut states = health.watch(check).await.unwrap().into_inner();
+    let state = states.message().await.unwrap().unwrap();
+    assert_eq!(state.status(), ServingStatus::Serving);
+    let _silent = TcpStream::connect(address).await.unwrap();
+
+    let stopping = tokio::time::timeout(Duration::from_secs(60), running.shutdown());
+    let (ended, stopped) = tokio::join!(watched.message(), stopping);
+    stopped.expect("the stop waits for the drain");
+    let status = ended.unwrap_err();
+    assert!(status.get_details_retry_info().is_some());
+    take_apart(&status).expect(Code::Unavailable, "SERVICE_STOPPING");
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// Whoever is told that the suite serves finds the starter account, at once.
+#[test]
+fn the_embedded_suite_serves_once_everything_is_there() {
+    crate::harness::run(async {
+        let process = SuiteProcess::spawn();
+        let channels = [process.orders(), process.billing(), process.san_licensing()];
+        for channel in channels {
+            eventually("it says that it serves", || async {
+                let mut health = HealthClient::new(channel.clone());
+                let answer = health.check(HealthCheckRequest::default()).await.ok()?;
+                (answer.into_inner().status() == ServingStatus::Serving).then_some(())
+            })
+            .await;
+            let request = GetAccountRequest {
+                account_id: process.starter_account(),
+            };
+            let mut accounts = AccountServiceClient::new(process.billing());
+            let account = accounts.get_account(request).await.unwrap().into_inner();
+            assert_eq!(account.account.unwrap().balance.unwrap().value, "10000.00");
+        }
+    });
+}
+
+/// With an idle client and one that only watches, and a drain of an hour, a stop is the end.
+#[test]
+fn a_process_that_is_told_to_stop_ends_without_its_drain() {
+    crate::harness::run(async {
+        let mut process = SuiteProcess::start().await;
+        let _silent = TcpStream::connect(process.orders_address()).await.unwrap();
+        let mut watched = stream(&process.billing(), "watcher").await.unwrap();
+        watched.message().await.unwrap().unwrap();
+        assert!(process.terminate().success());
+    });
+}
