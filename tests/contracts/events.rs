@@ -102,10 +102,7 @@ fn the_examples_of_the_contract_come_out_as_it_says() {
         let read: Vec<serde_json::Value> = serde_json::from_slice(array).unwrap();
         let written: Vec<_> = read
             .iter()
-            .map(|value| match value {
-                serde_json::Value::String(text) => quoted(text),
-                number => number.to_string(),
-            })
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), quoted))
             .collect();
         assert_eq!(format!("[{}]", written.join(",")).as_bytes(), array);
     }

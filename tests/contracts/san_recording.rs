@@ -257,7 +257,7 @@ async fn sl_16_a_report_before_the_first_licence_is_kept(backend: Backend) {
         assert_eq!(certificate.state(), CertificateState::Active);
         assert!(!first.already_known && !first.over_quota);
         let listed = world.unallocated(&report.account_id, 0).await;
-        assert_eq!(listed, [certificate.clone()]);
+        assert_eq!(listed, std::slice::from_ref(certificate));
         firsts.push(first);
     }
     // A reservation that is not there is refused, and stays refused.

@@ -211,7 +211,7 @@ impl Due for Mover {
         "move events"
     }
 
-    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let waiting = outbox_row::Entity::find()
                 .limit(1)
@@ -224,14 +224,14 @@ impl Due for Mover {
             if moved > 0 {
                 self.moved.notify_waiters();
             }
-            // What is left gathers until the next look: a commit for each event would take the
-            // disk from those who write them. Whoever waits for all of it waits for followers, too.
-            Ok(if all || moved == MOVED_AT_ONCE {
-                moved
-            } else {
-                0
-            })
+            Ok(moved)
         })
+    }
+
+    /// What is left gathers until the next look: a commit for each event would take the disk from those
+    /// who write them.
+    fn pauses_after(&self, done: u64) -> bool {
+        done < MOVED_AT_ONCE
     }
 }
 

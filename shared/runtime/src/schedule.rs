@@ -3,7 +3,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,18 +22,41 @@ pub trait Due: Send + Sync + 'static {
     /// Does what is due; with `all`, also what only its back-off holds back. Answers how much was
     /// done.
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>>;
+
+    /// Whether the schedule pauses after a run that did this much; if not, it runs again at once.
+    fn pauses_after(&self, done: u64) -> bool {
+        done == 0
+    }
 }
 
 const IDLE_PAUSE: Duration = Duration::from_millis(250);
 
+/// One kind of due work of one service. The schedule and [`Settle`] both run it, one at a time.
+pub(crate) struct Scheduled {
+    due: Arc<dyn Due>,
+    running: tokio::sync::Mutex<()>,
+    /// How much all work of the suite has done, whoever ran it.
+    done: Arc<AtomicU64>,
+}
+
+impl Scheduled {
+    async fn run(&self, all: bool) -> Result<u64, Fault> {
+        let _running = self.running.lock().await;
+        let done = self.due.run_due(all).await?;
+        self.done.fetch_add(done, Ordering::AcqRel);
+        Ok(done)
+    }
+}
+
 /// Runs one kind of due work at a steady pace until `stop` says so.
-pub(crate) async fn run(due: Arc<dyn Due>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(scheduled: Arc<Scheduled>, mut stop: watch::Receiver<bool>) {
+    let due = Arc::clone(&scheduled.due);
     while !*stop.borrow() {
         // In a task of its own: a panic ends this round, not the schedule.
-        let work = Arc::clone(&due);
-        match tokio::spawn(async move { work.run_due(false).await }).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(_)) => continue,
+        let work = Arc::clone(&scheduled);
+        match tokio::spawn(async move { work.run(false).await }).await {
+            Ok(Ok(done)) if !due.pauses_after(done) => continue,
+            Ok(Ok(_)) => {}
             Ok(Err(fault)) => tracing::warn!(work = due.name(), ?fault, "due work failed"),
             Err(panic) => tracing::error!(work = due.name(), %panic, "due work panicked"),
         }
@@ -45,37 +71,50 @@ pub(crate) async fn run(due: Arc<dyn Due>, mut stop: watch::Receiver<bool>) {
 /// what it made due is done.
 #[derive(Clone, Default)]
 pub struct Settle {
-    due: Arc<Mutex<Vec<Arc<dyn Due>>>>,
+    scheduled: Arc<Mutex<Vec<Arc<Scheduled>>>>,
+    done: Arc<AtomicU64>,
 }
 
 /// A bound on rounds: work that makes new work due for ever is a defect, not a reason to hang.
 const MAX_ROUNDS: usize = 100;
 
 impl Settle {
-    /// Adds a service's due work.
-    pub fn add(&self, due: &[Arc<dyn Due>]) {
-        self.due
+    /// Adds a service's due work, which the caller has to run on a schedule.
+    pub(crate) fn add(&self, due: Vec<Arc<dyn Due>>) -> Vec<Arc<Scheduled>> {
+        let added: Vec<_> = due
+            .into_iter()
+            .map(|due| {
+                Arc::new(Scheduled {
+                    due,
+                    running: tokio::sync::Mutex::default(),
+                    done: Arc::clone(&self.done),
+                })
+            })
+            .collect();
+        self.scheduled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(due.iter().cloned());
+            .extend(added.iter().cloned());
+        added
     }
 
-    /// Runs everything until a round finds nothing to do.
+    /// Runs everything until nothing was done during a whole round, by the round or by a schedule: what a
+    /// schedule does between two steps of a round may be work for the step that is over.
     ///
     /// # Errors
     /// The first fault met; the schedules go on by themselves.
     pub async fn run(&self) -> Result<(), Fault> {
-        let due = self
-            .due
+        let scheduled = self
+            .scheduled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for _ in 0..MAX_ROUNDS {
-            let mut done = 0;
-            for work in &due {
-                done += work.run_due(true).await?;
+            let before = self.done.load(Ordering::Acquire);
+            for work in &scheduled {
+                work.run(true).await?;
             }
-            if done == 0 {
+            if self.done.load(Ordering::Acquire) == before {
                 return Ok(());
             }
         }
@@ -100,7 +139,6 @@ impl Due for PruneReplay {
     }
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
-        use std::sync::atomic::Ordering;
         Box::pin(async move {
             let now = real_now();
             if now.as_micros() < self.next_us.load(Ordering::Relaxed) {

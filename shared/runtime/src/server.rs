@@ -167,7 +167,7 @@ pub async fn start(
         database: service.database.clone(),
         next_us: std::sync::atomic::AtomicI64::new(0),
     }));
-    suite.settle.add(&due);
+    let due = suite.settle.add(due);
 
     let store = service.database.clone();
     let mut routes = service.routes;
