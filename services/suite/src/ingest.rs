@@ -74,7 +74,7 @@ impl Owner {
     }
 }
 
-/// Sends the files, and prints what came of them; ends with 1 where something was refused.
+/// Sends the files and prints how many records were taken; ends with 1 if any was refused.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode, Trouble> {
     let paths = options.files.clone();
     let opening = tokio::task::spawn_blocking(|| {

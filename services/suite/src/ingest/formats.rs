@@ -111,11 +111,7 @@ impl File<'_, '_> {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let flow = if whole {
-                self.take_line(number, &line)
-            } else {
-                self.refuse(Some(number), too_long("line", MAX_LINE_BYTES))
-            };
+            let flow = self.take_line(number, &line, whole);
             if flow.is_break() {
                 return Ok(flow);
             }
@@ -123,7 +119,10 @@ impl File<'_, '_> {
         Ok(Flow::Continue(()))
     }
 
-    fn take_line(&mut self, number: u64, line: &[u8]) -> Flow {
+    fn take_line(&mut self, number: u64, line: &[u8], whole: bool) -> Flow {
+        if !whole {
+            return self.refuse(Some(number), too_long("line", MAX_LINE_BYTES));
+        }
         let mut place = self.place(Some(number));
         let item = match lines::read(line, self.owner) {
             Ok(record) => Item::record(place, record),
@@ -139,9 +138,9 @@ impl File<'_, '_> {
         let mut line = Vec::new();
         let mut open: Option<Block> = None;
         for number in 1.. {
-            if read_line(&mut input, &mut line)?.is_none() {
+            let Some(whole) = read_line(&mut input, &mut line)? else {
                 break;
-            }
+            };
             let text = line.trim_ascii();
             let flow = if text.starts_with(BEGIN) {
                 let cut_off = open.replace(Block::begin(number, &line));
@@ -159,6 +158,9 @@ impl File<'_, '_> {
                     Some(number),
                     "is the end of a PEM block without a beginning",
                 )
+            } else if text.starts_with(b"{") {
+                // Files of both kinds, one behind the other.
+                self.take_line(number, &line, whole)
             } else {
                 // Text around the blocks, as openssl writes it.
                 Flow::Continue(())

@@ -26,8 +26,10 @@ const MAX_NAME_CHARS: usize = 60;
 pub(super) enum Input {
     /// A file, or a folder with all that is in it.
     Path(PathBuf),
-    /// What came in by the standard input, put down so that it can be read again.
-    Standard {
+    /// What came in by the standard input or a pipe, put down so that it can be read again.
+    Spooled {
+        /// As messages name it.
+        name: String,
         file: fs::File,
         /// In hexadecimal.
         sha256: String,
@@ -35,26 +37,35 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// A path, or `-` for the standard input, which is read here to its end.
+    /// A path, or `-` for the standard input. What can be read only once is read here to its end.
     pub(super) fn of(path: PathBuf) -> io::Result<Self> {
-        if path.as_os_str() != "-" {
-            return Ok(Self::Path(path));
+        if path.as_os_str() == "-" {
+            return Self::spool("standard input".to_owned(), io::stdin().lock());
         }
+        let is_stream = |found: fs::Metadata| !found.is_file() && !found.is_dir();
+        if fs::metadata(&path).is_ok_and(is_stream) {
+            let name = path.display().to_string();
+            return Self::spool(name, fs::File::open(path)?);
+        }
+        Ok(Self::Path(path))
+    }
+
+    fn spool(name: String, input: impl Read) -> io::Result<Self> {
         let mut file = tempfile::tempfile()?;
         let mut copied = Hashing {
-            input: io::stdin().lock(),
+            input,
             hash: Sha256::new(),
         };
         io::copy(&mut copied, &mut file)?;
         let sha256 = hex::encode(copied.hash.finalize());
-        Ok(Self::Standard { file, sha256 })
+        Ok(Self::Spooled { name, file, sha256 })
     }
 
     /// The feed of an input of its own. A file keeps its feed while its content changes; what the
     /// standard input brought has no name but its content.
     pub(super) fn feed(&self) -> String {
         match self {
-            Self::Standard { sha256, .. } => format!("stdin:{}", &sha256[..16]),
+            Self::Spooled { sha256, .. } => format!("stdin:{}", &sha256[..16]),
             Self::Path(path) => {
                 let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
                 let digest = Sha256::digest(absolute.as_os_str().as_encoded_bytes());
@@ -74,7 +85,7 @@ impl Input {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Path(path) => bytes_of(path),
-            Self::Standard { file, .. } => file.metadata().map_or(0, |found| found.len()),
+            Self::Spooled { file, .. } => file.metadata().map_or(0, |found| found.len()),
         }
     }
 
@@ -88,9 +99,9 @@ impl Input {
         let mut visit = Visit { owner, read, sink };
         match self {
             Self::Path(path) => visit.path(path),
-            Self::Standard { file, .. } => match file.rewind() {
-                Ok(()) => visit.file("standard input", file),
-                Err(error) => visit.refuse("standard input", &error.to_string()),
+            Self::Spooled { name, file, .. } => match file.rewind() {
+                Ok(()) => visit.file(name, file),
+                Err(error) => visit.refuse(name, &error.to_string()),
             },
         }
     }
@@ -126,6 +137,7 @@ impl Visit<'_, '_> {
         match fs::metadata(path) {
             Err(error) => self.refuse(&name, &format!("cannot be read: {error}")),
             Ok(found) if found.is_dir() => self.folder(path),
+            Ok(found) if !found.is_file() => self.refuse(&name, "is neither a file nor a folder"),
             Ok(_) => match fs::File::open(path) {
                 Ok(file) => self.file(&name, &file),
                 Err(error) => self.refuse(&name, &format!("cannot be read: {error}")),

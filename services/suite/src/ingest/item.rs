@@ -46,14 +46,18 @@ pub(super) struct Item {
     pub(super) content: Result<IngestRecord, String>,
 }
 
+/// How much of a refused item is quoted.
+const MAX_QUOTED_CHARS: usize = 400;
 /// The longest record that is sent, in bytes.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
 impl Item {
-    pub(super) fn refused(place: Place, reason: impl Into<String>) -> Self {
+    /// Reason and serial number quote what was read, which may be long: a part is enough to find it.
+    pub(super) fn refused(mut place: Place, reason: impl Into<String>) -> Self {
+        place.serial = place.serial.map(shortened);
         Self {
             place,
-            content: Err(reason.into()),
+            content: Err(shortened(reason.into())),
         }
     }
 
@@ -68,6 +72,15 @@ impl Item {
             content: Ok(record),
         }
     }
+}
+
+fn shortened(text: String) -> String {
+    if text.chars().nth(MAX_QUOTED_CHARS).is_none() {
+        return text;
+    }
+    let mut part: String = text.chars().take(MAX_QUOTED_CHARS).collect();
+    part.push('…');
+    part
 }
 
 /// The serial number that a record names, where it can be read.

@@ -114,7 +114,7 @@ impl<'a> Sending<'a> {
 
     /// Sends what is read, to its end.
     pub(super) async fn run(mut self, mut told: mpsc::Receiver<Told>) -> Result<(), Trouble> {
-        // All that may be under way fits in: whoever sends never waits, and always hears.
+        // The channel has room for every batch under way: a sender never waits, and always gets its answer.
         let (sender, receiver) = mpsc::channel(UNDER_WAY + 1);
         let mut request = Request::new(ReceiverStream::new(receiver));
         request.set_timeout(LONGEST);
