@@ -143,18 +143,13 @@ impl Certificate {
     }
 }
 
-/// Ed25519 was once recorded as ECC, and Ed448 as of neither family.
+/// A report may leave the key type out. Ed25519 was once recorded as ECC, and Ed448 as none.
 fn is_same_key_type(one: Option<KeyType>, other: Option<KeyType>) -> bool {
-    let family = |key_type: Option<KeyType>| match key_type {
-        None | Some(KeyType::Ed448) => None,
-        Some(KeyType::Ecc | KeyType::Ed25519) => Some(KeyType::Ecc),
-        Some(KeyType::Rsa) => Some(KeyType::Rsa),
+    let (Some(one), Some(other)) = (one, other) else {
+        return true;
     };
-    let is_exact = |key_type| matches!(key_type, Some(KeyType::Ed25519 | KeyType::Ed448));
-    if is_exact(one) && is_exact(other) {
-        return one == other;
-    }
-    family(one) == family(other)
+    let was_one = [KeyType::Ecc, KeyType::Ed25519];
+    one == other || (was_one.contains(&one) && was_one.contains(&other))
 }
 
 /// The refusal to allocate a certificate that counts in a licence (SL-16).

@@ -46,6 +46,11 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "san_licensing_0005_turns",
             sql: include_str!("migrations/m0005_turns.sql"),
         },
+        // Sold while Ed25519 was called ECC, a licence for ECC keeps it.
+        Migration {
+            name: "san_licensing_0006_edwards",
+            sql: include_str!("migrations/m0006_edwards.sql"),
+        },
     ]
 }
 
