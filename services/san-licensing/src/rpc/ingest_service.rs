@@ -1,6 +1,9 @@
 //! `licet.sanlicensing.v1.IngestService`.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use licet_contracts::{
     Mutation as _,
@@ -25,7 +28,9 @@ use crate::{
 };
 
 /// How many feeds are taken in at once: with two batches of each at most, what bounds the memory.
-const STREAMS: usize = 8;
+const STREAMS: usize = 16;
+/// How many of them of one caller: one that leaves its streams open does not keep others out.
+const STREAMS_PER_CALLER: usize = 8;
 
 /// Ingest.
 #[derive(Clone)]
@@ -37,7 +42,12 @@ pub(crate) struct IngestRpc {
     /// Each batch of a stream has a decision time of its own.
     pub(crate) clock: Arc<dyn Clock>,
     streams: Arc<Semaphore>,
+    /// The places of each caller that has streams open.
+    callers: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
 }
+
+/// What an open stream holds.
+type Permits = [OwnedSemaphorePermit; 2];
 
 type Batches = Streaming<sanlicensing::IngestCertificatesRequest>;
 type Acknowledged = sanlicensing::IngestCertificatesResponse;
@@ -50,7 +60,33 @@ impl IngestRpc {
             quota,
             clock,
             streams: Arc::new(Semaphore::new(STREAMS)),
+            callers: Arc::default(),
         }
+    }
+
+    fn permits(&self, caller: &str) -> Result<Permits, Fault> {
+        let own = self.places_of(caller).try_acquire_owned().map_err(|_| {
+            let text =
+                format!("{caller} has {STREAMS_PER_CALLER} feeds open already; try again later");
+            Fault::passing(PassingReason::Overloaded, text)
+        })?;
+        let shared = Arc::clone(&self.streams).try_acquire_owned();
+        let shared = shared.map_err(|_| {
+            let text = format!("{STREAMS} feeds are taken in already; try again later");
+            Fault::passing(PassingReason::Overloaded, text)
+        })?;
+        Ok([own, shared])
+    }
+
+    fn places_of(&self, caller: &str) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.retain(|_, places| places.strong_count() > 0);
+        let places = callers.get(caller).and_then(Weak::upgrade);
+        places.unwrap_or_else(|| {
+            let places = Arc::new(Semaphore::new(STREAMS_PER_CALLER));
+            callers.insert(caller.to_owned(), Arc::downgrade(&places));
+            places
+        })
     }
 
     /// Decides one batch after the other while the next one is read. An answer waits for nothing
@@ -60,7 +96,7 @@ impl IngestRpc {
         call: Call,
         batches: Batches,
         acknowledged: mpsc::Sender<Acknowledgement>,
-        _permit: OwnedSemaphorePermit,
+        _permits: Permits,
     ) {
         // One batch is decided and one lies here: a sender that is faster waits.
         let (sender, receiver) = mpsc::channel(1);
@@ -189,14 +225,10 @@ impl IngestService for IngestRpc {
         request: Request<Batches>,
     ) -> Result<Response<BoxStream<sanlicensing::IngestCertificatesResponse>>, Status> {
         let (call, batches) = accept(request)?;
-        let permit = Arc::clone(&self.streams).try_acquire_owned();
-        let permit = permit.map_err(|_| {
-            let text = format!("{STREAMS} feeds are taken in already; try again later");
-            Fault::passing(PassingReason::Overloaded, text)
-        })?;
+        let permits = self.permits(&call.caller.name)?;
         let (sender, receiver) = mpsc::channel(1);
         let area = call.clone();
-        let taking = self.clone().take_in(call, batches, sender, permit);
+        let taking = self.clone().take_in(call, batches, sender, permits);
         tokio::spawn(async move { area.within(taking).await });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
