@@ -121,7 +121,7 @@ const MIGRATION_LOCK: i64 = 0x4c49_4345_5400;
 
 impl Database {
     /// Opens the pools and brings the schema up to date: the runtime's own tables first, then
-    /// `migrations`. Makes the store where there is none: whoever must not ask [`Database::exists`]
+    /// `migrations`. Makes the store where there is none: a caller that must not asks [`Database::exists`]
     /// first.
     ///
     /// # Errors
@@ -313,11 +313,14 @@ impl Database {
         }
     }
 
-    /// Answers the store's id.
+    /// Returns the store's id.
     async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<Uuid, DbErr> {
         let all = Migrator(OWN.iter().chain(migrations).copied().collect());
         let tx = self.writer.begin_with_options(writing()).await?;
         if let Location::Postgres { schema, .. } = location {
+            // A change of a large table takes as long as it takes, and may read all of it.
+            tx.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on")
+                .await?;
             // Instances start at the same time: the second waits here and finds nothing to do.
             tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 .await?;

@@ -1,4 +1,4 @@
-//! What an error of the database means for whoever asked: a lost race, a full store, a store that is
+//! What an error of the database means to the caller: a lost race, a full store, a store that is
 //! away, or a defect.
 
 use sea_orm::{DbErr, RuntimeErr};
@@ -59,7 +59,8 @@ fn meaning(code: &str) -> Trouble {
         "53000" | "53200" | "53300" | "58000" | "58030" | "57P01" | "57P02" | "57P03" | "25006" => {
             Trouble::Away
         }
-        connection if connection.len() == 5 && connection.starts_with("08") => Trouble::Away,
+        postgres if postgres.len() == 5 && postgres.starts_with("08") => Trouble::Away,
+        postgres if postgres.len() == 5 => Trouble::Defect,
         other => match other.parse::<u16>().map(|code| code & 0xff) {
             Ok(SQLITE_FULL) => Trouble::Full,
             Ok(SQLITE_NOMEM | SQLITE_READONLY | SQLITE_IOERR | SQLITE_CANTOPEN) => Trouble::Away,
