@@ -14,7 +14,7 @@ use licet_contracts::events::v1::{
 use row::{Column, Entity};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement,
     sea_query::{Expr, OnConflict},
 };
 
@@ -43,6 +43,24 @@ mod row {
     pub(super) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Forgets up to where a peer's log was followed: a store made anew has a log of its own, whose first
+/// events would be taken for known. A service that follows nobody has no such table.
+pub(crate) async fn start_over(tx: &Tx, source: &str) -> Result<(), Fault> {
+    let backend = tx.get_database_backend();
+    let text = if backend == DbBackend::Postgres {
+        "SELECT 1 WHERE to_regclass('following') IS NOT NULL"
+    } else {
+        "SELECT 1 FROM sqlite_master WHERE name = 'following'"
+    };
+    let follows = tx
+        .query_one_raw(Statement::from_string(backend, text))
+        .await?;
+    if follows.is_some() {
+        Entity::delete_by_id(source).exec(tx).await?;
+    }
+    Ok(())
 }
 
 /// What a service makes of a peer's events.

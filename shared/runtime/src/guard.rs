@@ -23,6 +23,7 @@ use tower::{Layer, Service};
 use crate::{
     caller::{Call, Caller},
     fault::{Fault, Passing, PassingReason, internal_status, passing_status},
+    peer_store::SERVICES,
     places::{Place, Places},
     transport,
 };
@@ -157,7 +158,8 @@ impl GuardLayer {
         if *self.stopped.borrow() {
             return Err(Box::new(stopping()));
         }
-        let place = if streams {
+        // A service that follows another one must get through, however many watch.
+        let place = if streams && !SERVICES.contains(&caller.name.as_str()) {
             self.places.take_stream(&caller.name)
         } else {
             self.places.take_call()

@@ -8,9 +8,10 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue};
+use licet_contracts::METHODS;
 use licet_domain::refusal::Refusal;
 use tonic::{
-    Response, Status,
+    Code, Response, Status,
     body::Body,
     transport::{Channel, Endpoint, Error},
 };
@@ -218,6 +219,15 @@ fn lost() -> http::Response<Body> {
     Status::unavailable("the connection was lost").into_http()
 }
 
+/// A service of the contract that this peer serves and no other does.
+fn service_of(peer: &str) -> &'static str {
+    let own = format!("/licet.{}.", peer.replace('-', ""));
+    let paths = METHODS.iter().map(|method| method.path);
+    let mut own = paths.filter(|path| path.starts_with(&own));
+    let path = own.next().unwrap_or_default();
+    path.split('/').nth(1).unwrap_or_default()
+}
+
 impl Stores {
     /// Says which store the call comes from, and which it is for. The peer's is learnt before the first
     /// call, so that none is ever made to just any.
@@ -238,29 +248,46 @@ impl Stores {
     /// Asks the peer for its store. One of a version before stores had ids names none.
     async fn learn(&self, channel: &Channel) -> Result<Option<Uuid>, Fault> {
         let mut health = HealthClient::new(channel.clone());
-        let answer = health.check(HealthCheckRequest::default()).await;
+        let request = HealthCheckRequest {
+            service: service_of(self.peer).to_owned(),
+        };
+        let answer = health.check(request).await;
         let metadata = match &answer {
             Ok(answer) => answer.metadata(),
             Err(status) => status.metadata(),
         };
         let found = metadata.get(STORE_KEY);
-        match found.map(|value| id_of(value.to_str().unwrap_or_default())) {
-            Some(found) => self.kept.keep(self.peer, found).await.map(Some),
-            None if answer.is_ok() => Ok(None),
-            None => Err(Fault::passing(
+        let found = found.map(|value| id_of(value.to_str().unwrap_or_default()));
+        match (answer.as_ref().map_err(Status::code), found) {
+            (Ok(_), Some(found)) => self.kept.keep(self.peer, found).await.map(Some),
+            // A proxy may answer by itself: the first real answer names the store, then.
+            (Ok(_) | Err(Code::Unimplemented | Code::NotFound), None) => Ok(None),
+            (Err(Code::NotFound), Some(_)) => Err(Fault::passing(
+                PassingReason::PeerUnavailable,
+                format!("another service answers at the address of {}", self.peer),
+            )),
+            (Err(_), _) => Err(Fault::passing(
                 PassingReason::PeerUnavailable,
                 format!("{} does not say which store it is on; ask again", self.peer),
             )),
         }
     }
 
-    /// A person may have said meanwhile that another store of the peer is the right one.
+    /// A person may have said meanwhile that another store of the peer is the right one. Where none is
+    /// kept yet, that of a first answer is; a refusal could come from another service.
     async fn look_at(&self, headers: &HeaderMap) {
-        let found = named(headers, STORE_KEY);
-        if let Ok(Some(kept)) = self.kept.find(self.peer).await
-            && found.is_some_and(|found| found != kept)
-        {
-            self.kept.forget(self.peer);
+        let Some(found) = named(headers, STORE_KEY) else {
+            return;
+        };
+        match self.kept.find(self.peer).await {
+            Ok(Some(kept)) if kept != found => self.kept.forget(self.peer),
+            Ok(None) if !headers.contains_key(Status::GRPC_STATUS) => {
+                if let Err(fault) = self.kept.keep(self.peer, found).await {
+                    tracing::warn!(peer = self.peer, ?fault, "the peer's store is not kept");
+                }
+            }
+            Ok(_) => {}
+            Err(fault) => tracing::warn!(peer = self.peer, ?fault, "the peer's store is not known"),
         }
     }
 }

@@ -20,9 +20,10 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, Passing, PassingReason},
+    following,
 };
 
-/// Names the store of whoever sends it: of the caller in a request, of the service in an answer.
+/// Names the sender's store: the caller's in a request, the service's in an answer.
 pub const STORE_KEY: &str = "licet-store-id";
 /// Names the store that the caller expects the service to work on.
 pub const EXPECTED_KEY: &str = "licet-expected-store-id";
@@ -85,7 +86,7 @@ impl PeerStores {
         Ok(found)
     }
 
-    /// Keeps a peer's store at the first contact. Answers the one that is kept.
+    /// Keeps a peer's store at the first contact. Returns the one that is kept.
     pub(crate) async fn keep(&self, peer: &str, store_id: Uuid) -> Result<Uuid, Fault> {
         let first = Keep {
             peer,
@@ -152,7 +153,11 @@ impl Work for Keep<'_> {
             known.do_nothing();
         }
         let insert = row::Entity::insert(row).on_conflict(known);
-        Ok(tx.later(row::Entity, insert).await?)
+        tx.later(row::Entity, insert).await?;
+        if self.replaces {
+            following::start_over(tx, self.peer).await?;
+        }
+        Ok(())
     }
 }
 
