@@ -19,9 +19,8 @@ use licet_runtime::{
 use tokio::net::TcpListener;
 
 use crate::{
-    Trouble, bind,
+    StopSignal, Trouble, bind,
     starter::{self, Starter},
-    stop_signal,
 };
 
 /// Settings of the embedded suite.
@@ -58,12 +57,16 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Troubl
     let _held = lock(&options.data)?;
     let making = FirstStart::check(&options.data).await?;
     let clock = Arc::new(TestClock::open(&options.data.join("clock"))?);
-    let (services, starter) = Services::start(options, limits, &clock).await?;
+    let mut stop = StopSignal::listen()?;
+    let (services, starter) = tokio::select! {
+        started = Services::start(options, limits, &clock) => started?,
+        () = stop.received() => return Ok(()),
+    };
     if let Some(making) = making {
         making.end()?;
     }
     println!("{}", services.welcome(&options.data, starter.as_ref()));
-    stop_signal().await?;
+    stop.received().await;
     println!("Stopping; calls under way are finished first.");
     services.shutdown().await;
     Ok(())
@@ -135,7 +138,7 @@ struct Services {
 }
 
 impl Services {
-    /// Whoever gets through finds the starter data there.
+    /// A call that gets through finds the starter data.
     async fn start(
         options: &Options,
         limits: &Limits,

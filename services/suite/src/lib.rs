@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use licet_domain::clock::{Instant, InstantError};
 use licet_runtime::{config::Limits, telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tonic::Status;
 
 /// What keeps the suite from starting or running.
@@ -122,14 +123,29 @@ pub(crate) fn refused(service: &str, status: &Status) -> Trouble {
     Trouble(text)
 }
 
-/// Resolves when the process is told to stop: Ctrl-C or SIGTERM.
-pub(crate) async fn stop_signal() -> Result<(), Trouble> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+/// Ctrl-C and SIGTERM, listened to from the moment this is made: a service that says that it serves can
+/// be told to stop.
+pub(crate) struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Result<Self, Trouble> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    Ok(())
+
+    /// Resolves when the process is told to stop.
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Binds a listener; a failure names the address and the setting that changes it.

@@ -10,7 +10,7 @@ use licet_runtime::{
     server::{self, Suite},
 };
 
-use crate::{Trouble, bind, stop_signal};
+use crate::{StopSignal, Trouble, bind};
 
 /// Which service to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -99,9 +99,10 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Troubl
         .listen
         .unwrap_or_else(|| options.name.default_listen());
     let listener = bind(listen, "--listen (LICET_LISTEN)").await?;
+    let mut stop = StopSignal::listen()?;
     let running = server::start(service, listener, limits, &suite).await?;
     tracing::info!(service = ?options.name, address = %running.address(), "serving");
-    stop_signal().await?;
+    stop.received().await;
     tracing::info!("stopping");
     running.shutdown().await;
     Ok(())

@@ -23,6 +23,7 @@ use crate::{
     clock::{ClockRpc, SystemClock, TestClock},
     config::Limits,
     database::Database,
+    fault::Fault,
     guard::GuardLayer,
     outbox::{EventRpc, Mover},
     peer_store::{PeerStores, StoreLayer},
@@ -57,6 +58,14 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// Does all that is due in the services of this suite, and returns when nothing is left to do.
+    ///
+    /// # Errors
+    /// The first fault met; the schedules go on by themselves.
+    pub async fn settle(&self) -> Result<(), Fault> {
+        self.settle.run().await
+    }
+
     /// A suite on the system's clock.
     #[must_use]
     pub fn on_system_clock() -> Self {
