@@ -56,7 +56,7 @@ fn pythons_grpcio_walks_through_an_order() {
     });
 }
 
-/// A chain is checked by whoever reads the contract: nothing of ours makes the bytes here.
+/// The contract's comment is enough to check a chain: no code of ours makes the bytes here.
 #[test]
 fn pythons_grpcio_holds_every_log_against_its_chain() {
     let python = tool("LICET_TEST_PYTHON");

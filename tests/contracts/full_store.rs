@@ -124,7 +124,7 @@ fn what_is_written_after_the_store_was_full_is_there() {
             assert_eq!(count(&database).await, acknowledged, "after {number}");
         }
         assert!(refused > 0 && acknowledged >= 100, "{refused} were refused");
-        // Seen by others, and by whoever comes after.
+        // Other connections see it, and so do later ones.
         assert_eq!(count(&open(&storage).await).await, acknowledged);
     });
 }
@@ -159,7 +159,7 @@ fn a_full_store_refuses_deposits_and_keeps_the_others() {
                             .retry_info()
                             .is_some_and(|info| info.retry_delay.is_some())
                     );
-                    // Whoever reads is served.
+                    // Reads are served.
                     let read = GetAccountRequest {
                         account_id: account_id.clone(),
                     };

@@ -142,7 +142,7 @@ async fn a_stop_waits_for_no_stream_and_no_idle_connection(backend: Backend) {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
-/// Whoever is told that the suite serves finds the starter account, at once.
+/// Once health says SERVING, the starter account is there.
 #[test]
 fn the_embedded_suite_serves_once_everything_is_there() {
     crate::harness::run(async {

@@ -10,6 +10,9 @@ use std::{
 use licet_runtime::database::Location;
 use tempfile::{NamedTempFile, TempDir};
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use super::{eventually, free_port};
 
@@ -52,19 +55,18 @@ impl SuiteProcess {
 
     async fn wait_until_ready(&mut self) {
         let log = self.folder.path().join("log");
-        let (data, orders) = (self.data(), self.ports[0]);
+        // Orders is the last one to say so.
+        let health = HealthClient::new(self.orders());
         let child = &mut self.child;
         eventually("the suite is ready", || {
             if let Some(status) = child.try_wait().unwrap() {
                 let log = std::fs::read_to_string(&log).unwrap_or_default();
                 panic!("the suite ended with {status}:\n{log}");
             }
-            let loaded = data.join("starter-account").exists();
+            let mut health = health.clone();
             async move {
-                let listens = tokio::net::TcpStream::connect(("127.0.0.1", orders))
-                    .await
-                    .is_ok();
-                (loaded && listens).then_some(())
+                let answer = health.check(HealthCheckRequest::default()).await.ok()?;
+                (answer.into_inner().status() == ServingStatus::Serving).then_some(())
             }
         })
         .await;
@@ -178,7 +180,7 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
             "--san-licensing-listen",
             &format!("127.0.0.1:{san_licensing}"),
         ])
-        // Far longer than any test runs: whoever waits for it in vain is found out.
+        // Far longer than any test runs: a stop that waits for the whole drain never ends in a test.
         .env("LICET_DRAIN_SECONDS", "600")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())

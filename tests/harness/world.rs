@@ -271,6 +271,11 @@ impl World {
         }
     }
 
+    /// Has all done that is due, instead of waiting for the schedules; they do what fails here.
+    pub(crate) async fn settle(&self) {
+        let _ = self.suite.settle().await;
+    }
+
     /// Starts Billing, for the first time or again on the same store and port.
     pub(crate) async fn start_billing(&mut self) {
         let listener = listener(self.billing_port).await;

@@ -207,7 +207,7 @@ impl Load {
             let asks = (0..16).map(|step| self.next(number + step)).collect();
             open.extend(self.send(asks).await);
             number += 16;
-            // Whoever reads is served meanwhile.
+            // Reads are served meanwhile.
             self.read().await;
             if self.limit == Limit::Pages {
                 // A connection that was closed takes its limit with it.
@@ -275,7 +275,7 @@ struct Channels {
     >,
 }
 
-/// Answers the id of an order, where one was placed.
+/// Returns the id of the order, if one was placed.
 async fn call(mut channels: Channels, ask: Ask) -> Result<Option<String>, Status> {
     match ask {
         Ask::Deposit(request) => channels.accounts.deposit(request).await.map(|_| None),

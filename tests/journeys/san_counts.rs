@@ -5,7 +5,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use licet_contracts::sanlicensing::v1::{
-    CertificateFacts, License, ListUniqueSansRequest, RenewLicenseRequest, WatchUsageRequest,
+    CertificateFacts, License, ListCertificatesRequest, ListUniqueSansRequest, RenewLicenseRequest,
+    WatchUsageRequest,
 };
 use licet_domain::clock::Instant;
 
@@ -249,7 +250,7 @@ impl<'a> Store<'a> {
         let moving = self.active();
         let successor = begin(world, &account_id, multiplier).await;
         let mut before = std::mem::replace(&mut self.running, successor);
-        for place in moving {
+        for &place in &moving {
             let found = &mut before.model.certificates[place];
             let moved = Certificate {
                 recorded: now,
@@ -264,7 +265,15 @@ impl<'a> Store<'a> {
         eventually("the successor has taken over what is active", || async {
             let used = world.usage(license).await.used;
             let left = world.usage(&before.license).await.used;
-            (used == expected && left == listed).then_some(())
+            // One without SANs shows in no figure.
+            let ask = ListCertificatesRequest {
+                license_id: license.license_id.clone(),
+                page_size: 1000,
+                ..ListCertificatesRequest::default()
+            };
+            let taken = world.san_usage().list_certificates(ask).await.unwrap();
+            let all = taken.into_inner().certificates.len() == moving.len();
+            (used == expected && left == listed && all).then_some(())
         })
         .await;
         before

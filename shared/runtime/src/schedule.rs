@@ -35,7 +35,7 @@ const IDLE_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Scheduled {
     due: Arc<dyn Due>,
     running: tokio::sync::Mutex<()>,
-    /// How much all work of the suite has done, whoever ran it.
+    /// How much all work of the suite has done, run by a schedule or by [`Settle`].
     done: Arc<AtomicU64>,
 }
 

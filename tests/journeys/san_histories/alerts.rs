@@ -57,6 +57,7 @@ impl History<'_> {
         let now = self.world.now();
         self.world.time.move_to(time);
         if self.model.pass(now, time) {
+            self.world.settle().await;
             compare(self.world, &self.license, &self.model).await;
         }
     }

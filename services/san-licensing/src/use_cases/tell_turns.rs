@@ -54,7 +54,7 @@ pub(crate) async fn tell(
 }
 
 /// Usage right before a turn, and by its own quota and weights. What is recorded in its instant comes
-/// after it, and is told of by whoever records it.
+/// after it, and its own record tells of it.
 async fn count(
     database: &Database,
     license_id: LicenseId,

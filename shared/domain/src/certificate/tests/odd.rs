@@ -293,7 +293,7 @@ fn asks_for(name: &str) -> Vec<u8> {
     element(0x30, &element(0x30, &extension))
 }
 
-/// Every value of every attribute that asks for extensions is read, whoever defined it.
+/// Every value of every attribute that asks for extensions is read, PKCS#9's and Microsoft's.
 #[test]
 fn a_request_is_read_in_all_its_attributes() {
     let attribute = |kind: &[u8], values: &[Vec<u8>]| {
