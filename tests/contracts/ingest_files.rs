@@ -29,6 +29,7 @@ on_both_databases![
     sl_14_what_cannot_be_read_is_refused_alone,
     sl_14_a_day_without_records_is_fine,
     sl_14_bundles_gzip_folders_and_the_standard_input_are_read,
+    sl_14_a_pipe_with_both_kinds_of_reports_is_read_whole,
     sl_14_a_feed_that_broke_off_is_gone_on_with,
 ];
 
@@ -420,6 +421,33 @@ fn tool(program: &str, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(output.status.success(), "{program}: {output:?}");
     output.stdout
+}
+
+/// A pipe can be read only once, and PEM with lines of JSON behind it comes from `cat`.
+async fn sl_14_a_pipe_with_both_kinds_of_reports_is_read_whole(backend: Backend) {
+    let feeding = Feeding::start(backend).await;
+    let pipe = feeding.path("pipe");
+    tool("mkfifo", &[&pipe.display().to_string()]);
+    let nights = [
+        (["a.example", "b.example"], "0c"),
+        (["c.example", "d.example"], "0d"),
+    ];
+    for (names, serial) in nights {
+        let file = feeding.write("issued.pem", &names);
+        let revocation = format!(
+            "{{\"report\":\"revocation\",\"serial\":\"{serial}\",\"reason\":\"keyCompromise\",\
+             \"issuer_der\":\"3000\"}}\n"
+        );
+        let both = fs::read_to_string(&file).unwrap() + &revocation;
+        let writing = pipe.clone();
+        let writer = std::thread::spawn(move || fs::write(writing, both).unwrap());
+        let ran = feeding.run(&["--feed", "nightly"], &[&pipe]).await;
+        writer.join().unwrap();
+        passed(&ran, [2, 0, 0, 0]);
+        let kept = "         1  revocations kept for later";
+        assert!(text(&ran).contains(kept), "{}", text(&ran));
+    }
+    assert_eq!(feeding.used().await, 4);
 }
 
 async fn sl_14_bundles_gzip_folders_and_the_standard_input_are_read(backend: Backend) {
