@@ -189,7 +189,7 @@ pub fn serial(text: &str) -> Result<String, SerialError> {
     }
 }
 
-/// Reads one certificate, PEM or DER. What follows it is not looked at: whoever keeps no chain
+/// Reads one certificate, PEM or DER. What follows it is not looked at: a caller that keeps no chain
 /// judges none.
 ///
 /// # Errors

@@ -47,7 +47,7 @@ pub(crate) fn trouble(error: &DbErr) -> Trouble {
 fn meaning(code: &str) -> Trouble {
     match code {
         // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available, unique_violation:
-        // whoever looks first and then inserts finds the rival's row when it looks again.
+        // work that looks first and then inserts finds the rival's row when it looks again.
         // SQLite: BUSY, LOCKED, BUSY_RECOVERY, BUSY_SNAPSHOT, CONSTRAINT_PRIMARYKEY.
         "40001" | "40P01" | "55P03" | "23505" | "5" | "6" | "261" | "517" | "1555" => {
             Trouble::Contention
