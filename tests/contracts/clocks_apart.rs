@@ -330,7 +330,7 @@ async fn listings(world: &World, written: &Written) -> Vec<Listing> {
 }
 
 /// A world whose clocks are so far behind those of its twin.
-async fn worlds(backend: Backend, by: TimeDelta) -> (World, World) {
+pub(super) async fn worlds(backend: Backend, by: TimeDelta) -> (World, World) {
     let mut behind = World::start(backend).await;
     behind.start_san_licensing().await;
     let ahead = behind.twin_ahead(by).await;

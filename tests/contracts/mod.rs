@@ -13,6 +13,7 @@ mod catalog_history;
 mod changes;
 mod clock;
 mod clocks_apart;
+mod clocks_states;
 mod credit_notes;
 mod deletion_terms;
 mod domains;

@@ -1,9 +1,9 @@
 //! Recorded certificates.
 
-use licet_domain::ids::CertificateId;
+use licet_domain::{clock::Instant, ids::CertificateId};
 use licet_runtime::{
     caller::Call,
-    database::Database,
+    database::{Database, Tx},
     fault::Fault,
     page::{Page, filter_text, time_key},
 };
@@ -14,14 +14,31 @@ use crate::{
     store,
 };
 
+/// A certificate with the instant that it is seen at: the clock, or its order's last decision where
+/// another instance's clock was ahead (T-5).
+pub(crate) type Seen = (Certificate, Instant);
+
 /// The certificate, or NOT_FOUND.
 pub(crate) async fn get(
     database: &Database,
     call: &Call,
     certificate_id: CertificateId,
-) -> Result<Certificate, Fault> {
+) -> Result<Seen, Fault> {
     let tx = database.read();
-    store::certificates::get(&tx, &call.caller.accounts, certificate_id).await
+    let found = store::certificates::get(&tx, &call.caller.accounts, certificate_id).await?;
+    let mut seen = see(&tx, vec![found], call.now).await?;
+    seen.pop()
+        .ok_or_else(|| Fault::internal("a certificate was lost between its reads"))
+}
+
+async fn see(tx: &Tx, found: Vec<Certificate>, now: Instant) -> Result<Vec<Seen>, Fault> {
+    let ids = found.iter().map(|found| found.order_id).collect();
+    let decided = store::orders::decision_times(tx, &ids).await?;
+    let each = found.into_iter().map(|found| {
+        let seen = decided.get(&found.order_id).map_or(now, |at| now.max(*at));
+        (found, seen)
+    });
+    Ok(each.collect())
 }
 
 /// A page of certificates without their chains, newest first, and the next one's token.
@@ -31,7 +48,7 @@ pub(crate) async fn list(
     filter: &CertificateFilter,
     page_size: i32,
     page_token: &str,
-) -> Result<(Vec<Certificate>, String), Fault> {
+) -> Result<(Vec<Seen>, String), Fault> {
     let text = format!(
         "certificates {} {} {:?}",
         filter_text(filter.account_id),
@@ -44,5 +61,6 @@ pub(crate) async fn list(
     let bytes =
         |found: &Certificate| found.issuer.len() + found.subject.len() + name_bytes(&found.names);
     let key = |found: &Certificate| time_key(found.record_time, found.id);
-    Ok(page.finish_sized(rows, bytes, key))
+    let (rows, next_page_token) = page.finish_sized(rows, bytes, key);
+    Ok((see(&tx, rows, page.as_of).await?, next_page_token))
 }

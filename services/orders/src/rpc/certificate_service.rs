@@ -45,7 +45,7 @@ impl CertificateService for CertificateRpc {
         .await?;
         let pending_issuances = waiting
             .iter()
-            .map(|order| convert::certificate::encode_pending(order, call.now))
+            .map(|order| convert::certificate::encode_pending(order, order.decide_at(call.now)))
             .collect();
         Ok(Response::new(orders::ListPendingIssuanceResponse {
             pending_issuances,
@@ -107,8 +107,8 @@ impl CertificateService for CertificateRpc {
     ) -> Result<Response<orders::GetCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
         let id = convert::certificate::decode_certificate_id(&message.certificate_id)?;
-        let found = queries::certificates::get(&self.database, &call, id).await?;
-        let certificate = Some(convert::certificate::encode(&found, call.now));
+        let (found, now) = queries::certificates::get(&self.database, &call, id).await?;
+        let certificate = Some(convert::certificate::encode(&found, now));
         Ok(Response::new(orders::GetCertificateResponse {
             certificate,
         }))
@@ -130,7 +130,7 @@ impl CertificateService for CertificateRpc {
         .await?;
         let certificates = found
             .iter()
-            .map(|certificate| convert::certificate::encode(certificate, call.now))
+            .map(|(certificate, now)| convert::certificate::encode(certificate, *now))
             .collect();
         Ok(Response::new(orders::ListCertificatesResponse {
             certificates,

@@ -18,10 +18,11 @@ use licet_runtime::{
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Iterable, Order,
-    QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, SqlErr,
+    sea_query::{Expr, ExprTrait},
 };
 
-use super::{digest, stored_name};
+use super::{digest, order_rows::order_row, stored_name};
 use crate::rules::{
     certificate::{Certificate, CertificateState, Standing},
     listing::CertificateFilter,
@@ -225,24 +226,41 @@ pub(crate) async fn list(
     rows.into_iter().map(read).collect()
 }
 
+/// The rows whose instant has come by `now`, or by their order's last decision where another instance's
+/// clock was ahead (T-5). Holds of no row without the instant.
+fn has_come(instant_us: &Expr, now: Instant) -> Condition {
+    let decided = order_row::Entity::find()
+        .select_only()
+        .column(order_row::Column::DecisionUs)
+        .filter(
+            Expr::col((order_row::Entity, order_row::Column::OrderId))
+                .eq(Expr::col((Entity, Column::OrderId))),
+        )
+        .into_query();
+    let decided = Expr::SubQuery(None, Box::new(decided.into()));
+    Condition::any()
+        .add(instant_us.clone().lte(now.as_micros()))
+        .add(instant_us.clone().lte(decided))
+}
+
 /// The rows that count as `state` at `now`; says in SQL what `Certificate::state` says.
 fn in_state(state: CertificateState, now: Instant) -> Condition {
-    let micros = now.as_micros();
+    let revoke_us = Expr::col((Entity, Column::RevokeUs));
     // notAfter is inclusive to its second.
-    let last_us = micros.saturating_sub(1_000_000);
+    let end_us = Expr::col((Entity, Column::NotAfterUs)).add(1_000_000);
     let kept = || Condition::all().add(Column::ToRevoke.eq(0));
     let unrevoked = || {
         kept().add(
             Condition::any()
                 .add(Column::RevokeUs.is_null())
-                .add(Column::RevokeUs.gt(micros)),
+                .add(has_come(&revoke_us, now).not()),
         )
     };
-    let standing = || unrevoked().add(Column::NotAfterUs.gt(last_us));
+    let standing = || unrevoked().add(has_come(&end_us, now).not());
     match state {
         CertificateState::ToRevoke => Condition::all().add(Column::ToRevoke.eq(1)),
-        CertificateState::Revoked => kept().add(Column::RevokeUs.lte(micros)),
-        CertificateState::Expired => unrevoked().add(Column::NotAfterUs.lte(last_us)),
+        CertificateState::Revoked => kept().add(has_come(&revoke_us, now)),
+        CertificateState::Expired => unrevoked().add(has_come(&end_us, now)),
         CertificateState::Superseded => standing().add(Column::SupersededUs.is_not_null()),
         CertificateState::Active => standing().add(Column::SupersededUs.is_null()),
     }

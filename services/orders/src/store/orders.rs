@@ -13,7 +13,7 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{changed, from_json, in_scope, parsed, to_json},
+    stored::{changed, from_json, in_scope, instant, parsed, to_json},
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
@@ -57,6 +57,29 @@ async fn load_one(tx: &Tx, scope: &AccountScope, id: OrderId, lock: bool) -> Res
     orders
         .pop()
         .ok_or_else(|| Fault::internal(format!("order {id} has no term")))
+}
+
+/// When some orders were last decided about: none is seen at an earlier instant (T-5).
+pub(crate) async fn decision_times(
+    tx: &Tx,
+    ids: &BTreeSet<OrderId>,
+) -> Result<BTreeMap<OrderId, Instant>, Fault> {
+    use order_row::Column;
+    let rows: Vec<(String, i64)> = order_row::Entity::find()
+        .select_only()
+        .columns([Column::OrderId, Column::DecisionUs])
+        .filter(Column::OrderId.is_in(ids.iter().map(ToString::to_string)))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    rows.iter()
+        .map(|(id, decision_us)| {
+            Ok((
+                parsed("order_id", id)?,
+                instant("decision_us", *decision_us)?,
+            ))
+        })
+        .collect()
 }
 
 /// The orders of a page, newest first.

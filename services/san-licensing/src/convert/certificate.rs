@@ -162,13 +162,7 @@ pub(crate) fn encode_revoked(
 /// A certificate as it counts at `now`.
 pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certificate {
     use wire::CertificateState as Wire;
-    // The licence's time may be ahead of this clock and never runs back (T-5): what was recorded
-    // has happened.
-    let now = now
-        .max(certificate.record_time)
-        .max(certificate.revoke_time.unwrap_or(now))
-        .max(certificate.allocate_time.unwrap_or(now));
-    let state = match certificate.state(now) {
+    let state = match certificate.state(certificate.decide_at(now)) {
         CertificateState::Active => Wire::Active,
         CertificateState::Revoked => Wire::Revoked,
         CertificateState::Expired => Wire::Expired,

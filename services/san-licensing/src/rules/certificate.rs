@@ -123,8 +123,17 @@ impl Certificate {
         self.license_id.is_none() && !self.is_same_as(other) && corrected.is_same_as(other)
     }
 
-    /// It is revoked from `now` on (SL-5, T-6).
+    /// The instant to see it at, or to decide about it at: `clock`, or what was recorded of it last where
+    /// another instance's clock was ahead (T-5).
+    pub(crate) fn decide_at(&self, clock: Instant) -> Instant {
+        let recorded = [self.revoke_time, self.allocate_time];
+        let recorded = recorded.into_iter().flatten();
+        recorded.fold(clock.max(self.record_time), Instant::max)
+    }
+
+    /// It is revoked from `now` on (SL-5, T-6), and no earlier than it was recorded (T-5).
     pub(crate) fn revoke(&mut self, revocation: EarlyRevocation, now: Instant) {
+        let now = self.decide_at(now);
         self.revoke_time = Some(now);
         self.revoke_reason = Some(revocation.reason);
         self.ca_revoke_time = revocation.ca_time;

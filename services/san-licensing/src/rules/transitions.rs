@@ -146,9 +146,10 @@ impl License {
         Err(refusal)
     }
 
-    /// Whether its products are free for another (SL-20): never while a further term is charged.
+    /// Whether its products are free for another (SL-20): never while a further term is charged. Nor is
+    /// it looked at before what was decided about it last (T-5).
     fn is_over(&self, now: Instant) -> bool {
-        match self.state(now) {
+        match self.state(self.decide_at(now)) {
             LicenseState::Ended => !self.renewing,
             LicenseState::Cancelled => true,
             LicenseState::Quoted | LicenseState::Accepting | LicenseState::Active => false,

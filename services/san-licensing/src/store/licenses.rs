@@ -19,7 +19,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
     Order::Desc,
     QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::{Expr, ExprTrait, OnConflict, Query},
+    sea_query::{Expr, OnConflict, Query},
 };
 
 use super::{
@@ -213,11 +213,12 @@ pub(crate) async fn list(
 /// The rows that are in a state at an instant: a licence ends by time alone.
 fn in_state(state: LicenseState, now_us: i64) -> Condition {
     let at = |progress: Progress| Condition::all().add(Column::Progress.eq(progress.as_str()));
-    // By the clock, or by the licence's last decision where another instance's was ahead (T-5).
+    // By the clock, or by what was decided under the licence last where another instance's was ahead
+    // (T-5). Its fence knows that.
     let over = || {
-        Condition::any()
-            .add(Column::EndUs.lte(now_us))
-            .add(Expr::col((Entity, Column::EndUs)).lte(Expr::col((Entity, Column::DecisionUs))))
+        Condition::any().add(Column::EndUs.lte(now_us)).add(Expr::cust(
+            "end_us <= (SELECT as_of_us FROM license_fence WHERE license_fence.license_id = license.license_id)",
+        ))
     };
     match state {
         LicenseState::Quoted => at(Progress::Quoted),
