@@ -24,6 +24,7 @@ mod orders_model;
 mod orders_serving;
 mod random;
 mod san_counts;
+mod san_cut_off;
 mod san_histories;
 mod san_ingest;
 mod san_model;

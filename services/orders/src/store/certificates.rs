@@ -344,6 +344,21 @@ pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Faul
     Ok(())
 }
 
+/// Writes where a certificate counts, that was not known to count anywhere.
+pub(crate) async fn set_counted(tx: &Tx, id: CertificateId, counted: Counted) -> Result<(), Fault> {
+    Entity::update_many()
+        .set(ActiveModel {
+            san_license_id: Set(Some(counted.license_id.to_string())),
+            san_certificate_id: Set(Some(counted.certificate_id.to_string())),
+            ..Default::default()
+        })
+        .filter(Column::CertificateId.eq(id.to_string()))
+        .filter(Column::SanCertificateId.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 fn columns(found: &Certificate) -> Result<Model, Fault> {
     Ok(Model {
         account_id: found.account_id.to_string(),

@@ -97,7 +97,7 @@ impl Operation for OrderOperation {
             Self::UpdateDomains(updating) => updating.step(),
             Self::DeleteOrder(deleting) => deleting.step(),
             Self::BeginIssuance(beginning) => beginning.step(),
-            Self::RecordIssuance(_) => "record",
+            Self::RecordIssuance(recording) => recording.step(),
             Self::CancelDomainChange(change) => change.step(),
             Self::RenewOrder(renewing) => renewing.step(),
             Self::Cancelling(_) => "cancel",

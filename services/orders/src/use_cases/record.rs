@@ -123,24 +123,48 @@ impl Record<'_> {
     }
 }
 
-/// The very same certificate, recorded for this order before; on another order it is refused, and so
-/// is another certificate of the same issuer and serial (SL-14).
-pub(super) async fn recorded_before(
-    tx: &Tx,
-    order: &Order,
-    issuance: &Issuance,
-) -> Result<Option<Certificate>, Fault> {
-    let fingerprint = &issuance.certificate.fingerprint_sha256;
-    let known = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
-    let known = match known {
-        Some(known) if known.order_id != order.id => known,
-        Some(known) => return Ok(Some(known)),
-        None => {
-            refuse_conflict(tx, order, issuance).await?;
-            return Ok(None);
+/// What the account has recorded already that stands in a certificate's way.
+pub(super) enum Before {
+    /// Nothing.
+    Nothing,
+    /// The very same certificate, for this order.
+    Here(Box<Certificate>),
+    /// The very same certificate, for another order.
+    Elsewhere(Box<Certificate>),
+    /// Another certificate of the same issuer and serial (SL-14).
+    Another(Box<Certificate>),
+}
+
+impl Before {
+    /// Looks for it.
+    pub(super) async fn find(tx: &Tx, order: &Order, issuance: &Issuance) -> Result<Self, Fault> {
+        let fingerprint = &issuance.certificate.fingerprint_sha256;
+        let same = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
+        if let Some(known) = same {
+            return Ok(if known.order_id == order.id {
+                Self::Here(Box::new(known))
+            } else {
+                Self::Elsewhere(Box::new(known))
+            });
         }
-    };
-    Err(Refusal::new(
+        let another = find_another(tx, order, issuance).await?;
+        Ok(another.map_or(Self::Nothing, |known| Self::Another(Box::new(known))))
+    }
+
+    /// The certificate where it is recorded for this order; refused where it cannot be.
+    pub(super) fn settle(self) -> Result<Option<Certificate>, Refusal> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Here(known) => Ok(Some(*known)),
+            Self::Elsewhere(known) => Err(recorded_elsewhere(&known)),
+            Self::Another(known) => Err(conflict(&known)),
+        }
+    }
+}
+
+/// The refusal of a certificate that another order of the account has.
+pub(super) fn recorded_elsewhere(known: &Certificate) -> Refusal {
+    Refusal::new(
         Reason::AlreadyExists,
         format!(
             "this very certificate is recorded as {} for order {}",
@@ -149,11 +173,14 @@ pub(super) async fn recorded_before(
     )
     .with("resource", "certificate")
     .with("id", known.id)
-    .into())
 }
 
 /// An issuer gives a serial number to one certificate alone (RFC 5280, 4.1.2.2).
-async fn refuse_conflict(tx: &Tx, order: &Order, issuance: &Issuance) -> Result<(), Fault> {
+async fn find_another(
+    tx: &Tx,
+    order: &Order,
+    issuance: &Issuance,
+) -> Result<Option<Certificate>, Fault> {
     let parsed = &issuance.certificate;
     let serial = &parsed.serial_hex;
     let issuer = issuer_digest(&parsed.issuer_der);
@@ -163,13 +190,14 @@ async fn refuse_conflict(tx: &Tx, order: &Order, issuance: &Issuance) -> Result<
             None => kept_issuer(&known)?,
         };
         if of_known == issuer {
-            return Err(conflict(&known).into());
+            return Ok(Some(known));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-fn conflict(known: &Certificate) -> Refusal {
+/// The refusal of another certificate of an issuer and serial that `known` has.
+pub(super) fn conflict(known: &Certificate) -> Refusal {
     Refusal::new(
         Reason::CertificateConflict,
         format!(

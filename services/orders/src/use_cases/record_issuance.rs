@@ -25,7 +25,7 @@ use super::{
     event::{OrderEvent, emit},
     follow_revocations::Early,
     operation::{OrderOperation, Outcome, misplaced},
-    record::{Record, answer, recorded_before},
+    record::{Before, Record, answer, conflict, recorded_elsewhere},
     settle,
 };
 use crate::{
@@ -36,10 +36,11 @@ use crate::{
     peers::SanLicensing,
     queries::order_view,
     rules::{
+        certificate::Certificate,
         issuance::{check_certificate, expect_issuance},
         order,
         permission::{Action, permit},
-        san_license::Counted,
+        san_license::{Counted, Return, RevocationReason},
     },
     store,
 };
@@ -57,7 +58,8 @@ impl Work for RecordIssuance<'_> {
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.issuance.order_id, self.call.now).await?;
-        if let Some(known) = recorded_before(tx, &before, self.issuance).await? {
+        let recorded = Before::find(tx, &before, self.issuance).await?;
+        if let Some(known) = recorded.settle()? {
             let view = order_view::load(tx, before, now).await?;
             return Ok(Accepted::Done(answer(&view, &known)?));
         }
@@ -92,6 +94,7 @@ impl Work for RecordIssuance<'_> {
             decision_time: now,
             question: Kept(record_question(&before, &self.issuance.certificate.der)?),
             chain_pem,
+            withdrawing: None,
         });
         let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
@@ -101,7 +104,8 @@ impl Work for RecordIssuance<'_> {
 }
 
 /// A certificate that is being recorded in the order's SAN licence. What was held against the
-/// order when it was accepted still holds: nothing else changes it meanwhile.
+/// order when it was accepted still holds: nothing else changes it meanwhile. What the account
+/// has recorded for its other orders is held against it again at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Recording {
     order_id: OrderId,
@@ -110,14 +114,37 @@ pub(crate) struct Recording {
     decision_time: Instant,
     question: Kept<san::RecordCertificateRequest>,
     chain_pem: String,
+    /// Once it counts in the licence and is refused here all the same: what is to be taken back there.
+    #[serde(default)]
+    withdrawing: Option<Withdrawing>,
+}
+
+/// A certificate that counts in a SAN licence and that no order keeps: nobody would ever revoke it there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Withdrawing {
+    back: Return,
+    refusal: Refusal,
 }
 
 impl Recording {
+    pub(super) fn step(&self) -> &'static str {
+        match &self.withdrawing {
+            None => "record",
+            Some(_) => "withdraw",
+        }
+    }
+
     pub(super) async fn perform(
         &self,
         san_licensing: &SanLicensing,
         request_id: Uuid,
     ) -> Result<Outcome, PeerFault> {
+        if let Some(withdrawing) = &self.withdrawing {
+            let refused = san_licensing.revoke(&withdrawing.back).await?;
+            return Ok(Outcome::Returned(
+                refused.into_iter().map(|it| *it).collect(),
+            ));
+        }
         let (counted, over_quota) = san_licensing.record(&self.question.0, request_id).await?;
         Ok(Outcome::Recorded {
             counted,
@@ -131,13 +158,23 @@ impl Recording {
         now: Instant,
         outcome: &Result<Outcome, Refusal>,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        match outcome {
-            Ok(Outcome::Recorded {
-                counted,
-                over_quota,
-            }) => self.apply_record(tx, now, *counted, *over_quota).await,
-            Ok(other) => misplaced("record", other),
-            Err(refusal) => self.apply_refusal(tx, refusal).await,
+        match (&self.withdrawing, outcome) {
+            (
+                None,
+                Ok(Outcome::Recorded {
+                    counted,
+                    over_quota,
+                }),
+            ) => self.apply_record(tx, now, *counted, *over_quota).await,
+            (None, Err(refusal)) => self.apply_refusal(tx, refusal).await,
+            // What counts no more is taken back as well.
+            (Some(withdrawing), Ok(Outcome::Returned(_))) => {
+                self.apply_refusal(tx, &withdrawing.refusal).await
+            }
+            (Some(_), Err(refusal)) => Err(Fault::internal(format!(
+                "what is given back is never refused: {refusal:?}"
+            ))),
+            (_, Ok(other)) => misplaced(self.step(), other),
         }
     }
 
@@ -157,15 +194,22 @@ impl Recording {
             counted,
             over_quota,
         };
-        match recorded_before(tx, &before, &issuance).await {
-            Ok(None) => {}
-            Ok(Some(known)) => {
+        // Recorded meanwhile, perhaps, for another order of the account.
+        match Before::find(tx, &before, &issuance).await? {
+            Before::Nothing => {}
+            Before::Here(known) => {
                 let view = order_view::load_ended(tx, before, now).await?;
                 return Ok(Progress::Done(answer(&view, &known)?.encode_to_vec()));
             }
-            // Recorded meanwhile for another order of the account that has the same names.
-            Err(Fault::Refused(refusal)) => return self.apply_refusal(tx, &refusal).await,
-            Err(fault) => return Err(fault),
+            Before::Elsewhere(known) => {
+                if let Some(counted) = counted {
+                    // The order that keeps it gives it back when its time comes.
+                    store::certificates::set_counted(tx, known.id, counted).await?;
+                }
+                let refusal = recorded_elsewhere(&known);
+                return self.apply_refusal(tx, &refusal).await;
+            }
+            Before::Another(known) => return self.withdraw(tx, &known, counted).await,
         }
         let (after, certificate) = record.apply(tx, &before).await?;
         let (certificate, early) = Early::apply(tx, certificate, record.now).await?;
@@ -178,12 +222,38 @@ impl Recording {
         Ok(Progress::Done(response.encode_to_vec()))
     }
 
+    /// Another certificate of its issuer and serial was recorded meanwhile, and this one is refused. It
+    /// counts already: it goes forward, and is revoked there first, unless the licence took the
+    /// two for one.
+    async fn withdraw(
+        &self,
+        tx: &Tx,
+        known: &Certificate,
+        counted: Option<Counted>,
+    ) -> Result<Progress<OrderOperation>, Fault> {
+        let refusal = conflict(known);
+        let Some(counted) = counted.filter(|_| known.counted != counted) else {
+            return self.apply_refusal(tx, &refusal).await;
+        };
+        let back = Return {
+            // Orders knows it by no id of its own.
+            certificate_id: counted.certificate_id,
+            counted,
+            reason: RevocationReason::CessationOfOperation,
+        };
+        Ok(Progress::Next(OrderOperation::RecordIssuance(Self {
+            withdrawing: Some(Withdrawing { back, refusal }),
+            ..self.clone()
+        })))
+    }
+
     async fn apply_refusal(
         &self,
         tx: &Tx,
         refusal: &Refusal,
     ) -> Result<Progress<OrderOperation>, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let withdrawn = self.withdrawing.as_ref().map(|it| &it.back);
         emit(
             tx,
             OrderEvent {
@@ -193,7 +263,10 @@ impl Recording {
                 time: self.decision_time,
                 why: "X-2",
                 outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
+                data: serde_json::json!({
+                    "message": refusal.message,
+                    "withdrawn_san_certificate_id": withdrawn.map(|back| back.counted.certificate_id),
+                }),
             },
         )
         .await?;
