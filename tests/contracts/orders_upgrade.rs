@@ -1,17 +1,28 @@
 //! A store of Orders that was kept before there were next terms comes out right: what was sold, what
 //! waits for a certificate and what has ended, and each goes on from there.
 
+use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
-    DeleteOrderRequest, ListPendingIssuanceRequest, Order, OrderState, PendingIssuance,
+    DeleteOrderRequest, ListCertificatesRequest, ListPendingIssuanceRequest, Order, OrderState,
+    PendingIssuance, RecordIssuanceRequest,
 };
+use tonic::Code;
 
 use super::renewal::{move_to_days_before_end, renew, renewal};
 use crate::harness::{
-    Backend, books::BackDoor, eventually, on_both_databases, request_id, samples::names,
+    Backend,
+    books::BackDoor,
+    encoding::{Odd, UTF8, dns, name, pem},
+    errors::refused,
+    eventually, on_both_databases, request_id,
+    samples::{issuance_of, names},
     world::World,
 };
 
-on_both_databases![md_10_a_store_of_before_next_terms_comes_out_right];
+on_both_databases![
+    md_10_a_store_of_before_next_terms_comes_out_right,
+    sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it,
+];
 
 const INDEXES: [&str; 2] = ["certificate_order_to_turn", "certificate_order_in_review"];
 
@@ -122,4 +133,71 @@ async fn md_10_a_store_of_before_next_terms_comes_out_right(backend: Backend) {
     }
     let over = world.get_order(&paid.order_id).await;
     assert_eq!(over.state(), OrderState::Ended);
+}
+
+/// A certificate for the order under a serial, valid for 30 days.
+fn signed(world: &World, order: &Order, serial: &[u8]) -> RecordIssuanceRequest {
+    let names = order.domains.iter().map(|name| dns(name.as_bytes()));
+    let stamp = |days: i64| {
+        let at = world.now().checked_add(TimeDelta::days(days)).unwrap();
+        at.to_utc().format("%Y%m%d%H%M%SZ").to_string()
+    };
+    let odd = Odd {
+        subject: name(UTF8, &order.common_name),
+        not_before: stamp(0)[2..].to_owned(),
+        not_after: stamp(30),
+        ..Odd::new(serial, names.collect())
+    };
+    issuance_of(&order.order_id, pem("CERTIFICATE", &odd.der()))
+}
+
+async fn sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it(backend: Backend) {
+    let mut world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("2000.00").await;
+    let mut orders = Vec::new();
+    // -128, 0x80ff, -1, 0x7f: with their highest bit, and their length in whole octets or not.
+    let serials: [(&[u8], &str, &str); 4] = [
+        (&[0x80], "-80", "80"),
+        (&[0x00, 0x80, 0xff], "80ff", "80ff"),
+        (&[0xff], "-1", "ff"),
+        (&[0x7f], "7f", "7f"),
+    ];
+    for (number, (serial, _, _)) in serials.iter().enumerate() {
+        let name = format!("n{number}.example");
+        let order = world.multi_domain_order(&account_id, &[&name]).await;
+        let report = signed(&world, &order, serial);
+        world.certificates().record_issuance(report).await.unwrap();
+        orders.push(order);
+    }
+    let waiting = world.multi_domain_order(&account_id, &["w.example"]).await;
+
+    world.stop_orders().await;
+    let door = BackDoor::open(&world.orders_location()).await;
+    for (_, present, earlier) in serials {
+        door.run(&format!(
+            "UPDATE certificate SET serial_hex = '{earlier}' WHERE serial_hex = '{present}'"
+        ))
+        .await;
+    }
+    door.run("DELETE FROM seaql_migrations WHERE version = 'orders_0009_serials'")
+        .await;
+    drop(door);
+    world.start_orders().await;
+
+    for (order, (_, present, _)) in orders.iter().zip(serials) {
+        let request = ListCertificatesRequest {
+            order_id: order.order_id.clone(),
+            ..ListCertificatesRequest::default()
+        };
+        let answer = world.certificates().list_certificates(request).await;
+        let found = answer.unwrap().into_inner().certificates;
+        assert_eq!(found[0].serial, present);
+    }
+    // −128 is given once by an issuer, and 128 is another serial.
+    let again = signed(&world, &waiting, &[0x80]);
+    refused(world.certificates().record_issuance(again).await)
+        .expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
+    let other = signed(&world, &waiting, &[0x00, 0x80]);
+    world.certificates().record_issuance(other).await.unwrap();
 }

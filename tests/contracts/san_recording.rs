@@ -1,9 +1,12 @@
 //! SL-14, SL-16, SL-19, SL-20: where a reported certificate counts, that it is known again, and how
 //! it ends.
 
-use licet_contracts::sanlicensing::v1::{
-    CertificateFacts, CertificateState, License, RecordCertificateRequest, RevocationReason,
-    RevokeCertificatesRequest, record_certificate_request,
+use licet_contracts::{
+    sanlicensing::v1::{
+        CertificateFacts, CertificateState, License, RecordCertificateRequest, RevocationReason,
+        RevokeCertificatesRequest, record_certificate_request,
+    },
+    types::v1::KeyType,
 };
 use licet_domain::ids::{AccountId, CertificateId, ReservationId};
 use tonic::Code;
@@ -13,7 +16,7 @@ use crate::harness::{
     clock::{instant, shifted, timestamp},
     errors::refused,
     eventually,
-    ingest::revoked,
+    ingest::{counts, revoked, signed},
     on_both_databases, request_id,
     san::{
         OTHER, accept_request, facts, figures, issuer_der, quote_request, report_of,
@@ -27,6 +30,7 @@ on_both_databases![
     sl_16_a_certificate_that_no_licence_covers_is_kept,
     sl_14_a_certificate_is_known_again_however_it_is_written,
     sl_14_another_certificate_under_the_same_key_is_a_conflict,
+    sl_14_a_report_may_leave_the_key_type_out,
     sl_14_the_same_serial_of_another_account_or_issuer_is_another_certificate,
     sl_1_a_certificate_reported_after_its_end_never_counts,
     sl_19_revoked_are_all_or_none,
@@ -104,6 +108,43 @@ async fn sl_14_a_certificate_is_known_again_however_it_is_written(backend: Backe
     assert!(known.already_known);
     assert_eq!(known.certificate.unwrap(), certificate);
     assert!(!certificate.serial.starts_with('0'));
+    assert_eq!(figures(&world.usage(&license).await), (2, 0, 3));
+}
+
+async fn sl_14_a_report_may_leave_the_key_type_out(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 5).await;
+    let full = facts(&["a.example"], world.now(), world.usual_end());
+    let bare = CertificateFacts {
+        serial: uuid::Uuid::new_v4().simple().to_string(),
+        key_type: KeyType::Unspecified.into(),
+        ..full.clone()
+    };
+    for first in [full, bare] {
+        let recorded = world.record_san(report_of(&license, first.clone())).await;
+        assert!(!recorded.already_known);
+        for key_type in [KeyType::Unspecified, KeyType::Rsa] {
+            let again = CertificateFacts {
+                key_type: key_type.into(),
+                ..first.clone()
+            };
+            let known = world.record_san(report_of(&license, again.clone())).await;
+            assert!(known.already_known);
+            assert_eq!(known.certificate, recorded.certificate);
+            let sequence = world.feed().await.map_or(1, |feed| feed.sequence + 1);
+            let answer = world.ingest(sequence, vec![signed(&license, &again)]).await;
+            assert_eq!(counts(&answer), [0, 0, 0, 0, 1, 0]);
+        }
+    }
+    // Another type is another key, and so another certificate.
+    let full = facts(&["b.example"], world.now(), world.usual_end());
+    world.record_san(report_of(&license, full.clone())).await;
+    let other = CertificateFacts {
+        key_type: KeyType::Ecc.into(),
+        ..full
+    };
+    let other = report_of(&license, other);
+    refused(world.san_issuance().record_certificate(other).await)
+        .expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 3));
 }
 

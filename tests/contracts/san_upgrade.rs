@@ -1,14 +1,21 @@
 //! A store of SanLicensing that was kept before licences had several terms comes out right: what was
 //! sold, raised and reserved, and each goes on from there.
 
-use licet_contracts::sanlicensing::v1::{License, RenewLicenseRequest};
+use licet_contracts::{
+    sanlicensing::v1::{
+        AuthorizationDecision, AuthorizeIssuanceRequest, License, LicenseOptions,
+        QuoteLicenseRequest, RenewLicenseRequest,
+    },
+    types::v1::KeyType,
+};
 
 use crate::harness::{
     Backend,
     books::BackDoor,
     clock::shifted,
+    ingest::{counts, revoked},
     on_both_databases,
-    san::{OTHER, figures, quote_request},
+    san::{OTHER, facts, figures, quote_request, report_of},
     san_life::{end, renew_request},
     world::World,
 };
@@ -16,6 +23,8 @@ use crate::harness::{
 on_both_databases![
     sl_6_a_store_of_before_further_terms_comes_out_right,
     sl_1_a_san_that_no_certificate_carries_is_forgotten,
+    sl_6_a_licence_sold_while_ed25519_was_called_ecc_keeps_it,
+    sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one,
 ];
 
 /// What the first schema kept of a term beside its licence, and where the second has it.
@@ -123,4 +132,124 @@ async fn sl_1_a_san_that_no_certificate_carries_is_forgotten(backend: Backend) {
 
     let usage = world.usage_at(&license, world.now()).await;
     assert_eq!((usage.used, usage.distinct_sans), (1, 1));
+}
+
+async fn may_sign(world: &World, license: &License, key_type: KeyType) -> bool {
+    let question = AuthorizeIssuanceRequest {
+        key_type: key_type.into(),
+        ..world.question(license, &["a.example"])
+    };
+    let answer = world.authorize(question).await;
+    answer.decision() == AuthorizationDecision::Granted
+}
+
+async fn sl_6_a_licence_sold_while_ed25519_was_called_ecc_keeps_it(backend: Backend) {
+    let (mut world, both) = World::start_licensed(backend, 10).await;
+    let rsa = QuoteLicenseRequest {
+        product_ids: vec![OTHER.to_owned()],
+        options: Some(LicenseOptions {
+            key_types: vec![KeyType::Rsa.into()],
+            ..LicenseOptions::default()
+        }),
+        ..quote_request(&both.account_id, 10)
+    };
+    let rsa = world.license_with(rsa).await;
+    // Sold by this version, a licence for ECC has no other curves.
+    assert!(may_sign(&world, &both, KeyType::Ecc).await);
+    assert!(!may_sign(&world, &both, KeyType::Ed25519).await);
+
+    world.stop_san_licensing(0).await;
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0006_edwards'")
+        .await;
+    drop(door);
+    world.start_san_licensing().await;
+
+    for key_type in [KeyType::Rsa, KeyType::Ecc, KeyType::Ed25519] {
+        assert!(may_sign(&world, &both, key_type).await, "{key_type:?}");
+    }
+    assert!(!may_sign(&world, &both, KeyType::Ed448).await);
+    // One that was not sold for ECC has gained nothing.
+    assert!(may_sign(&world, &rsa, KeyType::Rsa).await);
+    assert!(!may_sign(&world, &rsa, KeyType::Ecc).await);
+    assert!(!may_sign(&world, &rsa, KeyType::Ed25519).await);
+}
+
+/// Puts a text in the place of another wherever names are kept.
+async fn put_back(door: &BackDoor, present: &str, earlier: &str) {
+    for (table, column) in [
+        ("certificate_san", "name"),
+        ("certificate", "names"),
+        ("decision", "names"),
+    ] {
+        let put = format!("replace({column}, '{present}', '{earlier}')");
+        let changed = door
+            .run(&format!(
+                "UPDATE {table} SET {column} = {put} WHERE {column} <> {put}"
+            ))
+            .await;
+        assert!(changed > 0, "{table} has no {present}");
+    }
+}
+
+async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend: Backend) {
+    const UPN: &str = "upn:jos\u{e9}@corp";
+    let (mut world, license) = World::start_licensed(backend, 20).await;
+    let list = [UPN, "a_b.example", "dot_ted.example", "plain.example"];
+    let told = facts(&list, world.now(), world.usual_end());
+    let first = world.record_san(report_of(&license, told.clone())).await;
+    let first = first.certificate.unwrap();
+    let second = world.recorded(&license, &[UPN, "a_b.example"]).await;
+    // Room is held for further names of the same kinds, and for one that stands.
+    let held = world.question(&license, &[UPN, "upn:ren\u{e9}@corp"]);
+    let held = world.authorize(held).await;
+    assert_eq!(figures(&world.usage(&license).await), (4, 1, 15));
+
+    world.stop_san_licensing(0).await;
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    put_back(&door, "\u{e9}@corp", "e\u{301}@corp").await;
+    for (present, earlier) in [
+        ("a_b.example", "a_b.example."),
+        ("dot_ted.example", "dot_ted\u{3002}example"),
+    ] {
+        for (table, column) in [("certificate_san", "name"), ("certificate", "names")] {
+            door.run(&format!(
+                "UPDATE {table} SET {column} = replace({column}, '{present}', '{earlier}')"
+            ))
+            .await;
+        }
+    }
+    // One certificate has both forms of a name.
+    let (license_id, id) = (&license.license_id, &first.certificate_id);
+    door.run(&format!(
+        "INSERT INTO certificate_san (license_id, name, certificate_id, is_wildcard, record_us, until_us) \
+         SELECT license_id, 'd:a_b.example', certificate_id, is_wildcard, record_us, until_us \
+         FROM certificate_san WHERE license_id = '{license_id}' AND certificate_id = '{id}' \
+         AND name = 'd:a_b.example.'"
+    ))
+    .await;
+    door.run(&format!(
+        "UPDATE certificate SET names = replace(names, 'd:a_b.example.', 'd:a_b.example\nd:a_b.example.') \
+         WHERE certificate_id = '{id}'"
+    ))
+    .await;
+    door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0007_canonical'")
+        .await;
+    drop(door);
+    world.start_san_licensing().await;
+
+    assert_eq!(figures(&world.usage(&license).await), (4, 1, 15));
+    let known = world.record_san(report_of(&license, told.clone())).await;
+    assert!(known.already_known);
+    assert_eq!(known.certificate.unwrap().sans, first.sans);
+    let asked = world.question(&license, &[UPN, "upn:ren\u{e9}@corp", "plain.example"]);
+    assert_eq!(world.authorize(asked).await.needed, 0);
+    // Each returns with the last certificate that holds it, and the room that is held with its release.
+    world.release(&license, &held.reservation_id).await;
+    let answer = world.ingest(1, vec![revoked(&license, &told)]).await;
+    assert_eq!(counts(&answer), [0, 0, 1, 0, 0, 0]);
+    let left = world.usage(&license).await;
+    assert_eq!((left.used, left.distinct_sans), (2, 2));
+    world.revoke(&license, &[&second]).await;
+    assert_eq!(world.usage(&license).await.used, 0);
 }

@@ -4,7 +4,7 @@
 mod transaction;
 mod trouble;
 
-use std::{fmt, future::Future, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, str::FromStr, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use sea_orm::{
@@ -91,6 +91,19 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+/// A change of rows that SQL cannot say, made once: in the transaction of the migration that it is named
+/// after, when all tables are as this version has them.
+#[derive(Clone, Copy, Debug)]
+pub struct Rewrite {
+    /// The name of the migration.
+    pub migration: &'static str,
+    /// Makes the change, a bounded number of rows at a time.
+    pub run: for<'a> fn(&'a DatabaseTransaction) -> Rewriting<'a>,
+}
+
+/// A change of rows under way.
+pub type Rewriting<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
+
 /// The runtime's own tables, before those of the service.
 const OWN: [Migration; 2] = [
     Migration {
@@ -127,8 +140,20 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached or a migration fails; nothing of a failed run stays.
     pub async fn open(location: &Location, migrations: &[Migration]) -> Result<Self, DbErr> {
+        Self::open_rewriting(location, migrations, &[]).await
+    }
+
+    /// As [`Database::open`], with what some migrations do to rows that SQL cannot say.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_rewriting(
+        location: &Location,
+        migrations: &[Migration],
+        rewrites: &[Rewrite],
+    ) -> Result<Self, DbErr> {
         let mut database = Self::connect(location).await?;
-        database.store_id = database.migrate(location, migrations).await?;
+        database.store_id = database.migrate(location, migrations, rewrites).await?;
         Ok(database)
     }
 
@@ -314,7 +339,12 @@ impl Database {
     }
 
     /// Returns the store's id.
-    async fn migrate(&self, location: &Location, migrations: &[Migration]) -> Result<Uuid, DbErr> {
+    async fn migrate(
+        &self,
+        location: &Location,
+        migrations: &[Migration],
+        rewrites: &[Rewrite],
+    ) -> Result<Uuid, DbErr> {
         let all = Migrator(OWN.iter().chain(migrations).copied().collect());
         let tx = self.writer.begin_with_options(writing()).await?;
         if let Location::Postgres { schema, .. } = location {
@@ -326,7 +356,13 @@ impl Database {
                 .await?;
             create_schema(&tx, schema).await?;
         }
+        let pending = all.get_pending_migrations(&tx).await?;
         all.up(&tx, None).await?;
+        for rewrite in rewrites {
+            if pending.iter().any(|new| new.name() == rewrite.migration) {
+                (rewrite.run)(&tx).await?;
+            }
+        }
         let store_id = match find_store_id(&tx).await? {
             Some(store_id) => store_id,
             None => make_store_id(&tx).await?,

@@ -8,10 +8,15 @@ mod order_rows;
 pub(crate) mod orders;
 pub(crate) mod quotes;
 pub(crate) mod san_returns;
+mod serials;
 pub(crate) mod servers;
 
 use licet_domain::{ids::AccountId, san::San};
-use licet_runtime::{caller::AccountScope, database::Migration, fault::Fault};
+use licet_runtime::{
+    caller::AccountScope,
+    database::{Migration, Rewrite},
+    fault::Fault,
+};
 
 /// The tables of what a mutation is about, by the field that names it. Each says whose it is.
 pub(crate) const SUBJECTS: &[(&str, &str)] = &[
@@ -48,8 +53,19 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0006_issuers",
             sql: include_str!("migrations/m0006_issuers.sql"),
         },
+        // What it does, SQL cannot say.
+        Migration {
+            name: serials::MIGRATION,
+            sql: "",
+        },
     ]
 }
+
+/// What migrations do that SQL cannot say.
+pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
+    migration: serials::MIGRATION,
+    run: |tx| Box::pin(serials::rewrite(tx)),
+}];
 
 /// The accounts of one resource alone: what an operation sees once it was accepted.
 pub(crate) fn only(account_id: AccountId) -> AccountScope {

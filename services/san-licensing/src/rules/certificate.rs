@@ -9,10 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{
-    license::KeyType,
-    name::{Name, packed, unpacked},
-};
+use super::{license::KeyType, name::Name};
 
 /// What makes a certificate the same one when it is reported again (SL-14).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,20 +94,16 @@ worded! {
 }
 
 impl Certificate {
-    /// Whether `other`, reported under the same key, tells the same certificate (SL-14). What was
-    /// recorded may be kept in a form that an earlier version took for canonical.
+    /// Whether `other`, reported under the same key, tells the same certificate (SL-14).
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let names =
-            |certificate: &Self| -> BTreeSet<Name> { certificate.names.iter().cloned().collect() };
-        let canonical = |certificate: &Self| -> BTreeSet<Name> {
+        let names = |certificate: &Self| -> BTreeSet<Name> {
             let each = certificate.names.iter();
-            each.map(|name| unpacked(name).as_ref().map_or(name.clone(), packed))
-                .collect()
+            each.cloned().collect()
         };
         (self.not_before, self.not_after) == (other.not_before, other.not_after)
             && self.product_id == other.product_id
             && is_same_key_type(self.key_type, other.key_type)
-            && (names(self) == names(other) || canonical(self) == canonical(other))
+            && names(self) == names(other)
     }
 
     /// Whether `other`, reported under the same key, tells this certificate but for its product, and may

@@ -2,6 +2,7 @@
 //! database; it decides nothing, and every function takes the transaction it works in.
 
 pub(crate) mod allocation;
+mod canonical;
 mod cells;
 pub(crate) mod certificates;
 pub(crate) mod feeds;
@@ -14,7 +15,10 @@ pub(crate) mod turns;
 pub(crate) mod usage;
 
 use licet_domain::ids::AccountId;
-use licet_runtime::{caller::AccountScope, database::Migration};
+use licet_runtime::{
+    caller::AccountScope,
+    database::{Migration, Rewrite},
+};
 
 /// The tables of what a mutation is about, by the field that names it. Each says whose it is.
 pub(crate) const SUBJECTS: &[(&str, &str)] = &[
@@ -51,8 +55,19 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "san_licensing_0006_edwards",
             sql: include_str!("migrations/m0006_edwards.sql"),
         },
+        // What it does, SQL cannot say.
+        Migration {
+            name: canonical::MIGRATION,
+            sql: "",
+        },
     ]
 }
+
+/// What migrations do that SQL cannot say.
+pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
+    migration: canonical::MIGRATION,
+    run: |tx| Box::pin(canonical::rewrite(tx)),
+}];
 
 /// The accounts of one resource alone: what an operation sees once it was accepted.
 pub(crate) fn only(account_id: AccountId) -> AccountScope {

@@ -1,0 +1,54 @@
+//! Negative serials that earlier versions kept without their sign, in the spelling of this one (SL-14):
+//! read again from the certificates themselves. Made once, with a migration.
+
+use licet_domain::certificate::parse_leaf;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement};
+
+/// The migration that it belongs to.
+pub(super) const MIGRATION: &str = "orders_0009_serials";
+
+/// Certificates that are in memory at a time.
+const CHUNK: i64 = 200;
+
+/// Those that may have been negative: whole octets, the first with its highest bit. Most of them are
+/// positive, and stay as they are.
+const SUSPECTS: &str = "SELECT certificate_id, serial_hex, chain_pem FROM certificate \
+    WHERE certificate_id > $1 AND serial_hex >= '8' AND length(serial_hex) % 2 = 0 \
+    ORDER BY certificate_id LIMIT $2";
+
+/// One that was recorded once more since then, by its right serial, keeps that to itself.
+const RESPELL: &str = "UPDATE certificate SET serial_hex = $1 WHERE certificate_id = $2 \
+    AND NOT EXISTS (SELECT 1 FROM certificate AS other WHERE other.account_id = certificate.account_id \
+        AND other.serial_hex = $1 AND other.issuer_sha256 = certificate.issuer_sha256)";
+
+/// Spells every serial as its certificate has it.
+pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        certificate_id: String,
+        serial_hex: String,
+        chain_pem: String,
+    }
+    let backend = tx.get_database_backend();
+    let mut after = String::new();
+    loop {
+        let values = [after.into(), CHUNK.into()];
+        let query = Statement::from_sql_and_values(backend, SUSPECTS, values);
+        let rows = Row::find_by_statement(query).all(tx).await?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = last.certificate_id.clone();
+        for row in rows {
+            // What is not read any more stays as it is.
+            let Ok(leaf) = parse_leaf(row.chain_pem.as_bytes()) else {
+                continue;
+            };
+            if leaf.serial_hex != row.serial_hex {
+                let values = [leaf.serial_hex.into(), row.certificate_id.into()];
+                let respell = Statement::from_sql_and_values(backend, RESPELL, values);
+                tx.execute_raw(respell).await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Names that earlier versions kept in a form that is canonical no more, in the form of this one: a name
+//! that is asked for weighs nothing where it stands already (SL-2, SL-4). Made once, with a migration.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Statement, Value,
+};
+
+use crate::rules::name::{Name, is_wildcard, packed, unpacked};
+
+/// The migration that it belongs to.
+pub(super) const MIGRATION: &str = "san_licensing_0007_canonical";
+
+/// Rows that are in memory at a time.
+const CHUNK: i64 = 500;
+
+/// Brings every name to its form: on certificates, in reservations, and where they are counted.
+pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    rewrite_lists(tx, "certificate", "certificate_id").await?;
+    rewrite_lists(tx, "decision", "decision_id").await?;
+    rewrite_counted(tx).await
+}
+
+/// The form that a kept name has now; none where it has it. One that was too long to be kept whole
+/// cannot be had back.
+fn canonical(name: &str) -> Option<Name> {
+    if name.contains("…sha256:") {
+        return None;
+    }
+    let form = packed(&unpacked(name)?);
+    (*form != *name).then_some(form)
+}
+
+/// Several names of one row, a line each.
+fn canonical_list(names: &str) -> Option<String> {
+    let is_other = |name: &str| canonical(name).is_some();
+    if !names.lines().any(is_other) {
+        return None;
+    }
+    let each = names
+        .lines()
+        .map(|name| canonical(name).unwrap_or(name.into()));
+    let distinct: BTreeSet<Name> = each.collect();
+    let distinct: Vec<_> = distinct.into_iter().collect();
+    Some(distinct.join("\n"))
+}
+
+/// What only names outside of ASCII and malformed ones with a last dot match: all others are as they were.
+async fn rewrite_lists(tx: &DatabaseTransaction, table: &str, key: &str) -> Result<(), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+        names: String,
+    }
+    let query = format!(
+        "SELECT {key} AS id, names FROM {table} WHERE {key} > $1 \
+         AND (octet_length(names) <> length(names) OR names LIKE '%.' OR names LIKE $2) \
+         ORDER BY {key} LIMIT $3"
+    );
+    let update = format!("UPDATE {table} SET names = $1 WHERE {key} = $2");
+    let mut after = String::new();
+    loop {
+        let values = [after.into(), "%.\n%".into(), CHUNK.into()];
+        let rows: Vec<Row> = read(&all(tx, &query, values).await?)?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = last.id.clone();
+        for row in rows {
+            if let Some(names) = canonical_list(&row.names) {
+                run(tx, &update, [names.into(), row.id.into()]).await?;
+            }
+        }
+    }
+}
+
+/// Two forms on one certificate become one: all of its SANs count from one instant to another.
+async fn rewrite_counted(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        license_id: String,
+        name: String,
+        certificate_id: String,
+    }
+    let query = "SELECT license_id, name, certificate_id FROM certificate_san \
+         WHERE (license_id, name, certificate_id) > ($1, $2, $3) \
+         AND (octet_length(name) <> length(name) OR name LIKE 'd:%.') \
+         ORDER BY license_id, name, certificate_id LIMIT $4";
+    let rename = "UPDATE certificate_san SET name = $1, is_wildcard = $2 \
+         WHERE license_id = $3 AND name = $4 AND certificate_id = $5 \
+         AND NOT EXISTS (SELECT 1 FROM certificate_san AS other WHERE other.license_id = $3 \
+             AND other.name = $1 AND other.certificate_id = $5)";
+    let delete =
+        "DELETE FROM certificate_san WHERE license_id = $1 AND name = $2 AND certificate_id = $3";
+    let mut after = [String::new(), String::new(), String::new()];
+    loop {
+        let [license_id, name, certificate_id] = after.map(Value::from);
+        let values = [license_id, name, certificate_id, CHUNK.into()];
+        let rows: Vec<Row> = read(&all(tx, query, values).await?)?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = [&last.license_id, &last.name, &last.certificate_id].map(Clone::clone);
+        for row in rows {
+            let Some(form) = canonical(&row.name) else {
+                continue;
+            };
+            let is_wildcard = i32::from(is_wildcard(&form));
+            let [license_id, name, certificate_id] =
+                [row.license_id, row.name, row.certificate_id].map(Value::from);
+            let of_row = [license_id, name, certificate_id];
+            let mut values = vec![form.to_string().into(), is_wildcard.into()];
+            values.extend(of_row.clone());
+            if run(tx, rename, values).await? == 0 {
+                run(tx, delete, of_row).await?;
+            }
+        }
+    }
+}
+
+async fn all(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let backend = tx.get_database_backend();
+    tx.query_all_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await
+}
+
+fn read<T: FromQueryResult>(rows: &[QueryResult]) -> Result<Vec<T>, DbErr> {
+    rows.iter()
+        .map(|row| T::from_query_result(row, ""))
+        .collect()
+}
+
+/// Answers how many rows it changed.
+async fn run(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, DbErr> {
+    let backend = tx.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    Ok(tx.execute_raw(statement).await?.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sl_2_a_list_has_each_name_once_in_its_form() {
+        assert_eq!(canonical_list("d:a.example\nu:jos\u{e9}@corp"), None);
+        assert_eq!(
+            canonical_list("d:a_b.example\nd:a_b.example.\nu:jose\u{301}@corp").as_deref(),
+            Some("d:a_b.example\nu:jos\u{e9}@corp")
+        );
+        assert_eq!(
+            canonical("d:a_b\u{3002}example").as_deref(),
+            Some("d:a_b.example")
+        );
+        assert_eq!(canonical("u:jose\u{301}…sha256:ab"), None);
+    }
+}
