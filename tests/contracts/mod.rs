@@ -11,6 +11,7 @@ mod catalog;
 mod catalog_checks;
 mod catalog_history;
 mod changes;
+mod charges_at_once;
 mod clock;
 mod clocks_apart;
 mod clocks_states;

@@ -148,6 +148,23 @@ async fn money(walk: &mut Walk) {
             ..Default::default()
         }
     );
+    let items = vec![item(LineKind::Certificate, "multi-domain-dv", 1)];
+    let quote = walk.world.quote(&account_id, items).await;
+    repeated!(
+        walk,
+        "/licet.billing.v1.InvoiceService/ChargeQuotes",
+        invoices,
+        charge_quotes,
+        licet_contracts::billing::v1::ChargeQuotesRequest {
+            account_id: account_id.clone(),
+            quotes: vec![licet_contracts::billing::v1::QuoteToCharge {
+                quote_id: quote.quote_id,
+                pin: quote.pin,
+            }],
+            request_id: request_id(),
+            ..Default::default()
+        }
+    );
     repeated!(
         walk,
         "/licet.billing.v1.InvoiceService/IssueCreditNote",

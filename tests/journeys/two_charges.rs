@@ -1,5 +1,5 @@
-//! X-2, MD-8: a change of names is charged in this term and in the next. Whatever is lost or killed
-//! between the two charges, each is made exactly once, or neither stands.
+//! X-2, MD-8, BL-6: a change of names is charged in this term and in the next at once. Whatever is
+//! lost or killed, both are charged exactly once, or neither is and nothing is left of it.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use licet_contracts::{
-    billing::v1::{Invoice, Quote},
+    billing::v1::{Invoice, LedgerEntry, ListEntriesRequest, Quote},
     orders::v1::{Order, RenewOrderRequest, UpdateDomainsRequest},
 };
 use licet_runtime::peer::{FaultPlan, Interference};
@@ -16,36 +16,36 @@ use tonic::Code;
 use crate::harness::{
     Backend,
     clock::{instant, shifted},
-    errors::take_apart,
+    errors::{Refused, take_apart},
     eventually, on_both_databases, request_id,
     samples::{change_request, multi_domain_request, shown},
     world::World,
 };
 
 on_both_databases![
-    x_2_whatever_is_lost_each_term_is_charged_exactly_once,
-    x_2_killed_between_the_charges_both_are_made_once,
-    x_2_killed_between_the_charges_and_short_of_money_neither_stands,
+    x_2_whatever_is_lost_both_terms_are_charged_exactly_once,
+    x_2_killed_at_the_charge_both_are_made_once,
+    bl_6_killed_at_the_charge_and_short_of_money_nothing_is_left,
+    bl_6_what_is_missing_is_said_of_both_terms_and_nothing_is_left,
 ];
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Interferes with the charges from a certain one on, while it is on.
+/// Interferes with the first charges of two terms, while it is on.
 struct Cutting {
     is_on: AtomicBool,
     /// Charges seen since it is on.
     seen: AtomicUsize,
-    first: usize,
+    /// How many of them.
     last: usize,
     how: Interference,
 }
 
 impl Cutting {
-    fn new(first: usize, last: usize, how: Interference) -> Arc<Self> {
+    fn new(last: usize, how: Interference) -> Arc<Self> {
         Arc::new(Self {
             is_on: AtomicBool::new(false),
             seen: AtomicUsize::new(0),
-            first,
             last,
             how,
         })
@@ -58,11 +58,11 @@ impl Cutting {
 
 impl FaultPlan for Cutting {
     fn next(&self, path: &str) -> Interference {
-        if !self.is_on.load(Ordering::SeqCst) || !path.ends_with("ChargeQuote") {
+        if !self.is_on.load(Ordering::SeqCst) || !path.ends_with("/ChargeQuotes") {
             return Interference::None;
         }
         let number = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
-        if (self.first..=self.last).contains(&number) {
+        if number <= self.last {
             self.how
         } else {
             Interference::None
@@ -123,6 +123,11 @@ impl Renewed {
 
     /// Asks until the change is through, and sees both charges made once.
     async fn made_once(&self) {
+        self.made_once_from(80_400).await;
+    }
+
+    /// As [`Renewed::made_once`], where the customer had so many cents before.
+    async fn made_once_from(&self, before: i64) {
         let done = eventually("the change is charged", || async {
             let answer = self
                 .world
@@ -142,6 +147,7 @@ impl Renewed {
                 .iter()
                 .all(|it| shown(it.credited.as_ref()) == "0.00 USD")
         );
+        assert_eq!(charges[0].issue_time, charges[1].issue_time, "at once");
         let terms = [done.current_term, done.next_term].map(Option::unwrap);
         for (term, charge) in terms.iter().zip(&charges) {
             assert_eq!(term.paid_standard_domains, 2);
@@ -149,26 +155,67 @@ impl Renewed {
         }
         let account = self.world.get_account(&self.account_id).await;
         let spent: i64 = self.totals.iter().map(|total| cents(total)).sum();
-        let left = 80_400 - spent;
+        let left = before - spent;
         assert_eq!(cents(&shown(account.balance.as_ref())), left, "BL-1");
     }
 
-    /// Asks for the change, and waits until it stands before its second charge.
-    async fn stand_between(&self) {
-        let answer = self
-            .world
-            .orders()
-            .update_domains(self.request.clone())
-            .await;
-        answer.unwrap();
-        eventually("the first charge is made", || async {
-            let order = self.world.get_order(&self.order.order_id).await;
-            let pending = order.pending_change?;
-            (pending.step == "charge-next-term").then_some(())
+    /// Asks for the change, and waits until its charge was cut off.
+    async fn stand_at_the_charge(&self, cutting: &Cutting) {
+        cutting.switch(true);
+        let request = self.request.clone();
+        self.world.orders().update_domains(request).await.unwrap();
+        eventually("the charge was tried", || async {
+            (cutting.seen.load(Ordering::SeqCst) >= 1).then_some(())
         })
         .await;
-        assert_eq!(self.charges().await.len(), 1);
     }
+
+    /// Leaves the customer with so much to spend.
+    async fn keep_only(&self, left: &str) {
+        let account = self.world.get_account(&self.account_id).await;
+        let change = cents(left) - cents(&shown(account.balance.as_ref()));
+        if change < 0 {
+            let spent = amount(-change);
+            let all = self.world.withdraw(&self.account_id, &spent).await;
+            all.unwrap();
+        } else if change > 0 {
+            self.world.deposit(&self.account_id, &amount(change)).await;
+        }
+    }
+
+    /// Asks for the change until it is refused, and sees that nothing is left of it: no invoice, no
+    /// credit note, no entry, and the order as it was.
+    async fn refused_for_good(&self, request: UpdateDomainsRequest) -> Refused {
+        let books = self.books().await;
+        let refusal = eventually("the change is refused", || async {
+            let answer = self.world.orders().update_domains(request.clone()).await;
+            // While Orders starts there is nobody to refuse anything.
+            let refusal = answer.err();
+            refusal.filter(|it| it.code() == Code::ResourceExhausted)
+        })
+        .await;
+        assert_eq!(self.books().await, books, "BL-6");
+        let after = self.world.get_order(&self.order.order_id).await;
+        assert_eq!(after, self.order);
+        take_apart(&refusal)
+    }
+
+    /// The invoices of the order, and the entries of the account.
+    async fn books(&self) -> (Vec<Invoice>, Vec<LedgerEntry>) {
+        let invoices = self.world.invoices_of(&self.order.order_id).await;
+        let request = ListEntriesRequest {
+            account_id: self.account_id.clone(),
+            page_size: 1000,
+            ..ListEntriesRequest::default()
+        };
+        let entries = self.world.accounts().list_entries(request).await;
+        (invoices, entries.unwrap().into_inner().entries)
+    }
+}
+
+/// 2450 cents as `24.50`.
+fn amount(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 /// `24.50 USD` in cents.
@@ -177,14 +224,13 @@ fn cents(text: &str) -> i64 {
     digits.parse().unwrap()
 }
 
-async fn x_2_whatever_is_lost_each_term_is_charged_exactly_once(backend: Backend) {
-    for (first, last, how) in [
-        (1, 1, Interference::LoseAnswer),
-        (2, 2, Interference::LoseRequest),
-        (2, 3, Interference::LoseAnswer),
-        (1, 4, Interference::LoseAnswer),
+async fn x_2_whatever_is_lost_both_terms_are_charged_exactly_once(backend: Backend) {
+    for (last, how) in [
+        (1, Interference::LoseAnswer),
+        (1, Interference::LoseRequest),
+        (4, Interference::LoseAnswer),
     ] {
-        let cutting = Cutting::new(first, last, how);
+        let cutting = Cutting::new(last, how);
         let renewed = Renewed::start(backend, &cutting).await;
         cutting.switch(true);
         renewed.made_once().await;
@@ -193,22 +239,12 @@ async fn x_2_whatever_is_lost_each_term_is_charged_exactly_once(backend: Backend
     }
 }
 
-async fn x_2_killed_between_the_charges_both_are_made_once(backend: Backend) {
-    // The second charge reaches Billing or not, and nobody learns of it before Orders is gone.
+async fn x_2_killed_at_the_charge_both_are_made_once(backend: Backend) {
+    // The charge reaches Billing or not, and nobody learns of it before Orders is gone.
     for how in [Interference::LoseRequest, Interference::LoseAnswer] {
-        let cutting = Cutting::new(2, usize::MAX, how);
+        let cutting = Cutting::new(usize::MAX, how);
         let mut renewed = Renewed::start(backend, &cutting).await;
-        cutting.switch(true);
-        let answer = renewed
-            .world
-            .orders()
-            .update_domains(renewed.request.clone())
-            .await;
-        answer.unwrap();
-        eventually("the second charge was tried", || async {
-            (cutting.seen.load(Ordering::SeqCst) >= 2).then_some(())
-        })
-        .await;
+        renewed.stand_at_the_charge(&cutting).await;
         renewed.world.stop_orders().await;
         cutting.switch(false);
         renewed.world.start_orders().await;
@@ -216,43 +252,36 @@ async fn x_2_killed_between_the_charges_both_are_made_once(backend: Backend) {
     }
 }
 
-async fn x_2_killed_between_the_charges_and_short_of_money_neither_stands(backend: Backend) {
-    let cutting = Cutting::new(2, usize::MAX, Interference::LoseRequest);
+async fn bl_6_killed_at_the_charge_and_short_of_money_nothing_is_left(backend: Backend) {
+    let cutting = Cutting::new(usize::MAX, Interference::LoseRequest);
     let mut renewed = Renewed::start(backend, &cutting).await;
-    cutting.switch(true);
-    renewed.stand_between().await;
+    renewed.stand_at_the_charge(&cutting).await;
     renewed.world.stop_orders().await;
-    let account_id = renewed.account_id.clone();
-    let balance = renewed
-        .world
-        .get_account(&account_id)
-        .await
-        .balance
-        .unwrap();
-    let all = renewed.world.withdraw(&account_id, &balance.value).await;
-    all.unwrap();
+    renewed.keep_only("5.00").await;
     cutting.switch(false);
     renewed.world.start_orders().await;
-    let reason = eventually("the change is refused", || async {
-        let answer = renewed
-            .world
-            .orders()
-            .update_domains(renewed.request.clone())
-            .await;
-        // While Orders starts there is nobody to refuse anything.
-        let refused = answer
-            .err()
-            .filter(|it| it.code() == Code::ResourceExhausted)?;
-        Some(take_apart(&refused).reason)
-    })
-    .await;
-    assert_eq!(reason, "INSUFFICIENT_FUNDS");
-    // What was charged for this term is credited whole, and the order is as it was.
-    let charges = renewed.charges().await;
-    assert_eq!(charges.len(), 1);
-    assert_eq!(shown(charges[0].credited.as_ref()), renewed.totals[0]);
-    let balance = renewed.world.balance(&account_id).await;
-    assert_eq!(balance, renewed.totals[0]);
-    let after = renewed.world.get_order(&renewed.order.order_id).await;
-    assert_eq!(after, renewed.order);
+    let refusal = renewed.refused_for_good(renewed.request.clone()).await;
+    assert_eq!(refusal.reason, "INSUFFICIENT_FUNDS");
+}
+
+async fn bl_6_what_is_missing_is_said_of_both_terms_and_nothing_is_left(backend: Backend) {
+    let cutting = Cutting::new(0, Interference::None);
+    let renewed = Renewed::start(backend, &cutting).await;
+    let [this, next] = renewed.totals.each_ref().map(|total| cents(total));
+    let all = this + next;
+    // Too little for either; enough for one alone, for the other one alone, and for all but a cent.
+    for there in ["1.00", &amount(this), "49.00", &amount(all - 1)] {
+        renewed.keep_only(there).await;
+        let request = UpdateDomainsRequest {
+            request_id: request_id(),
+            ..renewed.request.clone()
+        };
+        let refusal = renewed.refused_for_good(request).await;
+        assert_eq!(refusal.reason, "INSUFFICIENT_FUNDS");
+        let said = ["required", "available", "missing"].map(|key| refusal.value(key));
+        let missing = amount(all - cents(there));
+        assert_eq!(said, [amount(all).as_str(), there, missing.as_str()]);
+    }
+    renewed.keep_only(&amount(all)).await;
+    renewed.made_once_from(all).await;
 }

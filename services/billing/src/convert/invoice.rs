@@ -1,15 +1,17 @@
 //! Invoices and credit notes between the contract and the rules.
 
+use std::collections::BTreeMap;
+
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
-    ids::{InvoiceId, QuoteId},
+    ids::{AccountId, InvoiceId, QuoteId},
     money::Money,
 };
 use licet_runtime::{
     caller::Call,
     fault::Fault,
-    field::Fields,
+    field::{Field, Fields},
     wire::{decode_money, encode_count, encode_money, encode_time},
 };
 
@@ -22,15 +24,27 @@ use crate::rules::{
     listing::InvoiceFilter,
 };
 
-/// A quote that is to be charged.
+/// As many quotes as one request can charge.
+const MAX_QUOTES: usize = 10;
+
+/// The quotes that are to be charged at once (BL-6).
 #[derive(Debug, Clone)]
 pub(crate) struct Charge {
+    /// The account that they must be of; `None`: whichever it is.
+    pub(crate) account_id: Option<AccountId>,
+    /// The quotes, each once and at least one.
+    pub(crate) quotes: Vec<QuoteToCharge>,
+    /// What their expiry is judged by (MD-6).
+    pub(crate) accepted: Instant,
+}
+
+/// A quote that is to be charged.
+#[derive(Debug, Clone)]
+pub(crate) struct QuoteToCharge {
     /// The quote.
     pub(crate) quote_id: QuoteId,
     /// The quote's pin, repeated.
     pub(crate) pin: String,
-    /// What the quote's expiry is judged by (MD-6).
-    pub(crate) accepted: Instant,
 }
 
 /// An invoice that is to be paid.
@@ -58,11 +72,70 @@ pub(crate) fn decode_charge(
         message.accept_time.as_ref(),
     );
     fields.build(|| {
-        Ok(Charge {
+        let quote = QuoteToCharge {
             quote_id: quote_id?,
             pin: pin?,
+        };
+        Ok(Charge {
+            account_id: None,
+            quotes: vec![quote],
             accepted: accepted?,
         })
+    })
+}
+
+/// Reads the request to charge several quotes.
+pub(crate) fn decode_charges(
+    call: &Call,
+    message: &billing::ChargeQuotesRequest,
+) -> Result<Charge, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let account_id = fields.required("account_id", &message.account_id);
+    let number = message.quotes.len();
+    fields.check(
+        "quotes",
+        (1..=MAX_QUOTES).contains(&number),
+        &format!("must be 1 to {MAX_QUOTES}"),
+    );
+    let mut seen = BTreeMap::new();
+    let quotes: Vec<_> = (0..)
+        .zip(message.quotes.iter().take(MAX_QUOTES))
+        .map(|(index, quote)| decode_quote(&mut fields, index, quote, &mut seen))
+        .collect();
+    let accepted = decode_as_of(
+        &mut fields,
+        call,
+        "accept_time",
+        message.accept_time.as_ref(),
+    );
+    fields.build(|| {
+        Ok(Charge {
+            account_id: Some(account_id?),
+            quotes: quotes.into_iter().collect::<Field<_>>()?,
+            accepted: accepted?,
+        })
+    })
+}
+
+/// Reads one of several quotes; `seen` holds those before it.
+fn decode_quote(
+    fields: &mut Fields,
+    index: usize,
+    message: &billing::QuoteToCharge,
+    seen: &mut BTreeMap<QuoteId, usize>,
+) -> Field<QuoteToCharge> {
+    let path = format!("quotes[{index}].quote_id");
+    let quote_id = fields.required(&path, &message.quote_id);
+    let pin = decode_name(fields, &format!("quotes[{index}].pin"), &message.pin);
+    let quote_id = quote_id?;
+    let first = *seen.entry(quote_id).or_insert(index);
+    if first != index {
+        return Err(fields.note(path, format!("is the quote of quotes[{first}]")));
+    }
+    Ok(QuoteToCharge {
+        quote_id,
+        pin: pin?,
     })
 }
 
@@ -149,10 +222,17 @@ pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
     }
 }
 
-/// The invoice of a charge.
-pub(crate) fn encode_charge(invoice: &Invoice) -> billing::ChargeQuoteResponse {
+/// The invoice of the charge of one quote.
+pub(crate) fn encode_charge(invoices: &[Invoice]) -> billing::ChargeQuoteResponse {
     billing::ChargeQuoteResponse {
-        invoice: Some(encode(invoice)),
+        invoice: invoices.first().map(encode),
+    }
+}
+
+/// The invoices of the charge of several quotes.
+pub(crate) fn encode_charges(invoices: &[Invoice]) -> billing::ChargeQuotesResponse {
+    billing::ChargeQuotesResponse {
+        invoices: invoices.iter().map(encode).collect(),
     }
 }
 

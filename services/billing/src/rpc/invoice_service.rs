@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     convert, queries, rendering,
     use_cases::{
-        charge_quote::ChargeQuote,
+        charge_quotes::ChargeQuotes,
         issue_credit_note::{IssueCreditNote, Issued},
         pay_invoice::{Paid, PayInvoice},
     },
@@ -37,19 +37,41 @@ impl InvoiceService for InvoiceRpc {
     ) -> Result<Response<billing::ChargeQuoteResponse>, Status> {
         let (call, message) = accept(request)?;
         let charge = convert::invoice::decode_charge(&call, &message)?;
-        let work = ChargeQuote {
+        let work = ChargeQuotes {
             call: &call,
             request_id: &message.request_id,
             charge: &charge,
         };
         if message.validate_only {
-            let tx = self.database.read();
-            let invoice = work.preview(&tx).await?;
-            return Ok(Response::new(convert::invoice::encode_charge(&invoice)));
+            let invoices = work.preview(&self.database.read()).await?;
+            return Ok(Response::new(convert::invoice::encode_charge(&invoices)));
         }
         let _turn = self.charging.acquire().await.map_err(Fault::internal)?;
-        let response = replay::once(&self.database, &call, &message, &work, |invoice| {
-            convert::invoice::encode_charge(&invoice)
+        let response = replay::once(&self.database, &call, &message, &work, |invoices| {
+            convert::invoice::encode_charge(&invoices)
+        })
+        .await?;
+        Ok(Response::new(response))
+    }
+
+    async fn charge_quotes(
+        &self,
+        request: Request<billing::ChargeQuotesRequest>,
+    ) -> Result<Response<billing::ChargeQuotesResponse>, Status> {
+        let (call, message) = accept(request)?;
+        let charge = convert::invoice::decode_charges(&call, &message)?;
+        let work = ChargeQuotes {
+            call: &call,
+            request_id: &message.request_id,
+            charge: &charge,
+        };
+        if message.validate_only {
+            let invoices = work.preview(&self.database.read()).await?;
+            return Ok(Response::new(convert::invoice::encode_charges(&invoices)));
+        }
+        let _turn = self.charging.acquire().await.map_err(Fault::internal)?;
+        let response = replay::once(&self.database, &call, &message, &work, |invoices| {
+            convert::invoice::encode_charges(&invoices)
         })
         .await?;
         Ok(Response::new(response))

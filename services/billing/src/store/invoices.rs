@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, InvoiceId},
+    ids::{AccountId, InvoiceId, QuoteId},
     money::{Currency, Money},
 };
 use licet_runtime::{
@@ -90,26 +90,56 @@ mod line_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Issues an invoice under its id and the next number of its series (BL-8), and notes it on the locked
-/// quote that it was charged from. Answers the number.
+/// Issues drafted invoices under the next numbers of their series (BL-8), in their order, and notes
+/// each on the locked quote that it was charged from. Answers them with their numbers.
 ///
-/// Every other charge waits for the series from here until the commit: on PostgreSQL all of it is
-/// one statement.
-pub(crate) async fn issue(tx: &Tx, invoice_id: InvoiceId, invoice: &Invoice) -> Result<i64, Fault> {
-    let (row, lines) = encode(invoice_id, invoice)?;
-    if tx.get_database_backend() == DbBackend::Postgres {
-        return issue_at_once(tx, row, lines).await;
+/// Every other charge waits for the series from here until the commit: on PostgreSQL a single invoice
+/// is issued in one statement.
+///
+/// # Errors
+/// When a draft has no id, or the database does not answer.
+pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoice>, Fault> {
+    let (mut rows, mut lines, mut charged) = (Vec::new(), Vec::new(), Vec::new());
+    for draft in &drafts {
+        let invoice_id = draft
+            .invoice_id
+            .ok_or_else(|| Fault::internal("an invoice without an id was to be issued"))?;
+        let (row, its_lines) = encode(invoice_id, draft)?;
+        rows.push(row);
+        lines.extend(its_lines);
+        charged.push((draft.quote_id, invoice_id));
     }
-    let number = numbers::take(tx, Series::Invoice, 1).await?;
-    let numbered = row::Model { number, ..row };
-    row::Entity::insert(numbered.into_active_model())
+    let single = (tx.get_database_backend() == DbBackend::Postgres && rows.len() == 1)
+        .then(|| rows.pop())
+        .flatten();
+    let first = match single {
+        Some(row) => issue_at_once(tx, row, lines).await?,
+        None => issue_all(tx, rows, lines, &charged).await?,
+    };
+    for (number, draft) in (first..).zip(&mut drafts) {
+        draft.number = Some(number);
+    }
+    Ok(drafts)
+}
+
+/// Answers the number of the first.
+async fn issue_all(
+    tx: &Tx,
+    rows: Vec<row::Model>,
+    lines: Vec<line_row::Model>,
+    charged: &[(QuoteId, InvoiceId)],
+) -> Result<i64, Fault> {
+    let first = numbers::take(tx, Series::Invoice, rows.len()).await?;
+    let numbered = (first..).zip(rows);
+    let numbered = numbered.map(|(number, row)| row::Model { number, ..row }.into_active_model());
+    row::Entity::insert_many(numbered)
         .exec_without_returning(tx)
         .await?;
     line_row::Entity::insert_many(lines.into_iter().map(line_row::Model::into_active_model))
         .exec_without_returning(tx)
         .await?;
-    quotes::set_charged(tx, invoice.quote_id, invoice_id).await?;
-    Ok(number)
+    quotes::set_charged(tx, charged).await?;
+    Ok(first)
 }
 
 async fn issue_at_once(

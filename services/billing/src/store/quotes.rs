@@ -7,7 +7,10 @@ use licet_runtime::{
     fault::Fault,
     stored::{from_json, in_scope, instant, money, parsed, parsed_if, to_json},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
+    sea_query::CaseStatement,
+};
 
 use super::{subject, subject_columns};
 use crate::rules::charge::Quote;
@@ -63,36 +66,52 @@ pub(crate) async fn find(
     caller: &Caller,
     quote_id: QuoteId,
 ) -> Result<Option<Quote>, Fault> {
-    let found = row::Entity::find_by_id(quote_id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .one(tx)
-        .await?;
-    found.map(decode).transpose()
+    Ok(list(tx, caller, &[quote_id]).await?.pop())
 }
 
-/// As [`find`], locked until the transaction ends, so that it is charged once at most.
+/// Those of the quotes whose account the caller sees, ascending by id.
+pub(crate) async fn list(
+    tx: &Tx,
+    caller: &Caller,
+    quote_ids: &[QuoteId],
+) -> Result<Vec<Quote>, Fault> {
+    let found = visible(caller, quote_ids).all(tx).await?;
+    found.into_iter().map(decode).collect()
+}
+
+/// As [`list`], locked until the transaction ends, so that each is charged once at most. The order of
+/// the locks is that of the ids, so that two charges of the same quotes never wait for each other.
 pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
-    quote_id: QuoteId,
-) -> Result<Option<Quote>, Fault> {
-    let found = row::Entity::find_by_id(quote_id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .lock_exclusive()
-        .one(tx)
-        .await?;
-    found.map(decode).transpose()
+    quote_ids: &[QuoteId],
+) -> Result<Vec<Quote>, Fault> {
+    let found = visible(caller, quote_ids).lock_exclusive().all(tx).await?;
+    found.into_iter().map(decode).collect()
 }
 
-/// Notes the invoice that a locked quote became.
-pub(super) async fn set_charged(
-    tx: &Tx,
-    quote_id: QuoteId,
-    invoice_id: InvoiceId,
-) -> Result<(), Fault> {
+fn visible(caller: &Caller, quote_ids: &[QuoteId]) -> Select<row::Entity> {
+    row::Entity::find()
+        .filter(row::Column::QuoteId.is_in(quote_ids.iter().map(QuoteId::to_string)))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .order_by_asc(row::Column::QuoteId)
+}
+
+/// Notes the invoices that locked quotes became.
+pub(super) async fn set_charged(tx: &Tx, charged: &[(QuoteId, InvoiceId)]) -> Result<(), Fault> {
+    let invoice_id = charged.iter().fold(
+        CaseStatement::new(),
+        |invoice_id, (quote_id, charged_as)| {
+            invoice_id.case(
+                row::Column::QuoteId.eq(quote_id.to_string()),
+                charged_as.to_string(),
+            )
+        },
+    );
+    let quote_ids = charged.iter().map(|(quote_id, _)| quote_id.to_string());
     row::Entity::update_many()
-        .col_expr(row::Column::InvoiceId, Expr::value(invoice_id.to_string()))
-        .filter(row::Column::QuoteId.eq(quote_id.to_string()))
+        .col_expr(row::Column::InvoiceId, invoice_id.into())
+        .filter(row::Column::QuoteId.is_in(quote_ids))
         .exec(tx)
         .await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! What changes something: each a transaction around load, rules, store, and the event last.
 
 pub(crate) mod approve_refund;
-pub(crate) mod charge_quote;
+pub(crate) mod charge_quotes;
 pub(crate) mod create_account;
 pub(crate) mod create_product;
 pub(crate) mod create_quote;

@@ -90,6 +90,52 @@ impl Billing {
         }
     }
 
+    /// Charges several quotes of one account exactly, all of them or none (BL-6); answers their
+    /// invoices in the same order. Those that Billing charged before and has forgotten the request of
+    /// are answered with what they became, as in [`Billing::charge_quote`].
+    pub(crate) async fn charge_quotes(
+        &self,
+        quotes: &[&billing::Quote],
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<Vec<billing::Invoice>, PeerFault> {
+        let pins = quotes.iter().map(|quote| quote.pin.clone());
+        let request = charge_request(quotes, pins, accept_time, request_id);
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        match outcome(client.charge_quotes(request).await) {
+            Ok(answer) if answer.invoices.len() == quotes.len() => Ok(answer.invoices),
+            Ok(_) => Err(absent("invoice")),
+            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::QuoteSpent => {
+                let mut invoices = Vec::with_capacity(quotes.len());
+                for quote in quotes {
+                    let spent = self.find_spent(quote).await?;
+                    invoices.push(spent.ok_or_else(|| PeerFault::Refused(refusal.clone()))?);
+                }
+                Ok(invoices)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The invoice that a quote became, if it became one.
+    async fn find_spent(
+        &self,
+        quote: &billing::Quote,
+    ) -> Result<Option<billing::Invoice>, PeerFault> {
+        let request = billing::GetQuoteRequest {
+            quote_id: quote.quote_id.clone(),
+        };
+        let mut client = QuoteServiceClient::new(self.channel.clone());
+        let found = outcome(client.get_quote(request).await)?.quote;
+        let invoice_id = found.map(|quote| quote.invoice_id).unwrap_or_default();
+        if invoice_id.is_empty() {
+            return Ok(None);
+        }
+        let request = billing::GetInvoiceRequest { invoice_id };
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        Ok(outcome(client.get_invoice(request).await)?.invoice)
+    }
+
     /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
     async fn find_charge(
         &self,
@@ -156,16 +202,20 @@ impl Billing {
             request_id: request_id.to_string(),
         };
         let mut client = InvoiceServiceClient::new(self.channel.clone());
-        match outcome(client.charge_quote(request).await) {
-            Ok(_) => Err(PeerFault::Unknown(
-                "Billing charged a quote by another pin than its own".to_owned(),
-            )),
-            Err(PeerFault::Refused(refusal)) => Ok(!matches!(
-                refusal.reason,
-                Reason::RequestIdReused | Reason::QuoteSpent
-            )),
-            Err(fault) => Err(fault),
-        }
+        forbidden(outcome(client.charge_quote(request).await))
+    }
+
+    /// As [`Billing::forbid_charge`], of a charge of several quotes.
+    pub(crate) async fn forbid_charges(
+        &self,
+        quotes: &[&billing::Quote],
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<bool, PeerFault> {
+        let pins = quotes.iter().map(|quote| format!("{} given up", quote.pin));
+        let request = charge_request(quotes, pins, accept_time, request_id);
+        let mut client = InvoiceServiceClient::new(self.channel.clone());
+        forbidden(outcome(client.charge_quotes(request).await))
     }
 
     /// Credits all of an invoice that can still be credited; none where nothing was left to be.
@@ -204,6 +254,42 @@ impl Billing {
         let mut client = RefundServiceClient::new(self.channel.clone());
         let answer = outcome(client.get_refund(request).await)?;
         answer.refund.ok_or_else(|| absent("refund"))
+    }
+}
+
+/// A charge of several quotes of one account, each with the pin that comes in its place.
+fn charge_request(
+    quotes: &[&billing::Quote],
+    pins: impl Iterator<Item = String>,
+    accept_time: Instant,
+    request_id: Uuid,
+) -> billing::ChargeQuotesRequest {
+    let account_id = quotes.first().map(|quote| quote.account_id.clone());
+    let quotes = quotes.iter().zip(pins);
+    let quotes = quotes.map(|(quote, pin)| billing::QuoteToCharge {
+        quote_id: quote.quote_id.clone(),
+        pin,
+    });
+    billing::ChargeQuotesRequest {
+        account_id: account_id.unwrap_or_default(),
+        quotes: quotes.collect(),
+        accept_time: Some(encode_time(accept_time)),
+        validate_only: false,
+        request_id: request_id.to_string(),
+    }
+}
+
+/// Whether a charge that was asked for by a wrong pin never comes: false where it was made before.
+fn forbidden<T>(answer: Result<T, PeerFault>) -> Result<bool, PeerFault> {
+    match answer {
+        Ok(_) => Err(PeerFault::Unknown(
+            "Billing charged a quote by another pin than its own".to_owned(),
+        )),
+        Err(PeerFault::Refused(refusal)) => Ok(!matches!(
+            refusal.reason,
+            Reason::RequestIdReused | Reason::QuoteSpent
+        )),
+        Err(fault) => Err(fault),
     }
 }
 

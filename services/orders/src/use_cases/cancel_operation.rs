@@ -80,6 +80,12 @@ pub(super) enum Begun {
         accept_time: Instant,
         request_id: Uuid,
     },
+    /// A charge of several quotes under this request id.
+    Charges {
+        quotes: Vec<Kept<billing::Quote>>,
+        accept_time: Instant,
+        request_id: Uuid,
+    },
     /// A reservation under this request id.
     Reservation {
         question: Kept<san::AuthorizeIssuanceRequest>,
@@ -119,6 +125,17 @@ impl Cancelling {
                 let billing = &peers.billing;
                 billing
                     .forbid_charge(&quote.0, *accept_time, *request_id)
+                    .await?
+            }
+            Begun::Charges {
+                quotes,
+                accept_time,
+                request_id,
+            } => {
+                let quotes: Vec<_> = quotes.iter().map(|quote| &quote.0).collect();
+                let billing = &peers.billing;
+                billing
+                    .forbid_charges(&quotes, *accept_time, *request_id)
                     .await?
             }
             Begun::Reservation {

@@ -1,6 +1,5 @@
-//! A change of names that is being charged: priced and charged for the running term, and for
-//! the next one where that is bought (MD-8). Both or neither: where the second charge is refused,
-//! the first is credited whole.
+//! A change of names that is being charged: priced for the running term, and for the next one
+//! where that is bought (MD-8), and charged for both at once: both or neither (BL-6).
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
@@ -57,18 +56,26 @@ enum Stage {
         #[serde(default)]
         next_question: Option<Kept<billing::CreateQuoteRequest>>,
     },
-    /// The running term is charged, and the next one after it.
+    /// The running term alone is charged. An operation of an earlier version charges the next one
+    /// after it.
     Charge {
         quote: Kept<billing::Quote>,
         #[serde(default)]
         next_quote: Option<Kept<billing::Quote>>,
     },
-    /// The next term is charged; what was charged for the running one is known.
+    /// The running and the next term are charged at once.
+    ChargeBoth {
+        quote: Kept<billing::Quote>,
+        next_quote: Kept<billing::Quote>,
+    },
+    /// The next term alone is charged. In an operation of an earlier version the running one is
+    /// charged already.
     ChargeNext {
         charged: Option<Box<Charged>>,
         next_quote: Kept<billing::Quote>,
     },
-    /// The next term's charge was refused: the running one's is given back.
+    /// In an operation of an earlier version: the next term's charge was refused after the running
+    /// one's was made, which is given back.
     Credit {
         invoice_id: InvoiceId,
         refusal: Refusal,
@@ -118,7 +125,7 @@ impl Updating {
     pub(super) fn step(&self) -> &'static str {
         match self.stage {
             Stage::Price { .. } => "price",
-            Stage::Charge { .. } => "charge",
+            Stage::Charge { .. } | Stage::ChargeBoth { .. } => "charge",
             Stage::ChargeNext { .. } => "charge-next-term",
             Stage::Credit { .. } => "credit",
         }
@@ -129,6 +136,13 @@ impl Updating {
         let quote = match &self.stage {
             Stage::Price { .. } => return Some(Begun::Nothing),
             Stage::Charge { quote, .. } => quote,
+            Stage::ChargeBoth { quote, next_quote } => {
+                return Some(Begun::Charges {
+                    quotes: vec![quote.clone(), next_quote.clone()],
+                    accept_time: self.decision_time,
+                    request_id,
+                });
+            }
             Stage::ChargeNext {
                 charged: None,
                 next_quote,
@@ -169,6 +183,10 @@ impl Updating {
                     next: next.map(Box::new),
                 })
             }
+            Stage::ChargeBoth { quote, next_quote } => billing
+                .charge_quotes(&[&quote.0, &next_quote.0], self.decision_time, request_id)
+                .await
+                .map(Outcome::ChargedAll),
             Stage::Charge { quote, .. }
             | Stage::ChargeNext {
                 next_quote: quote, ..
@@ -187,7 +205,7 @@ impl Updating {
         }
     }
 
-    /// Once it is priced, each term is charged, one after the other.
+    /// Once it is priced, what each term costs is charged.
     pub(super) fn next(&self, answer: &Outcome) -> Result<Option<Self>, Fault> {
         Ok(match (&self.stage, answer) {
             (Stage::Price { .. }, Outcome::Quoted { this, next }) => {
@@ -224,6 +242,16 @@ impl Updating {
             ) => {
                 let charged = Charged::new(quote, invoice);
                 self.apply_charges(tx, now, Some(&charged), None).await
+            }
+            (Stage::ChargeBoth { quote, next_quote }, Ok(Outcome::ChargedAll(invoices))) => {
+                let [invoice, next_invoice] = invoices.as_slice() else {
+                    return Err(Fault::internal(
+                        "two quotes were charged by other than two invoices",
+                    ));
+                };
+                let this = Charged::new(quote, invoice);
+                let next = Charged::new(next_quote, next_invoice);
+                self.apply_charges(tx, now, Some(&this), Some(&next)).await
             }
             (
                 Stage::ChargeNext {
@@ -398,15 +426,19 @@ impl Charged {
     }
 }
 
-/// The running term is charged first, where anything is charged for it.
+/// What is charged: for both terms at once, or for the one that anything is charged for (BL-6).
 fn charge_stage(
     quote: Option<billing::Quote>,
     next_quote: Option<billing::Quote>,
 ) -> Result<Stage, Fault> {
     match (quote, next_quote) {
-        (Some(quote), next_quote) => Ok(Stage::Charge {
+        (Some(quote), Some(next_quote)) => Ok(Stage::ChargeBoth {
             quote: Kept(quote),
-            next_quote: next_quote.map(Kept),
+            next_quote: Kept(next_quote),
+        }),
+        (Some(quote), None) => Ok(Stage::Charge {
+            quote: Kept(quote),
+            next_quote: None,
         }),
         (None, Some(next_quote)) => Ok(Stage::ChargeNext {
             charged: None,
@@ -415,5 +447,38 @@ fn charge_stage(
         (None, None) => Err(Fault::internal(
             "a change of names without a price is charged",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::samples::{instant, order};
+
+    /// An operation of an earlier version charges one term after the other to its end.
+    #[test]
+    fn x_2_operations_of_an_earlier_version_are_read_and_go_on() {
+        let order = order(&["example.com"]);
+        let origin = Origin {
+            caller: "sales".to_owned(),
+            method: "/licet.orders.v1.OrderService/UpdateDomains".to_owned(),
+            request_id: Uuid::nil().to_string(),
+        };
+        let now = instant("2026-02-01T00:00:00Z");
+        let quote = || Some(billing::Quote::default());
+        let both = Updating::charge(&order, origin, now, quote(), quote()).unwrap();
+        let mut stored = serde_json::to_value(&both).unwrap();
+        let stage = stored["stage"].as_object_mut().unwrap();
+        let quotes = stage.remove("ChargeBoth").unwrap();
+        stage.insert("Charge".to_owned(), quotes);
+        let earlier: Updating = serde_json::from_value(stored).unwrap();
+        assert_eq!((both.step(), earlier.step()), ("charge", "charge"));
+        let charged = Outcome::Charged(Box::default());
+        let next = earlier.next(&charged).unwrap().unwrap();
+        assert_eq!(next.step(), "charge-next-term");
+        let kept = serde_json::to_value(&next).unwrap();
+        let read: Updating = serde_json::from_value(kept).unwrap();
+        assert_eq!(read.step(), "charge-next-term");
+        assert!(read.begun(Uuid::nil()).is_none(), "something is charged");
     }
 }

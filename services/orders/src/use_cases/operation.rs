@@ -56,6 +56,8 @@ pub(crate) enum Outcome {
     },
     /// A quote was charged.
     Charged(Box<billing::Invoice>),
+    /// Several quotes were charged at once, in the order of the question.
+    ChargedAll(Vec<billing::Invoice>),
     /// An invoice was credited, where anything of it was left to be.
     Credited(Option<Box<billing::CreditNote>>),
     /// What the given-up step may have begun was made to come to nothing; or it was through before.

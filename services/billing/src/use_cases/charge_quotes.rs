@@ -1,0 +1,243 @@
+//! Turning quotes into invoices, paid from the balance or owed on terms: all of one request in one
+//! transaction (BL-6). Nothing is computed here: the quotes' lines are charged as they are (BL-1).
+
+use std::collections::BTreeMap;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, InvoiceId, QuoteId},
+    money::{Money, MoneyError},
+};
+use licet_runtime::{
+    caller::Call,
+    database::{Tx, Work},
+    fault::Fault,
+    outbox::{self, Event},
+};
+use serde_json::json;
+
+use crate::{
+    convert::invoice::Charge,
+    rules::{
+        account::{Account, AccountKind, CreditTerms},
+        charge::{Invoice, Quote},
+        ledger::{Entry, LedgerEntry},
+        not_found, sum_refused,
+    },
+    store,
+};
+
+/// Charges quotes to their account: invoices, postings and numbers, or nothing (BL-6).
+///
+/// Refusals: NOT_FOUND, QUOTE_STALE, QUOTE_EXPIRED, QUOTE_SPENT, INSUFFICIENT_FUNDS,
+/// ACCOUNT_OVERDUE, CREDIT_LIMIT_EXCEEDED, AMOUNT_OUT_OF_RANGE.
+pub(crate) struct ChargeQuotes<'a> {
+    /// What was accepted.
+    pub(crate) call: &'a Call,
+    /// The attempt's id.
+    pub(crate) request_id: &'a str,
+    /// What is to be charged.
+    pub(crate) charge: &'a Charge,
+}
+
+/// Quotes of one account that can be charged, with the ids that they are kept under.
+struct Chargeable {
+    account_id: AccountId,
+    quotes: Vec<(QuoteId, Quote)>,
+    total: Money,
+}
+
+impl ChargeQuotes<'_> {
+    /// The invoices that the charge would make; nothing is written.
+    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
+        let found = store::quotes::list(tx, &self.call.caller, &self.quote_ids()).await?;
+        let chargeable = self.check(found)?;
+        let account = store::accounts::find(tx, &self.call.caller, chargeable.account_id).await?;
+        let terms = self.check_account(tx, account, &chargeable).await?;
+        Ok(chargeable.draft(terms.as_ref(), self.call.now))
+    }
+
+    fn quote_ids(&self) -> Vec<QuoteId> {
+        let quotes = self.charge.quotes.iter();
+        quotes.map(|quote| quote.quote_id).collect()
+    }
+
+    /// The quotes in the order of the request, each with the pin that it asks for.
+    fn check(&self, found: Vec<Quote>) -> Result<Chargeable, Fault> {
+        let found = found
+            .into_iter()
+            .filter_map(|quote| quote.quote_id.map(|id| (id, quote)));
+        let mut found: BTreeMap<QuoteId, Quote> = found.collect();
+        let mut quotes = Vec::with_capacity(self.charge.quotes.len());
+        for asked in &self.charge.quotes {
+            let id = asked.quote_id;
+            let account_id = self.charge.account_id;
+            let of_account = |quote: &Quote| account_id.is_none_or(|id| id == quote.account_id);
+            let quote = found.remove(&id).filter(of_account);
+            let quote = quote.ok_or_else(|| not_found("quote", id))?;
+            quote.check_charge(&asked.pin, self.charge.accepted)?;
+            quotes.push((id, quote));
+        }
+        Chargeable::new(quotes)
+    }
+
+    /// The terms that the charge is owed on; `None`: it is paid from the balance, or free. Judged as
+    /// of the time of acceptance, however late the charge completes (T-3).
+    async fn check_account(
+        &self,
+        tx: &Tx,
+        account: Option<Account>,
+        chargeable: &Chargeable,
+    ) -> Result<Option<CreditTerms>, Fault> {
+        let account_id = chargeable.account_id;
+        let account = account.ok_or_else(|| not_found("account", account_id))?;
+        if chargeable.total.is_zero() {
+            return Ok(None);
+        }
+        let first_due = match account.terms.kind() {
+            AccountKind::Prepaid => None,
+            AccountKind::OnTerms => store::invoices::find_first_due(tx, account_id).await?,
+        };
+        Ok(account.check_charge(chargeable.total, first_due, self.charge.accepted)?)
+    }
+
+    /// Books the sales, and their payments unless they are owed; answers the invoices with their ids
+    /// and without their numbers, and the entries that are to be written.
+    async fn book(
+        &self,
+        tx: &Tx,
+        chargeable: &Chargeable,
+    ) -> Result<(Vec<Invoice>, Vec<LedgerEntry>), Fault> {
+        let (account_id, now) = (chargeable.account_id, self.call.now);
+        let drafts = |terms: Option<&CreditTerms>, issued: Instant, ids: &[InvoiceId]| {
+            let mut drafts = chargeable.draft(terms, issued);
+            for (draft, id) in drafts.iter_mut().zip(ids) {
+                draft.invoice_id = Some(*id);
+            }
+            drafts
+        };
+        let ids: Vec<_> = chargeable
+            .quotes
+            .iter()
+            .map(|_| InvoiceId::generate())
+            .collect();
+        if chargeable.total.is_zero() {
+            return Ok((drafts(None, now, &ids), Vec::new()));
+        }
+        // What nearly every charge comes to, without a statement that only reads the account.
+        let prepaid = Some(AccountKind::Prepaid);
+        let entries = chargeable.entries(None, &ids)?;
+        if let Some(booked) = store::ledger::book(tx, account_id, entries, prepaid, now).await? {
+            return Ok((drafts(None, issued(&booked, now), &ids), booked));
+        }
+        // Its balance may have changed since, or it pays on terms: the locked account tells.
+        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+        let terms = self.check_account(tx, account, chargeable).await?;
+        let entries = chargeable.entries(terms.as_ref(), &ids)?;
+        let booked = store::ledger::book(tx, account_id, entries, None, now)
+            .await?
+            .ok_or_else(|| Fault::internal("a charge that is covered was not booked"))?;
+        let drafts = drafts(terms.as_ref(), issued(&booked, now), &ids);
+        Ok((drafts, booked))
+    }
+
+    fn event<'e>(&self, invoice: &Invoice, origin: &'e licet_runtime::caller::Origin) -> Event<'e> {
+        Event {
+            kind: "licet.billing.invoice.issued.v1",
+            resource_id: invoice
+                .invoice_id
+                .map_or_else(String::new, |id| id.to_string()),
+            account_id: Some(invoice.account_id),
+            time: self.call.now,
+            origin,
+            why: "BL-1".to_owned(),
+            outcome: match invoice.due_time {
+                None => format!("{} paid from the balance", invoice.total),
+                Some(due_time) => format!("{} due by {due_time}", invoice.total),
+            },
+            data: json!({
+                "number": invoice.number,
+                "quote_id": invoice.quote_id,
+                "total": invoice.total.value(),
+                "currency_code": invoice.total.currency().code(),
+                "due_time": invoice.due_time,
+                "resource_id": invoice.subject.as_ref().map(|subject| &subject.resource_id),
+                "term_index": invoice.subject.as_ref().map(|subject| subject.term_index),
+            }),
+        }
+    }
+}
+
+impl Chargeable {
+    /// AMOUNT_OUT_OF_RANGE for a sum that cannot be kept.
+    fn new(quotes: Vec<(QuoteId, Quote)>) -> Result<Self, Fault> {
+        let Some((_, first)) = quotes.first() else {
+            return Err(Fault::internal("a charge of no quote"));
+        };
+        let account_id = first.account_id;
+        let currency = first.total.currency();
+        let mut total = Money::zero(currency);
+        for (_, quote) in &quotes {
+            let sum = total.checked_add(quote.total);
+            total = sum.map_err(|error| sum_refused(currency, &error))?;
+        }
+        Ok(Self {
+            account_id,
+            quotes,
+            total,
+        })
+    }
+
+    /// The invoices of the quotes, before they have an id and a number.
+    fn draft(&self, terms: Option<&CreditTerms>, issued: Instant) -> Vec<Invoice> {
+        let quotes = self.quotes.iter();
+        let drafts = quotes.map(|(id, quote)| {
+            // Nothing is owed for what is free.
+            let terms = terms.filter(|_| !quote.total.is_zero());
+            Invoice::from_quote(quote, *id, terms, issued)
+        });
+        drafts.collect()
+    }
+
+    /// The sale of each, and its payment where it is not owed; nothing for what is free.
+    fn entries(
+        &self,
+        terms: Option<&CreditTerms>,
+        invoice_ids: &[InvoiceId],
+    ) -> Result<Vec<Entry>, Fault> {
+        let refused = |error: MoneyError| sum_refused(self.total.currency(), &error);
+        let mut entries = Vec::new();
+        for ((_, quote), invoice_id) in self.quotes.iter().zip(invoice_ids) {
+            if quote.total.is_zero() {
+                continue;
+            }
+            entries.push(Entry::invoice(quote.total, *invoice_id).map_err(refused)?);
+            if terms.is_none() {
+                entries.push(Entry::payment(quote.total, *invoice_id).map_err(refused)?);
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// When the sales were booked, which is when their invoices are issued.
+fn issued(booked: &[LedgerEntry], now: Instant) -> Instant {
+    booked.first().map_or(now, |entry| entry.time)
+}
+
+impl Work for ChargeQuotes<'_> {
+    type Answer = Vec<Invoice>;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
+        let found = store::quotes::lock(tx, &self.call.caller, &self.quote_ids()).await?;
+        let chargeable = self.check(found)?;
+        let (drafts, booked) = self.book(tx, &chargeable).await?;
+        let invoices = store::invoices::issue(tx, drafts).await?;
+        store::ledger::insert(tx, &booked).await?;
+        let origin = self.call.origin(self.request_id);
+        for invoice in &invoices {
+            outbox::emit(tx, self.event(invoice, &origin)).await?;
+        }
+        Ok(invoices)
+    }
+}
