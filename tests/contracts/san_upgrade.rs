@@ -239,6 +239,7 @@ async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend
     world.start_san_licensing().await;
 
     assert_eq!(figures(&world.usage(&license).await), (4, 1, 15));
+    assert_eq!(world.usage_at(&license, world.now()).await.used, 4);
     let known = world.record_san(report_of(&license, told.clone())).await;
     assert!(known.already_known);
     assert_eq!(known.certificate.unwrap().sans, first.sans);
