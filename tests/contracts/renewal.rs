@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use licet_contracts::{
     billing::v1::LineKind,
     orders::v1::{
-        ListServersRequest, OperationKind, Order, OrderState, RegisterServerRequest,
-        RenewOrderRequest, RenewOrderResponse, RequestReissueRequest, Server, ServerState,
-        UnregisterServerRequest,
+        ListServersRequest, OperationKind, Order, OrderState, PlaceOrderRequest,
+        RegisterServerRequest, RenewOrderRequest, RenewOrderResponse, RequestReissueRequest,
+        Server, ServerState, UnregisterServerRequest,
     },
 };
 use licet_domain::ids::{QuoteId, ServerId};
@@ -28,6 +28,7 @@ on_both_databases![
     md_10_the_window_is_from_90_days_before_the_end_to_30_days_after,
     md_10_the_new_term_is_bought_at_the_prices_of_the_day,
     md_10_a_late_renewal_starts_at_the_old_end,
+    md_10_a_term_that_would_be_over_is_not_sold,
     md_10_an_ended_order_permits_renewal_only,
     md_6_a_renewals_quote_is_charged_exactly_and_for_that_renewal_only,
     al_9_additional_licences_are_named_again_and_none_is_none,
@@ -235,6 +236,44 @@ async fn md_10_a_late_renewal_starts_at_the_old_end(backend: Backend) {
     let certificate = world.record(&order.order_id).await;
     let issued = world.get_order(&order.order_id).await;
     assert_eq!(issued.certificate_id, certificate.certificate_id);
+}
+
+async fn md_10_a_term_that_would_be_over_is_not_sold(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    world.time.move_to("2027-12-31T00:00:00Z".parse().unwrap());
+    let account_id = world.account_with("100.00").await;
+    let month = PlaceOrderRequest {
+        term_months: 1,
+        ..multi_domain_request(&account_id, &["www.example.com"])
+    };
+    let order = world.place(month).await;
+    assert_eq!(world.balance(&account_id).await, "88.00 USD");
+    // It ends on 31 January. A month from there ends on 29 February, 30 days are over on 1 March.
+    let over = "2028-02-29T00:00:00Z".parse().unwrap();
+    world.time.move_to(shifted(over, -1));
+    let previewed = RenewOrderRequest {
+        validate_only: true,
+        ..renewal(&order, 1)
+    };
+    let quote = renew(&world, previewed.clone()).await.quote.unwrap();
+    world.time.move_to(over);
+    let named = RenewOrderRequest {
+        quote_id: quote.quote_id,
+        ..renewal(&order, 1)
+    };
+    for request in [previewed, named, renewal(&order, 1)] {
+        let late = refuse(&world, request).await;
+        let late = late.expect(Code::FailedPrecondition, "TERM_ENDED");
+        assert_eq!(late.value("order_id"), order.order_id);
+        assert_eq!(late.value("end_time"), over.to_string());
+        assert_eq!(late.value("change_time"), over.to_string());
+    }
+    assert_eq!(world.balance(&account_id).await, "88.00 USD");
+    assert_eq!(world.invoices_of(&order.order_id).await.len(), 1);
+    // A longer one is not over.
+    let year = renew(&world, renewal(&order, 12)).await.order.unwrap();
+    assert_eq!(year.state(), OrderState::Paid);
 }
 
 async fn md_10_an_ended_order_permits_renewal_only(backend: Backend) {

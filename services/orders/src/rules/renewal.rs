@@ -9,6 +9,7 @@ use licet_domain::{
     ids::{OrderId, ServerId},
     refusal::{Reason, Refusal},
     san::San,
+    term::Term,
 };
 use sha2::{Digest, Sha256};
 
@@ -65,6 +66,7 @@ pub(crate) fn plan_renewal(
     let kept = keep_servers(order, servers, wanted)?;
     let term = order.term.term.next(wanted.months);
     let term = term.ok_or(Unplanned::BeyondCalendar)?;
+    check_not_over(order, &term, now).map_err(refused)?;
     let mut names = wanted.names.clone();
     if names.is_empty() {
         names.clone_from(order.wanted_names());
@@ -131,6 +133,24 @@ fn check_window(order: &Order, now: Instant) -> Result<(), Refusal> {
         .with("end_time", end));
     }
     Ok(())
+}
+
+/// A term that would be over already is not sold (MD-10): its end itself is too late, as with SL-9.
+fn check_not_over(order: &Order, term: &Term, now: Instant) -> Result<(), Refusal> {
+    let (id, start, end) = (order.id, term.start(), term.end());
+    if now < end {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::TermEnded,
+        format!(
+            "the new term of order {id} would run from {start} to {end}, which is over at {now}: \
+             renew it for longer"
+        ),
+    )
+    .with("order_id", id)
+    .with("end_time", end)
+    .with("change_time", now))
 }
 
 /// The servers that stay when the new term starts (AL-9): all, where they may and none are named;
@@ -415,6 +435,26 @@ mod tests {
             pin(&order, &base),
             pin(&order, &wanted(1, &[all[0].id, all[1].id]))
         );
+    }
+
+    #[test]
+    fn md_10_a_term_that_would_be_over_is_not_sold() {
+        let mut order = order(&["example.com"]);
+        let anchor = instant("2026-01-31T00:00:00Z");
+        order.term.term = Term::first(anchor, 1).unwrap();
+        if let Some(sold) = &mut order.term.sold {
+            sold.product.renewal_grace_days = 60;
+        }
+        let month = WantedRenewal {
+            months: 1,
+            ..wanted(0, &[])
+        };
+        let end = instant("2026-03-31T00:00:00Z");
+        let eve = Instant::from_micros(end.as_micros() - 1).unwrap();
+        assert!(plan_renewal(&order, &[], &month, eve).is_ok());
+        let late = plan_renewal(&order, &[], &month, end);
+        assert_eq!(reason(late), Reason::TermEnded);
+        assert!(plan_renewal(&order, &[], &wanted(0, &[]), end).is_ok());
     }
 
     #[test]
