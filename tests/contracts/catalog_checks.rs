@@ -4,7 +4,7 @@
 use licet_contracts::billing::v1::{
     CreateProductRequest, GetProductRequest, ListProductsRequest, Policy, Product, ProductKind,
     ProrationConvention, SetPricesRequest, Supersede, TermPrice, ValidityLimits,
-    supersede::Handling,
+    WildcardReplacement, supersede::Handling,
 };
 use tonic::Code;
 
@@ -38,12 +38,14 @@ async fn every_kind_of_product_says_all_that_it_was_given(backend: Backend) {
             handling: Some(Handling::Never(true)),
         }),
         outlive_tolerance_hours: Some(0),
+        wildcard_replacement: WildcardReplacement::Free.into(),
     };
     let after_hours = Policy {
         proration_convention: ProrationConvention::Daily.into(),
         supersede: Some(Supersede {
             handling: Some(Handling::AfterHours(0)),
         }),
+        wildcard_replacement: WildcardReplacement::FullPrice.into(),
         ..policy
     };
     let single = Product {

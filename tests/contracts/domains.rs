@@ -215,10 +215,11 @@ async fn md_2_paid_slots_stay_until_the_term_ends(backend: Backend) {
 async fn md_4_a_wildcard_has_a_price_of_its_own(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com", "a.example"]).await;
     issued.world.time.advance_months(6);
-    // In the place of a standard name it is free; on top it costs half of 149.00.
+    // In the place of a standard name it costs half of what it costs more, 149.00 − 49.00; on top half
+    // of 149.00.
     assert_eq!(
         issued.change(&["*.a.example"], &["a.example"]).await,
-        "0.00 USD"
+        "50.00 USD"
     );
     assert_eq!(issued.change(&["*.b.example"], &[]).await, "74.50 USD");
     let both =

@@ -79,3 +79,4 @@ mod terms_of_orders;
 mod transactions;
 mod transport;
 mod verify;
+mod wildcards;

@@ -15,7 +15,7 @@ use crate::harness::{
     encoding::{Odd, UTF8, dns, name, pem},
     errors::refused,
     eventually, on_both_databases, request_id,
-    samples::{issuance_of, names},
+    samples::{issuance_of, names, shown},
     world::World,
 };
 
@@ -58,9 +58,13 @@ async fn undo_third_schema(door: &BackDoor) {
                 .await;
         }
     }
-    for days in [",\"renewal_open_days\":90", ",\"renewal_grace_days\":30"] {
+    for since in [
+        ",\"renewal_open_days\":90",
+        ",\"renewal_grace_days\":30",
+        ",\"wildcard_replacement\":\"Difference\"",
+    ] {
         door.run(&format!(
-            "UPDATE order_term SET sold_json = replace(sold_json, '{days}', '')"
+            "UPDATE order_term SET sold_json = replace(sold_json, '{since}', '')"
         ))
         .await;
     }
@@ -115,6 +119,16 @@ async fn md_10_a_store_of_before_next_terms_comes_out_right(backend: Backend) {
     world.record(&changing.order_id).await;
     let changed = world.get_order(&changing.order_id).await;
     assert_eq!(changed.domains, names(&["b.example", "c.example"]));
+    // MD-4: sold before the policy was there, so that a wildcard in a standard slot's place is free.
+    let swap = world
+        .update_domains(&changing.order_id, &["*.c.example"], &["c.example"])
+        .await;
+    assert_eq!(shown(swap.quote.unwrap().total.as_ref()), "0.00 USD");
+    let slots = swap.order.unwrap().current_term.unwrap();
+    assert_eq!(
+        (slots.paid_standard_domains, slots.paid_wildcard_domains),
+        (2, 0)
+    );
     move_to_days_before_end(&world, &issued, 10);
     renew(&world, renewal(&issued, 12)).await;
     move_to_days_before_end(&world, &issued, 0);

@@ -42,7 +42,8 @@ fn told(quote: &Quote) -> Vec<(LineKind, String, &str, &str)> {
 
 async fn bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike(backend: Backend) {
     use LineKind::{
-        AdditionalLicense, Certificate, Domain, SanQuota, SanQuotaIncrease, WildcardDomain,
+        AdditionalLicense, Certificate, Domain, SanQuota, SanQuotaIncrease, WildcardDifference,
+        WildcardDomain,
     };
     let (world, account_id) = world_of_all_kinds(backend).await;
     let bought = world.now();
@@ -76,6 +77,7 @@ async fn bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike(backend: 
         first(AdditionalLicense, SINGLE, 2),
         rest(Domain, MULTI, 1),
         rest(WildcardDomain, MULTI, 2),
+        rest(WildcardDifference, MULTI, 3),
         renewed(Certificate, MULTI, 1),
         renewed(Domain, MULTI, 2),
         renewed(WildcardDomain, MULTI, 1),
@@ -111,6 +113,12 @@ async fn bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike(backend: 
             "149.00",
             "MD-4",
             "Further wildcard domain, rest of 12 months",
+        ),
+        (
+            WildcardDifference,
+            "150.00",
+            "MD-4",
+            "Wildcard domain in a domain's place, rest of 12 months",
         ),
         (
             Certificate,

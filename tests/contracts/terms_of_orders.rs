@@ -2,7 +2,7 @@
 //! and what a change costs that reaches into that term.
 
 use licet_contracts::{
-    billing::v1::{InvoiceState, WithdrawRequest},
+    billing::v1::{InvoiceState, Product, TermPrice, UpdateProductRequest, WithdrawRequest},
     orders::v1::{
         CancelDomainChangeRequest, ListOrdersRequest, ListPendingIssuanceRequest, OperationKind,
         Order, OrderState, OrderTerm, PendingIssuance, PendingIssuanceReason, RenewOrderRequest,
@@ -22,7 +22,7 @@ use crate::harness::{
     clock::{instant, shifted},
     errors::refused,
     eventually, on_both_databases, request_id,
-    samples::{MULTI, change_request, names, shown, term_price, usd},
+    samples::{MULTI, change_request, multi_domain_product, names, shown, term_price, usd},
     world::World,
 };
 
@@ -34,6 +34,8 @@ on_both_databases![
     md_10_lists_show_a_renewed_order_as_time_has_it,
     md_8_a_change_before_a_bought_term_is_charged_in_both,
     md_8_a_change_that_only_the_next_term_charges,
+    md_8_each_terms_own_version_binds,
+    md_8_a_price_that_the_next_term_lacks_is_said_before_a_charge,
     md_8_both_terms_are_charged_or_neither,
     md_8_a_cancelled_change_gives_both_charges_back,
 ];
@@ -314,6 +316,76 @@ async fn md_8_a_change_that_only_the_next_term_charges(backend: Backend) {
         changed.next_term.unwrap().domains,
         names(&["b.example", "www.example.com"])
     );
+}
+
+async fn md_8_each_terms_own_version_binds(backend: Backend) {
+    let issued = Issued::new(backend, &["www.example.com"]).await;
+    let Issued {
+        world,
+        account_id,
+        order,
+    } = &issued;
+    move_to_days_before_end(world, order, 31);
+    let narrower = UpdateProductRequest {
+        product: Some(Product {
+            wildcards_allowed: false,
+            max_domains: 2,
+            ..multi_domain_product()
+        }),
+        request_id: request_id(),
+    };
+    world.catalog().update_product(narrower).await.unwrap();
+    renew(world, renewal(order, 12)).await;
+    let before = (
+        world.get_order(&order.order_id).await,
+        world.balance(account_id).await,
+    );
+    // The running term has wildcards and 20 names, the next one neither.
+    let wildcard = issued.refuse(&["*.a.example"], &[]).await;
+    let wildcard = wildcard.expect(Code::FailedPrecondition, "WILDCARD_NOT_OFFERED");
+    assert_eq!(wildcard.value("product_id"), MULTI);
+    let refused_preview = UpdateDomainsRequest {
+        validate_only: true,
+        ..change_request(&order.order_id, &["*.a.example"], &[])
+    };
+    refused(world.orders().update_domains(refused_preview).await)
+        .expect(Code::FailedPrecondition, "WILDCARD_NOT_OFFERED");
+    let many = issued.refuse(&["a.example", "b.example"], &[]).await;
+    let many = many.expect(Code::FailedPrecondition, "TOO_MANY_DOMAINS");
+    assert_eq!((many.value("maximum"), many.value("asked")), ("2", "3"));
+    let after = (
+        world.get_order(&order.order_id).await,
+        world.balance(account_id).await,
+    );
+    assert_eq!(after, before);
+    world
+        .update_domains(&order.order_id, &["a.example"], &[])
+        .await;
+}
+
+async fn md_8_a_price_that_the_next_term_lacks_is_said_before_a_charge(backend: Backend) {
+    let issued = Issued::new(backend, &["www.example.com"]).await;
+    let Issued {
+        world,
+        account_id,
+        order,
+    } = &issued;
+    world.time.advance_months(9);
+    let without = TermPrice {
+        domain: None,
+        wildcard_domain: None,
+        ..term_price(12, ["98.00", "0", "0", "19.00"])
+    };
+    world.set_prices(MULTI, vec![without]).await;
+    world.time.advance_days(1);
+    move_to_days_before_end(world, order, 31);
+    renew(world, renewal(order, 12)).await;
+    let before = world.balance(account_id).await;
+    let unpriced = issued.refuse(&["a.example"], &[]).await;
+    unpriced.expect(Code::FailedPrecondition, "PRICE_NOT_SET");
+    assert_eq!(world.balance(account_id).await, before);
+    assert_eq!(world.invoices_of(&order.order_id).await.len(), 2);
+    assert_eq!(world.settled(&order.order_id).await.pending_change, None);
 }
 
 async fn md_8_both_terms_are_charged_or_neither(backend: Backend) {

@@ -80,7 +80,7 @@ impl Item {
 }
 
 impl Product {
-    /// Whether a list can be set (AL-10, SL-7, BL-8).
+    /// Whether a list can be set (AL-10, MD-4, SL-7, BL-8).
     pub(super) fn may_list(
         &self,
         effective: Instant,
@@ -95,6 +95,9 @@ impl Product {
                     }
                     if prices[3] >= prices[0] {
                         return Err("ADDITIONAL_LICENSE_PRICE_TOO_HIGH");
+                    }
+                    if prices[2].is_some() && prices[2] < prices[1] {
+                        return Err("WILDCARD_PRICE_TOO_LOW");
                     }
                 }
             }
@@ -150,14 +153,19 @@ impl Product {
         match &self.lists.iter().rfind(in_force)?.prices {
             Prices::ByTerm(terms) => {
                 let (_, prices) = terms.iter().find(|(months, _)| *months == item.months)?;
+                // MD-4: both prices, the one less the other.
+                if item.kind == LineKind::WildcardDifference {
+                    return Some(prices[2]? - prices[1]?);
+                }
                 let place = match item.kind {
                     LineKind::Certificate => 0,
                     LineKind::Domain => 1,
                     LineKind::WildcardDomain => 2,
                     LineKind::AdditionalLicense => 3,
-                    LineKind::SanQuota | LineKind::SanQuotaIncrease | LineKind::Unspecified => {
-                        return None;
-                    }
+                    LineKind::WildcardDifference
+                    | LineKind::SanQuota
+                    | LineKind::SanQuotaIncrease
+                    | LineKind::Unspecified => return None,
                 };
                 prices[place]
             }

@@ -106,7 +106,11 @@ impl History<'_> {
                 _ => self.price(0, 999),
             };
             let domain = self.price(0, 9_999);
-            let wildcard = self.price(0, 30_000);
+            let wildcard = match self.random.below(24) {
+                0 => domain - 1,
+                _ => domain + self.price(0, 20_000),
+            };
+            let wildcard = wildcard.max(0);
             let is_sold = self.random.below(24) > 0;
             let all = [
                 Some(certificate),
@@ -119,7 +123,7 @@ impl History<'_> {
         Prices::ByTerm(prices.collect())
     }
 
-    /// Sets prices, and holds the catalogue to its checks (AL-10, SL-7, BL-8).
+    /// Sets prices, and holds the catalogue to its checks (AL-10, MD-4, SL-7, BL-8).
     pub(super) async fn list_prices(
         &mut self,
         place: usize,
@@ -193,6 +197,7 @@ impl History<'_> {
                 LineKind::Certificate,
                 LineKind::Domain,
                 LineKind::WildcardDomain,
+                LineKind::WildcardDifference,
                 LineKind::AdditionalLicense,
             ]
         };
@@ -214,6 +219,7 @@ impl History<'_> {
             | LineKind::Certificate
             | LineKind::Domain
             | LineKind::WildcardDomain
+            | LineKind::WildcardDifference
             | LineKind::AdditionalLicense
             | LineKind::Unspecified => Pricing::Listed,
         };

@@ -16,7 +16,7 @@ use super::{
     orders_histories::{History, agree},
     orders_model::{
         Change, HOUR_MICROS, Invoice, NAMES, Names, Offer, Order, Term, items_of_slots,
-        items_of_term, to_pay,
+        items_of_term, owned, to_pay,
     },
 };
 use crate::harness::{
@@ -72,7 +72,7 @@ impl History<'_> {
         let licences = [0, 0, 1, 2, 3][self.random.index(5)];
         let against = Order::against_sale(self.policy, &names, months, licences);
         let included = (self.policy.included, 0);
-        let paid = to_pay(included, &Names::new(), &names);
+        let paid = to_pay(self.policy, included, &Names::new(), &names);
         let term = Term {
             first_month: 0,
             months,
@@ -81,7 +81,7 @@ impl History<'_> {
             price_time: self.price_time(),
             licences,
             names: names.clone(),
-            slots: (included.0 + paid.0, paid.1),
+            slots: owned(included, paid),
             kept: None,
             first_issued: None,
             invoices: vec![],
@@ -165,7 +165,7 @@ impl History<'_> {
         let charged = change
             .charges
             .iter()
-            .filter(|(_, charge)| *charge != (0, 0));
+            .filter(|(_, charge)| *charge != (0, 0, 0));
         charged
             .map(|(place, charge)| {
                 let term = &order.terms[*place];

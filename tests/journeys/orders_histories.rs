@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 use licet_contracts::{
     billing::v1::{
         CreateAccountRequest, DepositRequest, Policy as SoldPolicy, Product as Sold,
-        ProrationConvention, Supersede, ValidityLimits, supersede::Handling,
+        ProrationConvention, Supersede, ValidityLimits, WildcardReplacement, supersede::Handling,
     },
     orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen, OrderTerm},
 };
@@ -193,6 +193,11 @@ impl<'a> History<'a> {
             included: 1 + i32::try_from(random.below(3)).unwrap(),
             maximum: 7,
             wildcards: random.below(6) > 0,
+            replacement: [
+                WildcardReplacement::Unspecified,
+                WildcardReplacement::Free,
+                WildcardReplacement::FullPrice,
+            ][random.index(3)],
             licences: 2,
             is_public: random.below(3) > 0,
             superseded_hours: [None, Some(0), Some(72)][random.index(3)],
@@ -255,6 +260,7 @@ impl<'a> History<'a> {
                 no_refund_after_days: days(policy.refund_days.1),
                 renewal_open_days: days(policy.open_days),
                 renewal_grace_days: days(policy.grace_days),
+                wildcard_replacement: policy.replacement.into(),
                 supersede: Some(Supersede {
                     handling: Some(handling),
                 }),
@@ -325,10 +331,11 @@ impl<'a> History<'a> {
         let prices: Vec<(i32, [Option<i64>; 4])> = [1, 12, 24]
             .into_iter()
             .map(|months| {
+                let domain = price(100, 9_000);
                 let all = [
                     price(2_000, 15_000),
-                    price(100, 9_000),
-                    price(200, 20_000),
+                    domain,
+                    domain + price(0, 11_000),
                     price(10, 1_900),
                 ];
                 (months, all.map(Some))

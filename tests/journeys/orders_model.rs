@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use licet_contracts::{
-    billing::v1::{LineKind, RefundState},
+    billing::v1::{LineKind, RefundState, WildcardReplacement},
     orders::v1::{CertificateState, OrderState, ServerState},
 };
 use licet_domain::clock::Instant;
@@ -40,13 +40,27 @@ pub(super) fn counts(names: &Names) -> Counts {
     (i32::try_from(names.len()).unwrap() - wildcards, wildcards)
 }
 
+/// What is charged: new standard slots, new wildcard slots, and standard slots that become wildcard
+/// ones (MD-4).
+pub(super) type Charge = (i32, i32, i32);
+
+/// The slots that are owned once this was paid.
+pub(super) fn owned((s, w): Counts, (standard, wildcard, converted): Charge) -> Counts {
+    (s + standard - converted, w + wildcard + converted)
+}
+
 /// MD-4.
-pub(super) fn to_pay((s, w): Counts, before: &Names, after: &Names) -> Counts {
+pub(super) fn to_pay(policy: Policy, (s, w): Counts, before: &Names, after: &Names) -> Charge {
     let (a, b) = counts(after);
     let (_, wildcards_added) = counts(&(after - before));
     let x = (a + b - s - w).max(0);
-    let as_wildcards = x.min((b - w).max(0)).min(wildcards_added);
-    (x - as_wildcards, as_wildcards)
+    let y = x.min((b - w).max(0)).min(wildcards_added);
+    let u = ((b - w).max(0) - y).min(wildcards_added - y);
+    match policy.replacement {
+        WildcardReplacement::Free => (x - y, y, 0),
+        WildcardReplacement::Unspecified | WildcardReplacement::Difference => (x - y, y, u),
+        WildcardReplacement::FullPrice => (x - y, y + u, 0),
+    }
 }
 
 /// What the product says of orders, for good.
@@ -55,6 +69,8 @@ pub(super) struct Policy {
     pub(super) included: i32,
     pub(super) maximum: i32,
     pub(super) wildcards: bool,
+    /// Not said: the difference.
+    pub(super) replacement: WildcardReplacement,
     pub(super) licences: i32,
     pub(super) is_public: bool,
     /// `None`: never revoked.
@@ -93,7 +109,7 @@ pub(super) struct Change {
     pub(super) removed: Names,
     pub(super) accepted: Instant,
     /// The terms that it is made in, with what it charges there.
-    pub(super) charges: Vec<(usize, Counts)>,
+    pub(super) charges: Vec<(usize, Charge)>,
     /// The invoices it was charged by: their term, and their place there.
     pub(super) invoices: Vec<(usize, usize)>,
 }
@@ -165,7 +181,7 @@ fn limit_days(policy: Policy, not_before: Instant) -> Option<i64> {
 }
 
 /// The items of a whole term: the certificate, the names beyond the included ones, the licences.
-pub(super) fn items_of_term(term: &Term, anchor: Instant, paid: Counts) -> Vec<Item> {
+pub(super) fn items_of_term(term: &Term, anchor: Instant, paid: Charge) -> Vec<Item> {
     let mut items = vec![item(term, anchor, LineKind::Certificate, 1)];
     items.extend(items_of_slots(term, anchor, paid, None));
     if term.licences > 0 {
@@ -179,14 +195,15 @@ pub(super) fn items_of_term(term: &Term, anchor: Instant, paid: Counts) -> Vec<I
 pub(super) fn items_of_slots(
     term: &Term,
     anchor: Instant,
-    (standard, wildcard): Counts,
+    (standard, wildcard, converted): Charge,
     change: Option<Instant>,
 ) -> Vec<Item> {
-    let both = [
+    let all = [
         (LineKind::Domain, standard),
         (LineKind::WildcardDomain, wildcard),
+        (LineKind::WildcardDifference, converted),
     ];
-    let charged = both.into_iter().filter(|(_, quantity)| *quantity > 0);
+    let charged = all.into_iter().filter(|(_, quantity)| *quantity > 0);
     charged
         .map(|(kind, quantity)| Item {
             change,
@@ -357,7 +374,8 @@ impl Order {
             if i32::try_from(then.len()).unwrap() > self.policy.maximum {
                 against.push("TOO_MANY_DOMAINS");
             }
-            charges.push((place, to_pay(term.slots, &term.names, &then)));
+            let charge = to_pay(self.policy, term.slots, &term.names, &then);
+            charges.push((place, charge));
         }
         match against.is_empty() {
             true => Ok(Change {
@@ -375,7 +393,7 @@ impl Order {
     pub(super) fn change(&mut self, mut change: Change, totals: &[(usize, i64)]) {
         for (place, charge) in &change.charges {
             let slots = &mut self.terms[*place].slots;
-            *slots = (slots.0 + charge.0, slots.1 + charge.1);
+            *slots = owned(*slots, *charge);
         }
         for (place, total) in totals {
             let invoices = &mut self.terms[*place].invoices;
@@ -392,9 +410,9 @@ impl Order {
     /// MD-7: names and slots are as before, and what was charged is credited whole: so much.
     pub(super) fn take_back(&mut self) -> i64 {
         let change = self.change.take().unwrap();
-        for (place, charge) in change.charges {
+        for (place, (standard, wildcard, converted)) in change.charges {
             let slots = &mut self.terms[place].slots;
-            *slots = (slots.0 - charge.0, slots.1 - charge.1);
+            *slots = owned(*slots, (-standard, -wildcard, -converted));
         }
         self.moves += 1;
         let mut credited = 0;
@@ -475,6 +493,7 @@ impl Order {
     /// The servers that stay in a term bought now; why there is none (MD-10, AL-9).
     pub(super) fn may_renew(
         &self,
+        months: i32,
         licences: i32,
         keep: &BTreeSet<String>,
     ) -> Result<BTreeSet<String>, &'static str> {
@@ -491,8 +510,15 @@ impl Order {
         let stays = |it: &&Server| keep.is_empty() || it.is_primary || keep.contains(&it.id);
         let stay = self.registered().filter(stays);
         let kept: BTreeSet<String> = stay.map(|it| it.id.clone()).collect();
-        match i32::try_from(kept.len()).unwrap() > licences + 1 {
-            true => Err("SERVERS_TO_KEEP_REQUIRED"),
+        if i32::try_from(kept.len()).unwrap() > licences + 1 {
+            return Err("SERVERS_TO_KEEP_REQUIRED");
+        }
+        let all: i32 = self.terms.iter().map(|term| term.months).sum();
+        let end = self
+            .anchor
+            .checked_add_months((all + months).unsigned_abs());
+        match end.unwrap() <= self.now {
+            true => Err("TERM_ENDED"),
             false => Ok(kept),
         }
     }

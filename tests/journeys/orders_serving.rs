@@ -16,7 +16,7 @@ use super::{
     billing_model::DAY_MICROS,
     orders_changing::may_reissue,
     orders_histories::{History, agree},
-    orders_model::{Invoice, NAMES, Names, Order, Server, Term, items_of_term, to_pay},
+    orders_model::{Invoice, NAMES, Names, Order, Server, Term, items_of_term, owned, to_pay},
 };
 use crate::harness::{clock::shifted, request_id};
 
@@ -59,15 +59,17 @@ impl History<'_> {
             names = order.wanted();
         }
         names.insert(NAMES[0]);
-        let foretold = order.may_renew(licences, &keep).map_err(|why| vec![why]);
+        let foretold = order
+            .may_renew(months, licences, &keep)
+            .map_err(|why| vec![why]);
         let foretold = foretold.and_then(|kept| {
             let against = Order::against_sale(self.policy, &names, months, licences);
             if !against.is_empty() {
                 return Err(against);
             }
-            let term = self.next_term_of(order, names, (months, licences), kept);
             let included = (self.policy.included, 0);
-            let paid = (term.slots.0 - included.0, term.slots.1);
+            let paid = to_pay(self.policy, included, &Names::new(), &names);
+            let term = self.next_term_of(order, names, (months, licences), kept);
             let total = self.total(&items_of_term(&term, order.anchor, paid));
             self.spend(total).map(|total| (term, total))
         });
@@ -105,7 +107,7 @@ impl History<'_> {
         let first_month: u32 = before.sum();
         let end = first_month + months.unsigned_abs();
         let included = (self.policy.included, 0);
-        let paid = to_pay(included, &Names::new(), &names);
+        let paid = to_pay(self.policy, included, &Names::new(), &names);
         Term {
             first_month,
             months,
@@ -114,7 +116,7 @@ impl History<'_> {
             price_time: self.price_time(),
             licences,
             names,
-            slots: (included.0 + paid.0, paid.1),
+            slots: owned(included, paid),
             kept: Some(kept),
             first_issued: None,
             invoices: vec![],

@@ -65,6 +65,8 @@ reasons! {
     ProductKindMismatch = "PRODUCT_KIND_MISMATCH", Precondition;
     /// An additional licence would cost as much as its certificate, or more (AL-10).
     AdditionalLicensePriceTooHigh = "ADDITIONAL_LICENSE_PRICE_TOO_HIGH", Precondition;
+    /// A wildcard domain would cost less than a domain (MD-4).
+    WildcardPriceTooLow = "WILDCARD_PRICE_TOO_LOW", Precondition;
     /// The catalogue's past never changes (BL-8).
     EffectiveTimeInPast = "EFFECTIVE_TIME_IN_PAST", Precondition;
     /// The term is over, and cannot be changed any more (P-1).
@@ -322,7 +324,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 64);
+        assert_eq!(of(Class::Precondition), 65);
     }
 
     #[test]

@@ -106,6 +106,7 @@ fn decode_quantity(
             ItemKind::Certificate
             | ItemKind::Domain
             | ItemKind::WildcardDomain
+            | ItemKind::WildcardDifference
             | ItemKind::AdditionalLicense,
         ) => MAX_QUANTITY,
     };

@@ -48,6 +48,7 @@ pub(crate) fn decode_kind(kind: i32) -> Option<ItemKind> {
         billing::LineKind::Certificate => Some(ItemKind::Certificate),
         billing::LineKind::Domain => Some(ItemKind::Domain),
         billing::LineKind::WildcardDomain => Some(ItemKind::WildcardDomain),
+        billing::LineKind::WildcardDifference => Some(ItemKind::WildcardDifference),
         billing::LineKind::AdditionalLicense => Some(ItemKind::AdditionalLicense),
         billing::LineKind::SanQuota => Some(ItemKind::SanQuota),
         billing::LineKind::SanQuotaIncrease => Some(ItemKind::SanQuotaIncrease),
@@ -67,6 +68,7 @@ fn encode_line(number: i32, line: &Line) -> billing::Line {
         ItemKind::Certificate => billing::LineKind::Certificate,
         ItemKind::Domain => billing::LineKind::Domain,
         ItemKind::WildcardDomain => billing::LineKind::WildcardDomain,
+        ItemKind::WildcardDifference => billing::LineKind::WildcardDifference,
         ItemKind::AdditionalLicense => billing::LineKind::AdditionalLicense,
         ItemKind::SanQuota => billing::LineKind::SanQuota,
         ItemKind::SanQuotaIncrease => billing::LineKind::SanQuotaIncrease,
@@ -93,5 +95,7 @@ fn encode_line(number: i32, line: &Line) -> billing::Line {
         rule_id: line.rule.clone(),
         explanation: line.explanation.clone(),
         price_effective_time: line.price_effective.map(encode_time),
+        wildcard_price: line.difference.map(|both| encode_price(both.wildcard)),
+        domain_price: line.difference.map(|both| encode_price(both.domain)),
     }
 }

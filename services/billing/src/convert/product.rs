@@ -11,7 +11,9 @@ use licet_runtime::{
 
 use super::decode_required_name;
 use crate::rules::{
-    catalog::{self, Policy, Product, ProductKind, ProductVersion, ValidityLimits},
+    catalog::{
+        self, Policy, Product, ProductKind, ProductVersion, ValidityLimits, WildcardReplacement,
+    },
     listing::{InForceAt, Selection},
     proration::Convention,
 };
@@ -141,6 +143,7 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
             "must be a convention",
         )),
     };
+    let wildcard_replacement = decode_replacement(fields, message.wildcard_replacement);
     let mut count = |path: &str, given: Option<i32>, default: u32| match given {
         None => Ok(default),
         Some(given) => fields.count(&format!("product.policy.{path}"), given),
@@ -164,6 +167,21 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
         renewal_closes_days: renewal_closes_days.unwrap_or_default(),
         superseded_after_hours: superseded_after_hours.unwrap_or_default(),
         outlive_tolerance_hours: outlive_tolerance_hours.unwrap_or_default(),
+        wildcard_replacement: wildcard_replacement.unwrap_or(WildcardReplacement::Difference),
+    }
+}
+
+/// MD-4: DIFFERENCE, unless it says otherwise.
+fn decode_replacement(fields: &mut Fields, given: i32) -> Field<WildcardReplacement> {
+    use billing::WildcardReplacement as Given;
+    match Given::try_from(given) {
+        Ok(Given::Free) => Ok(WildcardReplacement::Free),
+        Ok(Given::Unspecified | Given::Difference) => Ok(WildcardReplacement::Difference),
+        Ok(Given::FullPrice) => Ok(WildcardReplacement::FullPrice),
+        Err(_) => Err(fields.note(
+            "product.policy.wildcard_replacement",
+            "must be a way to price a replacement",
+        )),
     }
 }
 
@@ -267,6 +285,11 @@ fn encode_policy(policy: &Policy) -> billing::Policy {
         Some(hours) => Handling::AfterHours(encode_count(hours)),
         None => Handling::Never(true),
     };
+    let replacement = match policy.wildcard_replacement {
+        WildcardReplacement::Free => billing::WildcardReplacement::Free,
+        WildcardReplacement::Difference => billing::WildcardReplacement::Difference,
+        WildcardReplacement::FullPrice => billing::WildcardReplacement::FullPrice,
+    };
     billing::Policy {
         proration_convention: encode_convention(policy.convention).into(),
         full_refund_days: Some(encode_count(policy.full_refund_days)),
@@ -277,6 +300,7 @@ fn encode_policy(policy: &Policy) -> billing::Policy {
             handling: Some(handling),
         }),
         outlive_tolerance_hours: Some(encode_count(policy.outlive_tolerance_hours)),
+        wildcard_replacement: replacement.into(),
     }
 }
 

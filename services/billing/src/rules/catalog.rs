@@ -23,6 +23,23 @@ worded! {
     }
 }
 
+worded! {
+    /// What a wildcard costs that takes the place of a standard slot (MD-4).
+    pub(crate) enum WildcardReplacement {
+        /// Nothing: the total alone decides.
+        Free = "FREE",
+        /// The wildcard's price less the domain's; the slot becomes a wildcard slot.
+        Difference = "DIFFERENCE",
+        /// The wildcard's price; the standard slot stays owned.
+        FullPrice = "FULL_PRICE",
+    }
+}
+
+/// What versions say that were made before they could say it.
+fn before_replacements_were_priced() -> WildcardReplacement {
+    WildcardReplacement::Free
+}
+
 /// The rules of sale that an order keeps from the day it is bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Policy {
@@ -40,6 +57,9 @@ pub(crate) struct Policy {
     pub(crate) superseded_after_hours: Option<u32>,
     /// MD-9: hours by which a certificate may outlive its order's term.
     pub(crate) outlive_tolerance_hours: u32,
+    /// MD-4; for those who sell. A version that was made before keeps what it meant (BL-8).
+    #[serde(default = "before_replacements_were_priced")]
+    pub(crate) wildcard_replacement: WildcardReplacement,
 }
 
 impl Policy {
@@ -308,6 +328,7 @@ pub(crate) mod tests {
                 renewal_closes_days: 30,
                 superseded_after_hours: Some(72),
                 outlive_tolerance_hours: 24,
+                wildcard_replacement: WildcardReplacement::Difference,
             },
         }
     }
@@ -325,6 +346,16 @@ pub(crate) mod tests {
             recorded: at("2026-01-01T00:00:00Z"),
             product: product(kind),
         }
+    }
+
+    /// MD-4, BL-8: a version that was kept before it could say so goes on meaning FREE.
+    #[test]
+    fn md_4_versions_of_before_keep_free_replacements() {
+        let mut json = serde_json::to_value(product(ProductKind::MultiDomain)).unwrap();
+        let policy = json["policy"].as_object_mut().unwrap();
+        assert_eq!(policy.remove("wildcard_replacement").unwrap(), "DIFFERENCE");
+        let kept: Product = serde_json::from_value(json).unwrap();
+        assert_eq!(kept.policy.wildcard_replacement, WildcardReplacement::Free);
     }
 
     #[test]

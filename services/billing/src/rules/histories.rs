@@ -206,6 +206,7 @@ fn check_reach(happened: &Happened) {
             "prices",
             &[
                 Reason::AdditionalLicensePriceTooHigh,
+                Reason::WildcardPriceTooLow,
                 Reason::CurrencyMismatch,
                 Reason::EffectiveTimeInPast,
                 Reason::ProductKindMismatch,

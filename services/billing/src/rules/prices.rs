@@ -73,7 +73,10 @@ impl PriceList {
                     ItemKind::Domain => prices.domain,
                     ItemKind::WildcardDomain => prices.wildcard_domain,
                     ItemKind::AdditionalLicense => prices.additional_license,
-                    ItemKind::SanQuota | ItemKind::SanQuotaIncrease => None,
+                    // A difference has two prices and none of its own.
+                    ItemKind::WildcardDifference
+                    | ItemKind::SanQuota
+                    | ItemKind::SanQuotaIncrease => None,
                 }
             }
             Prices::ByVolume(tiers) => match kind {
@@ -83,6 +86,7 @@ impl PriceList {
                 | ItemKind::Certificate
                 | ItemKind::Domain
                 | ItemKind::WildcardDomain
+                | ItemKind::WildcardDifference
                 | ItemKind::AdditionalLicense => None,
             },
         }
@@ -90,12 +94,12 @@ impl PriceList {
 }
 
 /// Whether `list` can be set for the product of `versions`, which are all of one product's: its
-/// kind and terms, one currency, AL-10, SL-7, and a time that is neither past nor up to that of the
+/// kind and terms, one currency, AL-10, MD-4, SL-7, and a time that is neither past nor up to that of the
 /// newest list.
 ///
 /// # Errors
 /// NOT_FOUND without a version; PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, CURRENCY_MISMATCH,
-/// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
+/// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, WILDCARD_PRICE_TOO_LOW, VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
 pub(crate) fn check_prices(
     versions: &[ProductVersion],
     newest_list: Option<Instant>,
@@ -108,9 +112,13 @@ pub(crate) fn check_prices(
         .max_by_key(|version| version.version)
         .ok_or_else(|| not_found("product", product_id.as_str()))?;
     match (newest.product.kind, &list.prices) {
-        (ProductKind::SingleDomain | ProductKind::MultiDomain, Prices::ByTerm(terms)) => {
+        (kind @ (ProductKind::SingleDomain | ProductKind::MultiDomain), Prices::ByTerm(terms)) => {
             let sold = terms_sold_from(versions, list.effective);
             check_terms(product_id, &sold, list.currency, terms)?;
+            // A product of one domain sells no further name of either kind, whatever its list says.
+            for prices in terms.iter().filter(|_| kind == ProductKind::MultiDomain) {
+                prices.check_wildcard_domain()?;
+            }
         }
         (ProductKind::SanLicense, Prices::ByVolume(tiers)) => {
             volume::check_tiers(product_id, list.currency, tiers)?;
@@ -177,6 +185,17 @@ impl TermPrices {
         Ok(())
     }
 
+    /// MD-4: no set of names is cheaper by a detour through wildcard slots. A version without
+    /// wildcards is no exception: a later one may have them under the same list.
+    fn check_wildcard_domain(&self) -> Result<(), Refusal> {
+        match (self.domain, self.wildcard_domain) {
+            (Some(domain), Some(wildcard)) if wildcard.micros() < domain.micros() => {
+                Err(wildcard_too_low(self.months, domain, wildcard))
+            }
+            (_, _) => Ok(()),
+        }
+    }
+
     /// AL-10: the further server costs less than the certificate that it depends on.
     fn check_additional_license(&self) -> Result<(), Refusal> {
         let Some(license) = self.additional_license else {
@@ -196,6 +215,20 @@ impl TermPrices {
         .with("certificate", self.certificate)
         .with("additional_license", license))
     }
+}
+
+/// WILDCARD_PRICE_TOO_LOW (MD-4).
+pub(super) fn wildcard_too_low(months: u32, domain: Price, wildcard: Price) -> Refusal {
+    Refusal::new(
+        Reason::WildcardPriceTooLow,
+        format!(
+            "a wildcard domain of {months} months costs {wildcard}, and a domain {domain}: it must \
+             not cost less"
+        ),
+    )
+    .with("term_months", months)
+    .with("domain", domain)
+    .with("wildcard_domain", wildcard)
 }
 
 #[cfg(test)]
@@ -230,6 +263,38 @@ mod tests {
             let reason = checked.err().map(|refusal| refusal.reason);
             let expected = (!accepted).then_some(Reason::AdditionalLicensePriceTooHigh);
             assert_eq!(reason, expected, "{license}");
+        }
+    }
+
+    /// MD-4: no lower than a domain, equal is fine; one price alone, and a product of one domain,
+    /// have nothing to compare.
+    #[test]
+    fn md_4_a_wildcard_domain_costs_no_less_than_a_domain() {
+        let now = at("2026-03-01T00:00:00Z");
+        let price = |value: &str| Price::parse("USD", value).unwrap();
+        let checked = |kind, domain: Option<&str>, wildcard: Option<&str>| {
+            let mut of_year = list("99.00", None, 12);
+            if let Prices::ByTerm(terms) = &mut of_year.prices {
+                terms[0].domain = domain.map(price);
+                terms[0].wildcard_domain = wildcard.map(price);
+            }
+            let checked = check_prices(&[version(kind)], None, &of_year, now);
+            checked.err().map(|refusal| refusal.reason)
+        };
+        let multi = ProductKind::MultiDomain;
+        let low = Some(Reason::WildcardPriceTooLow);
+        assert_eq!(checked(multi, Some("49.00"), Some("48.999999")), low);
+        for (kind, domain, wildcard) in [
+            (multi, Some("49.00"), Some("49.00")),
+            (multi, Some("49.00"), None),
+            (multi, None, Some("1.00")),
+            (ProductKind::SingleDomain, Some("49.00"), Some("1.00")),
+        ] {
+            assert_eq!(
+                checked(kind, domain, wildcard),
+                None,
+                "{domain:?} {wildcard:?}"
+            );
         }
     }
 

@@ -13,12 +13,12 @@ use licet_domain::{
     worded,
 };
 use serde::{Deserialize, Serialize};
-use wording::{describe, explain, rule};
+use wording::{describe, explain, explain_difference, rule};
 
 use super::{
     catalog::{ProductKind, ProductVersion, kind_mismatch, term_not_sold},
     currency_mismatch, not_found,
-    prices::PriceList,
+    prices::{PriceList, wildcard_too_low},
     proration::{self, Convention},
     sum_refused, term_ended, volume,
 };
@@ -32,6 +32,8 @@ worded! {
         Domain = "DOMAIN",
         /// A further wildcard domain (MD-4).
         WildcardDomain = "WILDCARD_DOMAIN",
+        /// A wildcard domain in the place of a standard slot, for what it costs more (MD-4).
+        WildcardDifference = "WILDCARD_DIFFERENCE",
         /// The licence for one further server (AL-1).
         AdditionalLicense = "ADDITIONAL_LICENSE",
         /// A SAN of a licence's quota, priced for 12 months (SL-7).
@@ -62,6 +64,25 @@ pub(crate) struct HandPrice {
     pub(crate) amount: Money,
     /// That quota, at least 1.
     pub(crate) quantity: u32,
+}
+
+/// The two prices, each for the whole term, that a wildcard in a standard slot's place is priced by
+/// (MD-4, BL-7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PriceDifference {
+    /// Of a wildcard domain.
+    pub(crate) wildcard: Price,
+    /// Of a domain.
+    pub(crate) domain: Price,
+}
+
+impl PriceDifference {
+    /// The one less the other; `None`: that is no price.
+    pub(crate) fn unit_price(&self) -> Option<Price> {
+        let micros = self.wildcard.micros().checked_sub(self.domain.micros())?;
+        let price = Price::from_micros(self.wildcard.currency(), micros).ok();
+        price.filter(|_| self.wildcard.currency() == self.domain.currency())
+    }
 }
 
 /// One thing asked for.
@@ -159,6 +180,9 @@ pub(crate) struct Line {
     /// What the amount was computed from in place of `unit_price`; `None`: from that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hand_price: Option<HandPrice>,
+    /// What `unit_price` is the difference of; `None` but for a wildcard in a standard slot's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) difference: Option<PriceDifference>,
     /// The instant whose prices applied.
     pub(crate) price_time: Instant,
     /// When the list that they stand in took effect: a price time that finds it for ever (BL-8).
@@ -202,8 +226,8 @@ pub(crate) struct Computed {
 /// Computes what `items` cost in `currency` (BL-1): the preview and the charge both come from here.
 ///
 /// # Errors
-/// PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, TERM_ENDED (P-1), PRICE_NOT_SET, CURRENCY_MISMATCH (M-4)
-/// and AMOUNT_OUT_OF_RANGE, for the first item that meets one.
+/// PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, TERM_ENDED (P-1), PRICE_NOT_SET, WILDCARD_PRICE_TOO_LOW,
+/// CURRENCY_MISMATCH (M-4) and AMOUNT_OUT_OF_RANGE, for the first item that meets one.
 pub(crate) fn compute(
     items: &[(Item, ItemFacts)],
     currency: Currency,
@@ -231,7 +255,11 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         }
         Some(change_time) => change_time.max(item.term.start()),
     };
-    let (unit_price, price_effective) = find_price(item, facts, currency)?;
+    let Found {
+        unit_price,
+        effective: price_effective,
+        difference,
+    } = find_price(item, facts, currency)?;
     let convention = product.product.policy.convention;
     let fraction = proration::fraction(convention, &item.term, charged_from, item.term.end());
     let refused = |error: MoneyError| {
@@ -255,7 +283,10 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
             )
         }
     };
-    let explanation = explain(item, unit_price, &fraction, amount);
+    let explanation = match difference {
+        Some(both) => explain_difference(item, both, &fraction, amount),
+        None => explain(item, unit_price, &fraction, amount),
+    };
     Ok(Line {
         kind: item.kind,
         product_id: item.product_id.clone(),
@@ -263,6 +294,7 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         rule: rule(item).to_owned(),
         unit_price,
         hand_price,
+        difference,
         price_time: item.price_time,
         price_effective,
         quantity: item.quantity,
@@ -296,6 +328,7 @@ fn is_priced_yearly(kind: ItemKind) -> bool {
         ItemKind::Certificate
         | ItemKind::Domain
         | ItemKind::WildcardDomain
+        | ItemKind::WildcardDifference
         | ItemKind::AdditionalLicense => false,
     }
 }
@@ -306,7 +339,9 @@ fn check_kind(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
         ItemKind::Certificate | ItemKind::AdditionalLicense => {
             matches!(kind, ProductKind::SingleDomain | ProductKind::MultiDomain)
         }
-        ItemKind::Domain | ItemKind::WildcardDomain => matches!(kind, ProductKind::MultiDomain),
+        ItemKind::Domain | ItemKind::WildcardDomain | ItemKind::WildcardDifference => {
+            matches!(kind, ProductKind::MultiDomain)
+        }
         ItemKind::SanQuota | ItemKind::SanQuotaIncrease => matches!(kind, ProductKind::SanLicense),
     };
     if sold {
@@ -325,49 +360,82 @@ fn check_term(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     Err(term_not_sold(&item.product_id, sold, months))
 }
 
-/// The price of one, and when the list that it stands in took effect.
-fn find_price(
-    item: &Item,
-    facts: &ItemFacts,
-    currency: Currency,
-) -> Result<(Price, Option<Instant>), Refusal> {
+/// The price of one, when the list that it stands in took effect, and what it is the difference of.
+struct Found {
+    unit_price: Price,
+    effective: Option<Instant>,
+    difference: Option<PriceDifference>,
+}
+
+fn find_price(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Found, Refusal> {
     let months = item.term.months();
     let unit_share = |amount: Money, quantity: u32| {
         volume::unit_share(amount, quantity, months).map_err(|error| sum_refused(currency, &error))
     };
-    let (price, effective) = match item.pricing {
-        Pricing::Listed => facts
-            .list
-            .as_ref()
-            .and_then(|list| {
-                let price = list.find_price(item.kind, months, item.quantity)?;
-                Some((price, Some(list.effective)))
-            })
-            .ok_or_else(|| price_not_set(item, currency))?,
-        Pricing::UnitPrice(price) => (price, None),
-        Pricing::Amount(amount) => (unit_share(amount, item.quantity)?, None),
-        Pricing::Share(sold) => (unit_share(sold.amount, sold.quantity)?, None),
+    let given = |unit_price: Price| Found {
+        unit_price,
+        effective: None,
+        difference: None,
     };
-    if price.currency() != currency {
-        return Err(currency_mismatch(currency, price.currency()));
+    let found = match item.pricing {
+        Pricing::Listed => listed(item, facts, currency)?,
+        Pricing::UnitPrice(price) => given(price),
+        Pricing::Amount(amount) => given(unit_share(amount, item.quantity)?),
+        Pricing::Share(sold) => given(unit_share(sold.amount, sold.quantity)?),
+    };
+    if found.unit_price.currency() != currency {
+        return Err(currency_mismatch(currency, found.unit_price.currency()));
     }
-    Ok((price, effective))
+    Ok(found)
 }
 
-fn price_not_set(item: &Item, currency: Currency) -> Refusal {
+fn listed(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Found, Refusal> {
+    let months = item.term.months();
+    let price = |kind: ItemKind| {
+        let list = facts.list.as_ref();
+        list.and_then(|list| {
+            Some((
+                list.find_price(kind, months, item.quantity)?,
+                list.effective,
+            ))
+        })
+        .ok_or_else(|| price_not_set(item, kind, currency))
+    };
+    if item.kind != ItemKind::WildcardDifference {
+        let (unit_price, effective) = price(item.kind)?;
+        return Ok(Found {
+            unit_price,
+            effective: Some(effective),
+            difference: None,
+        });
+    }
+    let (wildcard, effective) = price(ItemKind::WildcardDomain)?;
+    let (domain, _) = price(ItemKind::Domain)?;
+    let difference = PriceDifference { wildcard, domain };
+    // A list of before SetPrices looked at that may still be in force.
+    let unit_price = difference.unit_price();
+    let unit_price = unit_price.ok_or_else(|| wildcard_too_low(months, domain, wildcard))?;
+    Ok(Found {
+        unit_price,
+        effective: Some(effective),
+        difference: Some(difference),
+    })
+}
+
+fn price_not_set(item: &Item, kind: ItemKind, currency: Currency) -> Refusal {
     Refusal::new(
         Reason::PriceNotSet,
         format!(
             "{} has no {} price for {} months in {} at {}",
             item.product_id.as_str(),
-            item.kind.as_str(),
+            kind.as_str(),
             item.term.months(),
             currency.code(),
             item.price_time
         ),
     )
     .with("product_id", item.product_id.as_str())
-    .with("kind", item.kind.as_str())
+    .with("kind", kind.as_str())
     .with("term_months", item.term.months())
     .with("currency", currency.code())
     .with("price_time", item.price_time)

@@ -12,7 +12,7 @@ use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_time};
 use crate::rules::{
     domains::DomainPlan,
     order::{Order, OrderTerm, Product, ProductKind, SupersededHandling},
-    slots::Slots,
+    slots::{SlotCharge, WildcardReplacement},
 };
 
 /// The facts of a product version that orders decide with.
@@ -66,6 +66,14 @@ pub(crate) fn product(message: &billing::Product) -> Result<Product, String> {
         },
         renewal_open_days: days("renewal_open_days", policy.renewal_open_days)?,
         renewal_grace_days: days("renewal_grace_days", policy.renewal_grace_days)?,
+        wildcard_replacement: match policy.wildcard_replacement() {
+            billing::WildcardReplacement::Difference => WildcardReplacement::Difference,
+            billing::WildcardReplacement::FullPrice => WildcardReplacement::FullPrice,
+            // A Billing that does not say so yet sells as before the policy was there.
+            billing::WildcardReplacement::Free | billing::WildcardReplacement::Unspecified => {
+                WildcardReplacement::Free
+            }
+        },
     })
 }
 
@@ -97,7 +105,7 @@ pub(crate) fn placing_quote(
     order_id: Option<OrderId>,
     term: &OrderTerm,
     product: &Product,
-    charge: Slots,
+    charge: SlotCharge,
 ) -> billing::CreateQuoteRequest {
     use billing::LineKind;
     let item = |kind: LineKind, quantity: u32| billing::QuoteItem {
@@ -131,7 +139,7 @@ pub(crate) fn change_quote(
     order: &Order,
     term: &OrderTerm,
     plan: &DomainPlan,
-    charge: Slots,
+    charge: SlotCharge,
     now: Instant,
 ) -> Result<Option<billing::CreateQuoteRequest>, Refusal> {
     if charge.is_zero() {
@@ -161,7 +169,7 @@ pub(crate) fn change_quote(
 
 fn push_slots(
     items: &mut Vec<billing::QuoteItem>,
-    charge: Slots,
+    charge: SlotCharge,
     item: impl Fn(billing::LineKind, u32) -> billing::QuoteItem,
 ) {
     if charge.standard > 0 {
@@ -169,6 +177,10 @@ fn push_slots(
     }
     if charge.wildcard > 0 {
         items.push(item(billing::LineKind::WildcardDomain, charge.wildcard));
+    }
+    if charge.converted > 0 {
+        let kind = billing::LineKind::WildcardDifference;
+        items.push(item(kind, charge.converted));
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     refusing::Objections,
     reissue::change_in_progress,
     san_license::name_limit,
-    slots::{Slots, count, slots_to_charge},
+    slots::{SlotCharge, Slots, count},
     transitions::changed_names,
 };
 
@@ -35,9 +35,9 @@ pub(crate) struct DomainPlan {
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
     /// The slots to pay for (MD-4); zero for a change that does not raise the total (MD-2).
-    pub(crate) charge: Slots,
+    pub(crate) charge: SlotCharge,
     /// Those to pay for in the next term, where one is bought (MD-8).
-    pub(crate) next_charge: Slots,
+    pub(crate) next_charge: SlotCharge,
     /// Binds a quote to this change of this revision of the order (MD-6).
     pub(crate) pin: String,
 }
@@ -77,9 +77,19 @@ pub(crate) fn plan_domain_change(
         let after = changed_names(before, &wanted.add, &wanted.remove);
         (sold, before, after)
     });
-    if let (Some((sold, _, names)), true) = (&next, count(names.len()) <= limit) {
-        let limit = name_limit(&sold.product, draws_on_license);
-        object_to_number(&sold.product, limit, names, &mut objections);
+    if let Some((next, before, after)) = &next {
+        // What the running term refuses already is not said twice.
+        if sold.product.wildcards_offered {
+            object_to_wildcards(
+                &next.product,
+                wanted.add.difference(before),
+                &mut objections,
+            );
+        }
+        if count(names.len()) <= limit {
+            let limit = name_limit(&next.product, draws_on_license);
+            object_to_number(&next.product, limit, after, &mut objections);
+        }
     }
     objections.refuse_if_any()?;
 
@@ -96,12 +106,13 @@ pub(crate) fn plan_domain_change(
     }
     let charge = |sold: &Sold, before: &BTreeSet<San>, after: &BTreeSet<San>| {
         if draws_on_license {
-            return Slots::default();
+            return SlotCharge::default();
         }
         // The next term may have some of the added names already.
         let added = after.difference(before);
         let wildcards_added = count(added.filter(|name| name.is_wildcard()).count());
-        slots_to_charge(sold.slots, Slots::of(after), wildcards_added)
+        let wanted = Slots::of(after);
+        sold.product.charge(sold.slots, wanted, wildcards_added)
     };
     Ok(DomainPlan {
         charge: charge(sold, order.term_names(), &names),
@@ -147,9 +158,7 @@ fn object_to_names(
                 format!("{name} is one of the order's names already"),
             );
         }
-        if name.is_wildcard() && !product.wildcards_offered {
-            object_to_wildcard(product, name, objections);
-        }
+        object_to_wildcards(product, [name], objections);
     }
     for name in &wanted.remove {
         if *name == order.common_name {
@@ -192,16 +201,25 @@ pub(super) fn object_to_number(
     }
 }
 
-/// Notes a wildcard name where the product sells none.
-pub(super) fn object_to_wildcard(product: &Product, name: &San, objections: &mut Objections) {
-    let id = product.id.as_str();
-    objections
-        .add(
-            Reason::WildcardNotOffered,
-            name.value(),
-            format!("{name} is a wildcard, and {id} offers none"),
-        )
-        .with("product_id", id);
+/// Notes each wildcard among names that come, where the product sells none (MD-8: that of their term).
+pub(super) fn object_to_wildcards<'a>(
+    product: &Product,
+    names: impl IntoIterator<Item = &'a San>,
+    objections: &mut Objections,
+) {
+    if product.wildcards_offered {
+        return;
+    }
+    let (id, version) = (product.id.as_str(), product.version);
+    for name in names.into_iter().filter(|name| name.is_wildcard()) {
+        objections
+            .add(
+                Reason::WildcardNotOffered,
+                name.value(),
+                format!("{name} is a wildcard, and {id} offers none in its version {version}"),
+            )
+            .with("product_id", id);
+    }
 }
 
 /// SHA-256, in hex, over the order, its revision and the names after the change (MD-6). Names
@@ -224,6 +242,7 @@ mod tests {
         super::{
             order::{ChangeProgress, DomainChange},
             samples,
+            slots::WildcardReplacement,
         },
         *,
     };
@@ -252,9 +271,9 @@ mod tests {
         let more = plan_domain_change(&order, &change(&["c.example.com"], &[])).unwrap();
         assert_eq!(
             more.charge,
-            Slots {
+            SlotCharge {
                 standard: 1,
-                wildcard: 0
+                ..SlotCharge::default()
             }
         );
         assert_eq!(more.names.len(), 4);
@@ -263,6 +282,11 @@ mod tests {
     #[test]
     fn md_8_each_term_is_charged_by_its_own_slots_and_limits() {
         let slots = |standard, wildcard| Slots { standard, wildcard };
+        let charge = |standard, wildcard| SlotCharge {
+            standard,
+            wildcard,
+            converted: 0,
+        };
         let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
         let mut next = order.term.clone();
         next.index = 1;
@@ -272,19 +296,44 @@ mod tests {
         // Beyond what is paid today, and well within what is paid for the next term.
         let more = change(&["c.example.com", "*.example.com"], &[]);
         let plan = plan_domain_change(&order, &more).unwrap();
-        assert_eq!((plan.charge, plan.next_charge), (slots(1, 1), slots(0, 0)));
+        assert_eq!(
+            (plan.charge, plan.next_charge),
+            (charge(1, 1), charge(0, 0))
+        );
         assert!(!plan.is_free());
         // The other way round.
         order.term.sold.as_mut().unwrap().slots = slots(5, 0);
         let next = order.next_term.as_mut().unwrap();
         next.sold.as_mut().unwrap().slots = slots(1, 0);
         let plan = plan_domain_change(&order, &more).unwrap();
-        assert_eq!((plan.charge, plan.next_charge), (slots(0, 0), slots(1, 1)));
+        let replaced = SlotCharge {
+            converted: 1,
+            ..charge(0, 0)
+        };
+        assert_eq!((plan.charge, plan.next_charge), (replaced, charge(1, 1)));
+        // Each by its own policy (MD-4).
+        let sold = order.term.sold.as_mut().unwrap();
+        sold.product.wildcard_replacement = WildcardReplacement::Free;
+        let plan = plan_domain_change(&order, &more).unwrap();
+        assert_eq!(
+            (plan.charge, plan.next_charge),
+            (charge(0, 0), charge(1, 1))
+        );
         // The next term may take fewer names than this one.
         let next = order.next_term.as_mut().unwrap();
         next.sold.as_mut().unwrap().product.max_domains = 2;
         let refusal = plan_domain_change(&order, &more).unwrap_err();
         assert_eq!(refusal.reason, Reason::TooManyDomains);
+        let next = order.next_term.as_mut().unwrap();
+        next.sold.as_mut().unwrap().product.wildcards_offered = false;
+        let both = plan_domain_change(&order, &more).unwrap_err();
+        assert_eq!(
+            kinds(&both),
+            [
+                ("WILDCARD_NOT_OFFERED", "*.example.com"),
+                ("TOO_MANY_DOMAINS", "multi-domain-dv")
+            ]
+        );
         assert_eq!(
             (
                 refusal.violations.len(),
@@ -305,11 +354,27 @@ mod tests {
         next.sold.as_mut().unwrap().slots.standard = 2;
         order.next_term = Some(next);
         let plan = plan_domain_change(&order, &change(&["*.example.com", "c.example.com"], &[]));
-        let one_standard = Slots {
+        let one_standard = SlotCharge {
             standard: 1,
-            wildcard: 0,
+            ..SlotCharge::default()
         };
         assert_eq!(plan.unwrap().next_charge, one_standard);
+    }
+
+    #[test]
+    fn md_4_a_cancelled_change_gives_converted_slots_back() {
+        let slots = |standard, wildcard| Slots { standard, wildcard };
+        let before = samples::order(&["example.com", "a.example.com", "b.example.com"]);
+        let now = samples::instant("2026-07-01T00:00:00Z");
+        let wanted = change(&["*.example.com", "*.a.example.com"], &["b.example.com"]);
+        let plan = plan_domain_change(&before, &wanted).unwrap();
+        let charged = before
+            .clone()
+            .apply_change(plan, None, now)
+            .apply_change_charged(None, None, now);
+        assert_eq!(charged.sold().unwrap().slots, slots(2, 2));
+        let back = charged.apply_change_cancelled(now);
+        assert_eq!(back.sold().unwrap().slots, slots(3, 0));
     }
 
     #[test]
@@ -460,8 +525,8 @@ mod tests {
             names: samples::names(&["example.com", "a.example.com"]),
             added: samples::names(&["a.example.com"]),
             removed: BTreeSet::new(),
-            charge: Slots::default(),
-            next_charge: Slots::default(),
+            charge: SlotCharge::default(),
+            next_charge: SlotCharge::default(),
             operation_id: None,
             charged: None,
             next_charged: None,

@@ -17,7 +17,7 @@ use licet_domain::{
     clock::Instant,
     refusal::{Reason, Refusal},
 };
-use model::{Counts, Why};
+use model::{Charge, Why};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
@@ -42,9 +42,11 @@ const SOFTWARE: [&str; 3] = ["nginx", "apache", "caddy"];
 
 /// The price list of a day: a stand-in for Billing's. Each amount says which day it is of, and of
 /// what it is made.
-fn cost(bought: Instant, certificates: i64, (standard, wildcard): Counts, licences: i64) -> i64 {
+fn cost(bought: Instant, certificates: i64, charge: Charge, licences: i64) -> i64 {
+    let (standard, wildcard, converted) = charge;
     let day = 100 + bought.as_micros() / 86_400_000_000;
-    day * (1_000 * certificates + 100 * standard + 300 * wildcard + 10 * licences)
+    let slots = 100 * standard + 300 * wildcard + 200 * converted;
+    day * (1_000 * certificates + slots + 10 * licences)
 }
 
 /// Whether a term's invoices come back when its order is deleted: a stand-in for Billing's AL-4.
@@ -249,6 +251,7 @@ fn check_reach(happened: &Happened) {
                 Reason::RenewalTooEarly,
                 Reason::RenewalTooLate,
                 Reason::ServersToKeepRequired,
+                Reason::TermEnded,
                 Reason::TermNotSold,
                 Reason::TooManyAdditionalLicenses,
                 Reason::TooManyDomains,

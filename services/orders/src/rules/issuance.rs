@@ -198,7 +198,7 @@ mod tests {
         super::{
             order::{ChangeProgress, DomainChange, Progress, SigningRequest},
             samples::{instant, names, order},
-            slots::Slots,
+            slots::SlotCharge,
         },
         *,
     };
@@ -275,8 +275,8 @@ mod tests {
             names: names(&["example.com", "a.example.com"]),
             added: names(&["a.example.com"]),
             removed: names(&[]),
-            charge: Slots::default(),
-            next_charge: Slots::default(),
+            charge: SlotCharge::default(),
+            next_charge: SlotCharge::default(),
             operation_id: None,
             charged: None,
             next_charged: None,

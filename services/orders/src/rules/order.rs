@@ -16,7 +16,10 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{slots::Slots, transitions::changed_names};
+use super::{
+    slots::{SlotCharge, Slots, WildcardReplacement, slots_to_charge},
+    transitions::changed_names,
+};
 
 /// What kind of thing a product is, as far as orders care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,9 @@ pub(crate) struct Product {
     /// Days after its end until which an order may be renewed (MD-10).
     #[serde(default = "default_renewal_grace_days")]
     pub(crate) renewal_grace_days: u32,
+    /// What a wildcard costs that takes the place of a standard slot (MD-4).
+    #[serde(default = "before_replacements_were_priced")]
+    pub(crate) wildcard_replacement: WildcardReplacement,
 }
 
 /// The window of MD-10 for what was sold before it was kept with the sale.
@@ -75,7 +81,23 @@ fn default_renewal_grace_days() -> u32 {
     30
 }
 
+/// The policy of MD-4 for what was sold before there was one.
+fn before_replacements_were_priced() -> WildcardReplacement {
+    WildcardReplacement::Free
+}
+
 impl Product {
+    /// What `wanted` names charge an order that owns these slots, by this version's policy (MD-4). A
+    /// single-domain product sells no slots: its own price covers its name, a wildcard, too *(ours)*.
+    pub(crate) fn charge(&self, owned: Slots, wanted: Slots, wildcards_added: u32) -> SlotCharge {
+        match self.kind {
+            ProductKind::SingleDomain | ProductKind::SanLicense => SlotCharge::default(),
+            ProductKind::MultiDomain => {
+                slots_to_charge(self.wildcard_replacement, owned, wanted, wildcards_added)
+            }
+        }
+    }
+
     /// Most names an order of this product may have. A single-domain product takes what it
     /// includes and sells no further name, so its common name is all unless it includes more.
     pub(crate) fn name_limit(&self) -> u32 {
@@ -185,9 +207,9 @@ pub(crate) struct DomainChange {
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
     /// The slots that it pays for in that term.
-    pub(crate) charge: Slots,
+    pub(crate) charge: SlotCharge,
     /// The slots that it pays for in the term after it, bought already (MD-8).
-    pub(crate) next_charge: Slots,
+    pub(crate) next_charge: SlotCharge,
     pub(crate) accept_time: Instant,
     /// The operation that charges it; absent for a free one.
     pub(crate) operation_id: Option<OperationId>,

@@ -10,11 +10,11 @@ use licet_domain::{
 };
 
 use super::{
-    domains::{object_to_number, object_to_wildcard},
+    domains::{object_to_number, object_to_wildcards},
     order::{Product, ProductKind},
     refusing::Objections,
     san_license::name_limit,
-    slots::{Slots, slots_to_charge},
+    slots::{SlotCharge, Slots},
 };
 
 /// What the customer asks for, as far as the product decides about it.
@@ -32,7 +32,7 @@ pub(crate) struct WantedOrder<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PlacingPlan {
     /// Slots to pay for on top of the certificate.
-    pub(crate) charge: Slots,
+    pub(crate) charge: SlotCharge,
     /// Slots that the order owns once that is paid, the included ones counted in.
     pub(crate) slots: Slots,
 }
@@ -45,11 +45,7 @@ pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<Plac
     object_to_kind(product, &mut objections);
     object_to_term(product, wanted.term_months, &mut objections);
     object_to_licenses(product, wanted.additional_licenses, &mut objections);
-    if !product.wildcards_offered {
-        for name in wanted.names.iter().filter(|name| name.is_wildcard()) {
-            object_to_wildcard(product, name, &mut objections);
-        }
-    }
+    object_to_wildcards(product, wanted.names, &mut objections);
     let limit = name_limit(product, wanted.draws_on_license);
     object_to_number(product, limit, wanted.names, &mut objections);
     objections.refuse_if_any()?;
@@ -57,9 +53,9 @@ pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<Plac
     let included = product.included_slots();
     let names = Slots::of(wanted.names);
     let charge = if wanted.draws_on_license {
-        Slots::default()
+        SlotCharge::default()
     } else {
-        slots_to_charge(included, names, names.wildcard)
+        product.charge(included, names, names.wildcard)
     };
     Ok(PlacingPlan {
         charge,
@@ -208,7 +204,10 @@ fn object_to_key(key: KeyFacts, objections: &mut Objections) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::samples, *};
+    use super::{
+        super::{samples, slots::WildcardReplacement},
+        *,
+    };
 
     fn plan(
         product: &Product,
@@ -249,9 +248,10 @@ mod tests {
         let beyond = beyond.unwrap();
         assert_eq!(
             beyond.charge,
-            Slots {
+            SlotCharge {
                 standard: 1,
-                wildcard: 1
+                wildcard: 1,
+                converted: 0
             }
         );
         assert_eq!(
@@ -267,6 +267,29 @@ mod tests {
             plan(&product, &["a.test"], 12, 0).unwrap().slots.standard,
             3
         );
+    }
+
+    #[test]
+    fn md_4_wildcards_in_the_place_of_included_names_are_priced_by_the_policy() {
+        let list = ["*.a.test", "*.b.test", "*.c.test", "*.d.test"];
+        let sold = |wildcard_replacement| {
+            let product = Product {
+                wildcard_replacement,
+                ..samples::multi_domain()
+            };
+            let plan = plan(&product, &list, 12, 0).unwrap();
+            let charge = plan.charge;
+            (
+                [charge.standard, charge.wildcard, charge.converted],
+                (plan.slots.standard, plan.slots.wildcard),
+            )
+        };
+        assert_eq!(sold(WildcardReplacement::Free), ([0, 1, 0], (3, 1)));
+        assert_eq!(sold(WildcardReplacement::Difference), ([0, 1, 3], (0, 4)));
+        assert_eq!(sold(WildcardReplacement::FullPrice), ([0, 4, 0], (3, 4)));
+        // A product of one domain sells no slots: its price is that of its name.
+        let single = plan(&samples::single_domain(), &["*.a.test"], 12, 0).unwrap();
+        assert!(single.charge.is_zero());
     }
 
     #[test]

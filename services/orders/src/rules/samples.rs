@@ -12,6 +12,7 @@ use licet_domain::{
 use super::{
     certificate::Certificate,
     order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling},
+    slots::WildcardReplacement,
 };
 
 pub(crate) fn instant(text: &str) -> Instant {
@@ -42,6 +43,7 @@ pub(crate) fn multi_domain() -> Product {
         publicly_trusted: true,
         renewal_open_days: 90,
         renewal_grace_days: 30,
+        wildcard_replacement: WildcardReplacement::Difference,
     }
 }
 

@@ -28,41 +28,93 @@ impl Slots {
         self.standard.saturating_add(self.wildcard)
     }
 
-    /// Nothing at all: a change that charges this is free.
-    pub(crate) fn is_zero(self) -> bool {
-        self.total() == 0
-    }
-
-    /// What is owned once `charged` is paid for: charged slots stay with the order (MD-2).
-    pub(crate) fn plus(self, charged: Slots) -> Slots {
+    /// What is owned once `charged` is paid for: charged slots stay with the order (MD-2), and the
+    /// standard ones that wildcards took for the difference are wildcard slots (MD-4).
+    pub(crate) fn plus(self, charged: SlotCharge) -> Slots {
+        let (new, taken) = (charged.standard, charged.converted);
         Slots {
-            standard: self.standard.saturating_add(charged.standard),
-            wildcard: self.wildcard.saturating_add(charged.wildcard),
+            standard: self.standard.saturating_add(new).saturating_sub(taken),
+            wildcard: self.wildcard.saturating_add(charged.wildcards()),
         }
     }
 
     /// What is owned once the charge for `charged` is given back (MD-7).
-    pub(crate) fn minus(self, charged: Slots) -> Slots {
+    pub(crate) fn minus(self, charged: SlotCharge) -> Slots {
+        let (new, taken) = (charged.standard, charged.converted);
         Slots {
-            standard: self.standard.saturating_sub(charged.standard),
-            wildcard: self.wildcard.saturating_sub(charged.wildcard),
+            standard: self.standard.saturating_add(taken).saturating_sub(new),
+            wildcard: self.wildcard.saturating_sub(charged.wildcards()),
         }
     }
+}
+
+/// The slots that are to be paid for, by how they are priced (MD-4).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SlotCharge {
+    /// New standard slots, at the domain's price.
+    pub(crate) standard: u32,
+    /// New wildcard slots, at the wildcard's price.
+    pub(crate) wildcard: u32,
+    /// Standard slots that become wildcard ones, at the difference of both prices.
+    pub(crate) converted: u32,
+}
+
+impl SlotCharge {
+    /// Nothing at all: a change that charges this is free.
+    pub(crate) fn is_zero(self) -> bool {
+        self == SlotCharge::default()
+    }
+
+    /// The wildcard slots that it brings.
+    pub(crate) fn wildcards(self) -> u32 {
+        self.wildcard.saturating_add(self.converted)
+    }
+}
+
+/// What a wildcard costs that takes the place of a standard slot (MD-4): policy, pinned when sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WildcardReplacement {
+    /// Nothing, and no slot changes: the total alone decides.
+    Free,
+    /// What it costs more than a standard domain; the slot becomes a wildcard slot.
+    Difference,
+    /// The wildcard's price; the standard slot stays with the order.
+    FullPrice,
 }
 
 /// The slots to pay for (MD-4). `owned` are the slots that the order has, the included ones among
 /// them; `wanted` the names after the change; `wildcards_added` how many of the names that the
 /// change brings are wildcards.
 ///
-/// Only what goes beyond the total owned is charged; of that, as wildcards at most what the change
-/// brings and what is not owned as wildcards already, and the rest as standard names.
-pub(crate) fn slots_to_charge(owned: Slots, wanted: Slots, wildcards_added: u32) -> Slots {
+/// What goes beyond the total owned is charged; of that, as wildcards at most what the change brings
+/// and what is not owned as wildcards already, and the rest as standard names. The wildcards that the
+/// change brings beyond these, and for which no wildcard slot is owned, take the place of standard
+/// slots, and are charged by the policy.
+pub(crate) fn slots_to_charge(
+    policy: WildcardReplacement,
+    owned: Slots,
+    wanted: Slots,
+    wildcards_added: u32,
+) -> SlotCharge {
     let beyond = wanted.total().saturating_sub(owned.total());
     let wildcards_short = wanted.wildcard.saturating_sub(owned.wildcard);
     let wildcard = beyond.min(wildcards_short).min(wildcards_added);
-    Slots {
+    let in_a_domains_place = (wildcards_short - wildcard).min(wildcards_added - wildcard);
+    let charge = SlotCharge {
         standard: beyond - wildcard,
         wildcard,
+        converted: 0,
+    };
+    match policy {
+        WildcardReplacement::Free => charge,
+        WildcardReplacement::Difference => SlotCharge {
+            converted: in_a_domains_place,
+            ..charge
+        },
+        WildcardReplacement::FullPrice => SlotCharge {
+            wildcard: wildcard.saturating_add(in_a_domains_place),
+            ..charge
+        },
     }
 }
 
@@ -72,121 +124,4 @@ pub(crate) fn count(names: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn slots(standard: u32, wildcard: u32) -> Slots {
-        Slots { standard, wildcard }
-    }
-
-    #[test]
-    fn md_4_worked_cases() {
-        // (owned, wanted, wildcards added, charged, why)
-        let cases = [
-            (
-                slots(3, 0),
-                slots(3, 0),
-                0,
-                slots(0, 0),
-                "as many as are owned",
-            ),
-            (
-                slots(3, 0),
-                slots(1, 0),
-                0,
-                slots(0, 0),
-                "fewer than are owned",
-            ),
-            (
-                slots(3, 0),
-                slots(4, 0),
-                0,
-                slots(1, 0),
-                "one standard name more",
-            ),
-            (
-                slots(3, 0),
-                slots(3, 1),
-                1,
-                slots(0, 1),
-                "one wildcard more",
-            ),
-            (
-                slots(3, 0),
-                slots(2, 1),
-                1,
-                slots(0, 0),
-                "a wildcard in a standard name's place",
-            ),
-            (
-                slots(3, 0),
-                slots(2, 2),
-                2,
-                slots(0, 1),
-                "two wildcards, one beyond the total",
-            ),
-            (
-                slots(3, 1),
-                slots(4, 1),
-                0,
-                slots(1, 0),
-                "the wildcard is owned already",
-            ),
-            (
-                slots(3, 1),
-                slots(4, 1),
-                1,
-                slots(1, 0),
-                "a wildcard swapped, a standard name more",
-            ),
-            (
-                slots(3, 1),
-                slots(5, 0),
-                0,
-                slots(1, 0),
-                "a standard name in a wildcard's place",
-            ),
-            (
-                slots(2, 0),
-                slots(2, 2),
-                1,
-                slots(1, 1),
-                "a wildcard that once was free counts now",
-            ),
-            (slots(0, 0), slots(1, 1), 1, slots(1, 1), "nothing owned"),
-        ];
-        for (owned, wanted, added, expected, why) in cases {
-            assert_eq!(slots_to_charge(owned, wanted, added), expected, "{why}");
-        }
-    }
-
-    #[test]
-    fn md_2_removed_today_added_later_is_free() {
-        let owned = slots(5, 0);
-        assert!(slots_to_charge(owned, slots(3, 0), 0).is_zero());
-        assert!(slots_to_charge(owned, slots(5, 0), 0).is_zero());
-    }
-
-    proptest! {
-        #[test]
-        fn md_4_only_the_rise_of_the_total_is_charged(
-            s in 0u32..50, w in 0u32..50, a in 0u32..50, b in 0u32..50, added in 0u32..50,
-        ) {
-            let charged = slots_to_charge(slots(s, w), slots(a, b), added);
-            prop_assert_eq!(charged.total(), (a + b).saturating_sub(s + w));
-            prop_assert!(charged.wildcard <= added);
-            prop_assert!(charged.wildcard <= b.saturating_sub(w));
-        }
-
-        #[test]
-        fn md_2_what_was_charged_is_not_charged_again(
-            s in 0u32..50, w in 0u32..50, a in 0u32..50, b in 0u32..50, added in 0u32..50,
-        ) {
-            let owned = slots(s, w);
-            let after = owned.plus(slots_to_charge(owned, slots(a, b), added));
-            prop_assert!(slots_to_charge(after, slots(a, b), added).is_zero());
-        }
-    }
-}
+mod tests;

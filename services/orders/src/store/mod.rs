@@ -58,6 +58,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: serials::MIGRATION,
             sql: "",
         },
+        Migration {
+            name: "orders_0012_wildcard_differences",
+            sql: include_str!("migrations/m0012_wildcard_differences.sql"),
+        },
     ]
 }
 

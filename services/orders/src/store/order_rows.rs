@@ -11,7 +11,7 @@ use licet_runtime::{
 use super::{digest, stored_name};
 use crate::rules::{
     order::{ChangeCharge, DomainChange, Order, OrderTerm, Progress, SigningRequest},
-    slots::Slots,
+    slots::SlotCharge,
 };
 
 pub(super) mod order_row {
@@ -130,6 +130,8 @@ pub(super) mod change_row {
         pub(in crate::store) next_invoice_id: Option<String>,
         pub(in crate::store) next_minor: Option<i64>,
         pub(in crate::store) in_next_term: i64,
+        pub(in crate::store) charged_converted: i64,
+        pub(in crate::store) next_converted: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -240,13 +242,15 @@ fn read_change(
         names: BTreeSet::new(),
         added: from_json("added_json", &row.added_json)?,
         removed: from_json("removed_json", &row.removed_json)?,
-        charge: Slots {
+        charge: SlotCharge {
             standard: count("charged_standard", row.charged_standard)?,
             wildcard: count("charged_wildcard", row.charged_wildcard)?,
+            converted: count("charged_converted", row.charged_converted)?,
         },
-        next_charge: Slots {
+        next_charge: SlotCharge {
             standard: count("next_standard", row.next_standard)?,
             wildcard: count("next_wildcard", row.next_wildcard)?,
+            converted: count("next_converted", row.next_converted)?,
         },
         accept_time: instant("accept_us", row.accept_us)?,
         operation_id: parsed_if("operation_id", row.operation_id.as_deref())?,
@@ -360,5 +364,7 @@ pub(super) fn change_columns(
         next_invoice_id: invoice_id(next_charged),
         next_minor: next_charged.map(|charge| charge.total.minor()),
         in_next_term: i64::from(change.in_next_term),
+        charged_converted: i64::from(change.charge.converted),
+        next_converted: i64::from(change.next_charge.converted),
     })
 }

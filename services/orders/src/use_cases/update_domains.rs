@@ -130,8 +130,10 @@ impl UpdateDomains<'_> {
                     "removed": change.map(|change| texts(&change.removed)),
                     "charged_standard": change.map(|change| change.charge.standard),
                     "charged_wildcard": change.map(|change| change.charge.wildcard),
+                    "charged_converted": change.map(|change| change.charge.converted),
                     "next_term_standard": change.map(|change| change.next_charge.standard),
                     "next_term_wildcard": change.map(|change| change.next_charge.wildcard),
+                    "next_term_converted": change.map(|change| change.next_charge.converted),
                 }),
             },
         )

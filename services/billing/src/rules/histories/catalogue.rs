@@ -41,13 +41,14 @@ impl Books {
         let (currency, now) = (self.currency(), self.now);
         let terms = [1, 12].map(|months| {
             let certificate = Price::from_micros(currency, dice.minor(1, 400_000_000)).unwrap();
+            let domain = some_price(currency, dice, 99_999_999);
+            let wildcard = domain.micros() + dice.minor(0, 199_000_000);
+            let wildcard = Price::from_micros(currency, wildcard).unwrap();
             TermPrices {
                 months,
                 certificate,
-                domain: Some(some_price(currency, dice, 99_999_999)),
-                wildcard_domain: dice
-                    .once_in(2)
-                    .then(|| some_price(currency, dice, 299_000_000)),
+                domain: Some(domain),
+                wildcard_domain: dice.once_in(2).then_some(wildcard),
                 additional_license: Some(some_price(currency, dice, certificate.micros() - 1)),
             }
         });
@@ -69,7 +70,7 @@ impl Books {
         }
     }
 
-    /// BL-8, AL-10, SL-7.
+    /// BL-8, AL-10, MD-4, SL-7.
     pub(super) fn set_prices(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
         let kinds = [ProductKind::MultiDomain, ProductKind::SanLicense];
         let kind = *dice.pick(&kinds).unwrap();
@@ -158,11 +159,19 @@ impl Books {
                 currency
             };
             let price = |micros| Some(Price::from_micros(currency, micros).unwrap());
+            let domain = some_price(domain_currency, dice, 99_999_999);
+            let has_wildcards = dice.once_in(2);
+            let is_low = has_wildcards && domain.micros() > 0 && dice.once_in(12);
+            let wildcard = if is_low {
+                domain.micros() - 1
+            } else {
+                domain.micros() + dice.minor(0, 60_000_000)
+            };
             terms.push(TermPrices {
                 months,
                 certificate: Price::from_micros(currency, certificate).unwrap(),
-                domain: Some(some_price(domain_currency, dice, 99_999_999)),
-                wildcard_domain: dice.once_in(2).then_some(price(150_000_000)).flatten(),
+                domain: Some(domain),
+                wildcard_domain: has_wildcards.then_some(price(wildcard)).flatten(),
                 additional_license: price(license),
             });
             if kind == ProductKind::SanLicense {
@@ -176,6 +185,9 @@ impl Books {
             }
             if is_dear {
                 reasons.push(Reason::AdditionalLicensePriceTooHigh);
+            }
+            if is_low {
+                reasons.push(Reason::WildcardPriceTooLow);
             }
         }
         if kind == ProductKind::SanLicense {

@@ -52,6 +52,7 @@ impl Books {
                 ItemKind::Domain,
                 ItemKind::Domain,
                 ItemKind::WildcardDomain,
+                ItemKind::WildcardDifference,
                 ItemKind::AdditionalLicense,
             ],
         };
@@ -71,6 +72,7 @@ impl Books {
             | ItemKind::Certificate
             | ItemKind::Domain
             | ItemKind::WildcardDomain
+            | ItemKind::WildcardDifference
             | ItemKind::AdditionalLicense => Pricing::Listed,
         };
         let is_change = !matches!(kind, ItemKind::Certificate | ItemKind::SanQuota);

@@ -6,7 +6,7 @@ use licet_domain::{
     term::Term,
 };
 
-use super::{Line, is_priced_yearly, proration, volume};
+use super::{ItemKind, Line, is_priced_yearly, proration, volume};
 
 impl Line {
     /// What the line should say and what it says instead, where the two differ.
@@ -28,6 +28,14 @@ impl Line {
         if self.fraction != fraction {
             let found = self.fraction.to_string();
             return Some((format!("fraction {fraction}"), found));
+        }
+        if self.kind == ItemKind::WildcardDifference || self.difference.is_some() {
+            let expected = self.difference.and_then(|both| both.unit_price());
+            if expected != Some(self.unit_price) {
+                let expected =
+                    expected.map_or_else(|| "two prices".to_owned(), |it| it.to_string());
+                return Some((expected, self.unit_price.to_string()));
+            }
         }
         if let Some(sold) = self.hand_price {
             let amount = volume::hand_share(sold, self.quantity, &fraction);
@@ -69,7 +77,7 @@ mod tests {
     };
 
     use super::{
-        super::{HandPrice, ItemKind, proration::Convention},
+        super::{HandPrice, PriceDifference, proration::Convention},
         *,
     };
 
@@ -90,6 +98,7 @@ mod tests {
             rule: "MD-1".to_owned(),
             unit_price: Price::parse("USD", "49.00").unwrap(),
             hand_price: None,
+            difference: None,
             price_time: at("2026-01-01T00:00:00Z"),
             price_effective: Some(at("2025-01-01T00:00:00Z")),
             quantity: 1,
@@ -137,8 +146,24 @@ mod tests {
         }
     }
 
+    /// MD-4: 149.00 less 49.00 for half a year.
+    fn in_a_domains_place() -> Line {
+        let price = |value| Price::parse("USD", value).unwrap();
+        Line {
+            kind: ItemKind::WildcardDifference,
+            unit_price: price("100.00"),
+            difference: Some(PriceDifference {
+                wildcard: price("149.00"),
+                domain: price("49.00"),
+            }),
+            amount: usd(5_000),
+            ..half_a_year()
+        }
+    }
+
     #[test]
     fn bl_7_a_line_as_it_was_computed_has_no_difference() {
+        assert_eq!(in_a_domains_place().find_difference(), None);
         assert_eq!(half_a_year().find_difference(), None);
         assert_eq!(by_hand().find_difference(), None);
         assert_eq!(more_by_hand().find_difference(), None);
@@ -154,7 +179,19 @@ mod tests {
 
     #[test]
     fn bl_7_whatever_was_changed_on_a_line_shows() {
+        let other_domain = PriceDifference {
+            domain: Price::parse("USD", "48.00").unwrap(),
+            ..in_a_domains_place().difference.unwrap()
+        };
         let spoilt = [
+            Line {
+                difference: Some(other_domain),
+                ..in_a_domains_place()
+            },
+            Line {
+                difference: None,
+                ..in_a_domains_place()
+            },
             Line {
                 amount: usd(2_451),
                 ..half_a_year()

@@ -83,6 +83,57 @@ fn further_domain_after_half_a_year() {
     assert_eq!(line.description, "Further domain, rest of 12 months");
 }
 
+/// MD-4, BL-7, M-2: a wildcard in a domain's place costs the difference, both prices are told, and it
+/// is rounded once.
+#[test]
+fn md_4_the_difference_of_two_prices() {
+    let asked = item(
+        ItemKind::WildcardDifference,
+        3,
+        Some("2026-07-01T00:00:00Z"),
+    );
+    let computed = compute(&[(asked.clone(), facts())], usd()).unwrap();
+    let line = &computed.lines[0];
+    assert_eq!(
+        line.explanation,
+        "round((149.00 USD − 49.00 USD) × 3 × 1/2) = 150.00 USD"
+    );
+    assert_eq!(line.unit_price, price("100.00"));
+    assert_eq!(line.find_difference(), None);
+
+    let of = |domain: &str, wildcard: Option<&str>| {
+        let mut facts = facts();
+        if let Some(list) = &mut facts.list {
+            let mut prices = year(price(domain));
+            prices.wildcard_domain = wildcard.map(price);
+            list.prices = Prices::ByTerm(vec![prices]);
+        }
+        facts
+    };
+    let whole = item(ItemKind::WildcardDifference, 1, None);
+    // Rounded one by one they would be 0.01 and 0.01.
+    let odd = compute(&[(whole.clone(), of("0.006", Some("0.011")))], usd()).unwrap();
+    assert_eq!(odd.total.to_string(), "0.01 USD");
+    let same = compute(&[(whole.clone(), of("5.00", Some("5.00")))], usd()).unwrap();
+    assert_eq!(same.total, Money::zero(usd()));
+
+    let unpriced = refusal(whole.clone(), of("49.00", None));
+    assert_eq!(unpriced.reason, Reason::PriceNotSet);
+    assert_eq!(unpriced.metadata["kind"], "WILDCARD_DOMAIN");
+    let mut without = facts();
+    if let Some(list) = &mut without.list {
+        let mut prices = year(price("49.00"));
+        prices.domain = None;
+        list.prices = Prices::ByTerm(vec![prices]);
+    }
+    let unpriced = refusal(whole.clone(), without);
+    assert_eq!(unpriced.reason, Reason::PriceNotSet);
+    assert_eq!(unpriced.metadata["kind"], "DOMAIN");
+    // A list of before the catalogue looked at it.
+    let low = refusal(whole, of("49.00", Some("48.00")));
+    assert_eq!(low.reason, Reason::WildcardPriceTooLow);
+}
+
 /// A new term is charged whole, and the total is the sum of the lines.
 #[test]
 fn new_term() {

@@ -3,7 +3,7 @@
 
 use licet_domain::money::{Fraction, Money, Price};
 
-use super::{Item, ItemKind, Pricing, is_priced_yearly};
+use super::{Item, ItemKind, PriceDifference, Pricing, is_priced_yearly};
 
 /// The computation in figures (BL-7).
 pub(super) fn explain(
@@ -32,6 +32,17 @@ pub(super) fn explain(
         return format!("round({unit_price} × {quantity} × {months}/12) = {amount}");
     }
     format!("round({unit_price} × {quantity} × {months}/12 × {fraction}) = {amount}")
+}
+
+/// The computation of a wildcard in a standard slot's place, with both prices (MD-4, BL-7).
+pub(super) fn explain_difference(
+    item: &Item,
+    both: PriceDifference,
+    fraction: &Fraction,
+    amount: Money,
+) -> String {
+    let (wildcard, domain, quantity) = (both.wildcard, both.domain, item.quantity);
+    format!("round(({wildcard} − {domain}) × {quantity} × {fraction}) = {amount}")
 }
 
 /// Which part of which term an item pays for.
@@ -63,6 +74,7 @@ pub(super) fn describe(item: &Item) -> String {
         ItemKind::Certificate => "Certificate",
         ItemKind::Domain => "Further domain",
         ItemKind::WildcardDomain => "Further wildcard domain",
+        ItemKind::WildcardDifference => "Wildcard domain in a domain's place",
         ItemKind::AdditionalLicense => "Additional licence",
         ItemKind::SanQuota => "SAN quota",
         ItemKind::SanQuotaIncrease => "SAN quota increase",
@@ -86,8 +98,14 @@ pub(super) fn rule(item: &Item) -> &'static str {
         (ItemKind::Certificate | ItemKind::Domain, Part::Renewal) => "MD-10",
         (ItemKind::Domain, Part::First) => "M-2",
         (ItemKind::Domain, Part::Rest) => "MD-1",
-        (ItemKind::Domain | ItemKind::WildcardDomain, Part::Coming) => "MD-8",
-        (ItemKind::WildcardDomain, Part::First | Part::Renewal | Part::Rest) => "MD-4",
+        (
+            ItemKind::Domain | ItemKind::WildcardDomain | ItemKind::WildcardDifference,
+            Part::Coming,
+        ) => "MD-8",
+        (
+            ItemKind::WildcardDomain | ItemKind::WildcardDifference,
+            Part::First | Part::Renewal | Part::Rest,
+        ) => "MD-4",
         (ItemKind::AdditionalLicense, Part::Renewal) => "AL-9",
         (ItemKind::AdditionalLicense, Part::First | Part::Rest | Part::Coming) => "AL-5",
         (ItemKind::SanQuota, Part::Renewal) => "SL-9",

@@ -7,8 +7,8 @@ use licet_domain::{clock::Instant, refusal::Reason};
 
 use super::{
     Kind, NAMES, Outcome, Step, agree, cost,
-    desk::{Desk, Dice, Preview, UnderWay, counts, money, sans, spelled},
-    model::{Names, why},
+    desk::{Desk, Dice, Preview, UnderWay, charged, money, sans, spelled},
+    model::{Charge, NOTHING, Names, why},
 };
 use crate::rules::{
     domains::{WantedChange, plan_domain_change},
@@ -135,8 +135,8 @@ impl Desk {
             .and_then(|()| plan_domain_change(&self.order, &wanted));
         let (change, plan) = agree(foretold, planned)?;
         let index = self.model.running;
-        assert_eq!(counts(plan.charge), change.charge(index), "MD-4");
-        assert_eq!(counts(plan.next_charge), change.charge(index + 1), "MD-8");
+        assert_eq!(charged(plan.charge), change.charge(index), "MD-4");
+        assert_eq!(charged(plan.next_charge), change.charge(index + 1), "MD-8");
         assert_eq!(plan.is_free(), change.is_free(), "MD-2");
         let names = &(&self.model.term().names - &removed) | &added;
         assert_eq!(plan.names, sans(&names), "MD-5");
@@ -220,7 +220,7 @@ impl Desk {
             }) => {
                 if done {
                     self.model.renew(*foretold, paid, &known);
-                    self.charge_renewal(*term, &known, accepted);
+                    self.charge_renewal(*term, paid, &known, accepted);
                 }
             }
         }
@@ -237,34 +237,32 @@ impl Desk {
             found.next().map(|term| term.price_time)
         };
         let (this, next) = (change.term_index, change.term_index + 1);
-        let total = |bought: Option<Instant>, charge| match counts(charge) {
-            (0, 0) => None,
+        let total = |bought: Option<Instant>, charge| match charged(charge) {
+            NOTHING => None,
             charge => Some(cost(bought.unwrap(), 0, charge, 0)),
         };
         let this = (this, total(bought(this), change.charge));
         let next = (next, total(bought(next), change.next_charge));
-        let mut charged = |(index, total): (u32, Option<i64>)| {
+        let mut invoiced = |(index, total): (u32, Option<i64>)| {
             total.map(|total| ChangeCharge {
                 invoice_id: Some(self.invoice(index, total)),
                 total: money(total),
             })
         };
-        let (this, next) = (charged(this), charged(next));
+        let (this, next) = (invoiced(this), invoiced(next));
         let order = self.order.clone();
         self.order = order.apply_change_charged(this, next, accepted);
     }
 
-    fn charge_renewal(&mut self, term: OrderTerm, known: &BTreeSet<usize>, accepted: Instant) {
-        let sold = term.sold.as_ref().unwrap();
-        let included = i64::from(sold.product.included_domains);
-        let (standard, wildcard) = counts(sold.slots);
-        let slots = (standard - included, wildcard);
-        let total = cost(
-            term.price_time,
-            1,
-            slots,
-            i64::from(term.additional_licenses),
-        );
+    fn charge_renewal(
+        &mut self,
+        term: OrderTerm,
+        paid: Charge,
+        known: &BTreeSet<usize>,
+        accepted: Instant,
+    ) {
+        let licences = i64::from(term.additional_licenses);
+        let total = cost(term.price_time, 1, paid, licences);
         self.invoice(term.index, total);
         let known = known.iter().map(|place| self.servers[*place].id).collect();
         let servers = self.servers_as_written();

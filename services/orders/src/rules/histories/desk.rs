@@ -13,7 +13,7 @@ use licet_domain::{
 
 use super::{
     NAMES, Outcome, Picks, SOFTWARE, agree, cost,
-    model::{self, Counts, Model, Names},
+    model::{self, Charge, Counts, Model, Names},
 };
 use crate::rules::{
     certificate::Certificate,
@@ -25,7 +25,7 @@ use crate::rules::{
     placing::{PlacingPlan, WantedOrder, plan_order},
     samples,
     servers::{Server, server_limit},
-    slots::Slots,
+    slots::{SlotCharge, Slots, WildcardReplacement},
 };
 
 /// What a step picks with, one number after another and from the first again.
@@ -79,7 +79,7 @@ pub(super) enum UnderWay {
         /// The servers that were registered when it was accepted.
         known: BTreeSet<usize>,
         foretold: Box<model::Term>,
-        paid: Counts,
+        paid: Charge,
     },
 }
 
@@ -132,6 +132,15 @@ pub(super) fn counts(slots: Slots) -> Counts {
     (i64::from(slots.standard), i64::from(slots.wildcard))
 }
 
+pub(super) fn charged(charge: SlotCharge) -> Charge {
+    let SlotCharge {
+        standard,
+        wildcard,
+        converted,
+    } = charge;
+    (standard.into(), wildcard.into(), converted.into())
+}
+
 pub(super) fn money(minor: i64) -> Money {
     let currency: Currency = "USD".parse().unwrap();
     Money::from_minor(currency, minor)
@@ -154,6 +163,11 @@ pub(super) fn some_product(dice: &mut Dice) -> Product {
         publicly_trusted: !dice.once_in(3),
         renewal_open_days: [90, 30, 10][dice.index(3)],
         renewal_grace_days: dice.below(2) * 30,
+        wildcard_replacement: [
+            WildcardReplacement::Free,
+            WildcardReplacement::Difference,
+            WildcardReplacement::FullPrice,
+        ][dice.index(3)],
         ..samples::multi_domain()
     }
 }
@@ -179,7 +193,7 @@ impl Desk {
                 draws_on_license: draws,
             };
             let (paid, plan) = agree(foretold, plan_order(&product, &wanted))?;
-            assert_eq!(counts(plan.charge), paid, "MD-4");
+            assert_eq!(charged(plan.charge), paid, "MD-4");
             Ok(Self::placed(&product, names, months, plan, licences, draws))
         };
         let first: Result<Self, Outcome> = plain(&names, months, licences, draws);
@@ -221,7 +235,7 @@ impl Desk {
         for action in Action::ALL {
             assert!(permit(&pending, action, now).is_err(), "{action:?}");
         }
-        let paid = counts(plan.charge);
+        let paid = charged(plan.charge);
         let sold = Sold {
             product: product.clone(),
             slots: plan.slots,
@@ -372,6 +386,14 @@ impl Desk {
                 expected.kept,
                 "AL-9"
             );
+            let (_, wildcards) = model::counts(&expected.names);
+            let is_free = sold.product.wildcard_replacement == WildcardReplacement::Free;
+            let has_slots = wildcards <= i64::from(sold.slots.wildcard);
+            assert!(
+                model.draws_on_license || is_free || has_slots,
+                "MD-4: {wildcards} wildcards, {:?}",
+                sold.slots
+            );
             let (names, slots) = (names.len(), sold.slots.total());
             let paid = names <= usize::try_from(slots).unwrap();
             assert!(
@@ -406,9 +428,9 @@ impl Desk {
             return;
         };
         let index = usize::try_from(change.term_index).unwrap();
-        assert_eq!(counts(change.charge), expected.charge(index), "MD-4");
+        assert_eq!(charged(change.charge), expected.charge(index), "MD-4");
         assert_eq!(
-            counts(change.next_charge),
+            charged(change.next_charge),
             expected.charge(index + 1),
             "MD-8"
         );

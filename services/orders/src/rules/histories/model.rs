@@ -13,6 +13,7 @@ use crate::rules::{
     permission::Action,
     san_license::RevocationReason,
     servers::ServerState,
+    slots::WildcardReplacement,
 };
 
 /// Names by their place in [`super::NAMES`]; the first is the common name.
@@ -20,6 +21,12 @@ pub(super) type Names = BTreeSet<usize>;
 
 /// Slots, or names: standard ones, and wildcards.
 pub(super) type Counts = (i64, i64);
+
+/// What is charged: new standard slots, new wildcard slots, and standard slots that become wildcard
+/// ones (MD-4).
+pub(super) type Charge = (i64, i64, i64);
+
+pub(super) const NOTHING: Charge = (0, 0, 0);
 
 /// The reasons of a refusal, one for each thing that stands against the request.
 pub(super) type Why = BTreeSet<Reason>;
@@ -51,20 +58,20 @@ pub(super) struct Change {
     pub(super) removed: Names,
     pub(super) accepted: Instant,
     /// The terms that it is made in, with what it charges there.
-    pub(super) charges: Vec<(usize, Counts)>,
+    pub(super) charges: Vec<(usize, Charge)>,
     /// The invoices it was charged by: their term, and their place there.
     pub(super) invoices: Vec<(usize, usize)>,
     pub(super) waits: bool,
 }
 
 impl Change {
-    pub(super) fn charge(&self, term: usize) -> Counts {
+    pub(super) fn charge(&self, term: usize) -> Charge {
         let found = self.charges.iter().find(|(place, _)| *place == term);
-        found.map_or((0, 0), |(_, charge)| *charge)
+        found.map_or(NOTHING, |(_, charge)| *charge)
     }
 
     pub(super) fn is_free(&self) -> bool {
-        self.charges.iter().all(|(_, charge)| *charge == (0, 0))
+        self.charges.iter().all(|(_, charge)| *charge == NOTHING)
     }
 }
 
@@ -128,17 +135,28 @@ pub(super) fn counts(names: &Names) -> Counts {
     (i64::try_from(names.len()).unwrap() - wildcards, wildcards)
 }
 
-pub(super) fn plus(one: Counts, other: Counts) -> Counts {
-    (one.0 + other.0, one.1 + other.1)
+/// The slots that are owned once this was paid.
+pub(super) fn owned((s, w): Counts, (standard, wildcard, converted): Charge) -> Counts {
+    (s + standard - converted, w + wildcard + converted)
+}
+
+/// Those that are left once it is given back.
+pub(super) fn given_back((s, w): Counts, (standard, wildcard, converted): Charge) -> Counts {
+    (s - standard + converted, w - wildcard - converted)
 }
 
 /// MD-4.
-pub(super) fn to_pay((s, w): Counts, before: &Names, after: &Names) -> Counts {
+pub(super) fn to_pay(product: &Product, (s, w): Counts, before: &Names, after: &Names) -> Charge {
     let (a, b) = counts(after);
     let (_, wildcards_added) = counts(&(after - before));
     let x = (a + b - s - w).max(0);
-    let as_wildcards = x.min((b - w).max(0)).min(wildcards_added);
-    (x - as_wildcards, as_wildcards)
+    let y = x.min((b - w).max(0)).min(wildcards_added);
+    let u = ((b - w).max(0) - y).min(wildcards_added - y);
+    match product.wildcard_replacement {
+        WildcardReplacement::Free => (x - y, y, 0),
+        WildcardReplacement::Difference => (x - y, y, u),
+        WildcardReplacement::FullPrice => (x - y, y + u, 0),
+    }
 }
 
 impl Model {
@@ -150,7 +168,7 @@ impl Model {
         months: u32,
         licences: i64,
         draws_on_license: bool,
-    ) -> Result<Counts, Why> {
+    ) -> Result<Charge, Why> {
         let mut objections = Why::new();
         if !product.terms_months.contains(&months) {
             objections.insert(Reason::TermNotSold);
@@ -169,8 +187,8 @@ impl Model {
         }
         let included = (i64::from(product.included_domains), 0);
         Ok(match draws_on_license {
-            true => (0, 0),
-            false => to_pay(included, &Names::new(), names),
+            true => NOTHING,
+            false => to_pay(product, included, &Names::new(), names),
         })
     }
 
@@ -270,11 +288,11 @@ impl Model {
     }
 
     /// Sells a term, which is the first or follows the last one (T-2, MD-10).
-    pub(super) fn sell(&mut self, term: Term, paid: Counts) {
+    pub(super) fn sell(&mut self, term: Term, paid: Charge) {
         let total = cost(term.bought, 1, paid, term.licences);
         let included = (i64::from(term.product.included_domains), 0);
         self.terms.push(Term {
-            slots: plus(included, paid),
+            slots: owned(included, paid),
             invoices: vec![(total, 0)],
             ..term
         });
@@ -306,18 +324,20 @@ impl Model {
         if removed.contains(&0) {
             objections.insert(Reason::CommonNameFixed);
         }
-        if !self.term().product.wildcards_offered && added.iter().any(is_wildcard) {
-            objections.insert(Reason::WildcardNotOffered);
-        }
         for place in self.running..self.terms.len() {
             let term = &self.terms[place];
+            let come = added - &term.names;
+            let come = if place == self.running { added } else { &come };
+            if !term.product.wildcards_offered && come.iter().any(is_wildcard) {
+                objections.insert(Reason::WildcardNotOffered);
+            }
             let then = &(&term.names - removed) | added;
             if then.len() > usize::try_from(term.product.max_domains).unwrap() {
                 objections.insert(Reason::TooManyDomains);
             }
             let charge = match self.draws_on_license {
-                true => (0, 0),
-                false => to_pay(term.slots, &term.names, &then),
+                true => NOTHING,
+                false => to_pay(&term.product, term.slots, &term.names, &then),
             };
             change.charges.push((place, charge));
         }
@@ -335,8 +355,8 @@ impl Model {
         let mut change = self.change.take().unwrap();
         for (place, charge) in &change.charges {
             let term = &mut self.terms[*place];
-            if *charge != (0, 0) {
-                term.slots = plus(term.slots, *charge);
+            if *charge != NOTHING {
+                term.slots = owned(term.slots, *charge);
                 change.invoices.push((*place, term.invoices.len()));
                 term.invoices.push((cost(term.bought, 0, *charge, 0), 0));
             }
@@ -349,9 +369,9 @@ impl Model {
     /// MD-7: names and slots are as before, and what was charged is credited whole.
     pub(super) fn take_back(&mut self) {
         let change = self.change.take().unwrap();
-        for (place, (standard, wildcard)) in change.charges {
+        for (place, charge) in change.charges {
             let term = &mut self.terms[place];
-            term.slots = plus(term.slots, (-standard, -wildcard));
+            term.slots = given_back(term.slots, charge);
         }
         for (place, invoice) in change.invoices {
             let (total, credited) = &mut self.terms[place].invoices[invoice];
@@ -377,8 +397,19 @@ impl Model {
         }
     }
 
+    /// T-2: where a term of so many months ends that follows the last one.
+    pub(super) fn end_of_next(&self, months: u32) -> Instant {
+        let before: u32 = self.terms.iter().map(|it| it.months).sum();
+        self.anchor.checked_add_months(before + months).unwrap()
+    }
+
     /// MD-10, AL-9: the servers that stay.
-    pub(super) fn may_renew(&self, licences: i64, keep: &[usize]) -> Result<BTreeSet<usize>, Why> {
+    pub(super) fn may_renew(
+        &self,
+        months: u32,
+        licences: i64,
+        keep: &[usize],
+    ) -> Result<BTreeSet<usize>, Why> {
         self.may(Action::Renew)?;
         let (product, end) = (&self.terms.last().unwrap().product, self.end());
         let days = |days: u32| TimeDelta::days(i64::from(days));
@@ -400,6 +431,9 @@ impl Model {
         kept.extend(registered.iter().filter(stays));
         if i64::try_from(kept.len()).unwrap() > 1 + licences {
             return Err(why(Reason::ServersToKeepRequired));
+        }
+        if self.now >= self.end_of_next(months) {
+            return Err(why(Reason::TermEnded));
         }
         Ok(kept)
     }
@@ -436,7 +470,7 @@ impl Model {
 
     /// The next term is charged (MD-10). Servers that left meanwhile have no place in it, and those
     /// that came take what places there are (AL-9).
-    pub(super) fn renew(&mut self, term: Term, paid: Counts, known: &BTreeSet<usize>) {
+    pub(super) fn renew(&mut self, term: Term, paid: Charge, known: &BTreeSet<usize>) {
         let registered = self.registered();
         let kept = term.kept.as_ref().unwrap();
         let kept = kept.intersection(&registered).copied().collect();

@@ -7,7 +7,7 @@ use super::{
     NAMES, Outcome, SOFTWARE, agree,
     asking::{DAY_US, Done, shifted},
     desk::{
-        Desk, Dice, Invoice, UnderWay, counts, money, sans, some_months, some_product, spelled,
+        Desk, Dice, Invoice, UnderWay, charged, money, sans, some_months, some_product, spelled,
     },
     model::{self, Model, why},
     refunded,
@@ -58,7 +58,7 @@ impl Desk {
             additional_licenses: u32::try_from(licences).unwrap(),
             keep: keep.iter().map(|place| self.servers[*place].id).collect(),
         };
-        let foretold = self.model.may_renew(licences, &keep);
+        let foretold = self.model.may_renew(months, licences, &keep);
         let planned = permit(&self.order, Action::Renew, now).and_then(|()| {
             let planned = plan_renewal(&self.order, &self.servers_now(), &wanted, now);
             planned.map_err(|unplanned| match unplanned {
@@ -86,13 +86,11 @@ impl Desk {
             draws_on_license: draws,
         };
         let (paid, sale) = agree(foretold, plan_order(&product, &wanted))?;
-        assert_eq!(counts(sale.charge), paid, "MD-4");
+        assert_eq!(charged(sale.charge), paid, "MD-4");
         let start = self.model.end();
-        let before: u32 = self.model.terms.iter().map(|it| it.months).sum();
-        let end = self.model.anchor.checked_add_months(before + months);
         let foretold = model::Term {
             start,
-            end: end.unwrap(),
+            end: self.model.end_of_next(months),
             months,
             bought: now,
             product: product.clone(),

@@ -16,6 +16,7 @@ SELECT 'change', json_object(
     'removed_json', removed_json, 'charged_standard', charged_standard, 'charged_wildcard', charged_wildcard,
     'accept_us', accept_us, 'operation_id', operation_id, 'invoice_id', invoice_id, 'charged_minor',
     charged_minor, 'currency', currency, 'term_index', term_index, 'next_standard', next_standard,
-    'next_wildcard', next_wildcard, 'next_invoice_id', next_invoice_id, 'next_minor', next_minor, 'in_next_term', in_next_term
+    'next_wildcard', next_wildcard, 'next_invoice_id', next_invoice_id, 'next_minor', next_minor, 'in_next_term', in_next_term,
+    'charged_converted', charged_converted, 'next_converted', next_converted
 ) FROM domain_change
 WHERE order_id IN (SELECT value FROM json_each($1))
