@@ -15,6 +15,7 @@ mod charges_at_once;
 mod clock;
 mod clocks_apart;
 mod clocks_states;
+mod common_names;
 mod credit_notes;
 mod deletion_terms;
 mod domains;

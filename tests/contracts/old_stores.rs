@@ -3,14 +3,17 @@
 
 use std::path::Path;
 
-use licet_contracts::orders::v1::{Order, OrderState};
+use licet_contracts::{
+    billing::v1::{GetProductRequest, WildcardReplacement},
+    orders::v1::{Order, OrderState},
+};
 
 use crate::harness::{
     Backend, eventually,
     old_store::{KeptStore, answers, fill, keep, placing, put_back},
     on_both_databases,
     process::{database_option, licet},
-    samples::multi_domain_request,
+    samples::{MULTI, multi_domain_request},
     world::World,
 };
 
@@ -60,6 +63,14 @@ async fn stores_of_before_stores_had_ids_are_taken_over(backend: Backend) {
         says_the_same(what, then, &found[what]);
     }
     verify(&world);
+    // MD-4, BL-8: a version of before the policy was there goes on meaning FREE.
+    let ask = GetProductRequest {
+        product_id: MULTI.to_owned(),
+        selection: None,
+    };
+    let product = world.catalog().get_product(ask).await.unwrap();
+    let policy = product.into_inner().product.unwrap().policy.unwrap();
+    assert_eq!(policy.wildcard_replacement(), WildcardReplacement::Free);
     // A repeat is answered as then, and what was under way is done, once.
     let buyer = kept.id("buyer");
     let balance = world.balance(&buyer).await;

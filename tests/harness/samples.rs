@@ -265,8 +265,11 @@ impl World {
         let change = order
             .pending_change
             .and_then(|pending| pending.domain_change);
-        let list = change.map_or(order.domains, |change| change.names_after);
-        let list = common_name_first(list, &order.common_name);
+        let (list, common_name) = match change {
+            Some(change) => (change.names_after, change.common_name),
+            None => (order.domains, order.common_name),
+        };
+        let list = common_name_first(list, &common_name);
         let request = self.issuance(order_id, &list);
         let answer = self
             .certificates()

@@ -192,7 +192,8 @@ fn revocation_reason(certificate: &Certificate, now: Instant) -> san::Revocation
 /// What is to be signed for an order, were it signed at `now`.
 pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssuance {
     use orders::PendingIssuanceReason as Reason;
-    let reason = if order.wanted_names() != &order.names {
+    let moves = order.wanted_common_name() != &order.common_name;
+    let reason = if moves || order.wanted_names() != &order.names {
         Reason::DomainChange
     } else if order.progress == Progress::Paid {
         Reason::First
@@ -203,7 +204,7 @@ pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssu
     orders::PendingIssuance {
         order_id: order.id.to_string(),
         account_id: order.account_id.to_string(),
-        common_name: order.common_name.value().to_owned(),
+        common_name: order.wanted_common_name().value().to_owned(),
         names: texts(order.wanted_names()),
         csr: request
             .map(|request| request.pem.clone())

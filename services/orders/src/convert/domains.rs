@@ -8,7 +8,7 @@ use licet_domain::{
 use licet_runtime::{fault::Fault, field::Fields};
 
 use super::{
-    order::{OrderView, dns_names},
+    order::{OrderView, dns_name, dns_names},
     texts,
 };
 use crate::rules::domains::WantedChange;
@@ -28,11 +28,17 @@ pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<Do
     let order_id = fields.required("order_id", &message.order_id);
     let add = dns_names(&mut fields, "add_domains", &message.add_domains, None);
     let remove = dns_names(&mut fields, "remove_domains", &message.remove_domains, None);
+    let moves = !message.common_name.is_empty();
     fields.check(
         "add_domains",
-        !(message.add_domains.is_empty() && message.remove_domains.is_empty()),
-        "must name at least one domain, or remove_domains must",
+        moves || !(message.add_domains.is_empty() && message.remove_domains.is_empty()),
+        "must name at least one domain, or remove_domains or common_name must",
     );
+    let common_name = if moves {
+        dns_name(&mut fields, "common_name", &message.common_name).map(Some)
+    } else {
+        Ok(None)
+    };
     if let (Ok(add), Ok(remove)) = (&add, &remove) {
         for (index, name) in remove.iter().enumerate() {
             let path = format!("remove_domains[{index}]");
@@ -56,23 +62,26 @@ pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<Do
             wanted: WantedChange {
                 add: add?.into_iter().collect(),
                 remove: remove?.into_iter().collect(),
+                common_name: common_name?,
             },
             quote_id: quote_id?,
         })
     })
 }
 
-/// The order with its change, the prices where they are known, and the names after it.
+/// The order with its change, the prices where they are known, and the names after it with the common
+/// name among them.
 pub(crate) fn encode_update<'a>(
     view: &OrderView,
     quote: Option<billing::Quote>,
     next_term_quote: Option<billing::Quote>,
-    names: impl IntoIterator<Item = &'a San>,
+    (names, common_name): (impl IntoIterator<Item = &'a San>, &San),
 ) -> Result<orders::UpdateDomainsResponse, Fault> {
     Ok(orders::UpdateDomainsResponse {
         order: Some(super::order::encode(view)?),
         quote,
         names: texts(names),
         next_term_quote,
+        common_name: common_name.value().to_owned(),
     })
 }

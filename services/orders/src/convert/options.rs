@@ -47,7 +47,7 @@ pub(crate) fn placed_again(order: &Order, additional_licenses: u32) -> Placement
         account_id: order.account_id,
         product_id: order.product_id.clone(),
         term_months: order.term.term.months(),
-        common_name: order.common_name.clone(),
+        common_name: order.wanted_common_name().clone(),
         names: order.wanted_names().clone(),
         server_software: order.server_software.clone(),
         additional_licenses,

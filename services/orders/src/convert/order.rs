@@ -293,6 +293,7 @@ pub(crate) fn encode_term(
     let sold = term.sold.as_ref();
     let slots = sold.map(|sold| sold.slots).unwrap_or_default();
     let kept = term.kept_servers.iter().flatten();
+    let common_name = term.common_name.as_ref().unwrap_or(&order.common_name);
     orders::OrderTerm {
         term_index: encode_count(term.index),
         period: Some(encode_period(term.term.period())),
@@ -305,6 +306,7 @@ pub(crate) fn encode_term(
         keep_server_ids: kept.map(ToString::to_string).collect(),
         product_version: sold.map_or(0, |sold| encode_count(sold.product.version)),
         first_issuance_time: term.first_issuance_time.map(encode_time),
+        common_name: common_name.value().to_owned(),
     }
 }
 
@@ -320,7 +322,7 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
             attempts: running.attempts,
             last_error: running.last_error.clone(),
             accept_time: Some(encode_time(running.accepted)),
-            domain_change: change.map(encode_change),
+            domain_change: change.map(|change| encode_change(&view.order, change)),
         }));
     }
     let waits = |kind: orders::OperationKind, since: Instant| orders::PendingChange {
@@ -330,31 +332,39 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
         ..orders::PendingChange::default()
     };
     let order = &view.order;
-    Ok(match (change, &order.term.names, order.reissue_since) {
+    let is_new = order.term.names.is_some() || order.term.common_name.is_some();
+    Ok(match (change, is_new, order.reissue_since) {
         (Some(change), _, _) => Some(orders::PendingChange {
             operation_id: change
                 .operation_id
                 .map_or_else(String::new, |id| id.to_string()),
-            domain_change: Some(encode_change(change)),
+            domain_change: Some(encode_change(order, change)),
             ..waits(orders::OperationKind::UpdateDomains, change.accept_time)
         }),
         // A deleted order waits for nothing.
         (None, _, _) if order.delete_time.is_some() => None,
-        (None, Some(names), _) => Some(orders::PendingChange {
-            domain_change: Some(orders::DomainChange {
-                names_after: texts(names),
-                added: texts(names.difference(&order.names)),
-                removed: texts(order.names.difference(names)),
-                ..orders::DomainChange::default()
-            }),
+        (None, true, _) => Some(orders::PendingChange {
+            domain_change: Some(encode_new_term(order)),
             ..waits(orders::OperationKind::RenewOrder, order.term.term.start())
         }),
-        (None, None, Some(since)) => Some(waits(orders::OperationKind::RequestReissue, since)),
-        (None, None, None) => None,
+        (None, false, Some(since)) => Some(waits(orders::OperationKind::RequestReissue, since)),
+        (None, false, None) => None,
     })
 }
 
-fn encode_change(change: &DomainChange) -> orders::DomainChange {
+/// What a renewal brought that the certificates do not carry yet.
+fn encode_new_term(order: &Order) -> orders::DomainChange {
+    let names = order.term_names();
+    orders::DomainChange {
+        names_after: texts(names),
+        added: texts(names.difference(&order.names)),
+        removed: texts(order.names.difference(names)),
+        common_name: order.term_common_name().value().to_owned(),
+        ..orders::DomainChange::default()
+    }
+}
+
+fn encode_change(order: &Order, change: &DomainChange) -> orders::DomainChange {
     let invoice_id = |charge: Option<ChangeCharge>| {
         let id = charge.and_then(|charge| charge.invoice_id);
         id.map_or_else(String::new, |id| id.to_string())
@@ -367,6 +377,7 @@ fn encode_change(change: &DomainChange) -> orders::DomainChange {
         invoice_id: invoice_id(change.charged),
         next_term_charged: change.next_charged.map(|charge| encode_money(charge.total)),
         next_term_invoice_id: invoice_id(change.next_charged),
+        common_name: order.common_name_after().value().to_owned(),
     }
 }
 

@@ -11,7 +11,7 @@ use licet_domain::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    order::{Order, Product, ProductKind, Sold},
+    order::{Order, Product, ProductKind, Progress, Sold},
     refusing::Objections,
     reissue::change_in_progress,
     san_license::name_limit,
@@ -25,6 +25,8 @@ use super::{
 pub(crate) struct WantedChange {
     pub(crate) add: BTreeSet<San>,
     pub(crate) remove: BTreeSet<San>,
+    /// The name to be made the common name; absent, or the present one: it stays (MD-5).
+    pub(crate) common_name: Option<San>,
 }
 
 /// What a change of names comes to.
@@ -34,6 +36,8 @@ pub(crate) struct DomainPlan {
     pub(crate) names: BTreeSet<San>,
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
+    /// The name that is made the common name (MD-5); absent where that stays.
+    pub(crate) common_name: Option<San>,
     /// The slots to pay for (MD-4); zero for a change that does not raise the total (MD-2).
     pub(crate) charge: SlotCharge,
     /// Those to pay for in the next term, where one is bought (MD-8).
@@ -64,36 +68,31 @@ pub(crate) fn plan_domain_change(
     }
 
     let sold = order.sold()?;
-    object_to_kind(&sold.product)?;
+    let moved = wanted.common_name.as_ref();
+    let moved = moved.filter(|name| *name != order.term_common_name());
+    object_to_kind(order, &sold.product, moved)?;
     let mut objections = Objections::default();
-    object_to_names(order, &sold.product, wanted, &mut objections);
+    object_to_names(order, &sold.product, wanted, moved, &mut objections);
     let names = changed_names(order.term_names(), &wanted.add, &wanted.remove);
     let draws_on_license = order.san_license_id.is_some();
     let limit = name_limit(&sold.product, draws_on_license);
     object_to_number(&sold.product, limit, &names, &mut objections);
-    let next = order.next_term.as_ref();
-    let next = next.and_then(|next| next.names.as_ref().zip(next.sold.as_ref()));
-    let next = next.map(|(before, sold)| {
-        let after = changed_names(before, &wanted.add, &wanted.remove);
-        (sold, before, after)
-    });
-    if let Some((next, before, after)) = &next {
-        // What the running term refuses already is not said twice.
-        if sold.product.wildcards_offered {
-            object_to_wildcards(
-                &next.product,
-                wanted.add.difference(before),
-                &mut objections,
-            );
-        }
-        if count(names.len()) <= limit {
-            let limit = name_limit(&next.product, draws_on_license);
-            object_to_number(&next.product, limit, after, &mut objections);
-        }
+    let absent = moved.filter(|moved| !names.contains(*moved));
+    if let Some(moved) = absent {
+        object_to_absent(moved, "the names after the change", &mut objections);
+    }
+    let next = NextTerm::of(order, wanted);
+    if let Some(next) = &next {
+        let said = Said {
+            common_name: absent.is_some(),
+            wildcards: !sold.product.wildcards_offered,
+            number: count(names.len()) > limit,
+        };
+        next.object(order, wanted, moved, &said, &mut objections);
     }
     objections.refuse_if_any()?;
 
-    if names == *order.term_names() {
+    if names == *order.term_names() && moved.is_none() {
         return Err(Refusal::new(
             Reason::NoChange,
             format!(
@@ -117,23 +116,87 @@ pub(crate) fn plan_domain_change(
     Ok(DomainPlan {
         charge: charge(sold, order.term_names(), &names),
         next_charge: next
-            .map(|(sold, before, after)| charge(sold, before, &after))
+            .map(|next| charge(next.sold, next.before, &next.after))
             .unwrap_or_default(),
-        pin: pin(order.id, order.revision, &names),
+        pin: pin(order.id, order.revision, &names, moved),
+        common_name: moved.cloned(),
         names,
         added: wanted.add.clone(),
         removed: wanted.remove.clone(),
     })
 }
 
-/// Further names are sold by the slot for multi-domain products only.
-fn object_to_kind(product: &Product) -> Result<(), Refusal> {
-    let kind = match product.kind {
-        ProductKind::MultiDomain => return Ok(()),
-        ProductKind::SingleDomain => "SINGLE_DOMAIN",
-        ProductKind::SanLicense => "SAN_LICENSE",
-    };
+/// The term that is bought for the time after the running one, with its names before the change and
+/// after it.
+struct NextTerm<'a> {
+    sold: &'a Sold,
+    before: &'a BTreeSet<San>,
+    after: BTreeSet<San>,
+}
+
+/// What the running term refuses already, and is not to be said twice.
+struct Said {
+    common_name: bool,
+    wildcards: bool,
+    number: bool,
+}
+
+impl<'a> NextTerm<'a> {
+    fn of(order: &'a Order, wanted: &WantedChange) -> Option<Self> {
+        let next = order.next_term.as_ref()?;
+        let (before, sold) = next.names.as_ref().zip(next.sold.as_ref())?;
+        let after = changed_names(before, &wanted.add, &wanted.remove);
+        Some(Self {
+            sold,
+            before,
+            after,
+        })
+    }
+
+    /// Holds the change against all that the next term's own version limits (MD-8).
+    fn object(
+        &self,
+        order: &Order,
+        wanted: &WantedChange,
+        moved: Option<&San>,
+        said: &Said,
+        objections: &mut Objections,
+    ) {
+        let product = &self.sold.product;
+        if !said.common_name {
+            object_to_next_common_name(order, moved, &self.after, objections);
+        }
+        if !said.wildcards {
+            object_to_wildcards(product, wanted.add.difference(self.before), objections);
+        }
+        if !said.number {
+            let limit = name_limit(product, order.san_license_id.is_some());
+            object_to_number(product, limit, &self.after, objections);
+        }
+    }
+}
+
+/// Further names are sold by the slot for multi-domain products only. A product of one domain has its
+/// name replaced, common name and all, until its first certificate is recorded (MD-5).
+fn object_to_kind(order: &Order, product: &Product, moved: Option<&San>) -> Result<(), Refusal> {
     let id = product.id.as_str();
+    let kind = match (product.kind, moved) {
+        (ProductKind::MultiDomain, _) => return Ok(()),
+        (ProductKind::SingleDomain, Some(_)) if order.progress != Progress::Issued => return Ok(()),
+        (ProductKind::SingleDomain, Some(_)) => {
+            let name = order.term_common_name();
+            return Err(Refusal::new(
+                Reason::CommonNameFixed,
+                format!(
+                    "{id} is of kind SINGLE_DOMAIN: {name} stays once its first certificate is \
+                     recorded"
+                ),
+            )
+            .with("common_name", name));
+        }
+        (ProductKind::SingleDomain, None) => "SINGLE_DOMAIN",
+        (ProductKind::SanLicense, _) => "SAN_LICENSE",
+    };
     Err(Refusal::new(
         Reason::ProductKindMismatch,
         format!("{id} is of kind {kind}: the names of its orders do not change"),
@@ -142,12 +205,50 @@ fn object_to_kind(product: &Product) -> Result<(), Refusal> {
     .with("kind", kind))
 }
 
+/// A next term has its common name among its names, too, and follows one that moves (MD-5, MD-8).
+fn object_to_next_common_name(
+    order: &Order,
+    moved: Option<&San>,
+    names: &BTreeSet<San>,
+    objections: &mut Objections,
+) {
+    let of_next = order.next_term.as_ref();
+    let of_next = of_next.and_then(|term| term.common_name.as_ref());
+    let common_name = moved.or(of_next).unwrap_or(order.term_common_name());
+    match moved {
+        _ if names.contains(common_name) => {}
+        Some(moved) => object_to_absent(moved, "the next term's names", objections),
+        // Said already of the running term, where it is that one's as well.
+        None if of_next.is_none() => {}
+        None => object_to_fixed(common_name, objections),
+    }
+}
+
+fn object_to_absent(name: &San, of_what: &str, objections: &mut Objections) {
+    objections.add(
+        Reason::DomainNotPresent,
+        name.value(),
+        format!("{name} is to be the common name, and is not one of {of_what}"),
+    );
+}
+
+fn object_to_fixed(name: &San, objections: &mut Objections) {
+    objections
+        .add(
+            Reason::CommonNameFixed,
+            name.value(),
+            format!("{name} is the common name and stays, unless another name takes its place"),
+        )
+        .with("common_name", name);
+}
+
 /// Holds each name of the request against those that the order has. A name that is added and
 /// removed at once fails one of the two, whichever of them it is.
 fn object_to_names(
     order: &Order,
     product: &Product,
     wanted: &WantedChange,
+    moved: Option<&San>,
     objections: &mut Objections,
 ) {
     for name in &wanted.add {
@@ -161,14 +262,10 @@ fn object_to_names(
         object_to_wildcards(product, [name], objections);
     }
     for name in &wanted.remove {
-        if *name == order.common_name {
-            objections
-                .add(
-                    Reason::CommonNameFixed,
-                    name.value(),
-                    format!("{name} is the order's common name and stays as long as the order"),
-                )
-                .with("common_name", name);
+        if name == order.term_common_name() {
+            if moved.is_none() {
+                object_to_fixed(name, objections);
+            }
         } else if !order.term_names().contains(name) {
             objections.add(
                 Reason::DomainNotPresent,
@@ -222,339 +319,21 @@ pub(super) fn object_to_wildcards<'a>(
     }
 }
 
-/// SHA-256, in hex, over the order, its revision and the names after the change (MD-6). Names
-/// hold no line break, so the text hashed is read back in one way only.
-fn pin(order: OrderId, revision: u64, names: &BTreeSet<San>) -> String {
+/// SHA-256, in hex, over the order, its revision, the names after the change, and the common name where
+/// that moves (MD-5, MD-6). Names hold no line break and no space, so the text hashed is read back in
+/// one way only.
+fn pin(order: OrderId, revision: u64, names: &BTreeSet<San>, common_name: Option<&San>) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{order}\n{revision}\n"));
     for name in names {
         hash.update(name.value());
         hash.update("\n");
     }
+    if let Some(name) = common_name {
+        hash.update(format!("common name {}\n", name.value()));
+    }
     hex::encode(hash.finalize())
 }
 
 #[cfg(test)]
-mod tests {
-    use licet_domain::ids::LicenseId;
-
-    use super::{
-        super::{
-            order::{ChangeProgress, DomainChange},
-            samples,
-            slots::WildcardReplacement,
-        },
-        *,
-    };
-
-    fn change(add: &[&str], remove: &[&str]) -> WantedChange {
-        WantedChange {
-            add: samples::names(add),
-            remove: samples::names(remove),
-        }
-    }
-
-    fn kinds(refusal: &Refusal) -> Vec<(&str, &str)> {
-        refusal
-            .violations
-            .iter()
-            .map(|v| (v.kind.as_str(), v.subject.as_str()))
-            .collect()
-    }
-
-    #[test]
-    fn md_2_a_swap_is_free_and_md_1_a_fourth_name_is_charged() {
-        let order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
-        let swap = plan_domain_change(&order, &change(&["c.example.com"], &["a.example.com"]));
-        assert!(swap.unwrap().charge.is_zero());
-
-        let more = plan_domain_change(&order, &change(&["c.example.com"], &[])).unwrap();
-        assert_eq!(
-            more.charge,
-            SlotCharge {
-                standard: 1,
-                ..SlotCharge::default()
-            }
-        );
-        assert_eq!(more.names.len(), 4);
-    }
-
-    #[test]
-    fn md_8_each_term_is_charged_by_its_own_slots_and_limits() {
-        let slots = |standard, wildcard| Slots { standard, wildcard };
-        let charge = |standard, wildcard| SlotCharge {
-            standard,
-            wildcard,
-            converted: 0,
-        };
-        let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
-        let mut next = order.term.clone();
-        next.index = 1;
-        next.term = order.term.term.next(12).unwrap();
-        next.names = Some(samples::names(&["example.com"]));
-        order.next_term = Some(next);
-        // Beyond what is paid today, and well within what is paid for the next term.
-        let more = change(&["c.example.com", "*.example.com"], &[]);
-        let plan = plan_domain_change(&order, &more).unwrap();
-        assert_eq!(
-            (plan.charge, plan.next_charge),
-            (charge(1, 1), charge(0, 0))
-        );
-        assert!(!plan.is_free());
-        // The other way round.
-        order.term.sold.as_mut().unwrap().slots = slots(5, 0);
-        let next = order.next_term.as_mut().unwrap();
-        next.sold.as_mut().unwrap().slots = slots(1, 0);
-        let plan = plan_domain_change(&order, &more).unwrap();
-        let replaced = SlotCharge {
-            converted: 1,
-            ..charge(0, 0)
-        };
-        assert_eq!((plan.charge, plan.next_charge), (replaced, charge(1, 1)));
-        // Each by its own policy (MD-4).
-        let sold = order.term.sold.as_mut().unwrap();
-        sold.product.wildcard_replacement = WildcardReplacement::Free;
-        let plan = plan_domain_change(&order, &more).unwrap();
-        assert_eq!(
-            (plan.charge, plan.next_charge),
-            (charge(0, 0), charge(1, 1))
-        );
-        // The next term may take fewer names than this one.
-        let next = order.next_term.as_mut().unwrap();
-        next.sold.as_mut().unwrap().product.max_domains = 2;
-        let refusal = plan_domain_change(&order, &more).unwrap_err();
-        assert_eq!(refusal.reason, Reason::TooManyDomains);
-        let next = order.next_term.as_mut().unwrap();
-        next.sold.as_mut().unwrap().product.wildcards_offered = false;
-        let both = plan_domain_change(&order, &more).unwrap_err();
-        assert_eq!(
-            kinds(&both),
-            [
-                ("WILDCARD_NOT_OFFERED", "*.example.com"),
-                ("TOO_MANY_DOMAINS", "multi-domain-dv")
-            ]
-        );
-        assert_eq!(
-            (
-                refusal.violations.len(),
-                refusal.metadata["maximum"].as_str()
-            ),
-            (1, "2")
-        );
-    }
-
-    #[test]
-    fn md_4_a_wildcard_that_the_next_term_has_already_is_not_added_there() {
-        let mut order = samples::order(&["example.com"]);
-        let mut next = order.term.clone();
-        next.index = 1;
-        next.term = order.term.term.next(12).unwrap();
-        // Bought in the place of a standard name, and nothing is left.
-        next.names = Some(samples::names(&["example.com", "*.example.com"]));
-        next.sold.as_mut().unwrap().slots.standard = 2;
-        order.next_term = Some(next);
-        let plan = plan_domain_change(&order, &change(&["*.example.com", "c.example.com"], &[]));
-        let one_standard = SlotCharge {
-            standard: 1,
-            ..SlotCharge::default()
-        };
-        assert_eq!(plan.unwrap().next_charge, one_standard);
-    }
-
-    #[test]
-    fn md_4_a_cancelled_change_gives_converted_slots_back() {
-        let slots = |standard, wildcard| Slots { standard, wildcard };
-        let before = samples::order(&["example.com", "a.example.com", "b.example.com"]);
-        let now = samples::instant("2026-07-01T00:00:00Z");
-        let wanted = change(&["*.example.com", "*.a.example.com"], &["b.example.com"]);
-        let plan = plan_domain_change(&before, &wanted).unwrap();
-        let charged = before
-            .clone()
-            .apply_change(plan, None, now)
-            .apply_change_charged(None, None, now);
-        assert_eq!(charged.sold().unwrap().slots, slots(2, 2));
-        let back = charged.apply_change_cancelled(now);
-        assert_eq!(back.sold().unwrap().slots, slots(3, 0));
-    }
-
-    #[test]
-    fn md_8_a_term_bought_after_a_change_keeps_the_names_it_was_bought_for() {
-        let before = samples::order(&["example.com", "a.example.com"]);
-        let now = samples::instant("2026-12-01T00:00:00Z");
-        let plan = plan_domain_change(&before, &change(&["c.example.com"], &["a.example.com"]));
-        let mut waiting = before.clone().apply_change(plan.unwrap(), None, now);
-        let bought = samples::names(&["example.com", "a.example.com"]);
-        let mut next = before.term.clone();
-        next.index = 1;
-        next.term = before.term.term.next(12).unwrap();
-        next.names = Some(bought.clone());
-        waiting.next_term = Some(next);
-        let issued = waiting.clone().apply_issuance(now);
-        assert_eq!(
-            issued.names,
-            samples::names(&["example.com", "c.example.com"])
-        );
-        assert_eq!(issued.next_term.unwrap().names, Some(bought.clone()));
-        // The same where the change still waits when that term starts.
-        let later = waiting.settled_at(before.term.term.end());
-        assert_eq!(later.wanted_names(), &bought);
-    }
-
-    #[test]
-    fn md_8_charged_slots_grow_in_both_terms_and_a_cancel_gives_both_back() {
-        let slots = |standard| Slots {
-            standard,
-            wildcard: 0,
-        };
-        let mut before = samples::order(&["example.com", "a.example.com", "b.example.com"]);
-        let mut next = before.term.clone();
-        next.index = 1;
-        next.term = before.term.term.next(12).unwrap();
-        next.names = Some(before.names.clone());
-        before.next_term = Some(next);
-        let now = samples::instant("2026-12-01T00:00:00Z");
-        let plan = plan_domain_change(&before, &change(&["c.example.com"], &[])).unwrap();
-        let charged = before
-            .clone()
-            .apply_change(plan, None, now)
-            .apply_change_charged(None, None, now);
-        let owned = |order: &Order| {
-            let next = order.next_term.as_ref().and_then(|term| term.sold.as_ref());
-            (order.sold().unwrap().slots, next.map(|sold| sold.slots))
-        };
-        assert_eq!(owned(&charged), (slots(4), Some(slots(4))));
-        let back = charged.clone().apply_change_cancelled(now);
-        assert_eq!(owned(&back), (slots(3), Some(slots(3))));
-        // Once the next term runs, what it was charged for is in that one.
-        let later = charged.settled_at(before.term.term.end());
-        assert_eq!(owned(&later), (slots(4), None));
-        let back = later.apply_change_cancelled(now);
-        assert_eq!(owned(&back), (slots(3), None));
-        assert_eq!(back.wanted_names(), &before.names);
-    }
-
-    #[test]
-    fn x_4_names_drawn_from_a_licence_are_not_charged() {
-        let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
-        order.san_license_id = Some(LicenseId::generate());
-        let wanted = change(&["c.example.com", "*.example.com"], &[]);
-        let plan = plan_domain_change(&order, &wanted).unwrap();
-        assert_eq!((plan.charge.is_zero(), plan.names.len()), (true, 5));
-    }
-
-    #[test]
-    fn md_5_case_and_the_trailing_dot_make_no_second_domain() {
-        let order = samples::order(&["example.com"]);
-        let plan = plan_domain_change(&order, &change(&["A.Example.com", "a.example.COM."], &[]));
-        assert_eq!(plan.unwrap().added, samples::names(&["a.example.com"]));
-
-        let refusal = plan_domain_change(&order, &change(&["Example.COM."], &[])).unwrap_err();
-        assert_eq!(refusal.reason, Reason::DomainAlreadyPresent);
-    }
-
-    #[test]
-    fn md_5_every_objection_is_named_at_once() {
-        let mut order = samples::order(&["example.com", "a.example.com"]);
-        order.term.sold.as_mut().unwrap().product.wildcards_offered = false;
-        let wanted = change(
-            &[
-                "a.example.com",
-                "*.example.com",
-                "1.example.com",
-                "2.example.com",
-                "3.example.com",
-            ],
-            &["example.com", "nowhere.example.com"],
-        );
-        let refusal = plan_domain_change(&order, &wanted).unwrap_err();
-        assert_eq!(
-            kinds(&refusal),
-            [
-                ("WILDCARD_NOT_OFFERED", "*.example.com"),
-                ("DOMAIN_ALREADY_PRESENT", "a.example.com"),
-                ("COMMON_NAME_FIXED", "example.com"),
-                ("DOMAIN_NOT_PRESENT", "nowhere.example.com"),
-            ]
-        );
-        let refusal = plan_domain_change(
-            &order,
-            &change(
-                &[
-                    "1.example.com",
-                    "2.example.com",
-                    "3.example.com",
-                    "4.example.com",
-                ],
-                &[],
-            ),
-        )
-        .unwrap_err();
-        assert_eq!(kinds(&refusal), [("TOO_MANY_DOMAINS", "multi-domain-dv")]);
-        assert_eq!(refusal.metadata["maximum"], "5");
-    }
-
-    #[test]
-    fn md_4_the_limit_counts_the_common_name() {
-        let order = samples::order(&["example.com", "1.example.com", "2.example.com"]);
-        let two = change(&["3.example.com", "4.example.com"], &[]);
-        assert_eq!(plan_domain_change(&order, &two).unwrap().names.len(), 5);
-    }
-
-    #[test]
-    fn a_single_domain_order_keeps_its_name() {
-        let mut order = samples::order(&["example.com"]);
-        order.term.sold.as_mut().unwrap().product = samples::single_domain();
-        let refusal = plan_domain_change(&order, &change(&["a.example.com"], &[])).unwrap_err();
-        assert_eq!(refusal.reason, Reason::ProductKindMismatch);
-    }
-
-    #[test]
-    fn a_change_of_nothing_is_refused() {
-        let order = samples::order(&["example.com"]);
-        let refusal = plan_domain_change(&order, &change(&[], &[])).unwrap_err();
-        assert_eq!(refusal.reason, Reason::NoChange);
-    }
-
-    #[test]
-    fn md_7_a_second_change_waits_for_the_first() {
-        let mut order = samples::order(&["example.com"]);
-        order.change = Some(DomainChange {
-            progress: ChangeProgress::AwaitingIssuance,
-            term_index: 0,
-            in_next_term: false,
-            names: samples::names(&["example.com", "a.example.com"]),
-            added: samples::names(&["a.example.com"]),
-            removed: BTreeSet::new(),
-            charge: SlotCharge::default(),
-            next_charge: SlotCharge::default(),
-            operation_id: None,
-            charged: None,
-            next_charged: None,
-            accept_time: order.create_time,
-        });
-        let refusal = plan_domain_change(&order, &change(&["b.example.com"], &[])).unwrap_err();
-        assert_eq!(refusal.reason, Reason::ChangeInProgress);
-    }
-
-    #[test]
-    fn md_6_the_pin_follows_the_order_its_revision_and_the_names() {
-        let order = samples::order(&["example.com"]);
-        let one = plan_domain_change(&order, &change(&["a.example.com"], &[]))
-            .unwrap()
-            .pin;
-        let same = plan_domain_change(&order, &change(&["A.example.com"], &[]))
-            .unwrap()
-            .pin;
-        let other_names = plan_domain_change(&order, &change(&["b.example.com"], &[]))
-            .unwrap()
-            .pin;
-        let mut later = order.clone();
-        later.revision += 1;
-        let later = plan_domain_change(&later, &change(&["a.example.com"], &[]))
-            .unwrap()
-            .pin;
-        assert_eq!(one, same);
-        assert_ne!(one, other_names);
-        assert_ne!(one, later);
-    }
-}
+mod tests;

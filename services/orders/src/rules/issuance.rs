@@ -125,14 +125,14 @@ fn compare_names(order: &Order, certificate: &ParsedCertificate, objections: &mu
     }
     // A certificate need not have a common name; one that it has is the order's.
     if let Some(text) = &certificate.common_name
-        && San::dns(text).ok().as_ref() != Some(&order.common_name)
+        && San::dns(text).ok().as_ref() != Some(order.wanted_common_name())
     {
         mismatch(
             objections,
             "common_name",
             format!(
                 "the certificate's common name is {text}, that of the order {}",
-                order.common_name
+                order.wanted_common_name()
             ),
         );
     }
@@ -275,6 +275,7 @@ mod tests {
             names: names(&["example.com", "a.example.com"]),
             added: names(&["a.example.com"]),
             removed: names(&[]),
+            common_name: None,
             charge: SlotCharge::default(),
             next_charge: SlotCharge::default(),
             operation_id: None,

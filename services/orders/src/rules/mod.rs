@@ -2,6 +2,7 @@
 //! parameter. Nothing here may reach for the store, the contract or the network.
 
 pub(crate) mod certificate;
+pub(crate) mod common_name;
 pub(crate) mod deletion;
 pub(crate) mod domains;
 #[cfg(test)]

@@ -131,13 +131,15 @@ pub(crate) fn plan_renewal_way(
         keep: Vec::new(),
     };
     let plan = plan_renewal(order, servers, &wanted, from)?;
+    let plan_end = plan.term.term.end();
     Ok(Renewal {
         term: OrderTerm {
             price_time: now,
             ..plan.term
         },
         from,
-        until: renewable_until(order),
+        // A term that is over is not sold (MD-10).
+        until: renewable_until(order).map(|until| until.min(plan_end)),
     })
 }
 

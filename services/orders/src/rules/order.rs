@@ -134,6 +134,10 @@ pub(crate) struct OrderTerm {
     /// the order's certificates carry.
     #[serde(default)]
     pub(crate) names: Option<BTreeSet<San>>,
+    /// The common name that it was bought with, waiting for the term's certificate; absent where it is
+    /// that of the order (MD-5).
+    #[serde(default)]
+    pub(crate) common_name: Option<San>,
     /// The servers that stay when the term starts: what was registered before it and is not here
     /// lapses then (AL-9). Absent for a first term.
     #[serde(default)]
@@ -206,6 +210,8 @@ pub(crate) struct DomainChange {
     pub(crate) names: BTreeSet<San>,
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
+    /// The name that is made the common name with it (MD-5); absent where that stays.
+    pub(crate) common_name: Option<San>,
     /// The slots that it pays for in that term.
     pub(crate) charge: SlotCharge,
     /// The slots that it pays for in the term after it, bought already (MD-8).
@@ -220,10 +226,15 @@ pub(crate) struct DomainChange {
 }
 
 impl DomainChange {
+    /// Whether it is made in a term of its order (MD-8).
+    pub(crate) fn is_made_in(&self, term_index: u32) -> bool {
+        let next = self.term_index.saturating_add(1);
+        term_index == self.term_index || (self.in_next_term && term_index == next)
+    }
+
     /// The names of a term of its order once it is made.
     pub(crate) fn names_in(&self, term_index: u32, names: &BTreeSet<San>) -> BTreeSet<San> {
-        let next = self.term_index.saturating_add(1);
-        if term_index == self.term_index || (self.in_next_term && term_index == next) {
+        if self.is_made_in(term_index) {
             changed_names(names, &self.added, &self.removed)
         } else {
             names.clone()
@@ -356,7 +367,8 @@ impl Order {
         };
         let waits = |change: &&DomainChange| change.progress == ChangeProgress::AwaitingIssuance;
         let changed = self.change.as_ref().filter(waits);
-        let of_term = self.term.names.as_ref().map(|_| self.term.term.start());
+        let is_new = self.term.names.is_some() || self.term.common_name.is_some();
+        let of_term = is_new.then(|| self.term.term.start());
         [
             first,
             changed.map(|change| change.accept_time),

@@ -22,7 +22,8 @@ pub(crate) fn permit_reissue(
         return Err(change_in_progress(order, waiting));
     }
     request.map_or(Ok(()), |request| {
-        check_signing_request(&order.common_name, order.wanted_names(), request)
+        let common_name = order.wanted_common_name();
+        check_signing_request(common_name, order.wanted_names(), request)
     })
 }
 
@@ -148,6 +149,7 @@ mod tests {
         let wanted = WantedChange {
             add: names(&["a.example.com"]),
             remove: BTreeSet::new(),
+            common_name: None,
         };
         let plan = plan_domain_change(&before, &wanted).unwrap();
         let waiting = before.apply_change(plan, None, now);

@@ -71,8 +71,9 @@ pub(crate) fn plan_renewal(
     if names.is_empty() {
         names.clone_from(order.wanted_names());
     }
-    // MD-5: it is always one of them.
-    names.insert(order.common_name.clone());
+    // MD-5: it is always one of them, and that of a change that waits is the one to be.
+    let common_name = order.wanted_common_name();
+    names.insert(common_name.clone());
     let lapsing = registered(servers).filter(|server| !kept.contains(&server.id));
     Ok(RenewalPlan {
         pin: pin(order.id, order.revision, wanted, &names, &kept),
@@ -85,6 +86,7 @@ pub(crate) fn plan_renewal(
             first_issuance_time: None,
             sold: None,
             names: Some(names),
+            common_name: Some(common_name.clone()).filter(|name| *name != order.common_name),
             kept_servers: Some(kept),
         },
     })

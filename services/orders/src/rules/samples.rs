@@ -88,6 +88,7 @@ pub(crate) fn order(list: &[&str]) -> Order {
                 san_product_id: None,
             }),
             names: None,
+            common_name: None,
             kept_servers: None,
         },
         next_term: None,

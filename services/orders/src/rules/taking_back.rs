@@ -81,6 +81,7 @@ mod tests {
         let wanted = WantedChange {
             add: names(&["c.example.com"]),
             remove: BTreeSet::new(),
+            common_name: None,
         };
         let plan = plan_domain_change(&before, &wanted).unwrap();
         let invoice_id = InvoiceId::generate();
@@ -134,6 +135,7 @@ mod tests {
         let wanted = WantedChange {
             add: BTreeSet::new(),
             remove: names(&["a.example.com"]),
+            common_name: None,
         };
         let reissue = before.apply_reissue(None, asked);
         let plan = plan_domain_change(&reissue, &wanted).unwrap();

@@ -53,6 +53,7 @@ impl Order {
         };
         // Names that the certificates carry already want no other one (MD-7).
         term.names = term.names.filter(|names| *names != order.names);
+        term.common_name = term.common_name.filter(|name| *name != order.common_name);
         order.term = term;
         order.end_noted = false;
         order.revision = order.revision.saturating_add(1);
@@ -140,6 +141,7 @@ mod tests {
         let wanted = WantedChange {
             add: names(&["c.example.com"]),
             remove: names(&["a.example.com"]),
+            common_name: None,
         };
         let accepted = instant("2026-12-01T00:00:00Z");
         let plan = plan_domain_change(&before, &wanted).unwrap();

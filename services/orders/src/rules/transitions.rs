@@ -66,6 +66,7 @@ impl Order {
             names: plan.names,
             added: plan.added,
             removed: plan.removed,
+            common_name: plan.common_name,
             charge: plan.charge,
             next_charge: plan.next_charge,
             accept_time: now,
@@ -130,13 +131,23 @@ impl Order {
     }
 
     /// A certificate with the wanted names is recorded: a change that waited for it is through
-    /// (MD-7), and the refund days of the term count from the first one (AL-4).
+    /// (MD-7), the common name has moved where it was to (MD-5), and the refund days of the term count from the first one (AL-4).
     pub(crate) fn apply_issuance(mut self, now: Instant) -> Order {
+        let common_name = self.wanted_common_name().clone();
         self.names = self.wanted_names().clone();
         if let (Some(change), Some(next)) = (&self.change, &mut self.next_term) {
             let names = next.names.take();
             next.names = names.map(|names| change.names_in(next.index, &names));
+            if change.common_name.is_some() && change.is_made_in(next.index) {
+                next.common_name = None;
+            }
         }
+        if let Some(next) = &mut self.next_term {
+            let of_next = next.common_name.take();
+            next.common_name = of_next.filter(|name| *name != common_name);
+        }
+        self.common_name = common_name;
+        self.term.common_name = None;
         self.term.names = None;
         self.change = None;
         self.reissue_since = None;
@@ -254,6 +265,7 @@ mod tests {
         let wanted = WantedChange {
             add: names(add),
             remove: names(remove),
+            common_name: None,
         };
         plan_domain_change(order, &wanted).unwrap()
     }

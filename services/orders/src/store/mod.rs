@@ -62,6 +62,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0012_wildcard_differences",
             sql: include_str!("migrations/m0012_wildcard_differences.sql"),
         },
+        Migration {
+            name: "orders_0013_common_names",
+            sql: include_str!("migrations/m0013_common_names.sql"),
+        },
     ]
 }
 

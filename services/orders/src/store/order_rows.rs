@@ -74,6 +74,7 @@ pub(super) mod term_row {
         pub(in crate::store) sold_json: Option<String>,
         pub(in crate::store) names_json: Option<String>,
         pub(in crate::store) kept_servers_json: Option<String>,
+        pub(in crate::store) common_name: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -132,6 +133,7 @@ pub(super) mod change_row {
         pub(in crate::store) in_next_term: i64,
         pub(in crate::store) charged_converted: i64,
         pub(in crate::store) next_converted: i64,
+        pub(in crate::store) common_name: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -202,6 +204,7 @@ fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
         price_time: instant("price_us", row.price_us)?,
         additional_licenses: count("additional_licenses", row.additional_licenses)?,
         first_issuance_time: instant_if("first_issuance_us", row.first_issuance_us)?,
+        common_name: name_if(row.common_name.as_deref())?,
         sold: row
             .sold_json
             .as_deref()
@@ -252,11 +255,21 @@ fn read_change(
             wildcard: count("next_wildcard", row.next_wildcard)?,
             converted: count("next_converted", row.next_converted)?,
         },
+        common_name: name_if(row.common_name.as_deref())?,
         accept_time: instant("accept_us", row.accept_us)?,
         operation_id: parsed_if("operation_id", row.operation_id.as_deref())?,
     };
     change.names = change.names_in(term_index, names);
     Ok(change)
+}
+
+fn name_if(text: Option<&str>) -> Result<Option<San>, Fault> {
+    text.map(|text| stored_name("common_name", text))
+        .transpose()
+}
+
+fn text_if(name: Option<&San>) -> Option<String> {
+    name.map(|name| name.value().to_owned())
 }
 
 pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
@@ -329,6 +342,7 @@ fn one_term(order: &Order, term: &OrderTerm) -> Result<term_row::Model, Fault> {
             .as_ref()
             .map(|kept| to_json("kept_servers_json", kept))
             .transpose()?,
+        common_name: text_if(term.common_name.as_ref()),
     })
 }
 
@@ -366,5 +380,6 @@ pub(super) fn change_columns(
         in_next_term: i64::from(change.in_next_term),
         charged_converted: i64::from(change.charge.converted),
         next_converted: i64::from(change.next_charge.converted),
+        common_name: text_if(change.common_name.as_ref()),
     })
 }

@@ -1,6 +1,9 @@
 //! Servers registered on orders, those that left included.
 
-use licet_domain::ids::{AccountId, ServerId};
+use licet_domain::{
+    ids::{AccountId, ServerId},
+    san::San,
+};
 use licet_runtime::{
     caller::AccountScope,
     database::Tx,
@@ -120,6 +123,23 @@ pub(crate) async fn set_software(
     Entity::update_many()
         .set(ActiveModel {
             server_software: Set(server_software.to_owned()),
+            ..Default::default()
+        })
+        .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes the common name that some servers serve from now on (MD-5).
+pub(crate) async fn set_common_name(
+    tx: &Tx,
+    ids: &[ServerId],
+    common_name: &San,
+) -> Result<(), Fault> {
+    Entity::update_many()
+        .set(ActiveModel {
+            common_name: Set(common_name.value().to_owned()),
             ..Default::default()
         })
         .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))

@@ -323,6 +323,7 @@ impl TakenBack<'_> {
                 data: serde_json::json!({
                     "added": added,
                     "removed": removed,
+                    "common_name": after.term_common_name().value(),
                     "credit_note_ids": notes.map(|note| &note.credit_note_id).collect::<Vec<_>>(),
                     "refused_messages": refused,
                 }),

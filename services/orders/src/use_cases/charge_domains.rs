@@ -394,6 +394,7 @@ impl Updating {
             names: change.names.clone(),
             added: change.added.clone(),
             removed: change.removed.clone(),
+            common_name: change.common_name.clone(),
             charge: change.charge,
             next_charge: change.next_charge,
             pin: pin.unwrap_or_default(),

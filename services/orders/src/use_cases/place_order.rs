@@ -107,6 +107,7 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         first_issuance_time: None,
         sold: None,
         names: None,
+        common_name: None,
         kept_servers: None,
     };
     if let Some(request) = &wanted.request {

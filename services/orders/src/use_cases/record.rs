@@ -23,6 +23,7 @@ use crate::{
         issuance::superseded_revoke_time,
         order::{Order, Progress},
         san_license::Counted,
+        servers::registered,
     },
     store,
 };
@@ -57,6 +58,12 @@ impl Record<'_> {
             store::certificates::supersede(tx, before.id, self.now, revoke_time).await?;
             before.clone().apply_issuance(self.now)
         };
+        if after.common_name != before.common_name {
+            // MD-5: the primary server serves the new one.
+            let servers = store::servers::list_of(tx, &after).await?;
+            let ids: Vec<_> = registered(&servers).map(|server| server.id).collect();
+            store::servers::set_common_name(tx, &ids, &after.common_name).await?;
+        }
         store::certificates::insert(tx, &certificate).await?;
         store::orders::save(tx, before, &after).await?;
         Ok((after, certificate))
@@ -74,7 +81,7 @@ impl Record<'_> {
             serial_hex: parsed.serial_hex.clone(),
             issuer: parsed.issuer.clone(),
             subject: parsed.subject.clone(),
-            common_name: order.common_name.clone(),
+            common_name: order.wanted_common_name().clone(),
             key_type: key_type(parsed.key),
             names: parsed.sans.clone(),
             not_before: parsed.not_before,
@@ -113,6 +120,7 @@ impl Record<'_> {
                 data: serde_json::json!({
                     "certificate_id": certificate.id,
                     "serial": certificate.serial_hex,
+                    "common_name": certificate.common_name.value(),
                     "superseded_revoke_time": revoke_time,
                     "san_license_id": self.counted.map(|counted| counted.license_id),
                     "over_quota": self.over_quota,

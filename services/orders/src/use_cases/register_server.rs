@@ -16,6 +16,7 @@ use super::{
 use crate::{
     convert::{self, server::Registration},
     rules::{
+        common_name::permit_beside_move,
         permission::{Action, permit},
         servers::{
             Server, ServerState, permit_server, registered, server_limit, takes_primary_place,
@@ -40,6 +41,7 @@ impl Work for RegisterServer<'_> {
         let (order, now) = settle::lock(tx, scope, wanted.order_id, self.call.now).await?;
         permit(&order, Action::RegisterServer, now)?;
         let servers = store::servers::list_of(tx, &order).await?;
+        permit_beside_move(&order, &servers)?;
         let number = registered(&servers).count() as u64;
         permit_server(&order, number, &wanted.server_software, &wanted.common_name)?;
 

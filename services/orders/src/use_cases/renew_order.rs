@@ -100,6 +100,7 @@ impl Work for RenewOrder<'_> {
                     "operation_id": begun.id,
                     "term_index": plan.term.index,
                     "term_months": plan.term.term.months(),
+                    "common_name": before.wanted_common_name().value(),
                     "names": plan.term.names.iter().flatten().map(San::value).collect::<Vec<_>>(),
                     "additional_licenses": plan.term.additional_licenses,
                     "kept_server_ids": plan.term.kept_servers,

@@ -32,6 +32,7 @@ use crate::{
     peers::Billing,
     queries::order_view,
     rules::{
+        common_name::permit_move,
         domains::{DomainPlan, plan_domain_change},
         not_found,
         order::Order,
@@ -128,6 +129,7 @@ impl UpdateDomains<'_> {
                 data: serde_json::json!({
                     "added": change.map(|change| texts(&change.added)),
                     "removed": change.map(|change| texts(&change.removed)),
+                    "common_name": order.common_name_after().value(),
                     "charged_standard": change.map(|change| change.charge.standard),
                     "charged_wildcard": change.map(|change| change.charge.wildcard),
                     "charged_converted": change.map(|change| change.charge.converted),
@@ -150,7 +152,12 @@ async fn plan(
 ) -> Result<DomainPlan, Fault> {
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
     permit(order, Action::ChangeDomains, now)?;
-    Ok(plan_domain_change(order, &update.wanted)?)
+    let plan = plan_domain_change(order, &update.wanted)?;
+    if plan.common_name.is_some() {
+        let servers = store::servers::list_of(tx, order).await?;
+        permit_move(order, &servers)?;
+    }
+    Ok(plan)
 }
 
 fn questions(order: &Order, plan: &DomainPlan, now: Instant) -> Result<Questions, Fault> {
@@ -203,7 +210,8 @@ pub(super) fn encode(
         .change
         .as_ref()
         .map_or(order.term_names(), |change| &change.names);
-    convert::domains::encode_update(view, quote, next_quote, names)
+    let common_name = order.common_name_after();
+    convert::domains::encode_update(view, quote, next_quote, (names, common_name))
 }
 
 /// The response while the change is being charged.
@@ -254,7 +262,9 @@ pub(crate) async fn preview(
         database.transact(&keep).await?;
     }
     let (this, next) = explained(&view.order, &plan, now, this, next)?;
-    convert::domains::encode_update(&view, Some(this), next, &plan.names)
+    let common_name = plan.common_name.as_ref();
+    let common_name = common_name.unwrap_or(view.order.term_common_name());
+    convert::domains::encode_update(&view, Some(this), next, (&plan.names, common_name))
 }
 
 /// The quotes as they are answered: where a term charges nothing, one that says why (MD-2, X-4).

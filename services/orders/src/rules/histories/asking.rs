@@ -130,6 +130,7 @@ impl Desk {
         let wanted = WantedChange {
             add: spelled(&added, dice),
             remove: spelled(&removed, dice),
+            common_name: None,
         };
         let planned = permit(&self.order, Action::ChangeDomains, now)
             .and_then(|()| plan_domain_change(&self.order, &wanted));

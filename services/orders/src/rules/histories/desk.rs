@@ -226,6 +226,7 @@ impl Desk {
                 first_issuance_time: None,
                 sold: None,
                 names: None,
+                common_name: None,
                 kept_servers: None,
             },
             create_time: now,

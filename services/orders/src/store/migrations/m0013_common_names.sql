@@ -1,0 +1,2 @@
+ALTER TABLE order_term ADD COLUMN common_name TEXT COLLATE "C";
+ALTER TABLE domain_change ADD COLUMN common_name TEXT COLLATE "C";
