@@ -242,13 +242,13 @@ async fn md_10_a_term_that_would_be_over_is_not_sold(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
     world.time.move_to("2027-12-31T00:00:00Z".parse().unwrap());
-    let account_id = world.account_with("100.00").await;
+    let account_id = world.account_with("1000.00").await;
     let month = PlaceOrderRequest {
         term_months: 1,
         ..multi_domain_request(&account_id, &["www.example.com"])
     };
     let order = world.place(month).await;
-    assert_eq!(world.balance(&account_id).await, "88.00 USD");
+    assert_eq!(world.balance(&account_id).await, "988.00 USD");
     // It ends on 31 January. A month from there ends on 29 February, 30 days are over on 1 March.
     let over = "2028-02-29T00:00:00Z".parse().unwrap();
     world.time.move_to(shifted(over, -1));
@@ -269,7 +269,7 @@ async fn md_10_a_term_that_would_be_over_is_not_sold(backend: Backend) {
         assert_eq!(late.value("end_time"), over.to_string());
         assert_eq!(late.value("change_time"), over.to_string());
     }
-    assert_eq!(world.balance(&account_id).await, "88.00 USD");
+    assert_eq!(world.balance(&account_id).await, "988.00 USD");
     assert_eq!(world.invoices_of(&order.order_id).await.len(), 1);
     // A longer one is not over.
     let year = renew(&world, renewal(&order, 12)).await.order.unwrap();

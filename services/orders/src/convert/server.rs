@@ -96,5 +96,6 @@ pub(crate) fn encode(server: &Server) -> orders::Server {
         primary: server.primary,
         state: state.into(),
         register_time: Some(encode_time(server.register_time)),
+        common_name: server.common_name.value().to_owned(),
     }
 }
