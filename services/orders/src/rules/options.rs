@@ -254,6 +254,16 @@ mod tests {
         assert_eq!(late.from, instant("2027-01-15T00:00:00Z"));
         let too_late = open(&order, "2027-01-31T00:00:00Z");
         assert_eq!(reason(too_late), Some(Reason::RenewalTooLate));
+        // A month's renewal closes with the month itself, which is over before the window is.
+        let mut month = order.clone();
+        let anchor = instant("2026-01-31T00:00:00Z");
+        month.term.term = licet_domain::term::Term::first(anchor, 1).unwrap();
+        let sold = month.term.sold.as_mut().unwrap();
+        sold.product.renewal_grace_days = 60;
+        let short = open(&month, "2026-03-01T00:00:00Z").unwrap();
+        assert_eq!(short.until, Some(instant("2026-03-31T00:00:00Z")));
+        let over = open(&month, "2026-03-31T00:00:00Z");
+        assert_eq!(reason(over), Some(Reason::TermEnded));
         let mut renewed = order.clone();
         renewed.next_term = Some(late.term);
         let bought = open(&renewed, "2026-12-01T00:00:00Z");
