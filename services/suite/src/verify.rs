@@ -2,14 +2,14 @@
 //! and may run beside the services.
 
 use std::{
-    fmt::Display,
     io::Write,
     path::{Path, PathBuf},
+    pin::Pin,
     process::ExitCode,
 };
 
 use clap::Args;
-use licet_runtime::{database::Location, verification::Verification};
+use licet_runtime::{database::Location, fault::Fault, verification::Verification};
 
 use crate::Trouble;
 
@@ -31,59 +31,44 @@ pub(crate) struct Options {
     data: Option<PathBuf>,
 }
 
+/// Reads one store.
+type Verify =
+    fn(&Location) -> Pin<Box<dyn Future<Output = Result<Verification, Fault>> + Send + '_>>;
+
 /// A service whose store is read.
-#[derive(Clone, Copy, Debug)]
-enum Store {
-    Orders,
-    SanLicensing,
-    Billing,
+struct Store {
+    name: &'static str,
+    /// In the folder of the embedded suite.
+    file: &'static str,
+    /// What names another place of it.
+    setting: &'static str,
+    given: fn(&Options) -> Option<&Location>,
+    verify: Verify,
 }
 
-impl Store {
-    const ALL: [Self; 3] = [Self::Orders, Self::SanLicensing, Self::Billing];
-
-    fn file(self) -> &'static str {
-        match self {
-            Self::Orders => "orders.db",
-            Self::SanLicensing => "san-licensing.db",
-            Self::Billing => "billing.db",
-        }
-    }
-
-    fn setting(self) -> &'static str {
-        match self {
-            Self::Orders => "--orders-database (LICET_ORDERS_DATABASE)",
-            Self::SanLicensing => "--san-licensing-database (LICET_SAN_LICENSING_DATABASE)",
-            Self::Billing => "--billing-database (LICET_BILLING_DATABASE)",
-        }
-    }
-
-    fn given(self, options: &Options) -> Option<&Location> {
-        match self {
-            Self::Orders => options.orders_database.as_ref(),
-            Self::SanLicensing => options.san_licensing_database.as_ref(),
-            Self::Billing => options.billing_database.as_ref(),
-        }
-    }
-
-    async fn verify(self, location: &Location) -> Result<Verification, Trouble> {
-        Ok(match self {
-            Self::Orders => licet_orders::verify(location).await?,
-            Self::SanLicensing => licet_san_licensing::verify(location).await?,
-            Self::Billing => licet_billing::verify(location).await?,
-        })
-    }
-}
-
-impl Display for Store {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        to.write_str(match self {
-            Self::Orders => "Orders",
-            Self::SanLicensing => "SanLicensing",
-            Self::Billing => "Billing",
-        })
-    }
-}
+const STORES: [Store; 3] = [
+    Store {
+        name: "Orders",
+        file: "orders.db",
+        setting: "--orders-database (LICET_ORDERS_DATABASE)",
+        given: |options| options.orders_database.as_ref(),
+        verify: |location| Box::pin(licet_orders::verify(location)),
+    },
+    Store {
+        name: "SanLicensing",
+        file: "san-licensing.db",
+        setting: "--san-licensing-database (LICET_SAN_LICENSING_DATABASE)",
+        given: |options| options.san_licensing_database.as_ref(),
+        verify: |location| Box::pin(licet_san_licensing::verify(location)),
+    },
+    Store {
+        name: "Billing",
+        file: "billing.db",
+        setting: "--billing-database (LICET_BILLING_DATABASE)",
+        given: |options| options.billing_database.as_ref(),
+        verify: |location| Box::pin(licet_billing::verify(location)),
+    },
+];
 
 /// Prints every check, and ends with 1 where something differs. `data`: the embedded suite's
 /// folder where the command itself was not told one.
@@ -92,9 +77,9 @@ pub(crate) async fn run(options: &Options, data: &Path) -> Result<ExitCode, Trou
     let stores = stores(options, data)?;
     let mut differences = 0;
     for (store, location) in &stores {
-        let verification = store.verify(location).await?;
+        let verification = (store.verify)(location).await?;
         differences += verification.differences();
-        writeln!(std::io::stdout(), "{store}:\n{verification}")?;
+        writeln!(std::io::stdout(), "{}:\n{verification}", store.name)?;
     }
     Ok(if differences == 0 {
         ExitCode::SUCCESS
@@ -104,12 +89,12 @@ pub(crate) async fn run(options: &Options, data: &Path) -> Result<ExitCode, Trou
 }
 
 /// What is to be read, all of it there.
-fn stores(options: &Options, data: &Path) -> Result<Vec<(Store, Location)>, Trouble> {
-    let given = |store: Store| Some((store, store.given(options)?.clone()));
-    let mut stores: Vec<_> = Store::ALL.into_iter().filter_map(given).collect();
+fn stores(options: &Options, data: &Path) -> Result<Vec<(&'static Store, Location)>, Trouble> {
+    let given = |store: &'static Store| Some((store, (store.given)(options)?.clone()));
+    let mut stores: Vec<_> = STORES.iter().filter_map(given).collect();
     if stores.is_empty() {
-        let embedded = |store: Store| (store, Location::Sqlite(data.join(store.file())));
-        stores = Store::ALL.into_iter().map(embedded).collect();
+        let embedded = |store: &'static Store| (store, Location::Sqlite(data.join(store.file)));
+        stores = STORES.iter().map(embedded).collect();
     }
     for (store, location) in &stores {
         if let Location::Sqlite(path) = location
@@ -118,7 +103,7 @@ fn stores(options: &Options, data: &Path) -> Result<Vec<(Store, Location)>, Trou
             return Err(Trouble(format!(
                 "there is no store at {}; choose another with {} or --data (LICET_DATA)",
                 path.display(),
-                store.setting()
+                store.setting
             )));
         }
     }
