@@ -27,6 +27,7 @@ on_both_databases![
     sl_14_records_that_were_refused_are_not_passed,
     sl_14_a_mistyped_product_is_corrected,
     sl_14_what_cannot_be_read_is_refused_alone,
+    sl_14_joined_files_are_read_whatever_stands_between_them,
     sl_14_a_day_without_records_is_fine,
     sl_14_bundles_gzip_folders_and_the_standard_input_are_read,
     sl_14_a_pipe_with_both_kinds_of_reports_is_read_whole,
@@ -337,6 +338,99 @@ async fn sl_14_what_cannot_be_read_is_refused_alone(backend: Backend) {
         .list_refused_records(request)
         .await;
     assert_eq!(listed.unwrap().into_inner().encoded_len(), 0);
+}
+
+/// Certificates of a file with other ends of lines, and with files joined that end without one.
+async fn sl_14_joined_files_are_read_whatever_stands_between_them(backend: Backend) {
+    let feeding = Feeding::start(backend).await;
+    let pem = |name: &str| feeding.pem(name).trim_end().to_owned();
+    let revocation = |serial: &str| {
+        format!(
+            "{{\"report\":\"revocation\",\"serial\":\"{serial}\",\"reason\":\"keyCompromise\",\
+             \"issuer_der\":\"3000\"}}"
+        )
+    };
+    let cut_off = |name: &str| pem(name)[..100].to_owned();
+    let cases = [
+        (
+            "joined",
+            pem("a1.example") + &pem("a2.example") + &pem("a3.example"),
+            3,
+        ),
+        (
+            "crlf",
+            (pem("b1.example") + "\n" + &pem("b2.example")).replace('\n', "\r\n"),
+            2,
+        ),
+        (
+            "cr",
+            ("Bag\n".to_owned() + &pem("c1.example") + "\n" + &pem("c2.example"))
+                .replace('\n', "\r"),
+            2,
+        ),
+        (
+            "one line",
+            pem("d1.example").replace('\n', "") + &pem("d2.example").replace('\n', " "),
+            2,
+        ),
+        (
+            "white space",
+            "  \t".to_owned() + &pem("e1.example").replace('\n', "\n  "),
+            1,
+        ),
+        ("blank lines", pem("f1.example").replace('\n', "\r\r\n"), 1),
+        (
+            "text",
+            "subject=CN = g".to_owned() + &pem("g1.example") + "issuer=CN = g",
+            1,
+        ),
+        (
+            "a word",
+            "# put -----BEGIN CERTIFICATE----- first\n".to_owned() + &pem("h1.example"),
+            1,
+        ),
+        (
+            "pem, json",
+            pem("i1.example") + &revocation("0a") + &revocation("0b"),
+            1,
+        ),
+        (
+            "json, pem",
+            revocation("0c") + &pem("j1.example") + "\n" + &revocation("0d"),
+            1,
+        ),
+    ];
+    for (name, content, recorded) in cases {
+        let path = feeding.path(name);
+        fs::write(&path, content).unwrap();
+        passed(&feeding.run(&[], &[&path]).await, [recorded, 0, 0, 0]);
+    }
+    let lines = pem("k1.example").lines().count();
+    let at_the_end = format!("at the end:{}: is a PEM block that is cut off", lines + 1);
+    let torn = [
+        (
+            "at the end",
+            "\n".to_owned() + &pem("k1.example") + &cut_off("k2.example"),
+            at_the_end.as_str(),
+        ),
+        (
+            "in a line",
+            cut_off("l1.example") + &pem("l2.example"),
+            "in a line:1: is a PEM block that is cut off",
+        ),
+        (
+            "in its end",
+            pem("m1.example").trim_end_matches('-').to_owned() + &pem("m2.example"),
+            "in its end:1: is PEM that cannot be read",
+        ),
+    ];
+    for (name, content, listed) in torn {
+        let path = feeding.path(name);
+        fs::write(&path, content).unwrap();
+        let ran = feeding.run(&[], &[&path]).await;
+        passed(&ran, [1, 0, 0, 1]);
+        assert!(text(&ran).contains(listed), "{listed}: {}", text(&ran));
+    }
 }
 
 async fn sl_14_a_day_without_records_is_fine(backend: Backend) {

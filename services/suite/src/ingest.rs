@@ -8,6 +8,7 @@ mod item;
 mod lines;
 mod progress;
 mod sending;
+mod text;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 

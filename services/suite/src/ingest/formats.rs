@@ -13,6 +13,7 @@ use licet_domain::certificate::{Document, document, document_length};
 use super::{
     item::{Flow, Item, Place, Sink},
     lines::{self, Defaults},
+    text::{self, Part},
 };
 
 /// How much of a file is looked at to tell its format.
@@ -21,8 +22,6 @@ const HEAD_BYTES: usize = 64 << 10;
 const MAX_LINE_BYTES: usize = 4 << 20;
 const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One file while it is read.
@@ -53,18 +52,12 @@ fn format_of(head: &[u8]) -> Format {
     if head.trim_ascii().is_empty() {
         return Format::Empty;
     }
-    let mut lines = head
-        .split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii_start);
+    let mut lines = head.split(|byte| matches!(byte, b'\n' | b'\r'));
     lines
-        .find_map(|line| {
-            if line.starts_with(b"{") {
-                Some(Format::Lines)
-            } else if line.starts_with(BEGIN) {
-                Some(Format::Pem)
-            } else {
-                None
-            }
+        .find_map(|line| match text::next(line.trim_ascii_start()) {
+            Part::Value => Some(Format::Lines),
+            Part::Begin(_) => Some(Format::Pem),
+            Part::End(_) | Part::Other => None,
         })
         .unwrap_or(Format::Unknown)
 }
@@ -92,8 +85,8 @@ impl File<'_, '_> {
         let input = BufReader::with_capacity(HEAD_BYTES, input);
         match format {
             Format::Empty => Ok(Flow::Continue(())),
-            Format::Lines => self.read_lines(input),
-            Format::Pem => self.read_pem(input),
+            Format::Lines => self.read_text(input, false),
+            Format::Pem => self.read_text(input, true),
             Format::Der => self.read_der(input),
             Format::Gzip => Ok(self.refuse(None, "is gzip within gzip")),
             Format::Unknown => {
@@ -102,25 +95,73 @@ impl File<'_, '_> {
         }
     }
 
-    fn read_lines(&mut self, mut input: impl BufRead) -> io::Result<Flow> {
+    /// Lines of JSON and PEM blocks, one kind behind the other where files were joined. What is neither
+    /// is text around blocks, as openssl writes it, where there are any; else a line that is refused.
+    fn read_text(&mut self, mut input: impl BufRead, mut has_blocks: bool) -> io::Result<Flow> {
         let mut line = Vec::new();
+        let mut open: Option<Block> = None;
         for number in 1.. {
-            let Some(whole) = read_line(&mut input, &mut line)? else {
+            let Some(is_whole) = text::read_line(&mut input, &mut line, MAX_LINE_BYTES)? else {
                 break;
             };
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
+            let mut rest = line.trim_ascii();
+            while !rest.is_empty() {
+                let (taken, flow) = match &mut open {
+                    Some(block) => match block.add(rest) {
+                        Added::All => (rest.len(), Flow::Continue(())),
+                        Added::CutOff(at) => {
+                            let block = open.take();
+                            (at, self.refuse_cut_off(block.as_ref()))
+                        }
+                        Added::Ended(at) => {
+                            let block = open.take();
+                            (
+                                at,
+                                block.map_or(Flow::Continue(()), |block| self.take_block(&block)),
+                            )
+                        }
+                    },
+                    None => match text::next(rest) {
+                        Part::Value => self.take_values(number, rest, is_whole),
+                        Part::Begin(boundary) => {
+                            has_blocks = true;
+                            open = Some(Block::begin(number, &rest[boundary.clone()]));
+                            (boundary.end, Flow::Continue(()))
+                        }
+                        Part::End(length) => {
+                            let text = "is the end of a PEM block without a beginning";
+                            (length, self.refuse(Some(number), text))
+                        }
+                        Part::Other if has_blocks => (rest.len(), Flow::Continue(())),
+                        Part::Other => (rest.len(), self.take_line(number, rest, is_whole)),
+                    },
+                };
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+                rest = rest[taken..].trim_ascii_start();
             }
-            let flow = self.take_line(number, &line, whole);
-            if flow.is_break() {
-                return Ok(flow);
+            if !is_whole && text::find_boundary(&line).is_some() {
+                let flow = self.refuse(Some(number), too_long("line", MAX_LINE_BYTES));
+                if flow.is_break() {
+                    return Ok(flow);
+                }
             }
         }
-        Ok(Flow::Continue(()))
+        Ok(self.refuse_cut_off(open.as_ref()))
     }
 
-    fn take_line(&mut self, number: u64, line: &[u8], whole: bool) -> Flow {
-        if !whole {
+    /// A line of JSON, or several where files were joined. Returns how much of the text they are.
+    fn take_values(&mut self, number: u64, text: &[u8], is_whole: bool) -> (usize, Flow) {
+        let length = match text::value_length(text) {
+            Some(length) if is_whole => length,
+            Some(_) | None => text.len(),
+        };
+        (length, self.take_line(number, &text[..length], is_whole))
+    }
+
+    fn take_line(&mut self, number: u64, line: &[u8], is_whole: bool) -> Flow {
+        if !is_whole {
             return self.refuse(Some(number), too_long("line", MAX_LINE_BYTES));
         }
         let mut place = self.place(Some(number));
@@ -132,44 +173,6 @@ impl File<'_, '_> {
             }
         };
         (self.sink)(item)
-    }
-
-    fn read_pem(&mut self, mut input: impl BufRead) -> io::Result<Flow> {
-        let mut line = Vec::new();
-        let mut open: Option<Block> = None;
-        for number in 1.. {
-            let Some(whole) = read_line(&mut input, &mut line)? else {
-                break;
-            };
-            let text = line.trim_ascii();
-            let flow = if text.starts_with(BEGIN) {
-                let cut_off = open.replace(Block::begin(number, &line));
-                self.refuse_cut_off(cut_off.as_ref())
-            } else if let Some(block) = &mut open {
-                block.add(&line);
-                if text.starts_with(END) {
-                    let block = open.take();
-                    block.map_or(Flow::Continue(()), |block| self.take_block(&block))
-                } else {
-                    Flow::Continue(())
-                }
-            } else if text.starts_with(END) {
-                self.refuse(
-                    Some(number),
-                    "is the end of a PEM block without a beginning",
-                )
-            } else if text.starts_with(b"{") {
-                // Files of both kinds, one behind the other.
-                self.take_line(number, &line, whole)
-            } else {
-                // Text around the blocks, as openssl writes it.
-                Flow::Continue(())
-            };
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
-        Ok(self.refuse_cut_off(open.as_ref()))
     }
 
     fn refuse_cut_off(&mut self, block: Option<&Block>) -> Flow {
@@ -304,25 +307,63 @@ impl File<'_, '_> {
 /// A PEM block that has begun.
 struct Block {
     line: u64,
+    /// In lines, whatever the file's own lines are.
     text: Vec<u8>,
     is_too_long: bool,
 }
 
+/// What became of a text that was added to a block.
+enum Added {
+    /// All of it belongs to the block.
+    All,
+    /// Another block begins here.
+    CutOff(usize),
+    /// The block ends here.
+    Ended(usize),
+}
+
 impl Block {
-    fn begin(line: u64, text: &[u8]) -> Self {
+    fn begin(line: u64, boundary: &[u8]) -> Self {
         Self {
             line,
-            text: text.to_vec(),
+            text: [boundary, b"\n"].concat(),
             is_too_long: false,
         }
     }
 
-    fn add(&mut self, line: &[u8]) {
-        if self.text.len() + line.len() > MAX_DOCUMENT_BYTES {
+    fn add(&mut self, text: &[u8]) -> Added {
+        match text::find_boundary(text) {
+            None => {
+                self.add_line(text);
+                Added::All
+            }
+            Some(at) if text[at..].starts_with(text::BEGIN) => Added::CutOff(at),
+            Some(at) => {
+                let end = at + text::boundary_length(&text[at..]);
+                self.add_line(&text[..at]);
+                self.push(&text[at..end]);
+                Added::Ended(end)
+            }
+        }
+    }
+
+    /// Base64 without white space. A header, which has a colon, says nothing of a certificate.
+    fn add_line(&mut self, text: &[u8]) {
+        if text.is_empty() || text.contains(&b':') {
+            return;
+        }
+        let words = text.split(u8::is_ascii_whitespace);
+        let base64: Vec<u8> = words.flatten().copied().collect();
+        self.push(&base64);
+        self.push(b"\n");
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        if self.text.len() + text.len() > MAX_DOCUMENT_BYTES {
             self.is_too_long = true;
             self.text.clear();
         } else {
-            self.text.extend_from_slice(line);
+            self.text.extend_from_slice(text);
         }
     }
 }
@@ -340,21 +381,6 @@ fn with_head(mut input: impl Read) -> io::Result<(Vec<u8>, impl Read)> {
         head.drain(..BYTE_ORDER_MARK.len());
     }
     Ok((head.clone(), Cursor::new(head).chain(input)))
-}
-
-/// Reads a line of bounded length with its end; says whether it is whole. What is beyond the bound is
-/// passed over. `None`: there is no further line.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    line.clear();
-    let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
-    if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") || line.len() < MAX_LINE_BYTES {
-        return Ok(Some(true));
-    }
-    input.skip_until(b'\n')?;
-    Ok(Some(false))
 }
 
 fn skip_whitespace(input: &mut impl BufRead) -> io::Result<()> {

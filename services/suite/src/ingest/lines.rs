@@ -27,6 +27,7 @@ SHA-256, instead. key_type (RSA, ECC, ED25519 or ED448), reason and revoke_time 
 is spelled as RFC 5280 has it, keyCompromise, or KEY_COMPROMISE. certificateHold is refused: it is not for good.
 \"account\" and \"product\" of a line stand in place of --account and --product.
 
+PEM and JSON lines may stand in one file, with any end of lines, and with none where files were joined.
 A line or a file that cannot be read, and a record that is refused, is listed with its file, line and
 serial number; everything else is sent. Keys, requests and revocation lists are refused and not sent.
 
