@@ -32,6 +32,7 @@ use crate::harness::{
 
 on_both_databases![
     streams_take_no_place_of_calls_and_no_caller_takes_all,
+    a_service_that_follows_another_one_takes_the_place_of_a_call,
     a_stop_waits_for_no_stream_and_no_idle_connection,
 ];
 
@@ -51,7 +52,7 @@ async fn billing(backend: Backend, limits: &Limits) -> (Storage, Running, Channe
     (storage, running, channel)
 }
 
-fn connect(running: &Running) -> Channel {
+pub(super) fn connect(running: &Running) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{}", running.address()));
     endpoint.unwrap().connect_lazy()
 }
@@ -63,7 +64,7 @@ fn of<M>(message: M, caller: &str) -> Request<M> {
     request
 }
 
-async fn stream(
+pub(super) async fn stream(
     channel: &Channel,
     caller: &str,
 ) -> Result<Streaming<licet_contracts::events::v1::StreamEventsResponse>, tonic::Status> {
@@ -113,6 +114,26 @@ async fn streams_take_no_place_of_calls_and_no_caller_takes_all(backend: Backend
     open.remove(0);
     eventually("a place is free again", || async {
         stream(&channel, "watcher").await.ok().map(|_| ())
+    })
+    .await;
+}
+
+async fn a_service_that_follows_another_one_takes_the_place_of_a_call(backend: Backend) {
+    let limits = Limits {
+        max_calls: 1,
+        max_streams: 1,
+        ..Limits::default()
+    };
+    let (_storage, _running, channel) = billing(backend, &limits).await;
+    let _watched = stream(&channel, "watcher").await.unwrap();
+    // However many watch, it gets through.
+    let followed = stream(&channel, "orders").await.unwrap();
+    let second = stream(&channel, "san-licensing").await.unwrap_err();
+    let refusal = take_apart(&second).expect(Code::Unavailable, "OVERLOADED");
+    assert_eq!(refusal.value("limit"), "1");
+    drop(followed);
+    eventually("the place is free again", || async {
+        stream(&channel, "san-licensing").await.ok().map(|_| ())
     })
     .await;
 }

@@ -260,6 +260,7 @@ impl Work for Begin {
             method: "/test",
             deadline: tokio::time::Instant::now(),
             stopped,
+            place: None,
         };
         add(tx, "counted", 0).await?;
         let count_up = CountUp { is_second: false };

@@ -20,6 +20,7 @@ pub(crate) mod san_life;
 pub(crate) mod selling;
 pub(crate) mod small_disk;
 pub(crate) mod terms;
+pub(crate) mod unread;
 pub(crate) mod world;
 
 use std::{

@@ -197,9 +197,7 @@ impl Services {
 
     /// Orders first: it stops asking before those that it asks are gone.
     async fn shutdown(self) {
-        self.orders.shutdown().await;
-        self.san_licensing.shutdown().await;
-        self.billing.shutdown().await;
+        server::shutdown(vec![self.orders, self.san_licensing, self.billing]).await;
     }
 
     fn welcome(&self, data: &Path, starter: Option<&Starter>) -> String {

@@ -1,13 +1,15 @@
 //! Who calls, with which roles, for which accounts. On plaintext loopback that is a local operator,
 //! who may narrow what he is by metadata, and never widen it.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use http::HeaderMap;
 use licet_contracts::types::v1::Role;
 use licet_domain::{clock::Instant, ids::AccountId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::places::Place;
 
 /// Metadata key under which a caller names itself: replay records and the audit log keep it.
 pub const CALLER_KEY: &str = "licet-caller";
@@ -131,6 +133,9 @@ pub struct Call {
     pub deadline: tokio::time::Instant,
     /// Whether the service stops: an answer that streams on ends then.
     pub stopped: watch::Receiver<bool>,
+    /// Its place, taken until the call and all its clones are gone: a stop waits for that. `None`:
+    /// nobody counts the call.
+    pub place: Option<Arc<Place>>,
 }
 
 impl Call {

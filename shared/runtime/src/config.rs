@@ -25,7 +25,7 @@ pub struct Limits {
     /// The longest that a call may take, in seconds, whatever the client allows.
     #[arg(long, env = "LICET_CALL_SECONDS", default_value_t = 30, global = true)]
     pub call_seconds: u64,
-    /// How long a stopping server waits for calls under way, in seconds.
+    /// How long a stopping process waits for calls under way, in seconds.
     #[arg(long, env = "LICET_DRAIN_SECONDS", default_value_t = 10, global = true)]
     pub drain_seconds: u64,
 }

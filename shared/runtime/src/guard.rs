@@ -10,20 +10,17 @@ use std::{
 };
 
 use http::{HeaderMap, Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use licet_contracts::{METHODS, Method, types::v1::Role};
 use licet_domain::clock::Clock;
-use tokio::{
-    sync::watch,
-    time::{Instant, Sleep},
-};
+use tokio::{sync::watch, time::Instant};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::{
+    answer::{Delivered, Ending, Ends, stopping},
     caller::{Call, Caller},
-    fault::{Fault, Passing, PassingReason, internal_status, passing_status},
-    peer_store::SERVICES,
+    fault::{Fault, Passing, PassingReason, internal_status},
+    peer_store::{SERVICES, StoreCheck},
     places::{Place, Places},
     transport,
 };
@@ -57,9 +54,15 @@ pub(crate) struct GuardLayer {
     pub(crate) clock: Arc<dyn Clock>,
     /// The services of the contract that are served here, ascending.
     pub(crate) served: Arc<[String]>,
-    pub(crate) places: Places,
+    /// For calls with one request and one answer, and for services that follow this one.
+    pub(crate) calls: Places,
+    /// For all other streams.
+    pub(crate) streams: Places,
     pub(crate) longest_call: Duration,
     pub(crate) stopped: watch::Receiver<bool>,
+    /// Watched by every answer until it was handed over to its connection.
+    pub(crate) on_their_way: Arc<watch::Sender<()>>,
+    pub(crate) stores: StoreCheck,
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -101,36 +104,30 @@ where
         if let Some(answer) = transport::refuse_foreign(&request) {
             return Box::pin(std::future::ready(Ok(answer)));
         }
-        // Health and reflection must answer even when nothing else gets through.
-        if request.uri().path().starts_with("/grpc.") {
-            return Box::pin(self.inner.call(request));
-        }
         let area = area_of(request.uri().path());
-        let inner = self.inner.clone();
+        let mut inner = self.inner.clone();
         let layer = self.layer.clone();
         Box::pin(AREA.scope(area.clone(), async move {
-            Ok(match layer.admit(&request) {
-                Ok(admitted) => run(inner, request, admitted, area).await,
-                Err(fault) => Status::from(*fault).into_http(),
-            })
+            // Health and reflection must answer even when nothing else gets through.
+            let mut answer = if request.uri().path().starts_with("/grpc.") {
+                inner.call(request).await?
+            } else {
+                match layer.admit(&request) {
+                    Ok(admitted) => layer.run(inner, request, admitted, area).await,
+                    Err(fault) => Status::from(*fault).into_http(),
+                }
+            };
+            layer.stores.name_own(answer.headers_mut());
+            Ok(answer)
         }))
     }
 }
 
 struct Admitted {
     call: Call,
-    place: Place,
-    /// What ends the answer's stream from outside.
-    end: Ends,
-}
-
-/// What ends an answer's stream before the handler does.
-struct Ends {
-    /// The deadline, where the client named one.
-    deadline: Option<Instant>,
-    /// The service's stop, where the method only streams answers. A call with one answer is waited for,
-    /// and one that reads a stream says itself what was done of it.
-    stopped: Option<watch::Receiver<bool>>,
+    place: Arc<Place>,
+    /// What ends an answer that streams.
+    ends: Option<Ends>,
 }
 
 impl GuardLayer {
@@ -156,15 +153,15 @@ impl GuardLayer {
             return Err(Box::new(permission_denied(path, roles)));
         }
         if *self.stopped.borrow() {
-            return Err(Box::new(stopping()));
+            return Err(Box::new(Fault::Passing(Box::new(stopping()))));
         }
         // A service that follows another one must get through, however many watch.
-        let place = if streams && !SERVICES.contains(&caller.name.as_str()) {
-            self.places.take_stream(&caller.name)
+        let places = if streams && !SERVICES.contains(&caller.name.as_str()) {
+            &self.streams
         } else {
-            self.places.take_call()
-        }
-        .map_err(Box::new)?;
+            &self.calls
+        };
+        let place = Arc::new(places.take(&caller.name).map_err(Box::new)?);
         let wanted = grpc_timeout(request.headers());
         let now = Instant::now();
         let deadline = now + wanted.unwrap_or(self.longest_call).min(self.longest_call);
@@ -174,12 +171,15 @@ impl GuardLayer {
             method,
             deadline,
             stopped: self.stopped.clone(),
+            place: Some(Arc::clone(&place)),
         };
-        let end = Ends {
+        let ends = streams.then(|| Ends {
             deadline: wanted.map(|wanted| now + wanted),
-            stopped: (streams && !reads_stream).then(|| self.stopped.clone()),
-        };
-        Ok(Admitted { call, place, end })
+            // One that reads a stream says itself what was done of it, and counts while it works.
+            stopped: (!reads_stream).then(|| self.stopped.clone()),
+            place: (!reads_stream).then(|| Arc::clone(&place)),
+        });
+        Ok(Admitted { call, place, ends })
     }
 
     fn serves(&self, path: &str) -> bool {
@@ -191,32 +191,45 @@ impl GuardLayer {
             found.is_ok()
         })
     }
-}
 
-async fn run<S>(
-    mut inner: S,
-    mut request: Request<Body>,
-    admitted: Admitted,
-    area: String,
-) -> Response<Body>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
-{
-    let Admitted { call, place, end } = admitted;
-    let (method, deadline) = (call.method, call.deadline);
-    request.extensions_mut().insert(call);
-    // The handler keeps its place: one that outlives its deadline still counts as a call.
-    let handler = tokio::spawn(AREA.scope(area, async move { (inner.call(request).await, place) }));
-    match tokio::time::timeout_at(deadline, handler).await {
-        Ok(Ok((Ok(response), place))) => {
-            response.map(|inner| Body::new(Guarded::new(inner, end, place)))
+    async fn run<S>(
+        &self,
+        mut inner: S,
+        mut request: Request<Body>,
+        admitted: Admitted,
+        area: String,
+    ) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
+    {
+        let Admitted { call, place, ends } = admitted;
+        let (method, deadline) = (call.method, call.deadline);
+        request.extensions_mut().insert(call);
+        let (stores, working) = (self.stores.clone(), Arc::clone(&place));
+        // The handler keeps its place: one that outlives its deadline still counts as a call.
+        let handler = tokio::spawn(AREA.scope(area, async move {
+            let answer = match stores.admit(request.headers()).await {
+                Ok(()) => inner.call(request).await,
+                Err(fault) => Ok(Status::from(fault).into_http()),
+            };
+            drop(working);
+            answer
+        }));
+        match tokio::time::timeout_at(deadline, handler).await {
+            Ok(Ok(Ok(response))) => response.map(|body| {
+                let body = match ends {
+                    Some(ends) => Body::new(Ending::new(body, ends, method)),
+                    None => body,
+                };
+                Body::new(Delivered::new(body, self.on_their_way.subscribe()))
+            }),
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(panic)) => {
+                internal_status(&format!("{method} panicked: {}", text_of(panic))).into_http()
+            }
+            Err(_) => Status::from(too_late(method)).into_http(),
         }
-        Ok(Ok((Err(never), _))) => match never {},
-        Ok(Err(panic)) => {
-            internal_status(&format!("{method} panicked: {}", text_of(panic))).into_http()
-        }
-        Err(_) => Status::from(too_late(method)).into_http(),
     }
 }
 
@@ -256,20 +269,6 @@ fn permission_denied(path: &str, roles: &[Role]) -> Fault {
     Fault::Passing(Box::new(passing))
 }
 
-/// Ends every stream that is open when the service stops, and refuses what comes then.
-fn stopping() -> Fault {
-    Fault::Passing(Box::new(stopping_now()))
-}
-
-fn stopping_now() -> Passing {
-    Passing {
-        reason: PassingReason::ServiceStopping,
-        message: "this instance is stopping; ask again, another one may answer".to_owned(),
-        retry_after: Some(Duration::from_millis(500)),
-        metadata: std::collections::BTreeMap::new(),
-    }
-}
-
 fn too_late(path: &str) -> Fault {
     Fault::passing(
         PassingReason::DeadlineExceeded,
@@ -293,89 +292,6 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
         "u" => Some(Duration::from_micros(count)),
         "n" => Some(Duration::from_nanos(count)),
         _ => None,
-    }
-}
-
-/// A response body that keeps its place while it lasts. It ends at the client's deadline, and a stream
-/// when the service stops.
-struct Guarded {
-    inner: Body,
-    deadline: Option<Pin<Box<Sleep>>>,
-    stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    over: bool,
-    _place: Place,
-}
-
-impl Guarded {
-    fn new(inner: Body, end: Ends, place: Place) -> Self {
-        let Ends { deadline, stopped } = end;
-        let stop = stopped.map(|mut stopped| {
-            let told = async move {
-                let _ = stopped.wait_for(|stopped| *stopped).await;
-            };
-            Box::pin(told) as Pin<Box<dyn Future<Output = ()> + Send>>
-        });
-        Self {
-            inner,
-            deadline: deadline.map(|at| Box::pin(tokio::time::sleep_until(at))),
-            stop,
-            over: false,
-            _place: place,
-        }
-    }
-
-    /// Why the body is to end now, though the handler goes on.
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Passing> {
-        if let Some(stop) = self.stop.as_mut()
-            && stop.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(stopping_now());
-        }
-        if let Some(deadline) = self.deadline.as_mut()
-            && deadline.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(Passing {
-                reason: PassingReason::DeadlineExceeded,
-                message: "the stream lasted to the client's deadline".to_owned(),
-                retry_after: None,
-                metadata: std::collections::BTreeMap::new(),
-            });
-        }
-        Poll::Pending
-    }
-}
-
-impl HttpBody for Guarded {
-    type Data = <Body as HttpBody>::Data;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        // What is ready goes out first: an acknowledgement is not thrown away.
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
-            return Poll::Ready(frame);
-        }
-        self.poll_end(context).map(|why| {
-            self.over = true;
-            // The handler's stream goes at once, and with it what feeds it.
-            self.inner = Body::empty();
-            let mut trailers = passing_status(why).into_http::<Body>().headers().clone();
-            trailers.remove(http::header::CONTENT_TYPE);
-            Some(Ok(Frame::trailers(trailers)))
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.over || self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What makes a tonic service run: listeners, limits, callers, transactions, replay, durable
 //! operations, events, time. It knows no business, and nothing here may learn any.
 
+mod answer;
 pub mod caller;
 pub mod chain;
 pub mod clock;
@@ -17,7 +18,7 @@ pub mod outbox;
 pub mod page;
 pub mod peer;
 pub mod peer_store;
-mod places;
+pub mod places;
 mod reflection;
 pub mod replay;
 pub mod schedule;

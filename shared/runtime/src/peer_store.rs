@@ -3,16 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    convert::Infallible,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue};
 use sea_orm::{EntityTrait, Set, sea_query::OnConflict};
-use tonic::{Status, body::Body};
-use tower::{Layer, Service};
 use uuid::Uuid;
 
 use crate::{
@@ -211,27 +206,16 @@ pub(crate) fn header(store_id: Uuid) -> Option<HeaderValue> {
     HeaderValue::from_str(&store_id.to_string()).ok()
 }
 
-/// Names the service's store in every answer, and refuses a peer's call that is not between the two
-/// stores that have worked together, before anything is done.
+/// Holds every call to the two stores that have worked together.
 #[derive(Clone)]
-pub(crate) struct StoreLayer {
+pub(crate) struct StoreCheck {
     pub(crate) service: &'static str,
     pub(crate) stores: PeerStores,
 }
 
-impl<S> Layer<S> for StoreLayer {
-    type Service = OnOneStore<S>;
-
-    fn layer(&self, inner: S) -> OnOneStore<S> {
-        OnOneStore {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-impl StoreLayer {
-    async fn admit(&self, headers: &HeaderMap) -> Result<(), Fault> {
+impl StoreCheck {
+    /// Refuses a peer's call from another store than before, or to one, before anything is done.
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Fault> {
         let Some(caller) = headers.get(CALLER_KEY).and_then(|name| name.to_str().ok()) else {
             return Ok(());
         };
@@ -247,44 +231,11 @@ impl StoreLayer {
             None => Ok(()),
         }
     }
-}
 
-/// A service behind a [`StoreLayer`].
-#[derive(Clone)]
-pub(crate) struct OnOneStore<S> {
-    inner: S,
-    layer: StoreLayer,
-}
-
-impl<S> Service<Request<Body>> for OnOneStore<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let waiting = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, waiting);
-        let layer = self.layer.clone();
-        Box::pin(async move {
-            let mut answer = match layer.admit(request.headers()).await {
-                Ok(()) => inner.call(request).await?,
-                Err(fault) => Status::from(fault).into_http(),
-            };
-            if let Some(own) = header(layer.stores.own()) {
-                answer.headers_mut().insert(STORE_KEY, own);
-            }
-            Ok(answer)
-        })
+    /// Names the service's store in an answer.
+    pub(crate) fn name_own(&self, headers: &mut HeaderMap) {
+        if let Some(own) = header(self.stores.own()) {
+            headers.insert(STORE_KEY, own);
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Places for calls: so many at once, and streams apart from them, so that those who only watch take
-//! nothing from those who work.
+//! Places for what goes on at once: so many in all, and so many of one caller, so that no caller keeps
+//! the others out.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,41 +9,53 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{
-    config::Limits,
-    fault::{Fault, Passing, PassingReason},
-};
+use crate::fault::{Fault, Passing, PassingReason};
 
-/// The places of one server.
-#[derive(Clone, Debug)]
-pub(crate) struct Places {
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
-    /// How many streams each caller has open; who has none is not in it.
-    by_caller: Arc<Mutex<HashMap<String, usize>>>,
-    limits: Limits,
+/// How many there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// What takes the places, as a refusal names it: `streams`.
+    pub what: &'static str,
+    /// Why one more is refused.
+    pub reason: PassingReason,
+    /// Of all callers.
+    pub in_all: usize,
+    /// Of one caller; as many as in all: callers are not told apart.
+    pub of_one_caller: usize,
 }
+
+/// Places of one kind.
+#[derive(Clone, Debug)]
+pub struct Places {
+    bounds: Bounds,
+    free: Arc<Semaphore>,
+    by_caller: ByCaller,
+}
+
+/// How many places each caller has; a caller without one is not in it.
+type ByCaller = Arc<Mutex<HashMap<String, usize>>>;
 
 /// A place that is taken, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     _permit: OwnedSemaphorePermit,
-    _stream: Option<OpenStream>,
+    _counted: Option<Counted>,
 }
 
+/// One place in the count of its caller.
 #[derive(Debug)]
-struct OpenStream {
+struct Counted {
     caller: String,
-    by_caller: Arc<Mutex<HashMap<String, usize>>>,
+    by_caller: ByCaller,
 }
 
-impl Drop for OpenStream {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let mut open = lock(&self.by_caller);
-        if let Some(count) = open.get_mut(&self.caller) {
+        let mut taken = lock(&self.by_caller);
+        if let Some(count) = taken.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.caller);
+                taken.remove(&self.caller);
             }
         }
     }
@@ -56,119 +68,112 @@ fn lock(
 }
 
 impl Places {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// As many free places as the bounds say.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
         Self {
-            calls: Arc::new(Semaphore::new(limits.max_calls)),
-            streams: Arc::new(Semaphore::new(limits.max_streams)),
-            by_caller: Arc::default(),
-            limits: limits.clone(),
+            bounds,
+            free: Arc::new(Semaphore::new(bounds.in_all)),
+            by_caller: ByCaller::default(),
         }
     }
 
-    /// A place for a call with one request and one answer.
-    pub(crate) fn take_call(&self) -> Result<Place, Fault> {
-        let limit = self.limits.max_calls;
-        let permit = Arc::clone(&self.calls).try_acquire_owned().map_err(|_| {
-            let message =
-                format!("more than {limit} calls at once, the most that this instance takes");
-            crowded(PassingReason::Overloaded, message, limit)
+    /// Takes a place for a caller.
+    ///
+    /// # Errors
+    /// The reason of the bounds, when the caller has its share or all places are taken.
+    pub fn take(&self, caller: &str) -> Result<Place, Fault> {
+        let Bounds {
+            what,
+            in_all,
+            of_one_caller,
+            ..
+        } = self.bounds;
+        let counted = (of_one_caller < in_all).then(|| self.count(caller));
+        let counted = counted.transpose()?;
+        let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            let message = format!("{in_all} {what} are open, the most that this instance takes");
+            self.crowded(message, in_all)
         })?;
         Ok(Place {
             _permit: permit,
-            _stream: None,
+            _counted: counted,
         })
     }
 
-    /// A place for a stream.
-    pub(crate) fn take_stream(&self, caller: &str) -> Result<Place, Fault> {
-        let stream = self.open_stream(caller)?;
-        let limit = self.limits.max_streams;
-        let permit = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
-            let message = format!("{limit} streams are open, the most that this instance takes");
-            crowded(PassingReason::TooManyStreams, message, limit)
-        })?;
-        Ok(Place {
-            _permit: permit,
-            _stream: Some(stream),
-        })
-    }
-
-    fn open_stream(&self, caller: &str) -> Result<OpenStream, Fault> {
-        let limit = self.limits.max_streams_per_caller;
-        let mut open = lock(&self.by_caller);
-        let count = open.get(caller).copied().unwrap_or_default();
+    fn count(&self, caller: &str) -> Result<Counted, Fault> {
+        let Bounds {
+            what,
+            of_one_caller: limit,
+            ..
+        } = self.bounds;
+        let mut taken = lock(&self.by_caller);
+        let count = taken.get(caller).copied().unwrap_or_default();
         if count >= limit {
             let message = format!(
-                "{caller} has {limit} streams open, the most that this instance takes of one caller"
+                "{caller} has {limit} {what} open, the most that this instance takes of one caller"
             );
-            return Err(crowded(PassingReason::TooManyStreams, message, limit));
+            return Err(self.crowded(message, limit));
         }
-        open.insert(caller.to_owned(), count + 1);
-        Ok(OpenStream {
+        taken.insert(caller.to_owned(), count + 1);
+        Ok(Counted {
             caller: caller.to_owned(),
             by_caller: Arc::clone(&self.by_caller),
         })
     }
 
-    /// Resolves when no call and no stream is under way. What comes later waits behind this.
-    pub(crate) async fn all_free(&self) {
-        for (places, count) in [
-            (&self.calls, self.limits.max_calls),
-            (&self.streams, self.limits.max_streams),
-        ] {
-            let all = u32::try_from(count).unwrap_or(u32::MAX);
-            // An Err says that the places were closed, which nobody does.
-            let _ = places.acquire_many(all).await;
-        }
+    fn crowded(&self, message: String, limit: usize) -> Fault {
+        Fault::Passing(Box::new(Passing {
+            reason: self.bounds.reason,
+            message,
+            retry_after: Some(Duration::from_millis(500)),
+            metadata: BTreeMap::from([("limit".to_owned(), limit.to_string())]),
+        }))
     }
-}
 
-fn crowded(reason: PassingReason, message: String, limit: usize) -> Fault {
-    Fault::Passing(Box::new(Passing {
-        reason,
-        message,
-        retry_after: Some(Duration::from_millis(500)),
-        metadata: BTreeMap::from([("limit".to_owned(), limit.to_string())]),
-    }))
+    /// Resolves when every place is free. What comes later waits behind this.
+    pub(crate) async fn all_free(&self) {
+        let all = u32::try_from(self.bounds.in_all).unwrap_or(u32::MAX);
+        // An Err says that the places were closed, which nobody does.
+        let _ = self.free.acquire_many(all).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn places(max_streams: usize, max_streams_per_caller: usize) -> Places {
-        Places::new(&Limits {
-            max_calls: 1,
-            max_streams,
-            max_streams_per_caller,
-            ..Limits::default()
+    fn places(in_all: usize, of_one_caller: usize) -> Places {
+        Places::new(Bounds {
+            what: "streams",
+            reason: PassingReason::TooManyStreams,
+            in_all,
+            of_one_caller,
         })
     }
 
     #[test]
-    fn streams_take_no_place_of_calls() {
+    fn there_are_so_many_in_all() {
         let places = places(2, 2);
-        let _first = places.take_stream("a").unwrap();
-        let second = places.take_stream("a").unwrap();
-        assert!(places.take_stream("b").is_err());
-        let _call = places.take_call().unwrap();
-        assert!(places.take_call().is_err());
+        let _first = places.take("a").unwrap();
+        let second = places.take("a").unwrap();
+        assert!(places.take("b").is_err());
         drop(second);
-        assert!(places.take_stream("b").is_ok());
+        assert!(places.take("b").is_ok());
     }
 
     #[test]
     fn one_caller_leaves_places_to_others() {
         let places = places(3, 2);
-        let first = places.take_stream("a").unwrap();
-        let _second = places.take_stream("a").unwrap();
-        assert!(places.take_stream("a").is_err());
-        let third = places.take_stream("b").unwrap();
-        // A stream that finds no place at all counts for nobody.
-        assert!(places.take_stream("c").is_err());
+        let first = places.take("a").unwrap();
+        let _second = places.take("a").unwrap();
+        assert!(places.take("a").is_err());
+        let third = places.take("b").unwrap();
+        // One that finds no place at all counts for nobody.
+        assert!(places.take("c").is_err());
         drop(first);
         drop(third);
-        assert!(places.take_stream("a").is_ok());
+        assert!(places.take("a").is_ok());
         assert_eq!(lock(&places.by_caller).len(), 1);
     }
 }

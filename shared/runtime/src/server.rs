@@ -12,6 +12,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
 };
 use tonic::{
     service::RoutesBuilder,
@@ -23,11 +24,11 @@ use crate::{
     clock::{ClockRpc, SystemClock, TestClock},
     config::Limits,
     database::Database,
-    fault::Fault,
+    fault::{Fault, PassingReason},
     guard::GuardLayer,
     outbox::{EventRpc, Mover},
-    peer_store::{PeerStores, StoreLayer},
-    places::Places,
+    peer_store::{PeerStores, StoreCheck},
+    places::{Bounds, Places},
     reflection::{self, Index},
     schedule::{self, Due, PruneReplay, Settle},
     transport::COMPRESSION,
@@ -104,15 +105,20 @@ pub enum StartError {
     Reflection(#[from] prost::DecodeError),
 }
 
-/// How long a connection has to close once nothing is under way on it: a client that is gone, or was
-/// never there, says nothing.
+/// How long the last answers have to leave once nothing is under way. A client that reads takes its
+/// answer at once; one that does not would keep it for ever.
+const DELIVERY: Duration = Duration::from_secs(2);
+/// How long a connection has to close once its answers have left: a client that is gone, or was never
+/// there, says nothing.
 const FAREWELL: Duration = Duration::from_millis(250);
 
 /// A server that runs.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    places: Places,
+    calls: Places,
+    streams: Places,
+    on_their_way: Arc<watch::Sender<()>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     scheduled: Vec<JoinHandle<()>>,
@@ -126,29 +132,54 @@ impl Running {
         self.address
     }
 
-    /// Stops taking calls and ends the streams, waits for the calls under way, at most as long as the
-    /// drain allows. A connection without a call is not waited for.
-    pub async fn shutdown(mut self) {
+    /// Stops it alone, as [`shutdown`] does.
+    pub async fn shutdown(self) {
+        shutdown(vec![self]).await;
+    }
+
+    /// Stops taking calls, ends the streams, and waits for what is under way.
+    async fn finish(&mut self, deadline: Instant) {
         let _ = self.stop.send(true);
-        let places = self.places.clone();
-        let nothing_under_way = async move {
-            places.all_free().await;
-            // The last answers are on their way out, and the connections take their leave.
-            tokio::time::sleep(FAREWELL).await;
+        let nothing_under_way = async {
+            self.calls.all_free().await;
+            self.streams.all_free().await;
         };
-        tokio::select! {
-            _ = &mut self.serving => {}
-            () = nothing_under_way => {}
-            () = tokio::time::sleep(self.drain) => {
-                tracing::warn!(address = %self.address, "calls were still under way after the drain");
-            }
+        if timeout_at(deadline, nothing_under_way).await.is_err() {
+            tracing::warn!(address = %self.address, "calls were still under way after the drain");
         }
-        self.serving.abort();
-        for work in self.scheduled {
+        for work in self.scheduled.drain(..) {
             // Every piece of due work may be cut at any point: it is taken up again at the start.
             work.abort();
         }
     }
+
+    /// Lets the last answers leave, and the connections close.
+    async fn leave(mut self, deadline: Instant) {
+        let left = async {
+            let _ = timeout(DELIVERY, self.on_their_way.closed()).await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            _ = &mut self.serving => {}
+            () = left => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+        self.serving.abort();
+    }
+}
+
+/// Stops the servers of one process in this order, so that one stops asking before those that it asks
+/// are gone. Waits for calls that do work and for streams that still read a request, for all servers
+/// together at most as long as the longest drain. Neither a connection without a call is waited for
+/// nor a client that does not read.
+pub async fn shutdown(mut servers: Vec<Running>) {
+    let drains = servers.iter().map(|server| server.drain);
+    let deadline = Instant::now() + drains.max().unwrap_or_default();
+    for server in &mut servers {
+        server.finish(deadline).await;
+    }
+    let leaving = servers.into_iter().map(|server| server.leave(deadline));
+    futures::future::join_all(leaving).await;
 }
 
 /// Serves `service` on `listener` until it is shut down.
@@ -209,17 +240,20 @@ pub async fn start(
             .send_compressed(COMPRESSION),
     );
 
-    let places = Places::new(limits);
+    let (calls, streams) = (places_of_calls(limits), places_of_streams(limits));
+    let on_their_way = Arc::new(watch::Sender::new(()));
     let guard = GuardLayer {
         clock: Arc::clone(&suite.clock),
         served: names.clone().into(),
-        places: places.clone(),
+        calls: calls.clone(),
+        streams: streams.clone(),
         longest_call: limits.longest_call(),
         stopped: stopped.clone(),
-    };
-    let stores = StoreLayer {
-        service: service.name,
-        stores: PeerStores::new(store),
+        on_their_way: Arc::clone(&on_their_way),
+        stores: StoreCheck {
+            service: service.name,
+            stores: PeerStores::new(store),
+        },
     };
     let server = Server::builder()
         // A browser is told what this is, instead of frames that it cannot read.
@@ -228,7 +262,6 @@ pub async fn start(
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 << 10)
         .layer(guard)
-        .layer(stores)
         .add_routes(routes.routes());
     let mut signal = stopped.clone();
     let serving = tokio::spawn(async move {
@@ -252,11 +285,31 @@ pub async fn start(
     });
     Ok(Running {
         address,
-        places,
+        calls,
+        streams,
+        on_their_way,
         stop,
         serving,
         scheduled,
         drain: limits.drain(),
+    })
+}
+
+fn places_of_calls(limits: &Limits) -> Places {
+    Places::new(Bounds {
+        what: "calls",
+        reason: PassingReason::Overloaded,
+        in_all: limits.max_calls,
+        of_one_caller: limits.max_calls,
+    })
+}
+
+fn places_of_streams(limits: &Limits) -> Places {
+    Places::new(Bounds {
+        what: "streams",
+        reason: PassingReason::TooManyStreams,
+        in_all: limits.max_streams,
+        of_one_caller: limits.max_streams_per_caller,
     })
 }
 
@@ -312,4 +365,39 @@ fn add_reflection(routes: &mut RoutesBuilder, names: &[String]) -> Result<(), pr
     serve!(reflection::v1::serve(&index));
     serve!(reflection::v1alpha::serve(&index));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server with a call that never ends.
+    fn hanging(drain: Duration) -> (Running, crate::places::Place) {
+        let limits = Limits::default();
+        let running = Running {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            calls: places_of_calls(&limits),
+            streams: places_of_streams(&limits),
+            on_their_way: Arc::new(watch::Sender::new(())),
+            stop: watch::Sender::new(false),
+            serving: tokio::spawn(std::future::pending()),
+            scheduled: Vec::new(),
+            drain,
+        };
+        let call = running.calls.take("a caller").unwrap();
+        (running, call)
+    }
+
+    #[tokio::test]
+    async fn the_servers_of_one_process_share_one_drain() {
+        let drain = Duration::from_millis(500);
+        let (servers, _calls): (Vec<_>, Vec<_>) = (0..3).map(|_| hanging(drain)).unzip();
+        let two_drains = tokio::time::sleep(2 * drain);
+        tokio::select! {
+            // Looked at first: on a machine that stalls, both may be over.
+            biased;
+            () = shutdown(servers) => {}
+            () = two_drains => panic!("each server takes a drain of its own"),
+        }
+    }
 }

@@ -1,10 +1,8 @@
 //! `licet.sanlicensing.v1.IngestService`.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::{future::ready, sync::Arc};
 
+use futures::{FutureExt as _, StreamExt as _};
 use licet_contracts::{
     Mutation as _,
     sanlicensing::{v1 as sanlicensing, v1::ingest_service_server::IngestService},
@@ -14,11 +12,12 @@ use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     fault::{Fault, PassingReason, with_metadata},
+    places::{Bounds, Place, Places},
     replay,
     server::MAX_MESSAGE_BYTES,
     stored,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming, codegen::BoxStream};
 
@@ -27,10 +26,16 @@ use crate::{
     quota::{Answer, Batch, Command, Once, Quota},
 };
 
-/// How many feeds are taken in at once: with two batches of each at most, what bounds the memory.
-const STREAMS: usize = 16;
-/// How many of them of one caller: one that leaves its streams open does not keep others out.
-const STREAMS_PER_CALLER: usize = 8;
+/// How many feeds are taken in at once: with two batches of each at most, what bounds the memory. One
+/// caller that leaves its feeds open does not keep others out.
+const FEEDS: Bounds = Bounds {
+    what: "feeds",
+    reason: PassingReason::Overloaded,
+    in_all: 16,
+    of_one_caller: 8,
+};
+/// How many acknowledgements wait for the sender to read them, before no further batch is decided.
+const UNREAD: usize = 2;
 
 /// Ingest.
 #[derive(Clone)]
@@ -41,17 +46,11 @@ pub(crate) struct IngestRpc {
     pub(crate) quota: Quota,
     /// Each batch of a stream has a decision time of its own.
     pub(crate) clock: Arc<dyn Clock>,
-    streams: Arc<Semaphore>,
-    /// The places of each caller that has streams open.
-    callers: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
+    feeds: Places,
 }
-
-/// What an open stream holds.
-type Permits = [OwnedSemaphorePermit; 2];
 
 type Batches = Streaming<sanlicensing::IngestCertificatesRequest>;
 type Acknowledged = sanlicensing::IngestCertificatesResponse;
-type Acknowledgement = Result<Acknowledged, Status>;
 
 impl IngestRpc {
     pub(crate) fn new(database: Database, quota: Quota, clock: Arc<dyn Clock>) -> Self {
@@ -59,77 +58,61 @@ impl IngestRpc {
             database,
             quota,
             clock,
-            streams: Arc::new(Semaphore::new(STREAMS)),
-            callers: Arc::default(),
+            feeds: Places::new(FEEDS),
         }
     }
 
-    fn permits(&self, caller: &str) -> Result<Permits, Fault> {
-        let own = self.places_of(caller).try_acquire_owned().map_err(|_| {
-            let text =
-                format!("{caller} has {STREAMS_PER_CALLER} feeds open already; try again later");
-            Fault::passing(PassingReason::Overloaded, text)
-        })?;
-        let shared = Arc::clone(&self.streams).try_acquire_owned();
-        let shared = shared.map_err(|_| {
-            let text = format!("{STREAMS} feeds are taken in already; try again later");
-            Fault::passing(PassingReason::Overloaded, text)
-        })?;
-        Ok([own, shared])
-    }
-
-    fn places_of(&self, caller: &str) -> Arc<Semaphore> {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        callers.retain(|_, places| places.strong_count() > 0);
-        let places = callers.get(caller).and_then(Weak::upgrade);
-        places.unwrap_or_else(|| {
-            let places = Arc::new(Semaphore::new(STREAMS_PER_CALLER));
-            callers.insert(caller.to_owned(), Arc::downgrade(&places));
-            places
-        })
-    }
-
     /// Decides one batch after the other while the next one is read. An answer waits for nothing
-    /// but its own batch: whether another one follows is the sender's affair.
+    /// but its own batch: whether another one follows is the sender's affair. Returns the error that
+    /// ends the stream.
     async fn take_in(
         self,
         call: Call,
         batches: Batches,
-        acknowledged: mpsc::Sender<Acknowledgement>,
-        _permits: Permits,
-    ) {
+        acknowledged: mpsc::Sender<Acknowledged>,
+        _place: Place,
+    ) -> Option<Status> {
         // One batch is decided and one lies here: a sender that is faster waits.
         let (sender, receiver) = mpsc::channel(1);
-        let reading = self.read_all(&call, batches, sender);
-        let deciding = self.decide_all(&call, receiver, acknowledged);
-        tokio::join!(reading, deciding);
+        let reading = self.read_all(&call, batches, sender, &acknowledged);
+        let deciding = self.decide_all(&call, receiver, &acknowledged);
+        let ((), end) = tokio::join!(reading, deciding);
+        end
     }
 
+    /// Decides until a batch ends the stream, there are no more, or the sender is gone. A sender that
+    /// does not read what is acknowledged is decided nothing more for, and holds up no stop.
     async fn decide_all(
         &self,
         call: &Call,
         mut batches: mpsc::Receiver<Result<Batch, Fault>>,
-        acknowledged: mpsc::Sender<Acknowledgement>,
-    ) {
+        acknowledged: &mpsc::Sender<Acknowledged>,
+    ) -> Option<Status> {
+        let mut stopped = call.stopped.clone();
         let mut count: u64 = 0;
         let mut durable = None;
-        while let Some(batch) = batches.recv().await {
-            let answer = match self.decide(batch).await {
+        let end = loop {
+            let room = tokio::select! {
+                biased;
+                room = acknowledged.reserve() => room,
+                _ = stopped.wait_for(|stopped| *stopped) => break Some(stopping()),
+            };
+            // Without room the sender left; what is durable stays.
+            let (Ok(room), Some(batch)) = (room, batches.recv().await) else {
+                break None;
+            };
+            match self.decide(batch).await {
                 Ok(answer) => {
                     count += 1;
                     durable = Some(answer.clone());
-                    Ok(answer)
+                    room.send(answer);
                 }
-                Err(fault) => Err(end_of(fault, durable.as_ref())),
-            };
-            let is_last = answer.is_err();
-            // A sender that left takes no acknowledgement; what is durable stays.
-            if acknowledged.send(answer).await.is_err() || is_last {
-                break;
+                Err(fault) => break Some(fault),
             }
-        }
+        };
         let caller = &call.caller.name;
         tracing::info!(caller, batches = count, "a stream of batches ended");
+        end.map(|fault| end_of(fault, durable.as_ref()))
     }
 
     async fn decide(&self, batch: Result<Batch, Fault>) -> Result<Acknowledged, Fault> {
@@ -141,18 +124,20 @@ impl IngestRpc {
         Ok(answer)
     }
 
-    /// Reads ahead by one batch, until there are no more, one cannot be read, the sender or the
-    /// decisions are gone, or the service stops.
+    /// Reads ahead by one batch, until there are no more, one cannot be read, the sender, the answer's
+    /// reader or the decisions are gone, or the service stops.
     async fn read_all(
         &self,
         call: &Call,
         mut batches: Batches,
         sender: mpsc::Sender<Result<Batch, Fault>>,
+        acknowledged: &mpsc::Sender<Acknowledged>,
     ) {
         let mut stopped = call.stopped.clone();
         while let Ok(place) = sender.reserve().await {
             let batch = tokio::select! {
                 () = sender.closed() => return,
+                () = acknowledged.closed() => return,
                 _ = stopped.wait_for(|stopped| *stopped) => Err(stopping()),
                 batch = self.read(call, &mut batches) => batch,
             };
@@ -225,12 +210,21 @@ impl IngestService for IngestRpc {
         request: Request<Batches>,
     ) -> Result<Response<BoxStream<sanlicensing::IngestCertificatesResponse>>, Status> {
         let (call, batches) = accept(request)?;
-        let permits = self.permits(&call.caller.name)?;
-        let (sender, receiver) = mpsc::channel(1);
+        let place = self.feeds.take(&call.caller.name)?;
+        let (sender, receiver) = mpsc::channel(UNREAD);
+        // Apart from the acknowledgements, so that it waits for nobody who reads them.
+        let (ending, end) = oneshot::channel();
         let area = call.clone();
-        let taking = self.clone().take_in(call, batches, sender, permits);
-        tokio::spawn(async move { area.within(taking).await });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let taking = self.clone().take_in(call, batches, sender, place);
+        tokio::spawn(async move {
+            if let Some(error) = area.within(taking).await {
+                // A sender that left needs no error.
+                let _ = ending.send(error);
+            }
+        });
+        let end = end.into_stream().filter_map(|end| ready(end.ok()));
+        let acknowledged = ReceiverStream::new(receiver).map(Ok);
+        Ok(Response::new(Box::pin(acknowledged.chain(end.map(Err)))))
     }
 
     async fn get_feed(
