@@ -42,7 +42,7 @@ async fn met(backend: Backend) -> (World, License, PlaceOrderRequest) {
     (world, license, request)
 }
 
-async fn store_id(location: &Location) -> String {
+pub(crate) async fn store_id(location: &Location) -> String {
     let store = Database::open_existing(location).await.unwrap();
     store.store_id().to_string()
 }
@@ -71,7 +71,7 @@ fn says(text: &str, each: &[&str]) {
 }
 
 /// Accepts a peer's new store with the command that the refusal names.
-fn accept(location: &Location, peer: &str, store_id: &str) {
+pub(crate) fn accept(location: &Location, peer: &str, store_id: &str) {
     let database = database_option(location);
     let accepted = format!("{peer}={store_id}");
     let output = licet(&["accept-peer-store", "--database", &database, &accepted]);

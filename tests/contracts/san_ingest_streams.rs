@@ -7,11 +7,12 @@ use licet_contracts::sanlicensing::v1::{IngestCertificatesRequest, IngestCertifi
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::harness::{
     Backend,
-    errors::take_apart,
+    errors::{refused, take_apart},
+    eventually,
     ingest::{FEED, batch, counts, send_raw, signed},
     on_both_databases,
     san::facts,
@@ -23,6 +24,7 @@ on_both_databases![
     sl_14_a_refused_batch_is_answered_while_no_other_is_sent,
     sl_14_a_message_that_is_no_batch_is_an_error_that_says_what_is_durable,
     sl_14_a_stream_ends_when_the_service_stops,
+    sl_14_one_caller_takes_no_more_than_half_of_the_feeds,
 ];
 
 type Answers = Streaming<IngestCertificatesResponse>;
@@ -131,4 +133,34 @@ async fn sl_14_a_stream_ends_when_the_service_stops(backend: Backend) {
     let refusal = refusal.expect(Code::Unavailable, "SERVICE_STOPPING");
     assert_eq!(refusal.value("durable_sequence"), "1");
     drop(batches);
+}
+
+/// A feed of a caller who sends nothing yet.
+async fn feed_of(world: &World, caller: &str) -> Result<(Batches, Response<Answers>), Status> {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut request = Request::new(ReceiverStream::new(receiver));
+    let metadata = request.metadata_mut();
+    metadata.insert("licet-caller", caller.parse().unwrap());
+    let answers = world.san_ingest().ingest_certificates(request).await?;
+    Ok((sender, answers))
+}
+
+async fn sl_14_one_caller_takes_no_more_than_half_of_the_feeds(backend: Backend) {
+    let (world, _license) = World::start_licensed(backend, 100).await;
+    let mut feeds = Vec::new();
+    for (caller, limit) in [("ca-1", "8"), ("ca-2", "8"), ("ca-3", "16")] {
+        if limit == "8" {
+            for _ in 0..8 {
+                feeds.push(feed_of(&world, caller).await.unwrap());
+            }
+        }
+        let refusal = refused(feed_of(&world, caller).await.map(|(_, answers)| answers));
+        let refusal = refusal.expect(Code::Unavailable, "OVERLOADED");
+        assert_eq!(refusal.value("limit"), limit, "{caller}");
+    }
+    feeds.remove(0);
+    eventually("the place is free again", || async {
+        feed_of(&world, "ca-3").await.ok()
+    })
+    .await;
 }

@@ -3,7 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use licet_runtime::database::Database;
+use licet_runtime::database::{Database, Migration};
+use sea_orm::{ConnectionTrait as _, Statement};
 
 use crate::harness::{
     Backend, eventually, free_port, on_both_databases,
@@ -89,5 +90,27 @@ fn a_first_start_that_was_cut_off_is_made_again() {
             (!marker.exists()).then_some(())
         })
         .await;
+    });
+}
+
+/// A change of a large table takes as long as it takes, unlike any other statement.
+#[test]
+fn a_migration_runs_without_the_timeout_of_statements() {
+    run(async {
+        let storage = Storage::create(Backend::Postgres).await;
+        let migration = Migration {
+            name: "seen",
+            sql: "CREATE TABLE seen AS SELECT current_setting('statement_timeout') AS setting;\n",
+        };
+        let location = storage.location("billing");
+        let database = Database::open(&location, &[migration]).await.unwrap();
+        let read = async |query: &str| -> String {
+            let query = Statement::from_string(database.backend(), query);
+            let row = database.write_alone().query_one_raw(query).await.unwrap();
+            row.unwrap().try_get("", "setting").unwrap()
+        };
+        assert_eq!(read("SELECT setting FROM seen").await, "0");
+        let usual = read("SELECT current_setting('statement_timeout') AS setting").await;
+        assert_ne!(usual, "0");
     });
 }

@@ -23,6 +23,7 @@ use licet_domain::{certificate::parse_chain, clock::Instant};
 use licet_runtime::peer::{FaultPlan, Interference};
 use tonic::Request;
 
+use crate::contracts::peer_stores::{accept, store_id};
 use crate::harness::{
     Backend,
     books::BackDoor,
@@ -41,6 +42,7 @@ on_both_databases![
     x_1_a_revocation_before_its_certificate_waits_for_it,
     x_1_what_the_authority_reports_to_a_licence_reaches_the_order,
     x_1_two_instances_apply_an_event_once,
+    x_1_a_new_store_of_san_licensing_is_followed_from_its_beginning,
     x_6_an_advance_of_time_answers_when_revocations_have_followed,
 ];
 
@@ -480,4 +482,26 @@ async fn x_6_an_advance_of_time_answers_when_revocations_have_followed(backend: 
         let found = get(&world, &certificate).await;
         assert_eq!(found.state(), CertificateState::Revoked);
     }
+}
+
+async fn x_1_a_new_store_of_san_licensing_is_followed_from_its_beginning(backend: Backend) {
+    let (mut world, license) = started(backend).await;
+    // The log of the old store is longer than that of the new one will be.
+    for name in ["a.example", "b.example", "c.example"] {
+        let (_, certificate) = issued(&world, &license, &[name]).await;
+        revoke_all(&world, &license).await;
+        revoked(&world, &certificate).await;
+    }
+    world.stop_san_licensing(0).await;
+    world.lose_store("san_licensing");
+    world.start_san_licensing().await;
+    let new = store_id(&world.san_licensing_location()).await;
+    accept(&world.billing_location(), "san-licensing", &new);
+    accept(&world.orders_location(), "san-licensing", &new);
+
+    let account_id = world.account_with("1000000.00").await;
+    let license = world.license(&account_id, 100).await;
+    let (_, certificate) = issued(&world, &license, &["d.example"]).await;
+    revoke_all(&world, &license).await;
+    revoked(&world, &certificate).await;
 }
