@@ -9,8 +9,9 @@ use tonic::Code;
 
 use crate::harness::{
     Backend,
-    clock::timestamp,
-    corrections::{Review, approval, credit_lines, figures, first_term, goodwill, sell_both},
+    corrections::{
+        Review, approval, credit_lines, figures, first_term, goodwill, in_use, sell_both,
+    },
     errors::refused,
     on_both_databases, request_id,
     samples::shown,
@@ -62,7 +63,7 @@ async fn bl_4_a_full_refund_of_open_and_part_paid_invoices(backend: Backend) {
     let request = |validate_only| RequestRefundRequest {
         account_id: account_id.clone(),
         subject: first_term("thing-1"),
-        first_issuance_time: Some(timestamp(issued)),
+        r#use: Some(in_use(Some(issued))),
         validate_only,
         request_id: request_id(),
         ..RequestRefundRequest::default()
@@ -194,7 +195,7 @@ async fn al_4_no_issuance_is_after_the_decision(backend: Backend) {
     let request = |issued| RequestRefundRequest {
         account_id: account_id.clone(),
         subject: first_term("thing-1"),
-        first_issuance_time: Some(timestamp(issued)),
+        r#use: Some(in_use(Some(issued))),
         request_id: request_id(),
         ..RequestRefundRequest::default()
     };

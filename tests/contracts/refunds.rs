@@ -13,6 +13,7 @@ use tonic::Code;
 use crate::harness::{
     Backend,
     clock::{instant, timestamp},
+    corrections::in_use,
     errors::{refused, take_apart},
     on_both_databases, request_id,
     samples::shown,
@@ -321,7 +322,7 @@ async fn bl_3_one_refund_for_a_term(backend: Backend) {
             resource_id: placed.order_id.clone(),
             term_index: 0,
         }),
-        first_issuance_time: Some(timestamp(now)),
+        r#use: Some(in_use(Some(now))),
         decision_time: Some(timestamp(now.checked_add(TimeDelta::days(24)).unwrap())),
         validate_only: false,
         request_id: request_id(),

@@ -18,7 +18,7 @@ use super::cancel_change::cancel_request as cancel_change;
 use crate::harness::{
     Backend,
     clock::timestamp,
-    corrections::{approval, first_term, goodwill},
+    corrections::{approval, first_term, goodwill, in_use},
     errors::take_apart,
     on_both_databases, request_id,
     samples::{change_request, multi_domain_request, single_domain_request, usd},
@@ -209,7 +209,7 @@ async fn refunds(walk: &mut Walk) {
         RequestRefundRequest {
             account_id: account_id.clone(),
             subject: first_term("thing-1"),
-            first_issuance_time: Some(timestamp(issued)),
+            r#use: Some(in_use(Some(issued))),
             request_id: request_id(),
             ..RequestRefundRequest::default()
         }

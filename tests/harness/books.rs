@@ -14,7 +14,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbB
 
 use super::{
     Backend,
-    clock::timestamp,
+    corrections::in_use,
     request_id,
     samples::{MULTI, usd},
     world::World,
@@ -191,7 +191,7 @@ async fn refund(
     let request = RequestRefundRequest {
         account_id: invoice.account_id.clone(),
         subject: invoice.subject.clone(),
-        first_issuance_time: issued.map(timestamp),
+        r#use: Some(in_use(issued)),
         request_id: request_id(),
         ..RequestRefundRequest::default()
     };

@@ -4,7 +4,7 @@
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, ApproveRefundResponse, CreateQuoteRequest, CreditNote, CreditNoteLine,
     GetRefundRequest, Invoice, IssueCreditNoteRequest, LineKind, ListCreditNotesRequest, Refund,
-    RefundLine, RejectRefundRequest, RequestRefundRequest, Subject,
+    RefundLine, RejectRefundRequest, RequestRefundRequest, Subject, request_refund_request::Use,
 };
 use licet_domain::clock::Instant;
 use tonic::Request;
@@ -120,7 +120,7 @@ impl World {
         let request = RequestRefundRequest {
             account_id: account_id.to_owned(),
             subject: first_term(resource_id),
-            first_issuance_time: Some(timestamp(issued)),
+            r#use: Some(in_use(Some(issued))),
             request_id: request_id(),
             ..RequestRefundRequest::default()
         };
@@ -140,6 +140,13 @@ impl World {
         let answer = self.refunds().approve_refund(request).await.unwrap();
         answer.into_inner()
     }
+}
+
+/// Since when a term is in use, as a refund is asked for; never issued where that is absent.
+pub(crate) fn in_use(since: Option<Instant>) -> Use {
+    since.map_or(Use::NeverIssued(true), |since| {
+        Use::FirstIssuanceTime(timestamp(since))
+    })
 }
 
 /// A refund in review, asked for 28 days after the issuance, of two invoices, of 98.00 + 98.00 + 149.00 and of 49.00.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::harness::{
     clock::{shifted, timestamp},
+    corrections::in_use,
     request_id,
 };
 
@@ -153,7 +154,7 @@ impl History<'_> {
                 resource_id: subject.0.clone(),
                 term_index: subject.1,
             }),
-            first_issuance_time: first_issuance.map(timestamp),
+            r#use: Some(in_use(first_issuance)),
             decision_time: decided.map(timestamp),
             request_id: request_id(),
             ..RequestRefundRequest::default()

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use super::{billing_asks::Ask, billing_hammer::minor};
 use crate::harness::{
     Backend,
-    clock::{shifted, timestamp},
-    corrections::{approval, first_term, goodwill},
+    clock::shifted,
+    corrections::{approval, first_term, goodwill, in_use},
     errors::Refused,
     instances::Ways,
     on_both_databases, request_id,
@@ -239,7 +239,7 @@ async fn bl_3_a_credit_note_and_a_refund_share_one_line(backend: Backend) {
         let refund = RequestRefundRequest {
             account_id: account_id.clone(),
             subject: first_term("thing"),
-            first_issuance_time: (round % 2 == 0).then(|| timestamp(issued)),
+            r#use: Some(in_use((round % 2 == 0).then_some(issued))),
             request_id: request_id(),
             ..RequestRefundRequest::default()
         };

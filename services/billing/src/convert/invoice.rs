@@ -34,7 +34,7 @@ pub(crate) struct Charge {
     pub(crate) account_id: Option<AccountId>,
     /// The quotes, each once and at least one.
     pub(crate) quotes: Vec<QuoteToCharge>,
-    /// What their expiry is judged by (MD-6).
+    /// What their expiry is judged by (MD-6), and kept with the invoices.
     pub(crate) accepted: Instant,
 }
 
@@ -219,6 +219,7 @@ pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
         held: Some(encode_money(invoice.held)),
         due_time: invoice.due_time.map(encode_time),
         line_credits: line_credits.collect(),
+        accept_time: Some(encode_time(invoice.accepted)),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::rules::{
     },
     listing::{InForceAt, Selection},
     proration::Convention,
+    refund::RefundCount,
 };
 
 /// The most terms that a product is sold for: there are no more different ones.
@@ -158,6 +159,13 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
         24,
     );
     let superseded_after_hours = decode_supersede(fields, message.supersede.as_ref());
+    let refund_count = match billing::RefundCount::try_from(message.refund_count) {
+        Ok(billing::RefundCount::Unspecified | billing::RefundCount::FirstIssuance) => {
+            Ok(RefundCount::FirstIssuance)
+        }
+        Ok(billing::RefundCount::Purchase) => Ok(RefundCount::Purchase),
+        Err(_) => Err(fields.note("product.policy.refund_count", "must be a count")),
+    };
     let full_refund_days = full_refund_days.unwrap_or_default();
     Policy {
         convention: convention.unwrap_or(Convention::Monthly),
@@ -168,6 +176,7 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
         superseded_after_hours: superseded_after_hours.unwrap_or_default(),
         outlive_tolerance_hours: outlive_tolerance_hours.unwrap_or_default(),
         wildcard_replacement: wildcard_replacement.unwrap_or(WildcardReplacement::Difference),
+        refund_count: refund_count.unwrap_or_default(),
     }
 }
 
@@ -301,6 +310,15 @@ fn encode_policy(policy: &Policy) -> billing::Policy {
         }),
         outlive_tolerance_hours: Some(encode_count(policy.outlive_tolerance_hours)),
         wildcard_replacement: replacement.into(),
+        refund_count: encode_refund_count(policy.refund_count).into(),
+    }
+}
+
+/// What the days of a refund count from.
+pub(crate) fn encode_refund_count(count: RefundCount) -> billing::RefundCount {
+    match count {
+        RefundCount::FirstIssuance => billing::RefundCount::FirstIssuance,
+        RefundCount::Purchase => billing::RefundCount::Purchase,
     }
 }
 

@@ -18,12 +18,13 @@ use super::{
     credit_note::{self, decode_line, decode_positive, note_repeated},
     decode_as_of, decode_required_name, decode_resource_filter, furthest_ahead,
     line::{decode_subject, encode_subject},
+    product::encode_refund_count,
 };
 use crate::rules::{
     charge::Subject,
     credit::{CreditNote, LineAsked},
     listing::RefundFilter,
-    refund::{Approval, Refund, RefundState},
+    refund::{Approval, Refund, RefundState, Requested},
 };
 
 /// The lines of ten full invoices.
@@ -36,7 +37,7 @@ pub(crate) struct RefundWish {
     pub(crate) account_id: AccountId,
     /// The term.
     pub(crate) subject: Subject,
-    /// The first issuance recorded in it; `None`: never issued.
+    /// Since when it is in use; `None`: never issued.
     pub(crate) first_issuance: Option<Instant>,
     /// The instant as of which to decide.
     pub(crate) decision: Instant,
@@ -54,11 +55,7 @@ pub(crate) fn decode_request(
         None => Err(fields.note("subject", "is required")),
         Some(subject) => decode_subject(&mut fields, subject),
     };
-    let first_issuance = fields.optional_message(
-        "first_issuance_time",
-        message.first_issuance_time.as_ref(),
-        decode_time,
-    );
+    let first_issuance = decode_use(&mut fields, message.r#use.as_ref());
     let decision = decode_as_of(
         &mut fields,
         call,
@@ -80,6 +77,25 @@ pub(crate) fn decode_request(
             decision: decision?,
         })
     })
+}
+
+/// Since when the term is in use. That it is not must be said: what is left out is not worth a refund.
+fn decode_use(
+    fields: &mut Fields,
+    given: Option<&billing::request_refund_request::Use>,
+) -> Field<Option<Instant>> {
+    use billing::request_refund_request::Use;
+    match given {
+        Some(Use::FirstIssuanceTime(time)) => fields
+            .message("first_issuance_time", Some(time), decode_time)
+            .map(Some),
+        Some(Use::NeverIssued(true)) => Ok(None),
+        Some(Use::NeverIssued(false)) => Err(fields.note("never_issued", "can only be true")),
+        None => Err(fields.note(
+            "first_issuance_time",
+            "is required, unless never_issued says that there was none",
+        )),
+    }
 }
 
 /// A refund in review that is to be granted.
@@ -247,6 +263,8 @@ pub(crate) fn encode(refund: &Refund) -> billing::Refund {
             .review
             .as_ref()
             .map(|review| encode_time(review.time)),
+        counted_from: encode_refund_count(decision.count).into(),
+        count_start_time: decision.counted_from.map(encode_time),
     }
 }
 
@@ -268,9 +286,10 @@ pub(crate) fn encode_rejection(refund: &Refund) -> billing::RejectRefundResponse
     }
 }
 
-/// The refund that was asked for.
-pub(crate) fn encode_request(refund: &Refund) -> billing::RequestRefundResponse {
+/// The refund that was asked for, and what it leaves as it is.
+pub(crate) fn encode_request(requested: &Requested) -> billing::RequestRefundResponse {
     billing::RequestRefundResponse {
-        refund: Some(encode(refund)),
+        refund: Some(encode(&requested.refund)),
+        notice: requested.notice.clone().unwrap_or_default(),
     }
 }

@@ -35,11 +35,11 @@ impl RefundService for RefundRpc {
         };
         if message.validate_only {
             let tx = self.database.read();
-            let refund = work.preview(&tx).await?;
-            return Ok(Response::new(convert::refund::encode_request(&refund)));
+            let requested = work.preview(&tx).await?;
+            return Ok(Response::new(convert::refund::encode_request(&requested)));
         }
-        let response = replay::once(&self.database, &call, &message, &work, |refund| {
-            convert::refund::encode_request(&refund)
+        let response = replay::once(&self.database, &call, &message, &work, |requested| {
+            convert::refund::encode_request(&requested)
         })
         .await?;
         Ok(Response::new(response))

@@ -9,7 +9,10 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{proration::Convention, refund::RefundPolicy};
+use super::{
+    proration::Convention,
+    refund::{RefundCount, RefundPolicy},
+};
 
 worded! {
     /// What a product is.
@@ -45,7 +48,7 @@ fn before_replacements_were_priced() -> WildcardReplacement {
 pub(crate) struct Policy {
     /// How the rest of a term is counted.
     pub(crate) convention: Convention,
-    /// AL-4: full refund up to and including this many days after the first issuance.
+    /// AL-4: full refund up to and including this many days.
     pub(crate) full_refund_days: u32,
     /// AL-4: no refund after this many days.
     pub(crate) no_refund_days: u32,
@@ -60,12 +63,17 @@ pub(crate) struct Policy {
     /// MD-4; for those who sell. A version that was made before keeps what it meant (BL-8).
     #[serde(default = "before_replacements_were_priced")]
     pub(crate) wildcard_replacement: WildcardReplacement,
+    /// AL-4: what the days of a refund count from. A version that was kept without it counts from
+    /// the first issuance.
+    #[serde(default)]
+    pub(crate) refund_count: RefundCount,
 }
 
 impl Policy {
     /// The part that AL-4 needs.
     pub(crate) fn refund(&self) -> RefundPolicy {
         RefundPolicy {
+            count: self.refund_count,
             full_refund_days: self.full_refund_days,
             no_refund_days: self.no_refund_days,
         }
@@ -329,6 +337,7 @@ pub(crate) mod tests {
                 superseded_after_hours: Some(72),
                 outlive_tolerance_hours: 24,
                 wildcard_replacement: WildcardReplacement::Difference,
+                refund_count: RefundCount::FirstIssuance,
             },
         }
     }

@@ -136,6 +136,8 @@ pub(crate) struct Invoice {
     pub(crate) returned: Money,
     /// What a refund in review holds of it (BL-3).
     pub(crate) held: Money,
+    /// When the change that it charges was accepted (T-3); the first one's of a term is its purchase.
+    pub(crate) accepted: Instant,
     /// When it was issued: our record time (T-6).
     pub(crate) issued: Instant,
     /// When it is to be paid; `None`: it was paid as it was issued.
@@ -144,11 +146,12 @@ pub(crate) struct Invoice {
 
 impl Invoice {
     /// The invoice that charging `quote` makes, before it has an id and a number: owed on `terms`,
-    /// or paid from the balance where there are none.
+    /// or paid from the balance where there are none. What it charges was `accepted` then.
     pub(crate) fn from_quote(
         quote: &Quote,
         quote_id: QuoteId,
         terms: Option<&CreditTerms>,
+        accepted: Instant,
         now: Instant,
     ) -> Self {
         let zero = Money::zero(quote.total.currency());
@@ -175,6 +178,7 @@ impl Invoice {
             credited: zero,
             returned: zero,
             held: zero,
+            accepted,
             issued: now,
             due_time: terms.map(|terms| terms.due_time(now)),
         }
@@ -250,6 +254,11 @@ impl Invoice {
         self.lines.iter().map(|line| line.creditable).collect()
     }
 
+    /// The earliest start of the terms that its lines are for.
+    pub(crate) fn term_start(&self) -> Option<Instant> {
+        self.lines.iter().map(|line| line.line.term_start).min()
+    }
+
     /// The latest end of the terms that its lines are for.
     pub(crate) fn term_end(&self) -> Option<Instant> {
         self.lines.iter().map(|line| line.line.term_end).max()
@@ -288,6 +297,7 @@ mod tests {
             &quote(total_minor),
             QuoteId::generate(),
             terms.as_ref(),
+            now,
             now,
         )
     }

@@ -227,7 +227,7 @@ mod tests {
         let issued = at("2026-01-01T00:00:00Z");
         Invoice {
             credited: usd(notes.iter().map(|note| note.total.minor()).sum()),
-            ..Invoice::from_quote(&quote, QuoteId::generate(), None, issued)
+            ..Invoice::from_quote(&quote, QuoteId::generate(), None, issued, issued)
         }
     }
 

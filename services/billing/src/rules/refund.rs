@@ -1,10 +1,10 @@
 //! What a deletion gives back (AL-4): everything early on, nothing late, and a person's decision
-//! between. Counted per term, from the first issuance recorded in it.
+//! between. Counted per term, from its first use or from its purchase, as its policy says.
 
 use chrono::TimeDelta;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, CreditNoteId, RefundId},
+    ids::{AccountId, CreditNoteId, OrderId, RefundId},
     money::Money,
     refusal::{Reason, Refusal},
     worded,
@@ -31,13 +31,40 @@ worded! {
     }
 }
 
+worded! {
+    /// What the days of a refund count from.
+    #[derive(Default)]
+    pub(crate) enum RefundCount {
+        /// The first issuance recorded in the term, or its start where a certificate stands then.
+        #[default]
+        FirstIssuance = "FIRST_ISSUANCE",
+        /// The purchase of the term, whether or not anything is issued.
+        Purchase = "PURCHASE",
+    }
+}
+
 /// The two limits of AL-4 in days of 24 hours, pinned when the term was sold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RefundPolicy {
-    /// Up to and including this many days after the first issuance all is refunded.
+    /// What the days count from.
+    pub(crate) count: RefundCount,
+    /// Up to and including this many days all is refunded.
     pub(crate) full_refund_days: u32,
     /// After this many days nothing is; at least `full_refund_days`.
     pub(crate) no_refund_days: u32,
+}
+
+/// What is known of a term whose refund is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TermFacts {
+    /// When its first charge was accepted.
+    pub(crate) bought: Instant,
+    /// When it starts.
+    pub(crate) start: Instant,
+    /// When it ends.
+    pub(crate) end: Instant,
+    /// Since when it is in use; `None`: no certificate was active in it so far.
+    pub(crate) first_use: Option<Instant>,
 }
 
 /// AL-4 applied: the state and the instants that led to it.
@@ -45,7 +72,11 @@ pub(crate) struct RefundPolicy {
 pub(crate) struct RefundDecision {
     /// What becomes of the refund.
     pub(crate) state: RefundState,
-    /// The last instant of the full refund; absent while the term was never issued.
+    /// What the days counted from.
+    pub(crate) count: RefundCount,
+    /// From when on they counted; absent while the term has not begun or was never used.
+    pub(crate) counted_from: Option<Instant>,
+    /// The last instant of the full refund; absent likewise.
     pub(crate) full_until: Option<Instant>,
     /// The last instant at which a review can still grant something; absent likewise.
     pub(crate) review_until: Option<Instant>,
@@ -68,7 +99,7 @@ pub(crate) struct Refund {
     pub(crate) creditable: Money,
     /// What was credited; zero unless refunded.
     pub(crate) refunded: Money,
-    /// The first issuance in the term.
+    /// Since when the term is in use, as it was asked for.
     pub(crate) first_issuance: Option<Instant>,
     /// The instant as of which it was decided (T-3).
     pub(crate) decided: Instant,
@@ -76,6 +107,15 @@ pub(crate) struct Refund {
     pub(crate) credit_note_ids: Vec<CreditNoteId>,
     /// What an operator decided; `None`: nobody had to, or has yet.
     pub(crate) review: Option<Review>,
+}
+
+/// A refund that was asked for just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Requested {
+    /// What was decided.
+    pub(crate) refund: Refund,
+    /// What it leaves as it is.
+    pub(crate) notice: Option<String>,
 }
 
 /// Who approved or rejected a refund.
@@ -177,39 +217,46 @@ impl Refund {
 
 /// Decides the refund of one term as of `now` (AL-4).
 ///
-/// Both limits are inclusive: exactly 25 × 24 h after the issuance is still a full refund, and
-/// exactly 30 × 24 h is still a review. A term never issued is refunded in full while it runs,
-/// and not at all once it is over.
-pub(crate) fn decide(
-    policy: RefundPolicy,
-    first_issuance: Option<Instant>,
-    term_end: Instant,
-    now: Instant,
-) -> RefundDecision {
-    let Some(issued) = first_issuance else {
-        let (state, explanation) = if now < term_end {
-            (
-                RefundState::Refunded,
-                format!("the term runs until {term_end}: full refund"),
-            )
-        } else {
-            (
-                RefundState::NotDue,
-                format!("the term ended at {term_end}: no refund"),
-            )
-        };
-        return RefundDecision {
-            state,
-            full_until: None,
-            review_until: None,
-            explanation: format!("never issued, and {explanation}"),
-        };
+/// Both limits are inclusive: exactly 25 × 24 h after the count began is still a full refund, and
+/// exactly 30 × 24 h is still a review. A term that has not begun is refunded in full, whatever it
+/// counts from; one that counts from its use and has none in full while it runs, and not at all once
+/// it is over.
+pub(crate) fn decide(policy: RefundPolicy, term: &TermFacts, now: Instant) -> RefundDecision {
+    let TermFacts { start, end, .. } = term;
+    let uncounted = |state, explanation: String| RefundDecision {
+        state,
+        count: policy.count,
+        counted_from: None,
+        full_until: None,
+        review_until: None,
+        explanation,
     };
+    if now < *start {
+        let explanation = format!("the term starts at {start} and has not begun: full refund");
+        return uncounted(RefundState::Refunded, explanation);
+    }
+    match (policy.count, term.first_use) {
+        (RefundCount::Purchase, _) => counted(policy, term.bought, now),
+        (RefundCount::FirstIssuance, Some(first_use)) => counted(policy, first_use, now),
+        (RefundCount::FirstIssuance, None) if now < *end => uncounted(
+            RefundState::Refunded,
+            format!("never issued, and the term runs until {end}: full refund"),
+        ),
+        (RefundCount::FirstIssuance, None) => uncounted(
+            RefundState::NotDue,
+            format!("never issued, and the term ended at {end}: no refund"),
+        ),
+    }
+}
+
+/// The decision where the days count from `from` on.
+fn counted(policy: RefundPolicy, from: Instant, now: Instant) -> RefundDecision {
     let RefundPolicy {
+        count,
         full_refund_days,
         no_refund_days,
     } = policy;
-    let elapsed = issued.micros_until(now);
+    let elapsed = from.micros_until(now);
     let (state, comparison) = if elapsed <= days(full_refund_days) {
         (
             RefundState::Refunded,
@@ -226,12 +273,31 @@ pub(crate) fn decide(
             format!("between {full_refund_days} and {no_refund_days} days later: review"),
         )
     };
+    let begun = match count {
+        RefundCount::FirstIssuance => "counted from the first issuance: in use since",
+        RefundCount::Purchase => "counted from the purchase: bought at",
+    };
     RefundDecision {
         state,
-        full_until: issued.checked_add(TimeDelta::days(i64::from(full_refund_days))),
-        review_until: issued.checked_add(TimeDelta::days(i64::from(no_refund_days))),
-        explanation: format!("first issued at {issued}, refund asked for at {now}, {comparison}"),
+        count,
+        counted_from: Some(from),
+        full_until: from.checked_add(TimeDelta::days(i64::from(full_refund_days))),
+        review_until: from.checked_add(TimeDelta::days(i64::from(no_refund_days))),
+        explanation: format!("{begun} {from}, refund asked for at {now}, {comparison}"),
     }
+}
+
+/// What a refund leaves as it is: one of an order whose term is not over does not end the order, which
+/// only its deletion does (AL-7).
+pub(crate) fn notice(subject: &Subject, term_end: Instant, now: Instant) -> Option<String> {
+    let order_id: OrderId = subject.resource_id.parse().ok()?;
+    (now < term_end).then(|| {
+        format!(
+            "term {} of order {order_id} is not over before {term_end}, and a refund does not end \
+             the order: to end it and be refunded, delete it with OrderService.DeleteOrder",
+            subject.term_index
+        )
+    })
 }
 
 /// How much of what a refund in review holds an operator grants.

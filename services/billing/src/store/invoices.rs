@@ -59,6 +59,7 @@ mod row {
         pub(super) returned_minor: i64,
         pub(super) due_us: Option<i64>,
         pub(super) line_bytes: i64,
+        pub(super) accept_us: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -157,7 +158,7 @@ async fn issue_at_once(
         amounts.push(line.amount_minor);
         texts.push(line.line);
     }
-    let values: [Value; 20] = [
+    let values: [Value; 21] = [
         row.account_id.into(),
         row.invoice_id.into(),
         row.seller.into(),
@@ -178,6 +179,7 @@ async fn issue_at_once(
         line_numbers.into(),
         amounts.into(),
         texts.into(),
+        row.accept_us.into(),
     ];
     let text = include_str!("sql/postgres/issue_invoice.sql");
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
@@ -225,6 +227,7 @@ fn encode(
         returned_minor: invoice.returned.minor(),
         due_us: invoice.due_time.map(Instant::as_micros),
         line_bytes: i64::try_from(line_bytes).map_err(Fault::internal)?,
+        accept_us: invoice.accepted.as_micros(),
     };
     Ok((row, lines))
 }
@@ -487,6 +490,7 @@ fn decode(row: row::Model, lines: Vec<line_row::Model>) -> Result<Invoice, Fault
         credited: Money::from_minor(currency, row.credited_minor),
         returned: Money::from_minor(currency, row.returned_minor),
         held: Money::from_minor(currency, row.held_minor),
+        accepted: instant("accept_us", row.accept_us)?,
         issued: instant("issued_us", row.issued_us)?,
         due_time: instant_if("due_us", row.due_us)?,
     })

@@ -40,6 +40,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "billing_0002_terms_of_payment",
             sql: include_str!("migrations/m0002_terms_of_payment.sql"),
         },
+        Migration {
+            name: "billing_0004_refund_counts",
+            sql: include_str!("migrations/m0004_refund_counts.sql"),
+        },
     ]
 }
 

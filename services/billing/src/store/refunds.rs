@@ -49,6 +49,8 @@ mod row {
         pub(super) reviewer: Option<String>,
         pub(super) review_reason: Option<String>,
         pub(super) review_us: Option<i64>,
+        pub(super) counted_from: String,
+        pub(super) count_us: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -79,6 +81,8 @@ pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Res
         reviewer: Set(review.map(|review| review.reviewer.clone())),
         review_reason: Set(review.map(|review| review.reason.clone())),
         review_us: Set(review.map(|review| review.time.as_micros())),
+        counted_from: Set(decision.count.as_str().to_owned()),
+        count_us: Set(decision.counted_from.map(Instant::as_micros)),
     }
     .insert(tx)
     .await?;
@@ -200,6 +204,8 @@ fn decode(row: row::Model) -> Result<Refund, Fault> {
         },
         decision: RefundDecision {
             state: parsed("state", &row.state)?,
+            count: parsed("counted_from", &row.counted_from)?,
+            counted_from: instant_if("count_us", row.count_us)?,
             full_until: instant_if("full_until_us", row.full_until_us)?,
             review_until: instant_if("review_until_us", row.review_until_us)?,
             explanation: row.explanation,

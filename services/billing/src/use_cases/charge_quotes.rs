@@ -45,6 +45,8 @@ struct Chargeable {
     account_id: AccountId,
     quotes: Vec<(QuoteId, Quote)>,
     total: Money,
+    /// When the charge was accepted (T-3).
+    accepted: Instant,
 }
 
 impl ChargeQuotes<'_> {
@@ -78,7 +80,7 @@ impl ChargeQuotes<'_> {
             quote.check_charge(&asked.pin, self.charge.accepted)?;
             quotes.push((id, quote));
         }
-        Chargeable::new(quotes)
+        Chargeable::new(quotes, self.charge.accepted)
     }
 
     /// The terms that the charge is owed on; `None`: it is paid from the balance, or free. Judged as
@@ -170,7 +172,7 @@ impl ChargeQuotes<'_> {
 
 impl Chargeable {
     /// AMOUNT_OUT_OF_RANGE for a sum that cannot be kept.
-    fn new(quotes: Vec<(QuoteId, Quote)>) -> Result<Self, Fault> {
+    fn new(quotes: Vec<(QuoteId, Quote)>, accepted: Instant) -> Result<Self, Fault> {
         let Some((_, first)) = quotes.first() else {
             return Err(Fault::internal("a charge of no quote"));
         };
@@ -185,6 +187,7 @@ impl Chargeable {
             account_id,
             quotes,
             total,
+            accepted,
         })
     }
 
@@ -194,7 +197,7 @@ impl Chargeable {
         let drafts = quotes.map(|(id, quote)| {
             // Nothing is owed for what is free.
             let terms = terms.filter(|_| !quote.total.is_zero());
-            Invoice::from_quote(quote, *id, terms, issued)
+            Invoice::from_quote(quote, *id, terms, self.accepted, issued)
         });
         drafts.collect()
     }

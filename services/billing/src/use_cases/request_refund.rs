@@ -21,7 +21,7 @@ use crate::{
         charge::{Invoice, Subject},
         credit::{self, InvoiceCredit, Source},
         not_found,
-        refund::{self, Refund, RefundState},
+        refund::{self, Refund, RefundState, Requested, TermFacts},
     },
     store,
 };
@@ -41,13 +41,13 @@ pub(crate) struct RequestRefund<'a> {
 
 impl RequestRefund<'_> {
     /// The refund as it would be decided; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Refund, Fault> {
+    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Requested, Fault> {
         let account_id = self.wish.account_id;
         let account = store::accounts::find(tx, &self.call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::list_of_subject(tx, account_id, &self.wish.subject).await?;
-        let (mut refund, credits) = self.decide(tx, &invoices).await?;
+        let (Requested { mut refund, notice }, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
             RefundState::Refunded => {
                 check_balance(&account, &credits)?;
@@ -55,7 +55,7 @@ impl RequestRefund<'_> {
             }
             RefundState::NotDue | RefundState::PendingReview | RefundState::Rejected => {}
         }
-        Ok(refund)
+        Ok(Requested { refund, notice })
     }
 
     /// The decision by the policy that the term was sold with, and what it would credit.
@@ -63,7 +63,7 @@ impl RequestRefund<'_> {
         &self,
         tx: &Tx,
         invoices: &[Invoice],
-    ) -> Result<(Refund, Vec<InvoiceCredit>), Fault> {
+    ) -> Result<(Requested, Vec<InvoiceCredit>), Fault> {
         let nothing = || {
             let Subject {
                 resource_id,
@@ -79,11 +79,7 @@ impl RequestRefund<'_> {
         };
         let first = invoices.first().ok_or_else(nothing)?;
         let sold = &first.lines.first().ok_or_else(nothing)?.line;
-        let term_end = invoices
-            .iter()
-            .filter_map(Invoice::term_end)
-            .max()
-            .ok_or_else(nothing)?;
+        let term = self.term(invoices).ok_or_else(nothing)?;
         let earlier =
             store::refunds::find_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
         if let Some(earlier) = earlier {
@@ -93,12 +89,8 @@ impl RequestRefund<'_> {
             .await?
             .ok_or_else(|| Fault::internal("an invoice's product version is gone"))?;
         let policy = product.product.policy.refund();
-        let decision = refund::decide(
-            policy,
-            self.wish.first_issuance,
-            term_end,
-            self.wish.decision,
-        );
+        let decision = refund::decide(policy, &term, self.wish.decision);
+        let notice = refund::notice(&self.wish.subject, term.end, self.wish.decision);
         let zero = Money::zero(first.total.currency());
         let creditable = credit::creditable(invoices)?;
         let asked = credit::everything(&creditable, Source::Free)?;
@@ -116,7 +108,20 @@ impl RequestRefund<'_> {
             credit_note_ids: Vec::new(),
             review: None,
         };
-        Ok((refund, credits))
+        Ok((Requested { refund, notice }, credits))
+    }
+
+    /// The term as its invoices have it: bought when the first of its charges was accepted.
+    fn term(&self, invoices: &[Invoice]) -> Option<TermFacts> {
+        let bought = invoices.iter().map(|invoice| invoice.accepted).min();
+        let start = invoices.iter().filter_map(Invoice::term_start).min();
+        let end = invoices.iter().filter_map(Invoice::term_end).max();
+        Some(TermFacts {
+            bought: bought?,
+            start: start?,
+            end: end?,
+            first_use: self.wish.first_issuance,
+        })
     }
 
     /// Credits everything: a credit note for each invoice.
@@ -139,15 +144,15 @@ impl RequestRefund<'_> {
 }
 
 impl Work for RequestRefund<'_> {
-    type Answer = Refund;
+    type Answer = Requested;
 
-    async fn run(&self, tx: &Tx) -> Result<Refund, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Requested, Fault> {
         let account_id = self.wish.account_id;
         let account = store::accounts::lock(tx, &self.call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::lock_of_subject(tx, account_id, &self.wish.subject).await?;
-        let (mut refund, credits) = self.decide(tx, &invoices).await?;
+        let (Requested { mut refund, notice }, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
             RefundState::Refunded => self.credit(tx, &account, &mut refund, &credits).await?,
             RefundState::PendingReview => {
@@ -174,9 +179,10 @@ impl Work for RequestRefund<'_> {
                 "refunded": refund.refunded.value(),
                 "currency_code": refund.creditable.currency().code(),
                 "credit_note_ids": refund.credit_note_ids,
+                "counted_from": refund.decision.count.as_str(),
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(refund)
+        Ok(Requested { refund, notice })
     }
 }

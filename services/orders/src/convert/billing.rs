@@ -1,6 +1,6 @@
 //! What is asked of Billing, and what of its answers decides about an order.
 
-use licet_contracts::billing::v1 as billing;
+use licet_contracts::billing::{v1 as billing, v1::request_refund_request::Use};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, OrderId, QuoteId},
@@ -12,6 +12,7 @@ use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_time};
 use crate::rules::{
     domains::DomainPlan,
     order::{Order, OrderTerm, Product, ProductKind, SupersededHandling},
+    refund_count::RefundCount,
     slots::{SlotCharge, WildcardReplacement},
 };
 
@@ -74,6 +75,13 @@ pub(crate) fn product(message: &billing::Product) -> Result<Product, String> {
                 WildcardReplacement::Free
             }
         },
+        refund_count: match policy.refund_count() {
+            billing::RefundCount::Unspecified | billing::RefundCount::FirstIssuance => {
+                RefundCount::FirstIssuance
+            }
+            billing::RefundCount::Purchase => RefundCount::Purchase,
+        },
+        no_refund_days: Some(days("no_refund_after_days", policy.no_refund_after_days)?),
     })
 }
 
@@ -207,20 +215,35 @@ fn quote_item(
     }
 }
 
-/// The question for the refund of one of an order's terms, decided as of `now` (AL-4).
+/// The question for the refund of one of an order's terms, which is in use since `first_use`, decided
+/// as of `now` (AL-4).
 pub(crate) fn refund_question(
     order: &Order,
     term: &OrderTerm,
+    first_use: Option<Instant>,
     now: Instant,
     validate_only: bool,
 ) -> billing::RequestRefundRequest {
     billing::RequestRefundRequest {
         account_id: order.account_id.to_string(),
         subject: Some(subject(order.id, term)),
-        first_issuance_time: term.first_issuance_time.map(encode_time),
+        r#use: Some(match first_use {
+            Some(time) => Use::FirstIssuanceTime(encode_time(time)),
+            None => Use::NeverIssued(true),
+        }),
         decision_time: Some(encode_time(now)),
         validate_only,
         request_id: String::new(),
+    }
+}
+
+/// The question as it was kept by a version that left it unsaid where a term was never issued.
+pub(crate) fn said_in_full(
+    question: &billing::RequestRefundRequest,
+) -> billing::RequestRefundRequest {
+    billing::RequestRefundRequest {
+        r#use: Some(question.r#use.unwrap_or(Use::NeverIssued(true))),
+        ..question.clone()
     }
 }
 
@@ -257,7 +280,10 @@ pub(crate) fn refund_to_review(
         refunded: sold.map(|sold| encode_money(Money::zero(sold.currency))),
         rule_id: "X-3".to_owned(),
         explanation: refusal.message.clone(),
-        first_issuance_time: question.first_issuance_time,
+        first_issuance_time: match question.r#use {
+            Some(Use::FirstIssuanceTime(time)) => Some(time),
+            Some(Use::NeverIssued(_)) | None => None,
+        },
         decision_time: question.decision_time,
         ..billing::Refund::default()
     }
@@ -362,7 +388,7 @@ mod tests {
     fn x_3_a_refused_refund_waits_for_a_review() {
         let order = order(&["example.com"]);
         let now = instant("2026-02-01T00:00:00Z");
-        let question = refund_question(&order, &order.term, now, false);
+        let question = refund_question(&order, &order.term, None, now, false);
         let refusal = Refusal::new(Reason::NotFound, "nothing was invoiced");
         let refund = refund_to_review(&order, &question, &refusal);
         assert_eq!(refund.state(), billing::RefundState::PendingReview);

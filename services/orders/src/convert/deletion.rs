@@ -4,7 +4,7 @@ use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::ids::OrderId;
 use licet_runtime::{fault::Fault, field::Fields, wire::encode_count};
 
-use super::order::OrderView;
+use super::order::{OrderView, refund_of};
 use crate::rules::deletion::Deletion;
 
 /// The longest reason kept, in characters.
@@ -36,16 +36,16 @@ pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<Dele
     })
 }
 
-/// The order, what fell with it, and the refunds of its terms where they are decided.
+/// The order, what fell with it, and the refunds of its terms that are decided, ascending by index.
 pub(crate) fn encode_deletion(
     view: &OrderView,
     deletion: &Deletion,
-    refund: Option<billing::Refund>,
-    next_refund: Option<billing::Refund>,
+    refunds: Vec<billing::Refund>,
 ) -> Result<orders::DeleteOrderResponse, Fault> {
+    let index = view.order.term.index;
     Ok(orders::DeleteOrderResponse {
         order: Some(super::order::encode(view)?),
-        refund,
+        refund: refund_of(&refunds, index),
         invalidated: Some(orders::Invalidated {
             certificate_ids: deletion
                 .certificates
@@ -56,6 +56,7 @@ pub(crate) fn encode_deletion(
             additional_licenses: encode_count(deletion.additional_licenses),
             next_term_additional_licenses: encode_count(deletion.next_additional_licenses),
         }),
-        next_term_refund: next_refund,
+        next_term_refund: refund_of(&refunds, index.saturating_add(1)),
+        refunds,
     })
 }

@@ -21,6 +21,7 @@ use super::texts;
 use crate::rules::{
     listing::OrderFilter,
     order::{ChangeCharge, DomainChange, Order, OrderState, OrderTerm},
+    refund_count::{Stay, refund_count_start},
 };
 
 /// The longest signing request taken, in bytes.
@@ -215,6 +216,8 @@ pub(crate) struct OrderView {
     pub(crate) certificate_id: Option<CertificateId>,
     /// The operation under way.
     pub(crate) running: Option<View>,
+    /// Its certificates, where it was renewed.
+    pub(crate) stays: Vec<Stay>,
 }
 
 impl OrderView {
@@ -228,6 +231,7 @@ impl OrderView {
             next_invoice_ids: Vec::new(),
             certificate_id: None,
             running: None,
+            stays: Vec::new(),
         }
     }
 
@@ -242,15 +246,27 @@ impl OrderView {
     }
 }
 
+/// The refunds of a deleted order's terms as they were decided, ascending by index; those are absent
+/// that are still to come.
+pub(crate) fn refunds(order: &Order) -> Result<Vec<billing::Refund>, Fault> {
+    let encoded = order.refunds.values();
+    encoded.map(|refund| stored::message(refund)).collect()
+}
+
+/// That of one term.
+pub(super) fn refund_of(refunds: &[billing::Refund], index: u32) -> Option<billing::Refund> {
+    let is_it = |refund: &&billing::Refund| {
+        let subject = refund.subject.as_ref();
+        subject.is_some_and(|subject| subject.term_index == encode_count(index))
+    };
+    refunds.iter().find(is_it).cloned()
+}
+
 /// An order as its customer sees it.
 pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
     let order = &view.order;
-    let refund = |encoded: &Option<Vec<u8>>| {
-        encoded
-            .as_deref()
-            .map(stored::message::<billing::Refund>)
-            .transpose()
-    };
+    let refunds = refunds(order)?;
+    let refund_of = |index: u32| refund_of(&refunds, index);
     let sold = order.term.sold.as_ref();
     Ok(orders::Order {
         order_id: order.id.to_string(),
@@ -265,7 +281,7 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
         san_license_id: order
             .san_license_id
             .map_or_else(String::new, |id| id.to_string()),
-        current_term: Some(encode_term(order, &order.term, &view.invoice_ids)),
+        current_term: Some(encode_term(view, &order.term, &view.invoice_ids)),
         certificate_id: view
             .certificate_id
             .map_or_else(String::new, |id| id.to_string()),
@@ -274,26 +290,29 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
         create_time: Some(encode_time(order.create_time)),
         end_time: Some(encode_time(order.end())),
         delete_time: order.delete_time.map(encode_time),
-        refund: refund(&order.refund)?,
+        refund: refund_of(order.term.index),
         next_term: order
             .next_term
             .as_ref()
-            .map(|term| encode_term(order, term, &view.next_invoice_ids)),
+            .map(|term| encode_term(view, term, &view.next_invoice_ids)),
         issuance_pending_time: order.issuance_pending_since().map(encode_time),
-        next_term_refund: refund(&order.next_refund)?,
+        next_term_refund: refund_of(order.term.index.saturating_add(1)),
+        refunds,
     })
 }
 
 /// One of an order's terms, with its invoices.
 pub(crate) fn encode_term(
-    order: &Order,
+    view: &OrderView,
     term: &OrderTerm,
     invoice_ids: &[String],
 ) -> orders::OrderTerm {
+    let counted = refund_count_start(term, &view.stays, view.now);
     let sold = term.sold.as_ref();
     let slots = sold.map(|sold| sold.slots).unwrap_or_default();
     let kept = term.kept_servers.iter().flatten();
-    let common_name = term.common_name.as_ref().unwrap_or(&order.common_name);
+    let common_name = term.common_name.as_ref();
+    let common_name = common_name.unwrap_or(&view.order.common_name);
     orders::OrderTerm {
         term_index: encode_count(term.index),
         period: Some(encode_period(term.term.period())),
@@ -301,12 +320,13 @@ pub(crate) fn encode_term(
         paid_standard_domains: encode_count(slots.standard),
         paid_wildcard_domains: encode_count(slots.wildcard),
         invoice_ids: invoice_ids.to_vec(),
-        domains: texts(term.names.as_ref().unwrap_or(&order.names)),
+        domains: texts(term.names.as_ref().unwrap_or(&view.order.names)),
         additional_licenses: encode_count(term.additional_licenses),
         keep_server_ids: kept.map(ToString::to_string).collect(),
         product_version: sold.map_or(0, |sold| encode_count(sold.product.version)),
         first_issuance_time: term.first_issuance_time.map(encode_time),
         common_name: common_name.value().to_owned(),
+        refund_count_start_time: counted.map(encode_time),
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn encode_renewal(
     Ok(orders::RenewOrderResponse {
         order: Some(super::order::encode(view)?),
         quote,
-        term: Some(encode_term(&view.order, term, invoice_ids)),
+        term: Some(encode_term(view, term, invoice_ids)),
         lapsing_server_ids: lapsing.iter().map(ToString::to_string).collect(),
     })
 }

@@ -20,7 +20,7 @@ use licet_runtime::{
 use uuid::Uuid;
 
 use crate::{
-    convert::billing::{asked_before, product, spent_on},
+    convert::billing::{asked_before, product, said_in_full, spent_on},
     rules::order::Product,
 };
 
@@ -164,10 +164,20 @@ impl Billing {
         question: &billing::RequestRefundRequest,
         request_id: Uuid,
     ) -> Result<billing::Refund, PeerFault> {
-        let mut request = question.clone();
+        let mut request = said_in_full(question);
         request.request_id = request_id.to_string();
         let mut client = RefundServiceClient::new(self.channel.clone());
-        let refusal = match outcome(client.request_refund(request).await) {
+        let mut answer = outcome(client.request_refund(request.clone()).await);
+        if let Err(PeerFault::Refused(refusal)) = &answer
+            && refusal.reason == Reason::RequestIdReused
+        {
+            // A version before this one asked in other words. The term was decided then, and Billing
+            // says so under any other id, or it was refused, and is asked for anew.
+            request.request_id =
+                Uuid::from_u128(request_id.as_u128() ^ 0xFFFF_FFFF_FFFF).to_string();
+            answer = outcome(client.request_refund(request).await);
+        }
+        let refusal = match answer {
             Ok(answer) => return answer.refund.ok_or_else(|| absent("refund")),
             Err(PeerFault::Refused(refusal)) => refusal,
             Err(fault) => return Err(fault),

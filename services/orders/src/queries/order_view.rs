@@ -57,6 +57,13 @@ async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<O
     let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
     let mut invoice_ids = invoices::list_ids(tx, &ids).await?;
     let current = certificates::list_current(tx, &ids).await?;
+    // No certificate stands before the first term; a late renewal brings another one at once.
+    let renewed = orders.iter().filter(|order| {
+        let is_first = order.term.index == 0 && order.next_term.is_none();
+        !is_first || now >= order.end()
+    });
+    let renewed: Vec<String> = renewed.map(|order| order.id.to_string()).collect();
+    let mut stays = certificates::list_stays(tx, &renewed).await?;
     let views = orders.into_iter().map(|order| {
         let mut view = OrderView::bare(order, now);
         let term = (view.order.id.to_string(), i64::from(view.order.term.index));
@@ -72,6 +79,7 @@ async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<O
             .filter(|found| found.order_id == view.order.id)
             .find(|found| found.standing.state(view.now) == CertificateState::Active)
             .map(|found| found.id);
+        view.stays = stays.remove(&term.0).unwrap_or_default();
         view
     });
     Ok(views.collect())

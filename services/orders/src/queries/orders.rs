@@ -79,8 +79,9 @@ fn bytes(order: &Order) -> usize {
     let change = order.change.as_ref().map_or(0, |change| {
         name_bytes(&change.names) + name_bytes(&change.added) + name_bytes(&change.removed)
     });
-    let refund = order.refund.as_ref().map_or(0, Vec::len);
-    name_bytes(&order.names) + change + refund
+    // The running and the next term's are shown twice.
+    let refunds: usize = order.refunds.values().map(|refund| 2 * refund.len()).sum();
+    name_bytes(&order.names) + change + refunds
 }
 
 /// A page of orders that wait for a certificate, longest waiting first, and the next one's token.

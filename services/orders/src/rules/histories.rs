@@ -49,9 +49,14 @@ fn cost(bought: Instant, certificates: i64, charge: Charge, licences: i64) -> i6
     day * (1_000 * certificates + slots + 10 * licences)
 }
 
-/// Whether a term's invoices come back when its order is deleted: a stand-in for Billing's AL-4.
-fn refunded(first_issued: Option<Instant>, now: Instant) -> bool {
-    first_issued.is_none_or(|it| now <= it.checked_add(TimeDelta::days(25)).unwrap())
+/// Whether a term's invoices come back when its order is deleted, where its days count `since` then: a
+/// stand-in for Billing's AL-4, which leaves nothing to a review.
+fn refunded((start, end): (Instant, Instant), since: Option<Instant>, now: Instant) -> bool {
+    match since {
+        _ if now < start => true,
+        None => now < end,
+        Some(since) => now <= since.checked_add(TimeDelta::days(25)).unwrap(),
+    }
 }
 
 /// The numbers that a step is made with: each picks from what there is, counted around.

@@ -13,6 +13,7 @@ pub(crate) mod options;
 pub(crate) mod order;
 pub(crate) mod permission;
 pub(crate) mod placing;
+pub(crate) mod refund_count;
 pub(crate) mod refusing;
 pub(crate) mod reissue;
 pub(crate) mod renewal;

@@ -1,7 +1,7 @@
 //! The values that the decisions are about: an order, the terms it was bought for, the change that
 //! waits for its certificate. They are read from and written to the store, never fetched here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use licet_domain::{
     clock::Instant,
@@ -17,6 +17,7 @@ use licet_domain::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    refund_count::RefundCount,
     slots::{SlotCharge, Slots, WildcardReplacement, slots_to_charge},
     transitions::changed_names,
 };
@@ -70,6 +71,12 @@ pub(crate) struct Product {
     /// What a wildcard costs that takes the place of a standard slot (MD-4).
     #[serde(default = "before_replacements_were_priced")]
     pub(crate) wildcard_replacement: WildcardReplacement,
+    /// What the days of a term's refund count from (AL-4).
+    #[serde(default)]
+    pub(crate) refund_count: RefundCount,
+    /// Days after which nothing is refunded (AL-4); absent for what was sold before it was kept.
+    #[serde(default)]
+    pub(crate) no_refund_days: Option<u32>,
 }
 
 /// The window of MD-10 for what was sold before it was kept with the sale.
@@ -126,7 +133,7 @@ pub(crate) struct OrderTerm {
     /// was accepted, and once it is charged since when the prices charged are in force (BL-8).
     pub(crate) price_time: Instant,
     pub(crate) additional_licenses: u32,
-    /// When the first certificate of this term was recorded; the refund is counted from it (AL-4).
+    /// When the first certificate of this term was recorded.
     pub(crate) first_issuance_time: Option<Instant>,
     /// What was sold; absent until the term's charge is through.
     pub(crate) sold: Option<Sold>,
@@ -142,6 +149,22 @@ pub(crate) struct OrderTerm {
     /// lapses then (AL-9). Absent for a first term.
     #[serde(default)]
     pub(crate) kept_servers: Option<BTreeSet<ServerId>>,
+    /// When its purchase was accepted (T-4); absent for what was sold before this was kept.
+    #[serde(default)]
+    pub(crate) bought_time: Option<Instant>,
+}
+
+impl OrderTerm {
+    /// What the days of its refund count from (AL-4).
+    pub(crate) fn refund_count(&self) -> RefundCount {
+        let sold = self.sold.as_ref();
+        sold.map_or_else(RefundCount::default, |sold| sold.product.refund_count)
+    }
+
+    /// When its purchase was accepted. What was sold before this was kept counts from its use.
+    pub(crate) fn bought(&self) -> Instant {
+        self.bought_time.unwrap_or(self.price_time)
+    }
 }
 
 /// What a term was sold with.
@@ -295,11 +318,9 @@ pub(crate) struct Order {
     /// When something was last decided about this order; time never runs back behind it (T-5).
     pub(crate) decision_time: Instant,
     pub(crate) delete_time: Option<Instant>,
-    /// The refund of the running term as its customer sees it, encoded; nothing here is decided by
-    /// it.
-    pub(crate) refund: Option<Vec<u8>>,
-    /// That of the next term, likewise.
-    pub(crate) next_refund: Option<Vec<u8>>,
+    /// The refunds of its terms by their index, as the customer sees them, encoded; nothing here is
+    /// decided by them.
+    pub(crate) refunds: BTreeMap<u32, Vec<u8>>,
     /// A refund waits for a review at Billing, whose outcome is still to be asked for.
     pub(crate) refund_in_review: bool,
 }

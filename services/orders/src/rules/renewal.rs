@@ -88,6 +88,7 @@ pub(crate) fn plan_renewal(
             names: Some(names),
             common_name: Some(common_name.clone()).filter(|name| *name != order.common_name),
             kept_servers: Some(kept),
+            bought_time: Some(now),
         },
     })
 }

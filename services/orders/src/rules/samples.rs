@@ -1,6 +1,6 @@
 //! Orders and products for the tests of the rules; nothing here is part of the service.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use licet_domain::{
     clock::Instant,
@@ -12,6 +12,7 @@ use licet_domain::{
 use super::{
     certificate::Certificate,
     order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling},
+    refund_count::RefundCount,
     slots::WildcardReplacement,
 };
 
@@ -44,6 +45,8 @@ pub(crate) fn multi_domain() -> Product {
         renewal_open_days: 90,
         renewal_grace_days: 30,
         wildcard_replacement: WildcardReplacement::Difference,
+        refund_count: RefundCount::FirstIssuance,
+        no_refund_days: Some(30),
     }
 }
 
@@ -90,6 +93,7 @@ pub(crate) fn order(list: &[&str]) -> Order {
             names: None,
             common_name: None,
             kept_servers: None,
+            bought_time: Some(start),
         },
         next_term: None,
         change: None,
@@ -98,8 +102,7 @@ pub(crate) fn order(list: &[&str]) -> Order {
         create_time: start,
         decision_time: start,
         delete_time: None,
-        refund: None,
-        next_refund: None,
+        refunds: BTreeMap::new(),
         refund_in_review: false,
     }
 }

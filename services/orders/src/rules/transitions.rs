@@ -1,7 +1,7 @@
 //! How an order moves on: each function takes the order and gives the next one. That the move is
 //! allowed was decided before; here it is only made, with its revision and its decision time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use licet_domain::{
     clock::Instant,
@@ -131,7 +131,8 @@ impl Order {
     }
 
     /// A certificate with the wanted names is recorded: a change that waited for it is through
-    /// (MD-7), the common name has moved where it was to (MD-5), and the refund days of the term count from the first one (AL-4).
+    /// (MD-7), the common name has moved where it was to (MD-5), and the first one of the term is kept
+    /// with it (AL-4).
     pub(crate) fn apply_issuance(mut self, now: Instant) -> Order {
         let common_name = self.wanted_common_name().clone();
         self.names = self.wanted_names().clone();
@@ -174,17 +175,15 @@ impl Order {
         self.moved(now)
     }
 
-    /// The refunds of a deleted order's terms as they stand, the running one's and the next one's,
-    /// and whether a review of either is still awaited. A refund that is absent stays as it was.
+    /// The refunds of a deleted order's terms as they stand, by index, and whether a review of any is
+    /// still awaited. A refund that is absent stays as it was.
     pub(crate) fn apply_refunds(
-        self,
-        refund: Option<Vec<u8>>,
-        next_refund: Option<Vec<u8>>,
+        mut self,
+        refunds: BTreeMap<u32, Vec<u8>>,
         refund_in_review: bool,
     ) -> Order {
+        self.refunds.extend(refunds);
         Order {
-            refund: refund.or(self.refund),
-            next_refund: next_refund.or(self.next_refund),
             refund_in_review,
             ..self
         }

@@ -1,7 +1,7 @@
 //! Recorded certificates. Their own facts are written once; what changes is from when on they
 //! count as superseded or revoked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use licet_domain::{
     clock::Instant,
@@ -27,6 +27,7 @@ use crate::rules::{
     certificate::{Certificate, CertificateState, Standing},
     listing::CertificateFilter,
     not_found,
+    refund_count::Stay,
     san_license::Counted,
 };
 
@@ -198,6 +199,37 @@ pub(crate) async fn list_current(tx: &Tx, order_ids: &[String]) -> Result<Vec<Cu
             })
         })
         .collect()
+}
+
+/// From when until when the certificates of some orders stand, by order.
+pub(crate) async fn list_stays(
+    tx: &Tx,
+    order_ids: &[String],
+) -> Result<BTreeMap<String, Vec<Stay>>, Fault> {
+    if order_ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(String, i64, i64, Option<i64>)> = Entity::find()
+        .select_only()
+        .columns([
+            Column::OrderId,
+            Column::RecordUs,
+            Column::NotAfterUs,
+            Column::RevokeUs,
+        ])
+        .filter(Column::OrderId.is_in(order_ids))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let mut found: BTreeMap<String, Vec<Stay>> = BTreeMap::new();
+    for (order_id, record_us, not_after_us, revoke_us) in rows {
+        found.entry(order_id).or_default().push(Stay {
+            record_time: instant("record_us", record_us)?,
+            not_after: instant("not_after_us", not_after_us)?,
+            revoke_time: instant_if("revoke_us", revoke_us)?,
+        });
+    }
+    Ok(found)
 }
 
 /// The certificates of a page without their chains, newest first.

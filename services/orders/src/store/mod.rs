@@ -59,6 +59,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             sql: "",
         },
         Migration {
+            name: "orders_0011_refund_counts",
+            sql: include_str!("migrations/m0011_refund_counts.sql"),
+        },
+        Migration {
             name: "orders_0012_wildcard_differences",
             sql: include_str!("migrations/m0012_wildcard_differences.sql"),
         },

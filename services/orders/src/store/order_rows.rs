@@ -1,6 +1,6 @@
 //! The rows of an order's tables, to the domain's values and back. No query is made here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use licet_domain::{clock::Instant, san::San, term::Term};
 use licet_runtime::{
@@ -44,6 +44,7 @@ pub(super) mod order_row {
         pub(in crate::store) turn_us: Option<i64>,
         pub(in crate::store) next_refund: Option<Vec<u8>>,
         pub(in crate::store) refund_in_review: i64,
+        pub(in crate::store) past_refunds_json: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -75,6 +76,7 @@ pub(super) mod term_row {
         pub(in crate::store) names_json: Option<String>,
         pub(in crate::store) kept_servers_json: Option<String>,
         pub(in crate::store) common_name: Option<String>,
+        pub(in crate::store) bought_us: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -162,6 +164,12 @@ pub(super) fn read_order(
         Progress::Pending | Progress::Deleted => false,
     };
     let term = read_term(term)?;
+    let past = row.past_refunds_json.as_deref();
+    let past = past.map(|text| from_json("past_refunds_json", text));
+    let mut refunds: BTreeMap<u32, Vec<u8>> = past.transpose()?.unwrap_or_default();
+    let (index, next) = (term.index, term.index.saturating_add(1));
+    refunds.extend(row.refund.map(|refund| (index, refund)));
+    refunds.extend(row.next_refund.map(|refund| (next, refund)));
     let term_names = term.names.as_ref().unwrap_or(&names);
     let change = change.map(|change| read_change(&change, term.index, term_names));
     Ok(Order {
@@ -184,13 +192,12 @@ pub(super) fn read_order(
         create_time: instant("create_us", row.create_us)?,
         decision_time: instant("decision_us", row.decision_us)?,
         delete_time: instant_if("delete_us", row.delete_us)?,
-        refund: row.refund,
-        next_refund: row.next_refund,
+        refunds,
         refund_in_review: row.refund_in_review != 0,
     })
 }
 
-fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
+pub(super) fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
     let anchor = instant("anchor_us", row.anchor_us)?;
     let term = Term::new(
         anchor,
@@ -220,6 +227,7 @@ fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
             .as_deref()
             .map(|text| from_json("kept_servers_json", text))
             .transpose()?,
+        bought_time: instant_if("bought_us", row.bought_us)?,
     })
 }
 
@@ -274,6 +282,9 @@ fn text_if(name: Option<&San>) -> Option<String> {
 
 pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
     let request = order.signing_request.as_ref();
+    let (index, next) = (order.term.index, order.term.index.saturating_add(1));
+    let past: BTreeMap<_, _> = order.refunds.range(..index).collect();
+    let past = (!past.is_empty()).then(|| to_json("past_refunds_json", &past));
     Ok(order_row::Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
@@ -290,13 +301,14 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
         create_us: order.create_time.as_micros(),
         decision_us: order.decision_time.as_micros(),
         delete_us: order.delete_time.map(Instant::as_micros),
-        refund: order.refund.clone(),
+        refund: order.refunds.get(&index).cloned(),
         san_license_id: order.san_license_id.map(|id| id.to_string()),
         reservation_id: order.reservation_id.map(|id| id.to_string()),
         reissue_us: order.reissue_since.map(Instant::as_micros),
         turn_us: order.turn_time().map(Instant::as_micros),
-        next_refund: order.next_refund.clone(),
+        next_refund: order.refunds.get(&next).cloned(),
         refund_in_review: i64::from(order.refund_in_review),
+        past_refunds_json: past.transpose()?,
     })
 }
 
@@ -343,6 +355,7 @@ fn one_term(order: &Order, term: &OrderTerm) -> Result<term_row::Model, Fault> {
             .map(|kept| to_json("kept_servers_json", kept))
             .transpose()?,
         common_name: text_if(term.common_name.as_ref()),
+        bought_us: term.bought_time.map(Instant::as_micros),
     })
 }
 

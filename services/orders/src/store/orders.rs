@@ -25,15 +25,16 @@ use sea_orm::{
 
 use super::{
     order_rows::{
-        change_columns, change_row, name_row, order_columns, order_row, read_order, term_columns,
-        term_row,
+        change_columns, change_row, name_row, order_columns, order_row, read_order, read_term,
+        term_columns, term_row,
     },
     stored_name,
 };
 use crate::rules::{
     listing::OrderFilter,
     not_found,
-    order::{ChangeProgress, Order, OrderState, Progress},
+    order::{ChangeProgress, Order, OrderState, OrderTerm, Progress},
+    refund_count::MAX_OPEN_TERMS,
 };
 
 /// An order that the caller sees, read only. NOT_FOUND when there is none.
@@ -288,6 +289,18 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
             read_order(row, &term, next.as_ref(), names, change)
         })
         .collect()
+}
+
+/// The terms of an order that are over, newest first: no more of them than can still be refunded.
+pub(crate) async fn list_past_terms(tx: &Tx, order: &Order) -> Result<Vec<OrderTerm>, Fault> {
+    let rows = term_row::Entity::find()
+        .filter(term_row::Column::OrderId.eq(order.id.to_string()))
+        .filter(term_row::Column::TermIndex.lt(i64::from(order.term.index)))
+        .order_by_desc(term_row::Column::TermIndex)
+        .limit(MAX_OPEN_TERMS)
+        .all(tx)
+        .await?;
+    rows.iter().map(read_term).collect()
 }
 
 /// Writes a new order.

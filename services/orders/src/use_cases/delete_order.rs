@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
-    finish_deletion::{Deleting, decided_refunds, next_question},
+    finish_deletion::{Deleting, Questions},
     operation::OrderOperation,
     settle,
 };
@@ -32,6 +32,7 @@ use crate::{
         deletion::{Deletion, next_additional_licenses, plan_deletion},
         order::Order,
         permission::{Action, permit},
+        refund_count::Stay,
         san_license::{GiveBack, plan_give_back},
         servers::ServerState,
     },
@@ -51,11 +52,15 @@ impl Work for DeleteOrder<'_> {
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let scope = &self.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
-        let Plan { deletion, back } = plan(tx, &before, now).await?;
+        let Plan {
+            deletion,
+            questions,
+            back,
+        } = plan(tx, &before, now, false).await?;
         store::certificates::revoke(tx, &deletion.certificates, now).await?;
         store::servers::invalidate(tx, &deletion.servers).await?;
         let origin = self.call.origin(self.request_id);
-        let deleting = Deleting::new(&before, origin.clone(), now, deletion.clone(), back);
+        let deleting = Deleting::new(&before, origin.clone(), deletion.clone(), questions, back);
         let operation = OrderOperation::DeleteOrder(deleting);
         let id = before.id.to_string();
         let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
@@ -92,19 +97,28 @@ impl Work for DeleteOrder<'_> {
 /// What a deletion comes to.
 struct Plan {
     deletion: Deletion,
+    /// What is asked of Billing for the refunds of its terms.
+    questions: Questions,
     /// What the order holds of its SAN licence.
     back: Option<GiveBack>,
 }
 
 /// What falls at `now` with a settled order that has nothing else under way.
-async fn plan(tx: &Tx, order: &Order, now: Instant) -> Result<Plan, Fault> {
+async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Result<Plan, Fault> {
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
     permit(order, Action::Delete, now)?;
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;
     let deletion = plan_deletion(order, &certificates, &servers, now);
     let back = plan_give_back(order, &certificates, &deletion.certificates);
-    Ok(Plan { deletion, back })
+    let past = store::orders::list_past_terms(tx, order).await?;
+    let stays: Vec<Stay> = certificates.iter().map(Stay::of).collect();
+    let questions = Questions::new(order, &past, &stays, now, validate_only);
+    Ok(Plan {
+        deletion,
+        questions,
+        back,
+    })
 }
 
 /// Says what a deletion would refund and what would become invalid.
@@ -114,21 +128,19 @@ pub(crate) async fn preview(
     call: &Call,
     wish: &DeletionWish,
 ) -> Result<orders::DeleteOrderResponse, Fault> {
-    let (view, deletion, now) = {
+    let (view, deletion, questions) = {
         let tx = database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
         let (order, now) = order.at(call.now);
-        let Plan { deletion, .. } = plan(&tx, &order, now).await?;
-        (order_view::load(&tx, order, now).await?, deletion, now)
+        let planned = plan(&tx, &order, now, true).await?;
+        let view = order_view::load(&tx, order, now).await?;
+        (view, planned.deletion, planned.questions)
     };
-    let order = &view.order;
-    let question = convert::billing::refund_question(order, &order.term, now, true);
-    let refund = preview_refund(billing, order, &question).await?;
-    let next_refund = match next_question(order, now, true) {
-        Some(question) => Some(preview_refund(billing, order, &question).await?),
-        None => None,
-    };
-    encode_deletion(&view, &deletion, Some(refund), next_refund)
+    let mut refunds = Vec::new();
+    for question in questions.all() {
+        refunds.push(preview_refund(billing, &view.order, question).await?);
+    }
+    encode_deletion(&view, &deletion, refunds)
 }
 
 async fn preview_refund(
@@ -169,6 +181,5 @@ pub(crate) async fn encode_pending(
         next_additional_licenses: next_additional_licenses(order),
         drops_change: false,
     };
-    let (refund, next_refund) = decided_refunds(order)?;
-    encode_deletion(view, &deletion, refund, next_refund)
+    encode_deletion(view, &deletion, convert::order::refunds(order)?)
 }

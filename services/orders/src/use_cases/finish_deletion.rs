@@ -1,15 +1,16 @@
 //! What a deletion still owes once the order is gone (AL-4, X-3): the refund of each of its terms,
 //! and what it held of its SAN licence. It only goes forward: what is refused goes to a review.
 
-use licet_contracts::billing::v1 as billing;
+use std::collections::BTreeMap;
+
+use licet_contracts::billing::{v1 as billing, v1::RequestRefundRequest};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OrderId},
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault, stored,
-    stored::Kept,
+    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault, stored::Kept,
 };
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -21,33 +22,60 @@ use super::{
 };
 use crate::{
     convert::{
+        self,
         billing::{is_in_review, refund_question, refund_to_review},
         deletion::encode_deletion,
     },
     peers::Peers,
     queries::order_view,
-    rules::{deletion::Deletion, order::Order, san_license::GiveBack},
+    rules::{
+        deletion::Deletion,
+        order::{Order, OrderTerm},
+        refund_count::{Stay, first_use, is_open},
+        san_license::GiveBack,
+    },
     store,
 };
 
-/// The question for the refund of the term bought for the time after the running one: it has a
-/// policy and a first issuance of its own (AL-4).
-pub(super) fn next_question(
-    order: &Order,
-    now: Instant,
-    validate_only: bool,
-) -> Option<billing::RequestRefundRequest> {
-    let next = order.next_term.as_ref()?;
-    Some(refund_question(order, next, now, validate_only))
+/// What is asked of Billing for the refunds of a deleted order's terms: each has a policy and a count
+/// of its own (AL-4).
+pub(super) struct Questions {
+    decision_time: Instant,
+    running: RequestRefundRequest,
+    next: Option<RequestRefundRequest>,
+    /// The terms that are over and whose count is still open, ascending by index.
+    past: Vec<RequestRefundRequest>,
 }
 
-/// The refunds of the running and the next term as they were decided; none while that is still to
-/// come.
-pub(super) fn decided_refunds(
-    order: &Order,
-) -> Result<(Option<billing::Refund>, Option<billing::Refund>), Fault> {
-    let read = |encoded: &Option<Vec<u8>>| encoded.as_deref().map(stored::message).transpose();
-    Ok((read(&order.refund)?, read(&order.next_refund)?))
+impl Questions {
+    /// Of the running term, the next one, and those of the terms before that are still open at `now`.
+    pub(super) fn new(
+        order: &Order,
+        past: &[OrderTerm],
+        certificates: &[Stay],
+        now: Instant,
+        validate_only: bool,
+    ) -> Self {
+        let question = |term: &OrderTerm| {
+            let since = first_use(term, certificates, now);
+            refund_question(order, term, since, now, validate_only)
+        };
+        let open = past.iter().filter(|term| is_open(term, certificates, now));
+        let mut open: Vec<&OrderTerm> = open.collect();
+        open.sort_unstable_by_key(|term| term.index);
+        Self {
+            decision_time: now,
+            running: question(&order.term),
+            next: order.next_term.as_ref().map(question),
+            past: open.into_iter().map(question).collect(),
+        }
+    }
+
+    /// Ascending by the index of their terms.
+    pub(super) fn all(&self) -> impl Iterator<Item = &RequestRefundRequest> {
+        let running = std::iter::once(&self.running);
+        self.past.iter().chain(running).chain(&self.next)
+    }
 }
 
 /// A deletion whose refunds, term by term, and then what it gives back, are under way.
@@ -58,21 +86,27 @@ pub(crate) struct Deleting {
     origin: Origin,
     decision_time: Instant,
     deletion: Deletion,
-    question: Kept<billing::RequestRefundRequest>,
+    question: Kept<RequestRefundRequest>,
     #[serde(default)]
-    next_question: Option<Kept<billing::RequestRefundRequest>>,
+    next_question: Option<Kept<RequestRefundRequest>>,
+    /// Of the terms that are over.
+    #[serde(default)]
+    past_questions: Vec<Kept<RequestRefundRequest>>,
     #[serde(default)]
     back: Option<GiveBack>,
     #[serde(default)]
     is_refund_decided: bool,
     #[serde(default)]
     is_next_refund_decided: bool,
+    #[serde(default)]
+    are_past_refunds_decided: bool,
 }
 
 /// What is still to come of a deletion, in this order.
 enum Due<'a> {
-    Refund(&'a billing::RequestRefundRequest),
-    NextRefund(&'a billing::RequestRefundRequest),
+    Refund(&'a RequestRefundRequest),
+    NextRefund(&'a RequestRefundRequest),
+    PastRefunds(&'a [Kept<RequestRefundRequest>]),
     GiveBack(&'a GiveBack),
     Nothing,
 }
@@ -81,21 +115,23 @@ impl Deleting {
     pub(super) fn new(
         order: &Order,
         origin: Origin,
-        now: Instant,
         deletion: Deletion,
+        questions: Questions,
         back: Option<GiveBack>,
     ) -> Self {
         Self {
             order_id: order.id,
             account_id: order.account_id,
             origin,
-            decision_time: now,
+            decision_time: questions.decision_time,
             deletion,
-            question: Kept(refund_question(order, &order.term, now, false)),
-            next_question: next_question(order, now, false).map(Kept),
+            question: Kept(questions.running),
+            next_question: questions.next.map(Kept),
+            past_questions: questions.past.into_iter().map(Kept).collect(),
             back,
             is_refund_decided: false,
             is_next_refund_decided: false,
+            are_past_refunds_decided: false,
         }
     }
 
@@ -103,17 +139,22 @@ impl Deleting {
         if !self.is_refund_decided {
             return Due::Refund(&self.question.0);
         }
-        match (&self.next_question, &self.back) {
-            (Some(question), _) if !self.is_next_refund_decided => Due::NextRefund(&question.0),
-            (_, Some(back)) => Due::GiveBack(back),
-            (_, None) => Due::Nothing,
+        if let Some(question) = &self.next_question
+            && !self.is_next_refund_decided
+        {
+            return Due::NextRefund(&question.0);
         }
+        if !self.past_questions.is_empty() && !self.are_past_refunds_decided {
+            return Due::PastRefunds(&self.past_questions);
+        }
+        self.back.as_ref().map_or(Due::Nothing, Due::GiveBack)
     }
 
     pub(super) fn step(&self) -> &'static str {
         match self.due() {
             Due::Refund(_) => "refund",
             Due::NextRefund(_) => "refund-next-term",
+            Due::PastRefunds(_) => "refund-past-terms",
             Due::GiveBack(_) | Due::Nothing => "give-back",
         }
     }
@@ -131,6 +172,7 @@ impl Deleting {
                     .await
                     .map(|refund| Outcome::Refunded(Box::new(refund)));
             }
+            Due::PastRefunds(questions) => return refund_past(peers, questions, request_id).await,
             Due::GiveBack(back) => {
                 if let Some(id) = back.reservation_id {
                     let released = peers.san_licensing.release(back.license_id, id, request_id);
@@ -163,14 +205,24 @@ impl Deleting {
                     is_refund_decided: true,
                     ..self.clone()
                 };
-                next.apply_refund(tx, now, question, decided).await
+                next.apply_refunds(tx, now, &[(question, decided)]).await
             }
             (Due::NextRefund(question), Some(decided), _) => {
                 let next = Self {
                     is_next_refund_decided: true,
                     ..self.clone()
                 };
-                next.apply_refund(tx, now, question, decided).await
+                next.apply_refunds(tx, now, &[(question, decided)]).await
+            }
+            (Due::PastRefunds(questions), _, Ok(Outcome::PastRefunded(decided))) => {
+                let next = Self {
+                    are_past_refunds_decided: true,
+                    ..self.clone()
+                };
+                let questions = questions.iter().map(|question| &question.0);
+                let decided = decided.iter().map(Result::as_ref);
+                let decided: Vec<_> = questions.zip(decided).collect();
+                next.apply_refunds(tx, now, &decided).await
             }
             (Due::GiveBack(back), _, Ok(Outcome::Returned(refused))) => {
                 self.apply_back(tx, now, back, refused).await
@@ -185,56 +237,69 @@ impl Deleting {
     /// A refund that Billing refuses does not bring the order back: the deletion is done, and the
     /// order and its event show a refund that finance has to look at. Called on the operation
     /// as it stands after the step.
-    async fn apply_refund(
+    async fn apply_refunds(
         &self,
         tx: &Tx,
         now: Instant,
-        question: &billing::RequestRefundRequest,
-        outcome: Result<&billing::Refund, &Refusal>,
+        decided: &[(&RequestRefundRequest, Result<&billing::Refund, &Refusal>)],
     ) -> Result<Progress<OrderOperation>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let (refund, refused) = match outcome {
-            Ok(refund) => (refund.clone(), None),
-            Err(refusal) => (refund_to_review(&before, question, refusal), Some(refusal)),
+        let shown = decided.iter().map(|(question, outcome)| match outcome {
+            Ok(refund) => (*refund).clone(),
+            Err(refusal) => refund_to_review(&before, question, refusal),
+        });
+        let shown: Vec<billing::Refund> = shown.collect();
+        let in_review = before.refund_in_review || shown.iter().any(is_in_review);
+        let encoded = shown.iter().map(|refund| {
+            let index = refund.subject.as_ref().map_or(0, |it| it.term_index);
+            Ok((
+                u32::try_from(index).map_err(Fault::internal)?,
+                refund.encode_to_vec(),
+            ))
+        });
+        let encoded: Result<BTreeMap<_, _>, Fault> = encoded.collect();
+        let after = before.clone().apply_refunds(encoded?, in_review);
+        store::orders::save(tx, &before, &after).await?;
+        let progress = match self.due() {
+            Due::Nothing => self.done(tx, after.clone(), now).await?,
+            Due::Refund(_) | Due::NextRefund(_) | Due::PastRefunds(_) | Due::GiveBack(_) => {
+                Progress::Next(OrderOperation::DeleteOrder(self.clone()))
+            }
         };
-        let outcome = refund.state().as_str_name();
+        for (refund, (_, outcome)) in shown.iter().zip(decided) {
+            self.emit_refund(tx, &after, refund, outcome.err()).await?;
+        }
+        Ok(progress)
+    }
+
+    async fn emit_refund(
+        &self,
+        tx: &Tx,
+        after: &Order,
+        refund: &billing::Refund,
+        refused: Option<&Refusal>,
+    ) -> Result<(), Fault> {
         let data = serde_json::json!({
             "refund_id": refund.refund_id,
-            "term_index": question.subject.as_ref().map(|subject| subject.term_index),
+            "term_index": refund.subject.as_ref().map(|subject| subject.term_index),
             "refunded": refund.refunded.as_ref().map(|money| &money.value),
             "currency": refund.refunded.as_ref().map(|money| &money.currency_code),
             "refused_reason": refused.map(|refusal| refusal.reason.as_str()),
             "refused_message": refused.map(|refusal| &refusal.message),
         });
-        let in_review = before.refund_in_review || is_in_review(&refund);
-        let encoded = Some(refund.encode_to_vec());
-        let (first, second) = if self.is_next_refund_decided {
-            (None, encoded)
-        } else {
-            (encoded, None)
-        };
-        let after = before.clone().apply_refunds(first, second, in_review);
-        store::orders::save(tx, &before, &after).await?;
-        let progress = match self.due() {
-            Due::Nothing => self.done(tx, after.clone(), now).await?,
-            Due::Refund(_) | Due::NextRefund(_) | Due::GiveBack(_) => {
-                Progress::Next(OrderOperation::DeleteOrder(self.clone()))
-            }
-        };
         emit(
             tx,
             OrderEvent {
                 kind: "order.refund_decided",
-                order: &after,
+                order: after,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: if refused.is_some() { "X-3" } else { "AL-4" },
-                outcome,
+                outcome: refund.state().as_str_name(),
                 data,
             },
         )
-        .await?;
-        Ok(progress)
+        .await
     }
 
     /// Nothing of the SAN licence is held any more: what was refused there is shown in the event.
@@ -281,9 +346,28 @@ impl Deleting {
         order: Order,
         now: Instant,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        let (refund, next_refund) = decided_refunds(&order)?;
+        let refunds = convert::order::refunds(&order)?;
         let view = order_view::load_ended(tx, order, now).await?;
-        let response = encode_deletion(&view, &self.deletion, refund, next_refund)?;
+        let response = encode_deletion(&view, &self.deletion, refunds)?;
         Ok(Progress::Done(response.encode_to_vec()))
     }
+}
+
+/// Asks for the refunds of the terms that are over, each under an id of its own: asked again, each is
+/// answered as it was.
+async fn refund_past(
+    peers: &Peers,
+    questions: &[Kept<RequestRefundRequest>],
+    request_id: Uuid,
+) -> Result<Outcome, PeerFault> {
+    let mut decided = Vec::new();
+    for (number, question) in (1..).zip(questions) {
+        let request_id = Uuid::from_u128(request_id.as_u128() ^ number);
+        match peers.billing.request_refund(&question.0, request_id).await {
+            Ok(refund) => decided.push(Ok(refund)),
+            Err(PeerFault::Refused(refusal)) => decided.push(Err(*refusal)),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(Outcome::PastRefunded(decided))
 }

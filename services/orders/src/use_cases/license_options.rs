@@ -92,11 +92,7 @@ impl Question<'_> {
             .quote
             .ok_or_else(|| Fault::internal("a placing was previewed without its price"))?;
         let cost = convert::billing::total(&quote).map_err(Fault::internal)?;
-        let refunds: Vec<_> = deletion
-            .refund
-            .into_iter()
-            .chain(deletion.next_term_refund)
-            .collect();
+        let refunds = deletion.refunds;
         let figures = refunds
             .iter()
             .map(|refund| refunded(refund, cost.currency()));

@@ -64,6 +64,8 @@ pub(crate) enum Outcome {
     TurnedBack(bool),
     /// A refund was decided.
     Refunded(Box<billing::Refund>),
+    /// The refunds of terms that are over were decided, or refused, in their order.
+    PastRefunded(Vec<Result<billing::Refund, Refusal>>),
     /// It was decided whether a certificate may be signed.
     Authorized(Box<san::AuthorizeIssuanceResponse>),
     /// A certificate is recorded in the SAN licence that it counts in, if any.

@@ -1,7 +1,7 @@
 //! PlaceOrder: accepted as a PENDING order, then priced and charged at Billing as of its decision
 //! time. A definite refusal leaves no order; the operation keeps the refusal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
@@ -109,6 +109,7 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         names: None,
         common_name: None,
         kept_servers: None,
+        bought_time: Some(now),
     };
     if let Some(request) = &wanted.request {
         check_signing_request(&wanted.common_name, &wanted.names, request)?;
@@ -139,8 +140,7 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         create_time: now,
         decision_time: now,
         delete_time: None,
-        refund: None,
-        next_refund: None,
+        refunds: BTreeMap::new(),
         refund_in_review: false,
     })
 }

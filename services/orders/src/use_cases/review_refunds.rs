@@ -1,6 +1,8 @@
 //! The outcome of the reviews of a deleted order's refunds, noted on the order once Billing has it
 //! (AL-4): what the order shows follows the review, and nothing is decided here.
 
+use std::collections::BTreeMap;
+
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
@@ -17,16 +19,17 @@ use super::{
     event::{OrderEvent, emit},
     settle,
 };
-use crate::{convert::billing::is_in_review, rules::order::Order, store};
+use crate::{
+    convert::{billing::is_in_review, order::refunds},
+    rules::order::Order,
+    store,
+};
 
-/// The refunds of an order that wait for a review: the running term's, then the next one's.
+/// The refunds of an order that wait for a review, ascending by their terms.
 pub(crate) fn waiting(order: &Order) -> Result<Vec<billing::Refund>, Fault> {
-    let encoded = [&order.refund, &order.next_refund];
-    let refunds = encoded.into_iter().flatten();
-    let refunds = refunds.map(|encoded| stored::message::<billing::Refund>(encoded));
-    refunds
-        .filter(|refund| refund.as_ref().map_or(true, is_in_review))
-        .collect()
+    let mut shown = refunds(order)?;
+    shown.retain(is_in_review);
+    Ok(shown)
 }
 
 /// Notes refunds as Billing answered them just now.
@@ -38,13 +41,17 @@ pub(crate) struct NoteReviews<'a> {
 }
 
 impl NoteReviews<'_> {
-    /// The refund as it was answered, where that differs from what the order shows.
-    fn newer(&self, shown: Option<&Vec<u8>>) -> Result<Option<billing::Refund>, Fault> {
-        let Some(shown) = shown else { return Ok(None) };
-        let shown: billing::Refund = stored::message(shown)?;
-        let mut answered = self.answered.iter();
-        let found = answered.find(|found| found.refund_id == shown.refund_id);
-        Ok(found.filter(|found| **found != shown).cloned())
+    /// The refunds that were reviewed since the order shows them, by the index of their terms.
+    fn newer(&self, order: &Order) -> Result<BTreeMap<u32, billing::Refund>, Fault> {
+        let mut newer = BTreeMap::new();
+        for (index, shown) in &order.refunds {
+            let shown: billing::Refund = stored::message(shown)?;
+            let mut answered = self.answered.iter();
+            let found = answered.find(|found| found.refund_id == shown.refund_id);
+            let reviewed = found.filter(|it| !is_in_review(it) && **it != shown);
+            newer.extend(reviewed.map(|it| (*index, it.clone())));
+        }
+        Ok(newer)
     }
 }
 
@@ -54,23 +61,18 @@ impl Work for NoteReviews<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let this = self.newer(before.refund.as_ref())?;
-        let next = self.newer(before.next_refund.as_ref())?;
-        let encoded = |refund: &Option<billing::Refund>| {
-            let refund = refund.as_ref();
-            refund.map(Message::encode_to_vec)
-        };
-        let noted = before
-            .clone()
-            .apply_refunds(encoded(&this), encoded(&next), true);
+        let newer = self.newer(&before)?;
+        let encoded = newer.iter();
+        let encoded = encoded.map(|(index, refund)| (*index, refund.encode_to_vec()));
+        let noted = before.clone().apply_refunds(encoded.collect(), true);
         let still_waits = !waiting(&noted)?.is_empty();
-        let after = noted.apply_refunds(None, None, still_waits);
+        let after = noted.apply_refunds(BTreeMap::new(), still_waits);
         if after == before {
             return Ok(false);
         }
         store::orders::save(tx, &before, &after).await?;
-        for refund in [this, next].into_iter().flatten() {
-            self.emit(tx, &after, &refund).await?;
+        for refund in newer.values() {
+            self.emit(tx, &after, refund).await?;
         }
         Ok(true)
     }

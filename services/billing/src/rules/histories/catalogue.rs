@@ -14,6 +14,7 @@ use crate::rules::{
     catalog::{Product, ProductKind, ProductVersion, check_update},
     prices::{PriceList, Prices, TermPrices, check_prices},
     proration::Convention,
+    refund::RefundCount,
     volume::VolumeTier,
 };
 
@@ -217,6 +218,8 @@ impl Books {
         product.policy.convention = *dice.pick(&conventions).unwrap();
         product.policy.full_refund_days = dice.below(30);
         product.policy.no_refund_days = product.policy.full_refund_days + dice.below(10);
+        product.policy.refund_count =
+            [RefundCount::FirstIssuance, RefundCount::Purchase][usize::from(dice.once_in(2))];
         let terms = [vec![1, 12], vec![1, 12], vec![12], vec![1, 12, 24]];
         product.term_months.clone_from(dice.pick(&terms).unwrap());
         let effective = self.some_time(dice);

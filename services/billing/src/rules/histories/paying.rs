@@ -2,6 +2,7 @@
 //! reviews, and how the account pays.
 
 use licet_domain::{
+    clock::Instant,
     ids::{CreditNoteId, RefundId},
     money::Money,
     refusal::Reason,
@@ -19,7 +20,7 @@ use crate::rules::{
         plan, plan_goodwill, totals,
     },
     ledger::{Entry, EntryKind, LedgerEntry},
-    refund::{self, Approval, Refund, RefundState, Review},
+    refund::{self, Approval, Refund, RefundCount, RefundPolicy, RefundState, Review, TermFacts},
 };
 
 impl Books {
@@ -182,7 +183,7 @@ impl Books {
         Ok(())
     }
 
-    /// AL-4: the refund of a term, judged from its first issuance.
+    /// AL-4: the refund of a term, judged from its first use or from its purchase.
     pub(super) fn refund(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
         // Of what was charged, or of what has nothing to refund.
         let subject = dice.pick(&self.invoices).and_then(|it| it.subject.clone());
@@ -215,20 +216,16 @@ impl Books {
             _ => Some(dice.minor(full.min(none - 1) + 1, none)),
         };
         let first_issuance = elapsed.map(|elapsed| shifted(self.now, -elapsed));
-        let term_end = invoices.iter().filter_map(Invoice::term_end).max().unwrap();
-        let decision = refund::decide(policy, first_issuance, term_end, self.now);
-        let expected = match first_issuance.map(|it| it.micros_until(self.now)) {
-            None if self.now < term_end => RefundState::Refunded,
-            None => RefundState::NotDue,
-            Some(elapsed) if elapsed <= i64::from(policy.full_refund_days) * DAY_MICROS => {
-                RefundState::Refunded
-            }
-            Some(elapsed) if elapsed > i64::from(policy.no_refund_days) * DAY_MICROS => {
-                RefundState::NotDue
-            }
-            Some(_) => RefundState::PendingReview,
+        let lines = || invoices.iter().flat_map(|it| &it.lines);
+        let term = TermFacts {
+            bought: invoices.iter().map(|it| it.accepted).min().unwrap(),
+            start: lines().map(|it| it.line.term_start).min().unwrap(),
+            end: lines().map(|it| it.line.term_end).max().unwrap(),
+            first_use: first_issuance,
         };
-        assert_eq!(decision.state, expected, "AL-4: {decision:?}");
+        let decision = refund::decide(policy, &term, self.now);
+        let foretold = foretold_refund(policy, &term, (full, none), self.now);
+        assert_eq!(decision.state, foretold, "AL-4: {decision:?}");
 
         let zero = self.money(0);
         let planned = creditable(&invoices).and_then(|them| {
@@ -449,4 +446,32 @@ fn insufficient(is_short: bool) -> &'static [Reason] {
 
 fn is_transfer(entry: &LedgerEntry) -> bool {
     matches!(entry.kind, EntryKind::Deposit | EntryKind::Withdrawal)
+}
+
+/// AL-4, worked out from its words: what has not begun goes back whole; else the days since the
+/// purchase or the first use decide, and where nothing is counted whether the term is over.
+fn foretold_refund(
+    policy: RefundPolicy,
+    term: &TermFacts,
+    (full, none): (i64, i64),
+    now: Instant,
+) -> RefundState {
+    if now.as_micros() < term.start.as_micros() {
+        return RefundState::Refunded;
+    }
+    let since = match policy.count {
+        RefundCount::Purchase => Some(term.bought),
+        RefundCount::FirstIssuance => term.first_use,
+    };
+    let Some(since) = since else {
+        return match now.as_micros() < term.end.as_micros() {
+            true => RefundState::Refunded,
+            false => RefundState::NotDue,
+        };
+    };
+    match now.as_micros() - since.as_micros() {
+        elapsed if elapsed <= full => RefundState::Refunded,
+        elapsed if elapsed <= none => RefundState::PendingReview,
+        _ => RefundState::NotDue,
+    }
 }

@@ -268,7 +268,7 @@ impl Books {
         });
         let terms = Outcome::foretold(terms, reason.as_slice())?;
         let quote_id = quote.quote_id.unwrap();
-        let preview = Invoice::from_quote(&quote, quote_id, terms.as_ref(), self.now);
+        let preview = Invoice::from_quote(&quote, quote_id, terms.as_ref(), accepted, self.now);
         self.check_still_so(&quote, &items);
 
         let before = self.account.clone();

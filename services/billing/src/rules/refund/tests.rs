@@ -8,8 +8,14 @@ use super::{
 };
 
 const POLICY: RefundPolicy = RefundPolicy {
+    count: RefundCount::FirstIssuance,
     full_refund_days: 25,
     no_refund_days: 30,
+};
+
+const BY_PURCHASE: RefundPolicy = RefundPolicy {
+    count: RefundCount::Purchase,
+    ..POLICY
 };
 
 fn at(text: &str) -> Instant {
@@ -20,13 +26,27 @@ fn later(from: Instant, micros: i64) -> Instant {
     Instant::from_micros(from.as_micros() + micros).unwrap()
 }
 
-/// AL-4: the two limits to the microsecond.
-#[test]
-fn limits() {
-    let issued = at("2026-01-10T08:00:00Z");
-    let end = at("2027-01-01T00:00:00Z");
-    for (elapsed, state) in [
-        (-1, RefundState::Refunded),
+/// The year 2026, bought two months before and not used.
+fn year() -> TermFacts {
+    TermFacts {
+        bought: at("2025-11-02T12:00:00Z"),
+        start: at("2026-01-01T00:00:00Z"),
+        end: at("2027-01-01T00:00:00Z"),
+        first_use: None,
+    }
+}
+
+/// The term, in use since then.
+fn used(term: TermFacts, first_use: Instant) -> TermFacts {
+    TermFacts {
+        first_use: Some(first_use),
+        ..term
+    }
+}
+
+/// How long after the count began a term is in which state, to the microsecond.
+fn limits() -> [(i64, RefundState); 10] {
+    [
         (0, RefundState::Refunded),
         (days(25) - 1, RefundState::Refunded),
         (days(25), RefundState::Refunded),
@@ -37,25 +57,81 @@ fn limits() {
         (days(30) + 1, RefundState::NotDue),
         (days(31), RefundState::NotDue),
         (days(500), RefundState::NotDue),
-    ] {
-        let decision = decide(POLICY, Some(issued), end, later(issued, elapsed));
+    ]
+}
+
+/// AL-4: the two limits to the microsecond, counted from the first use.
+#[test]
+fn al_4_limits_from_the_first_use() {
+    let issued = at("2026-01-10T08:00:00Z");
+    let term = used(year(), issued);
+    for (elapsed, state) in limits() {
+        let decision = decide(POLICY, &term, later(issued, elapsed));
         assert_eq!(decision.state, state, "{elapsed} µs after the issuance");
+        assert_eq!(decision.count, RefundCount::FirstIssuance);
+        assert_eq!(decision.counted_from, Some(issued));
         assert_eq!(decision.full_until, Some(at("2026-02-04T08:00:00Z")));
         assert_eq!(decision.review_until, Some(at("2026-02-09T08:00:00Z")));
+        let words = "counted from the first issuance: in use since 2026-01-10T08:00:00";
+        assert!(decision.explanation.starts_with(words), "{decision:?}");
     }
 }
 
-/// AL-4: a term never issued is refunded in full until it ends, and not from then on.
+/// AL-4: the same limits from the purchase, whether or not anything was issued, also of a term that
+/// is over.
 #[test]
-fn never_issued() {
-    let end = at("2027-01-01T00:00:00Z");
+fn al_4_limits_from_the_purchase() {
+    let bought = at("2026-01-10T08:00:00Z");
+    let term = TermFacts { bought, ..year() };
+    let issued = used(term, at("2026-02-20T00:00:00Z"));
+    let month = TermFacts {
+        end: at("2026-01-12T00:00:00Z"),
+        ..term
+    };
+    for (elapsed, state) in limits() {
+        for term in [term, issued, month] {
+            let decision = decide(BY_PURCHASE, &term, later(bought, elapsed));
+            assert_eq!(decision.state, state, "{elapsed} µs after the purchase");
+            assert_eq!(decision.count, RefundCount::Purchase);
+            assert_eq!(decision.counted_from, Some(bought));
+            assert_eq!(decision.full_until, Some(at("2026-02-04T08:00:00Z")));
+            let words = "counted from the purchase: bought at 2026-01-10T08:00:00";
+            assert!(decision.explanation.starts_with(words), "{decision:?}");
+        }
+    }
+}
+
+/// AL-4: a term that has not begun is refunded in full by either count, however long ago it was bought.
+#[test]
+fn al_4_a_term_that_has_not_begun() {
+    let term = year();
+    for policy in [POLICY, BY_PURCHASE] {
+        for now in [term.bought, later(term.start, -1)] {
+            let decision = decide(policy, &term, now);
+            assert_eq!(decision.state, RefundState::Refunded, "{now}");
+            assert_eq!((decision.counted_from, decision.full_until), (None, None));
+        }
+    }
+    // From its start on, what was bought 60 days before counts from then.
+    let begun = decide(BY_PURCHASE, &term, term.start);
+    assert_eq!(begun.state, RefundState::NotDue);
+    assert_eq!(
+        decide(POLICY, &term, term.start).state,
+        RefundState::Refunded
+    );
+}
+
+/// AL-4: a term never used is refunded in full until it ends, and not from then on.
+#[test]
+fn al_4_never_issued() {
+    let term = year();
     for (now, state) in [
-        (later(end, -days(300)), RefundState::Refunded),
-        (later(end, -1), RefundState::Refunded),
-        (end, RefundState::NotDue),
-        (later(end, 1), RefundState::NotDue),
+        (later(term.end, -days(300)), RefundState::Refunded),
+        (later(term.end, -1), RefundState::Refunded),
+        (term.end, RefundState::NotDue),
+        (later(term.end, 1), RefundState::NotDue),
     ] {
-        let decision = decide(POLICY, None, end, now);
+        let decision = decide(POLICY, &term, now);
         assert_eq!(
             (decision.state, decision.full_until),
             (state, None),
@@ -70,12 +146,28 @@ fn no_review_between_equal_limits() {
     let policy = RefundPolicy {
         full_refund_days: 14,
         no_refund_days: 14,
+        ..POLICY
     };
     let issued = at("2026-01-10T08:00:00Z");
-    let end = at("2027-01-01T00:00:00Z");
-    let state = |elapsed| decide(policy, Some(issued), end, later(issued, elapsed)).state;
+    let term = used(year(), issued);
+    let state = |elapsed| decide(policy, &term, later(issued, elapsed)).state;
     assert_eq!(state(days(14)), RefundState::Refunded);
     assert_eq!(state(days(14) + 1), RefundState::NotDue);
+}
+
+/// AL-4: refunding does not end an order; what it says so of is an order whose term is not over.
+#[test]
+fn al_4_a_refund_of_a_running_order_says_that_it_goes_on() {
+    let end = year().end;
+    let of = |resource_id: String| Subject {
+        resource_id,
+        term_index: 1,
+    };
+    let order = of(OrderId::generate().to_string());
+    let said = notice(&order, end, later(end, -1)).unwrap();
+    assert!(said.contains("OrderService.DeleteOrder"), "{said}");
+    assert_eq!(notice(&order, end, end), None);
+    assert_eq!(notice(&of("thing-1".to_owned()), end, later(end, -1)), None);
 }
 
 fn usd(minor: i64) -> Money {
@@ -167,6 +259,8 @@ fn in_state(state: RefundState) -> Refund {
         },
         decision: RefundDecision {
             state,
+            count: RefundCount::FirstIssuance,
+            counted_from: None,
             full_until: None,
             review_until: None,
             explanation: "between 25 and 30 days later".to_owned(),

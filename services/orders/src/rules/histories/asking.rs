@@ -76,12 +76,12 @@ impl Desk {
         if dice.once_in(4) {
             edges.push(shifted(last.end, days(last.product.renewal_grace_days)));
         }
-        edges.extend(
-            self.model
-                .term()
-                .first_issued
-                .map(|it| shifted(it, days(25))),
-        );
+        for place in self.model.running.saturating_sub(1)..=self.model.running {
+            let since = self.model.counted_since(place);
+            edges.extend(since.map(|it| shifted(it, days(25))));
+        }
+        // What is issued on a term's last day stands in the next one.
+        edges.push(shifted(self.model.term().end, -DAY_US));
         for found in &self.model.certificates {
             edges.extend(found.revoked);
             edges.push(shifted(found.not_after, 1_000_000));

@@ -23,6 +23,7 @@ use crate::rules::{
     },
     permission::{Action, permit, renewable_from, renewable_until},
     placing::{PlacingPlan, WantedOrder, plan_order},
+    refund_count::{RefundCount, Stay, refund_count_start},
     samples,
     servers::{Server, server_limit},
     slots::{SlotCharge, Slots, WildcardReplacement},
@@ -104,6 +105,8 @@ pub(super) struct Preview {
 pub(super) struct Desk {
     pub(super) model: Model,
     pub(super) order: Order,
+    /// The terms of the order that are over.
+    pub(super) past: Vec<OrderTerm>,
     pub(super) certificates: Vec<Certificate>,
     pub(super) servers: Vec<Server>,
     pub(super) invoices: Vec<Invoice>,
@@ -161,6 +164,10 @@ pub(super) fn some_product(dice: &mut Dice) -> Product {
         },
         tolerance_hours: dice.below(2) * 24,
         publicly_trusted: !dice.once_in(3),
+        refund_count: [RefundCount::FirstIssuance, RefundCount::Purchase]
+            [usize::from(dice.once_in(4))],
+        // No fewer than those of the stand-in for Billing.
+        no_refund_days: [Some(30), Some(25), None][dice.index(3)],
         renewal_open_days: [90, 30, 10][dice.index(3)],
         renewal_grace_days: dice.below(2) * 30,
         wildcard_replacement: [
@@ -228,6 +235,7 @@ impl Desk {
                 names: None,
                 common_name: None,
                 kept_servers: None,
+                bought_time: Some(now),
             },
             create_time: now,
             decision_time: now,
@@ -277,6 +285,7 @@ impl Desk {
         let mut desk = Self {
             model,
             order: pending.apply_sale(sold, None),
+            past: vec![],
             certificates: vec![],
             servers: vec![],
             invoices: vec![],
@@ -313,11 +322,14 @@ impl Desk {
     /// The order as time has it; what time did is written down with a decision (MD-10). Nothing can
     /// be while an operation holds the terms as they stood.
     pub(super) fn lock(&mut self) -> Result<(), Outcome> {
-        if self.order.next_turn(self.now()).is_some() {
+        while let Some((_, next)) = self.order.next_turn(self.now()) {
             if self.under_way.is_some() {
                 return Err(Outcome::Idle);
             }
-            self.order = self.order.clone().settled_at(self.now());
+            let before = std::mem::replace(&mut self.order, next);
+            if before.term.index != self.order.term.index {
+                self.past.push(before.term);
+            }
         }
         Ok(())
     }
@@ -328,6 +340,11 @@ impl Desk {
             return Err(Outcome::Idle);
         }
         self.lock()
+    }
+
+    /// From when until when its certificates stand.
+    pub(super) fn stays(&self) -> Vec<Stay> {
+        self.certificates.iter().map(Stay::of).collect()
     }
 
     /// The servers as they stand on the order.
@@ -380,6 +397,7 @@ impl Desk {
                 "AL-2"
             );
             assert_eq!(term.first_issuance_time, expected.first_issued, "AL-4");
+            assert_eq!(term.bought(), expected.bought, "T-4");
             assert_eq!(counts(sold.slots), expected.slots, "MD-2, MD-4");
             assert_eq!(names, &sans(&expected.names));
             assert_eq!(
@@ -406,6 +424,18 @@ impl Desk {
         assert_eq!(order.next_term.is_some(), model.next_term().is_some());
         if let (Some(next), Some(expected)) = (&order.next_term, model.next_term()) {
             one(next, expected, next.names.as_ref().unwrap());
+        }
+        if !model.is_deleted {
+            let terms = self
+                .past
+                .iter()
+                .chain([&order.term])
+                .chain(&order.next_term);
+            for term in terms {
+                let place = usize::try_from(term.index).unwrap();
+                let since = refund_count_start(term, &self.stays(), self.now());
+                assert_eq!(since, model.counted_since(place), "AL-4, term {place}");
+            }
         }
         for (index, term) in (0..).zip(&model.terms) {
             let of_it = self.invoices.iter().filter(|it| it.term_index == index);

@@ -11,6 +11,7 @@ use crate::rules::{
     certificate::CertificateState,
     order::{OrderState, Product},
     permission::Action,
+    refund_count::RefundCount,
     san_license::RevocationReason,
     servers::ServerState,
     slots::WildcardReplacement,
@@ -93,6 +94,7 @@ pub(super) struct Paper {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Certificate {
+    pub(super) recorded: Instant,
     pub(super) not_after: Instant,
     pub(super) is_superseded: bool,
     pub(super) revoked: Option<Instant>,
@@ -438,9 +440,37 @@ impl Model {
         Ok(kept)
     }
 
+    /// AL-4: when a certificate of the order is active in a term for the first time, or when it was
+    /// bought, by its policy. `None`: it has not begun, or none was.
+    pub(super) fn counted_since(&self, place: usize) -> Option<Instant> {
+        let term = &self.terms[place];
+        if self.now < term.start {
+            return None;
+        }
+        match term.product.refund_count {
+            RefundCount::Purchase => return Some(term.bought),
+            RefundCount::FirstIssuance => {}
+        }
+        let active_from = self.certificates.iter().filter_map(|it| {
+            let expired = after(it.not_after, TimeDelta::seconds(1));
+            let until = expired.min(it.revoked.unwrap_or(expired));
+            let from = it.recorded.max(term.start);
+            let counts = it.recorded >= term.start || until > term.start;
+            (counts && from < term.end).then_some(from)
+        });
+        active_from.min()
+    }
+
     /// The order and all that hangs on it falls, at once (AL-7, X-3), and what its terms were
     /// invoiced is refunded by AL-4.
     pub(super) fn delete(&mut self) {
+        for place in 0..self.terms.len() {
+            let since = self.counted_since(place);
+            let term = &mut self.terms[place];
+            if refunded((term.start, term.end), since, self.now) {
+                term.invoices.iter_mut().for_each(|it| it.1 = it.0);
+            }
+        }
         for place in 0..self.certificates.len() {
             let state = self.certificate_state(place);
             if matches!(
@@ -454,12 +484,6 @@ impl Model {
         for server in &mut self.servers {
             if server.state == ServerState::Registered {
                 server.state = ServerState::Invalidated;
-            }
-        }
-        let now = self.now;
-        for term in &mut self.terms[self.running..] {
-            if refunded(term.first_issued, now) {
-                term.invoices.iter_mut().for_each(|it| it.1 = it.0);
             }
         }
         self.change = None;

@@ -65,6 +65,7 @@ impl Model {
     /// A certificate is recorded (MD-7, X-8).
     pub(super) fn issue(&mut self, paper: &Paper) {
         let recorded = Certificate {
+            recorded: self.now,
             not_after: paper.not_after,
             is_superseded: false,
             revoked: self.is_deleted.then_some(self.now),

@@ -19,6 +19,7 @@ use crate::rules::{
     order::{OrderTerm, Sold},
     permission::{Action, permit},
     placing::{WantedOrder, plan_order},
+    refund_count::{is_open, refund_count_start},
     renewal::{Unplanned, WantedRenewal, plan_renewal},
     samples,
     servers::{Server, ServerState, permit_server, registered, takes_primary_place},
@@ -248,6 +249,20 @@ impl Desk {
         let void = (i64::from(void.0), i64::from(void.1));
         assert_eq!(void, (self.model.term().licences, next), "AL-7");
         assert_eq!(fall.drops_change, self.model.change.is_some());
+        // The refunds are decided by what stands until now.
+        let stays = self.stays();
+        let past = self.past.iter().filter(|term| is_open(term, &stays, now));
+        let asked = past.chain([&self.order.term]).chain(&self.order.next_term);
+        for term in asked {
+            let since = refund_count_start(term, &stays, now);
+            if !refunded((term.term.start(), term.term.end()), since, now) {
+                continue;
+            }
+            let of_term = |it: &&mut Invoice| it.term_index == term.index;
+            for invoice in self.invoices.iter_mut().filter(of_term) {
+                invoice.credited = invoice.total;
+            }
+        }
         for found in &mut self.certificates {
             if fall.certificates.contains(&found.id) {
                 found.revoke_time = Some(now);
@@ -257,13 +272,6 @@ impl Desk {
         for server in &mut self.servers {
             if fall.servers.contains(&server.id) {
                 server.state = ServerState::Invalidated;
-            }
-        }
-        let terms = std::iter::once(&self.order.term).chain(&self.order.next_term);
-        for term in terms.filter(|term| refunded(term.first_issuance_time, now)) {
-            let of_term = |it: &&mut Invoice| it.term_index == term.index;
-            for invoice in self.invoices.iter_mut().filter(of_term) {
-                invoice.credited = invoice.total;
             }
         }
         self.model.delete();

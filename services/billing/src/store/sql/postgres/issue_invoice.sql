@@ -5,8 +5,8 @@ WITH taken AS (
 ), issued AS (
     INSERT INTO invoice (account_id, invoice_id, seller, number, quote_id, resource_id, term_index,
         currency, total_minor, credited_minor, held_minor, state, issued_us, paid_minor, returned_minor,
-        due_us, line_bytes)
-    SELECT $1, $2, $3, last_number, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 FROM taken
+        due_us, line_bytes, accept_us)
+    SELECT $1, $2, $3, last_number, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $21 FROM taken
 ), lines AS (
     INSERT INTO invoice_line (account_id, invoice_id, line_number, amount_minor, credited_minor,
         held_minor, line)
