@@ -94,15 +94,24 @@ impl Model {
         now: Instant,
     ) -> Result<(RefundState, Vec<Part>), No> {
         let invoices = self.of_subject(subject);
-        let ends = invoices.iter().map(|it| self.invoices[*it].term_end);
-        let Some(end) = ends.max() else {
+        let of_it = || invoices.iter().map(|it| &self.invoices[*it]);
+        let (Some(start), Some(end), Some(bought)) = (
+            of_it().map(|it| it.term.0).min(),
+            of_it().map(|it| it.term.1).max(),
+            of_it().map(|it| it.accepted).min(),
+        ) else {
             return Err(no("NOT_FOUND"));
         };
         if let Some(earlier) = self.refunds.iter().find(|it| it.subject == *subject) {
             return Err(no("REFUND_ALREADY_REQUESTED").with("refund_id", &earlier.id));
         }
         let (full, none) = self.refund_days;
-        let state = match first_issuance.map(|issued| issued.micros_until(now)) {
+        let since = match self.counts_from_purchase {
+            true => Some(bought),
+            false => first_issuance,
+        };
+        let state = match since.map(|since| since.micros_until(now)) {
+            _ if now < start => RefundState::Refunded,
             None if now < end => RefundState::Refunded,
             Some(age) if age <= full * DAY_MICROS => RefundState::Refunded,
             Some(age) if age <= none * DAY_MICROS => RefundState::PendingReview,

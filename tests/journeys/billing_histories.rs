@@ -5,7 +5,8 @@
 use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 
 use licet_contracts::billing::v1::{
-    AccountKind, CreateAccountRequest, DepositRequest, Policy, Product as Sold, ProrationConvention,
+    AccountKind, CreateAccountRequest, DepositRequest, Policy, Product as Sold,
+    ProrationConvention, RefundCount,
 };
 use licet_domain::clock::Instant;
 use tonic::transport::Channel;
@@ -202,6 +203,7 @@ impl<'a> History<'a> {
             ProrationConvention::Daily,
             ProrationConvention::Linear,
         ][random.index(3)];
+        let counts_from_purchase = random.below(3) == 0;
         let product = |name: &str, is_licence: bool| Product {
             // Products are for good: those of another history have other names.
             id: format!("{name}-{}", uuid::Uuid::new_v4()),
@@ -224,6 +226,7 @@ impl<'a> History<'a> {
                 refunds: vec![],
                 entries: vec![],
                 refund_days,
+                counts_from_purchase,
             },
             products: [product("multi", false), product("sans", true)],
             resources: vec![],
@@ -251,6 +254,11 @@ impl<'a> History<'a> {
                     proration_convention: product.convention.into(),
                     full_refund_days: i32::try_from(full).ok(),
                     no_refund_after_days: i32::try_from(none).ok(),
+                    refund_count: match self.model.counts_from_purchase {
+                        true => RefundCount::Purchase.into(),
+                        // What is not said is the default.
+                        false => RefundCount::Unspecified.into(),
+                    },
                     ..Policy::default()
                 }),
                 ..sample

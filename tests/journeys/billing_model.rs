@@ -54,8 +54,8 @@ pub(super) struct Quote {
     pub(super) pin: String,
     pub(super) subject: Option<Subject>,
     pub(super) lines: Vec<i64>,
-    /// The last end of the terms that it is for.
-    pub(super) term_end: Instant,
+    /// The first start and the last end of the terms that it is for.
+    pub(super) term: (Instant, Instant),
     pub(super) expires: Instant,
     /// The place of the invoice that it became.
     pub(super) charged: Option<usize>,
@@ -84,7 +84,8 @@ pub(super) struct Invoice {
     pub(super) returned: i64,
     pub(super) issued: Instant,
     pub(super) due_time: Option<Instant>,
-    pub(super) term_end: Instant,
+    pub(super) accepted: Instant,
+    pub(super) term: (Instant, Instant),
 }
 
 impl Invoice {
@@ -150,6 +151,8 @@ pub(super) struct Model {
     pub(super) entries: Vec<Entry>,
     /// The days after which there is no full refund, and no refund at all (AL-4).
     pub(super) refund_days: (i64, i64),
+    /// Whether the days of a refund count from the purchase.
+    pub(super) counts_from_purchase: bool,
 }
 
 impl Model {
@@ -290,6 +293,7 @@ impl Model {
         place: usize,
         (id, number): (String, String),
         terms: Option<Terms>,
+        accepted: Instant,
         now: Instant,
     ) {
         let quote = self.quotes[place].clone();
@@ -315,7 +319,8 @@ impl Model {
             returned: 0,
             issued: now,
             due_time: terms.map(|terms| shifted(now, terms.net_days * DAY_MICROS)),
-            term_end: quote.term_end,
+            accepted,
+            term: quote.term,
         });
         if terms.is_none() && total > 0 {
             self.pay(self.invoices.len() - 1, total, now);

@@ -32,9 +32,9 @@ impl History<'_> {
             if let Some(due_time) = invoice.due_time {
                 marks.extend([due_time, shifted(due_time, grace)]);
             }
-            marks.push(shifted(invoice.issued, full * DAY_MICROS));
-            marks.push(shifted(invoice.issued, none * DAY_MICROS));
-            marks.push(invoice.term_end);
+            marks.push(shifted(invoice.accepted, full * DAY_MICROS));
+            marks.push(shifted(invoice.accepted, none * DAY_MICROS));
+            marks.extend([invoice.term.0, invoice.term.1]);
         }
         let lists = self.products.iter().flat_map(|product| &product.lists);
         marks.extend(lists.map(|list| list.effective));
@@ -324,7 +324,10 @@ impl History<'_> {
             pin,
             subject,
             lines: amounts,
-            term_end: items.iter().map(Item::end).max().unwrap(),
+            term: (
+                items.iter().map(Item::start).min().unwrap(),
+                items.iter().map(Item::end).max().unwrap(),
+            ),
             expires: shifted(now, valid),
             charged: None,
         };
@@ -376,7 +379,9 @@ impl History<'_> {
         assert_eq!(invoice.quote_id, quote.id);
         let terms = terms.filter(|_| quote.total() > 0);
         let ids = (invoice.invoice_id.clone(), invoice.number.clone());
-        self.model.charge(place, ids, terms, now);
+        let accepted = accepted.unwrap_or(now);
+        assert_eq!(instant(invoice.accept_time), accepted, "T-3");
+        self.model.charge(place, ids, terms, accepted, now);
         self.check_invoice(&invoice, self.model.invoices.last().unwrap());
         "done"
     }

@@ -52,6 +52,7 @@ asks! {
             answer.order = None;
             hide_refund(answer.refund.as_mut());
             hide_refund(answer.next_term_refund.as_mut());
+            answer.refunds.iter_mut().for_each(|refund| hide_refund(Some(refund)));
         };
     OrderServiceClient.set_server_software: SetServerSoftwareRequest => SetServerSoftwareResponse;
     CertificateServiceClient.record_issuance: RecordIssuanceRequest => RecordIssuanceResponse;

@@ -83,6 +83,7 @@ impl History<'_> {
             names: names.clone(),
             slots: owned(included, paid),
             kept: None,
+            bought: now,
             first_issued: None,
             invoices: vec![],
         };
@@ -396,7 +397,9 @@ impl History<'_> {
         let place = self.some_order();
         let order = &self.orders[place];
         let (mut names, longest) = (order.wanted(), order.longest_days());
-        let mut days = longest.clamp(1, 90);
+        // Of a private product one may be good to the end, and beyond the term's.
+        let most = [30, 90, 800][self.random.index(3)];
+        let mut days = longest.clamp(1, most);
         let mut fits = true;
         match self.random.below(12) {
             0 => fits = !names.insert("x.test"),

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 use licet_contracts::{
     billing::v1::{
         CreateAccountRequest, DepositRequest, Policy as SoldPolicy, Product as Sold,
-        ProrationConvention, Supersede, ValidityLimits, WildcardReplacement, supersede::Handling,
+        ProrationConvention, RefundCount, Supersede, ValidityLimits, WildcardReplacement,
+        supersede::Handling,
     },
     orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen, OrderTerm},
 };
@@ -21,7 +22,7 @@ use super::{
     billing_asks::Ask,
     billing_model::DAY_MICROS,
     billing_prices::{Item, List, Prices, Product},
-    orders_model::{NAMES, Names, Order, Policy, Term, total},
+    orders_model::{NAMES, Names, Order, Policy, total},
     random::Random,
 };
 use crate::harness::{
@@ -204,6 +205,7 @@ impl<'a> History<'a> {
             open_days: [90, 30][random.index(2)],
             grace_days: [30, 10][random.index(2)],
             refund_days: [(25, 30), (10, 20), (0, 0)][random.index(3)],
+            counts_from_purchase: random.below(3) == 0,
         };
         let mut history = Self {
             world,
@@ -258,6 +260,10 @@ impl<'a> History<'a> {
                 proration_convention: self.product.convention.into(),
                 full_refund_days: days(policy.refund_days.0),
                 no_refund_after_days: days(policy.refund_days.1),
+                refund_count: match policy.counts_from_purchase {
+                    true => RefundCount::Purchase.into(),
+                    false => RefundCount::FirstIssuance.into(),
+                },
                 renewal_open_days: days(policy.open_days),
                 renewal_grace_days: days(policy.grace_days),
                 wildcard_replacement: policy.replacement.into(),
@@ -384,9 +390,13 @@ impl<'a> History<'a> {
                 shifted(end, days(policy.grace_days)),
             ]);
             let (full, none) = policy.refund_days;
-            let issued = order.term().first_issued;
-            marks.extend(issued.map(|it| shifted(it, days(full))));
-            marks.extend(issued.map(|it| shifted(it, days(none))));
+            for place in 0..=order.running {
+                let counted = order.count_start(place);
+                marks.extend(counted.map(|it| shifted(it, days(full))));
+                marks.extend(counted.map(|it| shifted(it, days(none))));
+            }
+            // The last day of a term: what is issued then stands in the next one.
+            marks.push(shifted(order.term().end, -DAY_MICROS));
             marks.extend(order.offers.iter().map(|offer| offer.expires));
             for found in &order.certificates {
                 marks.extend(found.revoked);
@@ -644,14 +654,10 @@ fn compare_order(seen: &Seen, model: &Order) {
     assert_eq!(seen.revision, model.moves, "MD-6");
     let pending = seen.issuance_pending_time.map(|time| instant(Some(time)));
     assert_eq!(pending, model.pending_since(), "MD-7");
-    compare_term(
-        seen.current_term.as_ref().unwrap(),
-        model.term(),
-        model.running,
-    );
+    compare_term(seen.current_term.as_ref().unwrap(), model, model.running);
     assert_eq!(seen.next_term.is_some(), model.next_term().is_some());
-    if let (Some(next), Some(expected)) = (&seen.next_term, model.next_term()) {
-        compare_term(next, expected, model.running + 1);
+    if let Some(next) = &seen.next_term {
+        compare_term(next, model, model.running + 1);
     }
     let pending = seen.pending_change.as_ref();
     let change = pending.and_then(|it| it.domain_change.as_ref());
@@ -666,7 +672,8 @@ fn compare_order(seen: &Seen, model: &Order) {
     assert!(!certificate_awaited || waits, "{seen:?}");
 }
 
-fn compare_term(seen: &OrderTerm, model: &Term, place: usize) {
+fn compare_term(seen: &OrderTerm, order: &Order, place: usize) {
+    let model = &order.terms[place];
     let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let period = seen.period.as_ref().unwrap();
     assert_eq!(usize::try_from(seen.term_index).unwrap(), place);
@@ -681,6 +688,11 @@ fn compare_term(seen: &OrderTerm, model: &Term, place: usize) {
     assert_eq!(seen.keep_server_ids, kept, "AL-9");
     let first = seen.first_issuance_time.map(|time| instant(Some(time)));
     assert_eq!(first, model.first_issued, "AL-4");
+    if !order.is_deleted {
+        let counted = seen.refund_count_start_time;
+        let counted = counted.map(|time| instant(Some(time)));
+        assert_eq!(counted, order.count_start(place), "AL-4");
+    }
     let names = i32::try_from(model.names.len()).unwrap();
     assert!(names <= slots.0 + slots.1, "MD-4: {names} names, {slots:?}");
 }

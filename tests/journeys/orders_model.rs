@@ -78,6 +78,8 @@ pub(super) struct Policy {
     pub(super) open_days: i64,
     pub(super) grace_days: i64,
     pub(super) refund_days: (i64, i64),
+    /// Whether the days of a refund count from the purchase.
+    pub(super) counts_from_purchase: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +101,8 @@ pub(super) struct Term {
     pub(super) slots: Counts,
     /// Ids of the servers that stay in it; `None` for a first term.
     pub(super) kept: Option<BTreeSet<String>>,
+    /// When it was bought (T-4).
+    pub(super) bought: Instant,
     pub(super) first_issued: Option<Instant>,
     pub(super) invoices: Vec<Invoice>,
 }
@@ -124,6 +128,7 @@ pub(super) struct Server {
 #[derive(Clone, Debug)]
 pub(super) struct Certificate {
     pub(super) id: String,
+    pub(super) recorded: Instant,
     pub(super) active_until: Instant,
     pub(super) is_superseded: bool,
     pub(super) revoked: Option<Instant>,
@@ -436,6 +441,7 @@ impl Order {
         let now = self.now;
         let recorded = Certificate {
             id,
+            recorded: now,
             active_until,
             is_superseded: false,
             revoked: self.is_deleted.then_some(now),
@@ -523,29 +529,64 @@ impl Order {
         }
     }
 
-    /// AL-4, for one of its terms.
+    /// Since when the days of a term's refund count (AL-4): from the first certificate of the order
+    /// that is active in it, or from its purchase. `None`: it has not begun, or there was none.
+    pub(super) fn count_start(&self, place: usize) -> Option<Instant> {
+        let term = &self.terms[place];
+        if self.now < term.start {
+            return None;
+        }
+        if self.policy.counts_from_purchase {
+            return Some(term.bought);
+        }
+        let active_from = self.certificates.iter().filter_map(|it| {
+            let until = it.active_until.min(it.revoked.unwrap_or(it.active_until));
+            let from = it.recorded.max(term.start);
+            let counts = it.recorded >= term.start || until > term.start;
+            (counts && from < term.end).then_some(from)
+        });
+        active_from.min()
+    }
+
+    /// AL-4, for one of its terms: what becomes of its refund, and what there is to refund.
     pub(super) fn refund_of(&self, place: usize) -> (RefundState, i64) {
         let term = &self.terms[place];
         let open = term.invoices.iter().map(|it| it.total - it.credited).sum();
         let (full, none) = self.policy.refund_days;
-        let state = match term.first_issued {
-            None => RefundState::Refunded,
-            Some(issued) => {
-                let age = issued.micros_until(self.now);
-                if age <= full * DAY_MICROS {
-                    RefundState::Refunded
-                } else if age <= none * DAY_MICROS {
-                    RefundState::PendingReview
-                } else {
-                    RefundState::NotDue
-                }
-            }
+        let state = match self.count_start(place) {
+            _ if self.now < term.start => RefundState::Refunded,
+            None if self.now < term.end => RefundState::Refunded,
+            None => RefundState::NotDue,
+            Some(since) => match since.micros_until(self.now) {
+                age if age <= full * DAY_MICROS => RefundState::Refunded,
+                age if age <= none * DAY_MICROS => RefundState::PendingReview,
+                _ => RefundState::NotDue,
+            },
         };
         (state, open)
     }
 
+    /// The terms whose refund a deletion asks for: the one that runs, the one after it, and every one
+    /// that is over and of which anything can come back.
+    pub(super) fn refundable(&self) -> Vec<usize> {
+        let all = 0..self.terms.len();
+        all.filter(|place| {
+            let (state, _) = self.refund_of(*place);
+            *place >= self.running || state != RefundState::NotDue
+        })
+        .collect()
+    }
+
     /// Everything of it falls, at once (AL-7, X-3); so much comes back for certain.
     pub(super) fn delete(&mut self) -> i64 {
+        let mut back = 0;
+        for place in self.refundable() {
+            if let (RefundState::Refunded, open) = self.refund_of(place) {
+                back += open;
+                let invoices = &mut self.terms[place].invoices;
+                invoices.iter_mut().for_each(|it| it.credited = it.total);
+            }
+        }
         for place in 0..self.certificates.len() {
             let state = self.certificate_state(place);
             if [CertificateState::Active, CertificateState::Superseded].contains(&state) {
@@ -556,14 +597,6 @@ impl Order {
         for server in &mut self.servers {
             if server.state == ServerState::Registered {
                 server.state = ServerState::Invalidated;
-            }
-        }
-        let mut back = 0;
-        for place in self.running..self.terms.len() {
-            if let (RefundState::Refunded, open) = self.refund_of(place) {
-                back += open;
-                let invoices = &mut self.terms[place].invoices;
-                invoices.iter_mut().for_each(|it| it.credited = it.total);
             }
         }
         self.change = None;

@@ -118,6 +118,7 @@ impl History<'_> {
             names,
             slots: owned(included, paid),
             kept: Some(kept),
+            bought: order.now,
             first_issued: None,
             invoices: vec![],
         }
@@ -283,7 +284,7 @@ impl History<'_> {
         let limit = [full, none][self.random.index(2)] * DAY_MICROS;
         let after = [0, 1][self.random.index(2)];
         let order = &self.orders[place];
-        let Some(issued) = order.term().first_issued else {
+        let Some(issued) = order.count_start(order.running) else {
             return;
         };
         let to = shifted(issued, limit + after);
@@ -316,15 +317,24 @@ impl History<'_> {
         let next = order.next_term().map_or(0, |term| term.licences);
         assert_eq!(void, (order.term().licences, next), "AL-7");
         assert_eq!(invalid.server_ids.len(), order.registered().count(), "AL-7");
-        self.check_refund(order, order.running, answer.refund.as_ref());
+        let refundable = order.refundable();
+        let of_term = |place: usize| {
+            let is_it = |refund: &&Refund| {
+                let subject = refund.subject.as_ref().unwrap();
+                usize::try_from(subject.term_index) == Ok(place)
+            };
+            answer.refunds.iter().find(is_it)
+        };
         assert_eq!(
-            answer.next_term_refund.is_some(),
-            order.next_term().is_some()
+            answer.refunds.len(),
+            refundable.len(),
+            "AL-4: {refundable:?}"
         );
-        if answer.next_term_refund.is_some() {
-            let next = answer.next_term_refund.as_ref();
-            self.check_refund(order, order.running + 1, next);
+        for place in refundable {
+            self.check_refund(order, place, of_term(place));
         }
+        assert_eq!(answer.refund.as_ref(), of_term(order.running));
+        assert_eq!(answer.next_term_refund.as_ref(), of_term(order.running + 1));
         let (state, _) = order.refund_of(order.running);
         self.balance += self.orders[place].delete();
         let name = state.as_str_name();
