@@ -170,7 +170,7 @@ async fn bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike(backend: 
     assert_eq!((&preview.lines, &preview.total), (&kept.lines, &kept.total));
     let invoice = world.charge(&kept).await.unwrap();
     assert_eq!((&invoice.lines, &invoice.total), (&kept.lines, &kept.total));
-    assert_eq!(world.balance(&account_id).await, "95556.76 USD");
+    assert_eq!(world.balance(&account_id).await, "95406.76 USD");
 }
 
 async fn md_8_a_change_across_this_term_and_the_next_pays_each_ones_price(backend: Backend) {
