@@ -400,7 +400,7 @@ async fn md_8_both_terms_are_charged_or_neither(backend: Backend) {
     let request = change_request(&order.order_id, &["a.example"], &[]);
     let short = refused(world.orders().update_domains(request.clone()).await);
     let short = short.expect(Code::ResourceExhausted, "INSUFFICIENT_FUNDS");
-    assert_eq!(short.value("required"), "60.00");
+    assert_eq!(short.value("required"), "64.08");
     assert_eq!(world.balance(account_id).await, "61.00 USD");
     let after = world.get_order(&order.order_id).await;
     assert_eq!(after, before, "nothing is left of it on the order");
