@@ -10,7 +10,7 @@ use licet_contracts::{
         ProrationConvention, RefundCount, Supersede, ValidityLimits, WildcardReplacement,
         supersede::Handling,
     },
-    orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen, OrderTerm},
+    orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen},
 };
 use licet_domain::{
     clock::Instant,
@@ -23,6 +23,7 @@ use super::{
     billing_model::DAY_MICROS,
     billing_prices::{Item, List, Prices, Product},
     orders_model::{NAMES, Names, Order, Policy, total},
+    orders_serving::compare_term,
     random::Random,
 };
 use crate::harness::{
@@ -670,31 +671,6 @@ fn compare_order(seen: &Seen, model: &Order) {
     let waits = pending.is_some();
     let certificate_awaited = model.is_issued && model.pending_since().is_some();
     assert!(!certificate_awaited || waits, "{seen:?}");
-}
-
-fn compare_term(seen: &OrderTerm, order: &Order, place: usize) {
-    let model = &order.terms[place];
-    let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let period = seen.period.as_ref().unwrap();
-    assert_eq!(usize::try_from(seen.term_index).unwrap(), place);
-    assert_eq!(instant(period.start_time), model.start, "T-2, MD-10");
-    assert_eq!(instant(period.end_time), model.end, "T-2");
-    assert_eq!(seen.months, model.months);
-    let slots = (seen.paid_standard_domains, seen.paid_wildcard_domains);
-    assert_eq!(slots, model.slots, "MD-2, MD-4");
-    assert_eq!(seen.domains, texts(&model.names), "MD-5, MD-8");
-    assert_eq!(seen.additional_licenses, model.licences, "AL-2, AL-9");
-    let kept = model.kept.iter().flatten().cloned().collect::<Vec<_>>();
-    assert_eq!(seen.keep_server_ids, kept, "AL-9");
-    let first = seen.first_issuance_time.map(|time| instant(Some(time)));
-    assert_eq!(first, model.first_issued, "AL-4");
-    if !order.is_deleted {
-        let counted = seen.refund_count_start_time;
-        let counted = counted.map(|time| instant(Some(time)));
-        assert_eq!(counted, order.count_start(place), "AL-4");
-    }
-    let names = i32::try_from(model.names.len()).unwrap();
-    assert!(names <= slots.0 + slots.1, "MD-4: {names} names, {slots:?}");
 }
 
 /// Holds an answer against what was foretold: done, or refused for one of these reasons.

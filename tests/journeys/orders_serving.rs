@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use licet_contracts::{
     billing::v1::{Refund, RefundState},
     orders::v1::{
-        CertificateState, DeleteOrderRequest, OrderState, RegisterServerRequest, RenewOrderRequest,
-        RevokeCertificateRequest, ServerState, SetServerSoftwareRequest, UnregisterServerRequest,
+        CertificateState, DeleteOrderRequest, OrderState, OrderTerm, RegisterServerRequest,
+        RenewOrderRequest, RevokeCertificateRequest, ServerState, SetServerSoftwareRequest,
+        UnregisterServerRequest,
     },
 };
 use licet_domain::money::Money;
@@ -18,7 +19,10 @@ use super::{
     orders_histories::{History, agree},
     orders_model::{Invoice, NAMES, Names, Order, Server, Term, items_of_term, owned, to_pay},
 };
-use crate::harness::{clock::shifted, request_id};
+use crate::harness::{
+    clock::{instant, shifted},
+    request_id,
+};
 
 impl History<'_> {
     /// MD-10, AL-9: mostly in the window, which the clock is moved to.
@@ -354,4 +358,30 @@ impl History<'_> {
         let back = Money::from_minor(self.currency, back).value();
         assert_eq!(refund.refunded.as_ref().unwrap().value, back, "{refund:?}");
     }
+}
+
+/// A term as it is shown is as the model has it.
+pub(super) fn compare_term(seen: &OrderTerm, order: &Order, place: usize) {
+    let model = &order.terms[place];
+    let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let period = seen.period.as_ref().unwrap();
+    assert_eq!(usize::try_from(seen.term_index).unwrap(), place);
+    assert_eq!(instant(period.start_time), model.start, "T-2, MD-10");
+    assert_eq!(instant(period.end_time), model.end, "T-2");
+    assert_eq!(seen.months, model.months);
+    let slots = (seen.paid_standard_domains, seen.paid_wildcard_domains);
+    assert_eq!(slots, model.slots, "MD-2, MD-4");
+    assert_eq!(seen.domains, texts(&model.names), "MD-5, MD-8");
+    assert_eq!(seen.additional_licenses, model.licences, "AL-2, AL-9");
+    let kept = model.kept.iter().flatten().cloned().collect::<Vec<_>>();
+    assert_eq!(seen.keep_server_ids, kept, "AL-9");
+    let first = seen.first_issuance_time.map(|time| instant(Some(time)));
+    assert_eq!(first, model.first_issued, "AL-4");
+    if !order.is_deleted {
+        let counted = seen.refund_count_start_time;
+        let counted = counted.map(|time| instant(Some(time)));
+        assert_eq!(counted, order.count_start(place), "AL-4");
+    }
+    let names = i32::try_from(model.names.len()).unwrap();
+    assert!(names <= slots.0 + slots.1, "MD-4: {names} names, {slots:?}");
 }
