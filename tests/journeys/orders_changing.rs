@@ -321,23 +321,10 @@ impl History<'_> {
             Some(_) => self.ask_as_offered(request).await,
             None => self.ask(request).await,
         };
-        // What the balance does not have is refused, and what was charged before it credited (MD-8).
+        // What the balance does not have is refused, for both terms at once and without a trace (BL-6).
         let foretold = foretold.and_then(|(change, totals)| {
-            let all = totals.iter().map(|(_, total)| total).sum();
-            match self.spend(all) {
-                Ok(_) => Ok((change, totals)),
-                Err(why) => {
-                    if let [(term, first), _] = totals.as_slice()
-                        && self.spend(*first).is_ok()
-                    {
-                        self.orders[place].terms[*term].invoices.push(Invoice {
-                            total: *first,
-                            credited: *first,
-                        });
-                    }
-                    Err(why)
-                }
-            }
+            self.spend(totals.iter().map(|(_, total)| total).sum())?;
+            Ok((change, totals))
         });
         let ((change, totals), answer) = match agree(foretold, answer) {
             Ok(both) => both,
