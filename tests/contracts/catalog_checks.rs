@@ -3,7 +3,7 @@
 
 use licet_contracts::billing::v1::{
     CreateProductRequest, GetProductRequest, ListProductsRequest, Policy, Product, ProductKind,
-    ProrationConvention, SetPricesRequest, Supersede, TermPrice, ValidityLimits,
+    ProrationConvention, RefundCount, SetPricesRequest, Supersede, TermPrice, ValidityLimits,
     WildcardReplacement, supersede::Handling,
 };
 use tonic::Code;
@@ -39,6 +39,7 @@ async fn every_kind_of_product_says_all_that_it_was_given(backend: Backend) {
         }),
         outlive_tolerance_hours: Some(0),
         wildcard_replacement: WildcardReplacement::Free.into(),
+        refund_count: RefundCount::Purchase.into(),
     };
     let after_hours = Policy {
         proration_convention: ProrationConvention::Daily.into(),

@@ -96,9 +96,10 @@ impl Product {
                     if prices[3] >= prices[0] {
                         return Err("ADDITIONAL_LICENSE_PRICE_TOO_HIGH");
                     }
-                    if prices[2].is_some() && prices[2] < prices[1] {
-                        return Err("WILDCARD_PRICE_TOO_LOW");
-                    }
+                }
+                let cheaper = |all: &[Option<i64>; 4]| all[2].is_some() && all[2] < all[1];
+                if terms.iter().any(|(_, prices)| cheaper(prices)) {
+                    return Err("WILDCARD_PRICE_TOO_LOW");
                 }
             }
             Prices::ByVolume(tiers) => {
