@@ -24,6 +24,7 @@ mod full_store;
 mod ingest_command;
 mod ingest_files;
 mod issuance;
+mod largest_amounts;
 mod license_options;
 mod old_stores;
 mod order_history;

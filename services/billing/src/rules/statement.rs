@@ -80,43 +80,40 @@ pub(crate) fn assemble(
     moved: &[Moved],
     counts: &[(EntryKind, i64)],
 ) -> Result<Statement, MoneyError> {
-    let changed = |kind: Option<EntryKind>| change(currency, moved, kind);
-    let opening = changed(None)?;
-    let mut closing = opening;
+    let of_kind = |kind: Option<EntryKind>| change(currency, moved, |it| it.kind == kind);
     let mut totals = Vec::with_capacity(counts.len());
     for &(kind, entry_count) in counts {
-        let Sums { balance, due } = changed(Some(kind))?;
+        let Sums { balance, due } = of_kind(Some(kind))?;
         totals.push(EntryTotal {
             kind,
             entry_count,
             balance_change: balance,
             due_change: due,
         });
-        closing.balance = closing.balance.checked_add(balance)?;
-        closing.due = closing.due.checked_add(due)?;
     }
     totals.sort_by_key(|total| total.kind);
     Ok(Statement {
         account_id,
         period,
         as_of: period.end.min(now),
-        opening,
-        closing,
+        opening: of_kind(None)?,
+        // All at once: kind by kind the sum may pass the largest amount on its way to one that does not.
+        closing: change(currency, moved, |_| true)?,
         totals,
         entry_count: counts.iter().map(|(_, count)| count).sum(),
     })
 }
 
-/// What the postings of a kind did to the two sums: the balance is a liability, and so negated.
+/// What the wanted postings did to the two sums: the balance is a liability, and so negated.
 fn change(
     currency: Currency,
     moved: &[Moved],
-    kind: Option<EntryKind>,
+    wanted: impl Fn(&Moved) -> bool,
 ) -> Result<Sums, MoneyError> {
     let sum = |ledger_account: LedgerAccount| -> i128 {
         let wanted = moved
             .iter()
-            .filter(|moved| moved.kind == kind && moved.ledger_account == ledger_account);
+            .filter(|moved| wanted(moved) && moved.ledger_account == ledger_account);
         wanted.map(|moved| moved.sum_minor).sum()
     };
     let money = |minor: i128| {
@@ -194,6 +191,20 @@ mod tests {
         );
         let refused = statement(&[much], &[(EntryKind::Deposit, 2)]);
         assert_eq!(refused, Err(MoneyError::Overflow));
+    }
+
+    /// A deposit and a return of the largest amount, with a payment between: kind by kind they pass it.
+    #[test]
+    fn a_sum_that_passes_the_range_on_its_way() {
+        use EntryKind::{CreditNote, Deposit, Payment};
+        let kinds = [(Deposit, -1), (CreditNote, -1), (Payment, 1)];
+        let moved = kinds.map(|(kind, sign)| {
+            let sum_minor = sign * i128::from(i64::MAX);
+            moved(Some(kind), LedgerAccount::Balance, sum_minor)
+        });
+        let counts = kinds.map(|(kind, _)| (kind, 1));
+        let statement = statement(&moved, &counts).unwrap();
+        assert_eq!(statement.closing.balance, usd(i64::MAX));
     }
 
     /// What happens at the instant of asking is on the statement; what is beyond the period is not.

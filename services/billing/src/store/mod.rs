@@ -44,6 +44,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "billing_0004_refund_counts",
             sql: include_str!("migrations/m0004_refund_counts.sql"),
         },
+        Migration {
+            name: "billing_0006_largest_amounts",
+            sql: include_str!("migrations/m0006_largest_amounts.sql"),
+        },
     ]
 }
 

@@ -1,0 +1,11 @@
+CREATE TABLE invoice_kept AS SELECT invoice_id, returned_minor, due_us FROM invoice;
+CREATE UNIQUE INDEX invoice_kept_by_id ON invoice_kept (invoice_id);
+DROP INDEX invoice_open;
+ALTER TABLE invoice DROP COLUMN due_us;
+ALTER TABLE invoice DROP COLUMN returned_minor;
+ALTER TABLE invoice ADD COLUMN returned_minor BIGINT NOT NULL DEFAULT 0 CHECK (returned_minor >= 0 AND returned_minor <= credited_minor AND returned_minor <= paid_minor);
+UPDATE invoice SET returned_minor = (SELECT invoice_kept.returned_minor FROM invoice_kept WHERE invoice_kept.invoice_id = invoice.invoice_id);
+ALTER TABLE invoice ADD COLUMN due_us BIGINT DEFAULT 0 CHECK (credited_minor - returned_minor <= total_minor - paid_minor AND (state = 'OPEN') = (credited_minor - returned_minor < total_minor - paid_minor) AND (state = 'PAID' OR due_us IS NOT NULL));
+UPDATE invoice SET due_us = (SELECT invoice_kept.due_us FROM invoice_kept WHERE invoice_kept.invoice_id = invoice.invoice_id);
+CREATE INDEX invoice_open ON invoice (account_id, due_us, invoice_id) WHERE state = 'OPEN';
+DROP TABLE invoice_kept;
