@@ -1,11 +1,13 @@
 //! SL-7, SL-10, SL-11, SL-20: a draft is withdrawn, a product joins a running licence, and a licence is
 //! cancelled: each at once, each with its event, each once.
 
+use chrono::TimeDelta;
 use licet_contracts::{
     billing::v1::{CreateProductRequest, Product, ProductKind, UpdateProductRequest},
     sanlicensing::v1::{
-        AddProductRequest, AuthorizationDecision, CancelLicenseRequest, DenialReason, License,
-        LicenseState, QuoteLicenseRequest, ReservationState, WithdrawQuoteRequest,
+        AddProductRequest, AllocateCertificateRequest, AuthorizationDecision, CancelLicenseRequest,
+        DenialReason, License, LicenseState, QuoteLicenseRequest, ReservationState,
+        WithdrawQuoteRequest,
     },
 };
 use tonic::{Code, Request};
@@ -14,10 +16,13 @@ use crate::harness::{
     Backend,
     clock::{instant, shifted, timestamp},
     errors::{Refused, refused},
-    eventually, on_both_databases, request_id,
+    eventually,
+    ingest::signed,
+    on_both_databases, request_id,
     samples::{MULTI, multi_domain_product, names, shown},
     san::{
-        BUNDLE, OTHER, accept_request, figures, quote_request, san_product, tier, tiers_request,
+        BUNDLE, OTHER, accept_request, facts, figures, increase_request, quote_request,
+        san_product, tier, tiers_request,
     },
     san_life::{add_request, cancel_request, end, late_request, renew_request, withdraw_request},
     world::World,
@@ -27,6 +32,7 @@ on_both_databases![
     sl_7_a_draft_is_withdrawn_until_it_is_accepted,
     sl_7_a_cancelled_licence_is_over_at_once_and_nothing_is_refunded,
     sl_7_only_a_charged_licence_is_cancelled,
+    sl_11_a_licence_that_starts_later_says_when,
     sl_7_a_licence_that_has_not_begun_is_cancelled,
     sl_10_a_product_joins_by_its_tier_or_its_price,
     sl_10_the_tier_of_the_sale_counts_and_the_price_of_now,
@@ -145,6 +151,55 @@ async fn sl_7_a_cancelled_licence_is_over_at_once_and_nothing_is_refunded(backen
     assert_eq!((after.term, after.next_term), (license.term.clone(), None));
     assert_eq!(world.usage(&license).await.used, 1);
     world.denied(&license, &["c.example"]).await;
+}
+
+/// Of a licence that is charged and starts later, no refusal says that it is ACTIVE and not active.
+async fn sl_11_a_licence_that_starts_later_says_when(backend: Backend) {
+    let (world, _) = World::start_licensed(backend, 10).await;
+    let start = world.now().checked_add(TimeDelta::days(30)).unwrap();
+    let account_id = world.account_with("1000.00").await;
+    let later = QuoteLicenseRequest {
+        start_time: Some(timestamp(start)),
+        ..quote_request(&account_id, 10)
+    };
+    let later = world.license_with(later).await;
+    assert_eq!(later.state(), LicenseState::Active);
+    let says_when = |refusal: Refused| {
+        let refusal = refusal.expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
+        assert_eq!(refusal.value("start_time"), start.to_string());
+        assert!(!refusal.metadata.contains_key("state"), "{refusal:?}");
+        let said = format!("starts at {start}");
+        assert!(refusal.message.contains(&said), "{refusal:?}");
+    };
+    let raise = increase_request(&later, 20);
+    says_when(refused(world.san_licenses().increase_quota(raise).await));
+    says_when(refused_addition(&world, &later, OTHER).await);
+    let mut told = signed(
+        &later,
+        &facts(&["a.example"], world.now(), world.usual_end()),
+    );
+    told.product_id = OTHER.to_owned();
+    world.ingest(1, vec![told]).await;
+    let waiting = world.unallocated("", 0).await.remove(0);
+    let allocate = AllocateCertificateRequest {
+        certificate_id: waiting.certificate_id,
+        license_id: later.license_id.clone(),
+        request_id: request_id(),
+    };
+    let answer = world
+        .san_ingest()
+        .allocate_certificate(allocate.clone())
+        .await;
+    says_when(refused(answer));
+    // Over, it says so, and not that it is ACTIVE.
+    world.time.move_to(end(&later));
+    let allocate = AllocateCertificateRequest {
+        request_id: request_id(),
+        ..allocate
+    };
+    let answer = world.san_ingest().allocate_certificate(allocate).await;
+    let refusal = refused(answer).expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
+    assert_eq!(refusal.value("state"), "ENDED");
 }
 
 async fn sl_7_only_a_charged_licence_is_cancelled(backend: Backend) {

@@ -9,7 +9,7 @@ use licet_contracts::{
         DeleteOrderRequest, DeleteOrderResponse, OperationKind, Order, OrderState,
         PlaceOrderRequest, RenewOrderRequest,
     },
-    sanlicensing::v1::{AuthorizationDecision, DenialReason, License},
+    sanlicensing::v1::{AuthorizationDecision, DenialReason, License, QuoteLicenseRequest},
     types::v1::KeyType,
 };
 use tonic::{Code, Response, Status};
@@ -389,6 +389,18 @@ async fn x_4_only_a_running_licence_of_the_account_is_drawn_on(backend: Backend)
     let refusal = place(drawing(&draft, &NAMES)).await;
     let refusal = refusal.expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
     assert_eq!(refusal.value("state"), "QUOTED");
+
+    // Charged, and it starts later: that is said, and not that it is ACTIVE.
+    let start = world.now().checked_add(TimeDelta::days(30)).unwrap();
+    let later = QuoteLicenseRequest {
+        start_time: Some(timestamp(start)),
+        ..quote_request(&world.account_with("1000.00").await, 5)
+    };
+    let later = world.license_with(later).await;
+    let refusal = place(drawing(&later, &NAMES)).await;
+    let refusal = refusal.expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
+    assert_eq!(refusal.value("start_time"), start.to_string());
+    assert!(!refusal.metadata.contains_key("state"), "{refusal:?}");
 
     let mut unknown = drawing(&license, &NAMES);
     unknown.san_license_id = licet_domain::ids::LicenseId::generate().to_string();

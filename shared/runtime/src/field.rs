@@ -94,10 +94,17 @@ impl Fields {
         }
     }
 
-    /// The id that names the attempt (BL-2); not looked at where nothing is to be changed.
+    /// The id that names the attempt (BL-2); not looked at where nothing is to be changed. The nil UUID
+    /// is what an unset variable holds: two attempts that send it are not one.
     pub fn request_id(&mut self, message: &impl Mutation) {
-        if !message.is_validate_only() && message.request_id().parse::<Uuid>().is_err() {
-            self.note("request_id", "must be a UUID");
+        if message.is_validate_only() {
+            return;
+        }
+        match message.request_id().parse::<Uuid>() {
+            Ok(id) => self.check("request_id", !id.is_nil(), "must not be the nil UUID"),
+            Err(_) => {
+                self.note("request_id", "must be a UUID");
+            }
         }
     }
 

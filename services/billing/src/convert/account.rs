@@ -11,7 +11,7 @@ use licet_runtime::{
     wire::{decode_money, encode_count, encode_money, encode_time},
 };
 
-use super::{decode_name, decode_required_name};
+use super::{decode_name, decode_required_name, price::decode_new_currency};
 use crate::rules::{
     account::{CreditTerms, Standing, Terms},
     ledger::{Booked, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
@@ -67,7 +67,7 @@ pub(crate) fn decode_create(message: &billing::CreateAccountRequest) -> Result<O
     let mut fields = Fields::new();
     fields.request_id(message);
     let display_name = decode_required_name(&mut fields, "display_name", &message.display_name);
-    let currency = fields.required("currency_code", &message.currency_code);
+    let currency = decode_new_currency(&mut fields, &message.currency_code);
     let terms = decode_terms(&mut fields, message.kind, message.terms.as_ref());
     if let (Ok(currency), Ok(Some(Terms::OnTerms(terms)))) = (&currency, &terms) {
         fields.check(

@@ -1,7 +1,7 @@
 //! Price lists between the contract and the catalogue's rules.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
-use licet_domain::money::Price;
+use licet_domain::money::{Currency, Price};
 use licet_runtime::{
     caller::Call,
     fault::Fault,
@@ -26,7 +26,7 @@ pub(crate) fn decode_set(
     let mut fields = Fields::new();
     fields.request_id(message);
     let product_id = fields.required("product_id", &message.product_id);
-    let currency = fields.required("currency_code", &message.currency_code);
+    let currency = decode_new_currency(&mut fields, &message.currency_code);
     let effective = fields.optional_message(
         "effective_time",
         message.effective_time.as_ref(),
@@ -42,6 +42,17 @@ pub(crate) fn decode_set(
             prices: prices?,
         })
     })
+}
+
+/// The currency of something new: none that ISO 4217 has withdrawn (M-1).
+pub(super) fn decode_new_currency(fields: &mut Fields, code: &str) -> Field<Currency> {
+    const PATH: &str = "currency_code";
+    let currency: Currency = fields.required(PATH, code)?;
+    if currency.is_withdrawn() {
+        let description = format!("{code} is withdrawn from ISO 4217: nothing new starts in it");
+        return Err(fields.note(PATH, description));
+    }
+    Ok(currency)
 }
 
 /// By term or by volume: one of the two, and never both.

@@ -76,18 +76,29 @@ pub(crate) fn draw_on(
 }
 
 fn not_active(license: &License, now: Instant) -> Refusal {
-    let state = license.state.as_str();
-    let term = license.periods.last().map_or_else(String::new, |period| {
-        format!(", its term is from {} to {}", period.start, period.end)
-    });
+    let id = license.id;
+    let state = match license.state {
+        // What is charged lacks a term at `now`: the next one is still to start, or the last one is over.
+        LicenseState::Active | LicenseState::Ended => {
+            let mut starts = license.periods.iter().map(|period| period.start);
+            if let Some(start) = starts.find(|start| now < *start) {
+                return Refusal::new(
+                    Reason::LicenseNotActive,
+                    format!("SAN licence {id} starts at {start}: no order draws on it at {now}"),
+                )
+                .with("license_id", id)
+                .with("start_time", start);
+            }
+            LicenseState::Ended
+        }
+        state @ (LicenseState::Quoted | LicenseState::Accepting | LicenseState::Cancelled) => state,
+    };
+    let state = state.as_str();
     Refusal::new(
         Reason::LicenseNotActive,
-        format!(
-            "SAN licence {} is {state}{term}: no order draws on it at {now}",
-            license.id
-        ),
+        format!("SAN licence {id} is {state}: no order draws on it at {now}"),
     )
-    .with("license_id", license.id)
+    .with("license_id", id)
     .with("state", state)
 }
 

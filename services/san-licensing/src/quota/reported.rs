@@ -4,7 +4,7 @@
 use licet_domain::{
     clock::Instant,
     ids::{CertificateId, ProductId},
-    refusal::{Reason, Refusal},
+    refusal::Refusal,
 };
 use licet_runtime::caller::Origin;
 
@@ -17,6 +17,7 @@ use crate::{
     rules::{
         certificate::{Certificate, CertificateKey, EarlyRevocation, already_allocated},
         not_found,
+        transitions::not_active,
     },
     store::allocation::{Allocated, Left},
 };
@@ -150,12 +151,10 @@ impl Decided {
         if let Some(license_id) = certificate.license_id {
             return Err(already_allocated(&certificate, license_id));
         }
-        if !known.terms().is_active(known.as_of()) {
-            let license_id = submission.license_id;
-            let message = format!("licence {license_id} is not running");
-            return Err(Refusal::new(Reason::LicenseNotActive, message)
-                .with("license_id", license_id)
-                .with("state", known.terms().progress.as_str()));
+        let (terms, now) = (known.terms(), known.as_of());
+        if !terms.is_active(now) {
+            let start = terms.term.period.start;
+            return Err(not_active(submission.license_id, terms.state(now), start));
         }
         let certificate = self.allocate(known, None, &submission.origin, certificate);
         self.kept.by_id.insert(id, certificate.clone());

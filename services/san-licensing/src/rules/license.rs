@@ -85,6 +85,16 @@ impl Default for Options {
     }
 }
 
+fn state_of(progress: Progress, end: Instant, now: Instant) -> LicenseState {
+    match progress {
+        Progress::Quoted => LicenseState::Quoted,
+        Progress::Accepting => LicenseState::Accepting,
+        Progress::Active if now < end => LicenseState::Active,
+        Progress::Active => LicenseState::Ended,
+        Progress::Cancelled => LicenseState::Cancelled,
+    }
+}
+
 /// What a term limits decisions to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TermLimits {
@@ -121,6 +131,11 @@ impl Terms {
     /// Whether the licence authorises anything at `now` (SL-11).
     pub(crate) fn is_active(&self, now: Instant) -> bool {
         self.progress == Progress::Active && self.term.period.contains(now)
+    }
+
+    /// Where the licence stands at `now`.
+    pub(crate) fn state(&self, now: Instant) -> LicenseState {
+        state_of(self.progress, self.end(), now)
     }
 
     /// The end of the last term that is bought.
@@ -410,12 +425,6 @@ impl License {
 
     /// Where it stands at `now`.
     pub(crate) fn state(&self, now: Instant) -> LicenseState {
-        match self.progress {
-            Progress::Quoted => LicenseState::Quoted,
-            Progress::Accepting => LicenseState::Accepting,
-            Progress::Active if now < self.end() => LicenseState::Active,
-            Progress::Active => LicenseState::Ended,
-            Progress::Cancelled => LicenseState::Cancelled,
-        }
+        state_of(self.progress, self.end(), now)
     }
 }

@@ -3,7 +3,7 @@
 
 use licet_domain::{
     clock::Instant,
-    ids::{InvoiceId, ProductId},
+    ids::{InvoiceId, LicenseId, ProductId},
     refusal::{Reason, Refusal},
     term::Term,
 };
@@ -62,22 +62,7 @@ impl License {
 
     /// The refusal of what only a running licence permits.
     pub(super) fn not_active(&self, now: Instant) -> Refusal {
-        let state = self.state(now);
-        let message = match state {
-            LicenseState::Active => {
-                let start = self.first.term.start();
-                format!("licence {} starts at {start}", self.id)
-            }
-            LicenseState::Quoted
-            | LicenseState::Accepting
-            | LicenseState::Ended
-            | LicenseState::Cancelled => {
-                format!("licence {} is {} and not running", self.id, state.as_str())
-            }
-        };
-        Refusal::new(Reason::LicenseNotActive, message)
-            .with("license_id", self.id)
-            .with("state", state.as_str())
+        not_active(self.id, self.state(now), self.first.term.start())
     }
 
     /// Whether the quota of the running term can be raised to `quota` at `now` (SL-8).
@@ -260,6 +245,28 @@ impl License {
         self.progress = Progress::Cancelled;
         self.cancel_time = Some(now);
         self.moved(now)
+    }
+}
+
+/// LICENSE_NOT_ACTIVE, with the state that stands in the way. ACTIVE does not: such a licence is charged
+/// and has not started, so its start is said instead.
+pub(crate) fn not_active(id: LicenseId, state: LicenseState, start: Instant) -> Refusal {
+    match state {
+        LicenseState::Active => Refusal::new(
+            Reason::LicenseNotActive,
+            format!("licence {id} starts at {start} and is not running yet"),
+        )
+        .with("license_id", id)
+        .with("start_time", start),
+        LicenseState::Quoted
+        | LicenseState::Accepting
+        | LicenseState::Ended
+        | LicenseState::Cancelled => Refusal::new(
+            Reason::LicenseNotActive,
+            format!("licence {id} is {} and not running", state.as_str()),
+        )
+        .with("license_id", id)
+        .with("state", state.as_str()),
     }
 }
 

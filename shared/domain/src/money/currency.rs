@@ -23,7 +23,16 @@ impl Currency {
     pub fn minor_digits(self) -> u32 {
         self.minor_digits
     }
+
+    /// Whether ISO 4217 has withdrawn it. What was sold in it can still be read, paid and refunded, but
+    /// nothing new starts in it (M-1).
+    pub fn is_withdrawn(self) -> bool {
+        WITHDRAWN.contains(&self.code())
+    }
 }
+
+/// The currencies read here that ISO 4217 lists as historic, as of November 2026.
+const WITHDRAWN: [&str; 5] = ["BGN", "CUC", "HRK", "SLL", "ZWL"];
 
 impl fmt::Display for Currency {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +68,21 @@ serde_as_text!(Currency);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// M-1: every historic currency that is read is known as withdrawn.
+    #[test]
+    fn m1_withdrawn() {
+        for code in ["BGN", "CUC", "HRK", "SLL", "ZWL"] {
+            assert!(code.parse::<Currency>().unwrap().is_withdrawn(), "{code}");
+        }
+        // VES is still listed beside VED.
+        for code in ["EUR", "SLE", "ZWG", "CUP", "VES", "VED", "CLF"] {
+            assert!(!code.parse::<Currency>().unwrap().is_withdrawn(), "{code}");
+        }
+        for code in ["ANG", "DEM", "LTL", "MRO", "STD", "BYR", "VEF"] {
+            assert!(code.parse::<Currency>().is_err(), "{code}");
+        }
+    }
 
     /// M-1: the digits of the minor unit are those of ISO 4217.
     #[test]
