@@ -71,6 +71,11 @@ async fn undo_later_schemas(door: &BackDoor, backend: Backend) {
             .await;
         door.run(&format!("DROP TABLE saved_{table}")).await;
     }
+    // Its events said no seals.
+    for log in ["event", "outbox"] {
+        door.run(&format!("DELETE FROM {log}")).await;
+    }
+    door.run("DROP TABLE seal").await;
     let later = "version LIKE 'billing_%' AND version <> 'billing_0001_initial'";
     door.run(&format!("DELETE FROM seaql_migrations WHERE {later}"))
         .await;

@@ -79,6 +79,7 @@ mod software;
 mod statements;
 mod stops;
 mod stores;
+mod tampering;
 mod term_refunds;
 mod terms;
 mod terms_of_orders;

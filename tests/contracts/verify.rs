@@ -94,6 +94,11 @@ const SPOILT: &[(&str, &str, &str)] = &[
         "UPDATE account SET last_entry_us = last_entry_us - 1",
     ),
     (
+        "entry_times",
+        "account",
+        "UPDATE account SET last_entry_us = last_entry_us + 1",
+    ),
+    (
         "balances",
         "account",
         "UPDATE account SET balance_minor = balance_minor + 1",
@@ -322,6 +327,12 @@ const SPOILT_LOG: &[(&str, &str, &str)] = &[
         "event",
         "UPDATE event SET why = 'because' WHERE position = 2",
     ),
+    (
+        "seals",
+        "event",
+        "DELETE FROM event WHERE position = (SELECT MAX(position) FROM event)",
+    ),
+    ("seals", "account", "UPDATE account SET created_us = 0"),
 ];
 
 async fn bl_5_every_check_of_verify_finds_what_it_is_for(backend: Backend) {
@@ -404,8 +415,9 @@ async fn verify_sums_up_what_passes_64_bits_on_the_way(backend: Backend) {
         ))
         .await;
     }
+    // No event wrote these entries, and that is all that is wrong with them.
     let verification = verify(&location).await;
-    assert_eq!(verification.differences(), 0, "{verification}");
+    assert_eq!(differing(&verification), ["seals"], "{verification}");
 }
 
 fn shown(Output { stdout, stderr, .. }: &Output) -> (String, String) {

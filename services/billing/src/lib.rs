@@ -41,7 +41,8 @@ pub struct Deps {
 /// # Errors
 /// When the database cannot be opened, or its schema not brought up to date.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let database = Database::open(&deps.location, &store::migrations())
+    let migrations = store::migrations();
+    let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
     let mut routes = RoutesBuilder::default();

@@ -22,6 +22,7 @@ pub mod places;
 mod reflection;
 pub mod replay;
 pub mod schedule;
+pub mod seal;
 pub mod server;
 pub mod stored;
 pub mod telemetry;

@@ -107,12 +107,16 @@ pub(crate) mod event_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Writes an event. Invariant: after the resource's row is locked and last in the transaction, so
+/// Writes an event, with the seals of the rows that the change wrote. Invariant: after the resource's row is locked and last in the transaction, so
 /// that ids of one resource's events are in the order of its changes.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn emit(tx: &Tx, event: Event<'_>) -> Result<(), Fault> {
+pub async fn emit(tx: &Tx, mut event: Event<'_>) -> Result<(), Fault> {
+    let seals = tx.take_seals();
+    if let (false, Some(facts)) = (seals.is_empty(), event.data.as_object_mut()) {
+        facts.insert("sealed".to_owned(), json!(seals));
+    }
     let row = outbox_row::ActiveModel {
         id: NotSet,
         event_id: Set(Uuid::now_v7().to_string()),

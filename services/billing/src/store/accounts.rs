@@ -7,14 +7,17 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
+    seal::Seal,
     stored::{count, count_column, in_scope, instant, instant_if, money, parsed},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
     sea_query::{CaseStatement, Expr, ExprTrait, LockType},
 };
+use serde_json::json;
 
+use super::seals::{READ_AT_ONCE, SealPage};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, Terms},
     ledger::Movement,
@@ -48,23 +51,59 @@ mod row {
 
 /// Writes a new account down.
 pub(crate) async fn insert(tx: &Tx, account: &Account) -> Result<(), Fault> {
-    let terms = TermsColumns::of(&account.terms)?;
-    row::ActiveModel {
-        account_id: Set(account.account_id.to_string()),
-        display_name: Set(account.display_name.clone()),
-        currency: Set(account.currency().code().to_owned()),
-        balance_minor: Set(account.balance.minor()),
-        created_us: Set(account.created.as_micros()),
-        kind: Set(terms.kind.to_owned()),
-        credit_limit_minor: Set(terms.credit_limit_minor),
-        net_days: Set(terms.net_days),
-        overdue_grace_days: Set(terms.overdue_grace_days),
-        receivable_minor: Set(account.due.minor()),
-        last_entry_us: Set(account.last_entry.as_micros()),
-    }
-    .insert(tx)
-    .await?;
+    let row = encode(account)?;
+    tx.seal(seal(&row));
+    row.into_active_model().insert(tx).await?;
     Ok(())
+}
+
+fn encode(account: &Account) -> Result<row::Model, Fault> {
+    let terms = TermsColumns::of(&account.terms)?;
+    Ok(row::Model {
+        account_id: account.account_id.to_string(),
+        display_name: account.display_name.clone(),
+        currency: account.currency().code().to_owned(),
+        balance_minor: account.balance.minor(),
+        created_us: account.created.as_micros(),
+        kind: terms.kind.to_owned(),
+        credit_limit_minor: terms.credit_limit_minor,
+        net_days: terms.net_days,
+        overdue_grace_days: terms.overdue_grace_days,
+        receivable_minor: account.due.minor(),
+        last_entry_us: account.last_entry.as_micros(),
+    })
+}
+
+/// All but the sums, which follow from the ledger.
+fn seal(row: &row::Model) -> Seal {
+    let columns = json!([
+        row.account_id,
+        row.display_name,
+        row.currency,
+        row.created_us,
+        row.kind,
+        row.credit_limit_minor,
+        row.net_days,
+        row.overdue_grace_days,
+    ]);
+    Seal::new("account", &row.account_id, &columns)
+}
+
+/// The seals of some accounts.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::AccountId.gt(after))
+        .order_by_asc(row::Column::AccountId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    Ok(SealPage {
+        seals: rows.iter().map(seal).collect(),
+        last: rows.last().map(|row| row.account_id.clone()),
+    })
 }
 
 /// The account, if the caller sees it.
@@ -165,6 +204,7 @@ fn within_bounds(sum_minor: row::Column, change: i64) -> Condition {
 
 /// Changes the locked account's name and how it pays.
 pub(crate) async fn update(tx: &Tx, account: &Account) -> Result<(), Fault> {
+    tx.seal(seal(&encode(account)?));
     let terms = TermsColumns::of(&account.terms)?;
     row::Entity::update_many()
         .col_expr(

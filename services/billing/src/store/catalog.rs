@@ -10,17 +10,20 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
+    seal::Seal,
     stored::{count, count_column, from_json, instant, parsed, to_json},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
-    QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{
         Alias, Expr, ExprTrait, IntoColumnRef, JoinType, OnConflict, Query, SelectStatement,
         UnionType,
     },
 };
+use serde_json::json;
 
+use super::seals::{READ_AT_ONCE, SealPage};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     listing::InForceAt,
@@ -90,34 +93,94 @@ mod list_row {
 
 /// Adds a product; answers false when its id is taken.
 pub(crate) async fn insert_product(tx: &Tx, first: &ProductVersion) -> Result<bool, Fault> {
-    let product = product_row::ActiveModel {
-        product_id: Set(first.product_id.as_str().to_owned()),
-        kind: Set(first.product.kind.as_str().to_owned()),
-        recorded_us: Set(first.recorded.as_micros()),
+    let product = product_row::Model {
+        product_id: first.product_id.as_str().to_owned(),
+        kind: first.product.kind.as_str().to_owned(),
+        recorded_us: first.recorded.as_micros(),
     };
-    let inserted = product_row::Entity::insert(product)
+    let seal = seal_product(&product);
+    let inserted = product_row::Entity::insert(product.into_active_model())
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(tx)
         .await?;
     if inserted == 0 {
         return Ok(false);
     }
+    tx.seal(seal);
     insert_version(tx, first).await?;
     Ok(true)
 }
 
 /// Adds a version of a product that is locked by [`lock_newest`].
 pub(crate) async fn insert_version(tx: &Tx, version: &ProductVersion) -> Result<(), Fault> {
-    version_row::ActiveModel {
-        product_id: Set(version.product_id.as_str().to_owned()),
-        version: Set(count_column("version", version.version)?),
-        effective_us: Set(version.effective.as_micros()),
-        recorded_us: Set(version.recorded.as_micros()),
-        product: Set(to_json("product", &version.product)?),
-    }
-    .insert(tx)
-    .await?;
+    let row = version_row::Model {
+        product_id: version.product_id.as_str().to_owned(),
+        version: count_column("version", version.version)?,
+        effective_us: version.effective.as_micros(),
+        recorded_us: version.recorded.as_micros(),
+        product: to_json("product", &version.product)?,
+    };
+    tx.seal(seal_version(&row));
+    row.into_active_model().insert(tx).await?;
     Ok(())
+}
+
+fn seal_product(row: &product_row::Model) -> Seal {
+    let columns = json!([row.product_id, row.kind, row.recorded_us]);
+    Seal::new("product", &row.product_id, &columns)
+}
+
+fn seal_version(row: &version_row::Model) -> Seal {
+    let id = format!("{} {}", row.product_id, row.version);
+    let columns = json!([
+        row.product_id,
+        row.version,
+        row.effective_us,
+        row.recorded_us,
+        row.product,
+    ]);
+    Seal::new("product_version", &id, &columns)
+}
+
+fn seal_list(row: &list_row::Model) -> Seal {
+    let id = format!("{} {} {}", row.product_id, row.currency, row.effective_us);
+    let columns = json!([
+        row.product_id,
+        row.currency,
+        row.effective_us,
+        row.recorded_us,
+        row.prices,
+    ]);
+    Seal::new("price_list", &id, &columns)
+}
+
+/// The seals of some products, with all their versions and lists.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let products = product_row::Entity::find()
+        .filter(product_row::Column::ProductId.gt(after))
+        .order_by_asc(product_row::Column::ProductId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    let ids: Vec<&str> = products.iter().map(|row| row.product_id.as_str()).collect();
+    let versions = version_row::Entity::find()
+        .filter(version_row::Column::ProductId.is_in(ids.iter().copied()))
+        .all(connection)
+        .await?;
+    let lists = list_row::Entity::find()
+        .filter(list_row::Column::ProductId.is_in(ids))
+        .all(connection)
+        .await?;
+    let mut seals: Vec<Seal> = products.iter().map(seal_product).collect();
+    seals.extend(versions.iter().map(seal_version));
+    seals.extend(lists.iter().map(seal_list));
+    Ok(SealPage {
+        seals,
+        last: products.last().map(|row| row.product_id.clone()),
+    })
 }
 
 /// The newest version, in force or not, with the product locked against other changes.
@@ -249,15 +312,15 @@ fn newest_by(at: InForceAt) -> SelectStatement {
 
 /// Adds a price list to a product that is locked by [`lock_newest`].
 pub(crate) async fn insert_list(tx: &Tx, list: &PriceList) -> Result<(), Fault> {
-    list_row::ActiveModel {
-        product_id: Set(list.product_id.as_str().to_owned()),
-        currency: Set(list.currency.code().to_owned()),
-        effective_us: Set(list.effective.as_micros()),
-        recorded_us: Set(list.recorded.as_micros()),
-        prices: Set(to_json("prices", &list.prices)?),
-    }
-    .insert(tx)
-    .await?;
+    let row = list_row::Model {
+        product_id: list.product_id.as_str().to_owned(),
+        currency: list.currency.code().to_owned(),
+        effective_us: list.effective.as_micros(),
+        recorded_us: list.recorded.as_micros(),
+        prices: to_json("prices", &list.prices)?,
+    };
+    tx.seal(seal_list(&row));
+    row.into_active_model().insert(tx).await?;
     Ok(())
 }
 

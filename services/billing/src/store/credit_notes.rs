@@ -9,15 +9,19 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
+    seal::Seal,
     stored::{count, count_column, in_scope, instant, money, parsed},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder,
-    QuerySelect, Set, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::json;
 
-use super::numbers::SELLER;
+use super::{
+    numbers::SELLER,
+    seals::{READ_AT_ONCE, SealPage},
+};
 use crate::rules::{
     charge::InvoiceState,
     credit::{CreditNote, InvoiceCredit, LineCredit},
@@ -75,41 +79,112 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
         return Ok(());
     }
     let mut rows = Vec::with_capacity(notes.len());
-    let mut lines = Vec::new();
+    let mut all_lines = Vec::new();
     for note in notes {
         let (Some(credit_note_id), Some(number)) = (note.credit_note_id, note.number) else {
             return Err(Fault::internal(
                 "a credit note without a number was to be written",
             ));
         };
-        rows.push(row::ActiveModel {
-            account_id: Set(note.account_id.to_string()),
-            credit_note_id: Set(credit_note_id.to_string()),
-            seller: Set(SELLER.to_owned()),
-            number: Set(number),
-            invoice_id: Set(note.invoice_id.to_string()),
-            currency: Set(note.total.currency().code().to_owned()),
-            total_minor: Set(note.total.minor()),
-            reason: Set(note.reason.clone()),
-            issued_us: Set(note.issued.as_micros()),
-            returned_minor: Set(note.returned.minor()),
-        });
+        let row = row::Model {
+            account_id: note.account_id.to_string(),
+            credit_note_id: credit_note_id.to_string(),
+            seller: SELLER.to_owned(),
+            number,
+            invoice_id: note.invoice_id.to_string(),
+            currency: note.total.currency().code().to_owned(),
+            total_minor: note.total.minor(),
+            reason: note.reason.clone(),
+            issued_us: note.issued.as_micros(),
+            returned_minor: note.returned.minor(),
+        };
+        let mut lines = Vec::with_capacity(note.lines.len());
         for line in &note.lines {
-            lines.push(line_row::ActiveModel {
-                account_id: Set(note.account_id.to_string()),
-                credit_note_id: Set(credit_note_id.to_string()),
-                line_number: Set(count_column("line_number", line.line_number)?),
-                amount_minor: Set(line.amount.minor()),
+            lines.push(line_row::Model {
+                account_id: note.account_id.to_string(),
+                credit_note_id: credit_note_id.to_string(),
+                line_number: count_column("line_number", line.line_number)?,
+                amount_minor: line.amount.minor(),
             });
         }
+        // As they are read again.
+        lines.sort_by_key(|line| line.line_number);
+        tx.seal(seal(&row, &lines));
+        rows.push(row.into_active_model());
+        all_lines.extend(lines.into_iter().map(line_row::Model::into_active_model));
     }
     row::Entity::insert_many(rows)
         .exec_without_returning(tx)
         .await?;
-    line_row::Entity::insert_many(lines)
+    line_row::Entity::insert_many(all_lines)
         .exec_without_returning(tx)
         .await?;
     Ok(())
+}
+
+/// The note with its lines.
+fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| json!([line.account_id, line.line_number, line.amount_minor]))
+        .collect();
+    let columns = json!([
+        row.account_id,
+        row.credit_note_id,
+        row.seller,
+        row.number,
+        row.invoice_id,
+        row.currency,
+        row.total_minor,
+        row.reason,
+        row.issued_us,
+        row.returned_minor,
+        lines,
+    ]);
+    Seal::new("credit_note", &row.credit_note_id, &columns)
+}
+
+/// The seals of some credit notes.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::CreditNoteId.gt(after))
+        .order_by_asc(row::Column::CreditNoteId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    let mut lines = lines_of(connection, &rows).await?;
+    let seals = rows.iter().map(|row| {
+        let lines = lines.remove(&row.credit_note_id).unwrap_or_default();
+        seal(row, &lines)
+    });
+    Ok(SealPage {
+        seals: seals.collect(),
+        last: rows.last().map(|row| row.credit_note_id.clone()),
+    })
+}
+
+/// The lines of credit notes, in their order, by note.
+async fn lines_of(
+    connection: &impl ConnectionTrait,
+    rows: &[row::Model],
+) -> Result<BTreeMap<String, Vec<line_row::Model>>, DbErr> {
+    let ids = rows.iter().map(|row| row.credit_note_id.as_str());
+    let lines = line_row::Entity::find()
+        .filter(line_row::Column::CreditNoteId.is_in(ids))
+        .order_by_asc(line_row::Column::LineNumber)
+        .all(connection)
+        .await?;
+    let mut by_note: BTreeMap<String, Vec<line_row::Model>> = BTreeMap::new();
+    for line in lines {
+        by_note
+            .entry(line.credit_note_id.clone())
+            .or_default()
+            .push(line);
+    }
+    Ok(by_note)
 }
 
 /// A statement in the text of the database at hand, which takes one JSON text.
@@ -178,19 +253,7 @@ pub(crate) async fn list(
         .limit(page.limit())
         .all(tx)
         .await?;
-    let ids = rows.iter().map(|row| row.credit_note_id.as_str());
-    let lines = line_row::Entity::find()
-        .filter(line_row::Column::CreditNoteId.is_in(ids))
-        .order_by_asc(line_row::Column::LineNumber)
-        .all(tx)
-        .await?;
-    let mut by_note: BTreeMap<String, Vec<line_row::Model>> = BTreeMap::new();
-    for line in lines {
-        by_note
-            .entry(line.credit_note_id.clone())
-            .or_default()
-            .push(line);
-    }
+    let mut by_note = lines_of(tx, &rows).await?;
     rows.into_iter()
         .map(|row| {
             let lines = by_note.remove(&row.credit_note_id).unwrap_or_default();

@@ -13,19 +13,23 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
+    seal::Seal,
     stored::{
         count, count_column, from_json, in_scope, instant, instant_if, money, parsed, to_json,
     },
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
     IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
     sea_query::{Expr, ExprTrait},
 };
+use serde_json::json;
 
 use super::{
     numbers::{self, SELLER, Series},
-    quotes, subject, subject_columns,
+    quotes,
+    seals::{READ_AT_ONCE, SealPage},
+    subject, subject_columns,
 };
 use crate::rules::{
     account::FirstDue,
@@ -102,9 +106,7 @@ mod line_row {
 pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoice>, Fault> {
     let (mut rows, mut lines, mut charged) = (Vec::new(), Vec::new(), Vec::new());
     for draft in &drafts {
-        let invoice_id = draft
-            .invoice_id
-            .ok_or_else(|| Fault::internal("an invoice without an id was to be issued"))?;
+        let invoice_id = id_of(draft)?;
         let (row, its_lines) = encode(invoice_id, draft)?;
         rows.push(row);
         lines.extend(its_lines);
@@ -119,8 +121,70 @@ pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoi
     };
     for (number, draft) in (first..).zip(&mut drafts) {
         draft.number = Some(number);
+        let (row, lines) = encode(id_of(draft)?, draft)?;
+        tx.seal(seal(&row, &lines));
     }
     Ok(drafts)
+}
+
+fn id_of(draft: &Invoice) -> Result<InvoiceId, Fault> {
+    draft
+        .invoice_id
+        .ok_or_else(|| Fault::internal("an invoice without an id was to be issued"))
+}
+
+/// The invoice with its lines: all but what is paid, credited and held of them.
+fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            json!([
+                line.account_id,
+                line.line_number,
+                line.amount_minor,
+                line.line
+            ])
+        })
+        .collect();
+    let columns = json!([
+        row.account_id,
+        row.invoice_id,
+        row.seller,
+        row.number,
+        row.quote_id,
+        row.resource_id,
+        row.term_index,
+        row.currency,
+        row.total_minor,
+        row.issued_us,
+        row.accept_us,
+        row.due_us,
+        row.line_bytes,
+        lines,
+    ]);
+    Seal::new("invoice", &row.invoice_id, &columns)
+}
+
+/// The seals of some invoices.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::InvoiceId.gt(after))
+        .order_by_asc(row::Column::InvoiceId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    let mut lines = lines_of(connection, &rows).await?;
+    let seals = rows.iter().map(|row| {
+        let lines = lines.remove(&row.invoice_id).unwrap_or_default();
+        seal(row, &lines)
+    });
+    Ok(SealPage {
+        seals: seals.collect(),
+        last: rows.last().map(|row| row.invoice_id.clone()),
+    })
 }
 
 /// Answers the number of the first.
@@ -188,7 +252,7 @@ async fn issue_at_once(
     Ok(taken.last_number)
 }
 
-/// The rows of an invoice that is not issued yet; its number is still to be taken.
+/// The rows of an invoice; the number is 0 until it is taken.
 fn encode(
     invoice_id: InvoiceId,
     invoice: &Invoice,
@@ -213,7 +277,7 @@ fn encode(
         account_id: invoice.account_id.to_string(),
         invoice_id: invoice_id.to_string(),
         seller: SELLER.to_owned(),
-        number: 0,
+        number: invoice.number.unwrap_or_default(),
         quote_id: invoice.quote_id.to_string(),
         resource_id,
         term_index,
@@ -451,10 +515,24 @@ async fn with_lines(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<Invoice>, Faul
     if rows.is_empty() {
         return Ok(Vec::new());
     }
+    let mut by_invoice = lines_of(tx, &rows).await?;
+    rows.into_iter()
+        .map(|row| {
+            let lines = by_invoice.remove(&row.invoice_id).unwrap_or_default();
+            decode(row, lines)
+        })
+        .collect()
+}
+
+/// The lines of invoices, in their order, by invoice.
+async fn lines_of(
+    connection: &impl ConnectionTrait,
+    rows: &[row::Model],
+) -> Result<BTreeMap<String, Vec<line_row::Model>>, DbErr> {
     let lines = line_row::Entity::find()
         .filter(line_row::Column::InvoiceId.is_in(rows.iter().map(|row| row.invoice_id.as_str())))
         .order_by_asc(line_row::Column::LineNumber)
-        .all(tx)
+        .all(connection)
         .await?;
     let mut by_invoice: BTreeMap<String, Vec<line_row::Model>> = BTreeMap::new();
     for line in lines {
@@ -463,12 +541,7 @@ async fn with_lines(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<Invoice>, Faul
             .or_default()
             .push(line);
     }
-    rows.into_iter()
-        .map(|row| {
-            let lines = by_invoice.remove(&row.invoice_id).unwrap_or_default();
-            decode(row, lines)
-        })
-        .collect()
+    Ok(by_invoice)
 }
 
 fn decode(row: row::Model, lines: Vec<line_row::Model>) -> Result<Invoice, Fault> {

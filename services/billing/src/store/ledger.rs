@@ -13,14 +13,19 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
+    seal::Seal,
     stored::{count_column, in_scope, instant, parsed},
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Order,
+    QueryFilter, QueryOrder, QuerySelect,
 };
+use serde_json::json;
 
-use super::accounts;
+use super::{
+    accounts,
+    seals::{READ_AT_ONCE, SealPage},
+};
 use crate::rules::{
     account::AccountKind,
     ledger::{Cause, Entry, LedgerEntry, Movement, Posting},
@@ -159,23 +164,16 @@ pub(crate) async fn insert(tx: &Tx, entries: &[LedgerEntry]) -> Result<(), Fault
     if entries.is_empty() {
         return Ok(());
     }
-    let rows: Result<Vec<_>, _> = entries.iter().map(encode).collect();
+    let mut rows = Vec::with_capacity(entries.len());
     let mut postings = Vec::with_capacity(entries.len() * 2);
     for entry in entries {
-        for (number, posting) in (1..).zip(&entry.postings) {
-            postings.push(posting_row::Model {
-                account_id: entry.account_id.to_string(),
-                entry_id: id_of(entry)?,
-                posting_number: count_column("posting_number", number)?,
-                ledger_account: posting.ledger_account.as_str().to_owned(),
-                amount_minor: posting.amount.minor(),
-            });
-        }
+        let row = encode(entry)?;
+        let sides = encode_postings(entry)?;
+        tx.seal(seal(&row, &sides));
+        rows.push(row.into_active_model());
+        let sides = sides.into_iter();
+        postings.extend(sides.map(posting_row::Model::into_active_model));
     }
-    let rows = rows?.into_iter().map(row::Model::into_active_model);
-    let postings = postings
-        .into_iter()
-        .map(posting_row::Model::into_active_model);
     tx.later(row::Entity, row::Entity::insert_many(rows))
         .await?;
     tx.later(
@@ -184,6 +182,90 @@ pub(crate) async fn insert(tx: &Tx, entries: &[LedgerEntry]) -> Result<(), Fault
     )
     .await?;
     Ok(())
+}
+
+fn encode_postings(entry: &LedgerEntry) -> Result<Vec<posting_row::Model>, Fault> {
+    let numbered = (1..).zip(&entry.postings);
+    let rows = numbered.map(|(number, posting)| {
+        Ok(posting_row::Model {
+            account_id: entry.account_id.to_string(),
+            entry_id: id_of(entry)?,
+            posting_number: count_column("posting_number", number)?,
+            ledger_account: posting.ledger_account.as_str().to_owned(),
+            amount_minor: posting.amount.minor(),
+        })
+    });
+    rows.collect()
+}
+
+/// The entry with its postings.
+fn seal(row: &row::Model, postings: &[posting_row::Model]) -> Seal {
+    let postings: Vec<_> = postings
+        .iter()
+        .map(|side| {
+            json!([
+                side.account_id,
+                side.posting_number,
+                side.ledger_account,
+                side.amount_minor,
+            ])
+        })
+        .collect();
+    let columns = json!([
+        row.account_id,
+        row.entry_id,
+        row.kind,
+        row.currency,
+        row.invoice_id,
+        row.credit_note_id,
+        row.reference,
+        row.entry_us,
+        row.reverses_entry_id,
+        postings,
+    ]);
+    Seal::new("ledger_entry", &row.entry_id, &columns)
+}
+
+/// The seals of some entries.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::EntryId.gt(after))
+        .order_by_asc(row::Column::EntryId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    let mut postings = postings_of(connection, &rows).await?;
+    let seals = rows.iter().map(|row| {
+        let postings = postings.remove(&row.entry_id).unwrap_or_default();
+        seal(row, &postings)
+    });
+    Ok(SealPage {
+        seals: seals.collect(),
+        last: rows.last().map(|row| row.entry_id.clone()),
+    })
+}
+
+/// The postings of entries, in their order, by entry.
+async fn postings_of(
+    connection: &impl ConnectionTrait,
+    rows: &[row::Model],
+) -> Result<BTreeMap<String, Vec<posting_row::Model>>, DbErr> {
+    let postings = posting_row::Entity::find()
+        .filter(posting_row::Column::EntryId.is_in(rows.iter().map(|row| row.entry_id.as_str())))
+        .order_by_asc(posting_row::Column::PostingNumber)
+        .all(connection)
+        .await?;
+    let mut by_entry: BTreeMap<String, Vec<posting_row::Model>> = BTreeMap::new();
+    for posting in postings {
+        by_entry
+            .entry(posting.entry_id.clone())
+            .or_default()
+            .push(posting);
+    }
+    Ok(by_entry)
 }
 
 /// A page of an account's entries, by time; of those written within `period` where there is one.
@@ -216,18 +298,7 @@ async fn with_postings(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<LedgerEntry
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let postings = posting_row::Entity::find()
-        .filter(posting_row::Column::EntryId.is_in(rows.iter().map(|row| row.entry_id.as_str())))
-        .order_by_asc(posting_row::Column::PostingNumber)
-        .all(tx)
-        .await?;
-    let mut by_entry: BTreeMap<String, Vec<posting_row::Model>> = BTreeMap::new();
-    for posting in postings {
-        by_entry
-            .entry(posting.entry_id.clone())
-            .or_default()
-            .push(posting);
-    }
+    let mut by_entry = postings_of(tx, &rows).await?;
     rows.into_iter()
         .map(|row| {
             let postings = by_entry.remove(&row.entry_id).unwrap_or_default();

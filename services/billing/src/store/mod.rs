@@ -10,11 +10,12 @@ pub(crate) mod ledger;
 pub(crate) mod numbers;
 pub(crate) mod quotes;
 pub(crate) mod refunds;
+pub(crate) mod seals;
 pub(crate) mod statements;
 pub(crate) mod verification;
 
 use licet_runtime::{
-    database::Migration,
+    database::{Migration, Rewrite},
     fault::Fault,
     stored::{count, count_column},
 };
@@ -48,8 +49,18 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "billing_0006_largest_amounts",
             sql: include_str!("migrations/m0006_largest_amounts.sql"),
         },
+        Migration {
+            name: seals::MIGRATION,
+            sql: include_str!("migrations/m0007_seals.sql"),
+        },
     ]
 }
+
+/// What the schema's changes do to rows that SQL cannot say.
+pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
+    migration: seals::MIGRATION,
+    run: |tx| Box::pin(seals::rewrite(tx)),
+}];
 
 fn subject(resource_id: Option<String>, term_index: Option<i32>) -> Result<Option<Subject>, Fault> {
     match (resource_id, term_index) {

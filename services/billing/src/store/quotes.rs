@@ -5,14 +5,19 @@ use licet_runtime::{
     caller::Caller,
     database::Tx,
     fault::Fault,
+    seal::Seal,
     stored::{from_json, in_scope, instant, money, parsed, parsed_if, to_json},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
-    sea_query::CaseStatement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select, sea_query::CaseStatement,
 };
+use serde_json::json;
 
-use super::{subject, subject_columns};
+use super::{
+    seals::{READ_AT_ONCE, SealPage},
+    subject, subject_columns,
+};
 use crate::rules::charge::Quote;
 
 mod row {
@@ -44,20 +49,56 @@ mod row {
 /// Keeps a quote under `quote_id`.
 pub(crate) async fn insert(tx: &Tx, quote_id: QuoteId, quote: &Quote) -> Result<(), Fault> {
     let (resource_id, term_index) = subject_columns(quote.subject.as_ref())?;
-    let row = row::ActiveModel {
-        account_id: Set(quote.account_id.to_string()),
-        quote_id: Set(quote_id.to_string()),
-        pin: Set(quote.pin.clone()),
-        resource_id: Set(resource_id),
-        term_index: Set(term_index),
-        currency: Set(quote.total.currency().code().to_owned()),
-        total_minor: Set(quote.total.minor()),
-        lines: Set(to_json("lines", &quote.lines)?),
-        decision_us: Set(quote.decision.as_micros()),
-        expire_us: Set(quote.expires.as_micros()),
-        invoice_id: Set(None),
+    let row = row::Model {
+        account_id: quote.account_id.to_string(),
+        quote_id: quote_id.to_string(),
+        pin: quote.pin.clone(),
+        resource_id,
+        term_index,
+        currency: quote.total.currency().code().to_owned(),
+        total_minor: quote.total.minor(),
+        lines: to_json("lines", &quote.lines)?,
+        decision_us: quote.decision.as_micros(),
+        expire_us: quote.expires.as_micros(),
+        invoice_id: None,
     };
-    Ok(tx.later(row::Entity, row::Entity::insert(row)).await?)
+    tx.seal(seal(&row));
+    let insert = row::Entity::insert(row.into_active_model());
+    Ok(tx.later(row::Entity, insert).await?)
+}
+
+/// All but the invoice that it becomes.
+fn seal(row: &row::Model) -> Seal {
+    let columns = json!([
+        row.account_id,
+        row.quote_id,
+        row.pin,
+        row.resource_id,
+        row.term_index,
+        row.currency,
+        row.total_minor,
+        row.lines,
+        row.decision_us,
+        row.expire_us,
+    ]);
+    Seal::new("quote", &row.quote_id, &columns)
+}
+
+/// The seals of some quotes.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::QuoteId.gt(after))
+        .order_by_asc(row::Column::QuoteId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    Ok(SealPage {
+        seals: rows.iter().map(seal).collect(),
+        last: rows.last().map(|row| row.quote_id.clone()),
+    })
 }
 
 /// The quote, if the caller sees its account.

@@ -10,15 +10,18 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     page::Page,
+    seal::Seal,
     stored::{
         count, count_column, from_json, in_scope, instant, instant_if, money, parsed, to_json,
     },
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    Order, QueryFilter, QueryOrder, QuerySelect, Set,
 };
+use serde_json::json;
 
+use super::seals::{READ_AT_ONCE, SealPage};
 use crate::rules::{
     charge::Subject,
     listing::RefundFilter,
@@ -61,32 +64,78 @@ mod row {
 
 /// Keeps a refund under `refund_id`.
 pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Result<(), Fault> {
+    let row = encode(refund_id, refund)?;
+    tx.seal(seal(&row));
+    row.into_active_model().insert(tx).await?;
+    Ok(())
+}
+
+fn encode(refund_id: RefundId, refund: &Refund) -> Result<row::Model, Fault> {
     let decision = &refund.decision;
     let review = refund.review.as_ref();
-    row::ActiveModel {
-        account_id: Set(refund.account_id.to_string()),
-        refund_id: Set(refund_id.to_string()),
-        resource_id: Set(refund.subject.resource_id.clone()),
-        term_index: Set(count_column("term_index", refund.subject.term_index)?),
-        state: Set(decision.state.as_str().to_owned()),
-        currency: Set(refund.creditable.currency().code().to_owned()),
-        creditable_minor: Set(refund.creditable.minor()),
-        refunded_minor: Set(refund.refunded.minor()),
-        explanation: Set(decision.explanation.clone()),
-        first_issuance_us: Set(refund.first_issuance.map(Instant::as_micros)),
-        full_until_us: Set(decision.full_until.map(Instant::as_micros)),
-        review_until_us: Set(decision.review_until.map(Instant::as_micros)),
-        decision_us: Set(refund.decided.as_micros()),
-        credit_note_ids: Set(id_list(refund)?),
-        reviewer: Set(review.map(|review| review.reviewer.clone())),
-        review_reason: Set(review.map(|review| review.reason.clone())),
-        review_us: Set(review.map(|review| review.time.as_micros())),
-        counted_from: Set(decision.count.as_str().to_owned()),
-        count_us: Set(decision.counted_from.map(Instant::as_micros)),
-    }
-    .insert(tx)
-    .await?;
-    Ok(())
+    Ok(row::Model {
+        account_id: refund.account_id.to_string(),
+        refund_id: refund_id.to_string(),
+        resource_id: refund.subject.resource_id.clone(),
+        term_index: count_column("term_index", refund.subject.term_index)?,
+        state: decision.state.as_str().to_owned(),
+        currency: refund.creditable.currency().code().to_owned(),
+        creditable_minor: refund.creditable.minor(),
+        refunded_minor: refund.refunded.minor(),
+        explanation: decision.explanation.clone(),
+        first_issuance_us: refund.first_issuance.map(Instant::as_micros),
+        full_until_us: decision.full_until.map(Instant::as_micros),
+        review_until_us: decision.review_until.map(Instant::as_micros),
+        decision_us: refund.decided.as_micros(),
+        credit_note_ids: id_list(refund)?,
+        reviewer: review.map(|review| review.reviewer.clone()),
+        review_reason: review.map(|review| review.reason.clone()),
+        review_us: review.map(|review| review.time.as_micros()),
+        counted_from: decision.count.as_str().to_owned(),
+        count_us: decision.counted_from.map(Instant::as_micros),
+    })
+}
+
+fn seal(row: &row::Model) -> Seal {
+    let columns = json!([
+        row.account_id,
+        row.refund_id,
+        row.resource_id,
+        row.term_index,
+        row.state,
+        row.currency,
+        row.creditable_minor,
+        row.refunded_minor,
+        row.explanation,
+        row.first_issuance_us,
+        row.full_until_us,
+        row.review_until_us,
+        row.decision_us,
+        row.credit_note_ids,
+        row.reviewer,
+        row.review_reason,
+        row.review_us,
+        row.counted_from,
+        row.count_us,
+    ]);
+    Seal::new("refund", &row.refund_id, &columns)
+}
+
+/// The seals of some refunds.
+pub(super) async fn list_seals(
+    connection: &impl ConnectionTrait,
+    after: &str,
+) -> Result<SealPage, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::RefundId.gt(after))
+        .order_by_asc(row::Column::RefundId)
+        .limit(READ_AT_ONCE)
+        .all(connection)
+        .await?;
+    Ok(SealPage {
+        seals: rows.iter().map(seal).collect(),
+        last: rows.last().map(|row| row.refund_id.clone()),
+    })
 }
 
 /// Writes down what became of a refund in review. Its account is locked.
@@ -99,6 +148,7 @@ pub(crate) async fn set_reviewed(
         .review
         .as_ref()
         .ok_or_else(|| Fault::internal("a refund was reviewed by nobody"))?;
+    tx.seal(seal(&encode(refund_id, refund)?));
     row::ActiveModel {
         refund_id: Set(refund_id.to_string()),
         state: Set(refund.decision.state.as_str().to_owned()),

@@ -70,7 +70,7 @@ pub(crate) const CLAIMS: [Claim; 24] = [
     claim!(
         "entry_times",
         "account",
-        "no entry of an account is later than the last that it knows of (T-5)"
+        "an account knows the time of its last entry (T-5)"
     ),
     claim!(
         "balances",

@@ -3,6 +3,7 @@
 //! database and back; where it is the only one it needs no BEGIN and no COMMIT around it.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -19,7 +20,7 @@ use sea_orm::{
 use sea_orm_migration::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::fault::Fault;
+use crate::{fault::Fault, seal::Seal};
 
 /// A transaction. It begins with the first statement that it needs; whatever is asked of it sees all
 /// that was changed in it before.
@@ -32,6 +33,8 @@ pub struct Tx {
     /// Whether a statement failed. SQLite may have rolled all back by then, and would make each further
     /// change a transaction of its own; PostgreSQL answers COMMIT as if it had committed.
     failed: AtomicBool,
+    /// By subject, for the event that tells of the change.
+    seals: Mutex<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +62,22 @@ impl Tx {
             begun: OnceCell::new(),
             waiting: Mutex::default(),
             failed: AtomicBool::new(false),
+            seals: Mutex::default(),
         }
+    }
+
+    /// Has the transaction's next event say the seal of a row that is written in it.
+    pub fn seal(&self, seal: Seal) {
+        self.seals().insert(seal.subject, seal.digest);
+    }
+
+    /// The seals that no event says yet.
+    pub(crate) fn take_seals(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut *self.seals())
+    }
+
+    fn seals(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.seals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes rows of an entity's table, at the latest with the transaction's next other statement

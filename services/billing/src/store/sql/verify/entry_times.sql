@@ -1,6 +1,7 @@
-SELECT account.account_id AS subject, NULL AS currency, 'microsecond ' || MAX(entry.entry_us) || ' or later' AS expected,
+-- An account without entries knows the time of its creation.
+SELECT account.account_id AS subject, NULL AS currency, 'microsecond ' || COALESCE(MAX(entry.entry_us), account.created_us) AS expected,
     'microsecond ' || account.last_entry_us AS found
 FROM account
-JOIN ledger_entry AS entry ON entry.account_id = account.account_id
-GROUP BY account.account_id, account.last_entry_us
-HAVING account.last_entry_us < MAX(entry.entry_us)
+LEFT JOIN ledger_entry AS entry ON entry.account_id = account.account_id
+GROUP BY account.account_id, account.last_entry_us, account.created_us
+HAVING account.last_entry_us <> COALESCE(MAX(entry.entry_us), account.created_us)
