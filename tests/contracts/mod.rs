@@ -17,6 +17,7 @@ mod clocks_apart;
 mod clocks_states;
 mod common_names;
 mod credit_notes;
+mod customers;
 mod deletion_terms;
 mod domains;
 pub(crate) mod events;

@@ -14,6 +14,7 @@ pub(crate) mod old_store;
 pub(crate) mod openssl;
 mod postgres;
 pub(crate) mod process;
+pub(crate) mod raw;
 pub(crate) mod samples;
 pub(crate) mod san;
 pub(crate) mod san_life;

@@ -441,6 +441,10 @@ impl World {
         RefundServiceClient::new(self.billing_channel.clone())
     }
 
+    pub(crate) fn billing_channel(&self) -> Channel {
+        self.billing_channel.clone()
+    }
+
     pub(crate) fn orders_channel(&self) -> Channel {
         self.orders_channel.clone()
     }

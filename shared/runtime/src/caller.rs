@@ -15,7 +15,7 @@ use crate::places::Place;
 pub const CALLER_KEY: &str = "licet-caller";
 /// Metadata key: comma-separated roles to be narrowed to, as `customer,finance`.
 pub const ROLES_KEY: &str = "licet-roles";
-/// Metadata key: comma-separated account ids to be narrowed to.
+/// Metadata key: comma-separated account ids to be narrowed to. A customer without it has no account.
 pub const ACCOUNTS_KEY: &str = "licet-accounts";
 
 /// Which accounts a caller may see.
@@ -60,6 +60,16 @@ impl Caller {
     #[must_use]
     pub fn has_any(&self, roles: &[Role]) -> bool {
         self.roles.iter().any(|role| roles.contains(role))
+    }
+
+    /// Confines the caller to the accounts it names where a method for `roles` lets it in as a
+    /// customer alone: a customer is bound to its accounts, and one that names none has none.
+    pub(crate) fn confine(&mut self, roles: &[Role]) {
+        let used = self.roles.iter().filter(|role| roles.contains(role));
+        let is_customer_alone = used.copied().all(|role| role == Role::Customer);
+        if is_customer_alone && self.accounts == AccountScope::All {
+            self.accounts = AccountScope::Only(BTreeSet::new());
+        }
     }
 
     /// The caller's accounts as text for a `WHERE … IN`; `None` when every account is seen.
@@ -198,6 +208,17 @@ mod tests {
         let narrow = Caller::local_operator(&headers).unwrap();
         assert!(narrow.has_any(&[Role::Customer]) && !narrow.has_any(&[Role::Operator]));
         assert!(narrow.sees(account) && !narrow.sees(AccountId::generate()));
+
+        headers.remove(ACCOUNTS_KEY);
+        let mut none = Caller::local_operator(&headers).unwrap();
+        none.confine(&[Role::Operator, Role::Customer]);
+        assert!(!none.sees(account));
+        headers.insert(ROLES_KEY, "customer,finance".parse().unwrap());
+        let mut both = Caller::local_operator(&headers).unwrap();
+        both.confine(&[Role::Finance, Role::Customer]);
+        assert!(both.sees(account));
+        both.confine(&[Role::Operator, Role::Customer]);
+        assert!(!both.sees(account));
 
         headers.insert(ROLES_KEY, "emperor".parse().unwrap());
         assert!(Caller::local_operator(&headers).is_err());

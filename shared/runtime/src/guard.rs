@@ -147,11 +147,12 @@ impl GuardLayer {
         else {
             return Err(Box::new(not_served(path)));
         };
-        let caller = Caller::local_operator(request.headers())
+        let mut caller = Caller::local_operator(request.headers())
             .map_err(|error| Box::new(Fault::invalid("metadata", error)))?;
         if !caller.has_any(roles) {
             return Err(Box::new(permission_denied(path, roles)));
         }
+        caller.confine(roles);
         if *self.stopped.borrow() {
             return Err(Box::new(Fault::Passing(Box::new(stopping()))));
         }

@@ -1,0 +1,62 @@
+//! Calls of any method by its path, with requests and answers as they go over the wire.
+
+use prost::bytes::{Buf as _, BufMut as _};
+use tonic::{
+    Request, Status,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codegen::http,
+    transport::Channel,
+};
+
+#[derive(Clone, Copy, Default)]
+struct Octets;
+
+impl Codec for Octets {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Octets {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for Octets {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let mut octets = vec![0; buffer.remaining()];
+        buffer.copy_to_slice(&mut octets);
+        Ok(Some(octets))
+    }
+}
+
+/// The first answer of a method, be it one that streams or not.
+pub(crate) async fn first_answer(
+    channel: Channel,
+    path: &'static str,
+    request: Request<Vec<u8>>,
+) -> Result<Option<Vec<u8>>, Status> {
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static(path);
+    let answers = client.server_streaming(request, path, Octets).await?;
+    answers.into_inner().message().await
+}
