@@ -28,6 +28,7 @@ on_both_databases![
     another_orders_certificate_is_refused_with_the_differing_names,
     md_9_the_limit_at_not_before_decides,
     md_9_a_certificate_outlives_its_order_by_a_day_at_most,
+    an_authoritys_certificate_is_none_for_an_order,
     another_key_than_the_requests_is_refused,
     a_second_certificate_is_recorded_only_when_one_is_awaited,
     x_8_a_certificate_for_a_deleted_order_is_kept_to_be_revoked,
@@ -195,6 +196,9 @@ async fn another_orders_certificate_is_refused_with_the_differing_names(backend:
     let refusal = refuse(&world, &order, Some(Given::CertificatePem(given))).await;
     let refusal = refusal.expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
     assert_eq!(refusal.subjects(), ["a.example", "c.example"]);
+    for name in ["a.example", "c.example"] {
+        assert!(refusal.message.contains(name), "{}", refusal.message);
+    }
     // However many names differ, the answer stays small enough to arrive.
     let many: Vec<_> = (0..2000)
         .map(|number| format!("name-{number}.example"))
@@ -251,6 +255,27 @@ async fn md_9_a_certificate_outlives_its_order_by_a_day_at_most(backend: Backend
         .expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
     let fits = issuance_of(&order.order_id, until(limit));
     world.certificates().record_issuance(fits).await.unwrap();
+}
+
+async fn an_authoritys_certificate_is_none_for_an_order(backend: Backend) {
+    let (world, order) = placed(backend, 12, &["www.example.com"]).await;
+    let chain = |is_authority| {
+        let not_after = world.now().checked_add(TimeDelta::days(90)).unwrap();
+        let wanted = Wanted {
+            names: &order.domains,
+            not_before: world.now(),
+            not_after,
+        };
+        certificates::chain_marked(&wanted, is_authority)
+    };
+    let given = Given::CertificatePem(chain(true));
+    let refusal = refuse(&world, &order, Some(given)).await;
+    let refusal = refusal.expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
+    assert_eq!(refusal.subjects(), ["basic_constraints"]);
+    assert!(refusal.message.contains("CA:TRUE"), "{}", refusal.message);
+    // cA FALSE may be said or left out.
+    let said = issuance_of(&order.order_id, chain(false));
+    world.certificates().record_issuance(said).await.unwrap();
 }
 
 async fn another_key_than_the_requests_is_refused(backend: Backend) {

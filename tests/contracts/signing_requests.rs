@@ -10,12 +10,14 @@ use tonic::Code;
 use super::reissue::reissue_request;
 use crate::harness::{
     Backend,
+    certificates::signing_request,
     encoding::{
-        Attribute, MICROSOFT, Odd, PKCS_9, PRINTABLE, UNIVERSAL, UTF8, dns, name, request, sequence,
+        Attribute, MICROSOFT, Odd, PKCS_9, PRINTABLE, UNIVERSAL, UTF8, dns, name, pem, request,
+        sequence,
     },
     errors::refused,
     on_both_databases, request_id,
-    samples::{issuance_of, multi_domain_request},
+    samples::{issuance_of, multi_domain_request, names},
     world::World,
 };
 
@@ -23,6 +25,7 @@ on_both_databases![
     a_foreign_name_is_found_in_every_attribute_of_a_request,
     a_request_without_attributes_is_taken,
     a_chain_is_compared_as_names_are,
+    a_request_that_its_key_did_not_sign_is_refused,
 ];
 
 const NAMES: [&str; 2] = ["www.example.com", "a.example"];
@@ -101,7 +104,7 @@ async fn a_chain_is_compared_as_names_are(backend: Backend) {
     world.stock().await;
     let account_id = world.account_with("1000.00").await;
     let order = world.multi_domain_order(&account_id, &NAMES).await;
-    let names = NAMES.map(|name| dns(name.as_bytes())).to_vec();
+    let listed = NAMES.map(|name| dns(name.as_bytes())).to_vec();
     let authority = |subject: Vec<u8>| Odd {
         subject,
         ..Odd::new(&[2], vec![])
@@ -111,7 +114,7 @@ async fn a_chain_is_compared_as_names_are(backend: Backend) {
         issuer: name(PRINTABLE, "Licet Test Authority"),
         not_before: utc_time(world.now()),
         not_after: format!("20{end}"),
-        ..Odd::new(&[1], names)
+        ..Odd::new(&[1], listed)
     };
     let issuance = |subject: Vec<u8>| {
         let mut issuance = issuance_of(&order.order_id, String::new());
@@ -132,4 +135,58 @@ async fn a_chain_is_compared_as_names_are(backend: Backend) {
         certificate.chain_pem.matches("BEGIN CERTIFICATE").count(),
         2
     );
+}
+
+/// RFC 2986: the signature proves that whoever asks has the private key.
+async fn a_request_that_its_key_did_not_sign_is_refused(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("1000.00").await;
+    let order = world.multi_domain_order(&account_id, &NAMES).await;
+    world.record(&order.order_id).await;
+    let balance = world.balance(&account_id).await;
+    let own: &[&str] = &NAMES;
+    let broken = [
+        broken(&signing_request(&names(&NAMES)), |_, last| last),
+        // The name in it changed after it was signed.
+        broken(
+            &request(LABELS[0], &sequence(&[]), Some(&[(PKCS_9, &[own])])),
+            |der, _| {
+                der.windows(9)
+                    .position(|text| text == b"a.example")
+                    .unwrap()
+            },
+        ),
+    ];
+    for csr in broken {
+        for validate_only in [true, false] {
+            let request = PlaceOrderRequest {
+                csr: csr.clone(),
+                validate_only,
+                ..multi_domain_request(&account_id, &NAMES)
+            };
+            let refusal = refused(world.orders().place_order(request).await);
+            let refusal = refusal.expect(Code::InvalidArgument, "INVALID_FIELDS");
+            assert_eq!(refusal.paths(), ["csr"]);
+            assert!(refusal.message.contains("RFC 2986"), "{}", refusal.message);
+        }
+        let request = reissue_request(&order.order_id, &csr);
+        let refusal = refused(world.orders().request_reissue(request).await);
+        let refusal = refusal.expect(Code::InvalidArgument, "INVALID_FIELDS");
+        assert_eq!(refusal.paths(), ["csr"]);
+    }
+    let after = world.get_order(&order.order_id).await;
+    assert_eq!(after.pending_change, None);
+    assert_eq!(world.balance(&account_id).await, balance);
+    let good = reissue_request(&order.order_id, &signing_request(&names(&NAMES)));
+    world.orders().request_reissue(good).await.unwrap();
+}
+
+/// The request with one bit of it turned, at a place in its DER, whose last one is given.
+fn broken(text: &str, place: impl Fn(&[u8], usize) -> usize) -> String {
+    let block = pem::parse(text).unwrap();
+    let mut der = block.contents().to_vec();
+    let place = place(&der, der.len() - 1);
+    der[place] ^= 1;
+    pem(block.tag(), &der)
 }

@@ -107,6 +107,19 @@ pub(crate) fn new_key() -> KeyPair {
 
 /// A chain of leaf and issuer as PEM text, for this key.
 pub(crate) fn chain_of_key(wanted: &Wanted<'_>, key: &KeyPair) -> String {
+    chain_of(wanted, key, IsCa::NoCa)
+}
+
+/// A chain of leaf and issuer as PEM text, whose leaf says whether it is an authority's.
+pub(crate) fn chain_marked(wanted: &Wanted<'_>, is_authority: bool) -> String {
+    let mark = match is_authority {
+        true => IsCa::Ca(BasicConstraints::Unconstrained),
+        false => IsCa::ExplicitNoCa,
+    };
+    chain_of(wanted, &new_key(), mark)
+}
+
+fn chain_of(wanted: &Wanted<'_>, key: &KeyPair, mark: IsCa) -> String {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority
@@ -123,6 +136,7 @@ pub(crate) fn chain_of_key(wanted: &Wanted<'_>, key: &KeyPair) -> String {
         .push(DnType::CommonName, wanted.names[0].as_str());
     // Left out, it would be a digest of the key: two certificates of one key would be one (SL-14).
     leaf.serial_number = Some(uuid::Uuid::new_v4().as_bytes().to_vec().into());
+    leaf.is_ca = mark;
     leaf.not_before = epoch + since_epoch(wanted.not_before);
     leaf.not_after = epoch + since_epoch(wanted.not_after);
     let leaf = leaf.signed_by(key, &authority).unwrap();

@@ -1,5 +1,7 @@
-//! Certificates and requests put together octet by octet, for what no library signs. Their
-//! signatures are none: nothing here looks at them.
+//! Certificates and requests put together octet by octet, for what no library makes. A request is
+//! signed by its key; a certificate's signature is none, because nobody looks at it.
+
+use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData, SigningKey};
 
 /// One element of DER: its tag, and what is in it.
 pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -143,8 +145,11 @@ pub(crate) fn request(label: &str, subject: &[u8], attributes: Option<&[Attribut
     let attributes = attributes.map_or_else(Vec::new, |list| {
         element(0xa0, &list.iter().flat_map(attribute).collect::<Vec<u8>>())
     });
-    let info = sequence(&[b"\x02\x01\x00", subject, &ed25519_key(), &attributes]);
-    let whole = sequence(&[&info, &sequence(&[ED25519]), &element(0x03, &[0; 65])]);
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let public_key = key.subject_public_key_info();
+    let info = sequence(&[b"\x02\x01\x00", subject, &public_key, &attributes]);
+    let signature = [vec![0], key.sign(&info).unwrap()].concat();
+    let whole = sequence(&[&info, &sequence(&[ED25519]), &element(0x03, &signature)]);
     pem(label, &whole)
 }
 

@@ -145,9 +145,11 @@ pub(super) fn signing_request(fields: &mut Fields, text: &str) -> Field<Option<P
     if text.len() > MAX_CSR_BYTES {
         return Err(fields.note("csr", format!("is longer than {MAX_CSR_BYTES} bytes")));
     }
-    parse_request(text.as_bytes())
-        .map(Some)
-        .map_err(|error| fields.note("csr", error.to_string()))
+    let request = parse_request(text.as_bytes());
+    let request = request.map_err(|error| fields.note("csr", error.to_string()))?;
+    let proof = request.verify_signature();
+    proof.map_err(|error| fields.note("csr", error.to_string()))?;
+    Ok(Some(request))
 }
 
 /// Reads an order's id that must be there.
@@ -295,10 +297,16 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
             .next_term
             .as_ref()
             .map(|term| encode_term(view, term, &view.next_invoice_ids)),
-        issuance_pending_time: order.issuance_pending_since().map(encode_time),
+        issuance_pending_time: issuance_pending(view).map(encode_time),
         next_term_refund: refund_of(order.term.index.saturating_add(1)),
         refunds,
     })
+}
+
+/// Since when a certificate is awaited. None is recorded for an order that has ended (MD-10).
+fn issuance_pending(view: &OrderView) -> Option<Instant> {
+    let since = view.order.issuance_pending_since();
+    since.filter(|_| view.order.state(view.now) != OrderState::Ended)
 }
 
 /// One of an order's terms, with its invoices.

@@ -81,6 +81,11 @@ pub(crate) fn check_certificate(
     let product = &order.sold()?.product;
     let mut objections = Objections::default();
     compare_names(order, certificate, &mut objections);
+    if certificate.is_authority {
+        let description = "the certificate is a certificate authority's (basicConstraints CA:TRUE); \
+                           an order's certificate is an end entity's";
+        mismatch(&mut objections, "basic_constraints", description);
+    }
     if let Some(request) = &order.signing_request
         && request.spki_sha256 != certificate.spki_sha256
     {
@@ -220,6 +225,7 @@ mod tests {
                 bits: 256,
             },
             spki_sha256: [7; 32],
+            is_authority: false,
         }
     }
 

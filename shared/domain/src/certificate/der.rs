@@ -14,8 +14,8 @@ use x509_cert::spki::SubjectPublicKeyInfoRef;
 use super::{
     CertificateError, KeyFacts, KeyKind, LONGEST_SERIAL_DIGITS, ParsedCertificate, ParsedRequest,
     elements::{
-        BIT_STRING, Element, Elements, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET,
-        within,
+        BIT_STRING, BOOLEAN, Element, Elements, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE,
+        SET, within,
     },
     names::{Comparable, DistinguishedName, octets_text, text},
     sha256,
@@ -27,6 +27,7 @@ use crate::{
 };
 
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 /// What asks for extensions in a request: PKCS#9 (RFC 2985, 5.4.2), and Microsoft before that.
 const EXTENSION_REQUESTS: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14"),
@@ -140,6 +141,7 @@ pub(super) fn certificate(document: &[u8]) -> Result<(ParsedCertificate, Names),
         not_after,
         key: key_facts(parts.public_key.whole),
         spki_sha256: sha256(parts.public_key.whole),
+        is_authority: is_authority(extensions).map_err(broken("its extensions"))?,
         issuer_der: parts.issuer.whole.to_vec(),
         der: document.to_vec(),
     };
@@ -283,7 +285,7 @@ fn sans(extensions: Option<&[u8]>) -> Result<BTreeSet<San>, Broken> {
     };
     let each = within(SEQUENCE, extensions).and_then(Elements::rest);
     for extension in each.map_err(broken("its extensions"))? {
-        let content = alternative_names(extension).map_err(broken("its extensions"))?;
+        let content = value_of(extension, SUBJECT_ALT_NAME).map_err(broken("its extensions"))?;
         if let Some(content) = content {
             let names = within(SEQUENCE, content).and_then(Elements::rest);
             let names = names.map_err(broken("its subject alternative names"))?;
@@ -293,11 +295,26 @@ fn sans(extensions: Option<&[u8]>) -> Result<BTreeSet<San>, Broken> {
     Ok(sans)
 }
 
-/// What is in an extension, if it is the one of the alternative names.
-fn alternative_names(extension: Element<'_>) -> Result<Option<&[u8]>, String> {
+/// Whether a SEQUENCE of extensions makes an authority of the certificate. What cannot be read as
+/// basicConstraints says nothing of the kind: it costs no certificate its reading (SL-21).
+fn is_authority(extensions: Option<&[u8]>) -> Result<bool, String> {
+    let Some(extensions) = extensions else {
+        return Ok(false);
+    };
+    for extension in within(SEQUENCE, extensions)?.rest()? {
+        if let Some(content) = value_of(extension, BASIC_CONSTRAINTS)? {
+            let flag = within(SEQUENCE, content).and_then(|mut parts| parts.take(BOOLEAN));
+            return Ok(flag.is_ok_and(|flag| flag.content.iter().any(|octet| *octet != 0)));
+        }
+    }
+    Ok(false)
+}
+
+/// What is in an extension, if it is of this kind.
+fn value_of(extension: Element<'_>, wanted: ObjectIdentifier) -> Result<Option<&[u8]>, String> {
     let mut parts = within(SEQUENCE, extension.whole)?;
     let kind = parts.take(OBJECT_IDENTIFIER)?;
-    if kind.content != SUBJECT_ALT_NAME.as_bytes() {
+    if kind.content != wanted.as_bytes() {
         return Ok(None);
     }
     // Whether it is critical may stand between.

@@ -1,11 +1,13 @@
 //! Real X.509 certificates and PKCS#10 requests, read into the facts that are decided with.
-//! Reading is pure, and never verifies a signature, a path or a purpose: that is the CA's part.
+//! Reading is pure, and verifies no path and no purpose: that is the CA's part. A request's own
+//! signature is verified where one comes in.
 
 mod bundle;
 mod container;
 mod der;
 mod elements;
 mod names;
+mod signature;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use bundle::{Document, document, document_length};
+pub use signature::SignatureError;
 
 use crate::{clock::Instant, san::San, text::shortened};
 
@@ -73,6 +76,8 @@ pub struct ParsedCertificate {
     pub key: KeyFacts,
     /// SHA-256 of its SubjectPublicKeyInfo in DER: the same key has the same digest.
     pub spki_sha256: [u8; 32],
+    /// Whether it is a certificate authority's: basicConstraints with cA TRUE (RFC 5280, 4.2.1.9).
+    pub is_authority: bool,
 }
 
 impl ParsedCertificate {
@@ -91,7 +96,8 @@ impl ParsedCertificate {
     }
 }
 
-/// The facts of one PKCS#10 request. Its signature is not verified.
+/// The facts of one PKCS#10 request. Reading it verifies no signature: one that was taken in before
+/// stays readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedRequest {
     /// The request itself, exactly as it was given.

@@ -16,6 +16,7 @@ use super::*;
 use crate::san::SanType;
 
 mod odd;
+mod proof;
 
 /// A certificate over a 2048-bit RSA key, as OpenSSL makes it: ring, which rcgen signs with, makes
 /// no RSA keys.

@@ -121,6 +121,7 @@ impl Desk {
                 bits: 256,
             },
             spki_sha256: [paper.key; 32],
+            is_authority: false,
         };
         let checked = match self.order.delete_time {
             Some(_) => Ok(()),
