@@ -72,6 +72,16 @@ async fn every_violation_of_an_order_at_once(backend: Backend) {
         "{refusal:?}"
     );
     assert_eq!(refusal.value("violations"), "10");
+    // Many tools show nothing of an error but its text.
+    assert!(refusal.message.starts_with("10 field violations: "));
+    for (path, description) in &refusal.fields {
+        let said = format!("{path} {description}");
+        assert!(
+            refusal.message.contains(&said),
+            "{said}: {}",
+            refusal.message
+        );
+    }
     assert_eq!(refusal.domain, "licet.orders");
 }
 
@@ -121,6 +131,12 @@ async fn ten_thousand_bad_names_fit_into_the_answer(backend: Backend) {
         refusal.fields.len().to_string()
     );
     assert_eq!(refusal.fields[1].0, "add_domains[1]");
+    let text = &refusal.message;
+    assert!(
+        text.contains("add_domains[10] ") && text.ends_with(" more"),
+        "{text}"
+    );
+    assert!(text.len() <= 2048, "{} bytes", text.len());
 }
 
 #[track_caller]

@@ -276,6 +276,15 @@ async fn md_6_a_quote_is_stale_once_the_order_or_the_names_changed(backend: Back
         ..change_request(&order.order_id, &["b.example"], &[])
     };
     refused(world.orders().update_domains(unknown).await).expect(Code::NotFound, "NOT_FOUND");
+    // The same for a change that is free (MD-2).
+    let free = |quote_id: String| UpdateDomainsRequest {
+        quote_id,
+        ..change_request(&order.order_id, &["b.example"], &["c.example"])
+    };
+    let unknown = free(QuoteId::generate().to_string());
+    refused(world.orders().update_domains(unknown).await).expect(Code::NotFound, "NOT_FOUND");
+    let kept = refused(world.orders().update_domains(free(quote_id)).await);
+    kept.expect(Code::FailedPrecondition, "QUOTE_STALE");
     assert_eq!(world.get_order(&order.order_id).await.pending_change, None);
 }
 

@@ -95,12 +95,16 @@ impl Licensed {
         (at(-90), at(30))
     }
 
-    async fn delete(&self) {
-        let delete = DeleteOrderRequest {
+    fn deletion(&self) -> DeleteOrderRequest {
+        DeleteOrderRequest {
             order_id: self.order.order_id.clone(),
             request_id: request_id(),
             ..DeleteOrderRequest::default()
-        };
+        }
+    }
+
+    async fn delete(&self) {
+        let delete = self.deletion();
         self.world.orders().delete_order(delete).await.unwrap();
     }
 
@@ -255,6 +259,14 @@ async fn al_3_a_bought_renewal_and_an_end_close_ways(backend: Backend) {
     let answer = ended.ask(3).await;
     assert_eq!(kinds(&answer), []);
     assert!(answer.explanation.contains("ENDED"), "{answer:?}");
+    // No way out is named that is closed.
+    assert!(
+        !answer.explanation.contains("can only be renewed"),
+        "{answer:?}"
+    );
+    let refusal = refused(ended.world.orders().delete_order(ended.deletion()).await);
+    let refusal = refusal.expect(Code::FailedPrecondition, "ORDER_ENDED");
+    assert_eq!(refusal.metadata.get("renewable_until_time"), None);
 }
 
 async fn al_3_where_nothing_is_open_it_says_why(backend: Backend) {

@@ -28,6 +28,8 @@ use crate::harness::{
 
 on_both_databases![
     md_10_names_of_the_next_term_wait_for_a_certificate_from_its_start_on,
+    md_10_the_first_certificate_is_the_first_whatever_a_renewal_brought,
+    md_10_an_order_that_has_ended_awaits_no_certificate,
     md_7_names_that_a_renewal_brought_can_be_changed_while_they_wait,
     x_5_what_time_does_is_written_once_with_its_event,
     x_6_one_advance_over_both_ends_tells_them_in_order,
@@ -44,6 +46,42 @@ async fn pending(world: &World) -> Vec<PendingIssuance> {
     let ask = ListPendingIssuanceRequest::default();
     let answer = world.certificates().list_pending_issuance(ask).await;
     answer.unwrap().into_inner().pending_issuances
+}
+
+async fn md_10_the_first_certificate_is_the_first_whatever_a_renewal_brought(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("1000.00").await;
+    let list = ["www.example.com", "a.example"];
+    let order = world.multi_domain_order(&account_id, &list).await;
+    move_to_days_before_end(&world, &order, 20);
+    renew(&world, with_names(renewal(&order, 12), &["b.example"])).await;
+    world.time.move_to(instant(order.end_time));
+    let waiting = pending(&world).await;
+    assert_eq!(waiting[0].names, names(&["b.example", "www.example.com"]));
+    assert_eq!(waiting[0].reason(), PendingIssuanceReason::First);
+}
+
+async fn md_10_an_order_that_has_ended_awaits_no_certificate(backend: Backend) {
+    let world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("1000.00").await;
+    let order = world
+        .multi_domain_order(&account_id, &["www.example.com"])
+        .await;
+    assert!(order.issuance_pending_time.is_some());
+    world.time.move_to(instant(order.end_time));
+    let ended = world.get_order(&order.order_id).await;
+    assert_eq!(
+        (ended.state(), ended.issuance_pending_time),
+        (OrderState::Ended, None)
+    );
+    assert_eq!(pending(&world).await, []);
+    // Renewed within its window it awaits its first one again.
+    renew(&world, renewal(&order, 12)).await;
+    let renewed = world.get_order(&order.order_id).await;
+    assert!(renewed.issuance_pending_time.is_some());
+    assert_eq!(pending(&world).await.len(), 1);
 }
 
 /// The types of an order's events that time makes, `order.ended`, oldest first.

@@ -296,9 +296,42 @@ impl Refusal {
     }
 }
 
+/// The room that an error's text has for the things that are wrong, in bytes.
+pub const ERROR_TEXT_ROOM: usize = 1900;
+
+/// The first of `total` things that are wrong, as many as `room` bytes hold but one at least, and
+/// how many more there are. An error's text names all of them: many tools show nothing else of it.
+pub fn listed(things: impl IntoIterator<Item = String>, total: usize, room: usize) -> String {
+    let mut text = String::new();
+    let mut named = 0;
+    for thing in things {
+        if named > 0 && text.len() + thing.len() + 2 > room {
+            break;
+        }
+        if named > 0 {
+            text.push_str("; ");
+        }
+        text.push_str(&thing);
+        named += 1;
+    }
+    match total.saturating_sub(named) {
+        0 => text,
+        more => format!("{text}; and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_names_all_that_fits_and_counts_the_rest() {
+        let things = |count: usize| (0..count).map(|number| format!("no. {number}"));
+        assert_eq!(listed(things(0), 0, 100), "");
+        assert_eq!(listed(things(3), 3, 100), "no. 0; no. 1; no. 2");
+        assert_eq!(listed(things(4), 9, 12), "no. 0; no. 1; and 7 more");
+        assert_eq!(listed(things(2), 2, 0), "no. 0; and 1 more");
+    }
 
     #[test]
     fn every_reason_survives_its_name() {

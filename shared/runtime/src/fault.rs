@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use licet_domain::refusal::{Class, Reason, Refusal};
+use licet_domain::refusal::{Class, ERROR_TEXT_ROOM, Reason, Refusal, listed};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, QuotaViolation, StatusExt};
@@ -216,7 +216,7 @@ impl From<DbErr> for Fault {
 }
 
 /// Error details travel in HTTP/2 headers: over about 12 KB they break the call.
-const MAX_DETAIL_BYTES: usize = 4096;
+const MAX_DETAIL_BYTES: usize = 3072;
 
 impl From<Fault> for Status {
     /// The status that a client sees. The area in `ErrorInfo.domain` is that of the call under way.
@@ -267,9 +267,10 @@ fn invalid_status(Violations { noted, total }: Violations) -> Status {
         room -= size;
         shown.push(violation);
     }
-    let first = shown.first().map_or_else(String::new, |violation| {
-        format!(": {} {}", violation.field, violation.description)
-    });
+    let each = shown
+        .iter()
+        .map(|violation| format!("{} {}", violation.field, violation.description));
+    let each = listed(each, total, ERROR_TEXT_ROOM);
     let mut metadata = vec![("violations".to_owned(), total.to_string())];
     if shown.len() < total {
         metadata.push(("violations_shown".to_owned(), shown.len().to_string()));
@@ -283,10 +284,10 @@ fn invalid_status(Violations { noted, total }: Violations) -> Status {
     details.set_bad_request(shown);
     Status::with_error_details(
         Code::InvalidArgument,
-        format!(
-            "{total} field violation{}{first}",
-            if total == 1 { "" } else { "s" }
-        ),
+        cut_message(&match total {
+            0 | 1 => format!("1 field violation: {each}"),
+            many => format!("{many} field violations: {each}"),
+        }),
         details,
     )
 }
@@ -315,8 +316,20 @@ fn class_code(class: Class) -> Code {
 }
 
 /// The longest message and metadata value, in bytes: both travel in headers, too.
-const MAX_MESSAGE_BYTES: usize = 1024;
+const MAX_MESSAGE_BYTES: usize = 2048;
 const MAX_METADATA_BYTES: usize = 256;
+/// The most that a message may come to in its header, where other octets than plain ASCII take three.
+const MAX_ENCODED_MESSAGE_BYTES: usize = 3072;
+
+/// The message up to its bounds.
+fn cut_message(text: &str) -> String {
+    let mut encoded = 0_usize;
+    let fits = text.bytes().take_while(|octet| {
+        encoded += if octet.is_ascii_alphanumeric() { 1 } else { 3 };
+        encoded <= MAX_ENCODED_MESSAGE_BYTES
+    });
+    cut(text, fits.count().min(MAX_MESSAGE_BYTES))
+}
 
 /// The text up to a bound; what a certificate or a client wrote may stand in it.
 fn cut(text: &str, bytes: usize) -> String {
@@ -329,7 +342,7 @@ fn cut(text: &str, bytes: usize) -> String {
 
 fn refusal_status(refusal: &Refusal, area: &str) -> Status {
     let class = refusal.reason.class();
-    let message = cut(&refusal.message, MAX_MESSAGE_BYTES);
+    let message = cut_message(&refusal.message);
     let mut details = ErrorDetails::new();
     let metadata = refusal.metadata.iter();
     details.set_error_info(
@@ -496,6 +509,9 @@ mod tests {
             details.error_info().unwrap().metadata["violations"],
             "10000"
         );
+        let text = status.message();
+        assert!(text.starts_with("10000 field violations: names[0] is not a name; names[1] is"));
+        assert!(text.ends_with(" more") && text.len() <= 2048, "{text}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, CreditNoteId, InvoiceId},
     money::{Money, MoneyError, split},
-    refusal::{Reason, Refusal},
+    refusal::{ERROR_TEXT_ROOM, Reason, Refusal, listed},
 };
 
 use super::{
@@ -413,15 +413,17 @@ fn exceeds(first: &Excess, others: &[Excess]) -> Refusal {
         format!("can be credited with {creditable} at most, not with {asked}")
     };
     let LineAsked { invoice_id, line } = first.line;
-    let mut refusal = Refusal::new(
-        Reason::CreditExceedsInvoice,
-        format!("line {} of {invoice_id} {}", line.line_number, say(first)),
-    )
-    .with("invoice_id", invoice_id)
-    .with("line_number", line.line_number)
-    .with("asked", line.amount.value())
-    .with("creditable", first.creditable.value())
-    .with("currency", line.amount.currency().code());
+    let each = std::iter::once(first).chain(others).map(|excess| {
+        let LineAsked { invoice_id, line } = excess.line;
+        format!("line {} of {invoice_id} {}", line.line_number, say(excess))
+    });
+    let message = listed(each, others.len() + 1, ERROR_TEXT_ROOM);
+    let mut refusal = Refusal::new(Reason::CreditExceedsInvoice, message)
+        .with("invoice_id", invoice_id)
+        .with("line_number", line.line_number)
+        .with("asked", line.amount.value())
+        .with("creditable", first.creditable.value())
+        .with("currency", line.amount.currency().code());
     for excess in std::iter::once(first).chain(others) {
         let LineAsked { invoice_id, line } = excess.line;
         let subject = format!("{invoice_id} line {}", line.line_number);

@@ -193,10 +193,10 @@ fn revocation_reason(certificate: &Certificate, now: Instant) -> san::Revocation
 pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssuance {
     use orders::PendingIssuanceReason as Reason;
     let moves = order.wanted_common_name() != &order.common_name;
-    let reason = if moves || order.wanted_names() != &order.names {
-        Reason::DomainChange
-    } else if order.progress == Progress::Paid {
+    let reason = if order.progress == Progress::Paid {
         Reason::First
+    } else if moves || order.wanted_names() != &order.names {
+        Reason::DomainChange
     } else {
         Reason::Reissue
     };

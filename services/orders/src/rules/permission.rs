@@ -58,7 +58,7 @@ pub(crate) fn permit(order: &Order, action: Action, now: Instant) -> Result<(), 
     let state = order.state(now);
     match reason_against(state, action) {
         None => Ok(()),
-        Some(reason) => Err(refuse(order, state, reason)),
+        Some(reason) => Err(refuse(order, state, reason, now)),
     }
 }
 
@@ -95,8 +95,10 @@ fn reason_against(state: OrderState, action: Action) -> Option<Reason> {
     }
 }
 
-fn refuse(order: &Order, state: OrderState, reason: Reason) -> Refusal {
+fn refuse(order: &Order, state: OrderState, reason: Reason, now: Instant) -> Refusal {
     let id = order.id;
+    // A way out that is closed is none.
+    let until = renewable_until(order).filter(|until| now < *until);
     let message = match state {
         OrderState::Pending if reason == Reason::OrderNotPaid => {
             format!("order {id} is PENDING: wait until its charge is through")
@@ -105,11 +107,13 @@ fn refuse(order: &Order, state: OrderState, reason: Reason) -> Refusal {
             "order {id} is {} and has no certificate yet: register once one is recorded",
             state.as_str()
         ),
-        OrderState::Ended => format!(
-            "order {id} ENDED at {}: it can only be renewed{}, or a new order placed",
-            order.end(),
-            renewable_until(order).map_or_else(String::new, |until| format!(" before {until}")),
-        ),
+        OrderState::Ended => match until {
+            Some(until) => format!(
+                "order {id} ENDED at {}: it can only be renewed before {until}, or a new order placed",
+                order.end()
+            ),
+            None => format!("order {id} ENDED at {}: place a new order", order.end()),
+        },
         OrderState::Deleted => format!("order {id} is DELETED: place a new order"),
     };
     let mut refusal = Refusal::new(reason, message)
@@ -117,7 +121,7 @@ fn refuse(order: &Order, state: OrderState, reason: Reason) -> Refusal {
         .with("state", state.as_str());
     if state == OrderState::Ended {
         refusal = refusal.with("end_time", order.end());
-        if let Some(until) = renewable_until(order) {
+        if let Some(until) = until {
             refusal = refusal.with("renewable_until_time", until);
         }
     }
@@ -212,6 +216,10 @@ mod tests {
             "2027-01-31T00:00:00.000000Z"
         );
         assert_eq!(refusal.metadata["end_time"], "2027-01-01T00:00:00.000000Z");
+        let closed = renewable_until(&order).unwrap();
+        let refusal = permit(&order, Action::Delete, closed).unwrap_err();
+        assert!(refusal.message.ends_with(": place a new order"));
+        assert!(!refusal.metadata.contains_key("renewable_until_time"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use licet_domain::refusal::{Reason, Refusal};
+use licet_domain::refusal::{ERROR_TEXT_ROOM, Reason, Refusal, listed};
 
 /// The objections found so far, in the order in which they were found.
 #[derive(Debug, Default)]
@@ -53,10 +53,10 @@ impl Objections {
         };
         let message = match self.found.len() {
             1 => first.description.clone(),
-            many => format!(
-                "{many} things stand against this; the first: {}",
-                first.description
-            ),
+            many => {
+                let each = self.found.iter().map(|found| found.description.clone());
+                format!("{many} problems: {}", listed(each, many, ERROR_TEXT_ROOM))
+            }
         };
         let mut refusal = Refusal::new(first.reason, message);
         for (key, value) in &first.metadata {

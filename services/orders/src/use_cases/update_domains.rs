@@ -87,11 +87,11 @@ impl UpdateDomains<'_> {
         now: Instant,
     ) -> Result<Accepted<orders::UpdateDomainsResponse>, Fault> {
         if let Some(id) = self.update.quote_id {
-            return Err(stale(
-                id,
-                "the change is free, and that quote is for one that is not",
-            )
-            .into());
+            let Some(_) = store::quotes::find(tx, before.id, id).await? else {
+                return Err(not_found("quote", id).into());
+            };
+            let why = "the change is free, and that quote is for one that is not";
+            return Err(stale(id, why).into());
         }
         let (quote, next_quote) = explained(before, &plan, now, None, None)?;
         let after = before.clone().apply_change(plan, None, now);

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use licet_domain::{
     clock::Instant,
     ids::{CertificateId, LicenseId, ReservationId},
-    refusal::{Reason, Refusal},
+    refusal::{ERROR_TEXT_ROOM, Reason, Refusal, listed},
 };
 use licet_runtime::{
     caller::Origin,
@@ -597,13 +597,15 @@ fn check_revocable(certificates: &[Certificate], now: Instant) -> Result<(), Ref
             CertificateState::Expired => Some((certificate, "has expired")),
         })
         .collect();
-    let Some((first, why)) = over.first() else {
+    if over.is_empty() {
         return Ok(());
-    };
-    let mut refusal = Refusal::new(
-        Reason::CertificateNotRevocable,
-        format!("certificate {} {why}; its SANs are back", first.id),
-    );
+    }
+    let each = over
+        .iter()
+        .map(|(certificate, why)| format!("certificate {} {why}", certificate.id));
+    let each = listed(each, over.len(), ERROR_TEXT_ROOM);
+    let message = format!("{each}: the SANs are back");
+    let mut refusal = Refusal::new(Reason::CertificateNotRevocable, message);
     for (certificate, why) in over {
         refusal = refusal.violation("CERTIFICATE", certificate.id.to_string(), why);
     }

@@ -4,7 +4,7 @@
 use licet_domain::{
     clock::Instant,
     ids::{InvoiceId, LicenseId, ProductId},
-    refusal::{Reason, Refusal},
+    refusal::{ERROR_TEXT_ROOM, Reason, Refusal, listed},
     term::Term,
 };
 
@@ -116,11 +116,11 @@ impl License {
         let Some((product, holder)) = held.first() else {
             return Ok(());
         };
-        let message = format!(
-            "the account has licence {} for {product} already, until {}",
-            holder.id,
-            holder.end()
-        );
+        let each = held.iter().map(|(product, holder)| {
+            let (id, end) = (holder.id, holder.end());
+            format!("the account has licence {id} for {product} already, until {end}")
+        });
+        let message = listed(each, held.len(), ERROR_TEXT_ROOM);
         let mut refusal = Refusal::new(Reason::ProductAlreadyLicensed, message)
             .with("product_id", product)
             .with("license_id", holder.id);
