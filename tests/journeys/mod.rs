@@ -1,5 +1,6 @@
 //! Journeys across the services, with peers away, answers lost and processes killed.
 
+mod abuse;
 mod billing_asks;
 mod billing_away;
 mod billing_books;
