@@ -318,14 +318,16 @@ fn class_code(class: Class) -> Code {
 /// The longest message and metadata value, in bytes: both travel in headers, too.
 const MAX_MESSAGE_BYTES: usize = 2048;
 const MAX_METADATA_BYTES: usize = 256;
-/// The most that a message may come to in its header, where other octets than plain ASCII take three.
+/// The most that a message may come to in its header, where these octets and all beyond ASCII take three.
 const MAX_ENCODED_MESSAGE_BYTES: usize = 3072;
+const PERCENT_ENCODED: &[u8] = b" \"#<>`?{}%";
 
 /// The message up to its bounds.
 fn cut_message(text: &str) -> String {
     let mut encoded = 0_usize;
     let fits = text.bytes().take_while(|octet| {
-        encoded += if octet.is_ascii_alphanumeric() { 1 } else { 3 };
+        let is_plain = octet.is_ascii_graphic() && !PERCENT_ENCODED.contains(octet);
+        encoded += if is_plain { 1 } else { 3 };
         encoded <= MAX_ENCODED_MESSAGE_BYTES
     });
     cut(text, fits.count().min(MAX_MESSAGE_BYTES))
