@@ -10,7 +10,7 @@ use licet_contracts::{
         ProrationConvention, RefundCount, Supersede, ValidityLimits, WildcardReplacement,
         supersede::Handling,
     },
-    orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen},
+    orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen, OrderState},
 };
 use licet_domain::{
     clock::Instant,
