@@ -8,7 +8,8 @@ use licet_contracts::{
         ListCertificatesRequest, ListPendingIssuanceRequest, RevokeCertificateRequest,
     },
     sanlicensing::v1::{
-        CertificateState as SanState, LicenseState, ListLicensesRequest, RevocationReason,
+        Certificate as SanCertificate, CertificateState as SanState, LicenseState,
+        ListLicensesRequest, RevocationReason,
     },
 };
 
@@ -155,7 +156,7 @@ async fn t_5_a_certificate_without_a_licence_shows_its_revocation(backend: Backe
     ];
     ahead.ingest(1, records).await;
     let there = ahead.unallocated(&account_id, 1).await;
-    let mut states: Vec<_> = there.iter().map(|found| found.state()).collect();
+    let mut states: Vec<_> = there.iter().map(SanCertificate::state).collect();
     states.sort_unstable();
     assert_eq!(states, [SanState::Active, SanState::Revoked]);
     assert_eq!(behind.unallocated(&account_id, 1).await, there);

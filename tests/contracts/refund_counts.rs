@@ -86,7 +86,9 @@ async fn check_limits(world: &World, order: &Order, count: RefundCount, since: I
         assert_eq!(instant(refund.full_refund_until_time), full_until);
         let words = match count {
             RefundCount::Purchase => "counted from the purchase",
-            _ => "counted from the first issuance",
+            RefundCount::Unspecified | RefundCount::FirstIssuance => {
+                "counted from the first issuance"
+            }
         };
         assert!(
             refund.explanation.starts_with(words),

@@ -505,7 +505,7 @@ impl<'a> Customer<'a> {
             let right = match expected {
                 RefundState::Refunded => figures.0,
                 RefundState::PendingReview => figures.1 && credited == 0,
-                _ => figures.2,
+                RefundState::Unspecified | RefundState::NotDue | RefundState::Rejected => figures.2,
             };
             let when = if span.0 > now {
                 "to come"
@@ -517,7 +517,9 @@ impl<'a> Customer<'a> {
             let what = match expected {
                 RefundState::Refunded => "full refund",
                 RefundState::PendingReview => "review",
-                _ => "nothing due",
+                RefundState::Unspecified | RefundState::NotDue | RefundState::Rejected => {
+                    "nothing due"
+                }
             };
             println!("    delete: term {index} {when}: {what}");
             assert!(
