@@ -38,7 +38,8 @@ def sign(names, file):
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30"
     subprocess.run(
         [*command.split(), "-keyout", "/dev/null", "-out", file, "-subj", f"/CN={names[0]}"]
-        + ["-addext", f"subjectAltName={sans}"],
+        + ["-addext", f"subjectAltName={sans}"]
+        + ["-addext", "basicConstraints=critical,CA:FALSE"],
         check=True,
         capture_output=True,
     )

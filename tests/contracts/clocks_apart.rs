@@ -9,6 +9,7 @@ use licet_contracts::{
     billing::v1::{
         ListAccountsRequest, ListCreditNotesRequest, ListEntriesRequest, ListInvoicesRequest,
         ListPricesRequest, ListProductsRequest, ListRefundsRequest, RequestRefundRequest, Subject,
+        request_refund_request::Use,
     },
     orders::v1 as orders,
     sanlicensing::v1::{self as san, License},
@@ -98,6 +99,7 @@ async fn write(world: &World) -> Written {
             resource_id: refunded.order_id,
             term_index: 0,
         }),
+        r#use: Some(Use::NeverIssued(true)),
         decision_time: Some(timestamp(world.now())),
         request_id: request_id(),
         ..RequestRefundRequest::default()
