@@ -547,8 +547,10 @@ impl<'a> Customer<'a> {
             return RefundState::Refunded;
         }
         let stood = used.iter().filter_map(|it| {
-            let from = it.recorded.max(start);
-            (from < it.until.min(end) && from <= now).then_some(from)
+            // One recorded in the term counts from then, also where it is revoked at once.
+            let in_it = it.recorded >= start && it.recorded < end && it.recorded <= now;
+            let before = it.recorded < start && it.until > start;
+            (in_it || before).then_some(it.recorded.max(start))
         });
         let counted = match self.terms.count_from {
             RefundCount::Purchase => Some(purchase),
