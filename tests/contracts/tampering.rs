@@ -9,7 +9,7 @@ use licet_runtime::database::Location;
 use crate::harness::{
     Backend,
     books::{BackDoor, Books},
-    eventually, on_both_databases, request_id, run_within,
+    on_both_databases, request_id, run_within,
     samples::{MULTI, term_price},
     selling::item,
 };
@@ -273,16 +273,7 @@ async fn books(backend: Backend) -> (Books, Location, BackDoor) {
         ..UpdateAccountRequest::default()
     };
     world.accounts().update_account(rename).await.unwrap();
-    let location = world.billing_location();
-    let door = BackDoor::open(&location).await;
-    eventually("all events have positions", || async {
-        world.settle().await;
-        let waiting = licet_billing::verify(&location).await.unwrap();
-        assert_eq!(waiting.differences(), 0, "{waiting}");
-        (door.run("UPDATE outbox SET why = why").await == 0).then_some(())
-    })
-    .await;
-    books.world.stop_billing().await;
+    let (location, door) = books.close().await;
     (books, location, door)
 }
 

@@ -359,9 +359,7 @@ const SPOILT_LOG: &[(&str, &str, &str)] = &[
 
 async fn every_check_finds_what_it_is_for(backend: Backend) {
     let mut books = Books::keep(backend).await;
-    books.world.stop_billing().await;
-    let location = books.world.billing_location();
-    let door = BackDoor::open(&location).await;
+    let (location, door) = books.close().await;
     let clean = verify(&location).await;
     assert_eq!(clean.differences(), 0, "{clean}");
     for (check, table, spoil) in SPOILT.iter().chain(SPOILT_LOG) {

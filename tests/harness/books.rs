@@ -15,7 +15,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbB
 use super::{
     Backend,
     corrections::in_use,
-    request_id,
+    eventually, request_id,
     samples::{MULTI, usd},
     world::World,
 };
@@ -77,6 +77,21 @@ impl Books {
             held,
             goodwill,
         }
+    }
+
+    /// Stops Billing once each of its events has its position, and opens the back door.
+    pub(crate) async fn close(&mut self) -> (Location, BackDoor) {
+        let location = self.world.billing_location();
+        let door = BackDoor::open(&location).await;
+        eventually("all events have positions", || async {
+            self.world.settle().await;
+            let waiting = licet_billing::verify(&location).await.unwrap();
+            assert_eq!(waiting.differences(), 0, "{waiting}");
+            (door.run("UPDATE outbox SET why = why").await == 0).then_some(())
+        })
+        .await;
+        self.world.stop_billing().await;
+        (location, door)
     }
 }
 

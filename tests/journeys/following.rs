@@ -61,7 +61,10 @@ async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
         san_license_id: license.license_id.clone(),
         ..multi_domain_request(&license.account_id, list)
     };
-    let order = world.place(request).await;
+    let answer = world.orders().place_order(request).await.unwrap();
+    let accepted = answer.into_inner().order.unwrap();
+    // Where a store was made anew just now its peers take a moment to meet it.
+    let order = world.settled(&accepted.order_id).await;
     begin(world, &order).await;
     order
 }
