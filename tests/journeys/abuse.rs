@@ -198,7 +198,6 @@ async fn histories(backend: Backend) {
             "renew done",
             "revoke done",
             "take back done",
-            "term over full refund",
             "term over nothing due",
             "term running full refund",
             "term running nothing due",
@@ -334,7 +333,8 @@ impl<'a> Customer<'a> {
             for days in [0, self.terms.full_days, self.terms.no_days] {
                 marks.push(shifted(*start, days * DAY_MICROS));
             }
-            marks.extend([*end, shifted(*end, -80 * DAY_MICROS)]);
+            let before = |days: i64| shifted(*end, -days * DAY_MICROS);
+            marks.extend([*end, before(3), before(80)]);
         }
         for found in self.certificates().await {
             for days in [self.terms.full_days, self.terms.no_days] {
