@@ -1,5 +1,5 @@
 //! AL-4: what the days of a refund count from is policy, pinned with the sale; and that a term was never
-//! issued must be said by whoever asks for its refund.
+//! issued must be said in the request for its refund.
 
 use chrono::TimeDelta;
 use licet_contracts::{

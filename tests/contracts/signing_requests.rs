@@ -137,7 +137,7 @@ async fn a_chain_is_compared_as_names_are(backend: Backend) {
     );
 }
 
-/// RFC 2986: the signature proves that whoever asks has the private key.
+/// RFC 2986: the signature proves that the requester has the private key.
 async fn a_request_that_its_key_did_not_sign_is_refused(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;

@@ -1,5 +1,5 @@
-//! X-5, BL-3, BL-5, BL-8: whoever changes Billing's store behind its front door is seen by
-//! `licet verify`, whatever row and column he changes, inserts or deletes.
+//! X-5, BL-3, BL-5, BL-8: a change of Billing's store behind its front door is seen by
+//! `licet verify`, whatever row or column is changed, inserted or deleted.
 
 use std::time::Duration;
 

@@ -187,7 +187,7 @@ pub(super) async fn list_seals(
     })
 }
 
-/// Answers the number of the first.
+/// Returns the number of the first invoice.
 async fn issue_all(
     tx: &Tx,
     rows: Vec<row::Model>,

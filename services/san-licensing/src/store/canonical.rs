@@ -135,7 +135,7 @@ fn read<T: FromQueryResult>(rows: &[QueryResult]) -> Result<Vec<T>, DbErr> {
         .collect()
 }
 
-/// Answers how many rows it changed.
+/// Returns the number of changed rows.
 async fn run(
     tx: &DatabaseTransaction,
     sql: &str,
