@@ -20,10 +20,11 @@ use uuid::Uuid;
 
 use super::{certificate::decode_key_type, report::decode_second, san};
 use crate::{
-    quota::{Answer, Command, decide::Authorize},
+    quota::{Answer, Command},
     rules::{
         decision::{Decision, DenialReason, NextShortage},
         explanation,
+        quota::authorize::IssuanceRequest,
         reservation::{Reservation, ReservationState},
     },
 };
@@ -81,7 +82,7 @@ pub(crate) fn decode_authorize(
         let sans = sans?;
         // Held to be a UUID above.
         let request_id = message.request_id().parse().unwrap_or_default();
-        let request = Authorize {
+        let request = IssuanceRequest {
             id: decision_id(&call.caller.name, call.method, request_id),
             product_id: product_id?,
             names: san::pack(&sans),
@@ -276,7 +277,7 @@ mod tests {
         }
     }
 
-    fn asked(message: &wire::AuthorizeIssuanceRequest) -> (Authorize, [u8; 32]) {
+    fn asked(message: &wire::AuthorizeIssuanceRequest) -> (IssuanceRequest, [u8; 32]) {
         let (_, command) = decode_authorize(message, &call()).unwrap();
         let Command::Authorize {
             request,

@@ -4,7 +4,6 @@
 pub(crate) mod billing;
 pub(crate) mod certificate;
 pub(crate) mod draft;
-pub(crate) mod giving_back;
 pub(crate) mod ingest;
 pub(crate) mod issuance;
 pub(crate) mod license;
@@ -12,6 +11,7 @@ pub(crate) mod operation;
 pub(crate) mod product;
 pub(crate) mod renewal;
 pub(crate) mod report;
+pub(crate) mod revocation;
 pub(crate) mod san;
 pub(crate) mod usage;
 

@@ -2,11 +2,11 @@
 
 pub(crate) mod certificates;
 pub(crate) mod feeds;
-pub(crate) mod giving_back;
 pub(crate) mod license_view;
 pub(crate) mod licenses;
 pub(crate) mod operations;
 pub(crate) mod reservations;
+pub(crate) mod revocation_preview;
 pub(crate) mod sans;
 mod seen;
 pub(crate) mod usage;

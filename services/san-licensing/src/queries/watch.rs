@@ -30,7 +30,7 @@ pub(crate) async fn get_now(
         | Answer::Recorded { .. }
         | Answer::Uncovered { .. }
         | Answer::Revoked(_)
-        | Answer::GivenBack(_)
+        | Answer::RevocationPreview(_)
         | Answer::Allocated { .. }
         | Answer::Kept(_) => Err(Fault::internal("the answer is to another command")),
     }

@@ -25,10 +25,7 @@ use tokio::{
 };
 
 use super::{
-    decide::Authorize,
-    giving_back::GivingBack,
     ingest::{self, Batch, Placed, Taken},
-    known::{Known, Licenses},
     placing::{self, Unplaced},
     round::{self, Alone},
     take_over::{self, Chunk, TakenOver},
@@ -37,9 +34,14 @@ use crate::rules::{
     certificate::{Certificate, RevocationReason},
     counting::Counts,
     decision::Decision,
-    giving_back::Preview,
     license::Terms,
     not_found,
+    quota::{
+        authorize::IssuanceRequest,
+        holdings::{Holdings, Licenses},
+        preview_token::PreviewToken,
+        revocation_preview::RevocationPreview,
+    },
     reservation::Reservation,
 };
 
@@ -48,7 +50,7 @@ use crate::rules::{
 pub(crate) enum Command {
     /// May this certificate be signed (SL-12)?
     Authorize {
-        request: Authorize,
+        request: IssuanceRequest,
         /// Of the whole request, so that another body under the same id is seen (BL-2).
         fingerprint: [u8; 32],
     },
@@ -61,7 +63,7 @@ pub(crate) enum Command {
         ids: Vec<CertificateId>,
         reason: RevocationReason,
         /// What the caller looked at; `None`: a machine, which follows its own rules.
-        preview: Option<Preview>,
+        preview: Option<PreviewToken>,
     },
     /// What would the revocation of certificates give back (SL-19)?
     Preview { ids: Vec<CertificateId> },
@@ -124,7 +126,7 @@ pub(crate) enum Answer {
         reserved_under: Option<LicenseId>,
     },
     Revoked(Vec<Certificate>),
-    GivenBack(Box<GivingBack>),
+    RevocationPreview(Box<RevocationPreview>),
     /// A certificate counts in a licence that it did not count in before.
     Allocated {
         certificate: Certificate,
@@ -335,7 +337,7 @@ struct Committer {
 }
 
 struct Remembered {
-    known: Known,
+    known: Holdings,
     last_round: u64,
 }
 
@@ -450,7 +452,7 @@ impl Committer {
     }
 
     /// Hands out what is remembered of the licences that a round is about.
-    fn take(&mut self, submissions: &[Submission]) -> HashMap<LicenseId, Known> {
+    fn take(&mut self, submissions: &[Submission]) -> HashMap<LicenseId, Holdings> {
         submissions
             .iter()
             .filter_map(|submission| {
@@ -462,7 +464,7 @@ impl Committer {
             .collect()
     }
 
-    fn keep(&mut self, known: HashMap<LicenseId, Known>) {
+    fn keep(&mut self, known: HashMap<LicenseId, Holdings>) {
         self.rounds += 1;
         for (id, known) in known {
             let last_round = self.rounds;

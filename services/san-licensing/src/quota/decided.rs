@@ -23,9 +23,6 @@ use uuid::Uuid;
 use super::{
     alerts::Alert,
     committer::{Answer, Command, Submission, Usage, request_id_reused},
-    decide::{Authorize, authorize},
-    giving_back::giving_back,
-    known::{Claim, ClaimKind, Known, Licenses},
 };
 use crate::{
     rules::{
@@ -35,6 +32,11 @@ use crate::{
             conflict,
         },
         not_found,
+        quota::{
+            authorize::{IssuanceRequest, authorize},
+            holdings::{Claim, ClaimKind, Holdings, Licenses},
+            revocation_preview::preview_revocation,
+        },
         reservation::{Reservation, ReservationProgress, ReservationState},
     },
     store::{
@@ -49,7 +51,7 @@ use crate::{
 pub(super) fn visible<'a>(
     known: &'a mut Licenses,
     submission: &Submission,
-) -> Result<&'a mut Known, Refusal> {
+) -> Result<&'a mut Holdings, Refusal> {
     let id = submission.license_id;
     let known = known.get_mut(&id).ok_or_else(|| not_found("license", id))?;
     match submission.refuse_unseen(known.terms()) {
@@ -59,7 +61,7 @@ pub(super) fn visible<'a>(
 }
 
 /// How much of a licence is used now.
-fn usage(license_id: LicenseId, known: &Known) -> Usage {
+fn usage(license_id: LicenseId, known: &Holdings) -> Usage {
     Usage {
         license_id,
         as_of: known.as_of(),
@@ -248,7 +250,7 @@ impl Decided {
     /// Decides a command that is no repeat.
     pub(super) fn decide_anew(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         submission: &Submission,
     ) -> Result<Answer, Refusal> {
         match &submission.command {
@@ -265,13 +267,15 @@ impl Decided {
             } => {
                 let certificates = self.revocable(known, ids)?;
                 if let Some(preview) = preview {
-                    giving_back(known, ids).check(preview)?;
+                    preview_revocation(known, ids).check(preview)?;
                 }
                 Ok(self.revoke(known, submission, certificates, *reason))
             }
             Command::Preview { ids } => {
                 self.revocable(known, ids)?;
-                Ok(Answer::GivenBack(Box::new(giving_back(known, ids))))
+                Ok(Answer::RevocationPreview(Box::new(preview_revocation(
+                    known, ids,
+                ))))
             }
             Command::Allocate { id } => self.allocate_by_hand(known, submission, *id),
             Command::Usage => Ok(Answer::Usage(usage(submission.license_id, known))),
@@ -289,9 +293,9 @@ impl Decided {
 
     fn authorize(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         submission: &Submission,
-        request: &Authorize,
+        request: &IssuanceRequest,
         fingerprint: &[u8; 32],
     ) -> Result<Answer, Refusal> {
         if let Some(first) = self.kept.decisions.get(&request.id) {
@@ -326,7 +330,7 @@ impl Decided {
 
     fn release(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         submission: &Submission,
         id: ReservationId,
     ) -> Result<Answer, Refusal> {
@@ -363,7 +367,7 @@ impl Decided {
             .ok_or_else(|| not_found("reservation", id))
     }
 
-    fn close(&mut self, known: &Known, id: ReservationId, progress: ReservationProgress) {
+    fn close(&mut self, known: &Holdings, id: ReservationId, progress: ReservationProgress) {
         if let Some(kept) = self.kept.decisions.get_mut(&id.uuid()) {
             kept.progress = Some(progress);
         }
@@ -381,7 +385,7 @@ impl Decided {
     /// too (SL-21). Names that were reserved and are not on it return.
     fn record(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         submission: &Submission,
         certificate: &Certificate,
     ) -> Result<Answer, Refusal> {
@@ -429,7 +433,12 @@ impl Decided {
     /// A certificate's SANs count from now on, and what that reaches is told (SL-17). What is known
     /// is exact under the fence, and a repeat takes nothing: whoever decides, each crossing is told
     /// of once.
-    pub(super) fn take(&mut self, known: &mut Known, origin: &Origin, certificate: &Certificate) {
+    pub(super) fn take(
+        &mut self,
+        known: &mut Holdings,
+        origin: &Origin,
+        certificate: &Certificate,
+    ) {
         let before = known.used();
         known.take(
             certificate.id.uuid(),
@@ -451,7 +460,11 @@ impl Decided {
 
     /// The licence's certificates of some ids, in their order. All or none (SL-19): an id that is not
     /// the licence's is refused, and so is a certificate that counts no more.
-    fn revocable(&self, known: &Known, ids: &[CertificateId]) -> Result<Vec<Certificate>, Refusal> {
+    fn revocable(
+        &self,
+        known: &Holdings,
+        ids: &[CertificateId],
+    ) -> Result<Vec<Certificate>, Refusal> {
         let license_id = Some(known.terms().license_id);
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
@@ -469,7 +482,7 @@ impl Decided {
     /// revocable.
     fn revoke(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         submission: &Submission,
         mut certificates: Vec<Certificate>,
         reason: RevocationReason,
@@ -555,7 +568,7 @@ fn answer_settled(settled: &Settled) -> Result<Answer, Refusal> {
     }
 }
 
-fn event<'a>(license_id: LicenseId, known: &Known, happened: &'a Happened) -> Option<Event<'a>> {
+fn event<'a>(license_id: LicenseId, known: &Holdings, happened: &'a Happened) -> Option<Event<'a>> {
     let is_over = known.taken() > known.terms().term.quota;
     let outcome = if is_over {
         "OVER_QUOTA"

@@ -21,7 +21,6 @@ use serde_json::json;
 
 use super::{
     decided::{Decided, Kept},
-    known::Licenses,
     round,
 };
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
         certificate::{Certificate, conflict},
         feed::{Counts, Feed, RecordRefusal, RefusedRecord, Report, ReportedRevocation, Turn},
         not_found,
+        quota::holdings::Licenses,
     },
     store::{self, certificates::Wanted},
 };

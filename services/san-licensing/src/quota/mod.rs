@@ -3,13 +3,8 @@
 
 mod alerts;
 pub(crate) mod committer;
-pub(crate) mod decide;
 mod decided;
-pub(crate) mod giving_back;
 mod ingest;
-pub(crate) mod known;
-#[cfg(test)]
-mod model;
 mod placing;
 mod reported;
 mod round;

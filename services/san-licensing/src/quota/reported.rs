@@ -11,12 +11,12 @@ use licet_runtime::caller::Origin;
 use super::{
     committer::{Answer, Submission},
     decided::Decided,
-    known::Known,
 };
 use crate::{
     rules::{
         certificate::{Certificate, CertificateKey, EarlyRevocation, already_allocated},
         not_found,
+        quota::holdings::Holdings,
         transitions::not_active,
     },
     store::allocation::{Allocated, Left},
@@ -27,7 +27,7 @@ impl Decided {
     /// came before it (SL-15).
     pub(super) fn record_new(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         origin: &Origin,
         mut certificate: Certificate,
     ) -> Certificate {
@@ -57,7 +57,7 @@ impl Decided {
     /// that is reported now, and counts in the licence of that one from now on, where there is one.
     pub(super) fn correct_product(
         &mut self,
-        known: Option<&mut Known>,
+        known: Option<&mut Holdings>,
         origin: &Origin,
         mut certificate: Certificate,
         product_id: ProductId,
@@ -95,7 +95,7 @@ impl Decided {
     /// counts in, from that one's time on, or in none, from `now` on.
     pub(super) fn revoke_reported(
         &mut self,
-        known: Option<&mut Known>,
+        known: Option<&mut Holdings>,
         origin: &Origin,
         mut certificate: Certificate,
         revocation: EarlyRevocation,
@@ -140,7 +140,7 @@ impl Decided {
     /// Sales decide where an unallocated certificate counts (SL-16).
     pub(super) fn allocate_by_hand(
         &mut self,
-        known: &mut Known,
+        known: &mut Holdings,
         submission: &Submission,
         id: CertificateId,
     ) -> Result<Answer, Refusal> {
@@ -167,8 +167,8 @@ impl Decided {
     /// A certificate counts in `to` from now on, and no longer in the licence that it leaves.
     pub(super) fn allocate(
         &mut self,
-        to: &mut Known,
-        from: Option<&mut Known>,
+        to: &mut Holdings,
+        from: Option<&mut Holdings>,
         origin: &Origin,
         mut certificate: Certificate,
     ) -> Certificate {

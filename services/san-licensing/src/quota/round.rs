@@ -16,11 +16,13 @@ use sea_orm::DbBackend;
 use super::{
     committer::{Answer, Command, Submission},
     decided::{Decided, Kept, visible},
-    known::{Known, Licenses},
 };
-use crate::store::{
-    self,
-    quota::{Changed, Fence, Since, Written},
+use crate::{
+    rules::quota::holdings::{Holdings, Licenses},
+    store::{
+        self,
+        quota::{Changed, Fence, Since, Written},
+    },
 };
 
 /// What a committed round leaves.
@@ -127,7 +129,7 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
             .get(&id)
             .filter(|known| known.version <= fence.version - own);
         let version = from.map_or(0, |known| known.version);
-        let as_of = from.map_or(fence.as_of, Known::as_of);
+        let as_of = from.map_or(fence.as_of, Holdings::as_of);
         since.push(Since {
             license_id: id,
             version,
@@ -143,7 +145,7 @@ async fn catch_up(tx: &Tx, known: &mut Licenses, fences: &[Fence], own: i64) -> 
             }
             None => {
                 let terms = license.terms_as_of(fence.as_of);
-                known.insert(id, Known::new(terms, fence.version, fence.as_of));
+                known.insert(id, Holdings::new(terms, fence.version, fence.as_of));
             }
         }
     }
@@ -168,7 +170,7 @@ fn decided_at(submissions: &[Submission], known: &Licenses) -> Vec<(LicenseId, I
     let mut latest = BTreeMap::new();
     for submission in submissions {
         let id = submission.license_id;
-        let seen = known.get(&id).map_or(submission.clock, Known::as_of);
+        let seen = known.get(&id).map_or(submission.clock, Holdings::as_of);
         let now = latest.entry(id).or_insert(seen);
         *now = submission.clock.max(*now);
     }

@@ -16,13 +16,12 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{
-    decided::Decided,
-    known::{Known, Licenses},
-    round,
-};
+use super::{decided::Decided, round};
 use crate::{
-    rules::certificate::Certificate,
+    rules::{
+        certificate::Certificate,
+        quota::holdings::{Holdings, Licenses},
+    },
     store::{self, allocation::After},
 };
 
@@ -126,7 +125,7 @@ impl Work for Take<'_> {
         let mut from = chunk.source().and_then(|id| known.remove(&id));
         let to = known.get_mut(&chunk.to);
         let to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
-        let now = from.as_ref().map_or(to.as_of(), Known::as_of);
+        let now = from.as_ref().map_or(to.as_of(), Holdings::as_of);
         let mut found = Vec::new();
         let is_active = to.terms().is_active(to.as_of());
         if is_active {

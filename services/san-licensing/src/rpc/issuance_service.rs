@@ -156,7 +156,7 @@ impl IssuanceService for IssuanceRpc {
             | Answer::Released(_)
             | Answer::Recorded { .. }
             | Answer::Revoked(_)
-            | Answer::GivenBack(_)
+            | Answer::RevocationPreview(_)
             | Answer::Allocated { .. }
             | Answer::Usage(_) => return Err(mismatched().into()),
         };
@@ -168,9 +168,9 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::PreviewRevocationRequest>,
     ) -> Result<Response<sanlicensing::PreviewRevocationResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, ids) = convert::giving_back::decode_preview(&message)?;
-        let back = queries::giving_back::preview(&self.quota, &call, license_id, ids).await?;
-        Ok(Response::new(convert::giving_back::encode(&back)))
+        let (license_id, ids) = convert::revocation::decode_preview(&message)?;
+        let preview = queries::revocation_preview::get(&self.quota, &call, license_id, ids).await?;
+        Ok(Response::new(convert::revocation::encode(&preview)))
     }
 
     async fn revoke_certificates(
@@ -179,7 +179,7 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RevokeCertificatesResponse>, Status> {
         let (call, message) = accept(request)?;
         let needs_preview = revoke_certificates::needs_preview(&call.caller);
-        let revocation = convert::giving_back::decode_revoke(&message, needs_preview)?;
+        let revocation = convert::revocation::decode_revoke(&message, needs_preview)?;
         let license_id = revocation.license_id;
         if message.validate_only {
             let ids = &revocation.ids;

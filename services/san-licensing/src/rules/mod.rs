@@ -8,12 +8,12 @@ pub(crate) mod counting;
 pub(crate) mod decision;
 pub(crate) mod explanation;
 pub(crate) mod feed;
-pub(crate) mod giving_back;
 pub(crate) mod license;
 pub(crate) mod listing;
 pub(crate) mod lookup;
 pub(crate) mod name;
 pub(crate) mod pricing;
+pub(crate) mod quota;
 pub(crate) mod renewal;
 pub(crate) mod reservation;
 #[cfg(test)]

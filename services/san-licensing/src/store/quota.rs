@@ -21,12 +21,12 @@ use super::{
     cells::{Cells, parameters},
     licenses::{signed, unsigned},
 };
-use crate::quota::known::{Claim, ClaimKind};
 use crate::rules::{
     certificate::{Certificate, CertificateKey, RevocationReason},
     decision::{Decision, DenialReason, NextShortage},
     license::KeyType,
     name::Name,
+    quota::holdings::{Claim, ClaimKind},
     reservation::{Reservation, ReservationProgress},
 };
 

@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    decide::{Authorize, authorize},
-    known::{Claim, ClaimKind, Known},
+    authorize::{IssuanceRequest, authorize},
+    holdings::{Claim, ClaimKind, Holdings},
 };
 use crate::rules::{
     decision::{DenialReason, NextShortage},
@@ -145,7 +145,7 @@ impl Model {
         weight(lasting.into_iter().chain(names), next)
     }
 
-    fn next_shortage(&self, request: &Authorize) -> Option<NextShortage> {
+    fn next_shortage(&self, request: &IssuanceRequest) -> Option<NextShortage> {
         let next = self
             .next()
             .filter(|next| reach(request, self.now) > next.period.start)?;
@@ -160,7 +160,7 @@ impl Model {
     }
 
     /// Whether the same request would be granted then, by what stands now.
-    fn would_pass(&self, request: &Authorize, at: Instant) -> bool {
+    fn would_pass(&self, request: &IssuanceRequest, at: Instant) -> bool {
         let names = &request.names;
         let term = self.term_at(at);
         let runs = self.cancelled.is_none() && term.period.contains(at) && at < request.not_after;
@@ -180,7 +180,7 @@ impl Model {
         runs && fits && fits_next
     }
 
-    fn fits(&self, request: &Authorize) -> Option<Instant> {
+    fn fits(&self, request: &IssuanceRequest) -> Option<Instant> {
         let ends = self.claims.values().map(|claim| claim.until);
         let starts = self.terms.iter().map(|term| term.period.start);
         let instants: BTreeSet<Instant> = ends.chain(starts).chain([self.now]).collect();
@@ -208,7 +208,7 @@ impl Model {
     }
 }
 
-fn reach(request: &Authorize, now: Instant) -> Instant {
+fn reach(request: &IssuanceRequest, now: Instant) -> Instant {
     let until = later(request.not_after, 1_000_000);
     until.max(now.checked_add(request.hold).unwrap())
 }
@@ -240,8 +240,13 @@ fn later(now: Instant, micros: i64) -> Instant {
     now.checked_add(TimeDelta::microseconds(micros)).unwrap()
 }
 
-fn request(names: Vec<Name>, hold_seconds: i64, life_seconds: i64, now: Instant) -> Authorize {
-    Authorize {
+fn request(
+    names: Vec<Name>,
+    hold_seconds: i64,
+    life_seconds: i64,
+    now: Instant,
+) -> IssuanceRequest {
+    IssuanceRequest {
         id: Uuid::new_v4(),
         product_id: "intranet-dv".parse().unwrap(),
         has_wildcard: names.iter().any(|name| is_wildcard(name)),
@@ -255,9 +260,9 @@ fn request(names: Vec<Name>, hold_seconds: i64, life_seconds: i64, now: Instant)
 }
 
 fn check_authorize(
-    known: &mut Known,
+    holdings: &mut Holdings,
     model: &mut Model,
-    request: Authorize,
+    request: IssuanceRequest,
 ) -> Result<(), TestCaseError> {
     let taken = model.taken();
     let needed = model.taken_with(&request.names, model.now) - taken;
@@ -275,7 +280,7 @@ fn check_authorize(
         reasons.push(DenialReason::NextTermQuotaExceeded);
     }
     let fits = model.fits(&request).filter(|_| is_short || next.is_some());
-    let decision = authorize(known, &request);
+    let decision = authorize(holdings, &request);
     prop_assert_eq!(&decision.reasons, &reasons);
     prop_assert_eq!((decision.needed, decision.quota), (needed, quota));
     prop_assert_eq!((decision.fits, decision.next), (fits, next));
@@ -306,7 +311,7 @@ fn renew(model: &mut Model, quota: u64, multiplier: u32) {
 fn check(history: &[Step]) -> Result<(), TestCaseError> {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
     let license = terms(start);
-    let mut known = Known::new(license.clone(), 1, start);
+    let mut holdings = Holdings::new(license.clone(), 1, start);
     let mut model = Model {
         now: start,
         terms: vec![license.term.clone()],
@@ -317,7 +322,7 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
         match step {
             Step::Authorize(indexes, hold, life) => {
                 let request = request(names(indexes), *hold, *life, model.now);
-                check_authorize(&mut known, &mut model, request)?;
+                check_authorize(&mut holdings, &mut model, request)?;
             }
             Step::Record(indexes, life) => {
                 let until = later(model.now, life * 1_000_000);
@@ -328,13 +333,13 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
                     reach: until,
                 };
                 let id = Uuid::new_v4();
-                known.take(id, claim.clone());
+                holdings.take(id, claim.clone());
                 model.claims.insert(id, claim);
             }
             Step::Release(number) => {
                 let live: Vec<Uuid> = model.claims.keys().copied().collect();
                 if let Some(id) = live.get(number % live.len().max(1)) {
-                    known.release(*id);
+                    holdings.release(*id);
                     model.claims.remove(id);
                 }
             }
@@ -354,27 +359,27 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
                 if let Some(term) = model.terms.iter_mut().rev().find(begun) {
                     term.quota += by;
                 }
-                known.change_terms(model.terms(&license));
+                holdings.change_terms(model.terms(&license));
             }
             Step::Renew(quota, multiplier) => {
                 renew(&mut model, *quota, *multiplier);
-                known.change_terms(model.terms(&license));
+                holdings.change_terms(model.terms(&license));
             }
             Step::Cancel => {
                 model.cancelled.get_or_insert(model.now);
-                known.change_terms(model.terms(&license));
+                holdings.change_terms(model.terms(&license));
             }
         }
-        known.advance(model.now);
-        prop_assert_eq!(known.used(), model.used());
-        prop_assert_eq!(known.reserved(), model.taken() - model.used());
-        prop_assert_eq!(known.terms(), &model.terms(&license));
+        holdings.advance(model.now);
+        prop_assert_eq!(holdings.used(), model.used());
+        prop_assert_eq!(holdings.reserved(), model.taken() - model.used());
+        prop_assert_eq!(holdings.terms(), &model.terms(&license));
     }
     // When all has ended, nothing is left in memory but what names nothing.
     if let Some(last) = model.claims.values().map(|claim| claim.until).max() {
-        known.advance(last);
-        prop_assert_eq!((known.used(), known.taken()), (0, 0));
-        prop_assert_eq!(known.counts().distinct(), 0);
+        holdings.advance(last);
+        prop_assert_eq!((holdings.used(), holdings.taken()), (0, 0));
+        prop_assert_eq!(holdings.counts().distinct(), 0);
     }
     Ok(())
 }
@@ -392,15 +397,15 @@ proptest! {
 #[test]
 fn sl_3_a_name_and_its_wildcard_weigh_six() {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
-    let mut known = Known::new(terms(start), 1, start);
+    let mut holdings = Holdings::new(terms(start), 1, start);
     let asked: BTreeSet<Name> = ["Example.com", "example.com", "*.example.com"]
         .iter()
         .map(|text| packed(&San::dns(text).unwrap()))
         .collect();
     let decision = authorize(
-        &mut known,
+        &mut holdings,
         &request(asked.into_iter().collect(), 60, 30, start),
     );
     assert_eq!((decision.needed, decision.is_granted()), (6, true));
-    assert_eq!(known.reserved(), 6);
+    assert_eq!(holdings.reserved(), 6);
 }

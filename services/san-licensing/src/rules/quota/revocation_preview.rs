@@ -1,39 +1,39 @@
-//! What the revocation of certificates would give back (SL-19): told to whoever looks first, and held
-//! against what was told when the certificates are revoked. Pure, from what is known of the licence.
+//! What a revocation of certificates would return (SL-19): shown before the revocation, and compared
+//! with what was shown when the certificates are revoked. Computed from the licence's holdings alone.
 
 use std::{cmp::Reverse, collections::HashSet};
 
 use licet_domain::{clock::Instant, ids::CertificateId, refusal::Refusal};
 use uuid::Uuid;
 
-use super::known::{ClaimKind, Hold, Known};
-use crate::rules::{
-    giving_back::{Facts, Preview},
-    name::Name,
+use super::{
+    holdings::{ClaimKind, Hold, Holdings},
+    preview_token::{PreviewToken, ReturnDigest},
 };
+use crate::rules::name::Name;
 
-/// The most SANs of a kind that are told one by one, and the most bytes of their text.
-const TOLD: usize = 1000;
-const TOLD_BYTES: usize = 1 << 20;
-/// The most holders of a SAN that are told.
-const TOLD_HOLDERS: usize = 10;
+/// The most SANs of a kind that are shown one by one, and the most bytes of their text.
+const SHOWN: usize = 1000;
+const SHOWN_BYTES: usize = 1 << 20;
+/// The most holders of a SAN that are shown.
+const SHOWN_HOLDERS: usize = 10;
 
-/// What a revocation would give back.
+/// What a revocation would return.
 #[derive(Clone, Debug)]
-pub(crate) struct GivingBack {
+pub(crate) struct RevocationPreview {
     pub(crate) as_of: Instant,
-    pub(crate) returning: Told<Returning>,
-    pub(crate) staying: Told<Staying>,
-    /// In all, however many SANs are told.
+    pub(crate) returning: Shown<Returning>,
+    pub(crate) staying: Shown<Staying>,
+    /// In all, however many SANs are shown.
     pub(crate) returning_weight: u64,
     pub(crate) used_before: u64,
     pub(crate) used_after: u64,
-    facts: Facts,
+    digest: ReturnDigest,
 }
 
 /// SANs, the first of them one by one.
 #[derive(Clone, Debug)]
-pub(crate) struct Told<T> {
+pub(crate) struct Shown<T> {
     /// Ascending by type and value.
     pub(crate) first: Vec<T>,
     pub(crate) count: u64,
@@ -65,7 +65,7 @@ pub(crate) struct Holder {
     pub(crate) until: Instant,
 }
 
-impl<T> Told<T> {
+impl<T> Shown<T> {
     fn nothing() -> Self {
         Self {
             first: Vec::new(),
@@ -74,70 +74,70 @@ impl<T> Told<T> {
         }
     }
 
-    /// One SAN more; what is told of it is made up only where it is told.
+    /// Adds a SAN; its details are built only where they are shown.
     fn add(&mut self, name: &Name, tell: impl FnOnce() -> T) {
         self.count += 1;
         self.bytes += name.len();
-        if self.count <= TOLD as u64 && self.bytes <= TOLD_BYTES {
+        if self.count <= SHOWN as u64 && self.bytes <= SHOWN_BYTES {
             self.first.push(tell());
         }
     }
 }
 
-impl GivingBack {
-    /// What whoever looked at this shows for it.
-    pub(crate) fn preview(&self) -> Preview {
-        Preview::of(self.as_of, &self.facts)
+impl RevocationPreview {
+    /// Shows that its holder has seen this preview.
+    pub(crate) fn token(&self) -> PreviewToken {
+        PreviewToken::of(self.as_of, &self.digest)
     }
 
-    /// Whether `preview` was of what is given back now.
+    /// Whether `token` was given for what returns now.
     ///
     /// # Errors
     /// PREVIEW_STALE.
-    pub(super) fn check(&self, preview: &Preview) -> Result<(), Refusal> {
-        preview.check(&self.facts, self.as_of, self.returning_weight)
+    pub(crate) fn check(&self, token: &PreviewToken) -> Result<(), Refusal> {
+        token.check(&self.digest, self.as_of, self.returning_weight)
     }
 }
 
-/// What the revocation of certificates gives back now. Each SAN returns with the last that holds it
+/// What a revocation of these certificates returns now. Each SAN returns with the last that holds it
 /// (SL-5): another certificate, or a reservation. Invariant: the certificates are the licence's, and
 /// active.
-pub(crate) fn giving_back(known: &Known, ids: &[CertificateId]) -> GivingBack {
+pub(crate) fn preview_revocation(holdings: &Holdings, ids: &[CertificateId]) -> RevocationPreview {
     let revoked: HashSet<Uuid> = ids.iter().map(CertificateId::uuid).collect();
-    let claims = revoked.iter().filter_map(|id| known.claim(*id));
+    let claims = revoked.iter().filter_map(|id| holdings.claim(*id));
     let mut names: Vec<&Name> = claims.flat_map(|claim| &claim.names).collect();
     names.sort_unstable();
     names.dedup();
-    let mut facts = Facts::new(known.terms().license_id, ids);
-    let (mut returning, mut staying) = (Told::nothing(), Told::nothing());
-    let (mut returning_weight, mut used_after) = (0, known.used());
+    let mut digest = ReturnDigest::new(holdings.terms().license_id, ids);
+    let (mut returning, mut staying) = (Shown::nothing(), Shown::nothing());
+    let (mut returning_weight, mut used_after) = (0, holdings.used());
     let is_other = |hold: &&Hold| !revoked.contains(&hold.claim);
     for name in names {
-        let weight = known.weight(name);
-        let others = || known.holds(name).iter().filter(is_other);
+        let weight = holdings.weight(name);
+        let others = || holdings.holds(name).iter().filter(is_other);
         if !others().any(|hold| hold.kind == ClaimKind::Active) {
             used_after -= weight;
         }
         if others().next().is_none() {
             returning_weight += weight;
-            facts.add(name, Some(weight));
+            digest.add(name, Some(weight));
             returning.add(name, || Returning {
                 name: Name::clone(name),
                 weight,
             });
         } else {
-            facts.add(name, None);
+            digest.add(name, None);
             staying.add(name, || stay(name, weight, others()));
         }
     }
-    GivingBack {
-        as_of: known.as_of(),
+    RevocationPreview {
+        as_of: holdings.as_of(),
         returning,
         staying,
         returning_weight,
-        used_before: known.used(),
+        used_before: holdings.used(),
         used_after,
-        facts,
+        digest,
     }
 }
 
@@ -151,7 +151,7 @@ fn stay<'a>(name: &Name, weight: u64, others: impl Iterator<Item = &'a Hold>) ->
         .collect();
     let holder_count = holders.len() as u64;
     holders.sort_unstable_by_key(|holder| (Reverse(holder.until), holder.id));
-    holders.truncate(TOLD_HOLDERS);
+    holders.truncate(SHOWN_HOLDERS);
     Staying {
         name: Name::clone(name),
         weight,
@@ -165,20 +165,20 @@ mod tests {
     use licet_domain::refusal::Reason;
 
     use super::*;
-    use crate::{
-        quota::known::Claim,
-        rules::samples::{draft, instant},
+    use crate::rules::{
+        quota::holdings::Claim,
+        samples::{draft, instant},
     };
 
     /// A licence where a wildcard weighs five, as of the first of March.
-    fn licensed() -> Known {
+    fn licensed() -> Holdings {
         let mut license = draft();
         license.first.options.wildcard_multiplier = 5;
         let now = instant("2026-03-01T00:00:00Z");
-        Known::new(license.terms_as_of(now), 1, now)
+        Holdings::new(license.terms_as_of(now), 1, now)
     }
 
-    fn take(known: &mut Known, kind: ClaimKind, names: &[&str], until: &str) -> Uuid {
+    fn take(holdings: &mut Holdings, kind: ClaimKind, names: &[&str], until: &str) -> Uuid {
         let id = Uuid::now_v7();
         let until = instant(until);
         let claim = Claim {
@@ -187,27 +187,27 @@ mod tests {
             until,
             reach: until,
         };
-        known.take(id, claim);
+        holdings.take(id, claim);
         id
     }
 
-    fn certificate(known: &mut Known, names: &[&str], until: &str) -> CertificateId {
-        CertificateId::from_uuid(take(known, ClaimKind::Active, names, until))
+    fn certificate(holdings: &mut Holdings, names: &[&str], until: &str) -> CertificateId {
+        CertificateId::from_uuid(take(holdings, ClaimKind::Active, names, until))
     }
 
     const JUNE: &str = "2026-06-01T00:00:00Z";
 
     #[test]
     fn sl_19_a_san_returns_unless_others_hold_it() {
-        let mut known = licensed();
+        let mut holdings = licensed();
         let names = ["d:a", "d:*.b", "d:c", "d:*.d"];
-        let first = certificate(&mut known, &names, JUNE);
-        let second = certificate(&mut known, &["d:a", "d:c"], "2026-05-01T00:00:00Z");
+        let first = certificate(&mut holdings, &names, JUNE);
+        let second = certificate(&mut holdings, &["d:a", "d:c"], "2026-05-01T00:00:00Z");
         let until = "2026-03-01T00:15:00Z";
-        let held = take(&mut known, ClaimKind::Reserved, &["d:c", "d:*.d"], until);
-        assert_eq!((known.used(), known.taken()), (12, 12));
+        let held = take(&mut holdings, ClaimKind::Reserved, &["d:c", "d:*.d"], until);
+        assert_eq!((holdings.used(), holdings.taken()), (12, 12));
 
-        let alone = giving_back(&known, &[first]);
+        let alone = preview_revocation(&holdings, &[first]);
         let returning = Returning {
             name: "d:*.b".into(),
             weight: 5,
@@ -242,54 +242,56 @@ mod tests {
             (alone.returning_weight, alone.used_before, alone.used_after),
             (5, 12, 2)
         );
-        let both = giving_back(&known, &[first, second]);
+        let both = preview_revocation(&holdings, &[first, second]);
         assert_eq!((both.returning_weight, both.used_after), (6, 0));
 
         // It says what happens.
-        let (used, taken) = (known.used(), known.taken());
-        known.release(first.uuid());
-        assert_eq!(known.used(), alone.used_after);
-        assert_eq!(taken - known.taken(), alone.returning_weight);
-        known.release(second.uuid());
-        assert_eq!(known.used(), both.used_after);
-        assert_eq!(used - known.used(), 12);
+        let (used, taken) = (holdings.used(), holdings.taken());
+        holdings.release(first.uuid());
+        assert_eq!(holdings.used(), alone.used_after);
+        assert_eq!(taken - holdings.taken(), alone.returning_weight);
+        holdings.release(second.uuid());
+        assert_eq!(holdings.used(), both.used_after);
+        assert_eq!(used - holdings.used(), 12);
     }
 
     #[test]
     fn sl_19_a_preview_fits_as_long_as_the_same_returns() {
-        let mut known = licensed();
-        let first = certificate(&mut known, &["d:a", "d:b"], JUNE);
-        let seen = giving_back(&known, &[first]).preview();
-        let check = |known: &Known, seen: &Preview| giving_back(known, &[first]).check(seen);
+        let mut holdings = licensed();
+        let first = certificate(&mut holdings, &["d:a", "d:b"], JUNE);
+        let seen = preview_revocation(&holdings, &[first]).token();
+        let check = |holdings: &Holdings, seen: &PreviewToken| {
+            preview_revocation(holdings, &[first]).check(seen)
+        };
         // What is not theirs does not matter.
-        certificate(&mut known, &["d:c"], JUNE);
-        assert_eq!(check(&known, &seen), Ok(()));
-        certificate(&mut known, &["d:b"], "2026-03-01T00:10:00Z");
-        let refusal = check(&known, &seen).unwrap_err();
+        certificate(&mut holdings, &["d:c"], JUNE);
+        assert_eq!(check(&holdings, &seen), Ok(()));
+        certificate(&mut holdings, &["d:b"], "2026-03-01T00:10:00Z");
+        let refusal = check(&holdings, &seen).unwrap_err();
         assert_eq!(refusal.reason, Reason::PreviewStale);
         assert_eq!(refusal.metadata["returning_weight"], "1");
         // It expires, and what returns has changed again.
-        let seen = giving_back(&known, &[first]).preview();
-        known.advance(instant("2026-03-01T00:09:59.999999Z"));
-        assert_eq!(check(&known, &seen), Ok(()));
-        known.advance(instant("2026-03-01T00:10:00Z"));
-        assert!(check(&known, &seen).is_err());
+        let seen = preview_revocation(&holdings, &[first]).token();
+        holdings.advance(instant("2026-03-01T00:09:59.999999Z"));
+        assert_eq!(check(&holdings, &seen), Ok(()));
+        holdings.advance(instant("2026-03-01T00:10:00Z"));
+        assert!(check(&holdings, &seen).is_err());
     }
 
     #[test]
-    fn no_more_is_told_than_a_message_holds() {
-        let mut known = licensed();
+    fn no_more_is_shown_than_a_message_holds() {
+        let mut holdings = licensed();
         let long = "x".repeat(2000);
         let names: Vec<_> = (0..1001).map(|n| format!("u:{n:04}{long}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let short: Vec<_> = (0..1001).map(|n| format!("d:{n:04}")).collect();
         let short: Vec<_> = short.iter().map(String::as_str).collect();
-        let first = certificate(&mut known, &names, JUNE);
-        let second = certificate(&mut known, &short, JUNE);
+        let first = certificate(&mut holdings, &names, JUNE);
+        let second = certificate(&mut holdings, &short, JUNE);
         for _ in 0..11 {
-            certificate(&mut known, &short, JUNE);
+            certificate(&mut holdings, &short, JUNE);
         }
-        let back = giving_back(&known, &[first, second]);
+        let back = preview_revocation(&holdings, &[first, second]);
         assert_eq!((back.returning.count, back.returning_weight), (1001, 1001));
         assert_eq!(back.returning.first.len(), (1 << 20) / 2006);
         assert_eq!((back.staying.count, back.staying.first.len()), (1001, 1000));

@@ -1,4 +1,4 @@
-//! Revocations: which certificates are to be revoked and why, and what that gives back (SL-19).
+//! Revocations: which certificates are to be revoked and why, and what returns with them (SL-19).
 
 use std::collections::HashSet;
 
@@ -12,12 +12,15 @@ use licet_runtime::{
 
 use super::{certificate::decode_reason, issuance::encode_weight, san};
 use crate::{
-    quota::{
-        Command,
-        giving_back::{GivingBack, Holder, Returning, Staying},
-        known::ClaimKind,
+    quota::Command,
+    rules::{
+        certificate::RevocationReason,
+        quota::{
+            holdings::ClaimKind,
+            preview_token::PreviewToken,
+            revocation_preview::{Holder, Returning, RevocationPreview, Staying},
+        },
     },
-    rules::{certificate::RevocationReason, giving_back::Preview},
 };
 
 /// The most certificates that are revoked at once.
@@ -29,7 +32,7 @@ pub(crate) struct Revocation {
     /// Distinct, in the order in which they were named.
     pub(crate) ids: Vec<CertificateId>,
     reason: RevocationReason,
-    preview: Option<Preview>,
+    preview: Option<PreviewToken>,
 }
 
 impl Revocation {
@@ -93,20 +96,25 @@ fn decode_ids(fields: &mut Fields, given: &[String]) -> Field<Vec<CertificateId>
     Ok(ids)
 }
 
-/// What a revocation would give back.
-pub(crate) fn encode(back: &GivingBack) -> wire::PreviewRevocationResponse {
-    let preview = back.preview();
+/// What a revocation would return.
+pub(crate) fn encode(preview: &RevocationPreview) -> wire::PreviewRevocationResponse {
+    let token = preview.token();
     wire::PreviewRevocationResponse {
-        preview_token: preview.to_string(),
-        as_of_time: Some(encode_time(back.as_of)),
-        expire_time: Some(encode_time(preview.expire_time())),
-        returning_weight: encode_weight(back.returning_weight),
-        used_before: encode_weight(back.used_before),
-        used_after: encode_weight(back.used_after),
-        returning_sans: back.returning.first.iter().map(encode_returning).collect(),
-        returning_count: encode_weight(back.returning.count),
-        staying_sans: back.staying.first.iter().map(encode_staying).collect(),
-        staying_count: encode_weight(back.staying.count),
+        preview_token: token.to_string(),
+        as_of_time: Some(encode_time(preview.as_of)),
+        expire_time: Some(encode_time(token.expire_time())),
+        returning_weight: encode_weight(preview.returning_weight),
+        used_before: encode_weight(preview.used_before),
+        used_after: encode_weight(preview.used_after),
+        returning_sans: preview
+            .returning
+            .first
+            .iter()
+            .map(encode_returning)
+            .collect(),
+        returning_count: encode_weight(preview.returning.count),
+        staying_sans: preview.staying.first.iter().map(encode_staying).collect(),
+        staying_count: encode_weight(preview.staying.count),
     }
 }
 

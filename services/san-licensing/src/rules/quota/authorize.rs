@@ -1,12 +1,12 @@
-//! The decision whether a certificate may be signed (SL-3, SL-4, SL-6, SL-11 to SL-13). Pure: what
-//! is known of the licence and the request in, the decision out; a grant is taken at once, so that
-//! the next request of the same batch sees it.
+//! The decision whether a certificate may be signed (SL-3, SL-4, SL-6, SL-11 to SL-13). The
+//! licence's holdings and the request in, the decision out. A grant takes its SANs at once, so that the
+//! next request of the same round sees them.
 
 use chrono::TimeDelta;
 use licet_domain::{clock::Instant, ids::ProductId};
 use uuid::Uuid;
 
-use super::known::{Claim, ClaimKind, Known, Wish};
+use super::holdings::{Claim, ClaimKind, Holdings, Wish};
 use crate::rules::{
     decision::{Decision, DenialReason, NextShortage},
     license::{KeyType, Terms},
@@ -15,7 +15,7 @@ use crate::rules::{
 
 /// A request for room for one certificate. Invariant: `names` are distinct and not empty.
 #[derive(Clone, Debug)]
-pub(crate) struct Authorize {
+pub(crate) struct IssuanceRequest {
     /// The reservation that a grant makes; named by the request, so that a repeat is found.
     pub(crate) id: Uuid,
     pub(crate) product_id: ProductId,
@@ -30,7 +30,7 @@ pub(crate) struct Authorize {
     pub(crate) clock: Instant,
 }
 
-impl Authorize {
+impl IssuanceRequest {
     /// The first instant at which the certificate no longer counts: notAfter is inclusive to its
     /// second (RFC 5280, 4.1.2.5).
     pub(crate) fn until(&self) -> Instant {
@@ -48,25 +48,25 @@ impl Authorize {
 
 /// Decides `request` as of the later of its clock and the licence's own time (T-5), and takes what
 /// is granted.
-pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
-    known.advance(request.clock);
-    let now = known.as_of();
-    let needed = known.missing_weight(&request.names);
-    let quota = known.terms().term.quota;
-    let short_by = (known.taken() + needed).saturating_sub(quota);
-    let latest_not_after = latest_not_after(known.terms(), request, now);
-    let mut reasons = option_reasons(known.terms(), request, now);
+pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> Decision {
+    holdings.advance(request.clock);
+    let now = holdings.as_of();
+    let needed = holdings.missing_weight(&request.names);
+    let quota = holdings.terms().term.quota;
+    let short_by = (holdings.taken() + needed).saturating_sub(quota);
+    let latest_not_after = latest_not_after(holdings.terms(), request, now);
+    let mut reasons = option_reasons(holdings.terms(), request, now);
     // What the licence holds already always passes, over its quota, too (SL-4, SL-11).
     let is_short = needed > 0 && short_by > 0;
     if is_short {
         reasons.push(DenialReason::QuotaExceeded);
     }
-    let next = next_shortage(known, request, now);
+    let next = next_shortage(holdings, request, now);
     if next.is_some() {
         reasons.push(DenialReason::NextTermQuotaExceeded);
     }
     let fits = (is_short || next.is_some())
-        .then(|| earliest_grant(known, request))
+        .then(|| earliest_grant(holdings, request))
         .flatten();
     let expire = now.checked_add(request.hold).filter(|_| reasons.is_empty());
     let decision = Decision {
@@ -74,8 +74,8 @@ pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
         time: now,
         expire,
         quota,
-        used: known.used(),
-        reserved: known.reserved(),
+        used: holdings.used(),
+        reserved: holdings.reserved(),
         needed,
         short_by: if is_short { short_by } else { 0 },
         fits,
@@ -92,15 +92,15 @@ pub(crate) fn authorize(known: &mut Known, request: &Authorize) -> Decision {
             reach: request.reach(now),
         };
         // The active ones are held, too: one that expires meanwhile is not sold twice (SL-13).
-        known.take(request.id, claim);
+        holdings.take(request.id, claim);
     }
     decision
 }
 
 /// When the same request would be granted, by what stands now (SL-12): all that is asked of it passes
 /// then, and not the quotas alone.
-fn earliest_grant(known: &Known, request: &Authorize) -> Option<Instant> {
-    let terms = known.terms();
+fn earliest_grant(holdings: &Holdings, request: &IssuanceRequest) -> Option<Instant> {
+    let terms = holdings.terms();
     let mut later = terms.clone();
     let start = terms.next.as_ref().map(|next| next.period.start);
     start.map(|start| later.pass(start));
@@ -116,7 +116,7 @@ fn earliest_grant(known: &Known, request: &Authorize) -> Option<Instant> {
         .filter_map(|terms| short_enough(terms, request))
         .collect();
     further.sort_unstable();
-    known.earliest_fit(
+    holdings.earliest_fit(
         &request.names,
         &Wish {
             reach: &|at| request.reach(at),
@@ -130,7 +130,7 @@ fn earliest_grant(known: &Known, request: &Authorize) -> Option<Instant> {
 
 /// From when on what is left of the validity asked for is no longer than the longest permitted;
 /// absent where that does not hang on when it is asked for.
-fn short_enough(terms: &Terms, request: &Authorize) -> Option<Instant> {
+fn short_enough(terms: &Terms, request: &IssuanceRequest) -> Option<Instant> {
     let days = terms.term.options.longest_validity_days?;
     let is_open = request.not_before.is_none();
     let until = is_open.then(|| request.until())?;
@@ -139,12 +139,16 @@ fn short_enough(terms: &Terms, request: &Authorize) -> Option<Instant> {
 
 /// How the request passes the quota of a next term that it would last into (SL-6). SANs that last
 /// into it already need no room there (SL-4).
-fn next_shortage(known: &Known, request: &Authorize, now: Instant) -> Option<NextShortage> {
-    let next = known.terms().next.as_ref()?;
+fn next_shortage(
+    holdings: &Holdings,
+    request: &IssuanceRequest,
+    now: Instant,
+) -> Option<NextShortage> {
+    let next = holdings.terms().next.as_ref()?;
     if request.reach(now) <= next.period.start {
         return None;
     }
-    let (held, needed) = known.lasting_with(&request.names, next);
+    let (held, needed) = holdings.lasting_with(&request.names, next);
     let shortage = NextShortage {
         start: next.period.start,
         quota: next.quota,
@@ -155,7 +159,7 @@ fn next_shortage(known: &Known, request: &Authorize, now: Instant) -> Option<Nex
 }
 
 /// What the licence's options say against the request, the quota left aside.
-fn option_reasons(terms: &Terms, request: &Authorize, now: Instant) -> Vec<DenialReason> {
+fn option_reasons(terms: &Terms, request: &IssuanceRequest, now: Instant) -> Vec<DenialReason> {
     let options = &terms.term.options;
     let mut reasons = Vec::new();
     if !terms.is_active(now) {
@@ -181,7 +185,7 @@ fn option_reasons(terms: &Terms, request: &Authorize, now: Instant) -> Vec<Denia
 }
 
 /// The latest notAfter that passes every option (SL-6).
-fn latest_not_after(terms: &Terms, request: &Authorize, now: Instant) -> Option<Instant> {
+fn latest_not_after(terms: &Terms, request: &IssuanceRequest, now: Instant) -> Option<Instant> {
     let longest = longest_validity_end(terms, request.not_before.unwrap_or(now));
     [longest, outlived_end(terms)].into_iter().flatten().min()
 }

@@ -1,5 +1,5 @@
-//! What a person has looked at before certificates are revoked (SL-19): the facts of it, the preview
-//! that stands for them, and whether it still fits. A preview keeps nothing: it is its own record.
+//! What a person has looked at before certificates are revoked (SL-19): the digest of
+//! what returns, the token that stands for it, and whether it still fits. A token is its own record.
 
 use std::{fmt, str::FromStr};
 
@@ -16,12 +16,12 @@ const GOOD_FOR: TimeDelta = TimeDelta::minutes(15);
 
 /// What a revocation gives back: of which certificates, and what becomes of each of their SANs.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct ReturnDigest {
     license_id: LicenseId,
     hash: Sha256,
 }
 
-impl Facts {
+impl ReturnDigest {
     /// Of these certificates of a licence, in whatever order they are named.
     pub(crate) fn new(license_id: LicenseId, ids: &[CertificateId]) -> Self {
         let mut hash = Sha256::new();
@@ -44,17 +44,17 @@ impl Facts {
     }
 }
 
-/// What stands for having looked: when, and at what.
+/// Shows that its holder has looked: when, and at what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Preview {
+pub(crate) struct PreviewToken {
     time: Instant,
     hash: [u8; 32],
 }
 
-impl Preview {
-    /// The facts were looked at as of `time`.
-    pub(crate) fn of(time: Instant, facts: &Facts) -> Self {
-        let mut hash = facts.hash.clone();
+impl PreviewToken {
+    /// The digest were looked at as of `time`.
+    pub(crate) fn of(time: Instant, digest: &ReturnDigest) -> Self {
+        let mut hash = digest.hash.clone();
         hash.update(time.as_micros().to_be_bytes());
         Self {
             time,
@@ -67,15 +67,20 @@ impl Preview {
         self.time.checked_add(GOOD_FOR).unwrap_or(Instant::MAX)
     }
 
-    /// Whether the facts at `now`, by which `weight` returns, are those that were looked at (SL-19).
+    /// Whether the digest at `now`, by which `weight` returns, are those that were looked at (SL-19).
     /// One from a clock that is ahead of this one is as good.
     ///
     /// # Errors
     /// PREVIEW_STALE.
-    pub(crate) fn check(self, facts: &Facts, now: Instant, weight: u64) -> Result<(), Refusal> {
+    pub(crate) fn check(
+        self,
+        digest: &ReturnDigest,
+        now: Instant,
+        weight: u64,
+    ) -> Result<(), Refusal> {
         let why = if now >= self.expire_time() {
             "is too old"
-        } else if self != Self::of(self.time, facts) {
+        } else if self != Self::of(self.time, digest) {
             "is of other certificates, or what would return has changed since"
         } else {
             return Ok(());
@@ -84,14 +89,14 @@ impl Preview {
             Reason::PreviewStale,
             format!("the preview {why}; look again before certificates are revoked"),
         )
-        .with("license_id", facts.license_id)
+        .with("license_id", digest.license_id)
         .with("preview_time", self.time)
         .with("as_of_time", now)
         .with("returning_weight", weight))
     }
 }
 
-impl fmt::Display for Preview {
+impl fmt::Display for PreviewToken {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = hex::encode(self.time.as_micros().to_be_bytes());
         write!(to, "{time}{}", hex::encode(self.hash))
@@ -100,24 +105,24 @@ impl fmt::Display for Preview {
 
 /// A text that is no preview's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoPreview;
+pub(crate) struct NoToken;
 
-impl fmt::Display for NoPreview {
+impl fmt::Display for NoToken {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("is no token of a preview")
     }
 }
 
-impl FromStr for Preview {
-    type Err = NoPreview;
+impl FromStr for PreviewToken {
+    type Err = NoToken;
 
-    fn from_str(text: &str) -> Result<Self, NoPreview> {
+    fn from_str(text: &str) -> Result<Self, NoToken> {
         let mut bytes = [0; 40];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| NoPreview)?;
-        let (time, hash) = bytes.split_first_chunk().ok_or(NoPreview)?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NoToken)?;
+        let (time, hash) = bytes.split_first_chunk().ok_or(NoToken)?;
         Ok(Self {
-            time: Instant::from_micros(i64::from_be_bytes(*time)).ok_or(NoPreview)?,
-            hash: hash.try_into().map_err(|_| NoPreview)?,
+            time: Instant::from_micros(i64::from_be_bytes(*time)).ok_or(NoToken)?,
+            hash: hash.try_into().map_err(|_| NoToken)?,
         })
     }
 }
@@ -132,12 +137,16 @@ mod tests {
         Instant::from_micros(1_800_000_000_000_000 + micros).unwrap()
     }
 
-    fn facts(license_id: LicenseId, ids: &[CertificateId], names: &[(&str, Option<u64>)]) -> Facts {
-        let mut facts = Facts::new(license_id, ids);
+    fn digest(
+        license_id: LicenseId,
+        ids: &[CertificateId],
+        names: &[(&str, Option<u64>)],
+    ) -> ReturnDigest {
+        let mut digest = ReturnDigest::new(license_id, ids);
         for (name, returning) in names {
-            facts.add(name, *returning);
+            digest.add(name, *returning);
         }
-        facts
+        digest
     }
 
     #[test]
@@ -145,38 +154,38 @@ mod tests {
         let (license_id, other_license) = (LicenseId::generate(), LicenseId::generate());
         let [a, b, c] = [(); 3].map(|()| CertificateId::generate());
         let names = [("d:a.example", Some(1)), ("d:*.b.example", None)];
-        let seen = facts(license_id, &[a, b], &names);
-        let preview = Preview::of(at(0), &seen);
-        let fits = |facts: &Facts| preview.check(facts, at(1), 1).is_ok();
+        let seen = digest(license_id, &[a, b], &names);
+        let preview = PreviewToken::of(at(0), &seen);
+        let fits = |digest: &ReturnDigest| preview.check(digest, at(1), 1).is_ok();
         assert!(fits(&seen));
-        assert!(fits(&facts(license_id, &[b, a], &names)));
-        for (wrong, facts) in [
-            ("licence", facts(other_license, &[a, b], &names)),
-            ("certificate", facts(license_id, &[a, c], &names)),
-            ("fewer", facts(license_id, &[a], &names)),
-            ("more", facts(license_id, &[a, b, c], &names)),
-            ("SANs", facts(license_id, &[a, b], &names[..1])),
+        assert!(fits(&digest(license_id, &[b, a], &names)));
+        for (wrong, digest) in [
+            ("licence", digest(other_license, &[a, b], &names)),
+            ("certificate", digest(license_id, &[a, c], &names)),
+            ("fewer", digest(license_id, &[a], &names)),
+            ("more", digest(license_id, &[a, b, c], &names)),
+            ("SANs", digest(license_id, &[a, b], &names[..1])),
             (
                 "returns",
-                facts(license_id, &[a, b], &[names[0], ("d:*.b.example", Some(5))]),
+                digest(license_id, &[a, b], &[names[0], ("d:*.b.example", Some(5))]),
             ),
             (
                 "weight",
-                facts(license_id, &[a, b], &[("d:a.example", Some(2)), names[1]]),
+                digest(license_id, &[a, b], &[("d:a.example", Some(2)), names[1]]),
             ),
             (
                 "stays",
-                facts(license_id, &[a, b], &[("d:a.example", None), names[1]]),
+                digest(license_id, &[a, b], &[("d:a.example", None), names[1]]),
             ),
         ] {
-            assert!(!fits(&facts), "{wrong}");
+            assert!(!fits(&digest), "{wrong}");
         }
     }
 
     #[test]
     fn sl_19_a_preview_is_good_for_a_quarter_of_an_hour() {
-        let seen = facts(LicenseId::generate(), &[CertificateId::generate()], &[]);
-        let preview = Preview::of(at(0), &seen);
+        let seen = digest(LicenseId::generate(), &[CertificateId::generate()], &[]);
+        let preview = PreviewToken::of(at(0), &seen);
         assert_eq!(preview.expire_time(), at(15 * MINUTE));
         for (now, is_good) in [
             (-MINUTE, true),
@@ -187,7 +196,7 @@ mod tests {
             assert_eq!(preview.check(&seen, at(now), 0).is_ok(), is_good, "{now}");
         }
         // Its time is part of what it stands for.
-        let later = Preview {
+        let later = PreviewToken {
             time: at(MINUTE),
             ..preview
         };
@@ -198,15 +207,15 @@ mod tests {
 
     #[test]
     fn a_preview_survives_its_text() {
-        let seen = facts(LicenseId::generate(), &[], &[("d:a", Some(1))]);
-        let preview = Preview::of(at(5), &seen);
+        let seen = digest(LicenseId::generate(), &[], &[("d:a", Some(1))]);
+        let preview = PreviewToken::of(at(5), &seen);
         let text = preview.to_string();
         assert_eq!(text.parse(), Ok(preview));
         for wrong in ["", "x", &text[1..], &format!("{text}00"), &"f".repeat(79)] {
-            assert_eq!(wrong.parse::<Preview>(), Err(NoPreview), "{wrong}");
+            assert_eq!(wrong.parse::<PreviewToken>(), Err(NoToken), "{wrong}");
         }
         // A time that is beyond the calendar.
         let endless = format!("7f{}", "f".repeat(78));
-        assert_eq!(endless.parse::<Preview>(), Err(NoPreview));
+        assert_eq!(endless.parse::<PreviewToken>(), Err(NoToken));
     }
 }

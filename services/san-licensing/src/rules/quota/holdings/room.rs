@@ -1,0 +1,185 @@
+//! When a request would find room: the earliest instant at which it passes the quota in force then,
+//! and the one bought for the time after it (SL-4, SL-6, SL-12).
+
+use std::collections::BTreeSet;
+
+use licet_domain::clock::Instant;
+use uuid::Uuid;
+
+use super::{Held, Hold, Holdings, weight};
+use crate::rules::{license::TermLimits, name::Name};
+
+impl Holdings {
+    /// The earliest instant at which a request for `names` would be granted, by what is known today:
+    /// others' SANs only return. It must pass the quota in force then, the one bought for the time
+    /// after it (SL-6), and all else that is asked of it. `None` when it never is.
+    pub(crate) fn earliest_fit(&self, names: &[Name], wish: &Wish<'_>) -> Option<Instant> {
+        let next = self.terms.next.as_ref();
+        let ours: BTreeSet<&str> = names.iter().map(AsRef::as_ref).collect();
+        let is_other = |name: &&Name| !ours.contains(name.as_ref());
+        let mut room = Room::of(&self.terms.term, names);
+        room.take(self.taken, self.missing_weight(names));
+        let mut coming = next.map(|next| {
+            let mut room = Room::of(next, names);
+            let (lasting, missing) = self.lasting_with(names, next);
+            room.take(lasting, missing);
+            (next.period.start, room)
+        });
+        // What is held already passes a quota that is full (SL-4).
+        let held_until = self.held_until(names, |_| true);
+        let start = next.map(|next| next.period.start);
+        let lasting_until = start.map(|start| self.held_until(names, |hold| hold.reach > start));
+        let fits = |at: Instant, room: &Room, coming: &Option<(Instant, Room)>| {
+            let passes_next = coming.as_ref().is_none_or(|(start, room)| {
+                let lasts = (wish.reach)(at) > *start;
+                !lasts || lasting_until.is_some_and(|until| at < until) || room.fits()
+            });
+            (at < held_until || room.fits()) && passes_next && (wish.passes)(at)
+        };
+        if fits(self.as_of, &room, &coming) {
+            return Some(self.as_of);
+        }
+        let end = start.map_or(wish.last, |start| start.min(wish.last));
+        let due = self.due.iter().map(|(at, id)| (*at, Some(*id)));
+        for (at, id) in moments(due, wish.further, self.as_of, end) {
+            if let Some(id) = id {
+                room.give_back(self.returning(id, |_| true).filter(is_other));
+                if let Some((start, room)) = &mut coming {
+                    let start = *start;
+                    let lasting = self.returning(id, |hold| hold.reach > start);
+                    room.give_back(lasting.filter(is_other));
+                }
+            }
+            if fits(at, &room, &coming) {
+                return Some(at);
+            }
+        }
+        self.earliest_next_fit(names, wish, next?, held_until, is_other)
+    }
+
+    /// The same from the next term's start on: its quota and weights alone decide then.
+    fn earliest_next_fit(
+        &self,
+        names: &[Name],
+        wish: &Wish<'_>,
+        next: &TermLimits,
+        held_until: Instant,
+        is_other: impl Fn(&&Name) -> bool + Copy,
+    ) -> Option<Instant> {
+        let start = next.period.start;
+        let holds_then = |held: &Held| held.holds.iter().any(|hold| hold.until > start);
+        let held_then = self.names.iter().filter(|(_, held)| holds_then(held));
+        let mut room = Room::of(next, names);
+        room.others = held_then
+            .map(|(name, _)| name)
+            .filter(is_other)
+            .map(|name| room.weight(name))
+            .sum();
+        let fits = |at: Instant, room: &Room| {
+            at < wish.last && (at < held_until || room.fits()) && (wish.passes)(at)
+        };
+        if fits(start, &room) {
+            return Some(start);
+        }
+        let due = self.due.iter().map(|(at, id)| (*at, Some(*id)));
+        for (at, id) in moments(due, wish.further, start, wish.last) {
+            if let Some(id) = id {
+                room.give_back(self.returning(id, |_| true).filter(is_other));
+            }
+            if fits(at, &room) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// The first instant at which one of `names` is not held by anything that is `wanted`.
+    fn held_until(&self, names: &[Name], wanted: impl Fn(&Hold) -> bool) -> Instant {
+        let each = names.iter().map(|name| {
+            let holds = self.holds(name).iter().filter(|hold| wanted(hold));
+            holds.map(|hold| hold.until).max().unwrap_or(self.as_of)
+        });
+        each.min().unwrap_or(Instant::MAX)
+    }
+}
+
+/// What a request asks of an instant, but for room.
+pub(crate) struct Wish<'a> {
+    /// How far it would reach if it were made then.
+    pub(crate) reach: &'a dyn Fn(Instant) -> Instant,
+    /// Whether all else would pass.
+    pub(crate) passes: &'a dyn Fn(Instant) -> bool,
+    /// Instants from which on more of that may pass, ascending.
+    pub(crate) further: &'a [Instant],
+    /// From when on nothing would.
+    pub(crate) last: Instant,
+}
+
+/// Instants after one and before another at which something may pass that did not: claims end, or
+/// what is asked for else comes near. Ascending; with the claim, where it is one.
+fn moments(
+    due: impl Iterator<Item = (Instant, Option<Uuid>)>,
+    further: &[Instant],
+    after: Instant,
+    before: Instant,
+) -> impl Iterator<Item = (Instant, Option<Uuid>)> {
+    let is_within = move |at: Instant| after < at && at < before;
+    let mut due = due
+        .skip_while(move |(at, _)| *at <= after)
+        .take_while(move |(at, _)| *at < before)
+        .peekable();
+    let mut further = further
+        .iter()
+        .copied()
+        .filter(move |at| is_within(*at))
+        .peekable();
+    std::iter::from_fn(move || {
+        let ending = due.peek().map(|(at, _)| *at);
+        match further.next_if(|at| ending.is_none_or(|ending| *at < ending)) {
+            Some(at) => Some((at, None)),
+            None => due.next(),
+        }
+    })
+}
+
+/// What others hold of a quota that a request wants room in.
+struct Room {
+    /// What is left once the request has its own; `None`: it alone is too much.
+    free: Option<u64>,
+    wanted: u64,
+    others: u64,
+    multiplier: u32,
+}
+
+impl Room {
+    fn of(limits: &TermLimits, names: &[Name]) -> Self {
+        let multiplier = limits.options.wildcard_multiplier;
+        let wanted = names.iter().map(|name| weight(name, multiplier)).sum();
+        Self {
+            free: limits.quota.checked_sub(wanted),
+            wanted,
+            others: 0,
+            multiplier,
+        }
+    }
+
+    /// So much is held, and so much of what the request wants is not in it.
+    fn take(&mut self, held: u64, missing: u64) {
+        self.others = held - (self.wanted - missing);
+    }
+
+    fn weight(&self, name: &Name) -> u64 {
+        weight(name, self.multiplier)
+    }
+
+    /// These of the others' return.
+    fn give_back<'a>(&mut self, names: impl Iterator<Item = &'a Name>) {
+        let multiplier = self.multiplier;
+        let weight: u64 = names.map(|name| weight(name, multiplier)).sum();
+        self.others -= weight;
+    }
+
+    fn fits(&self) -> bool {
+        self.free.is_some_and(|free| self.others <= free)
+    }
+}

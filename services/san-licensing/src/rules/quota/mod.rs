@@ -1,0 +1,9 @@
+//! The quota: a licence's holdings in memory, and the decisions about them. Time comes in as a value;
+//! nothing here reads or writes a store.
+
+pub(crate) mod authorize;
+pub(crate) mod holdings;
+#[cfg(test)]
+mod model;
+pub(crate) mod preview_token;
+pub(crate) mod revocation_preview;
