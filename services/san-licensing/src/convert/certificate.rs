@@ -3,11 +3,10 @@
 use licet_contracts::{sanlicensing::v1 as wire, types::v1 as types};
 use licet_domain::clock::Instant;
 use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
-use prost::Message;
 
-use super::{san, usage::decode_until_before};
+use super::{once::Respond, san, usage::decode_until_before};
 use crate::{
-    quota::Answer,
+    quota::command::{Allocate, Allocation, Record, Recording, Revoke},
     rules::{
         certificate::{Certificate, CertificateState, RevocationReason},
         license::KeyType,
@@ -97,53 +96,35 @@ pub(crate) fn decode_list(
     })
 }
 
-/// The response to a record. Invariant: the answer is to a record.
-pub(crate) fn recorded(answer: &Answer, now: Instant) -> wire::RecordCertificateResponse {
-    let Answer::Recorded {
-        certificate,
-        already_known,
-        over_quota,
-    } = answer
-    else {
-        debug_assert!(false, "the answer is to another command");
-        return wire::RecordCertificateResponse::default();
-    };
-    wire::RecordCertificateResponse {
-        certificate: Some(encode(certificate, now)),
-        already_known: *already_known,
-        over_quota: *over_quota,
+impl Respond for Record {
+    type Response = wire::RecordCertificateResponse;
+
+    fn respond(recording: &Recording, now: Instant) -> Self::Response {
+        wire::RecordCertificateResponse {
+            certificate: Some(encode(&recording.certificate, now)),
+            already_known: recording.already_known,
+            over_quota: recording.over_quota,
+        }
     }
 }
 
-/// The encoded response to an allocation by hand. Invariant: the answer is to one.
-pub(crate) fn encode_allocated(answer: &Answer, now: Instant) -> Vec<u8> {
-    let Answer::Allocated {
-        certificate,
-        over_quota,
-    } = answer
-    else {
-        debug_assert!(false, "the answer is to another command");
-        return Vec::new();
-    };
-    let response = wire::AllocateCertificateResponse {
-        certificate: Some(encode(certificate, now)),
-        over_quota: *over_quota,
-    };
-    response.encode_to_vec()
+impl Respond for Allocate {
+    type Response = wire::AllocateCertificateResponse;
+
+    fn respond(allocation: &Allocation, now: Instant) -> Self::Response {
+        wire::AllocateCertificateResponse {
+            certificate: Some(encode(&allocation.certificate, now)),
+            over_quota: allocation.over_quota,
+        }
+    }
 }
 
-/// As [`recorded`], encoded.
-pub(crate) fn encode_recorded(answer: &Answer, now: Instant) -> Vec<u8> {
-    recorded(answer, now).encode_to_vec()
-}
+impl Respond for Revoke {
+    type Response = wire::RevokeCertificatesResponse;
 
-/// The encoded response to a revocation. Invariant: the answer is to a revocation.
-pub(crate) fn encode_revocation(answer: &Answer, now: Instant) -> Vec<u8> {
-    let Answer::Revoked(certificates) = answer else {
-        debug_assert!(false, "the answer is to another command");
-        return Vec::new();
-    };
-    encode_revoked(certificates, now).encode_to_vec()
+    fn respond(certificates: &Vec<Certificate>, now: Instant) -> Self::Response {
+        encode_revoked(certificates, now)
+    }
 }
 
 /// Certificates that are revoked, or would be.

@@ -7,7 +7,7 @@ use licet_contracts::sanlicensing::{
 };
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, CertificateId, LicenseId},
+    ids::{AccountId, LicenseId},
     refusal::Refusal,
 };
 use licet_runtime::{
@@ -24,7 +24,7 @@ use super::{
     report::{decode_facts, decode_issuer, decode_leaf, decode_serial},
 };
 use crate::{
-    quota::{Acknowledged, Batch, FeedPlace},
+    quota::{Acknowledged, Batch, FeedPlace, command::Allocate},
     rules::{
         certificate::{CertificateKey, EarlyRevocation},
         feed::{
@@ -312,12 +312,19 @@ pub(crate) fn encode_feed(feed: &Feed) -> wire::Feed {
 /// Reads which certificate is allocated to which licence.
 pub(crate) fn decode_allocate(
     message: &wire::AllocateCertificateRequest,
-) -> Result<(LicenseId, CertificateId), Fault> {
+) -> Result<(LicenseId, Allocate), Fault> {
     let mut fields = Fields::new();
     let certificate_id = fields.required("certificate_id", &message.certificate_id);
     let license_id = fields.required("license_id", &message.license_id);
     fields.request_id(message);
-    fields.build(|| Ok((license_id?, certificate_id?)))
+    fields.build(|| {
+        Ok((
+            license_id?,
+            Allocate {
+                id: certificate_id?,
+            },
+        ))
+    })
 }
 
 /// Reads whose unallocated certificates are listed; `None`: of every account that is seen.

@@ -14,13 +14,12 @@ use licet_runtime::{
     replay::fingerprint,
     wire::{decode_time, encode_time},
 };
-use prost::Message;
 use prost_types::Duration;
 use uuid::Uuid;
 
-use super::{certificate::decode_key_type, report::decode_second, san};
+use super::{certificate::decode_key_type, once::Respond, report::decode_second, san};
 use crate::{
-    quota::{Answer, Command},
+    quota::command::{Authorize, Release},
     rules::{
         decision::{Decision, DenialReason, NextShortage},
         explanation,
@@ -56,7 +55,7 @@ fn decision_id(caller: &str, method: &str, request_id: Uuid) -> Uuid {
 pub(crate) fn decode_authorize(
     message: &wire::AuthorizeIssuanceRequest,
     call: &Call,
-) -> Result<(LicenseId, Command), Fault> {
+) -> Result<(LicenseId, Authorize), Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let product_id = fields.required("product_id", &message.product_id);
@@ -96,7 +95,7 @@ pub(crate) fn decode_authorize(
         let fingerprint = fingerprint(message);
         Ok((
             license_id?,
-            Command::Authorize {
+            Authorize {
                 request,
                 fingerprint,
             },
@@ -194,27 +193,32 @@ fn encode_reason(reason: DenialReason) -> wire::DenialReason {
 /// Reads which reservation is given back.
 pub(crate) fn decode_release(
     message: &wire::ReleaseReservationRequest,
-) -> Result<(LicenseId, ReservationId), Fault> {
+) -> Result<(LicenseId, Release), Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let reservation_id = fields.required("reservation_id", &message.reservation_id);
     fields.request_id(message);
-    fields.build(|| Ok((license_id?, reservation_id?)))
+    fields.build(|| {
+        Ok((
+            license_id?,
+            Release {
+                id: reservation_id?,
+            },
+        ))
+    })
+}
+
+impl Respond for Release {
+    type Response = wire::ReleaseReservationResponse;
+
+    fn respond(reservation: &Reservation, now: Instant) -> Self::Response {
+        wire::ReleaseReservationResponse {
+            reservation: Some(encode_reservation(reservation, now)),
+        }
+    }
 }
 
 /// A reservation as it stands at `now`.
-/// The encoded response to a release. Invariant: the answer is to a release.
-pub(crate) fn encode_released(answer: &Answer, now: Instant) -> Vec<u8> {
-    let Answer::Released(reservation) = answer else {
-        debug_assert!(false, "the answer is to another command");
-        return Vec::new();
-    };
-    wire::ReleaseReservationResponse {
-        reservation: Some(encode_reservation(reservation, now)),
-    }
-    .encode_to_vec()
-}
-
 pub(crate) fn encode_reservation(reservation: &Reservation, now: Instant) -> wire::Reservation {
     let state = match reservation.state(now) {
         ReservationState::Held => wire::ReservationState::Held,
@@ -278,15 +282,8 @@ mod tests {
     }
 
     fn asked(message: &wire::AuthorizeIssuanceRequest) -> (IssuanceRequest, [u8; 32]) {
-        let (_, command) = decode_authorize(message, &call()).unwrap();
-        let Command::Authorize {
-            request,
-            fingerprint,
-        } = command
-        else {
-            panic!("{command:?}")
-        };
-        (request, fingerprint)
+        let (_, ask) = decode_authorize(message, &call()).unwrap();
+        (ask.request, ask.fingerprint)
     }
 
     fn paths(message: &wire::AuthorizeIssuanceRequest) -> Vec<String> {

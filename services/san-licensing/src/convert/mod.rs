@@ -7,6 +7,7 @@ pub(crate) mod draft;
 pub(crate) mod ingest;
 pub(crate) mod issuance;
 pub(crate) mod license;
+pub(crate) mod once;
 pub(crate) mod operation;
 pub(crate) mod product;
 pub(crate) mod renewal;

@@ -12,45 +12,21 @@ use licet_runtime::{
 
 use super::{certificate::decode_reason, issuance::encode_weight, san};
 use crate::{
-    quota::Command,
-    rules::{
-        certificate::RevocationReason,
-        quota::{
-            holdings::ClaimKind,
-            preview_token::PreviewToken,
-            revocation_preview::{Holder, Returning, RevocationPreview, Staying},
-        },
+    quota::command::Revoke,
+    rules::quota::{
+        holdings::ClaimKind,
+        revocation_preview::{Holder, Returning, RevocationPreview, Staying},
     },
 };
 
 /// The most certificates that are revoked at once.
 const MAX_REVOKED: usize = 1000;
 
-/// Which certificates are to be revoked, and why.
-pub(crate) struct Revocation {
-    pub(crate) license_id: LicenseId,
-    /// Distinct, in the order in which they were named.
-    pub(crate) ids: Vec<CertificateId>,
-    reason: RevocationReason,
-    preview: Option<PreviewToken>,
-}
-
-impl Revocation {
-    /// What the quota's keeper is asked to do.
-    pub(crate) fn into_command(self) -> Command {
-        Command::Revoke {
-            ids: self.ids,
-            reason: self.reason,
-            preview: self.preview,
-        }
-    }
-}
-
 /// Reads a revocation; `needs_preview`: whether its caller must show one.
 pub(crate) fn decode_revoke(
     message: &wire::RevokeCertificatesRequest,
     needs_preview: bool,
-) -> Result<Revocation, Fault> {
+) -> Result<(LicenseId, Revoke), Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let ids = decode_ids(&mut fields, &message.certificate_ids);
@@ -62,12 +38,12 @@ pub(crate) fn decode_revoke(
     fields.check("preview_token", is_shown, missing);
     fields.request_id(message);
     fields.build(|| {
-        Ok(Revocation {
-            license_id: license_id?,
+        let revoke = Revoke {
             ids: ids?,
             reason: reason?,
             preview: preview?,
-        })
+        };
+        Ok((license_id?, revoke))
     })
 }
 
@@ -162,7 +138,7 @@ mod tests {
             request_id: String::new(),
         };
         let decode = |ids: &[&str]| decode_revoke(&message(ids), true);
-        assert_eq!(decode(&[&id]).unwrap().ids.len(), 1);
+        assert_eq!(decode(&[&id]).unwrap().1.ids.len(), 1);
         for wrong in [vec![], vec![id.as_str(), id.as_str()], vec!["crt"]] {
             assert!(decode(&wrong).is_err(), "{wrong:?}");
         }

@@ -10,13 +10,11 @@ use licet_runtime::{
 use prost_types::Timestamp;
 
 use super::{issuance::encode_weight, san};
-use crate::{
-    quota::Usage,
-    rules::{
-        counting::{DayUsage, Days, days_of},
-        lookup::{SanFilter, UniqueSan},
-        name::is_wildcard,
-    },
+use crate::rules::{
+    counting::{DayUsage, Days, days_of},
+    lookup::{SanFilter, UniqueSan},
+    name::is_wildcard,
+    quota::usage::Usage,
 };
 
 /// The longest prefix that is taken, in characters.

@@ -4,7 +4,10 @@ use licet_domain::ids::{CertificateId, LicenseId};
 use licet_runtime::{caller::Call, fault::Fault};
 
 use crate::{
-    quota::{Answer, Command, Quota},
+    quota::{
+        Quota,
+        command::{Asker, PreviewRevocation},
+    },
     rules::quota::revocation_preview::RevocationPreview,
 };
 
@@ -16,14 +19,6 @@ pub(crate) async fn get(
     license_id: LicenseId,
     ids: Vec<CertificateId>,
 ) -> Result<Box<RevocationPreview>, Fault> {
-    let scope = &call.caller.accounts;
-    let origin = call.origin("");
-    let command = Command::Preview { ids };
-    let answer = quota
-        .submit(license_id, scope, origin, call.now, command, None)
-        .await?;
-    let Answer::RevocationPreview(preview) = answer else {
-        return Err(Fault::internal("the answer is to another command"));
-    };
-    Ok(preview)
+    let ask = PreviewRevocation { ids };
+    quota.submit(license_id, Asker::of(call, ""), ask).await
 }

@@ -13,13 +13,13 @@ use tokio::sync::Semaphore;
 
 use super::seen;
 use crate::{
-    quota::Usage,
-    rules::counting::{DayCount, DayUsage, Days, InstantCount},
+    rules::{
+        counting::{DayCount, DayUsage, Days, InstantCount},
+        quota::usage::{RETURNS, Usage},
+    },
     store,
 };
 
-/// How many of the next returns are said.
-const RETURNS: usize = 5;
 /// How many licences are counted at once: each count has a connection to itself, and a day count
 /// some dozen bytes of memory for each stretch of time that a SAN counts.
 const COUNTS_AT_ONCE: usize = 4;

@@ -6,7 +6,13 @@ use std::{sync::Arc, time::Duration};
 use licet_domain::{clock::Clock, ids::LicenseId};
 use licet_runtime::{caller::Call, fault::Fault};
 
-use crate::quota::{Answer, Command, Quota, Usage};
+use crate::{
+    quota::{
+        Quota,
+        command::{Asker, ReadUsage},
+    },
+    rules::quota::usage::Usage,
+};
 
 /// A watcher looks as often as events are given their positions; what changes in between comes
 /// as one.
@@ -18,22 +24,9 @@ pub(crate) async fn get_now(
     call: &Call,
     license_id: LicenseId,
 ) -> Result<Usage, Fault> {
-    let scope = &call.caller.accounts;
-    let origin = call.origin("");
-    let answer = quota
-        .submit(license_id, scope, origin, call.now, Command::Usage, None)
-        .await?;
-    match answer {
-        Answer::Usage(usage) => Ok(usage),
-        Answer::Decided(_)
-        | Answer::Released(_)
-        | Answer::Recorded { .. }
-        | Answer::Uncovered { .. }
-        | Answer::Revoked(_)
-        | Answer::RevocationPreview(_)
-        | Answer::Allocated { .. }
-        | Answer::Kept(_) => Err(Fault::internal("the answer is to another command")),
-    }
+    quota
+        .submit(license_id, Asker::of(call, ""), ReadUsage)
+        .await
 }
 
 /// One caller who watches one licence. It keeps nothing but what it said last.

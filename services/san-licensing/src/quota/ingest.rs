@@ -1,4 +1,4 @@
-//! A batch of reports: every record decided in order against what is known, and all of it written
+//! A batch of reports: every record decided in order against its licences' holdings, and all of it written
 //! with the feed's new position, in one transaction (SL-14, SL-15, SL-16, SL-21).
 
 use std::{
@@ -19,10 +19,7 @@ use licet_runtime::{
 };
 use serde_json::json;
 
-use super::{
-    decided::{Decided, Kept},
-    round,
-};
+use super::{memory, plan::Plan, records::Records};
 use crate::{
     rules::{
         certificate::{Certificate, conflict},
@@ -69,7 +66,7 @@ pub(crate) struct Acknowledged<'a> {
     pub(crate) now: Instant,
 }
 
-/// What came of a batch.
+/// The result of a batch.
 pub(super) enum Taken {
     /// It is durable; its acknowledgement, encoded, and none for what is of no feed.
     Acknowledged(Vec<u8>),
@@ -151,40 +148,40 @@ impl Batch {
     }
 }
 
-/// Takes a batch in. Answers what is known then with what came of it.
+/// Takes a batch in. Returns the memory it leaves, and the result.
 pub(super) async fn take(
     database: &Database,
     batch: &Batch,
     placed: &Placed,
-    mut known: Licenses,
+    mut memory: Licenses,
 ) -> (Licenses, Result<Taken, Fault>) {
     // A cold licence is read before its fence is locked, so that others do not wait for it.
     let licenses = placed.licenses().into_iter().collect();
-    if let Err(fault) = round::load(database, licenses, &mut known).await {
-        return (known, Err(fault));
+    if let Err(fault) = memory::load(database, licenses, &mut memory).await {
+        return (memory, Err(fault));
     }
     let work = Take {
         batch,
         placed,
-        known: Mutex::new(known),
+        memory: Mutex::new(memory),
     };
     match database.transact(&work).await {
-        Ok((known, taken)) => (known, Ok(taken)),
-        // Whether it is committed is unknown, and what was known is spent; or it was refused before.
-        Err(fault) => (work.known(), Err(fault)),
+        Ok((memory, taken)) => (memory, Ok(taken)),
+        // Whether it is committed is unknown, and memory is spent; or it was refused before.
+        Err(fault) => (work.memory(), Err(fault)),
     }
 }
 
 struct Take<'a> {
     batch: &'a Batch,
     placed: &'a Placed,
-    /// What is known at the start. A run that fails has spent it; the next one reads again.
-    known: Mutex<Licenses>,
+    /// The memory at the start. A run that fails has spent it; the next one reads again.
+    memory: Mutex<Licenses>,
 }
 
 impl Take<'_> {
-    fn known(&self) -> Licenses {
-        std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    fn memory(&self) -> Licenses {
+        std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The feed, or the acknowledgement of a batch that is repeated.
@@ -198,15 +195,20 @@ impl Take<'_> {
     }
 
     /// Whether the licences are those that the batch was placed in, now that they stand still.
-    async fn is_placed(&self, tx: &Tx, known: &Licenses, kept: &Kept) -> Result<bool, Fault> {
+    async fn is_placed(
+        &self,
+        tx: &Tx,
+        memory: &Licenses,
+        records: &Records,
+    ) -> Result<bool, Fault> {
         // Each once, however often its revocation is reported.
         let mut unallocated = HashMap::new();
         for reported in self.batch.revocations() {
-            let Some(found) = kept.by_key.certificates.get(&reported.key) else {
+            let Some(found) = records.by_key.certificates.get(&reported.key) else {
                 continue;
             };
             match found.license_id {
-                Some(id) if !known.contains_key(&id) => return Ok(false),
+                Some(id) if !memory.contains_key(&id) => return Ok(false),
                 None if found.revoke_time.is_none() => {
                     unallocated.insert(found.id, found);
                 }
@@ -239,31 +241,32 @@ impl Work for Take<'_> {
             let (feed, turn) = self.open(tx, place).await?;
             if turn == Turn::Repeated {
                 let again = Taken::Acknowledged(feed.acknowledgement);
-                return Ok((self.known(), again));
+                return Ok((self.memory(), again));
             }
             opened = Some((place, feed));
         }
-        let mut known = self.known();
-        round::lock_at(tx, &mut known, self.placed.licenses(), batch.clock).await?;
-        let kept = Kept::of(store::certificates::find_certificates(tx, &batch.keys()).await?);
-        if !self.is_placed(tx, &known, &kept).await? {
-            return Ok((known, Taken::Misplaced));
+        let mut memory = self.memory();
+        memory::lock_at(tx, &mut memory, self.placed.licenses(), batch.clock).await?;
+        let found = store::certificates::find_certificates(tx, &batch.keys()).await?;
+        let records = Records::of(found);
+        if !self.is_placed(tx, &memory, &records).await? {
+            return Ok((memory, Taken::Misplaced));
         }
-        let mut tally = Tally::new(batch, self.placed, Decided::knowing(kept));
+        let mut tally = Tally::new(batch, self.placed, Plan::knowing(records));
         for (index, report) in &batch.reports {
-            tally.decide(&mut known, *index, report);
+            tally.decide(&mut memory, *index, report);
         }
-        tally.decided.write_changes(tx).await?;
+        tally.plan.write_changes(tx).await?;
         let mut feed_event = None;
         let mut acknowledgement = Vec::new();
         if let Some((place, mut feed)) = opened {
             acknowledgement = tally.close(tx, place, &mut feed).await?;
             feed_event = Some(tally.feed_event(&feed));
         }
-        let mut events = tally.decided.events(&known);
+        let mut events = tally.plan.events(&memory);
         events.extend(tally.unallocated_events().chain(feed_event));
         outbox::emit_all(tx, &events).await?;
-        Ok((known, Taken::Acknowledged(acknowledgement)))
+        Ok((memory, Taken::Acknowledged(acknowledgement)))
     }
 }
 
@@ -276,38 +279,38 @@ pub(crate) fn check_seen(feed: &Feed, caller: &str, scope: &AccountScope) -> Res
     }
 }
 
-/// What came of a batch so far.
+/// The result of a batch so far.
 struct Tally<'a> {
     batch: &'a Batch,
     placed: &'a Placed,
-    decided: Decided,
+    plan: Plan,
     counts: Counts,
     refused: Vec<RefusedRecord>,
     unallocated: BTreeMap<AccountId, Vec<CertificateId>>,
 }
 
 impl<'a> Tally<'a> {
-    fn new(batch: &'a Batch, placed: &'a Placed, decided: Decided) -> Self {
+    fn new(batch: &'a Batch, placed: &'a Placed, plan: Plan) -> Self {
         Self {
             batch,
             placed,
-            decided,
+            plan,
             counts: Counts::default(),
             refused: batch.refused.clone(),
             unallocated: BTreeMap::new(),
         }
     }
 
-    fn decide(&mut self, known: &mut Licenses, index: u32, report: &Report) {
+    fn decide(&mut self, memory: &mut Licenses, index: u32, report: &Report) {
         match report {
-            Report::Certificate(certificate) => self.record(known, index, certificate),
-            Report::Revocation(reported) => self.revoke(known, reported),
+            Report::Certificate(certificate) => self.record(memory, index, certificate),
+            Report::Revocation(reported) => self.revoke(memory, reported),
         }
     }
 
-    fn record(&mut self, known: &mut Licenses, index: u32, certificate: &Certificate) {
-        let kept = &self.decided.kept.by_key.certificates;
-        let first = kept.get(&certificate.key).cloned();
+    fn record(&mut self, memory: &mut Licenses, index: u32, certificate: &Certificate) {
+        let recorded = &self.plan.records.by_key.certificates;
+        let first = recorded.get(&certificate.key).cloned();
         if let Some(first) = &first
             && !first.is_corrected_by(certificate)
         {
@@ -321,11 +324,11 @@ impl<'a> Tally<'a> {
         }
         let pair = (certificate.key.account_id, certificate.product_id.clone());
         let license = self.placed.by_pair.get(&pair);
-        let known = license.and_then(|id| known.get_mut(id));
+        let holdings = license.and_then(|id| memory.get_mut(id));
         // One that ended by its own time meanwhile covers nothing.
-        let known = known.filter(|known| known.terms().is_active(known.as_of()));
+        let holdings = holdings.filter(|holdings| holdings.terms().is_active(holdings.as_of()));
         let origin = &self.batch.origin;
-        if known.is_some() {
+        if holdings.is_some() {
             self.counts.recorded += 1;
         } else {
             self.counts.unallocated += 1;
@@ -333,46 +336,46 @@ impl<'a> Tally<'a> {
             let of_account = self.unallocated.entry(certificate.key.account_id);
             of_account.or_default().push(id);
         }
-        match (first, known) {
-            (Some(first), known) => {
+        match (first, holdings) {
+            (Some(first), holdings) => {
                 let product_id = certificate.product_id.clone();
-                self.decided
-                    .correct_product(known, origin, first, product_id);
+                self.plan
+                    .correct_product(holdings, origin, first, product_id);
             }
-            (None, Some(known)) => {
-                self.decided.record_new(known, origin, certificate.clone());
+            (None, Some(holdings)) => {
+                self.plan.record_new(holdings, origin, certificate.clone());
             }
             (None, None) => {
                 let now = self.batch.clock;
-                self.decided.record_unallocated(certificate.clone(), now);
+                self.plan.record_unallocated(certificate.clone(), now);
             }
         }
     }
 
-    fn revoke(&mut self, known: &mut Licenses, reported: &ReportedRevocation) {
+    fn revoke(&mut self, memory: &mut Licenses, reported: &ReportedRevocation) {
         let now = self.batch.clock;
-        let kept = &self.decided.kept.by_key;
-        let Some(found) = kept.certificates.get(&reported.key) else {
-            if kept.early.contains_key(&reported.key) {
+        let recorded = &self.plan.records.by_key;
+        let Some(found) = recorded.certificates.get(&reported.key) else {
+            if recorded.early.contains_key(&reported.key) {
                 self.counts.already_known += 1;
             } else {
                 self.counts.kept_for_later += 1;
                 let key = reported.key.clone();
-                self.decided.keep_early(key, reported.revocation, now);
+                self.plan.keep_early(key, reported.revocation, now);
             }
             return;
         };
         if found.revoke_time.is_some() {
             self.counts.already_known += 1;
-            self.decided.forget_early(&reported.key);
+            self.plan.forget_early(&reported.key);
             return;
         }
         self.counts.revoked += 1;
         let certificate = found.clone();
-        let known = certificate.license_id.and_then(|id| known.get_mut(&id));
+        let holdings = certificate.license_id.and_then(|id| memory.get_mut(&id));
         let (origin, revocation) = (&self.batch.origin, reported.revocation);
-        self.decided
-            .revoke_reported(known, origin, certificate, revocation, now);
+        self.plan
+            .revoke_reported(holdings, origin, certificate, revocation, now);
     }
 
     fn refuse(&mut self, index: u32, refusal: RecordRefusal, reason: String) {

@@ -1,17 +1,19 @@
 //! Which licence a certificate to be recorded counts in: in the account's licence for its product
 //! (SL-20), or else in the one that its reservation was granted under. Asked for many at a time.
 
-use licet_domain::{clock::Instant, ids::LicenseId, refusal::Refusal};
+use licet_domain::{ids::LicenseId, refusal::Refusal};
 use licet_runtime::{
-    caller::{AccountScope, Origin},
     database::Database,
     fault::{Fault, PassingReason},
 };
 use tokio::sync::oneshot;
 
-use super::committer::{Answer, Command, Once, Submission};
+use super::{
+    command::{Asker, Once, Placement, Record},
+    submission::{Change, Pending, Submission},
+};
 use crate::{
-    rules::{certificate::Certificate, not_found},
+    rules::not_found,
     store::{
         self,
         certificates::{Covering, Wanted},
@@ -20,20 +22,16 @@ use crate::{
 
 /// A certificate to be recorded, whose licence is to be found.
 pub(super) struct Unplaced {
-    pub(super) scope: AccountScope,
-    pub(super) origin: Origin,
-    /// The clock when the request was accepted (T-3).
-    pub(super) clock: Instant,
-    pub(super) certificate: Certificate,
-    pub(super) once: Once,
-    pub(super) reply: oneshot::Sender<Result<Answer, Fault>>,
+    pub(super) asker: Asker,
+    pub(super) once: Once<Record>,
+    pub(super) sender: oneshot::Sender<Result<Placement, Fault>>,
 }
 
-/// Finds the licences, with one read for all; answers those that count nowhere.
-pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<Submission> {
+/// Finds the licences, with one read for all; replies to those that count nowhere.
+pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<Submission<Change>> {
     let wanted: Vec<_> = unplaced
         .iter()
-        .map(|unplaced| Wanted::of(&unplaced.certificate, unplaced.clock))
+        .map(|unplaced| Wanted::of(&unplaced.once.ask.certificate, unplaced.asker.clock))
         .collect();
     let found = store::certificates::find_covering(database.read_alone(), &wanted).await;
     let covering = match found {
@@ -42,7 +40,7 @@ pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<S
             tracing::error!(?fault, "licences of certificates could not be found");
             for unplaced in unplaced {
                 let fault = fault.shared_passing().unwrap_or_else(unread);
-                let _ = unplaced.reply.send(Err(fault));
+                let _ = unplaced.sender.send(Err(fault));
             }
             return Vec::new();
         }
@@ -59,33 +57,29 @@ fn unread() -> Fault {
     )
 }
 
-fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission> {
-    let answer = match find(&unplaced, covering) {
+fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission<Change>> {
+    let reply = match find(&unplaced, covering) {
         Ok(Some(license_id)) => {
             // What an ended licence reserved binds its successor in nothing: the certificate exists,
             // and counts (SL-21).
             let is_other = covering.by_reservation.is_some_and(|id| id != license_id);
             if is_other && !covering.reservation_runs {
-                unplaced.certificate.reservation_id = None;
+                unplaced.once.ask.certificate.reservation_id = None;
             }
             return Some(Submission {
                 license_id,
-                scope: unplaced.scope,
-                origin: unplaced.origin,
-                clock: unplaced.clock,
-                command: Command::Record(unplaced.certificate),
-                once: Some(unplaced.once),
-                reply: unplaced.reply,
+                asker: unplaced.asker,
+                command: Change::Record(Pending::new(unplaced.once, unplaced.sender)),
             });
         }
-        Ok(None) => Ok(Answer::Uncovered {
-            certificate: unplaced.certificate,
+        Ok(None) => Ok(Placement::Uncovered {
+            certificate: Box::new(unplaced.once.ask.certificate),
             reserved_under: covering.by_reservation,
         }),
         Err(refusal) => Err(refusal.into()),
     };
-    // A caller that left needs no answer.
-    let _ = unplaced.reply.send(answer);
+    // A caller that left needs no reply.
+    let _ = unplaced.sender.send(reply);
     None
 }
 
@@ -93,8 +87,8 @@ fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission> {
 /// certificate waits for one. A reservation that is not there is refused where the request is
 /// recorded, so that a repeat gets the same refusal (BL-2).
 fn find(unplaced: &Unplaced, covering: Covering) -> Result<Option<LicenseId>, Refusal> {
-    let account_id = unplaced.certificate.key.account_id;
-    if !unplaced.scope.sees(account_id) {
+    let account_id = unplaced.once.ask.certificate.key.account_id;
+    if !unplaced.asker.scope.sees(account_id) {
         return Err(not_found("account", account_id));
     }
     let running = covering

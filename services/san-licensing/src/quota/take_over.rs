@@ -16,7 +16,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{decided::Decided, round};
+use super::{memory, plan::Plan};
 use crate::{
     rules::{
         certificate::Certificate,
@@ -47,7 +47,7 @@ pub(crate) struct Chunk {
     pub(crate) clock: Instant,
 }
 
-/// What came of a chunk.
+/// The result of a chunk.
 #[derive(Debug)]
 pub(crate) struct TakenOver {
     pub(crate) count: u64,
@@ -86,31 +86,31 @@ impl Chunk {
     }
 }
 
-/// Takes a chunk over. Answers what is known then with what came of it.
+/// Takes a chunk over. Returns the memory it leaves, and the result.
 pub(super) async fn take(
     database: &Database,
     chunk: &Chunk,
-    mut known: Licenses,
+    mut memory: Licenses,
 ) -> (Licenses, Result<TakenOver, Fault>) {
     let licenses = chunk.licenses().into_iter().collect();
-    if let Err(fault) = round::load(database, licenses, &mut known).await {
-        return (known, Err(fault));
+    if let Err(fault) = memory::load(database, licenses, &mut memory).await {
+        return (memory, Err(fault));
     }
     let work = Take {
         chunk,
-        known: Mutex::new(known),
+        memory: Mutex::new(memory),
     };
     match database.transact(&work).await {
-        Ok((known, taken)) => (known, Ok(taken)),
-        // Whether it is committed is unknown: what was known is let go.
+        Ok((memory, taken)) => (memory, Ok(taken)),
+        // Whether it is committed is unknown: memory is dropped.
         Err(fault) => (Licenses::new(), Err(fault)),
     }
 }
 
 struct Take<'a> {
     chunk: &'a Chunk,
-    /// What is known at the start. A run that fails has spent it; the next one reads again.
-    known: Mutex<Licenses>,
+    /// The memory at the start. A run that fails has spent it; the next one reads again.
+    memory: Mutex<Licenses>,
 }
 
 impl Work for Take<'_> {
@@ -118,12 +118,12 @@ impl Work for Take<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let chunk = self.chunk;
-        let mut known =
-            std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
-        round::lock_at(tx, &mut known, chunk.licenses(), chunk.clock).await?;
+        let mut memory =
+            std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        memory::lock_at(tx, &mut memory, chunk.licenses(), chunk.clock).await?;
         // Taken out of the map, so that both licences can be changed at once.
-        let mut from = chunk.source().and_then(|id| known.remove(&id));
-        let to = known.get_mut(&chunk.to);
+        let mut from = chunk.source().and_then(|id| memory.remove(&id));
+        let to = memory.get_mut(&chunk.to);
         let to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
         let now = from.as_ref().map_or(to.as_of(), Holdings::as_of);
         let mut found = Vec::new();
@@ -131,24 +131,24 @@ impl Work for Take<'_> {
         if is_active {
             found = chunk.find(tx, now).await?;
         }
-        let mut decided = Decided::default();
+        let mut plan = Plan::default();
         let count = u64::try_from(found.len()).map_err(Fault::internal)?;
         let last = found.last().map(|last| After {
             record_us: last.record_time.as_micros(),
             certificate_id: last.id.to_string(),
         });
         for certificate in found {
-            decided.allocate(to, from.as_mut(), &chunk.origin, certificate);
+            plan.allocate(to, from.as_mut(), &chunk.origin, certificate);
         }
         if let Some(from) = from {
-            known.insert(from.terms().license_id, from);
+            memory.insert(from.terms().license_id, from);
         }
-        decided.write(tx, &known).await?;
+        plan.write(tx, &memory).await?;
         let taken = TakenOver {
             count,
             after: last.filter(|_| count == CHUNK),
             is_active,
         };
-        Ok((known, taken))
+        Ok((memory, taken))
     }
 }

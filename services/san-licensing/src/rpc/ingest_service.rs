@@ -3,17 +3,13 @@
 use std::{future::ready, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _};
-use licet_contracts::{
-    Mutation as _,
-    sanlicensing::{v1 as sanlicensing, v1::ingest_service_server::IngestService},
-};
+use licet_contracts::sanlicensing::{v1 as sanlicensing, v1::ingest_service_server::IngestService};
 use licet_domain::clock::Clock;
 use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     fault::{Fault, PassingReason, with_metadata},
     places::{Bounds, Place, Places},
-    replay,
     server::MAX_MESSAGE_BYTES,
     stored,
 };
@@ -22,8 +18,16 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming, codegen::BoxStream};
 
 use crate::{
-    convert, queries,
-    quota::{Answer, Batch, Command, Once, Quota},
+    convert::{
+        self,
+        once::{once, response},
+    },
+    queries,
+    quota::{
+        Batch, Quota,
+        command::{Allocate, Asker},
+    },
+    use_cases::allocate_certificate,
 };
 
 /// How many feeds are taken in at once: with two batches of each at most, what bounds the memory. One
@@ -289,21 +293,11 @@ impl IngestService for IngestRpc {
         request: Request<sanlicensing::AllocateCertificateRequest>,
     ) -> Result<Response<sanlicensing::AllocateCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, id) = convert::ingest::decode_allocate(&message)?;
-        let once = Once {
-            claim: replay::Claim::of(&call, &message)?,
-            encode: convert::certificate::encode_allocated,
-        };
-        let scope = &call.caller.accounts;
-        let origin = call.origin(message.request_id());
-        let command = Command::Allocate { id };
-        let answer = self
-            .quota
-            .submit(license_id, scope, origin, call.now, command, Some(once))
-            .await?;
-        let Answer::Kept(response) = answer else {
-            return Err(Fault::internal("the answer is to another command").into());
-        };
-        Ok(Response::new(stored::message(&response)?))
+        let (license_id, ask) = convert::ingest::decode_allocate(&message)?;
+        let asker = Asker::of(&call, &message.request_id);
+        let allocate = once(&call, &message, ask)?;
+        let allocated =
+            allocate_certificate::allocate(&self.quota, asker, license_id, allocate).await?;
+        Ok(Response::new(response::<Allocate>(&allocated)?))
     }
 }

@@ -1,22 +1,25 @@
 //! `licet.sanlicensing.v1.IssuanceService`.
 
-use licet_contracts::{
-    Mutation,
-    sanlicensing::{v1 as sanlicensing, v1::issuance_service_server::IssuanceService},
+use licet_contracts::sanlicensing::{
+    v1 as sanlicensing, v1::issuance_service_server::IssuanceService,
 };
-use licet_domain::{clock::Instant, ids::LicenseId};
-use licet_runtime::{
-    caller::{Call, accept},
-    database::Database,
-    fault::Fault,
-    replay, stored,
-};
+use licet_runtime::{caller::accept, database::Database, replay};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert, queries,
-    quota::{Answer, Command, Once, Quota},
-    use_cases::{record_unallocated::RecordUnallocated, revoke_certificates},
+    convert::{
+        self,
+        once::{Respond as _, once, response},
+    },
+    queries,
+    quota::{
+        Quota,
+        command::{Asker, Placement, Record, Release, Revoke},
+    },
+    use_cases::{
+        authorize_issuance, record_certificate, record_unallocated::RecordUnallocated,
+        release_reservation, revoke_certificates,
+    },
 };
 
 /// Issuance.
@@ -28,38 +31,6 @@ pub(crate) struct IssuanceRpc {
     pub(crate) quota: Quota,
 }
 
-impl IssuanceRpc {
-    /// Has a command decided once, however often its request is repeated (BL-2).
-    async fn submit_once<R: prost::Message + Default>(
-        &self,
-        call: &Call,
-        message: &impl Mutation,
-        license_id: LicenseId,
-        command: Command,
-        encode: fn(&Answer, Instant) -> Vec<u8>,
-    ) -> Result<R, Fault> {
-        let once = Once {
-            claim: replay::Claim::of(call, message)?,
-            encode,
-        };
-        let scope = &call.caller.accounts;
-        let origin = call.origin(message.request_id());
-        let answer = self
-            .quota
-            .submit(license_id, scope, origin, call.now, command, Some(once))
-            .await?;
-        let Answer::Kept(response) = answer else {
-            return Err(mismatched());
-        };
-        stored::message(&response)
-    }
-}
-
-/// The engine answered another command than it was given.
-fn mismatched() -> Fault {
-    Fault::internal("the answer is to another command")
-}
-
 #[tonic::async_trait]
 impl IssuanceService for IssuanceRpc {
     async fn authorize_issuance(
@@ -67,16 +38,9 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::AuthorizeIssuanceRequest>,
     ) -> Result<Response<sanlicensing::AuthorizeIssuanceResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, command) = convert::issuance::decode_authorize(&message, &call)?;
-        let scope = &call.caller.accounts;
-        let origin = call.origin(&message.request_id);
-        let answer = self
-            .quota
-            .submit(license_id, scope, origin, call.now, command, None)
-            .await?;
-        let Answer::Decided(decision) = answer else {
-            return Err(mismatched().into());
-        };
+        let (license_id, ask) = convert::issuance::decode_authorize(&message, &call)?;
+        let asker = Asker::of(&call, &message.request_id);
+        let decision = authorize_issuance::authorize(&self.quota, asker, license_id, ask).await?;
         Ok(Response::new(convert::issuance::encode_decision(&decision)))
     }
 
@@ -85,13 +49,12 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::ReleaseReservationRequest>,
     ) -> Result<Response<sanlicensing::ReleaseReservationResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, id) = convert::issuance::decode_release(&message)?;
-        let command = Command::Release { id };
-        let encode = convert::issuance::encode_released;
-        let response = self
-            .submit_once(&call, &message, license_id, command, encode)
-            .await?;
-        Ok(Response::new(response))
+        let (license_id, ask) = convert::issuance::decode_release(&message)?;
+        let asker = Asker::of(&call, &message.request_id);
+        let release = once(&call, &message, ask)?;
+        let released =
+            release_reservation::release(&self.quota, asker, license_id, release).await?;
+        Ok(Response::new(response::<Release>(&released)?))
     }
 
     async fn list_reservations(
@@ -125,19 +88,12 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RecordCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
         let certificate = convert::report::decode_record(&message, call.now)?;
-        let once = Once {
-            claim: replay::Claim::of(&call, &message)?,
-            encode: convert::certificate::encode_recorded,
-        };
-        let scope = &call.caller.accounts;
-        let origin = call.origin(&message.request_id);
-        let answer = self
-            .quota
-            .record(scope, origin, call.now, certificate, once)
-            .await?;
-        let response = match answer {
-            Answer::Kept(response) => stored::message(&response)?,
-            Answer::Uncovered {
+        let asker = Asker::of(&call, &message.request_id);
+        let record = once(&call, &message, Record { certificate })?;
+        let placement = record_certificate::record(&self.quota, asker, record).await?;
+        Ok(Response::new(match placement {
+            Placement::Counted(encoded) => response::<Record>(&encoded)?,
+            Placement::Uncovered {
                 certificate,
                 reserved_under,
             } => {
@@ -147,20 +103,12 @@ impl IssuanceService for IssuanceRpc {
                     certificate: &certificate,
                     reserved_under,
                 };
-                replay::once(&self.database, &call, &message, &work, |answer| {
-                    convert::certificate::recorded(&answer, call.now)
+                replay::once(&self.database, &call, &message, &work, |recording| {
+                    Record::respond(&recording, call.now)
                 })
                 .await?
             }
-            Answer::Decided(_)
-            | Answer::Released(_)
-            | Answer::Recorded { .. }
-            | Answer::Revoked(_)
-            | Answer::RevocationPreview(_)
-            | Answer::Allocated { .. }
-            | Answer::Usage(_) => return Err(mismatched().into()),
-        };
-        Ok(Response::new(response))
+        }))
     }
 
     async fn preview_revocation(
@@ -179,21 +127,17 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RevokeCertificatesResponse>, Status> {
         let (call, message) = accept(request)?;
         let needs_preview = revoke_certificates::needs_preview(&call.caller);
-        let revocation = convert::revocation::decode_revoke(&message, needs_preview)?;
-        let license_id = revocation.license_id;
+        let (license_id, ask) = convert::revocation::decode_revoke(&message, needs_preview)?;
         if message.validate_only {
-            let ids = &revocation.ids;
             let (found, now) =
-                queries::certificates::get_all(&self.database, &call, license_id, ids).await?;
+                queries::certificates::get_all(&self.database, &call, license_id, &ask.ids).await?;
             return Ok(Response::new(convert::certificate::encode_revoked(
                 &found, now,
             )));
         }
-        let command = revocation.into_command();
-        let encode = convert::certificate::encode_revocation;
-        let response = self
-            .submit_once(&call, &message, license_id, command, encode)
-            .await?;
-        Ok(Response::new(response))
+        let asker = Asker::of(&call, &message.request_id);
+        let revoke = once(&call, &message, ask)?;
+        let revoked = revoke_certificates::revoke(&self.quota, asker, license_id, revoke).await?;
+        Ok(Response::new(response::<Revoke>(&revoked)?))
     }
 }

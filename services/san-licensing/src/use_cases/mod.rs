@@ -3,13 +3,17 @@
 
 pub(crate) mod accept_license;
 pub(crate) mod add_product;
+pub(crate) mod allocate_certificate;
+pub(crate) mod authorize_issuance;
 pub(crate) mod cancel_license;
 pub(crate) mod cancel_operation;
 mod event;
 pub(crate) mod increase_quota;
 pub(crate) mod operation;
 pub(crate) mod quote_license;
+pub(crate) mod record_certificate;
 pub(crate) mod record_unallocated;
+pub(crate) mod release_reservation;
 pub(crate) mod renew_license;
 pub(crate) mod revoke_certificates;
 pub(crate) mod tell_turns;

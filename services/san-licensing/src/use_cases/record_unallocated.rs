@@ -11,7 +11,7 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
-    quota::Answer,
+    quota::command::Recording,
     rules::{
         certificate::{Certificate, conflict},
         not_found,
@@ -77,7 +77,7 @@ impl RecordUnallocated<'_> {
 
 impl RecordUnallocated<'_> {
     /// It was reported under another product, and counts nowhere yet (SL-14).
-    async fn correct(&self, tx: &Tx, first: Certificate) -> Result<Answer, Fault> {
+    async fn correct(&self, tx: &Tx, first: Certificate) -> Result<Recording, Fault> {
         self.refuse_covered(tx).await?;
         let corrected = Certificate {
             product_id: self.certificate.product_id.clone(),
@@ -108,9 +108,9 @@ impl RecordUnallocated<'_> {
 }
 
 impl Work for RecordUnallocated<'_> {
-    type Answer = Answer;
+    type Answer = Recording;
 
-    async fn run(&self, tx: &Tx) -> Result<Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Recording, Fault> {
         let key = &self.certificate.key;
         let mut found = store::certificates::find_certificates(tx, &[key]).await?;
         if let Some(first) = found.certificates.remove(key) {
@@ -141,8 +141,8 @@ impl Work for RecordUnallocated<'_> {
     }
 }
 
-fn recorded(certificate: Certificate, already_known: bool) -> Answer {
-    Answer::Recorded {
+fn recorded(certificate: Certificate, already_known: bool) -> Recording {
+    Recording {
         certificate,
         already_known,
         over_quota: false,

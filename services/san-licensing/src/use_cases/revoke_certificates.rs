@@ -1,8 +1,24 @@
-//! Who revokes certificates only after having looked at what that gives back (SL-19). The revocation
-//! itself is decided where everything is that depends on a quota.
+//! RevokeCertificates: certificates count no longer (SL-5, SL-19). A caller who is no machine has seen a
+//! preview of what returns.
 
 use licet_contracts::types::v1::Role;
-use licet_runtime::caller::Caller;
+use licet_domain::ids::LicenseId;
+use licet_runtime::{caller::Caller, fault::Fault};
+
+use crate::quota::{
+    Quota,
+    command::{Asker, Once, Revoke},
+};
+
+/// Revokes certificates. Returns the encoded response.
+pub(crate) async fn revoke(
+    quota: &Quota,
+    asker: Asker,
+    license_id: LicenseId,
+    revoke: Once<Revoke>,
+) -> Result<Vec<u8>, Fault> {
+    quota.submit(license_id, asker, revoke).await
+}
 
 /// Whether the caller must show a preview. A machine follows its own rules and looks at none, and
 /// only a caller who is nothing but a service is a machine.

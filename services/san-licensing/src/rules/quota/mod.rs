@@ -7,3 +7,4 @@ pub(crate) mod holdings;
 mod model;
 pub(crate) mod preview_token;
 pub(crate) mod revocation_preview;
+pub(crate) mod usage;

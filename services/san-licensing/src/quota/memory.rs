@@ -1,0 +1,149 @@
+//! Brings the memory of licences to their fences: reads what is missing, and catches up on what other
+//! instances changed.
+
+use std::collections::BTreeSet;
+
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{
+    database::{Database, Tx},
+    fault::Fault,
+};
+
+use crate::{
+    rules::quota::holdings::{Holdings, Licenses},
+    store::{
+        self,
+        quota::{Changed, Fence, Since},
+    },
+};
+
+/// Reads the licences among these that are not in memory.
+pub(super) async fn load(
+    database: &Database,
+    mut missing: Vec<LicenseId>,
+    memory: &mut Licenses,
+) -> Result<(), Fault> {
+    missing.retain(|id| !memory.contains_key(id));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tx = database.read();
+    let fences = store::quota::read_fences(&tx, &missing).await?;
+    catch_up(&tx, memory, &fences, 0).await
+}
+
+/// Brings memory to the fences' versions. A fence that this round moved by `own` versions
+/// and nobody else did needs nothing read.
+pub(super) async fn catch_up(
+    tx: &Tx,
+    memory: &mut Licenses,
+    fences: &[Fence],
+    own: i64,
+) -> Result<(), Fault> {
+    let mut behind = Vec::new();
+    for fence in fences {
+        match memory.get_mut(&fence.license_id) {
+            Some(holdings) if holdings.version == fence.version - own => {
+                holdings.version = fence.version;
+            }
+            Some(_) | None => behind.push(*fence),
+        }
+    }
+    if behind.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = behind.iter().map(|fence| fence.license_id).collect();
+    let licenses = store::licenses::find_all(tx, &ids).await?;
+    let mut since = Vec::with_capacity(behind.len());
+    for fence in &behind {
+        let id = fence.license_id;
+        let Some(license) = licenses.get(&id) else {
+            return Err(Fault::internal(format!(
+                "licence {id} has a fence and is not there"
+            )));
+        };
+        // If memory is ahead of the fence, it has commits that the database lost, in a failover say:
+        // it is read again.
+        let from = memory
+            .get(&id)
+            .filter(|holdings| holdings.version <= fence.version - own);
+        let version = from.map_or(0, |holdings| holdings.version);
+        let as_of = from.map_or(fence.as_of, Holdings::as_of);
+        since.push(Since {
+            license_id: id,
+            version,
+            as_of,
+        });
+        match memory.get_mut(&id).filter(|_| version > 0) {
+            Some(holdings) => {
+                // Not before anything that was decided about the licence: of the terms bought by
+                // then, memory holds the current one and the next (SL-6).
+                holdings.advance(fence.as_of);
+                holdings.change_terms(license.terms_as_of(holdings.as_of()));
+                holdings.version = fence.version;
+            }
+            None => {
+                let terms = license.terms_as_of(fence.as_of);
+                memory.insert(id, Holdings::new(terms, fence.version, fence.as_of));
+            }
+        }
+    }
+    let certificates = store::quota::changed_certificates(tx, &since).await?;
+    let reservations = store::quota::changed_decisions(tx, &since).await?;
+    apply(memory, certificates);
+    apply(memory, reservations);
+    Ok(())
+}
+
+/// No licence is earlier than its fence (T-5).
+pub(super) fn advance(memory: &mut Licenses, fences: &[Fence]) {
+    for fence in fences {
+        if let Some(holdings) = memory.get_mut(&fence.license_id) {
+            holdings.advance(fence.as_of);
+        }
+    }
+}
+
+fn apply(memory: &mut Licenses, changes: Vec<Changed>) {
+    for change in changes {
+        let Some(holdings) = memory.get_mut(&change.license_id) else {
+            continue;
+        };
+        holdings.release(change.id);
+        if let Some(claim) = change.claim {
+            holdings.take(change.id, claim);
+        }
+    }
+}
+
+/// As [`lock`], each licence at `clock`, or at what memory has seen already (T-5).
+pub(super) async fn lock_at(
+    tx: &Tx,
+    memory: &mut Licenses,
+    licenses: BTreeSet<LicenseId>,
+    clock: Instant,
+) -> Result<(), Fault> {
+    let seen = |id| {
+        memory
+            .get(&id)
+            .map_or(clock, |holdings| holdings.as_of().max(clock))
+    };
+    let at: Vec<_> = licenses.into_iter().map(|id| (id, seen(id))).collect();
+    lock(tx, memory, &at).await
+}
+
+/// Locks and moves the fences of some licences, each to its instant at least, and brings
+/// memory to them.
+pub(super) async fn lock(
+    tx: &Tx,
+    memory: &mut Licenses,
+    licenses: &[(LicenseId, Instant)],
+) -> Result<(), Fault> {
+    if licenses.is_empty() {
+        return Ok(());
+    }
+    let fences = store::quota::move_fences(tx, licenses).await?;
+    catch_up(tx, memory, &fences, 1).await?;
+    advance(memory, &fences);
+    Ok(())
+}

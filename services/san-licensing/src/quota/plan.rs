@@ -1,0 +1,134 @@
+//! A round's plan: all that its commands change, gathered while they are decided one after the other,
+//! and written together.
+
+mod certificates;
+mod reports;
+mod reservations;
+
+use std::collections::HashMap;
+
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{
+    caller::Origin,
+    clock::real_now,
+    database::Tx,
+    fault::Fault,
+    outbox::{self, Event},
+    replay::{self, Settled},
+};
+
+use super::{alerts::Alert, records::Records, usage_change::UsageChange};
+use crate::{
+    rules::{
+        certificate::{Certificate, CertificateKey, EarlyRevocation},
+        quota::holdings::Licenses,
+    },
+    store::{
+        self,
+        allocation::Allocated,
+        quota::{ClosedDecision, NewDecision},
+    },
+};
+
+/// What a round has decided and still has to write.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// What is recorded already, this round's own decisions included: a repeat in the same round is a
+    /// repeat, too.
+    pub(super) records: Records,
+    pub(super) decisions: Vec<NewDecision>,
+    closed: Vec<ClosedDecision>,
+    certificates: Vec<(Certificate, i64)>,
+    revoked: Vec<(Certificate, i64)>,
+    /// Certificates that were reported under another product before.
+    corrected: Vec<Certificate>,
+    allocated: Vec<Allocated>,
+    /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
+    early: Vec<(CertificateKey, EarlyRevocation)>,
+    early_time: Option<Instant>,
+    applied: Vec<CertificateKey>,
+    changes: HashMap<LicenseId, UsageChange>,
+    alerts: Vec<Alert>,
+    settled: Vec<(replay::Claim, Settled)>,
+}
+
+impl Plan {
+    /// Nothing yet; repeats are answered from the records.
+    pub(super) fn knowing(records: Records) -> Self {
+        Self {
+            records,
+            ..Self::default()
+        }
+    }
+
+    /// A command is settled for every repeat of its request.
+    pub(super) fn settle(&mut self, claim: &replay::Claim, settled: &Settled) {
+        self.records.settled.insert(claim, settled.clone());
+        self.settled.push((claim.clone(), settled.clone()));
+    }
+
+    /// How the round changes a licence's usage so far.
+    fn change(&mut self, license_id: LicenseId, origin: &Origin) -> &mut UsageChange {
+        let change = self.changes.entry(license_id).or_default();
+        change.add_origin(origin);
+        change
+    }
+
+    /// Writes it all, in the transaction that holds the fences.
+    pub(super) async fn write(&self, tx: &Tx, licenses: &Licenses) -> Result<(), Fault> {
+        self.write_changes(tx).await?;
+        outbox::emit_all(tx, &self.events(licenses)).await
+    }
+
+    /// Writes it all but the events.
+    pub(super) async fn write_changes(&self, tx: &Tx) -> Result<(), Fault> {
+        if !self.decisions.is_empty() {
+            store::quota::insert_decisions(tx, &self.decisions).await?;
+        }
+        if !self.closed.is_empty() {
+            store::quota::close_decisions(tx, &self.closed).await?;
+        }
+        if !self.certificates.is_empty() {
+            store::quota::insert_certificates(tx, &self.certificates).await?;
+        }
+        if !self.corrected.is_empty() {
+            store::allocation::correct_products(tx, &self.corrected).await?;
+        }
+        if !self.revoked.is_empty() {
+            store::quota::revoke_certificates(tx, &self.revoked).await?;
+        }
+        if !self.allocated.is_empty() {
+            store::allocation::allocate(tx, &self.allocated).await?;
+        }
+        self.write_early(tx).await?;
+        replay::keep_settled(tx, &self.settled).await
+    }
+
+    async fn write_early(&self, tx: &Tx) -> Result<(), Fault> {
+        // What came in one batch with its certificate is kept and applied in one go.
+        let waits = |key: &CertificateKey| self.records.by_key.early.contains_key(key);
+        let early: Vec<_> = self
+            .early
+            .iter()
+            .filter(|(key, _)| waits(key))
+            .cloned()
+            .collect();
+        if let Some(now) = self.early_time.filter(|_| !early.is_empty()) {
+            store::allocation::keep_early(tx, &early, now, real_now().as_micros()).await?;
+        }
+        if !self.applied.is_empty() {
+            store::allocation::delete_early(tx, &self.applied).await?;
+        }
+        Ok(())
+    }
+
+    /// One event for a licence and a round: thousands of decisions a second need no event each. Then
+    /// one for each part of a quota that was reached.
+    pub(super) fn events(&self, licenses: &Licenses) -> Vec<Event<'_>> {
+        let each = self.changes.iter();
+        let changes = each.filter_map(|(id, change)| change.event(*id, licenses.get(id)?));
+        changes
+            .chain(self.alerts.iter().map(Alert::event))
+            .collect()
+    }
+}

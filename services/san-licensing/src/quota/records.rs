@@ -1,0 +1,102 @@
+//! What is recorded already of the commands of a round: repeats are answered from it.
+
+use std::collections::HashMap;
+
+use licet_domain::{
+    ids::{CertificateId, LicenseId, ReservationId},
+    refusal::Refusal,
+};
+use licet_runtime::{database::Tx, fault::Fault, replay};
+use uuid::Uuid;
+
+use super::submission::{Change, Pending, Submission};
+use crate::{
+    rules::{certificate::Certificate, not_found, reservation::Reservation},
+    store::{self, certificates::FoundByKey, quota::KeptDecision},
+};
+
+/// What is recorded already.
+#[derive(Default)]
+pub(super) struct Records {
+    pub(super) decisions: HashMap<Uuid, KeptDecision>,
+    /// Certificates, and revocations that wait for theirs, under their keys.
+    pub(super) by_key: FoundByKey,
+    pub(super) by_id: HashMap<CertificateId, Certificate>,
+    pub(super) settled: replay::Settlements,
+}
+
+impl Records {
+    /// What is recorded under the keys of reports.
+    pub(super) fn of(by_key: FoundByKey) -> Self {
+        Self {
+            by_key,
+            ..Self::default()
+        }
+    }
+
+    /// What is recorded of these commands.
+    pub(super) async fn find(tx: &Tx, submissions: &[Submission<Change>]) -> Result<Self, Fault> {
+        let mut decisions = Vec::new();
+        let mut keys = Vec::new();
+        let mut ids = Vec::new();
+        let mut claims = Vec::new();
+        for submission in submissions {
+            match &submission.command {
+                Change::Authorize(Pending { ask, .. }) => decisions.push(ask.request.id),
+                Change::Release(Pending { ask: once, .. }) => {
+                    claims.push(&once.claim);
+                    decisions.push(once.ask.id.uuid());
+                }
+                Change::Record(Pending { ask: once, .. }) => {
+                    claims.push(&once.claim);
+                    let certificate = &once.ask.certificate;
+                    keys.push(&certificate.key);
+                    decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
+                }
+                Change::Revoke(Pending { ask: once, .. }) => {
+                    claims.push(&once.claim);
+                    ids.extend_from_slice(&once.ask.ids);
+                }
+                Change::Allocate(Pending { ask: once, .. }) => {
+                    claims.push(&once.claim);
+                    ids.push(once.ask.id);
+                }
+            }
+        }
+        let mut records = Self {
+            settled: replay::find_settled(tx, &claims).await?,
+            ..Self::default()
+        };
+        if !decisions.is_empty() {
+            records.decisions = store::quota::find_decisions(tx, &decisions).await?;
+        }
+        if !keys.is_empty() {
+            records.by_key = store::certificates::find_certificates(tx, &keys).await?;
+        }
+        if !ids.is_empty() {
+            records.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
+        }
+        Ok(records)
+    }
+
+    /// The recorded certificates that commands look at.
+    pub(super) async fn find_certificates(tx: &Tx, ids: &[CertificateId]) -> Result<Self, Fault> {
+        Ok(Self {
+            by_id: store::quota::find_certificates_by_id(tx, ids).await?,
+            ..Self::default()
+        })
+    }
+
+    /// A grant of the licence, in whatever state.
+    pub(super) fn reservation(
+        &self,
+        license_id: LicenseId,
+        id: ReservationId,
+    ) -> Result<Reservation, Refusal> {
+        let decision = self.decisions.get(&id.uuid());
+        decision
+            .filter(|decision| decision.license_id == license_id)
+            .and_then(|decision| decision.reservation(id))
+            .ok_or_else(|| not_found("reservation", id))
+    }
+}

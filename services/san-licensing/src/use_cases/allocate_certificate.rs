@@ -1,0 +1,19 @@
+//! AllocateCertificate: sales let a certificate that counts nowhere count in a licence (SL-16).
+
+use licet_domain::ids::LicenseId;
+use licet_runtime::fault::Fault;
+
+use crate::quota::{
+    Quota,
+    command::{Allocate, Asker, Once},
+};
+
+/// Lets a certificate count in a licence. Returns the encoded response.
+pub(crate) async fn allocate(
+    quota: &Quota,
+    asker: Asker,
+    license_id: LicenseId,
+    allocate: Once<Allocate>,
+) -> Result<Vec<u8>, Fault> {
+    quota.submit(license_id, asker, allocate).await
+}

@@ -1,0 +1,22 @@
+//! AuthorizeIssuance: whether a certificate may be signed (SL-12). A grant reserves its SANs.
+
+use licet_domain::ids::LicenseId;
+use licet_runtime::fault::Fault;
+
+use crate::{
+    quota::{
+        Quota,
+        command::{Asker, Authorize},
+    },
+    rules::decision::Decision,
+};
+
+/// Decides whether a certificate may be signed.
+pub(crate) async fn authorize(
+    quota: &Quota,
+    asker: Asker,
+    license_id: LicenseId,
+    ask: Authorize,
+) -> Result<Decision, Fault> {
+    quota.submit(license_id, asker, ask).await
+}

@@ -1,0 +1,18 @@
+//! RecordCertificate: a signed certificate counts in the licence that covers it (SL-20, SL-21). One that
+//! no licence covers is recorded all the same, by `record_unallocated`.
+
+use licet_runtime::fault::Fault;
+
+use crate::quota::{
+    Quota,
+    command::{Asker, Once, Placement, Record},
+};
+
+/// Records a certificate where it counts.
+pub(crate) async fn record(
+    quota: &Quota,
+    asker: Asker,
+    record: Once<Record>,
+) -> Result<Placement, Fault> {
+    quota.record(asker, record).await
+}

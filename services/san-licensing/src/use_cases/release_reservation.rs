@@ -1,0 +1,19 @@
+//! ReleaseReservation: a reservation is given back before its time (SL-12).
+
+use licet_domain::ids::LicenseId;
+use licet_runtime::fault::Fault;
+
+use crate::quota::{
+    Quota,
+    command::{Asker, Once, Release},
+};
+
+/// Gives a reservation back. Returns the encoded response.
+pub(crate) async fn release(
+    quota: &Quota,
+    asker: Asker,
+    license_id: LicenseId,
+    release: Once<Release>,
+) -> Result<Vec<u8>, Fault> {
+    quota.submit(license_id, asker, release).await
+}
