@@ -17,7 +17,9 @@ use licet_runtime::{
 use prost_types::Duration;
 use uuid::Uuid;
 
-use super::{certificate::decode_key_type, once::Respond, report::decode_second, san};
+use super::{
+    certificate::decode_key_type, once::Respond, report::decode_second, san, weight::encode_weight,
+};
 use crate::{
     quota::command::{Authorize, Release},
     rules::{
@@ -129,11 +131,6 @@ fn decode_hold(hold: &Duration) -> Result<TimeDelta, &'static str> {
         return Err(wrong);
     }
     Ok(whole)
-}
-
-/// A weight in the contract's form.
-pub(super) fn encode_weight(weight: u64) -> i64 {
-    i64::try_from(weight).unwrap_or(i64::MAX)
 }
 
 /// A decision, granted or denied.

@@ -9,7 +9,7 @@ use licet_runtime::{
     wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
 };
 
-use super::{certificate::encode_key_type, draft::quota, issuance::encode_weight};
+use super::{certificate::encode_key_type, draft::quota, weight::encode_weight};
 use crate::rules::{
     license::{KeyType, License, LicenseState, LicenseTerm, Options},
     listing::LicenseFilter,

@@ -15,6 +15,7 @@ pub(crate) mod report;
 pub(crate) mod revocation;
 pub(crate) mod san;
 pub(crate) mod usage;
+mod weight;
 
 /// What a peer answered does not keep to the contract.
 fn broken(what: &str, error: impl std::fmt::Display) -> String {

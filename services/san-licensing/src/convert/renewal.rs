@@ -6,8 +6,8 @@ use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::{
     draft::{check_length, hand_price, options, quota, term_months},
-    issuance::encode_weight,
     license::reason,
+    weight::encode_weight,
 };
 use crate::rules::renewal::{Foreseen, WantedTerm};
 

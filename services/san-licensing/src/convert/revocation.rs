@@ -10,7 +10,7 @@ use licet_runtime::{
     wire::encode_time,
 };
 
-use super::{certificate::decode_reason, issuance::encode_weight, san};
+use super::{certificate::decode_reason, san, weight::encode_weight};
 use crate::{
     quota::command::Revoke,
     rules::quota::{

@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 use prost_types::Timestamp;
 
-use super::{issuance::encode_weight, san};
+use super::{san, weight::encode_weight};
 use crate::rules::{
     counting::{DayUsage, Days, days_of},
     lookup::{SanFilter, UniqueSan},
