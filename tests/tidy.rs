@@ -41,6 +41,7 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
         &[
             "crate::store",
             "crate::rpc",
+            "crate::quota",
             "licet_contracts",
             "licet_runtime",
             "tokio",
@@ -50,7 +51,13 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "store",
-        &["licet_contracts", "crate::rpc", "crate::use_cases", "tonic"],
+        &[
+            "licet_contracts",
+            "crate::rpc",
+            "crate::use_cases",
+            "crate::quota",
+            "tonic",
+        ],
     ),
     ("rpc", &["crate::store", "crate::rules", "sea_orm"]),
     (

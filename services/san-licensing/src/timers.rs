@@ -252,7 +252,7 @@ impl Due for ApplyPassedBy {
             let found = {
                 let tx = self.database.read();
                 let since_us = real_us - PASSING_US;
-                store::allocation::list_passed_by(&tx, since_us, REVOKED_AT_ONCE).await?
+                store::early_revocations::list_passed_by(&tx, since_us, REVOKED_AT_ONCE).await?
             };
             if found.is_empty() {
                 return Ok(0);

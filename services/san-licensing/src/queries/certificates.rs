@@ -31,7 +31,7 @@ pub(crate) async fn get_all(
 ) -> Result<(Vec<Certificate>, Instant), Fault> {
     let tx = database.read();
     let seen = seen::license(&tx, call, license_id).await?;
-    let mut found = store::quota::find_certificates_by_id(&tx, ids).await?;
+    let mut found = store::certificates::find_by_id(&tx, ids).await?;
     let certificates = ids
         .iter()
         .map(|id| {

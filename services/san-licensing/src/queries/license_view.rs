@@ -22,7 +22,7 @@ pub(crate) async fn load_all(
         .into_iter()
         .map(|view| (view.resource_id.clone(), view))
         .collect();
-    let fences = store::quota::read_fences(tx, &ids).await?;
+    let fences = store::fences::read(tx, &ids).await?;
     let as_of: HashMap<_, _> = fences
         .iter()
         .map(|fence| (fence.license_id, fence.as_of))

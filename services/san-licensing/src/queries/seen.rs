@@ -19,7 +19,7 @@ pub(super) struct Seen {
 /// The licence, or NOT_FOUND.
 pub(super) async fn license(tx: &Tx, call: &Call, license_id: LicenseId) -> Result<Seen, Fault> {
     let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
-    let fences = store::quota::read_fences(tx, &[license_id]).await?;
+    let fences = store::fences::read(tx, &[license_id]).await?;
     let fence = fences.first();
     Ok(Seen {
         license,

@@ -93,7 +93,7 @@ impl Placed {
         let of_revoked = if keys.is_empty() {
             BTreeSet::new()
         } else {
-            let found = store::certificates::find_certificates(connection, &keys).await?;
+            let found = store::certificates::find_by_key(connection, &keys).await?;
             let certificates = found.certificates.into_values();
             certificates.filter_map(|found| found.license_id).collect()
         };
@@ -247,7 +247,7 @@ impl Work for Take<'_> {
         }
         let mut memory = self.memory();
         memory::lock_at(tx, &mut memory, self.placed.licenses(), batch.clock).await?;
-        let found = store::certificates::find_certificates(tx, &batch.keys()).await?;
+        let found = store::certificates::find_by_key(tx, &batch.keys()).await?;
         let records = Records::of(found);
         if !self.is_placed(tx, &memory, &records).await? {
             return Ok((memory, Taken::Misplaced));

@@ -13,7 +13,8 @@ use crate::{
     rules::quota::holdings::{Holdings, Licenses},
     store::{
         self,
-        quota::{Changed, Fence, Since},
+        changes::{Changed, Since},
+        fences::Fence,
     },
 };
 
@@ -28,7 +29,7 @@ pub(super) async fn load(
         return Ok(());
     }
     let tx = database.read();
-    let fences = store::quota::read_fences(&tx, &missing).await?;
+    let fences = store::fences::read(&tx, &missing).await?;
     catch_up(&tx, memory, &fences, 0).await
 }
 
@@ -88,8 +89,8 @@ pub(super) async fn catch_up(
             }
         }
     }
-    let certificates = store::quota::changed_certificates(tx, &since).await?;
-    let reservations = store::quota::changed_decisions(tx, &since).await?;
+    let certificates = store::changes::find_certificates(tx, &since).await?;
+    let reservations = store::changes::find_reservations(tx, &since).await?;
     apply(memory, certificates);
     apply(memory, reservations);
     Ok(())
@@ -142,7 +143,7 @@ pub(super) async fn lock(
     if licenses.is_empty() {
         return Ok(());
     }
-    let fences = store::quota::move_fences(tx, licenses).await?;
+    let fences = store::fences::move_on(tx, licenses).await?;
     catch_up(tx, memory, &fences, 1).await?;
     advance(memory, &fences);
     Ok(())

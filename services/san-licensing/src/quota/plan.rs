@@ -26,7 +26,8 @@ use crate::{
     store::{
         self,
         allocation::Allocated,
-        quota::{ClosedDecision, NewDecision},
+        certificates::Versioned,
+        decisions::{ClosedDecision, NewDecision},
     },
 };
 
@@ -38,8 +39,8 @@ pub(super) struct Plan {
     pub(super) records: Records,
     pub(super) decisions: Vec<NewDecision>,
     closed: Vec<ClosedDecision>,
-    certificates: Vec<(Certificate, i64)>,
-    revoked: Vec<(Certificate, i64)>,
+    certificates: Vec<Versioned>,
+    revoked: Vec<Versioned>,
     /// Certificates that were reported under another product before.
     corrected: Vec<Certificate>,
     allocated: Vec<Allocated>,
@@ -83,19 +84,19 @@ impl Plan {
     /// Writes it all but the events.
     pub(super) async fn write_changes(&self, tx: &Tx) -> Result<(), Fault> {
         if !self.decisions.is_empty() {
-            store::quota::insert_decisions(tx, &self.decisions).await?;
+            store::decisions::insert_all(tx, &self.decisions).await?;
         }
         if !self.closed.is_empty() {
-            store::quota::close_decisions(tx, &self.closed).await?;
+            store::decisions::close(tx, &self.closed).await?;
         }
         if !self.certificates.is_empty() {
-            store::quota::insert_certificates(tx, &self.certificates).await?;
+            store::certificates::insert_all(tx, &self.certificates).await?;
         }
         if !self.corrected.is_empty() {
-            store::allocation::correct_products(tx, &self.corrected).await?;
+            store::certificates::correct_products(tx, &self.corrected).await?;
         }
         if !self.revoked.is_empty() {
-            store::quota::revoke_certificates(tx, &self.revoked).await?;
+            store::certificates::revoke(tx, &self.revoked).await?;
         }
         if !self.allocated.is_empty() {
             store::allocation::allocate(tx, &self.allocated).await?;
@@ -114,10 +115,10 @@ impl Plan {
             .cloned()
             .collect();
         if let Some(now) = self.early_time.filter(|_| !early.is_empty()) {
-            store::allocation::keep_early(tx, &early, now, real_now().as_micros()).await?;
+            store::early_revocations::keep(tx, &early, now, real_now().as_micros()).await?;
         }
         if !self.applied.is_empty() {
-            store::allocation::delete_early(tx, &self.applied).await?;
+            store::early_revocations::delete(tx, &self.applied).await?;
         }
         Ok(())
     }

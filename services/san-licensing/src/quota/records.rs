@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::submission::{Change, Pending, Submission};
 use crate::{
     rules::{certificate::Certificate, not_found, reservation::Reservation},
-    store::{self, certificates::FoundByKey, quota::KeptDecision},
+    store::{self, certificates::FoundByKey, decisions::DecisionRecord},
 };
 
 /// What is recorded already.
 #[derive(Default)]
 pub(super) struct Records {
-    pub(super) decisions: HashMap<Uuid, KeptDecision>,
+    pub(super) decisions: HashMap<Uuid, DecisionRecord>,
     /// Certificates, and revocations that wait for theirs, under their keys.
     pub(super) by_key: FoundByKey,
     pub(super) by_id: HashMap<CertificateId, Certificate>,
@@ -68,13 +68,13 @@ impl Records {
             ..Self::default()
         };
         if !decisions.is_empty() {
-            records.decisions = store::quota::find_decisions(tx, &decisions).await?;
+            records.decisions = store::decisions::find(tx, &decisions).await?;
         }
         if !keys.is_empty() {
-            records.by_key = store::certificates::find_certificates(tx, &keys).await?;
+            records.by_key = store::certificates::find_by_key(tx, &keys).await?;
         }
         if !ids.is_empty() {
-            records.by_id = store::quota::find_certificates_by_id(tx, &ids).await?;
+            records.by_id = store::certificates::find_by_id(tx, &ids).await?;
         }
         Ok(records)
     }
@@ -82,7 +82,7 @@ impl Records {
     /// The recorded certificates that commands look at.
     pub(super) async fn find_certificates(tx: &Tx, ids: &[CertificateId]) -> Result<Self, Fault> {
         Ok(Self {
-            by_id: store::quota::find_certificates_by_id(tx, ids).await?,
+            by_id: store::certificates::find_by_id(tx, ids).await?,
             ..Self::default()
         })
     }

@@ -22,10 +22,7 @@ use super::{
 };
 use crate::{
     rules::quota::holdings::{Holdings, Licenses},
-    store::{
-        self,
-        quota::{Fence, Written},
-    },
+    store::{self, decisions::Written, fences::Fence},
 };
 
 /// In the order in which their fences are locked.
@@ -53,7 +50,7 @@ pub(super) async fn look(
     memory: &mut Licenses,
 ) -> Result<(), Fault> {
     let licenses = distinct_licenses(submissions);
-    let mut fences = store::quota::read_fences(database.read_alone(), &licenses).await?;
+    let mut fences = store::fences::read(database.read_alone(), &licenses).await?;
     let is_behind = |fence: &Fence| {
         let holdings = memory.get(&fence.license_id);
         holdings.is_none_or(|holdings| holdings.version != fence.version)
@@ -69,7 +66,7 @@ pub(super) async fn look(
     let mut plan = Plan::default();
     if !ids.is_empty() || fences.iter().any(is_behind) {
         let tx = database.read();
-        fences = store::quota::read_fences(&tx, &licenses).await?;
+        fences = store::fences::read(&tx, &licenses).await?;
         catch_up(&tx, memory, &fences, 0).await?;
         if !ids.is_empty() {
             plan = Plan::knowing(Records::find_certificates(&tx, &ids).await?);
@@ -121,7 +118,8 @@ pub(super) async fn alone(
     let mut plan = Plan::default();
     decide_all(&mut plan, memory, submissions);
     let events = plan.events(memory);
-    let written = store::quota::decide_alone(database, expected, &plan.decisions, &events).await;
+    let written =
+        store::decisions::decide_alone(database, expected, &plan.decisions, &events).await;
     let undecided = match written {
         Ok(Written::Whole) => return Ok(Alone::Decided),
         Ok(Written::Repeated) => Alone::Repeated,

@@ -1,32 +1,37 @@
-//! Certificates as they are looked for. They are written where they are decided about.
+//! Certificates: how they are recorded, changed and found.
 
 use std::collections::HashMap;
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId, ProductId, ReservationId},
+    ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
 };
 use licet_runtime::{
     caller::AccountScope,
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{in_scope, instant_if, parsed, parsed_if},
+    stored::{in_scope, instant, instant_if, parsed, parsed_if},
 };
-use row::{Column, Entity};
+use row::{Column, Entity, Model};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Order,
-    QueryFilter, QueryOrder, QuerySelect, Statement, Value, sea_query::Query,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Order,
+    QueryFilter, QueryOrder, QuerySelect, Statement, sea_query,
 };
 
 use super::{
-    allocation::key_cells,
-    cells::{Cells, parameters},
-    quota::{CertificateRow, of_rows, optional, statement},
-    sans::row::{Column as SanColumn, Entity as SanEntity},
+    names::{join_names, split_names},
+    query::{Query, Rows, insert, sql},
+    sans::{
+        self, Counted,
+        row::{Column as SanColumn, Entity as SanEntity},
+    },
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateKey, CertificateState, EarlyRevocation},
+    certificate::{
+        Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
+    },
+    license::KeyType,
     lookup::CertificateFilter,
 };
 
@@ -63,7 +68,46 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What is kept under some keys.
+/// All columns of a row, for the statements that select one.
+pub(super) const COLUMNS: &str = "certificate.account_id, certificate.certificate_id, \
+    certificate.license_id, certificate.issuer_sha256, certificate.serial_hex, \
+    certificate.product_id, certificate.key_type, certificate.names, certificate.not_before_us, \
+    certificate.not_after_us, certificate.record_us, certificate.until_us, certificate.revoke_us, \
+    certificate.revoke_reason, certificate.ca_revoke_us, certificate.allocate_us, \
+    certificate.reservation_id";
+
+impl TryFrom<Model> for Certificate {
+    type Error = Fault;
+
+    fn try_from(row: Model) -> Result<Self, Fault> {
+        Ok(Self {
+            id: parsed("certificate_id", &row.certificate_id)?,
+            license_id: parsed_if("license_id", row.license_id.as_deref())?,
+            key: CertificateKey {
+                account_id: parsed::<AccountId>("account_id", &row.account_id)?,
+                issuer_sha256: row.issuer_sha256,
+                serial_hex: row.serial_hex,
+            },
+            product_id: parsed::<ProductId>("product_id", &row.product_id)?,
+            key_type: parsed_if::<KeyType>("key_type", row.key_type.as_deref())?,
+            names: split_names(&row.names),
+            not_before: instant("not_before_us", row.not_before_us)?,
+            not_after: instant("not_after_us", row.not_after_us)?,
+            record_time: instant("record_us", row.record_us)?,
+            until: instant("until_us", row.until_us)?,
+            revoke_time: instant_if("revoke_us", row.revoke_us)?,
+            revoke_reason: parsed_if::<RevocationReason>(
+                "revoke_reason",
+                row.revoke_reason.as_deref(),
+            )?,
+            ca_revoke_time: instant_if("ca_revoke_us", row.ca_revoke_us)?,
+            allocate_time: instant_if("allocate_us", row.allocate_us)?,
+            reservation_id: parsed_if("reservation_id", row.reservation_id.as_deref())?,
+        })
+    }
+}
+
+/// What is recorded under some keys.
 #[derive(Debug, Default)]
 pub(crate) struct FoundByKey {
     pub(crate) certificates: HashMap<CertificateKey, Certificate>,
@@ -71,8 +115,8 @@ pub(crate) struct FoundByKey {
     pub(crate) early: HashMap<CertificateKey, EarlyRevocation>,
 }
 
-/// The certificates that are kept under some keys, and the revocations that wait for them.
-pub(crate) async fn find_certificates(
+/// The certificates that are recorded under some keys, and the revocations that wait for them.
+pub(crate) async fn find_by_key(
     connection: &impl ConnectionTrait,
     keys: &[&CertificateKey],
 ) -> Result<FoundByKey, Fault> {
@@ -84,20 +128,17 @@ pub(crate) async fn find_certificates(
         early_reason: String,
         early_ca_revoke_us: Option<i64>,
     }
-    let [accounts, issuers, serials] = key_cells(keys.iter().copied());
-    let query = of_rows!(
-        connection,
-        "find_certificates",
-        [accounts, issuers, serials]
-    );
+    let query = Query::on(connection)
+        .part("certificate_columns", COLUMNS)
+        .rows("wanted", key_rows(keys, |key| key));
+    let query = query.statement(include_str!("sql/find_certificates.sql"))?;
     let mut found = FoundByKey::default();
     for row in connection.query_all_raw(query).await? {
         if row
             .try_get::<Option<String>>("", "certificate_id")?
             .is_some()
         {
-            let row = CertificateRow::from_query_result(&row, "")?;
-            let certificate = Certificate::try_from(row)?;
+            let certificate = Certificate::try_from(Model::from_query_result(&row, "")?)?;
             found
                 .certificates
                 .insert(certificate.key.clone(), certificate);
@@ -117,6 +158,28 @@ pub(crate) async fn find_certificates(
         }
     }
     Ok(found)
+}
+
+/// The certificates with some ids.
+pub(crate) async fn find_by_id(
+    tx: &Tx,
+    ids: &[CertificateId],
+) -> Result<HashMap<CertificateId, Certificate>, Fault> {
+    let query = Query::on(tx)
+        .part("certificate_columns", COLUMNS)
+        .rows("wanted", Rows::of(ids).text("certificate_id", |id| *id));
+    let query = query.statement_of(sql!("find_certificates_by_id"))?;
+    let certificates = read(tx, query).await?;
+    Ok(certificates
+        .into_iter()
+        .map(|certificate| (certificate.id, certificate))
+        .collect())
+}
+
+/// The certificates that a statement selects, by all their columns.
+pub(super) async fn read(tx: &Tx, query: Statement) -> Result<Vec<Certificate>, Fault> {
+    let rows = Model::find_by_statement(query).all(tx).await?;
+    rows.into_iter().map(Certificate::try_from).collect()
 }
 
 /// Which licences of an account speak for a certificate.
@@ -165,18 +228,17 @@ pub(crate) async fn find_covering(
         by_reservation: Option<String>,
         reservation_runs: bool,
     }
-    let each = || wanted.iter();
-    let query = of_rows!(
-        connection,
-        "find_covering",
-        [
-            Cells::long((0..).take(wanted.len())),
-            Cells::text(each().map(|wanted| wanted.account_id)),
-            Cells::text(each().map(|wanted| wanted.product_id.as_str())),
-            optional(each().map(|wanted| wanted.reservation_id.map(|id| id.uuid()))),
-            Cells::long(each().map(|wanted| wanted.now.as_micros())),
-        ]
-    );
+    let numbered: Vec<_> = (0..).zip(wanted).collect();
+    let rows = Rows::of(&numbered)
+        .long("position", |(position, _)| *position)
+        .text("account_id", |(_, wanted)| wanted.account_id)
+        .text("product_id", |(_, wanted)| wanted.product_id.as_str())
+        .optional_text("reservation_id", |(_, wanted)| {
+            wanted.reservation_id.map(|id| id.uuid())
+        })
+        .long("now_us", |(_, wanted)| wanted.now.as_micros());
+    let query = Query::on(connection).rows("wanted", rows);
+    let query = query.statement_of(sql!("find_covering"))?;
     let mut rows = Row::find_by_statement(query).all(connection).await?;
     rows.sort_unstable_by_key(|row| row.position);
     if rows.len() != wanted.len() {
@@ -193,6 +255,97 @@ pub(crate) async fn find_covering(
         .collect()
 }
 
+/// A certificate to be recorded or changed, with the version of its licence's fence.
+pub(crate) type Versioned = (Certificate, i64);
+
+/// Records certificates.
+pub(crate) async fn insert_all(tx: &Tx, certificates: &[Versioned]) -> Result<(), Fault> {
+    let rows = key_rows(certificates, |(certificate, _)| &certificate.key)
+        .text("certificate_id", |(certificate, _)| certificate.id)
+        .optional_text("license_id", |(certificate, _)| certificate.license_id)
+        .long("version", |(_, version)| *version)
+        .text("product_id", |(certificate, _)| {
+            certificate.product_id.as_str()
+        })
+        .optional_text("key_type", |(certificate, _)| {
+            certificate.key_type.map(KeyType::as_str)
+        })
+        .string("names", |(certificate, _)| join_names(&certificate.names))
+        .long("not_before_us", |(certificate, _)| {
+            certificate.not_before.as_micros()
+        })
+        .long("not_after_us", |(certificate, _)| {
+            certificate.not_after.as_micros()
+        })
+        .long("record_us", |(certificate, _)| {
+            certificate.record_time.as_micros()
+        })
+        .long("until_us", |(certificate, _)| certificate.until.as_micros())
+        .optional_text("reservation_id", |(certificate, _)| {
+            certificate.reservation_id
+        });
+    insert(tx, "certificate", rows).await?;
+    let each = certificates.iter().map(|(certificate, _)| certificate);
+    let counted: Vec<_> = each
+        .filter_map(|certificate| Counted::from(certificate, certificate.record_time))
+        .collect();
+    sans::insert_all(tx, &counted).await
+}
+
+/// Ends certificates by revocation.
+pub(crate) async fn revoke(tx: &Tx, revoked: &[Versioned]) -> Result<(), Fault> {
+    // A revoked certificate has its time and reason; what has none ends when it ends anyway.
+    let time = |certificate: &Certificate| certificate.revoke_time.unwrap_or(certificate.until);
+    let rows = Rows::of(revoked)
+        .text("certificate_id", |(certificate, _)| certificate.id)
+        .long("version", |(_, version)| *version)
+        .long("revoke_us", |(certificate, _)| {
+            time(certificate).as_micros()
+        })
+        .optional_text("revoke_reason", |(certificate, _)| {
+            certificate.revoke_reason.map(RevocationReason::as_str)
+        })
+        .optional_long("ca_revoke_us", |(certificate, _)| {
+            certificate.ca_revoke_time.map(Instant::as_micros)
+        });
+    let query = Query::on(tx).rows("revoked", rows);
+    let query = query.statement_of(sql!("revoke_certificates"))?;
+    tx.execute_raw(query).await?;
+    let each = revoked.iter().map(|(certificate, _)| certificate);
+    let ended: Vec<_> = each
+        .filter_map(|certificate| Counted::from(certificate, time(certificate)))
+        .collect();
+    sans::end_all(tx, &ended).await
+}
+
+/// Gives certificates that count nowhere yet the products that they have now (SL-14).
+///
+/// # Errors
+/// [`Fault::Contention`] when one came to count meanwhile.
+pub(crate) async fn correct_products(tx: &Tx, corrected: &[Certificate]) -> Result<(), Fault> {
+    let rows = Rows::of(corrected)
+        .text("certificate_id", |certificate| certificate.id)
+        .text("product_id", |certificate| certificate.product_id.as_str());
+    let query = Query::on(tx).rows("corrected", rows);
+    let query = query.statement(include_str!("sql/correct_products.sql"))?;
+    let updated = tx.execute_raw(query).await?.rows_affected();
+    if usize::try_from(updated) != Ok(corrected.len()) {
+        return Err(Fault::Contention(DbErr::RecordNotUpdated));
+    }
+    Ok(())
+}
+
+/// Rows with what names a certificate each.
+pub(super) fn key_rows<'a, T>(
+    items: &'a [T],
+    key: impl Fn(&'a T) -> &'a CertificateKey,
+) -> Rows<'a, T> {
+    Rows::of(items)
+        .text("account_id", |item| key(item).account_id)
+        .text("issuer_sha256", |item| &key(item).issuer_sha256)
+        .text("serial_hex", |item| &key(item).serial_hex)
+}
+
 /// The certificates of a page, newest first.
 pub(crate) async fn list(
     tx: &Tx,
@@ -202,7 +355,7 @@ pub(crate) async fn list(
     let license_id = filter.license_id.to_string();
     let mut wanted = Condition::all().add(Column::LicenseId.eq(&license_id));
     if let Some(name) = &filter.name {
-        let holders = Query::select()
+        let holders = sea_query::Query::select()
             .column(SanColumn::CertificateId)
             .from(SanEntity)
             .and_where(SanColumn::LicenseId.eq(&license_id))
@@ -220,7 +373,6 @@ pub(crate) async fn list(
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)
         .limit(page.limit())
-        .into_model::<CertificateRow>()
         .all(tx)
         .await?;
     rows.into_iter().map(Certificate::try_from).collect()
@@ -241,7 +393,6 @@ pub(crate) async fn list_unallocated(
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)
         .limit(page.limit())
-        .into_model::<CertificateRow>()
         .all(tx)
         .await?;
     rows.into_iter().map(Certificate::try_from).collect()

@@ -7,12 +7,11 @@ use licet_runtime::{
     page::Page,
     stored::{instant, parsed},
 };
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::{
-    cells::{Cells, parameters},
     licenses::{signed, unsigned},
-    quota::{of_rows, statement},
+    query::{Query, Rows, insert},
 };
 use crate::rules::feed::{Counts, Feed, ListedRefusal, RecordRefusal, RefusedRecord};
 
@@ -33,6 +32,10 @@ struct FeedRow {
     create_us: i64,
     update_us: i64,
 }
+
+/// All columns of a row.
+const COLUMNS: &str = "feed_id, opened_by, sequence, feed_cursor, fingerprint, acknowledgement, recorded, unallocated, \
+    revoked, kept_for_later, already_known, refused, create_us, update_us";
 
 impl TryFrom<FeedRow> for Feed {
     type Error = Fault;
@@ -67,18 +70,16 @@ pub(crate) async fn lock(
     caller: &str,
     now: Instant,
 ) -> Result<Feed, Fault> {
-    let text = "INSERT INTO feed (feed_id, opened_by, sequence, feed_cursor, fingerprint, \
-            acknowledgement, recorded, unallocated, revoked, kept_for_later, already_known, refused, \
-            create_us, update_us) \
-        VALUES ($1, $2, 0, '', $3, $3, 0, 0, 0, 0, 0, 0, $4, $4) \
-        ON CONFLICT (feed_id) DO UPDATE SET feed_id = excluded.feed_id RETURNING *";
-    let values: [Value; 4] = [
-        feed_id.into(),
-        caller.into(),
-        Vec::<u8>::new().into(),
-        now.as_micros().into(),
-    ];
-    let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
+    let query = Query::on(tx)
+        .part("columns", COLUMNS)
+        .value("feed_id", feed_id)
+        .value("opened_by", caller)
+        .value("nothing", Vec::<u8>::new())
+        .value("now_us", now.as_micros());
+    let text = "INSERT INTO feed ({columns}) \
+        VALUES ({feed_id}, {opened_by}, 0, '', {nothing}, {nothing}, 0, 0, 0, 0, 0, 0, {now_us}, {now_us}) \
+        ON CONFLICT (feed_id) DO UPDATE SET feed_id = excluded.feed_id RETURNING {columns}";
+    let query = query.statement(text)?;
     let row = FeedRow::find_by_statement(query).one(tx).await?;
     row.ok_or_else(|| Fault::internal("a feed vanished under its key"))?
         .try_into()
@@ -86,38 +87,42 @@ pub(crate) async fn lock(
 
 /// The feed as it stands.
 pub(crate) async fn find(tx: &Tx, feed_id: &str) -> Result<Option<Feed>, Fault> {
-    let query = Statement::from_sql_and_values(
-        tx.get_database_backend(),
-        "SELECT * FROM feed WHERE feed_id = $1",
-        [feed_id.into()],
-    );
+    let query = Query::on(tx)
+        .part("columns", COLUMNS)
+        .value("feed_id", feed_id);
+    let query = query.statement("SELECT {columns} FROM feed WHERE feed_id = {feed_id}")?;
     let row = FeedRow::find_by_statement(query).one(tx).await?;
     row.map(Feed::try_from).transpose()
 }
 
 /// Writes a feed that was read by [`lock`].
 pub(crate) async fn save(tx: &Tx, feed: &Feed) -> Result<(), Fault> {
-    let text = "UPDATE feed SET sequence = $2, feed_cursor = $3, fingerprint = $4, \
-            acknowledgement = $5, recorded = $6, unallocated = $7, revoked = $8, \
-            kept_for_later = $9, already_known = $10, refused = $11, update_us = $12 \
-        WHERE feed_id = $1";
+    let text = "UPDATE feed SET sequence = {sequence}, feed_cursor = {feed_cursor}, \
+            fingerprint = {fingerprint}, acknowledgement = {acknowledgement}, recorded = {recorded}, \
+            unallocated = {unallocated}, revoked = {revoked}, kept_for_later = {kept_for_later}, \
+            already_known = {already_known}, refused = {refused}, update_us = {update_us} \
+        WHERE feed_id = {feed_id}";
     let counts = &feed.counts;
-    let values: [Value; 12] = [
-        (*feed.id).into(),
-        signed("sequence", feed.sequence)?.into(),
-        feed.cursor.clone().into(),
-        feed.fingerprint.clone().into(),
-        feed.acknowledgement.clone().into(),
-        signed("recorded", counts.recorded)?.into(),
-        signed("unallocated", counts.unallocated)?.into(),
-        signed("revoked", counts.revoked)?.into(),
-        signed("kept_for_later", counts.kept_for_later)?.into(),
-        signed("already_known", counts.already_known)?.into(),
-        signed("refused", counts.refused)?.into(),
-        feed.update_time.as_micros().into(),
-    ];
-    let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
-    tx.execute_raw(query).await?;
+    let query = Query::on(tx)
+        .value("feed_id", &*feed.id)
+        .value("sequence", signed("sequence", feed.sequence)?)
+        .value("feed_cursor", feed.cursor.as_str())
+        .value("fingerprint", feed.fingerprint.clone())
+        .value("acknowledgement", feed.acknowledgement.clone())
+        .value("recorded", signed("recorded", counts.recorded)?)
+        .value("unallocated", signed("unallocated", counts.unallocated)?)
+        .value("revoked", signed("revoked", counts.revoked)?)
+        .value(
+            "kept_for_later",
+            signed("kept_for_later", counts.kept_for_later)?,
+        )
+        .value(
+            "already_known",
+            signed("already_known", counts.already_known)?,
+        )
+        .value("refused", signed("refused", counts.refused)?)
+        .value("update_us", feed.update_time.as_micros());
+    tx.execute_raw(query.statement(text)?).await?;
     Ok(())
 }
 
@@ -128,25 +133,19 @@ pub(crate) async fn insert_refused(
     refused: &[RefusedRecord],
     now: Instant,
 ) -> Result<(), Fault> {
-    let sizes = refused
-        .iter()
-        .map(|record| signed("content_bytes", record.content_bytes));
-    let query = of_rows!(
-        tx,
-        "insert_refused_records",
-        [
-            Cells::long(refused.iter().map(|record| record.index.into())),
-            Cells::text(refused.iter().map(|record| record.refusal.as_str())),
-            Cells::text(refused.iter().map(|record| record.reasons.join("\n"))),
-            Cells::bytes(refused.iter().map(|record| record.content.clone())),
-            Cells::Long(sizes.collect::<Result<_, _>>()?),
-        ],
-        (*feed.id),
-        signed("sequence", feed.sequence)?,
-        now.as_micros()
-    );
-    tx.execute_raw(query).await?;
-    Ok(())
+    let sequence = signed("sequence", feed.sequence)?;
+    let rows = Rows::of(refused)
+        .text("feed_id", |_| &*feed.id)
+        .long("sequence", |_| sequence)
+        .long("record_index", |record| record.index.into())
+        .text("refusal", |record| record.refusal.as_str())
+        .string("reasons", |record| record.reasons.join("\n"))
+        .bytes("content", |record| record.content.clone())
+        .try_long("content_bytes", |record| {
+            signed("content_bytes", record.content_bytes)
+        })?
+        .long("refuse_us", |_| now.as_micros());
+    insert(tx, "refused_record", rows).await
 }
 
 /// The refused records of a page, the last ones first.
@@ -166,15 +165,16 @@ pub(crate) async fn list_refused(
         refuse_us: i64,
     }
     let (sequence, index) = page.after_numbers()?.unwrap_or((i64::MAX, i64::MAX));
-    let text = "SELECT * FROM refused_record WHERE feed_id = $1 \
-        AND (sequence, record_index) < ($2, $3) ORDER BY sequence DESC, record_index DESC LIMIT $4";
-    let values: [Value; 4] = [
-        feed_id.into(),
-        sequence.into(),
-        index.into(),
-        page.limit().into(),
-    ];
-    let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
+    let query = Query::on(tx)
+        .value("feed_id", feed_id)
+        .value("sequence", sequence)
+        .value("index", index)
+        .value("limit", page.limit());
+    let text = "SELECT sequence, record_index, refusal, reasons, content, content_bytes, refuse_us \
+        FROM refused_record WHERE feed_id = {feed_id} \
+        AND (sequence, record_index) < ({sequence}, {index}) \
+        ORDER BY sequence DESC, record_index DESC LIMIT {limit}";
+    let query = query.statement(text)?;
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()
         .map(|row| {

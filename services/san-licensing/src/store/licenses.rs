@@ -23,7 +23,7 @@ use sea_orm::{
 };
 
 use super::{
-    quota,
+    fences,
     terms::{self, TermsOf},
 };
 use crate::rules::{
@@ -178,7 +178,7 @@ pub(crate) async fn lock(
     clock: Instant,
 ) -> Result<(License, Instant), Fault> {
     // The fence first, always: every decision under the licence waits at it.
-    let fences = quota::move_fences(tx, &[(id, clock)]).await?;
+    let fences = fences::move_on(tx, &[(id, clock)]).await?;
     let license = get(tx, scope, id).await?;
     let as_of = fences.iter().map(|fence| fence.as_of).max();
     let now = license.decide_at(as_of.unwrap_or(clock));
@@ -233,7 +233,7 @@ fn in_state(state: LicenseState, now_us: i64) -> Condition {
 pub(crate) async fn insert(tx: &Tx, license: &License) -> Result<(), Fault> {
     columns(license)?.into_active_model().insert(tx).await?;
     terms::save(tx, license).await?;
-    quota::insert_fence(tx, license.id, license.decision_time).await
+    fences::open(tx, license.id, license.decision_time).await
 }
 
 /// Writes a licence that was read by [`lock`].

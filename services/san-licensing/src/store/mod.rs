@@ -3,11 +3,15 @@
 
 pub(crate) mod allocation;
 mod canonical;
-mod cells;
 pub(crate) mod certificates;
+pub(crate) mod changes;
+pub(crate) mod decisions;
+pub(crate) mod early_revocations;
 pub(crate) mod feeds;
+pub(crate) mod fences;
 pub(crate) mod licenses;
-pub(crate) mod quota;
+mod names;
+mod query;
 pub(crate) mod reservations;
 pub(crate) mod sans;
 mod terms;

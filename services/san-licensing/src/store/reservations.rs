@@ -14,7 +14,7 @@ use row::{Column, Entity, Model};
 use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::quota::split_names;
+use super::names::split_names;
 use crate::rules::reservation::{Reservation, ReservationProgress};
 
 mod row {

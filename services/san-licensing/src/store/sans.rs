@@ -1,15 +1,22 @@
 //! The distinct SANs on a licence's certificates, and until when each counts (SL-18).
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::instant};
 use row::{Column, Entity};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect,
     sea_query::{Func, SimpleExpr},
 };
 
-use crate::rules::lookup::{SIGMAS, SanFilter, UniqueSan};
+use super::{
+    names::join_names,
+    query::{Query, Rows, sql},
+};
+use crate::rules::{
+    certificate::Certificate,
+    lookup::{SIGMAS, SanFilter, UniqueSan},
+};
 
 pub(super) mod row {
     //! A SAN on a certificate.
@@ -32,6 +39,59 @@ pub(super) mod row {
     pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A certificate whose SANs begin to count in a licence, or end to.
+#[derive(Clone, Copy)]
+pub(super) struct Counted<'a> {
+    pub(super) certificate: &'a Certificate,
+    pub(super) license_id: LicenseId,
+    /// When they begin, or end.
+    pub(super) time: Instant,
+}
+
+impl<'a> Counted<'a> {
+    /// In the certificate's licence; `None` where it has none.
+    pub(super) fn from(certificate: &'a Certificate, time: Instant) -> Option<Self> {
+        Some(Self {
+            certificate,
+            license_id: certificate.license_id?,
+            time,
+        })
+    }
+}
+
+fn rows<'a>(counted: &'a [Counted<'a>]) -> Rows<'a, Counted<'a>> {
+    Rows::of(counted)
+        .text("license_id", |counted| counted.license_id)
+        .text("certificate_id", |counted| counted.certificate.id)
+        .string("names", |counted| join_names(&counted.certificate.names))
+}
+
+/// Lets the SANs of certificates count in licences, each from its time on.
+pub(super) async fn insert_all(tx: &Tx, counted: &[Counted<'_>]) -> Result<(), Fault> {
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let rows = rows(counted)
+        .long("record_us", |counted| counted.time.as_micros())
+        .long("until_us", |counted| counted.certificate.until.as_micros());
+    let query = Query::on(tx).rows("counted", rows);
+    let query = query.statement_of(sql!("insert_certificate_sans"))?;
+    tx.execute_raw(query).await?;
+    Ok(())
+}
+
+/// Ends what the SANs of certificates count in licences, each at its time.
+pub(super) async fn end_all(tx: &Tx, ended: &[Counted<'_>]) -> Result<(), Fault> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let rows = rows(ended).long("time_us", |ended| ended.time.as_micros());
+    let query = Query::on(tx).rows("ended", rows);
+    let query = query.statement_of(sql!("end_certificate_sans"))?;
+    tx.execute_raw(query).await?;
+    Ok(())
 }
 
 /// The rows whose text is in one of some half-open ranges; all rows where there are none.

@@ -5,12 +5,11 @@ use futures::TryStreamExt;
 use licet_domain::{clock::Instant, ids::LicenseId, term::Period};
 use licet_runtime::{database::Tx, fault::Fault, stored::instant};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, Statement, Value,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
-    quota::statement,
+    query::{Query, sql},
     sans::row::{Column, Entity},
 };
 use crate::rules::counting::{DayCount, Distinct, InstantCount};
@@ -103,7 +102,10 @@ pub(crate) async fn find_reserved(
     let count = |column: &str, number: i64| {
         u64::try_from(number).map_err(|error| Fault::internal(format!("{column}: {error}")))
     };
-    let query = statement!(tx, "reserved_at", [license_id.to_string(), at.as_micros()]);
+    let query = Query::on(tx)
+        .value("license_id", license_id.to_string())
+        .value("at_us", at.as_micros());
+    let query = query.statement_of(sql!("reserved_at"))?;
     let row = Row::find_by_statement(query).one(tx).await?;
     let row = row.ok_or_else(|| Fault::internal("an aggregate has no row"))?;
     Ok(Distinct {

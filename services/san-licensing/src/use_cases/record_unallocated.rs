@@ -17,7 +17,7 @@ use crate::{
         not_found,
         reservation::ReservationProgress,
     },
-    store::{self, certificates::Wanted, quota::ClosedDecision},
+    store::{self, certificates::Wanted, decisions::ClosedDecision},
 };
 
 /// Keeps a certificate without a licence.
@@ -54,8 +54,8 @@ impl RecordUnallocated<'_> {
         let license_id = self
             .reserved_under
             .ok_or_else(|| not_found("reservation", id))?;
-        let fences = store::quota::move_fences(tx, &[(license_id, self.call.now)]).await?;
-        let kept = store::quota::find_decisions(tx, &[id.uuid()]).await?;
+        let fences = store::fences::move_on(tx, &[(license_id, self.call.now)]).await?;
+        let kept = store::decisions::find(tx, &[id.uuid()]).await?;
         let reservation = kept.get(&id.uuid()).and_then(|kept| kept.reservation(id));
         let (Some(fence), Some(reservation)) = (fences.first(), reservation) else {
             return Err(not_found("reservation", id).into());
@@ -71,7 +71,7 @@ impl RecordUnallocated<'_> {
             progress: ReservationProgress::Recorded,
             time: fence.as_of,
         };
-        store::quota::close_decisions(tx, &[closed]).await
+        store::decisions::close(tx, &[closed]).await
     }
 }
 
@@ -83,7 +83,7 @@ impl RecordUnallocated<'_> {
             product_id: self.certificate.product_id.clone(),
             ..first
         };
-        store::allocation::correct_products(tx, std::slice::from_ref(&corrected)).await?;
+        store::certificates::correct_products(tx, std::slice::from_ref(&corrected)).await?;
         self.emit(tx, &corrected).await?;
         Ok(recorded(corrected, false))
     }
@@ -112,7 +112,7 @@ impl Work for RecordUnallocated<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<Recording, Fault> {
         let key = &self.certificate.key;
-        let mut found = store::certificates::find_certificates(tx, &[key]).await?;
+        let mut found = store::certificates::find_by_key(tx, &[key]).await?;
         if let Some(first) = found.certificates.remove(key) {
             if first.is_corrected_by(self.certificate) {
                 return self.correct(tx, first).await;
@@ -131,10 +131,10 @@ impl Work for RecordUnallocated<'_> {
         if let Some(revocation) = early {
             certificate.revoke(revocation, self.call.now);
         }
-        store::quota::insert_certificates(tx, &[(certificate.clone(), 0)]).await?;
+        store::certificates::insert_all(tx, &[(certificate.clone(), 0)]).await?;
         if early.is_some() {
-            store::quota::revoke_certificates(tx, &[(certificate.clone(), 0)]).await?;
-            store::allocation::delete_early(tx, std::slice::from_ref(key)).await?;
+            store::certificates::revoke(tx, &[(certificate.clone(), 0)]).await?;
+            store::early_revocations::delete(tx, std::slice::from_ref(key)).await?;
         }
         self.emit(tx, &certificate).await?;
         Ok(recorded(certificate, false))

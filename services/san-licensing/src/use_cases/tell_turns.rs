@@ -92,7 +92,7 @@ impl Work for Stop {
 }
 
 async fn lock(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<License, Fault> {
-    store::quota::move_fences(tx, &[(license_id, now)]).await?;
+    store::fences::move_on(tx, &[(license_id, now)]).await?;
     find(tx, license_id).await
 }
 

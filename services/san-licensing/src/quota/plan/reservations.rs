@@ -14,7 +14,7 @@ use crate::{
         quota::{authorize::authorize, holdings::Holdings},
         reservation::{Reservation, ReservationProgress, ReservationState},
     },
-    store::quota::{ClosedDecision, KeptDecision, NewDecision},
+    store::decisions::{ClosedDecision, DecisionRecord, NewDecision},
 };
 
 impl Plan {
@@ -44,7 +44,7 @@ impl Plan {
         };
         self.records
             .decisions
-            .insert(request.id, KeptDecision::from(&new));
+            .insert(request.id, DecisionRecord::from(&new));
         self.decisions.push(new);
         let change = self.change(license_id, origin);
         if decision.is_granted() {

@@ -1,1 +1,1 @@
-SELECT * FROM certificate WHERE certificate_id = ANY($1::TEXT[])
+SELECT {certificate_columns} FROM certificate WHERE certificate_id = ANY({wanted.certificate_id})

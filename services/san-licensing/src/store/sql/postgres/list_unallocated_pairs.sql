@@ -2,7 +2,7 @@
 WITH RECURSIVE pair(a, p) AS (
     (
         SELECT account_id, product_id FROM certificate
-        WHERE license_id IS NULL AND (account_id, product_id) > ($1, $2)
+        WHERE license_id IS NULL AND (account_id, product_id) > ({after_account_id}, {after_product_id})
         ORDER BY account_id, product_id LIMIT 1
     )
     UNION ALL
@@ -12,4 +12,4 @@ WITH RECURSIVE pair(a, p) AS (
         ORDER BY account_id, product_id LIMIT 1
     ) AS further
 )
-SELECT a AS account_id, p AS product_id FROM pair LIMIT $3
+SELECT a AS account_id, p AS product_id FROM pair LIMIT {limit}

@@ -1,9 +1,10 @@
 -- Locked in the order of their ids, so that two instances never wait for each other in a ring.
 WITH locked AS (
-    SELECT license_id FROM license_fence WHERE license_id = ANY($1::TEXT[]) ORDER BY license_id FOR UPDATE
+    SELECT license_id FROM license_fence WHERE license_id = ANY({licenses.license_id})
+    ORDER BY license_id FOR UPDATE
 )
 UPDATE license_fence AS fence
-SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, given.t)
-FROM locked, unnest($1::TEXT[], $2::BIGINT[]) AS given(l, t)
-WHERE fence.license_id = locked.license_id AND given.l = locked.license_id
+SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, licenses.now_us)
+FROM locked, {licenses}
+WHERE fence.license_id = locked.license_id AND licenses.license_id = locked.license_id
 RETURNING fence.license_id, fence.version, fence.as_of_us

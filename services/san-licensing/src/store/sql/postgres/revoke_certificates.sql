@@ -1,5 +1,5 @@
 UPDATE certificate
-SET until_us = LEAST(until_us, given.t), revoke_us = given.t, revoke_reason = given.r, version = given.v,
-    ca_revoke_us = NULLIF(given.a, '')::BIGINT
-FROM unnest($1::TEXT[], $2::BIGINT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[]) AS given(c, t, r, v, a)
-WHERE certificate_id = given.c
+SET until_us = LEAST(certificate.until_us, revoked.revoke_us), revoke_us = revoked.revoke_us,
+    revoke_reason = revoked.revoke_reason, version = revoked.version, ca_revoke_us = revoked.ca_revoke_us
+FROM {revoked}
+WHERE certificate.certificate_id = revoked.certificate_id

@@ -1,1 +1,1 @@
-SELECT * FROM certificate WHERE certificate_id IN (SELECT value ->> 0 FROM json_each($1))
+SELECT {certificate_columns} FROM certificate WHERE certificate_id IN ({wanted.certificate_id})

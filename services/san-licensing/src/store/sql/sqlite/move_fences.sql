@@ -1,5 +1,5 @@
 UPDATE license_fence
-SET version = version + 1, as_of_us = MAX(as_of_us, given.value ->> 1)
-FROM json_each($1) AS given
-WHERE license_id = given.value ->> 0
+SET version = license_fence.version + 1, as_of_us = MAX(license_fence.as_of_us, licenses.now_us)
+FROM {licenses}
+WHERE license_fence.license_id = licenses.license_id
 RETURNING license_id, version, as_of_us

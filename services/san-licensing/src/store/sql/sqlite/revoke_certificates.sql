@@ -1,6 +1,5 @@
 UPDATE certificate
-SET until_us = MIN(until_us, given.value ->> 1), revoke_us = given.value ->> 1,
-    revoke_reason = given.value ->> 2, version = given.value ->> 3,
-    ca_revoke_us = CAST(NULLIF(given.value ->> 4, '') AS INTEGER)
-FROM json_each($1) AS given
-WHERE certificate_id = given.value ->> 0
+SET until_us = MIN(certificate.until_us, revoked.revoke_us), revoke_us = revoked.revoke_us,
+    revoke_reason = revoked.revoke_reason, version = revoked.version, ca_revoke_us = revoked.ca_revoke_us
+FROM {revoked}
+WHERE certificate.certificate_id = revoked.certificate_id

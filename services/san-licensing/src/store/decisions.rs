@@ -1,0 +1,279 @@
+//! Decisions about requests for room; a granted one is a reservation (SL-12).
+
+use std::collections::HashMap;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{LicenseId, ReservationId},
+};
+use licet_runtime::{
+    database::{Database, Tx},
+    fault::Fault,
+    outbox::{self, Event},
+    stored,
+};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    fences::{self, Fence},
+    licenses::{signed, unsigned},
+    names::{join_names, split_names},
+    query::{Query, Rows, insert, sql},
+};
+use crate::rules::{
+    decision::{Decision, DenialReason, NextShortage},
+    name::Name,
+    reservation::{Reservation, ReservationProgress},
+};
+
+/// A decision as it is recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct DecisionRecord {
+    pub(crate) license_id: LicenseId,
+    pub(crate) fingerprint: [u8; 32],
+    /// What became of a grant; `None` for a denial.
+    pub(crate) progress: Option<ReservationProgress>,
+    pub(crate) names: Vec<Name>,
+    pub(crate) decision: Decision,
+}
+
+impl DecisionRecord {
+    /// The reservation that a grant made.
+    pub(crate) fn reservation(&self, id: ReservationId) -> Option<Reservation> {
+        Some(Reservation {
+            id,
+            license_id: self.license_id,
+            names: self.names.clone(),
+            decide_time: self.decision.time,
+            expire_time: self.decision.expire?,
+            progress: self.progress?,
+        })
+    }
+}
+
+impl From<&NewDecision> for DecisionRecord {
+    fn from(new: &NewDecision) -> Self {
+        Self {
+            license_id: new.license_id,
+            fingerprint: new.fingerprint,
+            progress: new
+                .decision
+                .is_granted()
+                .then_some(ReservationProgress::Granted),
+            names: new.names.clone(),
+            decision: new.decision.clone(),
+        }
+    }
+}
+
+/// What a denial says beyond the figures of every decision.
+#[derive(Serialize, Deserialize)]
+struct Denial {
+    reasons: Vec<DenialReason>,
+    short_by: u64,
+    fits: Option<Instant>,
+    latest_not_after: Option<Instant>,
+    #[serde(default)]
+    next: Option<NextShortage>,
+}
+
+#[derive(FromQueryResult)]
+struct DecisionRow {
+    decision_id: String,
+    license_id: String,
+    fingerprint: Vec<u8>,
+    state: String,
+    names: String,
+    decided_us: i64,
+    expire_us: i64,
+    quota: i64,
+    used: i64,
+    reserved: i64,
+    needed: i64,
+    denial_json: Option<String>,
+}
+
+impl TryFrom<DecisionRow> for (Uuid, DecisionRecord) {
+    type Error = Fault;
+
+    fn try_from(row: DecisionRow) -> Result<Self, Fault> {
+        let id = stored::parsed("decision_id", &row.decision_id)?;
+        let denial = row.denial_json.as_deref();
+        let denial = denial.map(|text| stored::from_json::<Denial>("denial_json", text));
+        let denial = denial.transpose()?;
+        let expire = denial
+            .is_none()
+            .then(|| stored::instant("expire_us", row.expire_us))
+            .transpose()?;
+        let denial = denial.unwrap_or(Denial {
+            reasons: Vec::new(),
+            short_by: 0,
+            fits: None,
+            latest_not_after: None,
+            next: None,
+        });
+        let decision = Decision {
+            id,
+            reasons: denial.reasons,
+            time: stored::instant("decided_us", row.decided_us)?,
+            expire,
+            quota: unsigned("quota", row.quota)?,
+            used: unsigned("used", row.used)?,
+            reserved: unsigned("reserved", row.reserved)?,
+            needed: unsigned("needed", row.needed)?,
+            short_by: denial.short_by,
+            fits: denial.fits,
+            latest_not_after: denial.latest_not_after,
+            next: denial.next,
+        };
+        let fingerprint = row.fingerprint.try_into();
+        let record = DecisionRecord {
+            license_id: stored::parsed("license_id", &row.license_id)?,
+            fingerprint: fingerprint
+                .map_err(|_| Fault::internal("fingerprint is not of 32 bytes"))?,
+            // A denial's word is none of a reservation's.
+            progress: row.state.parse().ok(),
+            names: split_names(&row.names),
+            decision,
+        };
+        Ok((id, record))
+    }
+}
+
+/// The decisions that are recorded under some ids.
+pub(crate) async fn find(tx: &Tx, ids: &[Uuid]) -> Result<HashMap<Uuid, DecisionRecord>, Fault> {
+    let rows = Rows::of(ids).text("decision_id", |id| *id);
+    let query = Query::on(tx).rows("wanted", rows);
+    let query = query.statement_of(sql!("find_decisions"))?;
+    let rows = DecisionRow::find_by_statement(query).all(tx).await?;
+    rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// A decision to record.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDecision {
+    pub(crate) license_id: LicenseId,
+    pub(crate) id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) names: Vec<Name>,
+    /// The first instant at which the certificate asked for would no longer count.
+    pub(crate) until: Instant,
+    pub(crate) decision: Decision,
+}
+
+impl NewDecision {
+    fn state(&self) -> &'static str {
+        if self.decision.is_granted() {
+            "GRANTED"
+        } else {
+            "DENIED"
+        }
+    }
+
+    /// What a denial says beyond the figures of every decision.
+    fn denial(&self) -> Result<Option<String>, Fault> {
+        let decision = &self.decision;
+        if decision.is_granted() {
+            return Ok(None);
+        }
+        let denial = Denial {
+            reasons: decision.reasons.clone(),
+            short_by: decision.short_by,
+            fits: decision.fits,
+            latest_not_after: decision.latest_not_after,
+            next: decision.next,
+        };
+        stored::to_json("denial_json", &denial).map(Some)
+    }
+}
+
+fn rows(decisions: &[NewDecision]) -> Result<Rows<'_, NewDecision>, Fault> {
+    let expire = |new: &NewDecision| new.decision.expire.unwrap_or(new.decision.time);
+    Rows::of(decisions)
+        .text("license_id", |new| new.license_id)
+        .text("decision_id", |new| new.id)
+        .long("version", |new| new.version)
+        .bytes("fingerprint", |new| new.fingerprint)
+        .text("state", NewDecision::state)
+        .string("names", |new| join_names(&new.names))
+        .long("decided_us", |new| new.decision.time.as_micros())
+        .long("expire_us", |new| expire(new).as_micros())
+        .long("until_us", |new| new.until.as_micros())
+        .try_long("quota", |new| signed("quota", new.decision.quota))?
+        .try_long("used", |new| signed("used", new.decision.used))?
+        .try_long("reserved", |new| signed("reserved", new.decision.reserved))?
+        .try_long("needed", |new| signed("needed", new.decision.needed))?
+        .try_optional_text("denial_json", NewDecision::denial)
+}
+
+/// Records decisions.
+pub(crate) async fn insert_all(tx: &Tx, decisions: &[NewDecision]) -> Result<(), Fault> {
+    insert(tx, "decision", rows(decisions)?).await
+}
+
+/// How a round that was written alone ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    /// A decision is recorded already.
+    Repeated,
+    /// A fence is at another version.
+    Missed,
+}
+
+/// Moves the fences on from where they are expected, records the decisions and writes the events, all
+/// in one statement of PostgreSQL. Unless it did, nothing but fences has moved.
+///
+/// # Errors
+/// [`Fault::Contention`] when nothing happened, another fault when that is unknown.
+pub(crate) async fn decide_alone(
+    database: &Database,
+    expected: &[Fence],
+    decisions: &[NewDecision],
+    events: &[Event<'_>],
+) -> Result<Written, Fault> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        met: bool,
+        holds: bool,
+    }
+    let connection = database.write_alone();
+    let query = Query::on(connection)
+        // The events' own text knows them as the first parameter.
+        .value("events", outbox::rows(events))
+        .part("insert events", outbox::INSERT_POSTGRES)
+        .rows("expected", fences::rows(expected))
+        .rows("decisions", rows(decisions)?);
+    let query = query.statement(include_str!("sql/postgres/decide_round.sql"))?;
+    match Row::find_by_statement(query).one(connection).await {
+        Ok(Some(row)) if row.holds => Ok(Written::Whole),
+        Ok(Some(row)) if row.met => Ok(Written::Repeated),
+        Ok(_) => Ok(Written::Missed),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A reservation that ends before its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClosedDecision {
+    pub(crate) id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) progress: ReservationProgress,
+    pub(crate) time: Instant,
+}
+
+/// Closes reservations.
+pub(crate) async fn close(tx: &Tx, closed: &[ClosedDecision]) -> Result<(), Fault> {
+    let rows = Rows::of(closed)
+        .text("decision_id", |closed| closed.id)
+        .text("state", |closed| closed.progress.as_str())
+        .long("version", |closed| closed.version)
+        .long("closed_us", |closed| closed.time.as_micros());
+    let query = Query::on(tx).rows("closed", rows);
+    let query = query.statement(include_str!("sql/close_decisions.sql"))?;
+    tx.execute_raw(query).await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The fence of a licence: a version that every decision about the licence moves on, and the licence's
+//! last decision time. Whoever decides locks it first.
+
+use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_runtime::{database::Tx, fault::Fault, stored};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+
+use super::query::{Query, Rows, insert, sql};
+
+/// A licence's fence: a decision about the licence moves it, and its version says what to catch up on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fence {
+    pub(crate) license_id: LicenseId,
+    pub(crate) version: i64,
+    pub(crate) as_of: Instant,
+}
+
+#[derive(FromQueryResult)]
+struct FenceRow {
+    license_id: String,
+    version: i64,
+    as_of_us: i64,
+}
+
+impl TryFrom<FenceRow> for Fence {
+    type Error = Fault;
+
+    fn try_from(row: FenceRow) -> Result<Self, Fault> {
+        Ok(Self {
+            license_id: stored::parsed("license_id", &row.license_id)?,
+            version: row.version,
+            as_of: stored::instant("as_of_us", row.as_of_us)?,
+        })
+    }
+}
+
+/// Rows of fences.
+pub(super) fn rows(fences: &[Fence]) -> Rows<'_, Fence> {
+    Rows::of(fences)
+        .text("license_id", |fence| fence.license_id)
+        .long("version", |fence| fence.version)
+        .long("as_of_us", |fence| fence.as_of.as_micros())
+}
+
+/// Locks the fences and moves each on by one version, to its instant at least; licences without one
+/// are left out.
+pub(crate) async fn move_on(
+    tx: &Tx,
+    licenses: &[(LicenseId, Instant)],
+) -> Result<Vec<Fence>, Fault> {
+    let rows = Rows::of(licenses)
+        .text("license_id", |(id, _)| *id)
+        .long("now_us", |(_, now)| now.as_micros());
+    let query = Query::on(tx).rows("licenses", rows);
+    let query = query.statement_of(sql!("move_fences"))?;
+    let rows = FenceRow::find_by_statement(query).all(tx).await?;
+    rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// Reads the fences as they stand.
+pub(crate) async fn read(
+    connection: &impl ConnectionTrait,
+    licenses: &[LicenseId],
+) -> Result<Vec<Fence>, Fault> {
+    let rows = Rows::of(licenses).text("license_id", |id| *id);
+    let query = Query::on(connection).rows("licenses", rows);
+    let query = query.statement_of(sql!("read_fences"))?;
+    let rows = FenceRow::find_by_statement(query).all(connection).await?;
+    rows.into_iter().map(TryFrom::try_from).collect()
+}
+
+/// A fence for a new licence.
+pub(crate) async fn open(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<(), Fault> {
+    let first = Fence {
+        license_id,
+        version: 1,
+        as_of: now,
+    };
+    insert(tx, "license_fence", rows(&[first])).await
+}

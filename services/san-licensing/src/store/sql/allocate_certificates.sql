@@ -1,0 +1,6 @@
+-- Only from where they were seen: a rival was there first otherwise.
+UPDATE certificate
+SET license_id = allocated.license_id, version = allocated.version, allocate_us = allocated.allocate_us
+FROM {allocated}
+WHERE certificate.certificate_id = allocated.certificate_id
+    AND COALESCE(certificate.license_id, '') = allocated.from_license_id

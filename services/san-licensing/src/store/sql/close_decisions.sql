@@ -1,0 +1,6 @@
+-- What ended once keeps its end: an answer about the past never changes (T-6).
+UPDATE decision
+SET state = closed.state, version = closed.version,
+    closed_us = COALESCE(decision.closed_us, closed.closed_us)
+FROM {closed}
+WHERE decision.decision_id = closed.decision_id
