@@ -1,5 +1,5 @@
 //! Compiles the contract under `proto/` without protoc: messages, clients, servers, the descriptor set, the table of
-//! methods and roles, and the `Mutation` implementations. Must fail on a method that names no roles.
+//! methods and roles, and the `Mutation` and `Listing` implementations. Must fail on a method that names no roles.
 
 use std::{
     env,
@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = compiler.descriptor_pool();
     fs::write(out.join("methods.rs"), method_table(&pool)?)?;
     fs::write(out.join("mutations.rs"), mutation_impls(&pool)?)?;
+    fs::write(out.join("listings.rs"), listing_impls(&pool)?)?;
     Ok(())
 }
 
@@ -128,8 +129,8 @@ fn variant_of(value_name: &str, prefix: &str) -> String {
         .collect()
 }
 
-/// One `Mutation` implementation for each request message that has a `request_id`.
-fn mutation_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+/// The request messages that have a field of that name, ascending by their own.
+fn requests_with(pool: &DescriptorPool, field: &str) -> Vec<MessageDescriptor> {
     let mut requests: Vec<_> = pool
         .services()
         .flat_map(|service| {
@@ -138,9 +139,33 @@ fn mutation_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
                 .map(|method| method.input())
                 .collect::<Vec<_>>()
         })
-        .filter(|request| request.get_field_by_name("request_id").is_some())
+        .filter(|request| request.get_field_by_name(field).is_some())
         .collect();
     requests.sort_by(|a, b| a.full_name().cmp(b.full_name()));
+    requests
+}
+
+/// One `Listing` implementation for each request message that has a `page_token`.
+fn listing_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let mut text = String::new();
+    for request in requests_with(pool, "page_token") {
+        writeln!(
+            text,
+            "impl Listing for {}::{} {{\n    \
+                 fn page_size(&self) -> i32 {{ self.page_size }}\n    \
+                 fn page_token(&self) -> &str {{ &self.page_token }}\n    \
+                 fn clear_page(&mut self) {{ self.page_size = 0; self.page_token.clear(); }}\n\
+             }}",
+            module_of(request.package_name())?,
+            request.name(),
+        )?;
+    }
+    Ok(text)
+}
+
+/// One `Mutation` implementation for each request message that has a `request_id`.
+fn mutation_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let requests = requests_with(pool, "request_id");
     let mut text = String::new();
     for request in requests {
         let validate_only = match request.get_field_by_name("validate_only") {

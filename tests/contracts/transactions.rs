@@ -207,6 +207,7 @@ struct CountUp {
 impl Operation for CountUp {
     type Peers = Barrier;
     type Outcome = ();
+    type Answer = ();
 
     fn kind(&self) -> &'static str {
         "COUNT_UP"
@@ -236,7 +237,7 @@ impl Operation for CountUp {
         }
         set(tx, "counted", counted + 1).await?;
         Ok(if self.is_second {
-            Progress::Done(Vec::new())
+            Progress::Done(())
         } else {
             Progress::Next(Self { is_second: true })
         })
@@ -279,7 +280,9 @@ async fn x_2_of_two_drivers_on_one_step_one_is_through_it(backend: Backend) {
         let both = Arc::new(Barrier::new(2));
         let driver = || {
             let clock = Arc::new(StandingClock::new());
-            Operations::<CountUp>::new(database.clone(), Arc::clone(&both), clock)
+            Operations::<CountUp>::new(database.clone(), Arc::clone(&both), clock, |()| {
+                Ok(Vec::new())
+            })
         };
         let (one, other) = (driver(), driver());
         let (one, other) = tokio::join!(one.run_due(true), other.run_due(true));

@@ -82,6 +82,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database.clone(),
         Arc::new(peers.clone()),
         deps.clock.clone(),
+        Ok,
     );
     let turns = TurnTerms {
         database: database.clone(),

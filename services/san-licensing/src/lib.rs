@@ -71,6 +71,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database.clone(),
         Arc::new(billing.clone()),
         deps.clock.clone(),
+        Ok,
     );
     let take_over = TakeOver {
         database: database.clone(),

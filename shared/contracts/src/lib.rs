@@ -1,10 +1,12 @@
-//! The contract in Rust: messages, clients and servers generated from `proto/`, its descriptor set, and the two tables
-//! read from it: who may call a method, and which requests are mutations. Nothing here decides anything.
+//! The contract in Rust: messages, clients and servers generated from `proto/`, its descriptor set, and what is read
+//! from it: who may call a method, which requests are mutations and which are listings. Nothing here decides anything.
 
 mod access;
+mod listing;
 mod mutation;
 
 pub use access::{METHODS, Method, roles};
+pub use listing::Listing;
 pub use mutation::Mutation;
 // The generated code reaches the package `licet.type.v1` by its own name, which is a keyword.
 use types as r#type;

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use licet_contracts::{
-    FILE_DESCRIPTOR_SET, METHODS, Mutation,
-    billing::v1::{CreateAccountRequest, CreateQuoteRequest},
+    FILE_DESCRIPTOR_SET, Listing, METHODS, Mutation,
+    billing::v1::{CreateAccountRequest, CreateQuoteRequest, ListInvoicesRequest},
     roles,
     types::v1::{RefusalReason, Role},
 };
@@ -196,4 +196,22 @@ fn refusal_reasons_keep_their_prefix() {
         RefusalReason::from_str_name(reason),
         Some(RefusalReason::QuoteStale)
     );
+}
+
+/// A page token is bound to what is left: every field but the two of paging.
+#[test]
+fn a_listing_is_known_without_its_page() {
+    let whole = ListInvoicesRequest {
+        account_id: "acct_1".to_owned(),
+        state: 1,
+        ..ListInvoicesRequest::default()
+    };
+    let mut page = ListInvoicesRequest {
+        page_size: 7,
+        page_token: "next".to_owned(),
+        ..whole.clone()
+    };
+    assert_eq!((page.page_size(), page.page_token()), (7, "next"));
+    page.clear_page();
+    assert_eq!(page, whole);
 }

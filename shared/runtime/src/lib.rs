@@ -7,6 +7,7 @@ pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod door;
 pub mod fault;
 pub mod field;
 pub mod following;

@@ -65,6 +65,8 @@ pub trait Operation: Clone + Serialize + DeserializeOwned + Send + Sync + 'stati
     type Peers: Send + Sync + 'static;
     /// What a step answered.
     type Outcome: Send + Sync;
+    /// What its request is answered with once all is done.
+    type Answer: Send;
 
     /// What is being done, as clients read it: `PLACE_ORDER`.
     fn kind(&self) -> &'static str;
@@ -109,11 +111,11 @@ pub trait Operation: Clone + Serialize + DeserializeOwned + Send + Sync + 'stati
 
 /// Where an operation stands after a step.
 #[derive(Debug)]
-pub enum Progress<S> {
+pub enum Progress<S: Operation> {
     /// Another step is due.
     Next(S),
-    /// All is done; the encoded response that the request, and every repeat of it, gets.
-    Done(Vec<u8>),
+    /// All is done; what the request, and every repeat of it, is answered with.
+    Done(S::Answer),
     /// It was definitely refused and nothing of it stands.
     Refused(Refusal),
 }

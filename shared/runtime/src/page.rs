@@ -4,12 +4,13 @@
 use std::fmt::Display;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use licet_contracts::Listing;
 use licet_domain::clock::Instant;
 use sea_orm::{ColumnTrait, Condition, Order};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::fault::Fault;
+use crate::{caller::Call, fault::Fault};
 
 const DEFAULT_SIZE: i32 = 50;
 const MAX_SIZE: i32 = 1000;
@@ -52,6 +53,18 @@ struct Token {
 }
 
 impl Page {
+    /// The page that a request asks for. A token is good only for the listing it came from: the method
+    /// and every other field of the request must be those of the first page's.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for a negative size and for a token of another listing.
+    pub fn of(call: &Call, message: &impl Listing) -> Result<Self, Fault> {
+        let mut wanted = message.clone();
+        wanted.clear_page();
+        let filter = format!("{} {}", call.method, hex::encode(wanted.encode_to_vec()));
+        Self::decode(message.page_size(), message.page_token(), &filter, call.now)
+    }
+
     /// Reads `page_size` and `page_token`. `filter` is the text of all other request fields: a
     /// token is good only for the listing it came from.
     ///

@@ -55,7 +55,23 @@ where
     W: Work,
     R: Message + Default,
 {
-    let to_outcome = |answer| Outcome::Answer(encode(answer).encode_to_vec());
+    run(database, call, message, work, |answer| Ok(encode(answer))).await
+}
+
+/// As [`once`], for an answer that may fail to encode: then nothing is done.
+pub(crate) async fn run<M, W, R>(
+    database: &Database,
+    call: &Call,
+    message: &M,
+    work: &W,
+    encode: impl Fn(W::Answer) -> Result<R, Fault> + Sync,
+) -> Result<R, Fault>
+where
+    M: Mutation,
+    W: Work,
+    R: Message + Default,
+{
+    let to_outcome = |answer| Ok(Outcome::Answer(encode(answer)?.encode_to_vec()));
     match settle(database, call, message, work, &to_outcome).await? {
         Outcome::Answer(body) => stored::message(&body),
         Outcome::Operation(begun) => Err(Fault::internal(format!(
@@ -83,9 +99,26 @@ where
     W: Work<Answer = Accepted<A>>,
     R: Message + Default,
 {
+    begin(database, call, message, work, |answer| Ok(encode(answer))).await
+}
+
+/// As [`accept`], for an answer that may fail to encode: then nothing is done.
+pub(crate) async fn begin<M, A, W, R>(
+    database: &Database,
+    call: &Call,
+    message: &M,
+    work: &W,
+    encode: impl Fn(A) -> Result<R, Fault> + Sync,
+) -> Result<Accepted<R>, Fault>
+where
+    M: Mutation,
+    A: Send,
+    W: Work<Answer = Accepted<A>>,
+    R: Message + Default,
+{
     let to_outcome = |answer| match answer {
-        Accepted::Done(answer) => Outcome::Answer(encode(answer).encode_to_vec()),
-        Accepted::Operation(begun) => Outcome::Operation(begun),
+        Accepted::Done(answer) => Ok(Outcome::Answer(encode(answer)?.encode_to_vec())),
+        Accepted::Operation(begun) => Ok(Outcome::Operation(begun)),
     };
     match settle(database, call, message, work, &to_outcome).await? {
         Outcome::Answer(body) => Ok(Accepted::Done(stored::message(&body)?)),
@@ -297,7 +330,7 @@ async fn settle<M, W, F>(
 where
     M: Mutation,
     W: Work,
-    F: Fn(W::Answer) -> Outcome + Sync,
+    F: Fn(W::Answer) -> Result<Outcome, Fault> + Sync,
 {
     let request_id: Uuid = message
         .request_id()
@@ -462,7 +495,7 @@ impl<W, F> Recorded<'_, W, F> {
     }
 }
 
-impl<W: Work, F: Fn(W::Answer) -> Outcome + Sync> Work for Recorded<'_, W, F> {
+impl<W: Work, F: Fn(W::Answer) -> Result<Outcome, Fault> + Sync> Work for Recorded<'_, W, F> {
     type Answer = Outcome;
 
     async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
@@ -472,7 +505,7 @@ impl<W: Work, F: Fn(W::Answer) -> Outcome + Sync> Work for Recorded<'_, W, F> {
         // With the transaction's first statement: a rival with the same id waits there until this attempt
         // is settled, so a delayed one cannot act after its retry was refused.
         tx.open_with(row::Entity::insert(self.record("OPEN", None)));
-        let outcome = (self.to_outcome)(self.work.run(tx).await?);
+        let outcome = (self.to_outcome)(self.work.run(tx).await?)?;
         self.keep(tx, &outcome).await?;
         Ok(outcome)
     }

@@ -1,10 +1,7 @@
 //! Accounts and ledger entries between the contract and the rules.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
-use licet_domain::{
-    ids::{AccountId, EntryId},
-    money::{Currency, Money},
-};
+use licet_domain::ids::AccountId;
 use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
@@ -12,58 +9,27 @@ use licet_runtime::{
 };
 
 use super::{decode_name, decode_required_name, price::decode_new_currency};
-use crate::rules::{
-    account::{CreditTerms, Standing, Terms},
-    ledger::{Booked, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
+use crate::{
+    rules::{
+        account::{CreditTerms, Standing, Terms},
+        ledger::{Booked, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
+    },
+    use_cases::{
+        create_account::CreateAccount,
+        deposit::{Deposit, Transfer},
+        reverse_entry::ReverseEntry,
+        update_account::UpdateAccount,
+        withdraw::Withdraw,
+    },
 };
-
-/// An account that is to be opened.
-#[derive(Debug, Clone)]
-pub(crate) struct Opening {
-    /// For people.
-    pub(crate) display_name: String,
-    /// For good (M-4).
-    pub(crate) currency: Currency,
-    /// How it pays.
-    pub(crate) terms: Terms,
-}
-
-/// A change of an account; at least one of the two.
-#[derive(Debug, Clone)]
-pub(crate) struct AccountChange {
-    /// The account.
-    pub(crate) account_id: AccountId,
-    /// Its new name.
-    pub(crate) display_name: Option<String>,
-    /// How it pays from now on.
-    pub(crate) terms: Option<Terms>,
-}
-
-/// Money that was received from a customer, or is to be paid out.
-#[derive(Debug, Clone)]
-pub(crate) struct Transfer {
-    /// The account.
-    pub(crate) account_id: AccountId,
-    /// More than nothing.
-    pub(crate) amount: Money,
-    /// What the payment is known by.
-    pub(crate) reference: String,
-}
-
-/// An entry that is to be taken back.
-#[derive(Debug, Clone)]
-pub(crate) struct ReversalWish {
-    /// The entry.
-    pub(crate) entry_id: EntryId,
-    /// Why, in words.
-    pub(crate) reason: String,
-}
 
 /// The longest time until an invoice is due, and the longest grace, in days.
 const MAX_TERMS_DAYS: u32 = 365;
 
 /// Reads the request for a new account.
-pub(crate) fn decode_create(message: &billing::CreateAccountRequest) -> Result<Opening, Fault> {
+pub(crate) fn decode_create(
+    message: &billing::CreateAccountRequest,
+) -> Result<CreateAccount, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let display_name = decode_required_name(&mut fields, "display_name", &message.display_name);
@@ -77,7 +43,7 @@ pub(crate) fn decode_create(message: &billing::CreateAccountRequest) -> Result<O
         );
     }
     fields.build(|| {
-        Ok(Opening {
+        Ok(CreateAccount {
             display_name: display_name?,
             currency: currency?,
             terms: terms?.unwrap_or(Terms::Prepaid),
@@ -88,7 +54,7 @@ pub(crate) fn decode_create(message: &billing::CreateAccountRequest) -> Result<O
 /// Reads the request to change an account.
 pub(crate) fn decode_update(
     message: &billing::UpdateAccountRequest,
-) -> Result<AccountChange, Fault> {
+) -> Result<UpdateAccount, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
@@ -102,7 +68,7 @@ pub(crate) fn decode_update(
         );
     }
     fields.build(|| {
-        Ok(AccountChange {
+        Ok(UpdateAccount {
             account_id: account_id?,
             display_name: Some(display_name?).filter(|name| !name.is_empty()),
             terms: terms?,
@@ -158,7 +124,7 @@ fn decode_days(fields: &mut Fields, path: &str, days: i32) -> Field<u32> {
 }
 
 /// Reads the request to book money received.
-pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Transfer, Fault> {
+pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Deposit, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let transfer = decode_transfer(
@@ -167,11 +133,15 @@ pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Transf
         message.amount.as_ref(),
         &message.reference,
     );
-    fields.build(|| transfer)
+    fields.build(|| {
+        Ok(Deposit {
+            transfer: transfer?,
+        })
+    })
 }
 
 /// Reads the request to pay money out.
-pub(crate) fn decode_withdraw(message: &billing::WithdrawRequest) -> Result<Transfer, Fault> {
+pub(crate) fn decode_withdraw(message: &billing::WithdrawRequest) -> Result<Withdraw, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let transfer = decode_transfer(
@@ -180,7 +150,11 @@ pub(crate) fn decode_withdraw(message: &billing::WithdrawRequest) -> Result<Tran
         message.amount.as_ref(),
         &message.reference,
     );
-    fields.build(|| transfer)
+    fields.build(|| {
+        Ok(Withdraw {
+            transfer: transfer?,
+        })
+    })
 }
 
 fn decode_transfer(
@@ -205,13 +179,13 @@ fn decode_transfer(
 /// Reads the request to take an entry back.
 pub(crate) fn decode_reverse(
     message: &billing::ReverseEntryRequest,
-) -> Result<ReversalWish, Fault> {
+) -> Result<ReverseEntry, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let entry_id = fields.required("entry_id", &message.entry_id);
     let reason = decode_required_name(&mut fields, "reason", &message.reason);
     fields.build(|| {
-        Ok(ReversalWish {
+        Ok(ReverseEntry {
             entry_id: entry_id?,
             reason: reason?,
         })
@@ -250,6 +224,20 @@ pub(crate) fn encode(standing: &Standing) -> billing::Account {
         kind: kind.into(),
         terms,
         overdue_since_time: standing.overdue_since.map(encode_time),
+    }
+}
+
+/// A new account.
+pub(crate) fn encode_created(standing: &Standing) -> billing::CreateAccountResponse {
+    billing::CreateAccountResponse {
+        account: Some(encode(standing)),
+    }
+}
+
+/// An account after a change.
+pub(crate) fn encode_updated(standing: &Standing) -> billing::UpdateAccountResponse {
+    billing::UpdateAccountResponse {
+        account: Some(encode(standing)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
-use licet_domain::{ids::InvoiceId, money::Money};
+use licet_domain::money::Money;
 use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
@@ -11,35 +11,29 @@ use licet_runtime::{
 };
 
 use super::{decode_required_name, invoice};
-use crate::rules::{
-    charge::Invoice,
-    credit::{CreditNote, LineCredit, credit_note_number},
-    listing::CreditNoteFilter,
+use crate::{
+    rules::{
+        charge::Invoice,
+        credit::{CreditNote, LineCredit, credit_note_number},
+        listing::CreditNoteFilter,
+    },
+    use_cases::issue_credit_note::IssueCreditNote,
 };
 
 /// As many lines as an invoice can have.
 const MAX_LINES: usize = 100;
 
-/// Credit that is to be given.
-#[derive(Debug, Clone)]
-pub(crate) struct Goodwill {
-    /// The invoice.
-    pub(crate) invoice_id: InvoiceId,
-    /// What off which line, each line once; empty: all that is left.
-    pub(crate) lines: Vec<LineCredit>,
-    /// Why.
-    pub(crate) reason: String,
-}
-
 /// Reads the request to credit an invoice.
-pub(crate) fn decode_issue(message: &billing::IssueCreditNoteRequest) -> Result<Goodwill, Fault> {
+pub(crate) fn decode_issue(
+    message: &billing::IssueCreditNoteRequest,
+) -> Result<IssueCreditNote, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let invoice_id = fields.required("invoice_id", &message.invoice_id);
     let lines = decode_lines(&mut fields, &message.lines);
     let reason = decode_required_name(&mut fields, "reason", &message.reason);
     fields.build(|| {
-        Ok(Goodwill {
+        Ok(IssueCreditNote {
             invoice_id: invoice_id?,
             lines: lines?,
             reason: reason?,

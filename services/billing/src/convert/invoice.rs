@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
-    clock::Instant,
-    ids::{AccountId, InvoiceId, QuoteId},
+    ids::{InvoiceId, QuoteId},
     money::Money,
 };
 use licet_runtime::{
@@ -19,48 +18,25 @@ use super::{
     decode_as_of, decode_name, decode_resource_filter,
     line::{encode_lines, encode_subject},
 };
-use crate::rules::{
-    charge::{Invoice, InvoiceState, invoice_number},
-    listing::InvoiceFilter,
+use crate::{
+    rules::{
+        charge::{Invoice, InvoiceState, invoice_number},
+        listing::InvoiceFilter,
+    },
+    use_cases::{
+        charge_quotes::{ChargeQuotes, QuoteToCharge},
+        pay_invoice::PayInvoice,
+    },
 };
 
 /// As many quotes as one request can charge.
 const MAX_QUOTES: usize = 10;
 
-/// The quotes that are to be charged at once (BL-6).
-#[derive(Debug, Clone)]
-pub(crate) struct Charge {
-    /// The account that they must be of; `None`: whichever it is.
-    pub(crate) account_id: Option<AccountId>,
-    /// The quotes, each once and at least one.
-    pub(crate) quotes: Vec<QuoteToCharge>,
-    /// What their expiry is judged by (MD-6), and kept with the invoices.
-    pub(crate) accepted: Instant,
-}
-
-/// A quote that is to be charged.
-#[derive(Debug, Clone)]
-pub(crate) struct QuoteToCharge {
-    /// The quote.
-    pub(crate) quote_id: QuoteId,
-    /// The quote's pin, repeated.
-    pub(crate) pin: String,
-}
-
-/// An invoice that is to be paid.
-#[derive(Debug, Clone)]
-pub(crate) struct Payment {
-    /// The invoice.
-    pub(crate) invoice_id: InvoiceId,
-    /// More than nothing; `None`: all that is due.
-    pub(crate) amount: Option<Money>,
-}
-
 /// Reads the request to charge a quote.
 pub(crate) fn decode_charge(
     call: &Call,
     message: &billing::ChargeQuoteRequest,
-) -> Result<Charge, Fault> {
+) -> Result<ChargeQuotes, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let quote_id = fields.required("quote_id", &message.quote_id);
@@ -76,7 +52,7 @@ pub(crate) fn decode_charge(
             quote_id: quote_id?,
             pin: pin?,
         };
-        Ok(Charge {
+        Ok(ChargeQuotes {
             account_id: None,
             quotes: vec![quote],
             accepted: accepted?,
@@ -88,7 +64,7 @@ pub(crate) fn decode_charge(
 pub(crate) fn decode_charges(
     call: &Call,
     message: &billing::ChargeQuotesRequest,
-) -> Result<Charge, Fault> {
+) -> Result<ChargeQuotes, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
@@ -110,7 +86,7 @@ pub(crate) fn decode_charges(
         message.accept_time.as_ref(),
     );
     fields.build(|| {
-        Ok(Charge {
+        Ok(ChargeQuotes {
             account_id: Some(account_id?),
             quotes: quotes.into_iter().collect::<Field<_>>()?,
             accepted: accepted?,
@@ -140,7 +116,7 @@ fn decode_quote(
 }
 
 /// Reads the request to pay an invoice.
-pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<Payment, Fault> {
+pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<PayInvoice, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let invoice_id = fields.required("invoice_id", &message.invoice_id);
@@ -149,7 +125,7 @@ pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<Pay
         fields.check("amount.value", amount.minor() > 0, "must be above zero");
     }
     fields.build(|| {
-        Ok(Payment {
+        Ok(PayInvoice {
             invoice_id: invoice_id?,
             amount: amount?,
         })

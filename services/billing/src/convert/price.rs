@@ -9,10 +9,13 @@ use licet_runtime::{
     wire::{decode_price, decode_time, encode_count, encode_price, encode_time},
 };
 
-use crate::rules::{
-    listing::PriceFilter,
-    prices::{PriceList, Prices, TermPrices},
-    volume::{self, VolumeTier},
+use crate::{
+    rules::{
+        listing::PriceFilter,
+        prices::{PriceList, Prices, TermPrices},
+        volume::{self, VolumeTier},
+    },
+    use_cases::set_prices::SetPrices,
 };
 
 /// The most terms or tiers that one list prices.
@@ -22,7 +25,7 @@ const MAX_ENTRIES: usize = 100;
 pub(crate) fn decode_set(
     call: &Call,
     message: &billing::SetPricesRequest,
-) -> Result<PriceList, Fault> {
+) -> Result<SetPrices, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let product_id = fields.required("product_id", &message.product_id);
@@ -34,12 +37,14 @@ pub(crate) fn decode_set(
     );
     let prices = decode_prices(&mut fields, message);
     fields.build(|| {
-        Ok(PriceList {
-            product_id: product_id?,
-            currency: currency?,
-            effective: effective?.unwrap_or(call.now),
-            recorded: call.now,
-            prices: prices?,
+        Ok(SetPrices {
+            list: PriceList {
+                product_id: product_id?,
+                currency: currency?,
+                effective: effective?.unwrap_or(call.now),
+                recorded: call.now,
+                prices: prices?,
+            },
         })
     })
 }
@@ -187,6 +192,13 @@ pub(crate) fn encode(list: &PriceList) -> billing::PriceList {
         effective_time: Some(encode_time(list.effective)),
         create_time: Some(encode_time(list.recorded)),
         san_tiers,
+    }
+}
+
+/// A list that was set.
+pub(crate) fn encode_set(list: &PriceList) -> billing::SetPricesResponse {
+    billing::SetPricesResponse {
+        price_list: Some(encode(list)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Products between the contract and the catalogue's rules.
 
 use licet_contracts::billing::v1 as billing;
-use licet_domain::{clock::Instant, ids::ProductId};
+use licet_domain::ids::ProductId;
 use licet_runtime::{
     caller::Call,
     fault::Fault,
@@ -10,49 +10,52 @@ use licet_runtime::{
 };
 
 use super::decode_required_name;
-use crate::rules::{
-    catalog::{
-        self, Policy, Product, ProductKind, ProductVersion, ValidityLimits, WildcardReplacement,
+use crate::{
+    rules::{
+        catalog::{
+            self, Policy, Product, ProductKind, ProductVersion, ValidityLimits, WildcardReplacement,
+        },
+        listing::{InForceAt, Selection},
+        proration::Convention,
+        refund::RefundCount,
     },
-    listing::{InForceAt, Selection},
-    proration::Convention,
-    refund::RefundCount,
+    use_cases::{
+        create_product::{CreateProduct, Offering},
+        update_product::UpdateProduct,
+    },
 };
 
 /// The most terms that a product is sold for: there are no more different ones.
 const MAX_TERMS: usize = catalog::MAX_TERM_MONTHS as usize;
 
-/// What a version of a product is to say.
-#[derive(Debug, Clone)]
-pub(crate) struct Offering {
-    /// The product's id.
-    pub(crate) product_id: ProductId,
-    /// What the version says.
-    pub(crate) product: Product,
-    /// From when on it is sold.
-    pub(crate) effective: Instant,
-}
-
 /// Reads the request for a new product.
 pub(crate) fn decode_create(
     call: &Call,
     message: &billing::CreateProductRequest,
-) -> Result<Offering, Fault> {
+) -> Result<CreateProduct, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let offering = decode_offering(&mut fields, call, message.product.as_ref());
-    fields.build(|| offering)
+    fields.build(|| {
+        Ok(CreateProduct {
+            offering: offering?,
+        })
+    })
 }
 
 /// Reads the request for a new version of a product.
 pub(crate) fn decode_update(
     call: &Call,
     message: &billing::UpdateProductRequest,
-) -> Result<Offering, Fault> {
+) -> Result<UpdateProduct, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let offering = decode_offering(&mut fields, call, message.product.as_ref());
-    fields.build(|| offering)
+    fields.build(|| {
+        Ok(UpdateProduct {
+            offering: offering?,
+        })
+    })
 }
 
 fn decode_offering(
@@ -319,6 +322,20 @@ pub(crate) fn encode_refund_count(count: RefundCount) -> billing::RefundCount {
     match count {
         RefundCount::FirstIssuance => billing::RefundCount::FirstIssuance,
         RefundCount::Purchase => billing::RefundCount::Purchase,
+    }
+}
+
+/// A new product.
+pub(crate) fn encode_created(version: &ProductVersion) -> billing::CreateProductResponse {
+    billing::CreateProductResponse {
+        product: Some(encode(version)),
+    }
+}
+
+/// A new version of a product.
+pub(crate) fn encode_updated(version: &ProductVersion) -> billing::UpdateProductResponse {
+    billing::UpdateProductResponse {
+        product: Some(encode(version)),
     }
 }
 

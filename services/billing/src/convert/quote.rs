@@ -2,10 +2,7 @@
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1 as billing;
-use licet_domain::{
-    clock::Instant,
-    ids::{AccountId, QuoteId},
-};
+use licet_domain::{clock::Instant, ids::QuoteId};
 use licet_runtime::{
     caller::Call,
     fault::Fault,
@@ -19,36 +16,19 @@ use super::{
     item::decode_items,
     line::{decode_subject, encode_lines, encode_subject},
 };
-use crate::rules::{
-    charge::{Quote, Subject},
-    quote::Item,
+use crate::{
+    rules::{charge::Quote, quote::Item},
+    use_cases::create_quote::CreateQuote,
 };
 
 const DEFAULT_VALID_FOR: TimeDelta = TimeDelta::minutes(15);
 const MAX_VALID_FOR: TimeDelta = TimeDelta::days(90);
 
-/// What a quote is wanted for.
-#[derive(Debug, Clone)]
-pub(crate) struct Inquiry {
-    /// The account to be charged.
-    pub(crate) account_id: AccountId,
-    /// What to price, at least one.
-    pub(crate) items: Vec<Item>,
-    /// The instant as of which to decide.
-    pub(crate) decision: Instant,
-    /// What a charge must repeat.
-    pub(crate) pin: String,
-    /// What it is about.
-    pub(crate) subject: Option<Subject>,
-    /// Until when it holds.
-    pub(crate) expires: Instant,
-}
-
 /// Reads the request for a quote.
 pub(crate) fn decode_create(
     call: &Call,
     message: &billing::CreateQuoteRequest,
-) -> Result<Inquiry, Fault> {
+) -> Result<CreateQuote, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
@@ -85,7 +65,7 @@ pub(crate) fn decode_create(
         (Err(noted), _) | (_, Err(noted)) => Err(*noted),
     };
     fields.build(|| {
-        Ok(Inquiry {
+        Ok(CreateQuote {
             account_id: account_id?,
             items: items?,
             decision: decision?,
@@ -142,5 +122,12 @@ pub(crate) fn encode(quote: &Quote, now: Instant) -> billing::Quote {
         invoice_id: quote
             .invoice_id
             .map_or_else(String::new, |id| id.to_string()),
+    }
+}
+
+/// A quote that was made.
+pub(crate) fn encode_created(quote: &Quote, now: Instant) -> billing::CreateQuoteResponse {
+    billing::CreateQuoteResponse {
+        quote: Some(encode(quote, now)),
     }
 }

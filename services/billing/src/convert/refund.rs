@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use licet_contracts::billing::v1 as billing;
-use licet_domain::{
-    clock::Instant,
-    ids::{AccountId, RefundId},
-};
+use licet_domain::{clock::Instant, ids::RefundId};
 use licet_runtime::{
     caller::Call,
     fault::Fault,
@@ -20,34 +17,25 @@ use super::{
     line::{decode_subject, encode_subject},
     product::encode_refund_count,
 };
-use crate::rules::{
-    charge::Subject,
-    credit::{CreditNote, LineAsked},
-    listing::RefundFilter,
-    refund::{Approval, Refund, RefundState, Requested},
+use crate::{
+    rules::{
+        credit::{CreditNote, LineAsked},
+        listing::RefundFilter,
+        refund::{Approval, Refund, RefundState, Requested},
+    },
+    use_cases::{
+        approve_refund::ApproveRefund, reject_refund::RejectRefund, request_refund::RequestRefund,
+    },
 };
 
 /// The lines of ten full invoices.
 const MAX_LINES: usize = 1000;
 
-/// A term that is to be refunded.
-#[derive(Debug, Clone)]
-pub(crate) struct RefundWish {
-    /// The account.
-    pub(crate) account_id: AccountId,
-    /// The term.
-    pub(crate) subject: Subject,
-    /// Since when it is in use; `None`: never issued.
-    pub(crate) first_issuance: Option<Instant>,
-    /// The instant as of which to decide.
-    pub(crate) decision: Instant,
-}
-
 /// Reads the request for a refund.
 pub(crate) fn decode_request(
     call: &Call,
     message: &billing::RequestRefundRequest,
-) -> Result<RefundWish, Fault> {
+) -> Result<RequestRefund, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
@@ -70,7 +58,7 @@ pub(crate) fn decode_request(
         );
     }
     fields.build(|| {
-        Ok(RefundWish {
+        Ok(RequestRefund {
             account_id: account_id?,
             subject: subject?,
             first_issuance: first_issuance?,
@@ -98,37 +86,17 @@ fn decode_use(
     }
 }
 
-/// A refund in review that is to be granted.
-#[derive(Debug, Clone)]
-pub(crate) struct ApprovalWish {
-    /// The refund.
-    pub(crate) refund_id: RefundId,
-    /// How much of it.
-    pub(crate) approval: Approval,
-    /// Why.
-    pub(crate) reason: String,
-}
-
-/// A refund in review that is to be turned down.
-#[derive(Debug, Clone)]
-pub(crate) struct Rejection {
-    /// The refund.
-    pub(crate) refund_id: RefundId,
-    /// Why.
-    pub(crate) reason: String,
-}
-
 /// Reads the request to approve a refund.
 pub(crate) fn decode_approve(
     message: &billing::ApproveRefundRequest,
-) -> Result<ApprovalWish, Fault> {
+) -> Result<ApproveRefund, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let refund_id = fields.required("refund_id", &message.refund_id);
     let approval = decode_approval(&mut fields, message);
     let reason = decode_required_name(&mut fields, "reason", &message.reason);
     fields.build(|| {
-        Ok(ApprovalWish {
+        Ok(ApproveRefund {
             refund_id: refund_id?,
             approval: approval?,
             reason: reason?,
@@ -179,13 +147,13 @@ fn decode_lines(fields: &mut Fields, messages: &[billing::RefundLine]) -> Field<
 }
 
 /// Reads the request to turn a refund down.
-pub(crate) fn decode_reject(message: &billing::RejectRefundRequest) -> Result<Rejection, Fault> {
+pub(crate) fn decode_reject(message: &billing::RejectRefundRequest) -> Result<RejectRefund, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
     let refund_id = fields.required("refund_id", &message.refund_id);
     let reason = decode_required_name(&mut fields, "reason", &message.reason);
     fields.build(|| {
-        Ok(Rejection {
+        Ok(RejectRefund {
             refund_id: refund_id?,
             reason: reason?,
         })

@@ -31,8 +31,14 @@ pub(crate) fn decode_get(
     decode_wanted(&message.account_id, message.period.as_ref())
 }
 
-/// As [`decode_get`], for every request that names an account and a span.
-pub(crate) fn decode_wanted(
+/// As [`decode_get`], for the page to print.
+pub(crate) fn decode_render(
+    message: &billing::RenderStatementRequest,
+) -> Result<(AccountId, Period), Fault> {
+    decode_wanted(&message.account_id, message.period.as_ref())
+}
+
+fn decode_wanted(
     account_id: &str,
     period: Option<&types::Period>,
 ) -> Result<(AccountId, Period), Fault> {

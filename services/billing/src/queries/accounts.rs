@@ -5,7 +5,7 @@ use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
 use crate::{
@@ -30,12 +30,10 @@ pub(crate) async fn get(
 pub(crate) async fn list(
     database: &Database,
     call: &Call,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<Standing>, String), Fault> {
-    let page = Page::decode(page_size, page_token, "accounts", call.now)?;
     let tx = database.read();
-    let rows = store::accounts::list(&tx, &call.caller, &page).await?;
+    let rows = store::accounts::list(&tx, &call.caller, page).await?;
     let (accounts, next) = page.finish(rows, |account| vec![account.account_id.to_string()]);
     let ids: Vec<AccountId> = accounts.iter().map(|account| account.account_id).collect();
     let first_due = store::invoices::first_due_times(&tx, &ids).await?;
@@ -52,12 +50,8 @@ pub(crate) async fn list_entries(
     call: &Call,
     account_id: AccountId,
     period: Option<Period>,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<LedgerEntry>, String), Fault> {
-    let span = period.map(|period| format!("{} {}", period.start, period.end));
-    let text = format!("entries {account_id} {}", filter_text(span));
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
     if store::accounts::find(&tx, &call.caller, account_id)
         .await?
@@ -65,7 +59,7 @@ pub(crate) async fn list_entries(
     {
         return Err(not_found("account", account_id).into());
     }
-    let rows = store::ledger::list(&tx, account_id, period, &page).await?;
+    let rows = store::ledger::list(&tx, account_id, period, page).await?;
     Ok(page.finish(rows, |entry| {
         let id = entry.entry_id.map_or_else(String::new, |id| id.to_string());
         time_key(entry.time, id)

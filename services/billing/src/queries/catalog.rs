@@ -1,12 +1,7 @@
 //! Products and prices as of an instant.
 
 use licet_domain::ids::ProductId;
-use licet_runtime::{
-    caller::Call,
-    database::Database,
-    fault::Fault,
-    page::{Page, filter_text},
-};
+use licet_runtime::{database::Database, fault::Fault, page::Page};
 
 use crate::{
     rules::{
@@ -41,25 +36,19 @@ pub(crate) async fn get_product(
 /// A page of products in the versions in force, and the next one's token.
 pub(crate) async fn list_products(
     database: &Database,
-    call: &Call,
     kind: Option<ProductKind>,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<ProductVersion>, String), Fault> {
-    let filter = format!("products {}", kind.map_or("", ProductKind::as_str));
-    let page = Page::decode(page_size, page_token, &filter, call.now)?;
     let tx = database.read();
-    let rows = store::catalog::list_in_force(&tx, kind, &page).await?;
+    let rows = store::catalog::list_in_force(&tx, kind, page).await?;
     Ok(page.finish(rows, |version| vec![version.product_id.as_str().to_owned()]))
 }
 
 /// A page of a product's price lists in force, and the next one's token; or NOT_FOUND.
 pub(crate) async fn list_prices(
     database: &Database,
-    call: &Call,
     filter: &PriceFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<PriceList>, String), Fault> {
     let PriceFilter {
         product_id,
@@ -67,12 +56,6 @@ pub(crate) async fn list_prices(
         at,
     } = filter;
     let id = product_id.as_str();
-    let text = format!(
-        "prices {id} {} {}",
-        currency.map_or("", |currency| currency.code()),
-        filter_text(*at)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
     if store::catalog::find_version(&tx, product_id, 1)
         .await?
@@ -81,6 +64,6 @@ pub(crate) async fn list_prices(
         return Err(not_found("product", id).into());
     }
     let at = at.map_or(InForceAt::Now(page.as_of), InForceAt::Instant);
-    let rows = store::catalog::list_lists_in_force(&tx, product_id, *currency, at, &page).await?;
+    let rows = store::catalog::list_lists_in_force(&tx, product_id, *currency, at, page).await?;
     Ok(page.finish(rows, |list| vec![list.currency.code().to_owned()]))
 }

@@ -5,12 +5,12 @@ use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
 use crate::{
     rules::{
-        charge::{Invoice, InvoiceState, Quote},
+        charge::{Invoice, Quote},
         credit::CreditNote,
         listing::{CreditNoteFilter, InvoiceFilter},
         not_found,
@@ -48,18 +48,10 @@ pub(crate) async fn list_invoices(
     database: &Database,
     call: &Call,
     filter: &InvoiceFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<Invoice>, String), Fault> {
-    let text = format!(
-        "invoices {} {} {}",
-        filter_text(filter.account_id),
-        filter_text(filter.resource_id.as_ref()),
-        filter.state.map_or("", InvoiceState::as_str)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    store::invoices::list(&tx, &call.caller, filter, &page).await
+    store::invoices::list(&tx, &call.caller, filter, page).await
 }
 
 /// A page of credit notes, and the next one's token.
@@ -67,17 +59,10 @@ pub(crate) async fn list_credit_notes(
     database: &Database,
     call: &Call,
     filter: &CreditNoteFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<CreditNote>, String), Fault> {
-    let text = format!(
-        "credit notes {} {}",
-        filter_text(filter.account_id),
-        filter_text(filter.invoice_id)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    let rows = store::credit_notes::list(&tx, &call.caller, filter, &page).await?;
+    let rows = store::credit_notes::list(&tx, &call.caller, filter, page).await?;
     let bytes = |note: &CreditNote| note.reason.len() + note.lines.len() * CREDIT_LINE_BYTES;
     let key = |note: &CreditNote| {
         let id = note

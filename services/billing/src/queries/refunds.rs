@@ -5,15 +5,11 @@ use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
 use crate::{
-    rules::{
-        listing::RefundFilter,
-        not_found,
-        refund::{Refund, RefundState},
-    },
+    rules::{listing::RefundFilter, not_found, refund::Refund},
     store,
 };
 
@@ -36,18 +32,10 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &RefundFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<Refund>, String), Fault> {
-    let text = format!(
-        "refunds {} {} {}",
-        filter_text(filter.account_id),
-        filter_text(filter.resource_id.as_ref()),
-        filter.state.map_or("", RefundState::as_str)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    let rows = store::refunds::list(&tx, &call.caller, filter, &page).await?;
+    let rows = store::refunds::list(&tx, &call.caller, filter, page).await?;
     let bytes = |refund: &Refund| {
         let review = refund.review.as_ref();
         refund.decision.explanation.len()

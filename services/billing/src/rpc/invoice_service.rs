@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use licet_contracts::billing::v1::{self as billing, invoice_service_server::InvoiceService};
-use licet_runtime::{caller::accept, database::Database, fault::Fault, replay};
-use tokio::sync::Semaphore;
+use licet_contracts::{
+    Mutation,
+    billing::v1::{self as billing, invoice_service_server::InvoiceService},
+};
+use licet_runtime::{database::Database, door, fault::Fault};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    convert, queries, rendering,
-    use_cases::{
-        charge_quotes::ChargeQuotes,
-        issue_credit_note::{IssueCreditNote, Issued},
-        pay_invoice::{Paid, PayInvoice},
-    },
-};
+use crate::{convert, queries, rendering};
 
 /// Charges, invoices and credit notes.
 #[derive(Clone, Debug)]
@@ -29,94 +25,91 @@ pub(crate) struct InvoiceRpc {
 /// wait for one another inside the database, which is slower than to wait here.
 pub(crate) const CHARGES_AT_ONCE: usize = 4;
 
+impl InvoiceRpc {
+    /// A turn at charging; a preview needs none.
+    async fn turn(&self, message: &impl Mutation) -> Result<Option<SemaphorePermit<'_>>, Fault> {
+        if message.is_validate_only() {
+            return Ok(None);
+        }
+        let turn = self.charging.acquire().await.map_err(Fault::internal)?;
+        Ok(Some(turn))
+    }
+}
+
 #[tonic::async_trait]
 impl InvoiceService for InvoiceRpc {
     async fn charge_quote(
         &self,
         request: Request<billing::ChargeQuoteRequest>,
     ) -> Result<Response<billing::ChargeQuoteResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let charge = convert::invoice::decode_charge(&call, &message)?;
-        let work = ChargeQuotes {
-            call: &call,
-            request_id: &message.request_id,
-            charge: &charge,
-        };
-        if message.validate_only {
-            let invoices = work.preview(&self.database.read()).await?;
-            return Ok(Response::new(convert::invoice::encode_charge(&invoices)));
-        }
-        let _turn = self.charging.acquire().await.map_err(Fault::internal)?;
-        let response = replay::once(&self.database, &call, &message, &work, |invoices| {
-            convert::invoice::encode_charge(&invoices)
-        })
-        .await?;
-        Ok(Response::new(response))
+        let _turn = self.turn(request.get_ref()).await?;
+        door::run_or_preview(
+            &self.database,
+            &self.database,
+            request,
+            convert::invoice::decode_charge,
+            |invoices| Ok(convert::invoice::encode_charge(&invoices)),
+        )
+        .await
     }
 
     async fn charge_quotes(
         &self,
         request: Request<billing::ChargeQuotesRequest>,
     ) -> Result<Response<billing::ChargeQuotesResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let charge = convert::invoice::decode_charges(&call, &message)?;
-        let work = ChargeQuotes {
-            call: &call,
-            request_id: &message.request_id,
-            charge: &charge,
-        };
-        if message.validate_only {
-            let invoices = work.preview(&self.database.read()).await?;
-            return Ok(Response::new(convert::invoice::encode_charges(&invoices)));
-        }
-        let _turn = self.charging.acquire().await.map_err(Fault::internal)?;
-        let response = replay::once(&self.database, &call, &message, &work, |invoices| {
-            convert::invoice::encode_charges(&invoices)
-        })
-        .await?;
-        Ok(Response::new(response))
+        let _turn = self.turn(request.get_ref()).await?;
+        door::run_or_preview(
+            &self.database,
+            &self.database,
+            request,
+            convert::invoice::decode_charges,
+            |invoices| Ok(convert::invoice::encode_charges(&invoices)),
+        )
+        .await
     }
 
     async fn pay_invoice(
         &self,
         request: Request<billing::PayInvoiceRequest>,
     ) -> Result<Response<billing::PayInvoiceResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let payment = convert::invoice::decode_payment(&message)?;
-        let work = PayInvoice {
-            call: &call,
-            request_id: &message.request_id,
-            payment: &payment,
-        };
-        let encode = |paid: Paid| convert::invoice::encode_payment(&paid.invoice, paid.balance);
-        if message.validate_only {
-            let tx = self.database.read();
-            return Ok(Response::new(encode(work.preview(&tx).await?)));
-        }
-        let response = replay::once(&self.database, &call, &message, &work, encode).await?;
-        Ok(Response::new(response))
+        door::run_or_preview(
+            &self.database,
+            &self.database,
+            request,
+            |_, message| convert::invoice::decode_payment(message),
+            |paid| {
+                Ok(convert::invoice::encode_payment(
+                    &paid.invoice,
+                    paid.balance,
+                ))
+            },
+        )
+        .await
     }
 
     async fn get_invoice(
         &self,
         request: Request<billing::GetInvoiceRequest>,
     ) -> Result<Response<billing::GetInvoiceResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let invoice_id = convert::invoice::decode_invoice_id(&message.invoice_id)?;
-        let invoice = queries::charges::get_invoice(&self.database, &call, invoice_id).await?;
-        let invoice = Some(convert::invoice::encode(&invoice));
-        Ok(Response::new(billing::GetInvoiceResponse { invoice }))
+        let (call, id) = door::read(request, |_, message| {
+            convert::invoice::decode_invoice_id(&message.invoice_id)
+        })?;
+        let found = queries::charges::get_invoice(&self.database, &call, id).await?;
+        Ok(Response::new(billing::GetInvoiceResponse {
+            invoice: Some(convert::invoice::encode(&found)),
+        }))
     }
 
     async fn render_invoice(
         &self,
         request: Request<billing::RenderInvoiceRequest>,
     ) -> Result<Response<billing::RenderInvoiceResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let invoice_id = convert::invoice::decode_invoice_id(&message.invoice_id)?;
-        let document = queries::documents::invoice(&self.database, &call, invoice_id).await?;
+        let (call, id) = door::read(request, |_, message| {
+            convert::invoice::decode_invoice_id(&message.invoice_id)
+        })?;
+        let found = queries::documents::invoice(&self.database, &call, id).await?;
         Ok(Response::new(billing::RenderInvoiceResponse {
-            content: rendering::invoice::render(&document)?,
+            content: rendering::invoice::render(&found)?,
             content_type: rendering::CONTENT_TYPE.to_owned(),
         }))
     }
@@ -125,19 +118,12 @@ impl InvoiceService for InvoiceRpc {
         &self,
         request: Request<billing::ListInvoicesRequest>,
     ) -> Result<Response<billing::ListInvoicesResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::invoice::decode_list(&message)?;
-        let (invoices, next_page_token) = queries::charges::list_invoices(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
-        let invoices = invoices.iter().map(convert::invoice::encode).collect();
+        let (call, filter, page) =
+            door::list(request, |_, message| convert::invoice::decode_list(message))?;
+        let (found, next_page_token) =
+            queries::charges::list_invoices(&self.database, &call, &filter, &page).await?;
         Ok(Response::new(billing::ListInvoicesResponse {
-            invoices,
+            invoices: found.iter().map(convert::invoice::encode).collect(),
             next_page_token,
         }))
     }
@@ -146,43 +132,32 @@ impl InvoiceService for InvoiceRpc {
         &self,
         request: Request<billing::IssueCreditNoteRequest>,
     ) -> Result<Response<billing::IssueCreditNoteResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let goodwill = convert::credit_note::decode_issue(&message)?;
-        let work = IssueCreditNote {
-            call: &call,
-            request_id: &message.request_id,
-            goodwill: &goodwill,
-        };
-        if message.validate_only {
-            let tx = self.database.read();
-            let Issued { note, invoice } = work.preview(&tx).await?;
-            let response = convert::credit_note::encode_issue(&note, &invoice);
-            return Ok(Response::new(response));
-        }
-        let response = replay::once(&self.database, &call, &message, &work, |issued| {
-            convert::credit_note::encode_issue(&issued.note, &issued.invoice)
-        })
-        .await?;
-        Ok(Response::new(response))
+        door::run_or_preview(
+            &self.database,
+            &self.database,
+            request,
+            |_, message| convert::credit_note::decode_issue(message),
+            |issued| {
+                Ok(convert::credit_note::encode_issue(
+                    &issued.note,
+                    &issued.invoice,
+                ))
+            },
+        )
+        .await
     }
 
     async fn list_credit_notes(
         &self,
         request: Request<billing::ListCreditNotesRequest>,
     ) -> Result<Response<billing::ListCreditNotesResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::credit_note::decode_list(&message)?;
-        let (notes, next_page_token) = queries::charges::list_credit_notes(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
-        let credit_notes = notes.iter().map(convert::credit_note::encode).collect();
+        let (call, filter, page) = door::list(request, |_, message| {
+            convert::credit_note::decode_list(message)
+        })?;
+        let (found, next_page_token) =
+            queries::charges::list_credit_notes(&self.database, &call, &filter, &page).await?;
         Ok(Response::new(billing::ListCreditNotesResponse {
-            credit_notes,
+            credit_notes: found.iter().map(convert::credit_note::encode).collect(),
             next_page_token,
         }))
     }

@@ -3,7 +3,8 @@
 use licet_domain::{clock::Instant, ids::RefundId, money::Money};
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -11,13 +12,12 @@ use serde_json::json;
 
 use super::credit_invoices::{check_balance, credit_invoices, draft_notes};
 use crate::{
-    convert::refund::ApprovalWish,
     rules::{
         account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit},
         not_found,
-        refund::{self, Refund, Review},
+        refund::{self, Approval, Refund, Review},
     },
     store,
 };
@@ -26,13 +26,14 @@ use crate::{
 ///
 /// Refusals: NOT_FOUND, REFUND_NOT_PENDING, CURRENCY_MISMATCH, CREDIT_EXCEEDS_INVOICE,
 /// AMOUNT_OUT_OF_RANGE.
-pub(crate) struct ApproveRefund<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What to grant.
-    pub(crate) wish: &'a ApprovalWish,
+#[derive(Debug, Clone)]
+pub(crate) struct ApproveRefund {
+    /// The refund.
+    pub(crate) refund_id: RefundId,
+    /// How much of it.
+    pub(crate) approval: Approval,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// A refund, and the credit notes that make it.
@@ -43,31 +44,37 @@ pub(crate) struct Approved {
     pub(crate) notes: Vec<CreditNote>,
 }
 
-impl ApproveRefund<'_> {
-    /// The outcome as it would be; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Approved, Fault> {
-        let refund = find(tx, self.call, self.wish.refund_id).await?;
-        let account = store::accounts::find(tx, &self.call.caller, refund.account_id)
+impl Preview for ApproveRefund {
+    type Answer = Approved;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Approved, Fault> {
+        let tx = &database.read();
+        let refund = find(tx, call, self.refund_id).await?;
+        let account = store::accounts::find(tx, &call.caller, refund.account_id)
             .await?
             .ok_or_else(|| not_found("account", refund.account_id))?;
         let invoices =
             store::invoices::list_of_subject(tx, refund.account_id, &refund.subject).await?;
         let credits = self.plan(&refund, &invoices)?;
         check_balance(&account, &credits)?;
-        let notes = draft_notes(self.call, &account, &credits, &self.wish.reason);
-        self.approved(refund, &credits, notes)
+        let notes = draft_notes(call, &account, &credits, &self.reason);
+        self.approved(call, refund, &credits, notes)
     }
+}
 
+impl ApproveRefund {
     fn plan(&self, refund: &Refund, invoices: &[Invoice]) -> Result<Vec<InvoiceCredit>, Fault> {
         refund.check_pending()?;
         let held = credit::creditable(invoices)?;
         let zero = Money::zero(refund.creditable.currency());
-        refund::plan_approval(&held, &self.wish.approval, zero)
-            .map_err(|refusal| refusal.with("refund_id", self.wish.refund_id).into())
+        refund::plan_approval(&held, &self.approval, zero)
+            .map_err(|refusal| refusal.with("refund_id", self.refund_id).into())
     }
 
     fn approved(
         &self,
+        call: &Call,
         refund: Refund,
         credits: &[InvoiceCredit],
         notes: Vec<CreditNote>,
@@ -75,36 +82,36 @@ impl ApproveRefund<'_> {
         let zero = Money::zero(refund.creditable.currency());
         let (granted, _) = credit::totals(credits, zero)?;
         let ids = notes.iter().filter_map(|note| note.credit_note_id);
-        let time = notes.first().map_or(self.call.now, |note| note.issued);
-        let review = review(self.call, time, &self.wish.reason);
+        let time = notes.first().map_or(call.now, |note| note.issued);
+        let review = review(call, time, &self.reason);
         let refund = refund.approve(granted, ids.collect(), review)?;
         Ok(Approved { refund, notes })
     }
 }
 
-impl Work for ApproveRefund<'_> {
+impl Verb for ApproveRefund {
     type Answer = Approved;
 
-    async fn run(&self, tx: &Tx) -> Result<Approved, Fault> {
-        let refund_id = self.wish.refund_id;
-        let (account, refund) = lock(tx, self.call, refund_id).await?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Approved, Fault> {
+        let refund_id = self.refund_id;
+        let (account, refund) = lock(tx, &asked.call, refund_id).await?;
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let credits = self.plan(&refund, &invoices)?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
         // First, so that no line is credited and held at once beyond its amount.
         store::invoices::release_whole(tx, &ids).await?;
-        let reason = &self.wish.reason;
-        let notes = credit_invoices(tx, self.call, &account, &credits, reason).await?;
-        let approved = self.approved(refund, &credits, notes)?;
+        let reason = &self.reason;
+        let notes = credit_invoices(tx, &asked.call, &account, &credits, reason).await?;
+        let approved = self.approved(&asked.call, refund, &credits, notes)?;
         let refund = &approved.refund;
         store::refunds::set_reviewed(tx, refund_id, refund).await?;
         let event = Event {
             kind: "licet.billing.refund.approved.v1",
             resource_id: refund_id.to_string(),
             account_id: Some(account.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: reason.clone(),
             outcome: refund.decision.explanation.clone(),
             data: json!({

@@ -9,15 +9,15 @@ use licet_domain::{
     money::{Money, MoneyError},
 };
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    caller::{Call, Origin},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
 use crate::{
-    convert::invoice::Charge,
     rules::{
         account::{Account, AccountKind, CreditTerms},
         charge::{Invoice, Quote},
@@ -27,17 +27,27 @@ use crate::{
     store,
 };
 
+/// A quote that is to be charged.
+#[derive(Debug, Clone)]
+pub(crate) struct QuoteToCharge {
+    /// The quote.
+    pub(crate) quote_id: QuoteId,
+    /// The quote's pin, repeated.
+    pub(crate) pin: String,
+}
+
 /// Charges quotes to their account: invoices, postings and numbers, or nothing (BL-6).
 ///
 /// Refusals: NOT_FOUND, QUOTE_STALE, QUOTE_EXPIRED, QUOTE_SPENT, INSUFFICIENT_FUNDS,
 /// ACCOUNT_OVERDUE, CREDIT_LIMIT_EXCEEDED, AMOUNT_OUT_OF_RANGE.
-pub(crate) struct ChargeQuotes<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What is to be charged.
-    pub(crate) charge: &'a Charge,
+#[derive(Debug, Clone)]
+pub(crate) struct ChargeQuotes {
+    /// The account that they must be of; `None`: whichever it is.
+    pub(crate) account_id: Option<AccountId>,
+    /// The quotes, each once and at least one.
+    pub(crate) quotes: Vec<QuoteToCharge>,
+    /// What their expiry is judged by (MD-6), and kept with the invoices.
+    pub(crate) accepted: Instant,
 }
 
 /// Quotes of one account that can be charged, with the ids that they are kept under.
@@ -49,18 +59,23 @@ struct Chargeable {
     accepted: Instant,
 }
 
-impl ChargeQuotes<'_> {
-    /// The invoices that the charge would make; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
-        let found = store::quotes::list(tx, &self.call.caller, &self.quote_ids()).await?;
-        let chargeable = self.check(found)?;
-        let account = store::accounts::find(tx, &self.call.caller, chargeable.account_id).await?;
-        let terms = self.check_account(tx, account, &chargeable).await?;
-        Ok(chargeable.draft(terms.as_ref(), self.call.now))
-    }
+impl Preview for ChargeQuotes {
+    type Answer = Vec<Invoice>;
+    type Within = Database;
 
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Vec<Invoice>, Fault> {
+        let tx = &database.read();
+        let found = store::quotes::list(tx, &call.caller, &self.quote_ids()).await?;
+        let chargeable = self.check(found)?;
+        let account = store::accounts::find(tx, &call.caller, chargeable.account_id).await?;
+        let terms = self.check_account(tx, account, &chargeable).await?;
+        Ok(chargeable.draft(terms.as_ref(), call.now))
+    }
+}
+
+impl ChargeQuotes {
     fn quote_ids(&self) -> Vec<QuoteId> {
-        let quotes = self.charge.quotes.iter();
+        let quotes = self.quotes.iter();
         quotes.map(|quote| quote.quote_id).collect()
     }
 
@@ -70,17 +85,17 @@ impl ChargeQuotes<'_> {
             .into_iter()
             .filter_map(|quote| quote.quote_id.map(|id| (id, quote)));
         let mut found: BTreeMap<QuoteId, Quote> = found.collect();
-        let mut quotes = Vec::with_capacity(self.charge.quotes.len());
-        for asked in &self.charge.quotes {
-            let id = asked.quote_id;
-            let account_id = self.charge.account_id;
+        let mut quotes = Vec::with_capacity(self.quotes.len());
+        for wanted in &self.quotes {
+            let id = wanted.quote_id;
+            let account_id = self.account_id;
             let of_account = |quote: &Quote| account_id.is_none_or(|id| id == quote.account_id);
             let quote = found.remove(&id).filter(of_account);
             let quote = quote.ok_or_else(|| not_found("quote", id))?;
-            quote.check_charge(&asked.pin, self.charge.accepted)?;
+            quote.check_charge(&wanted.pin, self.accepted)?;
             quotes.push((id, quote));
         }
-        Chargeable::new(quotes, self.charge.accepted)
+        Chargeable::new(quotes, self.accepted)
     }
 
     /// The terms that the charge is owed on; `None`: it is paid from the balance, or free. Judged as
@@ -100,17 +115,18 @@ impl ChargeQuotes<'_> {
             AccountKind::Prepaid => None,
             AccountKind::OnTerms => store::invoices::find_first_due(tx, account_id).await?,
         };
-        Ok(account.check_charge(chargeable.total, first_due, self.charge.accepted)?)
+        Ok(account.check_charge(chargeable.total, first_due, self.accepted)?)
     }
 
     /// Books the sales, and their payments unless they are owed; answers the invoices with their ids
     /// and without their numbers, and the entries that are to be written.
     async fn book(
         &self,
+        call: &Call,
         tx: &Tx,
         chargeable: &Chargeable,
     ) -> Result<(Vec<Invoice>, Vec<LedgerEntry>), Fault> {
-        let (account_id, now) = (chargeable.account_id, self.call.now);
+        let (account_id, now) = (chargeable.account_id, call.now);
         let drafts = |terms: Option<&CreditTerms>, issued: Instant, ids: &[InvoiceId]| {
             let mut drafts = chargeable.draft(terms, issued);
             for (draft, id) in drafts.iter_mut().zip(ids) {
@@ -133,7 +149,7 @@ impl ChargeQuotes<'_> {
             return Ok((drafts(None, issued(&booked, now), &ids), booked));
         }
         // Its balance may have changed since, or it pays on terms: the locked account tells.
-        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+        let account = store::accounts::lock(tx, &call.caller, account_id).await?;
         let terms = self.check_account(tx, account, chargeable).await?;
         let entries = chargeable.entries(terms.as_ref(), &ids)?;
         let booked = store::ledger::book(tx, account_id, entries, None, now)
@@ -141,32 +157,6 @@ impl ChargeQuotes<'_> {
             .ok_or_else(|| Fault::internal("a charge that is covered was not booked"))?;
         let drafts = drafts(terms.as_ref(), issued(&booked, now), &ids);
         Ok((drafts, booked))
-    }
-
-    fn event<'e>(&self, invoice: &Invoice, origin: &'e licet_runtime::caller::Origin) -> Event<'e> {
-        Event {
-            kind: "licet.billing.invoice.issued.v1",
-            resource_id: invoice
-                .invoice_id
-                .map_or_else(String::new, |id| id.to_string()),
-            account_id: Some(invoice.account_id),
-            time: self.call.now,
-            origin,
-            why: "BL-1".to_owned(),
-            outcome: match invoice.due_time {
-                None => format!("{} paid from the balance", invoice.total),
-                Some(due_time) => format!("{} due by {due_time}", invoice.total),
-            },
-            data: json!({
-                "number": invoice.number,
-                "quote_id": invoice.quote_id,
-                "total": invoice.total.value(),
-                "currency_code": invoice.total.currency().code(),
-                "due_time": invoice.due_time,
-                "resource_id": invoice.subject.as_ref().map(|subject| &subject.resource_id),
-                "term_index": invoice.subject.as_ref().map(|subject| subject.term_index),
-            }),
-        }
     }
 }
 
@@ -223,23 +213,50 @@ impl Chargeable {
     }
 }
 
+/// The event of an invoice that was issued at `time`.
+fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Event<'o> {
+    Event {
+        kind: "licet.billing.invoice.issued.v1",
+        resource_id: invoice
+            .invoice_id
+            .map_or_else(String::new, |id| id.to_string()),
+        account_id: Some(invoice.account_id),
+        time,
+        origin,
+        why: "BL-1".to_owned(),
+        outcome: match invoice.due_time {
+            None => format!("{} paid from the balance", invoice.total),
+            Some(due_time) => format!("{} due by {due_time}", invoice.total),
+        },
+        data: json!({
+            "number": invoice.number,
+            "quote_id": invoice.quote_id,
+            "total": invoice.total.value(),
+            "currency_code": invoice.total.currency().code(),
+            "due_time": invoice.due_time,
+            "resource_id": invoice.subject.as_ref().map(|subject| &subject.resource_id),
+            "term_index": invoice.subject.as_ref().map(|subject| subject.term_index),
+        }),
+    }
+}
+
 /// When the sales were booked, which is when their invoices are issued.
 fn issued(booked: &[LedgerEntry], now: Instant) -> Instant {
     booked.first().map_or(now, |entry| entry.time)
 }
 
-impl Work for ChargeQuotes<'_> {
+impl Verb for ChargeQuotes {
     type Answer = Vec<Invoice>;
 
-    async fn run(&self, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
-        let found = store::quotes::lock(tx, &self.call.caller, &self.quote_ids()).await?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
+        let found = store::quotes::lock(tx, &asked.call.caller, &self.quote_ids()).await?;
         let chargeable = self.check(found)?;
-        let (drafts, booked) = self.book(tx, &chargeable).await?;
+        let (drafts, booked) = self.book(&asked.call, tx, &chargeable).await?;
         let invoices = store::invoices::issue(tx, drafts).await?;
         store::ledger::insert(tx, &booked).await?;
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         for invoice in &invoices {
-            outbox::emit(tx, self.event(invoice, &origin)).await?;
+            outbox::emit(tx, event(invoice, &origin, asked.call.now)).await?;
         }
         Ok(invoices)
     }

@@ -1,51 +1,58 @@
 //! Opening an account.
 
-use licet_domain::{ids::AccountId, money::Money};
+use licet_domain::{
+    ids::AccountId,
+    money::{Currency, Money},
+};
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
-use crate::{convert::account::Opening, rules::account::Account, store};
+use crate::{
+    rules::account::{Account, Standing, Terms},
+    store,
+};
 
 /// Opens an account with nothing on it.
-pub(crate) struct CreateAccount<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// The account as it is wanted.
-    pub(crate) opening: &'a Opening,
+#[derive(Debug, Clone)]
+pub(crate) struct CreateAccount {
+    /// For people.
+    pub(crate) display_name: String,
+    /// For good (M-4).
+    pub(crate) currency: Currency,
+    /// How it pays.
+    pub(crate) terms: Terms,
 }
 
-impl Work for CreateAccount<'_> {
-    type Answer = Account;
+impl Verb for CreateAccount {
+    type Answer = Standing;
 
-    async fn run(&self, tx: &Tx) -> Result<Account, Fault> {
-        let Opening {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Standing, Fault> {
+        let Self {
             display_name,
             currency,
             terms,
-        } = self.opening;
+        } = self;
         let account = Account {
             account_id: AccountId::generate(),
             display_name: display_name.clone(),
             terms: *terms,
             balance: Money::zero(*currency),
             due: Money::zero(*currency),
-            created: self.call.now,
-            last_entry: self.call.now,
+            created: asked.call.now,
+            last_entry: asked.call.now,
         };
         store::accounts::insert(tx, &account).await?;
         let event = Event {
             kind: "licet.billing.account.created.v1",
             resource_id: account.account_id.to_string(),
             account_id: Some(account.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "M-4".to_owned(),
             outcome: format!("{}, kept in {}", terms.kind().as_str(), currency.code()),
             data: json!({
@@ -55,6 +62,6 @@ impl Work for CreateAccount<'_> {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(account)
+        Ok(account.standing(None, asked.call.now))
     }
 }

@@ -1,49 +1,57 @@
 //! Adding a product in its version 1.
 
+use licet_domain::{clock::Instant, ids::ProductId};
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
 use crate::{
-    convert::product::Offering,
     rules::{
         already_exists,
-        catalog::{self, ProductVersion},
+        catalog::{self, Product, ProductVersion},
     },
     store,
 };
 
+/// What a version of a product is to say.
+#[derive(Debug, Clone)]
+pub(crate) struct Offering {
+    /// The product's id.
+    pub(crate) product_id: ProductId,
+    /// What the version says.
+    pub(crate) product: Product,
+    /// From when on it is sold.
+    pub(crate) effective: Instant,
+}
+
 /// Adds a product (BL-8).
 ///
 /// Refusals: ALREADY_EXISTS, EFFECTIVE_TIME_IN_PAST.
-pub(crate) struct CreateProduct<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
+#[derive(Debug, Clone)]
+pub(crate) struct CreateProduct {
     /// What version 1 says, and from when on.
-    pub(crate) offering: &'a Offering,
+    pub(crate) offering: Offering,
 }
 
-impl Work for CreateProduct<'_> {
+impl Verb for CreateProduct {
     type Answer = ProductVersion;
 
-    async fn run(&self, tx: &Tx) -> Result<ProductVersion, Fault> {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ProductVersion, Fault> {
         let Offering {
             product_id,
             product,
             effective,
-        } = self.offering;
-        catalog::check_effective(*effective, self.call.now)?;
+        } = &self.offering;
+        catalog::check_effective(*effective, asked.call.now)?;
         let version = ProductVersion {
             product_id: product_id.clone(),
             version: 1,
             effective: *effective,
-            recorded: self.call.now,
+            recorded: asked.call.now,
             product: product.clone(),
         };
         if !store::catalog::insert_product(tx, &version).await? {
@@ -53,8 +61,8 @@ impl Work for CreateProduct<'_> {
             kind: "licet.billing.product.created.v1",
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-8".to_owned(),
             outcome: "version 1".to_owned(),
             data: json!({

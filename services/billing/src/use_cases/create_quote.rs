@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::ids::QuoteId;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, QuoteId},
+};
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -13,11 +17,10 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::{
-    convert::quote::Inquiry,
     rules::{
-        charge::Quote,
+        charge::{Quote, Subject},
         not_found,
-        quote::{self, ItemFacts},
+        quote::{self, Item, ItemFacts},
     },
     store::{self, catalog::Offer},
 };
@@ -25,29 +28,35 @@ use crate::{
 /// Prices items and keeps the result as an offer (BL-1, MD-6).
 ///
 /// Refusals: NOT_FOUND, and those of [`quote::compute`].
-pub(crate) struct CreateQuote<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What is to be priced, and for how long it holds.
-    pub(crate) inquiry: &'a Inquiry,
+#[derive(Debug, Clone)]
+pub(crate) struct CreateQuote {
+    /// The account to be charged.
+    pub(crate) account_id: AccountId,
+    /// What to price, at least one.
+    pub(crate) items: Vec<Item>,
+    /// The instant as of which to decide.
+    pub(crate) decision: Instant,
+    /// What a charge must repeat.
+    pub(crate) pin: String,
+    /// What it is about.
+    pub(crate) subject: Option<Subject>,
+    /// Until when it holds.
+    pub(crate) expires: Instant,
 }
 
-impl CreateQuote<'_> {
-    /// The quote as it would be kept; nothing is written.
-    pub(crate) async fn preview(&self, connection: &impl ConnectionTrait) -> Result<Quote, Fault> {
-        let inquiry = self.inquiry;
-        let account_id = inquiry.account_id;
-        let offer = if self.call.caller.sees(account_id) {
-            find_offer(connection, inquiry).await?
+impl CreateQuote {
+    /// The quote before it has an id.
+    async fn price(&self, call: &Call, connection: &impl ConnectionTrait) -> Result<Quote, Fault> {
+        let account_id = self.account_id;
+        let offer = if call.caller.sees(account_id) {
+            find_offer(connection, self).await?
         } else {
             None
         };
         let offer = offer.ok_or_else(|| not_found("account", account_id))?;
-        let priced = inquiry.items.iter().map(|item| -> Result<_, Fault> {
+        let priced = self.items.iter().map(|item| -> Result<_, Fault> {
             let (versions, lists) = (&offer.versions, &offer.lists);
-            let facts = ItemFacts::find(item, versions, lists, inquiry.decision)?;
+            let facts = ItemFacts::find(item, versions, lists, self.decision)?;
             Ok((item.clone(), facts))
         });
         let priced: Vec<_> = priced.collect::<Result<_, _>>()?;
@@ -55,12 +64,12 @@ impl CreateQuote<'_> {
         Ok(Quote {
             quote_id: None,
             account_id,
-            pin: inquiry.pin.clone(),
-            subject: inquiry.subject.clone(),
+            pin: self.pin.clone(),
+            subject: self.subject.clone(),
             lines: computed.lines,
             total: computed.total,
-            decision: inquiry.decision,
-            expires: inquiry.expires,
+            decision: self.decision,
+            expires: self.expires,
             invoice_id: None,
         })
     }
@@ -69,7 +78,7 @@ impl CreateQuote<'_> {
 /// What the account and the catalogue say about the items.
 async fn find_offer(
     connection: &impl ConnectionTrait,
-    inquiry: &Inquiry,
+    inquiry: &CreateQuote,
 ) -> Result<Option<Offer>, Fault> {
     let items = &inquiry.items;
     let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
@@ -79,23 +88,36 @@ async fn find_offer(
     store::catalog::find_offer(connection, inquiry.account_id, &ids, until).await
 }
 
-impl Work for CreateQuote<'_> {
-    type Answer = Quote;
+/// A quote with the instant that it is seen at.
+pub(crate) type Seen = (Quote, Instant);
 
-    async fn run(&self, tx: &Tx) -> Result<Quote, Fault> {
+impl Preview for CreateQuote {
+    type Answer = Seen;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Seen, Fault> {
+        let quote = self.price(call, database.read_alone()).await?;
+        Ok((quote, call.now))
+    }
+}
+
+impl Verb for CreateQuote {
+    type Answer = Seen;
+
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Seen, Fault> {
         let quote_id = QuoteId::generate();
         // What prices a quote is never changed (BL-8): it need not be read in the transaction.
         let quote = Quote {
             quote_id: Some(quote_id),
-            ..self.preview(tx.before()?).await?
+            ..self.price(&asked.call, tx.before()?).await?
         };
         store::quotes::insert(tx, quote_id, &quote).await?;
         let event = Event {
             kind: "licet.billing.quote.created.v1",
             resource_id: quote_id.to_string(),
             account_id: Some(quote.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-1".to_owned(),
             outcome: format!("{} until {}", quote.total, quote.expires),
             data: json!({
@@ -107,6 +129,6 @@ impl Work for CreateQuote<'_> {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(quote)
+        Ok((quote, asked.call.now))
     }
 }

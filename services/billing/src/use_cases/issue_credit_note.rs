@@ -1,8 +1,10 @@
 //! Crediting an invoice as goodwill, or for a change that was taken back (BL-3, BL-4).
 
+use licet_domain::ids::InvoiceId;
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -10,11 +12,10 @@ use serde_json::json;
 
 use super::credit_invoices::{check_balance, credit_invoices, draft_notes};
 use crate::{
-    convert::credit_note::Goodwill,
     rules::{
         account::Account,
         charge::Invoice,
-        credit::{self, CreditNote, InvoiceCredit},
+        credit::{self, CreditNote, InvoiceCredit, LineCredit},
         not_found, sum_refused,
     },
     store,
@@ -23,13 +24,14 @@ use crate::{
 /// Credits what is neither credited nor held of an invoice, or the lines of it that are named.
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, CREDIT_EXCEEDS_INVOICE, AMOUNT_OUT_OF_RANGE.
-pub(crate) struct IssueCreditNote<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What to credit.
-    pub(crate) goodwill: &'a Goodwill,
+#[derive(Debug, Clone)]
+pub(crate) struct IssueCreditNote {
+    /// The invoice.
+    pub(crate) invoice_id: InvoiceId,
+    /// What off which line, each line once; empty: all that is left.
+    pub(crate) lines: Vec<LineCredit>,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// A credit note, and its invoice as it is after it.
@@ -40,54 +42,54 @@ pub(crate) struct Issued {
     pub(crate) invoice: Invoice,
 }
 
-impl IssueCreditNote<'_> {
-    /// The credit as it would be made; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Issued, Fault> {
-        let invoice = self.find(tx).await?;
-        let account = store::accounts::find(tx, &self.call.caller, invoice.account_id)
+impl Preview for IssueCreditNote {
+    type Answer = Issued;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Issued, Fault> {
+        let tx = &database.read();
+        let invoice = self.find(call, tx).await?;
+        let account = store::accounts::find(tx, &call.caller, invoice.account_id)
             .await?
             .ok_or_else(|| not_found("account", invoice.account_id))?;
-        let credit = credit::plan_goodwill(&invoice, &self.goodwill.lines)?;
+        let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         check_balance(&account, std::slice::from_ref(&credit))?;
-        let notes = draft_notes(
-            self.call,
-            &account,
-            std::slice::from_ref(&credit),
-            &self.goodwill.reason,
-        );
+        let notes = draft_notes(call, &account, std::slice::from_ref(&credit), &self.reason);
         issued(notes, invoice, &credit)
     }
+}
 
-    async fn find(&self, tx: &Tx) -> Result<Invoice, Fault> {
-        let id = self.goodwill.invoice_id;
-        let found = store::invoices::find(tx, &self.call.caller, id).await?;
+impl IssueCreditNote {
+    async fn find(&self, call: &Call, tx: &Tx) -> Result<Invoice, Fault> {
+        let id = self.invoice_id;
+        let found = store::invoices::find(tx, &call.caller, id).await?;
         Ok(found.ok_or_else(|| not_found("invoice", id))?)
     }
 
     /// The account, and then the invoice, locked in this order: the invoice says whose it is, and
     /// is read again once nobody else can change it.
-    async fn lock(&self, tx: &Tx) -> Result<(Account, Invoice), Fault> {
-        let account_id = self.find(tx).await?.account_id;
-        let account = store::accounts::lock(tx, &self.call.caller, account_id)
+    async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Account, Invoice), Fault> {
+        let account_id = self.find(call, tx).await?.account_id;
+        let account = store::accounts::lock(tx, &call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
-        let id = self.goodwill.invoice_id;
-        let invoice = store::invoices::lock(tx, &self.call.caller, id)
+        let id = self.invoice_id;
+        let invoice = store::invoices::lock(tx, &call.caller, id)
             .await?
             .ok_or_else(|| not_found("invoice", id))?;
         Ok((account, invoice))
     }
 }
 
-impl Work for IssueCreditNote<'_> {
+impl Verb for IssueCreditNote {
     type Answer = Issued;
 
-    async fn run(&self, tx: &Tx) -> Result<Issued, Fault> {
-        let (account, invoice) = self.lock(tx).await?;
-        let credit = credit::plan_goodwill(&invoice, &self.goodwill.lines)?;
-        let reason = &self.goodwill.reason;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Issued, Fault> {
+        let (account, invoice) = self.lock(&asked.call, tx).await?;
+        let credit = credit::plan_goodwill(&invoice, &self.lines)?;
+        let reason = &self.reason;
         let credits = std::slice::from_ref(&credit);
-        let notes = credit_invoices(tx, self.call, &account, credits, reason).await?;
+        let notes = credit_invoices(tx, &asked.call, &account, credits, reason).await?;
         let issued = issued(notes, invoice, &credit)?;
         let note = &issued.note;
         let event = Event {
@@ -96,8 +98,8 @@ impl Work for IssueCreditNote<'_> {
                 .credit_note_id
                 .map_or_else(String::new, |id| id.to_string()),
             account_id: Some(account.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: reason.clone(),
             outcome: note.explanation(),
             data: json!({

@@ -6,14 +6,14 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
 use crate::{
-    convert::invoice::Payment,
     rules::{account::Account, charge::Invoice, ledger::Entry, not_found, sum_refused},
     store,
 };
@@ -21,13 +21,12 @@ use crate::{
 /// Pays an invoice, or a part of it (BL-6).
 ///
 /// Refusals: NOT_FOUND, INVOICE_NOT_OPEN, CURRENCY_MISMATCH, PAYMENT_EXCEEDS_DUE, INSUFFICIENT_FUNDS.
-pub(crate) struct PayInvoice<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What is to be paid.
-    pub(crate) payment: &'a Payment,
+#[derive(Debug, Clone)]
+pub(crate) struct PayInvoice {
+    /// The invoice.
+    pub(crate) invoice_id: InvoiceId,
+    /// More than nothing; `None`: all that is due.
+    pub(crate) amount: Option<Money>,
 }
 
 /// An invoice after a payment.
@@ -40,27 +39,32 @@ pub(crate) struct Paid {
     pub(crate) balance: Money,
 }
 
-impl PayInvoice<'_> {
-    /// The invoice as the payment would leave it; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Paid, Fault> {
-        let invoice = self.found(tx).await?;
-        let account = store::accounts::find(tx, &self.call.caller, invoice.account_id).await?;
+impl Preview for PayInvoice {
+    type Answer = Paid;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Paid, Fault> {
+        let tx = &database.read();
+        let invoice = self.found(call, tx).await?;
+        let account = store::accounts::find(tx, &call.caller, invoice.account_id).await?;
         self.plan(account, invoice)
     }
+}
 
+impl PayInvoice {
     fn missing(&self) -> Fault {
-        not_found("invoice", self.payment.invoice_id).into()
+        not_found("invoice", self.invoice_id).into()
     }
 
-    async fn found(&self, tx: &Tx) -> Result<Invoice, Fault> {
-        store::invoices::find(tx, &self.call.caller, self.payment.invoice_id)
+    async fn found(&self, call: &Call, tx: &Tx) -> Result<Invoice, Fault> {
+        store::invoices::find(tx, &call.caller, self.invoice_id)
             .await?
             .ok_or_else(|| self.missing())
     }
 
     fn plan(&self, account: Option<Account>, invoice: Invoice) -> Result<Paid, Fault> {
         let account = account.ok_or_else(|| not_found("account", invoice.account_id))?;
-        let (invoice, amount) = invoice.pay(self.payment.amount)?;
+        let (invoice, amount) = invoice.pay(self.amount)?;
         let balance = account.balance_without(amount)?;
         Ok(Paid {
             invoice,
@@ -70,38 +74,38 @@ impl PayInvoice<'_> {
     }
 
     /// The account before the invoice: whoever locks both takes them in this order.
-    async fn lock(&self, tx: &Tx) -> Result<(Option<Account>, Invoice), Fault> {
-        let account_id: AccountId = self.found(tx).await?.account_id;
-        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
-        let invoice_id: InvoiceId = self.payment.invoice_id;
-        let invoice = store::invoices::lock(tx, &self.call.caller, invoice_id).await?;
+    async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Option<Account>, Invoice), Fault> {
+        let account_id: AccountId = self.found(call, tx).await?.account_id;
+        let account = store::accounts::lock(tx, &call.caller, account_id).await?;
+        let invoice_id: InvoiceId = self.invoice_id;
+        let invoice = store::invoices::lock(tx, &call.caller, invoice_id).await?;
         Ok((account, invoice.ok_or_else(|| self.missing())?))
     }
 }
 
-impl Work for PayInvoice<'_> {
+impl Verb for PayInvoice {
     type Answer = Paid;
 
-    async fn run(&self, tx: &Tx) -> Result<Paid, Fault> {
-        let (account, invoice) = self.lock(tx).await?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Paid, Fault> {
+        let (account, invoice) = self.lock(&asked.call, tx).await?;
         let paid = self.plan(account, invoice)?;
         let Paid {
             invoice,
             amount,
             balance,
         } = &paid;
-        let (invoice_id, currency) = (self.payment.invoice_id, amount.currency());
+        let (invoice_id, currency) = (self.invoice_id, amount.currency());
         let refused = |error| sum_refused(currency, &error);
         let entry = Entry::payment(*amount, invoice_id).map_err(refused)?;
-        let entry = store::ledger::post_one(tx, invoice.account_id, entry, self.call.now).await?;
+        let entry = store::ledger::post_one(tx, invoice.account_id, entry, asked.call.now).await?;
         store::invoices::set_paid(tx, invoice_id, invoice).await?;
         let due = invoice.due().map_err(refused)?;
         let event = Event {
             kind: "licet.billing.invoice.paid.v1",
             resource_id: invoice_id.to_string(),
             account_id: Some(invoice.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-6".to_owned(),
             outcome: format!("{amount} paid from the balance, {due} are due"),
             data: json!({

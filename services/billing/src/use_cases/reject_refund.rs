@@ -1,44 +1,48 @@
 //! Turning down a refund in review (AL-4).
 
+use licet_domain::ids::RefundId;
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
 use super::approve_refund::{find, lock, review};
-use crate::{convert::refund::Rejection, rules::refund::Refund, store};
+use crate::{rules::refund::Refund, store};
 
 /// Lets go of all that the refund holds (AL-4, BL-3).
 ///
 /// Refusals: NOT_FOUND, REFUND_NOT_PENDING.
-pub(crate) struct RejectRefund<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What to turn down.
-    pub(crate) rejection: &'a Rejection,
+#[derive(Debug, Clone)]
+pub(crate) struct RejectRefund {
+    /// The refund.
+    pub(crate) refund_id: RefundId,
+    /// Why.
+    pub(crate) reason: String,
 }
 
-impl RejectRefund<'_> {
-    /// The refund as it would be; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Refund, Fault> {
-        let refund = find(tx, self.call, self.rejection.refund_id).await?;
-        Ok(refund.reject(review(self.call, self.call.now, &self.rejection.reason))?)
+impl Preview for RejectRefund {
+    type Answer = Refund;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Refund, Fault> {
+        let tx = &database.read();
+        let refund = find(tx, call, self.refund_id).await?;
+        Ok(refund.reject(review(call, call.now, &self.reason))?)
     }
 }
 
-impl Work for RejectRefund<'_> {
+impl Verb for RejectRefund {
     type Answer = Refund;
 
-    async fn run(&self, tx: &Tx) -> Result<Refund, Fault> {
-        let refund_id = self.rejection.refund_id;
-        let reason = &self.rejection.reason;
-        let (account, refund) = lock(tx, self.call, refund_id).await?;
-        let refund = refund.reject(review(self.call, self.call.now, reason))?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Refund, Fault> {
+        let refund_id = self.refund_id;
+        let reason = &self.reason;
+        let (account, refund) = lock(tx, &asked.call, refund_id).await?;
+        let refund = refund.reject(review(&asked.call, asked.call.now, reason))?;
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
@@ -48,8 +52,8 @@ impl Work for RejectRefund<'_> {
             kind: "licet.billing.refund.rejected.v1",
             resource_id: refund_id.to_string(),
             account_id: Some(account.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: reason.clone(),
             outcome: refund.decision.explanation.clone(),
             data: json!({

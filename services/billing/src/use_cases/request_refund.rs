@@ -1,13 +1,15 @@
 //! Deciding the refund of a term, and making it (AL-4).
 
 use licet_domain::{
-    ids::{InvoiceId, RefundId},
+    clock::Instant,
+    ids::{AccountId, InvoiceId, RefundId},
     money::Money,
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -15,7 +17,6 @@ use serde_json::json;
 
 use super::credit_invoices::{check_balance, credit_invoices};
 use crate::{
-    convert::refund::RefundWish,
     rules::{
         account::Account,
         charge::{Invoice, Subject},
@@ -30,23 +31,29 @@ use crate::{
 ///
 /// Refusals: NOT_FOUND, also when nothing was invoiced for the subject; REFUND_ALREADY_REQUESTED;
 /// AMOUNT_OUT_OF_RANGE.
-pub(crate) struct RequestRefund<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// The term to refund.
-    pub(crate) wish: &'a RefundWish,
+#[derive(Debug, Clone)]
+pub(crate) struct RequestRefund {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// The term.
+    pub(crate) subject: Subject,
+    /// Since when it is in use; `None`: never issued.
+    pub(crate) first_issuance: Option<Instant>,
+    /// The instant as of which to decide.
+    pub(crate) decision: Instant,
 }
 
-impl RequestRefund<'_> {
-    /// The refund as it would be decided; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Requested, Fault> {
-        let account_id = self.wish.account_id;
-        let account = store::accounts::find(tx, &self.call.caller, account_id)
+impl Preview for RequestRefund {
+    type Answer = Requested;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Requested, Fault> {
+        let tx = &database.read();
+        let account_id = self.account_id;
+        let account = store::accounts::find(tx, &call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
-        let invoices = store::invoices::list_of_subject(tx, account_id, &self.wish.subject).await?;
+        let invoices = store::invoices::list_of_subject(tx, account_id, &self.subject).await?;
         let (Requested { mut refund, notice }, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
             RefundState::Refunded => {
@@ -57,7 +64,9 @@ impl RequestRefund<'_> {
         }
         Ok(Requested { refund, notice })
     }
+}
 
+impl RequestRefund {
     /// The decision by the policy that the term was sold with, and what it would credit.
     async fn decide(
         &self,
@@ -68,7 +77,7 @@ impl RequestRefund<'_> {
             let Subject {
                 resource_id,
                 term_index,
-            } = &self.wish.subject;
+            } = &self.subject;
             let subject = format!("{resource_id}, term {term_index}");
             Refusal::new(
                 Reason::NotFound,
@@ -80,8 +89,7 @@ impl RequestRefund<'_> {
         let first = invoices.first().ok_or_else(nothing)?;
         let sold = &first.lines.first().ok_or_else(nothing)?.line;
         let term = self.term(invoices).ok_or_else(nothing)?;
-        let earlier =
-            store::refunds::find_of_subject(tx, self.wish.account_id, &self.wish.subject).await?;
+        let earlier = store::refunds::find_of_subject(tx, self.account_id, &self.subject).await?;
         if let Some(earlier) = earlier {
             return Err(earlier.stands().into());
         }
@@ -89,8 +97,8 @@ impl RequestRefund<'_> {
             .await?
             .ok_or_else(|| Fault::internal("an invoice's product version is gone"))?;
         let policy = product.product.policy.refund();
-        let decision = refund::decide(policy, &term, self.wish.decision);
-        let notice = refund::notice(&self.wish.subject, term.end, self.wish.decision);
+        let decision = refund::decide(policy, &term, self.decision);
+        let notice = refund::notice(&self.subject, term.end, self.decision);
         let zero = Money::zero(first.total.currency());
         let creditable = credit::creditable(invoices)?;
         let asked = credit::everything(&creditable, Source::Free)?;
@@ -98,13 +106,13 @@ impl RequestRefund<'_> {
         let (creditable, _) = credit::totals(&credits, zero)?;
         let refund = Refund {
             refund_id: None,
-            account_id: self.wish.account_id,
-            subject: self.wish.subject.clone(),
+            account_id: self.account_id,
+            subject: self.subject.clone(),
             decision,
             creditable,
             refunded: zero,
-            first_issuance: self.wish.first_issuance,
-            decided: self.wish.decision,
+            first_issuance: self.first_issuance,
+            decided: self.decision,
             credit_note_ids: Vec::new(),
             review: None,
         };
@@ -120,20 +128,21 @@ impl RequestRefund<'_> {
             bought: bought?,
             start: start?,
             end: end?,
-            first_use: self.wish.first_issuance,
+            first_use: self.first_issuance,
         })
     }
 
     /// Credits everything: a credit note for each invoice.
     async fn credit(
         &self,
+        call: &Call,
         tx: &Tx,
         account: &Account,
         refund: &mut Refund,
         credits: &[InvoiceCredit],
     ) -> Result<(), Fault> {
-        let reason = format!("Refund of {}, AL-4", self.wish.subject.resource_id);
-        let notes = credit_invoices(tx, self.call, account, credits, &reason).await?;
+        let reason = format!("Refund of {}, AL-4", self.subject.resource_id);
+        let notes = credit_invoices(tx, call, account, credits, &reason).await?;
         refund.refunded = refund.creditable;
         refund.credit_note_ids = notes
             .iter()
@@ -143,18 +152,21 @@ impl RequestRefund<'_> {
     }
 }
 
-impl Work for RequestRefund<'_> {
+impl Verb for RequestRefund {
     type Answer = Requested;
 
-    async fn run(&self, tx: &Tx) -> Result<Requested, Fault> {
-        let account_id = self.wish.account_id;
-        let account = store::accounts::lock(tx, &self.call.caller, account_id)
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Requested, Fault> {
+        let account_id = self.account_id;
+        let account = store::accounts::lock(tx, &asked.call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
-        let invoices = store::invoices::lock_of_subject(tx, account_id, &self.wish.subject).await?;
+        let invoices = store::invoices::lock_of_subject(tx, account_id, &self.subject).await?;
         let (Requested { mut refund, notice }, credits) = self.decide(tx, &invoices).await?;
         match refund.decision.state {
-            RefundState::Refunded => self.credit(tx, &account, &mut refund, &credits).await?,
+            RefundState::Refunded => {
+                self.credit(&asked.call, tx, &account, &mut refund, &credits)
+                    .await?;
+            }
             RefundState::PendingReview => {
                 let held: Vec<InvoiceId> = credits.iter().map(|credit| credit.invoice_id).collect();
                 store::invoices::hold_whole(tx, &held).await?;
@@ -167,14 +179,14 @@ impl Work for RequestRefund<'_> {
         let event = Event {
             kind: "licet.billing.refund.decided.v1",
             resource_id: refund_id.to_string(),
-            account_id: Some(self.wish.account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            account_id: Some(self.account_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: format!("AL-4: {}", refund.decision.explanation),
             outcome: refund.decision.state.as_str().to_owned(),
             data: json!({
-                "resource_id": self.wish.subject.resource_id,
-                "term_index": self.wish.subject.term_index,
+                "resource_id": self.subject.resource_id,
+                "term_index": self.subject.term_index,
                 "creditable": refund.creditable.value(),
                 "refunded": refund.refunded.value(),
                 "currency_code": refund.creditable.currency().code(),

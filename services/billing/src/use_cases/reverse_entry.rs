@@ -1,16 +1,16 @@
 //! Taking a deposit or a withdrawal back that was booked by mistake.
 
-use licet_domain::money::Money;
+use licet_domain::{ids::EntryId, money::Money};
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
 use crate::{
-    convert::account::ReversalWish,
     rules::{
         account::Account,
         ledger::{Booked, Entry, LedgerEntry, Movement},
@@ -23,29 +23,33 @@ use crate::{
 ///
 /// Refusals: NOT_FOUND, ENTRY_NOT_REVERSIBLE, ENTRY_ALREADY_REVERSED, INSUFFICIENT_FUNDS,
 /// AMOUNT_OUT_OF_RANGE.
-pub(crate) struct ReverseEntry<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What is to be taken back.
-    pub(crate) wish: &'a ReversalWish,
+#[derive(Debug, Clone)]
+pub(crate) struct ReverseEntry {
+    /// The entry.
+    pub(crate) entry_id: EntryId,
+    /// Why, in words.
+    pub(crate) reason: String,
 }
 
-impl ReverseEntry<'_> {
-    /// The reversal as it would be booked; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Booked, Fault> {
-        let reversed = self.reversed(tx).await?;
+impl Preview for ReverseEntry {
+    type Answer = Booked;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Booked, Fault> {
+        let tx = &database.read();
+        let reversed = self.reversed(call, tx).await?;
         let account_id = reversed.account_id;
-        let account = store::accounts::find(tx, &self.call.caller, account_id).await?;
+        let account = store::accounts::find(tx, &call.caller, account_id).await?;
         let (entry, balance) = self.plan(tx, account, &reversed).await?;
-        let entry = entry.draft(account_id, self.call.now);
+        let entry = entry.draft(account_id, call.now);
         Ok(Booked { entry, balance })
     }
+}
 
-    async fn reversed(&self, tx: &Tx) -> Result<LedgerEntry, Fault> {
-        let entry_id = self.wish.entry_id;
-        let found = store::ledger::find(tx, &self.call.caller, entry_id).await?;
+impl ReverseEntry {
+    async fn reversed(&self, call: &Call, tx: &Tx) -> Result<LedgerEntry, Fault> {
+        let entry_id = self.entry_id;
+        let found = store::ledger::find(tx, &call.caller, entry_id).await?;
         Ok(found.ok_or_else(|| not_found("entry", entry_id))?)
     }
 
@@ -57,8 +61,8 @@ impl ReverseEntry<'_> {
         reversed: &LedgerEntry,
     ) -> Result<(Entry, Money), Fault> {
         let account = account.ok_or_else(|| not_found("account", reversed.account_id))?;
-        let earlier = store::ledger::find_reversal(tx, self.wish.entry_id).await?;
-        let entry = reversed.reversal(self.wish.reason.clone(), earlier)?;
+        let earlier = store::ledger::find_reversal(tx, self.entry_id).await?;
+        let entry = reversed.reversal(self.reason.clone(), earlier)?;
         let currency = account.currency();
         let movement = Movement::of(currency, std::slice::from_ref(&entry))
             .map_err(|error| sum_refused(currency, &error))?;
@@ -72,31 +76,31 @@ impl ReverseEntry<'_> {
     }
 }
 
-impl Work for ReverseEntry<'_> {
+impl Verb for ReverseEntry {
     type Answer = Booked;
 
-    async fn run(&self, tx: &Tx) -> Result<Booked, Fault> {
-        let reversed = self.reversed(tx).await?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Booked, Fault> {
+        let reversed = self.reversed(&asked.call, tx).await?;
         let account_id = reversed.account_id;
         // From here on no other reversal of the entry is made: each locks the account.
-        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+        let account = store::accounts::lock(tx, &asked.call.caller, account_id).await?;
         let (entry, balance) = self.plan(tx, account, &reversed).await?;
-        let entry = store::ledger::post_one(tx, account_id, entry, self.call.now).await?;
+        let entry = store::ledger::post_one(tx, account_id, entry, asked.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.entry_reversed.v1",
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
-            why: self.wish.reason.clone(),
+            time: asked.call.now,
+            origin: &asked.origin(),
+            why: self.reason.clone(),
             outcome: format!(
                 "{} {} taken back, the balance is {balance}",
                 reversed.kind.as_str(),
-                self.wish.entry_id
+                self.entry_id
             ),
             data: json!({
                 "entry_id": entry.entry_id,
-                "reverses_entry_id": self.wish.entry_id,
+                "reverses_entry_id": self.entry_id,
                 "balance": balance.value(),
                 "currency_code": balance.currency().code(),
             }),

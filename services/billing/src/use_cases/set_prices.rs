@@ -1,8 +1,8 @@
 //! Setting the prices of a product in one currency.
 
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -20,31 +20,28 @@ use crate::{
 ///
 /// Refusals: NOT_FOUND, TERM_NOT_SOLD, PRODUCT_KIND_MISMATCH, CURRENCY_MISMATCH,
 /// ADDITIONAL_LICENSE_PRICE_TOO_HIGH, VOLUME_PRICE_RISES, EFFECTIVE_TIME_IN_PAST.
-pub(crate) struct SetPrices<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
+#[derive(Debug, Clone)]
+pub(crate) struct SetPrices {
     /// The list.
-    pub(crate) list: &'a PriceList,
+    pub(crate) list: PriceList,
 }
 
-impl Work for SetPrices<'_> {
+impl Verb for SetPrices {
     type Answer = PriceList;
 
-    async fn run(&self, tx: &Tx) -> Result<PriceList, Fault> {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<PriceList, Fault> {
         let PriceList {
             product_id,
             currency,
             ..
-        } = self.list;
+        } = &self.list;
         store::catalog::lock_newest(tx, product_id)
             .await?
             .ok_or_else(|| not_found("product", product_id.as_str()))?;
         let versions = store::catalog::list_versions(tx, &[product_id.as_str()]).await?;
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
-        prices::check_prices(&versions, newest_list, self.list, self.call.now)?;
-        store::catalog::insert_list(tx, self.list).await?;
+        prices::check_prices(&versions, newest_list, &self.list, asked.call.now)?;
+        store::catalog::insert_list(tx, &self.list).await?;
         let (terms, quantities): (Vec<u32>, Vec<u32>) = match &self.list.prices {
             Prices::ByTerm(terms) => (terms.iter().map(|it| it.months).collect(), Vec::new()),
             Prices::ByVolume(tiers) => (
@@ -56,8 +53,8 @@ impl Work for SetPrices<'_> {
             kind: "licet.billing.prices.set.v1",
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-8".to_owned(),
             outcome: format!("in {} from {} on", currency.code(), self.list.effective),
             data: json!({

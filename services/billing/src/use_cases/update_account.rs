@@ -1,15 +1,15 @@
 //! Changing an account's name, or how it pays.
 
+use licet_domain::ids::AccountId;
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
 use crate::{
-    convert::account::AccountChange,
     rules::{
         account::{Standing, Terms},
         not_found,
@@ -20,25 +20,26 @@ use crate::{
 /// Changes an account. Open invoices stay due when they were (BL-3).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_HAS_DUE.
-pub(crate) struct UpdateAccount<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
-    /// What is to change.
-    pub(crate) change: &'a AccountChange,
+#[derive(Debug, Clone)]
+pub(crate) struct UpdateAccount {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// Its new name.
+    pub(crate) display_name: Option<String>,
+    /// How it pays from now on.
+    pub(crate) terms: Option<Terms>,
 }
 
-impl Work for UpdateAccount<'_> {
+impl Verb for UpdateAccount {
     type Answer = Standing;
 
-    async fn run(&self, tx: &Tx) -> Result<Standing, Fault> {
-        let AccountChange {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Standing, Fault> {
+        let Self {
             account_id,
             display_name,
             terms,
-        } = self.change;
-        let mut account = store::accounts::lock(tx, &self.call.caller, *account_id)
+        } = self;
+        let mut account = store::accounts::lock(tx, &asked.call.caller, *account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         if let Some(terms) = terms {
@@ -63,8 +64,8 @@ impl Work for UpdateAccount<'_> {
             kind: "licet.billing.account.updated.v1",
             resource_id: account_id.to_string(),
             account_id: Some(*account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-6".to_owned(),
             outcome: kind.to_owned(),
             data: json!({
@@ -76,6 +77,6 @@ impl Work for UpdateAccount<'_> {
         };
         outbox::emit(tx, event).await?;
         let first_due = first_due.map(|first| first.due_time);
-        Ok(account.standing(first_due, self.call.now))
+        Ok(account.standing(first_due, asked.call.now))
     }
 }

@@ -1,15 +1,15 @@
 //! Adding a version of a product.
 
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
+use super::create_product::Offering;
 use crate::{
-    convert::product::Offering,
     rules::{
         catalog::{self, ProductVersion},
         not_found,
@@ -20,33 +20,30 @@ use crate::{
 /// Adds a version; what was sold keeps the version that it was sold with (BL-8).
 ///
 /// Refusals: NOT_FOUND, PRODUCT_KIND_MISMATCH, EFFECTIVE_TIME_IN_PAST.
-pub(crate) struct UpdateProduct<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
+#[derive(Debug, Clone)]
+pub(crate) struct UpdateProduct {
     /// What the new version says, and from when on.
-    pub(crate) offering: &'a Offering,
+    pub(crate) offering: Offering,
 }
 
-impl Work for UpdateProduct<'_> {
+impl Verb for UpdateProduct {
     type Answer = ProductVersion;
 
-    async fn run(&self, tx: &Tx) -> Result<ProductVersion, Fault> {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ProductVersion, Fault> {
         let Offering {
             product_id,
             product,
             effective,
-        } = self.offering;
+        } = &self.offering;
         let newest = store::catalog::lock_newest(tx, product_id)
             .await?
             .ok_or_else(|| not_found("product", product_id.as_str()))?;
-        catalog::check_update(&newest, product, *effective, self.call.now)?;
+        catalog::check_update(&newest, product, *effective, asked.call.now)?;
         let version = ProductVersion {
             product_id: product_id.clone(),
             version: newest.version + 1,
             effective: *effective,
-            recorded: self.call.now,
+            recorded: asked.call.now,
             product: product.clone(),
         };
         store::catalog::insert_version(tx, &version).await?;
@@ -54,8 +51,8 @@ impl Work for UpdateProduct<'_> {
             kind: "licet.billing.product.updated.v1",
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-8".to_owned(),
             outcome: format!("version {}", version.version),
             data: json!({

@@ -3,14 +3,15 @@
 use licet_domain::money::Money;
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
 use serde_json::json;
 
+use super::deposit::Transfer;
 use crate::{
-    convert::account::Transfer,
     rules::{
         account::Account,
         ledger::{Booked, Entry},
@@ -22,32 +23,34 @@ use crate::{
 /// Takes money off an account's balance (BL-5).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS.
-pub(crate) struct Withdraw<'a> {
-    /// What was accepted.
-    pub(crate) call: &'a Call,
-    /// The attempt's id.
-    pub(crate) request_id: &'a str,
+#[derive(Debug, Clone)]
+pub(crate) struct Withdraw {
     /// What is to be paid out.
-    pub(crate) transfer: &'a Transfer,
+    pub(crate) transfer: Transfer,
 }
 
-impl Withdraw<'_> {
-    /// The entry as it would be booked; nothing is written.
-    pub(crate) async fn preview(&self, tx: &Tx) -> Result<Booked, Fault> {
+impl Preview for Withdraw {
+    type Answer = Booked;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Booked, Fault> {
+        let tx = &database.read();
         let account_id = self.transfer.account_id;
-        let account = store::accounts::find(tx, &self.call.caller, account_id).await?;
+        let account = store::accounts::find(tx, &call.caller, account_id).await?;
         let (entry, balance) = self.plan(account)?;
-        let entry = entry.draft(account_id, self.call.now);
+        let entry = entry.draft(account_id, call.now);
         Ok(Booked { entry, balance })
     }
+}
 
+impl Withdraw {
     /// The entry, and the balance after it.
     fn plan(&self, account: Option<Account>) -> Result<(Entry, Money), Fault> {
         let Transfer {
             account_id,
             amount,
             ref reference,
-        } = *self.transfer;
+        } = self.transfer;
         let balance = account
             .ok_or_else(|| not_found("account", account_id))?
             .balance_without(amount)?;
@@ -57,24 +60,24 @@ impl Withdraw<'_> {
     }
 }
 
-impl Work for Withdraw<'_> {
+impl Verb for Withdraw {
     type Answer = Booked;
 
-    async fn run(&self, tx: &Tx) -> Result<Booked, Fault> {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Booked, Fault> {
         let Transfer {
             account_id,
             amount,
             ref reference,
-        } = *self.transfer;
-        let account = store::accounts::lock(tx, &self.call.caller, account_id).await?;
+        } = self.transfer;
+        let account = store::accounts::lock(tx, &asked.call.caller, account_id).await?;
         let (entry, balance) = self.plan(account)?;
-        let entry = store::ledger::post_one(tx, account_id, entry, self.call.now).await?;
+        let entry = store::ledger::post_one(tx, account_id, entry, asked.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.withdrawn.v1",
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
-            time: self.call.now,
-            origin: &self.call.origin(self.request_id),
+            time: asked.call.now,
+            origin: &asked.origin(),
             why: "BL-5".to_owned(),
             outcome: format!("{amount} paid out, the balance is {balance}"),
             data: json!({

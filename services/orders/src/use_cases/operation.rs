@@ -81,6 +81,8 @@ pub(crate) enum Outcome {
 impl Operation for OrderOperation {
     type Peers = Peers;
     type Outcome = Outcome;
+    /// The encoded response.
+    type Answer = Vec<u8>;
 
     fn kind(&self) -> &'static str {
         match self {

@@ -46,6 +46,8 @@ pub(crate) enum Outcome {
 impl Operation for LicenseOperation {
     type Peers = Billing;
     type Outcome = Outcome;
+    /// The encoded response.
+    type Answer = Vec<u8>;
 
     fn kind(&self) -> &'static str {
         match self {

@@ -2,7 +2,6 @@
 //! saves what came of it against the version that was read. What is kept is the parent's.
 
 use std::{
-    marker::PhantomData,
     pin::Pin,
     sync::{
         Arc,
@@ -42,8 +41,11 @@ pub struct Operations<O: Operation> {
     database: Database,
     peers: Arc<O::Peers>,
     clock: Arc<dyn licet_domain::clock::Clock>,
-    kind: PhantomData<fn() -> O>,
+    encode: Encode<O>,
 }
+
+/// What an operation is answered with, as the encoded response that is kept for all repeats.
+type Encode<O> = fn(<O as Operation>::Answer) -> Result<Vec<u8>, Fault>;
 
 impl<O: Operation> Clone for Operations<O> {
     fn clone(&self) -> Self {
@@ -51,24 +53,32 @@ impl<O: Operation> Clone for Operations<O> {
             database: self.database.clone(),
             peers: Arc::clone(&self.peers),
             clock: Arc::clone(&self.clock),
-            kind: PhantomData,
+            encode: self.encode,
         }
     }
 }
 
 impl<O: Operation> Operations<O> {
-    /// A driver over a service's database.
+    /// A driver over a service's database. `encode` makes the response of what an operation is
+    /// answered with.
     pub fn new(
         database: Database,
         peers: Arc<O::Peers>,
         clock: Arc<dyn licet_domain::clock::Clock>,
+        encode: fn(O::Answer) -> Result<Vec<u8>, Fault>,
     ) -> Self {
         Self {
             database,
             peers,
             clock,
-            kind: PhantomData,
+            encode,
         }
+    }
+
+    /// The database that they are kept in.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Drives an operation now, whatever its back-off, and waits for its end, within the call's deadline. The driving goes on
@@ -176,6 +186,7 @@ impl<O: Operation> Operations<O> {
             row: &row,
             state: &state,
             now: self.clock.now(),
+            encode: self.encode,
             outcome: &outcome,
             has_run: AtomicBool::new(false),
         };
@@ -316,6 +327,7 @@ struct Apply<'a, O: Operation> {
     row: &'a row::Model,
     state: &'a O,
     now: Instant,
+    encode: Encode<O>,
     outcome: &'a Result<O::Outcome, Refusal>,
     has_run: AtomicBool,
 }
@@ -363,7 +375,7 @@ impl<O: Operation> Work for Apply<'_, O> {
         };
         let passed = match progress {
             Progress::Next(next) => passed(read, &next)?,
-            Progress::Done(response) => ended("DONE", response),
+            Progress::Done(answer) => ended("DONE", (self.encode)(answer)?),
             Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
         };
         let save = save(read, changed::<row::Entity>(read, &passed));

@@ -1,0 +1,320 @@
+//! The door of a service: the one place where messages become values and values messages. A verb is a
+//! request as a value; it knows no message. Methods are accepted, decoded, run at most once (BL-2) and
+//! encoded here, and decide nothing.
+
+use licet_contracts::{Listing, Mutation};
+use licet_domain::ids::OperationId;
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    caller::{Call, Origin, accept},
+    database::{Database, Tx, Work},
+    fault::Fault,
+    joining::{Answer, join},
+    operation::{Operation, Operations},
+    page::Page,
+    replay::{self, Accepted},
+};
+
+/// An accepted request for a change: who asked, when it is decided, and under which id.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who asked, and when that is decided.
+    pub call: Call,
+    /// The id that names the attempt.
+    pub request_id: String,
+}
+
+impl Asked {
+    /// Who asked for what, as events keep it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.call.origin(&self.request_id)
+    }
+}
+
+/// A change that one transaction makes.
+pub trait Verb: Send + Sync {
+    /// What it is answered with.
+    type Answer: Send;
+
+    /// Makes the change.
+    fn run(
+        &self,
+        asked: &Asked,
+        tx: &Tx,
+    ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+}
+
+/// A change that can be looked at before it is made (`validate_only`).
+pub trait Preview: Send + Sync {
+    /// What it is answered with, as the change itself.
+    type Answer: Send;
+    /// What is looked at: the store, and the peers where they are asked.
+    type Within: Sync;
+
+    /// Says what the change would come to. Changes nothing.
+    fn preview(
+        &self,
+        call: &Call,
+        within: &Self::Within,
+    ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+}
+
+/// A change that may go on as a durable operation once it is accepted.
+pub trait Spanning: Send + Sync {
+    /// What it is answered with.
+    type Answer: Send;
+    /// The service's operations.
+    type Operation: Operation;
+
+    /// Makes the change, or accepts it and begins its operation.
+    fn accept(
+        &self,
+        asked: &Asked,
+        tx: &Tx,
+    ) -> impl Future<Output = Result<Accepted<Self::Answer>, Fault>> + Send;
+
+    /// What is answered while the operation is under way; none when it ended meanwhile.
+    fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> impl Future<Output = Result<Option<Self::Answer>, Fault>> + Send;
+}
+
+/// A request as its service takes it, before anything is done.
+pub struct Entry<M, V> {
+    asked: Asked,
+    message: M,
+    /// What is asked for.
+    pub verb: V,
+}
+
+/// Accepts and decodes a request for a change.
+///
+/// # Errors
+/// What is wrong with the request.
+pub fn enter<M: Mutation, V>(
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<V, Fault>,
+) -> Result<Entry<M, V>, Status> {
+    let (call, message) = accept(request)?;
+    let verb = decode(&call, &message)?;
+    let request_id = message.request_id().to_owned();
+    Ok(Entry {
+        asked: Asked { call, request_id },
+        message,
+        verb,
+    })
+}
+
+impl<M: Mutation, V> Entry<M, V> {
+    /// Who asked.
+    pub fn call(&self) -> &Call {
+        &self.asked.call
+    }
+
+    /// Runs the verb once for all repeats of the request.
+    async fn run<R>(
+        &self,
+        database: &Database,
+        encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+    ) -> Result<R, Fault>
+    where
+        V: Verb,
+        R: Message + Default,
+    {
+        let work = Run(self);
+        replay::run(database, &self.asked.call, &self.message, &work, encode).await
+    }
+
+    /// Accepts the verb once for all repeats of the request: each joins the operation that the first
+    /// one began.
+    ///
+    /// # Errors
+    /// What refused it.
+    pub async fn begin<R>(
+        &self,
+        database: &Database,
+        encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+    ) -> Result<Accepted<R>, Fault>
+    where
+        V: Spanning,
+        R: Message + Default,
+    {
+        let work = Begin(self);
+        replay::begin(database, &self.asked.call, &self.message, &work, encode).await
+    }
+}
+
+struct Run<'a, M, V>(&'a Entry<M, V>);
+
+impl<M: Mutation, V: Verb> Work for Run<'_, M, V> {
+    type Answer = V::Answer;
+
+    async fn run(&self, tx: &Tx) -> Result<V::Answer, Fault> {
+        self.0.verb.run(&self.0.asked, tx).await
+    }
+}
+
+struct Begin<'a, M, V>(&'a Entry<M, V>);
+
+impl<M: Mutation, V: Spanning> Work for Begin<'_, M, V> {
+    type Answer = Accepted<V::Answer>;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        self.0.verb.accept(&self.0.asked, tx).await
+    }
+}
+
+/// Serves a change of one transaction that has no preview.
+///
+/// # Errors
+/// What is wrong with the request, or refused it.
+pub async fn run<M, V, R>(
+    database: &Database,
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
+    encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+) -> Result<Response<R>, Status>
+where
+    M: Mutation,
+    V: Verb,
+    R: Message + Default,
+{
+    let entry = enter(request, decode)?;
+    entry.check_no_preview()?;
+    Ok(Response::new(entry.run(database, encode).await?))
+}
+
+/// Serves a change of one transaction, or its preview.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_or_preview<M, V, R>(
+    database: &Database,
+    within: &V::Within,
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
+    encode: impl Fn(<V as Verb>::Answer) -> Result<R, Fault> + Send + Sync,
+) -> Result<Response<R>, Status>
+where
+    M: Mutation,
+    V: Verb + Preview<Answer = <V as Verb>::Answer>,
+    R: Message + Default,
+{
+    let entry = enter(request, decode)?;
+    let response = if entry.message.is_validate_only() {
+        encode(entry.verb.preview(&entry.asked.call, within).await?)?
+    } else {
+        entry.run(database, encode).await?
+    };
+    Ok(Response::new(response))
+}
+
+/// Serves a change that may go on as an operation, and that has no preview.
+///
+/// # Errors
+/// As [`run`]; what ended the operation.
+pub async fn begin<M, V, R>(
+    operations: &Operations<V::Operation>,
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
+    encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+) -> Result<Response<R>, Status>
+where
+    M: Mutation,
+    V: Spanning,
+    R: Message + Default,
+{
+    let entry = enter(request, decode)?;
+    entry.check_no_preview()?;
+    Ok(Response::new(
+        entry.begin_and_join(operations, encode).await?,
+    ))
+}
+
+/// Serves a change that may go on as an operation, or its preview.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_or_preview<M, V, R>(
+    operations: &Operations<V::Operation>,
+    within: &V::Within,
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
+    encode: impl Fn(<V as Spanning>::Answer) -> Result<R, Fault> + Send + Sync,
+) -> Result<Response<R>, Status>
+where
+    M: Mutation,
+    V: Spanning + Preview<Answer = <V as Spanning>::Answer>,
+    R: Message + Default,
+{
+    let entry = enter(request, decode)?;
+    let response = if entry.message.is_validate_only() {
+        encode(entry.verb.preview(&entry.asked.call, within).await?)?
+    } else {
+        entry.begin_and_join(operations, encode).await?
+    };
+    Ok(Response::new(response))
+}
+
+impl<M: Mutation, V> Entry<M, V> {
+    /// A preview that nobody wrote must not become the change itself.
+    fn check_no_preview(&self) -> Result<(), Fault> {
+        if self.message.is_validate_only() {
+            let method = self.asked.call.method;
+            return Err(Fault::internal(format!("{method} has no preview")));
+        }
+        Ok(())
+    }
+
+    async fn begin_and_join<R>(
+        &self,
+        operations: &Operations<V::Operation>,
+        encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+    ) -> Result<R, Fault>
+    where
+        V: Spanning,
+        R: Message + Default,
+    {
+        let call = &self.asked.call;
+        let database = operations.database();
+        let accepted = self.begin(database, &encode).await?;
+        let pending = |id| self.verb.pending(call, database, id);
+        match join(operations, call, accepted, pending).await? {
+            Answer::Final(response) => Ok(response),
+            Answer::Pending(answer) => encode(answer),
+        }
+    }
+}
+
+/// Accepts and decodes a request that only reads.
+///
+/// # Errors
+/// What is wrong with the request.
+pub fn read<M, Q>(
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<Q, Fault>,
+) -> Result<(Call, Q), Status> {
+    let (call, message) = accept(request)?;
+    let query = decode(&call, &message)?;
+    Ok((call, query))
+}
+
+/// Accepts and decodes a request for a page: what it is narrowed to, and which page of that.
+///
+/// # Errors
+/// As [`read`].
+pub fn list<M: Listing, F>(
+    request: Request<M>,
+    decode: impl FnOnce(&Call, &M) -> Result<F, Fault>,
+) -> Result<(Call, F, Page), Status> {
+    let (call, message) = accept(request)?;
+    let filter = decode(&call, &message)?;
+    let page = Page::of(&call, &message)?;
+    Ok((call, filter, page))
+}
