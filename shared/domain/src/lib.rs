@@ -10,6 +10,7 @@ pub mod clock;
 pub mod ids;
 pub mod money;
 pub mod refusal;
+pub mod revocation;
 pub mod san;
 pub mod term;
 pub mod worded;
@@ -25,5 +26,6 @@ pub use ids::{
 };
 pub use money::{Currency, Fraction, Money, MoneyError, Price, split};
 pub use refusal::{Class, Reason, Refusal, UnknownReason, Violation};
+pub use revocation::RevocationReason;
 pub use san::{San, SanError, SanType};
 pub use term::{Period, Term, TermError};

@@ -1,0 +1,364 @@
+//! The calls to Billing.
+
+use licet_contracts::billing::{
+    v1 as billing,
+    v1::{
+        catalog_service_client::CatalogServiceClient, get_product_request::Selection,
+        invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient,
+        refund_service_client::RefundServiceClient,
+    },
+};
+use licet_domain::{
+    clock::Instant,
+    ids::{InvoiceId, ProductId},
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    peer::{PeerChannel, PeerFault, outcome},
+    wire::encode_time,
+};
+use uuid::Uuid;
+
+use super::{CreditNote, Invoice, Product, Quote, QuoteQuestion, Refund, RefundQuestion, absent};
+
+/// Billing, as its peers know it.
+#[derive(Clone)]
+pub struct Billing {
+    channel: PeerChannel,
+}
+
+impl Billing {
+    /// Billing at the other end of a channel.
+    #[must_use]
+    pub fn new(channel: PeerChannel) -> Self {
+        Self { channel }
+    }
+
+    fn invoices(&self) -> InvoiceServiceClient<PeerChannel> {
+        InvoiceServiceClient::new(self.channel.clone())
+    }
+
+    fn quotes(&self) -> QuoteServiceClient<PeerChannel> {
+        QuoteServiceClient::new(self.channel.clone())
+    }
+
+    fn refunds(&self) -> RefundServiceClient<PeerChannel> {
+        RefundServiceClient::new(self.channel.clone())
+    }
+
+    /// The version of a product that was in force at `as_of`.
+    ///
+    /// # Errors
+    /// NOT_FOUND; no answer.
+    pub async fn get_product(
+        &self,
+        product_id: &ProductId,
+        as_of: Instant,
+    ) -> Result<Product, PeerFault> {
+        let request = billing::GetProductRequest {
+            product_id: product_id.to_string(),
+            selection: Some(Selection::AsOfTime(encode_time(as_of))),
+        };
+        let mut client = CatalogServiceClient::new(self.channel.clone());
+        let answer = outcome(client.get_product(request).await)?;
+        let found = answer.product.ok_or_else(|| absent("product"))?;
+        Ok(found.into())
+    }
+
+    /// A quote, computed and kept; only computed where the question says `validate_only`.
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn create_quote(
+        &self,
+        question: &QuoteQuestion,
+        request_id: Uuid,
+    ) -> Result<Quote, PeerFault> {
+        let mut request = question.message().clone();
+        request.request_id = request_id.to_string();
+        let answer = outcome(self.quotes().create_quote(request).await)?;
+        let quote = answer.quote.ok_or_else(|| absent("quote"))?;
+        Ok(quote.into())
+    }
+
+    /// Charges a quote exactly. Its expiry is judged by `accept_time` (MD-6). One that Billing
+    /// charged before and has forgotten the request of is answered with the invoice that it became:
+    /// its pin makes it good for one change alone.
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn charge_quote(
+        &self,
+        quote: &Quote,
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<Invoice, PeerFault> {
+        let request = charge_one(quote, quote.pin().to_owned(), accept_time, request_id);
+        match outcome(self.invoices().charge_quote(request).await) {
+            Ok(answer) => Ok(answer.invoice.ok_or_else(|| absent("invoice"))?.into()),
+            Err(PeerFault::Refused(refusal)) => self.find_charge(quote, refusal).await,
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Charges several quotes of one account exactly, all of them or none (BL-6); answers their
+    /// invoices in the same order. Those that Billing charged before and has forgotten the request of
+    /// are answered with what they became, as in [`Billing::charge_quote`].
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn charge_quotes(
+        &self,
+        quotes: &[&Quote],
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<Vec<Invoice>, PeerFault> {
+        let pins = quotes.iter().map(|quote| quote.pin().to_owned());
+        let request = charge_several(quotes, pins, accept_time, request_id);
+        match outcome(self.invoices().charge_quotes(request).await) {
+            Ok(answer) if answer.invoices.len() == quotes.len() => {
+                Ok(answer.invoices.into_iter().map(Invoice::from).collect())
+            }
+            Ok(_) => Err(absent("invoice")),
+            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::QuoteSpent => {
+                let mut invoices = Vec::with_capacity(quotes.len());
+                for quote in quotes {
+                    let spent = self.find_spent(quote).await?;
+                    invoices.push(spent.ok_or_else(|| PeerFault::Refused(refusal.clone()))?);
+                }
+                Ok(invoices)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The invoice that a quote became, if it became one.
+    async fn find_spent(&self, quote: &Quote) -> Result<Option<Invoice>, PeerFault> {
+        let request = billing::GetQuoteRequest {
+            quote_id: quote.message().quote_id.clone(),
+        };
+        let found = outcome(self.quotes().get_quote(request).await)?.quote;
+        let invoice_id = found.map(|quote| quote.invoice_id).unwrap_or_default();
+        if invoice_id.is_empty() {
+            return Ok(None);
+        }
+        let request = billing::GetInvoiceRequest { invoice_id };
+        let answer = outcome(self.invoices().get_invoice(request).await)?;
+        Ok(answer.invoice.map(Invoice::from))
+    }
+
+    /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
+    async fn find_charge(
+        &self,
+        quote: &Quote,
+        refusal: Box<Refusal>,
+    ) -> Result<Invoice, PeerFault> {
+        let Some(invoice_id) = said_by(&refusal, Reason::QuoteSpent, "invoice_id") else {
+            return Err(PeerFault::Refused(refusal));
+        };
+        let request = billing::GetInvoiceRequest { invoice_id };
+        let found = match outcome(self.invoices().get_invoice(request).await) {
+            Ok(answer) => answer.invoice,
+            Err(PeerFault::Refused(_)) => None,
+            Err(fault) => return Err(fault),
+        };
+        let quote_id = &quote.message().quote_id;
+        let found = found.filter(|invoice| invoice.quote_id == *quote_id);
+        found.map(Invoice::from).ok_or(PeerFault::Refused(refusal))
+    }
+
+    /// Sees to it that a charge never comes, however late an attempt at it arrives: the request id
+    /// of the charge is spent on one that Billing refuses. Answers whether it never came; a charge
+    /// that was settled before, either way, is not undone by this.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn forbid_charge(
+        &self,
+        quote: &Quote,
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<bool, PeerFault> {
+        let request = charge_one(quote, wrong_pin(quote), accept_time, request_id);
+        forbidden(outcome(self.invoices().charge_quote(request).await))
+    }
+
+    /// As [`Billing::forbid_charge`], of a charge of several quotes.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn forbid_charges(
+        &self,
+        quotes: &[&Quote],
+        accept_time: Instant,
+        request_id: Uuid,
+    ) -> Result<bool, PeerFault> {
+        let pins = quotes.iter().map(|quote| wrong_pin(quote));
+        let request = charge_several(quotes, pins, accept_time, request_id);
+        forbidden(outcome(self.invoices().charge_quotes(request).await))
+    }
+
+    /// Credits all of an invoice that can still be credited; none where nothing was left to be.
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn credit_invoice(
+        &self,
+        invoice_id: InvoiceId,
+        reason: &str,
+        validate_only: bool,
+        request_id: Uuid,
+    ) -> Result<Option<CreditNote>, PeerFault> {
+        let request = billing::IssueCreditNoteRequest {
+            invoice_id: invoice_id.to_string(),
+            lines: Vec::new(),
+            reason: reason.to_owned(),
+            validate_only,
+            request_id: request_id.to_string(),
+        };
+        match outcome(self.invoices().issue_credit_note(request).await) {
+            Ok(answer) => {
+                let note = answer.credit_note.ok_or_else(|| absent("credit note"))?;
+                Ok(Some(note.into()))
+            }
+            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::CreditExceedsInvoice => {
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Decides a refund and makes it; only decides where the question says `validate_only`. Where
+    /// the term's refund was asked for before, that one is the answer.
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn request_refund(
+        &self,
+        question: &RefundQuestion,
+        request_id: Uuid,
+    ) -> Result<Refund, PeerFault> {
+        let mut request = question.said_in_full();
+        request.request_id = request_id.to_string();
+        let mut answer = outcome(self.refunds().request_refund(request.clone()).await);
+        if let Err(PeerFault::Refused(refusal)) = &answer
+            && refusal.reason == Reason::RequestIdReused
+        {
+            // A version before this one asked in other words. The term was decided then, and Billing
+            // says so under any other id, or it was refused, and is asked for anew.
+            request.request_id =
+                Uuid::from_u128(request_id.as_u128() ^ 0xFFFF_FFFF_FFFF).to_string();
+            answer = outcome(self.refunds().request_refund(request).await);
+        }
+        let refusal = match answer {
+            Ok(answer) => return Ok(answer.refund.ok_or_else(|| absent("refund"))?.into()),
+            Err(PeerFault::Refused(refusal)) => refusal,
+            Err(fault) => return Err(fault),
+        };
+        let asked = said_by(&refusal, Reason::RefundAlreadyRequested, "refund_id");
+        let Some(refund_id) = asked else {
+            return Err(PeerFault::Refused(refusal));
+        };
+        match self.get_refund(&refund_id).await {
+            Err(PeerFault::Refused(_)) => Err(PeerFault::Refused(refusal)),
+            settled => settled,
+        }
+    }
+
+    /// A refund as it stands.
+    ///
+    /// # Errors
+    /// NOT_FOUND; no answer.
+    pub async fn get_refund(&self, refund_id: &str) -> Result<Refund, PeerFault> {
+        let request = billing::GetRefundRequest {
+            refund_id: refund_id.to_owned(),
+        };
+        let answer = outcome(self.refunds().get_refund(request).await)?;
+        Ok(answer.refund.ok_or_else(|| absent("refund"))?.into())
+    }
+}
+
+/// A charge of one quote, with the pin that comes in its place.
+fn charge_one(
+    quote: &Quote,
+    pin: String,
+    accept_time: Instant,
+    request_id: Uuid,
+) -> billing::ChargeQuoteRequest {
+    billing::ChargeQuoteRequest {
+        quote_id: quote.message().quote_id.clone(),
+        pin,
+        accept_time: Some(encode_time(accept_time)),
+        validate_only: false,
+        request_id: request_id.to_string(),
+    }
+}
+
+/// A charge of several quotes of one account, each with the pin that comes in its place.
+fn charge_several(
+    quotes: &[&Quote],
+    pins: impl Iterator<Item = String>,
+    accept_time: Instant,
+    request_id: Uuid,
+) -> billing::ChargeQuotesRequest {
+    let first = quotes.first();
+    let account_id = first.map(|quote| quote.message().account_id.clone());
+    let quotes = quotes.iter().zip(pins);
+    let quotes = quotes.map(|(quote, pin)| billing::QuoteToCharge {
+        quote_id: quote.message().quote_id.clone(),
+        pin,
+    });
+    billing::ChargeQuotesRequest {
+        account_id: account_id.unwrap_or_default(),
+        quotes: quotes.collect(),
+        accept_time: Some(encode_time(accept_time)),
+        validate_only: false,
+        request_id: request_id.to_string(),
+    }
+}
+
+/// A pin that no quote has.
+fn wrong_pin(quote: &Quote) -> String {
+    format!("{} given up", quote.pin())
+}
+
+/// Whether a charge that was asked for by a wrong pin never comes: false where it was made before.
+fn forbidden<T>(answer: Result<T, PeerFault>) -> Result<bool, PeerFault> {
+    match answer {
+        Ok(_) => Err(PeerFault::Unknown(
+            "Billing charged a quote by another pin than its own".to_owned(),
+        )),
+        Err(PeerFault::Refused(refusal)) => Ok(!matches!(
+            refusal.reason,
+            Reason::RequestIdReused | Reason::QuoteSpent
+        )),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What a refusal names that was done before.
+fn said_by(refusal: &Refusal, reason: Reason, key: &str) -> Option<String> {
+    let value = refusal.metadata.get(key);
+    let value = value.filter(|value| refusal.reason == reason && !value.is_empty());
+    value.cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x_2_a_refusal_names_what_was_done_before() {
+        let spent_on = |refusal: &Refusal| said_by(refusal, Reason::QuoteSpent, "invoice_id");
+        let asked =
+            |refusal: &Refusal| said_by(refusal, Reason::RefundAlreadyRequested, "refund_id");
+        let spent = Refusal::new(Reason::QuoteSpent, "charged already").with("invoice_id", "inv_1");
+        assert_eq!(spent_on(&spent).as_deref(), Some("inv_1"));
+        assert_eq!(asked(&spent), None);
+        let before =
+            Refusal::new(Reason::RefundAlreadyRequested, "asked for").with("refund_id", "rfd_1");
+        assert_eq!(asked(&before).as_deref(), Some("rfd_1"));
+        let stale = Refusal::new(Reason::QuoteStale, "not this").with("invoice_id", "inv_1");
+        assert_eq!(spent_on(&stale), None);
+    }
+}

@@ -1,0 +1,37 @@
+//! Invoices and credit notes.
+
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{ids::InvoiceId, money::Money};
+
+use super::{amount, broken};
+use crate::answer::opaque;
+
+opaque! {
+    /// An invoice as Billing answered it.
+    Invoice, billing::Invoice
+}
+
+impl Invoice {
+    /// Its id and total.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn identity(&self) -> Result<(InvoiceId, Money), String> {
+        let id = self.message().invoice_id.parse();
+        let id = id.map_err(|error| broken("invoice", error))?;
+        Ok((id, amount(self.message().total.as_ref())?))
+    }
+}
+
+opaque! {
+    /// A credit note as Billing answered it.
+    CreditNote, billing::CreditNote
+}
+
+impl CreditNote {
+    /// Its id; empty in a preview.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.message().credit_note_id
+    }
+}

@@ -1,0 +1,263 @@
+//! Questions for prices, and the quotes that answer them.
+
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, ProductId, QuoteId},
+    money::{Money, Price},
+    term::Term,
+};
+use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_price, encode_time};
+
+use super::{Invoice, amount, broken};
+use crate::answer::opaque;
+
+/// What a line of a quote is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// A certificate for a term.
+    Certificate,
+    /// A name beyond the included ones.
+    Domain,
+    /// A wildcard name beyond the included ones.
+    WildcardDomain,
+    /// What a wildcard costs more than the name whose slot it takes.
+    WildcardDifference,
+    /// A licence for a further server.
+    AdditionalLicense,
+    /// A quota of SANs for a term.
+    SanQuota,
+    /// SANs added to a quota within its term.
+    SanQuotaIncrease,
+}
+
+impl LineKind {
+    fn encode(self) -> billing::LineKind {
+        match self {
+            Self::Certificate => billing::LineKind::Certificate,
+            Self::Domain => billing::LineKind::Domain,
+            Self::WildcardDomain => billing::LineKind::WildcardDomain,
+            Self::WildcardDifference => billing::LineKind::WildcardDifference,
+            Self::AdditionalLicense => billing::LineKind::AdditionalLicense,
+            Self::SanQuota => billing::LineKind::SanQuota,
+            Self::SanQuotaIncrease => billing::LineKind::SanQuotaIncrease,
+        }
+    }
+}
+
+/// The term of something sold; its refund is decided as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The id of what is sold.
+    pub resource_id: String,
+    /// 0 for its first term.
+    pub term_index: u32,
+}
+
+impl Subject {
+    /// The subject in the contract's form.
+    #[must_use]
+    pub fn encode(&self) -> billing::Subject {
+        billing::Subject {
+            resource_id: self.resource_id.clone(),
+            term_index: encode_count(self.term_index),
+        }
+    }
+}
+
+/// Something to be priced.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What it is.
+    pub kind: LineKind,
+    /// The product that sells it.
+    pub product_id: ProductId,
+    /// The version whose rules apply; `None`: the one in force.
+    pub product_version: Option<u32>,
+    /// How many.
+    pub quantity: u64,
+    /// The term that it is for.
+    pub term: Term,
+    /// Since when it is used, within the term; `None`: for the whole of it.
+    pub change_time: Option<Instant>,
+    /// The prices in force then apply; `None`: those of the decision time.
+    pub price_time: Option<Instant>,
+    /// The price of each in place of the list's.
+    pub unit_price: Option<Price>,
+    /// An amount given by hand in place of any price.
+    pub hand_amount: Option<Money>,
+    /// How many `hand_amount` is for; 0: all of them.
+    pub hand_quantity: u64,
+}
+
+impl Item {
+    /// So many of a product for a whole term, by the list.
+    #[must_use]
+    pub fn of_term(kind: LineKind, product_id: ProductId, quantity: u64, term: Term) -> Self {
+        Self {
+            kind,
+            product_id,
+            product_version: None,
+            quantity,
+            term,
+            change_time: None,
+            price_time: None,
+            unit_price: None,
+            hand_amount: None,
+            hand_quantity: 0,
+        }
+    }
+
+    fn encode(&self) -> billing::QuoteItem {
+        billing::QuoteItem {
+            kind: self.kind.encode().into(),
+            product_id: self.product_id.to_string(),
+            product_version: self.product_version.map_or(0, encode_count),
+            quantity: encode_count(self.quantity),
+            term: Some(billing::TermRef {
+                anchor_time: Some(encode_time(self.term.anchor())),
+                first_month: encode_count(self.term.first_month()),
+                months: encode_count(self.term.months()),
+            }),
+            change_time: self.change_time.map(encode_time),
+            price_time: self.price_time.map(encode_time),
+            unit_price: self.unit_price.map(encode_price),
+            hand_amount: self.hand_amount.map(encode_money),
+            hand_quantity: encode_count(self.hand_quantity),
+            ..billing::QuoteItem::default()
+        }
+    }
+}
+
+/// What some items cost an account.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The account.
+    pub account_id: AccountId,
+    /// What is to be priced.
+    pub items: Vec<Item>,
+    /// As of when (T-3).
+    pub decision_time: Instant,
+    /// What a charge of the quote must repeat.
+    pub pin: String,
+    /// What the items are about.
+    pub subject: Option<Subject>,
+    /// Whether nothing of it is kept at Billing.
+    pub validate_only: bool,
+}
+
+opaque! {
+    /// A question for a price, as it is asked again until there is an answer.
+    QuoteQuestion, billing::CreateQuoteRequest
+}
+
+impl QuoteQuestion {
+    /// The question what the items cost.
+    #[must_use]
+    pub fn new(inquiry: &Inquiry) -> Self {
+        Self::from(billing::CreateQuoteRequest {
+            account_id: inquiry.account_id.to_string(),
+            items: inquiry.items.iter().map(Item::encode).collect(),
+            decision_time: Some(encode_time(inquiry.decision_time)),
+            pin: inquiry.pin.clone(),
+            subject: inquiry.subject.as_ref().map(Subject::encode),
+            valid_for: None,
+            validate_only: inquiry.validate_only,
+            request_id: String::new(),
+        })
+    }
+}
+
+opaque! {
+    /// A quote as Billing answered it: it is charged exactly (BL-1).
+    Quote, billing::Quote
+}
+
+impl Quote {
+    /// Its total.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn total(&self) -> Result<Money, String> {
+        amount(self.message().total.as_ref())
+    }
+
+    /// Since when the newest of the prices that it was computed with is in force (BL-8); none for a
+    /// quote whose lines do not say.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn price_time(&self) -> Result<Option<Instant>, String> {
+        let lines = self.message().lines.iter();
+        let times = lines.filter_map(|line| line.price_effective_time);
+        let times: Result<Vec<_>, _> = times.map(|time| decode_time(&time)).collect();
+        let times = times.map_err(|error| broken("price_effective_time", error))?;
+        Ok(times.into_iter().max())
+    }
+
+    /// Its id and until when it can be accepted.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn identity(&self) -> Result<(QuoteId, Instant), String> {
+        let id = self.message().quote_id.parse();
+        let id = id.map_err(|error| broken("quote", error))?;
+        let expire_time = self.message().expire_time.as_ref();
+        let expire_time = expire_time.ok_or_else(|| broken("quote", "no expiry"))?;
+        Ok((id, decode_time(expire_time)?))
+    }
+
+    /// What its charge must repeat.
+    #[must_use]
+    pub fn pin(&self) -> &str {
+        &self.message().pin
+    }
+
+    /// The quote as it stands once it was charged.
+    #[must_use]
+    pub fn charged(&self, invoice: &Invoice) -> Self {
+        Self::from(billing::Quote {
+            state: billing::QuoteState::Charged.into(),
+            invoice_id: invoice.message().invoice_id.clone(),
+            ..self.message().clone()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quote(times: &[Option<&str>]) -> Quote {
+        let line = |time: &Option<&str>| billing::Line {
+            price_effective_time: time.map(|time| encode_time(time.parse().unwrap())),
+            ..billing::Line::default()
+        };
+        Quote::from(billing::Quote {
+            lines: times.iter().map(line).collect(),
+            ..billing::Quote::default()
+        })
+    }
+
+    #[test]
+    fn bl_8_the_newest_list_of_a_quote_is_pinned() {
+        let (old, new) = ("2025-01-01T00:00:00Z", "2025-06-01T00:00:00Z");
+        let found = quote(&[Some(old), Some(new), None]).price_time();
+        assert_eq!(found, Ok(Some(new.parse().unwrap())));
+        assert_eq!(quote(&[None]).price_time(), Ok(None));
+    }
+
+    /// What operations of earlier versions kept is still read.
+    #[test]
+    fn x_2_a_quote_is_stored_as_its_encoded_message() {
+        let found = Quote::from(billing::Quote {
+            pin: "p".to_owned(),
+            ..billing::Quote::default()
+        });
+        let kept = licet_runtime::stored::Kept(found.message().clone());
+        let stored = serde_json::to_value(&kept).unwrap();
+        assert_eq!(serde_json::to_value(&found).unwrap(), stored);
+        assert_eq!(serde_json::from_value::<Quote>(stored).unwrap(), found);
+        assert_eq!(Quote::decode(&found.encode()).unwrap(), found);
+    }
+}

@@ -1,0 +1,200 @@
+//! Questions whether a certificate may be signed, and reports of those that were.
+
+use licet_contracts::{
+    sanlicensing::{v1 as san, v1::record_certificate_request::Certificate},
+    types::v1::KeyType,
+};
+use licet_domain::{
+    certificate::KeyKind,
+    clock::Instant,
+    ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
+    san::{San, SanType},
+};
+use licet_runtime::wire::encode_time;
+
+use super::{broken, parsed};
+use crate::answer::opaque;
+
+/// A certificate that is about to be signed under a licence.
+#[derive(Clone, Debug)]
+pub struct Signing<'a> {
+    /// The licence.
+    pub license_id: LicenseId,
+    /// The product that it counts as.
+    pub product_id: &'a ProductId,
+    /// All its names.
+    pub names: Vec<&'a San>,
+    /// The family of its key.
+    pub key: KeyKind,
+    /// Its end.
+    pub not_after: Instant,
+}
+
+opaque! {
+    /// A question whether a certificate may be signed, as it is asked again until there is an answer.
+    AuthorizeQuestion, san::AuthorizeIssuanceRequest
+}
+
+impl AuthorizeQuestion {
+    /// The question whether it may be signed (SL-12).
+    #[must_use]
+    pub fn new(signing: &Signing<'_>) -> Self {
+        let key_type = match signing.key {
+            KeyKind::Rsa => KeyType::Rsa,
+            KeyKind::Ec => KeyType::Ecc,
+            KeyKind::Ed25519 => KeyType::Ed25519,
+            KeyKind::Ed448 => KeyType::Ed448,
+            KeyKind::Other => KeyType::Unspecified,
+        };
+        let names = signing.names.iter();
+        Self::from(san::AuthorizeIssuanceRequest {
+            license_id: signing.license_id.to_string(),
+            product_id: signing.product_id.to_string(),
+            sans: names.map(|name| encode_san(name)).collect(),
+            key_type: key_type.into(),
+            not_before_time: None,
+            not_after_time: Some(encode_time(signing.not_after)),
+            hold_for: None,
+            request_id: String::new(),
+        })
+    }
+
+    /// The licence that is asked for room.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn license_id(&self) -> Result<LicenseId, String> {
+        parsed("question", &self.message().license_id)
+    }
+}
+
+fn encode_san(name: &San) -> san::San {
+    let kind = match name.kind() {
+        SanType::DnsName => san::SanType::DnsName,
+        SanType::IpAddress => san::SanType::IpAddress,
+        SanType::Rfc822Name => san::SanType::Rfc822Name,
+        SanType::Upn => san::SanType::Upn,
+    };
+    san::San {
+        r#type: kind.into(),
+        value: name.value().to_owned(),
+    }
+}
+
+opaque! {
+    /// A decision whether a certificate may be signed.
+    Authorization, san::AuthorizeIssuanceResponse
+}
+
+impl Authorization {
+    /// The reservation of a grant; none for a denial.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn granted(&self) -> Result<Option<ReservationId>, String> {
+        use san::AuthorizationDecision as Decision;
+        match self.message().decision() {
+            Decision::Granted => parsed("decision", &self.message().reservation_id).map(Some),
+            Decision::Denied => Ok(None),
+            Decision::Unspecified => Err(broken("decision", "neither granted nor denied")),
+        }
+    }
+
+    /// The contract's names of why it was denied.
+    #[must_use]
+    pub fn reason_names(&self) -> Vec<&'static str> {
+        let reasons = self.message().reasons();
+        reasons.map(|reason| reason.as_str_name()).collect()
+    }
+
+    /// How many SANs it needs that the licence does not count yet.
+    #[must_use]
+    pub fn needed(&self) -> i64 {
+        self.message().needed
+    }
+
+    /// How many of them do not fit.
+    #[must_use]
+    pub fn short_by(&self) -> i64 {
+        self.message().short_by
+    }
+}
+
+opaque! {
+    /// A report of a signed certificate, as it is sent again until there is an answer.
+    RecordQuestion, san::RecordCertificateRequest
+}
+
+impl RecordQuestion {
+    /// The report of a certificate, with the reservation that it uses.
+    #[must_use]
+    pub fn new(
+        account_id: AccountId,
+        product_id: &ProductId,
+        reservation_id: Option<ReservationId>,
+        der: &[u8],
+    ) -> Self {
+        Self::from(san::RecordCertificateRequest {
+            account_id: account_id.to_string(),
+            product_id: product_id.to_string(),
+            certificate: Some(Certificate::CertificateDer(der.to_vec())),
+            reservation_id: reservation_id.map_or_else(String::new, |id| id.to_string()),
+            request_id: String::new(),
+        })
+    }
+}
+
+/// A certificate that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The licence that it counts in, and its id there; none where no licence covers it (SL-16).
+    pub counted: Option<(LicenseId, CertificateId)>,
+    /// With it, the licence is over its quota (SL-21).
+    pub over_quota: bool,
+}
+
+impl Recorded {
+    pub(super) fn decode(message: &san::Certificate, over_quota: bool) -> Result<Self, String> {
+        let counted = if message.license_id.is_empty() {
+            None
+        } else {
+            let license_id = parsed("certificate", &message.license_id)?;
+            Some((license_id, parsed("certificate", &message.certificate_id)?))
+        };
+        Ok(Self {
+            counted,
+            over_quota,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sl_12_only_a_grant_has_a_reservation() {
+        let id = ReservationId::generate();
+        let mut answer = san::AuthorizeIssuanceResponse {
+            decision: san::AuthorizationDecision::Granted.into(),
+            reservation_id: id.to_string(),
+            ..san::AuthorizeIssuanceResponse::default()
+        };
+        let granted =
+            |answer: &san::AuthorizeIssuanceResponse| Authorization::from(answer.clone()).granted();
+        assert_eq!(granted(&answer), Ok(Some(id)));
+        answer.set_decision(san::AuthorizationDecision::Denied);
+        assert_eq!(granted(&answer), Ok(None));
+        answer.set_decision(san::AuthorizationDecision::Unspecified);
+        assert!(granted(&answer).is_err());
+    }
+
+    #[test]
+    fn sl_16_a_certificate_without_a_licence_counts_nowhere() {
+        let mut message = san::Certificate::default();
+        let nowhere = Recorded::decode(&message, false).unwrap();
+        assert_eq!(nowhere.counted, None);
+        message.license_id = LicenseId::generate().to_string();
+        assert!(Recorded::decode(&message, false).is_err());
+    }
+}

@@ -1,0 +1,199 @@
+//! The calls to SanLicensing.
+
+use licet_contracts::sanlicensing::{
+    v1 as san,
+    v1::{
+        issuance_service_client::IssuanceServiceClient,
+        license_service_client::LicenseServiceClient,
+    },
+};
+use licet_domain::{
+    ids::{CertificateId, LicenseId, ReservationId},
+    refusal::{Reason, Refusal},
+    revocation::RevocationReason,
+};
+use licet_runtime::peer::{PeerChannel, PeerFault, outcome};
+use tonic::{Code, Response, Status};
+use uuid::Uuid;
+
+use super::{Authorization, AuthorizeQuestion, License, RecordQuestion, Recorded, absent};
+
+/// SanLicensing, as its peers know it.
+#[derive(Clone)]
+pub struct SanLicensing {
+    channel: PeerChannel,
+}
+
+impl SanLicensing {
+    /// SanLicensing at the other end of a channel. What a service revokes it revokes by its own rules,
+    /// and so it speaks as a service alone (SL-19).
+    #[must_use]
+    pub fn new(channel: PeerChannel) -> Self {
+        let channel = channel.as_service();
+        Self { channel }
+    }
+
+    fn issuance(&self) -> IssuanceServiceClient<PeerChannel> {
+        IssuanceServiceClient::new(self.channel.clone())
+    }
+
+    /// A licence as it stands.
+    ///
+    /// # Errors
+    /// NOT_FOUND; no answer.
+    pub async fn get_license(&self, id: LicenseId) -> Result<License, PeerFault> {
+        let request = san::GetLicenseRequest {
+            license_id: id.to_string(),
+        };
+        let mut client = LicenseServiceClient::new(self.channel.clone());
+        let answer = outcome(client.get_license(request).await)?;
+        let found = answer.license.ok_or_else(|| absent("license"))?;
+        License::decode(&found).map_err(PeerFault::Unknown)
+    }
+
+    /// Asks for room for a certificate (SL-12); a denial is an answer.
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn authorize(
+        &self,
+        question: &AuthorizeQuestion,
+        request_id: Uuid,
+    ) -> Result<Authorization, PeerFault> {
+        let mut request = question.message().clone();
+        request.request_id = request_id.to_string();
+        let answer = definite(self.issuance().authorize_issuance(request).await)?;
+        Ok(answer.into())
+    }
+
+    /// Records a certificate, with its reservation where that is still of use: a certificate that
+    /// exists is recorded without one, too (SL-21).
+    ///
+    /// # Errors
+    /// What refused it; no answer.
+    pub async fn record(
+        &self,
+        question: &RecordQuestion,
+        request_id: Uuid,
+    ) -> Result<Recorded, PeerFault> {
+        let mut request = question.message().clone();
+        request.request_id = request_id.to_string();
+        let answer = match definite(self.issuance().record_certificate(request.clone()).await) {
+            Err(PeerFault::Refused(refusal)) if of_reservation(&refusal) => {
+                request.reservation_id = String::new();
+                let without = Uuid::new_v5(&request_id, b"without reservation");
+                request.request_id = without.to_string();
+                definite(self.issuance().record_certificate(request).await)?
+            }
+            settled => settled?,
+        };
+        let found = answer.certificate.ok_or_else(|| absent("certificate"))?;
+        Recorded::decode(&found, answer.over_quota).map_err(PeerFault::Unknown)
+    }
+
+    /// Gives a reservation back. A refusal is answered, not met: nothing is held then.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn release(
+        &self,
+        license_id: LicenseId,
+        id: ReservationId,
+        request_id: Uuid,
+    ) -> Result<Option<Box<Refusal>>, PeerFault> {
+        let request = san::ReleaseReservationRequest {
+            license_id: license_id.to_string(),
+            reservation_id: id.to_string(),
+            request_id: request_id.to_string(),
+        };
+        given_back(outcome(self.issuance().release_reservation(request).await))
+    }
+
+    /// Revokes a certificate for good. A refusal is answered, not met: the certificate counts no more
+    /// then.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn revoke(
+        &self,
+        license_id: LicenseId,
+        certificate_id: CertificateId,
+        reason: RevocationReason,
+        request_id: Uuid,
+    ) -> Result<Option<Box<Refusal>>, PeerFault> {
+        let request = san::RevokeCertificatesRequest {
+            license_id: license_id.to_string(),
+            certificate_ids: vec![certificate_id.to_string()],
+            reason: encode_reason(reason).into(),
+            request_id: request_id.to_string(),
+            ..san::RevokeCertificatesRequest::default()
+        };
+        given_back(outcome(self.issuance().revoke_certificates(request).await))
+    }
+}
+
+/// Why a certificate is revoked, in the contract's form.
+#[must_use]
+pub fn encode_reason(reason: RevocationReason) -> san::RevocationReason {
+    match reason {
+        RevocationReason::Unspecified => san::RevocationReason::Unspecified,
+        RevocationReason::KeyCompromise => san::RevocationReason::KeyCompromise,
+        RevocationReason::CaCompromise => san::RevocationReason::CaCompromise,
+        RevocationReason::AffiliationChanged => san::RevocationReason::AffiliationChanged,
+        RevocationReason::Superseded => san::RevocationReason::Superseded,
+        RevocationReason::CessationOfOperation => san::RevocationReason::CessationOfOperation,
+        RevocationReason::PrivilegeWithdrawn => san::RevocationReason::PrivilegeWithdrawn,
+        RevocationReason::AaCompromise => san::RevocationReason::AaCompromise,
+    }
+}
+
+fn given_back<T>(answer: Result<T, PeerFault>) -> Result<Option<Box<Refusal>>, PeerFault> {
+    match answer {
+        Ok(_) => Ok(None),
+        Err(PeerFault::Refused(refusal)) => Ok(Some(refusal)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether a refusal speaks of the reservation and not of the certificate.
+fn of_reservation(refusal: &Refusal) -> bool {
+    let resource = refusal.metadata.get("resource").map(String::as_str);
+    refusal.reason == Reason::ReservationSpent
+        || (refusal.reason == Reason::NotFound && resource == Some("reservation"))
+}
+
+/// As [`outcome`], for questions about one certificate: one that is malformed over there was never
+/// acted on, and would be malformed for ever. It is refused instead of being asked again.
+fn definite<T>(answer: Result<Response<T>, Status>) -> Result<T, PeerFault> {
+    match answer {
+        Err(status) if status.code() == Code::InvalidArgument => {
+            let message = format!("the SAN licence does not take it: {}", status.message());
+            let refusal = Refusal::new(Reason::CertificateMismatch, message);
+            Err(PeerFault::Refused(Box::new(refusal)))
+        }
+        settled => outcome(settled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sl_21_only_what_speaks_of_the_reservation_is_tried_without_it() {
+        let spent = Refusal::new(Reason::ReservationSpent, "used");
+        let gone = Refusal::new(Reason::NotFound, "none").with("resource", "reservation");
+        assert!(of_reservation(&spent) && of_reservation(&gone));
+        let account = Refusal::new(Reason::NotFound, "none").with("resource", "account");
+        let conflict = Refusal::new(Reason::CertificateConflict, "another");
+        assert!(!of_reservation(&account) && !of_reservation(&conflict));
+    }
+
+    #[test]
+    fn x_2_a_malformed_question_is_refused_and_a_lost_one_asked_again() {
+        let malformed: Result<Response<()>, _> = Err(Status::invalid_argument("not_after_time"));
+        assert!(matches!(definite(malformed), Err(PeerFault::Refused(_))));
+        let lost: Result<Response<()>, _> = Err(Status::unavailable("away"));
+        assert!(matches!(definite(lost), Err(PeerFault::Unknown(_))));
+    }
+}
