@@ -21,6 +21,16 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "shared/clients",
+        &[
+            "licet_billing",
+            "licet_orders",
+            "licet_san_licensing",
+            "licet::",
+            "sea_orm",
+        ],
+    ),
+    (
         "services/billing",
         &["licet_orders", "licet_san_licensing", "licet::"],
     ),
@@ -42,6 +52,7 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
             "crate::store",
             "crate::rpc",
             "crate::quota",
+            "licet_clients",
             "licet_contracts",
             "licet_runtime",
             "tokio",
@@ -52,6 +63,7 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
     (
         "store",
         &[
+            "licet_clients",
             "licet_contracts",
             "crate::rpc",
             "crate::use_cases",
@@ -89,7 +101,7 @@ const THE_WIRE: &[&str] = &[
     "crate::convert",
     "crate::rpc",
 ];
-const WITH_A_DOOR: &[&str] = &["services/billing"];
+const WITH_A_DOOR: &[&str] = &["services/billing", "services/orders"];
 
 const SERVICES: [&str; 3] = [
     "services/billing",

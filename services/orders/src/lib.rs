@@ -40,7 +40,7 @@ use crate::{
         order_service::OrderRpc, server_service::ServerRpc,
     },
     timers::{FollowReviews, ReturnSans, TurnTerms},
-    use_cases::follow_revocations::FollowRevocations,
+    use_cases::{Within, follow_revocations::FollowRevocations},
 };
 
 /// What Orders needs to run.
@@ -82,7 +82,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database.clone(),
         Arc::new(peers.clone()),
         deps.clock.clone(),
-        Ok,
+        convert::operation::encode_ended,
     );
     let turns = TurnTerms {
         database: database.clone(),
@@ -114,18 +114,21 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         };
     }
     let schema = || database.clone();
+    let within = Within {
+        database: schema(),
+        peers,
+    };
     serve!(
         OrderServiceServer,
         OrderRpc {
-            database: schema(),
-            peers,
+            within: within.clone(),
             operations: operations.clone()
         }
     );
     serve!(
         CertificateServiceServer,
         CertificateRpc {
-            database: schema(),
+            within,
             operations: operations.clone()
         }
     );

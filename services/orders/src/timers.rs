@@ -15,7 +15,7 @@ use licet_domain::{clock::Clock, ids::OrderId};
 use licet_runtime::{clock::real_now, database::Database, fault::Fault, schedule::Due};
 
 use crate::{
-    peers::{Billing, SanLicensing},
+    peers::{self, Billing, SanLicensing},
     rules::{certificate::Certificate, order::Order, san_license::Return},
     store,
     use_cases::{
@@ -79,7 +79,7 @@ impl ReturnSans {
         let Some(back) = Return::of_revoked(found) else {
             return Ok(Some(false));
         };
-        let refusal = match self.san_licensing.revoke(&back).await {
+        let refusal = match peers::san_licensing::revoke(&self.san_licensing, &back).await {
             Ok(refusal) => refusal,
             Err(fault) => {
                 tracing::info!(id = %found.id, ?fault, "SANs are not returned yet");
@@ -147,7 +147,7 @@ impl FollowReviews {
     async fn follow(&self, order: &Order) -> Result<bool, Fault> {
         let mut answered = Vec::new();
         for refund in waiting(order)? {
-            match self.billing.get_refund(&refund.refund_id).await {
+            match self.billing.get_refund(refund.id()).await {
                 Ok(found) => answered.push(found),
                 Err(fault) => tracing::info!(id = %order.id, ?fault, "a review is not seen yet"),
             }

@@ -11,6 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 use licet_contracts::events::v1::{
     Event, StreamEventsRequest, StreamEventsResponse, event_service_client::EventServiceClient,
 };
+use licet_domain::clock::Instant;
 use row::{Column, Entity};
 use sea_orm::{
     ActiveValue::Set,
@@ -25,6 +26,7 @@ use crate::{
     peer::PeerChannel,
     schedule::Due,
     server::MAX_MESSAGE_BYTES,
+    wire::decode_time,
 };
 
 mod row {
@@ -63,6 +65,29 @@ pub(crate) async fn start_over(tx: &Tx, source: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A peer's event, as far as its followers need it.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// Its id in the peer's log.
+    pub id: String,
+    /// When it happened there.
+    pub time: Instant,
+    /// What it says, as JSON.
+    pub data: String,
+}
+
+impl News {
+    fn decode(event: &Event) -> Result<Self, Fault> {
+        let broken = |why: &str| Fault::internal(format!("event {} {why}", event.id));
+        let time = event.time.as_ref().ok_or_else(|| broken("has no time"))?;
+        Ok(Self {
+            id: event.id.clone(),
+            time: decode_time(time).map_err(broken)?,
+            data: event.text_data.clone(),
+        })
+    }
+}
+
 /// What a service makes of a peer's events.
 pub trait Follow: Send + Sync + 'static {
     /// Whose log it is, `san-licensing`: the position is kept under this name.
@@ -72,7 +97,7 @@ pub trait Follow: Send + Sync + 'static {
 
     /// Applies one event, in the transaction that moves the position past it. It may come again: then
     /// it must change nothing. A fault stops the log here, and it is asked for again.
-    fn apply(&self, tx: &Tx, event: &Event) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn apply(&self, tx: &Tx, news: &News) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 /// The most events that one transaction applies.
@@ -196,7 +221,7 @@ impl<F: Follow> Work for Take<'_, F> {
             return Ok(0);
         }
         for event in self.events.iter().filter_map(|next| next.event.as_ref()) {
-            self.follow.apply(tx, event).await?;
+            self.follow.apply(tx, &News::decode(event)?).await?;
         }
         Ok(self.events.len() as u64)
     }

@@ -1,45 +1,75 @@
 //! Certificates: what is reported as signed, what is listed, and what waits for a signature.
 
+use licet_clients::san_licensing::{Authorization, encode_reason};
 use licet_contracts::{
     orders::{v1 as orders, v1::record_issuance_request::Certificate as Given},
     sanlicensing::v1 as san,
+    types::v1::KeyType,
 };
 use licet_domain::{
-    certificate::{KeyFacts, KeyKind, ParsedCertificate, parse_chain},
+    certificate::{KeyKind, ParsedCertificate, parse_chain},
     clock::Instant,
-    ids::{AccountId, CertificateId, OrderId},
+    ids::{AccountId, CertificateId},
     san::SanType,
 };
 use licet_runtime::{
+    caller::Call,
     fault::Fault,
     field::{Field, Fields},
-    wire::encode_time,
+    wire::{decode_time, encode_time},
 };
-use pem::{EncodeConfig, LineEnding, Pem};
 
-use super::{san_licensing::encode_reason, texts};
-use crate::rules::{
-    certificate::{Certificate, CertificateState},
-    issuance::longest_not_after,
-    listing::CertificateFilter,
-    order::{Order, Progress},
-    san_license::Return,
+use super::texts;
+use crate::{
+    rules::{
+        certificate::{Certificate, CertificateState, to_pem},
+        issuance::longest_not_after,
+        listing::CertificateFilter,
+        order::{Order, Progress},
+        san_license::Return,
+    },
+    use_cases::{
+        begin_issuance::{BeginIssuance, IssuanceBegun},
+        record::Recorded,
+        record_issuance::RecordIssuance,
+    },
 };
 
 /// The largest chain taken, in bytes.
 const MAX_CHAIN_BYTES: usize = 256 << 10;
 
-/// A certificate that was signed for an order.
-#[derive(Debug, Clone)]
-pub(crate) struct Issuance {
-    pub(crate) order_id: OrderId,
-    pub(crate) certificate: ParsedCertificate,
-    /// The certificate and its chain, as PEM.
-    pub(crate) chain_pem: String,
+/// Reads the request to begin an issuance.
+pub(crate) fn decode_begin(
+    _: &Call,
+    message: &orders::BeginIssuanceRequest,
+) -> Result<BeginIssuance, Fault> {
+    let mut fields = Fields::new();
+    let order_id = fields.required("order_id", &message.order_id);
+    let key_type = match KeyType::try_from(message.key_type) {
+        Ok(KeyType::Unspecified) => Ok(None),
+        Ok(KeyType::Rsa) => Ok(Some(KeyKind::Rsa)),
+        Ok(KeyType::Ecc) => Ok(Some(KeyKind::Ec)),
+        Ok(KeyType::Ed25519) => Ok(Some(KeyKind::Ed25519)),
+        Ok(KeyType::Ed448) => Ok(Some(KeyKind::Ed448)),
+        Err(_) => Err(fields.note("key_type", "is no family of keys")),
+    };
+    let not_after = message.not_after_time.as_ref();
+    let not_after = fields.optional_message("not_after_time", not_after, decode_time);
+    fields.request_id(message);
+    fields.build(|| {
+        Ok(BeginIssuance {
+            order_id: order_id?,
+            key_type: key_type?,
+            not_after: not_after?,
+        })
+    })
 }
 
 /// Reads the report of a signed certificate. What breaks in it is said.
-pub(crate) fn decode_issuance(message: &orders::RecordIssuanceRequest) -> Result<Issuance, Fault> {
+pub(crate) fn decode_issuance(
+    _: &Call,
+    message: &orders::RecordIssuanceRequest,
+) -> Result<RecordIssuance, Fault> {
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let chain = match &message.certificate {
@@ -50,22 +80,11 @@ pub(crate) fn decode_issuance(message: &orders::RecordIssuanceRequest) -> Result
     fields.request_id(message);
     fields.build(|| {
         let (certificate, chain_pem) = chain?;
-        Ok(Issuance {
+        Ok(RecordIssuance {
             order_id: order_id?,
             certificate,
             chain_pem,
         })
-    })
-}
-
-/// An issuance again from the chain that it was accepted with.
-pub(crate) fn kept_issuance(order_id: OrderId, chain_pem: &str) -> Result<Issuance, Fault> {
-    let chain = parse_chain(chain_pem.as_bytes()).map_err(Fault::internal)?;
-    let leaf = chain.into_iter().next();
-    Ok(Issuance {
-        order_id,
-        certificate: leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))?,
-        chain_pem: chain_pem.to_owned(),
     })
 }
 
@@ -84,34 +103,19 @@ fn chain(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<(ParsedCertific
     }
 }
 
-/// Documents as PEM text, one block each, with the line ends that servers' files have.
-pub(crate) fn to_pem<'a>(label: &str, documents: impl Iterator<Item = &'a [u8]>) -> String {
-    let blocks: Vec<Pem> = documents.map(|der| Pem::new(label, der)).collect();
-    pem::encode_many_config(&blocks, EncodeConfig::new().set_line_ending(LineEnding::LF))
-}
-
-/// A key's kind and size for a person, as `RSA 2048`.
-pub(crate) fn key_type(key: KeyFacts) -> String {
-    match key.kind {
-        KeyKind::Rsa if key.bits == 0 => "RSA".to_owned(),
-        KeyKind::Rsa => format!("RSA {}", key.bits),
-        KeyKind::Ec if key.bits == 0 => "EC, another curve".to_owned(),
-        KeyKind::Ec => format!("EC {}", key.bits),
-        KeyKind::Ed25519 => "Ed25519".to_owned(),
-        KeyKind::Ed448 => "Ed448".to_owned(),
-        KeyKind::Other => "other".to_owned(),
-    }
-}
-
 /// Reads a certificate's id that must be there.
-pub(crate) fn decode_certificate_id(certificate_id: &str) -> Result<CertificateId, Fault> {
+pub(crate) fn decode_get(
+    _: &Call,
+    message: &orders::GetCertificateRequest,
+) -> Result<CertificateId, Fault> {
     let mut fields = Fields::new();
-    let id = fields.required("certificate_id", certificate_id);
+    let id = fields.required("certificate_id", &message.certificate_id);
     fields.build(|| id)
 }
 
 /// Reads what a listing of certificates is narrowed to.
 pub(crate) fn decode_list(
+    _: &Call,
     message: &orders::ListCertificatesRequest,
 ) -> Result<CertificateFilter, Fault> {
     use orders::CertificateState as Wire;
@@ -137,9 +141,12 @@ pub(crate) fn decode_list(
 }
 
 /// Reads whose pending issuances are listed.
-pub(crate) fn decode_pending(account_id: &str) -> Result<Option<AccountId>, Fault> {
+pub(crate) fn decode_pending(
+    _: &Call,
+    message: &orders::ListPendingIssuanceRequest,
+) -> Result<Option<AccountId>, Fault> {
     let mut fields = Fields::new();
-    let account_id = fields.optional("account_id", account_id);
+    let account_id = fields.optional("account_id", &message.account_id);
     fields.build(|| account_id)
 }
 
@@ -213,4 +220,24 @@ pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssu
         reason: reason.into(),
         since_time: order.issuance_pending_since().map(encode_time),
     }
+}
+
+/// What is to be signed, and whether its SAN licence has room for it.
+pub(crate) fn encode_begun(begun: IssuanceBegun) -> orders::BeginIssuanceResponse {
+    orders::BeginIssuanceResponse {
+        pending_issuance: Some(encode_pending(&begun.order, begun.now)),
+        authorization: begun.authorization.map(Authorization::into_message),
+    }
+}
+
+/// The certificate as it is recorded, and its order.
+pub(crate) fn encode_recorded(
+    recorded: &Recorded,
+) -> Result<orders::RecordIssuanceResponse, Fault> {
+    let now = recorded.view.now;
+    let certificate = recorded.certificate.as_ref();
+    Ok(orders::RecordIssuanceResponse {
+        certificate: certificate.map(|found| encode(found, now)),
+        order: Some(super::order::encode(&recorded.view)?),
+    })
 }

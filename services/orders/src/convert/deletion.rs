@@ -1,24 +1,20 @@
 //! The deletion of an order.
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
-use licet_domain::ids::OrderId;
-use licet_runtime::{fault::Fault, field::Fields, wire::encode_count};
+use licet_clients::billing::Refund;
+use licet_contracts::orders::v1 as orders;
+use licet_runtime::{caller::Call, fault::Fault, field::Fields, wire::encode_count};
 
-use super::order::{OrderView, refund_of};
-use crate::rules::deletion::Deletion;
+use super::order::refund_of;
+use crate::use_cases::delete_order::{DeleteOrder, Deleted};
 
 /// The longest reason kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
-/// What a customer wants to delete, and why.
-#[derive(Debug, Clone)]
-pub(crate) struct DeletionWish {
-    pub(crate) order_id: OrderId,
-    pub(crate) reason: String,
-}
-
 /// Reads the request for a deletion.
-pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<DeletionWish, Fault> {
+pub(crate) fn decode_delete(
+    _: &Call,
+    message: &orders::DeleteOrderRequest,
+) -> Result<DeleteOrder, Fault> {
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let reason = fields.text("reason", &message.reason);
@@ -29,7 +25,7 @@ pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<Dele
     );
     fields.request_id(message);
     fields.build(|| {
-        Ok(DeletionWish {
+        Ok(DeleteOrder {
             order_id: order_id?,
             reason: reason?,
         })
@@ -37,14 +33,15 @@ pub(crate) fn decode_delete(message: &orders::DeleteOrderRequest) -> Result<Dele
 }
 
 /// The order, what fell with it, and the refunds of its terms that are decided, ascending by index.
-pub(crate) fn encode_deletion(
-    view: &OrderView,
-    deletion: &Deletion,
-    refunds: Vec<billing::Refund>,
-) -> Result<orders::DeleteOrderResponse, Fault> {
+pub(crate) fn encode_deletion(deleted: Deleted) -> Result<orders::DeleteOrderResponse, Fault> {
+    let Deleted {
+        view,
+        deletion,
+        refunds,
+    } = deleted;
     let index = view.order.term.index;
     Ok(orders::DeleteOrderResponse {
-        order: Some(super::order::encode(view)?),
+        order: Some(super::order::encode(&view)?),
         refund: refund_of(&refunds, index),
         invalidated: Some(orders::Invalidated {
             certificate_ids: deletion
@@ -57,6 +54,6 @@ pub(crate) fn encode_deletion(
             next_term_additional_licenses: encode_count(deletion.next_additional_licenses),
         }),
         next_term_refund: refund_of(&refunds, index.saturating_add(1)),
-        refunds,
+        refunds: refunds.into_iter().map(Refund::into_message).collect(),
     })
 }

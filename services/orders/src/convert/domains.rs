@@ -1,29 +1,24 @@
 //! The change of an order's names.
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
-use licet_domain::{
-    ids::{OrderId, QuoteId},
-    san::San,
-};
-use licet_runtime::{fault::Fault, field::Fields};
+use licet_clients::billing::Quote;
+use licet_contracts::orders::v1 as orders;
+use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
 use super::{
-    order::{OrderView, dns_name, dns_names},
+    free::free_quote,
+    order::{dns_name, dns_names},
     texts,
 };
-use crate::rules::domains::WantedChange;
-
-/// What a customer wants to change.
-#[derive(Debug, Clone)]
-pub(crate) struct DomainUpdate {
-    pub(crate) order_id: OrderId,
-    pub(crate) wanted: WantedChange,
-    /// The quote to charge it by; absent: the price as of the decision time.
-    pub(crate) quote_id: Option<QuoteId>,
-}
+use crate::{
+    rules::{domains::WantedChange, order::Order},
+    use_cases::update_domains::{TermPrice, UpdateDomains, Updated},
+};
 
 /// Reads the request for a change of names.
-pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<DomainUpdate, Fault> {
+pub(crate) fn decode_update(
+    _: &Call,
+    message: &orders::UpdateDomainsRequest,
+) -> Result<UpdateDomains, Fault> {
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let add = dns_names(&mut fields, "add_domains", &message.add_domains, None);
@@ -57,7 +52,7 @@ pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<Do
     );
     fields.request_id(message);
     fields.build(|| {
-        Ok(DomainUpdate {
+        Ok(UpdateDomains {
             order_id: order_id?,
             wanted: WantedChange {
                 add: add?.into_iter().collect(),
@@ -71,17 +66,37 @@ pub(crate) fn decode_update(message: &orders::UpdateDomainsRequest) -> Result<Do
 
 /// The order with its change, the prices where they are known, and the names after it with the common
 /// name among them.
-pub(crate) fn encode_update<'a>(
-    view: &OrderView,
-    quote: Option<billing::Quote>,
-    next_term_quote: Option<billing::Quote>,
-    (names, common_name): (impl IntoIterator<Item = &'a San>, &San),
-) -> Result<orders::UpdateDomainsResponse, Fault> {
+pub(crate) fn encode_update(updated: Updated) -> Result<orders::UpdateDomainsResponse, Fault> {
+    let Updated {
+        view,
+        names,
+        common_name,
+        price,
+        next_price,
+    } = updated;
+    let quote = |price: Option<TermPrice>| price.and_then(|price| shown(price, &view.order));
+    let (quote, next_quote) = (quote(price), quote(next_price));
     Ok(orders::UpdateDomainsResponse {
-        order: Some(super::order::encode(view)?),
-        quote,
-        names: texts(names),
-        next_term_quote,
+        order: Some(super::order::encode(&view)?),
+        quote: quote.map(Quote::into_message),
+        names: texts(&names),
+        next_term_quote: next_quote.map(Quote::into_message),
         common_name: common_name.value().to_owned(),
     })
+}
+
+/// The quote of a term; where nothing is charged, one that says why (MD-2, X-4).
+fn shown(price: TermPrice, order: &Order) -> Option<Quote> {
+    match price {
+        TermPrice::Charged(quote) => Some(quote),
+        TermPrice::Free {
+            term,
+            names,
+            pin,
+            now,
+        } => {
+            let sold = term.sold.as_ref()?;
+            Some(free_quote(order, &term, sold, &names, &pin, now))
+        }
+    }
 }

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use licet_clients::billing::Quote;
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{clock::Instant, ids::LicenseId, money::Money, san::San};
 use licet_runtime::wire::{encode_count, encode_money, encode_time};
 
-use super::billing::subject;
-use crate::rules::{
-    order::{Order, OrderTerm, Sold},
-    slots::Slots,
+use crate::{
+    peers::billing::subject,
+    rules::{
+        order::{Order, OrderTerm, Sold},
+        slots::Slots,
+    },
 };
 
 /// The answer to a change that costs nothing in one of the order's terms: the slots already paid for cover it (MD-2), or its
@@ -23,31 +26,38 @@ pub(crate) fn free_quote(
     names: &BTreeSet<San>,
     pin: &str,
     now: Instant,
-) -> billing::Quote {
+) -> Quote {
     let line = match order.san_license_id {
         Some(license_id) => drawn_line(license_id, sold, names),
         None => paid_line(sold, names),
     };
-    billing::Quote {
+    Quote::from(billing::Quote {
         account_id: order.account_id.to_string(),
         pin: pin.to_owned(),
-        subject: Some(subject(order.id, term)),
+        subject: Some(subject(order.id, term).encode()),
         lines: vec![line],
         total: Some(encode_money(Money::zero(sold.currency))),
         decision_time: Some(encode_time(now)),
         ..billing::Quote::default()
-    }
+    })
 }
 
-/// The quote that an order was placed with, and for one that draws on a SAN licence a last line
-/// that says why its names are not charged. That line is not Billing's, and on no invoice.
-pub(crate) fn explained(mut quote: billing::Quote, order: &Order, sold: &Sold) -> billing::Quote {
-    if let Some(license_id) = order.san_license_id {
-        let number = encode_count(quote.lines.len() + 1);
-        let line = drawn_line(license_id, sold, &order.names);
-        quote.lines.push(billing::Line { number, ..line });
-    }
-    quote
+/// The quote that a term was sold with for some names, and for an order that draws on a SAN licence a
+/// last line that says why they are not charged. That line is not Billing's, and on no invoice.
+pub(crate) fn explained(
+    quote: Quote,
+    order: &Order,
+    sold: Option<&Sold>,
+    names: &BTreeSet<San>,
+) -> Quote {
+    let (Some(license_id), Some(sold)) = (order.san_license_id, sold) else {
+        return quote;
+    };
+    let mut message = quote.into_message();
+    let number = encode_count(message.lines.len() + 1);
+    let line = drawn_line(license_id, sold, names);
+    message.lines.push(billing::Line { number, ..line });
+    Quote::from(message)
 }
 
 fn paid_line(sold: &Sold, names: &BTreeSet<San>) -> billing::Line {
@@ -109,18 +119,19 @@ mod tests {
     fn x_4_drawn_names_are_explained_after_what_is_charged() {
         let mut order = order(&["example.com", "*.example.com"]);
         let sold = order.sold().unwrap().clone();
-        let charged = billing::Quote {
+        let charged = Quote::from(billing::Quote {
             lines: vec![billing::Line {
                 number: 1,
                 ..billing::Line::default()
             }],
             ..billing::Quote::default()
-        };
-        assert_eq!(explained(charged.clone(), &order, &sold), charged);
+        });
+        let shown = explained(charged.clone(), &order, Some(&sold), &order.names);
+        assert_eq!(shown, charged);
 
         let license_id = LicenseId::generate();
         order.san_license_id = Some(license_id);
-        let quote = explained(charged, &order, &sold);
+        let quote = explained(charged, &order, Some(&sold), &order.names).into_message();
         let line = quote.lines.last().unwrap();
         assert_eq!(
             (quote.lines.len(), line.number, line.rule_id.as_str()),

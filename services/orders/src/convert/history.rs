@@ -1,7 +1,18 @@
 //! What happened to an order, entry by entry.
 
 use licet_contracts::orders::v1 as orders;
-use licet_runtime::{history::Entry, wire::encode_time};
+use licet_domain::ids::OrderId;
+use licet_runtime::{caller::Call, fault::Fault, history::Entry, wire::encode_time};
+
+use super::order::decode_order_id;
+
+/// Reads whose history is wanted.
+pub(crate) fn decode_list(
+    _: &Call,
+    message: &orders::ListOrderHistoryRequest,
+) -> Result<OrderId, Fault> {
+    decode_order_id(&message.order_id)
+}
 
 /// One thing that happened, as its order's history shows it.
 pub(crate) fn encode(entry: Entry) -> orders::HistoryEntry {

@@ -1,7 +1,6 @@
-//! Between the contract's messages and the values that Orders works with: a file per noun. What
-//! comes in is parsed, never judged by the rules.
+//! Between the contract's messages and the values that Orders works with, beside `rpc` at the top: a
+//! file per noun. What comes in is parsed, never judged by the rules.
 
-pub(crate) mod billing;
 pub(crate) mod certificate;
 pub(crate) mod deletion;
 pub(crate) mod domains;
@@ -13,8 +12,6 @@ pub(crate) mod order;
 pub(crate) mod reissue;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
-pub(crate) mod san_event;
-pub(crate) mod san_licensing;
 pub(crate) mod server;
 pub(crate) mod taking_back;
 
@@ -25,9 +22,4 @@ fn texts<'a>(names: impl IntoIterator<Item = &'a San>) -> Vec<String> {
         .into_iter()
         .map(|name| name.value().to_owned())
         .collect()
-}
-
-/// What a peer answered does not keep to the contract.
-fn broken(peer: &str, what: &str, error: impl std::fmt::Display) -> String {
-    format!("{peer} answered a broken {what}: {error}")
 }

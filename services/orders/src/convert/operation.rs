@@ -1,19 +1,28 @@
 //! Operations, as they are listed.
 
 use licet_contracts::{orders::v1 as orders, types::v1::RefusalReason};
-use licet_domain::ids::{OperationId, OrderId};
-use licet_runtime::{fault::Fault, field::Fields, operation::View, wire::encode_time};
+use licet_domain::ids::OperationId;
+use licet_runtime::{
+    caller::Call, fault::Fault, field::Fields, operation::View, wire::encode_time,
+};
+use prost::Message;
 
-/// What a listing of operations is narrowed to.
-#[derive(Debug, Clone)]
-pub(crate) struct OperationFilter {
-    pub(crate) order_id: Option<OrderId>,
-    /// As the runtime names the states.
-    pub(crate) state: Option<&'static str>,
-}
+use super::{
+    certificate::{encode_begun, encode_recorded},
+    deletion::encode_deletion,
+    domains::encode_update,
+    order::encode_placed,
+    renewal::encode_renewal,
+    taking_back::encode_cancel,
+};
+use crate::{
+    rules::listing::OperationFilter,
+    use_cases::{cancel_operation::CancelOperation, operation::Ended},
+};
 
 /// Reads what a listing of operations is narrowed to.
 pub(crate) fn decode_list(
+    _: &Call,
     message: &orders::ListOperationsRequest,
 ) -> Result<OperationFilter, Fault> {
     use orders::OperationState as Wire;
@@ -35,14 +44,20 @@ pub(crate) fn decode_list(
 }
 
 /// Reads an operation's id that must be there.
-pub(crate) fn decode_operation_id(operation_id: &str) -> Result<OperationId, Fault> {
+pub(crate) fn decode_get(
+    _: &Call,
+    message: &orders::GetOperationRequest,
+) -> Result<OperationId, Fault> {
     let mut fields = Fields::new();
-    let id = fields.required("operation_id", operation_id);
+    let id = fields.required("operation_id", &message.operation_id);
     fields.build(|| id)
 }
 
 /// Reads the request to try an operation again.
-pub(crate) fn decode_retry(message: &orders::RetryOperationRequest) -> Result<OperationId, Fault> {
+pub(crate) fn decode_retry(
+    _: &Call,
+    message: &orders::RetryOperationRequest,
+) -> Result<OperationId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", &message.operation_id);
     fields.request_id(message);
@@ -51,12 +66,13 @@ pub(crate) fn decode_retry(message: &orders::RetryOperationRequest) -> Result<Op
 
 /// Reads the request to give an operation up.
 pub(crate) fn decode_cancel(
+    _: &Call,
     message: &orders::CancelOperationRequest,
-) -> Result<OperationId, Fault> {
+) -> Result<CancelOperation, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", &message.operation_id);
     fields.request_id(message);
-    fields.build(|| id)
+    fields.build(|| Ok(CancelOperation { operation_id: id? }))
 }
 
 /// The contract's value for the kind that an operation was stored with.
@@ -96,4 +112,23 @@ pub(crate) fn encode(view: &View) -> Result<orders::Operation, Fault> {
         end_time: view.ended.map(encode_time),
         refusal_reason: refusal_reason.into(),
     })
+}
+
+/// The response that the request of an ended operation, and every repeat of it, gets.
+pub(crate) fn encode_ended(ended: Ended) -> Result<Vec<u8>, Fault> {
+    Ok(match ended {
+        Ended::Placed(placed) => encode_placed(*placed)?.encode_to_vec(),
+        Ended::Updated(updated) => encode_update(*updated)?.encode_to_vec(),
+        Ended::Deleted(deleted) => encode_deletion(*deleted)?.encode_to_vec(),
+        Ended::Begun(begun) => encode_begun(*begun).encode_to_vec(),
+        Ended::Recorded(recorded) => encode_recorded(&recorded)?.encode_to_vec(),
+        Ended::ChangeCancelled(cancelled) => encode_cancel(*cancelled)?.encode_to_vec(),
+        Ended::Renewed(renewed) => encode_renewal(*renewed)?.encode_to_vec(),
+    })
+}
+
+/// An operation that was turned back.
+pub(crate) fn encode_cancelled(view: &View) -> Result<orders::CancelOperationResponse, Fault> {
+    let operation = Some(encode(view)?);
+    Ok(orders::CancelOperationResponse { operation })
 }

@@ -2,26 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use licet_clients::billing::{Quote, Refund};
 use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
 use licet_domain::{
     certificate::{ParsedRequest, parse_request},
     clock::Instant,
-    ids::{AccountId, CertificateId, InvoiceId, LicenseId, OrderId, ProductId},
+    ids::OrderId,
     san::San,
 };
 use licet_runtime::{
+    caller::Call,
     fault::Fault,
     field::{Field, Fields},
-    operation::View,
-    stored,
     wire::{decode_time, encode_count, encode_money, encode_period, encode_time},
 };
 
-use super::texts;
-use crate::rules::{
-    listing::OrderFilter,
-    order::{ChangeCharge, DomainChange, Order, OrderState, OrderTerm},
-    refund_count::{Stay, refund_count_start},
+use super::{free::explained, texts};
+use crate::{
+    queries::order_view::{OrderView, refunds},
+    rules::{
+        listing::OrderFilter,
+        order::{ChangeCharge, DomainChange, Order, OrderState, OrderTerm},
+        refund_count::refund_count_start,
+    },
+    use_cases::place_order::{PlaceOrder, Placed},
 };
 
 /// The longest signing request taken, in bytes.
@@ -33,24 +37,11 @@ pub(super) const MAX_LABEL_CHARS: usize = 100;
 /// The most names that a request may carry: more than any product allows.
 pub(super) const MAX_NAMES: usize = 1000;
 
-/// What a customer wants to order.
-#[derive(Debug, Clone)]
-pub(crate) struct Placement {
-    pub(crate) account_id: AccountId,
-    pub(crate) product_id: ProductId,
-    pub(crate) term_months: u32,
-    pub(crate) common_name: San,
-    /// All names, the common name among them, each once (MD-5).
-    pub(crate) names: BTreeSet<San>,
-    pub(crate) server_software: String,
-    pub(crate) additional_licenses: u32,
-    pub(crate) request: Option<ParsedRequest>,
-    /// The SAN licence that its names are drawn from.
-    pub(crate) san_license_id: Option<LicenseId>,
-}
-
 /// Reads the request for a new order.
-pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placement, Fault> {
+pub(crate) fn decode_place(
+    _: &Call,
+    message: &orders::PlaceOrderRequest,
+) -> Result<PlaceOrder, Fault> {
     let mut fields = Fields::new();
     let account_id = fields.required("account_id", &message.account_id);
     let product_id = fields.required("product_id", &message.product_id);
@@ -72,7 +63,7 @@ pub(crate) fn decode_place(message: &orders::PlaceOrderRequest) -> Result<Placem
         let common_name = common_name?;
         let mut names: BTreeSet<San> = domains?.into_iter().collect();
         names.insert(common_name.clone());
-        Ok(Placement {
+        Ok(PlaceOrder {
             account_id: account_id?,
             product_id: product_id?,
             term_months: term_months?,
@@ -160,7 +151,10 @@ pub(crate) fn decode_order_id(order_id: &str) -> Result<OrderId, Fault> {
 }
 
 /// Reads what a listing of orders is narrowed to.
-pub(crate) fn decode_list(message: &orders::ListOrdersRequest) -> Result<OrderFilter, Fault> {
+pub(crate) fn decode_list(
+    _: &Call,
+    message: &orders::ListOrdersRequest,
+) -> Result<OrderFilter, Fault> {
     let mut fields = Fields::new();
     let account_id = fields.optional("account_id", &message.account_id);
     let state = match orders::OrderState::try_from(message.state) {
@@ -205,63 +199,12 @@ fn encode_state(state: OrderState) -> orders::OrderState {
     }
 }
 
-/// An order as it is shown at one instant.
-#[derive(Debug, Clone)]
-pub(crate) struct OrderView {
-    pub(crate) order: Order,
-    pub(crate) now: Instant,
-    /// The invoices of its term, oldest first.
-    pub(crate) invoice_ids: Vec<String>,
-    /// Those of the next term, likewise.
-    pub(crate) next_invoice_ids: Vec<String>,
-    /// The certificate to install now.
-    pub(crate) certificate_id: Option<CertificateId>,
-    /// The operation under way.
-    pub(crate) running: Option<View>,
-    /// Its certificates, where it was renewed.
-    pub(crate) stays: Vec<Stay>,
-}
-
-impl OrderView {
-    /// An order that nothing belongs to yet, as time has made it.
-    pub(crate) fn bare(order: Order, now: Instant) -> Self {
-        let (order, now) = order.at(now);
-        Self {
-            order,
-            now,
-            invoice_ids: Vec::new(),
-            next_invoice_ids: Vec::new(),
-            certificate_id: None,
-            running: None,
-            stays: Vec::new(),
-        }
-    }
-
-    /// An invoice that one of the order's terms is charged with now: it is the newest.
-    pub(crate) fn add_invoice(&mut self, term_index: u32, id: InvoiceId) {
-        let running = self.order.term.index;
-        if term_index == running {
-            self.invoice_ids.push(id.to_string());
-        } else if running.checked_add(1) == Some(term_index) {
-            self.next_invoice_ids.push(id.to_string());
-        }
-    }
-}
-
-/// The refunds of a deleted order's terms as they were decided, ascending by index; those are absent
-/// that are still to come.
-pub(crate) fn refunds(order: &Order) -> Result<Vec<billing::Refund>, Fault> {
-    let encoded = order.refunds.values();
-    encoded.map(|refund| stored::message(refund)).collect()
-}
-
 /// That of one term.
-pub(super) fn refund_of(refunds: &[billing::Refund], index: u32) -> Option<billing::Refund> {
-    let is_it = |refund: &&billing::Refund| {
-        let subject = refund.subject.as_ref();
-        subject.is_some_and(|subject| subject.term_index == encode_count(index))
-    };
-    refunds.iter().find(is_it).cloned()
+pub(super) fn refund_of(refunds: &[Refund], index: u32) -> Option<billing::Refund> {
+    let index = Some(encode_count(index));
+    let mut found = refunds.iter();
+    let found = found.find(|refund| refund.term_index() == index);
+    found.map(|refund| refund.message().clone())
 }
 
 /// An order as its customer sees it.
@@ -299,7 +242,7 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
             .map(|term| encode_term(view, term, &view.next_invoice_ids)),
         issuance_pending_time: issuance_pending(view).map(encode_time),
         next_term_refund: refund_of(order.term.index.saturating_add(1)),
-        refunds,
+        refunds: refunds.into_iter().map(Refund::into_message).collect(),
     })
 }
 
@@ -409,11 +352,42 @@ fn encode_change(order: &Order, change: &DomainChange) -> orders::DomainChange {
     }
 }
 
-/// The order that a placing would give, which has no id as long as it is only validated.
-pub(crate) fn encode_validated(order: Order, now: Instant) -> Result<orders::Order, Fault> {
-    let message = encode(&OrderView::bare(order, now))?;
-    Ok(orders::Order {
-        order_id: String::new(),
-        ..message
+/// An order that was placed, or that a placing would give: that has no id.
+pub(crate) fn encode_placed(placed: Placed) -> Result<orders::PlaceOrderResponse, Fault> {
+    let (view, quote, is_kept) = match placed {
+        Placed::Kept { view, quote } => (view, quote, true),
+        Placed::Validated { view, quote } => (view, Some(quote), false),
+    };
+    let quote = quote.map(|quote| {
+        let order = &view.order;
+        explained(quote, order, order.term.sold.as_ref(), &order.names)
+    });
+    let mut order = encode(&view)?;
+    if !is_kept {
+        order.order_id.clear();
+    }
+    Ok(orders::PlaceOrderResponse {
+        order: Some(order),
+        quote: quote.map(Quote::into_message),
     })
+}
+
+/// An order once it is read.
+pub(crate) fn encode_found(view: &OrderView) -> Result<orders::GetOrderResponse, Fault> {
+    let order = Some(encode(view)?);
+    Ok(orders::GetOrderResponse { order })
+}
+
+/// An order that waits for another certificate.
+pub(crate) fn encode_reissue(view: &OrderView) -> Result<orders::RequestReissueResponse, Fault> {
+    let order = Some(encode(view)?);
+    Ok(orders::RequestReissueResponse { order })
+}
+
+/// An order whose software was corrected.
+pub(crate) fn encode_software(
+    view: &OrderView,
+) -> Result<orders::SetServerSoftwareResponse, Fault> {
+    let order = Some(encode(view)?);
+    Ok(orders::SetServerSoftwareResponse { order })
 }

@@ -2,27 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
-use licet_domain::ids::{OrderId, QuoteId, ServerId};
+use licet_clients::billing::Quote;
+use licet_contracts::orders::v1 as orders;
+use licet_domain::ids::ServerId;
 use licet_runtime::{
+    caller::Call,
     fault::Fault,
     field::{Field, Fields},
 };
 
-use super::order::{OrderView, dns_names, encode_term, positive};
-use crate::rules::{order::OrderTerm, renewal::WantedRenewal};
-
-/// What a customer wants to buy for the time after the present term.
-#[derive(Debug, Clone)]
-pub(crate) struct RenewWish {
-    pub(crate) order_id: OrderId,
-    pub(crate) wanted: WantedRenewal,
-    /// The quote to charge it by; absent: the price as of the decision time.
-    pub(crate) quote_id: Option<QuoteId>,
-}
+use super::{
+    free::explained,
+    order::{dns_names, encode_term, positive},
+};
+use crate::{
+    rules::renewal::WantedRenewal,
+    use_cases::renew_order::{RenewOrder, Renewed},
+};
 
 /// Reads the request for a renewal.
-pub(crate) fn decode_renew(message: &orders::RenewOrderRequest) -> Result<RenewWish, Fault> {
+pub(crate) fn decode_renew(
+    _: &Call,
+    message: &orders::RenewOrderRequest,
+) -> Result<RenewOrder, Fault> {
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let months = positive(&mut fields, "term_months", message.term_months);
@@ -38,7 +40,7 @@ pub(crate) fn decode_renew(message: &orders::RenewOrderRequest) -> Result<RenewW
     );
     fields.request_id(message);
     fields.build(|| {
-        Ok(RenewWish {
+        Ok(RenewOrder {
             order_id: order_id?,
             wanted: WantedRenewal {
                 months: months?,
@@ -69,37 +71,30 @@ fn server_ids(fields: &mut Fields, path: &str, list: &[String]) -> Field<Vec<Ser
     repeated.map_or(Ok(ids), Err)
 }
 
-/// Says of each server to keep that the order has it not.
-pub(crate) fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
-    let mut fields = Fields::new();
-    let mut noted = None;
-    for (index, id) in unknown {
-        let path = format!("keep_server_ids[{index}]");
-        noted = Some(fields.note(path, format!("{id} is not registered on the order")));
-    }
-    let built = fields.build(|| noted.map_or(Ok(()), Err));
-    built
-        .err()
-        .unwrap_or_else(|| Fault::internal("no server is unknown"))
-}
-
 /// The order, the term that it was or would be sold, and the servers that lapse with its start.
-pub(crate) fn encode_renewal(
-    view: &OrderView,
-    term: &OrderTerm,
-    quote: Option<billing::Quote>,
-    lapsing: &[ServerId],
-) -> Result<orders::RenewOrderResponse, Fault> {
-    // A late renewal runs already.
-    let invoice_ids = if view.order.term.index == term.index {
-        &view.invoice_ids
-    } else {
-        &view.next_invoice_ids
-    };
+pub(crate) fn encode_renewal(renewed: Renewed) -> Result<orders::RenewOrderResponse, Fault> {
+    let Renewed {
+        view,
+        sale,
+        lapsing,
+    } = renewed;
+    let order = &view.order;
+    let sale = sale.map(|(term, quote)| {
+        // A late renewal runs already.
+        let invoice_ids = if order.term.index == term.index {
+            &view.invoice_ids
+        } else {
+            &view.next_invoice_ids
+        };
+        let names = term.names.as_ref().unwrap_or(&order.names);
+        let quote = explained(quote, order, term.sold.as_ref(), names);
+        (encode_term(&view, &term, invoice_ids), quote)
+    });
+    let (term, quote) = sale.unzip();
     Ok(orders::RenewOrderResponse {
-        order: Some(super::order::encode(view)?),
-        quote,
-        term: Some(encode_term(view, term, invoice_ids)),
+        order: Some(super::order::encode(&view)?),
+        quote: quote.map(Quote::into_message),
+        term,
         lapsing_server_ids: lapsing.iter().map(ToString::to_string).collect(),
     })
 }

@@ -1,26 +1,16 @@
 //! The request to revoke a certificate.
 
 use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san, types::v1::Role};
-use licet_domain::ids::CertificateId;
-use licet_runtime::{caller::Caller, fault::Fault, field::Fields};
+use licet_domain::revocation::RevocationReason;
+use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
-use crate::rules::san_license::RevocationReason;
-
-/// A certificate that is to be revoked.
-#[derive(Debug, Clone)]
-pub(crate) struct RevocationWish {
-    pub(crate) certificate_id: CertificateId,
-    pub(crate) reason: RevocationReason,
-    pub(crate) request_reissue: bool,
-    /// Whether the certificate authority says so, which makes it a report.
-    pub(crate) by_authority: bool,
-}
+use crate::use_cases::{record::Recorded, revoke_certificate::RevokeCertificate};
 
 /// Reads the request to revoke a certificate.
 pub(crate) fn decode_revoke(
+    call: &Call,
     message: &orders::RevokeCertificateRequest,
-    caller: &Caller,
-) -> Result<RevocationWish, Fault> {
+) -> Result<RevokeCertificate, Fault> {
     let mut fields = Fields::new();
     let certificate_id = fields.required("certificate_id", &message.certificate_id);
     let reason = match san::RevocationReason::try_from(message.reason) {
@@ -29,11 +19,13 @@ pub(crate) fn decode_revoke(
     };
     fields.request_id(message);
     fields.build(|| {
-        Ok(RevocationWish {
+        Ok(RevokeCertificate {
             certificate_id: certificate_id?,
             reason: reason?,
             request_reissue: message.request_reissue,
-            by_authority: caller.has_any(&[Role::CertificateAuthority, Role::Operator]),
+            by_authority: call
+                .caller
+                .has_any(&[Role::CertificateAuthority, Role::Operator]),
         })
     })
 }
@@ -49,4 +41,16 @@ fn decode_reason(reason: san::RevocationReason) -> RevocationReason {
         san::RevocationReason::PrivilegeWithdrawn => RevocationReason::PrivilegeWithdrawn,
         san::RevocationReason::AaCompromise => RevocationReason::AaCompromise,
     }
+}
+
+/// The certificate as it is revoked, or would be, and its order.
+pub(crate) fn encode_revoked(
+    recorded: &Recorded,
+) -> Result<orders::RevokeCertificateResponse, Fault> {
+    let now = recorded.view.now;
+    let certificate = recorded.certificate.as_ref();
+    Ok(orders::RevokeCertificateResponse {
+        certificate: certificate.map(|found| super::certificate::encode(found, now)),
+        order: Some(super::order::encode(&recorded.view)?),
+    })
 }

@@ -1,31 +1,32 @@
 //! Servers that use an order's certificate.
 
 use licet_contracts::orders::v1 as orders;
-use licet_domain::{
-    ids::{OrderId, ServerId},
-    san::San,
+use licet_runtime::{
+    caller::Call,
+    fault::Fault,
+    field::Fields,
+    wire::{encode_count, encode_time},
 };
-use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::order::{dns_name, label};
-use crate::rules::servers::{Server, ServerState};
+use crate::{
+    queries::servers::ServerPage,
+    rules::servers::{Server, ServerState},
+    use_cases::{
+        register_server::{RegisterServer, ServerPlaces},
+        set_server_software::SetServerSoftware,
+        unregister_server::UnregisterServer,
+    },
+};
 
 /// The longest label of a server, in characters.
 const MAX_HOST_NAME_CHARS: usize = 200;
 
-/// A server that is to use an order's certificate.
-#[derive(Debug, Clone)]
-pub(crate) struct Registration {
-    pub(crate) order_id: OrderId,
-    pub(crate) host_name: String,
-    pub(crate) server_software: String,
-    pub(crate) common_name: San,
-}
-
 /// Reads the request to register a server.
 pub(crate) fn decode_register(
+    _: &Call,
     message: &orders::RegisterServerRequest,
-) -> Result<Registration, Fault> {
+) -> Result<RegisterServer, Fault> {
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let host_name = fields.required_text("host_name", &message.host_name);
@@ -38,7 +39,7 @@ pub(crate) fn decode_register(
     let common_name = dns_name(&mut fields, "common_name", &message.common_name);
     fields.request_id(message);
     fields.build(|| {
-        Ok(Registration {
+        Ok(RegisterServer {
             order_id: order_id?,
             host_name: host_name?,
             server_software: server_software?,
@@ -47,23 +48,17 @@ pub(crate) fn decode_register(
     })
 }
 
-/// The software that an order's servers run in truth.
-#[derive(Debug, Clone)]
-pub(crate) struct SoftwareWish {
-    pub(crate) order_id: OrderId,
-    pub(crate) server_software: String,
-}
-
 /// Reads the request to correct the software.
 pub(crate) fn decode_software(
+    _: &Call,
     message: &orders::SetServerSoftwareRequest,
-) -> Result<SoftwareWish, Fault> {
+) -> Result<SetServerSoftware, Fault> {
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let server_software = label(&mut fields, "server_software", &message.server_software);
     fields.request_id(message);
     fields.build(|| {
-        Ok(SoftwareWish {
+        Ok(SetServerSoftware {
             order_id: order_id?,
             server_software: server_software?,
         })
@@ -72,12 +67,17 @@ pub(crate) fn decode_software(
 
 /// Reads the request to take a server off its order.
 pub(crate) fn decode_unregister(
+    _: &Call,
     message: &orders::UnregisterServerRequest,
-) -> Result<ServerId, Fault> {
+) -> Result<UnregisterServer, Fault> {
     let mut fields = Fields::new();
     let server_id = fields.required("server_id", &message.server_id);
     fields.request_id(message);
-    fields.build(|| server_id)
+    fields.build(|| {
+        Ok(UnregisterServer {
+            server_id: server_id?,
+        })
+    })
 }
 
 /// A server.
@@ -97,5 +97,33 @@ pub(crate) fn encode(server: &Server) -> orders::Server {
         state: state.into(),
         register_time: Some(encode_time(server.register_time)),
         common_name: server.common_name.value().to_owned(),
+    }
+}
+
+/// A server that was registered, with how many its order may have and has.
+pub(crate) fn encode_registered(places: &ServerPlaces) -> orders::RegisterServerResponse {
+    orders::RegisterServerResponse {
+        server: places.server.as_ref().map(encode),
+        licensed_servers: encode_count(places.licensed),
+        registered_servers: encode_count(places.registered),
+    }
+}
+
+/// A server that left its order, likewise.
+pub(crate) fn encode_unregistered(places: &ServerPlaces) -> orders::UnregisterServerResponse {
+    orders::UnregisterServerResponse {
+        server: places.server.as_ref().map(encode),
+        licensed_servers: encode_count(places.licensed),
+        registered_servers: encode_count(places.registered),
+    }
+}
+
+/// A page of servers, likewise.
+pub(crate) fn encode_page(page: ServerPage) -> orders::ListServersResponse {
+    orders::ListServersResponse {
+        servers: page.servers.iter().map(encode).collect(),
+        licensed_servers: encode_count(page.licensed),
+        registered_servers: encode_count(page.registered),
+        next_page_token: page.next_page_token,
     }
 }

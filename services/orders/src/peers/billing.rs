@@ -1,308 +1,175 @@
-//! What Orders asks of Billing. Every question carries its decision time, too (T-3), so that a late
-//! answer is the one that an early one would have been.
+//! What is asked of Billing about an order, and what of a product decides about one.
 
-use licet_contracts::billing::{
-    v1 as billing,
-    v1::{
-        catalog_service_client::CatalogServiceClient, invoice_service_client::InvoiceServiceClient,
-        quote_service_client::QuoteServiceClient, refund_service_client::RefundServiceClient,
-    },
+use licet_clients::billing::{
+    self as client, Billing, Inquiry, Item, LineKind, ProductFacts, QuoteQuestion, RefundQuestion,
+    Subject, Supersede,
 };
 use licet_domain::{
     clock::Instant,
-    ids::{InvoiceId, ProductId},
-    refusal::{Reason, Refusal},
+    ids::{AccountId, OrderId, ProductId},
+    refusal::Refusal,
 };
-use licet_runtime::{
-    peer::{PeerChannel, PeerFault, outcome},
-    wire::encode_time,
-};
-use uuid::Uuid;
+use licet_runtime::peer::PeerFault;
 
-use crate::{
-    convert::billing::{asked_before, product, said_in_full, spent_on},
-    rules::order::Product,
+use crate::rules::{
+    domains::DomainPlan,
+    order::{Order, OrderTerm, Product, ProductKind, SupersededHandling},
+    refund_count::RefundCount,
+    slots::{SlotCharge, WildcardReplacement},
 };
 
-/// Billing, as Orders knows it.
-#[derive(Clone)]
-pub(crate) struct Billing {
-    channel: PeerChannel,
+/// The version of a product that was in force at `as_of`.
+pub(crate) async fn get_product(
+    billing: &Billing,
+    product_id: &ProductId,
+    as_of: Instant,
+) -> Result<Product, PeerFault> {
+    let found = billing.get_product(product_id, as_of).await?;
+    found.facts().map(product).map_err(PeerFault::Unknown)
 }
 
-impl Billing {
-    pub(crate) fn new(channel: PeerChannel) -> Self {
-        Self { channel }
-    }
-
-    /// The version of a product that was in force at `as_of`.
-    pub(crate) async fn get_product(
-        &self,
-        product_id: &ProductId,
-        as_of: Instant,
-    ) -> Result<Product, PeerFault> {
-        let request = billing::GetProductRequest {
-            product_id: product_id.to_string(),
-            selection: Some(billing::get_product_request::Selection::AsOfTime(
-                encode_time(as_of),
-            )),
-        };
-        let mut client = CatalogServiceClient::new(self.channel.clone());
-        let answer = outcome(client.get_product(request).await)?;
-        let found = answer.product.ok_or_else(|| absent("product"))?;
-        product(&found).map_err(PeerFault::Unknown)
-    }
-
-    /// A quote, computed and kept; only computed where the question says `validate_only`.
-    pub(crate) async fn create_quote(
-        &self,
-        question: &billing::CreateQuoteRequest,
-        request_id: Uuid,
-    ) -> Result<billing::Quote, PeerFault> {
-        let mut request = question.clone();
-        request.request_id = request_id.to_string();
-        let mut client = QuoteServiceClient::new(self.channel.clone());
-        let answer = outcome(client.create_quote(request).await)?;
-        answer.quote.ok_or_else(|| absent("quote"))
-    }
-
-    /// Charges a quote exactly. Its expiry is judged by `accept_time` (MD-6). One that Billing
-    /// charged before and has forgotten the request of is answered with the invoice that it became:
-    /// its pin makes it good for one change alone.
-    pub(crate) async fn charge_quote(
-        &self,
-        quote: &billing::Quote,
-        accept_time: Instant,
-        request_id: Uuid,
-    ) -> Result<billing::Invoice, PeerFault> {
-        let request = billing::ChargeQuoteRequest {
-            quote_id: quote.quote_id.clone(),
-            pin: quote.pin.clone(),
-            accept_time: Some(encode_time(accept_time)),
-            validate_only: false,
-            request_id: request_id.to_string(),
-        };
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        match outcome(client.charge_quote(request).await) {
-            Ok(answer) => answer.invoice.ok_or_else(|| absent("invoice")),
-            Err(PeerFault::Refused(refusal)) => self.find_charge(quote, refusal).await,
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// Charges several quotes of one account exactly, all of them or none (BL-6); answers their
-    /// invoices in the same order. Those that Billing charged before and has forgotten the request of
-    /// are answered with what they became, as in [`Billing::charge_quote`].
-    pub(crate) async fn charge_quotes(
-        &self,
-        quotes: &[&billing::Quote],
-        accept_time: Instant,
-        request_id: Uuid,
-    ) -> Result<Vec<billing::Invoice>, PeerFault> {
-        let pins = quotes.iter().map(|quote| quote.pin.clone());
-        let request = charge_request(quotes, pins, accept_time, request_id);
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        match outcome(client.charge_quotes(request).await) {
-            Ok(answer) if answer.invoices.len() == quotes.len() => Ok(answer.invoices),
-            Ok(_) => Err(absent("invoice")),
-            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::QuoteSpent => {
-                let mut invoices = Vec::with_capacity(quotes.len());
-                for quote in quotes {
-                    let spent = self.find_spent(quote).await?;
-                    invoices.push(spent.ok_or_else(|| PeerFault::Refused(refusal.clone()))?);
-                }
-                Ok(invoices)
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// The invoice that a quote became, if it became one.
-    async fn find_spent(
-        &self,
-        quote: &billing::Quote,
-    ) -> Result<Option<billing::Invoice>, PeerFault> {
-        let request = billing::GetQuoteRequest {
-            quote_id: quote.quote_id.clone(),
-        };
-        let mut client = QuoteServiceClient::new(self.channel.clone());
-        let found = outcome(client.get_quote(request).await)?.quote;
-        let invoice_id = found.map(|quote| quote.invoice_id).unwrap_or_default();
-        if invoice_id.is_empty() {
-            return Ok(None);
-        }
-        let request = billing::GetInvoiceRequest { invoice_id };
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        Ok(outcome(client.get_invoice(request).await)?.invoice)
-    }
-
-    /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
-    async fn find_charge(
-        &self,
-        quote: &billing::Quote,
-        refusal: Box<Refusal>,
-    ) -> Result<billing::Invoice, PeerFault> {
-        let Some(invoice_id) = spent_on(&refusal) else {
-            return Err(PeerFault::Refused(refusal));
-        };
-        let request = billing::GetInvoiceRequest { invoice_id };
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        let found = match outcome(client.get_invoice(request).await) {
-            Ok(answer) => answer.invoice,
-            Err(PeerFault::Refused(_)) => None,
-            Err(fault) => return Err(fault),
-        };
-        found
-            .filter(|invoice| invoice.quote_id == quote.quote_id)
-            .ok_or(PeerFault::Refused(refusal))
-    }
-
-    /// Decides a refund and makes it; only decides where the question says `validate_only`. Where
-    /// the term's refund was asked for before, that one is the answer.
-    pub(crate) async fn request_refund(
-        &self,
-        question: &billing::RequestRefundRequest,
-        request_id: Uuid,
-    ) -> Result<billing::Refund, PeerFault> {
-        let mut request = said_in_full(question);
-        request.request_id = request_id.to_string();
-        let mut client = RefundServiceClient::new(self.channel.clone());
-        let mut answer = outcome(client.request_refund(request.clone()).await);
-        if let Err(PeerFault::Refused(refusal)) = &answer
-            && refusal.reason == Reason::RequestIdReused
-        {
-            // A version before this one asked in other words. The term was decided then, and Billing
-            // says so under any other id, or it was refused, and is asked for anew.
-            request.request_id =
-                Uuid::from_u128(request_id.as_u128() ^ 0xFFFF_FFFF_FFFF).to_string();
-            answer = outcome(client.request_refund(request).await);
-        }
-        let refusal = match answer {
-            Ok(answer) => return answer.refund.ok_or_else(|| absent("refund")),
-            Err(PeerFault::Refused(refusal)) => refusal,
-            Err(fault) => return Err(fault),
-        };
-        let Some(refund_id) = asked_before(&refusal) else {
-            return Err(PeerFault::Refused(refusal));
-        };
-        let request = billing::GetRefundRequest { refund_id };
-        match outcome(client.get_refund(request).await) {
-            Ok(answer) => answer.refund.ok_or_else(|| absent("refund")),
-            Err(PeerFault::Refused(_)) => Err(PeerFault::Refused(refusal)),
-            Err(fault) => Err(fault),
-        }
+/// The facts that orders decide with.
+fn product(facts: ProductFacts) -> Product {
+    Product {
+        id: facts.id,
+        version: facts.version,
+        kind: match facts.kind {
+            client::ProductKind::SingleDomain => ProductKind::SingleDomain,
+            client::ProductKind::MultiDomain => ProductKind::MultiDomain,
+            client::ProductKind::SanLicense => ProductKind::SanLicense,
+        },
+        terms_months: facts.terms_months,
+        included_domains: facts.included_domains,
+        max_domains: facts.max_domains,
+        wildcards_offered: facts.wildcards_allowed,
+        max_additional_licenses: facts.max_additional_licenses,
+        superseded: match facts.supersede {
+            Supersede::AfterHours(hours) => SupersededHandling::RevokedAfterHours(hours),
+            Supersede::Never => SupersededHandling::NeverRevoked,
+        },
+        tolerance_hours: facts.outlive_tolerance_hours,
+        publicly_trusted: facts.publicly_trusted,
+        renewal_open_days: facts.renewal_open_days,
+        renewal_grace_days: facts.renewal_grace_days,
+        wildcard_replacement: match facts.wildcard_replacement {
+            client::WildcardReplacement::Free => WildcardReplacement::Free,
+            client::WildcardReplacement::Difference => WildcardReplacement::Difference,
+            client::WildcardReplacement::FullPrice => WildcardReplacement::FullPrice,
+        },
+        refund_count: match facts.refund_count {
+            client::RefundCount::FirstIssuance => RefundCount::FirstIssuance,
+            client::RefundCount::Purchase => RefundCount::Purchase,
+        },
+        no_refund_days: Some(facts.no_refund_after_days),
     }
 }
 
-impl Billing {
-    /// Sees to it that a charge never comes, however late an attempt at it arrives: the request id
-    /// of the charge is spent on one that Billing refuses. Answers whether it never came; a charge
-    /// that was settled before, either way, is not undone by this.
-    pub(crate) async fn forbid_charge(
-        &self,
-        quote: &billing::Quote,
-        accept_time: Instant,
-        request_id: Uuid,
-    ) -> Result<bool, PeerFault> {
-        let request = billing::ChargeQuoteRequest {
-            quote_id: quote.quote_id.clone(),
-            pin: format!("{} given up", quote.pin),
-            accept_time: Some(encode_time(accept_time)),
-            validate_only: false,
-            request_id: request_id.to_string(),
-        };
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        forbidden(outcome(client.charge_quote(request).await))
-    }
-
-    /// As [`Billing::forbid_charge`], of a charge of several quotes.
-    pub(crate) async fn forbid_charges(
-        &self,
-        quotes: &[&billing::Quote],
-        accept_time: Instant,
-        request_id: Uuid,
-    ) -> Result<bool, PeerFault> {
-        let pins = quotes.iter().map(|quote| format!("{} given up", quote.pin));
-        let request = charge_request(quotes, pins, accept_time, request_id);
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        forbidden(outcome(client.charge_quotes(request).await))
-    }
-
-    /// Credits all of an invoice that can still be credited; none where nothing was left to be.
-    pub(crate) async fn credit_invoice(
-        &self,
-        invoice_id: InvoiceId,
-        reason: &str,
-        validate_only: bool,
-        request_id: Uuid,
-    ) -> Result<Option<billing::CreditNote>, PeerFault> {
-        let request = billing::IssueCreditNoteRequest {
-            invoice_id: invoice_id.to_string(),
-            lines: Vec::new(),
-            reason: reason.to_owned(),
-            validate_only,
-            request_id: request_id.to_string(),
-        };
-        let mut client = InvoiceServiceClient::new(self.channel.clone());
-        match outcome(client.issue_credit_note(request).await) {
-            Ok(answer) => answer
-                .credit_note
-                .map(Some)
-                .ok_or_else(|| absent("credit note")),
-            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::CreditExceedsInvoice => {
-                Ok(None)
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// A refund as it stands.
-    pub(crate) async fn get_refund(&self, refund_id: &str) -> Result<billing::Refund, PeerFault> {
-        let request = billing::GetRefundRequest {
-            refund_id: refund_id.to_owned(),
-        };
-        let mut client = RefundServiceClient::new(self.channel.clone());
-        let answer = outcome(client.get_refund(request).await)?;
-        answer.refund.ok_or_else(|| absent("refund"))
+/// One of an order's terms, as Billing knows it.
+pub(crate) fn subject(order_id: OrderId, term: &OrderTerm) -> Subject {
+    Subject {
+        resource_id: order_id.to_string(),
+        term_index: term.index,
     }
 }
 
-/// A charge of several quotes of one account, each with the pin that comes in its place.
-fn charge_request(
-    quotes: &[&billing::Quote],
-    pins: impl Iterator<Item = String>,
-    accept_time: Instant,
-    request_id: Uuid,
-) -> billing::ChargeQuotesRequest {
-    let account_id = quotes.first().map(|quote| quote.account_id.clone());
-    let quotes = quotes.iter().zip(pins);
-    let quotes = quotes.map(|(quote, pin)| billing::QuoteToCharge {
-        quote_id: quote.quote_id.clone(),
-        pin,
+/// Who buys a whole new term of which order; none while an order is only validated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Buyer<'a> {
+    pub(crate) account_id: AccountId,
+    pub(crate) order_id: Option<OrderId>,
+    /// What a charge must repeat.
+    pub(crate) pin: &'a str,
+}
+
+/// The question for the price of a whole new term: the certificate, the names beyond the included
+/// ones, the additional licences.
+pub(crate) fn placing_question(
+    buyer: Buyer<'_>,
+    term: &OrderTerm,
+    product: &Product,
+    charge: SlotCharge,
+) -> QuoteQuestion {
+    let item = |kind: LineKind, quantity: u32| item(kind, quantity, term, product);
+    let mut items = vec![item(LineKind::Certificate, 1)];
+    push_slots(&mut items, charge, item);
+    if term.additional_licenses > 0 {
+        items.push(item(LineKind::AdditionalLicense, term.additional_licenses));
+    }
+    QuoteQuestion::new(&Inquiry {
+        account_id: buyer.account_id,
+        items,
+        decision_time: term.price_time,
+        pin: buyer.pin.to_owned(),
+        subject: buyer.order_id.map(|id| subject(id, term)),
+        validate_only: buyer.order_id.is_none(),
+    })
+}
+
+/// The question for the price of a change of names in one of the order's terms: the slots beyond
+/// those owned in it, for the rest of the running term (MD-1) or the whole of the next, at the prices
+/// and by the policy that the term was bought with (MD-8). None where it charges nothing there.
+///
+/// # Errors
+/// ORDER_NOT_PAID for a term that is not sold yet.
+pub(crate) fn change_question(
+    order: &Order,
+    term: &OrderTerm,
+    plan: &DomainPlan,
+    charge: SlotCharge,
+    now: Instant,
+) -> Result<Option<QuoteQuestion>, Refusal> {
+    if charge.is_zero() {
+        return Ok(None);
+    }
+    let product = match &term.sold {
+        Some(sold) => &sold.product,
+        None => &order.sold()?.product,
+    };
+    let mut items = Vec::new();
+    push_slots(&mut items, charge, |kind, quantity| Item {
+        change_time: Some(now),
+        ..item(kind, quantity, term, product)
     });
-    billing::ChargeQuotesRequest {
-        account_id: account_id.unwrap_or_default(),
-        quotes: quotes.collect(),
-        accept_time: Some(encode_time(accept_time)),
+    Ok(Some(QuoteQuestion::new(&Inquiry {
+        account_id: order.account_id,
+        items,
+        decision_time: now,
+        pin: plan.pin.clone(),
+        subject: Some(subject(order.id, term)),
         validate_only: false,
-        request_id: request_id.to_string(),
+    })))
+}
+
+fn push_slots(items: &mut Vec<Item>, charge: SlotCharge, item: impl Fn(LineKind, u32) -> Item) {
+    if charge.standard > 0 {
+        items.push(item(LineKind::Domain, charge.standard));
+    }
+    if charge.wildcard > 0 {
+        items.push(item(LineKind::WildcardDomain, charge.wildcard));
+    }
+    if charge.converted > 0 {
+        items.push(item(LineKind::WildcardDifference, charge.converted));
     }
 }
 
-/// Whether a charge that was asked for by a wrong pin never comes: false where it was made before.
-fn forbidden<T>(answer: Result<T, PeerFault>) -> Result<bool, PeerFault> {
-    match answer {
-        Ok(_) => Err(PeerFault::Unknown(
-            "Billing charged a quote by another pin than its own".to_owned(),
-        )),
-        Err(PeerFault::Refused(refusal)) => Ok(!matches!(
-            refusal.reason,
-            Reason::RequestIdReused | Reason::QuoteSpent
-        )),
-        Err(fault) => Err(fault),
+fn item(kind: LineKind, quantity: u32, term: &OrderTerm, product: &Product) -> Item {
+    let quantity = u64::from(quantity);
+    Item {
+        product_version: Some(product.version),
+        price_time: Some(term.price_time),
+        ..Item::of_term(kind, product.id.clone(), quantity, term.term)
     }
 }
 
-fn absent(what: &str) -> PeerFault {
-    super::absent("Billing", what)
+/// The question for the refund of one of an order's terms, which is in use since `first_use`, decided
+/// as of `now` (AL-4).
+pub(crate) fn refund_question(
+    order: &Order,
+    term: &OrderTerm,
+    first_use: Option<Instant>,
+    now: Instant,
+    validate_only: bool,
+) -> RefundQuestion {
+    let subject = subject(order.id, term);
+    RefundQuestion::new(order.account_id, &subject, first_use, now, validate_only)
 }

@@ -5,7 +5,7 @@ use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
     fault::Fault,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
 use super::name_bytes;
@@ -46,18 +46,10 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &CertificateFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<Seen>, String), Fault> {
-    let text = format!(
-        "certificates {} {} {:?}",
-        filter_text(filter.account_id),
-        filter_text(filter.order_id),
-        filter.state
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    let rows = store::certificates::list(&tx, &call.caller.accounts, filter, &page).await?;
+    let rows = store::certificates::list(&tx, &call.caller.accounts, filter, page).await?;
     let bytes =
         |found: &Certificate| found.issuer.len() + found.subject.len() + name_bytes(&found.names);
     let key = |found: &Certificate| time_key(found.record_time, found.id);

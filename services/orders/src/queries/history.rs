@@ -17,14 +17,11 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     order_id: OrderId,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<Entry>, String), Fault> {
-    let filter = format!("history {order_id}");
-    let page = Page::decode(page_size, page_token, &filter, call.now)?;
     let tx = database.read();
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
-    let rows = history::list(&tx, &order.id.to_string(), &page).await?;
+    let rows = history::list(&tx, &order.id.to_string(), page).await?;
     let key = |entry: &Entry| vec![entry.event_id.clone()];
     Ok(page.finish_sized(rows, Entry::bytes, key))
 }

@@ -6,10 +6,10 @@ use licet_runtime::{
     database::Database,
     fault::Fault,
     operation::{self, View},
-    page::{Page, filter_text},
+    page::Page,
 };
 
-use crate::{convert::operation::OperationFilter, rules::not_found};
+use crate::rules::{listing::OperationFilter, not_found};
 
 /// The operation, or NOT_FOUND.
 pub(crate) async fn get(
@@ -27,16 +27,9 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &OperationFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<View>, String), Fault> {
     let order_id = filter.order_id.map(|id| id.to_string());
-    let text = format!(
-        "operations {} {}",
-        filter_text(order_id.as_ref()),
-        filter_text(filter.state)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    operation::list(&tx, &call.caller, order_id.as_deref(), filter.state, &page).await
+    operation::list(&tx, &call.caller, order_id.as_deref(), filter.state, page).await
 }

@@ -1,14 +1,71 @@
 //! An order together with what is shown beside it: its term's invoices, the certificate to install
 //! and the operation under way. Many orders cost as many queries as one.
 
-use licet_domain::{clock::Instant, ids::InvoiceId};
-use licet_runtime::{database::Tx, fault::Fault, operation};
+use licet_clients::billing::Refund;
+use licet_domain::{
+    clock::Instant,
+    ids::{CertificateId, InvoiceId},
+};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    operation::{self, View},
+};
 
 use crate::{
-    convert::order::OrderView,
-    rules::{certificate::CertificateState, order::Order},
+    rules::{certificate::CertificateState, order::Order, refund_count::Stay},
     store::{certificates, invoices},
 };
+
+/// An order as it is shown at one instant.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderView {
+    pub(crate) order: Order,
+    pub(crate) now: Instant,
+    /// The invoices of its term, oldest first.
+    pub(crate) invoice_ids: Vec<String>,
+    /// Those of the next term, likewise.
+    pub(crate) next_invoice_ids: Vec<String>,
+    /// The certificate to install now.
+    pub(crate) certificate_id: Option<CertificateId>,
+    /// The operation under way.
+    pub(crate) running: Option<View>,
+    /// Its certificates, where it was renewed.
+    pub(crate) stays: Vec<Stay>,
+}
+
+impl OrderView {
+    /// An order that nothing belongs to yet, as time has made it.
+    pub(crate) fn bare(order: Order, now: Instant) -> Self {
+        let (order, now) = order.at(now);
+        Self {
+            order,
+            now,
+            invoice_ids: Vec::new(),
+            next_invoice_ids: Vec::new(),
+            certificate_id: None,
+            running: None,
+            stays: Vec::new(),
+        }
+    }
+
+    /// An invoice that one of the order's terms is charged with now: it is the newest.
+    pub(crate) fn add_invoice(&mut self, term_index: u32, id: InvoiceId) {
+        let running = self.order.term.index;
+        if term_index == running {
+            self.invoice_ids.push(id.to_string());
+        } else if running.checked_add(1) == Some(term_index) {
+            self.next_invoice_ids.push(id.to_string());
+        }
+    }
+}
+
+/// The refunds of a deleted order's terms as they were decided, ascending by index; those are absent
+/// that are still to come.
+pub(crate) fn refunds(order: &Order) -> Result<Vec<Refund>, Fault> {
+    let encoded = order.refunds.values();
+    encoded.map(|refund| Refund::decode(refund)).collect()
+}
 
 /// Some orders as they are shown at `now`, in their order.
 pub(crate) async fn load_all(

@@ -6,17 +6,15 @@ use licet_runtime::{
     database::{Database, Tx},
     fault::Fault,
     operation,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
-use super::{name_bytes, order_view};
+use super::{
+    name_bytes,
+    order_view::{self, OrderView},
+};
 use crate::{
-    convert::order::OrderView,
-    rules::{
-        listing::OrderFilter,
-        not_found,
-        order::{Order, OrderState},
-    },
+    rules::{listing::OrderFilter, not_found, order::Order},
     store,
 };
 
@@ -55,20 +53,10 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &OrderFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<OrderView>, String), Fault> {
-    let text = format!(
-        "orders {} {} {} {} {}",
-        filter_text(filter.account_id),
-        filter.state.map_or("", OrderState::as_str),
-        filter_text(filter.name.as_ref()),
-        filter_text(filter.end_from),
-        filter_text(filter.end_before)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    let rows = store::orders::list(&tx, &call.caller.accounts, filter, &page).await?;
+    let rows = store::orders::list(&tx, &call.caller.accounts, filter, page).await?;
     let (rows, next) =
         page.finish_sized(rows, bytes, |order| time_key(order.create_time, order.id));
     Ok((order_view::load_all(&tx, rows, page.as_of).await?, next))
@@ -89,14 +77,11 @@ pub(crate) async fn list_pending(
     database: &Database,
     call: &Call,
     account_id: Option<AccountId>,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<Order>, String), Fault> {
-    let text = format!("pending issuance {}", filter_text(account_id));
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
     let scope = &call.caller.accounts;
-    let rows = store::orders::list_pending(&tx, scope, account_id, &page).await?;
+    let rows = store::orders::list_pending(&tx, scope, account_id, page).await?;
     let rows = rows.into_iter().map(|order| order.at(page.as_of).0);
     let bytes = |order: &Order| {
         let request = order.signing_request.as_ref();

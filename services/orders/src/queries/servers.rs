@@ -27,20 +27,13 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     order_id: OrderId,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<ServerPage, Fault> {
-    let page = Page::decode(
-        page_size,
-        page_token,
-        &format!("servers {order_id}"),
-        call.now,
-    )?;
     let tx = database.read();
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
     let (order, _) = order.at(page.as_of);
     let all = store::servers::list_of(&tx, &order).await?;
-    let rows = store::servers::list(&tx, &order, &page).await?;
+    let rows = store::servers::list(&tx, &order, page).await?;
     let (servers, next_page_token) =
         page.finish(rows, |server| time_key(server.register_time, server.id));
     Ok(ServerPage {

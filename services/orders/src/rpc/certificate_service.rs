@@ -1,29 +1,20 @@
 //! `licet.orders.v1.CertificateService`.
 
 use licet_contracts::orders::{v1 as orders, v1::certificate_service_server::CertificateService};
-use licet_runtime::{
-    caller::accept, database::Database, fault::Fault, joining::Answer, operation::Operations,
-    replay,
-};
+use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
-use super::joining::join;
 use crate::{
     convert, queries,
-    use_cases::{
-        begin_issuance::BeginIssuance,
-        operation::OrderOperation,
-        record_issuance::RecordIssuance,
-        revoke_certificate::{self, RevokeCertificate},
-    },
+    use_cases::{Within, operation::OrderOperation},
 };
 
 /// Certificates.
 #[derive(Clone)]
 pub(crate) struct CertificateRpc {
-    /// The service's schema.
-    pub(crate) database: Database,
-    /// For orders that draw on a SAN licence.
+    /// The schema, and the peers for previews; what is accepted goes through the operations.
+    pub(crate) within: Within,
+    /// What spans services.
     pub(crate) operations: Operations<OrderOperation>,
 }
 
@@ -33,84 +24,53 @@ impl CertificateService for CertificateRpc {
         &self,
         request: Request<orders::ListPendingIssuanceRequest>,
     ) -> Result<Response<orders::ListPendingIssuanceResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let account_id = convert::certificate::decode_pending(&message.account_id)?;
-        let (waiting, next_page_token) = queries::orders::list_pending(
-            &self.database,
-            &call,
-            account_id,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
-        let pending_issuances = waiting
+        let (call, account_id, page) = door::list(request, convert::certificate::decode_pending)?;
+        let database = &self.within.database;
+        let (waiting, next_page_token) =
+            queries::orders::list_pending(database, &call, account_id, &page).await?;
+        let pending = waiting
             .iter()
-            .map(|order| convert::certificate::encode_pending(order, order.decide_at(call.now)))
-            .collect();
+            .map(|order| convert::certificate::encode_pending(order, order.decide_at(call.now)));
         Ok(Response::new(orders::ListPendingIssuanceResponse {
-            pending_issuances,
+            pending_issuances: pending.collect(),
             next_page_token,
         }))
     }
 
-    /// What is not decided yet has no response that might be taken for a grant.
     async fn begin_issuance(
         &self,
         request: Request<orders::BeginIssuanceRequest>,
     ) -> Result<Response<orders::BeginIssuanceResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::san_licensing::decode_begin(&message)?;
-        let work = BeginIssuance {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        match join(&self.database, &self.operations, &call, accepted).await? {
-            Answer::Final(response) => Ok(Response::new(response)),
-            Answer::Pending((_, view)) => {
-                let running = view.running.as_ref();
-                let id =
-                    running.map_or_else(String::new, |running| running.operation_id.to_string());
-                Err(Fault::operation_in_progress(&view.order.id.to_string(), &id).into())
-            }
-        }
+        door::begin(
+            &self.operations,
+            request,
+            convert::certificate::decode_begin,
+            |begun| Ok(convert::certificate::encode_begun(begun)),
+        )
+        .await
     }
 
     async fn record_issuance(
         &self,
         request: Request<orders::RecordIssuanceRequest>,
     ) -> Result<Response<orders::RecordIssuanceResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let issuance = convert::certificate::decode_issuance(&message)?;
-        let work = RecordIssuance {
-            call: &call,
-            request_id: &message.request_id,
-            issuance: &issuance,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match join(&self.database, &self.operations, &call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending((_, view)) => orders::RecordIssuanceResponse {
-                certificate: None,
-                order: Some(convert::order::encode(&view)?),
-            },
-        };
-        Ok(Response::new(response))
+        door::begin(
+            &self.operations,
+            request,
+            convert::certificate::decode_issuance,
+            |recorded| convert::certificate::encode_recorded(&recorded),
+        )
+        .await
     }
 
     async fn get_certificate(
         &self,
         request: Request<orders::GetCertificateRequest>,
     ) -> Result<Response<orders::GetCertificateResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let id = convert::certificate::decode_certificate_id(&message.certificate_id)?;
-        let (found, now) = queries::certificates::get(&self.database, &call, id).await?;
-        let certificate = Some(convert::certificate::encode(&found, now));
+        let (call, id) = door::read(request, convert::certificate::decode_get)?;
+        let (found, now) = queries::certificates::get(&self.within.database, &call, id).await?;
         Ok(Response::new(orders::GetCertificateResponse {
-            certificate,
+            certificate: Some(convert::certificate::encode(&found, now)),
         }))
     }
 
@@ -118,22 +78,15 @@ impl CertificateService for CertificateRpc {
         &self,
         request: Request<orders::ListCertificatesRequest>,
     ) -> Result<Response<orders::ListCertificatesResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::certificate::decode_list(&message)?;
-        let (found, next_page_token) = queries::certificates::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, filter, page) = door::list(request, convert::certificate::decode_list)?;
+        let database = &self.within.database;
+        let (found, next_page_token) =
+            queries::certificates::list(database, &call, &filter, &page).await?;
         let certificates = found
             .iter()
-            .map(|(certificate, now)| convert::certificate::encode(certificate, *now))
-            .collect();
+            .map(|(certificate, now)| convert::certificate::encode(certificate, *now));
         Ok(Response::new(orders::ListCertificatesResponse {
-            certificates,
+            certificates: certificates.collect(),
             next_page_token,
         }))
     }
@@ -142,19 +95,13 @@ impl CertificateService for CertificateRpc {
         &self,
         request: Request<orders::RevokeCertificateRequest>,
     ) -> Result<Response<orders::RevokeCertificateResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::revocation::decode_revoke(&message, &call.caller)?;
-        if message.validate_only {
-            let response = revoke_certificate::preview(&self.database, &call, &wish).await?;
-            return Ok(Response::new(response));
-        }
-        let work = RevokeCertificate {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run_or_preview(
+            &self.within.database,
+            &self.within,
+            request,
+            convert::revocation::decode_revoke,
+            |recorded| convert::revocation::encode_revoked(&recorded),
+        )
+        .await
     }
 }

@@ -2,7 +2,6 @@
 //! nothing; a method that is not here answers METHOD_NOT_SERVED.
 
 pub(crate) mod certificate_service;
-mod joining;
 pub(crate) mod operation_service;
 pub(crate) mod order_service;
 pub(crate) mod server_service;

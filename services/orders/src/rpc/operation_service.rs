@@ -2,18 +2,14 @@
 
 use licet_contracts::orders::{v1 as orders, v1::operation_service_server::OperationService};
 use licet_runtime::{
-    caller::accept,
     database::Database,
+    door,
     fault::Fault,
     operation::{self, Operations},
-    replay,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{
-    convert, queries,
-    use_cases::{cancel_operation::CancelOperation, operation::OrderOperation},
-};
+use crate::{convert, queries, use_cases::operation::OrderOperation};
 
 /// Operations.
 #[derive(Clone)]
@@ -30,22 +26,12 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<orders::ListOperationsRequest>,
     ) -> Result<Response<orders::ListOperationsResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::operation::decode_list(&message)?;
-        let (views, next_page_token) = queries::operations::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
-        let operations = views
-            .iter()
-            .map(convert::operation::encode)
-            .collect::<Result<_, _>>()?;
+        let (call, filter, page) = door::list(request, convert::operation::decode_list)?;
+        let (views, next_page_token) =
+            queries::operations::list(&self.database, &call, &filter, &page).await?;
+        let operations = views.iter().map(convert::operation::encode);
         Ok(Response::new(orders::ListOperationsResponse {
-            operations,
+            operations: operations.collect::<Result<_, _>>()?,
             next_page_token,
         }))
     }
@@ -54,8 +40,7 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<orders::GetOperationRequest>,
     ) -> Result<Response<orders::GetOperationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let id = convert::operation::decode_operation_id(&message.operation_id)?;
+        let (call, id) = door::read(request, convert::operation::decode_get)?;
         let view = queries::operations::get(&self.database, &call, id).await?;
         let operation = Some(convert::operation::encode(&view)?);
         Ok(Response::new(orders::GetOperationResponse { operation }))
@@ -67,8 +52,7 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<orders::RetryOperationRequest>,
     ) -> Result<Response<orders::RetryOperationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let id = convert::operation::decode_retry(&message)?;
+        let (call, id) = door::read(request, convert::operation::decode_retry)?;
         let view = queries::operations::get(&self.database, &call, id).await?;
         self.operations
             .finish(view.operation_id.into(), &call)
@@ -83,20 +67,15 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<orders::CancelOperationRequest>,
     ) -> Result<Response<orders::CancelOperationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let operation_id = convert::operation::decode_cancel(&message)?;
-        let work = CancelOperation {
-            call: &call,
-            request_id: &message.request_id,
-            operation_id,
-        };
-        replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        self.operations.finish(operation_id.into(), &call).await?;
-        let view = queries::operations::get(&self.database, &call, operation_id).await?;
+        let entry = door::enter(request, convert::operation::decode_cancel)?;
+        let encode = |view| convert::operation::encode_cancelled(&view);
+        entry.begin(&self.database, encode).await?;
+        let (call, id) = (entry.call(), entry.verb.operation_id);
+        self.operations.finish(id.into(), call).await?;
+        let view = queries::operations::get(&self.database, call, id).await?;
         if view.state == "DONE" {
             return Err(Fault::from(operation::not_cancellable(&view)).into());
         }
-        let operation = Some(convert::operation::encode(&view)?);
-        Ok(Response::new(orders::CancelOperationResponse { operation }))
+        Ok(Response::new(convert::operation::encode_cancelled(&view)?))
     }
 }

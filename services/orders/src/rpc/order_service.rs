@@ -1,48 +1,21 @@
 //! `licet.orders.v1.OrderService`.
 
 use licet_contracts::orders::{v1 as orders, v1::order_service_server::OrderService};
-use licet_runtime::{
-    caller::{Call, accept},
-    database::Database,
-    fault::Fault,
-    joining::Answer,
-    operation::Operations,
-    replay::{self, Accepted},
-};
-use prost::Message;
+use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
-use super::joining::{Pending, join};
 use crate::{
-    convert,
-    peers::Peers,
-    queries,
-    use_cases::{
-        cancel_domain_change, delete_order, license_options, operation::OrderOperation,
-        place_order, renew_order, request_reissue::RequestReissue,
-        set_server_software::SetServerSoftware, update_domains,
-    },
+    convert, queries,
+    use_cases::{Within, license_options, operation::OrderOperation},
 };
 
 /// Orders.
 #[derive(Clone)]
 pub(crate) struct OrderRpc {
-    /// The service's schema.
-    pub(crate) database: Database,
-    /// For previews; what is accepted goes through the operations.
-    pub(crate) peers: Peers,
+    /// The schema, and the peers for previews; what is accepted goes through the operations.
+    pub(crate) within: Within,
     /// What spans services.
     pub(crate) operations: Operations<OrderOperation>,
-}
-
-impl OrderRpc {
-    async fn answer<R: Message + Default>(
-        &self,
-        call: &Call,
-        accepted: Accepted<R>,
-    ) -> Result<Answer<R, Pending>, Fault> {
-        join(&self.database, &self.operations, call, accepted).await
-    }
 }
 
 #[tonic::async_trait]
@@ -51,60 +24,38 @@ impl OrderService for OrderRpc {
         &self,
         request: Request<orders::PlaceOrderRequest>,
     ) -> Result<Response<orders::PlaceOrderResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wanted = convert::order::decode_place(&message)?;
-        if message.validate_only {
-            let response = place_order::preview(&self.peers, &call, &wanted).await?;
-            return Ok(Response::new(response));
-        }
-        let work = place_order::PlaceOrder {
-            call: &call,
-            request_id: &message.request_id,
-            wanted: &wanted,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending((_, view)) => orders::PlaceOrderResponse {
-                order: Some(convert::order::encode(&view)?),
-                quote: None,
-            },
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.within,
+            request,
+            convert::order::decode_place,
+            convert::order::encode_placed,
+        )
+        .await
     }
 
     async fn get_order(
         &self,
         request: Request<orders::GetOrderRequest>,
     ) -> Result<Response<orders::GetOrderResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let order_id = convert::order::decode_order_id(&message.order_id)?;
-        let view = queries::orders::get(&self.database, &call, order_id).await?;
-        let order = Some(convert::order::encode(&view)?);
-        Ok(Response::new(orders::GetOrderResponse { order }))
+        let (call, id) = door::read(request, |_, message| {
+            convert::order::decode_order_id(&message.order_id)
+        })?;
+        let view = queries::orders::get(&self.within.database, &call, id).await?;
+        Ok(Response::new(convert::order::encode_found(&view)?))
     }
 
     async fn list_orders(
         &self,
         request: Request<orders::ListOrdersRequest>,
     ) -> Result<Response<orders::ListOrdersResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::order::decode_list(&message)?;
-        let (views, next_page_token) = queries::orders::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
-        let orders = views
-            .iter()
-            .map(convert::order::encode)
-            .collect::<Result<_, _>>()?;
+        let (call, filter, page) = door::list(request, convert::order::decode_list)?;
+        let database = &self.within.database;
+        let (views, next_page_token) =
+            queries::orders::list(database, &call, &filter, &page).await?;
+        let orders = views.iter().map(convert::order::encode);
         Ok(Response::new(orders::ListOrdersResponse {
-            orders,
+            orders: orders.collect::<Result<_, _>>()?,
             next_page_token,
         }))
     }
@@ -113,16 +64,9 @@ impl OrderService for OrderRpc {
         &self,
         request: Request<orders::ListOrderHistoryRequest>,
     ) -> Result<Response<orders::ListOrderHistoryResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let order_id = convert::order::decode_order_id(&message.order_id)?;
-        let (entries, next_page_token) = queries::history::list(
-            &self.database,
-            &call,
-            order_id,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, id, page) = door::list(request, convert::history::decode_list)?;
+        let database = &self.within.database;
+        let (entries, next_page_token) = queries::history::list(database, &call, id, &page).await?;
         Ok(Response::new(orders::ListOrderHistoryResponse {
             next_page_token,
             entries: entries.into_iter().map(convert::history::encode).collect(),
@@ -133,142 +77,90 @@ impl OrderService for OrderRpc {
         &self,
         request: Request<orders::ListAdditionalLicenseOptionsRequest>,
     ) -> Result<Response<orders::ListAdditionalLicenseOptionsResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::options::decode_options(&message)?;
-        let response = license_options::list(&self.database, &self.peers, &call, &wish).await?;
-        Ok(Response::new(response))
+        let (call, wanted) = door::read(request, convert::options::decode_options)?;
+        let found = license_options::list(&self.within, &call, wanted).await?;
+        Ok(Response::new(convert::options::encode_options(found)))
     }
 
     async fn update_domains(
         &self,
         request: Request<orders::UpdateDomainsRequest>,
     ) -> Result<Response<orders::UpdateDomainsResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let update = convert::domains::decode_update(&message)?;
-        if message.validate_only {
-            let response =
-                update_domains::preview(&self.database, &self.peers.billing, &call, &update)
-                    .await?;
-            return Ok(Response::new(response));
-        }
-        let work = update_domains::UpdateDomains {
-            call: &call,
-            request_id: &message.request_id,
-            update: &update,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending((_, view)) => update_domains::encode_pending(&view)?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.within,
+            request,
+            convert::domains::decode_update,
+            convert::domains::encode_update,
+        )
+        .await
     }
 
     async fn renew_order(
         &self,
         request: Request<orders::RenewOrderRequest>,
     ) -> Result<Response<orders::RenewOrderResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::renewal::decode_renew(&message)?;
-        if message.validate_only {
-            let response = renew_order::preview(&self.database, &self.peers, &call, &wish).await?;
-            return Ok(Response::new(response));
-        }
-        let work = renew_order::RenewOrder {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending((_, view)) => renew_order::encode_pending(&view)?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.within,
+            request,
+            convert::renewal::decode_renew,
+            convert::renewal::encode_renewal,
+        )
+        .await
     }
 
     async fn delete_order(
         &self,
         request: Request<orders::DeleteOrderRequest>,
     ) -> Result<Response<orders::DeleteOrderResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::deletion::decode_delete(&message)?;
-        if message.validate_only {
-            let response =
-                delete_order::preview(&self.database, &self.peers.billing, &call, &wish).await?;
-            return Ok(Response::new(response));
-        }
-        let work = delete_order::DeleteOrder {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending((tx, view)) => delete_order::encode_pending(&tx, &view).await?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.within,
+            request,
+            convert::deletion::decode_delete,
+            convert::deletion::encode_deletion,
+        )
+        .await
     }
 
     async fn cancel_domain_change(
         &self,
         request: Request<orders::CancelDomainChangeRequest>,
     ) -> Result<Response<orders::CancelDomainChangeResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::taking_back::decode_cancel(&message)?;
-        if message.validate_only {
-            let billing = &self.peers.billing;
-            let response =
-                cancel_domain_change::preview(&self.database, billing, &call, &wish).await?;
-            return Ok(Response::new(response));
-        }
-        let work = cancel_domain_change::CancelDomainChange {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending((_, view)) => cancel_domain_change::encode_pending(&view)?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.within,
+            request,
+            convert::taking_back::decode_cancel,
+            convert::taking_back::encode_cancel,
+        )
+        .await
     }
 
     async fn request_reissue(
         &self,
         request: Request<orders::RequestReissueRequest>,
     ) -> Result<Response<orders::RequestReissueResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::reissue::decode_reissue(&message)?;
-        let work = RequestReissue {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run(
+            &self.within.database,
+            request,
+            convert::reissue::decode_reissue,
+            |view| convert::order::encode_reissue(&view),
+        )
+        .await
     }
 
     async fn set_server_software(
         &self,
         request: Request<orders::SetServerSoftwareRequest>,
     ) -> Result<Response<orders::SetServerSoftwareResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::server::decode_software(&message)?;
-        let work = SetServerSoftware {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run(
+            &self.within.database,
+            request,
+            convert::server::decode_software,
+            |view| convert::order::encode_software(&view),
+        )
+        .await
     }
 }

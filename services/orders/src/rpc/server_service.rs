@@ -1,13 +1,10 @@
 //! `licet.orders.v1.ServerService`.
 
 use licet_contracts::orders::{v1 as orders, v1::server_service_server::ServerService};
-use licet_runtime::{caller::accept, database::Database, replay, wire::encode_count};
+use licet_runtime::{database::Database, door};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    convert, queries,
-    use_cases::{register_server::RegisterServer, unregister_server::UnregisterServer},
-};
+use crate::{convert, queries};
 
 /// Servers.
 #[derive(Clone)]
@@ -22,53 +19,36 @@ impl ServerService for ServerRpc {
         &self,
         request: Request<orders::RegisterServerRequest>,
     ) -> Result<Response<orders::RegisterServerResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let registration = convert::server::decode_register(&message)?;
-        let work = RegisterServer {
-            call: &call,
-            request_id: &message.request_id,
-            registration: &registration,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run(
+            &self.database,
+            request,
+            convert::server::decode_register,
+            |places| Ok(convert::server::encode_registered(&places)),
+        )
+        .await
     }
 
     async fn unregister_server(
         &self,
         request: Request<orders::UnregisterServerRequest>,
     ) -> Result<Response<orders::UnregisterServerResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let server_id = convert::server::decode_unregister(&message)?;
-        let work = UnregisterServer {
-            call: &call,
-            request_id: &message.request_id,
-            server_id,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run(
+            &self.database,
+            request,
+            convert::server::decode_unregister,
+            |places| Ok(convert::server::encode_unregistered(&places)),
+        )
+        .await
     }
 
     async fn list_servers(
         &self,
         request: Request<orders::ListServersRequest>,
     ) -> Result<Response<orders::ListServersResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let order_id = convert::order::decode_order_id(&message.order_id)?;
-        let page = queries::servers::list(
-            &self.database,
-            &call,
-            order_id,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
-        Ok(Response::new(orders::ListServersResponse {
-            servers: page.servers.iter().map(convert::server::encode).collect(),
-            licensed_servers: encode_count(page.licensed),
-            registered_servers: encode_count(page.registered),
-            next_page_token: page.next_page_token,
-        }))
+        let (call, id, page) = door::list(request, |_, message| {
+            convert::order::decode_order_id(&message.order_id)
+        })?;
+        let found = queries::servers::list(&self.database, &call, id, &page).await?;
+        Ok(Response::new(convert::server::encode_page(found)))
     }
 }

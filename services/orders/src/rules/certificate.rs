@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use licet_domain::{
+    certificate::{KeyFacts, KeyKind},
     clock::Instant,
     ids::{AccountId, CertificateId, OrderId},
     san::San,
 };
+
+use pem::{EncodeConfig, LineEnding, Pem};
 
 use super::san_license::{Counted, RevocationReason};
 
@@ -103,6 +106,25 @@ impl Standing {
         } else {
             CertificateState::Active
         }
+    }
+}
+
+/// Documents as PEM text, one block each, with the line ends that servers' files have.
+pub(crate) fn to_pem<'a>(label: &str, documents: impl Iterator<Item = &'a [u8]>) -> String {
+    let blocks: Vec<Pem> = documents.map(|der| Pem::new(label, der)).collect();
+    pem::encode_many_config(&blocks, EncodeConfig::new().set_line_ending(LineEnding::LF))
+}
+
+/// A key's kind and size for a person, as `RSA 2048`.
+pub(crate) fn key_type(key: KeyFacts) -> String {
+    match key.kind {
+        KeyKind::Rsa if key.bits == 0 => "RSA".to_owned(),
+        KeyKind::Rsa => format!("RSA {}", key.bits),
+        KeyKind::Ec if key.bits == 0 => "EC, another curve".to_owned(),
+        KeyKind::Ec => format!("EC {}", key.bits),
+        KeyKind::Ed25519 => "Ed25519".to_owned(),
+        KeyKind::Ed448 => "Ed448".to_owned(),
+        KeyKind::Other => "other".to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use licet_domain::{
+    certificate::ParsedRequest,
     clock::Instant,
     ids::{
         AccountId, InvoiceId, LicenseId, OperationId, OrderId, ProductId, ReservationId, ServerId,
@@ -17,6 +18,7 @@ use licet_domain::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    certificate::to_pem,
     refund_count::RefundCount,
     slots::{SlotCharge, Slots, WildcardReplacement, slots_to_charge},
     transitions::changed_names,
@@ -284,6 +286,17 @@ pub(crate) struct ChangeCharge {
 pub(crate) struct SigningRequest {
     pub(crate) pem: String,
     pub(crate) spki_sha256: [u8; 32],
+}
+
+impl SigningRequest {
+    /// A request as an order keeps it.
+    pub(crate) fn of(request: &ParsedRequest) -> Self {
+        let der = std::iter::once(request.der.as_slice());
+        Self {
+            pem: to_pem("CERTIFICATE REQUEST", der),
+            spki_sha256: request.spki_sha256,
+        }
+    }
 }
 
 /// An order with the term that runs and the change that waits.

@@ -5,11 +5,12 @@ use licet_domain::{
     clock::Instant,
     ids::CertificateId,
     refusal::{Reason, Refusal},
+    revocation::RevocationReason,
 };
 
 use super::{
     certificate::{Certificate, CertificateState},
-    san_license::{Return, RevocationReason},
+    san_license::Return,
 };
 
 /// A revocation that was made in a SAN licence, and reached Orders by its event.

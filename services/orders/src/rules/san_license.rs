@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+pub(crate) use licet_domain::revocation::RevocationReason;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
@@ -117,28 +118,6 @@ pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
 pub(crate) struct Counted {
     pub(crate) license_id: LicenseId,
     pub(crate) certificate_id: CertificateId,
-}
-
-worded! {
-    /// Why a certificate is revoked in its SAN licence, in the words of RFC 5280.
-    pub(crate) enum RevocationReason {
-        /// For no particular reason.
-        Unspecified = "UNSPECIFIED",
-        /// The private key is known or suspected to be in other hands.
-        KeyCompromise = "KEY_COMPROMISE",
-        /// The certificate authority's key is known or suspected to be in other hands.
-        CaCompromise = "CA_COMPROMISE",
-        /// The subject's name or its affiliation has changed.
-        AffiliationChanged = "AFFILIATION_CHANGED",
-        /// A newer certificate took its place (MD-7).
-        Superseded = "SUPERSEDED",
-        /// Its order was deleted.
-        CessationOfOperation = "CESSATION_OF_OPERATION",
-        /// A privilege that the certificate attests was withdrawn.
-        PrivilegeWithdrawn = "PRIVILEGE_WITHDRAWN",
-        /// What the attribute authority attested is known or suspected to be compromised.
-        AaCompromise = "AA_COMPROMISE",
-    }
 }
 
 /// A certificate whose SANs are to return to its licence.

@@ -2,82 +2,153 @@
 //! authorised there first, as an operation, and keeps the reservation of a grant (X-4, SL-12). It
 //! holds one at most: a further grant replaces the one before, which is given back.
 
-use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san};
+use licet_clients::san_licensing::{Authorization, AuthorizeQuestion, SanLicensing, Signing};
 use licet_domain::{
+    certificate::KeyKind,
     clock::Instant,
-    ids::{AccountId, LicenseId, OrderId, ReservationId},
+    ids::{AccountId, LicenseId, OperationId, OrderId, ReservationId},
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Spanning},
     fault::Fault,
+    field::Fields,
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
     settle,
 };
 use crate::{
-    convert::{
-        certificate::encode_pending,
-        san_licensing::{BeginWish, authorize_question, granted},
-    },
-    peers::SanLicensing,
+    peers::san_licensing::{product_id, requested_key},
+    queries,
     rules::{
         issuance::expect_issuance,
+        order::Order,
         permission::{Action, permit},
     },
     store,
 };
 
-/// Accepts that a certificate is about to be signed.
-pub(crate) struct BeginIssuance<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a BeginWish,
+/// A certificate that the authority is about to sign.
+#[derive(Debug, Clone)]
+pub(crate) struct BeginIssuance {
+    pub(crate) order_id: OrderId,
+    pub(crate) key_type: Option<KeyKind>,
+    pub(crate) not_after: Option<Instant>,
 }
 
-impl Work for BeginIssuance<'_> {
-    type Answer = Accepted<orders::BeginIssuanceResponse>;
+impl Spanning for BeginIssuance {
+    type Answer = IssuanceBegun;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<IssuanceBegun>, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         expect_issuance(&before, now)?;
-        let pending = encode_pending(&before, now);
         let Some(license_id) = before.san_license_id else {
-            return Ok(Accepted::Done(orders::BeginIssuanceResponse {
-                pending_issuance: Some(pending),
+            return Ok(Accepted::Done(IssuanceBegun {
+                order: before,
+                now,
                 authorization: None,
             }));
         };
-        let question = authorize_question(&before, license_id, self.wish, now)?;
+        let question = self.authorize_question(&before, license_id, now)?;
         let operation = OrderOperation::BeginIssuance(Beginning {
             order_id: before.id,
             account_id: before.account_id,
-            origin: self.call.origin(self.request_id),
+            origin: asked.origin(),
             decision_time: now,
-            pending: Kept(pending),
-            question: Kept(question),
+            question,
             replacing: None,
         });
         let id = before.id.to_string();
-        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         Ok(Accepted::Operation(begun))
+    }
+
+    /// What is not decided yet has no answer that might be taken for a grant.
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<IssuanceBegun>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        let Some((_, view)) = found else {
+            return Ok(None);
+        };
+        let running = view.running.as_ref();
+        let id = running.map_or_else(String::new, |running| running.operation_id.to_string());
+        Err(Fault::operation_in_progress(
+            &view.order.id.to_string(),
+            &id,
+        ))
+    }
+}
+
+/// What is to be signed for an order at `now`, and whether its SAN licence has room for it.
+#[derive(Debug)]
+pub(crate) struct IssuanceBegun {
+    pub(crate) order: Order,
+    pub(crate) now: Instant,
+    /// Absent where the order draws on no licence.
+    pub(crate) authorization: Option<Authorization>,
+}
+
+impl BeginIssuance {
+    /// The question whether the certificate that the order waits for may be signed (SL-12): all its
+    /// names, the family of the CSR's key where there is one, and its end.
+    fn authorize_question(
+        &self,
+        order: &Order,
+        license_id: LicenseId,
+        now: Instant,
+    ) -> Result<AuthorizeQuestion, Fault> {
+        let of_csr = requested_key(order)?;
+        let mut fields = Fields::new();
+        let key = match (self.key_type, of_csr) {
+            (Some(given), Some(own)) if given != own => Err(fields.note(
+                "key_type",
+                "is not the family of the key in the order's CSR",
+            )),
+            (Some(known), _) | (None, Some(known)) => Ok(known),
+            (None, None) => Err(fields.note(
+                "key_type",
+                "is required: the order draws on a SAN licence and has no CSR that says it",
+            )),
+        };
+        let not_after = match self.not_after {
+            Some(end) if end > now => Ok(end),
+            Some(_) => Err(fields.note("not_after_time", format!("must be after {now}"))),
+            None => Err(fields.note(
+                "not_after_time",
+                "is required: the order draws on a SAN licence",
+            )),
+        };
+        let product_id = product_id(order)?;
+        fields.build(|| {
+            Ok(AuthorizeQuestion::new(&Signing {
+                license_id,
+                product_id,
+                names: order.wanted_names().iter().collect(),
+                key: key?,
+                not_after: not_after?,
+            }))
+        })
     }
 }
 
@@ -88,8 +159,7 @@ pub(crate) struct Beginning {
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    pending: Kept<orders::PendingIssuance>,
-    question: Kept<san::AuthorizeIssuanceRequest>,
+    question: AuthorizeQuestion,
     /// Once there is a grant: the reservation before it, which is still to be given back.
     #[serde(default)]
     replacing: Option<Replacing>,
@@ -99,7 +169,7 @@ pub(crate) struct Beginning {
 /// new reservation is made first: a denial leaves the order with the one that it has.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Replacing {
-    answer: Kept<san::AuthorizeIssuanceResponse>,
+    answer: Authorization,
     license_id: LicenseId,
     reservation_id: ReservationId,
 }
@@ -133,7 +203,7 @@ impl Beginning {
             ));
         }
         san_licensing
-            .authorize(&self.question.0, request_id)
+            .authorize(&self.question, request_id)
             .await
             .map(|answer| Outcome::Authorized(Box::new(answer)))
     }
@@ -147,7 +217,11 @@ impl Beginning {
             (None, Ok(Outcome::Authorized(answer))) => self.apply_decision(tx, answer).await,
             (None, Err(refusal)) => self.apply_refusal(tx, refusal).await,
             // One that held nothing any more is given back as well.
-            (Some(replacing), Ok(Outcome::Returned(_))) => Ok(self.done(&replacing.answer.0)),
+            (Some(replacing), Ok(Outcome::Returned(_))) => {
+                let scope = store::only(self.account_id);
+                let order = store::orders::lock(tx, &scope, self.order_id).await?;
+                Ok(self.done(order, &replacing.answer))
+            }
             (Some(_), Err(refusal)) => Err(Fault::internal(format!(
                 "what is given back is never refused: {refusal:?}"
             ))),
@@ -155,21 +229,23 @@ impl Beginning {
         }
     }
 
-    fn done(&self, answer: &san::AuthorizeIssuanceResponse) -> Progress<OrderOperation> {
-        let response = orders::BeginIssuanceResponse {
-            pending_issuance: Some(self.pending.0.clone()),
+    /// What is to be signed is what it was when that was accepted: nothing changes it meanwhile.
+    fn done(&self, order: Order, answer: &Authorization) -> Progress<OrderOperation> {
+        let begun = IssuanceBegun {
+            order,
+            now: self.decision_time,
             authorization: Some(answer.clone()),
         };
-        Progress::Done(response.encode_to_vec())
+        Progress::Done(Ended::Begun(Box::new(begun)))
     }
 
     /// A grant leaves its reservation on the order; a denial leaves the order as it was.
     async fn apply_decision(
         &self,
         tx: &Tx,
-        answer: &san::AuthorizeIssuanceResponse,
+        answer: &Authorization,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        let reservation_id = granted(answer).map_err(Fault::internal)?;
+        let reservation_id = answer.granted().map_err(Fault::internal)?;
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = match reservation_id {
             Some(id) => before.clone().apply_reservation(id, self.decision_time),
@@ -178,10 +254,6 @@ impl Beginning {
         store::orders::save(tx, &before, &after).await?;
         let replaced = before.reservation_id.filter(|_| reservation_id.is_some());
         let replaced = replaced.filter(|id| Some(*id) != reservation_id);
-        let reasons: Vec<_> = answer
-            .reasons()
-            .map(|reason| reason.as_str_name())
-            .collect();
         emit(
             tx,
             OrderEvent {
@@ -199,19 +271,19 @@ impl Beginning {
                     "san_license_id": after.san_license_id,
                     "reservation_id": reservation_id,
                     "replaced_reservation_id": replaced,
-                    "reasons": reasons,
-                    "needed": answer.needed,
-                    "short_by": answer.short_by,
+                    "reasons": answer.reason_names(),
+                    "needed": answer.needed(),
+                    "short_by": answer.short_by(),
                 }),
             },
         )
         .await?;
         let Some((license_id, reservation_id)) = before.san_license_id.zip(replaced) else {
-            return Ok(self.done(answer));
+            return Ok(self.done(after, answer));
         };
         Ok(Progress::Next(OrderOperation::BeginIssuance(Self {
             replacing: Some(Replacing {
-                answer: Kept(answer.clone()),
+                answer: answer.clone(),
                 license_id,
                 reservation_id,
             }),

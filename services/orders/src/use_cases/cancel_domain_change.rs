@@ -2,37 +2,36 @@
 //! credited at Billing first, invoice by invoice, and room held in a SAN licence for its certificate
 //! is given back; once the first credit stands it only goes forward.
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_clients::billing::CreditNote;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, InvoiceId, LicenseId, OrderId, ReservationId},
+    ids::{AccountId, InvoiceId, LicenseId, OperationId, OrderId, ReservationId},
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    Within,
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
     settle,
 };
 use crate::{
-    convert::{
-        order::OrderView,
-        taking_back::{TakingBackWish, encode_cancel},
+    peers::Peers,
+    queries::{
+        self,
+        order_view::{self, OrderView},
     },
-    peers::{Billing, Peers},
-    queries::order_view,
     rules::{
         order::Order,
         permission::{Action, permit},
@@ -41,43 +40,46 @@ use crate::{
     store,
 };
 
-/// Accepts that a change of names is taken back.
-pub(crate) struct CancelDomainChange<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a TakingBackWish,
+/// A change of names that a customer takes back, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct CancelDomainChange {
+    pub(crate) order_id: OrderId,
+    pub(crate) reason: String,
 }
 
-impl Work for CancelDomainChange<'_> {
-    type Answer = Accepted<orders::CancelDomainChangeResponse>;
+impl Spanning for CancelDomainChange {
+    type Answer = ChangeCancelled;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<ChangeCancelled>, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, now).await?;
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         let reservation = before.san_license_id.zip(plan.reservation_id);
         if plan.invoices.is_empty() && reservation.is_none() {
             let after = before.clone().apply_change_cancelled(now);
             store::orders::save(tx, &before, &after).await?;
             let view = order_view::load_ended(tx, after, now).await?;
-            let response = encode_cancel(&view, Vec::new())?;
             let free = TakenBack {
                 before: &before,
                 origin: &origin,
-                reason: &self.wish.reason,
+                reason: &self.reason,
                 credit_notes: &[],
                 refused: &[],
             };
             free.emit(tx, &view.order, now).await?;
-            return Ok(Accepted::Done(response));
+            return Ok(Accepted::Done(ChangeCancelled {
+                view,
+                credit_notes: Vec::new(),
+            }));
         }
         let operation = OrderOperation::CancelDomainChange(TakingBackChange {
             order_id: before.id,
             account_id: before.account_id,
             origin: origin.clone(),
             decision_time: now,
-            reason: self.wish.reason.clone(),
+            reason: self.reason.clone(),
             invoices: plan.invoices,
             settled: 0,
             credit_notes: Vec::new(),
@@ -85,7 +87,7 @@ impl Work for CancelDomainChange<'_> {
             reservation,
         });
         let id = before.id.to_string();
-        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_taking_back(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -95,13 +97,42 @@ impl Work for CancelDomainChange<'_> {
                 order: &after,
                 origin: &origin,
                 time: now,
-                why: why(&self.wish.reason),
+                why: why(&self.reason),
                 outcome: "CREDITING",
                 data: serde_json::json!({ "operation_id": begun.id }),
             },
         )
         .await?;
         Ok(Accepted::Operation(begun))
+    }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<ChangeCancelled>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(|(_, view)| ChangeCancelled {
+            view,
+            credit_notes: Vec::new(),
+        }))
+    }
+}
+
+/// An order whose change is taken back, or would be, and what is credited to it.
+#[derive(Debug)]
+pub(crate) struct ChangeCancelled {
+    pub(crate) view: OrderView,
+    pub(crate) credit_notes: Vec<CreditNote>,
+}
+
+/// Why an invoice is credited, for its credit note.
+fn credit_reason(order_id: OrderId, reason: &str) -> String {
+    if reason.is_empty() {
+        format!("Change of domains of {order_id} taken back, MD-7")
+    } else {
+        format!("Change of domains taken back, MD-7: {reason}")
     }
 }
 
@@ -116,35 +147,29 @@ fn why(reason: &str) -> &str {
     if reason.is_empty() { "MD-7" } else { reason }
 }
 
-/// Says what would be credited.
-pub(crate) async fn preview(
-    database: &Database,
-    billing: &Billing,
-    call: &Call,
-    wish: &TakingBackWish,
-) -> Result<orders::CancelDomainChangeResponse, Fault> {
-    let (view, plan) = {
-        let tx = database.read();
-        let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
-        let (order, now) = order.at(call.now);
-        let plan = plan(&tx, &order, now).await?;
-        (order_view::load(&tx, order, now).await?, plan)
-    };
-    let mut credit_notes = Vec::new();
-    let reason = wish.credit_reason();
-    for invoice_id in plan.invoices {
-        // Nothing is kept at Billing under this id.
-        let note = billing.credit_invoice(invoice_id, &reason, true, Uuid::new_v4());
-        credit_notes.extend(note.await?);
-    }
-    encode_cancel(&view, credit_notes)
-}
+impl Preview for CancelDomainChange {
+    type Answer = ChangeCancelled;
+    type Within = Within;
 
-/// The response while the credit is under way.
-pub(crate) fn encode_pending(
-    view: &OrderView,
-) -> Result<orders::CancelDomainChangeResponse, Fault> {
-    encode_cancel(view, Vec::new())
+    /// Says what would be credited.
+    async fn preview(&self, call: &Call, within: &Within) -> Result<ChangeCancelled, Fault> {
+        let (view, plan) = {
+            let tx = within.database.read();
+            let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
+            let (order, now) = order.at(call.now);
+            let plan = plan(&tx, &order, now).await?;
+            (order_view::load(&tx, order, now).await?, plan)
+        };
+        let mut credit_notes = Vec::new();
+        let reason = credit_reason(self.order_id, &self.reason);
+        for invoice_id in plan.invoices {
+            // Nothing is kept at Billing under this id.
+            let billing = &within.peers.billing;
+            let note = billing.credit_invoice(invoice_id, &reason, true, Uuid::new_v4());
+            credit_notes.extend(note.await?);
+        }
+        Ok(ChangeCancelled { view, credit_notes })
+    }
 }
 
 /// A change that is being taken back.
@@ -159,7 +184,7 @@ pub(crate) struct TakingBackChange {
     invoices: Vec<InvoiceId>,
     /// How many of them are credited.
     settled: usize,
-    credit_notes: Vec<Kept<billing::CreditNote>>,
+    credit_notes: Vec<CreditNote>,
     /// Why a later one could not be credited, once an earlier one was.
     refused: Vec<Refusal>,
     reservation: Option<(LicenseId, ReservationId)>,
@@ -184,11 +209,7 @@ impl TakingBackChange {
         request_id: Uuid,
     ) -> Result<Outcome, PeerFault> {
         if let Some(invoice_id) = self.due_invoice() {
-            let wish = TakingBackWish {
-                order_id: self.order_id,
-                reason: self.reason.clone(),
-            };
-            let reason = wish.credit_reason();
+            let reason = credit_reason(self.order_id, &self.reason);
             let note = peers
                 .billing
                 .credit_invoice(invoice_id, &reason, false, request_id);
@@ -212,7 +233,7 @@ impl TakingBackChange {
         match (self.due_invoice(), outcome) {
             (Some(_), Ok(Outcome::Credited(note))) => {
                 next.settled += 1;
-                next.credit_notes.extend(note.as_deref().cloned().map(Kept));
+                next.credit_notes.extend(note.as_deref().cloned());
             }
             (Some(_), Err(refusal)) if self.settled == 0 => {
                 return self.apply_refusal(tx, refusal).await;
@@ -242,21 +263,19 @@ impl TakingBackChange {
         let after = before.clone().apply_change_cancelled(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;
-        let notes: Vec<_> = self
-            .credit_notes
-            .iter()
-            .map(|note| note.0.clone())
-            .collect();
         let taken_back = TakenBack {
             before: &before,
             origin: &self.origin,
             reason: &self.reason,
-            credit_notes: &notes,
+            credit_notes: &self.credit_notes,
             refused: &self.refused,
         };
         taken_back.emit(tx, &after, self.decision_time).await?;
-        let response = encode_cancel(&view, notes)?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let cancelled = ChangeCancelled {
+            view,
+            credit_notes: self.credit_notes.clone(),
+        };
+        Ok(Progress::Done(Ended::ChangeCancelled(Box::new(cancelled))))
     }
 
     /// Nothing was credited: the change waits for its certificate as before.
@@ -290,7 +309,7 @@ struct TakenBack<'a> {
     before: &'a Order,
     origin: &'a Origin,
     reason: &'a str,
-    credit_notes: &'a [billing::CreditNote],
+    credit_notes: &'a [CreditNote],
     refused: &'a [Refusal],
 }
 
@@ -324,11 +343,27 @@ impl TakenBack<'_> {
                     "added": added,
                     "removed": removed,
                     "common_name": after.term_common_name().value(),
-                    "credit_note_ids": notes.map(|note| &note.credit_note_id).collect::<Vec<_>>(),
+                    "credit_note_ids": notes.map(CreditNote::id).collect::<Vec<_>>(),
                     "refused_messages": refused,
                 }),
             },
         )
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest reason that a request may have, in characters.
+    const MAX_REASON_CHARS: usize = 150;
+
+    #[test]
+    fn md_7_the_credit_notes_reason_fits_billing() {
+        for reason in [String::new(), "é".repeat(MAX_REASON_CHARS)] {
+            let text = credit_reason(OrderId::generate(), &reason);
+            assert!(text.chars().count() <= 200, "{text}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders, sanlicensing::v1 as san};
+use licet_clients::{billing::Quote, san_licensing::AuthorizeQuestion};
 use licet_domain::{
     clock::Instant,
     ids::OperationId,
@@ -12,12 +12,12 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Spanning},
     fault::Fault,
-    operation::{self, Operation, Progress},
+    operation::{self, Operation, Progress, View},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,20 +26,20 @@ use super::{
     event::{OrderEvent, emit},
     operation::{OrderOperation, Outcome, misplaced},
 };
-use crate::{convert, peers::Peers, rules::not_found, store};
+use crate::{peers::Peers, queries, rules::not_found, store};
 
-/// Accepts the cancellation of an operation.
-pub(crate) struct CancelOperation<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
+/// An operation that is to be given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CancelOperation {
     pub(crate) operation_id: OperationId,
 }
 
-impl Work for CancelOperation<'_> {
-    type Answer = Accepted<orders::CancelOperationResponse>;
+impl Spanning for CancelOperation {
+    type Answer = View;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let caller = &self.call.caller;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<View>, Fault> {
+        let caller = &asked.call.caller;
         let found = operation::find(tx, caller, self.operation_id).await?;
         let found = found.ok_or_else(|| not_found("operation", self.operation_id))?;
         operation::turn_back::<OrderOperation>(tx, &found).await?;
@@ -53,8 +53,8 @@ impl Work for CancelOperation<'_> {
             OrderEvent {
                 kind: "operation.cancel_accepted",
                 order: &order,
-                origin: &self.call.origin(self.request_id),
-                time: order.decide_at(self.call.now),
+                origin: &asked.origin(),
+                time: order.decide_at(asked.call.now),
                 why: "X-2",
                 outcome: "CANCELLING",
                 data: serde_json::json!({
@@ -67,6 +67,17 @@ impl Work for CancelOperation<'_> {
         .await?;
         Ok(Accepted::Operation(found.operation_id.into()))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<View>, Fault> {
+        queries::operations::get(database, call, operation_id)
+            .await
+            .map(Some)
+    }
 }
 
 /// What the present step of an operation may have begun at a peer.
@@ -76,19 +87,19 @@ pub(super) enum Begun {
     Nothing,
     /// A charge under this request id.
     Charge {
-        quote: Kept<billing::Quote>,
+        quote: Quote,
         accept_time: Instant,
         request_id: Uuid,
     },
     /// A charge of several quotes under this request id.
     Charges {
-        quotes: Vec<Kept<billing::Quote>>,
+        quotes: Vec<Quote>,
         accept_time: Instant,
         request_id: Uuid,
     },
     /// A reservation under this request id.
     Reservation {
-        question: Kept<san::AuthorizeIssuanceRequest>,
+        question: AuthorizeQuestion,
         request_id: Uuid,
     },
 }
@@ -124,7 +135,7 @@ impl Cancelling {
             } => {
                 let billing = &peers.billing;
                 billing
-                    .forbid_charge(&quote.0, *accept_time, *request_id)
+                    .forbid_charge(quote, *accept_time, *request_id)
                     .await?
             }
             Begun::Charges {
@@ -132,7 +143,7 @@ impl Cancelling {
                 accept_time,
                 request_id,
             } => {
-                let quotes: Vec<_> = quotes.iter().map(|quote| &quote.0).collect();
+                let quotes: Vec<_> = quotes.iter().collect();
                 let billing = &peers.billing;
                 billing
                     .forbid_charges(&quotes, *accept_time, *request_id)
@@ -144,11 +155,10 @@ impl Cancelling {
             } => {
                 let san_licensing = &peers.san_licensing;
                 // Settled under the id of the first attempt, no later one holds anything.
-                match san_licensing.authorize(&question.0, *asked).await {
+                match san_licensing.authorize(question, *asked).await {
                     Ok(answer) => {
-                        let granted = convert::san_licensing::granted(&answer);
-                        if let Some(id) = granted.map_err(PeerFault::Unknown)? {
-                            let license_id = question.0.license_id.parse().map_err(broken)?;
+                        if let Some(id) = answer.granted().map_err(PeerFault::Unknown)? {
+                            let license_id = question.license_id().map_err(PeerFault::Unknown)?;
                             san_licensing.release(license_id, id, request_id).await?;
                         }
                     }
@@ -193,8 +203,4 @@ impl Cancelling {
             }
         })
     }
-}
-
-fn broken(error: impl std::fmt::Display) -> PeerFault {
-    PeerFault::Unknown(format!("what was asked for is not kept whole: {error}"))
 }

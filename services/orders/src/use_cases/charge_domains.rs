@@ -1,28 +1,25 @@
 //! A change of names that is being charged: priced for the running term, and for the next one
 //! where that is bought (MD-8), and charged for both at once: both or neither (BL-6).
 
-use licet_contracts::billing::v1 as billing;
+use licet_clients::billing::{Billing, Invoice, Quote, QuoteQuestion};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, OrderId},
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault, stored::Kept,
+    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
-    update_domains::{encode, explained},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
+    update_domains::{TermPrice, Updated, priced},
 };
 use crate::{
-    convert,
-    peers::Billing,
     queries::order_view,
     rules::{
         domains::DomainPlan,
@@ -34,8 +31,8 @@ use crate::{
 /// What is asked of Billing about the change: for the rest of the running term, and for the whole
 /// of the next one. Nothing is asked where nothing is charged.
 pub(super) struct Questions {
-    pub(super) this: Option<billing::CreateQuoteRequest>,
-    pub(super) next: Option<billing::CreateQuoteRequest>,
+    pub(super) this: Option<QuoteQuestion>,
+    pub(super) next: Option<QuoteQuestion>,
 }
 
 /// A change of names that is being charged.
@@ -52,27 +49,24 @@ pub(crate) struct Updating {
 enum Stage {
     Price {
         #[serde(default)]
-        question: Option<Kept<billing::CreateQuoteRequest>>,
+        question: Option<QuoteQuestion>,
         #[serde(default)]
-        next_question: Option<Kept<billing::CreateQuoteRequest>>,
+        next_question: Option<QuoteQuestion>,
     },
     /// The running term alone is charged. An operation of an earlier version charges the next one
     /// after it.
     Charge {
-        quote: Kept<billing::Quote>,
+        quote: Quote,
         #[serde(default)]
-        next_quote: Option<Kept<billing::Quote>>,
+        next_quote: Option<Quote>,
     },
     /// The running and the next term are charged at once.
-    ChargeBoth {
-        quote: Kept<billing::Quote>,
-        next_quote: Kept<billing::Quote>,
-    },
+    ChargeBoth { quote: Quote, next_quote: Quote },
     /// The next term alone is charged. In an operation of an earlier version the running one is
     /// charged already.
     ChargeNext {
         charged: Option<Box<Charged>>,
-        next_quote: Kept<billing::Quote>,
+        next_quote: Quote,
     },
     /// In an operation of an earlier version: the next term's charge was refused after the running
     /// one's was made, which is given back.
@@ -85,16 +79,16 @@ enum Stage {
 /// A quote with the invoice that it became.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Charged {
-    quote: Kept<billing::Quote>,
-    invoice: Kept<billing::Invoice>,
+    quote: Quote,
+    invoice: Invoice,
 }
 
 impl Updating {
     /// A change to be priced first.
     pub(super) fn price(order: &Order, origin: Origin, now: Instant, questions: Questions) -> Self {
         let stage = Stage::Price {
-            question: questions.this.map(Kept),
-            next_question: questions.next.map(Kept),
+            question: questions.this,
+            next_question: questions.next,
         };
         Self {
             order_id: order.id,
@@ -110,8 +104,8 @@ impl Updating {
         order: &Order,
         origin: Origin,
         now: Instant,
-        quote: Option<billing::Quote>,
-        next_quote: Option<billing::Quote>,
+        quote: Option<Quote>,
+        next_quote: Option<Quote>,
     ) -> Result<Self, Fault> {
         Ok(Self {
             order_id: order.id,
@@ -170,12 +164,12 @@ impl Updating {
                 next_question,
             } => {
                 let this = match question {
-                    Some(question) => Some(billing.create_quote(&question.0, request_id).await?),
+                    Some(question) => Some(billing.create_quote(question, request_id).await?),
                     None => None,
                 };
                 let next_id = Uuid::new_v5(&request_id, b"next term");
                 let next = match next_question {
-                    Some(question) => Some(billing.create_quote(&question.0, next_id).await?),
+                    Some(question) => Some(billing.create_quote(question, next_id).await?),
                     None => None,
                 };
                 Ok(Outcome::Quoted {
@@ -184,14 +178,14 @@ impl Updating {
                 })
             }
             Stage::ChargeBoth { quote, next_quote } => billing
-                .charge_quotes(&[&quote.0, &next_quote.0], self.decision_time, request_id)
+                .charge_quotes(&[quote, next_quote], self.decision_time, request_id)
                 .await
                 .map(Outcome::ChargedAll),
             Stage::Charge { quote, .. }
             | Stage::ChargeNext {
                 next_quote: quote, ..
             } => billing
-                .charge_quote(&quote.0, self.decision_time, request_id)
+                .charge_quote(quote, self.decision_time, request_id)
                 .await
                 .map(|invoice| Outcome::Charged(Box::new(invoice))),
             Stage::Credit { invoice_id, .. } => {
@@ -209,7 +203,7 @@ impl Updating {
     pub(super) fn next(&self, answer: &Outcome) -> Result<Option<Self>, Fault> {
         Ok(match (&self.stage, answer) {
             (Stage::Price { .. }, Outcome::Quoted { this, next }) => {
-                let quote = |quote: &Option<Box<billing::Quote>>| quote.as_deref().cloned();
+                let quote = |quote: &Option<Box<Quote>>| quote.as_deref().cloned();
                 Some(self.at(charge_stage(quote(this), quote(next))?))
             }
             (
@@ -271,8 +265,7 @@ impl Updating {
                 },
                 Err(refusal),
             ) => {
-                let (invoice_id, _) = convert::billing::invoice_identity(&charged.invoice.0)
-                    .map_err(Fault::internal)?;
+                let (invoice_id, _) = charged.invoice.identity().map_err(Fault::internal)?;
                 let credit = self.at(Stage::Credit {
                     invoice_id,
                     refusal: refusal.clone(),
@@ -349,8 +342,6 @@ impl Updating {
                 view.add_invoice(index, id);
             }
         }
-        let (quote, next_quote) = self.quotes(&before, this, next)?;
-        let response = encode(&view, quote, next_quote)?;
         let data = |charge: Option<ChangeCharge>| {
             charge.map(|charge| {
                 serde_json::json!({
@@ -375,20 +366,23 @@ impl Updating {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let (price, next_price) = self.prices(&before, this, next);
+        let updated = Updated::of(view, price, next_price);
+        Ok(Progress::Done(Ended::Updated(Box::new(updated))))
     }
 
-    /// The quotes as the preview answered them: a term that nothing was charged for says why (MD-2).
-    fn quotes(
+    /// What each term was charged; one that nothing was charged for says why (MD-2).
+    fn prices(
         &self,
         before: &Order,
         this: Option<&Charged>,
         next: Option<&Charged>,
-    ) -> Result<(Option<billing::Quote>, Option<billing::Quote>), Fault> {
-        let pin = this.or(next).map(|charged| charged.quote.0.pin.clone());
+    ) -> (Option<TermPrice>, Option<TermPrice>) {
+        let pin = this.or(next).map(|charged| charged.quote.pin().to_owned());
         let (this, next) = (this.map(Charged::quote), next.map(Charged::quote));
         let Some(change) = &before.change else {
-            return Ok((this, next));
+            let charged = |quote: Option<Quote>| quote.map(TermPrice::Charged);
+            return (charged(this), charged(next));
         };
         let plan = DomainPlan {
             names: change.names.clone(),
@@ -399,22 +393,21 @@ impl Updating {
             next_charge: change.next_charge,
             pin: pin.unwrap_or_default(),
         };
-        let (this, next) = explained(before, &plan, self.decision_time, this, next)?;
-        Ok((Some(this), next))
+        let (this, next) = priced(before, &plan, self.decision_time, this, next);
+        (Some(this), next)
     }
 }
 
 impl Charged {
-    fn new(quote: &Kept<billing::Quote>, invoice: &billing::Invoice) -> Self {
+    fn new(quote: &Quote, invoice: &Invoice) -> Self {
         Self {
             quote: quote.clone(),
-            invoice: Kept(invoice.clone()),
+            invoice: invoice.clone(),
         }
     }
 
     fn charge(&self) -> Result<ChangeCharge, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(&self.invoice.0).map_err(Fault::internal)?;
+        let (invoice_id, total) = self.invoice.identity().map_err(Fault::internal)?;
         Ok(ChangeCharge {
             invoice_id: Some(invoice_id),
             total,
@@ -422,28 +415,22 @@ impl Charged {
     }
 
     /// The quote as it stands once it was charged.
-    fn quote(&self) -> billing::Quote {
-        convert::billing::charged(&self.quote.0, &self.invoice.0)
+    fn quote(&self) -> Quote {
+        self.quote.charged(&self.invoice)
     }
 }
 
 /// What is charged: for both terms at once, or for the one that anything is charged for (BL-6).
-fn charge_stage(
-    quote: Option<billing::Quote>,
-    next_quote: Option<billing::Quote>,
-) -> Result<Stage, Fault> {
+fn charge_stage(quote: Option<Quote>, next_quote: Option<Quote>) -> Result<Stage, Fault> {
     match (quote, next_quote) {
-        (Some(quote), Some(next_quote)) => Ok(Stage::ChargeBoth {
-            quote: Kept(quote),
-            next_quote: Kept(next_quote),
-        }),
+        (Some(quote), Some(next_quote)) => Ok(Stage::ChargeBoth { quote, next_quote }),
         (Some(quote), None) => Ok(Stage::Charge {
-            quote: Kept(quote),
+            quote,
             next_quote: None,
         }),
         (None, Some(next_quote)) => Ok(Stage::ChargeNext {
             charged: None,
-            next_quote: Kept(next_quote),
+            next_quote,
         }),
         (None, None) => Err(Fault::internal(
             "a change of names without a price is charged",
@@ -466,7 +453,7 @@ mod tests {
             request_id: Uuid::nil().to_string(),
         };
         let now = instant("2026-02-01T00:00:00Z");
-        let quote = || Some(billing::Quote::default());
+        let quote = || Some(Quote::default());
         let both = Updating::charge(&order, origin, now, quote(), quote()).unwrap();
         let mut stored = serde_json::to_value(&both).unwrap();
         let stage = stored["stage"].as_object_mut().unwrap();

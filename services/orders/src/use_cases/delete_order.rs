@@ -2,11 +2,15 @@
 //! of its terms and what it gives back to its SAN licence follow as an operation that only goes
 //! forward, because a deletion is never taken back.
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
-use licet_domain::clock::Instant;
+use licet_clients::billing::{Refund, RefundQuestion};
+use licet_domain::{
+    clock::Instant,
+    ids::{OperationId, OrderId},
+};
 use licet_runtime::{
     caller::Call,
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation,
     peer::PeerFault,
@@ -15,19 +19,18 @@ use licet_runtime::{
 use uuid::Uuid;
 
 use super::{
+    Within,
     event::{OrderEvent, emit},
-    finish_deletion::{Deleting, Questions},
+    finish_deletion::{Deleting, Questions, sold_in},
     operation::OrderOperation,
     settle,
 };
 use crate::{
-    convert::{
-        self,
-        deletion::{DeletionWish, encode_deletion},
-        order::OrderView,
-    },
     peers::Billing,
-    queries::order_view,
+    queries::{
+        self,
+        order_view::{self, OrderView, refunds},
+    },
     rules::{
         deletion::{Deletion, next_additional_licenses, plan_deletion},
         order::Order,
@@ -39,19 +42,20 @@ use crate::{
     store,
 };
 
-/// Accepts a deletion.
-pub(crate) struct DeleteOrder<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a DeletionWish,
+/// An order that a customer wants to delete, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct DeleteOrder {
+    pub(crate) order_id: OrderId,
+    pub(crate) reason: String,
 }
 
-impl Work for DeleteOrder<'_> {
-    type Answer = Accepted<orders::DeleteOrderResponse>;
+impl Spanning for DeleteOrder {
+    type Answer = Deleted;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Deleted>, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let Plan {
             deletion,
             questions,
@@ -59,11 +63,11 @@ impl Work for DeleteOrder<'_> {
         } = plan(tx, &before, now, false).await?;
         store::certificates::revoke(tx, &deletion.certificates, now).await?;
         store::servers::invalidate(tx, &deletion.servers).await?;
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         let deleting = Deleting::new(&before, origin.clone(), deletion.clone(), questions, back);
         let operation = OrderOperation::DeleteOrder(deleting);
         let id = before.id.to_string();
-        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_deletion(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -73,10 +77,10 @@ impl Work for DeleteOrder<'_> {
                 order: &after,
                 origin: &origin,
                 time: now,
-                why: if self.wish.reason.is_empty() {
+                why: if self.reason.is_empty() {
                     "AL-7"
                 } else {
-                    &self.wish.reason
+                    &self.reason
                 },
                 outcome: "DELETED",
                 data: serde_json::json!({
@@ -92,6 +96,34 @@ impl Work for DeleteOrder<'_> {
         .await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Deleted>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        let Some((tx, view)) = found else {
+            return Ok(None);
+        };
+        let deletion = fallen(&tx, &view.order).await?;
+        let refunds = refunds(&view.order)?;
+        Ok(Some(Deleted {
+            view,
+            deletion,
+            refunds,
+        }))
+    }
+}
+
+/// An order that is deleted, or would be, what fell with it, and the refunds of its terms that are
+/// decided, ascending by index.
+#[derive(Debug)]
+pub(crate) struct Deleted {
+    pub(crate) view: OrderView,
+    pub(crate) deletion: Deletion,
+    pub(crate) refunds: Vec<Refund>,
 }
 
 /// What a deletion comes to.
@@ -121,52 +153,53 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
     })
 }
 
-/// Says what a deletion would refund and what would become invalid.
-pub(crate) async fn preview(
-    database: &Database,
-    billing: &Billing,
-    call: &Call,
-    wish: &DeletionWish,
-) -> Result<orders::DeleteOrderResponse, Fault> {
-    let (view, deletion, questions) = {
-        let tx = database.read();
-        let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
-        let (order, now) = order.at(call.now);
-        let planned = plan(&tx, &order, now, true).await?;
-        let view = order_view::load(&tx, order, now).await?;
-        (view, planned.deletion, planned.questions)
-    };
-    let mut refunds = Vec::new();
-    for question in questions.all() {
-        refunds.push(preview_refund(billing, &view.order, question).await?);
+impl Preview for DeleteOrder {
+    type Answer = Deleted;
+    type Within = Within;
+
+    /// Says what a deletion would refund and what would become invalid.
+    async fn preview(&self, call: &Call, within: &Within) -> Result<Deleted, Fault> {
+        let (view, deletion, questions) = {
+            let tx = within.database.read();
+            let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
+            let (order, now) = order.at(call.now);
+            let planned = plan(&tx, &order, now, true).await?;
+            let view = order_view::load(&tx, order, now).await?;
+            (view, planned.deletion, planned.questions)
+        };
+        let mut refunds = Vec::new();
+        for question in questions.all() {
+            let billing = &within.peers.billing;
+            refunds.push(preview_refund(billing, &view.order, question).await?);
+        }
+        Ok(Deleted {
+            view,
+            deletion,
+            refunds,
+        })
     }
-    encode_deletion(&view, &deletion, refunds)
 }
 
 async fn preview_refund(
     billing: &Billing,
     order: &Order,
-    question: &billing::RequestRefundRequest,
-) -> Result<billing::Refund, Fault> {
+    question: &RefundQuestion,
+) -> Result<Refund, Fault> {
     // Nothing is kept at Billing under this id.
     match billing.request_refund(question, Uuid::new_v4()).await {
         Ok(refund) => Ok(refund),
-        Err(PeerFault::Refused(refusal)) => Ok(convert::billing::refund_to_review(
-            order, question, &refusal,
-        )),
+        Err(PeerFault::Refused(refusal)) => {
+            Ok(Refund::to_review(question, &refusal, sold_in(order)))
+        }
         Err(fault) => Err(fault.into()),
     }
 }
 
-/// The response while a step is still to come: what fell is read from what was marked.
-pub(crate) async fn encode_pending(
-    tx: &Tx,
-    view: &OrderView,
-) -> Result<orders::DeleteOrderResponse, Fault> {
-    let order = &view.order;
+/// What fell with a deletion whose steps are still to come: it is read from what was marked.
+async fn fallen(tx: &Tx, order: &Order) -> Result<Deletion, Fault> {
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;
-    let deletion = Deletion {
+    Ok(Deletion {
         certificates: certificates
             .iter()
             .filter(|found| found.to_revoke && found.revoke_time == order.delete_time)
@@ -180,6 +213,5 @@ pub(crate) async fn encode_pending(
         additional_licenses: order.term.additional_licenses,
         next_additional_licenses: next_additional_licenses(order),
         drops_change: false,
-    };
-    encode_deletion(view, &deletion, convert::order::refunds(order)?)
+    })
 }

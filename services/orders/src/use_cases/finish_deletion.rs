@@ -3,31 +3,27 @@
 
 use std::collections::BTreeMap;
 
-use licet_contracts::billing::{v1 as billing, v1::RequestRefundRequest};
+use licet_clients::billing::{Refund, RefundQuestion};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OrderId},
+    money::Currency,
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault, stored::Kept,
+    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    delete_order::Deleted,
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
 };
 use crate::{
-    convert::{
-        self,
-        billing::{is_in_review, refund_question, refund_to_review},
-        deletion::encode_deletion,
-    },
-    peers::Peers,
-    queries::order_view,
+    peers::{self, Peers, billing::refund_question},
+    queries::order_view::{self, refunds},
     rules::{
         deletion::Deletion,
         order::{Order, OrderTerm},
@@ -41,10 +37,10 @@ use crate::{
 /// of its own (AL-4).
 pub(super) struct Questions {
     decision_time: Instant,
-    running: RequestRefundRequest,
-    next: Option<RequestRefundRequest>,
+    running: RefundQuestion,
+    next: Option<RefundQuestion>,
     /// The terms that are over and whose count is still open, ascending by index.
-    past: Vec<RequestRefundRequest>,
+    past: Vec<RefundQuestion>,
 }
 
 impl Questions {
@@ -72,7 +68,7 @@ impl Questions {
     }
 
     /// Ascending by the index of their terms.
-    pub(super) fn all(&self) -> impl Iterator<Item = &RequestRefundRequest> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &RefundQuestion> {
         let running = std::iter::once(&self.running);
         self.past.iter().chain(running).chain(&self.next)
     }
@@ -86,12 +82,12 @@ pub(crate) struct Deleting {
     origin: Origin,
     decision_time: Instant,
     deletion: Deletion,
-    question: Kept<RequestRefundRequest>,
+    question: RefundQuestion,
     #[serde(default)]
-    next_question: Option<Kept<RequestRefundRequest>>,
+    next_question: Option<RefundQuestion>,
     /// Of the terms that are over.
     #[serde(default)]
-    past_questions: Vec<Kept<RequestRefundRequest>>,
+    past_questions: Vec<RefundQuestion>,
     #[serde(default)]
     back: Option<GiveBack>,
     #[serde(default)]
@@ -104,9 +100,9 @@ pub(crate) struct Deleting {
 
 /// What is still to come of a deletion, in this order.
 enum Due<'a> {
-    Refund(&'a RequestRefundRequest),
-    NextRefund(&'a RequestRefundRequest),
-    PastRefunds(&'a [Kept<RequestRefundRequest>]),
+    Refund(&'a RefundQuestion),
+    NextRefund(&'a RefundQuestion),
+    PastRefunds(&'a [RefundQuestion]),
     GiveBack(&'a GiveBack),
     Nothing,
 }
@@ -125,9 +121,9 @@ impl Deleting {
             origin,
             decision_time: questions.decision_time,
             deletion,
-            question: Kept(questions.running),
-            next_question: questions.next.map(Kept),
-            past_questions: questions.past.into_iter().map(Kept).collect(),
+            question: questions.running,
+            next_question: questions.next,
+            past_questions: questions.past,
             back,
             is_refund_decided: false,
             is_next_refund_decided: false,
@@ -137,12 +133,12 @@ impl Deleting {
 
     fn due(&self) -> Due<'_> {
         if !self.is_refund_decided {
-            return Due::Refund(&self.question.0);
+            return Due::Refund(&self.question);
         }
         if let Some(question) = &self.next_question
             && !self.is_next_refund_decided
         {
-            return Due::NextRefund(&question.0);
+            return Due::NextRefund(question);
         }
         if !self.past_questions.is_empty() && !self.are_past_refunds_decided {
             return Due::PastRefunds(&self.past_questions);
@@ -179,8 +175,8 @@ impl Deleting {
                     refused.extend(released.await?.map(|refusal| *refusal));
                 }
                 for certificate in &back.certificates {
-                    let revoked = peers.san_licensing.revoke(certificate).await?;
-                    refused.extend(revoked.map(|refusal| *refusal));
+                    let revoked = peers::san_licensing::revoke(&peers.san_licensing, certificate);
+                    refused.extend(revoked.await?.map(|refusal| *refusal));
                 }
             }
             Due::Nothing => {}
@@ -219,9 +215,8 @@ impl Deleting {
                     are_past_refunds_decided: true,
                     ..self.clone()
                 };
-                let questions = questions.iter().map(|question| &question.0);
                 let decided = decided.iter().map(Result::as_ref);
-                let decided: Vec<_> = questions.zip(decided).collect();
+                let decided: Vec<_> = questions.iter().zip(decided).collect();
                 next.apply_refunds(tx, now, &decided).await
             }
             (Due::GiveBack(back), _, Ok(Outcome::Returned(refused))) => {
@@ -241,21 +236,19 @@ impl Deleting {
         &self,
         tx: &Tx,
         now: Instant,
-        decided: &[(&RequestRefundRequest, Result<&billing::Refund, &Refusal>)],
+        decided: &[(&RefundQuestion, Result<&Refund, &Refusal>)],
     ) -> Result<Progress<OrderOperation>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let shown = decided.iter().map(|(question, outcome)| match outcome {
             Ok(refund) => (*refund).clone(),
-            Err(refusal) => refund_to_review(&before, question, refusal),
+            Err(refusal) => Refund::to_review(question, refusal, sold_in(&before)),
         });
-        let shown: Vec<billing::Refund> = shown.collect();
-        let in_review = before.refund_in_review || shown.iter().any(is_in_review);
+        let shown: Vec<Refund> = shown.collect();
+        let in_review = before.refund_in_review || shown.iter().any(Refund::is_in_review);
         let encoded = shown.iter().map(|refund| {
-            let index = refund.subject.as_ref().map_or(0, |it| it.term_index);
-            Ok((
-                u32::try_from(index).map_err(Fault::internal)?,
-                refund.encode_to_vec(),
-            ))
+            let index = refund.term_index().unwrap_or_default();
+            let index = u32::try_from(index).map_err(Fault::internal)?;
+            Ok((index, refund.encode()))
         });
         let encoded: Result<BTreeMap<_, _>, Fault> = encoded.collect();
         let after = before.clone().apply_refunds(encoded?, in_review);
@@ -276,14 +269,15 @@ impl Deleting {
         &self,
         tx: &Tx,
         after: &Order,
-        refund: &billing::Refund,
+        refund: &Refund,
         refused: Option<&Refusal>,
     ) -> Result<(), Fault> {
+        let (value, currency) = refund.refunded_text().unzip();
         let data = serde_json::json!({
-            "refund_id": refund.refund_id,
-            "term_index": refund.subject.as_ref().map(|subject| subject.term_index),
-            "refunded": refund.refunded.as_ref().map(|money| &money.value),
-            "currency": refund.refunded.as_ref().map(|money| &money.currency_code),
+            "refund_id": refund.id(),
+            "term_index": refund.term_index(),
+            "refunded": value,
+            "currency": currency,
             "refused_reason": refused.map(|refusal| refusal.reason.as_str()),
             "refused_message": refused.map(|refusal| &refusal.message),
         });
@@ -295,7 +289,7 @@ impl Deleting {
                 origin: &self.origin,
                 time: self.decision_time,
                 why: if refused.is_some() { "X-3" } else { "AL-4" },
-                outcome: refund.state().as_str_name(),
+                outcome: refund.state_name(),
                 data,
             },
         )
@@ -346,24 +340,33 @@ impl Deleting {
         order: Order,
         now: Instant,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        let refunds = convert::order::refunds(&order)?;
+        let refunds = refunds(&order)?;
         let view = order_view::load_ended(tx, order, now).await?;
-        let response = encode_deletion(&view, &self.deletion, refunds)?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let deleted = Deleted {
+            view,
+            deletion: self.deletion.clone(),
+            refunds,
+        };
+        Ok(Progress::Done(Ended::Deleted(Box::new(deleted))))
     }
+}
+
+/// The currency that an order was sold in.
+pub(super) fn sold_in(order: &Order) -> Option<Currency> {
+    order.term.sold.as_ref().map(|sold| sold.currency)
 }
 
 /// Asks for the refunds of the terms that are over, each under an id of its own: asked again, each is
 /// answered as it was.
 async fn refund_past(
     peers: &Peers,
-    questions: &[Kept<RequestRefundRequest>],
+    questions: &[RefundQuestion],
     request_id: Uuid,
 ) -> Result<Outcome, PeerFault> {
     let mut decided = Vec::new();
     for (number, question) in (1..).zip(questions) {
         let request_id = Uuid::from_u128(request_id.as_u128() ^ number);
-        match peers.billing.request_refund(&question.0, request_id).await {
+        match peers.billing.request_refund(question, request_id).await {
             Ok(refund) => decided.push(Ok(refund)),
             Err(PeerFault::Refused(refusal)) => decided.push(Err(*refusal)),
             Err(fault) => return Err(fault),

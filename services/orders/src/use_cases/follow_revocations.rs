@@ -3,16 +3,20 @@
 
 use std::sync::Arc;
 
-use licet_contracts::events::v1::Event;
+use licet_clients::san_licensing::{Revocation, USAGE_CHANGED, revocations};
 use licet_domain::{
     clock::{Clock, Instant},
     ids::CertificateId,
 };
-use licet_runtime::{caller::Origin, database::Tx, fault::Fault, following::Follow};
+use licet_runtime::{
+    caller::Origin,
+    database::Tx,
+    fault::Fault,
+    following::{Follow, News},
+};
 
 use super::{revoke_certificate::Revoked, settle};
 use crate::{
-    convert::san_event::{USAGE_CHANGED, revocations},
     rules::{
         certificate::Certificate,
         order::Order,
@@ -30,8 +34,9 @@ impl Follow for FollowRevocations {
     const SOURCE: &'static str = "san-licensing";
     const TYPES: &'static [&'static str] = &[USAGE_CHANGED];
 
-    async fn apply(&self, tx: &Tx, event: &Event) -> Result<(), Fault> {
-        let mut reported = revocations(event).map_err(Fault::internal)?;
+    async fn apply(&self, tx: &Tx, news: &News) -> Result<(), Fault> {
+        let found = revocations(news).map_err(Fault::internal)?;
+        let mut reported: Vec<_> = found.into_iter().map(reported).collect();
         reported.retain(|(_, origin)| !asked_here(origin));
         if reported.is_empty() {
             return Ok(());
@@ -53,6 +58,15 @@ impl Follow for FollowRevocations {
         }
         store::early_revocations::keep(tx, &early).await
     }
+}
+
+fn reported(found: Revocation) -> (Reported, Origin) {
+    let reported = Reported {
+        san_certificate_id: found.certificate_id,
+        reason: found.reason,
+        san_revoke_time: found.time,
+    };
+    (reported, found.origin)
 }
 
 /// Whether Orders itself asked for it: it was decided here then, and is noted by whoever asked.

@@ -1,50 +1,85 @@
 //! ListAdditionalLicenseOptions (AL-3): each way is asked of what would do it — the deletion's and
 //! the placing's own previews, the price of a renewal — so that doing it comes to what was said.
 
-use licet_contracts::orders::v1 as orders;
-use licet_domain::clock::Instant;
-use licet_runtime::{caller::Call, database::Database, fault::Fault};
+use std::collections::BTreeSet;
+
+use licet_clients::billing::{Quote, Refund, RefundState};
+use licet_domain::{
+    clock::Instant,
+    ids::OrderId,
+    money::{Currency, Money},
+    san::San,
+};
+use licet_runtime::{caller::Call, door::Preview, fault::Fault};
 use uuid::Uuid;
 
-use super::{delete_order, place_order, price_order::PriceOrder};
+use super::{Within, delete_order::DeleteOrder, place_order::PlaceOrder, price_order::PriceOrder};
 use crate::{
-    convert::{
-        self,
-        deletion::DeletionWish,
-        options::{
-            OptionsWish, encode_again, encode_options, encode_renewal, placed_again, refunded,
-        },
-    },
-    peers::Peers,
     rules::{
-        options::{at_renewal, order_again, plan_renewal_way},
-        order::Order,
+        options::{Refunded, Way, at_renewal, order_again, plan_renewal_way},
+        order::{Order, Sold},
         renewal::Unplanned,
         servers::Server,
     },
     store,
 };
 
-/// What an order can do to come to `asked` additional licences. Nothing changes.
+/// Who needs how many additional licences in all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WantedLicenses {
+    pub(crate) order_id: OrderId,
+    pub(crate) additional_licenses: u32,
+}
+
+/// What is open, and what stands against the ways that are not.
+#[derive(Debug)]
+pub(crate) struct LicenseOptions {
+    pub(crate) order: Order,
+    pub(crate) asked: u32,
+    pub(crate) options: Vec<LicenseOption>,
+    pub(crate) closed: Vec<String>,
+}
+
+/// A way that is open, with its price.
+#[derive(Debug)]
+pub(crate) struct LicenseOption {
+    pub(crate) kind: OptionKind,
+    pub(crate) way: Way,
+    pub(crate) refunds: Vec<Refund>,
+    pub(crate) quote: Quote,
+    /// What the quote would be sold with, and the names that it is for.
+    pub(crate) sold: Sold,
+    pub(crate) names: BTreeSet<San>,
+}
+
+/// How more licences are come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OptionKind {
+    /// Deleting the order, and ordering again (AL-3).
+    BuyAtOrderAgain,
+    /// Naming the number at renewal (AL-9).
+    AtRenewal,
+}
+
+/// What an order can do to come to the wanted number of additional licences. Nothing changes.
 pub(crate) async fn list(
-    database: &Database,
-    peers: &Peers,
+    within: &Within,
     call: &Call,
-    wish: &OptionsWish,
-) -> Result<orders::ListAdditionalLicenseOptionsResponse, Fault> {
+    wanted: WantedLicenses,
+) -> Result<LicenseOptions, Fault> {
     let (order, now, servers) = {
-        let tx = database.read();
-        let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
+        let tx = within.database.read();
+        let order = store::orders::get(&tx, &call.caller.accounts, wanted.order_id).await?;
         let (order, now) = order.at(call.now);
         let servers = store::servers::list_of(&tx, &order).await?;
         (order, now, servers)
     };
     let question = Question {
-        peers,
+        within,
         call,
         order: &order,
         servers: &servers,
-        asked: wish.additional_licenses,
+        asked: wanted.additional_licenses,
         now,
     };
     let (mut options, mut closed) = (Vec::new(), Vec::new());
@@ -52,7 +87,7 @@ pub(crate) async fn list(
         let ways = [
             (
                 "deleting it and ordering again is not open",
-                question.again(database).await,
+                question.again().await,
             ),
             ("renewal is not open", question.renewal().await),
         ];
@@ -64,12 +99,17 @@ pub(crate) async fn list(
             }
         }
     }
-    Ok(encode_options(&order, question.asked, options, &closed))
+    Ok(LicenseOptions {
+        asked: wanted.additional_licenses,
+        order,
+        options,
+        closed,
+    })
 }
 
 /// Who asks for how many, of which settled order.
 struct Question<'a> {
-    peers: &'a Peers,
+    within: &'a Within,
     call: &'a Call,
     order: &'a Order,
     servers: &'a [Server],
@@ -79,31 +119,32 @@ struct Question<'a> {
 
 impl Question<'_> {
     /// Delete it, and order again. A refusal says why that is not open.
-    async fn again(&self, database: &Database) -> Result<orders::AdditionalLicenseOption, Fault> {
-        let wish = DeletionWish {
+    async fn again(&self) -> Result<LicenseOption, Fault> {
+        let deletion = DeleteOrder {
             order_id: self.order.id,
             reason: String::new(),
         };
-        let deletion =
-            delete_order::preview(database, &self.peers.billing, self.call, &wish).await?;
-        let placement = placed_again(self.order, self.asked);
-        let placed = place_order::preview(self.peers, self.call, &placement).await?;
-        let quote = placed
-            .quote
-            .ok_or_else(|| Fault::internal("a placing was previewed without its price"))?;
-        let cost = convert::billing::total(&quote).map_err(Fault::internal)?;
-        let refunds = deletion.refunds;
-        let figures = refunds
-            .iter()
-            .map(|refund| refunded(refund, cost.currency()));
+        let refunds = deletion.preview(self.call, self.within).await?.refunds;
+        let placed = placed_again(self.order, self.asked);
+        let (placed, quote) = placed.price(self.call, &self.within.peers).await?;
+        let cost = quote.total().map_err(Fault::internal)?;
+        let currency = cost.currency();
+        let figures = refunds.iter().map(|refund| refunded(refund, currency));
         let figures: Vec<_> = figures.collect::<Result<_, _>>().map_err(Fault::internal)?;
         let way = order_again(self.order, self.asked, &figures, cost, self.now)
             .map_err(Fault::internal)?;
-        Ok(encode_again(&way, refunds, quote))
+        Ok(LicenseOption {
+            kind: OptionKind::BuyAtOrderAgain,
+            way,
+            refunds,
+            quote,
+            sold: placed.sold()?.clone(),
+            names: placed.names,
+        })
     }
 
     /// Name the number at renewal, for as many months as now. A refusal says why that is not open.
-    async fn renewal(&self) -> Result<orders::AdditionalLicenseOption, Fault> {
+    async fn renewal(&self) -> Result<LicenseOption, Fault> {
         let planned = plan_renewal_way(self.order, self.servers, self.asked, self.now);
         let renewal = planned.map_err(|unplanned| match unplanned {
             Unplanned::Refused(refusal) => Fault::Refused(refusal),
@@ -123,9 +164,54 @@ impl Question<'_> {
             san_license_id: renewed.san_license_id,
         };
         // Nothing is kept at Billing under this id.
-        let (sold, quote) = price.ask(self.peers, Uuid::new_v4()).await?;
-        let quote = convert::free::explained(quote, &renewed, &sold);
-        let cost = convert::billing::total(&quote).map_err(Fault::internal)?;
-        Ok(encode_renewal(&at_renewal(&renewal, cost), quote))
+        let (sold, quote) = price.ask(&self.within.peers, Uuid::new_v4()).await?;
+        let cost = quote.total().map_err(Fault::internal)?;
+        Ok(LicenseOption {
+            kind: OptionKind::AtRenewal,
+            way: at_renewal(&renewal, cost),
+            refunds: Vec::new(),
+            quote,
+            sold,
+            names: renewed.names,
+        })
     }
+}
+
+/// The order once more, with other additional licences: what deleting it and buying again places.
+/// It brings no signing request, because the key decides nothing about the price.
+fn placed_again(order: &Order, additional_licenses: u32) -> PlaceOrder {
+    PlaceOrder {
+        account_id: order.account_id,
+        product_id: order.product_id.clone(),
+        term_months: order.term.term.months(),
+        common_name: order.wanted_common_name().clone(),
+        names: order.wanted_names().clone(),
+        server_software: order.server_software.clone(),
+        additional_licenses,
+        request: None,
+        san_license_id: order.san_license_id,
+    }
+}
+
+/// What a refund comes to, for certain or after a review.
+fn refunded(refund: &Refund, currency: Currency) -> Result<Refunded, String> {
+    let zero = Money::zero(currency);
+    let nothing = Refunded {
+        amount: zero,
+        in_review: None,
+        last_time: None,
+    };
+    Ok(match refund.state() {
+        RefundState::Refunded => Refunded {
+            amount: refund.refunded()?.unwrap_or(zero),
+            last_time: refund.full_refund_until_time()?,
+            ..nothing
+        },
+        RefundState::PendingReview => Refunded {
+            in_review: Some(refund.creditable()?.unwrap_or(zero)),
+            last_time: refund.no_refund_after_time()?,
+            ..nothing
+        },
+        RefundState::NotDue | RefundState::Rejected | RefundState::Unknown => nothing,
+    })
 }

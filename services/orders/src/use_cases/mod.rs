@@ -1,5 +1,6 @@
 //! What changes orders: each file is one verb, a transaction around load, rules and store. What
-//! needs a peer is accepted here and goes on as a durable operation.
+//! needs a peer is accepted here and goes on as a durable operation. A verb is its request as a value,
+//! and answers a value.
 
 pub(crate) mod begin_issuance;
 pub(crate) mod cancel_domain_change;
@@ -13,7 +14,7 @@ pub(crate) mod license_options;
 pub(crate) mod operation;
 pub(crate) mod place_order;
 mod price_order;
-mod record;
+pub(crate) mod record;
 pub(crate) mod record_issuance;
 pub(crate) mod register_server;
 pub(crate) mod renew_order;
@@ -25,3 +26,14 @@ pub(crate) mod set_server_software;
 pub(crate) mod settle;
 pub(crate) mod unregister_server;
 pub(crate) mod update_domains;
+
+use licet_runtime::database::Database;
+
+use crate::peers::Peers;
+
+/// What a preview looks at.
+#[derive(Clone)]
+pub(crate) struct Within {
+    pub(crate) database: Database,
+    pub(crate) peers: Peers,
+}

@@ -1,7 +1,10 @@
 //! The durable operations of Orders: which there are, and what their steps answer. Each is moved
 //! on in the file of the request that began it.
 
-use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as san};
+use licet_clients::{
+    billing::{CreditNote, Invoice, Quote, Refund},
+    san_licensing::Authorization,
+};
 use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
 use licet_runtime::{
     database::Tx,
@@ -13,9 +16,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    begin_issuance::Beginning, cancel_domain_change::TakingBackChange,
-    cancel_operation::Cancelling, charge_domains::Updating, finish_deletion::Deleting,
-    place_order::Placing, record_issuance::Recording, renew_order::Renewing,
+    begin_issuance::{Beginning, IssuanceBegun},
+    cancel_domain_change::{ChangeCancelled, TakingBackChange},
+    cancel_operation::Cancelling,
+    charge_domains::Updating,
+    delete_order::Deleted,
+    finish_deletion::Deleting,
+    place_order::{Placed, Placing},
+    record::Recorded,
+    record_issuance::Recording,
+    renew_order::{Renewed, Renewing},
+    update_domains::Updated,
 };
 use crate::{
     peers::Peers,
@@ -47,27 +58,27 @@ pub(crate) enum OrderOperation {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The product was read, the order planned and its price computed.
-    Planned(Box<Sold>, Box<billing::Quote>),
+    Planned(Box<Sold>, Box<Quote>),
     /// The prices of a change of names were computed: for the running term and for the next one,
     /// where each charges something (MD-8).
     Quoted {
-        this: Option<Box<billing::Quote>>,
-        next: Option<Box<billing::Quote>>,
+        this: Option<Box<Quote>>,
+        next: Option<Box<Quote>>,
     },
     /// A quote was charged.
-    Charged(Box<billing::Invoice>),
+    Charged(Box<Invoice>),
     /// Several quotes were charged at once, in the order of the question.
-    ChargedAll(Vec<billing::Invoice>),
+    ChargedAll(Vec<Invoice>),
     /// An invoice was credited, where anything of it was left to be.
-    Credited(Option<Box<billing::CreditNote>>),
+    Credited(Option<Box<CreditNote>>),
     /// What the given-up step may have begun was made to come to nothing; or it was through before.
     TurnedBack(bool),
     /// A refund was decided.
-    Refunded(Box<billing::Refund>),
+    Refunded(Box<Refund>),
     /// The refunds of terms that are over were decided, or refused, in their order.
-    PastRefunded(Vec<Result<billing::Refund, Refusal>>),
+    PastRefunded(Vec<Result<Refund, Refusal>>),
     /// It was decided whether a certificate may be signed.
-    Authorized(Box<san::AuthorizeIssuanceResponse>),
+    Authorized(Box<Authorization>),
     /// A certificate is recorded in the SAN licence that it counts in, if any.
     Recorded {
         counted: Option<Counted>,
@@ -78,11 +89,22 @@ pub(crate) enum Outcome {
     Returned(Vec<Refusal>),
 }
 
+/// What the request that began an operation is answered with once all is done.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Placed(Box<Placed>),
+    Updated(Box<Updated>),
+    Deleted(Box<Deleted>),
+    Begun(Box<IssuanceBegun>),
+    Recorded(Box<Recorded>),
+    ChangeCancelled(Box<ChangeCancelled>),
+    Renewed(Box<Renewed>),
+}
+
 impl Operation for OrderOperation {
     type Peers = Peers;
     type Outcome = Outcome;
-    /// The encoded response.
-    type Answer = Vec<u8>;
+    type Answer = Ended;
 
     fn kind(&self) -> &'static str {
         match self {

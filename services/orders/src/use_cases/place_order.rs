@@ -3,37 +3,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_clients::billing::{Invoice, Quote};
 use licet_domain::{
+    certificate::ParsedRequest,
     clock::Instant,
-    ids::{AccountId, LicenseId, OrderId, ProductId},
+    ids::{AccountId, LicenseId, OperationId, OrderId, ProductId},
     refusal::Refusal,
     san::San,
     term::Term,
 };
 use licet_runtime::{
     caller::{Call, Caller, Origin},
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    Within,
     cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
     price_order::PriceOrder,
 };
 use crate::{
-    convert::{self, certificate::to_pem, order::Placement},
     peers::Peers,
-    queries::order_view,
+    queries::{
+        self,
+        order_view::{self, OrderView},
+    },
     rules::{
         not_found,
         order::{self, Order, OrderTerm, SigningRequest, Sold},
@@ -42,22 +45,32 @@ use crate::{
     store,
 };
 
-/// Accepts a new order.
-pub(crate) struct PlaceOrder<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wanted: &'a Placement,
+/// A new order that a customer wants.
+#[derive(Debug, Clone)]
+pub(crate) struct PlaceOrder {
+    pub(crate) account_id: AccountId,
+    pub(crate) product_id: ProductId,
+    pub(crate) term_months: u32,
+    pub(crate) common_name: San,
+    /// All names, the common name among them, each once (MD-5).
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) server_software: String,
+    pub(crate) additional_licenses: u32,
+    pub(crate) request: Option<ParsedRequest>,
+    /// The SAN licence that its names are drawn from.
+    pub(crate) san_license_id: Option<LicenseId>,
 }
 
-impl Work for PlaceOrder<'_> {
-    type Answer = Accepted<orders::PlaceOrderResponse>;
+impl Spanning for PlaceOrder {
+    type Answer = Placed;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let order = pending_order(self.call, self.wanted)?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Placed>, Fault> {
+        let order = pending_order(&asked.call, self)?;
         let placing = Placing {
             order_id: order.id,
             account_id: order.account_id,
-            origin: self.call.origin(self.request_id),
+            origin: asked.origin(),
             decision_time: order.decision_time,
             stage: Stage::Price {
                 product_id: order.product_id.clone(),
@@ -69,13 +82,13 @@ impl Work for PlaceOrder<'_> {
         store::orders::insert(tx, &order).await?;
         let operation = OrderOperation::PlaceOrder(placing);
         let id = order.id.to_string();
-        let begun = operation::begin(tx, self.call, &id, order.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, order.account_id, &operation).await?;
         emit(
             tx,
             OrderEvent {
                 kind: "order.accepted",
                 order: &order,
-                origin: &self.call.origin(self.request_id),
+                origin: &asked.origin(),
                 time: order.decision_time,
                 why: "T-4",
                 outcome: "PENDING",
@@ -91,10 +104,32 @@ impl Work for PlaceOrder<'_> {
         .await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Placed>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(|(_, view)| Placed::Kept { view, quote: None }))
+    }
+}
+
+/// An order that was placed, with its price where that is charged.
+#[derive(Debug)]
+pub(crate) enum Placed {
+    /// It is kept.
+    Kept {
+        view: OrderView,
+        quote: Option<Quote>,
+    },
+    /// It was only validated, and has no id.
+    Validated { view: OrderView, quote: Quote },
 }
 
 /// The order as it is accepted: its term starts now, what it costs is still to be seen (T-4).
-fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
+fn pending_order(call: &Call, wanted: &PlaceOrder) -> Result<Order, Fault> {
     require_account(&call.caller, wanted.account_id)?;
     let now = call.now;
     let term = Term::first(now, wanted.term_months)
@@ -122,13 +157,7 @@ fn pending_order(call: &Call, wanted: &Placement) -> Result<Order, Fault> {
         common_name: wanted.common_name.clone(),
         names: wanted.names.clone(),
         server_software: wanted.server_software.clone(),
-        signing_request: wanted.request.as_ref().map(|request| SigningRequest {
-            pem: to_pem(
-                "CERTIFICATE REQUEST",
-                std::iter::once(request.der.as_slice()),
-            ),
-            spki_sha256: request.spki_sha256,
-        }),
+        signing_request: wanted.request.as_ref().map(SigningRequest::of),
         san_license_id: wanted.san_license_id,
         reservation_id: None,
         product_id: wanted.product_id.clone(),
@@ -153,32 +182,35 @@ fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> 
     Err(not_found("account", account_id).into())
 }
 
-/// Checks and prices an order without placing it.
-pub(crate) async fn preview(
-    peers: &Peers,
-    call: &Call,
-    wanted: &Placement,
-) -> Result<orders::PlaceOrderResponse, Fault> {
-    let order = pending_order(call, wanted)?;
-    let price = PriceOrder {
-        order_id: None,
-        account_id: order.account_id,
-        product_id: &order.product_id,
-        names: &order.names,
-        term: &order.term,
-        san_license_id: order.san_license_id,
-    };
-    // Nothing is kept at Billing under this id.
-    let (sold, quote) = price.ask(peers, Uuid::new_v4()).await?;
-    let price_time = convert::billing::price_time(&quote).map_err(Fault::internal)?;
-    let quote = convert::free::explained(quote, &order, &sold);
-    Ok(orders::PlaceOrderResponse {
-        order: Some(convert::order::encode_validated(
-            order.apply_sale(sold, price_time),
-            call.now,
-        )?),
-        quote: Some(quote),
-    })
+impl Preview for PlaceOrder {
+    type Answer = Placed;
+    type Within = Within;
+
+    /// Checks and prices an order without placing it.
+    async fn preview(&self, call: &Call, within: &Within) -> Result<Placed, Fault> {
+        let (order, quote) = self.price(call, &within.peers).await?;
+        let view = OrderView::bare(order, call.now);
+        Ok(Placed::Validated { view, quote })
+    }
+}
+
+impl PlaceOrder {
+    /// The order as it would be sold, and its price.
+    pub(super) async fn price(&self, call: &Call, peers: &Peers) -> Result<(Order, Quote), Fault> {
+        let order = pending_order(call, self)?;
+        let price = PriceOrder {
+            order_id: None,
+            account_id: order.account_id,
+            product_id: &order.product_id,
+            names: &order.names,
+            term: &order.term,
+            san_license_id: order.san_license_id,
+        };
+        // Nothing is kept at Billing under this id.
+        let (sold, quote) = price.ask(peers, Uuid::new_v4()).await?;
+        let price_time = quote.price_time().map_err(Fault::internal)?;
+        Ok((order.apply_sale(sold, price_time), quote))
+    }
 }
 
 /// A placing under way.
@@ -201,7 +233,7 @@ enum Stage {
     },
     Charge {
         sold: Sold,
-        quote: Kept<billing::Quote>,
+        quote: Quote,
     },
 }
 
@@ -250,7 +282,7 @@ impl Placing {
             }
             Stage::Charge { quote, .. } => peers
                 .billing
-                .charge_quote(&quote.0, self.decision_time, request_id)
+                .charge_quote(quote, self.decision_time, request_id)
                 .await
                 .map(|invoice| Outcome::Charged(Box::new(invoice))),
         }
@@ -263,7 +295,7 @@ impl Placing {
         };
         let stage = Stage::Charge {
             sold: (**sold).clone(),
-            quote: Kept((**quote).clone()),
+            quote: (**quote).clone(),
         };
         Some(Self {
             stage,
@@ -280,7 +312,7 @@ impl Placing {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
             (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, sold, &quote.0, invoice).await
+                self.apply_charge(tx, now, sold, quote, invoice).await
             }
             (_, Ok(other)) => misplaced(self.step(), other),
         }
@@ -314,23 +346,16 @@ impl Placing {
         tx: &Tx,
         now: Instant,
         sold: &Sold,
-        quote: &billing::Quote,
-        invoice: &billing::Invoice,
+        quote: &Quote,
+        invoice: &Invoice,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
-        let price_time = convert::billing::price_time(quote).map_err(Fault::internal)?;
+        let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
+        let price_time = quote.price_time().map_err(Fault::internal)?;
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = before.clone().apply_sale(sold.clone(), price_time);
         store::orders::save(tx, &before, &after).await?;
         let index = after.term.index;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
-        let view = order_view::of_new(after.clone(), invoice_id, now);
-        let quote = convert::billing::charged(quote, invoice);
-        let response = orders::PlaceOrderResponse {
-            order: Some(convert::order::encode(&view)?),
-            quote: Some(convert::free::explained(quote, &after, sold)),
-        };
         emit(
             tx,
             OrderEvent {
@@ -348,6 +373,10 @@ impl Placing {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let placed = Placed::Kept {
+            view: order_view::of_new(after, invoice_id, now),
+            quote: Some(quote.charged(invoice)),
+        };
+        Ok(Progress::Done(Ended::Placed(Box::new(placed))))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use licet_contracts::billing::v1 as billing;
+use licet_clients::billing::Quote;
 use licet_domain::{
     ids::{AccountId, LicenseId, OrderId, ProductId},
     refusal::Refusal,
@@ -13,8 +13,7 @@ use licet_runtime::peer::PeerFault;
 use uuid::Uuid;
 
 use crate::{
-    convert,
-    peers::Peers,
+    peers::{self, Peers, billing::Buyer},
     rules::{
         order::{OrderTerm, Sold},
         placing::{WantedOrder, plan_order},
@@ -39,7 +38,7 @@ impl PriceOrder<'_> {
         &self,
         peers: &Peers,
         request_id: Uuid,
-    ) -> Result<(Sold, billing::Quote), PeerFault> {
+    ) -> Result<(Sold, Quote), PeerFault> {
         let pin = self.order_id.map_or_else(String::new, |id| id.to_string());
         self.ask_pinned(peers, request_id, &pin).await
     }
@@ -52,11 +51,10 @@ impl PriceOrder<'_> {
         peers: &Peers,
         request_id: Uuid,
         pin: &str,
-    ) -> Result<(Sold, billing::Quote), PeerFault> {
-        let product = peers
-            .billing
-            .get_product(self.product_id, self.term.price_time)
-            .await?;
+    ) -> Result<(Sold, Quote), PeerFault> {
+        let price_time = self.term.price_time;
+        let product =
+            peers::billing::get_product(&peers.billing, self.product_id, price_time).await?;
         let wanted = WantedOrder {
             names: self.names,
             term_months: self.term.term.months(),
@@ -68,18 +66,14 @@ impl PriceOrder<'_> {
             Some(id) => Some(self.san_product(peers, id).await?),
             None => None,
         };
-        let mut question = convert::billing::placing_quote(
-            self.account_id,
-            self.order_id,
-            self.term,
-            &product,
-            plan.charge,
-        );
-        pin.clone_into(&mut question.pin);
+        let buyer = Buyer {
+            account_id: self.account_id,
+            order_id: self.order_id,
+            pin,
+        };
+        let question = peers::billing::placing_question(buyer, self.term, &product, plan.charge);
         let quote = peers.billing.create_quote(&question, request_id).await?;
-        let currency = convert::billing::total(&quote)
-            .map_err(PeerFault::Unknown)?
-            .currency();
+        let currency = quote.total().map_err(PeerFault::Unknown)?.currency();
         Ok((
             Sold {
                 product,
@@ -94,7 +88,7 @@ impl PriceOrder<'_> {
     /// The product of the SAN licence that the order's certificates count as. The licence
     /// has to run; whether it has room is asked when the CA is about to sign.
     async fn san_product(&self, peers: &Peers, id: LicenseId) -> Result<ProductId, PeerFault> {
-        let license = peers.san_licensing.get_license(id).await?;
+        let license = peers::san_licensing::get_license(&peers.san_licensing, id).await?;
         let now = self.term.price_time;
         draw_on(&license, self.account_id, self.product_id, now).map_err(refused)
     }

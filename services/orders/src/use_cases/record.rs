@@ -1,7 +1,6 @@
 //! The record of a certificate on its order, in one transaction: what it replaces is superseded
 //! there and then (MD-7), never by a later sweep. That it may be recorded was decided before.
 
-use licet_contracts::orders::v1 as orders;
 use licet_domain::{
     certificate::parse_chain,
     clock::Instant,
@@ -11,15 +10,14 @@ use licet_domain::{
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault};
 use sha2::{Digest, Sha256};
 
-use super::event::{OrderEvent, emit};
+use super::{
+    event::{OrderEvent, emit},
+    record_issuance::RecordIssuance,
+};
 use crate::{
-    convert::{
-        self,
-        certificate::{Issuance, key_type},
-        order::OrderView,
-    },
+    queries::order_view::OrderView,
     rules::{
-        certificate::Certificate,
+        certificate::{Certificate, key_type},
         issuance::superseded_revoke_time,
         order::{Order, Progress},
         san_license::Counted,
@@ -30,7 +28,7 @@ use crate::{
 
 /// A certificate to be recorded.
 pub(super) struct Record<'a> {
-    pub(super) issuance: &'a Issuance,
+    pub(super) issuance: &'a RecordIssuance,
     pub(super) origin: &'a Origin,
     /// When it was accepted.
     pub(super) now: Instant,
@@ -145,7 +143,11 @@ pub(super) enum Before {
 
 impl Before {
     /// Looks for it.
-    pub(super) async fn find(tx: &Tx, order: &Order, issuance: &Issuance) -> Result<Self, Fault> {
+    pub(super) async fn find(
+        tx: &Tx,
+        order: &Order,
+        issuance: &RecordIssuance,
+    ) -> Result<Self, Fault> {
         let fingerprint = &issuance.certificate.fingerprint_sha256;
         let same = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
         if let Some(known) = same {
@@ -187,7 +189,7 @@ pub(super) fn recorded_elsewhere(known: &Certificate) -> Refusal {
 async fn find_another(
     tx: &Tx,
     order: &Order,
-    issuance: &Issuance,
+    issuance: &RecordIssuance,
 ) -> Result<Option<Certificate>, Fault> {
     let parsed = &issuance.certificate;
     let serial = &parsed.serial_hex;
@@ -229,13 +231,9 @@ fn issuer_digest(issuer_der: &[u8]) -> [u8; 32] {
     Sha256::digest(issuer_der).into()
 }
 
-/// The response with the certificate as it is recorded.
-pub(super) fn answer(
-    view: &OrderView,
-    certificate: &Certificate,
-) -> Result<orders::RecordIssuanceResponse, Fault> {
-    Ok(orders::RecordIssuanceResponse {
-        certificate: Some(convert::certificate::encode(certificate, view.now)),
-        order: Some(convert::order::encode(view)?),
-    })
+/// An order with its certificate as that is recorded; absent while that is under way.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) view: OrderView,
 }

@@ -2,39 +2,38 @@
 //! with all that follows from it (MD-7). One of an order that draws on a SAN licence is recorded
 //! there in between, as an operation (X-4, SL-21).
 
-use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san};
+use licet_clients::san_licensing::{RecordQuestion, SanLicensing};
 use licet_domain::{
+    certificate::{ParsedCertificate, parse_chain},
     clock::Instant,
-    ids::{AccountId, OrderId},
+    ids::{AccountId, OperationId, OrderId},
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Spanning},
     fault::Fault,
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
     follow_revocations::Early,
-    operation::{OrderOperation, Outcome, misplaced},
-    record::{Before, Record, answer, conflict, recorded_elsewhere},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
+    record::{Before, Record, Recorded, conflict, recorded_elsewhere},
     settle,
 };
 use crate::{
-    convert::{
-        certificate::{Issuance, kept_issuance},
-        san_licensing::record_question,
+    peers::san_licensing::{record_question, revoke},
+    queries::{
+        self,
+        order_view::{self, OrderView},
     },
-    peers::SanLicensing,
-    queries::order_view,
     rules::{
         certificate::Certificate,
         issuance::{check_certificate, expect_issuance},
@@ -45,23 +44,29 @@ use crate::{
     store,
 };
 
-/// Records a certificate, or accepts it to be recorded.
-pub(crate) struct RecordIssuance<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) issuance: &'a Issuance,
+/// A certificate that was signed for an order.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordIssuance {
+    pub(crate) order_id: OrderId,
+    pub(crate) certificate: ParsedCertificate,
+    /// The certificate and its chain, as PEM.
+    pub(crate) chain_pem: String,
 }
 
-impl Work for RecordIssuance<'_> {
-    type Answer = Accepted<orders::RecordIssuanceResponse>;
+impl Spanning for RecordIssuance {
+    type Answer = Recorded;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.issuance.order_id, self.call.now).await?;
-        let recorded = Before::find(tx, &before, self.issuance).await?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Recorded>, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let recorded = Before::find(tx, &before, self).await?;
         if let Some(known) = recorded.settle()? {
             let view = order_view::load(tx, before, now).await?;
-            return Ok(Accepted::Done(answer(&view, &known)?));
+            return Ok(Accepted::Done(Recorded {
+                certificate: Some(known),
+                view,
+            }));
         }
         let is_deleted = before.progress == order::Progress::Deleted;
         let id = before.id.to_string();
@@ -69,12 +74,12 @@ impl Work for RecordIssuance<'_> {
             permit(&before, Action::RecordIssuance, now)?;
             operation::refuse_if_running(tx, &id).await?;
             expect_issuance(&before, now)?;
-            check_certificate(&before, &self.issuance.certificate, now)?;
+            check_certificate(&before, &self.certificate, now)?;
         }
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         if before.san_license_id.is_none() {
             let record = Record {
-                issuance: self.issuance,
+                issuance: self,
                 origin: &origin,
                 now,
                 counted: None,
@@ -82,25 +87,51 @@ impl Work for RecordIssuance<'_> {
             };
             let (after, certificate) = record.apply(tx, &before).await?;
             let view = order_view::load(tx, after, now).await?;
-            let response = answer(&view, &certificate)?;
             record.emit(tx, &view.order, &certificate).await?;
-            return Ok(Accepted::Done(response));
+            return Ok(Accepted::Done(Recorded {
+                certificate: Some(certificate),
+                view,
+            }));
         }
-        let chain_pem = self.issuance.chain_pem.clone();
+        let chain_pem = self.chain_pem.clone();
         let operation = OrderOperation::RecordIssuance(Recording {
             order_id: before.id,
             account_id: before.account_id,
             origin,
             decision_time: now,
-            question: Kept(record_question(&before, &self.issuance.certificate.der)?),
+            question: record_question(&before, &self.certificate.der)?,
             chain_pem,
             withdrawing: None,
         });
-        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Recorded>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(|(_, view)| Recorded {
+            certificate: None,
+            view,
+        }))
+    }
+}
+
+/// An issuance again from the chain that it was accepted with.
+fn kept_issuance(order_id: OrderId, chain_pem: &str) -> Result<RecordIssuance, Fault> {
+    let chain = parse_chain(chain_pem.as_bytes()).map_err(Fault::internal)?;
+    let leaf = chain.into_iter().next();
+    Ok(RecordIssuance {
+        order_id,
+        certificate: leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))?,
+        chain_pem: chain_pem.to_owned(),
+    })
 }
 
 /// A certificate that is being recorded in the order's SAN licence. What was held against the
@@ -112,7 +143,7 @@ pub(crate) struct Recording {
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    question: Kept<san::RecordCertificateRequest>,
+    question: RecordQuestion,
     chain_pem: String,
     /// Once it counts in the licence and is refused here all the same: what is to be taken back there.
     #[serde(default)]
@@ -140,15 +171,21 @@ impl Recording {
         request_id: Uuid,
     ) -> Result<Outcome, PeerFault> {
         if let Some(withdrawing) = &self.withdrawing {
-            let refused = san_licensing.revoke(&withdrawing.back).await?;
+            let refused = revoke(san_licensing, &withdrawing.back).await?;
             return Ok(Outcome::Returned(
                 refused.into_iter().map(|it| *it).collect(),
             ));
         }
-        let (counted, over_quota) = san_licensing.record(&self.question.0, request_id).await?;
+        let recorded = san_licensing.record(&self.question, request_id).await?;
+        let counted = recorded
+            .counted
+            .map(|(license_id, certificate_id)| Counted {
+                license_id,
+                certificate_id,
+            });
         Ok(Outcome::Recorded {
             counted,
-            over_quota,
+            over_quota: recorded.over_quota,
         })
     }
 
@@ -199,7 +236,7 @@ impl Recording {
             Before::Nothing => {}
             Before::Here(known) => {
                 let view = order_view::load_ended(tx, before, now).await?;
-                return Ok(Progress::Done(answer(&view, &known)?.encode_to_vec()));
+                return Ok(done(*known, view));
             }
             Before::Elsewhere(known) => {
                 if let Some(counted) = counted {
@@ -214,12 +251,11 @@ impl Recording {
         let (after, certificate) = record.apply(tx, &before).await?;
         let (certificate, early) = Early::apply(tx, certificate, record.now).await?;
         let view = order_view::load_ended(tx, after, now).await?;
-        let response = answer(&view, &certificate)?;
         record.emit(tx, &view.order, &certificate).await?;
         if let Some(early) = early {
             early.emit(tx, &view.order, &certificate).await?;
         }
-        Ok(Progress::Done(response.encode_to_vec()))
+        Ok(done(certificate, view))
     }
 
     /// Another certificate of its issuer and serial was recorded meanwhile, and this one is refused. It
@@ -272,4 +308,12 @@ impl Recording {
         .await?;
         Ok(Progress::Refused(refusal.clone()))
     }
+}
+
+fn done(certificate: Certificate, view: OrderView) -> Progress<OrderOperation> {
+    let recorded = Recorded {
+        certificate: Some(certificate),
+        view,
+    };
+    Progress::Done(Ended::Recorded(Box::new(recorded)))
 }

@@ -1,12 +1,13 @@
 //! RegisterServer (AL-1, AL-6, AL-8, AL-11).
 
-use licet_contracts::orders::v1 as orders;
-use licet_domain::ids::ServerId;
+use licet_domain::{
+    ids::{OrderId, ServerId},
+    san::San,
+};
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
-    wire::encode_count,
 };
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     settle,
 };
 use crate::{
-    convert::{self, server::Registration},
     rules::{
         common_name::permit_beside_move,
         permission::{Action, permit},
@@ -25,20 +25,30 @@ use crate::{
     store,
 };
 
-/// Registers a server on an order.
-pub(crate) struct RegisterServer<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) registration: &'a Registration,
+/// A server that is to use an order's certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct RegisterServer {
+    pub(crate) order_id: OrderId,
+    pub(crate) host_name: String,
+    pub(crate) server_software: String,
+    pub(crate) common_name: San,
 }
 
-impl Work for RegisterServer<'_> {
-    type Answer = orders::RegisterServerResponse;
+/// A server, with how many its order may have and has.
+#[derive(Debug)]
+pub(crate) struct ServerPlaces {
+    pub(crate) server: Option<Server>,
+    pub(crate) licensed: u64,
+    pub(crate) registered: u64,
+}
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let wanted = self.registration;
-        let scope = &self.call.caller.accounts;
-        let (order, now) = settle::lock(tx, scope, wanted.order_id, self.call.now).await?;
+impl Verb for RegisterServer {
+    type Answer = ServerPlaces;
+
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ServerPlaces, Fault> {
+        let wanted = self;
+        let scope = &asked.call.caller.accounts;
+        let (order, now) = settle::lock(tx, scope, wanted.order_id, asked.call.now).await?;
         permit(&order, Action::RegisterServer, now)?;
         let servers = store::servers::list_of(tx, &order).await?;
         permit_beside_move(&order, &servers)?;
@@ -63,7 +73,7 @@ impl Work for RegisterServer<'_> {
             OrderEvent {
                 kind: "server.registered",
                 order: &after,
-                origin: &self.call.origin(self.request_id),
+                origin: &asked.origin(),
                 time: now,
                 why: "AL-8",
                 outcome: "REGISTERED",
@@ -71,10 +81,10 @@ impl Work for RegisterServer<'_> {
             },
         )
         .await?;
-        Ok(orders::RegisterServerResponse {
-            server: Some(convert::server::encode(&server)),
-            licensed_servers: encode_count(server_limit(&order)),
-            registered_servers: encode_count(number + 1),
+        Ok(ServerPlaces {
+            server: Some(server),
+            licensed: server_limit(&order),
+            registered: number + 1,
         })
     }
 }

@@ -4,66 +4,68 @@
 
 use std::collections::BTreeSet;
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_clients::billing::{Invoice, Quote};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId, OrderId, ProductId, ServerId},
+    ids::{AccountId, LicenseId, OperationId, OrderId, ProductId, QuoteId, ServerId},
     refusal::{Reason, Refusal},
     san::San,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
+    field::Fields,
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
-    stored,
-    stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    Within,
     cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{OrderOperation, Outcome, misplaced},
+    operation::{Ended, OrderOperation, Outcome, misplaced},
     price_order::PriceOrder,
     settle,
 };
 use crate::{
-    convert::{
-        self,
-        renewal::{RenewWish, encode_renewal, unknown_servers},
-    },
     peers::Peers,
-    queries::order_view,
+    queries::{
+        self,
+        order_view::{self, OrderView},
+    },
     rules::{
         not_found,
         order::{Order, OrderTerm, Sold},
         permission::{Action, permit},
-        renewal::{RenewalPlan, Unplanned, plan_renewal},
+        renewal::{RenewalPlan, Unplanned, WantedRenewal, plan_renewal},
         servers::registered,
     },
     store::{self, quotes::OrderQuote},
 };
 
-/// Accepts a renewal.
-pub(crate) struct RenewOrder<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a RenewWish,
+/// What a customer wants to buy for the time after the present term.
+#[derive(Debug, Clone)]
+pub(crate) struct RenewOrder {
+    pub(crate) order_id: OrderId,
+    pub(crate) wanted: WantedRenewal,
+    /// The quote to charge it by; absent: the price as of the decision time.
+    pub(crate) quote_id: Option<QuoteId>,
 }
 
-impl Work for RenewOrder<'_> {
-    type Answer = Accepted<orders::RenewOrderResponse>;
+impl Spanning for RenewOrder {
+    type Answer = Renewed;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
-        let plan = plan(tx, &before, self.wish, now).await?;
-        let stage = match self.wish.quote_id {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Renewed>, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let plan = plan(tx, &before, self, now).await?;
+        let stage = match self.quote_id {
             Some(_) => self.named_quote(tx, &before, &plan).await?,
             None => Stage::Price {
                 product_id: before.product_id.clone(),
@@ -72,7 +74,7 @@ impl Work for RenewOrder<'_> {
             },
         };
         let servers = store::servers::list_of(tx, &before).await?;
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         let operation = OrderOperation::RenewOrder(Renewing {
             order_id: before.id,
             account_id: before.account_id,
@@ -84,7 +86,7 @@ impl Work for RenewOrder<'_> {
             stage,
         });
         let id = before.id.to_string();
-        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -110,9 +112,32 @@ impl Work for RenewOrder<'_> {
         .await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Renewed>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(|(_, view)| Renewed {
+            view,
+            sale: None,
+            lapsing: Vec::new(),
+        }))
+    }
 }
 
-impl RenewOrder<'_> {
+/// An order that is renewed, or would be, and the servers that lapse with the start of the new term.
+#[derive(Debug)]
+pub(crate) struct Renewed {
+    pub(crate) view: OrderView,
+    /// The term that it was or would be sold, and its price; absent while that is charged.
+    pub(crate) sale: Option<(OrderTerm, Quote)>,
+    pub(crate) lapsing: Vec<ServerId>,
+}
+
+impl RenewOrder {
     /// The quote that a preview of this very renewal left, and what that was to be sold with.
     /// Billing judges whether it still holds.
     async fn named_quote(
@@ -122,7 +147,6 @@ impl RenewOrder<'_> {
         plan: &RenewalPlan,
     ) -> Result<Stage, Fault> {
         let id = self
-            .wish
             .quote_id
             .ok_or_else(|| Fault::internal("no quote is named"))?;
         let found = store::quotes::find(tx, order.id, id).await?;
@@ -130,7 +154,7 @@ impl RenewOrder<'_> {
         match found.sold {
             Some(sold) if found.pin == plan.pin => Ok(Stage::Charge {
                 sold: Box::new(sold),
-                quote: Kept(stored::message(&found.encoded)?),
+                quote: Quote::decode(&found.encoded)?,
             }),
             Some(_) | None => Err(Refusal::new(
                 Reason::QuoteStale,
@@ -148,7 +172,7 @@ impl RenewOrder<'_> {
 async fn plan(
     tx: &Tx,
     order: &Order,
-    wish: &RenewWish,
+    wish: &RenewOrder,
     now: Instant,
 ) -> Result<RenewalPlan, Fault> {
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
@@ -161,51 +185,69 @@ async fn plan(
     })
 }
 
-/// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
-/// charged exactly (MD-6).
-pub(crate) async fn preview(
-    database: &Database,
-    peers: &Peers,
-    call: &Call,
-    wish: &RenewWish,
-) -> Result<orders::RenewOrderResponse, Fault> {
-    let (view, plan, now) = {
-        let tx = database.read();
-        let order = store::orders::get(&tx, &call.caller.accounts, wish.order_id).await?;
-        let (order, now) = order.at(call.now);
-        let plan = plan(&tx, &order, wish, now).await?;
-        (order_view::load(&tx, order, now).await?, plan, now)
-    };
-    let order = &view.order;
-    let price = price(
-        order.id,
-        order.account_id,
-        &order.product_id,
-        &plan.term,
-        order.san_license_id,
-    );
-    let (sold, quote) = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
-    let (id, expire_time) = convert::billing::quote_identity(&quote).map_err(Fault::internal)?;
-    let kept = OrderQuote {
-        id,
-        pin: plan.pin,
-        expire_time,
-        encoded: quote.encode_to_vec(),
-        next_encoded: None,
-        sold: Some(sold.clone()),
-    };
-    let keep = store::quotes::Keep {
-        order,
-        quote: &kept,
-        now,
-    };
-    database.transact(&keep).await?;
-    let term = OrderTerm {
-        sold: Some(sold.clone()),
-        ..plan.term
-    };
-    let quote = explained(quote, order, &term, &sold);
-    encode_renewal(&view, &term, Some(quote), &plan.lapsing)
+/// Says of each server to keep that the order has it not.
+fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
+    let mut fields = Fields::new();
+    let mut noted = None;
+    for (index, id) in unknown {
+        let path = format!("keep_server_ids[{index}]");
+        noted = Some(fields.note(path, format!("{id} is not registered on the order")));
+    }
+    let built = fields.build(|| noted.map_or(Ok(()), Err));
+    built
+        .err()
+        .unwrap_or_else(|| Fault::internal("no server is unknown"))
+}
+
+impl Preview for RenewOrder {
+    type Answer = Renewed;
+    type Within = Within;
+
+    /// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
+    /// charged exactly (MD-6).
+    async fn preview(&self, call: &Call, within: &Within) -> Result<Renewed, Fault> {
+        let (view, plan, now) = {
+            let tx = within.database.read();
+            let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
+            let (order, now) = order.at(call.now);
+            let plan = plan(&tx, &order, self, now).await?;
+            (order_view::load(&tx, order, now).await?, plan, now)
+        };
+        let order = &view.order;
+        let price = price(
+            order.id,
+            order.account_id,
+            &order.product_id,
+            &plan.term,
+            order.san_license_id,
+        );
+        let peers = &within.peers;
+        let (sold, quote) = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
+        let (id, expire_time) = quote.identity().map_err(Fault::internal)?;
+        let kept = OrderQuote {
+            id,
+            pin: plan.pin,
+            expire_time,
+            encoded: quote.encode(),
+            next_encoded: None,
+            sold: Some(sold.clone()),
+        };
+        let keep = store::quotes::Keep {
+            order,
+            quote: &kept,
+            now,
+        };
+        within.database.transact(&keep).await?;
+        let term = OrderTerm {
+            sold: Some(sold),
+            ..plan.term
+        };
+        Ok(Renewed {
+            view,
+            sale: Some((term, quote)),
+            lapsing: plan.lapsing,
+        })
+    }
 }
 
 /// The question what the term costs, planned like a new order for its names (MD-4).
@@ -225,18 +267,6 @@ fn price<'a>(
         term,
         san_license_id,
     }
-}
-
-/// The quote with why the names of the term are not charged, where they are not.
-fn explained(
-    quote: billing::Quote,
-    order: &Order,
-    term: &OrderTerm,
-    sold: &Sold,
-) -> billing::Quote {
-    let mut of_term = order.clone();
-    of_term.names = term.names.clone().unwrap_or(of_term.names);
-    convert::free::explained(quote, &of_term, sold)
 }
 
 /// A renewal under way.
@@ -264,7 +294,7 @@ enum Stage {
     },
     Charge {
         sold: Box<Sold>,
-        quote: Kept<billing::Quote>,
+        quote: Quote,
     },
 }
 
@@ -306,7 +336,7 @@ impl Renewing {
             }
             Stage::Charge { quote, .. } => peers
                 .billing
-                .charge_quote(&quote.0, self.decision_time, request_id)
+                .charge_quote(quote, self.decision_time, request_id)
                 .await
                 .map(|invoice| Outcome::Charged(Box::new(invoice))),
         }
@@ -319,7 +349,7 @@ impl Renewing {
         };
         let stage = Stage::Charge {
             sold: sold.clone(),
-            quote: Kept((**quote).clone()),
+            quote: (**quote).clone(),
         };
         Some(Self {
             stage,
@@ -336,7 +366,7 @@ impl Renewing {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
             (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, sold, &quote.0, invoice).await
+                self.apply_charge(tx, now, sold, quote, invoice).await
             }
             (_, Ok(other)) => misplaced(self.step(), other),
         }
@@ -370,12 +400,11 @@ impl Renewing {
         tx: &Tx,
         now: Instant,
         sold: &Sold,
-        quote: &billing::Quote,
-        invoice: &billing::Invoice,
+        quote: &Quote,
+        invoice: &Invoice,
     ) -> Result<Progress<OrderOperation>, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
-        let price_time = convert::billing::price_time(quote).map_err(Fault::internal)?;
+        let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
+        let price_time = quote.price_time().map_err(Fault::internal)?;
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let term = OrderTerm {
             sold: Some(sold.clone()),
@@ -393,9 +422,6 @@ impl Renewing {
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
         view.add_invoice(index, invoice_id);
-        let quote = convert::billing::charged(quote, invoice);
-        let quote = explained(quote, &view.order, &term, sold);
-        let response = encode_renewal(&view, &term, Some(quote), &self.lapsing)?;
         emit(
             tx,
             OrderEvent {
@@ -421,16 +447,11 @@ impl Renewing {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let renewed = Renewed {
+            view,
+            sale: Some((term, quote.charged(invoice))),
+            lapsing: self.lapsing.clone(),
+        };
+        Ok(Progress::Done(Ended::Renewed(Box::new(renewed))))
     }
-}
-
-/// The response while the renewal is being charged.
-pub(crate) fn encode_pending(
-    view: &convert::order::OrderView,
-) -> Result<orders::RenewOrderResponse, Fault> {
-    Ok(orders::RenewOrderResponse {
-        order: Some(convert::order::encode(view)?),
-        ..orders::RenewOrderResponse::default()
-    })
 }

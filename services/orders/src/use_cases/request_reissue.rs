@@ -1,10 +1,10 @@
 //! RequestReissue (MD-7): the order waits for another certificate with the same names, and with the
 //! key of the signing request where one is given. Free.
 
-use licet_contracts::orders::v1 as orders;
+use licet_domain::{certificate::ParsedRequest, ids::OrderId};
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
     operation,
 };
@@ -14,46 +14,45 @@ use super::{
     settle,
 };
 use crate::{
-    convert::{
-        self,
-        reissue::{ReissueWish, kept_request},
-    },
-    queries::order_view,
+    queries::order_view::{self, OrderView},
     rules::{
+        order::SigningRequest,
         permission::{Action, permit},
         reissue::permit_reissue,
     },
     store,
 };
 
-/// Asks for another certificate.
-pub(crate) struct RequestReissue<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a ReissueWish,
+/// Another certificate that a customer asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestReissue {
+    pub(crate) order_id: OrderId,
+    /// Absent: the key stays.
+    pub(crate) request: Option<ParsedRequest>,
 }
 
-impl Work for RequestReissue<'_> {
-    type Answer = orders::RequestReissueResponse;
+impl Verb for RequestReissue {
+    type Answer = OrderView;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<OrderView, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::RequestReissue, now)?;
         // A certificate on its way was held against the key that the order has now.
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
-        let request = self.wish.request.as_ref();
+        let request = self.request.as_ref();
         permit_reissue(&before, request)?;
-        let after = before.clone().apply_reissue(request.map(kept_request), now);
+        let after = before
+            .clone()
+            .apply_reissue(request.map(SigningRequest::of), now);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        let order = Some(convert::order::encode(&view)?);
         emit(
             tx,
             OrderEvent {
                 kind: "reissue.requested",
                 order: &view.order,
-                origin: &self.call.origin(self.request_id),
+                origin: &asked.origin(),
                 time: now,
                 why: "MD-7",
                 outcome: "AWAITING_ISSUANCE",
@@ -64,6 +63,6 @@ impl Work for RequestReissue<'_> {
             },
         )
         .await?;
-        Ok(orders::RequestReissueResponse { order })
+        Ok(view)
     }
 }

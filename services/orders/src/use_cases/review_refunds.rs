@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use licet_contracts::billing::v1 as billing;
+use licet_clients::billing::Refund;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OrderId},
@@ -11,24 +11,18 @@ use licet_domain::{
 use licet_runtime::{
     database::{Tx, Work},
     fault::Fault,
-    stored,
 };
-use prost::Message;
 
 use super::{
     event::{OrderEvent, emit},
     settle,
 };
-use crate::{
-    convert::{billing::is_in_review, order::refunds},
-    rules::order::Order,
-    store,
-};
+use crate::{queries::order_view::refunds, rules::order::Order, store};
 
 /// The refunds of an order that wait for a review, ascending by their terms.
-pub(crate) fn waiting(order: &Order) -> Result<Vec<billing::Refund>, Fault> {
+pub(crate) fn waiting(order: &Order) -> Result<Vec<Refund>, Fault> {
     let mut shown = refunds(order)?;
-    shown.retain(is_in_review);
+    shown.retain(Refund::is_in_review);
     Ok(shown)
 }
 
@@ -36,19 +30,19 @@ pub(crate) fn waiting(order: &Order) -> Result<Vec<billing::Refund>, Fault> {
 pub(crate) struct NoteReviews<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
-    pub(crate) answered: &'a [billing::Refund],
+    pub(crate) answered: &'a [Refund],
     pub(crate) now: Instant,
 }
 
 impl NoteReviews<'_> {
     /// The refunds that were reviewed since the order shows them, by the index of their terms.
-    fn newer(&self, order: &Order) -> Result<BTreeMap<u32, billing::Refund>, Fault> {
+    fn newer(&self, order: &Order) -> Result<BTreeMap<u32, Refund>, Fault> {
         let mut newer = BTreeMap::new();
         for (index, shown) in &order.refunds {
-            let shown: billing::Refund = stored::message(shown)?;
+            let shown = Refund::decode(shown)?;
             let mut answered = self.answered.iter();
-            let found = answered.find(|found| found.refund_id == shown.refund_id);
-            let reviewed = found.filter(|it| !is_in_review(it) && **it != shown);
+            let found = answered.find(|found| found.id() == shown.id());
+            let reviewed = found.filter(|it| !it.is_in_review() && **it != shown);
             newer.extend(reviewed.map(|it| (*index, it.clone())));
         }
         Ok(newer)
@@ -63,7 +57,7 @@ impl Work for NoteReviews<'_> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let newer = self.newer(&before)?;
         let encoded = newer.iter();
-        let encoded = encoded.map(|(index, refund)| (*index, refund.encode_to_vec()));
+        let encoded = encoded.map(|(index, refund)| (*index, refund.encode()));
         let noted = before.clone().apply_refunds(encoded.collect(), true);
         let still_waits = !waiting(&noted)?.is_empty();
         let after = noted.apply_refunds(BTreeMap::new(), still_waits);
@@ -79,7 +73,9 @@ impl Work for NoteReviews<'_> {
 }
 
 impl NoteReviews<'_> {
-    async fn emit(&self, tx: &Tx, after: &Order, refund: &billing::Refund) -> Result<(), Fault> {
+    async fn emit(&self, tx: &Tx, after: &Order, refund: &Refund) -> Result<(), Fault> {
+        let (value, currency) = refund.refunded_text().unzip();
+        let (reviewer, reason) = refund.review();
         emit(
             tx,
             OrderEvent {
@@ -88,14 +84,14 @@ impl NoteReviews<'_> {
                 origin: &settle::origin(),
                 time: after.decide_at(self.now),
                 why: "AL-4",
-                outcome: refund.state().as_str_name(),
+                outcome: refund.state_name(),
                 data: serde_json::json!({
-                    "refund_id": refund.refund_id,
-                    "term_index": refund.subject.as_ref().map(|subject| subject.term_index),
-                    "refunded": refund.refunded.as_ref().map(|money| &money.value),
-                    "currency": refund.refunded.as_ref().map(|money| &money.currency_code),
-                    "reviewer": refund.reviewer,
-                    "review_reason": refund.review_reason,
+                    "refund_id": refund.id(),
+                    "term_index": refund.term_index(),
+                    "refunded": value,
+                    "currency": currency,
+                    "reviewer": reviewer,
+                    "review_reason": reason,
                 }),
             },
         )

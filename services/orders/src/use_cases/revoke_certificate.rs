@@ -1,21 +1,22 @@
 //! RevokeCertificate (SL-19, T-6): one certificate counts as revoked from now on, whatever else is
 //! under way. In its SAN licence the timer revokes it at once.
 
-use licet_contracts::orders::v1 as orders;
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationReason};
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx, Work},
+    database::Tx,
+    door::{Asked, Preview, Verb},
     fault::Fault,
     operation,
 };
 
 use super::{
+    Within,
     event::{OrderEvent, emit},
+    record::Recorded,
     settle,
 };
 use crate::{
-    convert::{self, order::OrderView, revocation::RevocationWish},
     queries::order_view,
     rules::{
         certificate::Certificate,
@@ -27,18 +28,21 @@ use crate::{
     store,
 };
 
-/// Revokes a certificate, for good.
-pub(crate) struct RevokeCertificate<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a RevocationWish,
+/// A certificate that is to be revoked, for good.
+#[derive(Debug, Clone)]
+pub(crate) struct RevokeCertificate {
+    pub(crate) certificate_id: CertificateId,
+    pub(crate) reason: RevocationReason,
+    pub(crate) request_reissue: bool,
+    /// Whether the certificate authority says so, which makes it a report.
+    pub(crate) by_authority: bool,
 }
 
 /// The certificate after it, and its order, decided against the order as time has it.
 fn plan(
     order: &Order,
     found: Certificate,
-    wish: &RevocationWish,
+    wish: &RevokeCertificate,
     now: Instant,
 ) -> Result<(Order, Certificate), Fault> {
     permit(order, Action::RevokeCertificate, now)?;
@@ -51,46 +55,48 @@ fn plan(
     Ok((order.clone().apply_reissue(None, now), after))
 }
 
-impl Work for RevokeCertificate<'_> {
-    type Answer = orders::RevokeCertificateResponse;
+impl Verb for RevokeCertificate {
+    type Answer = Recorded;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let id = self.wish.certificate_id;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Recorded, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let id = self.certificate_id;
         let order_id = store::certificates::get(tx, scope, id).await?.order_id;
-        let (before, now) = if self.wish.request_reissue {
-            let (order, now) = settle::lock(tx, scope, order_id, self.call.now).await?;
+        let (before, now) = if self.request_reissue {
+            let (order, now) = settle::lock(tx, scope, order_id, asked.call.now).await?;
             operation::refuse_if_running(tx, &order_id.to_string()).await?;
             (order, now)
         } else {
             // A key in other hands waits for nothing: what time did is left to whoever is next.
             let order = store::orders::lock(tx, scope, order_id).await?;
-            let now = order.decide_at(self.call.now);
+            let now = order.decide_at(asked.call.now);
             (order, now)
         };
         // Read again under the order's lock: a rival may have revoked it meanwhile.
         let found = store::certificates::get(tx, scope, id).await?;
-        let (settled, certificate) = plan(&before.clone().settled_at(now), found, self.wish, now)?;
+        let (settled, certificate) = plan(&before.clone().settled_at(now), found, self, now)?;
         store::certificates::set_revoked(tx, &certificate).await?;
-        let after = if self.wish.request_reissue {
+        let after = if self.request_reissue {
             settled
         } else {
             before.clone().apply_decision(now)
         };
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        let response = answer(&view, &certificate)?;
         let told = Revoked {
             order: &view.order,
             certificate: &certificate,
-            origin: &self.call.origin(self.request_id),
+            origin: &asked.origin(),
             time: now,
-            why: self.wish.reason.as_str(),
-            reissue_requested: self.wish.request_reissue,
+            why: self.reason.as_str(),
+            reissue_requested: self.request_reissue,
             san_revoke_time: None,
         };
         told.emit(tx).await?;
-        Ok(response)
+        Ok(Recorded {
+            certificate: Some(certificate),
+            view,
+        })
     }
 }
 
@@ -132,31 +138,24 @@ impl Revoked<'_> {
     }
 }
 
-/// Says what a revocation would come to.
-pub(crate) async fn preview(
-    database: &Database,
-    call: &Call,
-    wish: &RevocationWish,
-) -> Result<orders::RevokeCertificateResponse, Fault> {
-    let tx = database.read();
-    let scope = &call.caller.accounts;
-    let found = store::certificates::get(&tx, scope, wish.certificate_id).await?;
-    let order = store::orders::get(&tx, scope, found.order_id).await?;
-    let (order, now) = order.at(call.now);
-    if wish.request_reissue {
-        operation::refuse_if_running(&tx, &order.id.to_string()).await?;
-    }
-    let (_, certificate) = plan(&order, found, wish, now)?;
-    let view = order_view::load(&tx, order, now).await?;
-    answer(&view, &certificate)
-}
+impl Preview for RevokeCertificate {
+    type Answer = Recorded;
+    type Within = Within;
 
-fn answer(
-    view: &OrderView,
-    certificate: &Certificate,
-) -> Result<orders::RevokeCertificateResponse, Fault> {
-    Ok(orders::RevokeCertificateResponse {
-        certificate: Some(convert::certificate::encode(certificate, view.now)),
-        order: Some(convert::order::encode(view)?),
-    })
+    /// Says what a revocation would come to.
+    async fn preview(&self, call: &Call, within: &Within) -> Result<Recorded, Fault> {
+        let tx = within.database.read();
+        let scope = &call.caller.accounts;
+        let found = store::certificates::get(&tx, scope, self.certificate_id).await?;
+        let order = store::orders::get(&tx, scope, found.order_id).await?;
+        let (order, now) = order.at(call.now);
+        if self.request_reissue {
+            operation::refuse_if_running(&tx, &order.id.to_string()).await?;
+        }
+        let (_, certificate) = plan(&order, found, self, now)?;
+        Ok(Recorded {
+            certificate: Some(certificate),
+            view: order_view::load(&tx, order, now).await?,
+        })
+    }
 }

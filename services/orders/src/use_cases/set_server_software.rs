@@ -1,9 +1,9 @@
 //! SetServerSoftware (AL-6): the order's software, and the registered primary server's with it.
 
-use licet_contracts::orders::v1 as orders;
+use licet_domain::ids::OrderId;
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
 };
 
@@ -12,8 +12,7 @@ use super::{
     settle,
 };
 use crate::{
-    convert::{self, server::SoftwareWish},
-    queries::order_view,
+    queries::order_view::{self, OrderView},
     rules::{
         permission::{Action, permit},
         software::plan_software,
@@ -21,34 +20,33 @@ use crate::{
     store,
 };
 
-/// Corrects the software of an order's servers.
-pub(crate) struct SetServerSoftware<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a SoftwareWish,
+/// The software that an order's servers run in truth.
+#[derive(Debug, Clone)]
+pub(crate) struct SetServerSoftware {
+    pub(crate) order_id: OrderId,
+    pub(crate) server_software: String,
 }
 
-impl Work for SetServerSoftware<'_> {
-    type Answer = orders::SetServerSoftwareResponse;
+impl Verb for SetServerSoftware {
+    type Answer = OrderView;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.wish.order_id, self.call.now).await?;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<OrderView, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::SetServerSoftware, now)?;
         let servers = store::servers::list_of(tx, &before).await?;
         let with_it = plan_software(&before, &servers)?;
-        let software = &self.wish.server_software;
+        let software = &self.server_software;
         store::servers::set_software(tx, &with_it, software).await?;
         let after = before.clone().apply_software(software.clone(), now);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        let order = Some(convert::order::encode(&view)?);
         emit(
             tx,
             OrderEvent {
                 kind: "order.software_set",
                 order: &view.order,
-                origin: &self.call.origin(self.request_id),
+                origin: &asked.origin(),
                 time: now,
                 why: "AL-6",
                 outcome: "SET",
@@ -60,6 +58,6 @@ impl Work for SetServerSoftware<'_> {
             },
         )
         .await?;
-        Ok(orders::SetServerSoftwareResponse { order })
+        Ok(view)
     }
 }

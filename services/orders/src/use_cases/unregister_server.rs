@@ -1,41 +1,38 @@
 //! UnregisterServer (AL-8): frees the server's place and refunds nothing.
 
-use licet_contracts::orders::v1 as orders;
 use licet_domain::ids::ServerId;
 use licet_runtime::{
-    caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Verb},
     fault::Fault,
-    wire::encode_count,
 };
 
 use super::{
     event::{OrderEvent, emit},
+    register_server::ServerPlaces,
     settle,
 };
 use crate::{
-    convert,
     rules::{
         permission::{Action, permit},
-        servers::{Server, ServerState, registered, server_limit},
+        servers::{ServerState, registered, server_limit},
     },
     store,
 };
 
-/// Takes a server off its order.
-pub(crate) struct UnregisterServer<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
+/// A server that is to leave its order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnregisterServer {
     pub(crate) server_id: ServerId,
 }
 
-impl Work for UnregisterServer<'_> {
-    type Answer = orders::UnregisterServerResponse;
+impl Verb for UnregisterServer {
+    type Answer = ServerPlaces;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ServerPlaces, Fault> {
+        let scope = &asked.call.caller.accounts;
         let found = store::servers::get(tx, scope, self.server_id).await?;
-        let (order, now) = settle::lock(tx, scope, found.order_id, self.call.now).await?;
+        let (order, now) = settle::lock(tx, scope, found.order_id, asked.call.now).await?;
         permit(&order, Action::UnregisterServer, now)?;
         // Read again under the order's lock: a rival may have taken it off meanwhile.
         let mut servers = store::servers::list_of(tx, &order).await?;
@@ -51,7 +48,7 @@ impl Work for UnregisterServer<'_> {
                 OrderEvent {
                     kind: "server.unregistered",
                     order: &after,
-                    origin: &self.call.origin(self.request_id),
+                    origin: &asked.origin(),
                     time: now,
                     why: "AL-8",
                     outcome: "UNREGISTERED",
@@ -60,11 +57,11 @@ impl Work for UnregisterServer<'_> {
             )
             .await?;
         }
-        let server: Option<&Server> = servers.iter().find(|server| server.id == found.id);
-        Ok(orders::UnregisterServerResponse {
-            server: server.map(convert::server::encode),
-            licensed_servers: encode_count(server_limit(&order)),
-            registered_servers: encode_count(registered(&servers).count()),
+        let registered = registered(&servers).count() as u64;
+        Ok(ServerPlaces {
+            server: servers.into_iter().find(|server| server.id == found.id),
+            licensed: server_limit(&order),
+            registered,
         })
     }
 }

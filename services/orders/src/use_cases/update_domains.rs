@@ -1,66 +1,71 @@
 //! UpdateDomains: planned against the locked order; a free change is done at once, any other is
 //! charged at Billing, by the preview's quote where one is named (MD-1 to MD-8).
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use std::collections::BTreeSet;
+
+use licet_clients::billing::Quote;
 use licet_domain::{
     clock::Instant,
-    ids::QuoteId,
+    ids::{OperationId, OrderId, QuoteId},
     refusal::{Reason, Refusal},
     san::San,
 };
 use licet_runtime::{
     caller::Call,
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation,
     replay::Accepted,
-    stored,
 };
-use prost::Message;
 use uuid::Uuid;
 
 use super::{
+    Within,
     charge_domains::{Questions, Updating},
     event::{OrderEvent, emit},
     operation::OrderOperation,
     settle,
 };
 use crate::{
-    convert::{
-        self, billing::change_quote, domains::DomainUpdate, free::free_quote, order::OrderView,
+    peers::billing::change_question,
+    queries::{
+        self,
+        order_view::{self, OrderView},
     },
-    peers::Billing,
-    queries::order_view,
     rules::{
         common_name::permit_move,
-        domains::{DomainPlan, plan_domain_change},
+        domains::{DomainPlan, WantedChange, plan_domain_change},
         not_found,
-        order::Order,
+        order::{Order, OrderTerm},
         permission::{Action, permit},
         transitions::changed_names,
     },
     store::{self, quotes::OrderQuote},
 };
 
-/// Accepts a change of names.
-pub(crate) struct UpdateDomains<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) update: &'a DomainUpdate,
+/// A change of names that a customer wants.
+#[derive(Debug, Clone)]
+pub(crate) struct UpdateDomains {
+    pub(crate) order_id: OrderId,
+    pub(crate) wanted: WantedChange,
+    /// The quote to charge it by; absent: the price as of the decision time.
+    pub(crate) quote_id: Option<QuoteId>,
 }
 
-impl Work for UpdateDomains<'_> {
-    type Answer = Accepted<orders::UpdateDomainsResponse>;
+impl Spanning for UpdateDomains {
+    type Answer = Updated;
+    type Operation = OrderOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.update.order_id, self.call.now).await?;
-        let plan = plan(tx, &before, self.update, now).await?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Updated>, Fault> {
+        let scope = &asked.call.caller.accounts;
+        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let plan = plan(tx, &before, self, now).await?;
         if plan.is_free() {
-            return self.accept_free(tx, &before, plan, now).await;
+            return self.accept_free(asked, tx, &before, plan, now).await;
         }
-        let origin = self.call.origin(self.request_id);
-        let updating = match self.update.quote_id {
+        let origin = asked.origin();
+        let updating = match self.quote_id {
             Some(id) => {
                 let (quote, next_quote) = named_quotes(tx, &before, &plan, id).await?;
                 Updating::charge(&before, origin, now, quote, next_quote)?
@@ -69,85 +74,139 @@ impl Work for UpdateDomains<'_> {
         };
         let operation = OrderOperation::UpdateDomains(updating);
         let id = before.id.to_string();
-        let begun = operation::begin(tx, self.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_change(plan, Some(begun.id), now);
         store::orders::save(tx, &before, &after).await?;
-        self.emit_accepted(tx, &after, now, "CHARGING").await?;
+        emit_accepted(asked, tx, &after, now, "CHARGING").await?;
         Ok(Accepted::Operation(begun))
+    }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Updated>, Fault> {
+        let found = queries::orders::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(|(_, view)| Updated::of(view, None, None)))
     }
 }
 
-impl UpdateDomains<'_> {
+/// An order that has its change, or would have it, with the price in each of its terms where that is
+/// known.
+#[derive(Debug)]
+pub(crate) struct Updated {
+    pub(crate) view: OrderView,
+    /// All names with the change, the common name among them.
+    pub(crate) names: BTreeSet<San>,
+    pub(crate) common_name: San,
+    pub(crate) price: Option<TermPrice>,
+    pub(crate) next_price: Option<TermPrice>,
+}
+
+/// What the change costs in a term.
+#[derive(Debug)]
+pub(crate) enum TermPrice {
+    Charged(Quote),
+    /// Nothing: the slots already paid for cover it (MD-2), or a SAN licence does.
+    Free {
+        term: OrderTerm,
+        names: BTreeSet<San>,
+        pin: String,
+        now: Instant,
+    },
+}
+
+impl Updated {
+    /// Of an order that has its change, or has none under way.
+    pub(super) fn of(
+        view: OrderView,
+        price: Option<TermPrice>,
+        next_price: Option<TermPrice>,
+    ) -> Self {
+        let order = &view.order;
+        let change = order.change.as_ref();
+        let names = change.map_or(order.term_names(), |change| &change.names);
+        Self {
+            names: names.clone(),
+            common_name: order.common_name_after().clone(),
+            price,
+            next_price,
+            view,
+        }
+    }
+}
+
+impl UpdateDomains {
     /// Nothing is due: the change waits for its certificate at once (MD-2, MD-7).
     async fn accept_free(
         &self,
+        asked: &Asked,
         tx: &Tx,
         before: &Order,
         plan: DomainPlan,
         now: Instant,
-    ) -> Result<Accepted<orders::UpdateDomainsResponse>, Fault> {
-        if let Some(id) = self.update.quote_id {
+    ) -> Result<Accepted<Updated>, Fault> {
+        if let Some(id) = self.quote_id {
             let Some(_) = store::quotes::find(tx, before.id, id).await? else {
                 return Err(not_found("quote", id).into());
             };
             let why = "the change is free, and that quote is for one that is not";
             return Err(stale(id, why).into());
         }
-        let (quote, next_quote) = explained(before, &plan, now, None, None)?;
+        let (price, next_price) = priced(before, &plan, now, None, None);
         let after = before.clone().apply_change(plan, None, now);
         store::orders::save(tx, before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
-        let response = encode(&view, Some(quote), next_quote)?;
-        self.emit_accepted(tx, &view.order, now, "AWAITING_ISSUANCE")
-            .await?;
-        Ok(Accepted::Done(response))
+        emit_accepted(asked, tx, &view.order, now, "AWAITING_ISSUANCE").await?;
+        Ok(Accepted::Done(Updated::of(view, Some(price), next_price)))
     }
+}
 
-    async fn emit_accepted(
-        &self,
-        tx: &Tx,
-        order: &Order,
-        now: Instant,
-        outcome: &str,
-    ) -> Result<(), Fault> {
-        let texts = |names: &std::collections::BTreeSet<San>| {
-            names
-                .iter()
-                .map(|name| name.value().to_owned())
-                .collect::<Vec<_>>()
-        };
-        let change = order.change.as_ref();
-        emit(
-            tx,
-            OrderEvent {
-                kind: "domain_change.accepted",
-                order,
-                origin: &self.call.origin(self.request_id),
-                time: now,
-                why: "MD-7",
-                outcome,
-                data: serde_json::json!({
-                    "added": change.map(|change| texts(&change.added)),
-                    "removed": change.map(|change| texts(&change.removed)),
-                    "common_name": order.common_name_after().value(),
-                    "charged_standard": change.map(|change| change.charge.standard),
-                    "charged_wildcard": change.map(|change| change.charge.wildcard),
-                    "charged_converted": change.map(|change| change.charge.converted),
-                    "next_term_standard": change.map(|change| change.next_charge.standard),
-                    "next_term_wildcard": change.map(|change| change.next_charge.wildcard),
-                    "next_term_converted": change.map(|change| change.next_charge.converted),
-                }),
-            },
-        )
-        .await
-    }
+async fn emit_accepted(
+    asked: &Asked,
+    tx: &Tx,
+    order: &Order,
+    now: Instant,
+    outcome: &str,
+) -> Result<(), Fault> {
+    let texts = |names: &BTreeSet<San>| {
+        names
+            .iter()
+            .map(|name| name.value().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let change = order.change.as_ref();
+    emit(
+        tx,
+        OrderEvent {
+            kind: "domain_change.accepted",
+            order,
+            origin: &asked.origin(),
+            time: now,
+            why: "MD-7",
+            outcome,
+            data: serde_json::json!({
+                "added": change.map(|change| texts(&change.added)),
+                "removed": change.map(|change| texts(&change.removed)),
+                "common_name": order.common_name_after().value(),
+                "charged_standard": change.map(|change| change.charge.standard),
+                "charged_wildcard": change.map(|change| change.charge.wildcard),
+                "charged_converted": change.map(|change| change.charge.converted),
+                "next_term_standard": change.map(|change| change.next_charge.standard),
+                "next_term_wildcard": change.map(|change| change.next_charge.wildcard),
+                "next_term_converted": change.map(|change| change.next_charge.converted),
+            }),
+        },
+    )
+    .await
 }
 
 /// What the change comes to for a settled order with nothing else under way.
 async fn plan(
     tx: &Tx,
     order: &Order,
-    update: &DomainUpdate,
+    update: &UpdateDomains,
     now: Instant,
 ) -> Result<DomainPlan, Fault> {
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
@@ -161,9 +220,9 @@ async fn plan(
 }
 
 fn questions(order: &Order, plan: &DomainPlan, now: Instant) -> Result<Questions, Fault> {
-    let this = change_quote(order, &order.term, plan, plan.charge, now);
+    let this = change_question(order, &order.term, plan, plan.charge, now);
     let next = order.next_term.as_ref();
-    let next = next.map(|term| change_quote(order, term, plan, plan.next_charge, now));
+    let next = next.map(|term| change_question(order, term, plan, plan.next_charge, now));
     Ok(Questions {
         this: this?,
         next: next.transpose()?.flatten(),
@@ -176,18 +235,18 @@ async fn named_quotes(
     order: &Order,
     plan: &DomainPlan,
     id: QuoteId,
-) -> Result<(Option<billing::Quote>, Option<billing::Quote>), Fault> {
+) -> Result<(Option<Quote>, Option<Quote>), Fault> {
     let Some(found) = store::quotes::find(tx, order.id, id).await? else {
         return Err(not_found("quote", id).into());
     };
     if found.pin != plan.pin {
         return Err(stale(id, "the order or the names are not those of its preview").into());
     }
-    let named = stored::message(&found.encoded)?;
+    let named = Quote::decode(&found.encoded)?;
     if plan.charge.is_zero() {
         return Ok((None, Some(named)));
     }
-    let next = found.next_encoded.as_deref().map(stored::message);
+    let next = found.next_encoded.as_deref().map(Quote::decode);
     Ok((Some(named), next.transpose()?))
 }
 
@@ -199,102 +258,88 @@ fn stale(id: QuoteId, why: &str) -> Refusal {
     .with("quote_id", id)
 }
 
-/// The response around an order that has its change, or has none under way.
-pub(super) fn encode(
-    view: &OrderView,
-    quote: Option<billing::Quote>,
-    next_quote: Option<billing::Quote>,
-) -> Result<orders::UpdateDomainsResponse, Fault> {
-    let order = &view.order;
-    let names = order
-        .change
-        .as_ref()
-        .map_or(order.term_names(), |change| &change.names);
-    let common_name = order.common_name_after();
-    convert::domains::encode_update(view, quote, next_quote, (names, common_name))
-}
+impl Preview for UpdateDomains {
+    type Answer = Updated;
+    type Within = Within;
 
-/// The response while the change is being charged.
-pub(crate) fn encode_pending(view: &OrderView) -> Result<orders::UpdateDomainsResponse, Fault> {
-    encode(view, None, None)
-}
-
-/// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
-/// charged exactly (MD-6); what is free needs none.
-pub(crate) async fn preview(
-    database: &Database,
-    billing: &Billing,
-    call: &Call,
-    update: &DomainUpdate,
-) -> Result<orders::UpdateDomainsResponse, Fault> {
-    let (view, plan, now) = {
-        let tx = database.read();
-        let order = store::orders::get(&tx, &call.caller.accounts, update.order_id).await?;
-        let (order, now) = order.at(call.now);
-        let plan = plan(&tx, &order, update, now).await?;
-        (order_view::load(&tx, order, now).await?, plan, now)
-    };
-    let questions = questions(&view.order, &plan, now)?;
-    let this = match &questions.this {
-        Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
-        None => None,
-    };
-    let next = match &questions.next {
-        Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
-        None => None,
-    };
-    if let Some(named) = this.as_ref().or(next.as_ref()) {
-        let (id, expire_time) = convert::billing::quote_identity(named).map_err(Fault::internal)?;
-        let second = this.as_ref().and(next.as_ref());
-        let kept = OrderQuote {
-            id,
-            pin: plan.pin.clone(),
-            expire_time,
-            encoded: named.encode_to_vec(),
-            next_encoded: second.map(Message::encode_to_vec),
-            sold: None,
+    /// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
+    /// charged exactly (MD-6); what is free needs none.
+    async fn preview(&self, call: &Call, within: &Within) -> Result<Updated, Fault> {
+        let (view, plan, now) = {
+            let tx = within.database.read();
+            let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
+            let (order, now) = order.at(call.now);
+            let plan = plan(&tx, &order, self, now).await?;
+            (order_view::load(&tx, order, now).await?, plan, now)
         };
-        let keep = store::quotes::Keep {
-            order: &view.order,
-            quote: &kept,
-            now,
+        let billing = &within.peers.billing;
+        let questions = questions(&view.order, &plan, now)?;
+        let this = match &questions.this {
+            Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
+            None => None,
         };
-        database.transact(&keep).await?;
+        let next = match &questions.next {
+            Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
+            None => None,
+        };
+        if let Some(named) = this.as_ref().or(next.as_ref()) {
+            let (id, expire_time) = named.identity().map_err(Fault::internal)?;
+            let second = this.as_ref().and(next.as_ref());
+            let kept = OrderQuote {
+                id,
+                pin: plan.pin.clone(),
+                expire_time,
+                encoded: named.encode(),
+                next_encoded: second.map(Quote::encode),
+                sold: None,
+            };
+            let keep = store::quotes::Keep {
+                order: &view.order,
+                quote: &kept,
+                now,
+            };
+            within.database.transact(&keep).await?;
+        }
+        let (price, next_price) = priced(&view.order, &plan, now, this, next);
+        let common_name = plan.common_name.as_ref();
+        let common_name = common_name.unwrap_or(view.order.term_common_name());
+        Ok(Updated {
+            common_name: common_name.clone(),
+            names: plan.names,
+            price: Some(price),
+            next_price,
+            view,
+        })
     }
-    let (this, next) = explained(&view.order, &plan, now, this, next)?;
-    let common_name = plan.common_name.as_ref();
-    let common_name = common_name.unwrap_or(view.order.term_common_name());
-    convert::domains::encode_update(&view, Some(this), next, (&plan.names, common_name))
 }
 
-/// The quotes as they are answered: where a term charges nothing, one that says why (MD-2, X-4).
-pub(super) fn explained(
+/// What the change costs in each of the order's terms, where that was quoted; a term that has no quote
+/// charges nothing.
+pub(super) fn priced(
     order: &Order,
     plan: &DomainPlan,
     now: Instant,
-    this: Option<billing::Quote>,
-    next: Option<billing::Quote>,
-) -> Result<(billing::Quote, Option<billing::Quote>), Fault> {
+    this: Option<Quote>,
+    next: Option<Quote>,
+) -> (TermPrice, Option<TermPrice>) {
+    let free = |term: &OrderTerm, names: BTreeSet<San>| TermPrice::Free {
+        term: term.clone(),
+        names,
+        pin: plan.pin.clone(),
+        now,
+    };
     let this = match this {
-        Some(quote) => quote,
-        None => free_quote(
-            order,
-            &order.term,
-            order.sold()?,
-            &plan.names,
-            &plan.pin,
-            now,
-        ),
+        Some(quote) => TermPrice::Charged(quote),
+        None => free(&order.term, plan.names.clone()),
     };
-    let next = match (&order.next_term, next) {
-        (Some(_), Some(quote)) => Some(quote),
-        (Some(term), None) => {
+    let next = order.next_term.as_ref().and_then(|term| match next {
+        Some(quote) => Some(TermPrice::Charged(quote)),
+        // One that is not sold has no price yet.
+        None if term.sold.is_none() => None,
+        None => {
             let names = term.names.as_ref().unwrap_or(order.term_names());
-            let names = changed_names(names, &plan.added, &plan.removed);
-            let sold = term.sold.as_ref();
-            sold.map(|sold| free_quote(order, term, sold, &names, &plan.pin, now))
+            Some(free(term, changed_names(names, &plan.added, &plan.removed)))
         }
-        (None, _) => None,
-    };
-    Ok((this, next))
+    });
+    (this, next)
 }

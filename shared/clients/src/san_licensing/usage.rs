@@ -1,0 +1,100 @@
+//! What SanLicensing's events say of certificates (X-1).
+
+use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationReason};
+use licet_runtime::{caller::Origin, following::News};
+use serde::Deserialize;
+
+use super::broken;
+
+/// The type of a licence's events whose certificates or reservations changed.
+pub const USAGE_CHANGED: &str = "licet.sanlicensing.usage.changed.v1";
+
+/// Of its data what matters here.
+#[derive(Deserialize)]
+struct UsageChanged {
+    revoked: Vec<Together>,
+}
+
+/// Certificates that one caller revoked for one reason.
+#[derive(Deserialize)]
+struct Together {
+    certificate_ids: Vec<CertificateId>,
+    reason: RevocationReason,
+    #[serde(flatten)]
+    origin: Origin,
+}
+
+/// A certificate that was revoked in its licence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The certificate's id there.
+    pub certificate_id: CertificateId,
+    /// Why.
+    pub reason: RevocationReason,
+    /// When it was recorded there.
+    pub time: Instant,
+    /// Who asked for it.
+    pub origin: Origin,
+}
+
+/// The revocations of a usage event.
+///
+/// # Errors
+/// What is broken in it.
+pub fn revocations(news: &News) -> Result<Vec<Revocation>, String> {
+    let data: Result<UsageChanged, _> = serde_json::from_str(&news.data);
+    let data = data.map_err(|error| broken(&format!("event {}", news.id), error))?;
+    let each = data.revoked.into_iter().flat_map(|together| {
+        let Together {
+            certificate_ids,
+            reason,
+            origin,
+        } = together;
+        let ids = certificate_ids.into_iter();
+        ids.map(move |certificate_id| Revocation {
+            certificate_id,
+            reason,
+            time: news.time,
+            origin: origin.clone(),
+        })
+    });
+    Ok(each.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x_1_an_event_says_what_was_revoked_why_and_by_whom() {
+        let [one, two] = [CertificateId::generate(), CertificateId::generate()];
+        let time = "2026-03-01T00:00:00Z".parse().unwrap();
+        let data = serde_json::json!({
+            "granted": [],
+            "revoked": [{
+                "certificate_ids": [one, two],
+                "reason": "KEY_COMPROMISE",
+                "caller": "security",
+                "method": "/m",
+                "request_id": "r",
+            }],
+        });
+        let mut news = News {
+            id: "evt_1".to_owned(),
+            time,
+            data: data.to_string(),
+        };
+        let found = revocations(&news).unwrap();
+        let ids: Vec<_> = found.iter().map(|found| found.certificate_id).collect();
+        assert_eq!(ids, [one, two]);
+        assert_eq!(found[1].reason, RevocationReason::KeyCompromise);
+        assert_eq!(found[1].time, time);
+        let origin = &found[1].origin;
+        assert_eq!(
+            (origin.caller.as_str(), origin.method.as_str()),
+            ("security", "/m")
+        );
+        news.data = "{}".to_owned();
+        assert!(revocations(&news).is_err());
+    }
+}
