@@ -1,6 +1,6 @@
 //! What is asked of SanLicensing about an order, and what of its answers decides about one.
 
-use licet_clients::san_licensing::{RecordQuestion, SanLicensing};
+use licet_clients::san_licensing::{self as client, RecordQuestion, SanLicensing};
 use licet_domain::{
     certificate::{KeyKind, parse_request},
     ids::{LicenseId, ProductId},
@@ -20,11 +20,15 @@ pub(crate) async fn get_license(
     id: LicenseId,
 ) -> Result<License, PeerFault> {
     let found = san_licensing.get_license(id).await?;
-    let state = found.state.parse().map_err(PeerFault::Unknown)?;
+    license(found).map_err(PeerFault::Unknown)
+}
+
+/// The facts that orders decide with.
+fn license(found: client::License) -> Result<License, String> {
     Ok(License {
         id: found.id,
         account_id: found.account_id,
-        state,
+        state: found.state.parse()?,
         products: found.product_ids.into_iter().collect(),
         periods: found.periods,
     })
@@ -73,4 +77,29 @@ pub(crate) fn requested_key(order: &Order) -> Result<Option<KeyKind>, Fault> {
     };
     let parsed = parse_request(request.pem.as_bytes()).map_err(Fault::internal)?;
     Ok(Some(parsed.key.kind).filter(|kind| *kind != KeyKind::Other))
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::ids::AccountId;
+
+    use super::*;
+    use crate::rules::san_license::LicenseState;
+
+    #[test]
+    fn a_licence_is_read_with_its_state() {
+        let found = |state: &str| client::License {
+            id: LicenseId::generate(),
+            account_id: AccountId::generate(),
+            state: state.to_owned(),
+            product_ids: vec!["intranet-dv".parse().unwrap()],
+            periods: Vec::new(),
+        };
+        let quoted = license(found("QUOTED")).unwrap();
+        assert_eq!(
+            (quoted.state, quoted.periods),
+            (LicenseState::Quoted, vec![])
+        );
+        assert!(license(found("UNSPECIFIED")).is_err());
+    }
 }

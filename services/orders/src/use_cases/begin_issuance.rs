@@ -313,3 +313,72 @@ impl Beginning {
         Ok(Progress::Refused(refusal.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::samples::{instant, order};
+
+    fn wish(key_type: Option<KeyKind>, not_after: Option<&str>) -> BeginIssuance {
+        BeginIssuance {
+            order_id: OrderId::generate(),
+            key_type,
+            not_after: not_after.map(instant),
+        }
+    }
+
+    fn invalid(fault: Fault) -> Vec<String> {
+        let Fault::Invalid(violations) = fault else {
+            panic!("{fault:?}")
+        };
+        violations
+            .noted
+            .into_iter()
+            .map(|noted| noted.field)
+            .collect()
+    }
+
+    #[test]
+    fn x_4_all_waiting_names_are_asked_for_at_once() {
+        let mut order = order(&["example.com", "*.example.com"]);
+        let license_id = LicenseId::generate();
+        order.san_license_id = Some(license_id);
+        order.term.sold.as_mut().unwrap().san_product_id = Some("intranet-dv".parse().unwrap());
+        let now = order.create_time;
+        let good = wish(Some(KeyKind::Ec), Some("2026-03-01T00:00:00Z"));
+        let question = good.authorize_question(&order, license_id, now).unwrap();
+        let question = question.message();
+        let values: Vec<_> = question
+            .sans
+            .iter()
+            .map(|name| name.value.as_str())
+            .collect();
+        assert_eq!(values, ["*.example.com", "example.com"]);
+        assert_eq!(question.product_id, "intranet-dv");
+        assert_eq!(question.key_type().as_str_name(), "KEY_TYPE_ECC");
+
+        let bad = wish(None, Some("2026-01-01T00:00:00Z"));
+        let fault = bad.authorize_question(&order, license_id, now);
+        assert_eq!(invalid(fault.unwrap_err()), ["key_type", "not_after_time"]);
+        let fault = wish(None, None).authorize_question(&order, license_id, now);
+        assert_eq!(invalid(fault.unwrap_err()), ["key_type", "not_after_time"]);
+    }
+
+    /// A version before this one kept what was to be signed as a message, which is read no more.
+    #[test]
+    fn x_2_operations_of_an_earlier_version_are_read() {
+        let beginning = Beginning {
+            order_id: OrderId::generate(),
+            account_id: AccountId::generate(),
+            origin: settle::origin(),
+            decision_time: instant("2026-02-01T00:00:00Z"),
+            question: AuthorizeQuestion::default(),
+            replacing: None,
+        };
+        let mut stored = serde_json::to_value(&beginning).unwrap();
+        stored["pending"] = serde_json::json!("0a056f72645f31");
+        let read: Beginning = serde_json::from_value(stored).unwrap();
+        assert_eq!(read.step(), "authorize");
+        assert_eq!(read.order_id, beginning.order_id);
+    }
+}
