@@ -62,6 +62,13 @@ impl Caller {
         self.roles.iter().any(|role| roles.contains(role))
     }
 
+    /// Whether the caller is a machine, which follows its own rules: only a caller who is nothing but a
+    /// service is one.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.roles.iter().all(|role| *role == Role::Service)
+    }
+
     /// Confines the caller to the accounts it names where a method for `roles` lets it in as a
     /// customer alone: a customer is bound to its accounts, and one that names none has none.
     pub(crate) fn confine(&mut self, roles: &[Role]) {
@@ -194,6 +201,23 @@ pub fn accept<M>(request: tonic::Request<M>) -> Result<(Call, M), tonic::Status>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sl_19_only_a_service_is_a_machine() {
+        for (roles, is_machine) in [
+            (vec![Role::Service], true),
+            (vec![Role::Service, Role::Operator], false),
+            (vec![Role::Customer], false),
+            (vec![Role::CertificateAuthority], false),
+        ] {
+            let caller = Caller {
+                name: "orders".to_owned(),
+                roles,
+                accounts: AccountScope::All,
+            };
+            assert_eq!(caller.is_machine(), is_machine, "{:?}", caller.roles);
+        }
+    }
 
     #[test]
     fn metadata_narrows_the_local_operator() {

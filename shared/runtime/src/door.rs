@@ -117,6 +117,37 @@ impl<M: Mutation, V> Entry<M, V> {
         &self.asked.call
     }
 
+    /// The same request with another verb: what was asked of peers for it joins it.
+    #[must_use]
+    pub fn map<W>(self, verb: impl FnOnce(V) -> W) -> Entry<M, W> {
+        Entry {
+            asked: self.asked,
+            message: self.message,
+            verb: verb(self.verb),
+        }
+    }
+
+    /// Makes the change, or its preview.
+    ///
+    /// # Errors
+    /// What refused it.
+    pub async fn run_or_preview<R>(
+        &self,
+        database: &Database,
+        within: &<V as Preview>::Within,
+        encode: impl Fn(<V as Verb>::Answer) -> Result<R, Fault> + Send + Sync,
+    ) -> Result<R, Fault>
+    where
+        V: Verb + Preview<Answer = <V as Verb>::Answer>,
+        R: Message + Default,
+    {
+        if self.message.is_validate_only() {
+            encode(self.verb.preview(&self.asked.call, within).await?)
+        } else {
+            self.run(database, encode).await
+        }
+    }
+
     /// Runs the verb once for all repeats of the request.
     async fn run<R>(
         &self,
@@ -207,11 +238,7 @@ where
     R: Message + Default,
 {
     let entry = enter(request, decode)?;
-    let response = if entry.message.is_validate_only() {
-        encode(entry.verb.preview(&entry.asked.call, within).await?)?
-    } else {
-        entry.run(database, encode).await?
-    };
+    let response = entry.run_or_preview(database, within, encode).await?;
     Ok(Response::new(response))
 }
 

@@ -21,6 +21,8 @@ pub const MAX_PAGE_BYTES: usize = 2 << 20;
 #[derive(Clone, Debug)]
 pub struct Page {
     size: usize,
+    /// Whether the request names a size.
+    is_sized: bool,
     filter: String,
     /// Key of the last row already given, sort columns first; `None` on the first page.
     pub after: Option<Vec<String>>,
@@ -79,6 +81,7 @@ impl Page {
         if page_size < 0 {
             return Err(Fault::invalid("page_size", "must not be negative"));
         }
+        let is_sized = page_size > 0;
         let size = if page_size == 0 {
             DEFAULT_SIZE
         } else {
@@ -89,6 +92,7 @@ impl Page {
         if page_token.is_empty() {
             return Ok(Self {
                 size,
+                is_sized,
                 filter,
                 after: None,
                 as_of: now,
@@ -108,10 +112,29 @@ impl Page {
         let as_of = Instant::from_micros(token.t).ok_or_else(foreign_token)?;
         Ok(Self {
             size,
+            is_sized,
             filter,
             after: Some(token.k),
             as_of,
         })
+    }
+
+    /// The page of a listing that began no earlier than `now`: what was decided before it is shown (T-5).
+    #[must_use]
+    pub fn not_before(mut self, now: Instant) -> Self {
+        if self.after.is_none() {
+            self.as_of = self.as_of.max(now);
+        }
+        self
+    }
+
+    /// The page, of so many rows where the request names no size.
+    #[must_use]
+    pub fn or_size(mut self, size: usize) -> Self {
+        if !self.is_sized {
+            self.size = size;
+        }
+        self
     }
 
     /// How many rows to ask the database for: one more than the page, to know whether another
