@@ -41,6 +41,7 @@ use crate::{
         operation_service::OperationRpc, usage_service::UsageRpc,
     },
     timers::{ApplyPassedBy, TakeOver, TellTurns},
+    use_cases::Sources,
 };
 
 /// What SanLicensing needs to run.
@@ -71,7 +72,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database.clone(),
         Arc::new(billing.clone()),
         deps.clock.clone(),
-        Ok,
+        convert::operation::encode_answer,
     );
     let take_over = TakeOver {
         database: database.clone(),
@@ -106,8 +107,10 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     serve!(
         LicenseServiceServer,
         LicenseRpc {
-            database: schema(),
-            billing,
+            sources: Sources {
+                database: schema(),
+                billing
+            },
             operations: operations.clone()
         }
     );

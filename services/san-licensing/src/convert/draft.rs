@@ -2,77 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
 use licet_contracts::{sanlicensing::v1 as sanlicensing, types::v1 as types};
-use licet_domain::{
-    clock::Instant,
-    ids::{AccountId, ProductId},
-    money::Money,
-};
+use licet_domain::{clock::Instant, ids::ProductId, money::Money};
 use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
     wire::{decode_money, decode_time},
 };
 
-use super::certificate::decode_key_type;
-use crate::rules::license::{KeyType, MAX_PRODUCTS, Options};
+use super::{certificate::decode_key_type, license};
+use crate::{
+    rules::license::{KeyType, MAX_PRODUCTS, Options},
+    use_cases::quote_license::{Draft, Quoted, judge_times},
+};
 
 /// The largest quota.
 const MAX_QUOTA: u64 = 1_000_000_000;
-
-/// A licence as sales wants it drafted.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    pub(crate) account_id: AccountId,
-    pub(crate) products: BTreeSet<ProductId>,
-    pub(crate) quota: u64,
-    pub(crate) term_months: u32,
-    pub(crate) options: Options,
-    pub(crate) start: Option<Instant>,
-    pub(crate) valid_until: Option<Instant>,
-    /// Price of the whole term, in place of the volume tiers (SL-7).
-    pub(crate) hand_price: Option<Money>,
-}
-
-/// How long a draft can be accepted where nothing is said, in days of 24 h.
-const VALID_DAYS: i64 = 30;
-/// The longest that a draft can be accepted, in days of 24 h.
-const LONGEST_VALID_DAYS: i64 = 90;
-
-impl Draft {
-    /// From when on the draft can no longer be accepted (SL-7), once its times are judged as of
-    /// `now`. Not when it is read: a repeat that comes late has the answer of the first (BL-2).
-    pub(crate) fn valid_until(&self, now: Instant) -> Result<Instant, Fault> {
-        let mut fields = Fields::new();
-        let until = judge_times(&mut fields, self.start, self.valid_until, now);
-        fields.build(|| until)
-    }
-}
-
-fn judge_times(
-    fields: &mut Fields,
-    start: Option<Instant>,
-    valid_until: Option<Instant>,
-    now: Instant,
-) -> Field<Instant> {
-    let not_over = start.is_none_or(|start| start >= now);
-    fields.check("start_time", not_over, "is over");
-    let path = "valid_until_time";
-    let after = |days| now.checked_add(TimeDelta::days(days));
-    match (
-        valid_until.or_else(|| after(VALID_DAYS)),
-        after(LONGEST_VALID_DAYS),
-    ) {
-        (Some(until), Some(latest)) if now < until && until <= latest => Ok(until),
-        (Some(_), Some(_)) => {
-            let description =
-                format!("must be after now and at most {LONGEST_VALID_DAYS} days ahead");
-            Err(fields.note(path, description))
-        }
-        (None, _) | (_, None) => Err(fields.note(path, "leads beyond the calendar")),
-    }
-}
 
 /// Reads the request for a draft. One that is malformed hears of its times, too, as of `now`.
 pub(crate) fn decode_quote(
@@ -119,6 +64,20 @@ fn read_quote(
             valid_until: valid_until?,
             hand_price: hand_price?,
         })
+    })
+}
+
+/// A draft with its price.
+pub(crate) fn encode_quoted(quoted: &Quoted) -> Result<sanlicensing::QuoteLicenseResponse, Fault> {
+    let view = &quoted.view;
+    let license = if quoted.is_kept {
+        license::encode(view)?
+    } else {
+        license::encode_validated(view)?
+    };
+    Ok(sanlicensing::QuoteLicenseResponse {
+        license: Some(license),
+        quote: Some(quoted.quote.clone()),
     })
 }
 
@@ -234,6 +193,8 @@ fn limit(fields: &mut Fields, path: &str, number: i32, most: u32) -> Field<Optio
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+    use licet_domain::ids::AccountId;
     use licet_runtime::wire::encode_time;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! Licences: the requests that accept, raise, end and list them, and how one is shown.
 
 use licet_contracts::{Mutation, sanlicensing::v1 as sanlicensing};
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::ids::LicenseId;
 use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
@@ -10,9 +10,18 @@ use licet_runtime::{
 };
 
 use super::{certificate::encode_key_type, draft::quota, weight::encode_weight};
-use crate::rules::{
-    license::{KeyType, License, LicenseState, LicenseTerm, Options},
-    listing::LicenseFilter,
+use crate::{
+    queries::license_view::LicenseView,
+    rules::{
+        license::{KeyType, License, LicenseState, LicenseTerm, Options},
+        listing::LicenseFilter,
+    },
+    use_cases::{
+        accept_license::{AcceptLicense, Sold},
+        cancel_license::CancelLicense,
+        increase_quota::IncreaseQuota,
+        withdraw_quote::WithdrawQuote,
+    },
 };
 
 /// Reads a licence's id that must be there.
@@ -23,30 +32,23 @@ pub(crate) fn decode_license_id(license_id: &str) -> Result<LicenseId, Fault> {
 }
 
 /// Reads a change of a licence that is about nothing but that.
-pub(crate) fn decode_change(message: &impl Mutation, license_id: &str) -> Result<LicenseId, Fault> {
+fn decode_change(message: &impl Mutation, license_id: &str) -> Result<LicenseId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("license_id", license_id);
     fields.request_id(message);
     fields.build(|| id)
 }
 
-/// A licence to be ended, and why.
-#[derive(Debug, Clone)]
-pub(crate) struct Cancellation {
-    pub(crate) license_id: LicenseId,
-    pub(crate) reason: String,
-}
-
 /// Reads the request to end a licence.
 pub(crate) fn decode_cancel(
     message: &sanlicensing::CancelLicenseRequest,
-) -> Result<Cancellation, Fault> {
+) -> Result<CancelLicense, Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let reason = reason(&mut fields, "reason", &message.reason);
     fields.request_id(message);
     fields.build(|| {
-        Ok(Cancellation {
+        Ok(CancelLicense {
             license_id: license_id?,
             reason: reason?,
         })
@@ -65,23 +67,16 @@ pub(super) fn reason(fields: &mut Fields, path: &str, text: &str) -> Field<Strin
     fields.text(path, text)
 }
 
-/// A quota as it is to be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Increase {
-    pub(crate) license_id: LicenseId,
-    pub(crate) quota: u64,
-}
-
 /// Reads the request to raise a quota.
 pub(crate) fn decode_increase(
     message: &sanlicensing::IncreaseQuotaRequest,
-) -> Result<Increase, Fault> {
+) -> Result<IncreaseQuota, Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let quota = quota(&mut fields, message.quota);
     fields.request_id(message);
     fields.build(|| {
-        Ok(Increase {
+        Ok(IncreaseQuota {
             license_id: license_id?,
             quota: quota?,
         })
@@ -110,15 +105,6 @@ pub(crate) fn decode_list(
             state: state?,
         })
     })
-}
-
-/// A licence as it is shown at one instant.
-#[derive(Debug, Clone)]
-pub(crate) struct LicenseView {
-    pub(crate) license: License,
-    pub(crate) now: Instant,
-    /// The operation under way.
-    pub(crate) running: Option<View>,
 }
 
 fn encode_state(state: LicenseState) -> sanlicensing::LicenseState {
@@ -193,7 +179,7 @@ fn encode_current(
 }
 
 /// A term of a licence.
-pub(crate) fn encode_term(term: &LicenseTerm) -> sanlicensing::LicenseTerm {
+pub(super) fn encode_term(term: &LicenseTerm) -> sanlicensing::LicenseTerm {
     let raises = term.raises.iter().map(|raise| sanlicensing::QuotaRaise {
         raise_time: Some(encode_time(raise.time)),
         quota: encode_weight(raise.quota),
@@ -215,7 +201,7 @@ pub(crate) fn encode_term(term: &LicenseTerm) -> sanlicensing::LicenseTerm {
 fn encode_pending(running: &View) -> Result<sanlicensing::PendingChange, Fault> {
     Ok(sanlicensing::PendingChange {
         operation_id: running.operation_id.to_string(),
-        kind: super::operation::encode_kind(&running.kind)?.into(),
+        kind: super::operation_kind::encode_kind(&running.kind)?.into(),
         step: running.step.clone(),
         attempts: running.attempts,
         last_error: running.last_error.clone(),
@@ -223,8 +209,58 @@ fn encode_pending(running: &View) -> Result<sanlicensing::PendingChange, Fault> 
     })
 }
 
+/// Reads the request to accept a draft.
+pub(crate) fn decode_accept(
+    message: &sanlicensing::AcceptLicenseRequest,
+) -> Result<AcceptLicense, Fault> {
+    let license_id = decode_change(message, &message.license_id)?;
+    Ok(AcceptLicense { license_id })
+}
+
+/// A licence that was accepted.
+pub(crate) fn encode_accepted(sold: &Sold) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
+    Ok(sanlicensing::AcceptLicenseResponse {
+        license: Some(encode(&sold.view)?),
+        quote: sold.quote.clone(),
+    })
+}
+
+/// A licence whose quota was raised.
+pub(crate) fn encode_increased(sold: &Sold) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
+    Ok(sanlicensing::IncreaseQuotaResponse {
+        license: Some(encode(&sold.view)?),
+        quote: sold.quote.clone(),
+    })
+}
+
+/// Reads the request to take a draft back.
+pub(crate) fn decode_withdraw(
+    message: &sanlicensing::WithdrawQuoteRequest,
+) -> Result<WithdrawQuote, Fault> {
+    let license_id = decode_change(message, &message.license_id)?;
+    Ok(WithdrawQuote { license_id })
+}
+
+/// A draft that was taken back.
+pub(crate) fn encode_withdrawn(
+    view: &LicenseView,
+) -> Result<sanlicensing::WithdrawQuoteResponse, Fault> {
+    Ok(sanlicensing::WithdrawQuoteResponse {
+        license: Some(encode(view)?),
+    })
+}
+
+/// A licence that was ended.
+pub(crate) fn encode_cancelled(
+    view: &LicenseView,
+) -> Result<sanlicensing::CancelLicenseResponse, Fault> {
+    Ok(sanlicensing::CancelLicenseResponse {
+        license: Some(encode(view)?),
+    })
+}
+
 /// The licence that a draft would give, which has no id as long as it is only validated.
-pub(crate) fn encode_validated(view: &LicenseView) -> Result<sanlicensing::License, Fault> {
+pub(super) fn encode_validated(view: &LicenseView) -> Result<sanlicensing::License, Fault> {
     Ok(sanlicensing::License {
         license_id: String::new(),
         ..encode(view)?

@@ -9,6 +9,7 @@ pub(crate) mod issuance;
 pub(crate) mod license;
 pub(crate) mod once;
 pub(crate) mod operation;
+mod operation_kind;
 pub(crate) mod product;
 pub(crate) mod renewal;
 pub(crate) mod report;

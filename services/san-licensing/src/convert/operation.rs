@@ -1,16 +1,15 @@
 //! Operations, as they are listed.
 
 use licet_contracts::{sanlicensing::v1 as sanlicensing, types::v1::RefusalReason};
-use licet_domain::ids::{LicenseId, OperationId};
+use licet_domain::ids::OperationId;
 use licet_runtime::{fault::Fault, field::Fields, operation::View, wire::encode_time};
+use prost::Message as _;
 
-/// What a listing of operations is narrowed to.
-#[derive(Debug, Clone)]
-pub(crate) struct OperationFilter {
-    pub(crate) license_id: Option<LicenseId>,
-    /// As the runtime names the states.
-    pub(crate) state: Option<&'static str>,
-}
+use super::{license, operation_kind::encode_kind, renewal};
+use crate::{
+    queries::operations::OperationFilter,
+    use_cases::{cancel_operation::CancelOperation, operation::LicenseAnswer},
+};
 
 /// Reads what a listing of operations is narrowed to.
 pub(crate) fn decode_list(
@@ -51,20 +50,32 @@ pub(crate) fn decode_retry(
     fields.build(|| id)
 }
 
-/// Reads the request to give an operation up.
+/// Reads the request to turn an operation back.
 pub(crate) fn decode_cancel(
     message: &sanlicensing::CancelOperationRequest,
-) -> Result<OperationId, Fault> {
+) -> Result<CancelOperation, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", &message.operation_id);
     fields.request_id(message);
-    fields.build(|| id)
+    fields.build(|| Ok(CancelOperation { operation_id: id? }))
 }
 
-/// The contract's value for the kind that an operation was stored with.
-pub(crate) fn encode_kind(kind: &str) -> Result<sanlicensing::OperationKind, Fault> {
-    sanlicensing::OperationKind::from_str_name(&format!("OPERATION_KIND_{kind}"))
-        .ok_or_else(|| Fault::internal(format!("stored operation kind {kind:?}")))
+/// An operation that was turned back.
+pub(crate) fn encode_cancelled(
+    view: &View,
+) -> Result<sanlicensing::CancelOperationResponse, Fault> {
+    Ok(sanlicensing::CancelOperationResponse {
+        operation: Some(encode(view)?),
+    })
+}
+
+/// The encoded response that an operation ends with.
+pub(crate) fn encode_answer(answer: LicenseAnswer) -> Result<Vec<u8>, Fault> {
+    Ok(match answer {
+        LicenseAnswer::Accepted(sold) => license::encode_accepted(&sold)?.encode_to_vec(),
+        LicenseAnswer::Increased(sold) => license::encode_increased(&sold)?.encode_to_vec(),
+        LicenseAnswer::Renewed(renewal) => renewal::encode_renewed(&renewal)?.encode_to_vec(),
+    })
 }
 
 /// An operation.

@@ -1,22 +1,14 @@
 //! A product that is to join a licence: its request, and how what decided about it is shown (SL-10).
 
 use licet_contracts::sanlicensing::v1 as sanlicensing;
-use licet_domain::ids::{LicenseId, ProductId};
 use licet_runtime::{
     fault::Fault,
     field::Fields,
     wire::{encode_count, encode_price},
 };
 
-use super::license::{self, LicenseView};
-use crate::rules::pricing::Joining;
-
-/// A product for a licence.
-#[derive(Debug, Clone)]
-pub(crate) struct Addition {
-    pub(crate) license_id: LicenseId,
-    pub(crate) product_id: ProductId,
-}
+use super::license;
+use crate::use_cases::add_product::{Addition, Joined};
 
 /// Reads the request to add a product.
 pub(crate) fn decode_add(message: &sanlicensing::AddProductRequest) -> Result<Addition, Fault> {
@@ -34,8 +26,7 @@ pub(crate) fn decode_add(message: &sanlicensing::AddProductRequest) -> Result<Ad
 
 /// The licence with the product, and why it may have it.
 pub(crate) fn encode_added(
-    view: &LicenseView,
-    joining: &Joining,
+    Joined { view, joining }: &Joined,
 ) -> Result<sanlicensing::AddProductResponse, Fault> {
     Ok(sanlicensing::AddProductResponse {
         license: Some(license::encode(view)?),

@@ -1,30 +1,22 @@
 //! Renewals: the request for a licence's next term, and how what it comes to is shown (SL-9).
 
 use licet_contracts::sanlicensing::v1 as sanlicensing;
-use licet_domain::{ids::LicenseId, money::Money};
 use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::{
     draft::{check_length, hand_price, options, quota, term_months},
-    license::reason,
+    license::{self, reason},
     weight::encode_weight,
 };
-use crate::rules::renewal::{Foreseen, WantedTerm};
-
-/// A next term as sales wants it.
-#[derive(Debug, Clone)]
-pub(crate) struct RenewWish {
-    pub(crate) license_id: LicenseId,
-    pub(crate) wanted: WantedTerm,
-    /// Price of the whole term, in place of the volume tiers (SL-7).
-    pub(crate) hand_price: Option<Money>,
-    pub(crate) accept_over_quota: bool,
-}
+use crate::{
+    rules::renewal::{Foreseen, WantedTerm},
+    use_cases::renew_license::{RenewLicense, Renewal},
+};
 
 /// Reads the request for a next term.
 pub(crate) fn decode_renew(
     message: &sanlicensing::RenewLicenseRequest,
-) -> Result<RenewWish, Fault> {
+) -> Result<RenewLicense, Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let quota = quota(&mut fields, message.quota);
@@ -38,7 +30,7 @@ pub(crate) fn decode_renew(
     let exception = reason(&mut fields, "late_exception", &message.late_exception);
     fields.request_id(message);
     fields.build(|| {
-        Ok(RenewWish {
+        Ok(RenewLicense {
             license_id: license_id?,
             wanted: WantedTerm {
                 quota: quota?,
@@ -52,8 +44,21 @@ pub(crate) fn decode_renew(
     })
 }
 
+/// A licence with its next term.
+pub(crate) fn encode_renewed(
+    renewal: &Renewal,
+) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
+    let bought = renewal.bought.as_ref();
+    Ok(sanlicensing::RenewLicenseResponse {
+        license: Some(license::encode(&renewal.view)?),
+        quote: bought.map(|bought| bought.quote.clone()),
+        term: bought.map(|bought| license::encode_term(&bought.term)),
+        foreseen_usage: bought.map(|bought| encode_foreseen(&bought.foreseen)),
+    })
+}
+
 /// The usage that a term begins with.
-pub(crate) fn encode_foreseen(foreseen: &Foreseen) -> sanlicensing::ForeseenUsage {
+fn encode_foreseen(foreseen: &Foreseen) -> sanlicensing::ForeseenUsage {
     sanlicensing::ForeseenUsage {
         as_of_time: Some(encode_time(foreseen.at)),
         used: encode_weight(foreseen.weight),
@@ -64,6 +69,8 @@ pub(crate) fn encode_foreseen(foreseen: &Foreseen) -> sanlicensing::ForeseenUsag
 
 #[cfg(test)]
 mod tests {
+    use licet_domain::ids::LicenseId;
+
     use super::*;
 
     fn request() -> sanlicensing::RenewLicenseRequest {

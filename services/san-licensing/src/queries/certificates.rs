@@ -8,16 +8,12 @@ use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
 use super::{name_bytes, seen};
 use crate::{
-    rules::{
-        certificate::{Certificate, CertificateState},
-        lookup::CertificateFilter,
-        not_found,
-    },
+    rules::{certificate::Certificate, lookup::CertificateFilter, not_found},
     store,
 };
 
@@ -57,14 +53,11 @@ pub(crate) async fn list_unallocated(
     database: &Database,
     call: &Call,
     account_id: Option<AccountId>,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<Listed, Fault> {
-    let text = format!("unallocated {}", filter_text(account_id));
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
     let scope = &call.caller.accounts;
-    let rows = store::certificates::list_unallocated(&tx, scope, account_id, &page).await?;
+    let rows = store::certificates::list_unallocated(&tx, scope, account_id, page).await?;
     let bytes = |certificate: &Certificate| name_bytes(&certificate.names);
     let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
     let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
@@ -80,19 +73,11 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &CertificateFilter,
-    page_size: i32,
-    page_token: &str,
+    page: Page,
 ) -> Result<Listed, Fault> {
     let tx = database.read();
     let seen = seen::license(&tx, call, filter.license_id).await?;
-    let text = format!(
-        "certificates {} {} {} {}",
-        filter.license_id,
-        filter.state.map_or("", CertificateState::as_str),
-        filter_text(filter.name.as_ref()),
-        filter_text(filter.until_before)
-    );
-    let page = Page::decode(page_size, page_token, &text, seen.now)?;
+    let page = page.not_before(seen.now);
     let rows = store::certificates::list(&tx, filter, &page).await?;
     let bytes = |certificate: &Certificate| name_bytes(&certificate.names);
     let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);

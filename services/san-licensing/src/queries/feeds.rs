@@ -34,18 +34,11 @@ pub(crate) async fn list_refused(
     database: &Database,
     call: &Call,
     feed_id: &str,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<ListedRefusal>, String), Fault> {
     let tx = database.read();
     let feed = seen(&tx, call, feed_id).await?;
-    let page = Page::decode(
-        page_size,
-        page_token,
-        &format!("refused records {feed_id}"),
-        call.now,
-    )?;
-    let rows = store::feeds::list_refused(&tx, &feed.id, &page).await?;
+    let rows = store::feeds::list_refused(&tx, &feed.id, page).await?;
     let bytes = |listed: &ListedRefusal| {
         let texts = listed.record.reasons.iter().map(String::len);
         listed.record.content.len() + texts.sum::<usize>()

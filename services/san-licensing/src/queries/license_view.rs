@@ -4,9 +4,22 @@
 use std::collections::HashMap;
 
 use licet_domain::clock::Instant;
-use licet_runtime::{database::Tx, fault::Fault, operation};
+use licet_runtime::{
+    database::Tx,
+    fault::Fault,
+    operation::{self, View},
+};
 
-use crate::{convert::license::LicenseView, rules::license::License, store};
+use crate::{rules::license::License, store};
+
+/// A licence as it is shown at one instant.
+#[derive(Debug, Clone)]
+pub(crate) struct LicenseView {
+    pub(crate) license: License,
+    pub(crate) now: Instant,
+    /// The operation under way.
+    pub(crate) running: Option<View>,
+}
 
 /// Some licences as they are shown at `clock`, in their order; none earlier than anything that was
 /// decided under it (T-5).

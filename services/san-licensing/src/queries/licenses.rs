@@ -6,17 +6,12 @@ use licet_runtime::{
     database::Database,
     fault::Fault,
     operation,
-    page::{Page, filter_text, time_key},
+    page::{Page, time_key},
 };
 
-use super::license_view;
+use super::license_view::{self, LicenseView};
 use crate::{
-    convert::license::LicenseView,
-    rules::{
-        license::{License, LicenseState},
-        listing::LicenseFilter,
-        not_found,
-    },
+    rules::{license::License, listing::LicenseFilter, not_found},
     store,
 };
 
@@ -54,17 +49,10 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &LicenseFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<LicenseView>, String), Fault> {
-    let text = format!(
-        "licenses {} {}",
-        filter_text(filter.account_id),
-        filter_text(filter.state.map(LicenseState::as_str))
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    let rows = store::licenses::list(&tx, &call.caller.accounts, filter, &page).await?;
+    let rows = store::licenses::list(&tx, &call.caller.accounts, filter, page).await?;
     let bytes = |license: &License| {
         let products = license.products.iter().map(|id| id.as_str().len() + 2);
         products.sum::<usize>() + license.invoices.len() * INVOICE_BYTES

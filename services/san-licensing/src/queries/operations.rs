@@ -1,15 +1,23 @@
 //! What is under way, and what ended.
 
-use licet_domain::ids::OperationId;
+use licet_domain::ids::{LicenseId, OperationId};
 use licet_runtime::{
     caller::Call,
     database::Database,
     fault::Fault,
     operation::{self, View},
-    page::{Page, filter_text},
+    page::Page,
 };
 
-use crate::{convert::operation::OperationFilter, rules::not_found};
+use crate::rules::not_found;
+
+/// What a listing of operations is narrowed to.
+#[derive(Debug, Clone)]
+pub(crate) struct OperationFilter {
+    pub(crate) license_id: Option<LicenseId>,
+    /// As the runtime names the states.
+    pub(crate) state: Option<&'static str>,
+}
 
 /// The operation, or NOT_FOUND.
 pub(crate) async fn get(
@@ -27,23 +35,9 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &OperationFilter,
-    page_size: i32,
-    page_token: &str,
+    page: &Page,
 ) -> Result<(Vec<View>, String), Fault> {
     let license_id = filter.license_id.map(|id| id.to_string());
-    let text = format!(
-        "operations {} {}",
-        filter_text(license_id.as_ref()),
-        filter_text(filter.state)
-    );
-    let page = Page::decode(page_size, page_token, &text, call.now)?;
     let tx = database.read();
-    operation::list(
-        &tx,
-        &call.caller,
-        license_id.as_deref(),
-        filter.state,
-        &page,
-    )
-    .await
+    operation::list(&tx, &call.caller, license_id.as_deref(), filter.state, page).await
 }

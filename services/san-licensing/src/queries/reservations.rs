@@ -24,13 +24,11 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     license_id: LicenseId,
-    page_size: i32,
-    page_token: &str,
+    page: Page,
 ) -> Result<Held, Fault> {
     let tx = database.read();
     let now = seen::license(&tx, call, license_id).await?.now;
-    let text = format!("reservations {license_id}");
-    let page = Page::decode(page_size, page_token, &text, now)?;
+    let page = page.not_before(now);
     let rows = store::reservations::list_held(&tx, license_id, now, &page).await?;
     let bytes = |reservation: &Reservation| name_bytes(&reservation.names);
     let key = |reservation: &Reservation| time_key(reservation.decide_time, reservation.id.uuid());

@@ -1,11 +1,6 @@
 //! The distinct SANs that a licence counts.
 
-use licet_runtime::{
-    caller::Call,
-    database::Database,
-    fault::Fault,
-    page::{Page, filter_text},
-};
+use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
 
 use super::seen;
 use crate::{
@@ -26,19 +21,11 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     filter: &SanFilter,
-    page_size: i32,
-    page_token: &str,
+    page: Page,
 ) -> Result<UniqueSans, Fault> {
     let tx = database.read();
     let seen = seen::license(&tx, call, filter.license_id).await?;
-    let text = format!(
-        "unique SANs {} {} {} {}",
-        filter.license_id,
-        filter_text(filter.kind),
-        filter_text(filter.until_before),
-        filter.prefix
-    );
-    let page = Page::decode(page_size, page_token, &text, seen.now)?;
+    let page = page.not_before(seen.now);
     let rows = store::sans::list_unique(&tx, filter, &page).await?;
     let bytes = |found: &UniqueSan| found.name.len();
     let key = |found: &UniqueSan| vec![found.name.to_string()];

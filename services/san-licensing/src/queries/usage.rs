@@ -25,8 +25,8 @@ use crate::{
 const COUNTS_AT_ONCE: usize = 4;
 /// The days of a listing that names none.
 const USUAL_DAYS: u32 = 30;
-/// The most days of a page; as many as its size may say.
-const DAYS_OF_PAGE: i32 = 1000;
+/// The days of a page whose size nobody named: as many as it may be.
+const DAYS_OF_PAGE: usize = 1000;
 
 /// Where usage is counted.
 #[derive(Clone)]
@@ -78,19 +78,12 @@ impl Counting {
         call: &Call,
         license_id: LicenseId,
         days: Option<Days>,
-        page_size: i32,
-        page_token: &str,
+        page: Page,
     ) -> Result<DailyUsage, Fault> {
         let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
         let tx = self.database.read();
         let seen = seen::license(&tx, call, license_id).await?;
-        let text = format!("daily usage {license_id} {days:?}");
-        let page_size = if page_size == 0 {
-            DAYS_OF_PAGE
-        } else {
-            page_size
-        };
-        let page = Page::decode(page_size, page_token, &text, seen.now)?;
+        let page = page.not_before(seen.now).or_size(DAYS_OF_PAGE);
         let days = days.unwrap_or_else(|| Days::last(USUAL_DAYS, page.as_of));
         let after = page.after_key().map(str::parse::<Instant>);
         let after = after.transpose().map_err(|_| foreign_token())?;

@@ -8,6 +8,7 @@ use licet_domain::clock::Clock;
 use licet_runtime::{
     caller::{Call, accept},
     database::Database,
+    door,
     fault::{Fault, PassingReason, with_metadata},
     places::{Bounds, Place, Places},
     server::MAX_MESSAGE_BYTES,
@@ -235,8 +236,9 @@ impl IngestService for IngestRpc {
         &self,
         request: Request<sanlicensing::GetFeedRequest>,
     ) -> Result<Response<sanlicensing::GetFeedResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let feed_id = convert::ingest::decode_feed_id(&message.feed_id)?;
+        let (call, feed_id) = door::read(request, |_, message| {
+            convert::ingest::decode_feed_id(&message.feed_id)
+        })?;
         let feed = queries::feeds::get(&self.database, &call, &feed_id).await?;
         let feed = Some(convert::ingest::encode_feed(&feed));
         Ok(Response::new(sanlicensing::GetFeedResponse { feed }))
@@ -246,16 +248,11 @@ impl IngestService for IngestRpc {
         &self,
         request: Request<sanlicensing::ListRefusedRecordsRequest>,
     ) -> Result<Response<sanlicensing::ListRefusedRecordsResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let feed_id = convert::ingest::decode_feed_id(&message.feed_id)?;
-        let (records, next_page_token) = queries::feeds::list_refused(
-            &self.database,
-            &call,
-            &feed_id,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, feed_id, page) = door::list(request, |_, message| {
+            convert::ingest::decode_feed_id(&message.feed_id)
+        })?;
+        let (records, next_page_token) =
+            queries::feeds::list_refused(&self.database, &call, &feed_id, &page).await?;
         let records = records.iter().map(convert::ingest::encode_listed).collect();
         Ok(Response::new(sanlicensing::ListRefusedRecordsResponse {
             records,
@@ -267,16 +264,12 @@ impl IngestService for IngestRpc {
         &self,
         request: Request<sanlicensing::ListUnallocatedRequest>,
     ) -> Result<Response<sanlicensing::ListUnallocatedResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let account_id = convert::ingest::decode_unallocated(&message)?;
-        let listed = queries::certificates::list_unallocated(
-            &self.database,
-            &call,
-            account_id,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, account_id, page) = door::list(request, |_, message| {
+            convert::ingest::decode_unallocated(message)
+        })?;
+        let listed =
+            queries::certificates::list_unallocated(&self.database, &call, account_id, &page)
+                .await?;
         let certificates = listed
             .certificates
             .iter()

@@ -3,7 +3,7 @@
 use licet_contracts::sanlicensing::{
     v1 as sanlicensing, v1::issuance_service_server::IssuanceService,
 };
-use licet_runtime::{caller::accept, database::Database, replay};
+use licet_runtime::{caller::accept, database::Database, door, replay};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -61,16 +61,10 @@ impl IssuanceService for IssuanceRpc {
         &self,
         request: Request<sanlicensing::ListReservationsRequest>,
     ) -> Result<Response<sanlicensing::ListReservationsResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let license_id = convert::license::decode_license_id(&message.license_id)?;
-        let held = queries::reservations::list(
-            &self.database,
-            &call,
-            license_id,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, license_id, page) = door::list(request, |_, message| {
+            convert::license::decode_license_id(&message.license_id)
+        })?;
+        let held = queries::reservations::list(&self.database, &call, license_id, page).await?;
         let reservations = held
             .reservations
             .iter()
@@ -115,8 +109,9 @@ impl IssuanceService for IssuanceRpc {
         &self,
         request: Request<sanlicensing::PreviewRevocationRequest>,
     ) -> Result<Response<sanlicensing::PreviewRevocationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let (license_id, ids) = convert::revocation::decode_preview(&message)?;
+        let (call, (license_id, ids)) = door::read(request, |_, message| {
+            convert::revocation::decode_preview(message)
+        })?;
         let preview = queries::revocation_preview::get(&self.quota, &call, license_id, ids).await?;
         Ok(Response::new(convert::revocation::encode(&preview)))
     }
@@ -126,7 +121,7 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::RevokeCertificatesRequest>,
     ) -> Result<Response<sanlicensing::RevokeCertificatesResponse>, Status> {
         let (call, message) = accept(request)?;
-        let needs_preview = revoke_certificates::needs_preview(&call.caller);
+        let needs_preview = !call.caller.is_machine();
         let (license_id, ask) = convert::revocation::decode_revoke(&message, needs_preview)?;
         if message.validate_only {
             let (found, now) =

@@ -3,50 +3,26 @@
 use licet_contracts::sanlicensing::{
     v1 as sanlicensing, v1::license_service_server::LicenseService,
 };
-use licet_runtime::{
-    caller::{Call, accept},
-    database::Database,
-    fault::Fault,
-    joining::{Answer, join},
-    operation::Operations,
-    replay::{self, Accepted},
-};
-use prost::Message;
+use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::{self, license::LicenseView},
-    peers::Billing,
-    queries,
+    convert, queries,
     use_cases::{
-        accept_license, add_product, cancel_license, increase_quota, operation::LicenseOperation,
-        quote_license, renew_license, withdraw_quote,
+        Sources,
+        add_product::{self, AddProduct},
+        operation::LicenseOperation,
+        quote_license::{self, QuoteLicense},
     },
 };
 
 /// Licences.
 #[derive(Clone)]
 pub(crate) struct LicenseRpc {
-    /// The service's schema.
-    pub(crate) database: Database,
-    /// For prices and previews; what is charged goes through the operations.
-    pub(crate) billing: Billing,
+    /// What previews read; what is charged goes through the operations.
+    pub(crate) sources: Sources,
     /// What spans services.
     pub(crate) operations: Operations<LicenseOperation>,
-}
-
-impl LicenseRpc {
-    /// The answer to an accepted request: finally, or by the licence while its operation goes on.
-    async fn answer<R: Message + Default>(
-        &self,
-        call: &Call,
-        accepted: Accepted<R>,
-    ) -> Result<Answer<R, LicenseView>, Fault> {
-        join(&self.operations, call, accepted, |id| {
-            queries::licenses::find_under_way(&self.database, call, id)
-        })
-        .await
-    }
 }
 
 #[tonic::async_trait]
@@ -55,76 +31,53 @@ impl LicenseService for LicenseRpc {
         &self,
         request: Request<sanlicensing::QuoteLicenseRequest>,
     ) -> Result<Response<sanlicensing::QuoteLicenseResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let draft = convert::draft::decode_quote(&message, call.now)?;
-        if message.validate_only {
-            let response = quote_license::preview(&self.billing, &call, &draft).await?;
-            return Ok(Response::new(response));
-        }
-        let priced = quote_license::price(&self.billing, &call, &draft).await?;
-        let work = quote_license::QuoteLicense {
-            call: &call,
-            request_id: &message.request_id,
-            draft: &draft,
-            priced: &priced,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        let entry = door::enter(request, |call, message| {
+            convert::draft::decode_quote(message, call.now)
+        })?;
+        let billing = &self.sources.billing;
+        let priced = quote_license::price(billing, entry.call(), &entry.verb).await?;
+        let entry = entry.map(|draft| QuoteLicense { draft, priced });
+        let encode = |quoted| convert::draft::encode_quoted(&quoted);
+        let response = entry.run_or_preview(&self.sources.database, &(), encode);
+        Ok(Response::new(response.await?))
     }
 
     async fn withdraw_quote(
         &self,
         request: Request<sanlicensing::WithdrawQuoteRequest>,
     ) -> Result<Response<sanlicensing::WithdrawQuoteResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let license_id = convert::license::decode_change(&message, &message.license_id)?;
-        if message.validate_only {
-            let response = withdraw_quote::preview(&self.database, &call, license_id).await?;
-            return Ok(Response::new(response));
-        }
-        let work = withdraw_quote::WithdrawQuote {
-            call: &call,
-            request_id: &message.request_id,
-            license_id,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run_or_preview(
+            &self.sources.database,
+            &self.sources.database,
+            request,
+            |_, message| convert::license::decode_withdraw(message),
+            |view| convert::license::encode_withdrawn(&view),
+        )
+        .await
     }
 
     async fn accept_license(
         &self,
         request: Request<sanlicensing::AcceptLicenseRequest>,
     ) -> Result<Response<sanlicensing::AcceptLicenseResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let license_id = convert::license::decode_change(&message, &message.license_id)?;
-        if message.validate_only {
-            let response =
-                accept_license::preview(&self.database, &self.billing, &call, license_id).await?;
-            return Ok(Response::new(response));
-        }
-        let work = accept_license::AcceptLicense {
-            call: &call,
-            request_id: &message.request_id,
-            license_id,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending(view) => accept_license::encode_pending(&view)?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.sources,
+            request,
+            |_, message| convert::license::decode_accept(message),
+            |sold| convert::license::encode_accepted(&sold),
+        )
+        .await
     }
 
     async fn get_license(
         &self,
         request: Request<sanlicensing::GetLicenseRequest>,
     ) -> Result<Response<sanlicensing::GetLicenseResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let license_id = convert::license::decode_license_id(&message.license_id)?;
-        let view = queries::licenses::get(&self.database, &call, license_id).await?;
+        let (call, license_id) = door::read(request, |_, message| {
+            convert::license::decode_license_id(&message.license_id)
+        })?;
+        let view = queries::licenses::get(&self.sources.database, &call, license_id).await?;
         let license = Some(convert::license::encode(&view)?);
         Ok(Response::new(sanlicensing::GetLicenseResponse { license }))
     }
@@ -133,16 +86,10 @@ impl LicenseService for LicenseRpc {
         &self,
         request: Request<sanlicensing::ListLicensesRequest>,
     ) -> Result<Response<sanlicensing::ListLicensesResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::license::decode_list(&message)?;
-        let (views, next_page_token) = queries::licenses::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, filter, page) =
+            door::list(request, |_, message| convert::license::decode_list(message))?;
+        let (views, next_page_token) =
+            queries::licenses::list(&self.sources.database, &call, &filter, &page).await?;
         let licenses = views
             .iter()
             .map(convert::license::encode)
@@ -157,93 +104,54 @@ impl LicenseService for LicenseRpc {
         &self,
         request: Request<sanlicensing::IncreaseQuotaRequest>,
     ) -> Result<Response<sanlicensing::IncreaseQuotaResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let increase = convert::license::decode_increase(&message)?;
-        if message.validate_only {
-            let response =
-                increase_quota::preview(&self.database, &self.billing, &call, increase).await?;
-            return Ok(Response::new(response));
-        }
-        let work = increase_quota::IncreaseQuota {
-            call: &call,
-            request_id: &message.request_id,
-            increase,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending(view) => increase_quota::encode_pending(&view)?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.sources,
+            request,
+            |_, message| convert::license::decode_increase(message),
+            |sold| convert::license::encode_increased(&sold),
+        )
+        .await
     }
 
     async fn renew_license(
         &self,
         request: Request<sanlicensing::RenewLicenseRequest>,
     ) -> Result<Response<sanlicensing::RenewLicenseResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let wish = convert::renewal::decode_renew(&message)?;
-        if message.validate_only {
-            let response =
-                renew_license::preview(&self.database, &self.billing, &call, &wish).await?;
-            return Ok(Response::new(response));
-        }
-        let work = renew_license::RenewLicense {
-            call: &call,
-            request_id: &message.request_id,
-            wish: &wish,
-        };
-        let accepted =
-            replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        let response = match self.answer(&call, accepted).await? {
-            Answer::Final(response) => response,
-            Answer::Pending(view) => renew_license::encode_pending(&view)?,
-        };
-        Ok(Response::new(response))
+        door::begin_or_preview(
+            &self.operations,
+            &self.sources,
+            request,
+            |_, message| convert::renewal::decode_renew(message),
+            |renewal| convert::renewal::encode_renewed(&renewal),
+        )
+        .await
     }
 
     async fn add_product(
         &self,
         request: Request<sanlicensing::AddProductRequest>,
     ) -> Result<Response<sanlicensing::AddProductResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let addition = convert::product::decode_add(&message)?;
-        let compared =
-            add_product::compare(&self.database, &self.billing, &call, &addition).await?;
-        if message.validate_only {
-            let response =
-                add_product::preview(&self.database, &call, &addition, &compared).await?;
-            return Ok(Response::new(response));
-        }
-        let work = add_product::AddProduct {
-            call: &call,
-            request_id: &message.request_id,
-            addition: &addition,
-            compared: &compared,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        let entry = door::enter(request, |_, message| convert::product::decode_add(message))?;
+        let compared = add_product::compare(&self.sources, entry.call(), &entry.verb).await?;
+        let entry = entry.map(|addition| AddProduct { addition, compared });
+        let database = &self.sources.database;
+        let encode = |joined| convert::product::encode_added(&joined);
+        let response = entry.run_or_preview(database, database, encode);
+        Ok(Response::new(response.await?))
     }
 
     async fn cancel_license(
         &self,
         request: Request<sanlicensing::CancelLicenseRequest>,
     ) -> Result<Response<sanlicensing::CancelLicenseResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let cancellation = convert::license::decode_cancel(&message)?;
-        if message.validate_only {
-            let response = cancel_license::preview(&self.database, &call, &cancellation).await?;
-            return Ok(Response::new(response));
-        }
-        let work = cancel_license::CancelLicense {
-            call: &call,
-            request_id: &message.request_id,
-            cancellation: &cancellation,
-        };
-        let response =
-            replay::once(&self.database, &call, &message, &work, |response| response).await?;
-        Ok(Response::new(response))
+        door::run_or_preview(
+            &self.sources.database,
+            &self.sources.database,
+            request,
+            |_, message| convert::license::decode_cancel(message),
+            |view| convert::license::encode_cancelled(&view),
+        )
+        .await
     }
 }

@@ -4,18 +4,14 @@ use licet_contracts::sanlicensing::{
     v1 as sanlicensing, v1::operation_service_server::OperationService,
 };
 use licet_runtime::{
-    caller::accept,
     database::Database,
+    door,
     fault::Fault,
     operation::{self, Operations},
-    replay,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{
-    convert, queries,
-    use_cases::{cancel_operation::CancelOperation, operation::LicenseOperation},
-};
+use crate::{convert, queries, use_cases::operation::LicenseOperation};
 
 /// Operations.
 #[derive(Clone)]
@@ -32,16 +28,11 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<sanlicensing::ListOperationsRequest>,
     ) -> Result<Response<sanlicensing::ListOperationsResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::operation::decode_list(&message)?;
-        let (views, next_page_token) = queries::operations::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, filter, page) = door::list(request, |_, message| {
+            convert::operation::decode_list(message)
+        })?;
+        let (views, next_page_token) =
+            queries::operations::list(&self.database, &call, &filter, &page).await?;
         let operations = views
             .iter()
             .map(convert::operation::encode)
@@ -56,8 +47,9 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<sanlicensing::GetOperationRequest>,
     ) -> Result<Response<sanlicensing::GetOperationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let id = convert::operation::decode_operation_id(&message.operation_id)?;
+        let (call, id) = door::read(request, |_, message| {
+            convert::operation::decode_operation_id(&message.operation_id)
+        })?;
         let view = queries::operations::get(&self.database, &call, id).await?;
         let operation = Some(convert::operation::encode(&view)?);
         Ok(Response::new(sanlicensing::GetOperationResponse {
@@ -71,8 +63,9 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<sanlicensing::RetryOperationRequest>,
     ) -> Result<Response<sanlicensing::RetryOperationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let id = convert::operation::decode_retry(&message)?;
+        let (call, id) = door::read(request, |_, message| {
+            convert::operation::decode_retry(message)
+        })?;
         let view = queries::operations::get(&self.database, &call, id).await?;
         self.operations
             .finish(view.operation_id.into(), &call)
@@ -89,22 +82,17 @@ impl OperationService for OperationRpc {
         &self,
         request: Request<sanlicensing::CancelOperationRequest>,
     ) -> Result<Response<sanlicensing::CancelOperationResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let operation_id = convert::operation::decode_cancel(&message)?;
-        let work = CancelOperation {
-            call: &call,
-            request_id: &message.request_id,
-            operation_id,
-        };
-        replay::accept(&self.database, &call, &message, &work, |response| response).await?;
-        self.operations.finish(operation_id.into(), &call).await?;
-        let view = queries::operations::get(&self.database, &call, operation_id).await?;
+        let entry = door::enter(request, |_, message| {
+            convert::operation::decode_cancel(message)
+        })?;
+        let encode = |view| convert::operation::encode_cancelled(&view);
+        entry.begin(&self.database, encode).await?;
+        let (call, id) = (entry.call(), entry.verb.operation_id);
+        self.operations.finish(id.into(), call).await?;
+        let view = queries::operations::get(&self.database, call, id).await?;
         if view.state == "DONE" {
             return Err(Fault::from(operation::not_cancellable(&view)).into());
         }
-        let operation = Some(convert::operation::encode(&view)?);
-        Ok(Response::new(sanlicensing::CancelOperationResponse {
-            operation,
-        }))
+        Ok(Response::new(convert::operation::encode_cancelled(&view)?))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{TryStreamExt, stream};
 use licet_contracts::sanlicensing::{v1 as sanlicensing, v1::usage_service_server::UsageService};
 use licet_domain::clock::Clock;
-use licet_runtime::{caller::accept, database::Database};
+use licet_runtime::{database::Database, door};
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
@@ -33,8 +33,8 @@ impl UsageService for UsageRpc {
         &self,
         request: Request<sanlicensing::GetUsageRequest>,
     ) -> Result<Response<sanlicensing::GetUsageResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let (license_id, as_of) = convert::usage::decode_get(&message)?;
+        let (call, (license_id, as_of)) =
+            door::read(request, |_, message| convert::usage::decode_get(message))?;
         let usage = if let Some(at) = as_of {
             self.counting.get_at(&call, license_id, at).await?
         } else {
@@ -48,13 +48,11 @@ impl UsageService for UsageRpc {
         &self,
         request: Request<sanlicensing::ListDailyUsageRequest>,
     ) -> Result<Response<sanlicensing::ListDailyUsageResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let (license_id, days) = convert::usage::decode_list_daily(&message)?;
-        let (size, token) = (message.page_size, &message.page_token);
+        let (call, (license_id, days), page) = door::list(request, |_, message| {
+            convert::usage::decode_list_daily(message)
+        })?;
         let counting = &self.counting;
-        let daily = counting
-            .list_days(&call, license_id, days, size, token)
-            .await?;
+        let daily = counting.list_days(&call, license_id, days, page).await?;
         let days = daily
             .days
             .iter()
@@ -70,8 +68,9 @@ impl UsageService for UsageRpc {
         &self,
         request: Request<sanlicensing::WatchUsageRequest>,
     ) -> Result<Response<BoxStream<sanlicensing::WatchUsageResponse>>, Status> {
-        let (call, message) = accept(request)?;
-        let license_id = convert::license::decode_license_id(&message.license_id)?;
+        let (call, license_id) = door::read(request, |_, message| {
+            convert::license::decode_license_id(&message.license_id)
+        })?;
         let (quota, clock) = (self.quota.clone(), Arc::clone(&self.clock));
         let watch = Watch::begin(quota, clock, call.clone(), license_id).await?;
         // Whoever leaves ends it: it goes on only as it is read.
@@ -90,16 +89,10 @@ impl UsageService for UsageRpc {
         &self,
         request: Request<sanlicensing::ListUniqueSansRequest>,
     ) -> Result<Response<sanlicensing::ListUniqueSansResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::usage::decode_unique_sans(&message)?;
-        let found = queries::sans::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, filter, page) = door::list(request, |_, message| {
+            convert::usage::decode_unique_sans(message)
+        })?;
+        let found = queries::sans::list(&self.database, &call, &filter, page).await?;
         let multiplier = found.wildcard_multiplier;
         let unique_sans = found
             .sans
@@ -116,16 +109,10 @@ impl UsageService for UsageRpc {
         &self,
         request: Request<sanlicensing::ListCertificatesRequest>,
     ) -> Result<Response<sanlicensing::ListCertificatesResponse>, Status> {
-        let (call, message) = accept(request)?;
-        let filter = convert::certificate::decode_list(&message)?;
-        let listed = queries::certificates::list(
-            &self.database,
-            &call,
-            &filter,
-            message.page_size,
-            &message.page_token,
-        )
-        .await?;
+        let (call, filter, page) = door::list(request, |_, message| {
+            convert::certificate::decode_list(message)
+        })?;
+        let listed = queries::certificates::list(&self.database, &call, &filter, page).await?;
         let certificates = listed
             .certificates
             .iter()

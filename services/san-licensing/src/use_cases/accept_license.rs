@@ -2,59 +2,78 @@
 //! charged at Billing as of its decision time. A definite refusal lets the products go, and the
 //! draft is there again.
 
-use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
+use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId},
+    ids::{AccountId, LicenseId, OperationId},
     money::Money,
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
     stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    Sources,
     event::{LicenseEvent, emit},
-    operation::{LicenseOperation, Outcome, Stage, misplaced},
+    operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert::{self, license::LicenseView},
+    convert,
     peers::Billing,
-    queries::license_view,
+    queries::{
+        license_view::{self, LicenseView},
+        licenses,
+    },
     rules::license::License,
     store,
 };
 
 /// Accepts a draft.
-pub(crate) struct AcceptLicense<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AcceptLicense {
     pub(crate) license_id: LicenseId,
 }
 
-impl Work for AcceptLicense<'_> {
-    type Answer = Accepted<sanlicensing::AcceptLicenseResponse>;
+/// A licence with the quote that a change of it is charged by.
+#[derive(Clone, Debug)]
+pub(crate) struct Sold {
+    pub(crate) view: LicenseView,
+    /// Absent while the change is being charged.
+    pub(crate) quote: Option<billing::Quote>,
+}
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let (before, now) =
-            store::licenses::lock(tx, scope, self.license_id, self.call.now).await?;
+impl Sold {
+    /// The change is being charged.
+    pub(crate) fn pending(view: LicenseView) -> Self {
+        Self { view, quote: None }
+    }
+}
+
+impl Spanning for AcceptLicense {
+    type Answer = Sold;
+    type Operation = LicenseOperation;
+
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
+        let call = &asked.call;
+        let scope = &call.caller.accounts;
+        let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let id = before.id.to_string();
         operation::refuse_if_running(tx, &id).await?;
         let license = accepted(before, now)?;
         store::licenses::release_ended(tx, &license, now).await?;
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         let operation = LicenseOperation::AcceptLicense(Accepting {
             license_id: license.id,
             account_id: license.account_id,
@@ -66,7 +85,7 @@ impl Work for AcceptLicense<'_> {
             },
         });
         let account_id = license.account_id;
-        let begun = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
@@ -88,6 +107,38 @@ impl Work for AcceptLicense<'_> {
         .await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Sold>, Fault> {
+        let found = licenses::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(Sold::pending))
+    }
+}
+
+impl Preview for AcceptLicense {
+    type Answer = Sold;
+    type Within = Sources;
+
+    async fn preview(&self, call: &Call, sources: &Sources) -> Result<Sold, Fault> {
+        let (view, question) = {
+            let tx = sources.database.read();
+            let draft = store::licenses::get(&tx, &call.caller.accounts, self.license_id).await?;
+            operation::refuse_if_running(&tx, &draft.id.to_string()).await?;
+            let view = license_view::load(&tx, draft, call.now).await?;
+            let license = accepted(view.license.clone(), view.now)?;
+            refuse_held(&tx, &license, view.now).await?;
+            let question = convert::billing::acceptance_quote(&license, view.now);
+            (view, question)
+        };
+        let quote = sources.billing.preview_quote(&question).await?;
+        check_price(&quote, view.license.first.sale.amount)?;
+        let quote = Some(quote);
+        Ok(Sold { view, quote })
+    }
 }
 
 /// The licence as it is accepted at `now`, the products that others have left aside.
@@ -105,31 +156,6 @@ pub(super) async fn refuse_held(tx: &Tx, license: &License, now: Instant) -> Res
     Ok(license.refuse_held(&holders, now)?)
 }
 
-/// Checks and prices an acceptance without making it.
-pub(crate) async fn preview(
-    database: &Database,
-    billing: &Billing,
-    call: &Call,
-    license_id: LicenseId,
-) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
-    let (view, question) = {
-        let tx = database.read();
-        let draft = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
-        operation::refuse_if_running(&tx, &draft.id.to_string()).await?;
-        let view = license_view::load(&tx, draft, call.now).await?;
-        let license = accepted(view.license.clone(), view.now)?;
-        refuse_held(&tx, &license, view.now).await?;
-        let question = convert::billing::acceptance_quote(&license, view.now);
-        (view, question)
-    };
-    let quote = billing.preview_quote(&question).await?;
-    check_price(&quote, view.license.first.sale.amount)?;
-    Ok(sanlicensing::AcceptLicenseResponse {
-        license: Some(convert::license::encode(&view)?),
-        quote: Some(quote),
-    })
-}
-
 /// The price of a draft is fixed (SL-7): whatever Billing says now, no other is charged.
 fn check_price(quote: &billing::Quote, agreed: Money) -> Result<(), PeerFault> {
     let total = convert::billing::total(quote).map_err(PeerFault::Unknown)?;
@@ -139,16 +165,6 @@ fn check_price(quote: &billing::Quote, agreed: Money) -> Result<(), PeerFault> {
     Err(PeerFault::Unknown(format!(
         "Billing prices the licence at {total}, where {agreed} is agreed"
     )))
-}
-
-/// The response while the licence is being charged.
-pub(crate) fn encode_pending(
-    view: &LicenseView,
-) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
-    Ok(sanlicensing::AcceptLicenseResponse {
-        license: Some(convert::license::encode(view)?),
-        quote: None,
-    })
 }
 
 /// An acceptance under way.
@@ -242,10 +258,6 @@ impl Accepting {
             license,
             running: None,
         };
-        let response = sanlicensing::AcceptLicenseResponse {
-            license: Some(convert::license::encode(&view)?),
-            quote: Some(convert::billing::charged(quote, invoice)),
-        };
         emit(
             tx,
             LicenseEvent {
@@ -264,6 +276,10 @@ impl Accepting {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let quote = Some(convert::billing::charged(quote, invoice));
+        Ok(Progress::Done(LicenseAnswer::Accepted(Sold {
+            view,
+            quote,
+        })))
     }
 }

@@ -2,27 +2,40 @@
 //! licence for nothing if they permit it (SL-10). Billing is only read: nothing is half done.
 
 use futures::future::try_join_all;
-use licet_contracts::sanlicensing::v1 as sanlicensing;
-use licet_domain::{clock::Instant, money::Price, refusal::Refusal};
+use licet_domain::{
+    clock::Instant,
+    ids::{LicenseId, ProductId},
+    money::Price,
+    refusal::Refusal,
+};
 use licet_runtime::{
     caller::Call,
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Verb},
     fault::{Fault, PassingReason},
     operation,
     peer::PeerFault,
 };
 
 use super::{
+    Sources,
     accept_license::refuse_held,
     event::{LicenseEvent, emit},
 };
 use crate::{
-    convert::{self, license::LicenseView, product::Addition},
+    convert,
     peers::Billing,
-    queries::license_view,
+    queries::license_view::{self, LicenseView},
     rules::{license::License, pricing::Joining},
     store,
 };
+
+/// A product for a licence.
+#[derive(Debug, Clone)]
+pub(crate) struct Addition {
+    pub(crate) license_id: LicenseId,
+    pub(crate) product_id: ProductId,
+}
 
 /// What Billing said, of the licence as it was then.
 #[derive(Debug)]
@@ -31,12 +44,18 @@ pub(crate) struct Compared {
     revision: u64,
 }
 
+/// A product that joined a licence, or would, and why it may.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined {
+    pub(crate) view: LicenseView,
+    pub(crate) joining: Joining,
+}
+
 /// Compares the product with those that the licence was sold with. What Billing or the licence
 /// refuses is the request's refusal, to be kept as its answer; a repeat of a request that was
 /// answered asks in vain and changes nothing.
 pub(crate) async fn compare(
-    database: &Database,
-    billing: &Billing,
+    Sources { database, billing }: &Sources,
     call: &Call,
     addition: &Addition,
 ) -> Result<Result<Compared, Refusal>, Fault> {
@@ -96,40 +115,35 @@ async fn ask(
 }
 
 /// Adds a product to a licence.
-pub(crate) struct AddProduct<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) addition: &'a Addition,
-    pub(crate) compared: &'a Result<Compared, Refusal>,
+#[derive(Debug)]
+pub(crate) struct AddProduct {
+    pub(crate) addition: Addition,
+    pub(crate) compared: Result<Compared, Refusal>,
 }
 
-impl Work for AddProduct<'_> {
-    type Answer = sanlicensing::AddProductResponse;
+impl Verb for AddProduct {
+    type Answer = Joined;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Joined, Fault> {
+        let call = &asked.call;
+        let scope = &call.caller.accounts;
         let Addition {
             license_id,
             product_id,
-        } = self.addition;
-        let (before, now) = store::licenses::lock(tx, scope, *license_id, self.call.now).await?;
-        let (license, compared) = added(tx, before, self.addition, self.compared, now).await?;
+        } = &self.addition;
+        let (before, now) = store::licenses::lock(tx, scope, *license_id, call.now).await?;
+        let (license, compared) = self.added(tx, before, now).await?;
         store::licenses::release_ended(tx, &license, now).await?;
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
         store::licenses::save(tx, &license).await?;
-        let view = LicenseView {
-            license,
-            now,
-            running: None,
-        };
-        let joining = &compared.joining;
+        let joining = compared.joining.clone();
         emit(
             tx,
             LicenseEvent {
                 kind: "license.product_added",
-                license: &view.license,
-                origin: &self.call.origin(self.request_id),
+                license: &license,
+                origin: &asked.origin(),
                 time: now,
                 why: "SL-10",
                 outcome: "ADDED",
@@ -144,45 +158,52 @@ impl Work for AddProduct<'_> {
             },
         )
         .await?;
-        convert::product::encode_added(&view, joining)
+        let view = LicenseView {
+            license,
+            now,
+            running: None,
+        };
+        Ok(Joined { view, joining })
     }
 }
 
-/// The licence with the product at `now`, others' licences left aside.
-async fn added<'a>(
-    tx: &Tx,
-    before: License,
-    addition: &Addition,
-    compared: &'a Result<Compared, Refusal>,
-    now: Instant,
-) -> Result<(License, &'a Compared), Fault> {
-    operation::refuse_if_running(tx, &before.id.to_string()).await?;
-    before.permit_product(&addition.product_id, now)?;
-    let compared = compared.as_ref().map_err(Refusal::clone)?;
-    if compared.revision != before.revision {
-        return Err(Fault::passing(
-            PassingReason::OperationInProgress,
-            "the licence was changed meanwhile; ask again with the same request_id",
-        ));
+impl Preview for AddProduct {
+    type Answer = Joined;
+    type Within = Database;
+
+    async fn preview(&self, call: &Call, database: &Database) -> Result<Joined, Fault> {
+        let tx = database.read();
+        let scope = &call.caller.accounts;
+        let before = store::licenses::get(&tx, scope, self.addition.license_id).await?;
+        let view = license_view::load(&tx, before, call.now).await?;
+        let (license, compared) = self.added(&tx, view.license.clone(), view.now).await?;
+        refuse_held(&tx, &license, view.now).await?;
+        let joining = compared.joining.clone();
+        let view = LicenseView { license, ..view };
+        Ok(Joined { view, joining })
     }
-    compared.joining.permit(before.id)?;
-    let license = before.apply_product(addition.product_id.clone(), now);
-    Ok((license, compared))
 }
 
-/// Checks an addition without making it.
-pub(crate) async fn preview(
-    database: &Database,
-    call: &Call,
-    addition: &Addition,
-    compared: &Result<Compared, Refusal>,
-) -> Result<sanlicensing::AddProductResponse, Fault> {
-    let tx = database.read();
-    let scope = &call.caller.accounts;
-    let before = store::licenses::get(&tx, scope, addition.license_id).await?;
-    let view = license_view::load(&tx, before, call.now).await?;
-    let before = view.license.clone();
-    let (license, compared) = added(&tx, before, addition, compared, view.now).await?;
-    refuse_held(&tx, &license, view.now).await?;
-    convert::product::encode_added(&LicenseView { license, ..view }, &compared.joining)
+impl AddProduct {
+    /// The licence with the product at `now`, others' licences left aside.
+    async fn added(
+        &self,
+        tx: &Tx,
+        before: License,
+        now: Instant,
+    ) -> Result<(License, &Compared), Fault> {
+        let product_id = &self.addition.product_id;
+        operation::refuse_if_running(tx, &before.id.to_string()).await?;
+        before.permit_product(product_id, now)?;
+        let compared = self.compared.as_ref().map_err(Refusal::clone)?;
+        if compared.revision != before.revision {
+            return Err(Fault::passing(
+                PassingReason::OperationInProgress,
+                "the licence was changed meanwhile; ask again with the same request_id",
+            ));
+        }
+        compared.joining.permit(before.id)?;
+        let license = before.apply_product(product_id.clone(), now);
+        Ok((license, compared))
+    }
 }

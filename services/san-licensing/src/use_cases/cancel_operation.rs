@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 
-use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
+use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::OperationId,
@@ -12,9 +12,10 @@ use licet_domain::{
 };
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Spanning},
     fault::Fault,
-    operation::{self, Operation, Progress},
+    operation::{self, Operation, Progress, View},
     peer::PeerFault,
     replay::Accepted,
     stored::Kept,
@@ -26,20 +27,21 @@ use super::{
     event::{LicenseEvent, emit},
     operation::{LicenseOperation, Outcome, Stage},
 };
-use crate::{peers::Billing, rules::not_found, store};
+use crate::{peers::Billing, queries, rules::not_found, store};
 
-/// Accepts the cancellation of an operation.
-pub(crate) struct CancelOperation<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
+/// Turns an operation back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CancelOperation {
     pub(crate) operation_id: OperationId,
 }
 
-impl Work for CancelOperation<'_> {
-    type Answer = Accepted<sanlicensing::CancelOperationResponse>;
+impl Spanning for CancelOperation {
+    type Answer = View;
+    type Operation = LicenseOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let caller = &self.call.caller;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<View>, Fault> {
+        let call = &asked.call;
+        let caller = &call.caller;
         let found = operation::find(tx, caller, self.operation_id).await?;
         let found = found.ok_or_else(|| not_found("operation", self.operation_id))?;
         operation::turn_back::<LicenseOperation>(tx, &found).await?;
@@ -48,13 +50,13 @@ impl Work for CancelOperation<'_> {
         }
         let license_id = found.resource_id.parse().map_err(Fault::internal)?;
         let (license, now) =
-            store::licenses::lock(tx, &caller.accounts, license_id, self.call.now).await?;
+            store::licenses::lock(tx, &caller.accounts, license_id, call.now).await?;
         emit(
             tx,
             LicenseEvent {
                 kind: "operation.cancel_accepted",
                 license: &license,
-                origin: &self.call.origin(self.request_id),
+                origin: &asked.origin(),
                 time: now,
                 why: "X-2",
                 outcome: "CANCELLING",
@@ -67,6 +69,17 @@ impl Work for CancelOperation<'_> {
         )
         .await?;
         Ok(Accepted::Operation(found.operation_id.into()))
+    }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<View>, Fault> {
+        queries::operations::get(database, call, operation_id)
+            .await
+            .map(Some)
     }
 }
 

@@ -1,56 +1,60 @@
 //! IncreaseQuota: priced at the licence's own price for the time that is left, charged, and then
 //! there as of its decision time (SL-8). Until the charge is made nothing changes.
 
-use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
+use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId},
+    ids::{AccountId, LicenseId, OperationId},
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation::{self, Progress},
     replay::Accepted,
     stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Sources,
+    accept_license::Sold,
     event::{LicenseEvent, emit},
-    operation::{LicenseOperation, Outcome, Stage, misplaced},
+    operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert::{
-        self,
-        license::{Increase, LicenseView},
+    convert,
+    queries::{
+        license_view::{self, LicenseView},
+        licenses,
     },
-    peers::Billing,
-    queries::license_view,
     rules::license::License,
     store,
 };
 
 /// Accepts a higher quota.
-pub(crate) struct IncreaseQuota<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) increase: Increase,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IncreaseQuota {
+    pub(crate) license_id: LicenseId,
+    /// As it is to be.
+    pub(crate) quota: u64,
 }
 
-impl Work for IncreaseQuota<'_> {
-    type Answer = Accepted<sanlicensing::IncreaseQuotaResponse>;
+impl Spanning for IncreaseQuota {
+    type Answer = Sold;
+    type Operation = LicenseOperation;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let Increase { license_id, quota } = self.increase;
-        let (before, now) = store::licenses::lock(tx, scope, license_id, self.call.now).await?;
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
+        let call = &asked.call;
+        let scope = &call.caller.accounts;
+        let Self { license_id, quota } = *self;
+        let (before, now) = store::licenses::lock(tx, scope, license_id, call.now).await?;
         let id = before.id.to_string();
         operation::refuse_if_running(tx, &id).await?;
         let question = question(&before, quota, now)?;
-        let origin = self.call.origin(self.request_id);
+        let origin = asked.origin();
         let operation = LicenseOperation::IncreaseQuota(Increasing {
             license_id: before.id,
             account_id: before.account_id,
@@ -62,7 +66,7 @@ impl Work for IncreaseQuota<'_> {
             },
         });
         let account_id = before.account_id;
-        let begun = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
         let license = before.apply_decision(now);
         store::licenses::save(tx, &license).await?;
         emit(
@@ -84,6 +88,35 @@ impl Work for IncreaseQuota<'_> {
         .await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Sold>, Fault> {
+        let found = licenses::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(Sold::pending))
+    }
+}
+
+impl Preview for IncreaseQuota {
+    type Answer = Sold;
+    type Within = Sources;
+
+    async fn preview(&self, call: &Call, sources: &Sources) -> Result<Sold, Fault> {
+        let (view, question) = {
+            let tx = sources.database.read();
+            let scope = &call.caller.accounts;
+            let license = store::licenses::get(&tx, scope, self.license_id).await?;
+            operation::refuse_if_running(&tx, &license.id.to_string()).await?;
+            let view = license_view::load(&tx, license, call.now).await?;
+            let question = question(&view.license, self.quota, view.now)?;
+            (view, question)
+        };
+        let quote = Some(sources.billing.preview_quote(&question).await?);
+        Ok(Sold { view, quote })
+    }
 }
 
 /// The question for the price, where the increase is permitted.
@@ -95,43 +128,6 @@ fn question(
     license.permit_increase(quota, now)?;
     let added = quota - license.current_term(now).quota();
     Ok(convert::billing::increase_quote(license, added, now))
-}
-
-/// Checks and prices an increase without making it.
-pub(crate) async fn preview(
-    database: &Database,
-    billing: &Billing,
-    call: &Call,
-    increase: Increase,
-) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
-    let (view, question) = {
-        let tx = database.read();
-        let scope = &call.caller.accounts;
-        let license = store::licenses::get(&tx, scope, increase.license_id).await?;
-        operation::refuse_if_running(&tx, &license.id.to_string()).await?;
-        let view = license_view::load(&tx, license, call.now).await?;
-        let question = question(&view.license, increase.quota, view.now)?;
-        (view, question)
-    };
-    let quote = billing.preview_quote(&question).await?;
-    encode(&view, Some(quote))
-}
-
-fn encode(
-    view: &LicenseView,
-    quote: Option<billing::Quote>,
-) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
-    Ok(sanlicensing::IncreaseQuotaResponse {
-        license: Some(convert::license::encode(view)?),
-        quote,
-    })
-}
-
-/// The response while the increase is being charged.
-pub(crate) fn encode_pending(
-    view: &LicenseView,
-) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
-    encode(view, None)
 }
 
 /// An increase under way.
@@ -207,7 +203,6 @@ impl Increasing {
             license,
             running: None,
         };
-        let response = encode(&view, Some(convert::billing::charged(quote, invoice)))?;
         emit(
             tx,
             LicenseEvent {
@@ -227,6 +222,10 @@ impl Increasing {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let quote = Some(convert::billing::charged(quote, invoice));
+        Ok(Progress::Done(LicenseAnswer::Increased(Sold {
+            view,
+            quote,
+        })))
     }
 }

@@ -18,3 +18,16 @@ pub(crate) mod renew_license;
 pub(crate) mod revoke_certificates;
 pub(crate) mod tell_turns;
 pub(crate) mod withdraw_quote;
+
+use licet_runtime::database::Database;
+
+use crate::peers::Billing;
+
+/// What a preview of a change reads.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    /// The service's schema.
+    pub(crate) database: Database,
+    /// For prices.
+    pub(crate) billing: Billing,
+}

@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    accept_license::Accepting, cancel_operation::Cancelling, increase_quota::Increasing,
-    renew_license::Renewing,
+    accept_license::{Accepting, Sold},
+    cancel_operation::Cancelling,
+    increase_quota::Increasing,
+    renew_license::{Renewal, Renewing},
 };
 use crate::peers::Billing;
 
@@ -32,6 +34,17 @@ pub(crate) enum LicenseOperation {
     Cancelling(Cancelling),
 }
 
+/// What the request of an operation is answered with.
+#[derive(Debug)]
+pub(crate) enum LicenseAnswer {
+    /// A licence was accepted.
+    Accepted(Sold),
+    /// A quota was raised.
+    Increased(Sold),
+    /// A further term was bought.
+    Renewed(Box<Renewal>),
+}
+
 /// What a step at Billing answered.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -46,8 +59,7 @@ pub(crate) enum Outcome {
 impl Operation for LicenseOperation {
     type Peers = Billing;
     type Outcome = Outcome;
-    /// The encoded response.
-    type Answer = Vec<u8>;
+    type Answer = LicenseAnswer;
 
     fn kind(&self) -> &'static str {
         match self {

@@ -1,25 +1,92 @@
 //! QuoteLicense: Billing prices what sales wants to offer, and it is kept as a draft with all that
 //! its price came from (SL-7). Nothing is held or charged.
 
-use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
-use licet_domain::{clock::Instant, ids::LicenseId, refusal::Refusal, term::Term};
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use licet_contracts::billing::v1 as billing;
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId, ProductId},
+    money::Money,
+    refusal::Refusal,
+    term::Term,
+};
 use licet_runtime::{
     caller::Call,
-    database::{Tx, Work},
+    database::Tx,
+    door::{Asked, Preview, Verb},
     fault::Fault,
+    field::{Field, Fields},
     peer::PeerFault,
 };
 
 use super::event::{LicenseEvent, emit};
 use crate::{
-    convert::{self, billing::Wanted, draft::Draft, license::LicenseView},
+    convert::{self, billing::Wanted},
     peers::Billing,
+    queries::license_view::LicenseView,
     rules::{
-        license::{License, LicenseTerm, Progress, Sale},
+        license::{License, LicenseTerm, Options, Progress, Sale},
         not_found,
     },
     store,
 };
+
+/// A licence as sales wants it drafted.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) account_id: AccountId,
+    pub(crate) products: BTreeSet<ProductId>,
+    pub(crate) quota: u64,
+    pub(crate) term_months: u32,
+    pub(crate) options: Options,
+    pub(crate) start: Option<Instant>,
+    pub(crate) valid_until: Option<Instant>,
+    /// Price of the whole term, in place of the volume tiers (SL-7).
+    pub(crate) hand_price: Option<Money>,
+}
+
+/// How long a draft can be accepted where nothing is said, in days of 24 h.
+const VALID_DAYS: i64 = 30;
+/// The longest that a draft can be accepted, in days of 24 h.
+const LONGEST_VALID_DAYS: i64 = 90;
+
+impl Draft {
+    /// From when on the draft can no longer be accepted (SL-7), once its times are judged as of
+    /// `now`. Not when it is read: a repeat that comes late has the answer of the first (BL-2).
+    pub(crate) fn valid_until(&self, now: Instant) -> Result<Instant, Fault> {
+        let mut fields = Fields::new();
+        let until = judge_times(&mut fields, self.start, self.valid_until, now);
+        fields.build(|| until)
+    }
+}
+
+/// Notes what is wrong with a draft's times as of `now`. Returns from when on it can no longer be
+/// accepted.
+pub(crate) fn judge_times(
+    fields: &mut Fields,
+    start: Option<Instant>,
+    valid_until: Option<Instant>,
+    now: Instant,
+) -> Field<Instant> {
+    let not_over = start.is_none_or(|start| start >= now);
+    fields.check("start_time", not_over, "is over");
+    let path = "valid_until_time";
+    let after = |days| now.checked_add(TimeDelta::days(days));
+    match (
+        valid_until.or_else(|| after(VALID_DAYS)),
+        after(LONGEST_VALID_DAYS),
+    ) {
+        (Some(until), Some(latest)) if now < until && until <= latest => Ok(until),
+        (Some(_), Some(_)) => {
+            let description =
+                format!("must be after now and at most {LONGEST_VALID_DAYS} days ahead");
+            Err(fields.note(path, description))
+        }
+        (None, _) | (_, None) => Err(fields.note(path, "leads beyond the calendar")),
+    }
+}
 
 /// What a draft was priced at.
 #[derive(Debug)]
@@ -100,66 +167,67 @@ fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
     })
 }
 
-/// The draft for whoever may see its account, if Billing had a price for it.
-fn plan<'a>(
-    call: &Call,
-    draft: &Draft,
-    priced: &'a Result<Priced, Refusal>,
-) -> Result<(LicenseView, &'a billing::Quote), Fault> {
-    if !call.caller.sees(draft.account_id) {
-        return Err(not_found("account", draft.account_id).into());
-    }
-    let priced = priced.as_ref().map_err(Refusal::clone)?;
-    let license = drafted(call, draft, priced.sale.clone())?;
-    let now = license.decision_time;
-    let view = LicenseView {
-        license,
-        now,
-        running: None,
-    };
-    Ok((view, &priced.quote))
-}
-
-/// Checks and prices a draft without keeping it.
-pub(crate) async fn preview(
-    billing: &Billing,
-    call: &Call,
-    draft: &Draft,
-) -> Result<sanlicensing::QuoteLicenseResponse, Fault> {
-    let priced = price(billing, call, draft).await?;
-    let (view, quote) = plan(call, draft, &priced)?;
-    Ok(sanlicensing::QuoteLicenseResponse {
-        license: Some(convert::license::encode_validated(&view)?),
-        quote: Some(quote.clone()),
-    })
+/// A draft with the quote that its price is from.
+#[derive(Clone, Debug)]
+pub(crate) struct Quoted {
+    pub(crate) view: LicenseView,
+    pub(crate) quote: billing::Quote,
+    /// Whether it is kept: one that is only previewed has no id.
+    pub(crate) is_kept: bool,
 }
 
 /// Keeps a draft.
-pub(crate) struct QuoteLicense<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) draft: &'a Draft,
-    pub(crate) priced: &'a Result<Priced, Refusal>,
+#[derive(Debug)]
+pub(crate) struct QuoteLicense {
+    pub(crate) draft: Draft,
+    pub(crate) priced: Result<Priced, Refusal>,
 }
 
-impl Work for QuoteLicense<'_> {
-    type Answer = sanlicensing::QuoteLicenseResponse;
+impl QuoteLicense {
+    /// The draft for a caller who may see its account, if Billing had a price for it.
+    fn plan(&self, call: &Call) -> Result<Quoted, Fault> {
+        let draft = &self.draft;
+        if !call.caller.sees(draft.account_id) {
+            return Err(not_found("account", draft.account_id).into());
+        }
+        let priced = self.priced.as_ref().map_err(Refusal::clone)?;
+        let license = drafted(call, draft, priced.sale.clone())?;
+        let now = license.decision_time;
+        Ok(Quoted {
+            view: LicenseView {
+                license,
+                now,
+                running: None,
+            },
+            quote: priced.quote.clone(),
+            is_kept: false,
+        })
+    }
+}
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let (view, quote) = plan(self.call, self.draft, self.priced)?;
-        let license = &view.license;
+impl Preview for QuoteLicense {
+    type Answer = Quoted;
+    type Within = ();
+
+    async fn preview(&self, call: &Call, (): &()) -> Result<Quoted, Fault> {
+        self.plan(call)
+    }
+}
+
+impl Verb for QuoteLicense {
+    type Answer = Quoted;
+
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Quoted, Fault> {
+        let quoted = self.plan(&asked.call)?;
+        let license = &quoted.view.license;
         store::licenses::insert(tx, license).await?;
-        let response = sanlicensing::QuoteLicenseResponse {
-            license: Some(convert::license::encode(&view)?),
-            quote: Some(quote.clone()),
-        };
         let sale = &license.first.sale;
         emit(
             tx,
             LicenseEvent {
                 kind: "license.quoted",
                 license,
-                origin: &self.call.origin(self.request_id),
+                origin: &asked.origin(),
                 time: license.decision_time,
                 why: "SL-7",
                 outcome: "QUOTED",
@@ -175,6 +243,9 @@ impl Work for QuoteLicense<'_> {
             },
         )
         .await?;
-        Ok(response)
+        Ok(Quoted {
+            is_kept: true,
+            ..quoted
+        })
     }
 }

@@ -2,66 +2,85 @@
 //! then priced and charged at Billing as of its decision time. A definite refusal leaves the licence
 //! as it was.
 
-use licet_contracts::{billing::v1 as billing, sanlicensing::v1 as sanlicensing};
+use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId},
+    ids::{AccountId, LicenseId, OperationId},
+    money::Money,
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx, Work},
+    database::{Database, Tx},
+    door::{Asked, Preview, Spanning},
     fault::Fault,
     operation::{self, Progress},
     replay::Accepted,
     stored::Kept,
 };
-use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Sources,
     accept_license::refuse_held,
     event::{LicenseEvent, emit},
-    operation::{LicenseOperation, Outcome, Stage, misplaced},
+    operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert::{
-        self,
-        license::LicenseView,
-        renewal::{RenewWish, encode_foreseen},
+    convert,
+    queries::{
+        license_view::{self, LicenseView},
+        licenses,
     },
-    peers::Billing,
-    queries::license_view,
     rules::{
         counting::InstantCount,
         license::{License, LicenseTerm},
-        renewal::{Foreseen, RenewalPlan, Unplanned, plan_renewal},
+        renewal::{Foreseen, RenewalPlan, Unplanned, WantedTerm, plan_renewal},
     },
     store,
 };
 
-/// Accepts a renewal.
-pub(crate) struct RenewLicense<'a> {
-    pub(crate) call: &'a Call,
-    pub(crate) request_id: &'a str,
-    pub(crate) wish: &'a RenewWish,
+/// Buys a further term, as sales wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct RenewLicense {
+    pub(crate) license_id: LicenseId,
+    pub(crate) wanted: WantedTerm,
+    /// Price of the whole term, in place of the volume tiers (SL-7).
+    pub(crate) hand_price: Option<Money>,
+    pub(crate) accept_over_quota: bool,
 }
 
-impl Work for RenewLicense<'_> {
-    type Answer = Accepted<sanlicensing::RenewLicenseResponse>;
+/// A licence with the term that is bought, or would be.
+#[derive(Clone, Debug)]
+pub(crate) struct Renewal {
+    pub(crate) view: LicenseView,
+    /// Absent while the term is being charged.
+    pub(crate) bought: Option<Bought>,
+}
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let scope = &self.call.caller.accounts;
-        let wish = self.wish;
-        let (before, now) =
-            store::licenses::lock(tx, scope, wish.license_id, self.call.now).await?;
-        let (plan, foreseen) = plan(tx, &before, wish, now).await?;
+/// A term that is bought, or would be.
+#[derive(Clone, Debug)]
+pub(crate) struct Bought {
+    pub(crate) quote: billing::Quote,
+    pub(crate) term: LicenseTerm,
+    pub(crate) foreseen: Foreseen,
+}
+
+impl Spanning for RenewLicense {
+    type Answer = Renewal;
+    type Operation = LicenseOperation;
+
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Renewal>, Fault> {
+        let call = &asked.call;
+        let scope = &call.caller.accounts;
+        let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
+        let (plan, foreseen) = plan(tx, &before, self, now).await?;
         let license = before.apply_renewal_accepted(now);
         store::licenses::release_ended(tx, &license, now).await?;
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
-        let question = convert::billing::renewal_quote(&license, &plan, wish.hand_price, now);
-        let origin = self.call.origin(self.request_id);
+        let question = convert::billing::renewal_quote(&license, &plan, self.hand_price, now);
+        let origin = asked.origin();
         let operation = LicenseOperation::RenewLicense(Renewing {
             license_id: license.id,
             account_id: license.account_id,
@@ -69,13 +88,13 @@ impl Work for RenewLicense<'_> {
             decision_time: now,
             plan: plan.clone(),
             foreseen,
-            by_hand: wish.hand_price.is_some(),
+            by_hand: self.hand_price.is_some(),
             stage: Stage::Price {
                 question: Kept(question),
             },
         });
         let (id, account_id) = (license.id.to_string(), license.account_id);
-        let begun = operation::begin(tx, self.call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
@@ -100,6 +119,46 @@ impl Work for RenewLicense<'_> {
         .await?;
         Ok(Accepted::Operation(begun))
     }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<Renewal>, Fault> {
+        let found = licenses::find_under_way(database, call, operation_id).await?;
+        Ok(found.map(|view| Renewal { view, bought: None }))
+    }
+}
+
+impl Preview for RenewLicense {
+    type Answer = Renewal;
+    type Within = Sources;
+
+    async fn preview(&self, call: &Call, sources: &Sources) -> Result<Renewal, Fault> {
+        let (view, plan, foreseen) = {
+            let tx = sources.database.read();
+            let scope = &call.caller.accounts;
+            let license = store::licenses::get(&tx, scope, self.license_id).await?;
+            let view = license_view::load(&tx, license, call.now).await?;
+            let (plan, foreseen) = plan(&tx, &view.license, self, view.now).await?;
+            refuse_held(&tx, &view.license, view.now).await?;
+            (view, plan, foreseen)
+        };
+        let LicenseView { license, now, .. } = &view;
+        let question = convert::billing::renewal_quote(license, &plan, self.hand_price, *now);
+        let billing = &sources.billing;
+        let question = billing.narrow_to_dearest(&question).await?;
+        let quote = billing.preview_quote(&question).await?;
+        let sale = convert::billing::sale(&quote, plan.quota, self.hand_price.is_some());
+        let term = plan.sold(license, sale.map_err(Fault::internal)?, *now);
+        let bought = Some(Bought {
+            quote,
+            term,
+            foreseen,
+        });
+        Ok(Renewal { view, bought })
+    }
 }
 
 /// What the renewal comes to at `now` for a licence with nothing else under way, the products that
@@ -107,7 +166,7 @@ impl Work for RenewLicense<'_> {
 async fn plan(
     tx: &Tx,
     license: &License,
-    wish: &RenewWish,
+    wish: &RenewLicense,
     now: Instant,
 ) -> Result<(RenewalPlan, Foreseen), Fault> {
     operation::refuse_if_running(tx, &license.id.to_string()).await?;
@@ -122,55 +181,6 @@ async fn plan(
     let foreseen = plan.foresee(license.id, weight);
     foreseen.check(wish.accept_over_quota)?;
     Ok((plan, foreseen))
-}
-
-/// Checks and prices a renewal without buying it.
-pub(crate) async fn preview(
-    database: &Database,
-    billing: &Billing,
-    call: &Call,
-    wish: &RenewWish,
-) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
-    let (view, plan, foreseen) = {
-        let tx = database.read();
-        let scope = &call.caller.accounts;
-        let license = store::licenses::get(&tx, scope, wish.license_id).await?;
-        let view = license_view::load(&tx, license, call.now).await?;
-        let (plan, foreseen) = plan(&tx, &view.license, wish, view.now).await?;
-        refuse_held(&tx, &view.license, view.now).await?;
-        (view, plan, foreseen)
-    };
-    let LicenseView { license, now, .. } = &view;
-    let question = convert::billing::renewal_quote(license, &plan, wish.hand_price, *now);
-    let question = billing.narrow_to_dearest(&question).await?;
-    let quote = billing.preview_quote(&question).await?;
-    let sale = convert::billing::sale(&quote, plan.quota, wish.hand_price.is_some());
-    let term = plan.sold(license, sale.map_err(Fault::internal)?, *now);
-    encode(&view, quote, &term, &foreseen)
-}
-
-fn encode(
-    view: &LicenseView,
-    quote: billing::Quote,
-    term: &LicenseTerm,
-    foreseen: &Foreseen,
-) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
-    Ok(sanlicensing::RenewLicenseResponse {
-        license: Some(convert::license::encode(view)?),
-        quote: Some(quote),
-        term: Some(convert::license::encode_term(term)),
-        foreseen_usage: Some(encode_foreseen(foreseen)),
-    })
-}
-
-/// The response while the renewal is being charged.
-pub(crate) fn encode_pending(
-    view: &LicenseView,
-) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
-    Ok(sanlicensing::RenewLicenseResponse {
-        license: Some(convert::license::encode(view)?),
-        ..sanlicensing::RenewLicenseResponse::default()
-    })
 }
 
 /// A renewal under way.
@@ -254,8 +264,6 @@ impl Renewing {
             license,
             running: None,
         };
-        let quote = convert::billing::charged(quote, invoice);
-        let response = encode(&view, quote, &term, &self.foreseen)?;
         emit(
             tx,
             LicenseEvent {
@@ -279,6 +287,12 @@ impl Renewing {
             },
         )
         .await?;
-        Ok(Progress::Done(response.encode_to_vec()))
+        let bought = Some(Bought {
+            quote: convert::billing::charged(quote, invoice),
+            term,
+            foreseen: self.foreseen,
+        });
+        let renewal = Renewal { view, bought };
+        Ok(Progress::Done(LicenseAnswer::Renewed(Box::new(renewal))))
     }
 }
