@@ -77,7 +77,7 @@ pub(crate) fn encode_quoted(quoted: &Quoted) -> Result<sanlicensing::QuoteLicens
     };
     Ok(sanlicensing::QuoteLicenseResponse {
         license: Some(license),
-        quote: Some(quoted.quote.clone()),
+        quote: Some(quoted.quote.message().clone()),
     })
 }
 

@@ -11,6 +11,7 @@ use licet_runtime::{
 
 use super::{certificate::encode_key_type, draft::quota, weight::encode_weight};
 use crate::{
+    peers::Quote,
     queries::license_view::LicenseView,
     rules::{
         license::{KeyType, License, LicenseState, LicenseTerm, Options},
@@ -221,7 +222,7 @@ pub(crate) fn decode_accept(
 pub(crate) fn encode_accepted(sold: &Sold) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
     Ok(sanlicensing::AcceptLicenseResponse {
         license: Some(encode(&sold.view)?),
-        quote: sold.quote.clone(),
+        quote: sold.quote.as_ref().map(Quote::message).cloned(),
     })
 }
 
@@ -229,7 +230,7 @@ pub(crate) fn encode_accepted(sold: &Sold) -> Result<sanlicensing::AcceptLicense
 pub(crate) fn encode_increased(sold: &Sold) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
     Ok(sanlicensing::IncreaseQuotaResponse {
         license: Some(encode(&sold.view)?),
-        quote: sold.quote.clone(),
+        quote: sold.quote.as_ref().map(Quote::message).cloned(),
     })
 }
 

@@ -1,7 +1,6 @@
 //! Between the contract's messages and the values that SanLicensing works with: a file per noun.
 //! What comes in is parsed, never judged by the rules.
 
-pub(crate) mod billing;
 pub(crate) mod certificate;
 pub(crate) mod draft;
 pub(crate) mod ingest;
@@ -17,8 +16,3 @@ pub(crate) mod revocation;
 pub(crate) mod san;
 pub(crate) mod usage;
 mod weight;
-
-/// What a peer answered does not keep to the contract.
-fn broken(what: &str, error: impl std::fmt::Display) -> String {
-    format!("Billing answered a broken {what}: {error}")
-}

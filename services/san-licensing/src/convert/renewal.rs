@@ -51,7 +51,7 @@ pub(crate) fn encode_renewed(
     let bought = renewal.bought.as_ref();
     Ok(sanlicensing::RenewLicenseResponse {
         license: Some(license::encode(&renewal.view)?),
-        quote: bought.map(|bought| bought.quote.clone()),
+        quote: bought.map(|bought| bought.quote.message().clone()),
         term: bought.map(|bought| license::encode_term(&bought.term)),
         foreseen_usage: bought.map(|bought| encode_foreseen(&bought.foreseen)),
     })

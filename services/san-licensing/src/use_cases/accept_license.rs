@@ -2,7 +2,6 @@
 //! charged at Billing as of its decision time. A definite refusal lets the products go, and the
 //! draft is there again.
 
-use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId},
@@ -17,7 +16,6 @@ use licet_runtime::{
     operation::{self, Progress},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -28,8 +26,7 @@ use super::{
     operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert,
-    peers::Billing,
+    peers::{self, Billing, Invoice, Quote},
     queries::{
         license_view::{self, LicenseView},
         licenses,
@@ -49,7 +46,7 @@ pub(crate) struct AcceptLicense {
 pub(crate) struct Sold {
     pub(crate) view: LicenseView,
     /// Absent while the change is being charged.
-    pub(crate) quote: Option<billing::Quote>,
+    pub(crate) quote: Option<Quote>,
 }
 
 impl Sold {
@@ -81,7 +78,7 @@ impl Spanning for AcceptLicense {
             decision_time: now,
             price: license.first.sale.amount,
             stage: Stage::Price {
-                question: Kept(convert::billing::acceptance_quote(&license, now)),
+                question: peers::acceptance_quote(&license, now),
             },
         });
         let account_id = license.account_id;
@@ -131,10 +128,10 @@ impl Preview for AcceptLicense {
             let view = license_view::load(&tx, draft, call.now).await?;
             let license = accepted(view.license.clone(), view.now)?;
             refuse_held(&tx, &license, view.now).await?;
-            let question = convert::billing::acceptance_quote(&license, view.now);
+            let question = peers::acceptance_quote(&license, view.now);
             (view, question)
         };
-        let quote = sources.billing.preview_quote(&question).await?;
+        let quote = peers::preview_quote(&sources.billing, &question).await?;
         check_price(&quote, view.license.first.sale.amount)?;
         let quote = Some(quote);
         Ok(Sold { view, quote })
@@ -157,8 +154,8 @@ pub(super) async fn refuse_held(tx: &Tx, license: &License, now: Instant) -> Res
 }
 
 /// The price of a draft is fixed (SL-7): whatever Billing says now, no other is charged.
-fn check_price(quote: &billing::Quote, agreed: Money) -> Result<(), PeerFault> {
-    let total = convert::billing::total(quote).map_err(PeerFault::Unknown)?;
+fn check_price(quote: &Quote, agreed: Money) -> Result<(), PeerFault> {
+    let total = quote.total().map_err(PeerFault::Unknown)?;
     if total == agreed {
         return Ok(());
     }
@@ -203,7 +200,7 @@ impl Accepting {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
             (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, &quote.0, invoice).await
+                self.apply_charge(tx, now, quote, invoice).await
             }
             (stage, Ok(other)) => misplaced(stage, other),
         }
@@ -244,11 +241,10 @@ impl Accepting {
         &self,
         tx: &Tx,
         now: Instant,
-        quote: &billing::Quote,
-        invoice: &billing::Invoice,
+        quote: &Quote,
+        invoice: &Invoice,
     ) -> Result<Progress<LicenseOperation>, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
         let license = before.apply_charge(invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
@@ -276,7 +272,7 @@ impl Accepting {
             },
         )
         .await?;
-        let quote = Some(convert::billing::charged(quote, invoice));
+        let quote = Some(quote.charged(invoice));
         Ok(Progress::Done(LicenseAnswer::Accepted(Sold {
             view,
             quote,

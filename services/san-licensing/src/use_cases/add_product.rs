@@ -23,8 +23,7 @@ use super::{
     event::{LicenseEvent, emit},
 };
 use crate::{
-    convert,
-    peers::Billing,
+    peers::{self, Billing, Product, Quote},
     queries::license_view::{self, LicenseView},
     rules::{license::License, pricing::Joining},
     store,
@@ -87,12 +86,12 @@ async fn ask(
     let term = license.current_term(now);
     let product_id = &addition.product_id;
     let one = [product_id.clone()].into();
-    let question = convert::billing::joining_quote(license, &one, now);
-    let quote = billing.preview_quote(&question).await?;
-    let highest = |quote| convert::billing::highest_unit_price(quote).map_err(PeerFault::Unknown);
+    let question = peers::joining_quote(license, &one, now);
+    let quote = peers::preview_quote(billing, &question).await?;
+    let highest = |quote: &Quote| quote.highest_unit_price().map_err(PeerFault::Unknown);
     let price = highest(&quote)?;
-    let question = convert::billing::joining_quote(license, &term.sold_products, now);
-    let highest_price = match billing.preview_quote(&question).await {
+    let question = peers::joining_quote(license, &term.sold_products, now);
+    let highest_price = match peers::preview_quote(billing, &question).await {
         Ok(quote) => highest(&quote)?,
         // They are sold no more: the tier alone decides.
         Err(PeerFault::Refused(_)) => None,
@@ -101,13 +100,13 @@ async fn ask(
     let product = billing.get_product(product_id, now).await?;
     let sold = term.sold_products.iter();
     let sold = try_join_all(sold.map(|sold| billing.get_product(sold, term.sold_time))).await?;
-    let tiers = sold.iter().map(convert::billing::tier);
+    let tiers = sold.iter().map(Product::tier);
     let tiers: Vec<_> = tiers
         .collect::<Result<_, _>>()
         .map_err(PeerFault::Unknown)?;
     Ok(Joining {
         product_id: product_id.clone(),
-        tier: convert::billing::tier(&product).map_err(PeerFault::Unknown)?,
+        tier: product.tier().map_err(PeerFault::Unknown)?,
         highest_tier: tiers.into_iter().max().unwrap_or(0),
         price: price.ok_or_else(|| PeerFault::Unknown("Billing priced no line".to_owned()))?,
         highest_price,

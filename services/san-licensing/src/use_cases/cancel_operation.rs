@@ -4,7 +4,6 @@
 
 use std::pin::Pin;
 
-use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::OperationId,
@@ -18,7 +17,6 @@ use licet_runtime::{
     operation::{self, Operation, Progress, View},
     peer::PeerFault,
     replay::Accepted,
-    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,7 +25,12 @@ use super::{
     event::{LicenseEvent, emit},
     operation::{LicenseOperation, Outcome, Stage},
 };
-use crate::{peers::Billing, queries, rules::not_found, store};
+use crate::{
+    peers::{Billing, Quote},
+    queries,
+    rules::not_found,
+    store,
+};
 
 /// Turns an operation back.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +89,7 @@ impl Spanning for CancelOperation {
 /// A charge that may have been begun, under its request id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct BegunCharge {
-    quote: Kept<billing::Quote>,
+    quote: Quote,
     accept_time: Instant,
     request_id: Uuid,
 }
@@ -128,7 +131,7 @@ impl Cancelling {
         let undone = match &self.charge {
             None => true,
             Some(begun) => {
-                let quote = &begun.quote.0;
+                let quote = &begun.quote;
                 billing
                     .forbid_charge(quote, begun.accept_time, begun.request_id)
                     .await?

@@ -1,7 +1,6 @@
 //! IncreaseQuota: priced at the licence's own price for the time that is left, charged, and then
 //! there as of its decision time (SL-8). Until the charge is made nothing changes.
 
-use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId},
@@ -14,7 +13,6 @@ use licet_runtime::{
     fault::Fault,
     operation::{self, Progress},
     replay::Accepted,
-    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +23,7 @@ use super::{
     operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert,
+    peers::{self, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
         licenses,
@@ -61,9 +59,7 @@ impl Spanning for IncreaseQuota {
             origin: origin.clone(),
             decision_time: now,
             quota,
-            stage: Stage::Price {
-                question: Kept(question),
-            },
+            stage: Stage::Price { question },
         });
         let account_id = before.account_id;
         let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
@@ -114,20 +110,16 @@ impl Preview for IncreaseQuota {
             let question = question(&view.license, self.quota, view.now)?;
             (view, question)
         };
-        let quote = Some(sources.billing.preview_quote(&question).await?);
+        let quote = Some(peers::preview_quote(&sources.billing, &question).await?);
         Ok(Sold { view, quote })
     }
 }
 
 /// The question for the price, where the increase is permitted.
-fn question(
-    license: &License,
-    quota: u64,
-    now: Instant,
-) -> Result<billing::CreateQuoteRequest, Refusal> {
+fn question(license: &License, quota: u64, now: Instant) -> Result<QuoteQuestion, Refusal> {
     license.permit_increase(quota, now)?;
     let added = quota - license.current_term(now).quota();
-    Ok(convert::billing::increase_quote(license, added, now))
+    Ok(peers::increase_quote(license, added, now))
 }
 
 /// An increase under way.
@@ -151,7 +143,7 @@ impl Increasing {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
             (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, &quote.0, invoice).await
+                self.apply_charge(tx, now, quote, invoice).await
             }
             (stage, Ok(other)) => misplaced(stage, other),
         }
@@ -189,11 +181,10 @@ impl Increasing {
         &self,
         tx: &Tx,
         now: Instant,
-        quote: &billing::Quote,
-        invoice: &billing::Invoice,
+        quote: &Quote,
+        invoice: &Invoice,
     ) -> Result<Progress<LicenseOperation>, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
+        let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
         let old_quota = before.current_term(self.decision_time).quota();
         let license = before.apply_increase(self.quota, invoice_id, self.decision_time);
@@ -222,7 +213,7 @@ impl Increasing {
             },
         )
         .await?;
-        let quote = Some(convert::billing::charged(quote, invoice));
+        let quote = Some(quote.charged(invoice));
         Ok(Progress::Done(LicenseAnswer::Increased(Sold {
             view,
             quote,

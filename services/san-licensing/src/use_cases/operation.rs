@@ -1,14 +1,12 @@
 //! The durable operations of SanLicensing: which there are, and what their steps answer. Each is
 //! moved on in the file of the request that began it.
 
-use licet_contracts::billing::v1 as billing;
 use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
 use licet_runtime::{
     database::Tx,
     fault::Fault,
     operation::{Operation, Progress},
     peer::PeerFault,
-    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,7 +17,7 @@ use super::{
     increase_quota::Increasing,
     renew_license::{Renewal, Renewing},
 };
-use crate::peers::Billing;
+use crate::peers::{self, Billing, Invoice, Quote, QuoteQuestion};
 
 /// A change of a licence that spans services.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,9 +47,9 @@ pub(crate) enum LicenseAnswer {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// A price was computed.
-    Quoted(Box<billing::Quote>),
+    Quoted(Box<Quote>),
     /// A quote was charged.
-    Charged(Box<billing::Invoice>),
+    Charged(Box<Invoice>),
     /// The charge was made sure never to come; or it had come before.
     TurnedBack(bool),
 }
@@ -110,7 +108,7 @@ impl Operation for LicenseOperation {
             Self::Cancelling(_) => return Ok(None),
         };
         *stage = Stage::Charge {
-            quote: Kept((**quote).clone()),
+            quote: (**quote).clone(),
         };
         Ok(Some(next))
     }
@@ -145,11 +143,9 @@ impl Operation for LicenseOperation {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// It is to be priced; of several products by the dearest (SL-10).
-    Price {
-        question: Kept<billing::CreateQuoteRequest>,
-    },
+    Price { question: QuoteQuestion },
     /// It is to be charged exactly as it was priced.
-    Charge { quote: Kept<billing::Quote> },
+    Charge { quote: Quote },
 }
 
 impl Stage {
@@ -168,12 +164,12 @@ impl Stage {
     ) -> Result<Outcome, PeerFault> {
         match self {
             Self::Price { question } => {
-                let question = billing.narrow_to_dearest(&question.0).await?;
+                let question = peers::narrow_to_dearest(billing, question).await?;
                 let quote = billing.create_quote(&question, request_id).await?;
                 Ok(Outcome::Quoted(Box::new(quote)))
             }
             Self::Charge { quote } => billing
-                .charge_quote(&quote.0, accepted, request_id)
+                .charge_quote(quote, accepted, request_id)
                 .await
                 .map(|invoice| Outcome::Charged(Box::new(invoice))),
         }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, ProductId},
@@ -23,8 +22,7 @@ use licet_runtime::{
 
 use super::event::{LicenseEvent, emit};
 use crate::{
-    convert::{self, billing::Wanted},
-    peers::Billing,
+    peers::{self, Billing, Quote, Wanted},
     queries::license_view::LicenseView,
     rules::{
         license::{License, LicenseTerm, Options, Progress, Sale},
@@ -92,7 +90,7 @@ pub(crate) fn judge_times(
 #[derive(Debug)]
 pub(crate) struct Priced {
     sale: Sale,
-    quote: billing::Quote,
+    quote: Quote,
 }
 
 /// Prices a draft. What Billing refuses is the request's refusal, to be kept as its answer; a
@@ -122,10 +120,10 @@ async fn ask(
         term,
         hand_price: draft.hand_price,
     };
-    let question = convert::billing::draft_quote(&wanted, &draft.products, now);
-    let question = billing.narrow_to_dearest(&question).await?;
-    let quote = billing.preview_quote(&question).await?;
-    let sale = convert::billing::sale(&quote, draft.quota, draft.hand_price.is_some());
+    let question = peers::draft_quote(&wanted, &draft.products, now);
+    let question = peers::narrow_to_dearest(billing, &question).await?;
+    let quote = peers::preview_quote(billing, &question).await?;
+    let sale = peers::sale(&quote, draft.quota, draft.hand_price.is_some());
     Ok(Priced {
         sale: sale.map_err(PeerFault::Unknown)?,
         quote,
@@ -171,7 +169,7 @@ fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
 #[derive(Clone, Debug)]
 pub(crate) struct Quoted {
     pub(crate) view: LicenseView,
-    pub(crate) quote: billing::Quote,
+    pub(crate) quote: Quote,
     /// Whether it is kept: one that is only previewed has no id.
     pub(crate) is_kept: bool,
 }

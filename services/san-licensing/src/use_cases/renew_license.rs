@@ -2,7 +2,6 @@
 //! then priced and charged at Billing as of its decision time. A definite refusal leaves the licence
 //! as it was.
 
-use licet_contracts::billing::v1 as billing;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId},
@@ -16,7 +15,6 @@ use licet_runtime::{
     fault::Fault,
     operation::{self, Progress},
     replay::Accepted,
-    stored::Kept,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +25,7 @@ use super::{
     operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    convert,
+    peers::{self, Invoice, Quote},
     queries::{
         license_view::{self, LicenseView},
         licenses,
@@ -61,7 +59,7 @@ pub(crate) struct Renewal {
 /// A term that is bought, or would be.
 #[derive(Clone, Debug)]
 pub(crate) struct Bought {
-    pub(crate) quote: billing::Quote,
+    pub(crate) quote: Quote,
     pub(crate) term: LicenseTerm,
     pub(crate) foreseen: Foreseen,
 }
@@ -79,7 +77,7 @@ impl Spanning for RenewLicense {
         store::licenses::release_ended(tx, &license, now).await?;
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
-        let question = convert::billing::renewal_quote(&license, &plan, self.hand_price, now);
+        let question = peers::renewal_quote(&license, &plan, self.hand_price, now);
         let origin = asked.origin();
         let operation = LicenseOperation::RenewLicense(Renewing {
             license_id: license.id,
@@ -89,9 +87,7 @@ impl Spanning for RenewLicense {
             plan: plan.clone(),
             foreseen,
             by_hand: self.hand_price.is_some(),
-            stage: Stage::Price {
-                question: Kept(question),
-            },
+            stage: Stage::Price { question },
         });
         let (id, account_id) = (license.id.to_string(), license.account_id);
         let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
@@ -146,11 +142,11 @@ impl Preview for RenewLicense {
             (view, plan, foreseen)
         };
         let LicenseView { license, now, .. } = &view;
-        let question = convert::billing::renewal_quote(license, &plan, self.hand_price, *now);
+        let question = peers::renewal_quote(license, &plan, self.hand_price, *now);
         let billing = &sources.billing;
-        let question = billing.narrow_to_dearest(&question).await?;
-        let quote = billing.preview_quote(&question).await?;
-        let sale = convert::billing::sale(&quote, plan.quota, self.hand_price.is_some());
+        let question = peers::narrow_to_dearest(billing, &question).await?;
+        let quote = peers::preview_quote(billing, &question).await?;
+        let sale = peers::sale(&quote, plan.quota, self.hand_price.is_some());
         let term = plan.sold(license, sale.map_err(Fault::internal)?, *now);
         let bought = Some(Bought {
             quote,
@@ -206,7 +202,7 @@ impl Renewing {
         match (&self.stage, outcome) {
             (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
             (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, &quote.0, invoice).await
+                self.apply_charge(tx, now, quote, invoice).await
             }
             (stage, Ok(other)) => misplaced(stage, other),
         }
@@ -247,12 +243,11 @@ impl Renewing {
         &self,
         tx: &Tx,
         now: Instant,
-        quote: &billing::Quote,
-        invoice: &billing::Invoice,
+        quote: &Quote,
+        invoice: &Invoice,
     ) -> Result<Progress<LicenseOperation>, Fault> {
-        let (invoice_id, total) =
-            convert::billing::invoice_identity(invoice).map_err(Fault::internal)?;
-        let sale = convert::billing::sale(quote, self.plan.quota, self.by_hand);
+        let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
+        let sale = peers::sale(quote, self.plan.quota, self.by_hand);
         let before = self.lock(tx).await?;
         let sale = sale.map_err(Fault::internal)?;
         let term = self.plan.sold(&before, sale, self.decision_time);
@@ -288,7 +283,7 @@ impl Renewing {
         )
         .await?;
         let bought = Some(Bought {
-            quote: convert::billing::charged(quote, invoice),
+            quote: quote.charged(invoice),
             term,
             foreseen: self.foreseen,
         });

@@ -13,7 +13,7 @@ pub use invoice::{CreditNote, Invoice};
 pub use product::{
     Product, ProductFacts, ProductKind, RefundCount, Supersede, WildcardReplacement,
 };
-pub use quote::{Inquiry, Item, LineKind, Quote, QuoteQuestion, Subject};
+pub use quote::{Inquiry, Item, LineKind, Quote, QuoteQuestion, QuotedLine, Subject};
 pub use refund::{Refund, RefundQuestion, RefundState};
 
 use std::fmt::Display;

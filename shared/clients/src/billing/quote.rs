@@ -7,7 +7,9 @@ use licet_domain::{
     money::{Money, Price},
     term::Term,
 };
-use licet_runtime::wire::{decode_time, encode_count, encode_money, encode_price, encode_time};
+use licet_runtime::wire::{
+    decode_price, decode_time, encode_count, encode_money, encode_price, encode_time,
+};
 
 use super::{Invoice, amount, broken};
 use crate::answer::opaque;
@@ -222,6 +224,113 @@ impl Quote {
             ..self.message().clone()
         })
     }
+}
+
+/// A line of a quote: what it pins for the term that it is of (BL-8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotedLine {
+    /// The product that sells it.
+    pub product_id: ProductId,
+    /// The version whose rules apply.
+    pub product_version: u32,
+    /// Since when the price is in force; of an amount given by hand, when it was quoted.
+    pub price_time: Instant,
+    /// The price of each.
+    pub unit_price: Price,
+}
+
+impl QuoteQuestion {
+    /// How many items it is about.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.message().items.len()
+    }
+
+    /// The same question, of whose answer nothing is kept at Billing.
+    #[must_use]
+    pub fn previewed(&self) -> Self {
+        Self::from(billing::CreateQuoteRequest {
+            validate_only: true,
+            ..self.message().clone()
+        })
+    }
+
+    /// The same question about no one thing.
+    #[must_use]
+    pub fn without_subject(&self) -> Self {
+        Self::from(billing::CreateQuoteRequest {
+            subject: None,
+            ..self.message().clone()
+        })
+    }
+
+    /// The same question about one of its products alone.
+    #[must_use]
+    pub fn of_product(&self, product_id: &ProductId) -> Self {
+        let mut message = self.message().clone();
+        let is_wanted = |item: &billing::QuoteItem| item.product_id == product_id.as_str();
+        message.items.retain(is_wanted);
+        Self::from(message)
+    }
+}
+
+impl Quote {
+    /// What each product of it costs.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn prices(&self) -> Result<Vec<(ProductId, Money)>, String> {
+        let lines = self.message().lines.iter();
+        lines
+            .map(|line| {
+                let product = line.product_id.parse();
+                let product = product.map_err(|error| broken("product", error))?;
+                Ok((product, amount(line.amount.as_ref())?))
+            })
+            .collect()
+    }
+
+    /// The highest price of one among its lines; `None` without any.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn highest_unit_price(&self) -> Result<Option<Price>, String> {
+        let prices = self.message().lines.iter().map(unit_price);
+        let prices: Vec<_> = prices.collect::<Result<_, _>>()?;
+        Ok(prices.into_iter().max_by_key(|price| price.micros()))
+    }
+
+    /// The line of a quote that has one alone.
+    ///
+    /// # Errors
+    /// What is broken in it.
+    pub fn only_line(&self) -> Result<QuotedLine, String> {
+        let message = self.message();
+        let [line] = message.lines.as_slice() else {
+            return Err(broken("quote", format!("{} lines", message.lines.len())));
+        };
+        // An amount given by hand comes from no list.
+        let since = line
+            .price_effective_time
+            .as_ref()
+            .or(message.decision_time.as_ref());
+        let since = since.ok_or_else(|| broken("price_effective_time", "it is absent"))?;
+        let product = line.product_id.parse();
+        Ok(QuotedLine {
+            product_id: product.map_err(|error| broken("product", error))?,
+            product_version: u32::try_from(line.product_version)
+                .map_err(|error| broken("product_version", error))?,
+            price_time: decode_time(since)
+                .map_err(|error| broken("price_effective_time", error))?,
+            unit_price: unit_price(line)?,
+        })
+    }
+}
+
+fn unit_price(line: &billing::Line) -> Result<Price, String> {
+    let price = line.unit_price.as_ref();
+    let price = price.ok_or_else(|| broken("unit_price", "it is absent"))?;
+    decode_price(price).map_err(|error| broken("unit_price", error))
 }
 
 #[cfg(test)]
