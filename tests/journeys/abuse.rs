@@ -597,7 +597,7 @@ struct Used {
 async fn detours(backend: Backend) {
     let world = start(backend).await;
     let mut dearer = 0;
-    let seeds = seeds(60);
+    let seeds = seeds(200);
     for (number, seed) in seeds.iter().enumerate() {
         println!(
             "history {number}: LICET_TEST_SEED={seed} LICET_TEST_START={} repeat it",
@@ -613,16 +613,20 @@ async fn detours(backend: Backend) {
         let all = [
             "a.test", "b.test", "c.test", "*.a.test", "*.b.test", "*.c.test",
         ];
+        // Half of them begin with standard names alone and swap these for wildcards.
+        let only_swaps = random.below(2) == 0;
+        let bought = |name: &str, chance: u64| match only_swaps {
+            true => !name.starts_with('*'),
+            false => chance == 0,
+        };
+        let domains = all.into_iter().filter(|name| bought(name, random.below(2)));
+        let domains = domains.map(str::to_owned).collect();
         let mut place = PlaceOrderRequest {
             account_id: account_id.clone(),
             product_id,
             term_months: 12,
             common_name: "cn.test".to_owned(),
-            domains: all
-                .into_iter()
-                .filter(|_| random.below(2) == 0)
-                .map(str::to_owned)
-                .collect(),
+            domains,
             server_software: "nginx".to_owned(),
             request_id: request_id(),
             ..PlaceOrderRequest::default()
@@ -634,10 +638,17 @@ async fn detours(backend: Backend) {
             let (mut add, mut remove) = (vec![], vec![]);
             for name in all {
                 let there = has.iter().any(|it| it == name);
-                if random.below(2) == 0 {
+                let changes = random.below(2) == 0;
+                let permitted = !only_swaps || there != name.starts_with('*');
+                if changes && permitted {
                     let list = if there { &mut remove } else { &mut add };
                     list.push(name);
                 }
+            }
+            if only_swaps {
+                let pairs = add.len().min(remove.len());
+                add.truncate(pairs);
+                remove.truncate(pairs);
             }
             if add.is_empty() && remove.is_empty() {
                 continue;
@@ -679,7 +690,7 @@ async fn detours(backend: Backend) {
         dearer += u32::from(detour > at_once);
     }
     assert!(
-        seeds.len() < 60 || dearer > 0,
+        seeds.len() < 200 || dearer > 0,
         "some slots were paid and left"
     );
 }
