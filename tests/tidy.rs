@@ -269,3 +269,57 @@ fn every_source_opens_with_what_lives_there_and_stays_readable() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A source without its comments and without what stands between quotes.
+fn code(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, found) = rest.split_at(at);
+        code.push_str(before);
+        let hashes = before.len() - before.trim_end_matches('#').len();
+        let is_raw = before[..before.len() - hashes].ends_with('r');
+        let length = if found.starts_with("//") {
+            found.find('\n').unwrap_or(found.len())
+        } else if found.starts_with('"') && is_raw {
+            let end = format!("\"{}", "#".repeat(hashes));
+            found[1..]
+                .find(&end)
+                .map_or(found.len(), |at| at + 1 + end.len())
+        } else if found.starts_with('"') {
+            let mut is_escaped = false;
+            let end = found[1..].find(|char| {
+                let ends = char == '"' && !is_escaped;
+                is_escaped = char == '\\' && !is_escaped;
+                ends
+            });
+            end.map_or(found.len(), |at| at + 2)
+        } else if found.starts_with("'\"'") || found.starts_with("'/'") {
+            3
+        } else {
+            code.push_str(&found[..1]);
+            1
+        };
+        rest = &found[length..];
+    }
+    code.push_str(rest);
+    code
+}
+
+#[test]
+fn code_is_told_from_quotes_and_comments() {
+    let text = "let a = \"no \\\" one\"; // no two\nlet b = r#\"no \" three\"#; '\"' 'x' a / b";
+    assert_eq!(code(text), "let a = ; \nlet b = r#;  'x' a / b");
+}
+
+/// The contract says `license`, as an identifier; sentences say licence.
+#[test]
+fn identifiers_have_one_spelling_of_license() {
+    let files = ["shared", "services", "tests"];
+    let files = files.iter().flat_map(|folder| sources(folder));
+    let wrong: Vec<_> = files
+        .filter(|(_, text)| code(text).to_lowercase().contains("licence"))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(wrong.is_empty(), "an identifier says licence: {wrong:?}");
+}

@@ -20,11 +20,12 @@ use licet_contracts::{
 use prost_types::Timestamp;
 use serde::Deserialize;
 use tokio::task::JoinSet;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use super::{output, tool};
 use crate::harness::{
     Backend,
+    channel::Channel,
     encoding::pem,
     errors::take_apart,
     ingest::{batch, record, send},

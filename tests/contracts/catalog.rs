@@ -19,7 +19,7 @@ use crate::harness::{
 
 on_both_databases![
     a_product_has_versions_and_every_policy_field_is_answered,
-    al_10_an_additional_licence_costs_less_than_its_certificate,
+    al_10_an_additional_license_costs_less_than_its_certificate,
     bl_8_the_past_never_changes,
     a_product_is_refused_with_every_fault_at_once,
     products_are_paged_in_the_order_of_their_bytes,
@@ -134,7 +134,7 @@ fn set_prices(certificate: &str, additional: &str) -> SetPricesRequest {
     }
 }
 
-async fn al_10_an_additional_licence_costs_less_than_its_certificate(backend: Backend) {
+async fn al_10_an_additional_license_costs_less_than_its_certificate(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
     world.time.advance_days(1);

@@ -70,8 +70,7 @@ async fn the_clock_moves_all_services_forward(backend: Backend) {
         refused(advance(by).await).expect(Code::InvalidArgument, "INVALID_FIELDS");
     }
     // Billing answers by the same clock.
-    let channel = tonic::transport::Endpoint::from_shared(world.billing_address()).unwrap();
-    let mut billing = ClockServiceClient::new(channel.connect_lazy());
+    let mut billing = ClockServiceClient::new(world.billing_channel());
     let time = billing
         .get_time(GetTimeRequest {})
         .await

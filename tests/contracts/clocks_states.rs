@@ -29,9 +29,9 @@ use crate::harness::{
 on_both_databases![
     t_5_a_certificate_counts_as_its_orders_last_decision_has_it,
     t_5_what_waits_for_a_certificate_is_seen_at_the_last_decision,
-    t_5_a_certificate_without_a_licence_shows_its_revocation,
-    t_5_a_licence_sold_by_a_clock_ahead_takes_certificates_at_once,
-    t_5_a_licence_is_listed_in_the_state_that_it_shows,
+    t_5_a_certificate_without_a_license_shows_its_revocation,
+    t_5_a_license_sold_by_a_clock_ahead_takes_certificates_at_once,
+    t_5_a_license_is_listed_in_the_state_that_it_shows,
 ];
 
 const APART: TimeDelta = TimeDelta::minutes(5);
@@ -142,7 +142,7 @@ async fn t_5_what_waits_for_a_certificate_is_seen_at_the_last_decision(backend: 
     assert_eq!(answers[0], answers[1]);
 }
 
-async fn t_5_a_certificate_without_a_licence_shows_its_revocation(backend: Backend) {
+async fn t_5_a_certificate_without_a_license_shows_its_revocation(backend: Backend) {
     let (behind, ahead) = worlds(backend, APART).await;
     ahead.stock_sans().await;
     let account_id = ahead.account_with("1000.00").await;
@@ -172,7 +172,7 @@ async fn t_5_a_certificate_without_a_licence_shows_its_revocation(backend: Backe
     }
 }
 
-async fn t_5_a_licence_sold_by_a_clock_ahead_takes_certificates_at_once(backend: Backend) {
+async fn t_5_a_license_sold_by_a_clock_ahead_takes_certificates_at_once(backend: Backend) {
     let (behind, ahead) = worlds(backend, APART).await;
     ahead.stock_sans().await;
     let account_id = ahead.account_with("1000.00").await;
@@ -198,7 +198,7 @@ async fn licenses(world: &World, account_id: &str, state: LicenseState) -> Vec<S
     found.into_iter().map(|one| one.license_id).collect()
 }
 
-async fn t_5_a_licence_is_listed_in_the_state_that_it_shows(backend: Backend) {
+async fn t_5_a_license_is_listed_in_the_state_that_it_shows(backend: Backend) {
     let (behind, ahead) = worlds(backend, APART).await;
     behind.stock_sans().await;
     let account_id = behind.account_with("100000.00").await;

@@ -13,10 +13,11 @@ use licet_contracts::{
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MethodDescriptor, Value};
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Request, Status};
 
 use crate::harness::{
     Backend,
+    channel::Channel,
     clock::shifted,
     errors::take_apart,
     on_both_databases, raw, request_id,

@@ -11,11 +11,12 @@ use licet_contracts::{
 };
 use sha2::{Digest, Sha256};
 use tokio_stream::StreamExt as _;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use crate::harness::{
     Backend,
     books::BackDoor,
+    channel::Channel,
     clock::instant,
     errors::refused,
     eventually, on_both_databases, request_id,

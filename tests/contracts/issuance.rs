@@ -449,7 +449,7 @@ async fn sl_14_a_store_that_holds_two_of_one_serial_goes_on(backend: Backend) {
     world.record(&third.order_id).await;
 }
 
-async fn certificates_of(world: &World, order_id: &str) -> Vec<Certificate> {
+pub(super) async fn certificates_of(world: &World, order_id: &str) -> Vec<Certificate> {
     let ask = ListCertificatesRequest {
         order_id: order_id.to_owned(),
         ..ListCertificatesRequest::default()

@@ -20,7 +20,7 @@ use crate::harness::{
 on_both_databases![
     bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike,
     md_8_a_change_across_this_term_and_the_next_pays_each_ones_price,
-    sl_8_an_increase_costs_the_licences_own_price_after_the_tiers_rose,
+    sl_8_an_increase_costs_the_licenses_own_price_after_the_tiers_rose,
     a_quote_is_judged_by_the_time_of_its_acceptance,
 ];
 
@@ -218,7 +218,7 @@ async fn md_8_a_change_across_this_term_and_the_next_pays_each_ones_price(backen
     assert_eq!(world.balance(&account_id).await, "99807.75 USD");
 }
 
-async fn sl_8_an_increase_costs_the_licences_own_price_after_the_tiers_rose(backend: Backend) {
+async fn sl_8_an_increase_costs_the_licenses_own_price_after_the_tiers_rose(backend: Backend) {
     let (world, account_id) = world_of_all_kinds(backend).await;
     let bought = world.now();
     world.time.advance_months(3);

@@ -31,7 +31,7 @@ on_both_databases![
     md_10_a_term_that_would_be_over_is_not_sold,
     md_10_an_ended_order_permits_renewal_only,
     md_6_a_renewals_quote_is_charged_exactly_and_for_that_renewal_only,
-    al_9_additional_licences_are_named_again_and_none_is_none,
+    al_9_additional_licenses_are_named_again_and_none_is_none,
     al_9_who_has_too_many_servers_names_those_that_stay,
     t_2_months_are_counted_from_the_first_start,
     bl_6_a_renewal_that_cannot_be_paid_leaves_the_order_as_it_was,
@@ -382,7 +382,7 @@ async fn with_servers(backend: Backend, number: i32) -> (World, Order, Vec<Strin
     (world, order, ids)
 }
 
-async fn al_9_additional_licences_are_named_again_and_none_is_none(backend: Backend) {
+async fn al_9_additional_licenses_are_named_again_and_none_is_none(backend: Backend) {
     let (world, order, ids) = with_servers(backend, 3).await;
     move_to_days_before_end(&world, &order, 10);
     let without = refuse(&world, renewal(&order, 12)).await;

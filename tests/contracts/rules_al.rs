@@ -23,9 +23,9 @@ use crate::harness::{
 };
 
 on_both_databases![
-    al_2_no_call_but_placing_and_renewal_brings_more_licences,
-    al_5_a_licence_lasts_as_long_as_its_order,
-    al_9_a_renewal_names_the_licences_again_and_the_servers_to_keep,
+    al_2_no_call_but_placing_and_renewal_brings_more_licenses,
+    al_5_a_license_lasts_as_long_as_its_order,
+    al_9_a_renewal_names_the_licenses_again_and_the_servers_to_keep,
     al_11_a_further_server_is_asked_for_no_paper,
 ];
 
@@ -66,7 +66,7 @@ async fn licensed(backend: Backend) -> (World, String, Order) {
     (world, account_id, order)
 }
 
-async fn al_2_no_call_but_placing_and_renewal_brings_more_licences(backend: Backend) {
+async fn al_2_no_call_but_placing_and_renewal_brings_more_licenses(backend: Backend) {
     let requests = requests();
     let mut naming: Vec<_> = requests
         .iter()
@@ -112,11 +112,11 @@ async fn al_2_no_call_but_placing_and_renewal_brings_more_licences(backend: Back
     assert!(fourth.message.contains("renewal"), "{}", fourth.message);
 }
 
-async fn al_5_a_licence_lasts_as_long_as_its_order(backend: Backend) {
+async fn al_5_a_license_lasts_as_long_as_its_order(backend: Backend) {
     for message in requests() {
         let own = fields(&message);
-        let licences = own.iter().filter(|name| name.contains("license"));
-        for name in licences {
+        let licenses = own.iter().filter(|name| name.contains("license"));
+        for name in licenses {
             assert!(
                 matches!(*name, "additional_licenses" | "san_license_id"),
                 "{}.{name} says something of a licence on its own",
@@ -163,7 +163,7 @@ async fn servers(world: &World, order_id: &str) -> Vec<(String, ServerState)> {
     answer.into_inner().servers.into_iter().map(shown).collect()
 }
 
-async fn al_9_a_renewal_names_the_licences_again_and_the_servers_to_keep(backend: Backend) {
+async fn al_9_a_renewal_names_the_licenses_again_and_the_servers_to_keep(backend: Backend) {
     let (world, account_id, order) = licensed(backend).await;
     let mut ids = Vec::new();
     for host in ["two", "three"] {

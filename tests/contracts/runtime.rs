@@ -17,14 +17,15 @@ use licet_runtime::{
     server::{self, Running, Service, Suite},
 };
 use tokio::net::TcpListener;
-use tonic::{Code, Request, Response, Status, service::RoutesBuilder, transport::Endpoint};
+use tonic::{Code, Request, Response, Status, service::RoutesBuilder};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tonic_types::StatusExt as _;
 
 use crate::harness::{
-    Backend, clock::StandingClock, errors::refused, on_both_databases, world::Storage,
+    Backend, channel::Channel, clock::StandingClock, errors::refused, on_both_databases,
+    world::Storage,
 };
 
 on_both_databases![
@@ -55,7 +56,7 @@ impl AccountService for BrokenAccounts {
     }
 }
 
-async fn serve(service: Service) -> (Running, Endpoint) {
+async fn serve(service: Service) -> (Running, Channel) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limits = Limits {
         max_calls: 2,
@@ -68,17 +69,11 @@ async fn serve(service: Service) -> (Running, Endpoint) {
     let running = server::start(service, listener, &limits, &suite)
         .await
         .unwrap();
-    let endpoint = Endpoint::from_shared(format!("http://{}", running.address())).unwrap();
-    (running, endpoint)
+    let channel = Channel::to(&format!("http://{}", running.address()));
+    (running, channel)
 }
 
-async fn broken_accounts(
-    backend: Backend,
-) -> (
-    Storage,
-    Running,
-    AccountServiceClient<tonic::transport::Channel>,
-) {
+async fn broken_accounts(backend: Backend) -> (Storage, Running, AccountServiceClient<Channel>) {
     let storage = Storage::create(backend).await;
     let database = Database::open(&storage.location("billing"), &[])
         .await
@@ -91,12 +86,8 @@ async fn broken_accounts(
         database,
         due: vec![],
     };
-    let (running, endpoint) = serve(service).await;
-    (
-        storage,
-        running,
-        AccountServiceClient::new(endpoint.connect_lazy()),
-    )
+    let (running, channel) = serve(service).await;
+    (storage, running, AccountServiceClient::new(channel))
 }
 
 async fn a_panic_is_an_incident_to_look_up(backend: Backend) {
@@ -141,8 +132,8 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
         "it says when to ask again"
     );
     refused::<()>(Err(turned_away)).expect(Code::Unavailable, "OVERLOADED");
-    let endpoint = Endpoint::from_shared(format!("http://{}", running.address())).unwrap();
-    let mut health = HealthClient::new(endpoint.connect_lazy());
+    let channel = Channel::to(&format!("http://{}", running.address()));
+    let mut health = HealthClient::new(channel);
     let service = "licet.billing.v1.AccountService".to_owned();
     let answer = health
         .check(HealthCheckRequest { service })
@@ -168,8 +159,8 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
 
 async fn a_method_that_is_not_served_says_so(backend: Backend) {
     let (_storage, running, _) = broken_accounts(backend).await;
-    let endpoint = Endpoint::from_shared(format!("http://{}", running.address())).unwrap();
-    let mut orders = OrderServiceClient::new(endpoint.connect_lazy());
+    let channel = Channel::to(&format!("http://{}", running.address()));
+    let mut orders = OrderServiceClient::new(channel);
     let refusal = refused(orders.list_orders(ListOrdersRequest::default()).await)
         .expect(Code::Unimplemented, "METHOD_NOT_SERVED");
     assert_eq!(refusal.domain, "licet.orders");

@@ -21,7 +21,7 @@ use crate::harness::{
 };
 
 on_both_databases![
-    sl_16_what_no_licence_covers_waits_for_one,
+    sl_16_what_no_license_covers_waits_for_one,
     sl_16_an_allocation_runs_in_chunks_and_all_of_it,
     sl_16_sales_allocate_by_hand,
     sl_16_what_cannot_be_allocated_by_hand_is_refused,
@@ -67,7 +67,7 @@ async fn allocate(
     world.san_ingest().allocate_certificate(request).await
 }
 
-async fn sl_16_what_no_licence_covers_waits_for_one(backend: Backend) {
+async fn sl_16_what_no_license_covers_waits_for_one(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("100000.00").await;

@@ -33,7 +33,7 @@ on_both_databases![
     every_violation_of_a_draft_at_once,
     lists_of_certificates_to_revoke_have_limits,
     unknown_ids_are_not_found_by_that_id,
-    another_accounts_licence_is_not_found,
+    another_accounts_license_is_not_found,
     a_role_too_small_is_denied,
 ];
 
@@ -406,7 +406,7 @@ fn bound<M>(message: M, role: &str, account_id: &str) -> Request<M> {
     request
 }
 
-async fn another_accounts_licence_is_not_found(backend: Backend) {
+async fn another_accounts_license_is_not_found(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 5).await;
     let certificate = world.recorded(&license, &["a.example"]).await;
     let granted = world.granted(&license, &["b.example"]).await;

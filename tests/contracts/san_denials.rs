@@ -22,10 +22,10 @@ use crate::harness::{
 
 on_both_databases![
     sl_6_each_option_denies_with_its_reason,
-    sl_6_a_licence_without_options_has_the_defaults,
+    sl_6_a_license_without_options_has_the_defaults,
     sl_6_validity_is_counted_to_its_last_second,
     sl_6_every_reason_is_given_at_once,
-    sl_11_a_licence_that_does_not_run_authorises_nothing,
+    sl_11_a_license_that_does_not_run_authorises_nothing,
     sl_11_over_its_quota_it_authorises_no_new_san,
     sl_12_a_denial_gives_the_figures_and_when_it_would_fit,
     sl_12_what_never_fits_has_no_time,
@@ -148,7 +148,7 @@ async fn sl_6_each_option_denies_with_its_reason(backend: Backend) {
     assert_eq!(granted.decision(), AuthorizationDecision::Granted);
 }
 
-async fn sl_6_a_licence_without_options_has_the_defaults(backend: Backend) {
+async fn sl_6_a_license_without_options_has_the_defaults(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("1000.00").await;
@@ -240,7 +240,7 @@ async fn sl_6_every_reason_is_given_at_once(backend: Backend) {
     );
 }
 
-async fn sl_11_a_licence_that_does_not_run_authorises_nothing(backend: Backend) {
+async fn sl_11_a_license_that_does_not_run_authorises_nothing(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("1000.00").await;

@@ -35,11 +35,11 @@ on_both_databases![
     sl_7_tiers_never_rise_with_volume,
     sl_8_an_increase_is_charged_for_the_time_left_and_counts_at_once,
     sl_8_an_increase_that_raises_nothing_is_refused,
-    sl_20_a_product_has_one_licence_at_a_time,
+    sl_20_a_product_has_one_license_at_a_time,
     sl_20_of_many_acceptances_at_once_one_is_charged,
     bl_6_without_money_nothing_happens,
     x_7_with_billing_away_an_acceptance_ends_by_itself,
-    licences_are_listed_newest_first,
+    licenses_are_listed_newest_first,
 ];
 
 async fn world_with_account(backend: Backend, balance: &str) -> (World, String) {
@@ -316,7 +316,7 @@ async fn sl_8_an_increase_that_raises_nothing_is_refused(backend: Backend) {
     assert_eq!(world.balance(&account_id).await, "880.00 USD");
 }
 
-async fn sl_20_a_product_has_one_licence_at_a_time(backend: Backend) {
+async fn sl_20_a_product_has_one_license_at_a_time(backend: Backend) {
     let (world, account_id) = world_with_account(backend, "1000.00").await;
     let both = QuoteLicenseRequest {
         product_ids: names(&[BUNDLE, OTHER]),
@@ -443,7 +443,7 @@ async fn x_7_with_billing_away_an_acceptance_ends_by_itself(backend: Backend) {
     assert_eq!(operations[0].state(), OperationState::Done);
 }
 
-async fn licences_are_listed_newest_first(backend: Backend) {
+async fn licenses_are_listed_newest_first(backend: Backend) {
     let (world, account_id) = world_with_account(backend, "1000.00").await;
     let mut drafted = Vec::new();
     for _ in 0..5 {

@@ -30,10 +30,10 @@ use crate::harness::{
 
 on_both_databases![
     sl_7_a_draft_is_withdrawn_until_it_is_accepted,
-    sl_7_a_cancelled_licence_is_over_at_once_and_nothing_is_refunded,
-    sl_7_only_a_charged_licence_is_cancelled,
-    sl_11_a_licence_that_starts_later_says_when,
-    sl_7_a_licence_that_has_not_begun_is_cancelled,
+    sl_7_a_cancelled_license_is_over_at_once_and_nothing_is_refunded,
+    sl_7_only_a_charged_license_is_cancelled,
+    sl_11_a_license_that_starts_later_says_when,
+    sl_7_a_license_that_has_not_begun_is_cancelled,
     sl_10_a_product_joins_by_its_tier_or_its_price,
     sl_10_the_tier_of_the_sale_counts_and_the_price_of_now,
     sl_10_what_cannot_join_is_refused,
@@ -106,7 +106,7 @@ async fn sl_7_a_draft_is_withdrawn_until_it_is_accepted(backend: Backend) {
     assert_eq!(world.balance(&account_id).await, "880.00 USD");
 }
 
-async fn sl_7_a_cancelled_licence_is_over_at_once_and_nothing_is_refunded(backend: Backend) {
+async fn sl_7_a_cancelled_license_is_over_at_once_and_nothing_is_refunded(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     world.move_before_end(&license, 10);
     world.renewed(renew_request(&license, 20)).await;
@@ -154,7 +154,7 @@ async fn sl_7_a_cancelled_licence_is_over_at_once_and_nothing_is_refunded(backen
 }
 
 /// Of a licence that is charged and starts later, no refusal says that it is ACTIVE and not active.
-async fn sl_11_a_licence_that_starts_later_says_when(backend: Backend) {
+async fn sl_11_a_license_that_starts_later_says_when(backend: Backend) {
     let (world, _) = World::start_licensed(backend, 10).await;
     let start = world.now().checked_add(TimeDelta::days(30)).unwrap();
     let account_id = world.account_with("1000.00").await;
@@ -202,7 +202,7 @@ async fn sl_11_a_licence_that_starts_later_says_when(backend: Backend) {
     assert_eq!(refusal.value("state"), "ENDED");
 }
 
-async fn sl_7_only_a_charged_licence_is_cancelled(backend: Backend) {
+async fn sl_7_only_a_charged_license_is_cancelled(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     let draft = world.quoted(quote_request(&license.account_id, 10)).await;
     let cancel = async |license: &License| {
@@ -220,7 +220,7 @@ async fn sl_7_only_a_charged_licence_is_cancelled(backend: Backend) {
     assert_eq!(cancel(&license).await, "ENDED");
 }
 
-async fn sl_7_a_licence_that_has_not_begun_is_cancelled(backend: Backend) {
+async fn sl_7_a_license_that_has_not_begun_is_cancelled(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("1000.00").await;

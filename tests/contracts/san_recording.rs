@@ -27,16 +27,16 @@ use crate::harness::{
 
 on_both_databases![
     sl_20_account_and_product_decide_where_a_certificate_counts,
-    sl_16_a_certificate_that_no_licence_covers_is_kept,
+    sl_16_a_certificate_that_no_license_covers_is_kept,
     sl_14_a_certificate_is_known_again_however_it_is_written,
     sl_14_another_certificate_under_the_same_key_is_a_conflict,
     sl_14_a_report_may_leave_the_key_type_out,
     sl_14_the_same_serial_of_another_account_or_issuer_is_another_certificate,
     sl_1_a_certificate_reported_after_its_end_never_counts,
     sl_19_revoked_are_all_or_none,
-    sl_16_a_report_before_the_first_licence_is_kept,
+    sl_16_a_report_before_the_first_license_is_kept,
     what_a_report_names_must_be_there,
-    a_reservation_of_another_licence_is_not_used,
+    a_reservation_of_another_license_is_not_used,
 ];
 
 async fn sl_20_account_and_product_decide_where_a_certificate_counts(backend: Backend) {
@@ -60,7 +60,7 @@ async fn sl_20_account_and_product_decide_where_a_certificate_counts(backend: Ba
     }
 }
 
-async fn sl_16_a_certificate_that_no_licence_covers_is_kept(backend: Backend) {
+async fn sl_16_a_certificate_that_no_license_covers_is_kept(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 5).await;
     let mut report = world.report(&license, &["a.example"]);
     report.product_id = OTHER.to_owned();
@@ -279,7 +279,7 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
     );
 }
 
-async fn sl_16_a_report_before_the_first_licence_is_kept(backend: Backend) {
+async fn sl_16_a_report_before_the_first_license_is_kept(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("100000.00").await;
@@ -361,7 +361,7 @@ async fn what_a_report_names_must_be_there(backend: Backend) {
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 4));
 }
 
-async fn a_reservation_of_another_licence_is_not_used(backend: Backend) {
+async fn a_reservation_of_another_license_is_not_used(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 5).await;
     let mut second = quote_request(&license.account_id, 5);
     second.product_ids = vec![OTHER.to_owned()];

@@ -32,13 +32,13 @@ on_both_databases![
     sl_6_the_past_keeps_the_term_that_contained_it,
     sl_8_an_increase_raises_the_running_term_alone,
     sl_11_between_its_end_and_a_late_renewal_it_authorises_nothing,
-    sl_20_a_licence_whose_product_was_taken_is_not_renewed,
+    sl_20_a_license_whose_product_was_taken_is_not_renewed,
     sl_20_products_stay_held_while_a_late_renewal_is_charged,
     t_2_a_renewal_keeps_the_first_anchor,
     bl_2_a_renewal_is_made_once,
-    bl_6_a_renewal_without_money_leaves_the_licence_as_it_was,
+    bl_6_a_renewal_without_money_leaves_the_license_as_it_was,
     x_7_with_billing_away_a_renewal_ends_by_itself,
-    licences_are_listed_by_their_last_term,
+    licenses_are_listed_by_their_last_term,
 ];
 
 async fn refused_renewal(world: &World, request: RenewLicenseRequest) -> Refused {
@@ -391,7 +391,7 @@ async fn sl_11_between_its_end_and_a_late_renewal_it_authorises_nothing(backend:
     assert_eq!(shown(term.price.as_ref()), "120.00 USD");
 }
 
-async fn sl_20_a_licence_whose_product_was_taken_is_not_renewed(backend: Backend) {
+async fn sl_20_a_license_whose_product_was_taken_is_not_renewed(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     world.time.move_to(end(&license));
     let successor = world.license(&license.account_id, 10).await;
@@ -514,7 +514,7 @@ async fn bl_2_a_renewal_is_made_once(backend: Backend) {
     assert_eq!(world.balance(&license.account_id).await, "999760.00 USD");
 }
 
-async fn bl_6_a_renewal_without_money_leaves_the_licence_as_it_was(backend: Backend) {
+async fn bl_6_a_renewal_without_money_leaves_the_license_as_it_was(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("130.00").await;
@@ -565,7 +565,7 @@ async fn x_7_with_billing_away_a_renewal_ends_by_itself(backend: Backend) {
     assert_eq!(world.balance(&license.account_id).await, "999640.00 USD");
 }
 
-async fn licences_are_listed_by_their_last_term(backend: Backend) {
+async fn licenses_are_listed_by_their_last_term(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     let listed = async |state: LicenseState| {
         let list = ListLicensesRequest {

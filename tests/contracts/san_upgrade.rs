@@ -23,7 +23,7 @@ use crate::harness::{
 on_both_databases![
     sl_6_a_store_of_before_further_terms_comes_out_right,
     sl_1_a_san_that_no_certificate_carries_is_forgotten,
-    sl_6_a_licence_sold_while_ed25519_was_called_ecc_keeps_it,
+    sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it,
     sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one,
 ];
 
@@ -143,7 +143,7 @@ async fn may_sign(world: &World, license: &License, key_type: KeyType) -> bool {
     answer.decision() == AuthorizationDecision::Granted
 }
 
-async fn sl_6_a_licence_sold_while_ed25519_was_called_ecc_keeps_it(backend: Backend) {
+async fn sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it(backend: Backend) {
     let (mut world, both) = World::start_licensed(backend, 10).await;
     let rsa = QuoteLicenseRequest {
         product_ids: vec![OTHER.to_owned()],

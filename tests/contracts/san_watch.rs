@@ -8,10 +8,11 @@ use licet_contracts::sanlicensing::v1::{
     issuance_service_client::IssuanceServiceClient, usage_service_client::UsageServiceClient,
 };
 use licet_domain::ids::LicenseId;
-use tonic::{Code, Request, Streaming, transport::Channel};
+use tonic::{Code, Request, Streaming};
 
 use crate::harness::{
     Backend,
+    channel::Channel,
     clock::{instant, shifted},
     errors::{refused, take_apart},
     on_both_databases,
@@ -24,7 +25,7 @@ on_both_databases![
     sl_17_a_watcher_sees_what_another_instance_decides,
     sl_17_a_watcher_hears_nothing_while_nothing_changes,
     sl_17_a_watch_ends_when_the_service_stops,
-    sl_17_whoever_may_not_see_a_licence_may_not_watch_it,
+    sl_17_whoever_may_not_see_a_license_may_not_watch_it,
 ];
 
 type Watched = Streaming<WatchUsageResponse>;
@@ -101,7 +102,7 @@ async fn sl_17_a_watch_ends_when_the_service_stops(backend: Backend) {
     take_apart(&ended.unwrap_err()).expect(Code::Unavailable, "SERVICE_STOPPING");
 }
 
-async fn sl_17_whoever_may_not_see_a_licence_may_not_watch_it(backend: Backend) {
+async fn sl_17_whoever_may_not_see_a_license_may_not_watch_it(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 1).await;
     let unknown = WatchUsageRequest {
         license_id: LicenseId::generate().to_string(),

@@ -15,15 +15,15 @@ use crate::harness::{
 };
 
 on_both_databases![
-    al_8_the_third_server_is_refused_on_an_order_with_one_additional_licence,
+    al_8_the_third_server_is_refused_on_an_order_with_one_additional_license,
     al_8_of_many_servers_at_once_only_as_many_as_licensed_are_registered,
     al_6_a_second_software_or_common_name_is_refused,
-    al_1_without_additional_licences_there_is_one_server,
+    al_1_without_additional_licenses_there_is_one_server,
     al_11_a_server_needs_a_certificate_and_nothing_else,
-    al_1_additional_licences_are_bounded_and_charged_with_the_order,
+    al_1_additional_licenses_are_bounded_and_charged_with_the_order,
 ];
 
-async fn al_8_the_third_server_is_refused_on_an_order_with_one_additional_licence(
+async fn al_8_the_third_server_is_refused_on_an_order_with_one_additional_license(
     backend: Backend,
 ) {
     let world = World::start(backend).await;
@@ -183,7 +183,7 @@ async fn al_6_a_second_software_or_common_name_is_refused(backend: Backend) {
     );
 }
 
-async fn al_1_without_additional_licences_there_is_one_server(backend: Backend) {
+async fn al_1_without_additional_licenses_there_is_one_server(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
     let account_id = world.account_with("100.00").await;
@@ -223,7 +223,7 @@ async fn al_11_a_server_needs_a_certificate_and_nothing_else(backend: Backend) {
         .unwrap();
 }
 
-async fn al_1_additional_licences_are_bounded_and_charged_with_the_order(backend: Backend) {
+async fn al_1_additional_licenses_are_bounded_and_charged_with_the_order(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
     let account_id = world.account_with("1000.00").await;

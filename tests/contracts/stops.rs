@@ -13,10 +13,7 @@ use licet_runtime::{
     server::{self, Running, Suite},
 };
 use tokio::net::{TcpListener, TcpStream};
-use tonic::{
-    Code, Request, Streaming,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Request, Streaming};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -24,6 +21,7 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::{
     Backend,
+    channel::Channel,
     errors::{refused, take_apart},
     eventually, on_both_databases,
     process::SuiteProcess,
@@ -53,8 +51,7 @@ async fn billing(backend: Backend, limits: &Limits) -> (Storage, Running, Channe
 }
 
 pub(super) fn connect(running: &Running) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("http://{}", running.address()));
-    endpoint.unwrap().connect_lazy()
+    Channel::to(&format!("http://{}", running.address()))
 }
 
 fn of<M>(message: M, caller: &str) -> Request<M> {

@@ -13,12 +13,12 @@ use tonic::{
     body::Body,
     codec::CompressionEncoding::Gzip,
     codegen::{Service as _, http},
-    transport::{Channel, Endpoint},
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::harness::{
-    Backend, errors::take_apart, on_both_databases, request_id, samples::usd, world::World,
+    Backend, channel::Channel, errors::take_apart, on_both_databases, request_id, samples::usd,
+    world::World,
 };
 
 on_both_databases![
@@ -29,11 +29,6 @@ on_both_databases![
 ];
 
 const DEPOSIT: &str = "/licet.billing.v1.AccountService/Deposit";
-
-fn channel(address: &str) -> Channel {
-    let endpoint = Endpoint::from_shared(address.to_owned()).unwrap();
-    endpoint.connect_lazy()
-}
 
 fn packed<T>(answer: &Response<T>) -> Option<&str> {
     let encoding = answer.metadata().get("grpc-encoding");
@@ -84,7 +79,7 @@ async fn gzip_is_taken_and_given_by_every_service(backend: Backend) {
         ..Default::default()
     };
     events.clone().stream_events(follow).await.unwrap();
-    let health = HealthClient::new(channel(&world.billing_address())).send_compressed(Gzip);
+    let health = HealthClient::new(Channel::to(&world.billing_address())).send_compressed(Gzip);
     let check = HealthCheckRequest::default();
     health.clone().check(check).await.unwrap();
 }
@@ -116,7 +111,7 @@ async fn call(
         .body(Body::empty())
         .unwrap();
     change(&mut request);
-    let mut channel = channel(&world.billing_address());
+    let mut channel = Channel::to(&world.billing_address());
     std::future::poll_fn(|context| channel.poll_ready(context))
         .await
         .unwrap();
@@ -181,7 +176,7 @@ async fn what_is_no_grpc_is_answered_as_http(backend: Backend) {
     assert!(page.contains("gRPC"), "{page}");
 
     // And the service is as it was.
-    let mut accounts = AccountServiceClient::new(channel(&address));
+    let mut accounts = AccountServiceClient::new(Channel::to(&address));
     let list = Request::new(ListAccountsRequest::default());
     accounts.list_accounts(list).await.unwrap();
 }

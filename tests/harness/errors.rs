@@ -113,3 +113,11 @@ pub(crate) fn take_apart(status: &Status) -> Refused {
         detail_bytes: status.details().len(),
     }
 }
+
+/// The reason of a refusal, "done" where there is none.
+pub(crate) fn reason<T>(answer: Result<Response<T>, Status>) -> String {
+    match answer {
+        Ok(_) => "done".to_owned(),
+        Err(status) => take_apart(&status).reason,
+    }
+}

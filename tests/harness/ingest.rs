@@ -7,17 +7,11 @@ use licet_contracts::sanlicensing::v1::{
     ReportedRevocation, RevocationReason, ingest_record::Report,
     ingest_service_client::IngestServiceClient, reported_revocation::Issuer,
 };
-use prost::{Message as _, bytes::BufMut as _};
-use tokio_stream::StreamExt as _;
-use tonic::{
-    Request, Status, Streaming,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    codegen::http,
-    transport::Channel,
-};
+use prost::Message as _;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::Status;
 
-use super::world::World;
+use super::{channel::Channel, raw, world::World};
 
 /// The feed of most tests.
 pub(crate) const FEED: &str = "ca-1";
@@ -86,60 +80,21 @@ pub(crate) async fn send(
     }
 }
 
-/// Messages as they go over the wire, whatever is in them.
-#[derive(Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Vec<u8>;
-    type Decode = IngestCertificatesResponse;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = IngestCertificatesResponse;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        Ok(Some(IngestCertificatesResponse::decode(buffer).unwrap()))
-    }
-}
-
 /// Sends messages on one stream that need not be batches. Answers as [`send`] does.
 pub(crate) async fn send_raw(
     channel: Channel,
     messages: Vec<Vec<u8>>,
 ) -> (Vec<IngestCertificatesResponse>, Result<(), Status>) {
-    let mut client = Grpc::new(channel).max_encoding_message_size(64 << 20);
-    client.ready().await.unwrap();
     let path = "/licet.sanlicensing.v1.IngestService/IngestCertificates";
-    let path = http::uri::PathAndQuery::from_static(path);
-    let request = Request::new(tokio_stream::iter(messages));
-    let answers = client.streaming(request, path, RawCodec).await;
-    collect(answers.unwrap().into_inner()).await
+    let answers = raw::streamed(channel, path, messages).await;
+    let answers = answers.map(|octets| {
+        octets.map(|octets| IngestCertificatesResponse::decode(octets.as_slice()).unwrap())
+    });
+    collect(answers).await
 }
 
 async fn collect(
-    mut answers: Streaming<IngestCertificatesResponse>,
+    mut answers: impl Stream<Item = Result<IngestCertificatesResponse, Status>> + Unpin,
 ) -> (Vec<IngestCertificatesResponse>, Result<(), Status>) {
     let mut acknowledged = Vec::new();
     while let Some(answer) = answers.next().await {

@@ -10,9 +10,8 @@ use licet_runtime::{
     server::{self, Running, Suite},
 };
 use tokio::net::TcpListener;
-use tonic::transport::{Channel, Endpoint};
 
-use super::{Backend, clock::StandingClock, free_port, world::World};
+use super::{Backend, channel::Channel, clock::StandingClock, free_port, world::World};
 
 /// A channel to each instance.
 pub(crate) struct Ways {
@@ -41,7 +40,7 @@ impl Ways {
     /// With the second instance's clock ahead.
     pub(crate) async fn open_ahead(world: &World, backend: Backend, by: TimeDelta) -> Self {
         let mut ways = Self {
-            channels: vec![channel(&world.billing_address())],
+            channels: vec![Channel::to(&world.billing_address())],
             _second: None,
         };
         if backend == Backend::Sqlite {
@@ -62,7 +61,7 @@ impl Ways {
         let running = server::start(service.await.unwrap(), listener, &limits, &suite).await;
         ways._second = Some(running.unwrap());
         ways.channels
-            .push(channel(&format!("http://127.0.0.1:{port}")));
+            .push(Channel::to(&format!("http://127.0.0.1:{port}")));
         ways
     }
 
@@ -74,10 +73,4 @@ impl Ways {
     pub(crate) fn get(&self, number: usize) -> Channel {
         self.channels[number % self.channels.len()].clone()
     }
-}
-
-fn channel(address: &str) -> Channel {
-    Endpoint::from_shared(address.to_owned())
-        .unwrap()
-        .connect_lazy()
 }

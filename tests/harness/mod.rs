@@ -3,6 +3,7 @@
 
 pub(crate) mod books;
 pub(crate) mod certificates;
+pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod corrections;
 pub(crate) mod encoding;

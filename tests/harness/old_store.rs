@@ -30,12 +30,12 @@ use licet_runtime::database::Location;
 use sea_orm::{ConnectionTrait, Database};
 use serde::{Deserialize, Serialize};
 use tokio_stream::StreamExt as _;
-use tonic::transport::Channel;
 
 use super::{
     Backend,
     books::Books,
     certificates::chain_for,
+    channel::Channel,
     clock::timestamp,
     eventually,
     guardian::{NOT_INSTALLED, find_programs},

@@ -9,12 +9,11 @@ use std::{
 
 use licet_runtime::database::Location;
 use tempfile::{NamedTempFile, TempDir};
-use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::{eventually, free_port};
+use super::{channel::Channel, eventually, free_port};
 
 /// A running suite, killed at the latest when it is dropped.
 pub(crate) struct SuiteProcess {
@@ -143,15 +142,15 @@ impl SuiteProcess {
     }
 
     pub(crate) fn orders(&self) -> Channel {
-        channel(self.ports[0])
+        Channel::to_port(self.ports[0])
     }
 
     pub(crate) fn billing(&self) -> Channel {
-        channel(self.ports[1])
+        Channel::to_port(self.ports[1])
     }
 
     pub(crate) fn san_licensing(&self) -> Channel {
-        channel(self.ports[2])
+        Channel::to_port(self.ports[2])
     }
 }
 
@@ -161,12 +160,6 @@ impl Drop for SuiteProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn channel(port: u16) -> Channel {
-    Endpoint::from_shared(format!("http://127.0.0.1:{port}"))
-        .unwrap()
-        .connect_lazy()
 }
 
 fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) -> Child {
@@ -271,7 +264,7 @@ impl SanLicensingProcess {
     }
 
     pub(crate) fn channel(&self) -> Channel {
-        channel(self.port)
+        Channel::to_port(self.port)
     }
 
     /// As `--san-licensing-url` takes it.

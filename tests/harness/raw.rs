@@ -2,12 +2,13 @@
 
 use prost::bytes::{Buf as _, BufMut as _};
 use tonic::{
-    Request, Status,
+    Request, Status, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::http,
-    transport::Channel,
 };
+
+use super::channel::Channel;
 
 #[derive(Clone, Copy, Default)]
 struct Octets;
@@ -59,4 +60,18 @@ pub(crate) async fn first_answer(
     let path = http::uri::PathAndQuery::from_static(path);
     let answers = client.server_streaming(request, path, Octets).await?;
     answers.into_inner().message().await
+}
+
+/// The answers of a method that takes a stream and answers by one.
+pub(crate) async fn streamed(
+    channel: Channel,
+    path: &'static str,
+    messages: Vec<Vec<u8>>,
+) -> Streaming<Vec<u8>> {
+    let mut client = Grpc::new(channel).max_encoding_message_size(64 << 20);
+    client.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static(path);
+    let request = Request::new(tokio_stream::iter(messages));
+    let answers = client.streaming(request, path, Octets).await;
+    answers.unwrap().into_inner()
 }

@@ -33,10 +33,10 @@ use licet_runtime::{
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tonic::transport::{Channel, Endpoint};
 
 use super::{
-    Backend, clock::StandingClock, free_port, postgres::TestDatabase, small_disk::SmallDisk,
+    Backend, channel::Channel, clock::StandingClock, free_port, postgres::TestDatabase,
+    small_disk::SmallDisk,
 };
 
 /// Where a service's schema is, on the database that the test is for.
@@ -117,12 +117,6 @@ struct SanLicensing {
     port: u16,
     running: Option<Running>,
     channel: Channel,
-}
-
-fn channel(port: u16) -> Channel {
-    Endpoint::from_shared(format!("http://127.0.0.1:{port}"))
-        .unwrap()
-        .connect_lazy()
 }
 
 async fn listener(port: u16) -> TcpListener {
@@ -265,8 +259,8 @@ impl World {
             billing: None,
             billing_store: None,
             orders: None,
-            billing_channel: channel(billing_port),
-            orders_channel: channel(orders_port),
+            billing_channel: Channel::to_port(billing_port),
+            orders_channel: Channel::to_port(orders_port),
             san_licensing: Vec::new(),
         }
     }
@@ -349,7 +343,7 @@ impl World {
         self.san_licensing.push(SanLicensing {
             port,
             running: Some(running.unwrap()),
-            channel: channel(port),
+            channel: Channel::to_port(port),
         });
     }
 

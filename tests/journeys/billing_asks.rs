@@ -14,9 +14,12 @@ use licet_contracts::billing::v1::{
     catalog_service_client::CatalogServiceClient, invoice_service_client::InvoiceServiceClient,
     quote_service_client::QuoteServiceClient, refund_service_client::RefundServiceClient,
 };
-use tonic::{Response, transport::Channel};
+use tonic::Response;
 
-use crate::harness::errors::{Refused, take_apart};
+use crate::harness::{
+    channel::Channel,
+    errors::{Refused, take_apart},
+};
 
 /// A request that changes something.
 pub(super) trait Ask: Clone + Debug + Send + 'static {

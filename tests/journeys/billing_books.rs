@@ -13,13 +13,13 @@ use licet_contracts::{
     types::v1::Money as ShownMoney,
 };
 use licet_domain::{clock::Instant, money::Money};
-use tonic::transport::Channel;
 
 use super::{
     billing_histories::History,
     billing_model::{Entry, Invoice, Refund},
 };
 use crate::harness::{
+    channel::Channel,
     clock::{instant, shifted, timestamp},
     terms::period,
 };

@@ -20,7 +20,6 @@ use licet_contracts::{
 };
 use licet_domain::money::Money;
 use tokio::task::JoinSet;
-use tonic::transport::Channel;
 
 use super::{
     billing_asks::Ask,
@@ -29,6 +28,7 @@ use super::{
 };
 use crate::harness::{
     Backend,
+    channel::Channel,
     corrections::goodwill,
     errors::Refused,
     run_within,

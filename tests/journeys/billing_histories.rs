@@ -9,7 +9,6 @@ use licet_contracts::billing::v1::{
     ProrationConvention, RefundCount,
 };
 use licet_domain::clock::Instant;
-use tonic::transport::Channel;
 
 use super::{
     billing_asks::Ask,
@@ -18,7 +17,7 @@ use super::{
     random::Random,
 };
 use crate::harness::{
-    Backend, errors::Refused, instances::Ways, request_id, run_within,
+    Backend, channel::Channel, errors::Refused, instances::Ways, request_id, run_within,
     samples::multi_domain_product, san::san_product, world::World,
 };
 
@@ -204,10 +203,10 @@ impl<'a> History<'a> {
             ProrationConvention::Linear,
         ][random.index(3)];
         let counts_from_purchase = random.below(3) == 0;
-        let product = |name: &str, is_licence: bool| Product {
+        let product = |name: &str, is_license: bool| Product {
             // Products are for good: those of another history have other names.
             id: format!("{name}-{}", uuid::Uuid::new_v4()),
-            is_licence,
+            is_license,
             since: now,
             convention,
             lists: vec![],
@@ -244,7 +243,7 @@ impl<'a> History<'a> {
         for place in 0..2 {
             let product = &self.products[place];
             let (full, none) = self.model.refund_days;
-            let sample = match product.is_licence {
+            let sample = match product.is_license {
                 true => san_product(&product.id),
                 false => multi_domain_product(),
             };

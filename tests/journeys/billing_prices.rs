@@ -25,7 +25,7 @@ pub(super) enum Prices {
 #[derive(Clone, Debug)]
 pub(super) struct Product {
     pub(super) id: String,
-    pub(super) is_licence: bool,
+    pub(super) is_license: bool,
     pub(super) since: Instant,
     pub(super) convention: ProrationConvention,
     /// Ascending by time; the next one must be later than the last (BL-8).
@@ -124,7 +124,7 @@ impl Product {
     }
 
     fn amount(&self, item: &Item, digits: u32) -> Result<i64, &'static str> {
-        if item.is_san() != self.is_licence {
+        if item.is_san() != self.is_license {
             return Err("PRODUCT_KIND_MISMATCH");
         }
         if ![1, 12, 24].contains(&item.months) {

@@ -76,7 +76,7 @@ impl History<'_> {
             1..=2 => shifted(self.now(), self.minor(1, 20 * DAY)),
             _ => self.now(),
         };
-        let prices = if self.products[place].is_licence {
+        let prices = if self.products[place].is_license {
             self.tiers()
         } else {
             self.term_prices()
@@ -189,8 +189,8 @@ impl History<'_> {
 
     fn item(&mut self, resource: &Resource, term_index: u32) -> Item {
         let now = self.now();
-        let is_licence = self.products[resource.product].is_licence != (self.random.below(60) == 0);
-        let kinds = if is_licence {
+        let is_license = self.products[resource.product].is_license != (self.random.below(60) == 0);
+        let kinds = if is_license {
             &[LineKind::SanQuota, LineKind::SanQuotaIncrease][..]
         } else {
             &[
@@ -231,7 +231,7 @@ impl History<'_> {
         };
         Item {
             kind,
-            quantity: 1 + i32::try_from(self.random.below(if is_licence { 300 } else { 4 }))
+            quantity: 1 + i32::try_from(self.random.below(if is_license { 300 } else { 4 }))
                 .unwrap(),
             anchor: resource.anchor,
             first_month: term_index * resource.months.unsigned_abs(),

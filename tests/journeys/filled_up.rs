@@ -12,6 +12,7 @@ use tonic::Status;
 
 use crate::harness::{
     Backend,
+    channel::Channel,
     errors::take_apart,
     eventually, request_id, run_within,
     samples::{multi_domain_request, usd},
@@ -264,15 +265,10 @@ impl Load {
 }
 
 struct Channels {
-    accounts: licet_contracts::billing::v1::account_service_client::AccountServiceClient<
-        tonic::transport::Channel,
-    >,
-    orders: licet_contracts::orders::v1::order_service_client::OrderServiceClient<
-        tonic::transport::Channel,
-    >,
-    issuance: licet_contracts::sanlicensing::v1::issuance_service_client::IssuanceServiceClient<
-        tonic::transport::Channel,
-    >,
+    accounts: licet_contracts::billing::v1::account_service_client::AccountServiceClient<Channel>,
+    orders: licet_contracts::orders::v1::order_service_client::OrderServiceClient<Channel>,
+    issuance:
+        licet_contracts::sanlicensing::v1::issuance_service_client::IssuanceServiceClient<Channel>,
 }
 
 /// Returns the id of the order, if one was placed.

@@ -40,7 +40,7 @@ on_both_databases![
     x_1_a_revocation_waits_for_whoever_is_away,
     x_1_an_event_that_comes_again_or_back_changes_nothing,
     x_1_a_revocation_before_its_certificate_waits_for_it,
-    x_1_what_the_authority_reports_to_a_licence_reaches_the_order,
+    x_1_what_the_authority_reports_to_a_license_reaches_the_order,
     x_1_two_instances_apply_an_event_once,
     x_1_a_new_store_of_san_licensing_is_followed_from_its_beginning,
     x_6_an_advance_of_time_answers_when_revocations_have_followed,
@@ -408,7 +408,7 @@ fn report(license: &License, chain: &[u8]) -> IngestRecord {
     ingest::revoked(license, &facts)
 }
 
-async fn x_1_what_the_authority_reports_to_a_licence_reaches_the_order(backend: Backend) {
+async fn x_1_what_the_authority_reports_to_a_license_reaches_the_order(backend: Backend) {
     let (world, license) = started(backend).await;
     let (order, certificate) = issued(&world, &license, &NAMES).await;
     world

@@ -15,10 +15,13 @@ use licet_contracts::{
         order_service_client::OrderServiceClient, server_service_client::ServerServiceClient,
     },
 };
-use tonic::{Response, transport::Channel};
+use tonic::Response;
 
 use super::billing_asks::{Ask, asks};
-use crate::harness::errors::{Refused, take_apart};
+use crate::harness::{
+    channel::Channel,
+    errors::{Refused, take_apart},
+};
 
 asks! {
     OrderServiceClient.place_order: PlaceOrderRequest => PlaceOrderResponse,

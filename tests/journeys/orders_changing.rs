@@ -69,8 +69,8 @@ impl History<'_> {
         let mut names = self.some_names(4);
         names.insert(NAMES[0]);
         let months = [1, 12, 12, 24, 6][self.random.index(5)];
-        let licences = [0, 0, 1, 2, 3][self.random.index(5)];
-        let against = Order::against_sale(self.policy, &names, months, licences);
+        let licenses = [0, 0, 1, 2, 3][self.random.index(5)];
+        let against = Order::against_sale(self.policy, &names, months, licenses);
         let included = (self.policy.included, 0);
         let paid = to_pay(self.policy, included, &Names::new(), &names);
         let term = Term {
@@ -79,7 +79,7 @@ impl History<'_> {
             start: now,
             end: now.checked_add_months(months.unsigned_abs()).unwrap(),
             price_time: self.price_time(),
-            licences,
+            licenses,
             names: names.clone(),
             slots: owned(included, paid),
             kept: None,
@@ -100,11 +100,11 @@ impl History<'_> {
             common_name: NAMES[0].to_owned(),
             domains: self.spelled(&further),
             server_software: "nginx".to_owned(),
-            additional_licenses: licences,
+            additional_licenses: licenses,
             request_id: request_id(),
             ..PlaceOrderRequest::default()
         };
-        println!("    places {names:?} for {months} months, {licences} licences: {expected:?}");
+        println!("    places {names:?} for {months} months, {licenses} licences: {expected:?}");
         let (total, answer) = match agree(expected, self.ask(request).await) {
             Ok(both) => both,
             Err(reason) => return reason,

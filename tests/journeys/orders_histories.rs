@@ -16,7 +16,6 @@ use licet_domain::{
     clock::Instant,
     money::{Currency, Money},
 };
-use tonic::transport::Channel;
 
 use super::{
     billing_asks::Ask,
@@ -28,6 +27,7 @@ use super::{
 };
 use crate::harness::{
     Backend,
+    channel::Channel,
     clock::{instant, shifted},
     errors::Refused,
     request_id, run_within,
@@ -200,7 +200,7 @@ impl<'a> History<'a> {
                 WildcardReplacement::Free,
                 WildcardReplacement::FullPrice,
             ][random.index(3)],
-            licences: 2,
+            licenses: 2,
             is_public: random.below(3) > 0,
             superseded_hours: [None, Some(0), Some(72)][random.index(3)],
             open_days: [90, 30][random.index(2)],
@@ -218,7 +218,7 @@ impl<'a> History<'a> {
             product: Product {
                 // Products are for good: those of another history have other names.
                 id: format!("multi-{}", uuid::Uuid::new_v4()),
-                is_licence: false,
+                is_license: false,
                 since: world.now(),
                 convention,
                 lists: vec![],
@@ -254,7 +254,7 @@ impl<'a> History<'a> {
             product_id: self.product.id.clone(),
             included_domains: policy.included,
             max_domains: policy.maximum,
-            max_additional_licenses: policy.licences,
+            max_additional_licenses: policy.licenses,
             wildcards_allowed: policy.wildcards,
             validity_limits: limits.into(),
             policy: Some(SoldPolicy {
@@ -613,7 +613,7 @@ impl<'a> History<'a> {
         let licensed = if order.is_deleted {
             0
         } else {
-            1 + order.term().licences
+            1 + order.term().licenses
         };
         assert_eq!(answer.licensed_servers, licensed, "AL-1");
         assert!(answer.registered_servers <= licensed, "AL-8");

@@ -71,7 +71,7 @@ pub(super) struct Policy {
     pub(super) wildcards: bool,
     /// Not said: the difference.
     pub(super) replacement: WildcardReplacement,
-    pub(super) licences: i32,
+    pub(super) licenses: i32,
     pub(super) is_public: bool,
     /// `None`: never revoked.
     pub(super) superseded_hours: Option<i32>,
@@ -96,7 +96,7 @@ pub(super) struct Term {
     pub(super) end: Instant,
     /// Since when the prices are in force that it was bought by (MD-8).
     pub(super) price_time: Instant,
-    pub(super) licences: i32,
+    pub(super) licenses: i32,
     pub(super) names: Names,
     pub(super) slots: Counts,
     /// Ids of the servers that stay in it; `None` for a first term.
@@ -189,9 +189,9 @@ fn limit_days(policy: Policy, not_before: Instant) -> Option<i64> {
 pub(super) fn items_of_term(term: &Term, anchor: Instant, paid: Charge) -> Vec<Item> {
     let mut items = vec![item(term, anchor, LineKind::Certificate, 1)];
     items.extend(items_of_slots(term, anchor, paid, None));
-    if term.licences > 0 {
+    if term.licenses > 0 {
         let kind = LineKind::AdditionalLicense;
-        items.push(item(term, anchor, kind, term.licences));
+        items.push(item(term, anchor, kind, term.licenses));
     }
     items
 }
@@ -283,13 +283,13 @@ impl Order {
         policy: Policy,
         names: &Names,
         months: i32,
-        licences: i32,
+        licenses: i32,
     ) -> Vec<&'static str> {
         let mut objections = vec![];
         if ![1, 12, 24].contains(&months) {
             objections.push("TERM_NOT_SOLD");
         }
-        if licences > policy.licences {
+        if licenses > policy.licenses {
             objections.push("TOO_MANY_ADDITIONAL_LICENSES");
         }
         if counts(names).1 > 0 && !policy.wildcards {
@@ -500,7 +500,7 @@ impl Order {
     pub(super) fn may_renew(
         &self,
         months: i32,
-        licences: i32,
+        licenses: i32,
         keep: &BTreeSet<String>,
     ) -> Result<BTreeSet<String>, &'static str> {
         self.may(true)?;
@@ -516,7 +516,7 @@ impl Order {
         let stays = |it: &&Server| keep.is_empty() || it.is_primary || keep.contains(&it.id);
         let stay = self.registered().filter(stays);
         let kept: BTreeSet<String> = stay.map(|it| it.id.clone()).collect();
-        if i32::try_from(kept.len()).unwrap() > licences + 1 {
+        if i32::try_from(kept.len()).unwrap() > licenses + 1 {
             return Err("SERVERS_TO_KEEP_REQUIRED");
         }
         let all: i32 = self.terms.iter().map(|term| term.months).sum();

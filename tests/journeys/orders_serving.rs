@@ -38,7 +38,7 @@ impl History<'_> {
             self.orders.iter_mut().for_each(|order| order.pass(from));
         }
         let months = [1, 12, 12, 24, 6][self.random.index(5)];
-        let licences = i32::try_from(self.random.below(4)).unwrap();
+        let licenses = i32::try_from(self.random.below(4)).unwrap();
         let mut names = self.some_names(3);
         let here = self.orders[place].registered();
         let here: Vec<String> = here.map(|server| server.id.clone()).collect();
@@ -53,7 +53,7 @@ impl History<'_> {
             order_id: self.orders[place].id.clone(),
             term_months: months,
             domains: self.spelled(&names),
-            additional_licenses: licences,
+            additional_licenses: licenses,
             keep_server_ids: keep.iter().cloned().collect(),
             request_id: request_id(),
             ..RenewOrderRequest::default()
@@ -64,16 +64,16 @@ impl History<'_> {
         }
         names.insert(NAMES[0]);
         let foretold = order
-            .may_renew(months, licences, &keep)
+            .may_renew(months, licenses, &keep)
             .map_err(|why| vec![why]);
         let foretold = foretold.and_then(|kept| {
-            let against = Order::against_sale(self.policy, &names, months, licences);
+            let against = Order::against_sale(self.policy, &names, months, licenses);
             if !against.is_empty() {
                 return Err(against);
             }
             let included = (self.policy.included, 0);
             let paid = to_pay(self.policy, included, &Names::new(), &names);
-            let term = self.next_term_of(order, names, (months, licences), kept);
+            let term = self.next_term_of(order, names, (months, licenses), kept);
             let total = self.total(&items_of_term(&term, order.anchor, paid));
             self.spend(total).map(|total| (term, total))
         });
@@ -104,7 +104,7 @@ impl History<'_> {
         &self,
         order: &Order,
         names: Names,
-        (months, licences): (i32, i32),
+        (months, licenses): (i32, i32),
         kept: BTreeSet<String>,
     ) -> Term {
         let before = order.terms.iter().map(|it| it.months.unsigned_abs());
@@ -118,7 +118,7 @@ impl History<'_> {
             start: order.end(),
             end: order.anchor.checked_add_months(end).unwrap(),
             price_time: self.price_time(),
-            licences,
+            licenses,
             names,
             slots: owned(included, paid),
             kept: Some(kept),
@@ -152,7 +152,7 @@ impl History<'_> {
             Err(reason) => Err(vec![reason]),
             Ok(()) if order.state() == OrderState::Paid => Err(vec!["ORDER_NOT_ISSUED"]),
             Ok(()) if is_other => Err(vec!["SERVER_SOFTWARE_MISMATCH"]),
-            Ok(()) if used > order.term().licences => Err(vec!["SERVER_LIMIT_REACHED"]),
+            Ok(()) if used > order.term().licenses => Err(vec!["SERVER_LIMIT_REACHED"]),
             Ok(()) => Ok(()),
         };
         let request = RegisterServerRequest {
@@ -174,7 +174,7 @@ impl History<'_> {
         let next = order.running + 1;
         if let Some(next) = order.terms.get_mut(next) {
             let kept = next.kept.as_mut().unwrap();
-            if i32::try_from(kept.len()).unwrap() < 1 + next.licences {
+            if i32::try_from(kept.len()).unwrap() < 1 + next.licenses {
                 kept.insert(id.clone());
             }
         }
@@ -318,8 +318,8 @@ impl History<'_> {
             invalid.additional_licenses,
             invalid.next_term_additional_licenses,
         );
-        let next = order.next_term().map_or(0, |term| term.licences);
-        assert_eq!(void, (order.term().licences, next), "AL-7");
+        let next = order.next_term().map_or(0, |term| term.licenses);
+        assert_eq!(void, (order.term().licenses, next), "AL-7");
         assert_eq!(invalid.server_ids.len(), order.registered().count(), "AL-7");
         let refundable = order.refundable();
         let of_term = |place: usize| {
@@ -372,7 +372,7 @@ pub(super) fn compare_term(seen: &OrderTerm, order: &Order, place: usize) {
     let slots = (seen.paid_standard_domains, seen.paid_wildcard_domains);
     assert_eq!(slots, model.slots, "MD-2, MD-4");
     assert_eq!(seen.domains, texts(&model.names), "MD-5, MD-8");
-    assert_eq!(seen.additional_licenses, model.licences, "AL-2, AL-9");
+    assert_eq!(seen.additional_licenses, model.licenses, "AL-2, AL-9");
     let kept = model.kept.iter().flatten().cloned().collect::<Vec<_>>();
     assert_eq!(seen.keep_server_ids, kept, "AL-9");
     let first = seen.first_issuance_time.map(|time| instant(Some(time)));

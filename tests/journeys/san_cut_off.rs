@@ -33,7 +33,7 @@ use crate::harness::{
 on_both_databases![
     x_4_an_order_cut_off_between_two_reservations_ends_with_one,
     x_3_a_certificate_that_no_order_keeps_does_not_stay_counted,
-    x_3_a_certificate_that_the_licence_takes_for_the_kept_one_stays_counted,
+    x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted,
     x_3_a_certificate_that_another_order_keeps_is_given_back_with_that_one,
 ];
 
@@ -246,7 +246,7 @@ async fn x_3_a_certificate_that_no_order_keeps_does_not_stay_counted(backend: Ba
 }
 
 /// SL-14: the licence knows a certificate by issuer and serial, and these say the same.
-async fn x_3_a_certificate_that_the_licence_takes_for_the_kept_one_stays_counted(backend: Backend) {
+async fn x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted(backend: Backend) {
     let (world, license, cutting) = started(backend).await;
     let serial = OneSerial::new(&world);
     cutting.lose_requests("/RecordCertificate", ALL);

@@ -20,7 +20,7 @@ use licet_contracts::{
     types::v1::KeyType,
 };
 use licet_domain::clock::Instant;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use super::{
     random::Random,
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::harness::{
     Backend,
+    channel::Channel,
     clock::{instant, shifted, timestamp},
     errors::refused,
     request_id, run_within,

@@ -19,12 +19,13 @@ use licet_contracts::sanlicensing::v1::{
     reported_revocation::Issuer, usage_service_client::UsageServiceClient,
 };
 use tokio_stream::StreamExt as _;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use super::random::Random;
 use crate::harness::{
     Backend,
     certificates::Authority,
+    channel::Channel,
     clock::shifted,
     ingest::{FEED, batch, counts, figures, signed},
     process::SanLicensingProcess,

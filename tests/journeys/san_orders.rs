@@ -26,13 +26,13 @@ use crate::harness::{
 };
 
 on_both_databases![
-    x_4_slots_are_not_charged_and_names_count_in_the_licence,
+    x_4_slots_are_not_charged_and_names_count_in_the_license,
     x_4_a_denial_is_an_answer_and_holds_nothing,
     x_4_an_order_holds_one_reservation,
     md_7_names_return_when_the_certificate_that_replaces_them_works,
     x_4_a_renewal_charges_no_names_and_goes_on_drawing,
-    x_4_only_a_running_licence_of_the_account_is_drawn_on,
-    x_4_without_a_licence_there_is_nothing_to_decide,
+    x_4_only_a_running_license_of_the_account_is_drawn_on,
+    x_4_without_a_license_there_is_nothing_to_decide,
     x_7_while_san_licensing_is_away_each_change_waits_and_comes_to_its_end,
     x_8_a_late_certificate_counts_no_more_than_a_moment,
 ];
@@ -103,7 +103,7 @@ async fn uses(world: &World, license: &License, expected: (i64, i64, i64)) {
     .await;
 }
 
-async fn x_4_slots_are_not_charged_and_names_count_in_the_licence(backend: Backend) {
+async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backend) {
     let (world, license) = started(backend, 10).await;
     let before = world.balance(&license.account_id).await;
     let request = drawing(&license, &NAMES);
@@ -374,7 +374,7 @@ async fn x_4_a_denial_is_an_answer_and_holds_nothing(backend: Backend) {
     assert_eq!(refusal.paths(), ["key_type", "not_after_time"]);
 }
 
-async fn x_4_only_a_running_licence_of_the_account_is_drawn_on(backend: Backend) {
+async fn x_4_only_a_running_license_of_the_account_is_drawn_on(backend: Backend) {
     let (world, license) = started(backend, 10).await;
     let place =
         |request: PlaceOrderRequest| async { refused(world.orders().place_order(request).await) };
@@ -407,7 +407,7 @@ async fn x_4_only_a_running_licence_of_the_account_is_drawn_on(backend: Backend)
     place(unknown).await.expect(Code::NotFound, "NOT_FOUND");
 }
 
-async fn x_4_without_a_licence_there_is_nothing_to_decide(backend: Backend) {
+async fn x_4_without_a_license_there_is_nothing_to_decide(backend: Backend) {
     let (world, license) = started(backend, 10).await;
     let order = world.multi_domain_order(&license.account_id, &NAMES).await;
     let request = BeginIssuanceRequest {

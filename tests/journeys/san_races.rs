@@ -16,11 +16,12 @@ use licet_contracts::sanlicensing::v1::{
 };
 use prost::Message as _;
 use tokio::{task::JoinSet, time::Instant};
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use super::random::Random;
 use crate::harness::{
     Backend,
+    channel::Channel,
     process::SanLicensingProcess,
     run_within,
     san::{figures, release_request, san, text},

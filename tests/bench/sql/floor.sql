@@ -1,4 +1,4 @@
-CREATE TABLE licence (
+CREATE TABLE license (
     id BIGINT PRIMARY KEY,
     quota BIGINT NOT NULL,
     used BIGINT NOT NULL,
@@ -7,29 +7,29 @@ CREATE TABLE licence (
 ) WITH (fillfactor = 50);
 CREATE TABLE reservation (
     id BIGINT PRIMARY KEY,
-    licence_id BIGINT NOT NULL,
+    license_id BIGINT NOT NULL,
     state TEXT NOT NULL,
     expire TIMESTAMPTZ NOT NULL
 );
 CREATE TABLE hold (
-    licence_id BIGINT NOT NULL,
+    license_id BIGINT NOT NULL,
     san TEXT COLLATE "C" NOT NULL,
     reservation_id BIGINT NOT NULL,
     expire TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (licence_id, san, reservation_id)
+    PRIMARY KEY (license_id, san, reservation_id)
 );
 CREATE TABLE certificate (
     id BIGINT PRIMARY KEY,
-    licence_id BIGINT NOT NULL,
+    license_id BIGINT NOT NULL,
     serial TEXT COLLATE "C" NOT NULL,
     not_after TIMESTAMPTZ NOT NULL,
     revoke_time TIMESTAMPTZ,
-    UNIQUE (licence_id, serial)
+    UNIQUE (license_id, serial)
 );
 CREATE TABLE certificate_san (
-    licence_id BIGINT NOT NULL,
+    license_id BIGINT NOT NULL,
     san TEXT COLLATE "C" NOT NULL,
     certificate_id BIGINT NOT NULL,
     until TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (licence_id, san, certificate_id)
+    PRIMARY KEY (license_id, san, certificate_id)
 );

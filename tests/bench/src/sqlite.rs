@@ -44,19 +44,19 @@ impl Work for Reservation {
         let sans = ["a", "b", "c"].map(|letter| format!("{letter}{}.example.com", &self.id[..16]));
         let [a, b, c] = sans.map(Value::from);
         let id = Value::from(self.id.clone());
-        let free = "SELECT quota - used - reserved FROM licence WHERE id = 1";
+        let free = "SELECT quota - used - reserved FROM license WHERE id = 1";
         tx.query_one_raw(statement(free, [])).await?;
-        let held = "SELECT san FROM hold WHERE licence_id = 1 AND san IN (?, ?, ?)";
+        let held = "SELECT san FROM hold WHERE license_id = 1 AND san IN (?, ?, ?)";
         let names = [a.clone(), b.clone(), c.clone()];
         tx.query_all_raw(statement(held, names.clone())).await?;
-        let active = "SELECT san FROM certificate_san WHERE licence_id = 1 AND san IN (?, ?, ?)";
+        let active = "SELECT san FROM certificate_san WHERE license_id = 1 AND san IN (?, ?, ?)";
         tx.query_all_raw(statement(active, names)).await?;
         let reserve = "INSERT INTO reservation VALUES (?, 1, 'GRANTED', 0)";
         tx.execute_raw(statement(reserve, [id.clone()])).await?;
         let hold = "INSERT INTO hold VALUES (1, ?, ?, 0), (1, ?, ?, 0), (1, ?, ?, 0)";
         let values = [a, id.clone(), b, id.clone(), c, id];
         tx.execute_raw(statement(hold, values)).await?;
-        let count = "UPDATE licence SET reserved = reserved + 3, version = version + 1 \
+        let count = "UPDATE license SET reserved = reserved + 3, version = version + 1 \
              WHERE id = 1 AND used + reserved + 3 <= quota";
         tx.execute_raw(statement(count, [])).await?;
         Ok(())

@@ -42,11 +42,11 @@ const SOFTWARE: [&str; 3] = ["nginx", "apache", "caddy"];
 
 /// The price list of a day: a stand-in for Billing's. Each amount says which day it is of, and of
 /// what it is made.
-fn cost(bought: Instant, certificates: i64, charge: Charge, licences: i64) -> i64 {
+fn cost(bought: Instant, certificates: i64, charge: Charge, licenses: i64) -> i64 {
     let (standard, wildcard, converted) = charge;
     let day = 100 + bought.as_micros() / 86_400_000_000;
     let slots = 100 * standard + 300 * wildcard + 200 * converted;
-    day * (1_000 * certificates + slots + 10 * licences)
+    day * (1_000 * certificates + slots + 10 * licenses)
 }
 
 /// Whether a term's invoices come back when its order is deleted, where its days count `since` then: a

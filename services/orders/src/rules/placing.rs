@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn x_4_names_drawn_from_a_licence_are_not_charged() {
+    fn x_4_names_drawn_from_a_license_are_not_charged() {
         let list = ["a.test", "b.test", "c.test", "d.test", "*.a.test"];
         let wanted = WantedOrder {
             names: &samples::names(&list),

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn x_4_the_orders_product_counts_or_else_the_licences_first() {
+    fn x_4_the_orders_product_counts_or_else_the_licenses_first() {
         let now = "2026-06-01T00:00:00Z";
         let own = license(&["a-dv", "multi-domain-dv"]);
         assert_eq!(draw(&own, now).as_deref(), Ok("multi-domain-dv"));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn x_4_a_licence_of_another_account_is_not_there() {
+    fn x_4_a_license_of_another_account_is_not_there() {
         let license = license(&["a-dv"]);
         let refusal = draw_on(
             &license,
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_11_only_a_running_licence_is_drawn_on() {
+    fn sl_11_only_a_running_license_is_drawn_on() {
         let first = "2026-01-01T00:00:00Z";
         let mut found = license(&["a-dv"]);
         assert!(draw(&found, first).is_ok());

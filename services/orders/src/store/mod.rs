@@ -35,7 +35,7 @@ pub(crate) fn migrations() -> Vec<Migration> {
         },
         Migration {
             name: "orders_0002_san_licences",
-            sql: include_str!("migrations/m0002_san_licences.sql"),
+            sql: include_str!("migrations/m0002_san_licenses.sql"),
         },
         Migration {
             name: "orders_0003_terms",

@@ -156,7 +156,7 @@ mod tests {
 
     /// SL-21: recording is never refused, so that what is free may be below zero.
     #[test]
-    fn sl_21_a_licence_over_its_quota_has_less_than_nothing_free() {
+    fn sl_21_a_license_over_its_quota_has_less_than_nothing_free() {
         let usage = Usage {
             license_id: LicenseId::generate(),
             as_of: Instant::from_micros(0).unwrap(),

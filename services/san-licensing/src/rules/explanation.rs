@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_11_a_licence_over_its_quota_is_told_from_a_full_one() {
+    fn sl_11_a_license_over_its_quota_is_told_from_a_full_one() {
         let mut denied = decision(vec![DenialReason::QuotaExceeded], 2);
         assert_eq!(rule_id(&denied), "SL-13");
         denied.used = 8;

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_10_the_dearest_product_prices_a_licence() {
+    fn sl_10_the_dearest_product_prices_a_license() {
         let prices = [price("a", "1.00"), price("c", "3.00"), price("b", "3.00")];
         assert_eq!(dearest(&prices).unwrap().as_str(), "b");
         assert_eq!(dearest(&[]), None);

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn t_4_a_licence_starts_at_its_acceptance_or_at_the_start_agreed_on() {
+    fn t_4_a_license_starts_at_its_acceptance_or_at_the_start_agreed_on() {
         let now = instant(NOW);
         let mut draft = draft();
         assert_eq!(draft.term_from(now).unwrap().start(), now);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_8_only_a_running_licence_is_raised_and_only_upwards() {
+    fn sl_8_only_a_running_license_is_raised_and_only_upwards() {
         let now = instant(NOW);
         let reason = |license: &License, quota, now| {
             license
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_20_a_product_has_one_licence_until_that_is_over() {
+    fn sl_20_a_product_has_one_license_until_that_is_over() {
         let now = instant(NOW);
         let holder = running(now);
         let end = holder.end();
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_7_a_draft_is_withdrawn_and_a_licence_cancelled_while_it_runs() {
+    fn sl_7_a_draft_is_withdrawn_and_a_license_cancelled_while_it_runs() {
         let now = instant(NOW);
         let before = |at: Instant| Instant::from_micros(at.as_micros() - 1).unwrap();
         let reason = |result: Result<(), Refusal>| result.unwrap_err().reason;
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_10_a_licence_has_a_product_once_and_a_hundred_at_most() {
+    fn sl_10_a_license_has_a_product_once_and_a_hundred_at_most() {
         let now = instant(NOW);
         let mut running = running(now);
         let held = running.products.first().unwrap().clone();

@@ -168,8 +168,8 @@ fn refusals() {
         let asked = item(ItemKind::Domain, 1, Some(change));
         assert_eq!(refusal(asked, facts()).reason, Reason::TermEnded);
     }
-    let licence = item(ItemKind::AdditionalLicense, 1, None);
-    let refused = refusal(licence, facts());
+    let license = item(ItemKind::AdditionalLicense, 1, None);
+    let refused = refusal(license, facts());
     assert_eq!(refused.reason, Reason::PriceNotSet);
     assert_eq!(refused.metadata["kind"], "ADDITIONAL_LICENSE");
     let unpriced = ItemFacts {

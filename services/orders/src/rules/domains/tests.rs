@@ -196,7 +196,7 @@ fn md_8_charged_slots_grow_in_both_terms_and_a_cancel_gives_both_back() {
 }
 
 #[test]
-fn x_4_names_drawn_from_a_licence_are_not_charged() {
+fn x_4_names_drawn_from_a_license_are_not_charged() {
     let mut order = samples::order(&["example.com", "a.example.com", "b.example.com"]);
     order.san_license_id = Some(LicenseId::generate());
     let wanted = change(&["c.example.com", "*.example.com"], &[]);

@@ -262,8 +262,8 @@ impl Desk {
         known: &BTreeSet<usize>,
         accepted: Instant,
     ) {
-        let licences = i64::from(term.additional_licenses);
-        let total = cost(term.price_time, 1, paid, licences);
+        let licenses = i64::from(term.additional_licenses);
+        let total = cost(term.price_time, 1, paid, licenses);
         self.invoice(term.index, total);
         let known = known.iter().map(|place| self.servers[*place].id).collect();
         let servers = self.servers_as_written();

@@ -189,21 +189,21 @@ impl Desk {
         let mut dice = Dice::of(picks);
         let product = some_product(&mut dice);
         let names = &dice.names(5) | &[0].into();
-        let (months, licences) = (some_months(&mut dice), i64::from(dice.below(5)));
+        let (months, licenses) = (some_months(&mut dice), i64::from(dice.below(5)));
         let draws = dice.once_in(6);
-        let plain = |names: &Names, months, licences, draws| {
-            let foretold = Model::may_sell(&product, names, months, licences, draws);
+        let plain = |names: &Names, months, licenses, draws| {
+            let foretold = Model::may_sell(&product, names, months, licenses, draws);
             let wanted = WantedOrder {
                 names: &sans(names),
                 term_months: months,
-                additional_licenses: u32::try_from(licences).unwrap(),
+                additional_licenses: u32::try_from(licenses).unwrap(),
                 draws_on_license: draws,
             };
             let (paid, plan) = agree(foretold, plan_order(&product, &wanted))?;
             assert_eq!(charged(plan.charge), paid, "MD-4");
-            Ok(Self::placed(&product, names, months, plan, licences, draws))
+            Ok(Self::placed(&product, names, months, plan, licenses, draws))
         };
-        let first: Result<Self, Outcome> = plain(&names, months, licences, draws);
+        let first: Result<Self, Outcome> = plain(&names, months, licenses, draws);
         first.unwrap_or_else(|_| plain(&[0].into(), 12, 0, draws).ok().unwrap())
     }
 
@@ -212,7 +212,7 @@ impl Desk {
         names: &Names,
         months: u32,
         plan: PlacingPlan,
-        licences: i64,
+        licenses: i64,
         draws_on_license: bool,
     ) -> Self {
         // A month's end, so that terms differ in length (T-2).
@@ -229,7 +229,7 @@ impl Desk {
                 index: 0,
                 term,
                 price_time: now,
-                additional_licenses: u32::try_from(licences).unwrap(),
+                additional_licenses: u32::try_from(licenses).unwrap(),
                 first_issuance_time: None,
                 sold: None,
                 names: None,
@@ -274,7 +274,7 @@ impl Desk {
             months,
             bought: now,
             product: product.clone(),
-            licences,
+            licenses,
             names: names.clone(),
             slots: (0, 0),
             kept: None,
@@ -292,7 +292,7 @@ impl Desk {
             previews: vec![],
             under_way: None,
         };
-        desk.invoice(0, cost(now, 1, paid, licences));
+        desk.invoice(0, cost(now, 1, paid, licenses));
         desk
     }
 
@@ -393,7 +393,7 @@ impl Desk {
             assert_eq!(sold.product, expected.product, "BL-8");
             assert_eq!(
                 i64::from(term.additional_licenses),
-                expected.licences,
+                expected.licenses,
                 "AL-2"
             );
             assert_eq!(term.first_issuance_time, expected.first_issued, "AL-4");
@@ -482,7 +482,7 @@ impl Desk {
         assert_eq!(seen.collect::<Vec<_>>(), model.servers, "AL-7, AL-9");
         let limit = match model.is_deleted {
             true => 0,
-            false => 1 + model.term().licences,
+            false => 1 + model.term().licenses,
         };
         assert_eq!(server_limit(order), limit.unsigned_abs(), "AL-1");
         let used = i64::try_from(model.registered().len()).unwrap();

@@ -43,7 +43,7 @@ pub(super) struct Term {
     pub(super) months: u32,
     pub(super) bought: Instant,
     pub(super) product: Product,
-    pub(super) licences: i64,
+    pub(super) licenses: i64,
     pub(super) names: Names,
     pub(super) slots: Counts,
     /// The servers that stay in it, by their place; `None` for a first term.
@@ -168,14 +168,14 @@ impl Model {
         product: &Product,
         names: &Names,
         months: u32,
-        licences: i64,
+        licenses: i64,
         draws_on_license: bool,
     ) -> Result<Charge, Why> {
         let mut objections = Why::new();
         if !product.terms_months.contains(&months) {
             objections.insert(Reason::TermNotSold);
         }
-        if licences > i64::from(product.max_additional_licenses) {
+        if licenses > i64::from(product.max_additional_licenses) {
             objections.insert(Reason::TooManyAdditionalLicenses);
         }
         if !product.wildcards_offered && names.iter().any(is_wildcard) {
@@ -291,7 +291,7 @@ impl Model {
 
     /// Sells a term, which is the first or follows the last one (T-2, MD-10).
     pub(super) fn sell(&mut self, term: Term, paid: Charge) {
-        let total = cost(term.bought, 1, paid, term.licences);
+        let total = cost(term.bought, 1, paid, term.licenses);
         let included = (i64::from(term.product.included_domains), 0);
         self.terms.push(Term {
             slots: owned(included, paid),
@@ -393,7 +393,7 @@ impl Model {
         let next = self.running + 1;
         if let Some(next) = self.terms.get_mut(next) {
             let kept = next.kept.as_mut().unwrap();
-            if i64::try_from(kept.len()).unwrap() < 1 + next.licences {
+            if i64::try_from(kept.len()).unwrap() < 1 + next.licenses {
                 kept.insert(place);
             }
         }
@@ -409,7 +409,7 @@ impl Model {
     pub(super) fn may_renew(
         &self,
         months: u32,
-        licences: i64,
+        licenses: i64,
         keep: &[usize],
     ) -> Result<BTreeSet<usize>, Why> {
         self.may(Action::Renew)?;
@@ -431,7 +431,7 @@ impl Model {
         }
         let stays = |place: &&usize| keep.is_empty() || self.servers[**place].primary;
         kept.extend(registered.iter().filter(stays));
-        if i64::try_from(kept.len()).unwrap() > 1 + licences {
+        if i64::try_from(kept.len()).unwrap() > 1 + licenses {
             return Err(why(Reason::ServersToKeepRequired));
         }
         if self.now >= self.end_of_next(months) {

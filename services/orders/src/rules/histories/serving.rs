@@ -38,7 +38,7 @@ impl Desk {
         let now = self.now();
         let months = some_months(dice);
         let mut names = dice.names(5);
-        let licences = i64::from(dice.below(5));
+        let licenses = i64::from(dice.below(5));
         let mut keep = Vec::new();
         for place in 0..self.servers.len() {
             let stands = self.model.servers[place].state == ServerState::Registered;
@@ -56,10 +56,10 @@ impl Desk {
         let wanted = WantedRenewal {
             months,
             names: spelled(&names, dice),
-            additional_licenses: u32::try_from(licences).unwrap(),
+            additional_licenses: u32::try_from(licenses).unwrap(),
             keep: keep.iter().map(|place| self.servers[*place].id).collect(),
         };
-        let foretold = self.model.may_renew(months, licences, &keep);
+        let foretold = self.model.may_renew(months, licenses, &keep);
         let planned = permit(&self.order, Action::Renew, now).and_then(|()| {
             let planned = plan_renewal(&self.order, &self.servers_now(), &wanted, now);
             planned.map_err(|unplanned| match unplanned {
@@ -79,11 +79,11 @@ impl Desk {
         assert_eq!(plan.lapsing, lapsing, "AL-9");
 
         let draws = self.model.draws_on_license;
-        let foretold = Model::may_sell(&product, &names, months, licences, draws);
+        let foretold = Model::may_sell(&product, &names, months, licenses, draws);
         let wanted = WantedOrder {
             names: &sans(&names),
             term_months: months,
-            additional_licenses: u32::try_from(licences).unwrap(),
+            additional_licenses: u32::try_from(licenses).unwrap(),
             draws_on_license: draws,
         };
         let (paid, sale) = agree(foretold, plan_order(&product, &wanted))?;
@@ -95,7 +95,7 @@ impl Desk {
             months,
             bought: now,
             product: product.clone(),
-            licences,
+            licenses,
             names,
             slots: (0, 0),
             kept: Some(kept),
@@ -139,7 +139,7 @@ impl Desk {
         let foretold = self.model.may(Action::RegisterServer).and_then(|()| {
             if !objections.is_empty() {
                 Err(objections)
-            } else if i64::try_from(used).unwrap() > self.model.term().licences {
+            } else if i64::try_from(used).unwrap() > self.model.term().licenses {
                 Err(why(Reason::ServerLimitReached))
             } else {
                 Ok(())
@@ -244,10 +244,10 @@ impl Desk {
         let expected = self.model.registered();
         let expected: Vec<_> = expected.iter().map(|it| self.servers[*it].id).collect();
         assert_eq!(fall.servers, expected, "AL-7");
-        let next = self.model.next_term().map_or(0, |it| it.licences);
+        let next = self.model.next_term().map_or(0, |it| it.licenses);
         let void = (fall.additional_licenses, fall.next_additional_licenses);
         let void = (i64::from(void.0), i64::from(void.1));
-        assert_eq!(void, (self.model.term().licences, next), "AL-7");
+        assert_eq!(void, (self.model.term().licenses, next), "AL-7");
         assert_eq!(fall.drops_change, self.model.change.is_some());
         // The refunds are decided by what stands until now.
         let stays = self.stays();

@@ -178,7 +178,7 @@ fn sl8_increase_for_the_rest_of_the_term() {
 /// SL-8, M-2: the own price of a licence sold by hand is its amount for all of its SANs, and is
 /// rounded only where it becomes the amount of an increase.
 #[test]
-fn sl8_increase_of_a_licence_sold_by_hand() {
+fn sl8_increase_of_a_license_sold_by_hand() {
     for (amount, sold, added, change, expected) in [
         (
             "100.00",
