@@ -87,7 +87,7 @@ mod tests {
     use crate::rules::san_license::LicenseState;
 
     #[test]
-    fn a_licence_is_read_with_its_state() {
+    fn a_license_is_read_with_its_state() {
         let found = |state: &str| client::License {
             id: LicenseId::generate(),
             account_id: AccountId::generate(),

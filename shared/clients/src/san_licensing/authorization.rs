@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn sl_16_a_certificate_without_a_licence_counts_nowhere() {
+    fn sl_16_a_certificate_without_a_license_counts_nowhere() {
         let mut message = san::Certificate::default();
         let nowhere = Recorded::decode(&message, false).unwrap();
         assert_eq!(nowhere.counted, None);

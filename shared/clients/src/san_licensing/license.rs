@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_is_read_with_its_state_and_terms() {
+    fn a_license_is_read_with_its_state_and_terms() {
         let (start, end) = (
             instant("2026-01-01T00:00:00Z"),
             instant("2027-01-01T00:00:00Z"),
