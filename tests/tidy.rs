@@ -286,9 +286,9 @@ fn code(text: &str) -> String {
             found[1..]
                 .find(&end)
                 .map_or(found.len(), |at| at + 1 + end.len())
-        } else if found.starts_with('"') {
+        } else if let Some(quoted) = found.strip_prefix('"') {
             let mut is_escaped = false;
-            let end = found[1..].find(|char| {
+            let end = quoted.find(|char| {
                 let ends = char == '"' && !is_escaped;
                 is_escaped = char == '\\' && !is_escaped;
                 ends

@@ -79,7 +79,6 @@ async fn asked(world: &World, subject: &Subject) -> Vec<(&'static str, String)> 
         order_id: order_id.clone(),
         server_software: "apache".to_owned(),
         request_id: request_id(),
-        ..SetServerSoftwareRequest::default()
     };
     let end = reason(orders.set_server_software(software).await);
     ends.push(("SetServerSoftware", end));
@@ -101,7 +100,6 @@ async fn asked(world: &World, subject: &Subject) -> Vec<(&'static str, String)> 
     let unregister = UnregisterServerRequest {
         server_id: subject.server_id.clone(),
         request_id: request_id(),
-        ..UnregisterServerRequest::default()
     };
     let end = reason(servers.unregister_server(unregister).await);
     ends.push(("UnregisterServer", end));

@@ -172,7 +172,6 @@ async fn x_2_orders_refuses_what_it_rarely_has_to(backend: Backend) {
         order_id: order.order_id.clone(),
         csr: weak,
         request_id: request_id(),
-        ..RequestReissueRequest::default()
     };
     let end = reason(world.orders().request_reissue(reissue).await);
     assert_eq!(end, "CSR_KEY_WEAK");
