@@ -34,7 +34,7 @@ fn license(found: client::License) -> Result<License, String> {
     })
 }
 
-/// Revokes a certificate for good. Whoever asks for the same one and reason asks with the same
+/// Revokes a certificate for good. Two requests for the same certificate and reason carry the same
 /// request id. A refusal is answered, not met: the certificate counts no more then.
 pub(crate) async fn revoke(
     san_licensing: &SanLicensing,

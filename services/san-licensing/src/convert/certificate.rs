@@ -1,14 +1,14 @@
 //! Certificates: how one is shown, and which are listed.
 
 use licet_contracts::{sanlicensing::v1 as wire, types::v1 as types};
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, revocation::RevocationReason};
 use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::{once::Respond, san, usage::decode_until_before};
 use crate::{
     quota::command::{Allocate, Allocation, Record, Recording, Revoke},
     rules::{
-        certificate::{Certificate, CertificateState, RevocationReason},
+        certificate::{Certificate, CertificateState},
         license::KeyType,
         lookup::CertificateFilter,
         name::packed,

@@ -4,6 +4,7 @@
 use licet_domain::{
     clock::Instant,
     ids::{CertificateId, LicenseId, ReservationId},
+    revocation::RevocationReason,
 };
 use licet_runtime::{
     caller::{AccountScope, Call, Origin},
@@ -11,7 +12,7 @@ use licet_runtime::{
 };
 
 use crate::rules::{
-    certificate::{Certificate, RevocationReason},
+    certificate::Certificate,
     decision::Decision,
     quota::{
         authorize::IssuanceRequest, preview_token::PreviewToken,

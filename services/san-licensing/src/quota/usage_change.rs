@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::ids::{CertificateId, LicenseId, ReservationId};
+use licet_domain::{
+    ids::{CertificateId, LicenseId, ReservationId},
+    revocation::RevocationReason,
+};
 use licet_runtime::{caller::Origin, outbox::Event};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::rules::{
-    certificate::{Certificate, RevocationReason},
-    quota::holdings::Holdings,
-};
+use crate::rules::{certificate::Certificate, quota::holdings::Holdings};
 
 /// How a round changed a licence's usage.
 #[derive(Default)]

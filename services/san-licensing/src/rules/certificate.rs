@@ -6,6 +6,7 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
     refusal::{Reason, Refusal},
+    revocation::RevocationReason,
     worded,
 };
 
@@ -19,28 +20,6 @@ pub(crate) struct CertificateKey {
     pub(crate) issuer_sha256: String,
     /// Without leading zeros.
     pub(crate) serial_hex: String,
-}
-
-worded! {
-    /// Why a certificate was revoked (RFC 5280, 5.3.1).
-    pub(crate) enum RevocationReason {
-        /// No reason given.
-        Unspecified = "UNSPECIFIED",
-        /// The private key is known to others.
-        KeyCompromise = "KEY_COMPROMISE",
-        /// The certificate authority's key is known to others.
-        CaCompromise = "CA_COMPROMISE",
-        /// A name or a fact in it no longer holds.
-        AffiliationChanged = "AFFILIATION_CHANGED",
-        /// Another certificate took its place.
-        Superseded = "SUPERSEDED",
-        /// It is no longer needed.
-        CessationOfOperation = "CESSATION_OF_OPERATION",
-        /// Its holder lost the right to it.
-        PrivilegeWithdrawn = "PRIVILEGE_WITHDRAWN",
-        /// What the attribute authority attested is compromised.
-        AaCompromise = "AA_COMPROMISE",
-    }
 }
 
 /// A revocation that is reported by the authority, of a certificate that may be known or not (SL-15).

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
+    revocation::RevocationReason,
 };
 use licet_runtime::{
     caller::AccountScope,
@@ -28,9 +29,7 @@ use super::{
     },
 };
 use crate::rules::{
-    certificate::{
-        Certificate, CertificateKey, CertificateState, EarlyRevocation, RevocationReason,
-    },
+    certificate::{Certificate, CertificateKey, CertificateState, EarlyRevocation},
     license::KeyType,
     lookup::CertificateFilter,
 };

@@ -1,6 +1,6 @@
 //! Revocations whose certificates are not known yet (SL-15).
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, revocation::RevocationReason};
 use licet_runtime::{
     database::Tx,
     fault::Fault,
@@ -13,7 +13,7 @@ use super::{
     query::{Query, insert},
 };
 use crate::rules::{
-    certificate::{CertificateKey, EarlyRevocation, RevocationReason},
+    certificate::{CertificateKey, EarlyRevocation},
     feed::ReportedRevocation,
 };
 

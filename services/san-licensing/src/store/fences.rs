@@ -1,5 +1,5 @@
 //! The fence of a licence: a version that every decision about the licence moves on, and the licence's
-//! last decision time. Whoever decides locks it first.
+//! last decision time. A decision locks it first.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{database::Tx, fault::Fault, stored};

@@ -4,6 +4,7 @@ use licet_domain::{
     clock::Instant,
     ids::CertificateId,
     refusal::{ERROR_TEXT_ROOM, Reason, Refusal, listed},
+    revocation::RevocationReason,
 };
 use licet_runtime::caller::Origin;
 
@@ -15,9 +16,7 @@ use crate::{
     },
     rules::{
         alert::Ratio,
-        certificate::{
-            Certificate, CertificateState, RevocationReason, already_allocated, conflict,
-        },
+        certificate::{Certificate, CertificateState, already_allocated, conflict},
         not_found,
         quota::{
             holdings::{Claim, ClaimKind, Holdings},
