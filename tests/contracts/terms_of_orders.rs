@@ -6,7 +6,7 @@ use licet_contracts::{
     orders::v1::{
         CancelDomainChangeRequest, ListOrdersRequest, ListPendingIssuanceRequest, OperationKind,
         Order, OrderState, OrderTerm, PendingIssuance, PendingIssuanceReason, RenewOrderRequest,
-        UpdateDomainsRequest,
+        RequestReissueRequest, UpdateDomainsRequest,
     },
 };
 use tokio::task::JoinSet;
@@ -18,17 +18,20 @@ use super::{
     renewal::{move_to_days_before_end, refuse, renew, renewal},
 };
 use crate::harness::{
-    Backend,
+    Backend, certificates,
     clock::{instant, shifted},
     errors::refused,
     eventually, on_both_databases, request_id,
-    samples::{MULTI, change_request, multi_domain_product, names, shown, term_price, usd},
+    samples::{
+        MULTI, change_request, issuance_of, multi_domain_product, names, shown, term_price, usd,
+    },
     world::World,
 };
 
 on_both_databases![
     md_10_names_of_the_next_term_wait_for_a_certificate_from_its_start_on,
     md_10_the_first_certificate_is_the_first_whatever_a_renewal_brought,
+    md_9_a_certificate_outlives_no_term_bought_for_fewer_names,
     md_10_an_order_that_has_ended_awaits_no_certificate,
     md_7_names_that_a_renewal_brought_can_be_changed_while_they_wait,
     x_5_what_time_does_is_written_once_with_its_event,
@@ -60,6 +63,54 @@ async fn md_10_the_first_certificate_is_the_first_whatever_a_renewal_brought(bac
     let waiting = pending(&world).await;
     assert_eq!(waiting[0].names, names(&["b.example", "www.example.com"]));
     assert_eq!(waiting[0].reason(), PendingIssuanceReason::First);
+}
+
+/// A term that was bought for one name is not used with three: a certificate of these lasts no longer
+/// than the term that they are paid for.
+async fn md_9_a_certificate_outlives_no_term_bought_for_fewer_names(backend: Backend) {
+    let Issued {
+        world,
+        account_id,
+        order,
+    } = Issued::new(backend, &["www.example.com"]).await;
+    let all = ["www.example.com", "a.example", "b.example"];
+    let order_id = order.order_id.as_str();
+    move_to_days_before_end(&world, &order, 20);
+    world.update_domains(order_id, &all[1..], &[]).await;
+    renew(&world, with_names(renewal(&order, 12), &all[..1])).await;
+    let latest = |waiting: &PendingIssuance| waiting.latest_not_after_time.map(|it| it.seconds);
+    let end = order.end_time.unwrap().seconds;
+    let waiting = pending(&world).await;
+    assert_eq!(latest(&waiting[0]), Some(end + 86_400 - 1), "MD-9");
+    let certificate = |order_id: &str, days| {
+        let chain = certificates::chain_for(&names(&all), world.now(), days);
+        issuance_of(order_id, chain)
+    };
+    let long = certificate(order_id, 60);
+    let long = refused(world.certificates().record_issuance(long).await);
+    let long = long.expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
+    assert_eq!(long.subjects(), ["not_after"]);
+    let short = certificate(order_id, 20);
+    world.certificates().record_issuance(short).await.unwrap();
+    // Nor by asking for the same again.
+    let reissue = RequestReissueRequest {
+        order_id: order_id.to_owned(),
+        request_id: request_id(),
+        ..RequestReissueRequest::default()
+    };
+    world.orders().request_reissue(reissue).await.unwrap();
+    let long = certificate(order_id, 60);
+    refused(world.certificates().record_issuance(long).await)
+        .expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
+
+    // Bought for all of them, the next term is covered, too; a change that waits counts in both.
+    let other = world.multi_domain_order(&account_id, &all[..2]).await;
+    move_to_days_before_end(&world, &other, 20);
+    renew(&world, renewal(&other, 12)).await;
+    world.record(&other.order_id).await;
+    world.update_domains(&other.order_id, &all[2..], &[]).await;
+    let long = certificate(&other.order_id, 60);
+    world.certificates().record_issuance(long).await.unwrap();
 }
 
 async fn md_10_an_order_that_has_ended_awaits_no_certificate(backend: Backend) {

@@ -429,9 +429,15 @@ impl Order {
         credited
     }
 
-    /// The most days that a certificate made now may be valid (MD-9).
+    /// The most days that a certificate made now may be valid (MD-9): to the end of the last term that
+    /// was bought for all of its names, and a day.
     pub(super) fn longest_days(&self) -> i64 {
-        let until = self.now.micros_until(shifted(self.end(), DAY_MICROS));
+        let covering = self.next_term().filter(|_| {
+            let then = self.names_after(self.running + 1);
+            self.wanted().is_subset(&then)
+        });
+        let end = covering.unwrap_or(self.term()).end;
+        let until = self.now.micros_until(shifted(end, DAY_MICROS));
         let days = until / DAY_MICROS;
         limit_days(self.policy, self.now).map_or(days, |limit| days.min(limit))
     }

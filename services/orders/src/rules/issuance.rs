@@ -34,11 +34,16 @@ fn public_limit_days(not_before: Instant) -> i64 {
         .map_or(398, |(_, days)| *days)
 }
 
-/// The latest end of a certificate of this order, exclusive: the end of the last term bought and
-/// the tolerance.
+/// The latest end of a certificate of this order, exclusive: the end of the last term that was bought
+/// for all of its names, and the tolerance. A term bought for fewer names needs a certificate of its
+/// own (MD-9).
 fn active_until_limit(order: &Order, product: &Product) -> Option<Instant> {
     let tolerance = TimeDelta::hours(i64::from(product.tolerance_hours));
-    order.end().checked_add(tolerance)
+    let wanted = order.wanted_names();
+    let next = order.next_term.as_ref();
+    let covering = next.filter(|next| wanted.is_subset(&order.wanted_names_in(next)));
+    let last = covering.unwrap_or(&order.term);
+    last.term.end().checked_add(tolerance)
 }
 
 /// The latest notAfter that a certificate signed at `now` may carry (MD-9), or none where the
@@ -170,8 +175,8 @@ fn compare_dates(
             objections,
             "not_after",
             format!(
-                "the certificate is active until {}, but the order's term and its tolerance of \
-                 {} h end at {limit}",
+                "the certificate is active until {}, but the last term bought for its names and \
+                 the tolerance of {} h end at {limit}",
                 certificate.active_until(),
                 product.tolerance_hours
             ),

@@ -391,6 +391,17 @@ impl Order {
         }
     }
 
+    /// The names of a term bought for later, with a change that is paid for made in it, too (MD-8).
+    pub(crate) fn wanted_names_in(&self, later: &OrderTerm) -> BTreeSet<San> {
+        let names = later.names.as_ref().unwrap_or(&self.names);
+        match &self.change {
+            Some(change) if change.progress == ChangeProgress::AwaitingIssuance => {
+                change.names_in(later.index, names)
+            }
+            Some(_) | None => names.clone(),
+        }
+    }
+
     /// Since when a certificate is awaited that the CA may sign: the first one, one with changed
     /// names, or one that was asked for. Absent when none is.
     pub(crate) fn issuance_pending_since(&self) -> Option<Instant> {

@@ -75,6 +75,8 @@ impl Desk {
                 .min(shifted(not_before, 150 * DAY_US)),
             shifted(whole(model.end()), tolerance - 1_000_000),
             shifted(whole(model.end()), tolerance),
+            shifted(whole(model.term().end), tolerance - 1_000_000),
+            shifted(whole(model.term().end), tolerance),
             shifted(not_before, limit * DAY_US - 1_000_000),
             shifted(not_before, limit * DAY_US),
             shifted(not_before, 3_600_000_000 - 1_000_000),
@@ -84,7 +86,7 @@ impl Desk {
             has_common_name: true,
             key: model.key.unwrap_or(0),
             not_before,
-            not_after: whole(ends[dice.index(14).saturating_sub(7)]),
+            not_after: whole(ends[dice.index(16).saturating_sub(7)]),
         };
         match dice.below(16) {
             0 => paper.names = dice.names(4),

@@ -42,7 +42,7 @@ impl Model {
             && paper.has_common_name
             && self.key.is_none_or(|key| key == paper.key)
             && (!product.publicly_trusted || validity_us <= limit_us)
-            && active_until <= after(self.end(), tolerance)
+            && active_until <= after(self.end_for_wanted(), tolerance)
             && active_until > self.now;
         match fits {
             true => Ok(()),
@@ -50,11 +50,26 @@ impl Model {
         }
     }
 
+    /// The end of the last term that was bought for all names that a certificate is to carry now.
+    fn end_for_wanted(&self) -> Instant {
+        let Some(next) = self.next_term() else {
+            return self.term().end;
+        };
+        let names = match &self.change {
+            Some(change) if change.waits => self.names_after(self.running + 1),
+            _ => next.names.clone(),
+        };
+        match self.wanted().is_subset(&names) {
+            true => next.end,
+            false => self.term().end,
+        }
+    }
+
     /// The latest notAfter of a certificate signed now (MD-9).
     pub(super) fn longest_not_after(&self) -> Instant {
         let product = &self.term().product;
         let tolerance = TimeDelta::hours(i64::from(product.tolerance_hours));
-        let mut until = after(self.end(), tolerance);
+        let mut until = after(self.end_for_wanted(), tolerance);
         if product.publicly_trusted {
             let limit = TimeDelta::days(public_limit_days(self.now));
             until = until.min(after(self.now, limit));
