@@ -5,11 +5,12 @@ use chrono::TimeDelta;
 use licet_contracts::{
     orders::v1::{
         Certificate, CertificateState, DeleteOrderRequest, GetCertificateRequest,
-        ListCertificatesRequest, ListPendingIssuanceRequest, RevokeCertificateRequest,
+        ListCertificatesRequest, ListOperationsRequest, ListPendingIssuanceRequest,
+        RevokeCertificateRequest,
     },
     sanlicensing::v1::{
         Certificate as SanCertificate, CertificateState as SanState, LicenseState,
-        ListLicensesRequest, RevocationReason,
+        ListLicensesRequest, ListOperationsRequest as ListSanOperationsRequest, RevocationReason,
     },
 };
 
@@ -32,6 +33,7 @@ on_both_databases![
     t_5_a_certificate_without_a_license_shows_its_revocation,
     t_5_a_license_sold_by_a_clock_ahead_takes_certificates_at_once,
     t_5_a_license_is_listed_in_the_state_that_it_shows,
+    t_5_an_operation_was_accepted_when_it_was_decided,
 ];
 
 const APART: TimeDelta = TimeDelta::minutes(5);
@@ -233,4 +235,42 @@ async fn t_5_a_license_is_listed_in_the_state_that_it_shows(backend: Backend) {
     let answer = behind.san_licenses().accept_license(accept).await;
     let next = answer.unwrap().into_inner().license.unwrap();
     assert_eq!(next.state(), LicenseState::Active);
+}
+
+/// T-3: what an operation says of when it was accepted is what it is decided as of, whichever instance's
+/// clock accepted it.
+async fn t_5_an_operation_was_accepted_when_it_was_decided(backend: Backend) {
+    let (behind, ahead) = worlds(backend, APART).await;
+    behind.stock().await;
+    behind.stock_sans().await;
+    let account_id = behind.account_with("100000.00").await;
+    let order = behind
+        .multi_domain_order(&account_id, &["cn.example"])
+        .await;
+    behind.record(&order.order_id).await;
+    let server = ahead.server(&order, "one");
+    ahead.servers().register_server(server).await.unwrap();
+    let order_id = &order.order_id;
+    behind.update_domains(order_id, &["a.example"], &[]).await;
+    let ask = ListOperationsRequest {
+        resource_id: order_id.clone(),
+        ..ListOperationsRequest::default()
+    };
+    let listed = behind.operations().list_operations(ask).await.unwrap();
+    let change = &listed.into_inner().operations[0];
+    assert_eq!(instant(change.accept_time), ahead.now());
+    let waiting = behind.get_order(order_id).await.pending_change.unwrap();
+    assert_eq!(waiting.accept_time, change.accept_time);
+
+    let license = behind.license(&account_id, 100).await;
+    let license = ahead.increase(&license, 200).await;
+    behind.increase(&license, 300).await;
+    let ask = ListSanOperationsRequest {
+        resource_id: license.license_id.clone(),
+        ..ListSanOperationsRequest::default()
+    };
+    let listed = behind.san_operations().list_operations(ask).await.unwrap();
+    let accepted = listed.into_inner().operations;
+    let accepted: Vec<_> = accepted.iter().map(|it| instant(it.accept_time)).collect();
+    assert_eq!(accepted, [ahead.now(), ahead.now(), behind.now()]);
 }

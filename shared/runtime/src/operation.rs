@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
-    caller::{Call, Caller},
+    caller::Caller,
     clock::real_now,
     database::Tx,
     fault::{Fault, decode_refusal},
@@ -180,12 +180,14 @@ const HEAD_START: Duration = Duration::from_secs(2);
 
 /// Begins an operation inside the transaction that accepts its request. Invariant: the resource is
 /// locked and [`refuse_if_running`] was asked, or the resource is new. An index holds it to that.
+/// `decision_time` is what the request is decided as of, which is no earlier than what was decided about
+/// the resource before (T-3, T-5).
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn begin<O: Operation>(
     tx: &Tx,
-    call: &Call,
+    decision_time: Instant,
     resource_id: &str,
     account_id: AccountId,
     operation: &O,
@@ -200,7 +202,7 @@ pub async fn begin<O: Operation>(
         step: operation.step().to_owned(),
         state_json: serde_json::to_string(operation).map_err(Fault::internal)?,
         version: 0,
-        accepted_us: call.now.as_micros(),
+        accepted_us: decision_time.as_micros(),
         ended_us: None,
         due_us: real_after(HEAD_START),
         attempts: 0,

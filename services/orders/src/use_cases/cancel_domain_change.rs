@@ -87,7 +87,7 @@ impl Spanning for CancelDomainChange {
             reservation,
         });
         let id = before.id.to_string();
-        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_taking_back(now);
         store::orders::save(tx, &before, &after).await?;
         emit(

@@ -67,7 +67,7 @@ impl Spanning for DeleteOrder {
         let deleting = Deleting::new(&before, origin.clone(), deletion.clone(), questions, back);
         let operation = OrderOperation::DeleteOrder(deleting);
         let id = before.id.to_string();
-        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_deletion(now);
         store::orders::save(tx, &before, &after).await?;
         emit(

@@ -82,7 +82,8 @@ impl Spanning for PlaceOrder {
         store::orders::insert(tx, &order).await?;
         let operation = OrderOperation::PlaceOrder(placing);
         let id = order.id.to_string();
-        let begun = operation::begin(tx, &asked.call, &id, order.account_id, &operation).await?;
+        let begun =
+            operation::begin(tx, order.decision_time, &id, order.account_id, &operation).await?;
         emit(
             tx,
             OrderEvent {

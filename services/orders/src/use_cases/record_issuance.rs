@@ -103,7 +103,7 @@ impl Spanning for RecordIssuance {
             chain_pem,
             withdrawing: None,
         });
-        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         Ok(Accepted::Operation(begun))

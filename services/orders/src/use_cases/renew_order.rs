@@ -86,7 +86,7 @@ impl Spanning for RenewOrder {
             stage,
         });
         let id = before.id.to_string();
-        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         emit(

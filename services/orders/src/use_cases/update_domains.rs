@@ -74,7 +74,7 @@ impl Spanning for UpdateDomains {
         };
         let operation = OrderOperation::UpdateDomains(updating);
         let id = before.id.to_string();
-        let begun = operation::begin(tx, &asked.call, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
         let after = before.clone().apply_change(plan, Some(begun.id), now);
         store::orders::save(tx, &before, &after).await?;
         emit_accepted(asked, tx, &after, now, "CHARGING").await?;

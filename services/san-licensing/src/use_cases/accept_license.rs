@@ -82,7 +82,7 @@ impl Spanning for AcceptLicense {
             },
         });
         let account_id = license.account_id;
-        let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, account_id, &operation).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,

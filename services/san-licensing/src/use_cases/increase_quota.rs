@@ -62,7 +62,7 @@ impl Spanning for IncreaseQuota {
             stage: Stage::Price { question },
         });
         let account_id = before.account_id;
-        let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, account_id, &operation).await?;
         let license = before.apply_decision(now);
         store::licenses::save(tx, &license).await?;
         emit(

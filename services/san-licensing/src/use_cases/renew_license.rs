@@ -90,7 +90,7 @@ impl Spanning for RenewLicense {
             stage: Stage::Price { question },
         });
         let (id, account_id) = (license.id.to_string(), license.account_id);
-        let begun = operation::begin(tx, call, &id, account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, account_id, &operation).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
