@@ -137,8 +137,8 @@ struct Plan {
 
 /// What falls at `now` with a settled order that has nothing else under way.
 async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Result<Plan, Fault> {
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
     permit(order, Action::Delete, now)?;
+    operation::refuse_if_running(tx, &order.id.to_string()).await?;
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;
     let deletion = plan_deletion(order, &certificates, &servers, now);

@@ -175,9 +175,9 @@ async fn plan(
     wish: &RenewOrder,
     now: Instant,
 ) -> Result<RenewalPlan, Fault> {
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
     permit(order, Action::Renew, now)?;
     let servers = store::servers::list_of(tx, order).await?;
+    operation::refuse_if_running(tx, &order.id.to_string()).await?;
     plan_renewal(order, &servers, &wish.wanted, now).map_err(|unplanned| match unplanned {
         Unplanned::Refused(refusal) => (*refusal).into(),
         Unplanned::UnknownServers(unknown) => unknown_servers(&unknown),

@@ -209,8 +209,8 @@ async fn plan(
     update: &UpdateDomains,
     now: Instant,
 ) -> Result<DomainPlan, Fault> {
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
     permit(order, Action::ChangeDomains, now)?;
+    operation::refuse_if_running(tx, &order.id.to_string()).await?;
     let plan = plan_domain_change(order, &update.wanted)?;
     if plan.common_name.is_some() {
         let servers = store::servers::list_of(tx, order).await?;
