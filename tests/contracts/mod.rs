@@ -17,6 +17,7 @@ mod clock;
 mod clocks_apart;
 mod clocks_states;
 mod common_names;
+mod common_names_renewed;
 mod credit_notes;
 mod customers;
 mod deletion_terms;

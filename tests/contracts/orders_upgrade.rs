@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
     DeleteOrderRequest, ListCertificatesRequest, ListPendingIssuanceRequest, Order, OrderState,
-    PendingIssuance, RecordIssuanceRequest,
+    PendingIssuance, RecordIssuanceRequest, RenewOrderRequest,
 };
 use tonic::Code;
 
@@ -12,6 +12,7 @@ use super::renewal::{move_to_days_before_end, renew, renewal};
 use crate::harness::{
     Backend,
     books::BackDoor,
+    clock::instant,
     encoding::{Odd, UTF8, dns, name, pem},
     errors::refused,
     eventually, on_both_databases, request_id,
@@ -22,6 +23,7 @@ use crate::harness::{
 on_both_databases![
     md_10_a_store_of_before_next_terms_comes_out_right,
     sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it,
+    md_5_a_term_kept_with_a_move_that_was_taken_back_is_without_it,
 ];
 
 const INDEXES: [&str; 2] = ["certificate_order_to_turn", "certificate_order_in_review"];
@@ -214,4 +216,63 @@ async fn sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it(backen
         .expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
     let other = signed(&world, &waiting, &[0x00, 0x80]);
     world.certificates().record_issuance(other).await.unwrap();
+}
+
+/// Puts the next term of an order back as it was kept where it was bought while a move waited: with the
+/// new common name in the place of the old.
+async fn undo_without_move(door: &BackDoor, order: &Order, moved: &str) {
+    let (id, old) = (&order.order_id, &order.common_name);
+    door.run(&format!(
+        "UPDATE order_term SET common_name = '{moved}', \
+         names_json = replace(names_json, '{old}', '{moved}') \
+         WHERE order_id = '{id}' AND term_index = 1"
+    ))
+    .await;
+    door.run(&format!(
+        "UPDATE certificate_order SET issuance_pending_us = turn_us WHERE order_id = '{id}'"
+    ))
+    .await;
+}
+
+async fn md_5_a_term_kept_with_a_move_that_was_taken_back_is_without_it(backend: Backend) {
+    let mut world = World::start(backend).await;
+    world.stock().await;
+    let account_id = world.account_with("2000.00").await;
+    let one = world
+        .multi_domain_order(&account_id, &["one.example"])
+        .await;
+    let two = ["two.example", "b.example"];
+    let two = world.multi_domain_order(&account_id, &two).await;
+    for order in [&one, &two] {
+        world.record(&order.order_id).await;
+    }
+    move_to_days_before_end(&world, &one, 60);
+    let other_names = RenewOrderRequest {
+        domains: names(&["c.example"]),
+        ..renewal(&two, 12)
+    };
+    let mut before = Vec::new();
+    for request in [renewal(&one, 12), other_names] {
+        before.push(renew(&world, request).await.order.unwrap());
+    }
+    world.stop_orders().await;
+    let door = BackDoor::open(&world.orders_location()).await;
+    for order in &before {
+        undo_without_move(&door, order, "a.example").await;
+    }
+    door.run("DELETE FROM seaql_migrations WHERE version = 'orders_0014_moved_terms'")
+        .await;
+    drop(door);
+    world.start_orders().await;
+
+    for order in &before {
+        assert_eq!(world.get_order(&order.order_id).await, *order);
+    }
+    let last = before[1].current_term.as_ref().unwrap().period.unwrap();
+    world.time.move_to(instant(last.end_time));
+    let waiting = pending(&world).await;
+    let waits: Vec<_> = waiting.iter().map(|it| it.order_id.as_str()).collect();
+    assert_eq!(waits, [&before[1].order_id]);
+    assert_eq!(waiting[0].names, names(&["c.example", "two.example"]));
+    assert_eq!(waiting[0].common_name, "two.example");
 }

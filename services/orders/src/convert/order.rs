@@ -262,8 +262,7 @@ pub(crate) fn encode_term(
     let sold = term.sold.as_ref();
     let slots = sold.map(|sold| sold.slots).unwrap_or_default();
     let kept = term.kept_servers.iter().flatten();
-    let common_name = term.common_name.as_ref();
-    let common_name = common_name.unwrap_or(&view.order.common_name);
+    let (common_name, names) = view.order.bought_for(term);
     orders::OrderTerm {
         term_index: encode_count(term.index),
         period: Some(encode_period(term.term.period())),
@@ -271,7 +270,7 @@ pub(crate) fn encode_term(
         paid_standard_domains: encode_count(slots.standard),
         paid_wildcard_domains: encode_count(slots.wildcard),
         invoice_ids: invoice_ids.to_vec(),
-        domains: texts(term.names.as_ref().unwrap_or(&view.order.names)),
+        domains: texts(&names),
         additional_licenses: encode_count(term.additional_licenses),
         keep_server_ids: kept.map(ToString::to_string).collect(),
         product_version: sold.map_or(0, |sold| encode_count(sold.product.version)),
@@ -303,7 +302,7 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
         ..orders::PendingChange::default()
     };
     let order = &view.order;
-    let is_new = order.term.names.is_some() || order.term.common_name.is_some();
+    let is_new = order.term.names.is_some();
     Ok(match (change, is_new, order.reissue_since) {
         (Some(change), _, _) => Some(orders::PendingChange {
             operation_id: change
@@ -330,7 +329,7 @@ fn encode_new_term(order: &Order) -> orders::DomainChange {
         names_after: texts(names),
         added: texts(names.difference(&order.names)),
         removed: texts(order.names.difference(names)),
-        common_name: order.term_common_name().value().to_owned(),
+        common_name: order.common_name.value().to_owned(),
         ..orders::DomainChange::default()
     }
 }

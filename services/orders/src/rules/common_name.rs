@@ -1,5 +1,7 @@
-//! Moving an order's common name to another of its names (MD-5): what it is in each term, what waits
-//! for it, and what further servers stand against (AL-6).
+//! Moving an order's common name to another of its names (MD-5): what it is in each term while a
+//! change waits to move it, and what further servers stand against (AL-6). A change alone moves it.
+
+use std::collections::BTreeSet;
 
 use licet_domain::{
     refusal::{Reason, Refusal},
@@ -7,38 +9,63 @@ use licet_domain::{
 };
 
 use super::{
-    order::{ChangeProgress, DomainChange, Order},
+    order::{ChangeProgress, DomainChange, Order, OrderTerm},
     servers::{Server, registered},
 };
 
 impl Order {
-    /// The common name bought for the running term, a change that waits left aside.
-    pub(crate) fn term_common_name(&self) -> &San {
-        self.term.common_name.as_ref().unwrap_or(&self.common_name)
-    }
-
     /// The common name that the next certificate has to carry: that of a change that is paid for, else
-    /// the running term's.
+    /// the present one.
     pub(crate) fn wanted_common_name(&self) -> &San {
         let waits = |change: &&DomainChange| change.progress == ChangeProgress::AwaitingIssuance;
         let change = self.change.as_ref().filter(waits);
         let moved = change.and_then(|change| change.common_name.as_ref());
-        moved.unwrap_or_else(|| self.term_common_name())
+        moved.unwrap_or(&self.common_name)
     }
 
     /// The common name once the change that waits or is charged is made.
     pub(crate) fn common_name_after(&self) -> &San {
-        let moved = self.change.as_ref();
-        let moved = moved.and_then(|change| change.common_name.as_ref());
-        moved.unwrap_or_else(|| self.term_common_name())
+        self.moved_common_name().unwrap_or(&self.common_name)
     }
 
-    /// Whether a common name is to take the present one's place, by a change or in a term.
-    fn awaits_common_name(&self) -> bool {
-        let moved = self.change.iter().any(|it| it.common_name.is_some());
-        let mut terms = std::iter::once(&self.term).chain(&self.next_term);
-        moved || terms.any(|term| term.common_name.is_some())
+    fn moved_common_name(&self) -> Option<&San> {
+        let change = self.change.as_ref();
+        change.and_then(|change| change.common_name.as_ref())
     }
+
+    /// The common name and the names that a term was bought for: while a move waits, a term that was
+    /// bought since it was accepted was bought with the new common name.
+    pub(crate) fn bought_for(&self, term: &OrderTerm) -> (&San, BTreeSet<San>) {
+        let names = term.names.as_ref().unwrap_or(&self.names);
+        let change = self.change.as_ref();
+        match change.filter(|change| !change.is_made_in(term.index)) {
+            Some(change) => {
+                let names = change.names_in(term.index, names, &self.common_name);
+                (self.common_name_after(), names)
+            }
+            None => (&self.common_name, names.clone()),
+        }
+    }
+
+    /// Names that were bought with the common name of a move that waits, as a term keeps them: as they
+    /// are without it, so that nothing of it is left once it is taken back.
+    pub(super) fn without_move(&self, names: &BTreeSet<San>) -> BTreeSet<San> {
+        match self.moved_common_name() {
+            Some(moved) => with_common_name(names, moved, &self.common_name),
+            None => names.clone(),
+        }
+    }
+}
+
+/// The names with `new` for their common name, in the place of `old` where it is not one of them: as
+/// many as before.
+pub(crate) fn with_common_name(names: &BTreeSet<San>, old: &San, new: &San) -> BTreeSet<San> {
+    let mut names = names.clone();
+    if !names.contains(new) {
+        names.remove(old);
+        names.insert(new.clone());
+    }
+    names
 }
 
 /// Whether the servers let the common name move: each further one serves the present one (AL-6). The
@@ -64,7 +91,7 @@ pub(crate) fn permit_move(order: &Order, servers: &[Server]) -> Result<(), Refus
 /// to move (MD-5).
 pub(crate) fn permit_beside_move(order: &Order, servers: &[Server]) -> Result<(), Refusal> {
     let has_primary = registered(servers).any(|server| server.primary);
-    if !has_primary || !order.awaits_common_name() {
+    if !has_primary || order.moved_common_name().is_none() {
         return Ok(());
     }
     let change = order.change.as_ref();
@@ -74,7 +101,7 @@ pub(crate) fn permit_beside_move(order: &Order, servers: &[Server]) -> Result<()
         Reason::ChangeInProgress,
         format!(
             "another common name of order {} than {} waits for its certificate: register further \
-             servers once that is recorded",
+             servers once that is recorded, or take the change back",
             order.id, order.common_name
         ),
     )
@@ -122,13 +149,19 @@ mod tests {
         }
     }
 
-    /// The term that this renewal buys, by the product of the present one.
-    fn bought(order: &Order, list: &[&str], now: Instant) -> OrderTerm {
+    /// The order with its next term bought for these names, by the product of the present one.
+    fn renewed(order: &Order, list: &[&str], now: Instant) -> Order {
         let planned = plan_renewal(order, &[], &renewal(list), now).unwrap();
-        OrderTerm {
+        let term = OrderTerm {
             sold: order.term.sold.clone(),
             ..planned.term
-        }
+        };
+        let order = order.clone();
+        order.apply_renewal(term, &BTreeSet::new(), &[], now)
+    }
+
+    fn next_names(order: &Order) -> (&San, BTreeSet<San>) {
+        order.bought_for(order.next_term.as_ref().unwrap())
     }
 
     fn reason(order: &Order, wanted: &WantedChange) -> Reason {
@@ -214,13 +247,12 @@ mod tests {
     #[test]
     fn md_5_a_bought_term_follows_and_must_hold_the_new_common_name() {
         let now = instant("2026-12-01T00:00:00Z");
-        let mut order = samples::order(&["cn.test", "a.test"]);
-        order.next_term = Some(bought(&order, &["cn.test"], now));
+        let order = samples::order(&["cn.test", "a.test"]);
         let wanted = moving("a.test", &[], &["cn.test"]);
         // The next term was bought without it.
-        assert_eq!(reason(&order, &wanted), Reason::DomainNotPresent);
-        order.next_term = None;
-        order.next_term = Some(bought(&order, &[], now));
+        let without = renewed(&order, &["cn.test"], now);
+        assert_eq!(reason(&without, &wanted), Reason::DomainNotPresent);
+        let order = renewed(&order, &[], now);
         let plan = plan_domain_change(&order, &wanted).unwrap();
         let waiting = order.apply_change(plan, None, now);
         let start = waiting.term.term.end();
@@ -238,30 +270,55 @@ mod tests {
     }
 
     #[test]
-    fn md_5_a_renewal_bought_while_the_move_waits_has_the_wanted_common_name() {
+    fn md_5_a_term_bought_while_the_move_waits_follows_it() {
         let now = instant("2026-12-01T00:00:00Z");
-        let mut order = waiting();
-        let next = bought(&order, &["b.test"], now);
-        assert_eq!(next.names, Some(names(&["a.test", "b.test"])));
-        order.next_term = Some(next);
+        let order = renewed(&waiting(), &["b.test"], now);
+        let with_move = (&dns("a.test"), names(&["a.test", "b.test"]));
+        assert_eq!(next_names(&order), with_move);
         let start = order.term.term.end();
-        let issued = order.clone().apply_issuance(now).settled_at(start);
-        assert_eq!(issued.issuance_pending_since(), None);
-        // Taken back, it is the next term's all the same, as its names are.
-        let back = order.apply_change_cancelled(now);
-        assert_eq!(back.wanted_common_name(), &dns("cn.test"));
-        let fixed = WantedChange {
-            add: names(&["cn2.test"]),
-            remove: names(&["a.test"]),
-            common_name: None,
-        };
-        assert_eq!(reason(&back, &fixed), Reason::CommonNameFixed);
-        let later = back.settled_at(start);
-        assert_eq!(later.wanted_common_name(), &dns("a.test"));
-        assert_eq!(later.issuance_pending_since(), Some(start));
-        let issued = later.apply_issuance(start);
-        assert_eq!(issued.common_name, dns("a.test"));
-        assert_eq!(issued.issuance_pending_since(), None);
+        let early = order.clone().apply_issuance(now);
+        assert_eq!(next_names(&early), with_move);
+        let late = order.settled_at(start);
+        assert_eq!(late.bought_for(&late.term), with_move);
+        assert_eq!(late.wanted_names(), &with_move.1);
+        for issued in [early.settled_at(start), late.apply_issuance(start)] {
+            assert_eq!(issued.common_name, dns("a.test"));
+            assert_eq!(issued.term_names(), &with_move.1);
+            assert_eq!(issued.issuance_pending_since(), None);
+        }
+    }
+
+    #[test]
+    fn md_5_a_move_that_is_taken_back_leaves_every_term() {
+        let now = instant("2026-12-01T00:00:00Z");
+        let order = renewed(&waiting(), &["b.test"], now);
+        let start = order.term.term.end();
+        let without = (&dns("cn.test"), names(&["b.test", "cn.test"]));
+        let back = order.clone().apply_change_cancelled(now);
+        assert_eq!(next_names(&back), without);
+        for later in [
+            back.settled_at(start),
+            order.settled_at(start).apply_change_cancelled(start),
+        ] {
+            assert_eq!(later.wanted_common_name(), without.0);
+            assert_eq!(later.wanted_names(), &without.1);
+            assert_eq!(later.issuance_pending_since(), Some(start));
+            let issued = later.apply_issuance(start);
+            assert_eq!(issued.common_name, dns("cn.test"));
+            assert_eq!(issued.issuance_pending_since(), None);
+        }
+    }
+
+    #[test]
+    fn md_5_a_term_bought_for_both_names_keeps_both() {
+        let now = instant("2026-12-01T00:00:00Z");
+        let order = renewed(&waiting(), &["cn.test"], now);
+        let both = names(&["a.test", "cn.test"]);
+        assert_eq!(next_names(&order), (&dns("a.test"), both.clone()));
+        let back = order.clone().apply_change_cancelled(now);
+        assert_eq!(next_names(&back), (&dns("cn.test"), both.clone()));
+        let issued = order.apply_issuance(now);
+        assert_eq!(next_names(&issued), (&dns("a.test"), both));
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(crate) fn plan_domain_change(
 
     let sold = order.sold()?;
     let moved = wanted.common_name.as_ref();
-    let moved = moved.filter(|name| *name != order.term_common_name());
+    let moved = moved.filter(|name| **name != order.common_name);
     object_to_kind(order, &sold.product, moved)?;
     let mut objections = Objections::default();
     object_to_names(order, &sold.product, wanted, moved, &mut objections);
@@ -163,8 +163,10 @@ impl<'a> NextTerm<'a> {
         objections: &mut Objections,
     ) {
         let product = &self.sold.product;
-        if !said.common_name {
-            object_to_next_common_name(order, moved, &self.after, objections);
+        // It follows one that moves (MD-5); the present one is always among its names.
+        let absent = moved.filter(|moved| !self.after.contains(*moved));
+        if let Some(moved) = absent.filter(|_| !said.common_name) {
+            object_to_absent(moved, "the next term's names", objections);
         }
         if !said.wildcards {
             object_to_wildcards(product, wanted.add.difference(self.before), objections);
@@ -184,7 +186,7 @@ fn object_to_kind(order: &Order, product: &Product, moved: Option<&San>) -> Resu
         (ProductKind::MultiDomain, _) => return Ok(()),
         (ProductKind::SingleDomain, Some(_)) if order.progress != Progress::Issued => return Ok(()),
         (ProductKind::SingleDomain, Some(_)) => {
-            let name = order.term_common_name();
+            let name = &order.common_name;
             return Err(Refusal::new(
                 Reason::CommonNameFixed,
                 format!(
@@ -203,25 +205,6 @@ fn object_to_kind(order: &Order, product: &Product, moved: Option<&San>) -> Resu
     )
     .with("product_id", id)
     .with("kind", kind))
-}
-
-/// A next term has its common name among its names, too, and follows one that moves (MD-5, MD-8).
-fn object_to_next_common_name(
-    order: &Order,
-    moved: Option<&San>,
-    names: &BTreeSet<San>,
-    objections: &mut Objections,
-) {
-    let of_next = order.next_term.as_ref();
-    let of_next = of_next.and_then(|term| term.common_name.as_ref());
-    let common_name = moved.or(of_next).unwrap_or(order.term_common_name());
-    match moved {
-        _ if names.contains(common_name) => {}
-        Some(moved) => object_to_absent(moved, "the next term's names", objections),
-        // Said already of the running term, where it is that one's as well.
-        None if of_next.is_none() => {}
-        None => object_to_fixed(common_name, objections),
-    }
 }
 
 fn object_to_absent(name: &San, of_what: &str, objections: &mut Objections) {
@@ -262,7 +245,7 @@ fn object_to_names(
         object_to_wildcards(product, [name], objections);
     }
     for name in &wanted.remove {
-        if name == order.term_common_name() {
+        if *name == order.common_name {
             if moved.is_none() {
                 object_to_fixed(name, objections);
             }

@@ -3,9 +3,11 @@
 //! LICET_TEST_RULE_HISTORIES makes it longer.
 
 mod asking;
+mod comparing;
 mod desk;
 mod issuing;
 mod model;
+mod naming;
 mod papers;
 mod serving;
 
@@ -24,7 +26,7 @@ use proptest::{
 };
 use uuid::Uuid;
 
-/// The names there are: the common name, then standard ones, then wildcards.
+/// The names there are: the common name at first, then standard ones, then wildcards.
 const NAMES: [&str; 10] = [
     "cn.test",
     "a.test",
@@ -68,6 +70,7 @@ enum Kind {
     PassToEdge,
     WriteDown,
     ChangeDomains,
+    Move,
     TakeBack,
     Finish,
     RequestReissue,
@@ -92,7 +95,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => Just(Kind::PassToEdge),
         1 => Just(Kind::WriteDown),
         8 => Just(Kind::ChangeDomains),
-        2 => Just(Kind::TakeBack),
+        5 => Just(Kind::Move),
+        3 => Just(Kind::TakeBack),
         8 => Just(Kind::Finish),
         1 => Just(Kind::RequestReissue),
         7 => Just(Kind::Issue),
@@ -231,6 +235,19 @@ fn check_reach(happened: &Happened) {
                 Reason::DomainAlreadyPresent,
                 Reason::DomainNotPresent,
                 Reason::NoChange,
+                Reason::ProductKindMismatch,
+                Reason::TooManyDomains,
+                Reason::WildcardNotOffered,
+            ],
+        ),
+        (
+            Kind::Move,
+            &[
+                Reason::ChangeInProgress,
+                Reason::CommonNameFixed,
+                Reason::DomainAlreadyPresent,
+                Reason::DomainNotPresent,
+                Reason::FurtherServersRegistered,
                 Reason::TooManyDomains,
                 Reason::WildcardNotOffered,
             ],
@@ -265,6 +282,7 @@ fn check_reach(happened: &Happened) {
         (
             Kind::Register,
             &[
+                Reason::ChangeInProgress,
                 Reason::CommonNameMismatch,
                 Reason::OrderNotIssued,
                 Reason::ServerLimitReached,

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use licet_domain::{
     clock::Instant,
     money::{Money, MoneyError},
+    san::San,
 };
 
 use super::{
@@ -109,6 +110,8 @@ pub(crate) fn at_renewal(renewal: &Renewal, cost: Money) -> Way {
 pub(crate) struct Renewal {
     /// The term that it would buy, at the prices of now.
     pub(crate) term: OrderTerm,
+    /// Its names should a move of the common name that waits be taken back (MD-5).
+    pub(crate) without_move: BTreeSet<San>,
     pub(crate) from: Instant,
     /// Absent where the calendar ends before it.
     pub(crate) until: Option<Instant>,
@@ -137,6 +140,7 @@ pub(crate) fn plan_renewal_way(
             price_time: now,
             ..plan.term
         },
+        without_move: plan.without_move,
         from,
         // A term that is over is not sold (MD-10).
         until: renewable_until(order).map(|until| until.min(plan_end)),

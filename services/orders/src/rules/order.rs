@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     certificate::to_pem,
+    common_name::with_common_name,
     refund_count::RefundCount,
     slots::{SlotCharge, Slots, WildcardReplacement, slots_to_charge},
     transitions::changed_names,
@@ -139,14 +140,10 @@ pub(crate) struct OrderTerm {
     pub(crate) first_issuance_time: Option<Instant>,
     /// What was sold; absent until the term's charge is through.
     pub(crate) sold: Option<Sold>,
-    /// The names bought for the term, the common name among them; absent where they are those that
-    /// the order's certificates carry.
+    /// The names bought for the term, the common name among them, as they are without a move of it that
+    /// waits (MD-5); absent where they are those that the order's certificates carry.
     #[serde(default)]
     pub(crate) names: Option<BTreeSet<San>>,
-    /// The common name that it was bought with, waiting for the term's certificate; absent where it is
-    /// that of the order (MD-5).
-    #[serde(default)]
-    pub(crate) common_name: Option<San>,
     /// The servers that stay when the term starts: what was registered before it and is not here
     /// lapses then (AL-9). Absent for a first term.
     #[serde(default)]
@@ -229,7 +226,7 @@ pub(crate) struct DomainChange {
     /// Index of the term that ran when it was accepted.
     pub(crate) term_index: u32,
     /// Whether the next term was bought by then, so that it is made in that one, too (MD-8). A term
-    /// bought later has the names that it was bought for.
+    /// bought later has the names that it was bought for; the common name alone moves in it (MD-5).
     pub(crate) in_next_term: bool,
     /// All names of the order once the change is through, the common name among them.
     pub(crate) names: BTreeSet<San>,
@@ -257,12 +254,20 @@ impl DomainChange {
         term_index == self.term_index || (self.in_next_term && term_index == next)
     }
 
-    /// The names of a term of its order once it is made.
-    pub(crate) fn names_in(&self, term_index: u32, names: &BTreeSet<San>) -> BTreeSet<San> {
+    /// The names of a term of its order once it is made. The common name of the order, which is
+    /// `common_name` now, moves in every term (MD-5).
+    pub(crate) fn names_in(
+        &self,
+        term_index: u32,
+        names: &BTreeSet<San>,
+        common_name: &San,
+    ) -> BTreeSet<San> {
         if self.is_made_in(term_index) {
-            changed_names(names, &self.added, &self.removed)
-        } else {
-            names.clone()
+            return changed_names(names, &self.added, &self.removed);
+        }
+        match &self.common_name {
+            Some(moved) => with_common_name(names, common_name, moved),
+            None => names.clone(),
         }
     }
 
@@ -396,7 +401,7 @@ impl Order {
         let names = later.names.as_ref().unwrap_or(&self.names);
         match &self.change {
             Some(change) if change.progress == ChangeProgress::AwaitingIssuance => {
-                change.names_in(later.index, names)
+                change.names_in(later.index, names, &self.common_name)
             }
             Some(_) | None => names.clone(),
         }
@@ -412,8 +417,7 @@ impl Order {
         };
         let waits = |change: &&DomainChange| change.progress == ChangeProgress::AwaitingIssuance;
         let changed = self.change.as_ref().filter(waits);
-        let is_new = self.term.names.is_some() || self.term.common_name.is_some();
-        let of_term = is_new.then(|| self.term.term.start());
+        let of_term = self.term.names.is_some().then(|| self.term.term.start());
         [
             first,
             changed.map(|change| change.accept_time),

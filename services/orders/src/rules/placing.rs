@@ -63,6 +63,29 @@ pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<Plac
     })
 }
 
+/// Decides a term like [`plan_order`] that has one of two sets of names, as many in each: either must
+/// be sold, and the dearer one is charged, which pays for the other, too. They differ while a common
+/// name waits to move, which can be taken back (MD-4, MD-5).
+pub(crate) fn plan_either(
+    product: &Product,
+    wanted: &WantedOrder,
+    other_names: &BTreeSet<San>,
+) -> Result<PlacingPlan, Refusal> {
+    let plan = plan_order(product, wanted)?;
+    let other = plan_order(
+        product,
+        &WantedOrder {
+            names: other_names,
+            ..*wanted
+        },
+    )?;
+    if other.charge.wildcards() > plan.charge.wildcards() {
+        Ok(other)
+    } else {
+        Ok(plan)
+    }
+}
+
 fn object_to_kind(product: &Product, objections: &mut Objections) {
     match product.kind {
         ProductKind::SingleDomain | ProductKind::MultiDomain => {}

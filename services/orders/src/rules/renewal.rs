@@ -34,8 +34,11 @@ pub(crate) struct WantedRenewal {
 /// What a renewal comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RenewalPlan {
-    /// The term to be sold, with its names and the servers that stay.
+    /// The term to be sold, with its names and the servers that stay. While a move of the common name
+    /// waits, its names are those with the move (MD-5).
     pub(crate) term: OrderTerm,
+    /// Its names should that move be taken back, which the term has to cover as well.
+    pub(crate) without_move: BTreeSet<San>,
     /// The registered servers that do not stay, oldest first.
     pub(crate) lapsing: Vec<ServerId>,
     /// Binds a quote to this renewal of this revision of the order (MD-6).
@@ -72,12 +75,13 @@ pub(crate) fn plan_renewal(
         names.clone_from(order.wanted_names());
     }
     // MD-5: it is always one of them, and that of a change that waits is the one to be.
-    let common_name = order.wanted_common_name();
-    names.insert(common_name.clone());
+    names.insert(order.wanted_common_name().clone());
+    let without_move = order.without_move(&names);
     let lapsing = registered(servers).filter(|server| !kept.contains(&server.id));
     Ok(RenewalPlan {
         pin: pin(order.id, order.revision, wanted, &names, &kept),
         lapsing: lapsing.map(|server| server.id).collect(),
+        without_move,
         term: OrderTerm {
             index: order.term.index.saturating_add(1),
             term,
@@ -86,7 +90,6 @@ pub(crate) fn plan_renewal(
             first_issuance_time: None,
             sold: None,
             names: Some(names),
-            common_name: Some(common_name.clone()).filter(|name| *name != order.common_name),
             kept_servers: Some(kept),
             bought_time: Some(now),
         },

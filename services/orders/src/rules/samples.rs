@@ -91,7 +91,6 @@ pub(crate) fn order(list: &[&str]) -> Order {
                 san_product_id: None,
             }),
             names: None,
-            common_name: None,
             kept_servers: None,
             bought_time: Some(start),
         },

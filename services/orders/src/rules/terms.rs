@@ -53,12 +53,12 @@ impl Order {
         };
         // Names that the certificates carry already want no other one (MD-7).
         term.names = term.names.filter(|names| *names != order.names);
-        term.common_name = term.common_name.filter(|name| *name != order.common_name);
         order.term = term;
         order.end_noted = false;
         order.revision = order.revision.saturating_add(1);
         if let Some(mut change) = order.change.take() {
-            change.names = change.names_in(order.term.index, order.term_names());
+            let names = order.term_names();
+            change.names = change.names_in(order.term.index, names, &order.common_name);
             order.change = Some(change);
         }
         Some((Turn::TermStarted, order))

@@ -103,7 +103,8 @@ impl Order {
     }
 
     /// The change is taken back before its certificate came (MD-7): names and slots are as they
-    /// were before it, those of the next term, too (MD-8).
+    /// were before it, those of the next term, too (MD-8). No term keeps a move that waits, so that
+    /// nothing of it comes back (MD-5).
     pub(crate) fn apply_change_cancelled(mut self, now: Instant) -> Order {
         if let Some(change) = self.change.take() {
             let (this, next) = (change.term_index, change.term_index.saturating_add(1));
@@ -138,17 +139,9 @@ impl Order {
         self.names = self.wanted_names().clone();
         if let (Some(change), Some(next)) = (&self.change, &mut self.next_term) {
             let names = next.names.take();
-            next.names = names.map(|names| change.names_in(next.index, &names));
-            if change.common_name.is_some() && change.is_made_in(next.index) {
-                next.common_name = None;
-            }
-        }
-        if let Some(next) = &mut self.next_term {
-            let of_next = next.common_name.take();
-            next.common_name = of_next.filter(|name| *name != common_name);
+            next.names = names.map(|names| change.names_in(next.index, &names, &self.common_name));
         }
         self.common_name = common_name;
-        self.term.common_name = None;
         self.term.names = None;
         self.change = None;
         self.reissue_since = None;
@@ -190,6 +183,8 @@ impl Order {
     }
 
     /// The term is bought: it runs from the end of the present one on (MD-10), which may have passed.
+    /// It is kept without a move of the common name that waits, which is made in it when it is made at
+    /// all (MD-5).
     /// While it was being charged, servers may have left, which frees their places, and others may
     /// have come that were not `known` when it was accepted: each stays where there is one (AL-9).
     pub(crate) fn apply_renewal(
@@ -203,6 +198,7 @@ impl Order {
         if let Some(kept) = &mut term.kept_servers {
             kept.retain(|id| here.contains(id));
         }
+        term.names = term.names.map(|names| self.without_move(&names));
         self.next_term = Some(term);
         self.end_noted = false;
         let came = registered(servers).filter(|server| !known.contains(&server.id));

@@ -4,6 +4,7 @@
 pub(crate) mod certificates;
 pub(crate) mod early_revocations;
 pub(crate) mod invoices;
+mod moved_terms;
 mod order_rows;
 pub(crate) mod orders;
 pub(crate) mod quotes;
@@ -70,14 +71,24 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0013_common_names",
             sql: include_str!("migrations/m0013_common_names.sql"),
         },
+        Migration {
+            name: moved_terms::MIGRATION,
+            sql: "",
+        },
     ]
 }
 
 /// What migrations do that SQL cannot say.
-pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
-    migration: serials::MIGRATION,
-    run: |tx| Box::pin(serials::rewrite(tx)),
-}];
+pub(crate) const REWRITES: [Rewrite; 2] = [
+    Rewrite {
+        migration: serials::MIGRATION,
+        run: |tx| Box::pin(serials::rewrite(tx)),
+    },
+    Rewrite {
+        migration: moved_terms::MIGRATION,
+        run: |tx| Box::pin(moved_terms::rewrite(tx)),
+    },
+];
 
 /// The accounts of one resource alone: what an operation sees once it was accepted.
 pub(crate) fn only(account_id: AccountId) -> AccountScope {

@@ -75,7 +75,6 @@ pub(super) mod term_row {
         pub(in crate::store) sold_json: Option<String>,
         pub(in crate::store) names_json: Option<String>,
         pub(in crate::store) kept_servers_json: Option<String>,
-        pub(in crate::store) common_name: Option<String>,
         pub(in crate::store) bought_us: Option<i64>,
     }
 
@@ -163,6 +162,7 @@ pub(super) fn read_order(
         Progress::Paid | Progress::Issued => row.turn_us.is_none(),
         Progress::Pending | Progress::Deleted => false,
     };
+    let common_name = stored_name("common_name", &row.common_name)?;
     let term = read_term(term)?;
     let past = row.past_refunds_json.as_deref();
     let past = past.map(|text| from_json("past_refunds_json", text));
@@ -171,14 +171,14 @@ pub(super) fn read_order(
     refunds.extend(row.refund.map(|refund| (index, refund)));
     refunds.extend(row.next_refund.map(|refund| (next, refund)));
     let term_names = term.names.as_ref().unwrap_or(&names);
-    let change = change.map(|change| read_change(&change, term.index, term_names));
+    let change = change.map(|change| read_change(&change, term.index, term_names, &common_name));
     Ok(Order {
         id: parsed("order_id", &row.order_id)?,
         account_id: parsed("account_id", &row.account_id)?,
         progress,
         revision: u64::try_from(row.revision).map_err(Fault::internal)?,
-        common_name: stored_name("common_name", &row.common_name)?,
         change: change.transpose()?,
+        common_name,
         names,
         server_software: row.server_software,
         signing_request,
@@ -211,7 +211,6 @@ pub(super) fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
         price_time: instant("price_us", row.price_us)?,
         additional_licenses: count("additional_licenses", row.additional_licenses)?,
         first_issuance_time: instant_if("first_issuance_us", row.first_issuance_us)?,
-        common_name: name_if(row.common_name.as_deref())?,
         sold: row
             .sold_json
             .as_deref()
@@ -236,6 +235,7 @@ fn read_change(
     row: &change_row::Model,
     term_index: u32,
     names: &BTreeSet<San>,
+    common_name: &San,
 ) -> Result<DomainChange, Fault> {
     let charge = |minor: Option<i64>, invoice_id: Option<&str>| match (minor, &row.currency) {
         (Some(minor), Some(currency)) => Ok::<_, Fault>(Some(ChangeCharge {
@@ -244,6 +244,8 @@ fn read_change(
         })),
         (_, _) => Ok(None),
     };
+    let moved = row.common_name.as_deref();
+    let moved = moved.map(|name| stored_name("common_name", name));
     let mut change = DomainChange {
         progress: parsed("progress", &row.progress)?,
         charged: charge(row.charged_minor, row.invoice_id.as_deref())?,
@@ -263,21 +265,12 @@ fn read_change(
             wildcard: count("next_wildcard", row.next_wildcard)?,
             converted: count("next_converted", row.next_converted)?,
         },
-        common_name: name_if(row.common_name.as_deref())?,
+        common_name: moved.transpose()?,
         accept_time: instant("accept_us", row.accept_us)?,
         operation_id: parsed_if("operation_id", row.operation_id.as_deref())?,
     };
-    change.names = change.names_in(term_index, names);
+    change.names = change.names_in(term_index, names, common_name);
     Ok(change)
-}
-
-fn name_if(text: Option<&str>) -> Result<Option<San>, Fault> {
-    text.map(|text| stored_name("common_name", text))
-        .transpose()
-}
-
-fn text_if(name: Option<&San>) -> Option<String> {
-    name.map(|name| name.value().to_owned())
 }
 
 pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
@@ -354,7 +347,6 @@ fn one_term(order: &Order, term: &OrderTerm) -> Result<term_row::Model, Fault> {
             .as_ref()
             .map(|kept| to_json("kept_servers_json", kept))
             .transpose()?,
-        common_name: text_if(term.common_name.as_ref()),
         bought_us: term.bought_time.map(Instant::as_micros),
     })
 }
@@ -370,6 +362,7 @@ pub(super) fn change_columns(
             .and_then(|charge| charge.invoice_id)
             .map(|id| id.to_string())
     };
+    let moved = change.common_name.as_ref();
     Ok(change_row::Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
@@ -393,6 +386,6 @@ pub(super) fn change_columns(
         in_next_term: i64::from(change.in_next_term),
         charged_converted: i64::from(change.charge.converted),
         next_converted: i64::from(change.next_charge.converted),
-        common_name: text_if(change.common_name.as_ref()),
+        common_name: moved.map(|name| name.value().to_owned()),
     })
 }

@@ -342,7 +342,7 @@ impl TakenBack<'_> {
                 data: serde_json::json!({
                     "added": added,
                     "removed": removed,
-                    "common_name": after.term_common_name().value(),
+                    "common_name": after.common_name.value(),
                     "credit_note_ids": notes.map(CreditNote::id).collect::<Vec<_>>(),
                     "refused_messages": refused,
                 }),

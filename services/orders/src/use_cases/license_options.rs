@@ -160,6 +160,7 @@ impl Question<'_> {
             account_id: renewed.account_id,
             product_id: &renewed.product_id,
             names: &renewed.names,
+            without_move: Some(&renewal.without_move),
             term: &renewal.term,
             san_license_id: renewed.san_license_id,
         };

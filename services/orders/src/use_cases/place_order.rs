@@ -143,7 +143,6 @@ fn pending_order(call: &Call, wanted: &PlaceOrder) -> Result<Order, Fault> {
         first_issuance_time: None,
         sold: None,
         names: None,
-        common_name: None,
         kept_servers: None,
         bought_time: Some(now),
     };
@@ -204,6 +203,7 @@ impl PlaceOrder {
             account_id: order.account_id,
             product_id: &order.product_id,
             names: &order.names,
+            without_move: None,
             term: &order.term,
             san_license_id: order.san_license_id,
         };
@@ -275,6 +275,7 @@ impl Placing {
                     account_id: self.account_id,
                     product_id,
                     names,
+                    without_move: None,
                     term,
                     san_license_id: *san_license_id,
                 };

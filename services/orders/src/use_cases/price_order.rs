@@ -16,7 +16,7 @@ use crate::{
     peers::{self, Peers, billing::Buyer},
     rules::{
         order::{OrderTerm, Sold},
-        placing::{WantedOrder, plan_order},
+        placing::{WantedOrder, plan_either, plan_order},
         san_license::draw_on,
     },
 };
@@ -28,6 +28,8 @@ pub(super) struct PriceOrder<'a> {
     pub(super) account_id: AccountId,
     pub(super) product_id: &'a ProductId,
     pub(super) names: &'a BTreeSet<San>,
+    /// Its names should a move of the common name that waits be taken back (MD-5).
+    pub(super) without_move: Option<&'a BTreeSet<San>>,
     pub(super) term: &'a OrderTerm,
     pub(super) san_license_id: Option<LicenseId>,
 }
@@ -61,7 +63,11 @@ impl PriceOrder<'_> {
             additional_licenses: self.term.additional_licenses,
             draws_on_license: self.san_license_id.is_some(),
         };
-        let plan = plan_order(&product, &wanted).map_err(refused)?;
+        let plan = match self.without_move {
+            Some(names) => plan_either(&product, &wanted, names),
+            None => plan_order(&product, &wanted),
+        };
+        let plan = plan.map_err(refused)?;
         let san_product_id = match self.san_license_id {
             Some(id) => Some(self.san_product(peers, id).await?),
             None => None,

@@ -71,6 +71,7 @@ impl Spanning for RenewOrder {
                 product_id: before.product_id.clone(),
                 san_license_id: before.san_license_id,
                 pin: plan.pin,
+                without_move: Some(plan.without_move),
             },
         };
         let servers = store::servers::list_of(tx, &before).await?;
@@ -176,8 +177,8 @@ async fn plan(
     now: Instant,
 ) -> Result<RenewalPlan, Fault> {
     permit(order, Action::Renew, now)?;
-    let servers = store::servers::list_of(tx, order).await?;
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    let servers = store::servers::list_of(tx, order).await?;
     plan_renewal(order, &servers, &wish.wanted, now).map_err(|unplanned| match unplanned {
         Unplanned::Refused(refusal) => (*refusal).into(),
         Unplanned::UnknownServers(unknown) => unknown_servers(&unknown),
@@ -214,13 +215,16 @@ impl Preview for RenewOrder {
             (order_view::load(&tx, order, now).await?, plan, now)
         };
         let order = &view.order;
-        let price = price(
-            order.id,
-            order.account_id,
-            &order.product_id,
-            &plan.term,
-            order.san_license_id,
-        );
+        let price = PriceOrder {
+            without_move: Some(&plan.without_move),
+            ..price(
+                order.id,
+                order.account_id,
+                &order.product_id,
+                &plan.term,
+                order.san_license_id,
+            )
+        };
         let peers = &within.peers;
         let (sold, quote) = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
         let (id, expire_time) = quote.identity().map_err(Fault::internal)?;
@@ -264,6 +268,7 @@ fn price<'a>(
         account_id,
         product_id,
         names: term.names.as_ref().unwrap_or(&NONE),
+        without_move: None,
         term,
         san_license_id,
     }
@@ -291,6 +296,9 @@ enum Stage {
         product_id: ProductId,
         san_license_id: Option<LicenseId>,
         pin: String,
+        /// Absent in an operation of an earlier version.
+        #[serde(default)]
+        without_move: Option<BTreeSet<San>>,
     },
     Charge {
         sold: Box<Sold>,
@@ -328,9 +336,13 @@ impl Renewing {
                 product_id,
                 san_license_id,
                 pin,
+                without_move,
             } => {
                 let (id, account_id) = (self.order_id, self.account_id);
-                let price = price(id, account_id, product_id, &self.term, *san_license_id);
+                let price = PriceOrder {
+                    without_move: without_move.as_ref(),
+                    ..price(id, account_id, product_id, &self.term, *san_license_id)
+                };
                 let (sold, quote) = price.ask_pinned(peers, request_id, pin).await?;
                 Ok(Outcome::Planned(Box::new(sold), Box::new(quote)))
             }

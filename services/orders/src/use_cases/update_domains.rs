@@ -302,7 +302,7 @@ impl Preview for UpdateDomains {
         }
         let (price, next_price) = priced(&view.order, &plan, now, this, next);
         let common_name = plan.common_name.as_ref();
-        let common_name = common_name.unwrap_or(view.order.term_common_name());
+        let common_name = common_name.unwrap_or(&view.order.common_name);
         Ok(Updated {
             common_name: common_name.clone(),
             names: plan.names,

@@ -11,8 +11,9 @@ use super::{
     model::{Charge, NOTHING, Names, why},
 };
 use crate::rules::{
+    common_name::permit_move,
     domains::{WantedChange, plan_domain_change},
-    order::{ChangeCharge, OrderTerm},
+    order::{ChangeCharge, OrderTerm, ProductKind},
     permission::{Action, permit},
     samples,
     servers::Server,
@@ -35,7 +36,8 @@ impl Desk {
             Kind::Pass => self.let_time_pass(dice),
             Kind::PassToEdge => self.pass_to_an_edge(dice),
             Kind::WriteDown => self.lock_alone(),
-            Kind::ChangeDomains => self.change_domains(dice),
+            Kind::ChangeDomains => self.change_domains(dice, false),
+            Kind::Move => self.change_domains(dice, true),
             Kind::TakeBack => self.take_back(),
             Kind::Finish => self.finish(dice),
             Kind::RequestReissue => self.request_reissue(dice),
@@ -112,7 +114,7 @@ impl Desk {
         }
         let mut removed = Names::new();
         for name in names {
-            if dice.once_in(4) && (name != 0 || dice.once_in(4)) {
+            if dice.once_in(4) && (name != self.model.common_name || dice.once_in(4)) {
                 removed.insert(name);
             }
         }
@@ -122,18 +124,61 @@ impl Desk {
         (&added - &removed, removed)
     }
 
-    fn change_domains(&mut self, dice: &mut Dice) -> Done {
+    /// A common name to move to, with names that go with it: mostly one of those after the change, and
+    /// the old one leaves now and then.
+    fn some_move(&self, dice: &mut Dice) -> (Names, Names, usize) {
+        let old = self.model.common_name;
+        let names = &self.model.term().names;
+        let is_single = self.model.term().product.kind == ProductKind::SingleDomain;
+        if is_single || dice.once_in(3) {
+            let name = dice.index(NAMES.len());
+            let added = &Names::from([name]) - names;
+            let removed = match is_single || dice.once_in(2) {
+                true => &Names::from([old]) - &added,
+                false => Names::new(),
+            };
+            return (added, removed, name);
+        }
+        let (added, mut removed) = match dice.once_in(3) {
+            true => self.some_change(dice),
+            false => (Names::new(), Names::new()),
+        };
+        let after: Vec<usize> = (&(names - &removed) | &added).into_iter().collect();
+        let name = match after.is_empty() || dice.once_in(8) {
+            true => dice.index(NAMES.len()),
+            false => after[dice.index(after.len())],
+        };
+        if dice.once_in(2) && name != old {
+            removed.insert(old);
+        }
+        (added, removed, name)
+    }
+
+    fn change_domains(&mut self, dice: &mut Dice, moves: bool) -> Done {
         self.lock_alone()?;
         let now = self.now();
-        let (added, removed) = self.some_change(dice);
-        let foretold = self.model.may_change(&added, &removed);
+        let (added, removed, named) = if moves {
+            let (added, removed, name) = self.some_move(dice);
+            (added, removed, Some(name))
+        } else {
+            let (added, removed) = self.some_change(dice);
+            (added, removed, None)
+        };
+        let foretold = self.model.may_change(&added, &removed, named);
         let wanted = WantedChange {
             add: spelled(&added, dice),
             remove: spelled(&removed, dice),
-            common_name: None,
+            common_name: named.map(|name| samples::dns(NAMES[name])),
         };
+        let servers = self.servers_now();
         let planned = permit(&self.order, Action::ChangeDomains, now)
-            .and_then(|()| plan_domain_change(&self.order, &wanted));
+            .and_then(|()| plan_domain_change(&self.order, &wanted))
+            .and_then(|plan| {
+                if plan.common_name.is_some() {
+                    permit_move(&self.order, &servers)?;
+                }
+                Ok(plan)
+            });
         let (change, plan) = agree(foretold, planned)?;
         let index = self.model.running;
         assert_eq!(charged(plan.charge), change.charge(index), "MD-4");
@@ -141,13 +186,18 @@ impl Desk {
         assert_eq!(plan.is_free(), change.is_free(), "MD-2");
         let names = &(&self.model.term().names - &removed) | &added;
         assert_eq!(plan.names, sans(&names), "MD-5");
+        let moved = change.moved.map(|name| samples::dns(NAMES[name]));
+        assert_eq!(plan.common_name, moved, "MD-5");
+        let common_name = change.moved;
         for before in &self.previews {
-            let same = before.names == names && before.moves == self.model.moves;
+            let same = (&before.names, before.common_name) == (&names, common_name)
+                && before.moves == self.model.moves;
             assert_eq!(before.pin == plan.pin, same, "MD-6");
         }
         self.previews.push(Preview {
             pin: plan.pin.clone(),
             names,
+            common_name,
             moves: self.model.moves,
         });
         if dice.once_in(3) {

@@ -1,5 +1,5 @@
 //! What the use-cases and the store keep of one order, as plain values moved by the rules, beside
-//! the model of it; and what both must say after every step.
+//! the model of it.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +12,17 @@ use licet_domain::{
 };
 
 use super::{
-    NAMES, Outcome, Picks, SOFTWARE, agree, cost,
+    NAMES, Outcome, Picks, agree, cost,
     model::{self, Charge, Counts, Model, Names},
 };
 use crate::rules::{
     certificate::Certificate,
-    issuance::longest_not_after,
-    order::{
-        ChangeProgress, Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling,
-    },
-    permission::{Action, permit, renewable_from, renewable_until},
+    order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling},
+    permission::{Action, permit},
     placing::{PlacingPlan, WantedOrder, plan_order},
-    refund_count::{RefundCount, Stay, refund_count_start},
+    refund_count::{RefundCount, Stay},
     samples,
-    servers::{Server, server_limit},
+    servers::Server,
     slots::{SlotCharge, Slots, WildcardReplacement},
 };
 
@@ -98,6 +95,8 @@ pub(super) struct Invoice {
 pub(super) struct Preview {
     pub(super) pin: String,
     pub(super) names: Names,
+    /// The common name that it moves to.
+    pub(super) common_name: Option<usize>,
     pub(super) moves: u64,
 }
 
@@ -149,13 +148,15 @@ pub(super) fn money(minor: i64) -> Money {
     Money::from_minor(currency, minor)
 }
 
-/// A version of the product.
-pub(super) fn some_product(dice: &mut Dice) -> Product {
+/// A version of the product, which is of the same kind for good.
+pub(super) fn some_product(kind: ProductKind, dice: &mut Dice) -> Product {
+    let (included, maximum) = (1 + dice.below(4), 4 + dice.below(5));
+    let is_single = kind == ProductKind::SingleDomain;
     Product {
-        kind: ProductKind::MultiDomain,
+        kind,
         terms_months: vec![1, 3, 12],
-        included_domains: 1 + dice.below(4),
-        max_domains: 4 + dice.below(5),
+        included_domains: if is_single { 1 } else { included },
+        max_domains: if is_single { 1 } else { maximum },
         wildcards_offered: !dice.once_in(5),
         max_additional_licenses: 1 + dice.below(3),
         superseded: match dice.below(3) {
@@ -187,8 +188,15 @@ impl Desk {
     /// An order that is paid. One that is refused as foretold is asked for again, plainly.
     pub(super) fn open(picks: Picks) -> Self {
         let mut dice = Dice::of(picks);
-        let product = some_product(&mut dice);
-        let names = &dice.names(5) | &[0].into();
+        let kind = match dice.once_in(4) {
+            true => ProductKind::SingleDomain,
+            false => ProductKind::MultiDomain,
+        };
+        let product = some_product(kind, &mut dice);
+        let names = match kind == ProductKind::SingleDomain {
+            true => [0].into(),
+            false => &dice.names(5) | &[0].into(),
+        };
         let (months, licenses) = (some_months(&mut dice), i64::from(dice.below(5)));
         let draws = dice.once_in(6);
         let plain = |names: &Names, months, licenses, draws| {
@@ -233,7 +241,6 @@ impl Desk {
                 first_issuance_time: None,
                 sold: None,
                 names: None,
-                common_name: None,
                 kept_servers: None,
                 bought_time: Some(now),
             },
@@ -258,6 +265,7 @@ impl Desk {
             terms: vec![],
             running: 0,
             carried: names.clone(),
+            common_name: 0,
             is_issued: false,
             is_deleted: false,
             change: None,
@@ -352,150 +360,5 @@ impl Desk {
         let (order, _) = self.order.clone().at(self.now());
         let servers = self.servers.iter().cloned();
         servers.map(|server| server.settled(&order)).collect()
-    }
-
-    /// Everything that can be seen of the order is as the model has it.
-    pub(super) fn compare(&self) {
-        let (order, now) = self.order.clone().at(self.now());
-        let model = &self.model;
-        assert_eq!(now, model.now, "T-5");
-        assert_eq!(order.state(now), model.state());
-        assert_eq!(order.names, sans(&model.carried), "MD-7");
-        assert_eq!(order.wanted_names(), &sans(&model.wanted()), "MD-7");
-        assert_eq!(order.issuance_pending_since(), model.pending_since());
-        assert_eq!(order.end(), model.end(), "MD-10");
-        assert_eq!(order.server_software, SOFTWARE[model.software], "AL-6");
-        assert_eq!(order.revision, model.moves, "MD-6");
-        for action in Action::ALL {
-            let reason = permit(&order, action, now).err().map(|it| it.reason);
-            assert_eq!(reason, model.closed(action), "{action:?}");
-        }
-        self.compare_terms(&order);
-        self.compare_change(&order);
-        self.compare_what_hangs_on_it(&order);
-    }
-
-    fn compare_terms(&self, order: &Order) {
-        let model = &self.model;
-        let places = |kept: &BTreeSet<_>| -> BTreeSet<usize> {
-            let all = self.servers.iter().enumerate();
-            let kept = all.filter(|(_, server)| kept.contains(&server.id));
-            kept.map(|(place, _)| place).collect()
-        };
-        let one = |term: &OrderTerm, expected: &model::Term, names: &BTreeSet<San>| {
-            let sold = term.sold.as_ref().unwrap();
-            assert_eq!(
-                (term.term.start(), term.term.end()),
-                (expected.start, expected.end)
-            );
-            assert_eq!(term.term.months(), expected.months);
-            assert_eq!(term.price_time, expected.bought, "MD-8");
-            assert_eq!(sold.product, expected.product, "BL-8");
-            assert_eq!(
-                i64::from(term.additional_licenses),
-                expected.licenses,
-                "AL-2"
-            );
-            assert_eq!(term.first_issuance_time, expected.first_issued, "AL-4");
-            assert_eq!(term.bought(), expected.bought, "T-4");
-            assert_eq!(counts(sold.slots), expected.slots, "MD-2, MD-4");
-            assert_eq!(names, &sans(&expected.names));
-            assert_eq!(
-                term.kept_servers.as_ref().map(places),
-                expected.kept,
-                "AL-9"
-            );
-            let (_, wildcards) = model::counts(&expected.names);
-            let is_free = sold.product.wildcard_replacement == WildcardReplacement::Free;
-            let has_slots = wildcards <= i64::from(sold.slots.wildcard);
-            assert!(
-                model.draws_on_license || is_free || has_slots,
-                "MD-4: {wildcards} wildcards, {:?}",
-                sold.slots
-            );
-            let (names, slots) = (names.len(), sold.slots.total());
-            let paid = names <= usize::try_from(slots).unwrap();
-            assert!(
-                model.draws_on_license || paid,
-                "{names} names, {slots} slots"
-            );
-        };
-        one(&order.term, model.term(), order.term_names());
-        assert_eq!(order.next_term.is_some(), model.next_term().is_some());
-        if let (Some(next), Some(expected)) = (&order.next_term, model.next_term()) {
-            one(next, expected, next.names.as_ref().unwrap());
-        }
-        if !model.is_deleted {
-            let terms = self
-                .past
-                .iter()
-                .chain([&order.term])
-                .chain(&order.next_term);
-            for term in terms {
-                let place = usize::try_from(term.index).unwrap();
-                let since = refund_count_start(term, &self.stays(), self.now());
-                assert_eq!(since, model.counted_since(place), "AL-4, term {place}");
-            }
-        }
-        for (index, term) in (0..).zip(&model.terms) {
-            let of_it = self.invoices.iter().filter(|it| it.term_index == index);
-            let invoices: Vec<_> = of_it.map(|it| (it.total, it.credited)).collect();
-            assert_eq!(invoices, term.invoices, "term {index}");
-        }
-        let days = |days: u32| chrono::TimeDelta::days(i64::from(days));
-        let last = &model.terms.last().unwrap();
-        let from = last.end.checked_add(-days(last.product.renewal_open_days));
-        let until = last.end.checked_add(days(last.product.renewal_grace_days));
-        assert_eq!(
-            (renewable_from(order), renewable_until(order)),
-            (from, until)
-        );
-    }
-
-    fn compare_change(&self, order: &Order) {
-        let model = &self.model;
-        assert_eq!(order.change.is_some(), model.change.is_some(), "MD-7");
-        let (Some(change), Some(expected)) = (&order.change, &model.change) else {
-            return;
-        };
-        let index = usize::try_from(change.term_index).unwrap();
-        assert_eq!(charged(change.charge), expected.charge(index), "MD-4");
-        assert_eq!(
-            charged(change.next_charge),
-            expected.charge(index + 1),
-            "MD-8"
-        );
-        assert_eq!(change.added, sans(&expected.added));
-        assert_eq!(change.removed, sans(&expected.removed));
-        assert_eq!(change.accept_time, expected.accepted);
-        let waits = change.progress == ChangeProgress::AwaitingIssuance;
-        assert_eq!(waits, expected.waits);
-    }
-
-    fn compare_what_hangs_on_it(&self, order: &Order) {
-        let (model, now) = (&self.model, self.model.now);
-        let servers = self.servers_now();
-        let seen = servers.iter().map(|server| model::Server {
-            primary: server.primary,
-            state: server.state,
-        });
-        assert_eq!(seen.collect::<Vec<_>>(), model.servers, "AL-7, AL-9");
-        let limit = match model.is_deleted {
-            true => 0,
-            false => 1 + model.term().licenses,
-        };
-        assert_eq!(server_limit(order), limit.unsigned_abs(), "AL-1");
-        let used = i64::try_from(model.registered().len()).unwrap();
-        assert!(used <= limit, "AL-8: {used} servers, {limit} allowed");
-        for (place, found) in self.certificates.iter().enumerate() {
-            let expected = &model.certificates[place];
-            assert_eq!(found.state(now), model.certificate_state(place), "MD-7");
-            assert_eq!(found.revoke_time, expected.revoked);
-            assert_eq!(found.revoke_reason, expected.reason);
-        }
-        if model.state() == crate::rules::order::OrderState::Issued {
-            let longest = longest_not_after(order, now).unwrap();
-            assert_eq!(longest, model.longest_not_after(), "MD-9");
-        }
     }
 }

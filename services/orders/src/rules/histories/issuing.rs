@@ -22,6 +22,7 @@ use crate::rules::{
     revocation::revoked,
     samples,
     san_license::RevocationReason,
+    servers::ServerState,
 };
 
 impl Desk {
@@ -83,7 +84,7 @@ impl Desk {
         ];
         let mut paper = Paper {
             names: model.wanted(),
-            has_common_name: true,
+            common_name: model.wanted_common_name(),
             key: model.key.unwrap_or(0),
             not_before,
             not_after: whole(ends[dice.index(16).saturating_sub(7)]),
@@ -93,7 +94,7 @@ impl Desk {
             1 => {
                 paper.names.pop_last();
             }
-            2 => paper.has_common_name = false,
+            2 => paper.common_name = dice.index(NAMES.len()),
             3 => paper.key += 1,
             _ => {}
         }
@@ -113,7 +114,7 @@ impl Desk {
             issuer_der: Vec::new(),
             issuer: String::new(),
             subject: String::new(),
-            common_name: Some(NAMES[usize::from(!paper.has_common_name)].to_owned()),
+            common_name: Some(NAMES[paper.common_name].to_owned()),
             serial_hex: "1".to_owned(),
             sans: sans(&paper.names),
             not_before: paper.not_before,
@@ -171,6 +172,13 @@ impl Desk {
             true => order.apply_decision(now),
             false => order.apply_issuance(now),
         };
+        // The primary server follows a common name that moves.
+        let servers = self.servers_now();
+        for (server, now) in self.servers.iter_mut().zip(servers) {
+            if now.state == ServerState::Registered {
+                server.common_name.clone_from(&self.order.common_name);
+            }
+        }
     }
 
     pub(super) fn revoke(&mut self, dice: &mut Dice) -> Done {

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use licet_domain::{clock::Instant, refusal::Reason};
 
-use super::{cost, refunded};
+use super::{cost, naming::Change, refunded};
 use crate::rules::{
     certificate::CertificateState,
-    order::{OrderState, Product},
+    order::{OrderState, Product, ProductKind},
     permission::Action,
     refund_count::RefundCount,
     san_license::RevocationReason,
@@ -17,7 +17,7 @@ use crate::rules::{
     slots::WildcardReplacement,
 };
 
-/// Names by their place in [`super::NAMES`]; the first is the common name.
+/// Names by their place in [`super::NAMES`].
 pub(super) type Names = BTreeSet<usize>;
 
 /// Slots, or names: standard ones, and wildcards.
@@ -54,31 +54,10 @@ pub(super) struct Term {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Change {
-    pub(super) added: Names,
-    pub(super) removed: Names,
-    pub(super) accepted: Instant,
-    /// The terms that it is made in, with what it charges there.
-    pub(super) charges: Vec<(usize, Charge)>,
-    /// The invoices it was charged by: their term, and their place there.
-    pub(super) invoices: Vec<(usize, usize)>,
-    pub(super) waits: bool,
-}
-
-impl Change {
-    pub(super) fn charge(&self, term: usize) -> Charge {
-        let found = self.charges.iter().find(|(place, _)| *place == term);
-        found.map_or(NOTHING, |(_, charge)| *charge)
-    }
-
-    pub(super) fn is_free(&self) -> bool {
-        self.charges.iter().all(|(_, charge)| *charge == NOTHING)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Server {
     pub(super) primary: bool,
+    /// The common name that it serves.
+    pub(super) serves: usize,
     pub(super) state: ServerState,
 }
 
@@ -86,7 +65,7 @@ pub(super) struct Server {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Paper {
     pub(super) names: Names,
-    pub(super) has_common_name: bool,
+    pub(super) common_name: usize,
     pub(super) key: u8,
     pub(super) not_before: Instant,
     pub(super) not_after: Instant,
@@ -110,8 +89,9 @@ pub(super) struct Model {
     pub(super) terms: Vec<Term>,
     /// The place of the term that runs.
     pub(super) running: usize,
-    /// The names on its certificates.
+    /// The names on its certificates, and the one of them that is its common name.
     pub(super) carried: Names,
+    pub(super) common_name: usize,
     pub(super) is_issued: bool,
     pub(super) is_deleted: bool,
     pub(super) change: Option<Change>,
@@ -128,7 +108,7 @@ pub(super) fn after(instant: Instant, delta: TimeDelta) -> Instant {
     instant.checked_add(delta).unwrap()
 }
 
-fn is_wildcard(name: &usize) -> bool {
+pub(super) fn is_wildcard(name: &usize) -> bool {
     super::NAMES[*name].starts_with("*.")
 }
 
@@ -147,8 +127,19 @@ pub(super) fn given_back((s, w): Counts, (standard, wildcard, converted): Charge
     (s - standard + converted, w - wildcard - converted)
 }
 
-/// MD-4.
+/// A product of one domain has its common name alone (MD-4).
+pub(super) fn most_names(product: &Product) -> usize {
+    match product.kind {
+        ProductKind::MultiDomain => usize::try_from(product.max_domains).unwrap(),
+        ProductKind::SingleDomain | ProductKind::SanLicense => 1,
+    }
+}
+
+/// MD-4. A product of one domain sells no slots.
 pub(super) fn to_pay(product: &Product, (s, w): Counts, before: &Names, after: &Names) -> Charge {
+    if product.kind != ProductKind::MultiDomain {
+        return NOTHING;
+    }
     let (a, b) = counts(after);
     let (_, wildcards_added) = counts(&(after - before));
     let x = (a + b - s - w).max(0);
@@ -181,7 +172,7 @@ impl Model {
         if !product.wildcards_offered && names.iter().any(is_wildcard) {
             objections.insert(Reason::WildcardNotOffered);
         }
-        if names.len() > usize::try_from(product.max_domains).unwrap() {
+        if names.len() > most_names(product) {
             objections.insert(Reason::TooManyDomains);
         }
         if !objections.is_empty() {
@@ -238,32 +229,13 @@ impl Model {
         self.closed(action).map_or(Ok(()), |it| Err(why(it)))
     }
 
-    /// The names of a term once the change that waits is made.
-    pub(super) fn names_after(&self, term: usize) -> Names {
-        let names = &self.terms[term].names;
-        match &self.change {
-            Some(change) if change.charges.iter().any(|(place, _)| *place == term) => {
-                &(names - &change.removed) | &change.added
-            }
-            _ => names.clone(),
-        }
-    }
-
-    /// What the next certificate is to carry.
-    pub(super) fn wanted(&self) -> Names {
-        match &self.change {
-            Some(change) if change.waits => self.names_after(self.running),
-            _ => self.term().names.clone(),
-        }
-    }
-
     pub(super) fn pending_since(&self) -> Option<Instant> {
         if self.is_deleted {
             return None;
         }
         let first = (!self.is_issued).then_some(self.anchor);
         let changed = self.change.as_ref().filter(|it| it.waits);
-        let of_term = (self.term().names != self.carried).then_some(self.term().start);
+        let of_term = (self.names_now(self.running) != self.carried).then_some(self.term().start);
         let waits = [
             first,
             changed.map(|it| it.accepted),
@@ -298,87 +270,6 @@ impl Model {
             invoices: vec![(total, 0)],
             ..term
         });
-        self.moves += 1;
-    }
-
-    /// What a change of names would be (MD-1 to MD-8).
-    pub(super) fn may_change(&self, added: &Names, removed: &Names) -> Result<Change, Why> {
-        self.may(Action::ChangeDomains)?;
-        if self.change.is_some() {
-            return Err(why(Reason::ChangeInProgress));
-        }
-        let mut change = Change {
-            added: added.clone(),
-            removed: removed.clone(),
-            accepted: self.now,
-            charges: vec![],
-            invoices: vec![],
-            waits: false,
-        };
-        let names = &self.term().names;
-        let mut objections = Why::new();
-        if added.iter().any(|it| names.contains(it)) {
-            objections.insert(Reason::DomainAlreadyPresent);
-        }
-        if removed.iter().any(|it| *it != 0 && !names.contains(it)) {
-            objections.insert(Reason::DomainNotPresent);
-        }
-        if removed.contains(&0) {
-            objections.insert(Reason::CommonNameFixed);
-        }
-        for place in self.running..self.terms.len() {
-            let term = &self.terms[place];
-            let come = added - &term.names;
-            let come = if place == self.running { added } else { &come };
-            if !term.product.wildcards_offered && come.iter().any(is_wildcard) {
-                objections.insert(Reason::WildcardNotOffered);
-            }
-            let then = &(&term.names - removed) | added;
-            if then.len() > usize::try_from(term.product.max_domains).unwrap() {
-                objections.insert(Reason::TooManyDomains);
-            }
-            let charge = match self.draws_on_license {
-                true => NOTHING,
-                false => to_pay(&term.product, term.slots, &term.names, &then),
-            };
-            change.charges.push((place, charge));
-        }
-        if !objections.is_empty() {
-            return Err(objections);
-        }
-        if &(names - removed) | added == *names {
-            return Err(why(Reason::NoChange));
-        }
-        Ok(change)
-    }
-
-    /// The change is charged, or free, and waits for its certificate (MD-2, MD-7).
-    pub(super) fn charge(&mut self) {
-        let mut change = self.change.take().unwrap();
-        for (place, charge) in &change.charges {
-            let term = &mut self.terms[*place];
-            if *charge != NOTHING {
-                term.slots = owned(term.slots, *charge);
-                change.invoices.push((*place, term.invoices.len()));
-                term.invoices.push((cost(term.bought, 0, *charge, 0), 0));
-            }
-        }
-        change.waits = true;
-        self.change = Some(change);
-        self.moves += 1;
-    }
-
-    /// MD-7: names and slots are as before, and what was charged is credited whole.
-    pub(super) fn take_back(&mut self) {
-        let change = self.change.take().unwrap();
-        for (place, charge) in change.charges {
-            let term = &mut self.terms[place];
-            term.slots = given_back(term.slots, charge);
-        }
-        for (place, invoice) in change.invoices {
-            let (total, credited) = &mut self.terms[place].invoices[invoice];
-            *credited = *total;
-        }
         self.moves += 1;
     }
 
@@ -486,7 +377,7 @@ impl Model {
                 server.state = ServerState::Invalidated;
             }
         }
-        self.change = None;
+        self.drop_change();
         self.reissue_since = None;
         self.is_deleted = true;
         self.moves += 1;

@@ -39,7 +39,7 @@ impl Model {
         let limit_us = public_limit_days(paper.not_before) * 86_400_000_000;
         let tolerance = TimeDelta::hours(i64::from(product.tolerance_hours));
         let fits = paper.names == self.wanted()
-            && paper.has_common_name
+            && paper.common_name == self.wanted_common_name()
             && self.key.is_none_or(|key| key == paper.key)
             && (!product.publicly_trusted || validity_us <= limit_us)
             && active_until <= after(self.end_for_wanted(), tolerance)
@@ -57,7 +57,7 @@ impl Model {
         };
         let names = match &self.change {
             Some(change) if change.waits => self.names_after(self.running + 1),
-            _ => next.names.clone(),
+            _ => self.names_now(self.running + 1),
         };
         match self.wanted().is_subset(&names) {
             true => next.end,
@@ -110,13 +110,9 @@ impl Model {
             }
         }
         self.certificates.push(recorded);
-        for place in self.running..self.terms.len() {
-            self.terms[place].names = self.names_after(place);
-        }
+        self.make_change();
         let now = self.now;
         self.terms[self.running].first_issued.get_or_insert(now);
-        self.carried = self.term().names.clone();
-        self.change = None;
         self.reissue_since = None;
         self.is_issued = true;
         self.moves += 1;

@@ -9,16 +9,17 @@ use super::{
     desk::{
         Desk, Dice, Invoice, UnderWay, charged, money, sans, some_months, some_product, spelled,
     },
-    model::{self, Model, why},
+    model::{self, why},
     refunded,
 };
 use crate::rules::{
     certificate::CertificateState,
+    common_name::permit_beside_move,
     deletion::plan_deletion,
     not_found,
-    order::{OrderTerm, Sold},
+    order::{OrderTerm, ProductKind, Sold},
     permission::{Action, permit},
-    placing::{WantedOrder, plan_order},
+    placing::{WantedOrder, plan_either},
     refund_count::{is_open, refund_count_start},
     renewal::{Unplanned, WantedRenewal, plan_renewal},
     samples,
@@ -38,6 +39,10 @@ impl Desk {
         let now = self.now();
         let months = some_months(dice);
         let mut names = dice.names(5);
+        // One of a single name has no other.
+        if self.model.term().product.kind == ProductKind::SingleDomain && !dice.once_in(4) {
+            names.clear();
+        }
         let licenses = i64::from(dice.below(5));
         let mut keep = Vec::new();
         for place in 0..self.servers.len() {
@@ -51,7 +56,7 @@ impl Desk {
         }
         let product = match dice.below(2) {
             0 => self.model.term().product.clone(),
-            _ => some_product(dice),
+            _ => some_product(self.model.term().product.kind, dice),
         };
         let wanted = WantedRenewal {
             months,
@@ -72,21 +77,24 @@ impl Desk {
         if names.is_empty() {
             names = self.model.wanted();
         }
-        names.insert(0);
+        names.insert(self.model.wanted_common_name());
         assert_eq!(plan.term.names, Some(sans(&names)), "MD-5, AL-9");
         let lapsing = &self.model.registered() - &kept;
         let lapsing: Vec<ServerId> = lapsing.iter().map(|it| self.servers[*it].id).collect();
         assert_eq!(plan.lapsing, lapsing, "AL-9");
 
         let draws = self.model.draws_on_license;
-        let foretold = Model::may_sell(&product, &names, months, licenses, draws);
+        let foretold = self
+            .model
+            .may_sell_either(&product, &names, months, licenses);
         let wanted = WantedOrder {
             names: &sans(&names),
             term_months: months,
             additional_licenses: u32::try_from(licenses).unwrap(),
             draws_on_license: draws,
         };
-        let (paid, sale) = agree(foretold, plan_order(&product, &wanted))?;
+        let planned = plan_either(&product, &wanted, &plan.without_move);
+        let (paid, sale) = agree(foretold, planned)?;
         assert_eq!(charged(sale.charge), paid, "MD-4");
         let start = self.model.end();
         let foretold = model::Term {
@@ -126,18 +134,25 @@ impl Desk {
         self.lock()?;
         let now = self.now();
         let mut objections = model::Why::new();
-        let (mut software, mut common_name) = (SOFTWARE[self.model.software], NAMES[0]);
+        let mut software = SOFTWARE[self.model.software];
+        let mut common_name = self.model.common_name;
         if dice.once_in(8) {
             software = SOFTWARE[(self.model.software + 1) % SOFTWARE.len()];
             objections.insert(Reason::ServerSoftwareMismatch);
         }
         if dice.once_in(8) {
-            common_name = NAMES[1];
+            common_name = (common_name + 1) % NAMES.len();
             objections.insert(Reason::CommonNameMismatch);
         }
         let used = self.model.registered().len();
+        let is_primary = |it: &model::Server| it.primary && it.state == ServerState::Registered;
+        let has_primary = self.model.servers.iter().any(is_primary);
+        let change = self.model.change.as_ref();
+        let moves = change.is_some_and(|change| change.moved.is_some());
         let foretold = self.model.may(Action::RegisterServer).and_then(|()| {
-            if !objections.is_empty() {
+            if moves && has_primary {
+                Err(why(Reason::ChangeInProgress))
+            } else if !objections.is_empty() {
                 Err(objections)
             } else if i64::try_from(used).unwrap() > self.model.term().licenses {
                 Err(why(Reason::ServerLimitReached))
@@ -147,15 +162,15 @@ impl Desk {
         });
         let servers = self.servers_now();
         let number = u64::try_from(registered(&servers).count()).unwrap();
-        let common_name = samples::dns(common_name);
+        let common_name = samples::dns(NAMES[common_name]);
         let software = software.to_uppercase();
         let permitted = permit(&self.order, Action::RegisterServer, now)
+            .and_then(|()| permit_beside_move(&self.order, &servers))
             .and_then(|()| permit_server(&self.order, number, &software, &common_name));
         agree(foretold, permitted)?;
-        let is_primary = |it: &model::Server| it.primary && it.state == ServerState::Registered;
-        let has_primary = self.model.servers.iter().any(is_primary);
         self.model.servers.push(model::Server {
             primary: !has_primary,
+            serves: self.model.common_name,
             state: ServerState::Registered,
         });
         self.model.keep(self.servers.len());
@@ -201,14 +216,11 @@ impl Desk {
         self.lock()?;
         let now = self.now();
         let software = dice.index(SOFTWARE.len());
-        let servers = self.model.servers.iter();
-        let further = servers
-            .filter(|it| it.state == ServerState::Registered && !it.primary)
-            .count();
+        let further = self.model.has_further_servers();
         let foretold = self.model.may(Action::SetServerSoftware);
         let foretold = foretold.and_then(|()| match further {
-            0 => Ok(()),
-            _ => Err(why(Reason::FurtherServersRegistered)),
+            false => Ok(()),
+            true => Err(why(Reason::FurtherServersRegistered)),
         });
         let planned = permit(&self.order, Action::SetServerSoftware, now)
             .and_then(|()| plan_software(&self.order, &self.servers_now()));

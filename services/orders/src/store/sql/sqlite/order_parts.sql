@@ -2,7 +2,7 @@ SELECT 'term' AS part, json_object(
     'account_id', account_id, 'order_id', order_id, 'term_index', term_index, 'anchor_us', anchor_us,
     'first_month', first_month, 'months', months, 'price_us', price_us, 'additional_licenses',
     additional_licenses, 'first_issuance_us', first_issuance_us, 'sold_json', sold_json, 'names_json',
-    names_json, 'kept_servers_json', kept_servers_json, 'common_name', common_name, 'bought_us', bought_us
+    names_json, 'kept_servers_json', kept_servers_json, 'bought_us', bought_us
 ) AS cells FROM order_term
 WHERE order_id IN (SELECT value FROM json_each($1))
 UNION ALL

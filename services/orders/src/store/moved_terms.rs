@@ -1,0 +1,103 @@
+//! Terms that an earlier version kept with the common name of a move that waited when they were bought:
+//! kept as they are without it (MD-5). Made once, with a migration; the column is read no more.
+
+use std::collections::BTreeSet;
+
+use licet_domain::san::San;
+use licet_runtime::{
+    fault::Fault,
+    stored::{from_json, to_json},
+};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement, Value};
+
+use super::stored_name;
+use crate::rules::common_name::with_common_name;
+
+/// The migration that it belongs to.
+pub(super) const MIGRATION: &str = "orders_0014_moved_terms";
+
+/// Terms that are in memory at a time.
+const CHUNK: i64 = 200;
+
+const MOVED: &str = "SELECT t.order_id, t.term_index, t.common_name AS moved, t.names_json, \
+        o.common_name, o.term_index AS running_index \
+    FROM order_term AS t JOIN certificate_order AS o ON o.order_id = t.order_id \
+    WHERE t.common_name IS NOT NULL ORDER BY t.order_id, t.term_index LIMIT $1";
+
+const NAMES: &str = "SELECT name FROM order_name WHERE order_id = $1";
+
+const KEEP: &str = "UPDATE order_term SET names_json = $1, common_name = NULL \
+    WHERE order_id = $2 AND term_index = $3";
+
+/// An order that waits for nothing else waits no longer where its terms are for the names ($2) that its
+/// certificates carry.
+const WAIT_NO_LONGER: &str = "UPDATE certificate_order SET issuance_pending_us = NULL \
+    WHERE order_id = $1 AND progress = 'ISSUED' AND reissue_us IS NULL \
+    AND NOT EXISTS (SELECT 1 FROM domain_change AS c WHERE c.order_id = certificate_order.order_id) \
+    AND NOT EXISTS (SELECT 1 FROM order_term AS t WHERE t.order_id = certificate_order.order_id \
+        AND t.term_index >= certificate_order.term_index AND t.names_json <> $2)";
+
+#[derive(FromQueryResult)]
+struct Moved {
+    order_id: String,
+    term_index: i64,
+    moved: String,
+    names_json: Option<String>,
+    common_name: String,
+    running_index: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Name {
+    name: String,
+}
+
+/// Takes the moves out of the terms that run or are to come.
+pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    loop {
+        let rows = Moved::find_by_statement(statement(tx, MOVED, [CHUNK.into()]));
+        let rows = rows.all(tx).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            let query = statement(tx, NAMES, [row.order_id.as_str().into()]);
+            let carried = Name::find_by_statement(query).all(tx).await?;
+            let (names_json, carried_json) =
+                without_move(&row, &carried).map_err(|fault| unread(&fault))?;
+            let order_id = || Value::from(row.order_id.as_str());
+            let values = [names_json.into(), order_id(), row.term_index.into()];
+            tx.execute_raw(statement(tx, KEEP, values)).await?;
+            let values = [order_id(), carried_json.into()];
+            tx.execute_raw(statement(tx, WAIT_NO_LONGER, values))
+                .await?;
+        }
+    }
+}
+
+fn statement<const N: usize>(tx: &DatabaseTransaction, sql: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(tx.get_database_backend(), sql, values)
+}
+
+fn unread(fault: &Fault) -> DbErr {
+    DbErr::Custom(format!("{fault:?}"))
+}
+
+/// The names of the term as they are kept now, and those that the order's certificates carry, as JSON.
+fn without_move(row: &Moved, carried: &[Name]) -> Result<(Option<String>, String), Fault> {
+    let carried = carried.iter().map(|row| stored_name("name", &row.name));
+    let carried = carried.collect::<Result<BTreeSet<San>, Fault>>()?;
+    let carried_json = to_json("names_json", &carried)?;
+    let kept = row.names_json.as_deref();
+    let Some(kept) = kept.filter(|_| row.term_index >= row.running_index) else {
+        return Ok((row.names_json.clone(), carried_json));
+    };
+    let names: BTreeSet<San> = from_json("names_json", kept)?;
+    let moved = stored_name("common_name", &row.moved)?;
+    let common_name = stored_name("common_name", &row.common_name)?;
+    let names = with_common_name(&names, &moved, &common_name);
+    // A running term for the names of today wants no other certificate.
+    let is_carried = row.term_index == row.running_index && names == carried;
+    let names = (!is_carried).then(|| to_json("names_json", &names));
+    Ok((names.transpose()?, carried_json))
+}
