@@ -3,7 +3,6 @@
 //! step of an operation, one is through it.
 
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -17,7 +16,6 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
-    caller::{AccountScope, Call, Caller},
     database::{Database, Migration, Tx, Work},
     fault::Fault,
     operation::{self, Operation, Operations, Progress},
@@ -250,22 +248,10 @@ impl Work for Begin {
     type Answer = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
-        let (_stop, stopped) = tokio::sync::watch::channel(false);
-        let call = Call {
-            caller: Caller {
-                name: "test".to_owned(),
-                roles: vec![],
-                accounts: AccountScope::Only(BTreeSet::new()),
-            },
-            now: Instant::from_micros(0).unwrap(),
-            method: "/test",
-            deadline: tokio::time::Instant::now(),
-            stopped,
-            place: None,
-        };
         add(tx, "counted", 0).await?;
         let count_up = CountUp { is_second: false };
-        operation::begin(tx, &call, "counted", AccountId::generate(), &count_up).await?;
+        let now = Instant::from_micros(0).unwrap();
+        operation::begin(tx, now, "counted", AccountId::generate(), &count_up).await?;
         Ok(())
     }
 }
