@@ -1,4 +1,4 @@
-//! Nobody comes out ahead by a detour (AL-4, MD-4, BL-6): random histories of a customer who tries,
+//! Nobody comes out ahead by a detour (AL-4, BL-6): random histories of a customer who tries,
 //! over gRPC. What must hold is worked out from what can be seen, and not from a model of the order.
 //! LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
 
@@ -29,7 +29,7 @@ use crate::harness::{
 };
 
 /// For some thousand histories on a slow machine.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -47,22 +47,8 @@ mod al_4_whoever_used_a_term_longer_than_the_limits_pays_for_it {
     }
 }
 
-mod md_4_no_names_are_cheaper_by_a_detour_of_changes {
-    use super::{Backend, LONGEST, detours, run_within};
-
-    #[test]
-    fn sqlite() {
-        run_within(LONGEST, detours(Backend::Sqlite));
-    }
-
-    #[test]
-    fn postgres() {
-        run_within(LONGEST, detours(Backend::Postgres));
-    }
-}
-
 /// The seeds of as many histories as are asked for, or the one that is to be repeated.
-fn seeds(usual: u64) -> Vec<u64> {
+pub(super) fn seeds(usual: u64) -> Vec<u64> {
     let count = std::env::var("LICET_TEST_HISTORIES").ok();
     let count = count.map_or(usual, |text| text.parse().unwrap());
     let mut chance = Random::from_variable_or_chance("LICET_TEST_SEED");
@@ -72,7 +58,7 @@ fn seeds(usual: u64) -> Vec<u64> {
     (0..count).map(|_| chance.next()).collect()
 }
 
-async fn start(backend: Backend) -> World {
+pub(super) async fn start(backend: Backend) -> World {
     let world = World::start(backend).await;
     if let Ok(start) = std::env::var("LICET_TEST_START") {
         world.time.move_to(start.parse().unwrap());
@@ -80,7 +66,7 @@ async fn start(backend: Backend) -> World {
     world
 }
 
-fn minor(money: Option<&licet_contracts::types::v1::Money>) -> i64 {
+pub(super) fn minor(money: Option<&licet_contracts::types::v1::Money>) -> i64 {
     let money = money.unwrap();
     let money = Money::parse(&money.currency_code, &money.value).unwrap();
     money.minor()
@@ -88,16 +74,16 @@ fn minor(money: Option<&licet_contracts::types::v1::Money>) -> i64 {
 
 /// What a product is sold with in one history.
 #[derive(Clone, Copy, Debug)]
-struct Terms {
+pub(super) struct Terms {
     full_days: i64,
     no_days: i64,
     count_from: RefundCount,
-    replacement: WildcardReplacement,
+    pub(super) replacement: WildcardReplacement,
     included: i32,
 }
 
 impl Terms {
-    fn of(random: &mut Random) -> Self {
+    pub(super) fn of(random: &mut Random) -> Self {
         let (full_days, no_days) = [(25, 30), (10, 14), (0, 0)][random.index(3)];
         Self {
             full_days,
@@ -117,7 +103,7 @@ impl Terms {
     }
 
     /// A private product, so that a certificate may last as long as its order.
-    async fn stock(self, world: &World) -> String {
+    pub(super) async fn stock(self, world: &World) -> String {
         let product_id = format!("multi-{}", uuid::Uuid::new_v4());
         let days = |days: i64| i32::try_from(days).ok();
         let product = Product {
@@ -590,107 +576,4 @@ struct Used {
     id: String,
     recorded: Instant,
     until: Instant,
-}
-
-/// Names bought at once, and by a detour of changes at the same instant: the detour is no cheaper,
-/// but by what each of its amounts was rounded (M-2).
-async fn detours(backend: Backend) {
-    let world = start(backend).await;
-    let mut dearer = 0;
-    let seeds = seeds(200);
-    for (number, seed) in seeds.iter().enumerate() {
-        println!(
-            "history {number}: LICET_TEST_SEED={seed} LICET_TEST_START={} repeat it",
-            world.now()
-        );
-        let mut random = Random::from_seed(*seed);
-        let mut terms = Terms::of(&mut random);
-        if terms.replacement == WildcardReplacement::Free {
-            terms.replacement = WildcardReplacement::Difference;
-        }
-        let product_id = terms.stock(&world).await;
-        let account_id = world.account_with("9999.00").await;
-        let all = [
-            "a.test", "b.test", "c.test", "*.a.test", "*.b.test", "*.c.test",
-        ];
-        // Half of them begin with standard names alone and swap these for wildcards.
-        let only_swaps = random.below(2) == 0;
-        let bought = |name: &str, chance: u64| match only_swaps {
-            true => !name.starts_with('*'),
-            false => chance == 0,
-        };
-        let domains = all.into_iter().filter(|name| bought(name, random.below(2)));
-        let domains = domains.map(str::to_owned).collect();
-        let mut place = PlaceOrderRequest {
-            account_id: account_id.clone(),
-            product_id,
-            term_months: 12,
-            common_name: "cn.test".to_owned(),
-            domains,
-            server_software: "nginx".to_owned(),
-            request_id: request_id(),
-            ..PlaceOrderRequest::default()
-        };
-        let mut order = world.place(place.clone()).await;
-        world.record(&order.order_id).await;
-        for _ in 0..1 + random.below(4) {
-            let has = order.current_term.as_ref().unwrap().domains.clone();
-            let (mut add, mut remove) = (vec![], vec![]);
-            for name in all {
-                let there = has.iter().any(|it| it == name);
-                let changes = random.below(2) == 0;
-                let permitted = !only_swaps || there != name.starts_with('*');
-                if changes && permitted {
-                    let list = if there { &mut remove } else { &mut add };
-                    list.push(name);
-                }
-            }
-            if only_swaps {
-                let pairs = add.len().min(remove.len());
-                add.truncate(pairs);
-                remove.truncate(pairs);
-            }
-            if add.is_empty() && remove.is_empty() {
-                continue;
-            }
-            world.update_domains(&order.order_id, &add, &remove).await;
-            // Some are taken back, which gives back what they cost (MD-7).
-            if random.below(4) == 0 {
-                let request = CancelDomainChangeRequest {
-                    order_id: order.order_id.clone(),
-                    request_id: request_id(),
-                    ..CancelDomainChangeRequest::default()
-                };
-                world.orders().cancel_domain_change(request).await.unwrap();
-            } else {
-                world.record(&order.order_id).await;
-            }
-            order = world.get_order(&order.order_id).await;
-        }
-        let detour: i64 = world
-            .invoices_of(&order.order_id)
-            .await
-            .iter()
-            .map(|it| minor(it.total.as_ref()) - minor(it.credited.as_ref()))
-            .sum();
-        let has = &order.current_term.as_ref().unwrap().domains;
-        place.domains = has.iter().filter(|it| *it != "cn.test").cloned().collect();
-        place.validate_only = true;
-        let at_once = world
-            .orders()
-            .place_order(place)
-            .await
-            .unwrap()
-            .into_inner();
-        let at_once = minor(at_once.quote.unwrap().total.as_ref());
-        assert!(
-            detour >= at_once,
-            "MD-4: {detour} by a detour, {at_once} at once: {has:?}"
-        );
-        dearer += u32::from(detour > at_once);
-    }
-    assert!(
-        seeds.len() < 200 || dearer > 0,
-        "some slots were paid and left"
-    );
 }

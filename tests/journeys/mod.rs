@@ -13,6 +13,7 @@ mod billing_paying;
 mod billing_prices;
 mod billing_races;
 mod billing_selling;
+mod detours;
 mod filled_up;
 mod following;
 mod killed;
