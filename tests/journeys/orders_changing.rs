@@ -15,9 +15,10 @@ use super::{
     billing_model::DAY_MICROS,
     orders_histories::{History, agree},
     orders_model::{
-        Change, HOUR_MICROS, Invoice, NAMES, Names, Offer, Order, Term, items_of_slots,
-        items_of_term, owned, to_pay,
+        HOUR_MICROS, Invoice, NAMES, Names, Offer, Order, Term, items_of_slots, items_of_term,
+        owned, to_pay,
     },
+    orders_naming::{Change, Wish},
 };
 use crate::harness::{
     certificates,
@@ -66,8 +67,12 @@ impl History<'_> {
             return "idle".to_owned();
         }
         let now = self.now();
-        let mut names = self.some_names(4);
-        names.insert(NAMES[0]);
+        let common_name = NAMES[self.random.index(NAMES.len())];
+        let mut names = match self.policy.is_single {
+            true => Names::new(),
+            false => self.some_names(4),
+        };
+        names.insert(common_name);
         let months = [1, 12, 12, 24, 6][self.random.index(5)];
         let licenses = [0, 0, 1, 2, 3][self.random.index(5)];
         let against = Order::against_sale(self.policy, &names, months, licenses);
@@ -92,12 +97,12 @@ impl History<'_> {
             false => Err(against),
         };
         let mut further = names.clone();
-        further.remove(NAMES[0]);
+        further.remove(common_name);
         let request = PlaceOrderRequest {
             account_id: self.account_id.clone(),
             product_id: self.product.id.clone(),
             term_months: months,
-            common_name: NAMES[0].to_owned(),
+            common_name: common_name.to_owned(),
             domains: self.spelled(&further),
             server_software: "nginx".to_owned(),
             additional_licenses: licenses,
@@ -123,6 +128,7 @@ impl History<'_> {
             }],
             running: 0,
             carried: names,
+            common_name,
             is_issued: false,
             is_deleted: false,
             change: None,
@@ -144,21 +150,52 @@ impl History<'_> {
         }
     }
 
-    fn some_change(&mut self, place: usize) -> (Names, Names) {
-        let names = self.orders[place].term().names.clone();
-        let mut added = self.some_names(2);
+    fn some_change(&mut self, place: usize) -> Wish {
+        let order = &self.orders[place];
+        let (names, common_name) = (order.term().names.clone(), order.common_name);
+        let moves = self.policy.is_single || self.random.below(3) == 0;
+        // A single name is replaced; a move is often one alone.
+        if self.policy.is_single && self.random.below(8) > 0 {
+            let name = NAMES[self.random.index(NAMES.len())];
+            return Wish {
+                added: &Names::from([name]) - &names,
+                removed: &Names::from([common_name]) - &Names::from([name]),
+                named: Some(name),
+            };
+        }
+        let mut added = match moves && self.random.below(2) == 0 {
+            true => Names::new(),
+            false => self.some_names(2),
+        };
         // Most changes are ones that can be made.
         if self.random.below(8) > 0 {
             added = &added - &names;
         }
         let mut removed = Names::new();
-        for name in names {
-            if self.random.below(5) == 0 && (name != NAMES[0] || self.random.below(4) == 0) {
-                removed.insert(name);
+        for name in &names {
+            if self.random.below(5) == 0 && (*name != common_name || self.random.below(4) == 0) {
+                removed.insert(*name);
             }
         }
-        let added = &added - &removed;
-        (added, removed)
+        let mut added = &added - &removed;
+        let mut named = None;
+        if moves {
+            let after: Vec<_> = (&(&names - &removed) | &added).into_iter().collect();
+            let name = match after.is_empty() || self.random.below(8) == 0 {
+                true => NAMES[self.random.index(NAMES.len())],
+                false => after[self.random.index(after.len())],
+            };
+            if self.random.below(2) == 0 && name != common_name {
+                removed.insert(common_name);
+                added.remove(common_name);
+            }
+            named = Some(name);
+        }
+        Wish {
+            added,
+            removed,
+            named,
+        }
     }
 
     /// What each term that the change is charged in costs (MD-1, MD-8).
@@ -192,16 +229,13 @@ impl History<'_> {
         }
     }
 
-    fn change_request(
-        &mut self,
-        place: usize,
-        added: &Names,
-        removed: &Names,
-    ) -> UpdateDomainsRequest {
+    fn change_request(&mut self, place: usize, wish: &Wish) -> UpdateDomainsRequest {
+        let named: Names = wish.named.into_iter().collect();
         UpdateDomainsRequest {
             order_id: self.orders[place].id.clone(),
-            add_domains: self.spelled(added),
-            remove_domains: self.spelled(removed),
+            add_domains: self.spelled(&wish.added),
+            remove_domains: self.spelled(&wish.removed),
+            common_name: self.spelled(&named).pop().unwrap_or_default(),
             request_id: request_id(),
             ..UpdateDomainsRequest::default()
         }
@@ -210,17 +244,14 @@ impl History<'_> {
     /// A change is looked at, and leaves a quote where it costs something (MD-6).
     pub(super) async fn preview(&mut self) -> String {
         let place = self.some_order();
-        let (added, removed) = self.some_change(place);
-        if added.is_empty() && removed.is_empty() {
+        let wish = self.some_change(place);
+        if wish.added.is_empty() && wish.removed.is_empty() && wish.named.is_none() {
             return "idle".to_owned();
         }
-        let foretold = self.orders[place].may_change(&added, &removed);
-        let request = self
-            .change_request(place, &added, &removed)
-            .trial()
-            .unwrap();
+        let foretold = self.orders[place].may_change(&wish);
+        let request = self.change_request(place, &wish).trial().unwrap();
         let answer = request.send(self.world.orders_channel()).await;
-        println!("    looks at +{added:?} −{removed:?}: {foretold:?}");
+        println!("    looks at {wish:?}: {foretold:?}");
         let (change, answer) = match agree(foretold, answer) {
             Ok(both) => both,
             Err(reason) => return reason,
@@ -240,7 +271,7 @@ impl History<'_> {
         );
         let offer = Offer {
             quote_id: named.quote_id,
-            wish: format!("{:?}", names_after(order, &added, &removed)),
+            wish: in_words(order, &wish),
             moves: order.moves,
             expires: shifted(order.now, OFFERED_MICROS),
             totals,
@@ -248,13 +279,13 @@ impl History<'_> {
         self.orders[place].offers.push(offer);
         // Mostly it is taken up soon.
         if self.random.below(2) > 0 {
-            return self.take_up(place, &added, &removed).await;
+            return self.take_up(place, &wish).await;
         }
         "done".to_owned()
     }
 
     /// A change is made by its quote, at once or some minutes later (MD-6).
-    async fn take_up(&mut self, place: usize, added: &Names, removed: &Names) -> String {
+    async fn take_up(&mut self, place: usize, wish: &Wish) -> String {
         if self.random.below(5) == 0 {
             // Now it is another order (MD-6).
             self.set_software(place).await;
@@ -264,19 +295,18 @@ impl History<'_> {
         self.world.time.move_to(later);
         self.orders.iter_mut().for_each(|order| order.pass(later));
         let offer = self.orders[place].offers.last().unwrap().clone();
-        let mut named = self.change_request(place, added, removed);
+        let mut named = self.change_request(place, wish);
         named.quote_id = offer.quote_id.clone();
-        self.make_change(place, (added, removed), named, Some(&offer))
-            .await
+        self.make_change(place, wish, named, Some(&offer)).await
     }
 
     pub(super) async fn change(&mut self) -> String {
         let place = self.some_order();
-        let (added, removed) = self.some_change(place);
-        if added.is_empty() && removed.is_empty() {
+        let wish = self.some_change(place);
+        if wish.added.is_empty() && wish.removed.is_empty() && wish.named.is_none() {
             return "idle".to_owned();
         }
-        let mut request = self.change_request(place, &added, &removed);
+        let mut request = self.change_request(place, &wish);
         let order = &self.orders[place];
         // One that ended longer ago may be forgotten, or not yet.
         let known = |offer: &&Offer| order.now <= shifted(offer.expires, 90 * DAY_MICROS);
@@ -289,26 +319,25 @@ impl History<'_> {
         if let Some(offer) = offer {
             request.quote_id.clone_from(&offer.quote_id);
         }
-        self.make_change(place, (&added, &removed), request, offer)
-            .await
+        self.make_change(place, &wish, request, offer).await
     }
 
     async fn make_change(
         &mut self,
         place: usize,
-        (added, removed): (&Names, &Names),
+        wish: &Wish,
         request: UpdateDomainsRequest,
         offer: Option<&Offer>,
     ) -> String {
         let order = &self.orders[place];
-        let foretold = order.may_change(added, removed).and_then(|change| {
+        let foretold = order.may_change(wish).and_then(|change| {
             let fresh = self.totals(order, &change);
             let Some(offer) = offer else {
                 return Ok((change, fresh));
             };
-            let wish = format!("{:?}", names_after(order, added, removed));
             // A free change takes no quote.
-            if fresh.is_empty() || offer.wish != wish || offer.moves != order.moves {
+            let is_another = offer.wish != in_words(order, wish);
+            if fresh.is_empty() || is_another || offer.moves != order.moves {
                 return Err(vec!["QUOTE_STALE"]);
             }
             if order.now >= offer.expires {
@@ -316,7 +345,7 @@ impl History<'_> {
             }
             Ok((change, offer.totals.clone()))
         });
-        println!("    +{added:?} −{removed:?} by {offer:?}: {foretold:?}");
+        println!("    {wish:?} by {offer:?}: {foretold:?}");
         let answer = match offer {
             Some(_) => self.ask_as_offered(request).await,
             None => self.ask(request).await,
@@ -332,9 +361,11 @@ impl History<'_> {
         };
         self.check_totals(&self.orders[place], &answer, &totals);
         self.balance -= totals.iter().map(|(_, total)| total).sum::<i64>();
+        let moves = change.moved.is_some();
         self.orders[place].change(change, &totals);
         match offer {
             Some(_) => "as offered".to_owned(),
+            None if moves => "moved".to_owned(),
             None => "done".to_owned(),
         }
     }
@@ -354,8 +385,9 @@ impl History<'_> {
         };
         match agree(foretold, self.ask(request).await) {
             Ok(_) => {
+                let moves = self.orders[place].moves_common_name();
                 self.balance += self.orders[place].take_back();
-                "done".to_owned()
+                if moves { "moved back" } else { "done" }.to_owned()
             }
             Err(reason) => reason,
         }
@@ -384,6 +416,7 @@ impl History<'_> {
         let place = self.some_order();
         let order = &self.orders[place];
         let (mut names, longest) = (order.wanted(), order.longest_days());
+        let mut common_name = order.wanted_common_name();
         // Of a private product one may be good to the end, and beyond the term's.
         let most = [30, 90, 800][self.random.index(3)];
         let mut days = longest.clamp(1, most);
@@ -394,6 +427,13 @@ impl History<'_> {
                 // Its times are whole seconds, so that one day more may still just fit.
                 days = longest + 2;
                 fits = false;
+            }
+            2 => {
+                let others: Vec<_> = names.iter().filter(|name| **name != common_name).collect();
+                if let Some(other) = others.first() {
+                    common_name = other;
+                    fits = false;
+                }
             }
             _ => {}
         }
@@ -406,10 +446,10 @@ impl History<'_> {
             Ok(()) => Ok(()),
         };
         let list: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let list = crate::harness::samples::common_name_first(list, NAMES[0]);
+        let list = crate::harness::samples::common_name_first(list, common_name);
         let chain = certificates::chain_for(&list, order.now, days);
         let request = issuance_of(&order.id, chain);
-        println!("    certificate for {names:?}, {days} days: {foretold:?}");
+        println!("    certificate for {common_name}, {names:?}, {days} days: {foretold:?}");
         let ((), answer) = match agree(foretold, self.ask(request).await) {
             Ok(both) => both,
             Err(reason) => return reason,
@@ -428,8 +468,11 @@ impl History<'_> {
     }
 }
 
-fn names_after(order: &Order, added: &Names, removed: &Names) -> Names {
-    &(&order.term().names - removed) | added
+/// What a quote of a change is bound to (MD-6).
+fn in_words(order: &Order, wish: &Wish) -> String {
+    let names = &(&order.term().names - &wish.removed) | &wish.added;
+    let common_name = wish.named.unwrap_or(order.common_name);
+    format!("{names:?} {common_name}")
 }
 
 pub(super) fn may_reissue(order: &Order) -> Result<(), Vec<&'static str>> {

@@ -4,36 +4,17 @@
 
 use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 
-use licet_contracts::{
-    billing::v1::{
-        CreateAccountRequest, DepositRequest, Policy as SoldPolicy, Product as Sold,
-        ProrationConvention, RefundCount, Supersede, ValidityLimits, WildcardReplacement,
-        supersede::Handling,
-    },
-    orders::v1::{ListCertificatesRequest, ListServersRequest, Order as Seen, OrderState},
-};
-use licet_domain::{
-    clock::Instant,
-    money::{Currency, Money},
-};
+use licet_domain::{clock::Instant, money::Currency};
 
 use super::{
     billing_asks::Ask,
     billing_model::DAY_MICROS,
-    billing_prices::{Item, List, Prices, Product},
+    billing_prices::{Item, Product},
     orders_model::{NAMES, Names, Order, Policy, total},
-    orders_serving::compare_term,
     random::Random,
 };
 use crate::harness::{
-    Backend,
-    channel::Channel,
-    clock::{instant, shifted},
-    errors::Refused,
-    request_id, run_within,
-    samples::{money, multi_domain_product},
-    selling::price_in,
-    world::World,
+    Backend, channel::Channel, clock::shifted, errors::Refused, run_within, world::World,
 };
 
 /// For some thousand histories on a slow machine.
@@ -132,6 +113,7 @@ fn check_reach(happened: &Happened) {
         ("change", "CHANGE_IN_PROGRESS"),
         ("change", "INSUFFICIENT_FUNDS"),
         ("change", "done"),
+        ("change", "moved"),
         ("clock", "done"),
         ("delete", "NOT_DUE"),
         ("delete", "PENDING_REVIEW"),
@@ -166,7 +148,7 @@ fn check_reach(happened: &Happened) {
 }
 
 /// Asks an earlier request again, and holds the answer against the first one.
-type Again = Box<dyn Fn(Channel) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub(super) type Again = Box<dyn Fn(Channel) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// One account with a product of its own, and the model of its orders.
 pub(super) struct History<'a> {
@@ -180,116 +162,10 @@ pub(super) struct History<'a> {
     pub(super) orders: Vec<Order>,
     /// The order that the last step was about.
     pub(super) touched: usize,
-    asked: Vec<Again>,
+    pub(super) asked: Vec<Again>,
 }
 
-impl<'a> History<'a> {
-    async fn start(world: &'a World, mut random: Random) -> Self {
-        let currency = ["USD", "JPY", "BHD"][random.index(3)];
-        let convention = [
-            ProrationConvention::Monthly,
-            ProrationConvention::Daily,
-            ProrationConvention::Linear,
-        ][random.index(3)];
-        let policy = Policy {
-            included: 1 + i32::try_from(random.below(3)).unwrap(),
-            maximum: 7,
-            wildcards: random.below(6) > 0,
-            replacement: [
-                WildcardReplacement::Unspecified,
-                WildcardReplacement::Free,
-                WildcardReplacement::FullPrice,
-            ][random.index(3)],
-            licenses: 2,
-            is_public: random.below(3) > 0,
-            superseded_hours: [None, Some(0), Some(72)][random.index(3)],
-            open_days: [90, 30][random.index(2)],
-            grace_days: [30, 10][random.index(2)],
-            refund_days: [(25, 30), (10, 20), (0, 0)][random.index(3)],
-            counts_from_purchase: random.below(3) == 0,
-        };
-        let mut history = Self {
-            world,
-            random,
-            account_id: String::new(),
-            currency: currency.parse().unwrap(),
-            balance: 0,
-            policy,
-            product: Product {
-                // Products are for good: those of another history have other names.
-                id: format!("multi-{}", uuid::Uuid::new_v4()),
-                is_license: false,
-                since: world.now(),
-                convention,
-                lists: vec![],
-            },
-            orders: vec![],
-            touched: 0,
-            asked: vec![],
-        };
-        println!("  {currency}, {convention:?}, {policy:?}");
-        history.stock().await;
-        history.open().await;
-        history.deposit().await;
-        while history.orders.is_empty() {
-            if history.place().await != "done" {
-                history.deposit().await;
-            }
-        }
-        history
-    }
-
-    async fn stock(&mut self) {
-        let policy = self.policy;
-        let days = |days: i64| i32::try_from(days).ok();
-        let handling = match policy.superseded_hours {
-            Some(hours) => Handling::AfterHours(hours),
-            None => Handling::Never(true),
-        };
-        let limits = match policy.is_public {
-            true => ValidityLimits::PublicTls,
-            false => ValidityLimits::None,
-        };
-        let sold = Sold {
-            product_id: self.product.id.clone(),
-            included_domains: policy.included,
-            max_domains: policy.maximum,
-            max_additional_licenses: policy.licenses,
-            wildcards_allowed: policy.wildcards,
-            validity_limits: limits.into(),
-            policy: Some(SoldPolicy {
-                proration_convention: self.product.convention.into(),
-                full_refund_days: days(policy.refund_days.0),
-                no_refund_after_days: days(policy.refund_days.1),
-                refund_count: match policy.counts_from_purchase {
-                    true => RefundCount::Purchase.into(),
-                    false => RefundCount::FirstIssuance.into(),
-                },
-                renewal_open_days: days(policy.open_days),
-                renewal_grace_days: days(policy.grace_days),
-                wildcard_replacement: policy.replacement.into(),
-                supersede: Some(Supersede {
-                    handling: Some(handling),
-                }),
-                ..SoldPolicy::default()
-            }),
-            ..multi_domain_product()
-        };
-        self.world.create_product(sold).await;
-        assert_eq!(self.set_prices().await, "done");
-    }
-
-    async fn open(&mut self) {
-        let request = CreateAccountRequest {
-            display_name: "Random Ltd".to_owned(),
-            currency_code: self.currency.code().to_owned(),
-            request_id: request_id(),
-            ..CreateAccountRequest::default()
-        };
-        let answer = self.world.accounts().create_account(request).await.unwrap();
-        self.account_id = answer.into_inner().account.unwrap().account_id;
-    }
-
+impl History<'_> {
     pub(super) fn now(&self) -> Instant {
         self.world.now()
     }
@@ -299,82 +175,12 @@ impl<'a> History<'a> {
     }
 
     /// A number within these bounds.
-    fn minor(&mut self, least: u64, most: u64) -> i64 {
+    pub(super) fn minor(&mut self, least: u64, most: u64) -> i64 {
         (least + self.random.below(most - least + 1)).cast_signed()
     }
 
     pub(super) fn total(&self, items: &[Item]) -> i64 {
         total(&self.product, items, self.digits())
-    }
-
-    async fn deposit(&mut self) -> &'static str {
-        // Sometimes short, so that something cannot be paid.
-        let amount = self.minor(1_000, 60_000);
-        let text = Money::from_minor(self.currency, amount).value();
-        let request = DepositRequest {
-            account_id: self.account_id.clone(),
-            amount: money(self.currency.code(), &text),
-            reference: "wire transfer".to_owned(),
-            request_id: request_id(),
-        };
-        self.world.accounts().deposit(request).await.unwrap();
-        self.balance += amount;
-        "done"
-    }
-
-    /// New prices for all that is sold, from now on; often with a fraction of the minor unit.
-    async fn set_prices(&mut self) -> &'static str {
-        let now = self.now();
-        if self
-            .product
-            .lists
-            .last()
-            .is_some_and(|list| list.effective >= now)
-        {
-            return "idle";
-        }
-        let unit = 10_i64.pow(6 - self.digits());
-        let mut price = |least, most| self.minor(least, most) * unit + self.minor(0, 1) * 4_321;
-        let prices: Vec<(i32, [Option<i64>; 4])> = [1, 12, 24]
-            .into_iter()
-            .map(|months| {
-                let domain = price(100, 9_000);
-                let all = [
-                    price(2_000, 15_000),
-                    domain,
-                    domain + price(0, 11_000),
-                    price(10, 1_900),
-                ];
-                (months, all.map(Some))
-            })
-            .collect();
-        let code = self.currency.code();
-        let text = |micros: Option<i64>| {
-            let price = licet_domain::money::Price::from_micros(self.currency, micros.unwrap());
-            price_in(code, &price.unwrap().value())
-        };
-        let request = licet_contracts::billing::v1::SetPricesRequest {
-            product_id: self.product.id.clone(),
-            currency_code: code.to_owned(),
-            prices: prices
-                .iter()
-                .map(|(months, each)| licet_contracts::billing::v1::TermPrice {
-                    term_months: *months,
-                    certificate: text(each[0]),
-                    domain: text(each[1]),
-                    wildcard_domain: text(each[2]),
-                    additional_license: text(each[3]),
-                })
-                .collect(),
-            request_id: request_id(),
-            ..licet_contracts::billing::v1::SetPricesRequest::default()
-        };
-        self.world.catalog().set_prices(request).await.unwrap();
-        self.product.lists.push(List {
-            effective: now,
-            prices: Prices::ByTerm(prices),
-        });
-        "done"
     }
 
     /// An instant after now at which something ends or begins, or close by; or any other.
@@ -544,135 +350,6 @@ impl<'a> History<'a> {
         };
         names.iter().map(spell).collect()
     }
-
-    /// Everything that can be seen of the account and the order that was touched is as the model has
-    /// it; now and then, or where all is asked for, every other order, too.
-    async fn compare(&mut self, all: bool) {
-        let all = all || self.random.below(6) == 0;
-        let account = self.world.get_account(&self.account_id).await;
-        let balance = Money::from_minor(self.currency, self.balance).value();
-        assert_eq!(account.balance.unwrap().value, balance, "BL-4, BL-6");
-        for (place, order) in self.orders.iter().enumerate() {
-            if place != self.touched && !all {
-                continue;
-            }
-            self.compare_invoices(order).await;
-            compare_order(&self.world.get_order(&order.id).await, order);
-            self.compare_servers(order).await;
-            self.compare_certificates(order).await;
-        }
-    }
-
-    async fn compare_invoices(&self, order: &Order) {
-        let invoices = self.world.invoices_of(&order.id).await;
-        let minor = |it: &Option<licet_contracts::types::v1::Money>| {
-            let it = it.as_ref().unwrap();
-            Money::parse(&it.currency_code, &it.value).unwrap().minor()
-        };
-        let mut found: Vec<_> = invoices
-            .iter()
-            .map(|it| {
-                let term = it.subject.as_ref().unwrap().term_index;
-                (
-                    usize::try_from(term).unwrap(),
-                    minor(&it.total),
-                    minor(&it.credited),
-                )
-            })
-            .collect();
-        let terms = order.terms.iter().enumerate();
-        let mut expected: Vec<_> = terms
-            .flat_map(|(place, term)| {
-                let each = term.invoices.iter();
-                each.map(move |it| (place, it.total, it.credited))
-            })
-            .collect();
-        found.sort_unstable();
-        expected.sort_unstable();
-        assert_eq!(found, expected, "P-2, MD-1, MD-7, AL-4");
-    }
-
-    async fn compare_servers(&self, order: &Order) {
-        let request = ListServersRequest {
-            order_id: order.id.clone(),
-            ..ListServersRequest::default()
-        };
-        let answer = self.world.servers().list_servers(request).await;
-        let answer = answer.unwrap().into_inner();
-        let seen = answer.servers.iter();
-        let mut seen: Vec<_> = seen
-            .map(|it| (it.server_id.clone(), it.primary, it.state()))
-            .collect();
-        let expected = order.servers.iter();
-        let mut expected: Vec<_> = expected
-            .map(|it| (it.id.clone(), it.is_primary, it.state))
-            .collect();
-        seen.sort();
-        expected.sort();
-        assert_eq!(seen, expected, "AL-7 to AL-9");
-        let licensed = if order.is_deleted {
-            0
-        } else {
-            1 + order.term().licenses
-        };
-        assert_eq!(answer.licensed_servers, licensed, "AL-1");
-        assert!(answer.registered_servers <= licensed, "AL-8");
-    }
-
-    async fn compare_certificates(&self, order: &Order) {
-        let request = ListCertificatesRequest {
-            order_id: order.id.clone(),
-            page_size: 1000,
-            ..ListCertificatesRequest::default()
-        };
-        let answer = self.world.certificates().list_certificates(request).await;
-        let found = answer.unwrap().into_inner().certificates;
-        let mut seen: Vec<_> = found
-            .into_iter()
-            .map(|it| {
-                let revoked = it.revoke_time.map(|time| instant(Some(time)));
-                (it.certificate_id.clone(), it.state(), revoked)
-            })
-            .collect();
-        let mut expected: Vec<_> = order
-            .certificates
-            .iter()
-            .enumerate()
-            .map(|(place, it)| (it.id.clone(), order.certificate_state(place), it.revoked))
-            .collect();
-        seen.sort();
-        expected.sort();
-        assert_eq!(seen, expected, "MD-7, X-8");
-    }
-}
-
-fn compare_order(seen: &Seen, model: &Order) {
-    assert_eq!(seen.state(), model.state(), "{seen:?}");
-    let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(seen.domains, texts(&model.carried), "MD-7");
-    assert_eq!(instant(seen.end_time), model.end(), "MD-10");
-    assert_eq!(seen.server_software, model.software, "AL-6");
-    assert_eq!(seen.revision, model.moves, "MD-6");
-    let pending = seen.issuance_pending_time.map(|time| instant(Some(time)));
-    let awaited = model.pending_since();
-    let awaited = awaited.filter(|_| model.state() != OrderState::Ended);
-    assert_eq!(pending, awaited, "MD-7, MD-10");
-    compare_term(seen.current_term.as_ref().unwrap(), model, model.running);
-    assert_eq!(seen.next_term.is_some(), model.next_term().is_some());
-    if let Some(next) = &seen.next_term {
-        compare_term(next, model, model.running + 1);
-    }
-    let pending = seen.pending_change.as_ref();
-    let change = pending.and_then(|it| it.domain_change.as_ref());
-    if let Some(expected) = &model.change {
-        let change = change.expect("a change waits");
-        assert_eq!(change.added, texts(&expected.added), "MD-7");
-        assert_eq!(change.removed, texts(&expected.removed), "MD-7");
-        assert_eq!(change.names_after, texts(&model.wanted()), "MD-8");
-    }
-    let waits = pending.is_some();
-    let certificate_awaited = model.is_issued && model.pending_since().is_some();
-    assert!(!certificate_awaited || waits, "{seen:?}");
 }
 
 /// Holds an answer against what was foretold: done, or refused for one of these reasons.

@@ -12,12 +12,13 @@ use licet_domain::clock::Instant;
 use super::{
     billing_model::DAY_MICROS,
     billing_prices::{Item, Pricing, Product},
+    orders_naming::Change,
 };
 use crate::harness::clock::shifted;
 
 pub(super) const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// The names there are, canonical; the first is the common name.
+/// The names there are, canonical.
 pub(super) const NAMES: [&str; 8] = [
     "cn.test",
     "a.test",
@@ -49,8 +50,11 @@ pub(super) fn owned((s, w): Counts, (standard, wildcard, converted): Charge) -> 
     (s + standard - converted, w + wildcard + converted)
 }
 
-/// MD-4.
+/// MD-4. A product of one domain sells no slots.
 pub(super) fn to_pay(policy: Policy, (s, w): Counts, before: &Names, after: &Names) -> Charge {
+    if policy.is_single {
+        return (0, 0, 0);
+    }
     let (a, b) = counts(after);
     let (_, wildcards_added) = counts(&(after - before));
     let x = (a + b - s - w).max(0);
@@ -66,6 +70,8 @@ pub(super) fn to_pay(policy: Policy, (s, w): Counts, before: &Names, after: &Nam
 /// What the product says of orders, for good.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
+    /// Of one domain, and not of several.
+    pub(super) is_single: bool,
     pub(super) included: i32,
     pub(super) maximum: i32,
     pub(super) wildcards: bool,
@@ -97,6 +103,7 @@ pub(super) struct Term {
     /// Since when the prices are in force that it was bought by (MD-8).
     pub(super) price_time: Instant,
     pub(super) licenses: i32,
+    /// Those that it was bought for, with what a change made of them since.
     pub(super) names: Names,
     pub(super) slots: Counts,
     /// Ids of the servers that stay in it; `None` for a first term.
@@ -108,19 +115,10 @@ pub(super) struct Term {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Change {
-    pub(super) added: Names,
-    pub(super) removed: Names,
-    pub(super) accepted: Instant,
-    /// The terms that it is made in, with what it charges there.
-    pub(super) charges: Vec<(usize, Charge)>,
-    /// The invoices it was charged by: their term, and their place there.
-    pub(super) invoices: Vec<(usize, usize)>,
-}
-
-#[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) id: String,
+    /// The common name that it serves.
+    pub(super) serves: &'static str,
     pub(super) is_primary: bool,
     pub(super) state: ServerState,
 }
@@ -155,8 +153,9 @@ pub(super) struct Order {
     pub(super) anchor: Instant,
     pub(super) terms: Vec<Term>,
     pub(super) running: usize,
-    /// The names on its certificates.
+    /// The names on its certificates, and the one of them that is its common name.
     pub(super) carried: Names,
+    pub(super) common_name: &'static str,
     pub(super) is_issued: bool,
     pub(super) is_deleted: bool,
     pub(super) change: Option<Change>,
@@ -301,22 +300,6 @@ impl Order {
         objections
     }
 
-    /// The names of a term once the change that waits is made.
-    pub(super) fn names_after(&self, term: usize) -> Names {
-        let names = &self.terms[term].names;
-        match &self.change {
-            Some(change) if change.charges.iter().any(|(place, _)| *place == term) => {
-                &(names - &change.removed) | &change.added
-            }
-            _ => names.clone(),
-        }
-    }
-
-    /// What the next certificate is to carry.
-    pub(super) fn wanted(&self) -> Names {
-        self.names_after(self.running)
-    }
-
     pub(super) fn pending_since(&self) -> Option<Instant> {
         if self.is_deleted {
             return None;
@@ -324,7 +307,7 @@ impl Order {
         let waits = [
             (!self.is_issued).then_some(self.anchor),
             self.change.as_ref().map(|change| change.accepted),
-            (self.term().names != self.carried).then_some(self.term().start),
+            (self.names_now(self.running) != self.carried).then_some(self.term().start),
             self.reissue_since,
         ];
         waits.into_iter().flatten().min()
@@ -343,90 +326,6 @@ impl Order {
                 }
             }
         }
-    }
-
-    /// What a change of names would be; the reasons against it, of which any may be said first.
-    pub(super) fn may_change(
-        &self,
-        added: &Names,
-        removed: &Names,
-    ) -> Result<Change, Vec<&'static str>> {
-        self.may(false).map_err(|reason| vec![reason])?;
-        if self.change.is_some() {
-            return Err(vec!["CHANGE_IN_PROGRESS"]);
-        }
-        let names = &self.term().names;
-        let mut against = vec![];
-        if !added.is_disjoint(names) {
-            against.push("DOMAIN_ALREADY_PRESENT");
-        }
-        if removed.contains(NAMES[0]) {
-            against.push("COMMON_NAME_FIXED");
-        }
-        if removed
-            .iter()
-            .any(|it| *it != NAMES[0] && !names.contains(it))
-        {
-            against.push("DOMAIN_NOT_PRESENT");
-        }
-        if counts(added).1 > 0 && !self.policy.wildcards {
-            against.push("WILDCARD_NOT_OFFERED");
-        }
-        let mut charges = vec![];
-        for place in self.running..self.terms.len() {
-            let term = &self.terms[place];
-            let then = &(&term.names - removed) | added;
-            if i32::try_from(then.len()).unwrap() > self.policy.maximum {
-                against.push("TOO_MANY_DOMAINS");
-            }
-            let charge = to_pay(self.policy, term.slots, &term.names, &then);
-            charges.push((place, charge));
-        }
-        match against.is_empty() {
-            true => Ok(Change {
-                added: added.clone(),
-                removed: removed.clone(),
-                accepted: self.now,
-                charges,
-                invoices: vec![],
-            }),
-            false => Err(against),
-        }
-    }
-
-    /// The change waits for its certificate, its slots paid by these totals (MD-2, MD-7).
-    pub(super) fn change(&mut self, mut change: Change, totals: &[(usize, i64)]) {
-        for (place, charge) in &change.charges {
-            let slots = &mut self.terms[*place].slots;
-            *slots = owned(*slots, *charge);
-        }
-        for (place, total) in totals {
-            let invoices = &mut self.terms[*place].invoices;
-            change.invoices.push((*place, invoices.len()));
-            invoices.push(Invoice {
-                total: *total,
-                credited: 0,
-            });
-        }
-        self.change = Some(change);
-        self.moves += 1;
-    }
-
-    /// MD-7: names and slots are as before, and what was charged is credited whole: so much.
-    pub(super) fn take_back(&mut self) -> i64 {
-        let change = self.change.take().unwrap();
-        for (place, (standard, wildcard, converted)) in change.charges {
-            let slots = &mut self.terms[place].slots;
-            *slots = owned(*slots, (-standard, -wildcard, -converted));
-        }
-        self.moves += 1;
-        let mut credited = 0;
-        for (place, invoice) in change.invoices {
-            let invoice = &mut self.terms[place].invoices[invoice];
-            invoice.credited = invoice.total;
-            credited += invoice.total;
-        }
-        credited
     }
 
     /// The most days that a certificate made now may be valid (MD-9): to the end of the last term that
@@ -462,12 +361,8 @@ impl Order {
                     self.certificates[place].revoked = revoked;
                 }
             }
-            for place in self.running..self.terms.len() {
-                self.terms[place].names = self.names_after(place);
-            }
+            self.make_change();
             self.terms[self.running].first_issued.get_or_insert(now);
-            self.carried = self.term().names.clone();
-            self.change = None;
             self.reissue_since = None;
             self.is_issued = true;
             self.moves += 1;
@@ -605,7 +500,7 @@ impl Order {
                 server.state = ServerState::Invalidated;
             }
         }
-        self.change = None;
+        self.drop_change();
         self.reissue_since = None;
         self.is_deleted = true;
         self.moves += 1;

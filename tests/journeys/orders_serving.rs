@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use licet_contracts::{
     billing::v1::{Refund, RefundState},
     orders::v1::{
-        CertificateState, DeleteOrderRequest, OrderState, OrderTerm, RegisterServerRequest,
-        RenewOrderRequest, RevokeCertificateRequest, ServerState, SetServerSoftwareRequest,
-        UnregisterServerRequest,
+        CertificateState, DeleteOrderRequest, OrderState, RegisterServerRequest, RenewOrderRequest,
+        RevokeCertificateRequest, ServerState, SetServerSoftwareRequest, UnregisterServerRequest,
     },
 };
 use licet_domain::money::Money;
@@ -17,12 +16,9 @@ use super::{
     billing_model::DAY_MICROS,
     orders_changing::may_reissue,
     orders_histories::{History, agree},
-    orders_model::{Invoice, NAMES, Names, Order, Server, Term, items_of_term, owned, to_pay},
+    orders_model::{Charge, Invoice, Names, Order, Server, Term, items_of_term, owned},
 };
-use crate::harness::{
-    clock::{instant, shifted},
-    request_id,
-};
+use crate::harness::{clock::shifted, request_id};
 
 impl History<'_> {
     /// MD-10, AL-9: mostly in the window, which the clock is moved to.
@@ -39,7 +35,10 @@ impl History<'_> {
         }
         let months = [1, 12, 12, 24, 6][self.random.index(5)];
         let licenses = i32::try_from(self.random.below(4)).unwrap();
-        let mut names = self.some_names(3);
+        let mut names = match self.policy.is_single && self.random.below(4) > 0 {
+            true => Names::new(),
+            false => self.some_names(3),
+        };
         let here = self.orders[place].registered();
         let here: Vec<String> = here.map(|server| server.id.clone()).collect();
         let mut keep = BTreeSet::new();
@@ -62,18 +61,13 @@ impl History<'_> {
         if names.is_empty() {
             names = order.wanted();
         }
-        names.insert(NAMES[0]);
+        names.insert(order.wanted_common_name());
         let foretold = order
             .may_renew(months, licenses, &keep)
             .map_err(|why| vec![why]);
         let foretold = foretold.and_then(|kept| {
-            let against = Order::against_sale(self.policy, &names, months, licenses);
-            if !against.is_empty() {
-                return Err(against);
-            }
-            let included = (self.policy.included, 0);
-            let paid = to_pay(self.policy, included, &Names::new(), &names);
-            let term = self.next_term_of(order, names, (months, licenses), kept);
+            let paid = order.charge_of_renewal(&names, months, licenses)?;
+            let term = self.next_term_of(order, names, paid, (months, licenses), kept);
             let total = self.total(&items_of_term(&term, order.anchor, paid));
             self.spend(total).map(|total| (term, total))
         });
@@ -104,6 +98,7 @@ impl History<'_> {
         &self,
         order: &Order,
         names: Names,
+        paid: Charge,
         (months, licenses): (i32, i32),
         kept: BTreeSet<String>,
     ) -> Term {
@@ -111,7 +106,6 @@ impl History<'_> {
         let first_month: u32 = before.sum();
         let end = first_month + months.unsigned_abs();
         let included = (self.policy.included, 0);
-        let paid = to_pay(self.policy, included, &Names::new(), &names);
         Term {
             first_month,
             months,
@@ -148,9 +142,12 @@ impl History<'_> {
         let is_other = self.random.below(8) == 0;
         let order = &self.orders[place];
         let used = i32::try_from(order.registered().count()).unwrap();
+        let has_primary = order.registered().any(|it| it.is_primary);
         let foretold = match order.may(false) {
             Err(reason) => Err(vec![reason]),
             Ok(()) if order.state() == OrderState::Paid => Err(vec!["ORDER_NOT_ISSUED"]),
+            // AL-6: it would serve a common name that is about to move.
+            Ok(()) if has_primary && order.moves_common_name() => Err(vec!["CHANGE_IN_PROGRESS"]),
             Ok(()) if is_other => Err(vec!["SERVER_SOFTWARE_MISMATCH"]),
             Ok(()) if used > order.term().licenses => Err(vec!["SERVER_LIMIT_REACHED"]),
             Ok(()) => Ok(()),
@@ -159,7 +156,7 @@ impl History<'_> {
             order_id: order.id.clone(),
             host_name: format!("www{}.test", order.servers.len()),
             server_software: if is_other { other } else { order.software }.to_owned(),
-            common_name: NAMES[0].to_owned(),
+            common_name: order.common_name.to_owned(),
             request_id: request_id(),
         };
         println!("    registers one of {used}: {foretold:?}");
@@ -180,6 +177,7 @@ impl History<'_> {
         }
         order.servers.push(Server {
             id,
+            serves: order.common_name,
             is_primary,
             state: ServerState::Registered,
         });
@@ -358,30 +356,4 @@ impl History<'_> {
         let back = Money::from_minor(self.currency, back).value();
         assert_eq!(refund.refunded.as_ref().unwrap().value, back, "{refund:?}");
     }
-}
-
-/// A term as it is shown is as the model has it.
-pub(super) fn compare_term(seen: &OrderTerm, order: &Order, place: usize) {
-    let model = &order.terms[place];
-    let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let period = seen.period.as_ref().unwrap();
-    assert_eq!(usize::try_from(seen.term_index).unwrap(), place);
-    assert_eq!(instant(period.start_time), model.start, "T-2, MD-10");
-    assert_eq!(instant(period.end_time), model.end, "T-2");
-    assert_eq!(seen.months, model.months);
-    let slots = (seen.paid_standard_domains, seen.paid_wildcard_domains);
-    assert_eq!(slots, model.slots, "MD-2, MD-4");
-    assert_eq!(seen.domains, texts(&model.names), "MD-5, MD-8");
-    assert_eq!(seen.additional_licenses, model.licenses, "AL-2, AL-9");
-    let kept = model.kept.iter().flatten().cloned().collect::<Vec<_>>();
-    assert_eq!(seen.keep_server_ids, kept, "AL-9");
-    let first = seen.first_issuance_time.map(|time| instant(Some(time)));
-    assert_eq!(first, model.first_issued, "AL-4");
-    if !order.is_deleted {
-        let counted = seen.refund_count_start_time;
-        let counted = counted.map(|time| instant(Some(time)));
-        assert_eq!(counted, order.count_start(place), "AL-4");
-    }
-    let names = i32::try_from(model.names.len()).unwrap();
-    assert!(names <= slots.0 + slots.1, "MD-4: {names} names, {slots:?}");
 }
