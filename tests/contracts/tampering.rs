@@ -199,6 +199,7 @@ const TABLES: &[Table] = &[
             "review_us = COALESCE(review_us, 0) + 1",
             "counted_from = CASE counted_from WHEN 'PURCHASE' THEN 'FIRST_ISSUANCE' ELSE 'PURCHASE' END",
             "count_us = COALESCE(count_us, 0) + 1",
+            "last_invoice_number = COALESCE(last_invoice_number, 0) + 1",
         ],
     ),
     table(

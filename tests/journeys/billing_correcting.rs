@@ -1,18 +1,19 @@
 //! Steps of a random history that take back: credit notes, refunds and their reviews.
 
 use licet_contracts::billing::v1::{
-    ApproveRefundRequest, CreditNote, CreditNoteLine, IssueCreditNoteRequest, RefundLine,
-    RefundState, RejectRefundRequest, RequestRefundRequest, Subject,
+    ApproveRefundRequest, CreditNote, CreditNoteLine, IssueCreditNoteRequest,
+    Refund as ShownRefund, RefundLine, RefundState, RejectRefundRequest, RequestRefundRequest,
+    Subject,
 };
 use licet_domain::clock::Instant;
 
 use super::{
-    billing_credits::{Note, Part, spread},
+    billing_credits::{FREE, Note, Part, spread},
     billing_histories::{History, agree},
     billing_model::{DAY_MICROS, Line, No, Refund, Subject as ModelSubject, no},
 };
 use crate::harness::{
-    clock::{shifted, timestamp},
+    clock::{instant, shifted, timestamp},
     corrections::in_use,
     request_id,
 };
@@ -46,21 +47,26 @@ impl History<'_> {
 
     /// Goodwill: of the lines that are named, or all that is left (BL-3, BL-4).
     pub(super) async fn credit(&mut self) -> &'static str {
-        let free: fn(&Line) -> i64 = |it| it.amount - it.credited - it.held;
         let Some(place) = self.some_invoice(false) else {
             return "idle";
         };
         let named = match self.random.below(4) {
             0 => vec![],
-            _ => self.some_parts(&[place], free),
+            _ => self.some_parts(&[place], FREE),
+        };
+        // A change that is taken back is credited whole, whatever a review holds (MD-7).
+        let including_held = named.is_empty() && self.random.below(2) == 0;
+        let room = match including_held {
+            true => |it: &Line| it.amount - it.credited,
+            false => FREE,
         };
         let parts = match named.is_empty() {
-            true => self.model.parts(&[place], free),
+            true => self.model.parts(&[place], room),
             false => named.clone(),
         };
         let expected = match parts.is_empty() {
             true => Err(no("CREDIT_EXCEEDS_INVOICE").with("creditable", self.model.text(0))),
-            false => self.model.may_credit(&parts, free),
+            false => self.model.may_credit(&parts, room),
         };
         let lines = named.iter().map(|&(_, line, amount)| CreditNoteLine {
             line_number: i32::try_from(line + 1).unwrap(),
@@ -69,6 +75,7 @@ impl History<'_> {
         let request = IssueCreditNoteRequest {
             invoice_id: self.model.invoices[place].id.clone(),
             lines: lines.collect(),
+            including_held,
             reason: "goodwill".to_owned(),
             request_id: request_id(),
             ..IssueCreditNoteRequest::default()
@@ -78,10 +85,28 @@ impl History<'_> {
             Ok(((), answer)) => answer,
             Err(reason) => return reason,
         };
+        if including_held {
+            self.take_from_review(place);
+        }
         let notes = self.model.credit(&parts);
         self.book_notes(&notes, &[answer.credit_note.unwrap()]);
         self.check_invoice(&answer.invoice.unwrap(), &self.model.invoices[place]);
         "done"
+    }
+
+    /// BL-3: what a review holds of the invoice it holds no more, and can grant less by it.
+    fn take_from_review(&mut self, place: usize) {
+        let held = self.model.invoices[place].held();
+        let subject = self.model.invoices[place].subject.clone();
+        self.release(&[place]);
+        let mut refunds = self.model.refunds.iter_mut();
+        let review = refunds.find(|it| {
+            Some(&it.subject) == subject.as_ref() && it.state == RefundState::PendingReview
+        });
+        match review {
+            Some(review) => review.creditable -= held,
+            None => assert_eq!(held, 0, "BL-3"),
+        }
     }
 
     /// Holds credit notes against what was foretold, and books them.
@@ -120,10 +145,32 @@ impl History<'_> {
         Some(subjects[self.random.index(subjects.len())].clone())
     }
 
-    /// A first issuance that lies about as far before `decided` as the policy's limits.
-    fn some_issuance(&mut self, decided: Instant) -> Option<Instant> {
+    /// Lets time pass until the days since the term's start are at a limit of the policy, or just after.
+    fn move_to_limit(&mut self, subject: &ModelSubject) {
+        let invoices = self.model.of_subject(subject);
+        let starts = invoices.iter().map(|it| self.model.invoices[*it].term.0);
+        let Some(start) = starts.min() else {
+            return;
+        };
         let (full, none) = self.model.refund_days;
-        let before = |days: i64, micros: i64| Some(shifted(decided, micros - days * DAY_MICROS));
+        let (days, micros) = [(full, 0), (full, 1), (none, 0), (none, 1)][self.random.index(4)];
+        let then = shifted(start, days * DAY_MICROS + micros);
+        if then > self.now() {
+            self.world.time.move_to(then);
+        }
+    }
+
+    /// A first issuance that lies about as far before `decided` as the policy's limits.
+    fn some_issuance(&mut self, subject: &ModelSubject, decided: Instant) -> Option<Instant> {
+        let (full, none) = self.model.refund_days;
+        let invoices = self.model.of_subject(subject);
+        let starts = invoices.iter().map(|it| self.model.invoices[*it].term.0);
+        // Mostly no earlier than the term begins.
+        let start = starts.min().filter(|_| self.random.below(8) > 0);
+        let before = |days: i64, micros: i64| {
+            let first = shifted(decided, micros - days * DAY_MICROS);
+            Some(start.map_or(first, |start| first.max(start).min(decided)))
+        };
         match self.random.below(10) {
             0 => None,
             1 => before(full, 0),
@@ -136,18 +183,22 @@ impl History<'_> {
 
     /// AL-4: what is asked back of a term is credited, held or refused, by its age.
     pub(super) async fn request_refund(&mut self) -> &'static str {
-        let now = self.now();
         let Some(subject) = self.some_subject() else {
             return "idle";
         };
+        if self.random.below(2) == 0 {
+            self.move_to_limit(&subject);
+        }
+        let now = self.now();
         let age = self.start.micros_until(now).unsigned_abs();
         let decided = match self.random.below(5) {
             0 => Some(shifted(now, -self.minor(0, age))),
             _ => None,
         };
-        let first_issuance = self.some_issuance(decided.unwrap_or(now));
-        let as_of = decided.unwrap_or(now);
-        let expected = self.model.may_refund(&subject, first_issuance, as_of);
+        let first_issuance = self.some_issuance(&subject, decided.unwrap_or(now));
+        let expected = self
+            .model
+            .may_refund(&subject, first_issuance, (decided, now));
         let request = RequestRefundRequest {
             account_id: self.account_id.clone(),
             subject: Some(Subject {
@@ -160,35 +211,67 @@ impl History<'_> {
             ..RequestRefundRequest::default()
         };
         println!("    asks back {subject:?} first issued {first_issuance:?}: {expected:?}");
-        let ((state, free), answer) = match agree(expected, self.ask(request).await) {
-            Ok(both) => both,
+        let ((state, at, parts), answer) = match agree(expected, self.ask(request).await) {
+            Ok((expected, answer)) => (expected, answer),
             Err(reason) => return reason,
         };
         let found = answer.refund.unwrap();
-        let creditable: i64 = free.iter().map(|(_, _, amount)| amount).sum();
+        self.keep_refund(&found, subject, (state, at), &parts);
+        state.as_str_name().trim_start_matches("REFUND_STATE_")
+    }
+
+    /// Notes a refund: of its own, or as more of the one in review.
+    fn keep_refund(
+        &mut self,
+        found: &ShownRefund,
+        subject: ModelSubject,
+        (state, at): (RefundState, Instant),
+        parts: &[Part],
+    ) {
+        let now = self.now();
+        let sum: i64 = parts.iter().map(|(_, _, amount)| amount).sum();
+        let refunds = &self.model.refunds;
+        let review = refunds
+            .iter()
+            .position(|it| it.subject == subject && it.state == RefundState::PendingReview);
         let mut refund = Refund {
             id: found.refund_id.clone(),
-            subject,
             state,
-            creditable,
+            creditable: sum,
             refunded: 0,
+            decided: at,
+            seen: self.model.invoices.len(),
+            subject,
         };
         match state {
             RefundState::Refunded => {
-                refund.refunded = creditable;
-                let notes = self.model.credit(&free);
+                refund.refunded = sum;
+                if let Some(review) = review {
+                    self.model.refunds[review].creditable = 0;
+                    let invoices = self.model.of_subject(&refund.subject);
+                    self.release(&invoices);
+                }
+                let notes = self.model.credit(parts);
                 self.book_ids(&notes, &found.credit_note_ids, now);
             }
             RefundState::PendingReview => {
-                for (invoice, line, amount) in free {
+                for &(invoice, line, amount) in parts {
                     self.model.invoices[invoice].lines[line].held += amount;
                 }
             }
             RefundState::NotDue | RefundState::Rejected | RefundState::Unspecified => {}
         }
-        self.check_refund(&found, &refund);
+        if let (RefundState::PendingReview, Some(review)) = (state, review) {
+            let joined = &mut self.model.refunds[review];
+            assert_eq!(joined.id, refund.id, "a term has one review");
+            joined.creditable += sum;
+            joined.seen = refund.seen;
+            self.check_refund(found, &self.model.refunds[review]);
+            return;
+        }
+        self.check_refund(found, &refund);
+        assert_eq!(instant(found.decision_time), at, "T-5");
         self.model.refunds.push(refund);
-        state.as_str_name().trim_start_matches("REFUND_STATE_")
     }
 
     fn book_ids(&mut self, notes: &[Note], ids: &[String], now: Instant) {

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use licet_contracts::billing::v1::{EntryKind, LedgerAccount, RefundState};
 use licet_domain::clock::Instant;
 
-use super::billing_model::{DAY_MICROS, Line, Model, No, Subject, no};
+use super::billing_model::{DAY_MICROS, Line, Model, No, Refund, Subject, no};
 
 /// A line that is credited: the place of its invoice, its own, and how much.
 pub(super) type Part = (usize, usize, i64);
@@ -86,13 +86,14 @@ impl Model {
         places
     }
 
-    /// AL-4: what becomes of a refund, and how much there is to credit.
+    /// AL-4: what becomes of a refund that is asked for `given` or else `now`, and how much there is to
+    /// credit, or to hold.
     pub(super) fn may_refund(
         &self,
         subject: &Subject,
         first_issuance: Option<Instant>,
-        now: Instant,
-    ) -> Result<(RefundState, Vec<Part>), No> {
+        (given, now): (Option<Instant>, Instant),
+    ) -> Result<(RefundState, Instant, Vec<Part>), No> {
         let invoices = self.of_subject(subject);
         let of_it = || invoices.iter().map(|it| &self.invoices[*it]);
         let (Some(start), Some(end), Some(bought)) = (
@@ -102,25 +103,56 @@ impl Model {
         ) else {
             return Err(no("NOT_FOUND"));
         };
-        if let Some(earlier) = self.refunds.iter().find(|it| it.subject == *subject) {
-            return Err(no("REFUND_ALREADY_REQUESTED").with("refund_id", &earlier.id));
+        // T-5: nothing is decided before it was bought, or before what was decided of it last.
+        let left = of_it().filter(|it| it.total() > it.credited());
+        let last = left.map(|it| it.accepted).fold(bought, Instant::max);
+        if let Some(given) = given
+            && given.micros_until(last) > CLOCKS_DIFFER_MICROS
+        {
+            return Err(no("DECISION_BEFORE_PURCHASE").with("accept_time", last));
+        }
+        let earlier = || self.refunds.iter().filter(|it| it.subject == *subject);
+        let decided = earlier().map(|it| it.decided);
+        let at = decided.fold(given.unwrap_or(now).max(last), Instant::max);
+        let review = earlier().find(|it| it.state == RefundState::PendingReview);
+        let stands = |it: &Refund| Err(no("REFUND_ALREADY_REQUESTED").with("refund_id", &it.id));
+        if let Some(newest) = earlier().max_by_key(|it| it.seen) {
+            let since = invoices.iter().filter(|place| **place >= newest.seen);
+            let since: Vec<usize> = since.copied().collect();
+            if self.parts(&since, FREE).is_empty() {
+                return stands(review.unwrap_or(newest));
+            }
+        }
+        if first_issuance.is_some_and(|first| first < start || first >= end) {
+            return Err(no("ISSUANCE_OUTSIDE_TERM").with("start_time", start));
         }
         let (full, none) = self.refund_days;
         let since = match self.counts_from_purchase {
             true => Some(bought),
             false => first_issuance,
         };
-        let state = match since.map(|since| since.micros_until(now)) {
-            _ if now < start => RefundState::Refunded,
-            None if now < end => RefundState::Refunded,
+        let state = match since.map(|since| since.micros_until(at)) {
+            _ if at < start => RefundState::Refunded,
+            None if at < end => RefundState::Refunded,
             Some(age) if age <= full * DAY_MICROS => RefundState::Refunded,
             Some(age) if age <= none * DAY_MICROS => RefundState::PendingReview,
             None | Some(_) => RefundState::NotDue,
         };
-        let free = self.parts(&invoices, |it| it.amount - it.credited - it.held);
-        Ok((state, free))
+        let parts = match (state, review) {
+            (RefundState::NotDue, Some(review)) => return stands(review),
+            // A full refund is made at once, whatever a review holds.
+            (RefundState::Refunded, _) => self.parts(&invoices, |it| it.amount - it.credited),
+            _ => self.parts(&invoices, FREE),
+        };
+        Ok((state, at, parts))
     }
 }
+
+/// What neither a credit note nor a review took.
+pub(super) const FREE: fn(&Line) -> i64 = |it| it.amount - it.credited - it.held;
+
+/// By how much the clocks of two instances may differ (T-5).
+const CLOCKS_DIFFER_MICROS: i64 = 5 * 60 * 1_000_000;
 
 /// M-3: by largest remainder, ties to the earlier one; what gets nothing is left out.
 pub(super) fn spread(amount: i64, over: &[Part]) -> Vec<Part> {

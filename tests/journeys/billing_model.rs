@@ -128,6 +128,10 @@ pub(super) struct Refund {
     pub(super) state: RefundState,
     pub(super) creditable: i64,
     pub(super) refunded: i64,
+    /// As of when it was decided.
+    pub(super) decided: Instant,
+    /// How many invoices there were then, or when something joined it.
+    pub(super) seen: usize,
 }
 
 /// A ledger entry, with the id that caused it and, where it can be taken back, its own.

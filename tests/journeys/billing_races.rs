@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use super::{billing_asks::Ask, billing_hammer::minor};
 use crate::harness::{
     Backend,
-    clock::shifted,
     corrections::{approval, first_term, goodwill, in_use},
     errors::Refused,
     instances::Ways,
@@ -28,8 +27,8 @@ const ROUNDS: usize = 12;
 const RIVALS: usize = 4;
 /// By how much the second instance's clock is ahead.
 const LEAD: TimeDelta = TimeDelta::milliseconds(1500);
-/// How far back a first issuance lies whose refund waits for a review.
-const REVIEW_MICROS: i64 = 26 * 86_400_000_000;
+/// After how many days of use a refund waits for a review.
+const REVIEW_DAYS: i64 = 26;
 
 on_both_databases![
     md_6_of_two_charges_of_one_quote_one_is_made,
@@ -234,8 +233,9 @@ async fn bl_3_a_credit_note_and_a_refund_share_one_line(backend: Backend) {
     for round in 0..ROUNDS {
         let account_id = field.world.account_with("98.00").await;
         let kinds = [(LineKind::Certificate, 1)];
+        let issued = field.world.now();
         let invoice = field.world.sell_about(&account_id, "thing", &kinds).await;
-        let issued = shifted(field.world.now(), -REVIEW_MICROS);
+        field.world.time.advance_days(REVIEW_DAYS);
         let refund = RequestRefundRequest {
             account_id: account_id.clone(),
             subject: first_term("thing"),
@@ -316,8 +316,9 @@ async fn al_4_of_an_approval_and_a_rejection_one_is_made(backend: Backend) {
     for _ in 0..ROUNDS {
         let account_id = field.world.account_with("98.00").await;
         let kinds = [(LineKind::Certificate, 1)];
+        let issued = field.world.now();
         let invoice = field.world.sell_about(&account_id, "thing", &kinds).await;
-        let issued = shifted(field.world.now(), -REVIEW_MICROS);
+        field.world.time.advance_days(REVIEW_DAYS);
         let refund = field
             .world
             .request_refund(&account_id, "thing", issued)

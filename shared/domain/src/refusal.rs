@@ -160,6 +160,12 @@ reasons! {
     EntryNotReversible = "ENTRY_NOT_REVERSIBLE", Precondition;
     /// The refund does not wait for a review (AL-4); metadata `refund_id`, `state`.
     RefundNotPending = "REFUND_NOT_PENDING", Precondition;
+    /// A refund was to be decided as of before what it decides about was bought (AL-4, T-5); metadata
+    /// `decision_time`, `accept_time`.
+    DecisionBeforePurchase = "DECISION_BEFORE_PURCHASE", Precondition;
+    /// The first issuance that was named lies outside of the term (AL-4); metadata
+    /// `first_issuance_time`, `start_time`, `end_time`.
+    IssuanceOutsideTerm = "ISSUANCE_OUTSIDE_TERM", Precondition;
     /// The period has too many entries for one page to print; metadata `entries`, `maximum`.
     StatementTooLong = "STATEMENT_TOO_LONG", Precondition;
     /// It cannot be renewed yet (MD-10, SL-9); metadata `order_id` or `license_id`, `from_time`,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::money::Money;
 use licet_runtime::{
+    caller::Call,
     fault::Fault,
     field::{Field, Fields},
     wire::{decode_money, encode_count, encode_money, encode_time},
@@ -25,6 +26,7 @@ const MAX_LINES: usize = 100;
 
 /// Reads the request to credit an invoice.
 pub(crate) fn decode_issue(
+    call: &Call,
     message: &billing::IssueCreditNoteRequest,
 ) -> Result<IssueCreditNote, Fault> {
     let mut fields = Fields::new();
@@ -32,10 +34,20 @@ pub(crate) fn decode_issue(
     let invoice_id = fields.required("invoice_id", &message.invoice_id);
     let lines = decode_lines(&mut fields, &message.lines);
     let reason = decode_required_name(&mut fields, "reason", &message.reason);
+    if message.including_held {
+        let may = call
+            .caller
+            .has_any(&[types::Role::Operator, types::Role::Service]);
+        let path = "including_held";
+        fields.check(path, may, "may be said by OPERATOR and SERVICE only");
+        let is_whole = message.lines.is_empty();
+        fields.check(path, is_whole, "must be absent where lines are given");
+    }
     fields.build(|| {
         Ok(IssueCreditNote {
             invoice_id: invoice_id?,
             lines: lines?,
+            including_held: message.including_held,
             reason: reason?,
         })
     })

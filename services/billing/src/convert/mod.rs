@@ -12,7 +12,6 @@ pub(crate) mod quote;
 pub(crate) mod refund;
 pub(crate) mod statement;
 
-use chrono::TimeDelta;
 use licet_contracts::types::v1 as types;
 use licet_domain::clock::Instant;
 use licet_runtime::{
@@ -22,11 +21,10 @@ use licet_runtime::{
 };
 use prost_types::Timestamp;
 
+use crate::rules::furthest_ahead;
+
 /// The longest text for people, in characters.
 const MAX_NAME_CHARS: usize = 200;
-
-/// By how much another instance's clock may be ahead of ours (T-5).
-const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// An instant as of which a caller wants something decided (T-3): absent, it is now; only those who
 /// resume what was accepted earlier may give one, and none from the future. What lies ahead by no
@@ -50,11 +48,6 @@ pub(crate) fn decode_as_of(
         return Err(fields.note(path, format!("must not be after now, {}", call.now)));
     }
     Ok(given)
-}
-
-/// The latest instant that another instance may take for no later than `now` (T-5).
-pub(crate) fn furthest_ahead(now: Instant) -> Instant {
-    now.checked_add(MAX_CLOCK_LEAD).unwrap_or(Instant::MAX)
 }
 
 /// The resource that a filter names: `None` for every resource.

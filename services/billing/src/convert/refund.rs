@@ -13,13 +13,14 @@ use licet_runtime::{
 
 use super::{
     credit_note::{self, decode_line, decode_positive, note_repeated},
-    decode_as_of, decode_required_name, decode_resource_filter, furthest_ahead,
+    decode_as_of, decode_required_name, decode_resource_filter,
     line::{decode_subject, encode_subject},
     product::encode_refund_count,
 };
 use crate::{
     rules::{
         credit::{CreditNote, LineAsked},
+        furthest_ahead,
         listing::RefundFilter,
         refund::{Approval, Refund, RefundState, Requested},
     },
@@ -62,7 +63,7 @@ pub(crate) fn decode_request(
             account_id: account_id?,
             subject: subject?,
             first_issuance: first_issuance?,
-            decision: decision?,
+            decision: decision.map(|time| message.decision_time.is_some().then_some(time))?,
         })
     })
 }

@@ -136,7 +136,7 @@ impl InvoiceService for InvoiceRpc {
             &self.database,
             &self.database,
             request,
-            |_, message| convert::credit_note::decode_issue(message),
+            convert::credit_note::decode_issue,
             |issued| {
                 Ok(convert::credit_note::encode_issue(
                     &issued.note,

@@ -244,6 +244,16 @@ pub(crate) fn credited(
     Ok(invoice)
 }
 
+/// The invoice once a review holds nothing of it any more.
+pub(crate) fn released(mut invoice: Invoice) -> Invoice {
+    let nothing = Money::zero(invoice.total.currency());
+    invoice.held = nothing;
+    for line in &mut invoice.lines {
+        line.creditable.held = nothing;
+    }
+    invoice
+}
+
 /// Everything that `source` has of the invoices, line by line; lines with nothing are passed over.
 pub(crate) fn everything(
     invoices: &[CreditableInvoice],

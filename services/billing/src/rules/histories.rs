@@ -5,6 +5,7 @@
 mod books;
 mod catalogue;
 mod paying;
+mod refunding;
 mod selling;
 
 use std::{cell::RefCell, collections::BTreeMap};
@@ -258,7 +259,14 @@ fn check_reach(happened: &Happened) {
             ],
         ),
         ("credit", &[Reason::CreditExceedsInvoice]),
-        ("refund", &[Reason::RefundAlreadyRequested]),
+        (
+            "refund",
+            &[
+                Reason::DecisionBeforePurchase,
+                Reason::IssuanceOutsideTerm,
+                Reason::RefundAlreadyRequested,
+            ],
+        ),
         (
             "review",
             &[Reason::CreditExceedsInvoice, Reason::RefundNotPending],

@@ -17,11 +17,20 @@ pub(crate) mod refund;
 pub(crate) mod statement;
 pub(crate) mod volume;
 
+use chrono::TimeDelta;
 use licet_domain::{
     clock::Instant,
     money::{Currency, MoneyError},
     refusal::{Reason, Refusal},
 };
+
+/// By how much another instance's clock may be ahead of ours (T-5).
+const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// The latest instant that another instance may take for no later than `now` (T-5).
+pub(crate) fn furthest_ahead(now: Instant) -> Instant {
+    now.checked_add(MAX_CLOCK_LEAD).unwrap_or(Instant::MAX)
+}
 
 /// What an impossible sum means to a client (M-4): CURRENCY_MISMATCH where two currencies met,
 /// AMOUNT_OUT_OF_RANGE for everything that does not fit.

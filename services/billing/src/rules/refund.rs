@@ -1,11 +1,13 @@
 //! What a deletion gives back (AL-4): everything early on, nothing late, and a person's decision
 //! between. Counted per term, from its first use or from its purchase, as its policy says.
 
+pub(crate) mod claim;
+
 use chrono::TimeDelta;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, CreditNoteId, OrderId, RefundId},
-    money::Money,
+    ids::{AccountId, CreditNoteId, LicenseId, OrderId, RefundId},
+    money::{Money, MoneyError},
     refusal::{Reason, Refusal},
     worded,
 };
@@ -91,11 +93,12 @@ pub(crate) struct Refund {
     pub(crate) refund_id: Option<RefundId>,
     /// The account.
     pub(crate) account_id: AccountId,
-    /// The term; one refund at most.
+    /// The term; one refund of it at most is in review.
     pub(crate) subject: Subject,
     /// How it was decided.
     pub(crate) decision: RefundDecision,
-    /// What of the subject's invoices was neither credited nor held. In review it is held (BL-3).
+    /// What of the subject's invoices was not credited. In review it is held (BL-3): less what was
+    /// credited of it since, more what joined it.
     pub(crate) creditable: Money,
     /// What was credited; zero unless refunded.
     pub(crate) refunded: Money,
@@ -103,6 +106,9 @@ pub(crate) struct Refund {
     pub(crate) first_issuance: Option<Instant>,
     /// The instant as of which it was decided (T-3).
     pub(crate) decided: Instant,
+    /// The number of the last invoice that it was decided about; `None`: a version before this one,
+    /// which did not keep that, decided it.
+    pub(crate) last_invoice: Option<i64>,
     /// The credit notes that made it, one for each invoice.
     pub(crate) credit_note_ids: Vec<CreditNoteId>,
     /// What an operator decided; `None`: nobody had to, or has yet.
@@ -143,6 +149,14 @@ impl Refund {
         .with("creditable", self.creditable.value())
         .with("refunded", self.refunded.value())
         .with("currency", self.creditable.currency().code())
+    }
+
+    /// The refund in review once `amount` of what it holds is credited by something else.
+    pub(crate) fn lowered(mut self, amount: Money, time: Instant) -> Result<Self, MoneyError> {
+        self.creditable = self.creditable.checked_sub(amount)?;
+        let explanation = &self.decision.explanation;
+        self.decision.explanation = format!("{explanation}; {amount} of it credited at {time}");
+        Ok(self)
     }
 
     /// Whether it waits for a review.
@@ -287,15 +301,28 @@ fn counted(policy: RefundPolicy, from: Instant, now: Instant) -> RefundDecision 
     }
 }
 
-/// What a refund leaves as it is: one of an order whose term is not over does not end the order, which
-/// only its deletion does (AL-7).
+/// What a refund leaves as it is: one of an order or a licence whose term is not over does not end it,
+/// which only its deletion (AL-7) or its cancellation (SL-7) does. Billing asks nobody whether it runs
+/// (X-1).
 pub(crate) fn notice(subject: &Subject, term_end: Instant, now: Instant) -> Option<String> {
-    let order_id: OrderId = subject.resource_id.parse().ok()?;
-    (now < term_end).then(|| {
+    if now >= term_end {
+        return None;
+    }
+    let Subject {
+        resource_id,
+        term_index,
+    } = subject;
+    if resource_id.parse::<OrderId>().is_ok() {
+        return Some(format!(
+            "term {term_index} of order {resource_id} is not over before {term_end}, and a refund \
+             does not end the order: to end it and be refunded, delete it with \
+             OrderService.DeleteOrder"
+        ));
+    }
+    resource_id.parse::<LicenseId>().is_ok().then(|| {
         format!(
-            "term {} of order {order_id} is not over before {term_end}, and a refund does not end \
-             the order: to end it and be refunded, delete it with OrderService.DeleteOrder",
-            subject.term_index
+            "term {term_index} of licence {resource_id} is not over before {term_end}, and a refund \
+             does not end the licence: to end it, cancel it with LicenseService.CancelLicense"
         )
     })
 }

@@ -53,6 +53,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: seals::MIGRATION,
             sql: include_str!("migrations/m0007_seals.sql"),
         },
+        Migration {
+            name: "billing_0008_refunds_of_a_term",
+            sql: include_str!("migrations/m0008_refunds_of_a_term.sql"),
+        },
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Refunds: one for each subject of an account.
+//! Refunds: those of one subject follow one another, and one of them at most is in review.
 
 use licet_domain::{
     clock::Instant,
@@ -54,6 +54,7 @@ mod row {
         pub(super) review_us: Option<i64>,
         pub(super) counted_from: String,
         pub(super) count_us: Option<i64>,
+        pub(super) last_invoice_number: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -93,11 +94,12 @@ fn encode(refund_id: RefundId, refund: &Refund) -> Result<row::Model, Fault> {
         review_us: review.map(|review| review.time.as_micros()),
         counted_from: decision.count.as_str().to_owned(),
         count_us: decision.counted_from.map(Instant::as_micros),
+        last_invoice_number: refund.last_invoice,
     })
 }
 
 fn seal(row: &row::Model) -> Seal {
-    let columns = json!([
+    let mut columns = json!([
         row.account_id,
         row.refund_id,
         row.resource_id,
@@ -118,6 +120,10 @@ fn seal(row: &row::Model) -> Seal {
         row.counted_from,
         row.count_us,
     ]);
+    // What was sealed before there was such a column has none.
+    if let (Some(number), Some(list)) = (row.last_invoice_number, columns.as_array_mut()) {
+        list.push(json!(number));
+    }
     Seal::new("refund", &row.refund_id, &columns)
 }
 
@@ -165,6 +171,24 @@ pub(crate) async fn set_reviewed(
     Ok(())
 }
 
+/// Writes down what a refund in review holds from now on. Its account is locked.
+pub(crate) async fn set_held(tx: &Tx, refund: &Refund) -> Result<(), Fault> {
+    let refund_id = refund
+        .refund_id
+        .ok_or_else(|| Fault::internal("a refund that was never kept holds something"))?;
+    tx.seal(seal(&encode(refund_id, refund)?));
+    row::ActiveModel {
+        refund_id: Set(refund_id.to_string()),
+        creditable_minor: Set(refund.creditable.minor()),
+        explanation: Set(refund.decision.explanation.clone()),
+        last_invoice_number: Set(refund.last_invoice),
+        ..Default::default()
+    }
+    .update(tx)
+    .await?;
+    Ok(())
+}
+
 fn id_list(refund: &Refund) -> Result<String, Fault> {
     let ids = refund.credit_note_ids.iter().map(ToString::to_string);
     to_json("credit_note_ids", &ids.collect::<Vec<_>>())
@@ -183,22 +207,24 @@ pub(crate) async fn find(
     found.map(decode).transpose()
 }
 
-/// The refund that was asked for the subject before.
-pub(crate) async fn find_of_subject(
+/// The refunds that were asked for the subject before, in the order of their decisions.
+pub(crate) async fn list_of_subject(
     tx: &Tx,
     account_id: AccountId,
     subject: &Subject,
-) -> Result<Option<Refund>, Fault> {
-    let found = row::Entity::find()
+) -> Result<Vec<Refund>, Fault> {
+    let rows = row::Entity::find()
         .filter(
             Condition::all()
                 .add(row::Column::AccountId.eq(account_id.to_string()))
                 .add(row::Column::ResourceId.eq(subject.resource_id.as_str()))
                 .add(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?)),
         )
-        .one(tx)
+        .order_by_asc(row::Column::DecisionUs)
+        .order_by_asc(row::Column::RefundId)
+        .all(tx)
         .await?;
-    found.map(decode).transpose()
+    rows.into_iter().map(decode).collect()
 }
 
 /// A page of the refunds that the caller sees, by decision time.
@@ -264,6 +290,7 @@ fn decode(row: row::Model) -> Result<Refund, Fault> {
         refunded: Money::from_minor(creditable.currency(), row.refunded_minor),
         first_issuance: instant_if("first_issuance_us", row.first_issuance_us)?,
         decided: instant("decision_us", row.decision_us)?,
+        last_invoice: row.last_invoice_number,
         credit_note_ids: ids?,
         review,
     })

@@ -46,7 +46,8 @@ pub(crate) struct ChargeQuotes {
     pub(crate) account_id: Option<AccountId>,
     /// The quotes, each once and at least one.
     pub(crate) quotes: Vec<QuoteToCharge>,
-    /// What their expiry is judged by (MD-6), and kept with the invoices.
+    /// What their expiry is judged by (MD-6), and kept with the invoices; nothing is accepted before it
+    /// was offered (T-5).
     pub(crate) accepted: Instant,
 }
 
@@ -115,7 +116,7 @@ impl ChargeQuotes {
             AccountKind::Prepaid => None,
             AccountKind::OnTerms => store::invoices::find_first_due(tx, account_id).await?,
         };
-        Ok(account.check_charge(chargeable.total, first_due, self.accepted)?)
+        Ok(account.check_charge(chargeable.total, first_due, chargeable.accepted)?)
     }
 
     /// Books the sales, and their payments unless they are owed; answers the invoices with their ids
@@ -168,6 +169,8 @@ impl Chargeable {
         };
         let account_id = first.account_id;
         let currency = first.total.currency();
+        let offered = quotes.iter().map(|(_, quote)| quote.decision);
+        let accepted = offered.fold(accepted, Instant::max);
         let mut total = Money::zero(currency);
         for (_, quote) in &quotes {
             let sum = total.checked_add(quote.total);

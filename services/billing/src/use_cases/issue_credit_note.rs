@@ -1,6 +1,6 @@
 //! Crediting an invoice as goodwill, or for a change that was taken back (BL-3, BL-4).
 
-use licet_domain::ids::InvoiceId;
+use licet_domain::{ids::InvoiceId, money::Money};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
@@ -10,18 +10,24 @@ use licet_runtime::{
 };
 use serde_json::json;
 
-use super::credit_invoices::{check_balance, credit_invoices, draft_notes};
+use super::{
+    credit_invoices::{check_balance, credit_invoices, draft_notes},
+    lower_review::lower_review,
+};
 use crate::{
     rules::{
         account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit, LineCredit},
-        not_found, sum_refused,
+        not_found,
+        refund::RefundState,
+        sum_refused,
     },
     store,
 };
 
-/// Credits what is neither credited nor held of an invoice, or the lines of it that are named.
+/// Credits what is neither credited nor held of an invoice, or the lines of it that are named; or
+/// what a review holds as well, which the review then holds no more (MD-7, BL-3).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, CREDIT_EXCEEDS_INVOICE, AMOUNT_OUT_OF_RANGE.
 #[derive(Debug, Clone)]
@@ -30,6 +36,8 @@ pub(crate) struct IssueCreditNote {
     pub(crate) invoice_id: InvoiceId,
     /// What off which line, each line once; empty: all that is left.
     pub(crate) lines: Vec<LineCredit>,
+    /// Whether what a review holds is credited, too; only without lines.
+    pub(crate) including_held: bool,
     /// Why.
     pub(crate) reason: String,
 }
@@ -52,6 +60,7 @@ impl Preview for IssueCreditNote {
         let account = store::accounts::find(tx, &call.caller, invoice.account_id)
             .await?
             .ok_or_else(|| not_found("account", invoice.account_id))?;
+        let (invoice, _) = self.release(invoice);
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         check_balance(&account, std::slice::from_ref(&credit))?;
         let notes = draft_notes(call, &account, std::slice::from_ref(&credit), &self.reason);
@@ -64,6 +73,36 @@ impl IssueCreditNote {
         let id = self.invoice_id;
         let found = store::invoices::find(tx, &call.caller, id).await?;
         Ok(found.ok_or_else(|| not_found("invoice", id))?)
+    }
+
+    /// The invoice without what a review holds of it where that is credited, too; and how much that is.
+    fn release(&self, invoice: Invoice) -> (Invoice, Option<Money>) {
+        let held = invoice.held;
+        if self.including_held && held.minor() > 0 {
+            (credit::released(invoice), Some(held))
+        } else {
+            (invoice, None)
+        }
+    }
+
+    /// Lets a review go of `held` of the locked invoice.
+    async fn take_from_review(
+        &self,
+        asked: &Asked,
+        tx: &Tx,
+        invoice: &Invoice,
+        held: Money,
+    ) -> Result<(), Fault> {
+        let subject = invoice.subject.as_ref();
+        let subject = subject.ok_or_else(|| Fault::internal("a review holds what has no term"))?;
+        let refunds = store::refunds::list_of_subject(tx, invoice.account_id, subject).await?;
+        let mut refunds = refunds.into_iter();
+        let review = refunds.find(|it| it.decision.state == RefundState::PendingReview);
+        let review = review.ok_or_else(|| Fault::internal("no review holds what is held"))?;
+        let lowered = review.lowered(held, asked.call.now);
+        let lowered = lowered.map_err(|error| sum_refused(held.currency(), &error))?;
+        store::invoices::release_whole(tx, &[self.invoice_id]).await?;
+        lower_review(tx, asked, &lowered, &self.reason).await
     }
 
     /// The account, and then the invoice, locked in this order: the invoice says whose it is, and
@@ -86,6 +125,10 @@ impl Verb for IssueCreditNote {
 
     async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Issued, Fault> {
         let (account, invoice) = self.lock(&asked.call, tx).await?;
+        let (invoice, held) = self.release(invoice);
+        if let Some(held) = held {
+            self.take_from_review(asked, tx, &invoice, held).await?;
+        }
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         let reason = &self.reason;
         let credits = std::slice::from_ref(&credit);

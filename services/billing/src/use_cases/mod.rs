@@ -8,6 +8,7 @@ pub(crate) mod create_quote;
 mod credit_invoices;
 pub(crate) mod deposit;
 pub(crate) mod issue_credit_note;
+mod lower_review;
 pub(crate) mod pay_invoice;
 pub(crate) mod reject_refund;
 pub(crate) mod request_refund;

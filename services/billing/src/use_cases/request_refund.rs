@@ -3,7 +3,6 @@
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, RefundId},
-    money::Money,
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
@@ -15,22 +14,28 @@ use licet_runtime::{
 };
 use serde_json::json;
 
-use super::credit_invoices::{check_balance, credit_invoices};
+use super::{
+    credit_invoices::{check_balance, credit_invoices},
+    lower_review::lower_review,
+};
 use crate::{
     rules::{
         account::Account,
         charge::{Invoice, Subject},
-        credit::{self, InvoiceCredit, Source},
+        credit::InvoiceCredit,
         not_found,
-        refund::{self, Refund, RefundState, Requested, TermFacts},
+        refund::{
+            self, Refund, RefundState, Requested, TermFacts,
+            claim::{Claim, Decided, History},
+        },
     },
     store,
 };
 
 /// Decides what of a subject's invoices goes back, and credits or holds it (AL-4, BL-3, BL-4).
 ///
-/// Refusals: NOT_FOUND, also when nothing was invoiced for the subject; REFUND_ALREADY_REQUESTED;
-/// AMOUNT_OUT_OF_RANGE.
+/// Refusals: NOT_FOUND, also when nothing was invoiced for the subject; REFUND_ALREADY_REQUESTED,
+/// DECISION_BEFORE_PURCHASE, ISSUANCE_OUTSIDE_TERM, AMOUNT_OUT_OF_RANGE.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestRefund {
     /// The account.
@@ -39,8 +44,8 @@ pub(crate) struct RequestRefund {
     pub(crate) subject: Subject,
     /// Since when it is in use; `None`: never issued.
     pub(crate) first_issuance: Option<Instant>,
-    /// The instant as of which to decide.
-    pub(crate) decision: Instant,
+    /// The instant as of which to decide; `None`: now.
+    pub(crate) decision: Option<Instant>,
 }
 
 impl Preview for RequestRefund {
@@ -54,25 +59,29 @@ impl Preview for RequestRefund {
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::list_of_subject(tx, account_id, &self.subject).await?;
-        let (Requested { mut refund, notice }, credits) = self.decide(tx, &invoices).await?;
+        let (decided, notice) = self.decide(call, tx, &invoices).await?;
+        let mut refund = decided.refund;
         match refund.decision.state {
             RefundState::Refunded => {
-                check_balance(&account, &credits)?;
+                check_balance(&account, &decided.credits)?;
                 refund.refunded = refund.creditable;
             }
             RefundState::NotDue | RefundState::PendingReview | RefundState::Rejected => {}
         }
+        refund.refund_id = None;
         Ok(Requested { refund, notice })
     }
 }
 
 impl RequestRefund {
-    /// The decision by the policy that the term was sold with, and what it would credit.
+    /// The decision by the policy that the term was sold with, what it credits or holds, and what it
+    /// leaves as it is.
     async fn decide(
         &self,
+        call: &Call,
         tx: &Tx,
         invoices: &[Invoice],
-    ) -> Result<(Requested, Vec<InvoiceCredit>), Fault> {
+    ) -> Result<(Decided, Option<String>), Fault> {
         let nothing = || {
             let Subject {
                 resource_id,
@@ -89,34 +98,23 @@ impl RequestRefund {
         let first = invoices.first().ok_or_else(nothing)?;
         let sold = &first.lines.first().ok_or_else(nothing)?.line;
         let term = self.term(invoices).ok_or_else(nothing)?;
-        let earlier = store::refunds::find_of_subject(tx, self.account_id, &self.subject).await?;
-        if let Some(earlier) = earlier {
-            return Err(earlier.stands().into());
-        }
+        let earlier = store::refunds::list_of_subject(tx, self.account_id, &self.subject).await?;
+        let history = History {
+            invoices,
+            earlier: &earlier,
+        };
         let product = store::catalog::find_version(tx, &sold.product_id, sold.product_version)
             .await?
             .ok_or_else(|| Fault::internal("an invoice's product version is gone"))?;
         let policy = product.product.policy.refund();
-        let decision = refund::decide(policy, &term, self.decision);
-        let notice = refund::notice(&self.subject, term.end, self.decision);
-        let zero = Money::zero(first.total.currency());
-        let creditable = credit::creditable(invoices)?;
-        let asked = credit::everything(&creditable, Source::Free)?;
-        let credits = credit::plan(&creditable, &asked, Source::Free, zero)?;
-        let (creditable, _) = credit::totals(&credits, zero)?;
-        let refund = Refund {
-            refund_id: None,
+        let at = history.decide_at(self.decision, call.now)?;
+        let claim = Claim {
             account_id: self.account_id,
             subject: self.subject.clone(),
-            decision,
-            creditable,
-            refunded: zero,
             first_issuance: self.first_issuance,
-            decided: self.decision,
-            credit_note_ids: Vec::new(),
-            review: None,
         };
-        Ok((Requested { refund, notice }, credits))
+        let decided = claim.decide(policy, &term, history, at)?;
+        Ok((decided, refund::notice(&self.subject, term.end, at)))
     }
 
     /// The term as its invoices have it: bought when the first of its charges was accepted.
@@ -161,7 +159,17 @@ impl Verb for RequestRefund {
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::lock_of_subject(tx, account_id, &self.subject).await?;
-        let (Requested { mut refund, notice }, credits) = self.decide(tx, &invoices).await?;
+        let (decided, notice) = self.decide(&asked.call, tx, &invoices).await?;
+        let Decided {
+            mut refund,
+            credits,
+            emptied,
+        } = decided;
+        if let Some(review) = emptied {
+            let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
+            store::invoices::release_whole(tx, &ids).await?;
+            lower_review(tx, asked, &review, "AL-4: refunded in full").await?;
+        }
         match refund.decision.state {
             RefundState::Refunded => {
                 self.credit(&asked.call, tx, &account, &mut refund, &credits)
@@ -173,12 +181,23 @@ impl Verb for RequestRefund {
             }
             RefundState::NotDue | RefundState::Rejected => {}
         }
-        let refund_id = RefundId::generate();
-        refund.refund_id = Some(refund_id);
-        store::refunds::insert(tx, refund_id, &refund).await?;
+        let kind = match refund.refund_id {
+            Some(_) => {
+                store::refunds::set_held(tx, &refund).await?;
+                "licet.billing.refund.extended.v1"
+            }
+            None => {
+                let refund_id = RefundId::generate();
+                refund.refund_id = Some(refund_id);
+                store::refunds::insert(tx, refund_id, &refund).await?;
+                "licet.billing.refund.decided.v1"
+            }
+        };
         let event = Event {
-            kind: "licet.billing.refund.decided.v1",
-            resource_id: refund_id.to_string(),
+            kind,
+            resource_id: refund
+                .refund_id
+                .map_or_else(String::new, |id| id.to_string()),
             account_id: Some(self.account_id),
             time: asked.call.now,
             origin: &asked.origin(),

@@ -21,6 +21,9 @@ use uuid::Uuid;
 
 use super::{CreditNote, Invoice, Product, Quote, QuoteQuestion, Refund, RefundQuestion, absent};
 
+/// What tells the id of what is asked in other words than before from the id that it was asked under.
+const OTHER_ID: u128 = 0xFFFF_FFFF_FFFF;
+
 /// Billing, as its peers know it.
 #[derive(Clone)]
 pub struct Billing {
@@ -198,7 +201,8 @@ impl Billing {
         forbidden(outcome(self.invoices().charge_quotes(request).await))
     }
 
-    /// Credits all of an invoice that can still be credited; none where nothing was left to be.
+    /// Credits all of an invoice that is not credited yet, whether or not a refund in review holds it;
+    /// none where nothing was left to be.
     ///
     /// # Errors
     /// What refused it; no answer.
@@ -209,14 +213,27 @@ impl Billing {
         validate_only: bool,
         request_id: Uuid,
     ) -> Result<Option<CreditNote>, PeerFault> {
-        let request = billing::IssueCreditNoteRequest {
+        let mut request = billing::IssueCreditNoteRequest {
             invoice_id: invoice_id.to_string(),
             lines: Vec::new(),
             reason: reason.to_owned(),
             validate_only,
             request_id: request_id.to_string(),
+            including_held: true,
         };
-        match outcome(self.invoices().issue_credit_note(request).await) {
+        let mut answer = outcome(self.invoices().issue_credit_note(request.clone()).await);
+        if is_refused(&answer, Reason::RequestIdReused) {
+            // A version before this one asked for what no review held. It is answered as it was then,
+            // and what a review holds yet is asked for under another id.
+            request.including_held = false;
+            answer = outcome(self.invoices().issue_credit_note(request.clone()).await);
+            if is_refused(&answer, Reason::CreditExceedsInvoice) {
+                request.including_held = true;
+                request.request_id = Uuid::from_u128(request_id.as_u128() ^ OTHER_ID).to_string();
+                answer = outcome(self.invoices().issue_credit_note(request).await);
+            }
+        }
+        match answer {
             Ok(answer) => {
                 let note = answer.credit_note.ok_or_else(|| absent("credit note"))?;
                 Ok(Some(note.into()))
@@ -241,13 +258,10 @@ impl Billing {
         let mut request = question.said_in_full();
         request.request_id = request_id.to_string();
         let mut answer = outcome(self.refunds().request_refund(request.clone()).await);
-        if let Err(PeerFault::Refused(refusal)) = &answer
-            && refusal.reason == Reason::RequestIdReused
-        {
+        if is_refused(&answer, Reason::RequestIdReused) {
             // A version before this one asked in other words. The term was decided then, and Billing
             // says so under any other id, or it was refused, and is asked for anew.
-            request.request_id =
-                Uuid::from_u128(request_id.as_u128() ^ 0xFFFF_FFFF_FFFF).to_string();
+            request.request_id = Uuid::from_u128(request_id.as_u128() ^ OTHER_ID).to_string();
             answer = outcome(self.refunds().request_refund(request).await);
         }
         let refusal = match answer {
@@ -315,6 +329,10 @@ fn charge_several(
         validate_only: false,
         request_id: request_id.to_string(),
     }
+}
+
+fn is_refused<T>(answer: &Result<T, PeerFault>, reason: Reason) -> bool {
+    matches!(answer, Err(PeerFault::Refused(refusal)) if refusal.reason == reason)
 }
 
 /// A pin that no quote has.

@@ -63,6 +63,8 @@ pub(super) struct Books {
     pub(super) invoices: Vec<Invoice>,
     pub(super) notes: Vec<CreditNote>,
     pub(super) refunds: Vec<Refund>,
+    /// How many invoices there were when each refund was decided, or something joined it.
+    pub(super) seen: Vec<usize>,
     pub(super) entries: Vec<LedgerEntry>,
     /// In minor units, as they were handed over.
     pub(super) money_in: i64,
@@ -119,6 +121,7 @@ impl Books {
             invoices: Vec::new(),
             notes: Vec::new(),
             refunds: Vec::new(),
+            seen: Vec::new(),
             entries: Vec::new(),
             money_in: 0,
             money_out: 0,
@@ -191,7 +194,21 @@ impl Books {
         for invoice in &self.invoices {
             self.check_invoice(invoice);
         }
+        self.check_reviews();
         self.check_money();
+    }
+
+    /// BL-3: what a review may grant is what is held of its term, and a term has one review.
+    fn check_reviews(&self) {
+        let is_pending = |it: &&Refund| it.decision.state == RefundState::PendingReview;
+        let mut subjects = Vec::new();
+        for refund in self.refunds.iter().filter(is_pending) {
+            let places = self.of_subject(&refund.subject);
+            let held = places.iter().map(|it| self.invoices[*it].held);
+            assert_eq!(sum(held), refund.creditable.minor(), "BL-3: {refund:?}");
+            assert!(!subjects.contains(&&refund.subject), "BL-3: {refund:?}");
+            subjects.push(&refund.subject);
+        }
     }
 
     /// BL-5: every entry sums to zero, and so does the whole; each ledger account is what the rest

@@ -269,6 +269,7 @@ fn in_state(state: RefundState) -> Refund {
         refunded: usd(0),
         first_issuance: None,
         decided: at("2026-01-10T08:00:00Z"),
+        last_invoice: None,
         credit_note_ids: Vec::new(),
         review: None,
     }

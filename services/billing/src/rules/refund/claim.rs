@@ -1,0 +1,333 @@
+//! What a request for the refund of a term comes to beside what was decided about the term before
+//! (AL-4, BL-3): nothing more, a refund of its own, or more that waits in the same review.
+
+use licet_domain::{
+    clock::Instant,
+    ids::AccountId,
+    money::{Money, MoneyError},
+    refusal::{Reason, Refusal},
+};
+
+use super::{Refund, RefundDecision, RefundPolicy, RefundState, TermFacts, decide};
+use crate::rules::{
+    charge::{Invoice, Subject},
+    credit::{self, InvoiceCredit, Source},
+    furthest_ahead, sum_refused,
+};
+
+/// Who asks for the refund of which term, and since when that is in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// The term.
+    pub(crate) subject: Subject,
+    /// Since when it is in use; `None`: never issued.
+    pub(crate) first_issuance: Option<Instant>,
+}
+
+/// What a claim is decided about: all that was invoiced for its term, and the refunds of it before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History<'a> {
+    /// At least one.
+    pub(crate) invoices: &'a [Invoice],
+    /// In any order; at most one is in review.
+    pub(crate) earlier: &'a [Refund],
+}
+
+/// What a claim comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    /// The refund as it is to be kept. It has an id where it is the earlier one in review, which holds
+    /// more now.
+    pub(crate) refund: Refund,
+    /// What it credits, or holds from now on.
+    pub(crate) credits: Vec<InvoiceCredit>,
+    /// The earlier one in review, which holds nothing any more: it is credited with the rest.
+    pub(crate) emptied: Option<Refund>,
+}
+
+impl History<'_> {
+    fn refused(&self, error: &MoneyError) -> Refusal {
+        let currency = self.invoices.first().map(|it| it.total.currency());
+        match currency {
+            Some(currency) => sum_refused(currency, error),
+            None => Refusal::new(Reason::NotFound, "nothing was invoiced"),
+        }
+    }
+
+    fn in_review(&self) -> Option<&Refund> {
+        let is_pending = |it: &&Refund| it.decision.state == RefundState::PendingReview;
+        self.earlier.iter().find(is_pending)
+    }
+
+    /// The earlier refund that stands in the way, where nothing that is neither credited nor held was
+    /// invoiced after the last one.
+    fn standing(&self) -> Result<Option<&Refund>, MoneyError> {
+        let by_invoice = |it: &&Refund| (it.last_invoice, it.decided);
+        let Some(last) = self.earlier.iter().max_by_key(by_invoice) else {
+            return Ok(None);
+        };
+        for invoice in self.invoices {
+            let is_newer = match last.last_invoice {
+                Some(number) => invoice.number > Some(number),
+                None => invoice.issued > last.decided,
+            };
+            let uncredited = invoice.total.checked_sub(invoice.credited)?;
+            if is_newer && uncredited.checked_sub(invoice.held)?.minor() > 0 {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.in_review().unwrap_or(last)))
+    }
+
+    /// The instant as of which to decide: as `given`, or else `now`, but no earlier than what is
+    /// decided about was bought and than it was decided about before (T-5).
+    ///
+    /// # Errors
+    /// DECISION_BEFORE_PURCHASE for what is given and lies before that purchase by more than clocks
+    /// differ: nobody can have wanted to give back then what he had not bought.
+    pub(crate) fn decide_at(
+        &self,
+        given: Option<Instant>,
+        now: Instant,
+    ) -> Result<Instant, Refusal> {
+        let first = self.invoices.iter().map(|it| it.accepted).min();
+        let left = |it: &&Invoice| it.total.minor() > it.credited.minor();
+        let left = self.invoices.iter().filter(left).map(|it| it.accepted);
+        let bought = left.chain(first).max();
+        let at = given.unwrap_or(now);
+        if let (Some(given), Some(bought)) = (given, bought)
+            && furthest_ahead(given) < bought
+        {
+            return Err(Refusal::new(
+                Reason::DecisionBeforePurchase,
+                format!("as of {given} what was bought at {bought} cannot be refunded"),
+            )
+            .with("decision_time", given)
+            .with("accept_time", bought));
+        }
+        let decided = self.earlier.iter().map(|it| it.decided);
+        Ok(decided.chain(bought).fold(at, Instant::max))
+    }
+}
+
+impl Claim {
+    /// Decides the claim as of `at` (AL-4): about everything that is not credited yet.
+    ///
+    /// A full refund is made at once and takes what a review holds; what must be reviewed joins the
+    /// review that there is; and where nothing is due that review stands.
+    ///
+    /// # Errors
+    /// REFUND_ALREADY_REQUESTED, ISSUANCE_OUTSIDE_TERM.
+    pub(crate) fn decide(
+        &self,
+        policy: RefundPolicy,
+        term: &TermFacts,
+        history: History<'_>,
+        at: Instant,
+    ) -> Result<Decided, Refusal> {
+        let refused = |error: MoneyError| history.refused(&error);
+        if let Some(earlier) = history.standing().map_err(refused)? {
+            return Err(earlier.stands());
+        }
+        check_first_use(term)?;
+        let decision = decide(policy, term, at);
+        let review = history.in_review();
+        match (decision.state, review) {
+            (RefundState::PendingReview, Some(review)) => join(review, &decision, history),
+            (RefundState::NotDue | RefundState::Rejected, Some(review)) => Err(review.stands()),
+            (RefundState::Refunded, review) => {
+                let invoices = history.invoices.iter().cloned();
+                let released: Vec<Invoice> = invoices.map(credit::released).collect();
+                let emptied = review.cloned();
+                let emptied = emptied.map(|it| {
+                    let held = it.creditable;
+                    it.lowered(held, at)
+                });
+                let emptied = emptied.transpose().map_err(refused)?;
+                let decided = self.decided(decision, &released, at)?;
+                Ok(Decided { emptied, ..decided })
+            }
+            (RefundState::PendingReview | RefundState::NotDue | RefundState::Rejected, None) => {
+                self.decided(decision, history.invoices, at)
+            }
+        }
+    }
+
+    /// A refund of its own, of all that is free of the invoices.
+    fn decided(
+        &self,
+        decision: RefundDecision,
+        invoices: &[Invoice],
+        at: Instant,
+    ) -> Result<Decided, Refusal> {
+        let (credits, creditable) = free(invoices)?;
+        let refund = Refund {
+            refund_id: None,
+            account_id: self.account_id,
+            subject: self.subject.clone(),
+            decision,
+            creditable,
+            refunded: Money::zero(creditable.currency()),
+            first_issuance: self.first_issuance,
+            decided: at,
+            last_invoice: last_number(invoices),
+            credit_note_ids: Vec::new(),
+            review: None,
+        };
+        Ok(Decided {
+            refund,
+            credits,
+            emptied: None,
+        })
+    }
+}
+
+/// What was invoiced since `review` began waits in it, too.
+fn join(
+    review: &Refund,
+    decision: &RefundDecision,
+    history: History<'_>,
+) -> Result<Decided, Refusal> {
+    let (credits, more) = free(history.invoices)?;
+    let mut refund = review.clone();
+    let sum = refund.creditable.checked_add(more);
+    refund.creditable = sum.map_err(|error| history.refused(&error))?;
+    refund.last_invoice = last_number(history.invoices);
+    refund.decision.explanation = format!(
+        "{}; {more} invoiced since joins it: {}",
+        refund.decision.explanation, decision.explanation
+    );
+    Ok(Decided {
+        refund,
+        credits,
+        emptied: None,
+    })
+}
+
+/// All that is neither credited nor held of the invoices, and its sum.
+fn free(invoices: &[Invoice]) -> Result<(Vec<InvoiceCredit>, Money), Refusal> {
+    let Some(first) = invoices.first() else {
+        return Err(Refusal::new(Reason::NotFound, "nothing was invoiced"));
+    };
+    let zero = Money::zero(first.total.currency());
+    let creditable = credit::creditable(invoices)?;
+    let asked = credit::everything(&creditable, Source::Free)?;
+    let credits = credit::plan(&creditable, &asked, Source::Free, zero)?;
+    let (sum, _) = credit::totals(&credits, zero)?;
+    Ok((credits, sum))
+}
+
+fn last_number(invoices: &[Invoice]) -> Option<i64> {
+    invoices.iter().filter_map(|invoice| invoice.number).max()
+}
+
+/// ISSUANCE_OUTSIDE_TERM: a term is in use from its start at the earliest, and never after its end.
+fn check_first_use(term: &TermFacts) -> Result<(), Refusal> {
+    let TermFacts { start, end, .. } = *term;
+    let outside = term
+        .first_use
+        .filter(|first| *first < start || *first >= end);
+    let Some(first) = outside else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        Reason::IssuanceOutsideTerm,
+        format!("the first issuance in a term from {start} to {end} was not at {first}"),
+    )
+    .with("first_issuance_time", first)
+    .with("start_time", start)
+    .with("end_time", end))
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::ids::{InvoiceId, QuoteId, RefundId};
+
+    use super::*;
+    use crate::rules::refund::RefundCount;
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    fn usd(minor: i64) -> Money {
+        Money::from_minor("USD".parse().unwrap(), minor)
+    }
+
+    fn invoice(number: i64, issued: &str) -> Invoice {
+        Invoice {
+            invoice_id: Some(InvoiceId::generate()),
+            number: Some(number),
+            account_id: AccountId::generate(),
+            quote_id: QuoteId::generate(),
+            subject: None,
+            lines: Vec::new(),
+            total: usd(9_800),
+            paid: usd(9_800),
+            credited: usd(0),
+            returned: usd(0),
+            held: usd(0),
+            accepted: at(issued),
+            issued: at(issued),
+            due_time: None,
+        }
+    }
+
+    fn rejected(decided: &str, last_invoice: Option<i64>) -> Refund {
+        Refund {
+            refund_id: Some(RefundId::generate()),
+            account_id: AccountId::generate(),
+            subject: Subject {
+                resource_id: "ord_1".to_owned(),
+                term_index: 0,
+            },
+            decision: RefundDecision {
+                state: RefundState::Rejected,
+                count: RefundCount::FirstIssuance,
+                counted_from: None,
+                full_until: None,
+                review_until: None,
+                explanation: String::new(),
+            },
+            creditable: usd(9_800),
+            refunded: usd(0),
+            first_issuance: None,
+            decided: at(decided),
+            last_invoice,
+            credit_note_ids: Vec::new(),
+            review: None,
+        }
+    }
+
+    /// AL-4: what was invoiced since is told by number, and by time where a version before this one
+    /// decided, which did not keep the number.
+    #[test]
+    fn al_4_an_earlier_refund_stands_until_something_is_invoiced() {
+        let decided = "2026-01-27T00:00:00Z";
+        let first = invoice(7, "2026-01-01T00:00:00Z");
+        let second = invoice(9, "2026-01-27T00:00:00Z");
+        let third = invoice(10, "2026-01-28T00:00:00Z");
+        let credited = Invoice {
+            credited: usd(9_800),
+            ..third.clone()
+        };
+        for (last_invoice, invoices, stands) in [
+            (Some(7), vec![&first], true),
+            (Some(7), vec![&first, &second], false),
+            (Some(9), vec![&first, &second], true),
+            (Some(9), vec![&first, &credited], true),
+            (None, vec![&first, &second], true),
+            (None, vec![&first, &third], false),
+        ] {
+            let invoices: Vec<Invoice> = invoices.into_iter().cloned().collect();
+            let history = History {
+                invoices: &invoices,
+                earlier: &[rejected(decided, last_invoice)],
+            };
+            let found = history.standing().unwrap();
+            assert_eq!(found.is_some(), stands, "{last_invoice:?} {invoices:?}");
+        }
+    }
+}
