@@ -27,7 +27,7 @@ on_both_databases![
     t_5_a_second_decision_is_no_earlier_than_the_first,
     t_5_no_charge_is_accepted_before_it_was_offered,
     al_4_the_first_issuance_lies_in_the_term,
-    al_4_a_refund_does_not_end_a_running_licence,
+    al_4_a_refund_does_not_end_a_running_license,
 ];
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -210,7 +210,7 @@ async fn al_4_the_first_issuance_lies_in_the_term(backend: Backend) {
     }
 }
 
-async fn al_4_a_refund_does_not_end_a_running_licence(backend: Backend) {
+async fn al_4_a_refund_does_not_end_a_running_license(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     let request = |validate_only| RequestRefundRequest {
         subject: first_term(&license.license_id),

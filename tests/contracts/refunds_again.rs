@@ -41,7 +41,7 @@ on_both_databases![
     al_4_what_is_not_due_joins_no_review,
     al_4_a_renewed_terms_later_charge_is_refunded_with_the_deletion,
     al_4_two_refunds_of_one_term_with_a_purchase_between,
-    al_4_a_licences_later_charge_is_refunded,
+    al_4_a_licenses_later_charge_is_refunded,
 ];
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -543,7 +543,7 @@ async fn al_4_two_refunds_of_one_term_with_a_purchase_between(backend: Backend) 
     check_books(&world).await;
 }
 
-async fn al_4_a_licences_later_charge_is_refunded(backend: Backend) {
+async fn al_4_a_licenses_later_charge_is_refunded(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     let balance = world.balance(&license.account_id).await;
     let question = || RequestRefundRequest {
