@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{
-    ChargeQuoteRequest, DepositRequest, InvoiceState, LineKind, Quote, RefundState,
-    RejectRefundRequest, RequestRefundRequest, ReverseEntryRequest,
+    ChargeQuoteRequest, DepositRequest, InvoiceState, IssueCreditNoteRequest, LineKind, Quote,
+    RefundState, RejectRefundRequest, RequestRefundRequest, ReverseEntryRequest,
 };
 use tokio::task::JoinSet;
 
@@ -40,6 +40,7 @@ on_both_databases![
     bl_6_of_payments_of_one_invoice_one_is_made,
     bl_5_of_reversals_of_one_entry_one_is_booked,
     al_4_of_an_approval_and_a_rejection_one_is_made,
+    bl_3_an_approval_and_a_change_taken_back_credit_nothing_twice,
     bl_2_one_request_at_both_instances_is_done_once,
 ];
 
@@ -371,4 +372,39 @@ fn all_alike<T: Clone + Debug + PartialEq>(answers: Vec<Result<T, Refused>>) -> 
         assert_eq!(answer.unwrap(), first, "BL-2");
     }
     first
+}
+
+/// MD-7: the change's charge is credited whole, whether the review grants a part of it before or comes
+/// too late.
+async fn bl_3_an_approval_and_a_change_taken_back_credit_nothing_twice(backend: Backend) {
+    let field = Field::open(backend).await;
+    for _ in 0..ROUNDS {
+        let account_id = field.world.account_with("98.00").await;
+        let kinds = [(LineKind::Certificate, 1)];
+        let issued = field.world.now();
+        let invoice = field.world.sell_about(&account_id, "thing", &kinds).await;
+        field.world.time.advance_days(REVIEW_DAYS);
+        let refund = field
+            .world
+            .request_refund(&account_id, "thing", issued)
+            .await;
+        let back = IssueCreditNoteRequest {
+            including_held: true,
+            ..goodwill(&invoice, &[])
+        };
+        let (approved, credited) = field.duel(approval(&refund, Some("40.00")), back).await;
+        let credited = credited.unwrap().credit_note.unwrap();
+        let expected = match approved {
+            Ok(_) => "58.00",
+            Err(refused) => {
+                assert_eq!(refused.reason, "CREDIT_EXCEEDS_INVOICE");
+                "98.00"
+            }
+        };
+        assert_eq!(credited.total, usd(expected));
+        let after = field.world.invoice(&invoice.invoice_id).await;
+        assert_eq!((after.credited, after.held), (usd("98.00"), usd("0.00")));
+        assert_eq!(field.world.balance(&account_id).await, "98.00 USD");
+    }
+    field.verify().await;
 }
