@@ -336,6 +336,32 @@ async fn x_5_a_row_that_no_event_wrote_shows(backend: Backend) {
              SELECT account_id, 'quo_0', pin, currency, total_minor, lines, decision_us, expire_us
              FROM quote WHERE invoice_id IS NULL",
         ),
+        // Of what is not there: nobody would come upon it by way of that.
+        (
+            "price_list",
+            "INSERT INTO price_list (product_id, currency, effective_us, recorded_us, prices)
+             SELECT 'prd_0', currency, effective_us, recorded_us, prices FROM price_list LIMIT 1",
+        ),
+        (
+            "product_version",
+            "INSERT INTO product_version (product_id, version, effective_us, recorded_us, product)
+             SELECT 'prd_0', version, effective_us, recorded_us, product FROM product_version LIMIT 1",
+        ),
+        (
+            "invoice_line",
+            "INSERT INTO invoice_line (account_id, invoice_id, line_number, amount_minor, credited_minor, held_minor, line)
+             SELECT account_id, 'inv_0', line_number, amount_minor, 0, 0, line FROM invoice_line LIMIT 1",
+        ),
+        (
+            "credit_note_line",
+            "INSERT INTO credit_note_line (account_id, credit_note_id, line_number, amount_minor)
+             SELECT account_id, 'cdn_0', line_number, amount_minor FROM credit_note_line LIMIT 1",
+        ),
+        (
+            "posting",
+            "INSERT INTO posting (account_id, entry_id, posting_number, ledger_account, amount_minor)
+             SELECT account_id, 'ent_0', posting_number, ledger_account, 0 FROM posting LIMIT 1",
+        ),
     ] {
         door.save(table).await;
         assert!(door.run(insert).await > 0, "changes nothing: {insert}");

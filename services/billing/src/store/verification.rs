@@ -50,8 +50,8 @@ macro_rules! claim_on_json {
     };
 }
 
-/// All claims: the ledger, then accounts, invoices, credit notes, refunds, numbers and quotes.
-pub(crate) const CLAIMS: [Claim; 24] = [
+/// All claims: the ledger, then accounts, invoices, credit notes, refunds, numbers, quotes and what belongs to them.
+pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "entry_sums",
         "ledger_entry",
@@ -166,6 +166,11 @@ pub(crate) const CLAIMS: [Claim; 24] = [
         "quotes",
         "quote WHERE invoice_id IS NOT NULL",
         "a charged quote became one invoice of its account and total, and every invoice was one (BL-1)"
+    ),
+    claim!(
+        "orphans",
+        "product",
+        "versions, prices, lines and postings belong to something that is there"
     ),
     claim_on_json!(
         "quote_lines",
