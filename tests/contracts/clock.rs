@@ -10,6 +10,7 @@ use licet_contracts::{
 };
 use licet_domain::clock::Instant;
 use tonic::Code;
+use uuid::Uuid;
 
 use crate::harness::{
     Backend,
@@ -41,12 +42,9 @@ async fn the_clock_moves_all_services_forward(backend: Backend) {
         |answer: AdvanceTimeResponse| (instant(answer.previous_time), instant(answer.current_time));
     let (before, after) = moved(advance(Some(By::Months(6))).await.unwrap().into_inner());
     assert_eq!(before.checked_add_months(6), Some(after));
-    let span = prost_types::Duration {
-        seconds: 60,
-        nanos: 1000,
-    };
+    let span = |seconds, nanos| prost_types::Duration { seconds, nanos };
     let (before, after) = moved(
-        advance(Some(By::Duration(span)))
+        advance(Some(By::Duration(span(60, 1000))))
             .await
             .unwrap()
             .into_inner(),
@@ -61,14 +59,23 @@ async fn the_clock_moves_all_services_forward(backend: Backend) {
         None,
         Some(By::Months(0)),
         Some(By::Months(-1)),
-        Some(By::Duration(prost_types::Duration {
-            seconds: -1,
-            nanos: 0,
-        })),
+        Some(By::Duration(span(-1, 0))),
+        Some(By::Duration(span(0, 0))),
+        Some(By::Duration(span(0, 999))),
+        Some(By::Duration(span(1, -1))),
+        Some(By::Duration(span(0, 1_000_000_000))),
         Some(By::ToTime(timestamp(before))),
     ] {
         refused(advance(by).await).expect(Code::InvalidArgument, "INVALID_FIELDS");
     }
+    // The nil UUID, which an unset variable holds, names no attempt (BL-2).
+    let unset = AdvanceTimeRequest {
+        by: Some(By::Months(1)),
+        request_id: Uuid::nil().to_string(),
+    };
+    let unset = refused(world.clock().advance_time(unset).await);
+    let unset = unset.expect(Code::InvalidArgument, "INVALID_FIELDS");
+    assert_eq!(unset.fields[0].0, "request_id");
     // Billing answers by the same clock.
     let mut billing = ClockServiceClient::new(world.billing_channel());
     let time = billing

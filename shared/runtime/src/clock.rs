@@ -29,7 +29,7 @@ use crate::{
     fault::Fault,
     field::Fields,
     schedule::Settle,
-    wire::{decode_time, encode_time},
+    wire::{decode_length, decode_time, encode_time},
 };
 
 /// Real time: what replay retention, back-off, deadlines and telemetry keep, whatever the test
@@ -236,31 +236,25 @@ type Target = Box<dyn FnOnce(Instant) -> Option<Instant> + Send>;
 
 fn decode_advance(message: &AdvanceTimeRequest) -> Result<(Uuid, Target), Fault> {
     let mut fields = Fields::new();
-    let request_id = fields.required("request_id", &message.request_id);
+    fields.request_id(message);
+    // What is no id is refused with the rest below.
+    let request_id = message.request_id.parse().unwrap_or_default();
     let target: Result<Target, _> = match &message.by {
         None => Err(fields.note("by", "is required: months, duration or to_time")),
         Some(By::Months(months)) => match u32::try_from(*months) {
             Ok(months @ 1..=1200) => Ok(Box::new(move |now| now.checked_add_months(months))),
             Ok(_) | Err(_) => Err(fields.note("months", "must be from 1 to 1200")),
         },
-        Some(By::Duration(duration)) => {
-            let micros = duration
-                .seconds
-                .checked_mul(1_000_000)
-                .and_then(|micros| micros.checked_add(i64::from(duration.nanos / 1000)));
-            match micros {
-                Some(micros) if micros > 0 => Ok(Box::new(move |now| {
-                    now.checked_add(chrono::TimeDelta::microseconds(micros))
-                })),
-                Some(_) | None => Err(fields.note("duration", "must be at least a microsecond")),
-            }
-        }
+        Some(By::Duration(duration)) => match decode_length(duration) {
+            Some(length) => Ok(Box::new(move |now| now.checked_add(length))),
+            None => Err(fields.note("duration", "must be at least a microsecond")),
+        },
         Some(By::ToTime(time)) => match decode_time(time) {
             Ok(instant) => Ok(Box::new(move |_| Some(instant))),
             Err(error) => Err(fields.note("to_time", error)),
         },
     };
-    fields.build(|| Ok((request_id?, target?)))
+    fields.build(|| Ok((request_id, target?)))
 }
 
 #[cfg(test)]

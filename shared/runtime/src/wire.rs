@@ -1,6 +1,7 @@
 //! The contract's shared types (`licet.type.v1`, timestamps) to and from domain values: what every
 //! service's conversions are made of. Decoding says what is wrong as a sentence after the path.
 
+use chrono::TimeDelta;
 use licet_contracts::types::v1 as types;
 use licet_domain::{
     clock::Instant,
@@ -34,6 +35,15 @@ pub fn decode_time(message: &Timestamp) -> Result<Instant, &'static str> {
         .and_then(|micros| micros.checked_add(i64::from(message.nanos / 1_000)))
         .and_then(Instant::from_micros)
         .ok_or("is beyond the calendar")
+}
+
+/// A length of time from the contract's form, truncated to microseconds (T-1); `None` where it is
+/// malformed or shorter than a microsecond.
+#[must_use]
+pub fn decode_length(message: &prost_types::Duration) -> Option<TimeDelta> {
+    let nanos = u32::try_from(message.nanos).ok()?;
+    let whole = TimeDelta::new(message.seconds, nanos - nanos % 1_000)?;
+    (whole > TimeDelta::zero()).then_some(whole)
 }
 
 /// A span in the contract's form.

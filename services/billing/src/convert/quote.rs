@@ -7,7 +7,7 @@ use licet_runtime::{
     caller::Call,
     fault::Fault,
     field::Fields,
-    wire::{encode_money, encode_time},
+    wire::{decode_length, encode_money, encode_time},
 };
 use prost_types::Duration;
 
@@ -86,10 +86,8 @@ fn are_of_one_term(items: &[Item]) -> bool {
 }
 
 fn decode_valid_for(message: &Duration) -> Result<TimeDelta, &'static str> {
-    u32::try_from(message.nanos)
-        .ok()
-        .and_then(|nanos| TimeDelta::new(message.seconds, nanos))
-        .filter(|span| *span > TimeDelta::zero() && *span <= MAX_VALID_FOR)
+    decode_length(message)
+        .filter(|length| *length <= MAX_VALID_FOR)
         .ok_or("must be above zero and at most 90 days")
 }
 

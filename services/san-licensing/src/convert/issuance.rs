@@ -12,7 +12,7 @@ use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
     replay::fingerprint,
-    wire::{decode_time, encode_time},
+    wire::{decode_length, decode_time, encode_time},
 };
 use prost_types::Duration;
 use uuid::Uuid;
@@ -123,14 +123,9 @@ fn decode_validity(
 }
 
 fn decode_hold(hold: &Duration) -> Result<TimeDelta, &'static str> {
-    let wrong = "must be above zero and at most 24 hours";
-    let nanos = u32::try_from(hold.nanos).map_err(|_| wrong)?;
-    let whole = TimeDelta::new(hold.seconds, nanos).ok_or(wrong)?;
-    // Instants are whole microseconds (T-1).
-    if whole < TimeDelta::microseconds(1) || whole > LONGEST_HOLD {
-        return Err(wrong);
-    }
-    Ok(whole)
+    decode_length(hold)
+        .filter(|length| *length <= LONGEST_HOLD)
+        .ok_or("must be above zero and at most 24 hours")
 }
 
 /// A decision, granted or denied.
