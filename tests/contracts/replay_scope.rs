@@ -158,11 +158,23 @@ async fn money(walk: &mut Walk) {
         licet_contracts::billing::v1::ChargeQuotesRequest {
             account_id: account_id.clone(),
             quotes: vec![licet_contracts::billing::v1::QuoteToCharge {
-                quote_id: quote.quote_id,
+                quote_id: quote.quote_id.clone(),
                 pin: quote.pin,
             }],
             request_id: request_id(),
             ..Default::default()
+        }
+    );
+    repeated!(
+        walk,
+        "/licet.billing.v1.InvoiceService/ForbidCharge",
+        invoices,
+        forbid_charge,
+        licet_contracts::billing::v1::ForbidChargeRequest {
+            account_id: account_id.clone(),
+            quote_ids: vec![quote.quote_id],
+            charge_request_id: request_id(),
+            request_id: request_id(),
         }
     );
     repeated!(

@@ -36,6 +36,7 @@ async fn bl_2_no_mutation_takes_the_nil_uuid(backend: Backend) {
         quotes.create_quote(billing::CreateQuoteRequest),
         invoices.charge_quote(billing::ChargeQuoteRequest),
         invoices.charge_quotes(billing::ChargeQuotesRequest),
+        invoices.forbid_charge(billing::ForbidChargeRequest),
         invoices.pay_invoice(billing::PayInvoiceRequest),
         invoices.issue_credit_note(billing::IssueCreditNoteRequest),
         refunds.request_refund(billing::RequestRefundRequest),

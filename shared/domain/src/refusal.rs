@@ -79,6 +79,8 @@ reasons! {
     QuoteStale = "QUOTE_STALE", Precondition;
     /// The quote was charged before; metadata names its invoice.
     QuoteSpent = "QUOTE_SPENT", Precondition;
+    /// The charge of this request was given up; metadata `request_id`.
+    ChargeForbidden = "CHARGE_FORBIDDEN", Precondition;
     /// Credit notes would exceed their invoice, or one of its lines (BL-3); metadata `asked`,
     /// `creditable`, `currency`, a violation for each line.
     CreditExceedsInvoice = "CREDIT_EXCEEDS_INVOICE", Precondition;

@@ -15,7 +15,7 @@ use licet_domain::{
 use prost::Message;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement,
-    sea_query::{Expr, ExprTrait, Query},
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -297,6 +297,45 @@ pub async fn keep_settled(tx: &Tx, settled: &[(Claim, Settled)]) -> Result<(), F
     Ok(())
 }
 
+/// The fingerprint of a record that answers any body.
+const ANY_BODY: Vec<u8> = Vec::new();
+
+/// Refuses what the caller may still ask of `method` under `request_id`, whatever its body. Answers
+/// whether it is refused: false where it was settled before, and not by a refusal.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn refuse_ahead(
+    tx: &Tx,
+    caller: &str,
+    method: &str,
+    request_id: Uuid,
+    refusal: &Refusal,
+) -> Result<bool, Fault> {
+    let key = (caller.to_owned(), method.to_owned(), request_id.to_string());
+    let record = row::ActiveModel {
+        caller: Set(key.0.clone()),
+        method: Set(key.1.clone()),
+        request_id: Set(key.2.clone()),
+        fingerprint: Set(ANY_BODY),
+        outcome: Set("REFUSAL".to_owned()),
+        body: Set(Some(encode_refusal(refusal))),
+        operation_id: Set(None),
+        recorded_us: Set(real_now().as_micros()),
+    };
+    // An attempt that is under way is waited for here: what it comes to stands.
+    let added = row::Entity::insert(record)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    if added == 1 {
+        return Ok(true);
+    }
+    let earlier = row::Entity::find_by_id(key).one(tx).await?;
+    let earlier = earlier.ok_or_else(|| Fault::internal("a replay record is gone"))?;
+    Ok(earlier.outcome == "REFUSAL")
+}
+
 fn reused(request_id: &str, method: &str) -> Refusal {
     Refusal::new(
         Reason::RequestIdReused,
@@ -411,7 +450,7 @@ impl<W, F> Recorded<'_, W, F> {
             self.check_scope(tx).await?;
         }
         match found {
-            Some(row) if row.fingerprint != self.fingerprint => {
+            Some(row) if row.fingerprint != self.fingerprint && row.fingerprint != ANY_BODY => {
                 Err(reused(&self.request_id, self.call.method).into())
             }
             found => found.map(Outcome::from_row).transpose(),

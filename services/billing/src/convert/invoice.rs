@@ -13,6 +13,7 @@ use licet_runtime::{
     field::{Field, Fields},
     wire::{decode_money, encode_count, encode_money, encode_time},
 };
+use uuid::Uuid;
 
 use super::{
     decode_as_of, decode_name, decode_resource_filter,
@@ -25,6 +26,7 @@ use crate::{
     },
     use_cases::{
         charge_quotes::{ChargeQuotes, QuoteToCharge},
+        forbid_charge::{ChargeGivenUp, ForbidCharge},
         pay_invoice::PayInvoice,
     },
 };
@@ -68,12 +70,7 @@ pub(crate) fn decode_charges(
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
-    let number = message.quotes.len();
-    fields.check(
-        "quotes",
-        (1..=MAX_QUOTES).contains(&number),
-        &format!("must be 1 to {MAX_QUOTES}"),
-    );
+    check_number(&mut fields, "quotes", message.quotes.len());
     let mut seen = BTreeMap::new();
     let quotes: Vec<_> = (0..)
         .zip(message.quotes.iter().take(MAX_QUOTES))
@@ -101,18 +98,64 @@ fn decode_quote(
     message: &billing::QuoteToCharge,
     seen: &mut BTreeMap<QuoteId, usize>,
 ) -> Field<QuoteToCharge> {
-    let path = format!("quotes[{index}].quote_id");
-    let quote_id = fields.required(&path, &message.quote_id);
+    let id = &message.quote_id;
+    let quote_id = decode_once(fields, "quotes", ".quote_id", index, id, seen);
     let pin = decode_name(fields, &format!("quotes[{index}].pin"), &message.pin);
-    let quote_id = quote_id?;
-    let first = *seen.entry(quote_id).or_insert(index);
-    if first != index {
-        return Err(fields.note(path, format!("is the quote of quotes[{first}]")));
-    }
     Ok(QuoteToCharge {
-        quote_id,
+        quote_id: quote_id?,
         pin: pin?,
     })
+}
+
+/// Reads the request to give a charge up.
+pub(crate) fn decode_forbidding(
+    message: &billing::ForbidChargeRequest,
+) -> Result<ForbidCharge, Fault> {
+    let mut fields = Fields::new();
+    fields.request_id(message);
+    let account_id = fields.required("account_id", &message.account_id);
+    check_number(&mut fields, "quote_ids", message.quote_ids.len());
+    let mut seen = BTreeMap::new();
+    let quote_ids: Vec<_> = (0..)
+        .zip(message.quote_ids.iter().take(MAX_QUOTES))
+        .map(|(index, id)| decode_once(&mut fields, "quote_ids", "", index, id, &mut seen))
+        .collect();
+    let path = "charge_request_id";
+    let charge_request_id: Field<Uuid> = fields.required(path, &message.charge_request_id);
+    if let Ok(id) = charge_request_id {
+        fields.check(path, !id.is_nil(), "must not be the nil UUID");
+    }
+    fields.build(|| {
+        Ok(ForbidCharge {
+            account_id: account_id?,
+            quote_ids: quote_ids.into_iter().collect::<Field<_>>()?,
+            charge_request_id: charge_request_id?,
+        })
+    })
+}
+
+fn check_number(fields: &mut Fields, path: &str, number: usize) {
+    let holds = (1..=MAX_QUOTES).contains(&number);
+    fields.check(path, holds, &format!("must be 1 to {MAX_QUOTES}"));
+}
+
+/// Reads the id of one of several quotes, each of which stands there once; `seen` holds those before it.
+fn decode_once(
+    fields: &mut Fields,
+    list: &str,
+    field: &str,
+    index: usize,
+    quote_id: &str,
+    seen: &mut BTreeMap<QuoteId, usize>,
+) -> Field<QuoteId> {
+    let path = format!("{list}[{index}]{field}");
+    let quote_id = fields.required(&path, quote_id)?;
+    let first = *seen.entry(quote_id).or_insert(index);
+    if first == index {
+        Ok(quote_id)
+    } else {
+        Err(fields.note(path, format!("is the quote of {list}[{first}]")))
+    }
 }
 
 /// Reads the request to pay an invoice.
@@ -130,6 +173,20 @@ pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<Pay
             amount: amount?,
         })
     })
+}
+
+/// Whether the charge will never come.
+pub(crate) fn encode_forbidding(given_up: &ChargeGivenUp) -> billing::ForbidChargeResponse {
+    match given_up {
+        ChargeGivenUp::Forbidden => billing::ForbidChargeResponse {
+            forbidden: true,
+            invoice_ids: Vec::new(),
+        },
+        ChargeGivenUp::ChargedBefore(invoice_ids) => billing::ForbidChargeResponse {
+            forbidden: false,
+            invoice_ids: invoice_ids.iter().map(InvoiceId::to_string).collect(),
+        },
+    }
 }
 
 /// Reads an invoice's id that must be there.

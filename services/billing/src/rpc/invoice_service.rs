@@ -68,6 +68,19 @@ impl InvoiceService for InvoiceRpc {
         .await
     }
 
+    async fn forbid_charge(
+        &self,
+        request: Request<billing::ForbidChargeRequest>,
+    ) -> Result<Response<billing::ForbidChargeResponse>, Status> {
+        door::run(
+            &self.database,
+            request,
+            |_, message| convert::invoice::decode_forbidding(message),
+            |given_up| Ok(convert::invoice::encode_forbidding(&given_up)),
+        )
+        .await
+    }
+
     async fn pay_invoice(
         &self,
         request: Request<billing::PayInvoiceRequest>,

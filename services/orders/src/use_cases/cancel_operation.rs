@@ -86,15 +86,10 @@ pub(super) enum Begun {
     /// Nothing that anybody would miss: a question was asked.
     Nothing,
     /// A charge under this request id.
-    Charge {
-        quote: Quote,
-        accept_time: Instant,
-        request_id: Uuid,
-    },
+    Charge { quote: Quote, request_id: Uuid },
     /// A charge of several quotes under this request id.
     Charges {
         quotes: Vec<Quote>,
-        accept_time: Instant,
         request_id: Uuid,
     },
     /// A reservation under this request id.
@@ -128,26 +123,12 @@ impl Cancelling {
     ) -> Result<Outcome, PeerFault> {
         let undone = match &self.begun {
             Begun::Nothing => true,
-            Begun::Charge {
-                quote,
-                accept_time,
-                request_id,
-            } => {
-                let billing = &peers.billing;
-                billing
-                    .forbid_charge(quote, *accept_time, *request_id)
-                    .await?
+            Begun::Charge { quote, request_id } => {
+                peers.billing.forbid_charge(&[quote], *request_id).await?
             }
-            Begun::Charges {
-                quotes,
-                accept_time,
-                request_id,
-            } => {
+            Begun::Charges { quotes, request_id } => {
                 let quotes: Vec<_> = quotes.iter().collect();
-                let billing = &peers.billing;
-                billing
-                    .forbid_charges(&quotes, *accept_time, *request_id)
-                    .await?
+                peers.billing.forbid_charge(&quotes, *request_id).await?
             }
             Begun::Reservation {
                 question,

@@ -133,7 +133,6 @@ impl Updating {
             Stage::ChargeBoth { quote, next_quote } => {
                 return Some(Begun::Charges {
                     quotes: vec![quote.clone(), next_quote.clone()],
-                    accept_time: self.decision_time,
                     request_id,
                 });
             }
@@ -148,7 +147,6 @@ impl Updating {
         };
         Some(Begun::Charge {
             quote: quote.clone(),
-            accept_time: self.decision_time,
             request_id,
         })
     }

@@ -252,7 +252,6 @@ impl Placing {
             Stage::Price { .. } => Begun::Nothing,
             Stage::Charge { quote, .. } => Begun::Charge {
                 quote: quote.clone(),
-                accept_time: self.decision_time,
                 request_id,
             },
         }

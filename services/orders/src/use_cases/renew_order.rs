@@ -320,7 +320,6 @@ impl Renewing {
             Stage::Price { .. } => Begun::Nothing,
             Stage::Charge { quote, .. } => Begun::Charge {
                 quote: quote.clone(),
-                accept_time: self.decision_time,
                 request_id,
             },
         }

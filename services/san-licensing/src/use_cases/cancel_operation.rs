@@ -90,7 +90,6 @@ impl Spanning for CancelOperation {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct BegunCharge {
     quote: Quote,
-    accept_time: Instant,
     request_id: Uuid,
 }
 
@@ -109,14 +108,12 @@ impl Cancelling {
         operation_id: OperationId,
         operation: LicenseOperation,
         stage: &Stage,
-        accept_time: Instant,
         request_id: Uuid,
     ) -> Self {
         let charge = match stage {
             Stage::Price { .. } => None,
             Stage::Charge { quote } => Some(BegunCharge {
                 quote: quote.clone(),
-                accept_time,
                 request_id,
             }),
         };
@@ -131,10 +128,8 @@ impl Cancelling {
         let undone = match &self.charge {
             None => true,
             Some(begun) => {
-                let quote = &begun.quote;
-                billing
-                    .forbid_charge(quote, begun.accept_time, begun.request_id)
-                    .await?
+                let id = begun.request_id;
+                billing.forbid_charge(&[&begun.quote], id).await?
             }
         };
         Ok(Outcome::TurnedBack(undone))

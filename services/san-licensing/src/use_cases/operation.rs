@@ -128,13 +128,13 @@ impl Operation for LicenseOperation {
     }
 
     fn turned_back(&self, id: OperationId, request_id: Uuid) -> Option<Self> {
-        let (stage, accepted) = match self {
-            Self::AcceptLicense(accepting) => (&accepting.stage, accepting.decision_time),
-            Self::IncreaseQuota(increasing) => (&increasing.stage, increasing.decision_time),
-            Self::RenewLicense(renewing) => (&renewing.stage, renewing.decision_time),
+        let stage = match self {
+            Self::AcceptLicense(accepting) => &accepting.stage,
+            Self::IncreaseQuota(increasing) => &increasing.stage,
+            Self::RenewLicense(renewing) => &renewing.stage,
             Self::Cancelling(_) => return Some(self.clone()),
         };
-        let cancelling = Cancelling::new(id, self.clone(), stage, accepted, request_id);
+        let cancelling = Cancelling::new(id, self.clone(), stage, request_id);
         Some(Self::Cancelling(cancelling))
     }
 }

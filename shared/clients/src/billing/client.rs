@@ -96,7 +96,7 @@ impl Billing {
         accept_time: Instant,
         request_id: Uuid,
     ) -> Result<Invoice, PeerFault> {
-        let request = charge_one(quote, quote.pin().to_owned(), accept_time, request_id);
+        let request = charge_one(quote, accept_time, request_id);
         match outcome(self.invoices().charge_quote(request).await) {
             Ok(answer) => Ok(answer.invoice.ok_or_else(|| absent("invoice"))?.into()),
             Err(PeerFault::Refused(refusal)) => self.find_charge(quote, refusal).await,
@@ -116,8 +116,7 @@ impl Billing {
         accept_time: Instant,
         request_id: Uuid,
     ) -> Result<Vec<Invoice>, PeerFault> {
-        let pins = quotes.iter().map(|quote| quote.pin().to_owned());
-        let request = charge_several(quotes, pins, accept_time, request_id);
+        let request = charge_several(quotes, accept_time, request_id);
         match outcome(self.invoices().charge_quotes(request).await) {
             Ok(answer) if answer.invoices.len() == quotes.len() => {
                 Ok(answer.invoices.into_iter().map(Invoice::from).collect())
@@ -170,35 +169,27 @@ impl Billing {
         found.map(Invoice::from).ok_or(PeerFault::Refused(refusal))
     }
 
-    /// Sees to it that a charge never comes, however late an attempt at it arrives: the request id
-    /// of the charge is spent on one that Billing refuses. Answers whether it never came; a charge
-    /// that was settled before, either way, is not undone by this.
+    /// Gives up a charge of quotes of one account, under its request id: it never comes, however late
+    /// an attempt at it arrives. Answers whether it was never made; one that was stays.
     ///
     /// # Errors
     /// No answer.
     pub async fn forbid_charge(
         &self,
-        quote: &Quote,
-        accept_time: Instant,
-        request_id: Uuid,
-    ) -> Result<bool, PeerFault> {
-        let request = charge_one(quote, wrong_pin(quote), accept_time, request_id);
-        forbidden(outcome(self.invoices().charge_quote(request).await))
-    }
-
-    /// As [`Billing::forbid_charge`], of a charge of several quotes.
-    ///
-    /// # Errors
-    /// No answer.
-    pub async fn forbid_charges(
-        &self,
         quotes: &[&Quote],
-        accept_time: Instant,
-        request_id: Uuid,
+        charge_request_id: Uuid,
     ) -> Result<bool, PeerFault> {
-        let pins = quotes.iter().map(|quote| wrong_pin(quote));
-        let request = charge_several(quotes, pins, accept_time, request_id);
-        forbidden(outcome(self.invoices().charge_quotes(request).await))
+        let request = billing::ForbidChargeRequest {
+            account_id: account_of(quotes),
+            quote_ids: quotes
+                .iter()
+                .map(|quote| quote.message().quote_id.clone())
+                .collect(),
+            charge_request_id: charge_request_id.to_string(),
+            request_id: Uuid::new_v5(&charge_request_id, b"forbid").to_string(),
+        };
+        let answer = outcome(self.invoices().forbid_charge(request).await)?;
+        Ok(answer.forbidden)
     }
 
     /// Credits all of an invoice that is not credited yet, whether or not a refund in review holds it;
@@ -292,38 +283,39 @@ impl Billing {
     }
 }
 
-/// A charge of one quote, with the pin that comes in its place.
 fn charge_one(
     quote: &Quote,
-    pin: String,
     accept_time: Instant,
     request_id: Uuid,
 ) -> billing::ChargeQuoteRequest {
     billing::ChargeQuoteRequest {
         quote_id: quote.message().quote_id.clone(),
-        pin,
+        pin: quote.pin().to_owned(),
         accept_time: Some(encode_time(accept_time)),
         validate_only: false,
         request_id: request_id.to_string(),
     }
 }
 
-/// A charge of several quotes of one account, each with the pin that comes in its place.
+/// The account of quotes that are charged together.
+fn account_of(quotes: &[&Quote]) -> String {
+    let first = quotes.first();
+    let account_id = first.map(|quote| quote.message().account_id.clone());
+    account_id.unwrap_or_default()
+}
+
 fn charge_several(
     quotes: &[&Quote],
-    pins: impl Iterator<Item = String>,
     accept_time: Instant,
     request_id: Uuid,
 ) -> billing::ChargeQuotesRequest {
-    let first = quotes.first();
-    let account_id = first.map(|quote| quote.message().account_id.clone());
-    let quotes = quotes.iter().zip(pins);
-    let quotes = quotes.map(|(quote, pin)| billing::QuoteToCharge {
+    let account_id = account_of(quotes);
+    let quotes = quotes.iter().map(|quote| billing::QuoteToCharge {
         quote_id: quote.message().quote_id.clone(),
-        pin,
+        pin: quote.pin().to_owned(),
     });
     billing::ChargeQuotesRequest {
-        account_id: account_id.unwrap_or_default(),
+        account_id,
         quotes: quotes.collect(),
         accept_time: Some(encode_time(accept_time)),
         validate_only: false,
@@ -333,25 +325,6 @@ fn charge_several(
 
 fn is_refused<T>(answer: &Result<T, PeerFault>, reason: Reason) -> bool {
     matches!(answer, Err(PeerFault::Refused(refusal)) if refusal.reason == reason)
-}
-
-/// A pin that no quote has.
-fn wrong_pin(quote: &Quote) -> String {
-    format!("{} given up", quote.pin())
-}
-
-/// Whether a charge that was asked for by a wrong pin never comes: false where it was made before.
-fn forbidden<T>(answer: Result<T, PeerFault>) -> Result<bool, PeerFault> {
-    match answer {
-        Ok(_) => Err(PeerFault::Unknown(
-            "Billing charged a quote by another pin than its own".to_owned(),
-        )),
-        Err(PeerFault::Refused(refusal)) => Ok(!matches!(
-            refusal.reason,
-            Reason::RequestIdReused | Reason::QuoteSpent
-        )),
-        Err(fault) => Err(fault),
-    }
 }
 
 /// What a refusal names that was done before.

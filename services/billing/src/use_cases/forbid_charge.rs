@@ -1,0 +1,88 @@
+//! Giving up a charge that got no answer: it never comes, however late an attempt at it arrives.
+
+use std::collections::BTreeMap;
+
+use licet_domain::{
+    ids::{AccountId, InvoiceId, QuoteId},
+    refusal::{Reason, Refusal},
+};
+use licet_runtime::{
+    caller::Caller,
+    database::Tx,
+    door::{Asked, Verb},
+    fault::Fault,
+    replay,
+};
+use uuid::Uuid;
+
+use crate::{rules::not_found, store};
+
+/// The methods that charge quotes: either may have been asked under the charge's request id.
+const CHARGING: [&str; 2] = [
+    "/licet.billing.v1.InvoiceService/ChargeQuote",
+    "/licet.billing.v1.InvoiceService/ChargeQuotes",
+];
+
+/// Gives a charge up.
+///
+/// Refusals: NOT_FOUND.
+#[derive(Debug, Clone)]
+pub(crate) struct ForbidCharge {
+    /// The account of the quotes.
+    pub(crate) account_id: AccountId,
+    /// The quotes that were to be charged.
+    pub(crate) quote_ids: Vec<QuoteId>,
+    /// The charge's request id.
+    pub(crate) charge_request_id: Uuid,
+}
+
+/// Whether a charge will never come.
+#[derive(Debug)]
+pub(crate) enum ChargeGivenUp {
+    /// It was not made, and will not be.
+    Forbidden,
+    /// It was made before, or its quotes were charged otherwise: to these invoices.
+    ChargedBefore(Vec<InvoiceId>),
+}
+
+impl ForbidCharge {
+    /// What those of the quotes became that were charged, in the order of the request.
+    async fn charged(&self, tx: &Tx, caller: &Caller) -> Result<Vec<InvoiceId>, Fault> {
+        let found = store::quotes::list(tx, caller, &self.quote_ids).await?;
+        let found = found
+            .into_iter()
+            .filter(|quote| quote.account_id == self.account_id)
+            .filter_map(|quote| quote.quote_id.map(|id| (id, quote.invoice_id)));
+        let found: BTreeMap<QuoteId, Option<InvoiceId>> = found.collect();
+        let mut charged = Vec::new();
+        for id in &self.quote_ids {
+            let invoice_id = found.get(id).ok_or_else(|| not_found("quote", id))?;
+            charged.extend(*invoice_id);
+        }
+        Ok(charged)
+    }
+}
+
+impl Verb for ForbidCharge {
+    type Answer = ChargeGivenUp;
+
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ChargeGivenUp, Fault> {
+        let caller = &asked.call.caller;
+        // Charged so long ago that its request is forgotten (BL-2), it must not be refused now.
+        let charged = self.charged(tx, caller).await?;
+        if !charged.is_empty() {
+            return Ok(ChargeGivenUp::ChargedBefore(charged));
+        }
+        let id = self.charge_request_id;
+        let message = format!("the charge of request_id {id} was given up");
+        let refusal = Refusal::new(Reason::ChargeForbidden, message).with("request_id", id);
+        for method in CHARGING {
+            if !replay::refuse_ahead(tx, &caller.name, method, id, &refusal).await? {
+                return Ok(ChargeGivenUp::ChargedBefore(
+                    self.charged(tx, caller).await?,
+                ));
+            }
+        }
+        Ok(ChargeGivenUp::Forbidden)
+    }
+}
