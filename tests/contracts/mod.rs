@@ -23,6 +23,7 @@ mod customers;
 mod deletion_terms;
 mod domains;
 pub(crate) mod events;
+mod find_orders;
 mod forbidden_charges;
 mod full_store;
 mod ingest_command;

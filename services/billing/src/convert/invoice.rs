@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     rules::{
-        charge::{Invoice, InvoiceState, invoice_number},
+        charge::{Invoice, InvoiceState, invoice_number, parse_invoice_number},
         listing::InvoiceFilter,
     },
     use_cases::{
@@ -207,11 +207,20 @@ pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<Invo
         Ok(billing::InvoiceState::Open) => Ok(Some(InvoiceState::Open)),
         Err(_) => Err(fields.note("state", "must be a state of an invoice")),
     };
+    let number = match (
+        message.number.as_str(),
+        parse_invoice_number(&message.number),
+    ) {
+        ("", _) => Ok(None),
+        (_, Some(number)) => Ok(Some(number)),
+        (_, None) => Err(fields.note("number", "must be an invoice's, such as INV-000001")),
+    };
     fields.build(|| {
         Ok(InvoiceFilter {
             account_id: account_id?,
             resource_id: resource_id?,
             state: state?,
+            number: number?,
         })
     })
 }

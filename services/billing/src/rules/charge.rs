@@ -109,6 +109,12 @@ pub(crate) fn invoice_number(number: i64) -> String {
     format!("INV-{number:06}")
 }
 
+/// The place in the series of an invoice that people know by this number.
+pub(crate) fn parse_invoice_number(text: &str) -> Option<i64> {
+    let number = text.strip_prefix("INV-")?.parse().ok()?;
+    (invoice_number(number) == text).then_some(number)
+}
+
 /// A charge. Only what is paid, credited and held of it changes (BL-3).
 ///
 /// Invariant: due = total − paid − (credited − returned), and never below zero.

@@ -56,6 +56,8 @@ pub(crate) struct InvoiceFilter {
     pub(crate) resource_id: Option<String>,
     /// Whether something is due.
     pub(crate) state: Option<InvoiceState>,
+    /// Its place in the seller's series (BL-8).
+    pub(crate) number: Option<i64>,
 }
 
 /// What a listing of credit notes is narrowed to.

@@ -331,6 +331,10 @@ pub(crate) async fn list(
     if let Some(state) = wanted.state {
         filter = filter.add(row::Column::State.eq(state.as_str()));
     }
+    if let Some(number) = wanted.number {
+        let of_seller = row::Column::Seller.eq(SELLER);
+        filter = filter.add(of_seller.and(row::Column::Number.eq(number)));
+    }
     let rows = row::Entity::find()
         .filter(filter)
         .order_by_asc(row::Column::IssuedUs)

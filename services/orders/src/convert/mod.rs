@@ -2,6 +2,7 @@
 //! file per noun. What comes in is parsed, never judged by the rules.
 
 pub(crate) mod certificate;
+pub(crate) mod clue;
 pub(crate) mod deletion;
 pub(crate) mod domains;
 pub(crate) mod free;

@@ -185,6 +185,7 @@ pub(crate) fn decode_list(
             name: name?,
             end_from: end_from?,
             end_before: end_before?,
+            clues: None,
         })
     })
 }

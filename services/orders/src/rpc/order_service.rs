@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     convert, queries,
-    use_cases::{Within, license_options, operation::OrderOperation},
+    use_cases::{Within, find_orders, license_options, operation::OrderOperation},
 };
 
 /// Orders.
@@ -55,6 +55,19 @@ impl OrderService for OrderRpc {
             queries::orders::list(database, &call, &filter, &page).await?;
         let orders = views.iter().map(convert::order::encode);
         Ok(Response::new(orders::ListOrdersResponse {
+            orders: orders.collect::<Result<_, _>>()?,
+            next_page_token,
+        }))
+    }
+
+    async fn find_orders(
+        &self,
+        request: Request<orders::FindOrdersRequest>,
+    ) -> Result<Response<orders::FindOrdersResponse>, Status> {
+        let (call, clues, page) = door::list(request, convert::clue::decode_find)?;
+        let (views, next_page_token) = find_orders::find(&self.within, &call, clues, &page).await?;
+        let orders = views.iter().map(convert::order::encode);
+        Ok(Response::new(orders::FindOrdersResponse {
             orders: orders.collect::<Result<_, _>>()?,
             next_page_token,
         }))

@@ -75,6 +75,10 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: moved_terms::MIGRATION,
             sql: "",
         },
+        Migration {
+            name: "orders_0015_clues",
+            sql: include_str!("migrations/m0015_clues.sql"),
+        },
     ]
 }
 

@@ -20,7 +20,7 @@ use sea_orm::{
     IntoActiveModel,
     Order::{Asc, Desc},
     QueryFilter, QueryOrder, QuerySelect, Set, Statement,
-    sea_query::{Expr, ExprTrait, Query},
+    sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 
 use super::{
@@ -31,7 +31,7 @@ use super::{
     stored_name,
 };
 use crate::rules::{
-    listing::OrderFilter,
+    listing::{Clues, OrderFilter},
     not_found,
     order::{ChangeProgress, Order, OrderState, OrderTerm, Progress},
     refund_count::MAX_OPEN_TERMS,
@@ -111,12 +111,10 @@ pub(crate) async fn list(
         wanted = wanted.add(in_state(state, page.as_of));
     }
     if let Some(name) = &filter.name {
-        let of_name = Query::select()
-            .column(name_row::Column::OrderId)
-            .from(name_row::Entity)
-            .and_where(name_row::Column::Name.eq(name.value()))
-            .to_owned();
-        wanted = wanted.add(Column::OrderId.in_subquery(of_name));
+        wanted = wanted.add(Column::OrderId.in_subquery(of_name(name)));
+    }
+    if let Some(clues) = &filter.clues {
+        wanted = wanted.add(led_to(clues));
     }
     let rows = order_row::Entity::find()
         .filter(wanted)
@@ -127,6 +125,45 @@ pub(crate) async fn list(
         .all(tx)
         .await?;
     assemble(tx, rows).await
+}
+
+fn of_name(name: &San) -> SelectStatement {
+    ids_of("order_name", "order_id", Expr::col("name").eq(name.value()))
+}
+
+/// The ids in the column of a table's rows for which the condition holds.
+fn ids_of(table: &'static str, column: &'static str, holds: Expr) -> SelectStatement {
+    let mut ids = Query::select();
+    ids.column(column).from(table).and_where(holds);
+    ids
+}
+
+/// The orders that one of the clues leads to; each is looked up in an index of its own.
+fn led_to(clues: &Clues) -> Condition {
+    let order_id = clues.order_id.as_ref().map(ToString::to_string);
+    let of_certificate = |holds| ids_of("certificate", "order_id", holds);
+    let serial = clues.serial_hex.as_ref();
+    let serial = serial.map(|serial| Expr::col("serial_hex").eq(serial.as_str()));
+    let fingerprint = clues.fingerprint_sha256.as_ref();
+    let fingerprint =
+        fingerprint.map(|fingerprint| Expr::col("fingerprint_sha256").eq(fingerprint.to_vec()));
+    let invoice = clues.invoice_id.as_ref();
+    let invoice = invoice.map(|id| Expr::col("invoice_id").eq(id.to_string()));
+    let requests = Expr::col("request_id").is_in(clues.request_ids.iter().map(String::as_str));
+    let found = [
+        serial.map(of_certificate),
+        fingerprint.map(of_certificate),
+        clues.name.as_ref().map(of_name),
+        invoice.map(|holds| ids_of("order_invoice", "order_id", holds)),
+        Some(ids_of("event", "resource_id", requests.clone())),
+        // What happened a moment ago has no place in the log yet.
+        Some(ids_of("outbox", "resource_id", requests)),
+    ];
+    let found = found.into_iter().flatten();
+    found.fold(
+        Condition::any().add(order_row::Column::OrderId.is_in(order_id)),
+        |any, ids| any.add(order_row::Column::OrderId.in_subquery(ids)),
+    )
 }
 
 /// The rows whose instant has come by `now`, or by their order's last decision where another instance's

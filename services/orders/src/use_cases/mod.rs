@@ -8,6 +8,7 @@ pub(crate) mod cancel_operation;
 mod charge_domains;
 pub(crate) mod delete_order;
 mod event;
+pub(crate) mod find_orders;
 mod finish_deletion;
 pub(crate) mod follow_revocations;
 pub(crate) mod license_options;

@@ -169,6 +169,19 @@ impl Billing {
         found.map(Invoice::from).ok_or(PeerFault::Refused(refusal))
     }
 
+    /// The invoice of a number that people know it by, such as `INV-000001`.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn find_invoice(&self, number: &str) -> Result<Option<Invoice>, PeerFault> {
+        let request = billing::ListInvoicesRequest {
+            number: number.to_owned(),
+            ..billing::ListInvoicesRequest::default()
+        };
+        let mut found = outcome(self.invoices().list_invoices(request).await)?.invoices;
+        Ok(found.pop().map(Invoice::from))
+    }
+
     /// Gives up a charge of quotes of one account, under its request id: it never comes, however late
     /// an attempt at it arrives. Answers whether it was never made; one that was stays.
     ///

@@ -21,6 +21,13 @@ impl Invoice {
         let id = id.map_err(|error| broken("invoice", error))?;
         Ok((id, amount(self.message().total.as_ref())?))
     }
+
+    /// What it is about, such as an order's id; empty where its quote said nothing of it.
+    #[must_use]
+    pub fn resource_id(&self) -> &str {
+        let subject = self.message().subject.as_ref();
+        subject.map_or("", |subject| &subject.resource_id)
+    }
 }
 
 opaque! {

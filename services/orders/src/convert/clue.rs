@@ -1,0 +1,86 @@
+//! What is known of an order that is looked for, as a ticket has it.
+
+use licet_contracts::orders::v1 as orders;
+use licet_domain::{certificate::serial, san::San};
+use licet_runtime::{caller::Call, fault::Fault, field::Fields};
+use uuid::Uuid;
+
+use crate::rules::listing::Clues;
+
+/// The longest clue taken, in bytes: a name of 253 with room for what is typed around it.
+const MAX_CLUE_BYTES: usize = 300;
+
+/// Reads the request to find orders.
+pub(crate) fn decode_find(_: &Call, message: &orders::FindOrdersRequest) -> Result<Clues, Fault> {
+    let mut fields = Fields::new();
+    let text = message.clue.trim();
+    let clues = if text.is_empty() {
+        Err(fields.note("clue", "is required"))
+    } else if message.clue.len() > MAX_CLUE_BYTES {
+        Err(fields.note("clue", format!("is longer than {MAX_CLUE_BYTES} bytes")))
+    } else {
+        Ok(read(text)).and_then(|clues| match clues.is_empty() {
+            true => Err(fields.note(
+                "clue",
+                "is no serial number, fingerprint, name, invoice number, id of an invoice or order, or request_id",
+            )),
+            false => Ok(clues),
+        })
+    };
+    fields.build(|| clues)
+}
+
+/// Whatever the text can be read as.
+fn read(text: &str) -> Clues {
+    let digits: String = text
+        .chars()
+        .filter(|char| *char != ':' && !char.is_whitespace())
+        .collect();
+    let digits = digits.strip_prefix("0x").unwrap_or(&digits);
+    let number = text.to_ascii_uppercase();
+    let fingerprint = hex::decode(digits).ok();
+    let request_id: Option<Uuid> = text.parse().ok();
+    let spellings = |id: Uuid| {
+        let lower = id.to_string();
+        [lower.to_uppercase(), lower, text.to_owned()]
+    };
+    let request_ids = request_id.map(spellings);
+    Clues {
+        order_id: text.parse().ok(),
+        serial_hex: serial(digits).ok(),
+        fingerprint_sha256: fingerprint.and_then(|bytes| bytes.try_into().ok()),
+        name: San::dns(text).ok(),
+        invoice_id: text.parse().ok(),
+        invoice_number: number
+            .strip_prefix("INV-")
+            .filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(|rest| format!("INV-{:0>6}", rest.trim_start_matches('0'))),
+        request_ids: request_ids.into_iter().flatten().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clue_is_read_as_all_that_it_can_be() {
+        let fingerprint = "AB:".repeat(31) + "AB";
+        assert_eq!(read(&fingerprint).fingerprint_sha256, Some([0xab; 32]));
+        assert_eq!(read("0A:BC").serial_hex.as_deref(), Some("abc"));
+        assert_eq!(read("0x0abc").serial_hex.as_deref(), Some("abc"));
+        let names = read("WWW.Example.com.").name;
+        assert_eq!(names, San::dns("www.example.com").ok());
+        for number in ["INV-000012", "inv-12"] {
+            let found = read(number).invoice_number;
+            assert_eq!(found.as_deref(), Some("INV-000012"));
+        }
+        let large = read("INV-1234567").invoice_number;
+        assert_eq!(large.as_deref(), Some("INV-1234567"));
+        let id = "6f1c2f0e-2c38-4d0e-9a53-0f2f3c6e9a01";
+        let typed = id.to_uppercase();
+        assert!(read(&typed).request_ids.contains(id) && read(&typed).request_ids.contains(&typed));
+        assert!(read("ord_").order_id.is_none());
+        assert!(read("what is this?").is_empty());
+    }
+}

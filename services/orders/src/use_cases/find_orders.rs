@@ -1,0 +1,29 @@
+//! FindOrders: orders by what a ticket says of them. Nothing changes; what only Billing knows, it is asked.
+
+use licet_runtime::{caller::Call, fault::Fault, page::Page};
+
+use super::Within;
+use crate::{
+    queries::{self, order_view::OrderView},
+    rules::listing::{Clues, OrderFilter},
+};
+
+/// A page of the orders that the clues lead to, newest first, and the next one's token.
+pub(crate) async fn find(
+    within: &Within,
+    call: &Call,
+    mut clues: Clues,
+    page: &Page,
+) -> Result<(Vec<OrderView>, String), Fault> {
+    if let Some(number) = &clues.invoice_number {
+        let invoice = within.peers.billing.find_invoice(number).await?;
+        // An invoice of something else, such as a SAN licence, leads to no order.
+        let of_order = invoice.and_then(|invoice| invoice.resource_id().parse().ok());
+        clues.order_id = clues.order_id.or(of_order);
+    }
+    let filter = OrderFilter {
+        clues: Some(clues),
+        ..OrderFilter::default()
+    };
+    queries::orders::list(&within.database, call, &filter, page).await
+}
