@@ -1,6 +1,9 @@
 //! Every test that speaks gRPC to real services, in one binary: `contracts` holds each service to
-//! its contract, `journeys` crosses services, `clients` are not ours, `tidy` and `rules` read the sources.
+//! its contract, `journeys` crosses services, `clients` are not ours, `tidy`, `circles` and `rules` read
+//! the sources.
 
+#[cfg(test)]
+mod circles;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]

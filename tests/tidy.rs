@@ -156,7 +156,7 @@ fn names(line: &str, word: &str) -> bool {
 }
 
 /// The paths that `use` statements bring in, written out: `use a::{b, c::{d}};` is a::b and a::c::d.
-fn imports(text: &str) -> Vec<String> {
+pub(crate) fn imports(text: &str) -> Vec<String> {
     fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
         let (mut depth, mut start) = (0_usize, 0);
         let mut branches = Vec::new();
