@@ -215,8 +215,28 @@ impl From<DbErr> for Fault {
     }
 }
 
-/// Error details travel in HTTP/2 headers: over about 12 KB they break the call.
+/// The most that message and details come to in their headers. Many clients take 8 KiB of headers in all
+/// (gRPC's C core, Java), and lose the whole status beyond that.
+const MAX_HEADER_BYTES: usize = 7680;
+/// The most that violations come to before they are encoded.
 const MAX_DETAIL_BYTES: usize = 3072;
+
+/// The status of as many of the violations, from the first one on, as its headers have room for.
+fn with_room<V>(mut shown: Vec<V>, build: impl Fn(&[V]) -> Status) -> Status {
+    loop {
+        let status = build(&shown);
+        if shown.is_empty() || header_bytes(&status) <= MAX_HEADER_BYTES {
+            return status;
+        }
+        shown.truncate(shown.len() * 7 / 8);
+    }
+}
+
+/// What a status comes to as `grpc-message`, percent-encoded, and `grpc-status-details-bin`, in base64.
+fn header_bytes(status: &Status) -> usize {
+    let message: usize = status.message().bytes().map(encoded_bytes).sum();
+    message + status.details().len().div_ceil(3) * 4
+}
 
 impl From<Fault> for Status {
     /// The status that a client sees. The area in `ErrorInfo.domain` is that of the call under way.
@@ -271,25 +291,24 @@ fn invalid_status(Violations { noted, total }: Violations) -> Status {
         .iter()
         .map(|violation| format!("{} {}", violation.field, violation.description));
     let each = listed(each, total, ERROR_TEXT_ROOM);
-    let mut metadata = vec![("violations".to_owned(), total.to_string())];
-    if shown.len() < total {
-        metadata.push(("violations_shown".to_owned(), shown.len().to_string()));
-    }
-    let mut details = ErrorDetails::new();
-    details.set_error_info(
-        "INVALID_FIELDS",
-        crate::guard::area(),
-        HashMap::from_iter(metadata),
-    );
-    details.set_bad_request(shown);
-    Status::with_error_details(
-        Code::InvalidArgument,
-        cut_message(&match total {
-            0 | 1 => format!("1 field violation: {each}"),
-            many => format!("{many} field violations: {each}"),
-        }),
-        details,
-    )
+    let message = cut_message(&match total {
+        0 | 1 => format!("1 field violation: {each}"),
+        many => format!("{many} field violations: {each}"),
+    });
+    with_room(shown, |shown| {
+        let mut metadata = vec![("violations".to_owned(), total.to_string())];
+        if shown.len() < total {
+            metadata.push(("violations_shown".to_owned(), shown.len().to_string()));
+        }
+        let mut details = ErrorDetails::new();
+        details.set_error_info(
+            "INVALID_FIELDS",
+            crate::guard::area(),
+            HashMap::from_iter(metadata),
+        );
+        details.set_bad_request(shown.to_vec());
+        Status::with_error_details(Code::InvalidArgument, message.clone(), details)
+    })
 }
 
 pub(crate) fn passing_status(passing: Passing) -> Status {
@@ -322,12 +341,20 @@ const MAX_METADATA_BYTES: usize = 256;
 const MAX_ENCODED_MESSAGE_BYTES: usize = 3072;
 const PERCENT_ENCODED: &[u8] = b" \"#<>`?{}%";
 
+/// What an octet of a message comes to in its header.
+fn encoded_bytes(octet: u8) -> usize {
+    if octet.is_ascii_graphic() && !PERCENT_ENCODED.contains(&octet) {
+        1
+    } else {
+        3
+    }
+}
+
 /// The message up to its bounds.
 fn cut_message(text: &str) -> String {
     let mut encoded = 0_usize;
     let fits = text.bytes().take_while(|octet| {
-        let is_plain = octet.is_ascii_graphic() && !PERCENT_ENCODED.contains(octet);
-        encoded += if is_plain { 1 } else { 3 };
+        encoded += encoded_bytes(*octet);
         encoded <= MAX_ENCODED_MESSAGE_BYTES
     });
     cut(text, fits.count().min(MAX_MESSAGE_BYTES))
@@ -345,15 +372,10 @@ fn cut(text: &str, bytes: usize) -> String {
 fn refusal_status(refusal: &Refusal, area: &str) -> Status {
     let class = refusal.reason.class();
     let message = cut_message(&refusal.message);
-    let mut details = ErrorDetails::new();
     let metadata = refusal.metadata.iter();
-    details.set_error_info(
-        refusal.reason.as_str(),
-        area,
-        metadata
-            .map(|(key, value)| (key.clone(), cut(value, MAX_METADATA_BYTES)))
-            .collect::<HashMap<_, _>>(),
-    );
+    let metadata: HashMap<_, _> = metadata
+        .map(|(key, value)| (key.clone(), cut(value, MAX_METADATA_BYTES)))
+        .collect();
     let mut room = MAX_DETAIL_BYTES;
     let shown = refusal.violations.iter().map_while(|violation| {
         let subject = cut(&violation.subject, MAX_METADATA_BYTES);
@@ -366,20 +388,21 @@ fn refusal_status(refusal: &Refusal, area: &str) -> Status {
             description,
         ))
     });
-    match class {
-        Class::Precondition => {
-            let shown: Vec<_> = shown.collect();
-            if !shown.is_empty() {
-                details.set_precondition_failure(shown);
+    with_room(shown.collect(), |shown| {
+        let mut details = ErrorDetails::new();
+        details.set_error_info(refusal.reason.as_str(), area, metadata.clone());
+        match class {
+            Class::Precondition if !shown.is_empty() => {
+                details.set_precondition_failure(shown.to_vec());
             }
+            Class::Exhausted => {
+                let subject = refusal.metadata.get("subject").cloned().unwrap_or_default();
+                details.set_quota_failure(vec![QuotaViolation::new(subject, &message)]);
+            }
+            Class::Precondition | Class::NotFound | Class::AlreadyExists => {}
         }
-        Class::Exhausted => {
-            let subject = refusal.metadata.get("subject").cloned().unwrap_or_default();
-            details.set_quota_failure(vec![QuotaViolation::new(subject, &message)]);
-        }
-        Class::NotFound | Class::AlreadyExists => {}
-    }
-    Status::with_error_details(class_code(class), message, details)
+        Status::with_error_details(class_code(class), message.clone(), details)
+    })
 }
 
 /// The definite refusal in a peer's status; `None` for every other outcome, which is unknown (X-2).
@@ -501,11 +524,8 @@ mod tests {
             .collect();
         let total = 10_000;
         let status = Status::from(Fault::Invalid(Violations { noted, total }));
-        assert!(
-            status.details().len() < 8192,
-            "{} bytes",
-            status.details().len()
-        );
+        let bytes = header_bytes(&status);
+        assert!(bytes <= 7680, "{bytes} bytes");
         let details = status.get_error_details();
         assert_eq!(
             details.error_info().unwrap().metadata["violations"],
@@ -539,8 +559,20 @@ mod tests {
             |refusal, _| refusal.violation("NAME", &long, &long),
         );
         let status = refusal_status(&refusal, "licet.orders");
-        let bytes = status.details().len() + status.message().len() * 3;
-        assert!(bytes < 12 << 10, "{bytes} bytes");
+        let bytes = header_bytes(&status);
+        assert!(bytes <= 7680, "{bytes} bytes");
         assert!(refusal_of(&status).is_some());
+        // As many names as an order may have.
+        let names = (0..100).map(|number| format!("name-{number}.example.com"));
+        let text = names.clone().collect::<Vec<_>>().join(" is missing; ");
+        let refusal = names.fold(
+            Refusal::new(Reason::CertificateMismatch, text),
+            |refusal, name| refusal.violation("NAME", name, "is not in the certificate"),
+        );
+        let status = refusal_status(&refusal, "licet.orders");
+        let bytes = header_bytes(&status);
+        assert!(bytes <= 7680, "{bytes} bytes");
+        let shown = refusal_of(&status).unwrap().violations;
+        assert!(shown.len() > 10 && shown[..] == refusal.violations[..shown.len()]);
     }
 }
