@@ -129,6 +129,7 @@ const TABLES: &[Table] = &[
             "credited_minor = credited_minor + 1",
             "held_minor = held_minor + 1",
             "state = CASE state WHEN 'PAID' THEN 'OPEN' ELSE 'PAID' END",
+            "state = 'ANOTHER'",
             "issued_us = issued_us - 1",
             "paid_minor = paid_minor - 1",
             "returned_minor = returned_minor + 1",

@@ -6,4 +6,5 @@ FROM (
     SELECT invoice_id, state, total_minor - paid_minor - (credited_minor - returned_minor) AS due_minor
     FROM invoice
 ) AS asked
-WHERE asked.due_minor < 0 OR (asked.due_minor > 0) <> (asked.state = 'OPEN')
+WHERE asked.due_minor < 0
+    OR asked.state <> CASE WHEN asked.due_minor > 0 THEN 'OPEN' ELSE 'PAID' END
