@@ -86,6 +86,7 @@ mod san_watch;
 mod servers;
 mod signing_requests;
 mod software;
+mod spent_quotes;
 mod statements;
 mod stops;
 mod stores;

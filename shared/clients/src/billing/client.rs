@@ -1,16 +1,20 @@
 //! The calls to Billing.
 
-use licet_contracts::billing::{
-    v1 as billing,
-    v1::{
-        catalog_service_client::CatalogServiceClient, get_product_request::Selection,
-        invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient,
-        refund_service_client::RefundServiceClient,
+use licet_contracts::{
+    billing::{
+        v1 as billing,
+        v1::{
+            catalog_service_client::CatalogServiceClient, get_product_request::Selection,
+            invoice_service_client::InvoiceServiceClient, quote_service_client::QuoteServiceClient,
+            refund_service_client::RefundServiceClient,
+        },
     },
+    types::v1 as types,
 };
 use licet_domain::{
     clock::Instant,
     ids::{InvoiceId, ProductId},
+    money::Money,
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
@@ -19,7 +23,9 @@ use licet_runtime::{
 };
 use uuid::Uuid;
 
-use super::{CreditNote, Invoice, Product, Quote, QuoteQuestion, Refund, RefundQuestion, absent};
+use super::{
+    CreditNote, Invoice, Product, Quote, QuoteQuestion, Refund, RefundQuestion, absent, amount,
+};
 
 /// What tells the id of what is asked in other words than before from the id that it was asked under.
 const OTHER_ID: u128 = 0xFFFF_FFFF_FFFF;
@@ -134,7 +140,7 @@ impl Billing {
         }
     }
 
-    /// The invoice that a quote became, if it became one.
+    /// The invoice that a quote became, if it became one that stands whole.
     async fn find_spent(&self, quote: &Quote) -> Result<Option<Invoice>, PeerFault> {
         let request = billing::GetQuoteRequest {
             quote_id: quote.message().quote_id.clone(),
@@ -146,7 +152,7 @@ impl Billing {
         }
         let request = billing::GetInvoiceRequest { invoice_id };
         let answer = outcome(self.invoices().get_invoice(request).await)?;
-        Ok(answer.invoice.map(Invoice::from))
+        Ok(answer.invoice.filter(stands_whole).map(Invoice::from))
     }
 
     /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
@@ -165,7 +171,7 @@ impl Billing {
             Err(fault) => return Err(fault),
         };
         let quote_id = &quote.message().quote_id;
-        let found = found.filter(|invoice| invoice.quote_id == *quote_id);
+        let found = found.filter(|invoice| invoice.quote_id == *quote_id && stands_whole(invoice));
         found.map(Invoice::from).ok_or(PeerFault::Refused(refusal))
     }
 
@@ -294,6 +300,13 @@ impl Billing {
         let answer = outcome(self.refunds().get_refund(request).await)?;
         Ok(answer.refund.ok_or_else(|| absent("refund"))?.into())
     }
+}
+
+/// Whether nothing of an invoice is credited or held: one that was taken back is no charge for a change.
+fn stands_whole(invoice: &billing::Invoice) -> bool {
+    let is_nothing =
+        |money: &Option<types::Money>| amount(money.as_ref()).is_ok_and(Money::is_zero);
+    is_nothing(&invoice.credited) && is_nothing(&invoice.held)
 }
 
 fn charge_one(
