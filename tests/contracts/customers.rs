@@ -5,8 +5,8 @@ use licet_contracts::{
     FILE_DESCRIPTOR_SET, METHODS, Method,
     billing::v1::{CreateQuoteRequest, GetStatementRequest, LineKind, RenderStatementRequest},
     orders::v1::{
-        ListAdditionalLicenseOptionsRequest, ListOperationsRequest, RenewOrderRequest,
-        SetServerSoftwareRequest,
+        FindOrdersRequest, ListAdditionalLicenseOptionsRequest, ListOperationsRequest,
+        RenewOrderRequest, SetServerSoftwareRequest,
     },
     sanlicensing::v1::ListOperationsRequest as ListSanOperationsRequest,
     types::v1::Role,
@@ -105,7 +105,12 @@ async fn things(world: &World) -> Things {
         server_software: "apache".to_owned(),
         request_id: request_id(),
     };
+    let known = FindOrdersRequest {
+        clue: order_id.clone(),
+        ..FindOrdersRequest::default()
+    };
     let requests = vec![
+        ("FindOrders", known.encode_to_vec()),
         ("CreateQuote", quote.encode_to_vec()),
         ("GetStatement", statement.encode_to_vec()),
         ("RenderStatement", rendered.encode_to_vec()),
@@ -242,7 +247,11 @@ async fn a_customer_without_accounts_sees_nothing(backend: Backend) {
         let answer = call(&world, &method, path, request.clone(), "customer").await;
         match answer {
             // An empty list is an answer without a field.
-            Ok(list) if method.name().starts_with("List") => {
+            Ok(list)
+                if ["Find", "List"]
+                    .iter()
+                    .any(|verb| method.name().starts_with(verb)) =>
+            {
                 assert!(list.is_empty(), "{path}: {list:?}");
             }
             Ok(answer) => panic!("{path} showed {answer:?}"),

@@ -33,7 +33,9 @@ fn path(method: &MethodDescriptor) -> String {
 
 /// Reads change nothing and are told by their verb; a bulk stream is idempotent by each of its records instead (SL-14).
 fn mutates(method: &MethodDescriptor) -> bool {
-    let reads = ["Get", "List", "Preview", "Render", "Stream", "Watch"];
+    let reads = [
+        "Find", "Get", "List", "Preview", "Render", "Stream", "Watch",
+    ];
     let by_record = ["IngestCertificates"];
     !reads.iter().any(|verb| method.name().starts_with(verb)) && !by_record.contains(&method.name())
 }
@@ -123,7 +125,10 @@ fn a_mutation_gives_its_request_id_and_lets_it_go() {
 fn lists_are_paged() {
     for method in methods(&pool()) {
         // What is open to one order is a handful, worked out afresh, and is not paged.
-        if !method.name().starts_with("List") || method.name() == "ListAdditionalLicenseOptions" {
+        let lists = ["Find", "List"]
+            .iter()
+            .any(|verb| method.name().starts_with(verb));
+        if !lists || method.name() == "ListAdditionalLicenseOptions" {
             continue;
         }
         for field in ["page_size", "page_token"] {

@@ -37,13 +37,13 @@ pub fn decode_time(message: &Timestamp) -> Result<Instant, &'static str> {
         .ok_or("is beyond the calendar")
 }
 
-/// A length of time from the contract's form, truncated to microseconds (T-1); `None` where it is
-/// malformed or shorter than a microsecond.
+/// A length of time from the contract's form; `None` where it is malformed or shorter than a
+/// microsecond, the least that instants differ by (T-1).
 #[must_use]
 pub fn decode_length(message: &prost_types::Duration) -> Option<TimeDelta> {
     let nanos = u32::try_from(message.nanos).ok()?;
-    let whole = TimeDelta::new(message.seconds, nanos - nanos % 1_000)?;
-    (whole > TimeDelta::zero()).then_some(whole)
+    let length = TimeDelta::new(message.seconds, nanos)?;
+    (length >= TimeDelta::microseconds(1)).then_some(length)
 }
 
 /// A span in the contract's form.

@@ -53,8 +53,9 @@ fn read(text: &str) -> Clues {
         invoice_id: text.parse().ok(),
         invoice_number: number
             .strip_prefix("INV-")
-            .filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
-            .map(|rest| format!("INV-{:0>6}", rest.trim_start_matches('0'))),
+            .filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|rest| rest.parse().ok())
+            .map(|number: i64| format!("INV-{number:06}")),
         request_ids: request_ids.into_iter().flatten().collect(),
     }
 }
@@ -75,6 +76,7 @@ mod tests {
             let found = read(number).invoice_number;
             assert_eq!(found.as_deref(), Some("INV-000012"));
         }
+        assert_eq!(read("INV-9223372036854775808").invoice_number, None);
         let large = read("INV-1234567").invoice_number;
         assert_eq!(large.as_deref(), Some("INV-1234567"));
         let id = "6f1c2f0e-2c38-4d0e-9a53-0f2f3c6e9a01";
