@@ -8,13 +8,13 @@ use crate::tidy::{imports, sources};
 /// opened makes it too large: lower it.
 const IN_CIRCLES: &[(&str, usize)] = &[
     ("services/billing", 16),
-    ("services/orders", 24),
-    ("services/san-licensing", 9),
+    ("services/orders", 18),
+    ("services/san-licensing", 4),
     ("services/suite", 2),
     ("shared/clients", 11),
     ("shared/contracts", 2),
     ("shared/domain", 7),
-    ("shared/runtime", 23),
+    ("shared/runtime", 21),
 ];
 
 /// Modules, each with those that it imports.

@@ -18,7 +18,7 @@ use licet_domain::{
 use licet_runtime::{
     database::{Database, Migration, Tx, Work},
     fault::Fault,
-    operation::{self, Operation, Operations, Progress},
+    operation::{self, Next, NextStep, Operation, Operations, Registry, Step, Steps},
     peer::PeerFault,
     schedule::Due,
 };
@@ -197,49 +197,74 @@ async fn a_lost_race_at_the_end_runs_the_work_again(backend: Backend) {
 }
 
 /// Counts up twice, each time when both drivers stand at the step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct CountUp {
-    is_second: bool,
-}
+struct CountUp;
 
 impl Operation for CountUp {
+    const KIND: &'static str = "COUNT_UP";
     type Peers = Barrier;
-    type Outcome = ();
+    type Answer = ();
+}
+
+#[derive(Serialize, Deserialize)]
+struct First {}
+
+#[derive(Serialize, Deserialize)]
+struct Second {}
+
+impl Step for First {
+    const NAME: &'static str = "first";
+    type Operation = CountUp;
     type Answer = ();
 
-    fn kind(&self) -> &'static str {
-        "COUNT_UP"
-    }
-
-    fn step(&self) -> &'static str {
-        if self.is_second { "second" } else { "first" }
-    }
-
-    async fn perform(&self, both: &Barrier, _request_id: Uuid) -> Result<(), PeerFault> {
-        // A driver that lost the step before may never come to this one.
-        let _ = tokio::time::timeout(Duration::from_millis(300), both.wait()).await;
-        Ok(())
+    async fn ask(&self, both: &Barrier, _request_id: Uuid) -> Result<(), PeerFault> {
+        meet(both).await
     }
 
     async fn apply(
         &self,
         tx: &Tx,
         _now: Instant,
-        _outcome: &Result<(), Refusal>,
-    ) -> Result<Progress<Self>, Fault> {
-        let found = counter::Entity::find_by_id("counted").one(tx).await?;
-        let counted = found.map_or(0, |row| row.value);
-        // Whoever comes too late finds the store as it does not expect it.
-        if counted != i64::from(self.is_second) {
-            return Err(Fault::internal("the step was applied already"));
-        }
-        set(tx, "counted", counted + 1).await?;
-        Ok(if self.is_second {
-            Progress::Done(())
-        } else {
-            Progress::Next(Self { is_second: true })
-        })
+        _answer: &Result<(), Refusal>,
+    ) -> Result<Next<CountUp>, Fault> {
+        count(tx, 0).await?;
+        Ok(Next::step(&Second {}))
     }
+}
+
+impl Step for Second {
+    const NAME: &'static str = "second";
+    type Operation = CountUp;
+    type Answer = ();
+
+    async fn ask(&self, both: &Barrier, _request_id: Uuid) -> Result<(), PeerFault> {
+        meet(both).await
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        _now: Instant,
+        _answer: &Result<(), Refusal>,
+    ) -> Result<Next<CountUp>, Fault> {
+        count(tx, 1).await?;
+        Ok(Next::Done(()))
+    }
+}
+
+async fn meet(both: &Barrier) -> Result<(), PeerFault> {
+    // A driver that lost the step before may never come to this one.
+    let _ = tokio::time::timeout(Duration::from_millis(300), both.wait()).await;
+    Ok(())
+}
+
+async fn count(tx: &Tx, expected: i64) -> Result<(), Fault> {
+    let found = counter::Entity::find_by_id("counted").one(tx).await?;
+    let counted = found.map_or(0, |row| row.value);
+    // Whoever comes too late finds the store as it does not expect it.
+    if counted != expected {
+        return Err(Fault::internal("the step was applied already"));
+    }
+    set(tx, "counted", counted + 1).await
 }
 
 struct Begin;
@@ -249,9 +274,9 @@ impl Work for Begin {
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         add(tx, "counted", 0).await?;
-        let count_up = CountUp { is_second: false };
+        let first = NextStep::of(&First {});
         let now = Instant::from_micros(0).unwrap();
-        operation::begin(tx, now, "counted", AccountId::generate(), &count_up).await?;
+        operation::begin(tx, now, "counted", AccountId::generate(), first).await?;
         Ok(())
     }
 }
@@ -266,9 +291,9 @@ async fn x_2_of_two_drivers_on_one_step_one_is_through_it(backend: Backend) {
         let both = Arc::new(Barrier::new(2));
         let driver = || {
             let clock = Arc::new(StandingClock::new());
-            Operations::<CountUp>::new(database.clone(), Arc::clone(&both), clock, |()| {
-                Ok(Vec::new())
-            })
+            let registry =
+                Registry::new(|_, _| Ok(None)).with(Steps::of::<First>().or::<Second>(), Ok);
+            Operations::new(database.clone(), Arc::clone(&both), clock, registry)
         };
         let (one, other) = (driver(), driver());
         let (one, other) = tokio::join!(one.run_due(true), other.run_due(true));

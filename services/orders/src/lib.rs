@@ -13,6 +13,7 @@ mod use_cases;
 
 use std::sync::{Arc, Mutex, atomic::AtomicI64};
 
+use licet_clients::purchase;
 use licet_contracts::orders::v1::{
     certificate_service_server::CertificateServiceServer,
     operation_service_server::OperationServiceServer, order_service_server::OrderServiceServer,
@@ -24,7 +25,7 @@ use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
     following::Follower,
-    operation::Operations,
+    operation::{Operations, Registry},
     peer::PeerChannel,
     schedule::Due,
     server::{MAX_MESSAGE_BYTES, Service},
@@ -82,7 +83,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database.clone(),
         Arc::new(peers.clone()),
         deps.clock.clone(),
-        convert::operation::encode_ended,
+        registry(),
     );
     let turns = TurnTerms {
         database: database.clone(),
@@ -153,6 +154,28 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database,
         due,
     })
+}
+
+/// The durable operations, and what each is answered with.
+fn registry() -> Registry<Peers> {
+    use convert::{certificate, deletion, domains, order, renewal, taking_back};
+    use use_cases::{
+        begin_issuance::Beginning, cancel_domain_change::TakingBackChange,
+        charge_domains::Updating, earlier, finish_deletion::Deleting, place_order::Placing,
+        record_issuance::Recording, renew_order::Renewing,
+    };
+    Registry::new(earlier::read)
+        .with(purchase::steps::<Placing>(), order::encode_placed)
+        .with(purchase::steps::<Renewing>(), renewal::encode_renewal)
+        .with(Updating::steps(), domains::encode_update)
+        .with(Deleting::steps(), deletion::encode_deletion)
+        .with(TakingBackChange::steps(), taking_back::encode_cancel)
+        .with(Beginning::steps(), |begun| {
+            Ok(certificate::encode_begun(begun))
+        })
+        .with(Recording::steps(), |recorded| {
+            certificate::encode_recorded(&recorded)
+        })
 }
 
 /// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.

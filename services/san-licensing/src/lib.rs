@@ -13,6 +13,7 @@ mod use_cases;
 
 use std::sync::{Arc, Mutex, atomic::AtomicI64};
 
+use licet_clients::purchase;
 use licet_contracts::sanlicensing::v1::{
     ingest_service_server::IngestServiceServer, issuance_service_server::IssuanceServiceServer,
     license_service_server::LicenseServiceServer, operation_service_server::OperationServiceServer,
@@ -23,7 +24,7 @@ use licet_runtime::{
     chain,
     database::{Database, Location},
     fault::Fault,
-    operation::Operations,
+    operation::{Operations, Registry},
     peer::PeerChannel,
     schedule::Due,
     server::{MAX_MESSAGE_BYTES, Service},
@@ -72,7 +73,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database.clone(),
         Arc::new(billing.clone()),
         deps.clock.clone(),
-        convert::operation::encode_answer,
+        registry(),
     );
     let take_over = TakeOver {
         database: database.clone(),
@@ -153,6 +154,24 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database,
         due,
     })
+}
+
+/// The durable operations, and what each is answered with.
+fn registry() -> Registry<Billing> {
+    use convert::{license, renewal};
+    use use_cases::{
+        accept_license::Accepting, earlier, increase_quota::Increasing, renew_license::Renewing,
+    };
+    Registry::new(earlier::read)
+        .with(purchase::steps::<Accepting>(), |sold| {
+            license::encode_accepted(&sold)
+        })
+        .with(purchase::steps::<Increasing>(), |sold| {
+            license::encode_increased(&sold)
+        })
+        .with(purchase::steps::<Renewing>(), |bought| {
+            renewal::encode_renewed(&bought)
+        })
 }
 
 /// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.

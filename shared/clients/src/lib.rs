@@ -4,6 +4,8 @@
 
 mod answer;
 pub mod billing;
+pub mod hold;
+pub mod purchase;
 pub mod san_licensing;
 
 use std::fmt::Display;

@@ -12,7 +12,7 @@ use crate::{
     database::{Database, Tx, Work},
     fault::Fault,
     joining::{Answer, join},
-    operation::{Operation, Operations},
+    operation::Operations,
     page::Page,
     replay::{self, Accepted},
 };
@@ -66,8 +66,6 @@ pub trait Preview: Send + Sync {
 pub trait Spanning: Send + Sync {
     /// What it is answered with.
     type Answer: Send;
-    /// The service's operations.
-    type Operation: Operation;
 
     /// Makes the change, or accepts it and begins its operation.
     fn accept(
@@ -246,13 +244,14 @@ where
 ///
 /// # Errors
 /// As [`run`]; what ended the operation.
-pub async fn begin<M, V, R>(
-    operations: &Operations<V::Operation>,
+pub async fn begin<P, M, V, R>(
+    operations: &Operations<P>,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
     encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
+    P: Send + Sync + 'static,
     M: Mutation,
     V: Spanning,
     R: Message + Default,
@@ -268,14 +267,15 @@ where
 ///
 /// # Errors
 /// As [`begin`].
-pub async fn begin_or_preview<M, V, R>(
-    operations: &Operations<V::Operation>,
+pub async fn begin_or_preview<P, M, V, R>(
+    operations: &Operations<P>,
     within: &V::Within,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
     encode: impl Fn(<V as Spanning>::Answer) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
+    P: Send + Sync + 'static,
     M: Mutation,
     V: Spanning + Preview<Answer = <V as Spanning>::Answer>,
     R: Message + Default,
@@ -299,12 +299,13 @@ impl<M: Mutation, V> Entry<M, V> {
         Ok(())
     }
 
-    async fn begin_and_join<R>(
+    async fn begin_and_join<P, R>(
         &self,
-        operations: &Operations<V::Operation>,
+        operations: &Operations<P>,
         encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
     ) -> Result<R, Fault>
     where
+        P: Send + Sync + 'static,
         V: Spanning,
         R: Message + Default,
     {

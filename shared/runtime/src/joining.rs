@@ -7,7 +7,7 @@ use prost::Message;
 use crate::{
     caller::Call,
     fault::{Fault, PassingReason},
-    operation::{Ending, Operation, Operations},
+    operation::{Ending, Operations},
     replay::Accepted,
     stored,
 };
@@ -28,17 +28,17 @@ pub enum Answer<R, P> {
 /// # Errors
 /// The refusal that ended the operation; DEADLINE_EXCEEDED when it neither ended nor was found under
 /// way in time; what `find_under_way` answered.
-pub async fn join<O, R, P, F>(
-    operations: &Operations<O>,
+pub async fn join<P, R, A, F>(
+    operations: &Operations<P>,
     call: &Call,
     accepted: Accepted<R>,
     find_under_way: impl Fn(OperationId) -> F + Send + Sync,
-) -> Result<Answer<R, P>, Fault>
+) -> Result<Answer<R, A>, Fault>
 where
-    O: Operation,
+    P: Send + Sync + 'static,
     R: Message + Default,
-    P: Send,
-    F: Future<Output = Result<Option<P>, Fault>> + Send,
+    A: Send,
+    F: Future<Output = Result<Option<A>, Fault>> + Send,
 {
     let mut begun = match accepted {
         Accepted::Done(response) => return Ok(Answer::Final(response)),

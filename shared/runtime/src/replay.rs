@@ -26,7 +26,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, decode_refusal, encode_refusal},
-    operation::Begun,
+    operation::record::Begun,
     stored,
 };
 

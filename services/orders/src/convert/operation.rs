@@ -5,20 +5,8 @@ use licet_domain::ids::OperationId;
 use licet_runtime::{
     caller::Call, fault::Fault, field::Fields, operation::View, wire::encode_time,
 };
-use prost::Message;
 
-use super::{
-    certificate::{encode_begun, encode_recorded},
-    deletion::encode_deletion,
-    domains::encode_update,
-    order::encode_placed,
-    renewal::encode_renewal,
-    taking_back::encode_cancel,
-};
-use crate::{
-    rules::listing::OperationFilter,
-    use_cases::{cancel_operation::CancelOperation, operation::Ended},
-};
+use crate::rules::listing::OperationFilter;
 
 /// Reads what a listing of operations is narrowed to.
 pub(crate) fn decode_list(
@@ -68,11 +56,11 @@ pub(crate) fn decode_retry(
 pub(crate) fn decode_cancel(
     _: &Call,
     message: &orders::CancelOperationRequest,
-) -> Result<CancelOperation, Fault> {
+) -> Result<OperationId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", &message.operation_id);
     fields.request_id(message);
-    fields.build(|| Ok(CancelOperation { operation_id: id? }))
+    fields.build(|| id)
 }
 
 /// The contract's value for the kind that an operation was stored with.
@@ -111,19 +99,6 @@ pub(crate) fn encode(view: &View) -> Result<orders::Operation, Fault> {
         accept_time: Some(encode_time(view.accepted)),
         end_time: view.ended.map(encode_time),
         refusal_reason: refusal_reason.into(),
-    })
-}
-
-/// The response that the request of an ended operation, and every repeat of it, gets.
-pub(crate) fn encode_ended(ended: Ended) -> Result<Vec<u8>, Fault> {
-    Ok(match ended {
-        Ended::Placed(placed) => encode_placed(*placed)?.encode_to_vec(),
-        Ended::Updated(updated) => encode_update(*updated)?.encode_to_vec(),
-        Ended::Deleted(deleted) => encode_deletion(*deleted)?.encode_to_vec(),
-        Ended::Begun(begun) => encode_begun(*begun).encode_to_vec(),
-        Ended::Recorded(recorded) => encode_recorded(&recorded)?.encode_to_vec(),
-        Ended::ChangeCancelled(cancelled) => encode_cancel(*cancelled)?.encode_to_vec(),
-        Ended::Renewed(renewed) => encode_renewal(*renewed)?.encode_to_vec(),
     })
 }
 

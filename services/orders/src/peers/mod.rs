@@ -13,3 +13,15 @@ pub(crate) struct Peers {
     pub(crate) billing: Billing,
     pub(crate) san_licensing: SanLicensing,
 }
+
+impl AsRef<Billing> for Peers {
+    fn as_ref(&self) -> &Billing {
+        &self.billing
+    }
+}
+
+impl AsRef<SanLicensing> for Peers {
+    fn as_ref(&self) -> &SanLicensing {
+        &self.san_licensing
+    }
+}

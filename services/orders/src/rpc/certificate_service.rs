@@ -4,10 +4,7 @@ use licet_contracts::orders::{v1 as orders, v1::certificate_service_server::Cert
 use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    convert, queries,
-    use_cases::{Within, operation::OrderOperation},
-};
+use crate::{convert, peers::Peers, queries, use_cases::Within};
 
 /// Certificates.
 #[derive(Clone)]
@@ -15,7 +12,7 @@ pub(crate) struct CertificateRpc {
     /// The schema, and the peers for previews; what is accepted goes through the operations.
     pub(crate) within: Within,
     /// What spans services.
-    pub(crate) operations: Operations<OrderOperation>,
+    pub(crate) operations: Operations<Peers>,
 }
 
 #[tonic::async_trait]

@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::operation::OrderOperation};
+use crate::{convert, peers::Peers, queries, use_cases::cancel_operation::CancelOperation};
 
 /// Operations.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(crate) struct OperationRpc {
     /// The service's schema.
     pub(crate) database: Database,
     /// Their driver.
-    pub(crate) operations: Operations<OrderOperation>,
+    pub(crate) operations: Operations<Peers>,
 }
 
 #[tonic::async_trait]
@@ -68,6 +68,10 @@ impl OperationService for OperationRpc {
         request: Request<orders::CancelOperationRequest>,
     ) -> Result<Response<orders::CancelOperationResponse>, Status> {
         let entry = door::enter(request, convert::operation::decode_cancel)?;
+        let entry = entry.map(|operation_id| CancelOperation {
+            operation_id,
+            operations: self.operations.clone(),
+        });
         let encode = |view| convert::operation::encode_cancelled(&view);
         entry.begin(&self.database, encode).await?;
         let (call, id) = (entry.call(), entry.verb.operation_id);

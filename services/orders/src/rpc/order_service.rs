@@ -5,8 +5,10 @@ use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert, queries,
-    use_cases::{Within, find_orders, license_options, operation::OrderOperation},
+    convert,
+    peers::Peers,
+    queries,
+    use_cases::{Within, find_orders, license_options},
 };
 
 /// Orders.
@@ -15,7 +17,7 @@ pub(crate) struct OrderRpc {
     /// The schema, and the peers for previews; what is accepted goes through the operations.
     pub(crate) within: Within,
     /// What spans services.
-    pub(crate) operations: Operations<OrderOperation>,
+    pub(crate) operations: Operations<Peers>,
 }
 
 #[tonic::async_trait]

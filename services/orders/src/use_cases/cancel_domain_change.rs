@@ -13,7 +13,7 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Preview, Spanning},
     fault::Fault,
-    operation::{self, Progress},
+    operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
     peer::PeerFault,
     replay::Accepted,
 };
@@ -23,7 +23,6 @@ use uuid::Uuid;
 use super::{
     Within,
     event::{OrderEvent, emit},
-    operation::{Ended, OrderOperation, Outcome, misplaced},
     settle,
 };
 use crate::{
@@ -49,7 +48,6 @@ pub(crate) struct CancelDomainChange {
 
 impl Spanning for CancelDomainChange {
     type Answer = ChangeCancelled;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<ChangeCancelled>, Fault> {
         let scope = &asked.call.caller.accounts;
@@ -74,20 +72,18 @@ impl Spanning for CancelDomainChange {
                 credit_notes: Vec::new(),
             }));
         }
-        let operation = OrderOperation::CancelDomainChange(TakingBackChange {
+        let change = TakingBackChange {
             order_id: before.id,
             account_id: before.account_id,
             origin: origin.clone(),
             decision_time: now,
             reason: self.reason.clone(),
-            invoices: plan.invoices,
-            settled: 0,
             credit_notes: Vec::new(),
             refused: Vec::new(),
-            reservation,
-        });
+        };
+        let first = change.begin(plan.invoices, reservation)?;
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_taking_back(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -173,92 +169,65 @@ impl Preview for CancelDomainChange {
 }
 
 /// A change that is being taken back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct TakingBackChange {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
     reason: String,
-    /// The invoices to credit: that of the term that ran first, then that of the next (MD-8).
-    invoices: Vec<InvoiceId>,
-    /// How many of them are credited.
-    settled: usize,
     credit_notes: Vec<CreditNote>,
-    /// Why a later one could not be credited, once an earlier one was.
+    /// Why a later invoice could not be credited, once an earlier one was.
     refused: Vec<Refusal>,
-    reservation: Option<(LicenseId, ReservationId)>,
+}
+
+/// Room that is held in a SAN licence for the change's certificate.
+type Reservation = Option<(LicenseId, ReservationId)>;
+
+impl Operation for TakingBackChange {
+    const KIND: &'static str = "CANCEL_DOMAIN_CHANGE";
+    type Peers = Peers;
+    type Answer = ChangeCancelled;
 }
 
 impl TakingBackChange {
-    pub(super) fn step(&self) -> &'static str {
-        match (self.settled, self.due_invoice()) {
-            (0, Some(_)) => "credit",
-            (_, Some(_)) => "credit-next-term",
-            (_, None) => "release",
-        }
+    /// All steps that it may come to.
+    pub(crate) fn steps() -> Steps<Self> {
+        Steps::of::<Credit<false>>()
+            .or::<Credit<true>>()
+            .or::<Release>()
     }
 
-    fn due_invoice(&self) -> Option<InvoiceId> {
-        self.invoices.get(self.settled).copied()
+    /// The invoices are that of the term that ran first, then that of the next (MD-8).
+    pub(super) fn begin(
+        self,
+        invoices: Vec<InvoiceId>,
+        reservation: Reservation,
+    ) -> Result<NextStep<Self>, Fault> {
+        let mut invoices = invoices.into_iter();
+        if let Some(invoice_id) = invoices.next() {
+            return Ok(NextStep::of(&Credit::<false> {
+                change: self,
+                invoice_id,
+                next_invoice_id: invoices.next(),
+                reservation,
+            }));
+        }
+        let released = self.release(reservation);
+        released.ok_or_else(|| Fault::internal("a change that owes nothing is taken back at once"))
     }
 
-    pub(super) async fn perform(
-        &self,
-        peers: &Peers,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        if let Some(invoice_id) = self.due_invoice() {
-            let reason = credit_reason(self.order_id, &self.reason);
-            let note = peers
-                .billing
-                .credit_invoice(invoice_id, &reason, false, request_id);
-            return Ok(Outcome::Credited(note.await?.map(Box::new)));
-        }
-        let mut refused = Vec::new();
-        if let Some((license_id, id)) = self.reservation {
-            let released = peers.san_licensing.release(license_id, id, request_id);
-            refused.extend(released.await?.map(|refusal| *refusal));
-        }
-        Ok(Outcome::Returned(refused))
+    /// The release of what is held.
+    pub(super) fn release(&self, reservation: Reservation) -> Option<NextStep<Self>> {
+        let (license_id, reservation_id) = reservation?;
+        Some(NextStep::of(&Release {
+            change: self.clone(),
+            license_id,
+            reservation_id,
+        }))
     }
 
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let mut next = self.clone();
-        match (self.due_invoice(), outcome) {
-            (Some(_), Ok(Outcome::Credited(note))) => {
-                next.settled += 1;
-                next.credit_notes.extend(note.as_deref().cloned());
-            }
-            (Some(_), Err(refusal)) if self.settled == 0 => {
-                return self.apply_refusal(tx, refusal).await;
-            }
-            // Something is credited for good: what is refused now is shown, and stops nothing.
-            (Some(_), Err(refusal)) => {
-                next.settled += 1;
-                next.refused.push(refusal.clone());
-            }
-            // What was not held any more is given back as well.
-            (None, Ok(Outcome::Returned(_))) => next.reservation = None,
-            (None, Err(refusal)) => {
-                return Err(Fault::internal(format!(
-                    "what is given back is never refused: {refusal:?}"
-                )));
-            }
-            (_, Ok(other)) => return misplaced(self.step(), other),
-        }
-        if next.due_invoice().is_some() || next.reservation.is_some() {
-            return Ok(Progress::Next(OrderOperation::CancelDomainChange(next)));
-        }
-        next.finish(tx, now).await
-    }
-
-    async fn finish(&self, tx: &Tx, now: Instant) -> Result<Progress<OrderOperation>, Fault> {
+    async fn finish(&self, tx: &Tx, now: Instant) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = before.clone().apply_change_cancelled(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
@@ -271,36 +240,108 @@ impl TakingBackChange {
             refused: &self.refused,
         };
         taken_back.emit(tx, &after, self.decision_time).await?;
-        let cancelled = ChangeCancelled {
+        Ok(Next::Done(ChangeCancelled {
             view,
             credit_notes: self.credit_notes.clone(),
-        };
-        Ok(Progress::Done(Ended::ChangeCancelled(Box::new(cancelled))))
+        }))
     }
 
     /// Nothing was credited: the change waits for its certificate as before.
-    async fn apply_refusal(
-        &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = before.clone().apply_taking_back_refused(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "domain_change.cancel_refused",
-                order: &after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = OrderEvent::refused(
+            "domain_change.cancel_refused",
+            &after,
+            origin,
+            time,
+            refusal,
+        );
+        emit(tx, event).await?;
+        Ok(Next::Refused(refusal.clone()))
+    }
+}
+
+/// An invoice of the change is credited: its first, or the one of the next term after it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Credit<const NEXT: bool> {
+    pub(super) change: TakingBackChange,
+    pub(super) invoice_id: InvoiceId,
+    pub(super) next_invoice_id: Option<InvoiceId>,
+    pub(super) reservation: Reservation,
+}
+
+impl<const NEXT: bool> Step for Credit<NEXT> {
+    const NAME: &'static str = if NEXT { "credit-next-term" } else { "credit" };
+    type Operation = TakingBackChange;
+    type Answer = Option<CreditNote>;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
+        let reason = credit_reason(self.change.order_id, &self.change.reason);
+        let billing = &peers.billing;
+        let credited = billing.credit_invoice(self.invoice_id, &reason, false, request_id);
+        credited.await
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        answer: &Result<Self::Answer, Refusal>,
+    ) -> Result<Next<TakingBackChange>, Fault> {
+        let mut change = self.change.clone();
+        match answer {
+            Ok(note) => change.credit_notes.extend(note.clone()),
+            // Something is credited for good: what is refused now is shown, and stops nothing.
+            Err(refusal) if NEXT => change.refused.push(refusal.clone()),
+            Err(refusal) => return change.refuse(tx, refusal).await,
+        }
+        let reservation = self.reservation;
+        if let Some(invoice_id) = self.next_invoice_id {
+            return Ok(Next::step(&Credit::<true> {
+                change,
+                invoice_id,
+                next_invoice_id: None,
+                reservation,
+            }));
+        }
+        match change.release(reservation) {
+            Some(release) => Ok(Next::Step(release)),
+            None => change.finish(tx, now).await,
+        }
+    }
+}
+
+/// Room that is held for the change's certificate is given back.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Release {
+    pub(super) change: TakingBackChange,
+    pub(super) license_id: LicenseId,
+    pub(super) reservation_id: ReservationId,
+}
+
+impl Step for Release {
+    const NAME: &'static str = "release";
+    type Operation = TakingBackChange;
+    type Answer = ();
+
+    /// What was not held any more is given back as well.
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
+        let (license_id, id) = (self.license_id, self.reservation_id);
+        let released = peers.san_licensing.release(license_id, id, request_id);
+        released.await.map(drop)
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        released: &Result<(), Refusal>,
+    ) -> Result<Next<TakingBackChange>, Fault> {
+        never_refused(Self::NAME, released)?;
+        self.change.finish(tx, now).await
     }
 }
 

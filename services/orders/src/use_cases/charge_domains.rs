@@ -1,25 +1,31 @@
 //! A change of names that is being charged: priced for the running term, and for the next one
 //! where that is bought (MD-8), and charged for both at once: both or neither (BL-6).
 
-use licet_clients::billing::{Billing, Invoice, Quote, QuoteQuestion};
+use licet_clients::{
+    billing::{Invoice, Quote, QuoteQuestion},
+    purchase::Forbiddance,
+};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, InvoiceId, OrderId},
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault,
+    caller::Origin,
+    database::Tx,
+    fault::Fault,
+    operation::{Next, NextStep, Operation, Step, Steps, Undo},
+    peer::PeerFault,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{Ended, OrderOperation, Outcome, misplaced},
     update_domains::{TermPrice, Updated, priced},
 };
 use crate::{
+    peers::Peers,
     queries::order_view,
     rules::{
         domains::DomainPlan,
@@ -30,9 +36,31 @@ use crate::{
 
 /// What is asked of Billing about the change: for the rest of the running term, and for the whole
 /// of the next one. Nothing is asked where nothing is charged.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Questions {
+    #[serde(default, alias = "question")]
     pub(super) this: Option<QuoteQuestion>,
+    #[serde(default, alias = "next_question")]
     pub(super) next: Option<QuoteQuestion>,
+}
+
+/// What the terms are charged by that anything is charged for.
+#[derive(Clone)]
+pub(super) enum Quotes {
+    This(Quote),
+    Next(Quote),
+    Both(Quote, Box<Quote>),
+}
+
+impl Quotes {
+    pub(super) fn of(this: Option<Quote>, next: Option<Quote>) -> Result<Self, &'static str> {
+        match (this, next) {
+            (Some(this), Some(next)) => Ok(Self::Both(this, Box::new(next))),
+            (Some(this), None) => Ok(Self::This(this)),
+            (None, Some(next)) => Ok(Self::Next(next)),
+            (None, None) => Err("a change of names without a price is charged"),
+        }
+    }
 }
 
 /// A change of names that is being charged.
@@ -42,272 +70,57 @@ pub(crate) struct Updating {
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    stage: Stage,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Stage {
-    Price {
-        #[serde(default)]
-        question: Option<QuoteQuestion>,
-        #[serde(default)]
-        next_question: Option<QuoteQuestion>,
-    },
-    /// The running term alone is charged. An operation of an earlier version charges the next one
-    /// after it.
-    Charge {
-        quote: Quote,
-        #[serde(default)]
-        next_quote: Option<Quote>,
-    },
-    /// The running and the next term are charged at once.
-    ChargeBoth { quote: Quote, next_quote: Quote },
-    /// The next term alone is charged. In an operation of an earlier version the running one is
-    /// charged already.
-    ChargeNext {
-        charged: Option<Box<Charged>>,
-        next_quote: Quote,
-    },
-    /// In an operation of an earlier version: the next term's charge was refused after the running
-    /// one's was made, which is given back.
-    Credit {
-        invoice_id: InvoiceId,
-        refusal: Refusal,
-    },
-}
-
-/// A quote with the invoice that it became.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Charged {
-    quote: Quote,
-    invoice: Invoice,
+impl Operation for Updating {
+    const KIND: &'static str = "UPDATE_DOMAINS";
+    type Peers = Peers;
+    type Answer = Updated;
 }
 
 impl Updating {
-    /// A change to be priced first.
-    pub(super) fn price(order: &Order, origin: Origin, now: Instant, questions: Questions) -> Self {
-        let stage = Stage::Price {
-            question: questions.this,
-            next_question: questions.next,
-        };
+    /// All steps that it may come to.
+    pub(crate) fn steps() -> Steps<Self> {
+        Steps::of::<PriceChange>()
+            .or::<ChargeChange>()
+            .or::<ChargeNextTerm>()
+            .or::<CreditChange>()
+    }
+
+    pub(super) fn new(order: &Order, origin: Origin, now: Instant) -> Self {
         Self {
             order_id: order.id,
             account_id: order.account_id,
             origin,
             decision_time: now,
-            stage,
         }
     }
 
-    /// A change to be charged by the quotes of its preview.
-    pub(super) fn charge(
-        order: &Order,
-        origin: Origin,
-        now: Instant,
-        quote: Option<Quote>,
-        next_quote: Option<Quote>,
-    ) -> Result<Self, Fault> {
-        Ok(Self {
-            order_id: order.id,
-            account_id: order.account_id,
-            origin,
-            decision_time: now,
-            stage: charge_stage(quote, next_quote)?,
-        })
-    }
-
-    pub(super) fn step(&self) -> &'static str {
-        match self.stage {
-            Stage::Price { .. } => "price",
-            Stage::Charge { .. } | Stage::ChargeBoth { .. } => "charge",
-            Stage::ChargeNext { .. } => "charge-next-term",
-            Stage::Credit { .. } => "credit",
-        }
-    }
-
-    /// What the present step may have begun at a peer; none once something is charged.
-    pub(super) fn begun(&self, request_id: Uuid) -> Option<Begun> {
-        let quote = match &self.stage {
-            Stage::Price { .. } => return Some(Begun::Nothing),
-            Stage::Charge { quote, .. } => quote,
-            Stage::ChargeBoth { quote, next_quote } => {
-                return Some(Begun::Charges {
-                    quotes: vec![quote.clone(), next_quote.clone()],
-                    request_id,
+    /// Both terms are charged at once, or the one that anything is charged for (BL-6).
+    pub(super) fn charge(&self, quotes: Quotes) -> NextStep<Self> {
+        let change = self.clone();
+        let charges = match quotes {
+            Quotes::This(quote) => Charges::This(quote),
+            Quotes::Both(quote, next_quote) => Charges::Both(quote, *next_quote),
+            Quotes::Next(quote) => {
+                return NextStep::of(&ChargeNextTerm {
+                    change,
+                    charged: None,
+                    quote,
                 });
             }
-            Stage::ChargeNext {
-                charged: None,
-                next_quote,
-            } => next_quote,
-            Stage::ChargeNext {
-                charged: Some(_), ..
-            }
-            | Stage::Credit { .. } => return None,
         };
-        Some(Begun::Charge {
-            quote: quote.clone(),
-            request_id,
-        })
+        NextStep::of(&ChargeChange { change, charges })
     }
 
-    pub(super) async fn perform(
-        &self,
-        billing: &Billing,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        match &self.stage {
-            Stage::Price {
-                question,
-                next_question,
-            } => {
-                let this = match question {
-                    Some(question) => Some(billing.create_quote(question, request_id).await?),
-                    None => None,
-                };
-                let next_id = Uuid::new_v5(&request_id, b"next term");
-                let next = match next_question {
-                    Some(question) => Some(billing.create_quote(question, next_id).await?),
-                    None => None,
-                };
-                Ok(Outcome::Quoted {
-                    this: this.map(Box::new),
-                    next: next.map(Box::new),
-                })
-            }
-            Stage::ChargeBoth { quote, next_quote } => billing
-                .charge_quotes(&[quote, next_quote], self.decision_time, request_id)
-                .await
-                .map(Outcome::ChargedAll),
-            Stage::Charge { quote, .. }
-            | Stage::ChargeNext {
-                next_quote: quote, ..
-            } => billing
-                .charge_quote(quote, self.decision_time, request_id)
-                .await
-                .map(|invoice| Outcome::Charged(Box::new(invoice))),
-            Stage::Credit { invoice_id, .. } => {
-                let reason = format!(
-                    "The change of names of {} could not be charged for its next term, MD-8",
-                    self.order_id
-                );
-                let credited = billing.credit_invoice(*invoice_id, &reason, false, request_id);
-                Ok(Outcome::Credited(credited.await?.map(Box::new)))
-            }
-        }
-    }
-
-    /// Once it is priced, what each term costs is charged.
-    pub(super) fn next(&self, answer: &Outcome) -> Result<Option<Self>, Fault> {
-        Ok(match (&self.stage, answer) {
-            (Stage::Price { .. }, Outcome::Quoted { this, next }) => {
-                let quote = |quote: &Option<Box<Quote>>| quote.as_deref().cloned();
-                Some(self.at(charge_stage(quote(this), quote(next))?))
-            }
-            (
-                Stage::Charge {
-                    quote,
-                    next_quote: Some(next_quote),
-                },
-                Outcome::Charged(invoice),
-            ) => Some(self.at(Stage::ChargeNext {
-                charged: Some(Box::new(Charged::new(quote, invoice))),
-                next_quote: next_quote.clone(),
-            })),
-            (_, _) => None,
-        })
-    }
-
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (
-                Stage::Charge {
-                    quote,
-                    next_quote: None,
-                },
-                Ok(Outcome::Charged(invoice)),
-            ) => {
-                let charged = Charged::new(quote, invoice);
-                self.apply_charges(tx, now, Some(&charged), None).await
-            }
-            (Stage::ChargeBoth { quote, next_quote }, Ok(Outcome::ChargedAll(invoices))) => {
-                let [invoice, next_invoice] = invoices.as_slice() else {
-                    return Err(Fault::internal(
-                        "two quotes were charged by other than two invoices",
-                    ));
-                };
-                let this = Charged::new(quote, invoice);
-                let next = Charged::new(next_quote, next_invoice);
-                self.apply_charges(tx, now, Some(&this), Some(&next)).await
-            }
-            (
-                Stage::ChargeNext {
-                    charged,
-                    next_quote,
-                },
-                Ok(Outcome::Charged(invoice)),
-            ) => {
-                let next = Charged::new(next_quote, invoice);
-                self.apply_charges(tx, now, charged.as_deref(), Some(&next))
-                    .await
-            }
-            (
-                Stage::ChargeNext {
-                    charged: Some(charged),
-                    ..
-                },
-                Err(refusal),
-            ) => {
-                let (invoice_id, _) = charged.invoice.identity().map_err(Fault::internal)?;
-                let credit = self.at(Stage::Credit {
-                    invoice_id,
-                    refusal: refusal.clone(),
-                });
-                Ok(Progress::Next(OrderOperation::UpdateDomains(credit)))
-            }
-            // A credit that is refused leaves nothing that could be given back.
-            (Stage::Credit { refusal, .. }, Ok(Outcome::Credited(_)) | Err(_)) => {
-                self.apply_refusal(tx, refusal).await
-            }
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (_, Ok(other)) => misplaced(self.step(), other),
-        }
-    }
-
-    fn at(&self, stage: Stage) -> Self {
-        Self {
-            stage,
-            ..self.clone()
-        }
-    }
-
-    async fn apply_refusal(
-        &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = before.clone().apply_change_refused(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "domain_change.refused",
-                order: &after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = OrderEvent::refused("domain_change.refused", &after, origin, time, refusal);
+        emit(tx, event).await?;
+        Ok(Next::Refused(refusal.clone()))
     }
 
     async fn apply_charges(
@@ -316,7 +129,7 @@ impl Updating {
         now: Instant,
         this: Option<&Charged>,
         next: Option<&Charged>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    ) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let charges = (
             this.map(Charged::charge).transpose()?,
@@ -365,8 +178,7 @@ impl Updating {
         )
         .await?;
         let (price, next_price) = self.prices(&before, this, next);
-        let updated = Updated::of(view, price, next_price);
-        Ok(Progress::Done(Ended::Updated(Box::new(updated))))
+        Ok(Next::Done(Updated::of(view, price, next_price)))
     }
 
     /// What each term was charged; one that nothing was charged for says why (MD-2).
@@ -396,11 +208,228 @@ impl Updating {
     }
 }
 
+/// The change is to be priced.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PriceChange {
+    pub(super) change: Updating,
+    pub(super) questions: Questions,
+}
+
+impl Step for PriceChange {
+    const NAME: &'static str = "price";
+    type Operation = Updating;
+    type Answer = Quotes;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Quotes, PeerFault> {
+        let (billing, questions) = (&peers.billing, &self.questions);
+        let this = match &questions.this {
+            Some(question) => Some(billing.create_quote(question, request_id).await?),
+            None => None,
+        };
+        let next_id = Uuid::new_v5(&request_id, b"next term");
+        let next = match &questions.next {
+            Some(question) => Some(billing.create_quote(question, next_id).await?),
+            None => None,
+        };
+        Quotes::of(this, next).map_err(|error| PeerFault::Unknown(error.to_owned()))
+    }
+
+    fn next(&self, quotes: &Quotes) -> Option<NextStep<Updating>> {
+        Some(self.change.charge(quotes.clone()))
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        _now: Instant,
+        answer: &Result<Quotes, Refusal>,
+    ) -> Result<Next<Updating>, Fault> {
+        match answer {
+            Ok(quotes) => Ok(Next::Step(self.change.charge(quotes.clone()))),
+            Err(refusal) => self.change.refuse(tx, refusal).await,
+        }
+    }
+
+    fn undo(&self, _request_id: Uuid) -> Undo<Peers> {
+        Undo::Nothing
+    }
+}
+
+/// The running term is charged, at once with the next one where that costs anything, too.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChargeChange {
+    pub(super) change: Updating,
+    pub(super) charges: Charges,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum Charges {
+    This(Quote),
+    Both(Quote, Quote),
+    /// In an operation of an earlier version: the next term is charged once the running one is.
+    InTurn(Quote, Quote),
+}
+
+impl Step for ChargeChange {
+    const NAME: &'static str = "charge";
+    type Operation = Updating;
+    type Answer = (Charged, Option<Charged>);
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
+        let (billing, accept_time) = (&peers.billing, self.change.decision_time);
+        match &self.charges {
+            Charges::This(quote) | Charges::InTurn(quote, _) => {
+                let invoice = billing.charge_quote(quote, accept_time, request_id).await?;
+                Ok((Charged::new(quote, invoice), None))
+            }
+            Charges::Both(quote, next_quote) => {
+                let quotes = [quote, next_quote];
+                let invoices = billing.charge_quotes(quotes, accept_time, request_id);
+                let [invoice, next_invoice] = invoices.await?;
+                let next = Charged::new(next_quote, next_invoice);
+                Ok((Charged::new(quote, invoice), Some(next)))
+            }
+        }
+    }
+
+    fn next(&self, (charged, _): &Self::Answer) -> Option<NextStep<Updating>> {
+        match &self.charges {
+            Charges::This(_) | Charges::Both(_, _) => None,
+            Charges::InTurn(_, quote) => Some(NextStep::of(&ChargeNextTerm {
+                change: self.change.clone(),
+                charged: Some(charged.clone()),
+                quote: quote.clone(),
+            })),
+        }
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        answer: &Result<Self::Answer, Refusal>,
+    ) -> Result<Next<Updating>, Fault> {
+        match answer {
+            Ok((this, next)) => {
+                let change = &self.change;
+                change
+                    .apply_charges(tx, now, Some(this), next.as_ref())
+                    .await
+            }
+            Err(refusal) => self.change.refuse(tx, refusal).await,
+        }
+    }
+
+    fn undo(&self, request_id: Uuid) -> Undo<Peers> {
+        match &self.charges {
+            Charges::This(quote) | Charges::InTurn(quote, _) => {
+                Forbiddance::of(&[quote], request_id)
+            }
+            Charges::Both(quote, next_quote) => Forbiddance::of(&[quote, next_quote], request_id),
+        }
+    }
+}
+
+/// The next term alone is charged.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChargeNextTerm {
+    pub(super) change: Updating,
+    /// In an operation of an earlier version: what the running term was charged already.
+    pub(super) charged: Option<Charged>,
+    pub(super) quote: Quote,
+}
+
+impl Step for ChargeNextTerm {
+    const NAME: &'static str = "charge-next-term";
+    type Operation = Updating;
+    type Answer = Charged;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Charged, PeerFault> {
+        let (billing, accept_time) = (&peers.billing, self.change.decision_time);
+        let invoice = billing.charge_quote(&self.quote, accept_time, request_id);
+        Ok(Charged::new(&self.quote, invoice.await?))
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        answer: &Result<Charged, Refusal>,
+    ) -> Result<Next<Updating>, Fault> {
+        let change = &self.change;
+        match (&self.charged, answer) {
+            (charged, Ok(next)) => {
+                change
+                    .apply_charges(tx, now, charged.as_ref(), Some(next))
+                    .await
+            }
+            (None, Err(refusal)) => change.refuse(tx, refusal).await,
+            (Some(charged), Err(refusal)) => {
+                let (invoice_id, _) = charged.invoice.identity().map_err(Fault::internal)?;
+                Ok(Next::step(&CreditChange {
+                    change: change.clone(),
+                    invoice_id,
+                    refusal: refusal.clone(),
+                }))
+            }
+        }
+    }
+
+    fn undo(&self, request_id: Uuid) -> Undo<Peers> {
+        match &self.charged {
+            None => Forbiddance::of(&[&self.quote], request_id),
+            Some(_) => Undo::Never,
+        }
+    }
+}
+
+/// In an operation of an earlier version: the next term's charge was refused after the running one's
+/// was made, which is given back.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CreditChange {
+    pub(super) change: Updating,
+    pub(super) invoice_id: InvoiceId,
+    pub(super) refusal: Refusal,
+}
+
+impl Step for CreditChange {
+    const NAME: &'static str = "credit";
+    type Operation = Updating;
+    type Answer = ();
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
+        let reason = format!(
+            "The change of names of {} could not be charged for its next term, MD-8",
+            self.change.order_id
+        );
+        let billing = &peers.billing;
+        let credited = billing.credit_invoice(self.invoice_id, &reason, false, request_id);
+        credited.await.map(drop)
+    }
+
+    /// A credit that is refused leaves nothing that could be given back.
+    async fn apply(
+        &self,
+        tx: &Tx,
+        _now: Instant,
+        _credited: &Result<(), Refusal>,
+    ) -> Result<Next<Updating>, Fault> {
+        self.change.refuse(tx, &self.refusal).await
+    }
+}
+
+/// A quote with the invoice that it became.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Charged {
+    quote: Quote,
+    invoice: Invoice,
+}
+
 impl Charged {
-    fn new(quote: &Quote, invoice: &Invoice) -> Self {
+    pub(super) fn new(quote: &Quote, invoice: Invoice) -> Self {
         Self {
             quote: quote.clone(),
-            invoice: invoice.clone(),
+            invoice,
         }
     }
 
@@ -415,56 +444,5 @@ impl Charged {
     /// The quote as it stands once it was charged.
     fn quote(&self) -> Quote {
         self.quote.charged(&self.invoice)
-    }
-}
-
-/// What is charged: for both terms at once, or for the one that anything is charged for (BL-6).
-fn charge_stage(quote: Option<Quote>, next_quote: Option<Quote>) -> Result<Stage, Fault> {
-    match (quote, next_quote) {
-        (Some(quote), Some(next_quote)) => Ok(Stage::ChargeBoth { quote, next_quote }),
-        (Some(quote), None) => Ok(Stage::Charge {
-            quote,
-            next_quote: None,
-        }),
-        (None, Some(next_quote)) => Ok(Stage::ChargeNext {
-            charged: None,
-            next_quote,
-        }),
-        (None, None) => Err(Fault::internal(
-            "a change of names without a price is charged",
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::samples::{instant, order};
-
-    /// An operation of an earlier version charges one term after the other to its end.
-    #[test]
-    fn x_2_operations_of_an_earlier_version_are_read_and_go_on() {
-        let order = order(&["example.com"]);
-        let origin = Origin {
-            caller: "sales".to_owned(),
-            method: "/licet.orders.v1.OrderService/UpdateDomains".to_owned(),
-            request_id: Uuid::nil().to_string(),
-        };
-        let now = instant("2026-02-01T00:00:00Z");
-        let quote = || Some(Quote::default());
-        let both = Updating::charge(&order, origin, now, quote(), quote()).unwrap();
-        let mut stored = serde_json::to_value(&both).unwrap();
-        let stage = stored["stage"].as_object_mut().unwrap();
-        let quotes = stage.remove("ChargeBoth").unwrap();
-        stage.insert("Charge".to_owned(), quotes);
-        let earlier: Updating = serde_json::from_value(stored).unwrap();
-        assert_eq!((both.step(), earlier.step()), ("charge", "charge"));
-        let charged = Outcome::Charged(Box::default());
-        let next = earlier.next(&charged).unwrap().unwrap();
-        assert_eq!(next.step(), "charge-next-term");
-        let kept = serde_json::to_value(&next).unwrap();
-        let read: Updating = serde_json::from_value(kept).unwrap();
-        assert_eq!(read.step(), "charge-next-term");
-        assert!(read.begun(Uuid::nil()).is_none(), "something is charged");
     }
 }

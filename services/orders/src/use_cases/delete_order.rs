@@ -22,7 +22,6 @@ use super::{
     Within,
     event::{OrderEvent, emit},
     finish_deletion::{Deleting, Questions, sold_in},
-    operation::OrderOperation,
     settle,
 };
 use crate::{
@@ -51,7 +50,6 @@ pub(crate) struct DeleteOrder {
 
 impl Spanning for DeleteOrder {
     type Answer = Deleted;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Deleted>, Fault> {
         let scope = &asked.call.caller.accounts;
@@ -64,10 +62,9 @@ impl Spanning for DeleteOrder {
         store::certificates::revoke(tx, &deletion.certificates, now).await?;
         store::servers::invalidate(tx, &deletion.servers).await?;
         let origin = asked.origin();
-        let deleting = Deleting::new(&before, origin.clone(), deletion.clone(), questions, back);
-        let operation = OrderOperation::DeleteOrder(deleting);
+        let first = Deleting::begin(&before, origin.clone(), deletion.clone(), questions, back);
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_deletion(now);
         store::orders::save(tx, &before, &after).await?;
         emit(

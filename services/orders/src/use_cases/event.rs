@@ -1,7 +1,7 @@
 //! The events of an order. They carry ids and figures; the order itself is read from its
 //! service.
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, refusal::Refusal};
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault, outbox};
 
 use crate::rules::order::Order;
@@ -17,6 +17,27 @@ pub(super) struct OrderEvent<'a> {
     pub(super) why: &'a str,
     pub(super) outcome: &'a str,
     pub(super) data: serde_json::Value,
+}
+
+impl<'a> OrderEvent<'a> {
+    /// What an operation began comes to nothing.
+    pub(super) fn refused(
+        kind: &'a str,
+        order: &'a Order,
+        origin: &'a Origin,
+        time: Instant,
+        refusal: &'a Refusal,
+    ) -> Self {
+        Self {
+            kind,
+            order,
+            origin,
+            time,
+            why: "X-2",
+            outcome: refusal.reason.as_str(),
+            data: serde_json::json!({ "message": refusal.message }),
+        }
+    }
 }
 
 /// Writes an event of an order whose row is locked; last in its transaction.

@@ -11,7 +11,11 @@ use licet_domain::{
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::Origin, database::Tx, fault::Fault, operation::Progress, peer::PeerFault,
+    caller::Origin,
+    database::Tx,
+    fault::Fault,
+    operation::{Next, NextStep, Operation, Step, Steps, never_refused},
+    peer::PeerFault,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,7 +23,6 @@ use uuid::Uuid;
 use super::{
     delete_order::Deleted,
     event::{OrderEvent, emit},
-    operation::{Ended, OrderOperation, Outcome, misplaced},
 };
 use crate::{
     peers::{self, Peers, billing::refund_question},
@@ -74,170 +77,85 @@ impl Questions {
     }
 }
 
-/// A deletion whose refunds, term by term, and then what it gives back, are under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A deletion, and what is still to come of it.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Deleting {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
     deletion: Deletion,
-    question: RefundQuestion,
     #[serde(default)]
-    next_question: Option<RefundQuestion>,
+    pub(super) next_question: Option<RefundQuestion>,
     /// Of the terms that are over.
     #[serde(default)]
-    past_questions: Vec<RefundQuestion>,
+    pub(super) past_questions: Vec<RefundQuestion>,
     #[serde(default)]
     back: Option<GiveBack>,
-    #[serde(default)]
-    is_refund_decided: bool,
-    #[serde(default)]
-    is_next_refund_decided: bool,
-    #[serde(default)]
-    are_past_refunds_decided: bool,
 }
 
-/// What is still to come of a deletion, in this order.
-enum Due<'a> {
-    Refund(&'a RefundQuestion),
-    NextRefund(&'a RefundQuestion),
-    PastRefunds(&'a [RefundQuestion]),
-    GiveBack(&'a GiveBack),
-    Nothing,
+impl Operation for Deleting {
+    const KIND: &'static str = "DELETE_ORDER";
+    type Peers = Peers;
+    type Answer = Deleted;
 }
 
 impl Deleting {
-    pub(super) fn new(
+    /// All steps that it may come to.
+    pub(crate) fn steps() -> Steps<Self> {
+        Steps::of::<RefundTerm<false>>()
+            .or::<RefundTerm<true>>()
+            .or::<RefundPastTerms>()
+            .or::<ReturnHeld>()
+    }
+
+    pub(super) fn begin(
         order: &Order,
         origin: Origin,
         deletion: Deletion,
         questions: Questions,
         back: Option<GiveBack>,
-    ) -> Self {
-        Self {
-            order_id: order.id,
-            account_id: order.account_id,
-            origin,
-            decision_time: questions.decision_time,
-            deletion,
+    ) -> NextStep<Self> {
+        NextStep::of(&RefundTerm::<false> {
+            deleting: Self {
+                order_id: order.id,
+                account_id: order.account_id,
+                origin,
+                decision_time: questions.decision_time,
+                deletion,
+                next_question: questions.next,
+                past_questions: questions.past,
+                back,
+            },
             question: questions.running,
-            next_question: questions.next,
-            past_questions: questions.past,
-            back,
-            is_refund_decided: false,
-            is_next_refund_decided: false,
-            are_past_refunds_decided: false,
-        }
+        })
     }
 
-    fn due(&self) -> Due<'_> {
-        if !self.is_refund_decided {
-            return Due::Refund(&self.question);
+    /// The refund of the next term, then those of the terms that are over, then what is given back.
+    pub(super) fn next(&self) -> Option<NextStep<Self>> {
+        let mut deleting = self.clone();
+        if let Some(question) = deleting.next_question.take() {
+            return Some(NextStep::of(&RefundTerm::<true> { deleting, question }));
         }
-        if let Some(question) = &self.next_question
-            && !self.is_next_refund_decided
-        {
-            return Due::NextRefund(question);
+        let questions = std::mem::take(&mut deleting.past_questions);
+        if !questions.is_empty() {
+            return Some(NextStep::of(&RefundPastTerms {
+                deleting,
+                questions,
+            }));
         }
-        if !self.past_questions.is_empty() && !self.are_past_refunds_decided {
-            return Due::PastRefunds(&self.past_questions);
-        }
-        self.back.as_ref().map_or(Due::Nothing, Due::GiveBack)
-    }
-
-    pub(super) fn step(&self) -> &'static str {
-        match self.due() {
-            Due::Refund(_) => "refund",
-            Due::NextRefund(_) => "refund-next-term",
-            Due::PastRefunds(_) => "refund-past-terms",
-            Due::GiveBack(_) | Due::Nothing => "give-back",
-        }
-    }
-
-    pub(super) async fn perform(
-        &self,
-        peers: &Peers,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        let mut refused = Vec::new();
-        match self.due() {
-            Due::Refund(question) | Due::NextRefund(question) => {
-                let refund = peers.billing.request_refund(question, request_id);
-                return refund
-                    .await
-                    .map(|refund| Outcome::Refunded(Box::new(refund)));
-            }
-            Due::PastRefunds(questions) => return refund_past(peers, questions, request_id).await,
-            Due::GiveBack(back) => {
-                if let Some(id) = back.reservation_id {
-                    let released = peers.san_licensing.release(back.license_id, id, request_id);
-                    refused.extend(released.await?.map(|refusal| *refusal));
-                }
-                for certificate in &back.certificates {
-                    let revoked = peers::san_licensing::revoke(&peers.san_licensing, certificate);
-                    refused.extend(revoked.await?.map(|refusal| *refusal));
-                }
-            }
-            Due::Nothing => {}
-        }
-        Ok(Outcome::Returned(refused))
-    }
-
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let decided = match outcome {
-            Ok(Outcome::Refunded(refund)) => Some(Ok(refund.as_ref())),
-            Err(refusal) => Some(Err(refusal)),
-            Ok(_) => None,
-        };
-        match (self.due(), decided, outcome) {
-            (Due::Refund(question), Some(decided), _) => {
-                let next = Self {
-                    is_refund_decided: true,
-                    ..self.clone()
-                };
-                next.apply_refunds(tx, now, &[(question, decided)]).await
-            }
-            (Due::NextRefund(question), Some(decided), _) => {
-                let next = Self {
-                    is_next_refund_decided: true,
-                    ..self.clone()
-                };
-                next.apply_refunds(tx, now, &[(question, decided)]).await
-            }
-            (Due::PastRefunds(questions), _, Ok(Outcome::PastRefunded(decided))) => {
-                let next = Self {
-                    are_past_refunds_decided: true,
-                    ..self.clone()
-                };
-                let decided = decided.iter().map(Result::as_ref);
-                let decided: Vec<_> = questions.iter().zip(decided).collect();
-                next.apply_refunds(tx, now, &decided).await
-            }
-            (Due::GiveBack(back), _, Ok(Outcome::Returned(refused))) => {
-                self.apply_back(tx, now, back, refused).await
-            }
-            (_, _, Err(refusal)) => Err(Fault::internal(format!(
-                "what is given back is never refused: {refusal:?}"
-            ))),
-            (_, _, Ok(other)) => misplaced(self.step(), other),
-        }
+        let back = deleting.back.take()?;
+        Some(NextStep::of(&ReturnHeld { deleting, back }))
     }
 
     /// A refund that Billing refuses does not bring the order back: the deletion is done, and the
-    /// order and its event show a refund that finance has to look at. Called on the operation
-    /// as it stands after the step.
+    /// order and its event show a refund that finance has to look at.
     async fn apply_refunds(
         &self,
         tx: &Tx,
         now: Instant,
         decided: &[(&RefundQuestion, Result<&Refund, &Refusal>)],
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    ) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let shown = decided.iter().map(|(question, outcome)| match outcome {
             Ok(refund) => (*refund).clone(),
@@ -253,16 +171,14 @@ impl Deleting {
         let encoded: Result<BTreeMap<_, _>, Fault> = encoded.collect();
         let after = before.clone().apply_refunds(encoded?, in_review);
         store::orders::save(tx, &before, &after).await?;
-        let progress = match self.due() {
-            Due::Nothing => self.done(tx, after.clone(), now).await?,
-            Due::Refund(_) | Due::NextRefund(_) | Due::PastRefunds(_) | Due::GiveBack(_) => {
-                Progress::Next(OrderOperation::DeleteOrder(self.clone()))
-            }
+        let next = match self.next() {
+            Some(next) => Next::Step(next),
+            None => Next::Done(self.done(tx, after.clone(), now).await?),
         };
         for (refund, (_, outcome)) in shown.iter().zip(decided) {
             self.emit_refund(tx, &after, refund, outcome.err()).await?;
         }
-        Ok(progress)
+        Ok(next)
     }
 
     async fn emit_refund(
@@ -303,7 +219,7 @@ impl Deleting {
         now: Instant,
         back: &GiveBack,
         refused: &[Refusal],
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    ) -> Result<Next<Self>, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let ids: Vec<_> = back
             .certificates
@@ -311,7 +227,7 @@ impl Deleting {
             .map(|found| found.certificate_id)
             .collect();
         store::san_returns::mark(tx, &ids, now).await?;
-        let progress = self.done(tx, order.clone(), now).await?;
+        let deleted = self.done(tx, order.clone(), now).await?;
         let refused: Vec<_> = refused.iter().map(|refusal| &refusal.message).collect();
         emit(
             tx,
@@ -331,46 +247,128 @@ impl Deleting {
             },
         )
         .await?;
-        Ok(progress)
+        Ok(Next::Done(deleted))
     }
 
-    async fn done(
-        &self,
-        tx: &Tx,
-        order: Order,
-        now: Instant,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    async fn done(&self, tx: &Tx, order: Order, now: Instant) -> Result<Deleted, Fault> {
         let refunds = refunds(&order)?;
         let view = order_view::load_ended(tx, order, now).await?;
-        let deleted = Deleted {
+        Ok(Deleted {
             view,
             deletion: self.deletion.clone(),
             refunds,
-        };
-        Ok(Progress::Done(Ended::Deleted(Box::new(deleted))))
+        })
+    }
+}
+
+/// The refund of the term that ran is decided, or that of the next.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RefundTerm<const NEXT: bool> {
+    pub(super) deleting: Deleting,
+    pub(super) question: RefundQuestion,
+}
+
+impl<const NEXT: bool> Step for RefundTerm<NEXT> {
+    const NAME: &'static str = if NEXT { "refund-next-term" } else { "refund" };
+    type Operation = Deleting;
+    type Answer = Refund;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Refund, PeerFault> {
+        let billing = &peers.billing;
+        billing.request_refund(&self.question, request_id).await
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        answer: &Result<Refund, Refusal>,
+    ) -> Result<Next<Deleting>, Fault> {
+        let decided = [(&self.question, answer.as_ref())];
+        self.deleting.apply_refunds(tx, now, &decided).await
+    }
+}
+
+/// The refunds of terms that are over are decided.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RefundPastTerms {
+    pub(super) deleting: Deleting,
+    pub(super) questions: Vec<RefundQuestion>,
+}
+
+impl Step for RefundPastTerms {
+    const NAME: &'static str = "refund-past-terms";
+    type Operation = Deleting;
+    /// In the order of the questions.
+    type Answer = Vec<Result<Refund, Refusal>>;
+
+    /// Each is asked for under an id of its own: asked again, it is answered as it was.
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
+        let mut decided = Vec::new();
+        for (number, question) in (1..).zip(&self.questions) {
+            let request_id = Uuid::from_u128(request_id.as_u128() ^ number);
+            match peers.billing.request_refund(question, request_id).await {
+                Ok(refund) => decided.push(Ok(refund)),
+                Err(PeerFault::Refused(refusal)) => decided.push(Err(*refusal)),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(decided)
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        answer: &Result<Self::Answer, Refusal>,
+    ) -> Result<Next<Deleting>, Fault> {
+        let decided = never_refused(Self::NAME, answer)?;
+        let decided = decided.iter().map(Result::as_ref);
+        let decided: Vec<_> = self.questions.iter().zip(decided).collect();
+        self.deleting.apply_refunds(tx, now, &decided).await
+    }
+}
+
+/// What the order held of its SAN licence is given back.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReturnHeld {
+    pub(super) deleting: Deleting,
+    pub(super) back: GiveBack,
+}
+
+impl Step for ReturnHeld {
+    const NAME: &'static str = "give-back";
+    type Operation = Deleting;
+    /// What was not held any more.
+    type Answer = Vec<Refusal>;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Vec<Refusal>, PeerFault> {
+        let (back, san_licensing) = (&self.back, &peers.san_licensing);
+        let mut refused = Vec::new();
+        if let Some(id) = back.reservation_id {
+            let released = san_licensing.release(back.license_id, id, request_id);
+            refused.extend(released.await?.map(|refusal| *refusal));
+        }
+        for certificate in &back.certificates {
+            let revoked = peers::san_licensing::revoke(san_licensing, certificate);
+            refused.extend(revoked.await?.map(|refusal| *refusal));
+        }
+        Ok(refused)
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        answer: &Result<Vec<Refusal>, Refusal>,
+    ) -> Result<Next<Deleting>, Fault> {
+        let refused = never_refused(Self::NAME, answer)?;
+        let (deleting, back) = (&self.deleting, &self.back);
+        deleting.apply_back(tx, now, back, refused).await
     }
 }
 
 /// The currency that an order was sold in.
 pub(super) fn sold_in(order: &Order) -> Option<Currency> {
     order.term.sold.as_ref().map(|sold| sold.currency)
-}
-
-/// Asks for the refunds of the terms that are over, each under an id of its own: asked again, each is
-/// answered as it was.
-async fn refund_past(
-    peers: &Peers,
-    questions: &[RefundQuestion],
-    request_id: Uuid,
-) -> Result<Outcome, PeerFault> {
-    let mut decided = Vec::new();
-    for (number, question) in (1..).zip(questions) {
-        let request_id = Uuid::from_u128(request_id.as_u128() ^ number);
-        match peers.billing.request_refund(question, request_id).await {
-            Ok(refund) => decided.push(Ok(refund)),
-            Err(PeerFault::Refused(refusal)) => decided.push(Err(*refusal)),
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(Outcome::PastRefunded(decided))
 }

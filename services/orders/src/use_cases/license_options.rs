@@ -13,7 +13,12 @@ use licet_domain::{
 use licet_runtime::{caller::Call, door::Preview, fault::Fault};
 use uuid::Uuid;
 
-use super::{Within, delete_order::DeleteOrder, place_order::PlaceOrder, price_order::PriceOrder};
+use super::{
+    Within,
+    delete_order::DeleteOrder,
+    place_order::PlaceOrder,
+    price_order::{Offer, PriceOrder},
+};
 use crate::{
     rules::{
         options::{Refunded, Way, at_renewal, order_again, plan_renewal_way},
@@ -165,7 +170,7 @@ impl Question<'_> {
             san_license_id: renewed.san_license_id,
         };
         // Nothing is kept at Billing under this id.
-        let (sold, quote) = price.ask(&self.within.peers, Uuid::new_v4()).await?;
+        let Offer { sold, quote } = price.ask(&self.within.peers, Uuid::new_v4()).await?;
         let cost = quote.total().map_err(Fault::internal)?;
         Ok(LicenseOption {
             kind: OptionKind::AtRenewal,

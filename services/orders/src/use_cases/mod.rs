@@ -5,14 +5,14 @@
 pub(crate) mod begin_issuance;
 pub(crate) mod cancel_domain_change;
 pub(crate) mod cancel_operation;
-mod charge_domains;
+pub(crate) mod charge_domains;
 pub(crate) mod delete_order;
+pub(crate) mod earlier;
 mod event;
 pub(crate) mod find_orders;
-mod finish_deletion;
+pub(crate) mod finish_deletion;
 pub(crate) mod follow_revocations;
 pub(crate) mod license_options;
-pub(crate) mod operation;
 pub(crate) mod place_order;
 mod price_order;
 pub(crate) mod record;

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use licet_clients::billing::{Invoice, Quote};
+use licet_clients::{
+    billing::{Invoice, Quote},
+    purchase::{Price, Purchase},
+};
 use licet_domain::{
     certificate::ParsedRequest,
     clock::Instant,
@@ -17,7 +20,7 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Preview, Spanning},
     fault::Fault,
-    operation::{self, Progress},
+    operation::{self, NextStep, Operation},
     peer::PeerFault,
     replay::Accepted,
 };
@@ -26,10 +29,8 @@ use uuid::Uuid;
 
 use super::{
     Within,
-    cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{Ended, OrderOperation, Outcome, misplaced},
-    price_order::PriceOrder,
+    price_order::{Offer, PriceOrder},
 };
 use crate::{
     peers::Peers,
@@ -39,7 +40,7 @@ use crate::{
     },
     rules::{
         not_found,
-        order::{self, Order, OrderTerm, SigningRequest, Sold},
+        order::{self, Order, OrderTerm, SigningRequest},
         placing::check_signing_request,
     },
     store,
@@ -63,16 +64,17 @@ pub(crate) struct PlaceOrder {
 
 impl Spanning for PlaceOrder {
     type Answer = Placed;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Placed>, Fault> {
         let order = pending_order(&asked.call, self)?;
-        let placing = Placing {
-            order_id: order.id,
-            account_id: order.account_id,
-            origin: asked.origin(),
-            decision_time: order.decision_time,
-            stage: Stage::Price {
+        let price = Price {
+            purchase: Placing {
+                order_id: order.id,
+                account_id: order.account_id,
+                origin: asked.origin(),
+                decision_time: order.decision_time,
+            },
+            question: PlacingQuestion {
                 product_id: order.product_id.clone(),
                 names: order.names.clone(),
                 term: order.term.clone(),
@@ -80,10 +82,8 @@ impl Spanning for PlaceOrder {
             },
         };
         store::orders::insert(tx, &order).await?;
-        let operation = OrderOperation::PlaceOrder(placing);
-        let id = order.id.to_string();
-        let begun =
-            operation::begin(tx, order.decision_time, &id, order.account_id, &operation).await?;
+        let (id, first) = (order.id.to_string(), NextStep::of(&price));
+        let begun = operation::begin(tx, order.decision_time, &id, order.account_id, first).await?;
         emit(
             tx,
             OrderEvent {
@@ -208,7 +208,7 @@ impl PlaceOrder {
             san_license_id: order.san_license_id,
         };
         // Nothing is kept at Billing under this id.
-        let (sold, quote) = price.ask(peers, Uuid::new_v4()).await?;
+        let Offer { sold, quote } = price.ask(peers, Uuid::new_v4()).await?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
         Ok((order.apply_sale(sold, price_time), quote))
     }
@@ -221,135 +221,65 @@ pub(crate) struct Placing {
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    stage: Stage,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Stage {
-    Price {
-        product_id: ProductId,
-        names: BTreeSet<San>,
-        term: OrderTerm,
-        san_license_id: Option<LicenseId>,
-    },
-    Charge {
-        sold: Sold,
-        quote: Quote,
-    },
+/// The order that is to be priced.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PlacingQuestion {
+    product_id: ProductId,
+    names: BTreeSet<San>,
+    term: OrderTerm,
+    san_license_id: Option<LicenseId>,
 }
 
-impl Placing {
-    pub(super) fn step(&self) -> &'static str {
-        match self.stage {
-            Stage::Price { .. } => "price",
-            Stage::Charge { .. } => "charge",
-        }
+impl Operation for Placing {
+    const KIND: &'static str = "PLACE_ORDER";
+    type Peers = Peers;
+    type Answer = Placed;
+}
+
+impl Purchase for Placing {
+    type Question = PlacingQuestion;
+    type Offer = Offer;
+
+    fn accept_time(&self) -> Instant {
+        self.decision_time
     }
 
-    /// What the present step may have begun at a peer.
-    pub(super) fn begun(&self, request_id: Uuid) -> Begun {
-        match &self.stage {
-            Stage::Price { .. } => Begun::Nothing,
-            Stage::Charge { quote, .. } => Begun::Charge {
-                quote: quote.clone(),
-                request_id,
-            },
-        }
-    }
-
-    pub(super) async fn perform(
+    async fn price(
         &self,
         peers: &Peers,
+        question: &PlacingQuestion,
         request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        match &self.stage {
-            Stage::Price {
-                product_id,
-                names,
-                term,
-                san_license_id,
-            } => {
-                let price = PriceOrder {
-                    order_id: Some(self.order_id),
-                    account_id: self.account_id,
-                    product_id,
-                    names,
-                    without_move: None,
-                    term,
-                    san_license_id: *san_license_id,
-                };
-                let (sold, quote) = price.ask(peers, request_id).await?;
-                Ok(Outcome::Planned(Box::new(sold), Box::new(quote)))
-            }
-            Stage::Charge { quote, .. } => peers
-                .billing
-                .charge_quote(quote, self.decision_time, request_id)
-                .await
-                .map(|invoice| Outcome::Charged(Box::new(invoice))),
-        }
-    }
-
-    /// Once it is priced, the order is charged.
-    pub(super) fn next(&self, answer: &Outcome) -> Option<Self> {
-        let (Stage::Price { .. }, Outcome::Planned(sold, quote)) = (&self.stage, answer) else {
-            return None;
+    ) -> Result<Offer, PeerFault> {
+        let price = PriceOrder {
+            order_id: Some(self.order_id),
+            account_id: self.account_id,
+            product_id: &question.product_id,
+            names: &question.names,
+            without_move: None,
+            term: &question.term,
+            san_license_id: question.san_license_id,
         };
-        let stage = Stage::Charge {
-            sold: (**sold).clone(),
-            quote: (**quote).clone(),
-        };
-        Some(Self {
-            stage,
-            ..self.clone()
-        })
+        price.ask(peers, request_id).await
     }
 
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, sold, quote, invoice).await
-            }
-            (_, Ok(other)) => misplaced(self.step(), other),
-        }
-    }
-
-    async fn apply_refusal(
-        &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         store::orders::remove(tx, order.id).await?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "order.refused",
-                order: &order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = OrderEvent::refused("order.refused", &order, origin, time, refusal);
+        emit(tx, event).await
     }
 
     async fn apply_charge(
         &self,
         tx: &Tx,
         now: Instant,
-        sold: &Sold,
-        quote: &Quote,
+        offer: &Offer,
         invoice: &Invoice,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    ) -> Result<Placed, Fault> {
+        let Offer { sold, quote } = offer;
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
@@ -374,10 +304,9 @@ impl Placing {
             },
         )
         .await?;
-        let placed = Placed::Kept {
+        Ok(Placed::Kept {
             view: order_view::of_new(after, invoice_id, now),
             quote: Some(quote.charged(invoice)),
-        };
-        Ok(Progress::Done(Ended::Placed(Box::new(placed))))
+        })
     }
 }

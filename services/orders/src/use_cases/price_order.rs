@@ -10,6 +10,7 @@ use licet_domain::{
     san::San,
 };
 use licet_runtime::peer::PeerFault;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
@@ -20,6 +21,19 @@ use crate::{
         san_license::draw_on,
     },
 };
+
+/// What an order, or a term of one, is sold with, and its price.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(super) sold: Sold,
+    pub(super) quote: Quote,
+}
+
+impl AsRef<Quote> for Offer {
+    fn as_ref(&self) -> &Quote {
+        &self.quote
+    }
+}
 
 /// The question what an order costs.
 pub(super) struct PriceOrder<'a> {
@@ -36,11 +50,7 @@ pub(super) struct PriceOrder<'a> {
 
 impl PriceOrder<'_> {
     /// As [`Self::ask_pinned`], the quote standing for the order itself.
-    pub(super) async fn ask(
-        &self,
-        peers: &Peers,
-        request_id: Uuid,
-    ) -> Result<(Sold, Quote), PeerFault> {
+    pub(super) async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Offer, PeerFault> {
         let pin = self.order_id.map_or_else(String::new, |id| id.to_string());
         self.ask_pinned(peers, request_id, &pin).await
     }
@@ -53,7 +63,7 @@ impl PriceOrder<'_> {
         peers: &Peers,
         request_id: Uuid,
         pin: &str,
-    ) -> Result<(Sold, Quote), PeerFault> {
+    ) -> Result<Offer, PeerFault> {
         let price_time = self.term.price_time;
         let product =
             peers::billing::get_product(&peers.billing, self.product_id, price_time).await?;
@@ -80,15 +90,13 @@ impl PriceOrder<'_> {
         let question = peers::billing::placing_question(buyer, self.term, &product, plan.charge);
         let quote = peers.billing.create_quote(&question, request_id).await?;
         let currency = quote.total().map_err(PeerFault::Unknown)?.currency();
-        Ok((
-            Sold {
-                product,
-                slots: plan.slots,
-                currency,
-                san_product_id,
-            },
-            quote,
-        ))
+        let sold = Sold {
+            product,
+            slots: plan.slots,
+            currency,
+            san_product_id,
+        };
+        Ok(Offer { sold, quote })
     }
 
     /// The product of the SAN licence that the order's certificates count as. The licence

@@ -2,7 +2,7 @@
 //! with all that follows from it (MD-7). One of an order that draws on a SAN licence is recorded
 //! there in between, as an operation (X-4, SL-21).
 
-use licet_clients::san_licensing::{RecordQuestion, SanLicensing};
+use licet_clients::san_licensing::RecordQuestion;
 use licet_domain::{
     certificate::{ParsedCertificate, parse_chain},
     clock::Instant,
@@ -14,7 +14,7 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Spanning},
     fault::Fault,
-    operation::{self, Progress},
+    operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
     peer::PeerFault,
     replay::Accepted,
 };
@@ -24,12 +24,14 @@ use uuid::Uuid;
 use super::{
     event::{OrderEvent, emit},
     follow_revocations::Early,
-    operation::{Ended, OrderOperation, Outcome, misplaced},
     record::{Before, Record, Recorded, conflict, recorded_elsewhere},
     settle,
 };
 use crate::{
-    peers::san_licensing::{record_question, revoke},
+    peers::{
+        Peers,
+        san_licensing::{record_question, revoke},
+    },
     queries::{
         self,
         order_view::{self, OrderView},
@@ -55,7 +57,6 @@ pub(crate) struct RecordIssuance {
 
 impl Spanning for RecordIssuance {
     type Answer = Recorded;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Recorded>, Fault> {
         let scope = &asked.call.caller.accounts;
@@ -93,17 +94,18 @@ impl Spanning for RecordIssuance {
                 view,
             }));
         }
-        let chain_pem = self.chain_pem.clone();
-        let operation = OrderOperation::RecordIssuance(Recording {
-            order_id: before.id,
-            account_id: before.account_id,
-            origin,
-            decision_time: now,
+        let count = CountCertificate {
+            recording: Recording {
+                order_id: before.id,
+                account_id: before.account_id,
+                origin,
+                decision_time: now,
+            },
             question: record_question(&before, &self.certificate.der)?,
-            chain_pem,
-            withdrawing: None,
-        });
-        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
+            chain_pem: self.chain_pem.clone(),
+        };
+        let first = NextStep::of(&count);
+        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         Ok(Accepted::Operation(begun))
@@ -134,48 +136,83 @@ fn kept_issuance(order_id: OrderId, chain_pem: &str) -> Result<RecordIssuance, F
     })
 }
 
-/// A certificate that is being recorded in the order's SAN licence. What was held against the
-/// order when it was accepted still holds: nothing else changes it meanwhile. What the account
-/// has recorded for its other orders is held against it again at the end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A certificate that is being recorded. What was held against the order when it was accepted still
+/// holds: nothing else changes it meanwhile. What the account has recorded for its other orders
+/// is held against it again at the end.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Recording {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    question: RecordQuestion,
-    chain_pem: String,
-    /// Once it counts in the licence and is refused here all the same: what is to be taken back there.
-    #[serde(default)]
-    withdrawing: Option<Withdrawing>,
 }
 
-/// A certificate that counts in a SAN licence and that no order keeps: nobody would ever revoke it there.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Withdrawing {
-    back: Return,
-    refusal: Refusal,
+impl Operation for Recording {
+    const KIND: &'static str = "RECORD_ISSUANCE";
+    type Peers = Peers;
+    type Answer = Recorded;
 }
 
 impl Recording {
-    pub(super) fn step(&self) -> &'static str {
-        match &self.withdrawing {
-            None => "record",
-            Some(_) => "withdraw",
-        }
+    /// All steps that it may come to.
+    pub(crate) fn steps() -> Steps<Self> {
+        Steps::of::<CountCertificate>().or::<Withdraw>()
     }
 
-    pub(super) async fn perform(
+    async fn lock(&self, tx: &Tx) -> Result<order::Order, Fault> {
+        store::orders::lock(tx, &store::only(self.account_id), self.order_id).await
+    }
+
+    /// `withdrawn` is where it counted in a SAN licence until it was taken back there.
+    async fn refuse(
         &self,
-        san_licensing: &SanLicensing,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        if let Some(withdrawing) = &self.withdrawing {
-            let refused = revoke(san_licensing, &withdrawing.back).await?;
-            return Ok(Outcome::Returned(
-                refused.into_iter().map(|it| *it).collect(),
-            ));
-        }
+        tx: &Tx,
+        refusal: &Refusal,
+        withdrawn: Option<Counted>,
+    ) -> Result<Next<Self>, Fault> {
+        let order = self.lock(tx).await?;
+        emit(
+            tx,
+            OrderEvent {
+                kind: "certificate.refused",
+                order: &order,
+                origin: &self.origin,
+                time: self.decision_time,
+                why: "X-2",
+                outcome: refusal.reason.as_str(),
+                data: serde_json::json!({
+                    "message": refusal.message,
+                    "withdrawn_san_certificate_id": withdrawn.map(|counted| counted.certificate_id),
+                }),
+            },
+        )
+        .await?;
+        Ok(Next::Refused(refusal.clone()))
+    }
+}
+
+/// It is recorded in the order's SAN licence, and then on the order.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CountCertificate {
+    pub(super) recording: Recording,
+    pub(super) question: RecordQuestion,
+    pub(super) chain_pem: String,
+}
+
+/// Where it is recorded.
+pub(super) struct CountedIn {
+    /// The SAN licence that it counts in, if any.
+    counted: Option<Counted>,
+    over_quota: bool,
+}
+
+impl Step for CountCertificate {
+    const NAME: &'static str = "record";
+    type Operation = Recording;
+    type Answer = CountedIn;
+
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<CountedIn, PeerFault> {
+        let san_licensing = &peers.san_licensing;
         let recorded = san_licensing.record(&self.question, request_id).await?;
         let counted = recorded
             .counted
@@ -183,53 +220,42 @@ impl Recording {
                 license_id,
                 certificate_id,
             });
-        Ok(Outcome::Recorded {
+        Ok(CountedIn {
             counted,
             over_quota: recorded.over_quota,
         })
     }
 
-    pub(super) async fn apply(
+    async fn apply(
         &self,
         tx: &Tx,
         now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        match (&self.withdrawing, outcome) {
-            (
-                None,
-                Ok(Outcome::Recorded {
-                    counted,
-                    over_quota,
-                }),
-            ) => self.apply_record(tx, now, *counted, *over_quota).await,
-            (None, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            // What counts no more is taken back as well.
-            (Some(withdrawing), Ok(Outcome::Returned(_))) => {
-                self.apply_refusal(tx, &withdrawing.refusal).await
-            }
-            (Some(_), Err(refusal)) => Err(Fault::internal(format!(
-                "what is given back is never refused: {refusal:?}"
-            ))),
-            (_, Ok(other)) => misplaced(self.step(), other),
+        answer: &Result<CountedIn, Refusal>,
+    ) -> Result<Next<Recording>, Fault> {
+        match answer {
+            Ok(found) => self.apply_record(tx, now, found).await,
+            Err(refusal) => self.recording.refuse(tx, refusal, None).await,
         }
     }
+}
 
+impl CountCertificate {
     async fn apply_record(
         &self,
         tx: &Tx,
         now: Instant,
-        counted: Option<Counted>,
-        over_quota: bool,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let issuance = kept_issuance(self.order_id, &self.chain_pem)?;
+        found: &CountedIn,
+    ) -> Result<Next<Recording>, Fault> {
+        let recording = &self.recording;
+        let before = recording.lock(tx).await?;
+        let issuance = kept_issuance(recording.order_id, &self.chain_pem)?;
+        let counted = found.counted;
         let record = Record {
             issuance: &issuance,
-            origin: &self.origin,
-            now: self.decision_time,
+            origin: &recording.origin,
+            now: recording.decision_time,
             counted,
-            over_quota,
+            over_quota: found.over_quota,
         };
         // Recorded meanwhile, perhaps, for another order of the account.
         match Before::find(tx, &before, &issuance).await? {
@@ -244,7 +270,7 @@ impl Recording {
                     store::certificates::set_counted(tx, known.id, counted).await?;
                 }
                 let refusal = recorded_elsewhere(&known);
-                return self.apply_refusal(tx, &refusal).await;
+                return recording.refuse(tx, &refusal, None).await;
             }
             Before::Another(known) => return self.withdraw(tx, &known, counted).await,
         }
@@ -266,10 +292,11 @@ impl Recording {
         tx: &Tx,
         known: &Certificate,
         counted: Option<Counted>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    ) -> Result<Next<Recording>, Fault> {
+        let recording = &self.recording;
         let refusal = conflict(known);
         let Some(counted) = counted.filter(|_| known.counted != counted) else {
-            return self.apply_refusal(tx, &refusal).await;
+            return recording.refuse(tx, &refusal, None).await;
         };
         let back = Return {
             // Orders knows it by no id of its own.
@@ -277,43 +304,48 @@ impl Recording {
             counted,
             reason: RevocationReason::CessationOfOperation,
         };
-        Ok(Progress::Next(OrderOperation::RecordIssuance(Self {
-            withdrawing: Some(Withdrawing { back, refusal }),
-            ..self.clone()
-        })))
-    }
-
-    async fn apply_refusal(
-        &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let withdrawn = self.withdrawing.as_ref().map(|it| &it.back);
-        emit(
-            tx,
-            OrderEvent {
-                kind: "certificate.refused",
-                order: &order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({
-                    "message": refusal.message,
-                    "withdrawn_san_certificate_id": withdrawn.map(|back| back.counted.certificate_id),
-                }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        Ok(Next::step(&Withdraw {
+            recording: recording.clone(),
+            back,
+            refusal,
+        }))
     }
 }
 
-fn done(certificate: Certificate, view: OrderView) -> Progress<OrderOperation> {
-    let recorded = Recorded {
+/// It counts in the licence and is refused here all the same. It is taken back there: no order keeps it,
+/// and nobody would ever revoke it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Withdraw {
+    pub(super) recording: Recording,
+    pub(super) back: Return,
+    pub(super) refusal: Refusal,
+}
+
+impl Step for Withdraw {
+    const NAME: &'static str = "withdraw";
+    type Operation = Recording;
+    type Answer = ();
+
+    /// What counts no more is taken back as well.
+    async fn ask(&self, peers: &Peers, _request_id: Uuid) -> Result<(), PeerFault> {
+        revoke(&peers.san_licensing, &self.back).await.map(drop)
+    }
+
+    async fn apply(
+        &self,
+        tx: &Tx,
+        _now: Instant,
+        withdrawn: &Result<(), Refusal>,
+    ) -> Result<Next<Recording>, Fault> {
+        never_refused(Self::NAME, withdrawn)?;
+        let counted = Some(self.back.counted);
+        self.recording.refuse(tx, &self.refusal, counted).await
+    }
+}
+
+fn done(certificate: Certificate, view: OrderView) -> Next<Recording> {
+    Next::Done(Recorded {
         certificate: Some(certificate),
         view,
-    };
-    Progress::Done(Ended::Recorded(Box::new(recorded)))
+    })
 }

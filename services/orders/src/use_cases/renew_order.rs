@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use licet_clients::billing::{Invoice, Quote};
+use licet_clients::{
+    billing::{Invoice, Quote},
+    purchase::{Charge, Price, Purchase},
+};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId, OrderId, ProductId, QuoteId, ServerId},
@@ -17,7 +20,7 @@ use licet_runtime::{
     door::{Asked, Preview, Spanning},
     fault::Fault,
     field::Fields,
-    operation::{self, Progress},
+    operation::{self, NextStep, Operation},
     peer::PeerFault,
     replay::Accepted,
 };
@@ -26,10 +29,8 @@ use uuid::Uuid;
 
 use super::{
     Within,
-    cancel_operation::Begun,
     event::{OrderEvent, emit},
-    operation::{Ended, OrderOperation, Outcome, misplaced},
-    price_order::PriceOrder,
+    price_order::{Offer, PriceOrder},
     settle,
 };
 use crate::{
@@ -40,7 +41,7 @@ use crate::{
     },
     rules::{
         not_found,
-        order::{Order, OrderTerm, Sold},
+        order::{Order, OrderTerm},
         permission::{Action, permit},
         renewal::{RenewalPlan, Unplanned, WantedRenewal, plan_renewal},
         servers::registered,
@@ -59,24 +60,18 @@ pub(crate) struct RenewOrder {
 
 impl Spanning for RenewOrder {
     type Answer = Renewed;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Renewed>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
-        let stage = match self.quote_id {
-            Some(_) => self.named_quote(tx, &before, &plan).await?,
-            None => Stage::Price {
-                product_id: before.product_id.clone(),
-                san_license_id: before.san_license_id,
-                pin: plan.pin,
-                without_move: Some(plan.without_move),
-            },
+        let named = match self.quote_id {
+            Some(id) => Some(named_quote(tx, &before, &plan, id).await?),
+            None => None,
         };
         let servers = store::servers::list_of(tx, &before).await?;
         let origin = asked.origin();
-        let operation = OrderOperation::RenewOrder(Renewing {
+        let purchase = Renewing {
             order_id: before.id,
             account_id: before.account_id,
             origin: origin.clone(),
@@ -84,10 +79,21 @@ impl Spanning for RenewOrder {
             term: plan.term.clone(),
             known: registered(&servers).map(|server| server.id).collect(),
             lapsing: plan.lapsing.clone(),
-            stage,
-        });
+        };
+        let first = match named {
+            Some(offer) => Charge::of(&purchase, offer),
+            None => NextStep::of(&Price {
+                purchase,
+                question: RenewingQuestion {
+                    product_id: before.product_id.clone(),
+                    san_license_id: before.san_license_id,
+                    pin: plan.pin,
+                    without_move: Some(plan.without_move),
+                },
+            }),
+        };
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -138,34 +144,27 @@ pub(crate) struct Renewed {
     pub(crate) lapsing: Vec<ServerId>,
 }
 
-impl RenewOrder {
-    /// The quote that a preview of this very renewal left, and what that was to be sold with.
-    /// Billing judges whether it still holds.
-    async fn named_quote(
-        &self,
-        tx: &Tx,
-        order: &Order,
-        plan: &RenewalPlan,
-    ) -> Result<Stage, Fault> {
-        let id = self
-            .quote_id
-            .ok_or_else(|| Fault::internal("no quote is named"))?;
-        let found = store::quotes::find(tx, order.id, id).await?;
-        let found = found.ok_or_else(|| not_found("quote", id))?;
-        match found.sold {
-            Some(sold) if found.pin == plan.pin => Ok(Stage::Charge {
-                sold: Box::new(sold),
-                quote: Quote::decode(&found.encoded)?,
-            }),
-            Some(_) | None => Err(Refusal::new(
-                Reason::QuoteStale,
-                format!(
-                    "quote {id} does not fit: the order or the renewal is not that of its preview"
-                ),
-            )
-            .with("quote_id", id)
-            .into()),
-        }
+/// The quote that a preview of this very renewal left, and what that was to be sold with. Billing
+/// judges whether it still holds.
+async fn named_quote(
+    tx: &Tx,
+    order: &Order,
+    plan: &RenewalPlan,
+    id: QuoteId,
+) -> Result<Offer, Fault> {
+    let found = store::quotes::find(tx, order.id, id).await?;
+    let found = found.ok_or_else(|| not_found("quote", id))?;
+    match found.sold {
+        Some(sold) if found.pin == plan.pin => Ok(Offer {
+            sold,
+            quote: Quote::decode(&found.encoded)?,
+        }),
+        Some(_) | None => Err(Refusal::new(
+            Reason::QuoteStale,
+            format!("quote {id} does not fit: the order or the renewal is not that of its preview"),
+        )
+        .with("quote_id", id)
+        .into()),
     }
 }
 
@@ -226,7 +225,8 @@ impl Preview for RenewOrder {
             )
         };
         let peers = &within.peers;
-        let (sold, quote) = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
+        let offer = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
+        let Offer { sold, quote } = offer;
         let (id, expire_time) = quote.identity().map_err(Fault::internal)?;
         let kept = OrderQuote {
             id,
@@ -287,122 +287,57 @@ pub(crate) struct Renewing {
     known: BTreeSet<ServerId>,
     /// Those of them that are not kept.
     lapsing: Vec<ServerId>,
-    stage: Stage,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Stage {
-    Price {
-        product_id: ProductId,
-        san_license_id: Option<LicenseId>,
-        pin: String,
-        /// Absent in an operation of an earlier version.
-        #[serde(default)]
-        without_move: Option<BTreeSet<San>>,
-    },
-    Charge {
-        sold: Box<Sold>,
-        quote: Quote,
-    },
+/// What of the order its next term is priced by.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RenewingQuestion {
+    product_id: ProductId,
+    san_license_id: Option<LicenseId>,
+    pin: String,
+    /// Absent in an operation of an earlier version.
+    #[serde(default)]
+    without_move: Option<BTreeSet<San>>,
 }
 
-impl Renewing {
-    pub(super) fn step(&self) -> &'static str {
-        match self.stage {
-            Stage::Price { .. } => "price",
-            Stage::Charge { .. } => "charge",
-        }
+impl Operation for Renewing {
+    const KIND: &'static str = "RENEW_ORDER";
+    type Peers = Peers;
+    type Answer = Renewed;
+}
+
+impl Purchase for Renewing {
+    type Question = RenewingQuestion;
+    type Offer = Offer;
+
+    fn accept_time(&self) -> Instant {
+        self.decision_time
     }
 
-    /// What the present step may have begun at a peer.
-    pub(super) fn begun(&self, request_id: Uuid) -> Begun {
-        match &self.stage {
-            Stage::Price { .. } => Begun::Nothing,
-            Stage::Charge { quote, .. } => Begun::Charge {
-                quote: quote.clone(),
-                request_id,
-            },
-        }
-    }
-
-    pub(super) async fn perform(
+    async fn price(
         &self,
         peers: &Peers,
+        question: &RenewingQuestion,
         request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        match &self.stage {
-            Stage::Price {
-                product_id,
-                san_license_id,
-                pin,
-                without_move,
-            } => {
-                let (id, account_id) = (self.order_id, self.account_id);
-                let price = PriceOrder {
-                    without_move: without_move.as_ref(),
-                    ..price(id, account_id, product_id, &self.term, *san_license_id)
-                };
-                let (sold, quote) = price.ask_pinned(peers, request_id, pin).await?;
-                Ok(Outcome::Planned(Box::new(sold), Box::new(quote)))
-            }
-            Stage::Charge { quote, .. } => peers
-                .billing
-                .charge_quote(quote, self.decision_time, request_id)
-                .await
-                .map(|invoice| Outcome::Charged(Box::new(invoice))),
-        }
-    }
-
-    /// Once it is priced, the next term is charged.
-    pub(super) fn next(&self, answer: &Outcome) -> Option<Self> {
-        let (Stage::Price { .. }, Outcome::Planned(sold, quote)) = (&self.stage, answer) else {
-            return None;
+    ) -> Result<Offer, PeerFault> {
+        let price = PriceOrder {
+            without_move: question.without_move.as_ref(),
+            ..price(
+                self.order_id,
+                self.account_id,
+                &question.product_id,
+                &self.term,
+                question.san_license_id,
+            )
         };
-        let stage = Stage::Charge {
-            sold: sold.clone(),
-            quote: (**quote).clone(),
-        };
-        Some(Self {
-            stage,
-            ..self.clone()
-        })
+        price.ask_pinned(peers, request_id, &question.pin).await
     }
 
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<OrderOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Charge { sold, quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, sold, quote, invoice).await
-            }
-            (_, Ok(other)) => misplaced(self.step(), other),
-        }
-    }
-
-    async fn apply_refusal(
-        &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        emit(
-            tx,
-            OrderEvent {
-                kind: "renewal.refused",
-                order: &order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = OrderEvent::refused("renewal.refused", &order, origin, time, refusal);
+        emit(tx, event).await
     }
 
     /// The term is the order's. One that was bought after the old end runs from that on at once.
@@ -410,10 +345,10 @@ impl Renewing {
         &self,
         tx: &Tx,
         now: Instant,
-        sold: &Sold,
-        quote: &Quote,
+        offer: &Offer,
         invoice: &Invoice,
-    ) -> Result<Progress<OrderOperation>, Fault> {
+    ) -> Result<Renewed, Fault> {
+        let Offer { sold, quote } = offer;
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
@@ -458,11 +393,10 @@ impl Renewing {
             },
         )
         .await?;
-        let renewed = Renewed {
+        Ok(Renewed {
             view,
             sale: Some((term, quote.charged(invoice))),
             lapsing: self.lapsing.clone(),
-        };
-        Ok(Progress::Done(Ended::Renewed(Box::new(renewed))))
+        })
     }
 }

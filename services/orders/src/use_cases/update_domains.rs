@@ -15,16 +15,15 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Preview, Spanning},
     fault::Fault,
-    operation,
+    operation::{self, NextStep},
     replay::Accepted,
 };
 use uuid::Uuid;
 
 use super::{
     Within,
-    charge_domains::{Questions, Updating},
+    charge_domains::{PriceChange, Questions, Quotes, Updating},
     event::{OrderEvent, emit},
-    operation::OrderOperation,
     settle,
 };
 use crate::{
@@ -55,7 +54,6 @@ pub(crate) struct UpdateDomains {
 
 impl Spanning for UpdateDomains {
     type Answer = Updated;
-    type Operation = OrderOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Updated>, Fault> {
         let scope = &asked.call.caller.accounts;
@@ -64,17 +62,16 @@ impl Spanning for UpdateDomains {
         if plan.is_free() {
             return self.accept_free(asked, tx, &before, plan, now).await;
         }
-        let origin = asked.origin();
-        let updating = match self.quote_id {
-            Some(id) => {
-                let (quote, next_quote) = named_quotes(tx, &before, &plan, id).await?;
-                Updating::charge(&before, origin, now, quote, next_quote)?
-            }
-            None => Updating::price(&before, origin, now, questions(&before, &plan, now)?),
+        let change = Updating::new(&before, asked.origin(), now);
+        let first = match self.quote_id {
+            Some(id) => change.charge(named_quotes(tx, &before, &plan, id).await?),
+            None => NextStep::of(&PriceChange {
+                questions: questions(&before, &plan, now)?,
+                change,
+            }),
         };
-        let operation = OrderOperation::UpdateDomains(updating);
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, &operation).await?;
+        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_change(plan, Some(begun.id), now);
         store::orders::save(tx, &before, &after).await?;
         emit_accepted(asked, tx, &after, now, "CHARGING").await?;
@@ -235,7 +232,7 @@ async fn named_quotes(
     order: &Order,
     plan: &DomainPlan,
     id: QuoteId,
-) -> Result<(Option<Quote>, Option<Quote>), Fault> {
+) -> Result<Quotes, Fault> {
     let Some(found) = store::quotes::find(tx, order.id, id).await? else {
         return Err(not_found("quote", id).into());
     };
@@ -244,10 +241,10 @@ async fn named_quotes(
     }
     let named = Quote::decode(&found.encoded)?;
     if plan.charge.is_zero() {
-        return Ok((None, Some(named)));
+        return Ok(Quotes::Next(named));
     }
     let next = found.next_encoded.as_deref().map(Quote::decode);
-    Ok((Some(named), next.transpose()?))
+    Quotes::of(Some(named), next.transpose()?).map_err(Fault::internal)
 }
 
 fn stale(id: QuoteId, why: &str) -> Refusal {

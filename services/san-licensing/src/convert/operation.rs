@@ -3,13 +3,9 @@
 use licet_contracts::{sanlicensing::v1 as sanlicensing, types::v1::RefusalReason};
 use licet_domain::ids::OperationId;
 use licet_runtime::{fault::Fault, field::Fields, operation::View, wire::encode_time};
-use prost::Message as _;
 
-use super::{license, operation_kind::encode_kind, renewal};
-use crate::{
-    queries::operations::OperationFilter,
-    use_cases::{cancel_operation::CancelOperation, operation::LicenseAnswer},
-};
+use super::operation_kind::encode_kind;
+use crate::queries::operations::OperationFilter;
 
 /// Reads what a listing of operations is narrowed to.
 pub(crate) fn decode_list(
@@ -53,11 +49,11 @@ pub(crate) fn decode_retry(
 /// Reads the request to turn an operation back.
 pub(crate) fn decode_cancel(
     message: &sanlicensing::CancelOperationRequest,
-) -> Result<CancelOperation, Fault> {
+) -> Result<OperationId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", &message.operation_id);
     fields.request_id(message);
-    fields.build(|| Ok(CancelOperation { operation_id: id? }))
+    fields.build(|| id)
 }
 
 /// An operation that was turned back.
@@ -66,15 +62,6 @@ pub(crate) fn encode_cancelled(
 ) -> Result<sanlicensing::CancelOperationResponse, Fault> {
     Ok(sanlicensing::CancelOperationResponse {
         operation: Some(encode(view)?),
-    })
-}
-
-/// The encoded response that an operation ends with.
-pub(crate) fn encode_answer(answer: LicenseAnswer) -> Result<Vec<u8>, Fault> {
-    Ok(match answer {
-        LicenseAnswer::Accepted(sold) => license::encode_accepted(&sold)?.encode_to_vec(),
-        LicenseAnswer::Increased(sold) => license::encode_increased(&sold)?.encode_to_vec(),
-        LicenseAnswer::Renewed(renewal) => renewal::encode_renewed(&renewal)?.encode_to_vec(),
     })
 }
 

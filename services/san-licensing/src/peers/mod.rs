@@ -46,6 +46,16 @@ pub(crate) async fn narrow_to_dearest(
     Ok(question.of_product(dearest))
 }
 
+/// The price of a purchase that may be of several products.
+pub(crate) async fn price(
+    billing: &Billing,
+    question: &QuoteQuestion,
+    request_id: Uuid,
+) -> Result<Quote, PeerFault> {
+    let question = narrow_to_dearest(billing, question).await?;
+    billing.create_quote(&question, request_id).await
+}
+
 /// What a quote of one line pins for the term that it is of (SL-7, BL-8).
 pub(crate) fn sale(quote: &Quote, quota: u64, by_hand: bool) -> Result<Sale, String> {
     let line = quote.only_line()?;

@@ -7,11 +7,12 @@ use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert, queries,
+    convert,
+    peers::Billing,
+    queries,
     use_cases::{
         Sources,
         add_product::{self, AddProduct},
-        operation::LicenseOperation,
         quote_license::{self, QuoteLicense},
     },
 };
@@ -22,7 +23,7 @@ pub(crate) struct LicenseRpc {
     /// What previews read; what is charged goes through the operations.
     pub(crate) sources: Sources,
     /// What spans services.
-    pub(crate) operations: Operations<LicenseOperation>,
+    pub(crate) operations: Operations<Billing>,
 }
 
 #[tonic::async_trait]

@@ -11,7 +11,7 @@ use licet_runtime::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, use_cases::operation::LicenseOperation};
+use crate::{convert, peers::Billing, queries, use_cases::cancel_operation::CancelOperation};
 
 /// Operations.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub(crate) struct OperationRpc {
     /// The service's schema.
     pub(crate) database: Database,
     /// Their driver.
-    pub(crate) operations: Operations<LicenseOperation>,
+    pub(crate) operations: Operations<Billing>,
 }
 
 #[tonic::async_trait]
@@ -85,6 +85,10 @@ impl OperationService for OperationRpc {
         let entry = door::enter(request, |_, message| {
             convert::operation::decode_cancel(message)
         })?;
+        let entry = entry.map(|operation_id| CancelOperation {
+            operation_id,
+            operations: self.operations.clone(),
+        });
         let encode = |view| convert::operation::encode_cancelled(&view);
         entry.begin(&self.database, encode).await?;
         let (call, id) = (entry.call(), entry.verb.operation_id);

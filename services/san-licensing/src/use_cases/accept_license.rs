@@ -2,6 +2,7 @@
 //! charged at Billing as of its decision time. A definite refusal lets the products go, and the
 //! draft is there again.
 
+use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId},
@@ -13,7 +14,7 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Preview, Spanning},
     fault::Fault,
-    operation::{self, Progress},
+    operation::{self, NextStep, Operation},
     peer::PeerFault,
     replay::Accepted,
 };
@@ -23,10 +24,9 @@ use uuid::Uuid;
 use super::{
     Sources,
     event::{LicenseEvent, emit},
-    operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    peers::{self, Billing, Invoice, Quote},
+    peers::{self, Billing, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
         licenses,
@@ -58,7 +58,6 @@ impl Sold {
 
 impl Spanning for AcceptLicense {
     type Answer = Sold;
-    type Operation = LicenseOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
         let call = &asked.call;
@@ -71,18 +70,19 @@ impl Spanning for AcceptLicense {
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
         let origin = asked.origin();
-        let operation = LicenseOperation::AcceptLicense(Accepting {
-            license_id: license.id,
-            account_id: license.account_id,
-            origin: origin.clone(),
-            decision_time: now,
-            price: license.first.sale.amount,
-            stage: Stage::Price {
-                question: peers::acceptance_quote(&license, now),
-            },
-        });
         let account_id = license.account_id;
-        let begun = operation::begin(tx, now, &id, account_id, &operation).await?;
+        let price = Price {
+            purchase: Accepting {
+                license_id: license.id,
+                account_id,
+                origin: origin.clone(),
+                decision_time: now,
+                price: license.first.sale.amount,
+            },
+            question: peers::acceptance_quote(&license, now),
+        };
+        let first = NextStep::of(&price);
+        let begun = operation::begin(tx, now, &id, account_id, first).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
@@ -170,71 +170,51 @@ pub(crate) struct Accepting {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
-    pub(super) decision_time: Instant,
+    decision_time: Instant,
     price: Money,
-    pub(super) stage: Stage,
 }
 
 impl Accepting {
-    pub(super) async fn perform(
-        &self,
-        billing: &Billing,
-        request_id: Uuid,
-    ) -> Result<Outcome, PeerFault> {
-        let outcome = self
-            .stage
-            .perform(billing, self.decision_time, request_id)
-            .await?;
-        if let Outcome::Quoted(quote) = &outcome {
-            check_price(quote, self.price)?;
-        }
-        Ok(outcome)
-    }
-
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, quote, invoice).await
-            }
-            (stage, Ok(other)) => misplaced(stage, other),
-        }
-    }
-
     async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
         let scope = store::only(self.account_id);
         let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
         Ok(locked.0)
     }
+}
 
-    async fn apply_refusal(
+impl Operation for Accepting {
+    const KIND: &'static str = "ACCEPT_LICENSE";
+    type Peers = Billing;
+    type Answer = Sold;
+}
+
+impl Purchase for Accepting {
+    type Question = QuoteQuestion;
+    type Offer = Quote;
+
+    fn accept_time(&self) -> Instant {
+        self.decision_time
+    }
+
+    async fn price(
         &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
+        billing: &Billing,
+        question: &QuoteQuestion,
+        request_id: Uuid,
+    ) -> Result<Quote, PeerFault> {
+        let quote = peers::price(billing, question, request_id).await?;
+        check_price(&quote, self.price)?;
+        Ok(quote)
+    }
+
+    async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let before = self.lock(tx).await?;
         let license = before.apply_acceptance_refused(self.decision_time);
         store::licenses::release_products(tx, &license).await?;
         store::licenses::save(tx, &license).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                kind: "license.refused",
-                license: &license,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = LicenseEvent::refused("license.refused", &license, origin, time, refusal);
+        emit(tx, event).await
     }
 
     async fn apply_charge(
@@ -243,7 +223,7 @@ impl Accepting {
         now: Instant,
         quote: &Quote,
         invoice: &Invoice,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
+    ) -> Result<Sold, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
         let license = before.apply_charge(invoice_id, self.decision_time);
@@ -273,9 +253,6 @@ impl Accepting {
         )
         .await?;
         let quote = Some(quote.charged(invoice));
-        Ok(Progress::Done(LicenseAnswer::Accepted(Sold {
-            view,
-            quote,
-        })))
+        Ok(Sold { view, quote })
     }
 }

@@ -1,7 +1,7 @@
 //! The events of a licence. They carry ids and figures; the licence itself is read from its
 //! service.
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, refusal::Refusal};
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault, outbox};
 
 use crate::rules::license::License;
@@ -17,6 +17,27 @@ pub(super) struct LicenseEvent<'a> {
     pub(super) why: &'a str,
     pub(super) outcome: &'a str,
     pub(super) data: serde_json::Value,
+}
+
+impl<'a> LicenseEvent<'a> {
+    /// What an operation began comes to nothing.
+    pub(super) fn refused(
+        kind: &'a str,
+        license: &'a License,
+        origin: &'a Origin,
+        time: Instant,
+        refusal: &'a Refusal,
+    ) -> Self {
+        Self {
+            kind,
+            license,
+            origin,
+            time,
+            why: "X-2",
+            outcome: refusal.reason.as_str(),
+            data: serde_json::json!({ "message": refusal.message }),
+        }
+    }
 }
 
 /// Writes an event of a licence whose row is locked; last in its transaction.

@@ -1,6 +1,7 @@
 //! IncreaseQuota: priced at the licence's own price for the time that is left, charged, and then
 //! there as of its decision time (SL-8). Until the charge is made nothing changes.
 
+use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId},
@@ -11,19 +12,20 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Preview, Spanning},
     fault::Fault,
-    operation::{self, Progress},
+    operation::{self, NextStep, Operation},
+    peer::PeerFault,
     replay::Accepted,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Sources,
     accept_license::Sold,
     event::{LicenseEvent, emit},
-    operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    peers::{self, Invoice, Quote, QuoteQuestion},
+    peers::{self, Billing, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
         licenses,
@@ -42,7 +44,6 @@ pub(crate) struct IncreaseQuota {
 
 impl Spanning for IncreaseQuota {
     type Answer = Sold;
-    type Operation = LicenseOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
         let call = &asked.call;
@@ -53,16 +54,19 @@ impl Spanning for IncreaseQuota {
         operation::refuse_if_running(tx, &id).await?;
         let question = question(&before, quota, now)?;
         let origin = asked.origin();
-        let operation = LicenseOperation::IncreaseQuota(Increasing {
-            license_id: before.id,
-            account_id: before.account_id,
-            origin: origin.clone(),
-            decision_time: now,
-            quota,
-            stage: Stage::Price { question },
-        });
         let account_id = before.account_id;
-        let begun = operation::begin(tx, now, &id, account_id, &operation).await?;
+        let price = Price {
+            purchase: Increasing {
+                license_id: before.id,
+                account_id,
+                origin: origin.clone(),
+                decision_time: now,
+                quota,
+            },
+            question,
+        };
+        let first = NextStep::of(&price);
+        let begun = operation::begin(tx, now, &id, account_id, first).await?;
         let license = before.apply_decision(now);
         store::licenses::save(tx, &license).await?;
         emit(
@@ -128,53 +132,47 @@ pub(crate) struct Increasing {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
-    pub(super) decision_time: Instant,
+    decision_time: Instant,
     quota: u64,
-    pub(super) stage: Stage,
 }
 
 impl Increasing {
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, quote, invoice).await
-            }
-            (stage, Ok(other)) => misplaced(stage, other),
-        }
-    }
-
     async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
         let scope = store::only(self.account_id);
         let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
         Ok(locked.0)
     }
+}
 
-    async fn apply_refusal(
+impl Operation for Increasing {
+    const KIND: &'static str = "INCREASE_QUOTA";
+    type Peers = Billing;
+    type Answer = Sold;
+}
+
+impl Purchase for Increasing {
+    type Question = QuoteQuestion;
+    type Offer = Quote;
+
+    fn accept_time(&self) -> Instant {
+        self.decision_time
+    }
+
+    async fn price(
         &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
+        billing: &Billing,
+        question: &QuoteQuestion,
+        request_id: Uuid,
+    ) -> Result<Quote, PeerFault> {
+        peers::price(billing, question, request_id).await
+    }
+
+    async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let license = self.lock(tx).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                kind: "quota_increase.refused",
-                license: &license,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event =
+            LicenseEvent::refused("quota_increase.refused", &license, origin, time, refusal);
+        emit(tx, event).await
     }
 
     async fn apply_charge(
@@ -183,7 +181,7 @@ impl Increasing {
         now: Instant,
         quote: &Quote,
         invoice: &Invoice,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
+    ) -> Result<Sold, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
         let old_quota = before.current_term(self.decision_time).quota();
@@ -214,9 +212,6 @@ impl Increasing {
         )
         .await?;
         let quote = Some(quote.charged(invoice));
-        Ok(Progress::Done(LicenseAnswer::Increased(Sold {
-            view,
-            quote,
-        })))
+        Ok(Sold { view, quote })
     }
 }

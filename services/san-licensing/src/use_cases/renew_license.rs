@@ -2,6 +2,7 @@
 //! then priced and charged at Billing as of its decision time. A definite refusal leaves the licence
 //! as it was.
 
+use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, OperationId},
@@ -13,19 +14,20 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{Asked, Preview, Spanning},
     fault::Fault,
-    operation::{self, Progress},
+    operation::{self, NextStep, Operation},
+    peer::PeerFault,
     replay::Accepted,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Sources,
     accept_license::refuse_held,
     event::{LicenseEvent, emit},
-    operation::{LicenseAnswer, LicenseOperation, Outcome, Stage, misplaced},
 };
 use crate::{
-    peers::{self, Invoice, Quote},
+    peers::{self, Billing, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
         licenses,
@@ -66,7 +68,6 @@ pub(crate) struct Bought {
 
 impl Spanning for RenewLicense {
     type Answer = Renewal;
-    type Operation = LicenseOperation;
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Renewal>, Fault> {
         let call = &asked.call;
@@ -79,18 +80,21 @@ impl Spanning for RenewLicense {
         refuse_held(tx, &license, now).await?;
         let question = peers::renewal_quote(&license, &plan, self.hand_price, now);
         let origin = asked.origin();
-        let operation = LicenseOperation::RenewLicense(Renewing {
-            license_id: license.id,
-            account_id: license.account_id,
-            origin: origin.clone(),
-            decision_time: now,
-            plan: plan.clone(),
-            foreseen,
-            by_hand: self.hand_price.is_some(),
-            stage: Stage::Price { question },
-        });
         let (id, account_id) = (license.id.to_string(), license.account_id);
-        let begun = operation::begin(tx, now, &id, account_id, &operation).await?;
+        let price = Price {
+            purchase: Renewing {
+                license_id: license.id,
+                account_id,
+                origin: origin.clone(),
+                decision_time: now,
+                plan: plan.clone(),
+                foreseen,
+                by_hand: self.hand_price.is_some(),
+            },
+            question,
+        };
+        let first = NextStep::of(&price);
+        let begun = operation::begin(tx, now, &id, account_id, first).await?;
         store::licenses::save(tx, &license).await?;
         emit(
             tx,
@@ -185,57 +189,50 @@ pub(crate) struct Renewing {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
-    pub(super) decision_time: Instant,
+    decision_time: Instant,
     plan: RenewalPlan,
     foreseen: Foreseen,
     by_hand: bool,
-    pub(super) stage: Stage,
 }
 
 impl Renewing {
-    pub(super) async fn apply(
-        &self,
-        tx: &Tx,
-        now: Instant,
-        outcome: &Result<Outcome, Refusal>,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
-        match (&self.stage, outcome) {
-            (_, Err(refusal)) => self.apply_refusal(tx, refusal).await,
-            (Stage::Charge { quote }, Ok(Outcome::Charged(invoice))) => {
-                self.apply_charge(tx, now, quote, invoice).await
-            }
-            (stage, Ok(other)) => misplaced(stage, other),
-        }
-    }
-
     async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
         let scope = store::only(self.account_id);
         let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
         Ok(locked.0)
     }
+}
 
-    async fn apply_refusal(
+impl Operation for Renewing {
+    const KIND: &'static str = "RENEW_LICENSE";
+    type Peers = Billing;
+    type Answer = Renewal;
+}
+
+impl Purchase for Renewing {
+    type Question = QuoteQuestion;
+    type Offer = Quote;
+
+    fn accept_time(&self) -> Instant {
+        self.decision_time
+    }
+
+    async fn price(
         &self,
-        tx: &Tx,
-        refusal: &Refusal,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
+        billing: &Billing,
+        question: &QuoteQuestion,
+        request_id: Uuid,
+    ) -> Result<Quote, PeerFault> {
+        peers::price(billing, question, request_id).await
+    }
+
+    async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let before = self.lock(tx).await?;
         let license = before.apply_renewal_refused(self.decision_time);
         store::licenses::save(tx, &license).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                kind: "renewal.refused",
-                license: &license,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: serde_json::json!({ "message": refusal.message }),
-            },
-        )
-        .await?;
-        Ok(Progress::Refused(refusal.clone()))
+        let (origin, time) = (&self.origin, self.decision_time);
+        let event = LicenseEvent::refused("renewal.refused", &license, origin, time, refusal);
+        emit(tx, event).await
     }
 
     /// The term is the licence's. One that was bought after the old end is in force at once.
@@ -245,7 +242,7 @@ impl Renewing {
         now: Instant,
         quote: &Quote,
         invoice: &Invoice,
-    ) -> Result<Progress<LicenseOperation>, Fault> {
+    ) -> Result<Renewal, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let sale = peers::sale(quote, self.plan.quota, self.by_hand);
         let before = self.lock(tx).await?;
@@ -287,7 +284,6 @@ impl Renewing {
             term,
             foreseen: self.foreseen,
         });
-        let renewal = Renewal { view, bought };
-        Ok(Progress::Done(LicenseAnswer::Renewed(Box::new(renewal))))
+        Ok(Renewal { view, bought })
     }
 }

@@ -36,6 +36,12 @@ pub struct Billing {
     channel: PeerChannel,
 }
 
+impl AsRef<Self> for Billing {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Billing {
     /// Billing at the other end of a channel.
     #[must_use]
@@ -116,28 +122,26 @@ impl Billing {
     ///
     /// # Errors
     /// What refused it; no answer.
-    pub async fn charge_quotes(
+    pub async fn charge_quotes<const N: usize>(
         &self,
-        quotes: &[&Quote],
+        quotes: [&Quote; N],
         accept_time: Instant,
         request_id: Uuid,
-    ) -> Result<Vec<Invoice>, PeerFault> {
-        let request = charge_several(quotes, accept_time, request_id);
-        match outcome(self.invoices().charge_quotes(request).await) {
-            Ok(answer) if answer.invoices.len() == quotes.len() => {
-                Ok(answer.invoices.into_iter().map(Invoice::from).collect())
-            }
-            Ok(_) => Err(absent("invoice")),
+    ) -> Result<[Invoice; N], PeerFault> {
+        let request = charge_several(&quotes, accept_time, request_id);
+        let invoices: Vec<Invoice> = match outcome(self.invoices().charge_quotes(request).await) {
+            Ok(answer) => answer.invoices.into_iter().map(Invoice::from).collect(),
             Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::QuoteSpent => {
-                let mut invoices = Vec::with_capacity(quotes.len());
+                let mut invoices = Vec::with_capacity(N);
                 for quote in quotes {
                     let spent = self.find_spent(quote).await?;
                     invoices.push(spent.ok_or_else(|| PeerFault::Refused(refusal.clone()))?);
                 }
-                Ok(invoices)
+                invoices
             }
-            Err(fault) => Err(fault),
-        }
+            Err(fault) => return Err(fault),
+        };
+        invoices.try_into().map_err(|_| absent("invoice"))
     }
 
     /// The invoice that a quote became, if it became one that stands whole.

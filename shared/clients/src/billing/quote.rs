@@ -175,6 +175,12 @@ opaque! {
     Quote, billing::Quote
 }
 
+impl AsRef<Self> for Quote {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Quote {
     /// Its total.
     ///

@@ -1,34 +1,23 @@
 //! Drives durable operations: performs the step that is due at its peer, outside any transaction, and
-//! saves what came of it against the version that was read. What is kept is the parent's.
+//! goes on until one has no definite answer.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use licet_domain::{clock::Instant, ids::OperationId, refusal::Refusal};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-    Set, Statement,
-};
+use licet_domain::{clock::Clock, ids::OperationId};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QuerySelect, Set, Statement};
 
 use super::{
-    Begun, Ending, HEAD_START, Operation, Progress, is_running, real_after, row, save,
-    step_request_id,
+    passing::{Passed, Tools},
+    record::{Begun, Ending, HEAD_START, View, not_cancellable, real_after, row, save},
+    registry::{self, AnyStep, Registry},
 };
 use crate::{
     caller::Call,
     clock::real_now,
     database::{Database, Tx, Work},
-    fault::{Fault, decode_refusal, encode_refusal},
-    peer::PeerFault,
+    fault::{Fault, decode_refusal},
     schedule::Due,
-    stored::changed,
 };
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -36,49 +25,77 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 const RESUMED_AT_ONCE: usize = 16;
 
-/// The driver of one service's operations.
-pub struct Operations<O: Operation> {
-    database: Database,
-    peers: Arc<O::Peers>,
-    clock: Arc<dyn licet_domain::clock::Clock>,
-    encode: Encode<O>,
+/// The driver of one service's operations, which may ask the peers `P`.
+pub struct Operations<P> {
+    tools: Tools<P>,
+    registry: Arc<Registry<P>>,
 }
 
-/// What an operation is answered with, as the encoded response that is kept for all repeats.
-type Encode<O> = fn(<O as Operation>::Answer) -> Result<Vec<u8>, Fault>;
-
-impl<O: Operation> Clone for Operations<O> {
+impl<P> Clone for Operations<P> {
     fn clone(&self) -> Self {
         Self {
-            database: self.database.clone(),
-            peers: Arc::clone(&self.peers),
-            clock: Arc::clone(&self.clock),
-            encode: self.encode,
+            tools: self.tools.clone(),
+            registry: Arc::clone(&self.registry),
         }
     }
 }
 
-impl<O: Operation> Operations<O> {
-    /// A driver over a service's database. `encode` makes the response of what an operation is
-    /// answered with.
+impl<P: Send + Sync + 'static> Operations<P> {
+    /// A driver over a service's database, of the operations in `registry`.
     pub fn new(
         database: Database,
-        peers: Arc<O::Peers>,
-        clock: Arc<dyn licet_domain::clock::Clock>,
-        encode: fn(O::Answer) -> Result<Vec<u8>, Fault>,
+        peers: Arc<P>,
+        clock: Arc<dyn Clock>,
+        registry: Registry<P>,
     ) -> Self {
         Self {
-            database,
-            peers,
-            clock,
-            encode,
+            tools: Tools {
+                database,
+                peers,
+                clock,
+            },
+            registry: Arc::new(registry),
         }
     }
 
     /// The database that they are kept in.
     #[must_use]
     pub fn database(&self) -> &Database {
-        &self.database
+        &self.tools.database
+    }
+
+    /// Turns a running operation back, inside the transaction that accepts its cancellation: its next
+    /// step sees to it that the present one comes to nothing. It then comes to its end by itself, refused
+    /// or, where the step was through at its peer, done. One that is refused is left as it is: nothing of
+    /// it stands.
+    ///
+    /// # Errors
+    /// OPERATION_NOT_CANCELLABLE for one that is done, or that only goes forward.
+    pub async fn turn_back(&self, tx: &Tx, view: &View) -> Result<(), Fault> {
+        let row = row::Entity::find_by_id(view.operation_id.to_string())
+            .lock_exclusive()
+            .one(tx)
+            .await?
+            .ok_or_else(|| Fault::internal(format!("operation {} is gone", view.operation_id)))?;
+        match row.state.as_str() {
+            "RUNNING" => {}
+            "REFUSED" => return Ok(()),
+            _ => return Err(not_cancellable(&View::try_from(row)?).into()),
+        }
+        let (step, due) = self.read(&row)?;
+        if !step.can_be_undone(&due)? {
+            return Err(not_cancellable(&View::try_from(row)?).into());
+        }
+        let (step, state_json) = due.turned_back()?;
+        let columns = row::ActiveModel {
+            step: Set(step.to_owned()),
+            state_json: Set(state_json),
+            attempts: Set(0),
+            last_error: Set(String::new()),
+            due_us: Set(real_after(HEAD_START)),
+            ..Default::default()
+        };
+        Ok(tx.later(row::Entity, save(&row, columns)).await?)
     }
 
     /// Drives an operation now, whatever its back-off, and waits for its end, within the call's deadline. The driving goes on
@@ -107,7 +124,7 @@ impl<O: Operation> Operations<O> {
 
     async fn load(&self, id: OperationId) -> Result<row::Model, Fault> {
         row::Entity::find_by_id(id.to_string())
-            .one(self.database.read_alone())
+            .one(self.tools.database.read_alone())
             .await?
             .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
     }
@@ -130,7 +147,7 @@ impl<O: Operation> Operations<O> {
             // In a task of its own: a panic postpones this operation and holds up no other.
             let driver = self.clone();
             let read = row.clone();
-            let error = match tokio::spawn(async move { driver.pass_step(id, read).await }).await {
+            let error = match tokio::spawn(async move { driver.pass_step(&read).await }).await {
                 Ok(Ok(Passed::Step(next))) if next.state == "RUNNING" => {
                     row = *next;
                     continue;
@@ -157,7 +174,8 @@ impl<O: Operation> Operations<O> {
                 }
             };
             tracing::info!(%id, step = row.step, error, "a step has no answer yet");
-            self.database
+            self.tools
+                .database
                 .transact(&Postpone {
                     row: &row,
                     error: &error,
@@ -170,53 +188,14 @@ impl<O: Operation> Operations<O> {
         }
     }
 
-    async fn pass_step(&self, id: OperationId, row: row::Model) -> Result<Passed, Fault> {
-        let state: O = serde_json::from_str(&row.state_json).map_err(Fault::internal)?;
-        let request_id = step_request_id(id, state.step());
-        let outcome = match state.perform(&self.peers, request_id).await {
-            Ok(answer) => match state.next(&answer)? {
-                Some(next) => return self.step_on(&row, &next).await,
-                None => Ok(answer),
-            },
-            Err(PeerFault::Refused(refusal)) => Err(*refusal),
-            Err(PeerFault::Unknown(error)) => return Ok(Passed::Not(error)),
-            Err(PeerFault::StoreChanged(changed)) => return Ok(Passed::Not(changed.message)),
-        };
-        let apply = Apply {
-            row: &row,
-            state: &state,
-            now: self.clock.now(),
-            encode: self.encode,
-            outcome: &outcome,
-            has_run: AtomicBool::new(false),
-        };
-        let saved = self.database.transact(&apply).await?;
-        Ok(saved.map_or(Passed::ByAnother, |saved| Passed::Step(Box::new(saved))))
+    fn read(&self, row: &row::Model) -> Result<(&dyn AnyStep<P>, registry::Due), Fault> {
+        self.registry.read(&row.kind, &row.step, &row.state_json)
     }
 
-    /// Saves the next step where nothing else is to be changed with it: one statement.
-    async fn step_on(&self, row: &row::Model, next: &O) -> Result<Passed, Fault> {
-        let passed = passed(row, next)?;
-        let save = save(row, changed::<row::Entity>(row, &passed));
-        let saved = save.exec(self.database.write_alone()).await?;
-        Ok(match saved.rows_affected {
-            1 => Passed::Step(Box::new(passed)),
-            _ => Passed::ByAnother,
-        })
+    async fn pass_step(&self, row: &row::Model) -> Result<Passed, Fault> {
+        let (step, due) = self.read(row)?;
+        step.pass(&self.tools, row, &due).await
     }
-}
-
-/// The row once its step is passed and `next` is due.
-fn passed<O: Operation>(row: &row::Model, next: &O) -> Result<row::Model, Fault> {
-    Ok(row::Model {
-        step: next.step().to_owned(),
-        state_json: serde_json::to_string(next).map_err(Fault::internal)?,
-        due_us: real_after(HEAD_START),
-        version: row.version + 1,
-        attempts: 0,
-        last_error: String::new(),
-        ..row.clone()
-    })
 }
 
 /// How far a driver came with an operation.
@@ -224,16 +203,6 @@ struct Driven {
     ending: Ending,
     /// Whether it was this driver that brought it to its end.
     is_here: bool,
-}
-
-/// How far one attempt at a step came.
-enum Passed {
-    /// Through the step: the operation as it was saved.
-    Step(Box<row::Model>),
-    /// Another driver was through it first.
-    ByAnother,
-    /// No definite answer, and why.
-    Not(String),
 }
 
 impl row::Model {
@@ -246,7 +215,7 @@ impl row::Model {
     }
 }
 
-impl<O: Operation> Due for Operations<O> {
+impl<P: Send + Sync + 'static> Due for Operations<P> {
     fn name(&self) -> &'static str {
         "resume operations"
     }
@@ -254,7 +223,7 @@ impl<O: Operation> Due for Operations<O> {
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let ids = {
-                let tx = self.database.read();
+                let tx = self.tools.database.read();
                 list_due(&tx, all).await?
             };
             let ended = stream::iter(ids)
@@ -320,66 +289,5 @@ impl Work for Postpone<'_> {
             ..Default::default()
         };
         Ok(tx.later(row::Entity, save(self.row, columns)).await?)
-    }
-}
-
-struct Apply<'a, O: Operation> {
-    row: &'a row::Model,
-    state: &'a O,
-    now: Instant,
-    encode: Encode<O>,
-    outcome: &'a Result<O::Outcome, Refusal>,
-    has_run: AtomicBool,
-}
-
-impl<O: Operation> Apply<'_, O> {
-    /// Whether the step is still due, and stays so until the transaction ends.
-    async fn hold(&self, tx: &Tx) -> Result<bool, Fault> {
-        let held = row::Entity::find_by_id(&self.row.operation_id)
-            .select_only()
-            .column(row::Column::Version)
-            .filter(row::Column::Version.eq(self.row.version))
-            .filter(is_running())
-            .lock_exclusive()
-            .into_tuple::<i64>()
-            .one(tx)
-            .await?;
-        Ok(held.is_some())
-    }
-}
-
-impl<O: Operation> Work for Apply<'_, O> {
-    /// The operation as it was saved; `None`: another driver was first, and nothing was touched.
-    type Answer = Option<row::Model>;
-
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        // As a rule no other driver is there, and saving the row shows it. Where one was first, whatever
-        // came of applying the step again is undone, and the next run stops before it touches the store.
-        let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
-        if !is_first_run && !self.hold(tx).await? {
-            return Ok(None);
-        }
-        let read = self.row;
-        let ended = |state: &str, result| row::Model {
-            state: state.to_owned(),
-            ended_us: Some(self.now.as_micros()),
-            result: Some(result),
-            version: read.version + 1,
-            attempts: 0,
-            last_error: String::new(),
-            ..read.clone()
-        };
-        let progress = match self.state.apply(tx, self.now, self.outcome).await {
-            Err(_) if is_first_run => return Err(Fault::Contention(DbErr::RecordNotUpdated)),
-            progress => progress?,
-        };
-        let passed = match progress {
-            Progress::Next(next) => passed(read, &next)?,
-            Progress::Done(answer) => ended("DONE", (self.encode)(answer)?),
-            Progress::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
-        };
-        let save = save(read, changed::<row::Entity>(read, &passed));
-        tx.later_if_unchanged(row::Entity, save).await?;
-        Ok(Some(passed))
     }
 }

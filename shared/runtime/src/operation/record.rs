@@ -1,0 +1,272 @@
+//! The record of an operation, the row that it is kept in, and how it is shown. A row is saved against
+//! the version that was read.
+
+use std::time::Duration;
+
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, OperationId},
+    refusal::{Reason, Refusal},
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
+    sea_query::Expr,
+};
+use uuid::Uuid;
+
+use crate::{
+    caller::Caller,
+    clock::real_now,
+    database::Tx,
+    fault::{Fault, decode_refusal},
+    page::Page,
+};
+
+pub(super) mod row {
+    //! The `operation` table.
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "operation")]
+    pub(in crate::operation) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub operation_id: String,
+        pub kind: String,
+        pub resource_id: String,
+        pub account_id: String,
+        pub state: String,
+        pub step: String,
+        pub state_json: String,
+        pub version: i64,
+        pub accepted_us: i64,
+        pub ended_us: Option<i64>,
+        pub due_us: i64,
+        pub attempts: i32,
+        pub last_error: String,
+        pub result: Option<Vec<u8>>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::operation) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// How an operation ended, or that it has not.
+#[derive(Debug)]
+pub enum Ending {
+    /// It goes on by itself.
+    Running,
+    /// The encoded response.
+    Done(Vec<u8>),
+    /// The refusal.
+    Refused(Refusal),
+}
+
+/// An operation as clients see it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its id.
+    pub operation_id: OperationId,
+    /// What is being done.
+    pub kind: String,
+    /// The resource it works on; one running operation each.
+    pub resource_id: String,
+    /// Whose resource that is.
+    pub account_id: AccountId,
+    /// `RUNNING`, `DONE` or `REFUSED`.
+    pub state: String,
+    /// The step under way, or the last one.
+    pub step: String,
+    /// Attempts at the present step that got no definite answer.
+    pub attempts: i32,
+    /// What the last such attempt met.
+    pub last_error: String,
+    /// The decision time of the request.
+    pub accepted: Instant,
+    /// When it ended (business time).
+    pub ended: Option<Instant>,
+    /// When it is tried again (real time), while it runs.
+    pub next_attempt: Option<Instant>,
+    /// The refusal that ended it.
+    pub refusal: Option<Refusal>,
+}
+
+/// An operation that was begun, by this request or by the one that this is a repeat of.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Its id.
+    pub id: OperationId,
+    /// What is known of it without a look at the store.
+    pub(super) row: Option<Box<row::Model>>,
+}
+
+impl From<OperationId> for Begun {
+    fn from(id: OperationId) -> Self {
+        Self { id, row: None }
+    }
+}
+
+/// The first attempt is the accepting call's; the schedule takes over when that one died.
+pub(super) const HEAD_START: Duration = Duration::from_secs(2);
+
+/// Refuses a change of a resource while an operation runs on it.
+///
+/// # Errors
+/// OPERATION_IN_PROGRESS with the running operation's id.
+pub async fn refuse_if_running(tx: &Tx, resource_id: &str) -> Result<(), Fault> {
+    match find_running(tx, resource_id).await? {
+        Some(view) => Err(Fault::operation_in_progress(
+            resource_id,
+            &view.operation_id.to_string(),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// OPERATION_NOT_CANCELLABLE, with the step that stands in the way.
+#[must_use]
+pub fn not_cancellable(view: &View) -> Refusal {
+    let (id, kind, step) = (view.operation_id, &view.kind, &view.step);
+    let message = if view.state == "RUNNING" {
+        format!("operation {id}, {kind}, is past what can be undone and goes forward: {step}")
+    } else {
+        format!("operation {id}, {kind}, is done: its last step was {step}")
+    };
+    Refusal::new(Reason::OperationNotCancellable, message)
+        .with("operation_id", id)
+        .with("state", &view.state)
+        .with("step", step)
+}
+
+/// The id that a step's peer knows it by.
+pub(super) fn step_request_id(id: OperationId, step: &str) -> Uuid {
+    Uuid::new_v5(&id.uuid(), step.as_bytes())
+}
+
+/// Written into the statement and not bound, so that it is the condition of an index in every plan.
+pub(super) fn is_running() -> Expr {
+    Expr::cust("state = 'RUNNING'")
+}
+
+/// The operation that runs on a resource.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fault> {
+    row::Entity::find()
+        .filter(row::Column::ResourceId.eq(resource_id))
+        .filter(is_running())
+        .one(tx)
+        .await?
+        .map(View::try_from)
+        .transpose()
+}
+
+/// The operations that run on some resources, in one query.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list_running(tx: &Tx, resource_ids: &[String]) -> Result<Vec<View>, Fault> {
+    let rows = row::Entity::find()
+        .filter(row::Column::ResourceId.is_in(resource_ids))
+        .filter(is_running())
+        .all(tx)
+        .await?;
+    rows.into_iter().map(View::try_from).collect()
+}
+
+/// An operation that the caller may see.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find(tx: &Tx, caller: &Caller, id: OperationId) -> Result<Option<View>, Fault> {
+    let mut query = row::Entity::find_by_id(id.to_string());
+    if let Some(accounts) = caller.account_filter() {
+        query = query.filter(row::Column::AccountId.is_in(accounts));
+    }
+    query.one(tx).await?.map(View::try_from).transpose()
+}
+
+/// Operations that the caller may see, newest first, of one resource and state where given.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    tx: &Tx,
+    caller: &Caller,
+    resource_id: Option<&str>,
+    state: Option<&str>,
+    page: &Page,
+) -> Result<(Vec<View>, String), Fault> {
+    let mut wanted = Condition::all()
+        .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
+        .add_option(state.map(|state| row::Column::State.eq(state)))
+        .add_option(page.after_key().map(|id| row::Column::OperationId.lt(id)));
+    if let Some(accounts) = caller.account_filter() {
+        wanted = wanted.add(row::Column::AccountId.is_in(accounts));
+    }
+    let rows = row::Entity::find()
+        .filter(wanted)
+        .order_by_desc(row::Column::OperationId)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    let (rows, next) = page.finish(rows, |row| vec![row.operation_id.clone()]);
+    Ok((
+        rows.into_iter()
+            .map(View::try_from)
+            .collect::<Result<_, _>>()?,
+        next,
+    ))
+}
+
+pub(super) fn real_after(pause: Duration) -> i64 {
+    let pause_us = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+    real_now().as_micros().saturating_add(pause_us)
+}
+
+/// Saves `columns` if the row is still at the version that was read.
+pub(super) fn save(read: &row::Model, columns: row::ActiveModel) -> UpdateMany<row::Entity> {
+    row::Entity::update_many()
+        .set(row::ActiveModel {
+            version: Set(read.version + 1),
+            ..columns
+        })
+        .filter(row::Column::OperationId.eq(&read.operation_id))
+        .filter(row::Column::Version.eq(read.version))
+        .filter(is_running())
+}
+
+impl TryFrom<row::Model> for View {
+    type Error = Fault;
+
+    fn try_from(row: row::Model) -> Result<Self, Fault> {
+        let instant = |micros| {
+            Instant::from_micros(micros).ok_or_else(|| Fault::internal("an instant out of range"))
+        };
+        let running = row.state == "RUNNING";
+        let refusal = match (row.state.as_str(), &row.result) {
+            ("REFUSED", Some(bytes)) => Some(decode_refusal(bytes)?),
+            (_, _) => None,
+        };
+        Ok(Self {
+            operation_id: row.operation_id.parse().map_err(Fault::internal)?,
+            kind: row.kind,
+            resource_id: row.resource_id,
+            account_id: row.account_id.parse().map_err(Fault::internal)?,
+            state: row.state,
+            step: row.step,
+            attempts: row.attempts,
+            last_error: row.last_error,
+            accepted: instant(row.accepted_us)?,
+            ended: row.ended_us.map(instant).transpose()?,
+            next_attempt: if running {
+                Some(instant(row.due_us)?)
+            } else {
+                None
+            },
+            refusal,
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! The operations of a service by kind and step: how a step is read from its row, passed, and turned
+//! back. What a step's type is stays here; the driver sees rows.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::future::BoxFuture;
+use licet_domain::{
+    ids::OperationId,
+    refusal::{Reason, Refusal},
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    earlier::{self, ReadEarlier},
+    passing::{Encode, Passed, Tools},
+    record::{row, step_request_id},
+    step::{NextStep, Operation, PeersOf, Step, Undo},
+};
+use crate::{fault::Fault, peer::PeerFault};
+
+/// The step of an operation that is turned back, as clients read it.
+const CANCEL: &str = "cancel";
+
+/// The steps of a kind of operation.
+pub struct Steps<O: Operation>(Vec<Registration<O>>);
+
+type Registration<O> = (
+    &'static str,
+    fn(Encode<O>) -> Box<dyn AnyStep<<O as Operation>::Peers>>,
+);
+
+impl<O: Operation> Steps<O> {
+    /// An operation of one step.
+    #[must_use]
+    pub fn of<S: Step<Operation = O>>() -> Self {
+        Self(Vec::new()).or::<S>()
+    }
+
+    /// A further step.
+    #[must_use]
+    pub fn or<S: Step<Operation = O>>(mut self) -> Self {
+        self.0
+            .push((S::NAME, |encode| Box::new(Typed::<S> { encode })));
+        self
+    }
+}
+
+/// The steps of a kind of operation by their names.
+type Kind<P> = BTreeMap<&'static str, Box<dyn AnyStep<P>>>;
+
+/// All operations of a service.
+pub struct Registry<P> {
+    kinds: BTreeMap<&'static str, Kind<P>>,
+    earlier: ReadEarlier,
+}
+
+impl<P: Send + Sync + 'static> Registry<P> {
+    /// None yet. `earlier` reads those that a version before this one stored.
+    #[must_use]
+    pub fn new(earlier: ReadEarlier) -> Self {
+        Self {
+            kinds: BTreeMap::new(),
+            earlier,
+        }
+    }
+
+    /// A kind of operation by its steps. `encode` makes the response of what one is answered with.
+    #[must_use]
+    pub fn with<O, R>(
+        mut self,
+        steps: Steps<O>,
+        encode: impl Fn(O::Answer) -> Result<R, Fault> + Send + Sync + 'static,
+    ) -> Self
+    where
+        O: Operation<Peers = P>,
+        R: Message,
+    {
+        let encode: Encode<O> =
+            Arc::new(move |answer| encode(answer).map(|response| response.encode_to_vec()));
+        let steps = steps.0.into_iter();
+        let steps = steps.map(|(name, typed)| (name, typed(Arc::clone(&encode))));
+        self.kinds.insert(O::KIND, steps.collect());
+        self
+    }
+
+    /// What is known of an operation by its row.
+    ///
+    /// # Errors
+    /// When no such step can be read.
+    pub fn inspect(&self, kind: &str, step: &str, state_json: &str) -> Result<Inspected, Fault> {
+        let (step, due) = self.read(kind, step, state_json)?;
+        Ok(Inspected {
+            can_be_undone: step.can_be_undone(&due)?,
+            is_turned_back: due.is_turned_back,
+            step: due.step,
+            state: due.state,
+        })
+    }
+
+    /// The step that is due, and what is stored of it.
+    pub(super) fn read(
+        &self,
+        kind: &str,
+        step: &str,
+        state_json: &str,
+    ) -> Result<(&dyn AnyStep<P>, Due), Fault> {
+        let due = match earlier::read(state_json, self.earlier)? {
+            Some((step, is_turned_back)) => Due {
+                step: step.name.to_owned(),
+                state: step.state.map_err(Fault::internal)?,
+                is_turned_back,
+            },
+            None if step == CANCEL => {
+                let turned: TurnedBack = read(state_json)?;
+                Due {
+                    step: turned.step,
+                    state: turned.state,
+                    is_turned_back: true,
+                }
+            }
+            None => Due {
+                step: step.to_owned(),
+                state: state_json.to_owned(),
+                is_turned_back: false,
+            },
+        };
+        let steps = self.kinds.get(kind);
+        let found = steps.and_then(|steps| steps.get(due.step.as_str()));
+        let found = found
+            .ok_or_else(|| Fault::internal(format!("operations have no {kind} at {}", due.step)))?;
+        Ok((found.as_ref(), due))
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Fault> {
+    serde_json::from_str(json).map_err(Fault::internal)
+}
+
+/// A step that is turned back, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct TurnedBack {
+    step: String,
+    state: String,
+}
+
+/// What is known of a stored operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// The step that is due, or that is turned back.
+    pub step: String,
+    /// The step's fields as JSON, as they are stored today.
+    pub state: String,
+    /// Whether the operation was cancelled, and is still to be undone.
+    pub is_turned_back: bool,
+    /// Whether it can be cancelled at this step.
+    pub can_be_undone: bool,
+}
+
+/// What is stored of the step that is due.
+pub(super) struct Due {
+    step: String,
+    /// Its fields as JSON.
+    state: String,
+    is_turned_back: bool,
+}
+
+impl Due {
+    /// What is stored once the step is turned back: the step as clients read it, and its state.
+    pub(super) fn turned_back(self) -> Result<(&'static str, String), Fault> {
+        let turned = TurnedBack {
+            step: self.step,
+            state: self.state,
+        };
+        let state = serde_json::to_string(&turned).map_err(Fault::internal)?;
+        Ok((CANCEL, state))
+    }
+}
+
+/// A step whose type is known to itself alone.
+pub(super) trait AnyStep<P>: Send + Sync {
+    /// Makes one attempt at it.
+    fn pass<'a>(
+        &'a self,
+        tools: &'a Tools<P>,
+        row: &'a row::Model,
+        due: &'a Due,
+    ) -> BoxFuture<'a, Result<Passed, Fault>>;
+
+    /// Whether it can be turned back.
+    fn can_be_undone(&self, due: &Due) -> Result<bool, Fault>;
+}
+
+struct Typed<S: Step> {
+    encode: Encode<S::Operation>,
+}
+
+impl<S: Step> AnyStep<PeersOf<S>> for Typed<S> {
+    fn pass<'a>(
+        &'a self,
+        tools: &'a Tools<PeersOf<S>>,
+        row: &'a row::Model,
+        due: &'a Due,
+    ) -> BoxFuture<'a, Result<Passed, Fault>> {
+        Box::pin(async move {
+            let step: S = read(&due.state)?;
+            let id: OperationId = row.operation_id.parse().map_err(Fault::internal)?;
+            let asked = if due.is_turned_back {
+                match definite(undo(&step, &tools.peers, id).await) {
+                    Ok(Ok(true)) => Ok(Err(cancelled::<S>(id))),
+                    // It was through at the peer already: the operation goes on where it was.
+                    Ok(Ok(false)) => return tools.step_on(row, NextStep::of(&step).into()).await,
+                    Ok(Err(refusal)) => {
+                        let refused = format!("turning back is never refused: {refusal:?}");
+                        return Err(Fault::internal(refused));
+                    }
+                    Err(error) => Err(error),
+                }
+            } else {
+                definite(step.ask(&tools.peers, step_request_id(id, S::NAME)).await)
+            };
+            let answer = match asked {
+                Ok(answer) => answer,
+                Err(error) => return Ok(Passed::Not(error)),
+            };
+            if let Some(next) = answer.as_ref().ok().and_then(|answer| step.next(answer)) {
+                return tools.step_on(row, next.into()).await;
+            }
+            tools.apply(row, &step, &self.encode, &answer).await
+        })
+    }
+
+    fn can_be_undone(&self, due: &Due) -> Result<bool, Fault> {
+        let step: S = read(&due.state)?;
+        Ok(match step.undo(uuid::Uuid::nil()) {
+            Undo::Nothing | Undo::By(_) => true,
+            Undo::Never => false,
+        })
+    }
+}
+
+/// A peer's answer or its refusal; else why whether it was done is unknown.
+fn definite<A>(answer: Result<A, PeerFault>) -> Result<Result<A, Refusal>, String> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(PeerFault::Refused(refusal)) => Ok(Err(*refusal)),
+        Err(PeerFault::Unknown(error)) => Err(error),
+        Err(PeerFault::StoreChanged(changed)) => Err(changed.message),
+    }
+}
+
+/// Whether nothing of a step that is turned back stands.
+async fn undo<S: Step>(step: &S, peers: &PeersOf<S>, id: OperationId) -> Result<bool, PeerFault> {
+    match step.undo(step_request_id(id, S::NAME)) {
+        Undo::Nothing => Ok(true),
+        Undo::By(reversal) => reversal.ask(peers, step_request_id(id, CANCEL)).await,
+        Undo::Never => Err(PeerFault::Unknown(format!(
+            "{} only goes forward, and was turned back",
+            S::NAME
+        ))),
+    }
+}
+
+/// What refuses an operation that was turned back and undone.
+fn cancelled<S: Step>(id: OperationId) -> Refusal {
+    let (kind, step) = (<S::Operation as Operation>::KIND, S::NAME);
+    let message = format!("{kind} was cancelled at its step {step}: nothing of it stands");
+    Refusal::new(Reason::OperationCancelled, message)
+        .with("operation_id", id)
+        .with("step", step)
+}
