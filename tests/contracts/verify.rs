@@ -219,6 +219,11 @@ const SPOILT: &[(&str, &str, &str)] = &[
     (
         "invoice_states",
         "invoice",
+        "UPDATE invoice SET state = 'ANOTHER' WHERE state = 'PAID'",
+    ),
+    (
+        "invoice_states",
+        "invoice",
         "UPDATE invoice SET paid_minor = total_minor * 2",
     ),
     (
@@ -304,6 +309,31 @@ const SPOILT: &[(&str, &str, &str)] = &[
         "quotes",
         "invoice",
         "DELETE FROM invoice WHERE number = 1",
+    ),
+    (
+        "orphans",
+        "product_version",
+        "UPDATE product_version SET product_id = product_id || '0'",
+    ),
+    (
+        "orphans",
+        "price_list",
+        "UPDATE price_list SET product_id = product_id || '0'",
+    ),
+    (
+        "orphans",
+        "invoice_line",
+        "UPDATE invoice_line SET invoice_id = invoice_id || '0'",
+    ),
+    (
+        "orphans",
+        "credit_note_line",
+        "UPDATE credit_note_line SET credit_note_id = credit_note_id || '0'",
+    ),
+    (
+        "orphans",
+        "posting",
+        "UPDATE posting SET entry_id = entry_id || '0'",
     ),
     (
         "quote_lines",
