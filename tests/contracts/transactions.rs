@@ -260,7 +260,7 @@ async fn meet(both: &Barrier) -> Result<(), PeerFault> {
 async fn count(tx: &Tx, expected: i64) -> Result<(), Fault> {
     let found = counter::Entity::find_by_id("counted").one(tx).await?;
     let counted = found.map_or(0, |row| row.value);
-    // Whoever comes too late finds the store as it does not expect it.
+    // A second driver finds what the first one counted, and not what it expects.
     if counted != expected {
         return Err(Fault::internal("the step was applied already"));
     }

@@ -1,5 +1,5 @@
-//! Durable operations: typed steps kept in the database, driven one after the other by
-//! whoever is there, until the last is done or one definitely refused. No leases: two drivers on one
+//! Durable operations: typed steps kept in the database, driven one after the other by any
+//! instance until the last is done or one is definitely refused. No leases: two drivers on one
 //! step ask the peer with one request id and save against one version, so the second changes nothing.
 
 mod driver;
