@@ -236,9 +236,7 @@ type Target = Box<dyn FnOnce(Instant) -> Option<Instant> + Send>;
 
 fn decode_advance(message: &AdvanceTimeRequest) -> Result<(Uuid, Target), Fault> {
     let mut fields = Fields::new();
-    fields.request_id(message);
-    // What is no id is refused with the rest below.
-    let request_id = message.request_id.parse().unwrap_or_default();
+    let request_id = fields.attempt_id("request_id", &message.request_id);
     let target: Result<Target, _> = match &message.by {
         None => Err(fields.note("by", "is required: months, duration or to_time")),
         Some(By::Months(months)) => match u32::try_from(*months) {
@@ -254,7 +252,7 @@ fn decode_advance(message: &AdvanceTimeRequest) -> Result<(Uuid, Target), Fault>
             Err(error) => Err(fields.note("to_time", error)),
         },
     };
-    fields.build(|| Ok((request_id, target?)))
+    fields.build(|| Ok((request_id?, target?)))
 }
 
 #[cfg(test)]

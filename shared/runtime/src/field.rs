@@ -100,11 +100,19 @@ impl Fields {
         if message.is_validate_only() {
             return;
         }
-        match message.request_id().parse::<Uuid>() {
-            Ok(id) => self.check("request_id", !id.is_nil(), "must not be the nil UUID"),
-            Err(_) => {
-                self.note("request_id", "must be a UUID");
-            }
+        // The replay record reads it again; here it is only held to its form.
+        let _ = self.attempt_id("request_id", message.request_id());
+    }
+
+    /// The id of an attempt, this one's or another's (BL-2): a UUID, and not the nil UUID.
+    ///
+    /// # Errors
+    /// The violation is noted.
+    pub fn attempt_id(&mut self, path: &str, text: &str) -> Field<Uuid> {
+        match text.parse::<Uuid>() {
+            Ok(id) if id.is_nil() => Err(self.note(path, "must not be the nil UUID")),
+            Ok(id) => Ok(id),
+            Err(_) => Err(self.note(path, "must be a UUID")),
         }
     }
 

@@ -13,7 +13,6 @@ use licet_runtime::{
     field::{Field, Fields},
     wire::{decode_money, encode_count, encode_money, encode_time},
 };
-use uuid::Uuid;
 
 use super::{
     decode_as_of, decode_name, decode_resource_filter,
@@ -120,11 +119,7 @@ pub(crate) fn decode_forbidding(
         .zip(message.quote_ids.iter().take(MAX_QUOTES))
         .map(|(index, id)| decode_once(&mut fields, "quote_ids", "", index, id, &mut seen))
         .collect();
-    let path = "charge_request_id";
-    let charge_request_id: Field<Uuid> = fields.required(path, &message.charge_request_id);
-    if let Ok(id) = charge_request_id {
-        fields.check(path, !id.is_nil(), "must not be the nil UUID");
-    }
+    let charge_request_id = fields.attempt_id("charge_request_id", &message.charge_request_id);
     fields.build(|| {
         Ok(ForbidCharge {
             account_id: account_id?,
