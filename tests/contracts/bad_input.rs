@@ -5,9 +5,10 @@ use licet_contracts::{
     billing::v1::{
         GetAccountRequest, GetInvoiceRequest, GetProductRequest, GetQuoteRequest, GetRefundRequest,
     },
+    operations::v1::GetOperationRequest,
     orders::v1::{
-        DeleteOrderRequest, GetCertificateRequest, GetOperationRequest, GetOrderRequest,
-        PlaceOrderRequest, RegisterServerRequest, UnregisterServerRequest, UpdateDomainsRequest,
+        DeleteOrderRequest, GetCertificateRequest, GetOrderRequest, PlaceOrderRequest,
+        RegisterServerRequest, UnregisterServerRequest, UpdateDomainsRequest,
     },
 };
 use licet_domain::ids::{

@@ -1,11 +1,14 @@
 //! MD-7, MD-8: a change of names is taken back before its certificate is recorded, and what it was
 //! charged is credited whole.
 
-use licet_contracts::orders::v1::{
-    BeginIssuanceRequest, CancelDomainChangeRequest, CancelDomainChangeResponse,
-    ListPendingIssuanceRequest, OperationKind, PlaceOrderRequest, RenewOrderRequest,
+use licet_contracts::{
+    operations::v1::OperationKind,
+    orders::v1::{
+        BeginIssuanceRequest, CancelDomainChangeRequest, CancelDomainChangeResponse,
+        ListPendingIssuanceRequest, PlaceOrderRequest, RenewOrderRequest,
+    },
+    types::v1::KeyType,
 };
-use licet_contracts::types::v1::KeyType;
 use tonic::Code;
 
 use super::domains::Issued;

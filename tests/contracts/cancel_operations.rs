@@ -7,11 +7,8 @@ use std::sync::{
 };
 
 use licet_contracts::{
-    orders::v1::{
-        CancelOperationRequest, DeleteOrderRequest, GetOrderRequest, Operation, OperationState,
-        UpdateDomainsRequest,
-    },
-    sanlicensing::v1 as san,
+    operations::v1::{CancelOperationRequest, Operation, OperationKind, OperationState},
+    orders::v1::{DeleteOrderRequest, GetOrderRequest, UpdateDomainsRequest},
     types::v1::RefusalReason,
 };
 use licet_runtime::peer::{FaultPlan, Interference};
@@ -45,7 +42,7 @@ fn cancel_request(operation_id: &str) -> CancelOperationRequest {
 }
 
 fn operation(
-    answer: Result<Response<licet_contracts::orders::v1::CancelOperationResponse>, Status>,
+    answer: Result<Response<licet_contracts::operations::v1::CancelOperationResponse>, Status>,
 ) -> Operation {
     answer.unwrap().into_inner().operation.unwrap()
 }
@@ -212,13 +209,13 @@ async fn x_2_a_raised_quota_is_given_up(backend: Backend) {
     let answer = world.san_licenses().increase_quota(request.clone()).await;
     let pending = answer.unwrap().into_inner().license.unwrap();
     let operation_id = pending.pending_change.unwrap().operation_id;
-    let cancel = san::CancelOperationRequest {
+    let cancel = CancelOperationRequest {
         operation_id,
         request_id: request_id(),
     };
     let answer = world.san_operations().cancel_operation(cancel).await;
     let ended = answer.unwrap().into_inner().operation.unwrap();
-    assert_eq!(ended.state(), san::OperationState::Refused);
+    assert_eq!(ended.state(), OperationState::Refused);
     assert_eq!(ended.refusal_reason(), RefusalReason::OperationCancelled);
     world.start_billing().await;
     refused(world.san_licenses().increase_quota(request).await)
@@ -240,13 +237,13 @@ async fn x_2_a_renewal_is_given_up_and_its_products_are_free(backend: Backend) {
     world.stop_billing().await;
     let request = late_request(&license, 20);
     let pending = world.renewed(request.clone()).await.license.unwrap();
-    let cancel = san::CancelOperationRequest {
+    let cancel = CancelOperationRequest {
         operation_id: pending.pending_change.unwrap().operation_id,
         request_id: request_id(),
     };
     let answer = world.san_operations().cancel_operation(cancel).await;
     let ended = answer.unwrap().into_inner().operation.unwrap();
-    assert_eq!(ended.kind(), san::OperationKind::RenewLicense);
+    assert_eq!(ended.kind(), OperationKind::RenewLicense);
     assert_eq!(ended.refusal_reason(), RefusalReason::OperationCancelled);
     world.start_billing().await;
     refused(world.san_licenses().renew_license(request).await)

@@ -11,6 +11,7 @@ use licet_contracts::{
         ListPricesRequest, ListProductsRequest, ListRefundsRequest, RequestRefundRequest, Subject,
         request_refund_request::Use,
     },
+    operations::v1::ListOperationsRequest,
     orders::v1 as orders,
     sanlicensing::v1::{self as san, License},
 };
@@ -238,11 +239,11 @@ async fn orders_listings(world: &World, written: &Written) -> Vec<Listing> {
             }
         ),
         listing!(
-            "/licet.orders.v1.OperationService/ListOperations",
+            "/licet.operations.v1.OperationService/ListOperations",
             world.operations(),
             list_operations,
             operations,
-            orders::ListOperationsRequest::default()
+            ListOperationsRequest::default()
         ),
     ]
 }
@@ -315,11 +316,11 @@ async fn san_listings(world: &World, written: &Written) -> Vec<Listing> {
             }
         ),
         listing!(
-            "/licet.sanlicensing.v1.OperationService/ListOperations",
+            "/licet.operations.v1.OperationService/ListOperations",
             world.san_operations(),
             list_operations,
             operations,
-            san::ListOperationsRequest::default()
+            ListOperationsRequest::default()
         ),
     ]
 }

@@ -3,14 +3,14 @@
 
 use chrono::TimeDelta;
 use licet_contracts::{
+    operations::v1::ListOperationsRequest,
     orders::v1::{
         Certificate, CertificateState, DeleteOrderRequest, GetCertificateRequest,
-        ListCertificatesRequest, ListOperationsRequest, ListPendingIssuanceRequest,
-        RevokeCertificateRequest,
+        ListCertificatesRequest, ListPendingIssuanceRequest, RevokeCertificateRequest,
     },
     sanlicensing::v1::{
         Certificate as SanCertificate, CertificateState as SanState, LicenseState,
-        ListLicensesRequest, ListOperationsRequest as ListSanOperationsRequest, RevocationReason,
+        ListLicensesRequest, RevocationReason,
     },
 };
 
@@ -265,9 +265,9 @@ async fn t_5_an_operation_was_accepted_when_it_was_decided(backend: Backend) {
     let license = behind.license(&account_id, 100).await;
     let license = ahead.increase(&license, 200).await;
     behind.increase(&license, 300).await;
-    let ask = ListSanOperationsRequest {
+    let ask = ListOperationsRequest {
         resource_id: license.license_id.clone(),
-        ..ListSanOperationsRequest::default()
+        ..ListOperationsRequest::default()
     };
     let listed = behind.san_operations().list_operations(ask).await.unwrap();
     let accepted = listed.into_inner().operations;

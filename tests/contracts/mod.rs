@@ -32,6 +32,7 @@ mod issuance;
 mod largest_amounts;
 mod license_options;
 mod old_stores;
+mod operations;
 mod order_history;
 mod order_lists;
 mod order_states;

@@ -2,7 +2,8 @@
 //! charged or counted a second time, whichever side was lost, until a person says that it is meant.
 
 use licet_contracts::{
-    orders::v1::{ListOperationsRequest, OperationState, Order, OrderState, PlaceOrderRequest},
+    operations::v1::{ListOperationsRequest, OperationState},
+    orders::v1::{Order, OrderState, PlaceOrderRequest},
     sanlicensing::v1::License,
 };
 use licet_runtime::database::{Database, Location};

@@ -9,11 +9,12 @@ use licet_contracts::{
         Product, QuoteToCharge, RenderStatementRequest, ReverseEntryRequest, SetPricesRequest,
         UpdateProductRequest,
     },
+    operations::v1::{CancelOperationRequest, ListOperationsRequest},
     orders::v1::{
-        BeginIssuanceRequest, CancelOperationRequest, DeleteOrderRequest, Order, OrderState,
-        PlaceOrderRequest, RenewOrderRequest, RequestReissueRequest, UpdateDomainsRequest,
+        BeginIssuanceRequest, DeleteOrderRequest, Order, OrderState, PlaceOrderRequest,
+        RenewOrderRequest, RequestReissueRequest, UpdateDomainsRequest,
     },
-    sanlicensing::v1::{self as san, ListRefusedRecordsRequest},
+    sanlicensing::v1::ListRefusedRecordsRequest,
     types::v1::KeyType,
 };
 use licet_runtime::peer::{FaultPlan, Interference};
@@ -394,7 +395,7 @@ async fn x_2_san_licensing_refuses_what_it_rarely_has_to(backend: Backend) {
     let accept = accept_request(&draft.license_id);
     let answer = world.san_licenses().accept_license(accept.clone()).await;
     let pending = answer.unwrap().into_inner().license.unwrap();
-    let cancel = san::CancelOperationRequest {
+    let cancel = CancelOperationRequest {
         operation_id: pending.pending_change.unwrap().operation_id,
         request_id: request_id(),
     };
@@ -407,13 +408,13 @@ async fn x_2_san_licensing_refuses_what_it_rarely_has_to(backend: Backend) {
     let end = reason(world.san_licenses().accept_license(accept).await);
     assert_eq!(end, "OPERATION_CANCELLED");
     world.increase(&license, 20).await;
-    let operations = san::ListOperationsRequest {
+    let operations = ListOperationsRequest {
         resource_id: license.license_id.clone(),
-        ..san::ListOperationsRequest::default()
+        ..ListOperationsRequest::default()
     };
     let answer = world.san_operations().list_operations(operations).await;
     let done = answer.unwrap().into_inner().operations;
-    let cancel = san::CancelOperationRequest {
+    let cancel = CancelOperationRequest {
         operation_id: done[0].operation_id.clone(),
         request_id: request_id(),
     };

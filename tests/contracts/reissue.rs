@@ -1,9 +1,12 @@
 //! MD-7: another certificate with the same names is asked for, with the same key or a new one.
 
 use chrono::TimeDelta;
-use licet_contracts::orders::v1::{
-    Certificate, CertificateState, GetCertificateRequest, ListPendingIssuanceRequest,
-    OperationKind, PendingIssuance, PendingIssuanceReason, RequestReissueRequest,
+use licet_contracts::{
+    operations::v1::OperationKind,
+    orders::v1::{
+        Certificate, CertificateState, GetCertificateRequest, ListPendingIssuanceRequest,
+        PendingIssuance, PendingIssuanceReason, RequestReissueRequest,
+    },
 };
 use tonic::Code;
 

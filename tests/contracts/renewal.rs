@@ -4,10 +4,11 @@ use ServerState::{Lapsed, Registered, Unregistered};
 use chrono::TimeDelta;
 use licet_contracts::{
     billing::v1::LineKind,
+    operations::v1::OperationKind,
     orders::v1::{
-        ListServersRequest, OperationKind, Order, OrderState, PlaceOrderRequest,
-        RegisterServerRequest, RenewOrderRequest, RenewOrderResponse, RequestReissueRequest,
-        Server, ServerState, UnregisterServerRequest,
+        ListServersRequest, Order, OrderState, PlaceOrderRequest, RegisterServerRequest,
+        RenewOrderRequest, RenewOrderResponse, RequestReissueRequest, Server, ServerState,
+        UnregisterServerRequest,
     },
 };
 use licet_domain::ids::{QuoteId, ServerId};

@@ -8,6 +8,7 @@ use licet_contracts::{
     billing::v1::{
         DepositRequest, LineKind, RequestRefundRequest, ReverseEntryRequest, UpdateAccountRequest,
     },
+    operations::v1::{CancelOperationRequest, RetryOperationRequest},
     orders::v1::{self as orders, Order},
     sanlicensing::v1::{self as san, License},
     types::v1::KeyType,
@@ -505,20 +506,20 @@ async fn operations(walk: &mut Walk) {
     let pending = placed.into_inner().order.unwrap().pending_change.unwrap();
     repeated!(
         walk,
-        "/licet.orders.v1.OperationService/CancelOperation",
+        "/licet.operations.v1.OperationService/CancelOperation",
         operations,
         cancel_operation,
-        orders::CancelOperationRequest {
+        CancelOperationRequest {
             operation_id: pending.operation_id.clone(),
             request_id: request_id(),
         }
     );
     repeated!(
         walk,
-        "/licet.orders.v1.OperationService/RetryOperation",
+        "/licet.operations.v1.OperationService/RetryOperation",
         operations,
         retry_operation,
-        orders::RetryOperationRequest {
+        RetryOperationRequest {
             operation_id: pending.operation_id,
             request_id: request_id(),
         }
@@ -529,20 +530,20 @@ async fn operations(walk: &mut Walk) {
     let pending = license.pending_change.unwrap();
     repeated!(
         walk,
-        "/licet.sanlicensing.v1.OperationService/CancelOperation",
+        "/licet.operations.v1.OperationService/CancelOperation",
         san_operations,
         cancel_operation,
-        san::CancelOperationRequest {
+        CancelOperationRequest {
             operation_id: pending.operation_id.clone(),
             request_id: request_id(),
         }
     );
     repeated!(
         walk,
-        "/licet.sanlicensing.v1.OperationService/RetryOperation",
+        "/licet.operations.v1.OperationService/RetryOperation",
         san_operations,
         retry_operation,
-        san::RetryOperationRequest {
+        RetryOperationRequest {
             operation_id: pending.operation_id,
             request_id: request_id(),
         }

@@ -1,6 +1,9 @@
 //! BL-2: a request_id names one attempt. The nil UUID, which an unset variable holds, names none.
 
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders, sanlicensing::v1 as san};
+use licet_contracts::{
+    billing::v1 as billing, operations::v1 as operations, orders::v1 as orders,
+    sanlicensing::v1 as san,
+};
 
 use crate::harness::{Backend, errors::refused, on_both_databases, world::World};
 
@@ -57,8 +60,8 @@ async fn bl_2_no_mutation_takes_the_nil_uuid(backend: Backend) {
         certificates.begin_issuance(orders::BeginIssuanceRequest),
         certificates.record_issuance(orders::RecordIssuanceRequest),
         certificates.revoke_certificate(orders::RevokeCertificateRequest),
-        operations.retry_operation(orders::RetryOperationRequest),
-        operations.cancel_operation(orders::CancelOperationRequest),
+        operations.retry_operation(operations::RetryOperationRequest),
+        operations.cancel_operation(operations::CancelOperationRequest),
     ];
     refuse_nil![
         world,
@@ -74,7 +77,7 @@ async fn bl_2_no_mutation_takes_the_nil_uuid(backend: Backend) {
         san_issuance.record_certificate(san::RecordCertificateRequest),
         san_issuance.revoke_certificates(san::RevokeCertificatesRequest),
         san_ingest.allocate_certificate(san::AllocateCertificateRequest),
-        san_operations.retry_operation(san::RetryOperationRequest),
-        san_operations.cancel_operation(san::CancelOperationRequest),
+        san_operations.retry_operation(operations::RetryOperationRequest),
+        san_operations.cancel_operation(operations::CancelOperationRequest),
     ];
 }

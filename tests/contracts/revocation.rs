@@ -2,10 +2,10 @@
 //!
 
 use licet_contracts::{
+    operations::v1::OperationKind,
     orders::v1::{
         BeginIssuanceRequest, CertificateState, DeleteOrderRequest, ListPendingIssuanceRequest,
-        OperationKind, OrderState, PlaceOrderRequest, RevokeCertificateRequest,
-        RevokeCertificateResponse,
+        OrderState, PlaceOrderRequest, RevokeCertificateRequest, RevokeCertificateResponse,
     },
     sanlicensing::v1::RevocationReason,
     types::v1::KeyType,

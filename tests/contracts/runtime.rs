@@ -84,6 +84,7 @@ async fn broken_accounts(backend: Backend) -> (Storage, Running, AccountServiceC
         name: "billing",
         routes,
         database,
+        operations: None,
         due: vec![],
     };
     let (running, channel) = serve(service).await;

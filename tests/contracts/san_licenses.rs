@@ -3,10 +3,10 @@
 
 use licet_contracts::{
     billing::v1::LineKind,
+    operations::v1::{ListOperationsRequest, OperationKind, OperationState, RetryOperationRequest},
     sanlicensing::v1::{
         AcceptLicenseRequest, IncreaseQuotaRequest, LicenseState, ListLicensesRequest,
-        ListOperationsRequest, OperationKind, OperationState, QuoteLicenseRequest,
-        RetryOperationRequest,
+        QuoteLicenseRequest,
     },
     types::v1::Price,
 };

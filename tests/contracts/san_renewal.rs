@@ -3,9 +3,10 @@
 
 use licet_contracts::{
     billing::v1::LineKind,
+    operations::v1::{OperationKind, RetryOperationRequest},
     sanlicensing::v1::{
-        License, LicenseOptions, LicenseState, ListLicensesRequest, OperationKind,
-        QuoteLicenseRequest, RenewLicenseRequest, RetryOperationRequest,
+        License, LicenseOptions, LicenseState, ListLicensesRequest, QuoteLicenseRequest,
+        RenewLicenseRequest,
     },
 };
 use tonic::Code;

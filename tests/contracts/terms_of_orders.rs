@@ -3,9 +3,10 @@
 
 use licet_contracts::{
     billing::v1::{InvoiceState, Product, TermPrice, UpdateProductRequest, WithdrawRequest},
+    operations::v1::OperationKind,
     orders::v1::{
-        CancelDomainChangeRequest, ListOrdersRequest, ListPendingIssuanceRequest, OperationKind,
-        Order, OrderState, OrderTerm, PendingIssuance, PendingIssuanceReason, RenewOrderRequest,
+        CancelDomainChangeRequest, ListOrdersRequest, ListPendingIssuanceRequest, Order,
+        OrderState, OrderTerm, PendingIssuance, PendingIssuanceReason, RenewOrderRequest,
         RequestReissueRequest, UpdateDomainsRequest,
     },
 };

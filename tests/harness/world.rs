@@ -11,16 +11,14 @@ use licet_contracts::{
     },
     clock::v1::clock_service_client::ClockServiceClient,
     events::v1::event_service_client::EventServiceClient,
+    operations::v1::operation_service_client::OperationServiceClient,
     orders::v1::{
         certificate_service_client::CertificateServiceClient,
-        operation_service_client::OperationServiceClient, order_service_client::OrderServiceClient,
-        server_service_client::ServerServiceClient,
+        order_service_client::OrderServiceClient, server_service_client::ServerServiceClient,
     },
     sanlicensing::v1::{
         issuance_service_client::IssuanceServiceClient,
-        license_service_client::LicenseServiceClient,
-        operation_service_client::OperationServiceClient as SanOperationServiceClient,
-        usage_service_client::UsageServiceClient,
+        license_service_client::LicenseServiceClient, usage_service_client::UsageServiceClient,
     },
 };
 use licet_domain::clock::Instant;
@@ -492,8 +490,8 @@ impl World {
         UsageServiceClient::new(self.san_channel(0))
     }
 
-    pub(crate) fn san_operations(&self) -> SanOperationServiceClient<Channel> {
-        SanOperationServiceClient::new(self.san_channel(0))
+    pub(crate) fn san_operations(&self) -> OperationServiceClient<Channel> {
+        OperationServiceClient::new(self.san_channel(0))
     }
 
     pub(crate) fn san_events(&self) -> EventServiceClient<Channel> {

@@ -3,10 +3,8 @@
 use chrono::TimeDelta;
 use licet_contracts::{
     billing::v1::RefundState,
-    orders::v1::{
-        DeleteOrderRequest, GetOperationRequest, OperationKind, OperationState, OrderState,
-        RetryOperationRequest, UpdateDomainsRequest,
-    },
+    operations::v1::{GetOperationRequest, OperationKind, OperationState, RetryOperationRequest},
+    orders::v1::{DeleteOrderRequest, OrderState, UpdateDomainsRequest},
 };
 use tonic::Code;
 

@@ -4,11 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use licet_contracts::{
-    orders::v1::{DeleteOrderRequest, Order, OrderState, RetryOperationRequest},
-    sanlicensing::{
-        v1 as san,
-        v1::{License, QuoteLicenseRequest},
-    },
+    operations::v1::RetryOperationRequest,
+    orders::v1::{DeleteOrderRequest, Order, OrderState},
+    sanlicensing::v1::{License, QuoteLicenseRequest},
 };
 use licet_runtime::peer::{FaultPlan, Interference};
 use tonic::Status;
@@ -233,7 +231,7 @@ async fn settled_license(world: &World, license: License) -> License {
         let Some(pending) = &license.pending_change else {
             return Some(license);
         };
-        let retry = san::RetryOperationRequest {
+        let retry = RetryOperationRequest {
             operation_id: pending.operation_id.clone(),
             request_id: request_id(),
         };

@@ -8,9 +8,10 @@ use std::sync::{
 
 use chrono::TimeDelta;
 use licet_contracts::{
+    operations::v1::OperationKind,
     orders::v1::{
-        BeginIssuanceRequest, CertificateState, DeleteOrderRequest, ListOrderHistoryRequest,
-        OperationKind, Order, OrderState, PlaceOrderRequest, RecordIssuanceRequest,
+        BeginIssuanceRequest, CertificateState, DeleteOrderRequest, ListOrderHistoryRequest, Order,
+        OrderState, PlaceOrderRequest, RecordIssuanceRequest,
     },
     sanlicensing::v1::{CertificateState as SanState, License, ListCertificatesRequest},
     types::v1::KeyType,

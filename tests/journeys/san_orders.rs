@@ -4,10 +4,11 @@
 use chrono::TimeDelta;
 use licet_contracts::{
     billing::v1::{LineKind, Quote},
+    operations::v1::OperationKind,
     orders::v1::{
         BeginIssuanceRequest, BeginIssuanceResponse, CancelDomainChangeRequest, CertificateState,
-        DeleteOrderRequest, DeleteOrderResponse, OperationKind, Order, OrderState,
-        PlaceOrderRequest, RenewOrderRequest,
+        DeleteOrderRequest, DeleteOrderResponse, Order, OrderState, PlaceOrderRequest,
+        RenewOrderRequest,
     },
     sanlicensing::v1::{AuthorizationDecision, DenialReason, License, QuoteLicenseRequest},
     types::v1::KeyType,

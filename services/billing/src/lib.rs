@@ -93,6 +93,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         name: "billing",
         routes,
         database,
+        operations: None,
         due: Vec::new(),
     })
 }

@@ -15,8 +15,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicI64};
 
 use licet_clients::purchase;
 use licet_contracts::orders::v1::{
-    certificate_service_server::CertificateServiceServer,
-    operation_service_server::OperationServiceServer, order_service_server::OrderServiceServer,
+    certificate_service_server::CertificateServiceServer, order_service_server::OrderServiceServer,
     server_service_server::ServerServiceServer,
 };
 use licet_domain::clock::Clock;
@@ -26,6 +25,7 @@ use licet_runtime::{
     fault::Fault,
     following::Follower,
     operation::{Operations, Registry},
+    operation_service::OperationRpc,
     peer::PeerChannel,
     schedule::Due,
     server::{MAX_MESSAGE_BYTES, Service},
@@ -37,11 +37,10 @@ use tonic::service::RoutesBuilder;
 use crate::{
     peers::{Billing, Peers, SanLicensing},
     rpc::{
-        certificate_service::CertificateRpc, operation_service::OperationRpc,
-        order_service::OrderRpc, server_service::ServerRpc,
+        certificate_service::CertificateRpc, order_service::OrderRpc, server_service::ServerRpc,
     },
     timers::{FollowReviews, ReturnSans, TurnTerms},
-    use_cases::{Within, follow_revocations::FollowRevocations},
+    use_cases::{Within, follow_revocations::FollowRevocations, resource::Orders},
 };
 
 /// What Orders needs to run.
@@ -134,15 +133,8 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         }
     );
     serve!(ServerServiceServer, ServerRpc { database: schema() });
-    serve!(
-        OperationServiceServer,
-        OperationRpc {
-            database: schema(),
-            operations: operations.clone()
-        }
-    );
     let due: Vec<Arc<dyn Due>> = vec![
-        Arc::new(operations),
+        Arc::new(operations.clone()),
         Arc::new(turns),
         Arc::new(returns),
         Arc::new(reviews),
@@ -152,6 +144,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         name: "orders",
         routes,
         database,
+        operations: Some(OperationRpc::of::<Orders, _>(operations)),
         due,
     })
 }
@@ -176,6 +169,12 @@ fn registry() -> Registry<Peers> {
         .with(Recording::steps(), |recorded| {
             certificate::encode_recorded(&recorded)
         })
+}
+
+/// The steps of its durable operations, each with the operation's kind.
+#[must_use]
+pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
+    registry().steps().collect()
 }
 
 /// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.

@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicI64};
 use licet_clients::purchase;
 use licet_contracts::sanlicensing::v1::{
     ingest_service_server::IngestServiceServer, issuance_service_server::IssuanceServiceServer,
-    license_service_server::LicenseServiceServer, operation_service_server::OperationServiceServer,
-    usage_service_server::UsageServiceServer,
+    license_service_server::LicenseServiceServer, usage_service_server::UsageServiceServer,
 };
 use licet_domain::clock::Clock;
 use licet_runtime::{
@@ -25,6 +24,7 @@ use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
     operation::{Operations, Registry},
+    operation_service::OperationRpc,
     peer::PeerChannel,
     schedule::Due,
     server::{MAX_MESSAGE_BYTES, Service},
@@ -39,10 +39,10 @@ use crate::{
     quota::Quota,
     rpc::{
         ingest_service::IngestRpc, issuance_service::IssuanceRpc, license_service::LicenseRpc,
-        operation_service::OperationRpc, usage_service::UsageRpc,
+        usage_service::UsageRpc,
     },
     timers::{ApplyPassedBy, TakeOver, TellTurns},
-    use_cases::Sources,
+    use_cases::{Sources, resource::Licenses},
 };
 
 /// What SanLicensing needs to run.
@@ -116,13 +116,6 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         }
     );
     serve!(
-        OperationServiceServer,
-        OperationRpc {
-            database: schema(),
-            operations: operations.clone()
-        }
-    );
-    serve!(
         IssuanceServiceServer,
         IssuanceRpc {
             database: schema(),
@@ -143,7 +136,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         }
     );
     let due: Vec<Arc<dyn Due>> = vec![
-        Arc::new(operations),
+        Arc::new(operations.clone()),
         Arc::new(take_over),
         Arc::new(passed_by),
         Arc::new(turns),
@@ -152,6 +145,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         name: "san-licensing",
         routes,
         database,
+        operations: Some(OperationRpc::of::<Licenses, _>(operations)),
         due,
     })
 }
@@ -172,6 +166,12 @@ fn registry() -> Registry<Billing> {
         .with(purchase::steps::<Renewing>(), |bought| {
             renewal::encode_renewed(&bought)
         })
+}
+
+/// The steps of its durable operations, each with the operation's kind.
+#[must_use]
+pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
+    registry().steps().collect()
 }
 
 /// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.

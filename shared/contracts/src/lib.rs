@@ -50,8 +50,12 @@ service_package! {
     billing, "licet.billing.v1.rs"
 }
 service_package! {
-    /// Orders, their certificates, servers and operations.
+    /// Orders, their certificates and servers.
     orders, "licet.orders.v1.rs"
+}
+service_package! {
+    /// What is under way in a service: its durable operations.
+    operations, "licet.operations.v1.rs"
 }
 service_package! {
     /// SAN licences: their sale, issuance under them, ingest and usage.

@@ -304,6 +304,14 @@ impl Refusal {
     }
 }
 
+/// NOT_FOUND: there is no such thing, or none that the caller sees.
+#[must_use]
+pub fn not_found(resource: &str, id: impl fmt::Display) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
+        .with("resource", resource)
+        .with("id", id)
+}
+
 /// The room that an error's text has for the things that are wrong, in bytes.
 pub const ERROR_TEXT_ROOM: usize = 1900;
 

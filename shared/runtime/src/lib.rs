@@ -15,6 +15,7 @@ mod guard;
 pub mod history;
 pub mod joining;
 pub mod operation;
+pub mod operation_service;
 pub mod outbox;
 pub mod page;
 pub mod peer;

@@ -10,7 +10,7 @@ use licet_contracts::Mutation;
 use licet_domain::{
     clock::Instant,
     ids::OperationId,
-    refusal::{Reason, Refusal},
+    refusal::{Reason, Refusal, not_found},
 };
 use prost::Message;
 use sea_orm::{
@@ -488,9 +488,7 @@ impl<W, F> Recorded<'_, W, F> {
             return Ok(());
         }
         let resource = field.trim_end_matches("_id");
-        let message = format!("there is no {resource} {id}");
-        let refusal = Refusal::new(Reason::NotFound, message);
-        Err(refusal.with("resource", resource).with("id", id).into())
+        Err(not_found(resource, id).into())
     }
 
     fn record(&self, outcome: &str, body: Option<Vec<u8>>) -> row::ActiveModel {

@@ -1,11 +1,12 @@
-//! Listeners: a service's routes behind the guard, with health, reflection, events and, where it is
-//! on, the test clock; and a drain with an end.
+//! Listeners: a service's routes behind the guard, with health, reflection, events, its operations and,
+//! where it is on, the test clock; and a drain with an end.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use licet_contracts::{
     FILE_DESCRIPTOR_SET, METHODS, clock::v1::clock_service_server::ClockServiceServer,
     events::v1::event_service_server::EventServiceServer,
+    operations::v1::operation_service_server::OperationServiceServer,
 };
 use licet_domain::clock::Clock;
 use tokio::{
@@ -26,6 +27,7 @@ use crate::{
     database::Database,
     fault::{Fault, PassingReason},
     guard::GuardLayer,
+    operation_service::OperationRpc,
     outbox::{EventRpc, Mover},
     peer_store::{PeerStores, StoreCheck},
     places::{Bounds, Places},
@@ -45,6 +47,8 @@ pub struct Service {
     pub routes: RoutesBuilder,
     /// Its schema, for events and replay.
     pub database: Database,
+    /// Its durable operations, where it has any.
+    pub operations: Option<OperationRpc>,
     /// Work of its own that time makes due.
     pub due: Vec<Arc<dyn Due>>,
 }
@@ -211,6 +215,19 @@ pub async fn start(
 
     let store = service.database.clone();
     let mut routes = service.routes;
+    let has = Shared {
+        operations: service.operations.is_some(),
+        test_clock: suite.test_clock.is_some(),
+    };
+    if let Some(operations) = service.operations {
+        routes.add_service(
+            OperationServiceServer::new(operations)
+                .accept_compressed(COMPRESSION)
+                .send_compressed(COMPRESSION)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        );
+    }
     routes.add_service(
         EventServiceServer::new(EventRpc {
             database: service.database,
@@ -230,7 +247,7 @@ pub async fn start(
                 .send_compressed(COMPRESSION),
         );
     }
-    let names = served_names(service.name, suite.test_clock.is_some());
+    let names = served_names(service.name, has);
     add_reflection(&mut routes, &names)?;
     let (reporter, health) = tonic_health::server::health_reporter();
     set_health(&reporter, &names, ServingStatus::NotServing).await;
@@ -320,8 +337,15 @@ async fn set_health(reporter: &HealthReporter, names: &[String], status: Serving
     }
 }
 
+/// Which of the packages that services share a server has, beside events.
+#[derive(Clone, Copy)]
+struct Shared {
+    operations: bool,
+    test_clock: bool,
+}
+
 /// The services of the contract that this server has, whole packages of it.
-fn served_names(area: &str, has_test_clock: bool) -> Vec<String> {
+fn served_names(area: &str, has: Shared) -> Vec<String> {
     let own = format!("/licet.{}.", area.replace('-', ""));
     let mut names: Vec<String> = METHODS
         .iter()
@@ -329,7 +353,8 @@ fn served_names(area: &str, has_test_clock: bool) -> Vec<String> {
         .filter(|path| {
             path.starts_with(&own)
                 || path.starts_with("/licet.events.")
-                || (has_test_clock && path.starts_with("/licet.clock."))
+                || (has.operations && path.starts_with("/licet.operations."))
+                || (has.test_clock && path.starts_with("/licet.clock."))
         })
         .filter_map(|path| path.trim_start_matches('/').split_once('/'))
         .map(|(service, _)| service.to_owned())

@@ -18,6 +18,7 @@ pub(crate) mod statement;
 pub(crate) mod volume;
 
 use chrono::TimeDelta;
+pub(crate) use licet_domain::refusal::not_found;
 use licet_domain::{
     clock::Instant,
     money::{Currency, MoneyError},
@@ -70,13 +71,6 @@ pub(crate) fn term_ended(end: Instant, change_time: Instant) -> Refusal {
     )
     .with("end_time", end)
     .with("change_time", change_time)
-}
-
-/// NOT_FOUND: there is no such thing, or none that the caller sees.
-pub(crate) fn not_found(resource: &str, id: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
-        .with("resource", resource)
-        .with("id", id)
 }
 
 /// ALREADY_EXISTS: the id that the caller chose is taken.

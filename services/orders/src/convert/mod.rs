@@ -7,7 +7,6 @@ pub(crate) mod deletion;
 pub(crate) mod domains;
 pub(crate) mod free;
 pub(crate) mod history;
-pub(crate) mod operation;
 pub(crate) mod options;
 pub(crate) mod order;
 pub(crate) mod reissue;

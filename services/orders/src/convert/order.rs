@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use licet_clients::billing::{Quote, Refund};
-use licet_contracts::{billing::v1 as billing, orders::v1 as orders};
+use licet_contracts::{
+    billing::v1 as billing, operations::v1::OperationKind, orders::v1 as orders,
+};
 use licet_domain::{
     certificate::{ParsedRequest, parse_request},
     clock::Instant,
@@ -14,6 +16,7 @@ use licet_runtime::{
     caller::Call,
     fault::Fault,
     field::{Field, Fields},
+    operation_service::encode_kind,
     wire::{decode_time, encode_count, encode_money, encode_period, encode_time},
 };
 
@@ -288,7 +291,7 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
     if let Some(running) = &view.running {
         return Ok(Some(orders::PendingChange {
             operation_id: running.operation_id.to_string(),
-            kind: super::operation::encode_kind(&running.kind)?.into(),
+            kind: encode_kind(&running.kind)?.into(),
             step: running.step.clone(),
             attempts: running.attempts,
             last_error: running.last_error.clone(),
@@ -296,7 +299,7 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
             domain_change: change.map(|change| encode_change(&view.order, change)),
         }));
     }
-    let waits = |kind: orders::OperationKind, since: Instant| orders::PendingChange {
+    let waits = |kind: OperationKind, since: Instant| orders::PendingChange {
         kind: kind.into(),
         step: "await-certificate".to_owned(),
         accept_time: Some(encode_time(since)),
@@ -310,15 +313,15 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
                 .operation_id
                 .map_or_else(String::new, |id| id.to_string()),
             domain_change: Some(encode_change(order, change)),
-            ..waits(orders::OperationKind::UpdateDomains, change.accept_time)
+            ..waits(OperationKind::UpdateDomains, change.accept_time)
         }),
         // A deleted order waits for nothing.
         (None, _, _) if order.delete_time.is_some() => None,
         (None, true, _) => Some(orders::PendingChange {
             domain_change: Some(encode_new_term(order)),
-            ..waits(orders::OperationKind::RenewOrder, order.term.term.start())
+            ..waits(OperationKind::RenewOrder, order.term.term.start())
         }),
-        (None, false, Some(since)) => Some(waits(orders::OperationKind::RequestReissue, since)),
+        (None, false, Some(since)) => Some(waits(OperationKind::RequestReissue, since)),
         (None, false, None) => None,
     })
 }

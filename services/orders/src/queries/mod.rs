@@ -2,7 +2,6 @@
 
 pub(crate) mod certificates;
 pub(crate) mod history;
-pub(crate) mod operations;
 pub(crate) mod order_view;
 pub(crate) mod orders;
 pub(crate) mod servers;

@@ -74,14 +74,10 @@ pub(crate) async fn load_all(
     now: Instant,
 ) -> Result<Vec<OrderView>, Fault> {
     let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
-    let running = operation::list_running(tx, &ids).await?;
+    let mut running = operation::list_running(tx, &ids).await?;
     let mut views = load_settled(tx, orders, now).await?;
     for view in &mut views {
-        let id = view.order.id.to_string();
-        view.running = running
-            .iter()
-            .find(|running| running.resource_id == id)
-            .cloned();
+        view.running = running.remove(&view.order.id.to_string());
     }
     Ok(views)
 }

@@ -14,7 +14,7 @@ use super::{
     order_view::{self, OrderView},
 };
 use crate::{
-    rules::{listing::OrderFilter, not_found, order::Order},
+    rules::{listing::OrderFilter, order::Order},
     store,
 };
 
@@ -37,11 +37,9 @@ pub(crate) async fn find_under_way(
     operation_id: OperationId,
 ) -> Result<Option<(Tx, OrderView)>, Fault> {
     let tx = database.read();
-    let running = operation::find(&tx, &call.caller, operation_id).await?;
-    let running = running.ok_or_else(|| not_found("operation", operation_id))?;
-    if running.state != "RUNNING" {
+    let Some(running) = operation::find_under_way(&tx, &call.caller, operation_id).await? else {
         return Ok(None);
-    }
+    };
     let order_id = running.resource_id.parse().map_err(Fault::internal)?;
     let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
     let view = order_view::load(&tx, order, call.now).await?;

@@ -2,6 +2,5 @@
 //! nothing; a method that is not here answers METHOD_NOT_SERVED.
 
 pub(crate) mod certificate_service;
-pub(crate) mod operation_service;
 pub(crate) mod order_service;
 pub(crate) mod server_service;

@@ -67,11 +67,3 @@ pub(crate) struct CertificateFilter {
     pub(crate) order_id: Option<OrderId>,
     pub(crate) state: Option<CertificateState>,
 }
-
-/// What a listing of operations is narrowed to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OperationFilter {
-    pub(crate) order_id: Option<OrderId>,
-    /// As the runtime names the states.
-    pub(crate) state: Option<&'static str>,
-}

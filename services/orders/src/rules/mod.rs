@@ -28,11 +28,4 @@ pub(crate) mod taking_back;
 pub(crate) mod terms;
 pub(crate) mod transitions;
 
-use licet_domain::refusal::{Reason, Refusal};
-
-/// NOT_FOUND: there is no such thing, or none that the caller sees.
-pub(crate) fn not_found(resource: &str, id: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
-        .with("resource", resource)
-        .with("id", id)
-}
+pub(crate) use licet_domain::refusal::not_found;

@@ -4,7 +4,6 @@
 
 pub(crate) mod begin_issuance;
 pub(crate) mod cancel_domain_change;
-pub(crate) mod cancel_operation;
 pub(crate) mod charge_domains;
 pub(crate) mod delete_order;
 pub(crate) mod earlier;
@@ -20,6 +19,7 @@ pub(crate) mod record_issuance;
 pub(crate) mod register_server;
 pub(crate) mod renew_order;
 pub(crate) mod request_reissue;
+pub(crate) mod resource;
 pub(crate) mod return_sans;
 pub(crate) mod review_refunds;
 pub(crate) mod revoke_certificate;

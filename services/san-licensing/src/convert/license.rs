@@ -6,6 +6,7 @@ use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
     operation::View,
+    operation_service::encode_kind,
     wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
 };
 
@@ -202,7 +203,7 @@ pub(super) fn encode_term(term: &LicenseTerm) -> sanlicensing::LicenseTerm {
 fn encode_pending(running: &View) -> Result<sanlicensing::PendingChange, Fault> {
     Ok(sanlicensing::PendingChange {
         operation_id: running.operation_id.to_string(),
-        kind: super::operation_kind::encode_kind(&running.kind)?.into(),
+        kind: encode_kind(&running.kind)?.into(),
         step: running.step.clone(),
         attempts: running.attempts,
         last_error: running.last_error.clone(),

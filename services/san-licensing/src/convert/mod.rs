@@ -7,8 +7,6 @@ pub(crate) mod ingest;
 pub(crate) mod issuance;
 pub(crate) mod license;
 pub(crate) mod once;
-pub(crate) mod operation;
-mod operation_kind;
 pub(crate) mod product;
 pub(crate) mod renewal;
 pub(crate) mod report;

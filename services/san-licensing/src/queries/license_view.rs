@@ -30,11 +30,7 @@ pub(crate) async fn load_all(
 ) -> Result<Vec<LicenseView>, Fault> {
     let ids: Vec<_> = licenses.iter().map(|license| license.id).collect();
     let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let running = operation::list_running(tx, &texts).await?;
-    let mut running: HashMap<_, _> = running
-        .into_iter()
-        .map(|view| (view.resource_id.clone(), view))
-        .collect();
+    let mut running = operation::list_running(tx, &texts).await?;
     let fences = store::fences::read(tx, &ids).await?;
     let as_of: HashMap<_, _> = fences
         .iter()

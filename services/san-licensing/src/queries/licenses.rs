@@ -11,7 +11,7 @@ use licet_runtime::{
 
 use super::license_view::{self, LicenseView};
 use crate::{
-    rules::{license::License, listing::LicenseFilter, not_found},
+    rules::{license::License, listing::LicenseFilter},
     store,
 };
 
@@ -34,11 +34,9 @@ pub(crate) async fn find_under_way(
     operation_id: OperationId,
 ) -> Result<Option<LicenseView>, Fault> {
     let tx = database.read();
-    let running = operation::find(&tx, &call.caller, operation_id).await?;
-    let running = running.ok_or_else(|| not_found("operation", operation_id))?;
-    if running.state != "RUNNING" {
+    let Some(running) = operation::find_under_way(&tx, &call.caller, operation_id).await? else {
         return Ok(None);
-    }
+    };
     let license_id = running.resource_id.parse().map_err(Fault::internal)?;
     let license = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
     license_view::load(&tx, license, call.now).await.map(Some)

@@ -4,7 +4,6 @@ pub(crate) mod certificates;
 pub(crate) mod feeds;
 pub(crate) mod license_view;
 pub(crate) mod licenses;
-pub(crate) mod operations;
 pub(crate) mod reservations;
 pub(crate) mod revocation_preview;
 pub(crate) mod sans;

@@ -4,5 +4,4 @@
 pub(crate) mod ingest_service;
 pub(crate) mod issuance_service;
 pub(crate) mod license_service;
-pub(crate) mod operation_service;
 pub(crate) mod usage_service;

@@ -1,12 +1,12 @@
 //! The record of an operation, the row that it is kept in, and how it is shown. A row is saved against
 //! the version that was read.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OperationId},
-    refusal::{Reason, Refusal},
+    refusal::{Reason, Refusal, not_found},
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
@@ -163,29 +163,48 @@ pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fa
         .transpose()
 }
 
-/// The operations that run on some resources, in one query.
+/// The operations that run on some resources, by the resource's id, in one query.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn list_running(tx: &Tx, resource_ids: &[String]) -> Result<Vec<View>, Fault> {
+pub async fn list_running(
+    tx: &Tx,
+    resource_ids: &[String],
+) -> Result<BTreeMap<String, View>, Fault> {
     let rows = row::Entity::find()
         .filter(row::Column::ResourceId.is_in(resource_ids))
         .filter(is_running())
         .all(tx)
         .await?;
-    rows.into_iter().map(View::try_from).collect()
+    rows.into_iter()
+        .map(|row| Ok((row.resource_id.clone(), View::try_from(row)?)))
+        .collect()
 }
 
 /// An operation that the caller may see.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn find(tx: &Tx, caller: &Caller, id: OperationId) -> Result<Option<View>, Fault> {
+/// NOT_FOUND.
+pub async fn get(tx: &Tx, caller: &Caller, id: OperationId) -> Result<View, Fault> {
     let mut query = row::Entity::find_by_id(id.to_string());
     if let Some(accounts) = caller.account_filter() {
         query = query.filter(row::Column::AccountId.is_in(accounts));
     }
-    query.one(tx).await?.map(View::try_from).transpose()
+    let row = query.one(tx).await?;
+    row.ok_or_else(|| not_found("operation", id))?.try_into()
+}
+
+/// As [`get`]; `None` once it has ended.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn find_under_way(
+    tx: &Tx,
+    caller: &Caller,
+    id: OperationId,
+) -> Result<Option<View>, Fault> {
+    let found = get(tx, caller, id).await?;
+    Ok(Some(found).filter(|found| found.state == "RUNNING"))
 }
 
 /// Operations that the caller may see, newest first, of one resource and state where given.

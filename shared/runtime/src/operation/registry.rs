@@ -84,6 +84,12 @@ impl<P: Send + Sync + 'static> Registry<P> {
         self
     }
 
+    /// Every step that is registered, with its kind.
+    pub fn steps(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let kinds = self.kinds.iter();
+        kinds.flat_map(|(kind, steps)| steps.keys().map(|step| (*kind, *step)))
+    }
+
     /// What is known of an operation by its row.
     ///
     /// # Errors

@@ -1,0 +1,347 @@
+//! `licet.operations.v1.OperationService` over the operations of one service: lists them, shows them,
+//! retries and cancels them. What they change, an order or a licence, only the service knows.
+
+use std::{fmt::Display, marker::PhantomData, str::FromStr, sync::Arc};
+
+use futures::future::BoxFuture;
+use licet_contracts::{
+    Mutation,
+    operations::v1::{
+        CancelOperationRequest, CancelOperationResponse, GetOperationRequest, GetOperationResponse,
+        ListOperationsRequest, ListOperationsResponse, Operation, OperationKind, OperationState,
+        RetryOperationRequest, RetryOperationResponse, operation_service_server::OperationService,
+    },
+    types::v1::RefusalReason,
+};
+use licet_domain::{clock::Instant, ids::OperationId};
+use serde_json::json;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    caller::{AccountScope, Call},
+    database::{Database, Tx},
+    door::{self, Asked, Spanning},
+    fault::Fault,
+    field::Fields,
+    operation::{self, Begun, Ending, Operations, View},
+    outbox::{self, Event},
+    replay::Accepted,
+    wire::encode_time,
+};
+
+/// What the operations of a service change: its orders, or its licences.
+pub trait Resource: Send + Sync + 'static {
+    /// The id that an operation names it by.
+    type Id: FromStr<Err: Display> + Display + Send;
+    /// The type of the event that says that an operation on it is to be cancelled.
+    const CANCEL_EVENT: &'static str;
+
+    /// Locks it until the transaction ends. Returns the time of a decision about it that is asked for at
+    /// `now`: no earlier than what was decided before (T-5).
+    fn lock(
+        tx: &Tx,
+        scope: &AccountScope,
+        id: Self::Id,
+        now: Instant,
+    ) -> impl Future<Output = Result<Instant, Fault>> + Send;
+}
+
+/// The operations of a service and what they change, whatever its peers and its resources are.
+trait Served: Send + Sync {
+    fn database(&self) -> &Database;
+
+    fn turn_back<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>>;
+
+    fn finish<'a>(&'a self, begun: Begun, call: &'a Call) -> BoxFuture<'a, Result<Ending, Fault>>;
+
+    /// The id as the service writes it, or what is wrong with it.
+    fn read_resource_id(&self, text: &str) -> Result<String, String>;
+
+    fn lock_resource<'a>(
+        &'a self,
+        asked: &'a Asked,
+        tx: &'a Tx,
+        found: &'a View,
+    ) -> BoxFuture<'a, Result<Instant, Fault>>;
+
+    fn cancel_event(&self) -> &'static str;
+}
+
+struct Over<P, R> {
+    operations: Operations<P>,
+    resource: PhantomData<fn() -> R>,
+}
+
+impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
+    fn database(&self) -> &Database {
+        self.operations.database()
+    }
+
+    fn turn_back<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.operations.turn_back(tx, found))
+    }
+
+    fn finish<'a>(&'a self, begun: Begun, call: &'a Call) -> BoxFuture<'a, Result<Ending, Fault>> {
+        Box::pin(self.operations.finish(begun, call))
+    }
+
+    fn read_resource_id(&self, text: &str) -> Result<String, String> {
+        let id = text.parse::<R::Id>();
+        id.map(|id| id.to_string())
+            .map_err(|error| error.to_string())
+    }
+
+    fn lock_resource<'a>(
+        &'a self,
+        asked: &'a Asked,
+        tx: &'a Tx,
+        found: &'a View,
+    ) -> BoxFuture<'a, Result<Instant, Fault>> {
+        Box::pin(async move {
+            let id = found.resource_id.parse().map_err(Fault::internal)?;
+            R::lock(tx, &asked.call.caller.accounts, id, asked.call.now).await
+        })
+    }
+
+    fn cancel_event(&self) -> &'static str {
+        R::CANCEL_EVENT
+    }
+}
+
+/// The service over one service's operations.
+#[derive(Clone)]
+pub struct OperationRpc {
+    served: Arc<dyn Served>,
+}
+
+impl OperationRpc {
+    /// Serves `operations`, which change resources of the kind `R`.
+    #[must_use]
+    pub fn of<R: Resource, P: Send + Sync + 'static>(operations: Operations<P>) -> Self {
+        let over = Over {
+            operations,
+            resource: PhantomData::<fn() -> R>,
+        };
+        Self {
+            served: Arc::new(over),
+        }
+    }
+
+    async fn get(&self, call: &Call, id: OperationId) -> Result<View, Fault> {
+        operation::get(&self.served.database().read(), &call.caller, id).await
+    }
+
+    fn decode_list(&self, message: &ListOperationsRequest) -> Result<Filter, Fault> {
+        let mut fields = Fields::new();
+        let resource_id = match message.resource_id.as_str() {
+            "" => Ok(None),
+            text => match self.served.read_resource_id(text) {
+                Ok(id) => Ok(Some(id)),
+                Err(error) => Err(fields.note("resource_id", error)),
+            },
+        };
+        let state = match OperationState::try_from(message.state) {
+            Ok(OperationState::Unspecified) => Ok(None),
+            Ok(OperationState::Running) => Ok(Some("RUNNING")),
+            Ok(OperationState::Done) => Ok(Some("DONE")),
+            Ok(OperationState::Refused) => Ok(Some("REFUSED")),
+            Err(_) => Err(fields.note("state", "is no state of an operation")),
+        };
+        fields.build(|| {
+            Ok(Filter {
+                resource_id: resource_id?,
+                state: state?,
+            })
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl OperationService for OperationRpc {
+    async fn list_operations(
+        &self,
+        request: Request<ListOperationsRequest>,
+    ) -> Result<Response<ListOperationsResponse>, Status> {
+        let (call, filter, page) = door::list(request, |_, message| self.decode_list(message))?;
+        let Filter { resource_id, state } = filter;
+        let tx = self.served.database().read();
+        let (views, next_page_token) =
+            operation::list(&tx, &call.caller, resource_id.as_deref(), state, &page).await?;
+        let operations = views.iter().map(encode);
+        Ok(Response::new(ListOperationsResponse {
+            operations: operations.collect::<Result<_, _>>()?,
+            next_page_token,
+        }))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<GetOperationRequest>,
+    ) -> Result<Response<GetOperationResponse>, Status> {
+        let (call, id) = door::read(request, |_, message| {
+            let mut fields = Fields::new();
+            let id = fields.required("operation_id", &message.operation_id);
+            fields.build(|| id)
+        })?;
+        let operation = Some(encode(&self.get(&call, id).await?)?);
+        Ok(Response::new(GetOperationResponse { operation }))
+    }
+
+    /// Writes nothing of its own and may be repeated as often as one likes, so it leaves no replay
+    /// record.
+    async fn retry_operation(
+        &self,
+        request: Request<RetryOperationRequest>,
+    ) -> Result<Response<RetryOperationResponse>, Status> {
+        let (call, id) = door::read(request, |_, message| {
+            decode_change(message, &message.operation_id)
+        })?;
+        self.get(&call, id).await?;
+        self.served.finish(id.into(), &call).await?;
+        let operation = Some(encode(&self.get(&call, id).await?)?);
+        Ok(Response::new(RetryOperationResponse { operation }))
+    }
+
+    /// A repeat joins the operation that the first attempt turned back, and returns how that ended.
+    async fn cancel_operation(
+        &self,
+        request: Request<CancelOperationRequest>,
+    ) -> Result<Response<CancelOperationResponse>, Status> {
+        let entry = door::enter(request, |_, message| {
+            decode_change(message, &message.operation_id)
+        })?;
+        let entry = entry.map(|operation_id| CancelOperation {
+            operation_id,
+            served: Arc::clone(&self.served),
+        });
+        let encode = |view| {
+            let operation = Some(encode(&view)?);
+            Ok(CancelOperationResponse { operation })
+        };
+        entry.begin(self.served.database(), encode).await?;
+        let (call, id) = (entry.call(), entry.verb.operation_id);
+        self.served.finish(id.into(), call).await?;
+        let view = self.get(call, id).await?;
+        if view.state == "DONE" {
+            return Err(Fault::from(operation::not_cancellable(&view)).into());
+        }
+        Ok(Response::new(encode(view)?))
+    }
+}
+
+/// CancelOperation: turns an operation back that has done nothing irreversible. What its present
+/// step may have begun at a peer is undone first. Then it ends as refused, and its resource is as it was
+/// before.
+struct CancelOperation {
+    operation_id: OperationId,
+    served: Arc<dyn Served>,
+}
+
+impl Spanning for CancelOperation {
+    type Answer = View;
+
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<View>, Fault> {
+        let found = operation::get(tx, &asked.call.caller, self.operation_id).await?;
+        self.served.turn_back(tx, &found).await?;
+        if found.state == "RUNNING" {
+            let time = self.served.lock_resource(asked, tx, &found).await?;
+            let data = json!({
+                "operation_id": found.operation_id,
+                "kind": found.kind,
+                "step": found.step,
+            });
+            let event = Event {
+                kind: self.served.cancel_event(),
+                resource_id: found.resource_id,
+                account_id: Some(found.account_id),
+                time,
+                origin: &asked.origin(),
+                why: "X-2".to_owned(),
+                outcome: "CANCELLING".to_owned(),
+                data,
+            };
+            outbox::emit(tx, event).await?;
+        }
+        Ok(Accepted::Operation(found.operation_id.into()))
+    }
+
+    async fn pending(
+        &self,
+        call: &Call,
+        database: &Database,
+        operation_id: OperationId,
+    ) -> Result<Option<View>, Fault> {
+        let tx = database.read();
+        operation::get(&tx, &call.caller, operation_id)
+            .await
+            .map(Some)
+    }
+}
+
+/// What a listing is narrowed to.
+struct Filter {
+    resource_id: Option<String>,
+    /// As rows name it.
+    state: Option<&'static str>,
+}
+
+/// Reads a change of an operation that says no more than its id.
+fn decode_change(message: &impl Mutation, operation_id: &str) -> Result<OperationId, Fault> {
+    let mut fields = Fields::new();
+    let id = fields.required("operation_id", operation_id);
+    fields.request_id(message);
+    fields.build(|| id)
+}
+
+/// The contract's value for the kind that an operation was stored with.
+///
+/// # Errors
+/// When the contract has no such kind.
+pub fn encode_kind(kind: &str) -> Result<OperationKind, Fault> {
+    OperationKind::from_str_name(&format!("OPERATION_KIND_{kind}"))
+        .ok_or_else(|| Fault::internal(format!("stored operation kind {kind:?}")))
+}
+
+fn encode(view: &View) -> Result<Operation, Fault> {
+    let state = OperationState::from_str_name(&format!("OPERATION_STATE_{}", view.state))
+        .ok_or_else(|| Fault::internal(format!("stored operation state {:?}", view.state)))?;
+    let step = if state == OperationState::Running {
+        view.step.clone()
+    } else {
+        String::new()
+    };
+    let refusal_reason = view.refusal.as_ref().and_then(|refusal| {
+        RefusalReason::from_str_name(&format!("REFUSAL_REASON_{}", refusal.reason.as_str()))
+    });
+    Ok(Operation {
+        operation_id: view.operation_id.to_string(),
+        kind: encode_kind(&view.kind)?.into(),
+        resource_id: view.resource_id.clone(),
+        account_id: view.account_id.to_string(),
+        state: state.into(),
+        step,
+        attempts: view.attempts,
+        last_error: view.last_error.clone(),
+        next_attempt_time: view.next_attempt.map(encode_time),
+        accept_time: Some(encode_time(view.accepted)),
+        end_time: view.ended.map(encode_time),
+        refusal_reason: refusal_reason.unwrap_or_default().into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_the_contract_lacks_is_a_fault_of_ours() {
+        assert_eq!(
+            encode_kind("PLACE_ORDER").unwrap(),
+            OperationKind::PlaceOrder
+        );
+        for word in ["", "place_order", "PLACE_ORDERS"] {
+            let fault = encode_kind(word).unwrap_err();
+            assert!(matches!(fault, Fault::Internal(_)), "{word}: {fault:?}");
+        }
+    }
+}

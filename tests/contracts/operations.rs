@@ -1,0 +1,154 @@
+//! The operations of a service: one contract for all that have any, each service's own kinds and ids.
+
+use std::collections::BTreeSet;
+
+use licet_contracts::operations::v1::{
+    CancelOperationRequest, GetOperationRequest, ListOperationsRequest, Operation, OperationKind,
+    RetryOperationRequest, operation_service_client::OperationServiceClient,
+};
+use licet_domain::ids::{AccountId, OrderId};
+use tonic::{Code, Request};
+
+use crate::harness::{
+    Backend,
+    channel::Channel,
+    errors::{refused, take_apart},
+    on_both_databases, raw, request_id,
+    world::World,
+};
+
+on_both_databases![
+    each_service_has_its_own_operations,
+    a_malformed_resource_id_says_which_ids_there_are,
+    the_former_paths_are_served_no_more,
+];
+
+/// What a service registers and what the contract names are the same kinds.
+#[test]
+fn every_registered_kind_is_in_the_contract() {
+    let steps = [
+        licet_orders::operation_steps(),
+        licet_san_licensing::operation_steps(),
+    ];
+    let steps = steps.iter().flatten();
+    let registered: BTreeSet<_> = steps
+        .map(|(kind, _)| format!("OPERATION_KIND_{kind}"))
+        .collect();
+    let named = (1..).map_while(|number| OperationKind::try_from(number).ok());
+    // It waits for a certificate, and nothing runs.
+    let named = named.filter(|kind| *kind != OperationKind::RequestReissue);
+    let named: BTreeSet<_> = named.map(|kind| kind.as_str_name().to_owned()).collect();
+    assert_eq!(registered, named);
+}
+
+async fn list(client: &mut OperationServiceClient<Channel>, resource_id: &str) -> Vec<Operation> {
+    let request = ListOperationsRequest {
+        resource_id: resource_id.to_owned(),
+        ..ListOperationsRequest::default()
+    };
+    let answer = client.list_operations(request).await.unwrap();
+    answer.into_inner().operations
+}
+
+async fn each_service_has_its_own_operations(backend: Backend) {
+    let world = World::start_whole(backend).await;
+    world.stock().await;
+    world.stock_sans().await;
+    let account_id = world.account_with("10000.00").await;
+    let order = world.multi_domain_order(&account_id, &["a.example"]).await;
+    let other = world.multi_domain_order(&account_id, &["b.example"]).await;
+    let license = world.license(&account_id, 10).await;
+    let (mut orders, mut licenses) = (world.operations(), world.san_operations());
+
+    let of_order = list(&mut orders, &order.order_id).await;
+    let kinds: Vec<_> = of_order.iter().map(Operation::kind).collect();
+    assert_eq!(kinds, [OperationKind::PlaceOrder]);
+    assert_eq!(of_order[0].resource_id, order.order_id);
+    assert_eq!(of_order[0].account_id, account_id);
+    let all: Vec<_> = list(&mut orders, "").await;
+    let all: Vec<_> = all.iter().map(|it| it.resource_id.as_str()).collect();
+    assert_eq!(all, [other.order_id.as_str(), order.order_id.as_str()]);
+    let of_license = list(&mut licenses, &license.license_id).await;
+    assert_eq!(of_license, list(&mut licenses, "").await);
+    let kinds: Vec<_> = of_license.iter().map(Operation::kind).collect();
+    assert_eq!(kinds, [OperationKind::AcceptLicense]);
+
+    // The other service's operations are nowhere here.
+    for (client, operation) in [(&mut orders, &of_license[0]), (&mut licenses, &of_order[0])] {
+        let operation_id = operation.operation_id.clone();
+        let get = GetOperationRequest {
+            operation_id: operation_id.clone(),
+        };
+        let retry = RetryOperationRequest {
+            operation_id: operation_id.clone(),
+            request_id: request_id(),
+        };
+        let cancel = CancelOperationRequest {
+            operation_id: operation_id.clone(),
+            request_id: request_id(),
+        };
+        for refusal in [
+            refused(client.get_operation(get).await),
+            refused(client.retry_operation(retry).await),
+            refused(client.cancel_operation(cancel).await),
+        ] {
+            let refusal = refusal.expect(Code::NotFound, "NOT_FOUND");
+            assert_eq!(refusal.value("resource"), "operation");
+            assert_eq!(refusal.value("id"), operation_id);
+        }
+    }
+    // Billing has none.
+    let mut billing = OperationServiceClient::new(world.billing_channel());
+    let answer = billing
+        .list_operations(ListOperationsRequest::default())
+        .await;
+    refused(answer).expect(Code::Unimplemented, "METHOD_NOT_SERVED");
+}
+
+async fn a_malformed_resource_id_says_which_ids_there_are(backend: Backend) {
+    let world = World::start_whole(backend).await;
+    let order_id = OrderId::generate().to_string();
+    let account_id = AccountId::generate().to_string();
+    for (mut client, texts, prefix) in [
+        (
+            world.operations(),
+            [&account_id, "ord_", "'; DROP"],
+            "`ord_`",
+        ),
+        (
+            world.san_operations(),
+            [&order_id, "lic_", "'; DROP"],
+            "`lic_`",
+        ),
+    ] {
+        for text in texts {
+            let request = ListOperationsRequest {
+                resource_id: text.to_owned(),
+                state: 99,
+                ..ListOperationsRequest::default()
+            };
+            let refusal = refused(client.list_operations(request).await);
+            let refusal = refusal.expect(Code::InvalidArgument, "INVALID_FIELDS");
+            assert_eq!(refusal.paths(), ["resource_id", "state"]);
+            assert!(refusal.fields[0].1.contains(prefix), "{refusal:?}");
+        }
+    }
+}
+
+/// A client of before this contract is told that the method is gone, and not that the operation is.
+async fn the_former_paths_are_served_no_more(backend: Backend) {
+    let world = World::start_whole(backend).await;
+    for (channel, path) in [
+        (
+            world.orders_channel(),
+            "/licet.orders.v1.OperationService/GetOperation",
+        ),
+        (
+            world.san_channel(0),
+            "/licet.sanlicensing.v1.OperationService/GetOperation",
+        ),
+    ] {
+        let answer = raw::first_answer(channel, path, Request::new(Vec::new())).await;
+        take_apart(&answer.unwrap_err()).expect(Code::Unimplemented, "METHOD_NOT_SERVED");
+    }
+}
