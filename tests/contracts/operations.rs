@@ -2,18 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use licet_contracts::operations::v1::{
     CancelOperationRequest, GetOperationRequest, ListOperationsRequest, Operation, OperationKind,
     RetryOperationRequest, operation_service_client::OperationServiceClient,
 };
 use licet_domain::ids::{AccountId, OrderId};
+use serde_json::json;
 use tonic::{Code, Request};
 
+use super::{clocks_apart::worlds, events::log};
 use crate::harness::{
     Backend,
     channel::Channel,
+    clock::instant,
     errors::{refused, take_apart},
-    on_both_databases, raw, request_id,
+    eventually, on_both_databases, raw, request_id,
+    samples::change_request,
+    san::increase_request,
     world::World,
 };
 
@@ -21,6 +27,7 @@ on_both_databases![
     each_service_has_its_own_operations,
     a_malformed_resource_id_says_which_ids_there_are,
     the_former_paths_are_served_no_more,
+    x_5_a_cancellation_is_an_event_of_its_resource,
 ];
 
 /// What a service registers and what the contract names are the same kinds.
@@ -150,5 +157,85 @@ async fn the_former_paths_are_served_no_more(backend: Backend) {
     ] {
         let answer = raw::first_answer(channel, path, Request::new(Vec::new())).await;
         take_apart(&answer.unwrap_err()).expect(Code::Unimplemented, "METHOD_NOT_SERVED");
+    }
+}
+
+/// T-5: its time is no earlier than what another instance decided before.
+async fn x_5_a_cancellation_is_an_event_of_its_resource(backend: Backend) {
+    let (mut behind, ahead) = worlds(backend, TimeDelta::minutes(2)).await;
+    behind.stock().await;
+    behind.stock_sans().await;
+    let account_id = behind.account_with("10000.00").await;
+    let order = behind.multi_domain_order(&account_id, &["a.example"]).await;
+    behind.record(&order.order_id).await;
+    let server = ahead.server(&order, "one");
+    ahead.servers().register_server(server).await.unwrap();
+    let license = behind.license(&account_id, 10).await;
+    let license = ahead.increase(&license, 20).await;
+    let decided = ahead.now();
+    behind.stop_billing().await;
+
+    let change = change_request(&order.order_id, &["b.example"], &[]);
+    let changed = behind.orders().update_domains(change).await.unwrap();
+    let changed = changed.into_inner().order.unwrap().pending_change.unwrap();
+    let raise = increase_request(&license, 30);
+    let raised = behind.san_licenses().increase_quota(raise).await.unwrap();
+    let raised = raised.into_inner().license.unwrap();
+    let raised = raised.pending_change.unwrap();
+    for (mut client, events, area, resource_id, operation_id, kind, step) in [
+        (
+            behind.operations(),
+            behind.orders_events(),
+            "orders",
+            &order.order_id,
+            changed.operation_id,
+            "UPDATE_DOMAINS",
+            changed.step,
+        ),
+        (
+            behind.san_operations(),
+            behind.san_events(),
+            "sanlicensing",
+            &license.license_id,
+            raised.operation_id,
+            "INCREASE_QUOTA",
+            raised.step,
+        ),
+    ] {
+        let cancel = CancelOperationRequest {
+            operation_id: operation_id.clone(),
+            request_id: request_id(),
+        };
+        for _ in 0..2 {
+            client.cancel_operation(cancel.clone()).await.unwrap();
+        }
+        let found = eventually("the event has its position", || async {
+            let all = log(events.clone()).await.into_iter();
+            let all = all.filter_map(|entry| entry.event);
+            let kind = format!("licet.{area}.operation.cancel_accepted.v1");
+            let found: Vec<_> = all.filter(|event| event.r#type == kind).collect();
+            (!found.is_empty()).then_some(found)
+        })
+        .await;
+        let [event] = found.as_slice() else {
+            panic!("a repeat is no second cancellation: {found:?}");
+        };
+        assert_eq!(
+            (&event.subject, &event.account_id),
+            (resource_id, &account_id)
+        );
+        assert_eq!(event.request_id, cancel.request_id);
+        assert_eq!(
+            event.method,
+            "/licet.operations.v1.OperationService/CancelOperation"
+        );
+        assert_eq!(
+            (event.why.as_str(), event.outcome.as_str()),
+            ("X-2", "CANCELLING")
+        );
+        assert_eq!(instant(event.time), decided, "T-5");
+        let data: serde_json::Value = serde_json::from_str(&event.text_data).unwrap();
+        let expected = json!({ "operation_id": operation_id, "kind": kind, "step": step });
+        assert_eq!(data, expected);
     }
 }
