@@ -13,8 +13,8 @@ pub use driver::Operations;
 pub use earlier::ReadEarlier;
 pub use passing::begin;
 pub use record::{
-    Begun, Ending, View, find_running, find_under_way, get, list, list_running, not_cancellable,
-    refuse_if_running,
+    Begun, Ending, State, View, find_running, find_under_way, get, list, list_running,
+    not_cancellable, refuse_if_running,
 };
 pub use registry::{Inspected, Registry, Steps};
 pub use step::{Next, NextStep, Operation, Reversal, Step, StoredStep, Undo, never_refused};

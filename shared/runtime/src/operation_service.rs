@@ -23,7 +23,7 @@ use crate::{
     door::{self, Asked, Spanning},
     fault::Fault,
     field::Fields,
-    operation::{self, Begun, Ending, Operations, View},
+    operation::{self, Begun, Ending, Operations, State, View},
     outbox::{self, Event},
     replay::Accepted,
     wire::encode_time,
@@ -142,9 +142,9 @@ impl OperationRpc {
         };
         let state = match OperationState::try_from(message.state) {
             Ok(OperationState::Unspecified) => Ok(None),
-            Ok(OperationState::Running) => Ok(Some("RUNNING")),
-            Ok(OperationState::Done) => Ok(Some("DONE")),
-            Ok(OperationState::Refused) => Ok(Some("REFUSED")),
+            Ok(OperationState::Running) => Ok(Some(State::Running)),
+            Ok(OperationState::Done) => Ok(Some(State::Done)),
+            Ok(OperationState::Refused) => Ok(Some(State::Refused)),
             Err(_) => Err(fields.note("state", "is no state of an operation")),
         };
         fields.build(|| {
@@ -222,7 +222,7 @@ impl OperationService for OperationRpc {
         let (call, id) = (entry.call(), entry.verb.operation_id);
         self.served.finish(id.into(), call).await?;
         let view = self.get(call, id).await?;
-        if view.state == "DONE" {
+        if view.state == State::Done {
             return Err(Fault::from(operation::not_cancellable(&view)).into());
         }
         Ok(Response::new(encode(view)?))
@@ -243,7 +243,7 @@ impl Spanning for CancelOperation {
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<View>, Fault> {
         let found = operation::get(tx, &asked.call.caller, self.operation_id).await?;
         self.served.turn_back(tx, &found).await?;
-        if found.state == "RUNNING" {
+        if found.state == State::Running {
             let time = self.served.lock_resource(asked, tx, &found).await?;
             let data = json!({
                 "operation_id": found.operation_id,
@@ -281,8 +281,7 @@ impl Spanning for CancelOperation {
 /// What a listing is narrowed to.
 struct Filter {
     resource_id: Option<String>,
-    /// As rows name it.
-    state: Option<&'static str>,
+    state: Option<State>,
 }
 
 /// Reads a change of an operation that says no more than its id.
@@ -303,12 +302,10 @@ pub fn encode_kind(kind: &str) -> Result<OperationKind, Fault> {
 }
 
 fn encode(view: &View) -> Result<Operation, Fault> {
-    let state = OperationState::from_str_name(&format!("OPERATION_STATE_{}", view.state))
-        .ok_or_else(|| Fault::internal(format!("stored operation state {:?}", view.state)))?;
-    let step = if state == OperationState::Running {
-        view.step.clone()
-    } else {
-        String::new()
+    let (state, step) = match view.state {
+        State::Running => (OperationState::Running, view.step.clone()),
+        State::Done => (OperationState::Done, String::new()),
+        State::Refused => (OperationState::Refused, String::new()),
     };
     let refusal_reason = view.refusal.as_ref().and_then(|refusal| {
         RefusalReason::from_str_name(&format!("REFUSAL_REASON_{}", refusal.reason.as_str()))

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QuerySelect, Set, S
 
 use super::{
     passing::{Passed, Tools},
-    record::{Begun, Ending, HEAD_START, View, not_cancellable, real_after, row, save},
+    record::{Begun, Ending, HEAD_START, State, View, not_cancellable, real_after, row, save},
     registry::{self, AnyStep, Registry},
 };
 use crate::{
@@ -77,10 +77,10 @@ impl<P: Send + Sync + 'static> Operations<P> {
             .one(tx)
             .await?
             .ok_or_else(|| Fault::internal(format!("operation {} is gone", view.operation_id)))?;
-        match row.state.as_str() {
-            "RUNNING" => {}
-            "REFUSED" => return Ok(()),
-            _ => return Err(not_cancellable(&View::try_from(row)?).into()),
+        match row.state()? {
+            State::Running => {}
+            State::Refused => return Ok(()),
+            State::Done => return Err(not_cancellable(&View::try_from(row)?).into()),
         }
         let (step, due) = self.read(&row)?;
         if !step.can_be_undone(&due)? {
@@ -137,7 +137,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
             None => self.load(id).await?,
         };
         loop {
-            if row.state != "RUNNING" {
+            if row.state()? != State::Running {
                 let ending = row.ending()?;
                 return Ok(Driven {
                     ending,
@@ -148,7 +148,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
             let driver = self.clone();
             let read = row.clone();
             let error = match tokio::spawn(async move { driver.pass_step(&read).await }).await {
-                Ok(Ok(Passed::Step(next))) if next.state == "RUNNING" => {
+                Ok(Ok(Passed::Step(next))) if next.state()? == State::Running => {
                     row = *next;
                     continue;
                 }
@@ -207,10 +207,12 @@ struct Driven {
 
 impl row::Model {
     fn ending(self) -> Result<Ending, Fault> {
-        Ok(match (self.state.as_str(), self.result) {
-            ("DONE", result) => Ending::Done(result.unwrap_or_default()),
-            ("REFUSED", Some(refusal)) => Ending::Refused(decode_refusal(&refusal)?),
-            (_, _) => Ending::Running,
+        Ok(match (self.state()?, self.result) {
+            (State::Running, _) => Ending::Running,
+            (State::Done, result) => Ending::Done(result.unwrap_or_default()),
+            (State::Refused, result) => {
+                Ending::Refused(decode_refusal(&result.unwrap_or_default())?)
+            }
         })
     }
 }

@@ -13,7 +13,7 @@ use licet_domain::{
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use super::{
-    record::{Begun, HEAD_START, is_running, real_after, row, save},
+    record::{Begun, HEAD_START, State, is_running, real_after, row, save},
     step::{Next, NextStep, Operation, Step, StoredStep},
 };
 use crate::{
@@ -46,7 +46,7 @@ pub async fn begin<O: Operation>(
         kind: O::KIND.to_owned(),
         resource_id: resource_id.to_owned(),
         account_id: account_id.to_string(),
-        state: "RUNNING".to_owned(),
+        state: State::Running.as_str().to_owned(),
         step: first.stored.name.to_owned(),
         state_json: first.stored.state.map_err(Fault::internal)?,
         version: 0,
@@ -179,8 +179,8 @@ impl<S: Step> Work for Apply<'_, S> {
             return Ok(None);
         }
         let read = self.row;
-        let ended = |state: &str, result| row::Model {
-            state: state.to_owned(),
+        let ended = |state: State, result| row::Model {
+            state: state.as_str().to_owned(),
             ended_us: Some(self.now.as_micros()),
             result: Some(result),
             version: read.version + 1,
@@ -194,8 +194,8 @@ impl<S: Step> Work for Apply<'_, S> {
         };
         let passed = match next {
             Next::Step(next) => passed(read, next.into())?,
-            Next::Done(answer) => ended("DONE", (self.encode)(answer)?),
-            Next::Refused(refusal) => ended("REFUSED", encode_refusal(&refusal)),
+            Next::Done(answer) => ended(State::Done, (self.encode)(answer)?),
+            Next::Refused(refusal) => ended(State::Refused, encode_refusal(&refusal)),
         };
         let save = save(read, changed::<row::Entity>(read, &passed));
         tx.later_if_unchanged(row::Entity, save).await?;

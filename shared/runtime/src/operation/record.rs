@@ -7,6 +7,7 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, OperationId},
     refusal::{Reason, Refusal, not_found},
+    worded,
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
@@ -52,6 +53,25 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+worded! {
+    /// Where an operation stands.
+    pub enum State {
+        /// Under way, or waiting for its next attempt.
+        Running = "RUNNING",
+        /// All of it is done.
+        Done = "DONE",
+        /// Definitely refused: nothing of it stands.
+        Refused = "REFUSED",
+    }
+}
+
+impl row::Model {
+    /// Where the operation stands.
+    pub(super) fn state(&self) -> Result<State, Fault> {
+        self.state.parse().map_err(Fault::internal)
+    }
+}
+
 /// How an operation ended, or that it has not.
 #[derive(Debug)]
 pub enum Ending {
@@ -74,8 +94,8 @@ pub struct View {
     pub resource_id: String,
     /// Whose resource that is.
     pub account_id: AccountId,
-    /// `RUNNING`, `DONE` or `REFUSED`.
-    pub state: String,
+    /// Where it stands.
+    pub state: State,
     /// The step under way, or the last one.
     pub step: String,
     /// Attempts at the present step that got no definite answer.
@@ -128,14 +148,14 @@ pub async fn refuse_if_running(tx: &Tx, resource_id: &str) -> Result<(), Fault> 
 #[must_use]
 pub fn not_cancellable(view: &View) -> Refusal {
     let (id, kind, step) = (view.operation_id, &view.kind, &view.step);
-    let message = if view.state == "RUNNING" {
+    let message = if view.state == State::Running {
         format!("operation {id}, {kind}, is past what can be undone and goes forward: {step}")
     } else {
         format!("operation {id}, {kind}, is done: its last step was {step}")
     };
     Refusal::new(Reason::OperationNotCancellable, message)
         .with("operation_id", id)
-        .with("state", &view.state)
+        .with("state", view.state.as_str())
         .with("step", step)
 }
 
@@ -204,7 +224,7 @@ pub async fn find_under_way(
     id: OperationId,
 ) -> Result<Option<View>, Fault> {
     let found = get(tx, caller, id).await?;
-    Ok(Some(found).filter(|found| found.state == "RUNNING"))
+    Ok(Some(found).filter(|found| found.state == State::Running))
 }
 
 /// Operations that the caller may see, newest first, of one resource and state where given.
@@ -215,12 +235,12 @@ pub async fn list(
     tx: &Tx,
     caller: &Caller,
     resource_id: Option<&str>,
-    state: Option<&str>,
+    state: Option<State>,
     page: &Page,
 ) -> Result<(Vec<View>, String), Fault> {
     let mut wanted = Condition::all()
         .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
-        .add_option(state.map(|state| row::Column::State.eq(state)))
+        .add_option(state.map(|state| row::Column::State.eq(state.as_str())))
         .add_option(page.after_key().map(|id| row::Column::OperationId.lt(id)));
     if let Some(accounts) = caller.account_filter() {
         wanted = wanted.add(row::Column::AccountId.is_in(accounts));
@@ -264,23 +284,23 @@ impl TryFrom<row::Model> for View {
         let instant = |micros| {
             Instant::from_micros(micros).ok_or_else(|| Fault::internal("an instant out of range"))
         };
-        let running = row.state == "RUNNING";
-        let refusal = match (row.state.as_str(), &row.result) {
-            ("REFUSED", Some(bytes)) => Some(decode_refusal(bytes)?),
-            (_, _) => None,
+        let state = row.state()?;
+        let refusal = match (state, &row.result) {
+            (State::Refused, Some(bytes)) => Some(decode_refusal(bytes)?),
+            (State::Refused, None) | (State::Running | State::Done, _) => None,
         };
         Ok(Self {
             operation_id: row.operation_id.parse().map_err(Fault::internal)?,
             kind: row.kind,
             resource_id: row.resource_id,
             account_id: row.account_id.parse().map_err(Fault::internal)?,
-            state: row.state,
+            state,
             step: row.step,
             attempts: row.attempts,
             last_error: row.last_error,
             accepted: instant(row.accepted_us)?,
             ended: row.ended_us.map(instant).transpose()?,
-            next_attempt: if running {
+            next_attempt: if state == State::Running {
                 Some(instant(row.due_us)?)
             } else {
                 None
