@@ -19,8 +19,8 @@ use licet_contracts::billing::v1::{
 use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
-    server::{MAX_MESSAGE_BYTES, Service},
-    transport::COMPRESSION,
+    server::Service,
+    transport::{COMPRESSION, MAX_MESSAGE_BYTES},
 };
 use tokio::sync::Semaphore;
 use tonic::service::RoutesBuilder;

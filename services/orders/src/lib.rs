@@ -28,8 +28,8 @@ use licet_runtime::{
     operation_service::OperationRpc,
     peer::PeerChannel,
     schedule::Due,
-    server::{MAX_MESSAGE_BYTES, Service},
-    transport::COMPRESSION,
+    server::Service,
+    transport::{COMPRESSION, MAX_MESSAGE_BYTES},
     verification::Verification,
 };
 use tonic::service::RoutesBuilder;

@@ -14,7 +14,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use licet_contracts::sanlicensing::v1::ingest_service_client::IngestServiceClient;
-use licet_runtime::{peer::PeerChannel, server::MAX_MESSAGE_BYTES};
+use licet_runtime::{peer::PeerChannel, transport::MAX_MESSAGE_BYTES};
 use tokio::sync::mpsc;
 
 use self::{

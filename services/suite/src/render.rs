@@ -12,7 +12,7 @@ use licet_contracts::{
     types::v1::Period,
 };
 use licet_domain::clock::Instant;
-use licet_runtime::{peer::PeerChannel, server::MAX_MESSAGE_BYTES, wire::encode_time};
+use licet_runtime::{peer::PeerChannel, transport::MAX_MESSAGE_BYTES, wire::encode_time};
 
 use crate::{Trouble, read_instant, refused};
 

@@ -4,6 +4,7 @@
 mod access;
 mod listing;
 mod mutation;
+pub mod types;
 
 pub use access::{METHODS, Method, roles};
 pub use listing::Listing;
@@ -16,8 +17,13 @@ pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/licet.descriptors"));
 
 macro_rules! package {
-    ($(#[$attribute:meta])+ $area:ident, $file:literal) => {
-        $(#[$attribute])+
+    ($(#[$about:meta])+ $area:ident, $file:literal) => {
+        $(#[$about])+
+        #[expect(
+            clippy::allow_attributes,
+            clippy::allow_attributes_without_reason,
+            reason = "tonic writes allow attributes into the clients and servers that it generates"
+        )]
         pub mod $area {
             /// Version 1.
             pub mod v1 {
@@ -27,45 +33,27 @@ macro_rules! package {
     };
 }
 
-macro_rules! service_package {
-    ($(#[$about:meta])+ $area:ident, $file:literal) => {
-        package! {
-            $(#[$about])+
-            #[expect(
-                clippy::allow_attributes,
-                clippy::allow_attributes_without_reason,
-                reason = "tonic writes allow attributes into the clients and servers that it generates"
-            )]
-            $area, $file
-        }
-    };
-}
-
 package! {
-    /// What every area speaks (package `licet.type`): money, periods, roles and refusal reasons.
-    types, "licet.r#type.v1.rs"
-}
-service_package! {
     /// Catalogue, accounts, quotes, invoices and refunds.
     billing, "licet.billing.v1.rs"
 }
-service_package! {
+package! {
     /// Orders, their certificates and servers.
     orders, "licet.orders.v1.rs"
 }
-service_package! {
+package! {
     /// What is under way in a service: its durable operations.
     operations, "licet.operations.v1.rs"
 }
-service_package! {
+package! {
     /// SAN licences: their sale, issuance under them, ingest and usage.
     sanlicensing, "licet.sanlicensing.v1.rs"
 }
-service_package! {
+package! {
     /// The event log of a service.
     events, "licet.events.v1.rs"
 }
-service_package! {
+package! {
     /// The suite's test clock.
     clock, "licet.clock.v1.rs"
 }

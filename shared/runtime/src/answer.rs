@@ -15,9 +15,10 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use tonic::{Status, body::Body};
 
 use crate::{
-    fault::{Passing, PassingReason, passing_status},
-    guard,
+    area,
+    fault::{Passing, PassingReason},
     places::Place,
+    status::passing_status,
 };
 
 /// What ends a stream of answers before its handler does.
@@ -144,7 +145,7 @@ impl Ending {
             reader: None,
         }));
         let ended = Arc::clone(&stream);
-        let ending = tokio::spawn(guard::within(method, async move {
+        let ending = tokio::spawn(area::within(method, async move {
             let why = Ends::first(deadline, stopped).await;
             end(&ended, trailers(why));
         }));

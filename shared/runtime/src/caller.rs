@@ -9,7 +9,7 @@ use licet_domain::{clock::Instant, ids::AccountId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::places::Place;
+use crate::{area, places::Place};
 
 /// Metadata key under which a caller names itself: replay records and the audit log keep it.
 pub const CALLER_KEY: &str = "licet-caller";
@@ -169,7 +169,7 @@ impl Call {
     /// Runs work of the call that goes on in a task of its own: an answer that streams on. Its
     /// errors name the call's service, as those of the call itself do.
     pub async fn within<F: Future>(&self, work: F) -> F::Output {
-        crate::guard::within(self.method, work).await
+        area::within(self.method, work).await
     }
 }
 

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     database::Tx,
+    event_rows::{event_row, outbox_row},
     fault::Fault,
-    outbox::{event_row, outbox_row},
     verification::{Check, Difference},
 };
 

@@ -21,7 +21,6 @@ use uuid::Uuid;
 use crate::{clock::real_now, fault::Fault};
 
 pub use transaction::Tx;
-pub(crate) use trouble::{Trouble, trouble};
 
 /// A unit of work that runs in one transaction and may be run again from the start when the
 /// database reports a lost race, so it must have no effect outside of its transaction.

@@ -12,10 +12,9 @@ use licet_contracts::events::v1::{
     Event, StreamEventsRequest, StreamEventsResponse, event_service_client::EventServiceClient,
 };
 use licet_domain::clock::Instant;
-use row::{Column, Entity};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement,
+    ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 
@@ -23,47 +22,12 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
+    followed::row::{self, Column, Entity},
     peer::PeerChannel,
     schedule::Due,
-    server::MAX_MESSAGE_BYTES,
+    transport::MAX_MESSAGE_BYTES,
     wire::decode_time,
 };
-
-mod row {
-    //! How far a peer's log was followed; in the schema of the service that follows it.
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "following")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) source: String,
-        pub(super) position: i64,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Forgets up to where a peer's log was followed: a store made anew has a log of its own, whose first
-/// events would be taken for known. A service that follows nobody has no such table.
-pub(crate) async fn start_over(tx: &Tx, source: &str) -> Result<(), Fault> {
-    let backend = tx.get_database_backend();
-    let text = if backend == DbBackend::Postgres {
-        "SELECT 1 WHERE to_regclass('following') IS NOT NULL"
-    } else {
-        "SELECT 1 FROM sqlite_master WHERE name = 'following'"
-    };
-    let follows = tx
-        .query_one_raw(Statement::from_string(backend, text))
-        .await?;
-    if follows.is_some() {
-        Entity::delete_by_id(source).exec(tx).await?;
-    }
-    Ok(())
-}
 
 /// A peer's event, as far as its followers need it.
 #[derive(Clone, Debug)]

@@ -18,36 +18,14 @@ use tower::{Layer, Service};
 
 use crate::{
     answer::{Delivered, Ending, Ends, stopping},
+    area::{AREA, area_of},
     caller::{Call, Caller},
-    fault::{Fault, Passing, PassingReason, internal_status},
+    fault::{Fault, Passing, PassingReason},
     peer_store::{SERVICES, StoreCheck},
     places::{Place, Places},
+    status::internal_status,
     transport,
 };
-
-tokio::task_local! {
-    /// The area of the call under way, for `ErrorInfo.domain`.
-    static AREA: String;
-}
-
-/// `licet.billing` while a Billing call is under way.
-pub(crate) fn area() -> String {
-    AREA.try_with(Clone::clone)
-        .unwrap_or_else(|_| "licet".to_owned())
-}
-
-/// Runs work of the call of method `path` in another task, under the area that its errors name.
-pub(crate) async fn within<F: Future>(path: &str, work: F) -> F::Output {
-    AREA.scope(area_of(path), work).await
-}
-
-fn area_of(path: &str) -> String {
-    let service = path.trim_start_matches('/');
-    service
-        .split_once(".v1.")
-        .map_or(service, |(area, _)| area)
-        .to_owned()
-}
 
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
@@ -316,14 +294,5 @@ mod tests {
         for bad in ["", "m", "1", "1x", "-1S", "123456789S"] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
-    }
-
-    #[test]
-    fn the_area_is_the_package_without_its_version() {
-        assert_eq!(
-            area_of("/licet.billing.v1.AccountService/Deposit"),
-            "licet.billing"
-        );
-        assert_eq!(area_of("/nonsense"), "nonsense");
     }
 }

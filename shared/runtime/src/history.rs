@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     database::Tx,
+    event_rows::{event_row, outbox_row},
     fault::Fault,
-    outbox::{event_row, outbox_row},
     page::{Page, foreign_token},
     stored::instant,
 };

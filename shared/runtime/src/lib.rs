@@ -2,14 +2,19 @@
 //! operations, events, time. It knows no business, and nothing here may learn any.
 
 mod answer;
+mod area;
 pub mod caller;
 pub mod chain;
 pub mod clock;
+mod clock_service;
 pub mod config;
 pub mod database;
 pub mod door;
+mod event_rows;
+mod event_service;
 pub mod fault;
 pub mod field;
+mod followed;
 pub mod following;
 mod guard;
 pub mod history;
@@ -25,7 +30,9 @@ mod reflection;
 pub mod replay;
 pub mod schedule;
 pub mod seal;
+pub mod seal_check;
 pub mod server;
+pub mod status;
 pub mod stored;
 pub mod telemetry;
 pub mod transport;

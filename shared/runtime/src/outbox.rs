@@ -1,32 +1,24 @@
-//! Events: written in the transaction that makes the change, moved into one gapless order,
-//! chained by hash, streamed from any position on. The event log is the audit log.
+//! Events: written in the transaction that makes the change, then moved into one gapless order,
+//! chained by hash. The event log is the audit log.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc};
 
-use licet_contracts::events::v1::{
-    Event as EventMessage, StreamEventsRequest, StreamEventsResponse,
-    event_service_server::EventService,
-};
 use licet_domain::{clock::Instant, ids::AccountId};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, NotSet, QueryFilter,
-    QueryOrder, QuerySelect, Set, Statement,
+    ConnectionTrait, DbBackend, EntityTrait, NotSet, QueryOrder, QuerySelect, Set, Statement,
 };
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{Notify, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, codegen::BoxStream};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    caller::{Origin, accept},
+    caller::Origin,
     chain::Covered,
     database::{Database, Tx, Work},
+    event_rows::{event_row, outbox_row},
     fault::Fault,
-    field::Fields,
     schedule::Due,
-    wire::encode_time,
 };
 
 /// A change of state, as it is to be remembered.
@@ -48,63 +40,6 @@ pub struct Event<'a> {
     pub outcome: String,
     /// The facts, for programs.
     pub data: serde_json::Value,
-}
-
-pub(crate) mod outbox_row {
-    //! Events not yet given a position.
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "outbox")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i64,
-        pub event_id: String,
-        pub r#type: String,
-        pub resource_id: String,
-        pub account_id: String,
-        pub time_us: i64,
-        pub caller: String,
-        pub request_id: String,
-        pub method: String,
-        pub why: String,
-        pub outcome: String,
-        pub data: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-pub(crate) mod event_row {
-    //! The ordered log.
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "event")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub position: i64,
-        pub event_id: String,
-        pub r#type: String,
-        pub resource_id: String,
-        pub account_id: String,
-        pub time_us: i64,
-        pub caller: String,
-        pub request_id: String,
-        pub method: String,
-        pub why: String,
-        pub outcome: String,
-        pub data: String,
-        pub chain_hash: Vec<u8>,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// Writes an event, with the seals of the rows that the change wrote. Invariant: after the resource's row is locked and last in the transaction, so
@@ -302,172 +237,4 @@ async fn try_mover_lock(tx: &Tx) -> Result<bool, Fault> {
         Some(row) => row.try_get("", "taken")?,
         None => false,
     })
-}
-
-const READ_AT_ONCE: u64 = 200;
-const POLL: Duration = Duration::from_millis(500);
-
-/// `licet.events.v1.EventService` over one service's log.
-#[derive(Clone)]
-pub(crate) struct EventRpc {
-    pub(crate) database: Database,
-    /// `/licet/billing`: the CloudEvents source.
-    pub(crate) source: String,
-    pub(crate) moved: Arc<Notify>,
-}
-
-#[tonic::async_trait]
-impl EventService for EventRpc {
-    async fn stream_events(
-        &self,
-        request: Request<StreamEventsRequest>,
-    ) -> Result<Response<BoxStream<StreamEventsResponse>>, Status> {
-        let (call, message) = accept(request)?;
-        if message.after_position < 0 {
-            return Err(Fault::invalid("after_position", "must not be negative").into());
-        }
-        let mut fields = Fields::new();
-        let wanted = fields.each("types", &message.types, |text| filter_word(text));
-        let resources = fields.each("resource_ids", &message.resource_ids, |text| {
-            filter_word(text)
-        });
-        for (path, count) in [
-            ("types", message.types.len()),
-            ("resource_ids", message.resource_ids.len()),
-        ] {
-            fields.check(
-                path,
-                count <= MAX_FILTER_WORDS,
-                "must have at most 100 elements",
-            );
-        }
-        fields.build(|| Ok((wanted?, resources?)))?;
-        let (sender, receiver) = mpsc::channel(64);
-        let reader = self.clone();
-        let accounts = call.caller.account_filter();
-        tokio::spawn(async move {
-            let feeding = async {
-                if let Err(fault) = reader.feed(&message, accounts.as_deref(), &sender).await {
-                    // A client that left needs no answer.
-                    let _ = sender.send(Err(fault.into())).await;
-                }
-            };
-            call.within(feeding).await;
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
-    }
-}
-
-/// The longest list of filter words.
-const MAX_FILTER_WORDS: usize = 100;
-
-fn filter_word(text: &str) -> Result<(), &'static str> {
-    let plain = !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
-    if plain {
-        Ok(())
-    } else {
-        Err("must be 1 to 200 characters without control characters")
-    }
-}
-
-impl EventRpc {
-    async fn feed(
-        self,
-        wanted: &StreamEventsRequest,
-        accounts: Option<&[String]>,
-        sender: &mpsc::Sender<Result<StreamEventsResponse, Status>>,
-    ) -> Result<(), Fault> {
-        let mut after = wanted.after_position;
-        loop {
-            // Registered before the read: what is moved in between wakes this reader too.
-            let moved = Arc::clone(&self.moved);
-            let woken = moved.notified();
-            let (last, events) = {
-                let tx = self.database.read();
-                let last = last_position(&tx).await?;
-                (last, list_after(&tx, after, wanted, accounts).await?)
-            };
-            let read = events.len() as u64;
-            for event in events {
-                after = event.position;
-                if sender.send(Ok(self.encode(event))).await.is_err() {
-                    return Ok(());
-                }
-            }
-            if read == READ_AT_ONCE {
-                continue;
-            }
-            // What did not match need not be read again.
-            after = after.max(last);
-            if !wanted.follow.unwrap_or(true) {
-                return Ok(());
-            }
-            tokio::select! {
-                () = sender.closed() => return Ok(()),
-                () = woken => {}
-                // Another instance may have moved events that this one was not woken for.
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-
-    fn encode(&self, row: event_row::Model) -> StreamEventsResponse {
-        StreamEventsResponse {
-            position: row.position,
-            chain_hash: row.chain_hash,
-            event: Some(EventMessage {
-                id: row.event_id,
-                source: self.source.clone(),
-                spec_version: "1.0".to_owned(),
-                r#type: row.r#type,
-                subject: row.resource_id,
-                time: Instant::from_micros(row.time_us).map(encode_time),
-                data_content_type: "application/json".to_owned(),
-                text_data: row.data,
-                account_id: row.account_id,
-                caller: row.caller,
-                request_id: row.request_id,
-                method: row.method,
-                why: row.why,
-                outcome: row.outcome,
-            }),
-        }
-    }
-}
-
-/// The position of the newest event; 0 before the first.
-async fn last_position(tx: &Tx) -> Result<i64, Fault> {
-    let newest = event_row::Entity::find()
-        .select_only()
-        .column(event_row::Column::Position)
-        .order_by_desc(event_row::Column::Position)
-        .limit(1)
-        .into_tuple::<i64>()
-        .one(tx)
-        .await?;
-    Ok(newest.unwrap_or(0))
-}
-
-async fn list_after(
-    tx: &Tx,
-    after: i64,
-    wanted: &StreamEventsRequest,
-    accounts: Option<&[String]>,
-) -> Result<Vec<event_row::Model>, Fault> {
-    let mut filter = Condition::all().add(event_row::Column::Position.gt(after));
-    if !wanted.types.is_empty() {
-        filter = filter.add(event_row::Column::Type.is_in(&wanted.types));
-    }
-    if !wanted.resource_ids.is_empty() {
-        filter = filter.add(event_row::Column::ResourceId.is_in(&wanted.resource_ids));
-    }
-    if let Some(accounts) = accounts {
-        filter = filter.add(event_row::Column::AccountId.is_in(accounts));
-    }
-    Ok(event_row::Entity::find()
-        .filter(filter)
-        .order_by_asc(event_row::Column::Position)
-        .limit(READ_AT_ONCE)
-        .all(tx)
-        .await?)
 }

@@ -22,8 +22,9 @@ use uuid::Uuid;
 use crate::{
     caller::{CALLER_KEY, ROLES_KEY},
     database::Database,
-    fault::{Fault, Passing, PassingReason, refusal_of, store_change},
+    fault::{Fault, Passing, PassingReason},
     peer_store::{EXPECTED_KEY, PeerStores, STORE_KEY, header, id_of, named},
+    status::{refusal_of, store_change},
 };
 
 /// The longest that one call to a peer may take.

@@ -25,8 +25,9 @@ use crate::{
     caller::{AccountScope, Call},
     clock::real_now,
     database::{Database, Tx, Work},
-    fault::{Fault, decode_refusal, encode_refusal},
+    fault::Fault,
     operation::record::Begun,
+    status::{decode_refusal, encode_refusal},
     stored,
 };
 

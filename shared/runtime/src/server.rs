@@ -22,22 +22,21 @@ use tonic::{
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    clock::{ClockRpc, SystemClock, TestClock},
+    clock::{SystemClock, TestClock},
+    clock_service::ClockRpc,
     config::Limits,
     database::Database,
+    event_service::EventRpc,
     fault::{Fault, PassingReason},
     guard::GuardLayer,
     operation_service::OperationRpc,
-    outbox::{EventRpc, Mover},
+    outbox::Mover,
     peer_store::{PeerStores, StoreCheck},
     places::{Bounds, Places},
     reflection::{self, Index},
     schedule::{self, Due, PruneReplay, Settle},
-    transport::COMPRESSION,
+    transport::{COMPRESSION, MAX_MESSAGE_BYTES},
 };
-
-/// The largest message taken or given, in bytes; every generated server is built with it.
-pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// A service ready to be served.
 pub struct Service {

@@ -6,6 +6,8 @@ use tonic::{Status, body::Body, codec::CompressionEncoding};
 
 use crate::fault::{Fault, PassingReason};
 
+/// The largest message taken or given, in bytes; every generated server is built with it.
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// How messages may be packed, both ways; every server is built with it.
 pub const COMPRESSION: CompressionEncoding = CompressionEncoding::Gzip;
 /// The same, as clients are told.

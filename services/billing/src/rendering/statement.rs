@@ -3,7 +3,7 @@
 
 use askama::Template;
 use licet_domain::money::Money;
-use licet_runtime::{fault::Fault, server::MAX_MESSAGE_BYTES};
+use licet_runtime::{fault::Fault, transport::MAX_MESSAGE_BYTES};
 
 use super::{page, span, time};
 use crate::rules::{

@@ -1,7 +1,10 @@
 //! The seals of all rows: what verification holds them against, and what rows of before are given when a
 //! store is taken over.
 
-use licet_runtime::seal::{self, Seal, Seals};
+use licet_runtime::{
+    seal::{self, Seal},
+    seal_check::Seals,
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{accounts, catalog, credit_notes, invoices, ledger, quotes, refunds};

@@ -9,10 +9,11 @@ use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     door,
-    fault::{Fault, PassingReason, with_metadata},
+    fault::{Fault, PassingReason},
     places::{Bounds, Place, Places},
-    server::MAX_MESSAGE_BYTES,
+    status::with_metadata,
     stored,
+    transport::MAX_MESSAGE_BYTES,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;

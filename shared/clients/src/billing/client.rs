@@ -24,7 +24,11 @@ use licet_runtime::{
 use uuid::Uuid;
 
 use super::{
-    CreditNote, Invoice, Product, Quote, QuoteQuestion, Refund, RefundQuestion, absent, amount,
+    invoice::{CreditNote, Invoice},
+    product::Product,
+    quote::{Quote, QuoteQuestion},
+    reading::{absent, amount},
+    refund::{Refund, RefundQuestion},
 };
 
 /// What tells the id of what is asked in other words than before from the id that it was asked under.

@@ -3,7 +3,7 @@
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{ids::InvoiceId, money::Money};
 
-use super::{amount, broken};
+use super::reading::{amount, broken};
 use crate::answer::opaque;
 
 opaque! {

@@ -6,6 +6,7 @@ mod client;
 mod invoice;
 mod product;
 mod quote;
+mod reading;
 mod refund;
 
 pub use client::Billing;
@@ -15,22 +16,3 @@ pub use product::{
 };
 pub use quote::{Inquiry, Item, LineKind, Quote, QuoteQuestion, QuotedLine, Subject};
 pub use refund::{Refund, RefundQuestion, RefundState};
-
-use std::fmt::Display;
-
-use licet_contracts::types::v1 as types;
-use licet_domain::money::Money;
-use licet_runtime::{peer::PeerFault, wire::decode_money};
-
-fn absent(what: &str) -> PeerFault {
-    crate::absent("Billing", what)
-}
-
-fn broken(what: &str, error: impl Display) -> String {
-    crate::broken("Billing", what, error)
-}
-
-fn amount(message: Option<&types::Money>) -> Result<Money, String> {
-    let message = message.ok_or_else(|| broken("amount", "it is absent"))?;
-    decode_money(message).map_err(|error| broken("amount", error))
-}

@@ -3,7 +3,7 @@
 use licet_contracts::billing::v1 as billing;
 use licet_domain::ids::ProductId;
 
-use super::broken;
+use super::reading::broken;
 use crate::answer::opaque;
 
 /// What a product sells.

@@ -11,7 +11,10 @@ use licet_runtime::wire::{
     decode_price, decode_time, encode_count, encode_money, encode_price, encode_time,
 };
 
-use super::{Invoice, amount, broken};
+use super::{
+    invoice::Invoice,
+    reading::{amount, broken},
+};
 use crate::answer::opaque;
 
 /// What a line of a quote is for.

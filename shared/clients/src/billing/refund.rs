@@ -12,7 +12,7 @@ use licet_domain::{
 };
 use licet_runtime::wire::{decode_money, decode_time, encode_money, encode_time};
 
-use super::{Subject, broken};
+use super::{quote::Subject, reading::broken};
 use crate::answer::opaque;
 
 opaque! {

@@ -12,7 +12,7 @@ use licet_domain::{
 };
 use licet_runtime::wire::encode_time;
 
-use super::{broken, parsed};
+use super::reading::{broken, parsed};
 use crate::answer::opaque;
 
 /// A certificate that is about to be signed under a licence.

@@ -16,7 +16,11 @@ use licet_runtime::peer::{PeerChannel, PeerFault, outcome};
 use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
-use super::{Authorization, AuthorizeQuestion, License, RecordQuestion, Recorded, absent};
+use super::{
+    authorization::{Authorization, AuthorizeQuestion, RecordQuestion, Recorded},
+    license::License,
+    reading::absent,
+};
 
 /// SanLicensing, as its peers know it.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use licet_domain::{
 };
 use licet_runtime::wire::decode_time;
 
-use super::{broken, parsed};
+use super::reading::{broken, parsed};
 
 /// A licence as it stands.
 #[derive(Clone, Debug)]

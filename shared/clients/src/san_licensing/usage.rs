@@ -4,7 +4,7 @@ use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationRea
 use licet_runtime::{caller::Origin, following::News};
 use serde::Deserialize;
 
-use super::broken;
+use super::reading::broken;
 
 /// The type of a licence's events whose certificates or reservations changed.
 pub const USAGE_CHANGED: &str = "licet.sanlicensing.usage.changed.v1";

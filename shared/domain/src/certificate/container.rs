@@ -2,7 +2,7 @@
 
 use der::{Reader, SliceReader};
 
-use super::CertificateError;
+use super::error::CertificateError;
 use crate::text::shortened;
 
 const BEGIN: &[u8] = b"-----BEGIN ";

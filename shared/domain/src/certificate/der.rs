@@ -12,13 +12,14 @@ use num_bigint::BigInt;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 use super::{
-    CertificateError, KeyFacts, KeyKind, LONGEST_SERIAL_DIGITS, ParsedCertificate, ParsedRequest,
     elements::{
         BIT_STRING, BOOLEAN, Element, Elements, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE,
         SET, within,
     },
+    error::CertificateError,
+    facts::{KeyFacts, KeyKind, ParsedCertificate, ParsedRequest, sha256},
     names::{Comparable, DistinguishedName, octets_text, text},
-    sha256,
+    serial::LONGEST_SERIAL_DIGITS,
 };
 use crate::{
     clock::Instant,

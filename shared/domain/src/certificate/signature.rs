@@ -12,8 +12,8 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 use super::{
-    KeyKind, ParsedRequest,
     elements::{BIT_STRING, OBJECT_IDENTIFIER, SEQUENCE, within},
+    facts::{KeyKind, ParsedRequest},
 };
 
 const fn oid(text: &str) -> ObjectIdentifier {

@@ -1,6 +1,7 @@
 //! Certificates and requests made by rcgen, whole and broken (SL-1, SL-14, MD-9).
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
     sync::LazyLock,
 };
@@ -12,8 +13,11 @@ use rcgen::{
     PKCS_ED25519, SanType as Asked, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 
-use super::*;
-use crate::san::SanType;
+use super::{facts::sha256, *};
+use crate::{
+    clock::Instant,
+    san::{San, SanType},
+};
 
 mod odd;
 mod proof;

@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use super::MoneyError;
 use crate::text::{serde_as_text, shortened};
 
 /// A currency of ISO 4217 that has a minor unit: no metals, testing codes or units of account
@@ -46,10 +45,18 @@ impl fmt::Debug for Currency {
     }
 }
 
-impl FromStr for Currency {
-    type Err = MoneyError;
+/// No ISO 4217 code, or one without a minor unit, such as gold; a sentence to put after a field's path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{code}` is not the ISO 4217 code of a currency with a minor unit, such as USD")]
+pub struct UnknownCurrency {
+    /// What stood there, shortened.
+    code: String,
+}
 
-    fn from_str(code: &str) -> Result<Self, MoneyError> {
+impl FromStr for Currency {
+    type Err = UnknownCurrency;
+
+    fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
         iso_currency::Currency::from_code(code)
             .and_then(|iso| {
                 Some(Self {
@@ -57,7 +64,7 @@ impl FromStr for Currency {
                     minor_digits: iso.exponent()?.into(),
                 })
             })
-            .ok_or_else(|| MoneyError::UnknownCurrency {
+            .ok_or_else(|| UnknownCurrency {
                 code: shortened(code),
             })
     }

@@ -7,7 +7,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 
-use super::MoneyError;
+use super::error::MoneyError;
 use crate::text::{serde_as_text, shortened};
 
 /// An exact fraction in lowest terms. It is rounded only where a price becomes an amount (M-2).

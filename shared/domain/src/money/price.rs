@@ -9,7 +9,12 @@ use num_traits::ToPrimitive;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Currency, Fraction, Money, MoneyError, plain_decimal};
+use super::{
+    amount::{Money, plain_decimal},
+    currency::Currency,
+    error::MoneyError,
+    fraction::Fraction,
+};
 
 /// Decimals that a price may have at most (M-1).
 const PRICE_DIGITS: u32 = 6;

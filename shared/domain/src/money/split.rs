@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Money, MoneyError};
+use super::{amount::Money, error::MoneyError};
 
 /// Splits `total` in proportion to `weights`, by largest remainder, ties to the earlier part (M-3).
 /// The parts sum to the total, each within one minor unit of its exact share and of the same sign.

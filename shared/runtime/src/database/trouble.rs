@@ -3,9 +3,11 @@
 
 use sea_orm::{DbErr, RuntimeErr};
 
+use crate::fault::Fault;
+
 /// What an error of the database means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+enum Trouble {
     /// A lost race, which the same work may win when it is run again.
     Contention,
     /// No room is left: nothing was changed.
@@ -16,8 +18,25 @@ pub(crate) enum Trouble {
     Defect,
 }
 
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        match trouble(&error) {
+            Trouble::Contention => Self::Contention(error),
+            Trouble::Full => {
+                tracing::error!(%error, "the store is full");
+                Self::store_full()
+            }
+            Trouble::Away => {
+                tracing::error!(%error, "the store does not answer");
+                Self::store_away()
+            }
+            Trouble::Defect => Self::Internal(format!("database: {error}")),
+        }
+    }
+}
+
 /// What `error` means.
-pub(crate) fn trouble(error: &DbErr) -> Trouble {
+fn trouble(error: &DbErr) -> Trouble {
     // A row that is not as it was read any more is as good as a race that the database reports.
     if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::RecordNotUpdated) {
         return Trouble::Contention;

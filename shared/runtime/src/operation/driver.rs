@@ -16,8 +16,9 @@ use crate::{
     caller::Call,
     clock::real_now,
     database::{Database, Tx, Work},
-    fault::{Fault, decode_refusal},
+    fault::Fault,
     schedule::Due,
+    status::decode_refusal,
 };
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     database::{Database, Tx, Work},
-    fault::{Fault, encode_refusal},
+    fault::Fault,
+    status::encode_refusal,
     stored::changed,
 };
 

@@ -16,11 +16,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    caller::Caller,
-    clock::real_now,
-    database::Tx,
-    fault::{Fault, decode_refusal},
-    page::Page,
+    caller::Caller, clock::real_now, database::Tx, fault::Fault, page::Page, status::decode_refusal,
 };
 
 pub(super) mod row {
