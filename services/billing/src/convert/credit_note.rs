@@ -15,8 +15,9 @@ use super::{decode_required_name, invoice};
 use crate::{
     rules::{
         charge::Invoice,
-        credit::{CreditNote, LineCredit, credit_note_number},
+        credit::{CreditNote, LineCredit},
         listing::CreditNoteFilter,
+        numbers::credit_note_number,
     },
     use_cases::issue_credit_note::IssueCreditNote,
 };

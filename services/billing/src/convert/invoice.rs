@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     rules::{
-        charge::{Invoice, InvoiceState, invoice_number, parse_invoice_number},
+        charge::{Invoice, InvoiceState},
         listing::InvoiceFilter,
+        numbers::{invoice_number, parse_invoice_number},
     },
     use_cases::{
         charge_quotes::{ChargeQuotes, QuoteToCharge},

@@ -11,7 +11,7 @@ use licet_runtime::{
 
 use super::line::decode_kind;
 use crate::rules::{
-    quote::{HandPrice, Item, ItemKind, Pricing},
+    item::{HandPrice, Item, ItemKind, Pricing},
     volume,
 };
 

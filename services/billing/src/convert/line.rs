@@ -8,10 +8,7 @@ use licet_runtime::{
 };
 
 use super::product::encode_convention;
-use crate::rules::{
-    charge::Subject,
-    quote::{ItemKind, Line},
-};
+use crate::rules::{charge::Subject, item::ItemKind, quote::Line};
 
 /// The longest id of a thing at another service, in characters.
 const MAX_RESOURCE_ID_CHARS: usize = 100;

@@ -17,7 +17,7 @@ use crate::{
         },
         listing::{InForceAt, Selection},
         proration::Convention,
-        refund::RefundCount,
+        refund_policy::RefundCount,
     },
     use_cases::{
         create_product::{CreateProduct, Offering},

@@ -17,7 +17,7 @@ use super::{
     line::{decode_subject, encode_lines, encode_subject},
 };
 use crate::{
-    rules::{charge::Quote, quote::Item},
+    rules::{charge::Quote, item::Item},
     use_cases::create_quote::CreateQuote,
 };
 

@@ -2,7 +2,7 @@
 //! that it follows from.
 
 use licet_runtime::{
-    chain, database::Database, fault::Fault, seal::Seals, verification::Verification,
+    chain, database::Database, fault::Fault, seal_check::Seals, verification::Verification,
 };
 
 use crate::store::{self, verification::CLAIMS};

@@ -7,9 +7,10 @@ use licet_runtime::fault::Fault;
 
 use super::{page, span, time, unless_zero};
 use crate::rules::{
-    charge::{Invoice, InvoiceLine, InvoiceState, invoice_number},
-    credit::{CreditNote, credit_note_number},
+    charge::{Invoice, InvoiceLine, InvoiceState},
+    credit::CreditNote,
     document::InvoiceDocument,
+    numbers::{credit_note_number, invoice_number},
     proration::Convention,
     quote::Line,
 };

@@ -7,10 +7,9 @@ use licet_runtime::{fault::Fault, transport::MAX_MESSAGE_BYTES};
 
 use super::{page, span, time};
 use crate::rules::{
-    charge::invoice_number,
-    credit::credit_note_number,
     document::{StatementDocument, StatementEntry, check_page},
     ledger::EntryKind,
+    numbers::{credit_note_number, invoice_number},
     statement::Sums,
 };
 

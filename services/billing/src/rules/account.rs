@@ -10,7 +10,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{currency_mismatch, sum_refused};
+use super::{currency_mismatch, numbers::invoice_number, sum_refused};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -256,7 +256,7 @@ fn check_overdue(
         ),
     )
     .with("invoice_id", first.invoice_id)
-    .with("number", super::charge::invoice_number(first.number))
+    .with("number", invoice_number(first.number))
     .with("due_time", first.due_time)
     .with("overdue_days", overdue_days)
     .with("grace_days", grace_days))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     proration::Convention,
-    refund::{RefundCount, RefundPolicy},
+    refund_policy::{RefundCount, RefundPolicy},
 };
 
 worded! {

@@ -9,9 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{
-    account::CreditTerms, credit::CreditableLine, currency_mismatch, quote::Line, sum_refused,
-};
+use super::{account::CreditTerms, currency_mismatch, quote::Line, sum_refused};
 
 /// What a quote, an invoice or a refund is about: one term of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +93,28 @@ worded! {
     }
 }
 
+/// One invoice line as far as crediting it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CreditableLine {
+    /// Its number on the invoice, from 1.
+    pub(crate) line_number: u32,
+    /// What was invoiced.
+    pub(crate) amount: Money,
+    /// What credit notes have taken back.
+    pub(crate) credited: Money,
+    /// What a refund in review holds.
+    pub(crate) held: Money,
+}
+
+impl CreditableLine {
+    /// What can still be credited.
+    pub(crate) fn creditable(&self) -> Result<Money, MoneyError> {
+        self.amount
+            .checked_sub(self.credited)?
+            .checked_sub(self.held)
+    }
+}
+
 /// A line of an invoice, and what corrections left of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvoiceLine {
@@ -102,17 +122,6 @@ pub(crate) struct InvoiceLine {
     pub(crate) line: Line,
     /// Its amount and what of it is credited or held.
     pub(crate) creditable: CreditableLine,
-}
-
-/// An invoice's number for people.
-pub(crate) fn invoice_number(number: i64) -> String {
-    format!("INV-{number:06}")
-}
-
-/// The place in the series of an invoice that people know by this number.
-pub(crate) fn parse_invoice_number(text: &str) -> Option<i64> {
-    let number = text.strip_prefix("INV-")?.parse().ok()?;
-    (invoice_number(number) == text).then_some(number)
 }
 
 /// A charge. Only what is paid, credited and held of it changes (BL-3).

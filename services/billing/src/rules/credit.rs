@@ -11,7 +11,7 @@ use licet_domain::{
 };
 
 use super::{
-    charge::{Invoice, InvoiceLine},
+    charge::{CreditableLine, Invoice, InvoiceLine},
     sum_refused,
 };
 
@@ -24,27 +24,7 @@ pub(crate) enum Source {
     Held,
 }
 
-/// One invoice line as far as crediting it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CreditableLine {
-    /// Its number on the invoice, from 1.
-    pub(crate) line_number: u32,
-    /// What was invoiced.
-    pub(crate) amount: Money,
-    /// What credit notes have taken back.
-    pub(crate) credited: Money,
-    /// What a refund in review holds.
-    pub(crate) held: Money,
-}
-
 impl CreditableLine {
-    /// What can still be credited.
-    pub(crate) fn creditable(&self) -> Result<Money, MoneyError> {
-        self.amount
-            .checked_sub(self.credited)?
-            .checked_sub(self.held)
-    }
-
     /// The most that a credit can take from that part of it.
     fn room(&self, source: Source) -> Result<Money, Refusal> {
         match source {
@@ -98,11 +78,6 @@ pub(crate) struct InvoiceCredit {
     pub(crate) returned: Money,
     /// What the invoice asks afterwards.
     pub(crate) due: Money,
-}
-
-/// A credit note's number for people.
-pub(crate) fn credit_note_number(number: i64) -> String {
-    format!("CDN-{number:06}")
 }
 
 /// A correction of one invoice; never changes.

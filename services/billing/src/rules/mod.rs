@@ -8,12 +8,15 @@ pub(crate) mod credit;
 pub(crate) mod document;
 #[cfg(test)]
 mod histories;
+pub(crate) mod item;
 pub(crate) mod ledger;
 pub(crate) mod listing;
+pub(crate) mod numbers;
 pub(crate) mod prices;
 pub(crate) mod proration;
 pub(crate) mod quote;
 pub(crate) mod refund;
+pub(crate) mod refund_policy;
 pub(crate) mod statement;
 pub(crate) mod volume;
 

@@ -15,8 +15,9 @@ use super::{
         ProductKind, ProductVersion, check_effective, effective_in_past, kind_mismatch,
         term_not_sold,
     },
-    currency_mismatch, not_found,
-    quote::ItemKind,
+    currency_mismatch,
+    item::ItemKind,
+    not_found,
     volume::{self, VolumeTier},
 };
 

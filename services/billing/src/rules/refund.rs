@@ -15,6 +15,7 @@ use licet_domain::{
 use super::{
     charge::Subject,
     credit::{self, CreditableInvoice, InvoiceCredit, LineAsked, Source},
+    refund_policy::{RefundCount, RefundPolicy},
 };
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -31,29 +32,6 @@ worded! {
         /// An operator turned it down.
         Rejected = "REJECTED",
     }
-}
-
-worded! {
-    /// What the days of a refund count from.
-    #[derive(Default)]
-    pub(crate) enum RefundCount {
-        /// The first issuance recorded in the term, or its start where a certificate stands then.
-        #[default]
-        FirstIssuance = "FIRST_ISSUANCE",
-        /// The purchase of the term, whether or not anything is issued.
-        Purchase = "PURCHASE",
-    }
-}
-
-/// The two limits of AL-4 in days of 24 hours, pinned when the term was sold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RefundPolicy {
-    /// What the days count from.
-    pub(crate) count: RefundCount,
-    /// Up to and including this many days all is refunded.
-    pub(crate) full_refund_days: u32,
-    /// After this many days nothing is; at least `full_refund_days`.
-    pub(crate) no_refund_days: u32,
 }
 
 /// What is known of a term whose refund is decided.

@@ -117,8 +117,8 @@ fn change(
         wanted.map(|moved| moved.sum_minor).sum()
     };
     let money = |minor: i128| {
-        let minor = i64::try_from(minor).map_err(|_| MoneyError::Overflow)?;
-        Ok(Money::from_minor(currency, minor))
+        let minor = i64::try_from(minor).map_err(|_| MoneyError::Overflow);
+        minor.map(|minor| Money::from_minor(currency, minor))
     };
     Ok(Sums {
         balance: money(-sum(LedgerAccount::Balance))?,

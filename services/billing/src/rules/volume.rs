@@ -9,7 +9,7 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{currency_mismatch, quote::HandPrice};
+use super::{currency_mismatch, item::HandPrice};
 
 /// The largest quota.
 pub(crate) const MAX_QUANTITY: u32 = 1_000_000_000;

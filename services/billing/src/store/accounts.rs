@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seals::{READ_AT_ONCE, SealPage};
+use super::seal_page::{READ_AT_ONCE, SealPage};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, Terms},
     ledger::Movement,

@@ -23,7 +23,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seals::{READ_AT_ONCE, SealPage};
+use super::seal_page::{READ_AT_ONCE, SealPage};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     listing::InForceAt,

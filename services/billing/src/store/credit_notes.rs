@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{
     numbers::SELLER,
-    seals::{READ_AT_ONCE, SealPage},
+    seal_page::{READ_AT_ONCE, SealPage},
 };
 use crate::rules::{
     charge::InvoiceState,

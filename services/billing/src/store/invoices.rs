@@ -28,13 +28,12 @@ use serde_json::json;
 use super::{
     numbers::{self, SELLER, Series},
     quotes,
-    seals::{READ_AT_ONCE, SealPage},
-    subject, subject_columns,
+    seal_page::{READ_AT_ONCE, SealPage},
+    subject::{subject, subject_columns},
 };
 use crate::rules::{
     account::FirstDue,
-    charge::{Invoice, InvoiceLine, InvoiceState, Subject},
-    credit::CreditableLine,
+    charge::{CreditableLine, Invoice, InvoiceLine, InvoiceState, Subject},
     listing::InvoiceFilter,
     sum_refused,
 };

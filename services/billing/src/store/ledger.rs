@@ -24,7 +24,7 @@ use serde_json::json;
 
 use super::{
     accounts,
-    seals::{READ_AT_ONCE, SealPage},
+    seal_page::{READ_AT_ONCE, SealPage},
 };
 use crate::rules::{
     account::AccountKind,

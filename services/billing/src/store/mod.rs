@@ -10,17 +10,13 @@ pub(crate) mod ledger;
 pub(crate) mod numbers;
 pub(crate) mod quotes;
 pub(crate) mod refunds;
+mod seal_page;
 pub(crate) mod seals;
 pub(crate) mod statements;
+mod subject;
 pub(crate) mod verification;
 
-use licet_runtime::{
-    database::{Migration, Rewrite},
-    fault::Fault,
-    stored::{count, count_column},
-};
-
-use crate::rules::charge::Subject;
+use licet_runtime::database::{Migration, Rewrite};
 
 /// The tables of what a mutation is about, by the field that names it. Each says whose it is.
 pub(crate) const SUBJECTS: &[(&str, &str)] = &[
@@ -65,27 +61,3 @@ pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
     migration: seals::MIGRATION,
     run: |tx| Box::pin(seals::rewrite(tx)),
 }];
-
-fn subject(resource_id: Option<String>, term_index: Option<i32>) -> Result<Option<Subject>, Fault> {
-    match (resource_id, term_index) {
-        (Some(resource_id), Some(term_index)) => {
-            let term_index = count("term_index", term_index)?;
-            Ok(Some(Subject {
-                resource_id,
-                term_index,
-            }))
-        }
-        (None, _) | (_, None) => Ok(None),
-    }
-}
-
-/// The columns of a subject.
-fn subject_columns(subject: Option<&Subject>) -> Result<(Option<String>, Option<i32>), Fault> {
-    match subject {
-        None => Ok((None, None)),
-        Some(subject) => {
-            let term_index = count_column("term_index", subject.term_index)?;
-            Ok((Some(subject.resource_id.clone()), Some(term_index)))
-        }
-    }
-}

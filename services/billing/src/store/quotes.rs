@@ -15,8 +15,8 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    seals::{READ_AT_ONCE, SealPage},
-    subject, subject_columns,
+    seal_page::{READ_AT_ONCE, SealPage},
+    subject::{subject, subject_columns},
 };
 use crate::rules::charge::Quote;
 

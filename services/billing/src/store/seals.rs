@@ -1,26 +1,15 @@
 //! The seals of all rows: what verification holds them against, and what rows of before are given when a
 //! store is taken over.
 
-use licet_runtime::{
-    seal::{self, Seal},
-    seal_check::Seals,
-};
+use licet_runtime::{seal, seal_check::Seals};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
-use super::{accounts, catalog, credit_notes, invoices, ledger, quotes, refunds};
+use super::{
+    accounts, catalog, credit_notes, invoices, ledger, quotes, refunds, seal_page::SealPage,
+};
 
 /// The migration that makes the table of seals.
 pub(super) const MIGRATION: &str = "billing_0007_seals";
-
-/// How many rows are read at once.
-pub(super) const READ_AT_ONCE: u64 = 200;
-
-/// Seals of some rows of one table, in the order of their ids.
-pub(super) struct SealPage {
-    pub(super) seals: Vec<Seal>,
-    /// The last row's id; `None`: there are no more rows.
-    pub(super) last: Option<String>,
-}
 
 /// What is sealed, each with what belongs to it.
 #[derive(Clone, Copy)]

@@ -19,8 +19,9 @@ use serde_json::json;
 use crate::{
     rules::{
         charge::{Quote, Subject},
+        item::Item,
         not_found,
-        quote::{self, Item, ItemFacts},
+        quote::{self, ItemFacts},
     },
     store::{self, catalog::Offer},
 };

@@ -16,9 +16,9 @@ use crate::rules::{
     catalog::{Product, ProductKind, ProductVersion, tests::product},
     charge::{Invoice, InvoiceState, Quote, Subject},
     credit::CreditNote,
+    item::Item,
     ledger::{Entry, LedgerAccount, LedgerEntry, Movement},
     prices::PriceList,
-    quote::Item,
     refund::{Refund, RefundState},
 };
 

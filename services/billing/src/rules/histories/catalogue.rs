@@ -14,7 +14,7 @@ use crate::rules::{
     catalog::{Product, ProductKind, ProductVersion, check_update},
     prices::{PriceList, Prices, TermPrices, check_prices},
     proration::Convention,
-    refund::RefundCount,
+    refund_policy::RefundCount,
     volume::VolumeTier,
 };
 

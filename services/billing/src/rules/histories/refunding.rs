@@ -11,9 +11,10 @@ use crate::rules::{
     charge::{Invoice, Subject},
     credit::{LineAsked, LineCredit, creditable, totals},
     refund::{
-        self, Approval, RefundCount, RefundPolicy, RefundState, Review, TermFacts,
+        self, Approval, RefundState, Review, TermFacts,
         claim::{Claim, Decided, History},
     },
+    refund_policy::{RefundCount, RefundPolicy},
 };
 
 /// By how much clocks may differ (T-5).

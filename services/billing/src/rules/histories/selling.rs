@@ -19,9 +19,10 @@ use crate::rules::{
     account::{FirstDue, Terms},
     catalog::{ProductKind, ProductVersion},
     charge::{Invoice, Quote},
+    item::{Item, ItemKind, Pricing},
     ledger::Entry,
     prices::{PriceList, Prices},
-    quote::{Computed, Item, ItemFacts, ItemKind, Line, Pricing, compute},
+    quote::{Computed, ItemFacts, Line, compute},
 };
 
 impl Books {

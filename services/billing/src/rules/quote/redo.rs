@@ -6,7 +6,8 @@ use licet_domain::{
     term::Term,
 };
 
-use super::{ItemKind, Line, is_priced_yearly, proration, volume};
+use super::{Line, proration, volume};
+use crate::rules::item::{ItemKind, is_priced_yearly};
 
 impl Line {
     /// What the line should say and what it says instead, where the two differ.
@@ -76,10 +77,8 @@ mod tests {
         money::{Fraction, Price},
     };
 
-    use super::{
-        super::{HandPrice, PriceDifference, proration::Convention},
-        *,
-    };
+    use super::{super::proration::Convention, *};
+    use crate::rules::item::{HandPrice, PriceDifference};
 
     fn at(text: &str) -> Instant {
         text.parse().unwrap()

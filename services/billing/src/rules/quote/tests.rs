@@ -1,5 +1,7 @@
 //! Amounts worked out by hand.
 
+use licet_domain::term::Term;
+
 use super::*;
 use crate::rules::{
     catalog::tests::product,

@@ -3,7 +3,7 @@
 
 use licet_domain::money::{Fraction, Money, Price};
 
-use super::{Item, ItemKind, PriceDifference, Pricing, is_priced_yearly};
+use crate::rules::item::{Item, ItemKind, PriceDifference, Pricing, is_priced_yearly};
 
 /// The computation in figures (BL-7).
 pub(super) fn explain(

@@ -8,7 +8,8 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 
-use super::{Refund, RefundDecision, RefundPolicy, RefundState, TermFacts, decide};
+use super::{Refund, RefundDecision, RefundState, TermFacts, decide};
+use crate::rules::refund_policy::RefundPolicy;
 use crate::rules::{
     charge::{Invoice, Subject},
     credit::{self, InvoiceCredit, Source},
@@ -246,7 +247,7 @@ mod tests {
     use licet_domain::ids::{InvoiceId, QuoteId, RefundId};
 
     use super::*;
-    use crate::rules::refund::RefundCount;
+    use crate::rules::refund_policy::RefundCount;
 
     fn at(text: &str) -> Instant {
         text.parse().unwrap()

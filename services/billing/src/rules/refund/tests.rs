@@ -2,10 +2,8 @@
 
 use licet_domain::ids::InvoiceId;
 
-use super::{
-    super::credit::{CreditableLine, LineCredit},
-    *,
-};
+use super::{super::credit::LineCredit, *};
+use crate::rules::charge::CreditableLine;
 
 const POLICY: RefundPolicy = RefundPolicy {
     count: RefundCount::FirstIssuance,

@@ -1,0 +1,26 @@
+//! The limits that a term is refunded by (AL-4), as a product version states them.
+
+use licet_domain::worded;
+
+worded! {
+    /// What the days of a refund count from.
+    #[derive(Default)]
+    pub(crate) enum RefundCount {
+        /// The first issuance recorded in the term, or its start where a certificate stands then.
+        #[default]
+        FirstIssuance = "FIRST_ISSUANCE",
+        /// The purchase of the term, whether or not anything is issued.
+        Purchase = "PURCHASE",
+    }
+}
+
+/// The two limits of AL-4 in days of 24 hours, pinned when the term was sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RefundPolicy {
+    /// What the days count from.
+    pub(crate) count: RefundCount,
+    /// Up to and including this many days all is refunded.
+    pub(crate) full_refund_days: u32,
+    /// After this many days nothing is; at least `full_refund_days`.
+    pub(crate) no_refund_days: u32,
+}
