@@ -10,7 +10,7 @@ mod progress;
 mod sending;
 mod text;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use licet_contracts::sanlicensing::v1::ingest_service_client::IngestServiceClient;
@@ -24,9 +24,6 @@ use self::{
     sending::{Client, Sending, Totals, position},
 };
 use crate::Trouble;
-
-/// A feed may take as long as it needs.
-const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Settings of `licet ingest`.
 #[derive(Args, Debug)]

@@ -22,10 +22,11 @@ use licet_runtime::{
 use super::texts;
 use crate::{
     rules::{
-        certificate::{Certificate, CertificateState, to_pem},
+        certificate::{Certificate, CertificateState},
         issuance::longest_not_after,
         listing::CertificateFilter,
         order::{Order, Progress},
+        pem::to_pem,
         san_license::Return,
     },
     use_cases::{

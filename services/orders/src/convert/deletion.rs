@@ -5,7 +5,7 @@ use licet_contracts::orders::v1 as orders;
 use licet_runtime::{caller::Call, fault::Fault, field::Fields, wire::encode_count};
 
 use super::order::refund_of;
-use crate::use_cases::delete_order::{DeleteOrder, Deleted};
+use crate::use_cases::{delete_order::DeleteOrder, finish_deletion::Deleted};
 
 /// The longest reason kept, in characters.
 const MAX_REASON_CHARS: usize = 500;

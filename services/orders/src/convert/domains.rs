@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     rules::{domains::WantedChange, order::Order},
-    use_cases::update_domains::{TermPrice, UpdateDomains, Updated},
+    use_cases::{
+        update_domains::UpdateDomains,
+        updated_domains::{TermPrice, Updated},
+    },
 };
 
 /// Reads the request for a change of names.

@@ -13,8 +13,8 @@ use licet_runtime::peer::PeerFault;
 
 use crate::rules::{
     domains::DomainPlan,
-    order::{Order, OrderTerm, Product, ProductKind, SupersededHandling},
-    refund_count::RefundCount,
+    order::{Order, OrderTerm},
+    product::{Product, ProductKind, RefundCount, SupersededHandling},
     slots::{SlotCharge, WildcardReplacement},
 };
 

@@ -7,13 +7,18 @@ use chrono::TimeDelta;
 use licet_domain::{
     certificate::{KeyFacts, KeyKind},
     clock::Instant,
-    ids::{AccountId, CertificateId, OrderId},
+    ids::{AccountId, CertificateId, LicenseId, OrderId},
+    revocation::RevocationReason,
     san::San,
 };
+use serde::{Deserialize, Serialize};
 
-use pem::{EncodeConfig, LineEnding, Pem};
-
-use super::san_license::{Counted, RevocationReason};
+/// Under which licence a certificate counts, and by which id it is known there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) license_id: LicenseId,
+    pub(crate) certificate_id: CertificateId,
+}
 
 /// A certificate of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,12 +112,6 @@ impl Standing {
             CertificateState::Active
         }
     }
-}
-
-/// Documents as PEM text, one block each, with the line ends that servers' files have.
-pub(crate) fn to_pem<'a>(label: &str, documents: impl Iterator<Item = &'a [u8]>) -> String {
-    let blocks: Vec<Pem> = documents.map(|der| Pem::new(label, der)).collect();
-    pem::encode_many_config(&blocks, EncodeConfig::new().set_line_ending(LineEnding::LF))
 }
 
 /// A key's kind and size for a person, as `RSA 2048`.

@@ -9,6 +9,7 @@ use licet_domain::{
 };
 
 use super::{
+    name_sets::with_common_name,
     order::{ChangeProgress, DomainChange, Order, OrderTerm},
     servers::{Server, registered},
 };
@@ -55,17 +56,6 @@ impl Order {
             None => names.clone(),
         }
     }
-}
-
-/// The names with `new` for their common name, in the place of `old` where it is not one of them: as
-/// many as before.
-pub(crate) fn with_common_name(names: &BTreeSet<San>, old: &San, new: &San) -> BTreeSet<San> {
-    let mut names = names.clone();
-    if !names.contains(new) {
-        names.remove(old);
-        names.insert(new.clone());
-    }
-    names
 }
 
 /// Whether the servers let the common name move: each further one serves the present one (AL-6). The

@@ -11,12 +11,13 @@ use licet_domain::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    order::{Order, Product, ProductKind, Progress, Sold},
+    name_sets::changed_names,
+    order::{Order, Progress, Sold},
+    product::{Product, ProductKind},
     refusing::Objections,
     reissue::change_in_progress,
     san_license::name_limit,
     slots::{SlotCharge, Slots, count},
-    transitions::changed_names,
 };
 
 /// The names to add and to remove, canonical already: case variants of one name are one name

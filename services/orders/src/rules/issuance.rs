@@ -10,7 +10,8 @@ use licet_domain::{
 };
 
 use super::{
-    order::{Order, OrderState, Product, SupersededHandling},
+    order::{Order, OrderState},
+    product::{Product, SupersededHandling},
     refusing::Objections,
 };
 

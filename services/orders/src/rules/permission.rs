@@ -6,7 +6,10 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 
-use super::order::{Order, OrderState, Product};
+use super::{
+    order::{Order, OrderState},
+    product::Product,
+};
 
 /// Something that a request wants to do with an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //! its order alone: nothing has to run when a term turns, and the answer about the past stays.
 
 use chrono::TimeDelta;
-use licet_domain::{clock::Instant, worded};
+use licet_domain::clock::Instant;
 
-use super::{certificate::Certificate, order::OrderTerm};
+use super::{certificate::Certificate, order::OrderTerm, product::RefundCount};
 
 /// The longest that a policy lets the days of a refund count.
 const MAX_REFUND_DAYS: u64 = 3650;
@@ -12,18 +12,6 @@ const MAX_REFUND_DAYS: u64 = 3650;
 /// The most terms, each of a month of 28 days at least, that can have ended in the longest days of a
 /// refund, and the one that these days began in.
 pub(crate) const MAX_OPEN_TERMS: u64 = MAX_REFUND_DAYS / 28 + 2;
-
-worded! {
-    /// What the days of a refund count from, by the policy that a term was sold with.
-    #[derive(Default)]
-    pub(crate) enum RefundCount {
-        /// The first use of the term.
-        #[default]
-        FirstIssuance = "FIRST_ISSUANCE",
-        /// Its purchase, whether or not anything is issued.
-        Purchase = "PURCHASE",
-    }
-}
 
 /// From when until when a certificate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

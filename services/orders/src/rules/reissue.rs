@@ -9,7 +9,7 @@ use licet_domain::{
 
 use super::{
     order::{DomainChange, Order, SigningRequest},
-    placing::check_signing_request,
+    signing_request::check_signing_request,
 };
 
 /// Whether another certificate may be asked for: not while a change of names waits for its own.

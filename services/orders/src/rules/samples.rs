@@ -11,8 +11,8 @@ use licet_domain::{
 
 use super::{
     certificate::Certificate,
-    order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling},
-    refund_count::RefundCount,
+    order::{Order, OrderTerm, Progress, Sold},
+    product::{Product, ProductKind, RefundCount, SupersededHandling},
     slots::WildcardReplacement,
 };
 

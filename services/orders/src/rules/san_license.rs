@@ -3,20 +3,21 @@
 
 use std::collections::BTreeSet;
 
-pub(crate) use licet_domain::revocation::RevocationReason;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
     refusal::{Reason, Refusal},
+    revocation::RevocationReason,
     term::Period,
     worded,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    certificate::Certificate,
+    certificate::{Certificate, Counted},
     not_found,
-    order::{Order, Product},
+    order::Order,
+    product::Product,
 };
 
 /// The most names of an order that draws on a SAN licence: as many as one authorisation takes.
@@ -111,13 +112,6 @@ pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
     } else {
         limit
     }
-}
-
-/// Under which licence a certificate counts, and by which id it is known there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counted {
-    pub(crate) license_id: LicenseId,
-    pub(crate) certificate_id: CertificateId,
 }
 
 /// A certificate whose SANs are to return to its licence.

@@ -7,7 +7,6 @@ use licet_domain::{
     clock::Instant,
     ids::{OperationId, ReservationId, ServerId},
     money::Money,
-    san::San,
 };
 
 use super::{
@@ -233,15 +232,6 @@ impl Order {
         self.decision_time = self.decision_time.max(now);
         self
     }
-}
-
-/// A change as it was kept: the names after it are those of the order with the change made.
-pub(crate) fn changed_names(
-    names: &BTreeSet<San>,
-    added: &BTreeSet<San>,
-    removed: &BTreeSet<San>,
-) -> BTreeSet<San> {
-    names.difference(removed).chain(added).cloned().collect()
 }
 
 #[cfg(test)]

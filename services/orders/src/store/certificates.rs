@@ -22,13 +22,15 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use super::{digest, order_rows::order_row, stored_name};
+use super::{
+    columns::{digest, stored_name},
+    order_rows::order_row,
+};
 use crate::rules::{
-    certificate::{Certificate, CertificateState, Standing},
+    certificate::{Certificate, CertificateState, Counted, Standing},
     listing::CertificateFilter,
     not_found,
     refund_count::Stay,
-    san_license::Counted,
 };
 
 pub(super) mod row {

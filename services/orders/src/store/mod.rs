@@ -2,6 +2,7 @@
 //! it decides nothing, and every function takes the transaction it works in.
 
 pub(crate) mod certificates;
+mod columns;
 pub(crate) mod early_revocations;
 pub(crate) mod invoices;
 mod moved_terms;
@@ -12,11 +13,10 @@ pub(crate) mod san_returns;
 mod serials;
 pub(crate) mod servers;
 
-use licet_domain::{ids::AccountId, san::San};
+use licet_domain::ids::AccountId;
 use licet_runtime::{
     caller::AccountScope,
     database::{Migration, Rewrite},
-    fault::Fault,
 };
 
 /// The tables of what a mutation is about, by the field that names it. Each says whose it is.
@@ -97,14 +97,4 @@ pub(crate) const REWRITES: [Rewrite; 2] = [
 /// The accounts of one resource alone: what an operation sees once it was accepted.
 pub(crate) fn only(account_id: AccountId) -> AccountScope {
     AccountScope::Only([account_id].into())
-}
-
-fn stored_name(column: &str, text: &str) -> Result<San, Fault> {
-    San::dns(text).map_err(|error| Fault::internal(format!("{column} holds {text:?}: {error}")))
-}
-
-fn digest(column: &str, bytes: &[u8]) -> Result<[u8; 32], Fault> {
-    bytes
-        .try_into()
-        .map_err(|_| Fault::internal(format!("{column} holds a digest that is not of 32 bytes")))
 }

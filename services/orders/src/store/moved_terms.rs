@@ -10,8 +10,8 @@ use licet_runtime::{
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement, Value};
 
-use super::stored_name;
-use crate::rules::common_name::with_common_name;
+use super::columns::stored_name;
+use crate::rules::name_sets::with_common_name;
 
 /// The migration that it belongs to.
 pub(super) const MIGRATION: &str = "orders_0014_moved_terms";

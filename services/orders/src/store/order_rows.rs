@@ -8,7 +8,7 @@ use licet_runtime::{
     stored::{count, from_json, instant, instant_if, money, parsed, parsed_if, to_json},
 };
 
-use super::{digest, stored_name};
+use super::columns::{digest, stored_name};
 use crate::rules::{
     order::{ChangeCharge, DomainChange, Order, OrderTerm, Progress, SigningRequest},
     slots::SlotCharge,

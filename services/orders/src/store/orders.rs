@@ -24,11 +24,11 @@ use sea_orm::{
 };
 
 use super::{
+    columns::stored_name,
     order_rows::{
         change_columns, change_row, name_row, order_columns, order_row, read_order, read_term,
         term_columns, term_row,
     },
-    stored_name,
 };
 use crate::rules::{
     listing::{Clues, OrderFilter},

@@ -17,7 +17,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, Set,
 };
 
-use super::stored_name;
+use super::columns::stored_name;
 use crate::rules::{
     not_found,
     order::Order,

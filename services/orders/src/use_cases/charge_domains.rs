@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
-    update_domains::{TermPrice, Updated, priced},
+    updated_domains::{TermPrice, Updated, priced},
 };
 use crate::{
     peers::Peers,

@@ -21,14 +21,14 @@ use uuid::Uuid;
 use super::{
     Within,
     event::{OrderEvent, emit},
-    finish_deletion::{Deleting, Questions, sold_in},
+    finish_deletion::{Deleted, Deleting, Questions, sold_in},
     settle,
 };
 use crate::{
     peers::Billing,
     queries::{
         self,
-        order_view::{self, OrderView, refunds},
+        order_view::{self, refunds},
     },
     rules::{
         deletion::{Deletion, next_additional_licenses, plan_deletion},
@@ -112,15 +112,6 @@ impl Spanning for DeleteOrder {
             refunds,
         }))
     }
-}
-
-/// An order that is deleted, or would be, what fell with it, and the refunds of its terms that are
-/// decided, ascending by index.
-#[derive(Debug)]
-pub(crate) struct Deleted {
-    pub(crate) view: OrderView,
-    pub(crate) deletion: Deletion,
-    pub(crate) refunds: Vec<Refund>,
 }
 
 /// What a deletion comes to.

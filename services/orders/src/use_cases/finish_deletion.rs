@@ -20,13 +20,10 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    delete_order::Deleted,
-    event::{OrderEvent, emit},
-};
+use super::event::{OrderEvent, emit};
 use crate::{
     peers::{self, Peers, billing::refund_question},
-    queries::order_view::{self, refunds},
+    queries::order_view::{self, OrderView, refunds},
     rules::{
         deletion::Deletion,
         order::{Order, OrderTerm},
@@ -75,6 +72,15 @@ impl Questions {
         let running = std::iter::once(&self.running);
         self.past.iter().chain(running).chain(&self.next)
     }
+}
+
+/// An order that is deleted, or would be, what fell with it, and the refunds of its terms that are
+/// decided, ascending by index.
+#[derive(Debug)]
+pub(crate) struct Deleted {
+    pub(crate) view: OrderView,
+    pub(crate) deletion: Deletion,
+    pub(crate) refunds: Vec<Refund>,
 }
 
 /// A deletion, and what is still to come of it.

@@ -27,6 +27,7 @@ pub(crate) mod set_server_software;
 pub(crate) mod settle;
 pub(crate) mod unregister_server;
 pub(crate) mod update_domains;
+pub(crate) mod updated_domains;
 
 use licet_runtime::database::Database;
 

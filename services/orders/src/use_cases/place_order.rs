@@ -41,7 +41,7 @@ use crate::{
     rules::{
         not_found,
         order::{self, Order, OrderTerm, SigningRequest},
-        placing::check_signing_request,
+        signing_request::check_signing_request,
     },
     store,
 };

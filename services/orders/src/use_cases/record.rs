@@ -2,7 +2,7 @@
 //! there and then (MD-7), never by a later sweep. That it may be recorded was decided before.
 
 use licet_domain::{
-    certificate::parse_chain,
+    certificate::{ParsedCertificate, parse_chain},
     clock::Instant,
     ids::CertificateId,
     refusal::{Reason, Refusal},
@@ -10,17 +10,13 @@ use licet_domain::{
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault};
 use sha2::{Digest, Sha256};
 
-use super::{
-    event::{OrderEvent, emit},
-    record_issuance::RecordIssuance,
-};
+use super::event::{OrderEvent, emit};
 use crate::{
     queries::order_view::OrderView,
     rules::{
-        certificate::{Certificate, key_type},
+        certificate::{Certificate, Counted, key_type},
         issuance::superseded_revoke_time,
         order::{Order, Progress},
-        san_license::Counted,
         servers::registered,
     },
     store,
@@ -28,7 +24,9 @@ use crate::{
 
 /// A certificate to be recorded.
 pub(super) struct Record<'a> {
-    pub(super) issuance: &'a RecordIssuance,
+    pub(super) certificate: &'a ParsedCertificate,
+    /// The certificate and its chain, as PEM.
+    pub(super) chain_pem: &'a str,
     pub(super) origin: &'a Origin,
     /// When it was accepted.
     pub(super) now: Instant,
@@ -68,12 +66,12 @@ impl Record<'_> {
     }
 
     fn certificate(&self, order: &Order, to_revoke: bool) -> Certificate {
-        let parsed = &self.issuance.certificate;
+        let parsed = self.certificate;
         Certificate {
             id: CertificateId::generate(),
             account_id: order.account_id,
             order_id: order.id,
-            chain_pem: self.issuance.chain_pem.clone(),
+            chain_pem: self.chain_pem.to_owned(),
             fingerprint_sha256: parsed.fingerprint_sha256,
             issuer_sha256: Some(issuer_digest(&parsed.issuer_der)),
             serial_hex: parsed.serial_hex.clone(),
@@ -146,9 +144,9 @@ impl Before {
     pub(super) async fn find(
         tx: &Tx,
         order: &Order,
-        issuance: &RecordIssuance,
+        certificate: &ParsedCertificate,
     ) -> Result<Self, Fault> {
-        let fingerprint = &issuance.certificate.fingerprint_sha256;
+        let fingerprint = &certificate.fingerprint_sha256;
         let same = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
         if let Some(known) = same {
             return Ok(if known.order_id == order.id {
@@ -157,7 +155,7 @@ impl Before {
                 Self::Elsewhere(Box::new(known))
             });
         }
-        let another = find_another(tx, order, issuance).await?;
+        let another = find_another(tx, order, certificate).await?;
         Ok(another.map_or(Self::Nothing, |known| Self::Another(Box::new(known))))
     }
 
@@ -189,9 +187,8 @@ pub(super) fn recorded_elsewhere(known: &Certificate) -> Refusal {
 async fn find_another(
     tx: &Tx,
     order: &Order,
-    issuance: &RecordIssuance,
+    parsed: &ParsedCertificate,
 ) -> Result<Option<Certificate>, Fault> {
-    let parsed = &issuance.certificate;
     let serial = &parsed.serial_hex;
     let issuer = issuer_digest(&parsed.issuer_der);
     for known in store::certificates::list_by_serial(tx, order.account_id, serial).await? {

@@ -8,6 +8,7 @@ use licet_domain::{
     clock::Instant,
     ids::{AccountId, OperationId, OrderId},
     refusal::Refusal,
+    revocation::RevocationReason,
 };
 use licet_runtime::{
     caller::{Call, Origin},
@@ -37,11 +38,11 @@ use crate::{
         order_view::{self, OrderView},
     },
     rules::{
-        certificate::Certificate,
+        certificate::{Certificate, Counted},
         issuance::{check_certificate, expect_issuance},
         order,
         permission::{Action, permit},
-        san_license::{Counted, Return, RevocationReason},
+        san_license::Return,
     },
     store,
 };
@@ -61,7 +62,7 @@ impl Spanning for RecordIssuance {
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Recorded>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
-        let recorded = Before::find(tx, &before, self).await?;
+        let recorded = Before::find(tx, &before, &self.certificate).await?;
         if let Some(known) = recorded.settle()? {
             let view = order_view::load(tx, before, now).await?;
             return Ok(Accepted::Done(Recorded {
@@ -80,7 +81,8 @@ impl Spanning for RecordIssuance {
         let origin = asked.origin();
         if before.san_license_id.is_none() {
             let record = Record {
-                issuance: self,
+                certificate: &self.certificate,
+                chain_pem: &self.chain_pem,
                 origin: &origin,
                 now,
                 counted: None,
@@ -125,15 +127,11 @@ impl Spanning for RecordIssuance {
     }
 }
 
-/// An issuance again from the chain that it was accepted with.
-fn kept_issuance(order_id: OrderId, chain_pem: &str) -> Result<RecordIssuance, Fault> {
+/// The certificate of a chain that was accepted.
+fn kept_leaf(chain_pem: &str) -> Result<ParsedCertificate, Fault> {
     let chain = parse_chain(chain_pem.as_bytes()).map_err(Fault::internal)?;
     let leaf = chain.into_iter().next();
-    Ok(RecordIssuance {
-        order_id,
-        certificate: leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))?,
-        chain_pem: chain_pem.to_owned(),
-    })
+    leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))
 }
 
 /// A certificate that is being recorded. What was held against the order when it was accepted still
@@ -248,17 +246,18 @@ impl CountCertificate {
     ) -> Result<Next<Recording>, Fault> {
         let recording = &self.recording;
         let before = recording.lock(tx).await?;
-        let issuance = kept_issuance(recording.order_id, &self.chain_pem)?;
+        let certificate = kept_leaf(&self.chain_pem)?;
         let counted = found.counted;
         let record = Record {
-            issuance: &issuance,
+            certificate: &certificate,
+            chain_pem: &self.chain_pem,
             origin: &recording.origin,
             now: recording.decision_time,
             counted,
             over_quota: found.over_quota,
         };
         // Recorded meanwhile, perhaps, for another order of the account.
-        match Before::find(tx, &before, &issuance).await? {
+        match Before::find(tx, &before, &certificate).await? {
             Before::Nothing => {}
             Before::Here(known) => {
                 let view = order_view::load_ended(tx, before, now).await?;

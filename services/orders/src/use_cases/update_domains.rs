@@ -25,20 +25,20 @@ use super::{
     charge_domains::{PriceChange, Questions, Quotes, Updating},
     event::{OrderEvent, emit},
     settle,
+    updated_domains::{Updated, priced},
 };
 use crate::{
     peers::billing::change_question,
     queries::{
         self,
-        order_view::{self, OrderView},
+        order_view::{self},
     },
     rules::{
         common_name::permit_move,
         domains::{DomainPlan, WantedChange, plan_domain_change},
         not_found,
-        order::{Order, OrderTerm},
+        order::Order,
         permission::{Action, permit},
-        transitions::changed_names,
     },
     store::{self, quotes::OrderQuote},
 };
@@ -86,51 +86,6 @@ impl Spanning for UpdateDomains {
     ) -> Result<Option<Updated>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
         Ok(found.map(|(_, view)| Updated::of(view, None, None)))
-    }
-}
-
-/// An order that has its change, or would have it, with the price in each of its terms where that is
-/// known.
-#[derive(Debug)]
-pub(crate) struct Updated {
-    pub(crate) view: OrderView,
-    /// All names with the change, the common name among them.
-    pub(crate) names: BTreeSet<San>,
-    pub(crate) common_name: San,
-    pub(crate) price: Option<TermPrice>,
-    pub(crate) next_price: Option<TermPrice>,
-}
-
-/// What the change costs in a term.
-#[derive(Debug)]
-pub(crate) enum TermPrice {
-    Charged(Quote),
-    /// Nothing: the slots already paid for cover it (MD-2), or a SAN licence does.
-    Free {
-        term: OrderTerm,
-        names: BTreeSet<San>,
-        pin: String,
-        now: Instant,
-    },
-}
-
-impl Updated {
-    /// Of an order that has its change, or has none under way.
-    pub(super) fn of(
-        view: OrderView,
-        price: Option<TermPrice>,
-        next_price: Option<TermPrice>,
-    ) -> Self {
-        let order = &view.order;
-        let change = order.change.as_ref();
-        let names = change.map_or(order.term_names(), |change| &change.names);
-        Self {
-            names: names.clone(),
-            common_name: order.common_name_after().clone(),
-            price,
-            next_price,
-            view,
-        }
     }
 }
 
@@ -308,35 +263,4 @@ impl Preview for UpdateDomains {
             view,
         })
     }
-}
-
-/// What the change costs in each of the order's terms, where that was quoted; a term that has no quote
-/// charges nothing.
-pub(super) fn priced(
-    order: &Order,
-    plan: &DomainPlan,
-    now: Instant,
-    this: Option<Quote>,
-    next: Option<Quote>,
-) -> (TermPrice, Option<TermPrice>) {
-    let free = |term: &OrderTerm, names: BTreeSet<San>| TermPrice::Free {
-        term: term.clone(),
-        names,
-        pin: plan.pin.clone(),
-        now,
-    };
-    let this = match this {
-        Some(quote) => TermPrice::Charged(quote),
-        None => free(&order.term, plan.names.clone()),
-    };
-    let next = order.next_term.as_ref().and_then(|term| match next {
-        Some(quote) => Some(TermPrice::Charged(quote)),
-        // One that is not sold has no price yet.
-        None if term.sold.is_none() => None,
-        None => {
-            let names = term.names.as_ref().unwrap_or(order.term_names());
-            Some(free(term, changed_names(names, &plan.added, &plan.removed)))
-        }
-    });
-    (this, next)
 }

@@ -10,14 +10,11 @@ use licet_runtime::{
     wire::{decode_money, decode_time},
 };
 
-use super::{certificate::decode_key_type, license};
+use super::{certificate::decode_key_type, license, weight::quota};
 use crate::{
     rules::license::{KeyType, MAX_PRODUCTS, Options},
     use_cases::quote_license::{Draft, Quoted, judge_times},
 };
-
-/// The largest quota.
-const MAX_QUOTA: u64 = 1_000_000_000;
 
 /// Reads the request for a draft. One that is malformed hears of its times, too, as of `now`.
 pub(crate) fn decode_quote(
@@ -122,14 +119,6 @@ fn products(fields: &mut Fields, list: &[String]) -> Field<BTreeSet<ProductId>> 
         distinct.insert(id);
     }
     repeated.map_or(Ok(distinct), Err)
-}
-
-/// A quota within its limits.
-pub(super) fn quota(fields: &mut Fields, quota: i64) -> Field<u64> {
-    match u64::try_from(quota) {
-        Ok(quota @ 1..=MAX_QUOTA) => Ok(quota),
-        Ok(_) | Err(_) => Err(fields.note("quota", format!("must be 1 to {MAX_QUOTA}"))),
-    }
 }
 
 /// What a term permits (SL-6).

@@ -10,7 +10,10 @@ use licet_runtime::{
     wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
 };
 
-use super::{certificate::encode_key_type, draft::quota, weight::encode_weight};
+use super::{
+    certificate::encode_key_type,
+    weight::{encode_weight, quota},
+};
 use crate::{
     peers::Quote,
     queries::license_view::LicenseView,

@@ -4,9 +4,9 @@ use licet_contracts::sanlicensing::v1 as sanlicensing;
 use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::{
-    draft::{check_length, hand_price, options, quota, term_months},
+    draft::{check_length, hand_price, options, term_months},
     license::{self, reason},
-    weight::encode_weight,
+    weight::{encode_weight, quota},
 };
 use crate::{
     rules::renewal::{Foreseen, WantedTerm},

@@ -2,7 +2,10 @@
 //! a batch carries covers only what was acknowledged before it was sent, so that nothing is taken for
 //! passed that is not; a last batch without records says where the feed stands in the end.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use licet_contracts::sanlicensing::v1::{
     GetFeedRequest, IngestCertificatesRequest, IngestCertificatesResponse, IngestCounts,
@@ -15,13 +18,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Streaming};
 
 use super::{
-    LONGEST,
     batches::{Batch, Told},
     item::{self, Mark},
     progress::Progress,
 };
 use crate::{Trouble, refused};
 
+/// A feed may take as long as it needs.
+const LONGEST: Duration = Duration::from_secs(86_400);
 /// Batches that are sent before the first of them is acknowledged.
 const UNDER_WAY: usize = 3;
 

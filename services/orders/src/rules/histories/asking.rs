@@ -13,8 +13,9 @@ use super::{
 use crate::rules::{
     common_name::permit_move,
     domains::{WantedChange, plan_domain_change},
-    order::{ChangeCharge, OrderTerm, ProductKind},
+    order::{ChangeCharge, OrderTerm},
     permission::{Action, permit},
+    product::ProductKind,
     samples,
     servers::Server,
     taking_back::plan_taking_back,

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::rules::{
     issuance::longest_not_after,
-    order::{ChangeProgress, Order, OrderTerm, ProductKind},
+    order::{ChangeProgress, Order, OrderTerm},
     permission::{Action, permit, renewable_from, renewable_until},
+    product::ProductKind,
     refund_count::refund_count_start,
     samples,
     servers::{Server, registered, server_limit},

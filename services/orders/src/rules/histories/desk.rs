@@ -17,10 +17,11 @@ use super::{
 };
 use crate::rules::{
     certificate::Certificate,
-    order::{Order, OrderTerm, Product, ProductKind, Progress, Sold, SupersededHandling},
+    order::{Order, OrderTerm, Progress, Sold},
     permission::{Action, permit},
     placing::{PlacingPlan, WantedOrder, plan_order},
-    refund_count::{RefundCount, Stay},
+    product::{Product, ProductKind, RefundCount, SupersededHandling},
+    refund_count::Stay,
     samples,
     servers::Server,
     slots::{SlotCharge, Slots, WildcardReplacement},

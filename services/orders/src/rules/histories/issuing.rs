@@ -4,6 +4,7 @@ use licet_domain::{
     certificate::{KeyFacts, KeyKind, ParsedCertificate, ParsedRequest},
     clock::Instant,
     ids::CertificateId,
+    revocation::RevocationReason,
 };
 
 use super::{
@@ -21,7 +22,6 @@ use crate::rules::{
     reissue::permit_reissue,
     revocation::revoked,
     samples,
-    san_license::RevocationReason,
     servers::ServerState,
 };
 

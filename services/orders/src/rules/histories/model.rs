@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use licet_domain::{clock::Instant, refusal::Reason};
+use licet_domain::{clock::Instant, refusal::Reason, revocation::RevocationReason};
 
 use super::{cost, naming::Change, refunded};
 use crate::rules::{
     certificate::CertificateState,
-    order::{OrderState, Product, ProductKind},
+    order::OrderState,
     permission::Action,
-    refund_count::RefundCount,
-    san_license::RevocationReason,
+    product::{Product, ProductKind, RefundCount},
     servers::ServerState,
     slots::WildcardReplacement,
 };

@@ -10,8 +10,8 @@ use super::{
     },
 };
 use crate::rules::{
-    order::{Product, ProductKind},
     permission::Action,
+    product::{Product, ProductKind},
     servers::ServerState,
 };
 

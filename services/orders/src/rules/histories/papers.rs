@@ -2,12 +2,11 @@
 //! it, and which can be revoked (MD-7, MD-9, X-8, SL-19).
 
 use chrono::TimeDelta;
-use licet_domain::{clock::Instant, refusal::Reason};
+use licet_domain::{clock::Instant, refusal::Reason, revocation::RevocationReason};
 
 use super::model::{Certificate, Model, Names, Paper, Why, after, why};
 use crate::rules::{
-    certificate::CertificateState, order::SupersededHandling, permission::Action,
-    san_license::RevocationReason,
+    certificate::CertificateState, permission::Action, product::SupersededHandling,
 };
 
 /// MD-9: in days, for a certificate that begins then.

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use licet_domain::{clock::Instant, ids::ProductId};
 use uuid::Uuid;
 
-use super::holdings::{Claim, ClaimKind, Holdings, Wish};
+use super::holdings::{Claim, ClaimKind, Holdings, room::Wish};
 use crate::rules::{
     decision::{Decision, DenialReason, NextShortage},
     license::{KeyType, Terms},

@@ -15,9 +15,7 @@ use crate::rules::{
     name::{Name, is_wildcard},
 };
 
-mod room;
-
-pub(crate) use room::Wish;
+pub(super) mod room;
 
 /// Why a SAN is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
