@@ -10,7 +10,7 @@ use std::{
 use licet_runtime::database::Location;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 
-use crate::{Trouble, guardian};
+use crate::{guardian, trouble::Trouble};
 
 /// One size for both sides; the rest is PostgreSQL's default.
 const SETTINGS: &str = "\

@@ -29,10 +29,10 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
-    Trouble,
     cluster::{Cluster, Place},
     drive::Operation,
     service::{CONNECTIONS, CURRENCY, connect, listener, money, request_id},
+    trouble::Trouble,
 };
 
 const PRODUCT: &str = "bench-multi-domain";

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Trouble, report::Sample};
+use crate::{report::Sample, trouble::Trouble};
 
 /// What a stream does over and over.
 pub(crate) trait Operation: Send + 'static {

@@ -11,9 +11,9 @@ use tonic::{
 };
 
 use crate::{
-    Trouble,
     operation::Usage,
     service::{CONNECTIONS, connect, listener},
+    trouble::Trouble,
 };
 
 struct Echo(GetUsageResponse);

@@ -10,9 +10,9 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tempfile::TempDir;
 
 use crate::{
-    Trouble,
     cluster::{Cluster, Place},
     report::{Cost, Sample},
+    trouble::Trouble,
 };
 
 /// The tables of a floor, in a database of their own.

@@ -18,12 +18,12 @@ use sea_orm::ConnectionTrait as _;
 use tonic::transport::Channel;
 
 use crate::{
-    Trouble,
     cluster::{Cluster, Place, Written, one},
     drive::micros,
     operation::{ISSUER, from_now},
     report::{Cost, Sample},
     service::{License, PRODUCT, SCHEMA},
+    trouble::Trouble,
 };
 
 /// Records of a batch.

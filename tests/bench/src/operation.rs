@@ -19,9 +19,9 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
-    Trouble,
     drive::Operation,
     service::{License, PRODUCT},
+    trouble::Trouble,
 };
 
 /// `CN=Bench CA`, DER.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Trouble, cluster::free_port, report::Sample};
+use crate::{cluster::free_port, report::Sample, trouble::Trouble};
 
 /// A Redis of the benchmark's own, ended with its folder when this is dropped.
 pub(crate) struct Redis {

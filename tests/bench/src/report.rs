@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Trouble, cluster::Written, drive::micros, plot};
+use crate::{cluster::Written, drive::micros, plot, trouble::Trouble};
 
 /// One round of one side.
 #[derive(Clone, Copy, Debug)]

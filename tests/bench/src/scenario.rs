@@ -13,17 +13,18 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
 
 use crate::{
-    Name, Options, Trouble,
     cluster::{Cluster, Place, one},
     drive::{Driven, Operation, drive, micros},
     echo,
     floor::{self, Floor, Script},
     ingest,
     operation::AuthorizeAndRecord,
+    options::{Name, Options},
     redis::Redis,
     report::{Cost, Goal, Outcome, Side, milli},
     service::{License, SCHEMA, Service, fill},
     sqlite,
+    trouble::Trouble,
 };
 
 const STREAMS: usize = 256;

@@ -28,9 +28,9 @@ use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
 use crate::{
-    Trouble,
     cluster::{Cluster, Place, one},
     operation::{Authorize, Usage, from_now},
+    trouble::Trouble,
 };
 
 /// HTTP/2 connections of the clients, used in turn.

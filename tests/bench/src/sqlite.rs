@@ -10,7 +10,7 @@ use licet_runtime::{
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
-use crate::{Trouble, drive::Operation};
+use crate::{drive::Operation, trouble::Trouble};
 
 const TABLES: Migration = Migration {
     name: "floor_0001",

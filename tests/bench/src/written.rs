@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Trouble, cluster::one};
+use crate::{cluster::one, trouble::Trouble};
 
 type Row = Map<String, Value>;
 

@@ -7,11 +7,11 @@ use licet_contracts::{
 
 use super::{Bench, floor_sides};
 use crate::{
-    Trouble,
     floor::{self, Script},
     operation::{Days, Usage, from_now},
     report::{Goal, Outcome, Side},
     service::{SCHEMA, Service, fill},
+    trouble::Trouble,
 };
 
 const DAY_SECONDS: i64 = 86_400;

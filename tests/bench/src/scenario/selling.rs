@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Bench, floor_sides};
 use crate::{
-    Trouble,
     cluster::Place,
     commerce::{Commerce, Prepared},
     floor::{self, Script},
     report::{Goal, Outcome, Side},
+    trouble::Trouble,
     written::{self, Commits, FIRST_NUMBER, Rewrite, Written, copy, id_by, numbered_id},
 };
 
