@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{report::Sample, trouble::Trouble};
+use crate::{
+    outcome::{Sample, micros},
+    trouble::Trouble,
+};
 
 /// What a stream does over and over.
 pub(crate) trait Operation: Send + 'static {
@@ -61,8 +64,4 @@ async fn stream<O: Operation>(
             times.push(micros(done - begun));
         }
     }
-}
-
-pub(crate) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

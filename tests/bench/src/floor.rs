@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     cluster::{Cluster, Place},
-    report::{Cost, Sample},
+    outcome::{Cost, Sample},
     trouble::Trouble,
 };
 

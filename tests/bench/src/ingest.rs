@@ -19,10 +19,9 @@ use tonic::transport::Channel;
 
 use crate::{
     cluster::{Cluster, Place, Written, one},
-    drive::micros,
-    operation::{ISSUER, from_now},
-    report::{Cost, Sample},
-    service::{License, PRODUCT, SCHEMA},
+    operation::{ISSUER, License, PRODUCT, from_now},
+    outcome::{Cost, Sample, micros},
+    service::SCHEMA,
     trouble::Trouble,
 };
 

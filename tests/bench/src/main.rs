@@ -12,6 +12,7 @@ mod guardian;
 mod ingest;
 mod operation;
 mod options;
+mod outcome;
 mod plot;
 mod redis;
 mod report;

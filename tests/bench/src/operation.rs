@@ -18,11 +18,17 @@ use prost_types::Timestamp;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::{
-    drive::Operation,
-    service::{License, PRODUCT},
-    trouble::Trouble,
-};
+use crate::{drive::Operation, trouble::Trouble};
+
+/// The one product that every licence is for.
+pub(crate) const PRODUCT: &str = "bench-san-licence";
+
+/// A licence that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct License {
+    pub(crate) account_id: String,
+    pub(crate) license_id: String,
+}
 
 /// `CN=Bench CA`, DER.
 pub(crate) const ISSUER: &[u8] = b"\x30\x13\x31\x11\x30\x0f\x06\x03\x55\x04\x03\x0c\x08Bench CA";

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Goal, Outcome, Side};
+use crate::outcome::{Goal, Outcome, Side};
 
 const LEFT: u64 = 330;
 const WIDTH: u64 = 560;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{cluster::free_port, report::Sample, trouble::Trouble};
+use crate::{cluster::free_port, outcome::Sample, trouble::Trouble};
 
 /// A Redis of the benchmark's own, ended with its folder when this is dropped.
 pub(crate) struct Redis {

@@ -14,15 +14,15 @@ use serde_json::{Map, Value};
 
 use crate::{
     cluster::{Cluster, Place, one},
-    drive::{Driven, Operation, drive, micros},
+    drive::{Driven, Operation, drive},
     echo,
     floor::{self, Floor, Script},
     ingest,
-    operation::AuthorizeAndRecord,
+    operation::{AuthorizeAndRecord, License},
     options::{Name, Options},
+    outcome::{Cost, Goal, Outcome, Side, micros, milli},
     redis::Redis,
-    report::{Cost, Goal, Outcome, Side, milli},
-    service::{License, SCHEMA, Service, fill},
+    service::{SCHEMA, Service, fill},
     sqlite,
     trouble::Trouble,
 };

@@ -29,25 +29,16 @@ use uuid::Uuid;
 
 use crate::{
     cluster::{Cluster, Place, one},
-    operation::{Authorize, Usage, from_now},
+    operation::{Authorize, License, PRODUCT, Usage, from_now},
     trouble::Trouble,
 };
 
 /// HTTP/2 connections of the clients, used in turn.
 pub(crate) const CONNECTIONS: usize = 8;
-/// The one product that every licence is for.
-pub(crate) const PRODUCT: &str = "bench-san-licence";
 pub(crate) const CURRENCY: &str = "USD";
 const QUOTA: i64 = 100_000_000;
 /// SANs on each certificate that a licence is filled with.
 const SANS_EACH: u32 = 4;
-
-/// A licence that runs.
-#[derive(Clone, Debug)]
-pub(crate) struct License {
-    pub(crate) account_id: String,
-    pub(crate) license_id: String,
-}
 
 /// The services of one scenario.
 pub(crate) struct Service {

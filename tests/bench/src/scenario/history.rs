@@ -9,7 +9,7 @@ use super::{Bench, floor_sides};
 use crate::{
     floor::{self, Script},
     operation::{Days, Usage, from_now},
-    report::{Goal, Outcome, Side},
+    outcome::{Goal, Outcome, Side},
     service::{SCHEMA, Service, fill},
     trouble::Trouble,
 };

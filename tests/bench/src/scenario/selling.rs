@@ -9,7 +9,7 @@ use crate::{
     cluster::Place,
     commerce::{Commerce, Prepared},
     floor::{self, Script},
-    report::{Goal, Outcome, Side},
+    outcome::{Goal, Outcome, Side},
     trouble::Trouble,
     written::{self, Commits, FIRST_NUMBER, Rewrite, Written, copy, id_by, numbered_id},
 };
