@@ -5,16 +5,12 @@ use licet_contracts::orders::v1 as orders;
 use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
 use super::{
-    free::free_quote,
     order::{dns_name, dns_names},
     texts,
 };
 use crate::{
-    rules::{domains::WantedChange, order::Order},
-    use_cases::{
-        update_domains::UpdateDomains,
-        updated_domains::{TermPrice, Updated},
-    },
+    rules::domains::WantedChange,
+    use_cases::{update_domains::UpdateDomains, updated_domains::Updated},
 };
 
 /// Reads the request for a change of names.
@@ -77,29 +73,11 @@ pub(crate) fn encode_update(updated: Updated) -> Result<orders::UpdateDomainsRes
         price,
         next_price,
     } = updated;
-    let quote = |price: Option<TermPrice>| price.and_then(|price| shown(price, &view.order));
-    let (quote, next_quote) = (quote(price), quote(next_price));
     Ok(orders::UpdateDomainsResponse {
         order: Some(super::order::encode(&view)?),
-        quote: quote.map(Quote::into_message),
+        quote: price.map(Quote::into_message),
         names: texts(&names),
-        next_term_quote: next_quote.map(Quote::into_message),
+        next_term_quote: next_price.map(Quote::into_message),
         common_name: common_name.value().to_owned(),
     })
-}
-
-/// The quote of a term; where nothing is charged, one that says why (MD-2, X-4).
-fn shown(price: TermPrice, order: &Order) -> Option<Quote> {
-    match price {
-        TermPrice::Charged(quote) => Some(quote),
-        TermPrice::Free {
-            term,
-            names,
-            pin,
-            now,
-        } => {
-            let sold = term.sold.as_ref()?;
-            Some(free_quote(order, &term, sold, &names, &pin, now))
-        }
-    }
 }

@@ -5,7 +5,6 @@ pub(crate) mod certificate;
 pub(crate) mod clue;
 pub(crate) mod deletion;
 pub(crate) mod domains;
-pub(crate) mod free;
 pub(crate) mod history;
 pub(crate) mod options;
 pub(crate) mod order;

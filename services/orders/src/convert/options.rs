@@ -9,8 +9,9 @@ use licet_runtime::{
     wire::{encode_count, encode_money, encode_time},
 };
 
-use super::{free::explained, order::positive};
+use super::order::positive;
 use crate::{
+    peers::free::explained,
     rules::{options::overview, order::Order},
     use_cases::license_options::{LicenseOption, LicenseOptions, OptionKind, WantedLicenses},
 };

@@ -20,8 +20,9 @@ use licet_runtime::{
     wire::{decode_time, encode_count, encode_money, encode_period, encode_time},
 };
 
-use super::{free::explained, texts};
+use super::texts;
 use crate::{
+    peers::free::explained,
     queries::order_view::{OrderView, refunds},
     rules::{
         listing::OrderFilter,

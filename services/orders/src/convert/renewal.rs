@@ -11,11 +11,9 @@ use licet_runtime::{
     field::{Field, Fields},
 };
 
-use super::{
-    free::explained,
-    order::{dns_names, encode_term, positive},
-};
+use super::order::{dns_names, encode_term, positive};
 use crate::{
+    peers::free::explained,
     rules::renewal::WantedRenewal,
     use_cases::renew_order::{RenewOrder, Renewed},
 };

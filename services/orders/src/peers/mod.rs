@@ -3,6 +3,7 @@
 //! order, and what of the answers decides about it, in the values of this service.
 
 pub(crate) mod billing;
+pub(crate) mod free;
 pub(crate) mod san_licensing;
 
 pub(crate) use licet_clients::{billing::Billing, san_licensing::SanLicensing};

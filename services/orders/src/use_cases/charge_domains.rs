@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
-    updated_domains::{TermPrice, Updated, priced},
+    updated_domains::{Updated, priced},
 };
 use crate::{
     peers::Peers,
@@ -187,12 +187,11 @@ impl Updating {
         before: &Order,
         this: Option<&Charged>,
         next: Option<&Charged>,
-    ) -> (Option<TermPrice>, Option<TermPrice>) {
+    ) -> (Option<Quote>, Option<Quote>) {
         let pin = this.or(next).map(|charged| charged.quote.pin().to_owned());
         let (this, next) = (this.map(Charged::quote), next.map(Charged::quote));
         let Some(change) = &before.change else {
-            let charged = |quote: Option<Quote>| quote.map(TermPrice::Charged);
-            return (charged(this), charged(next));
+            return (this, next);
         };
         let plan = DomainPlan {
             names: change.names.clone(),
@@ -203,8 +202,7 @@ impl Updating {
             next_charge: change.next_charge,
             pin: pin.unwrap_or_default(),
         };
-        let (this, next) = priced(before, &plan, self.decision_time, this, next);
-        (Some(this), next)
+        priced(before, &plan, self.decision_time, this, next)
     }
 }
 

@@ -111,7 +111,7 @@ impl UpdateDomains {
         store::orders::save(tx, before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
         emit_accepted(asked, tx, &view.order, now, "AWAITING_ISSUANCE").await?;
-        Ok(Accepted::Done(Updated::of(view, Some(price), next_price)))
+        Ok(Accepted::Done(Updated::of(view, price, next_price)))
     }
 }
 
@@ -258,7 +258,7 @@ impl Preview for UpdateDomains {
         Ok(Updated {
             common_name: common_name.clone(),
             names: plan.names,
-            price: Some(price),
+            price,
             next_price,
             view,
         })

@@ -6,6 +6,7 @@ use licet_clients::billing::Quote;
 use licet_domain::{clock::Instant, san::San};
 
 use crate::{
+    peers::free::free_quote,
     queries::order_view::OrderView,
     rules::{
         domains::DomainPlan,
@@ -22,30 +23,13 @@ pub(crate) struct Updated {
     /// All names with the change, the common name among them.
     pub(crate) names: BTreeSet<San>,
     pub(crate) common_name: San,
-    pub(crate) price: Option<TermPrice>,
-    pub(crate) next_price: Option<TermPrice>,
-}
-
-/// What the change costs in a term.
-#[derive(Debug)]
-pub(crate) enum TermPrice {
-    Charged(Quote),
-    /// Nothing: the slots already paid for cover it (MD-2), or a SAN licence does.
-    Free {
-        term: OrderTerm,
-        names: BTreeSet<San>,
-        pin: String,
-        now: Instant,
-    },
+    pub(crate) price: Option<Quote>,
+    pub(crate) next_price: Option<Quote>,
 }
 
 impl Updated {
     /// Of an order that has its change, or has none under way.
-    pub(super) fn of(
-        view: OrderView,
-        price: Option<TermPrice>,
-        next_price: Option<TermPrice>,
-    ) -> Self {
+    pub(super) fn of(view: OrderView, price: Option<Quote>, next_price: Option<Quote>) -> Self {
         let order = &view.order;
         let change = order.change.as_ref();
         let names = change.map_or(order.term_names(), |change| &change.names);
@@ -59,33 +43,22 @@ impl Updated {
     }
 }
 
-/// What the change costs in each of the order's terms, where that was quoted; a term that has no quote
-/// charges nothing.
+/// What the change costs in each of the order's terms: what was quoted, and for a term that has no
+/// quote why it charges nothing (MD-2, X-4). One that is not sold has no price yet.
 pub(super) fn priced(
     order: &Order,
     plan: &DomainPlan,
     now: Instant,
     this: Option<Quote>,
     next: Option<Quote>,
-) -> (TermPrice, Option<TermPrice>) {
-    let free = |term: &OrderTerm, names: BTreeSet<San>| TermPrice::Free {
-        term: term.clone(),
-        names,
-        pin: plan.pin.clone(),
-        now,
-    };
-    let this = match this {
-        Some(quote) => TermPrice::Charged(quote),
-        None => free(&order.term, plan.names.clone()),
-    };
-    let next = order.next_term.as_ref().and_then(|term| match next {
-        Some(quote) => Some(TermPrice::Charged(quote)),
-        // One that is not sold has no price yet.
-        None if term.sold.is_none() => None,
-        None => {
-            let names = term.names.as_ref().unwrap_or(order.term_names());
-            Some(free(term, changed_names(names, &plan.added, &plan.removed)))
-        }
+) -> (Option<Quote>, Option<Quote>) {
+    let free =
+        |term: &OrderTerm, names: &BTreeSet<San>| free_quote(order, term, names, &plan.pin, now);
+    let this = this.or_else(|| free(&order.term, &plan.names));
+    let next = next.or_else(|| {
+        let term = order.next_term.as_ref()?;
+        let names = term.names.as_ref().unwrap_or(order.term_names());
+        free(term, &changed_names(names, &plan.added, &plan.removed))
     });
     (this, next)
 }

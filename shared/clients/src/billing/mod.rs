@@ -3,6 +3,7 @@
 //! early one would have been.
 
 mod client;
+mod free;
 mod invoice;
 mod product;
 mod quote;
@@ -10,6 +11,7 @@ mod reading;
 mod refund;
 
 pub use client::Billing;
+pub use free::{FreeNames, WhyFree};
 pub use invoice::{CreditNote, Invoice};
 pub use product::{
     Product, ProductFacts, ProductKind, RefundCount, Supersede, WildcardReplacement,

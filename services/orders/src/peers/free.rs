@@ -1,0 +1,86 @@
+//! What of an order is not charged, and why (BL-7): names within the slots already paid for (MD-2), and
+//! names drawn from a SAN licence. Billing is not asked: a change that costs nothing is made
+//! though Billing is away.
+
+use std::collections::BTreeSet;
+
+use licet_clients::billing::{FreeNames, Quote, WhyFree};
+use licet_domain::{clock::Instant, san::San};
+
+use super::billing::subject;
+use crate::rules::{
+    order::{Order, OrderTerm, Sold},
+    slots::Slots,
+};
+
+/// What names cost in a term where they cost nothing. None for a term that is not sold: it has no price
+/// yet.
+pub(crate) fn free_quote(
+    order: &Order,
+    term: &OrderTerm,
+    names: &BTreeSet<San>,
+    pin: &str,
+    now: Instant,
+) -> Option<Quote> {
+    let sold = term.sold.as_ref()?;
+    let why = match order.san_license_id {
+        Some(license_id) => WhyFree::DrawnFrom(license_id),
+        None => WhyFree::SlotsPaid {
+            standard: sold.slots.standard,
+            wildcard: sold.slots.wildcard,
+        },
+    };
+    let subject = subject(order.id, term);
+    let free = free_names(sold, names, why);
+    Some(Quote::free(order.account_id, &subject, pin, &free, now))
+}
+
+/// The quote that a term was sold with for some names, and for an order that draws on a SAN licence a
+/// last line that says why they are not charged.
+pub(crate) fn explained(
+    quote: Quote,
+    order: &Order,
+    sold: Option<&Sold>,
+    names: &BTreeSet<San>,
+) -> Quote {
+    match (order.san_license_id, sold) {
+        (Some(license_id), Some(sold)) => {
+            quote.with_free(&free_names(sold, names, WhyFree::DrawnFrom(license_id)))
+        }
+        (None, _) | (_, None) => quote,
+    }
+}
+
+fn free_names(sold: &Sold, names: &BTreeSet<San>, why: WhyFree) -> FreeNames {
+    let slots = Slots::of(names);
+    FreeNames {
+        product_id: sold.product.id.clone(),
+        product_version: sold.product.version,
+        currency: sold.currency,
+        names: slots.total(),
+        wildcards: slots.wildcard,
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use licet_domain::ids::LicenseId;
+
+    use super::*;
+    use crate::rules::samples::order;
+
+    #[test]
+    fn x_4_only_names_drawn_from_a_license_are_explained_beside_what_is_charged() {
+        let mut order = order(&["example.com", "*.example.com"]);
+        let sold = order.sold().unwrap().clone();
+        let names = order.names.clone();
+        let charged = Quote::default();
+        let shown = explained(charged.clone(), &order, Some(&sold), &names);
+        assert_eq!(shown, charged);
+        order.san_license_id = Some(LicenseId::generate());
+        let shown = explained(charged.clone(), &order, Some(&sold), &names);
+        assert_eq!(shown.message().lines.len(), 1);
+        assert_eq!(explained(charged.clone(), &order, None, &names), charged);
+    }
+}
