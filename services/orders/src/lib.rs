@@ -134,7 +134,6 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     );
     serve!(ServerServiceServer, ServerRpc { database: schema() });
     let due: Vec<Arc<dyn Due>> = vec![
-        Arc::new(operations.clone()),
         Arc::new(turns),
         Arc::new(returns),
         Arc::new(reviews),

@@ -135,12 +135,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
             clock
         }
     );
-    let due: Vec<Arc<dyn Due>> = vec![
-        Arc::new(operations.clone()),
-        Arc::new(take_over),
-        Arc::new(passed_by),
-        Arc::new(turns),
-    ];
+    let due: Vec<Arc<dyn Due>> = vec![Arc::new(take_over), Arc::new(passed_by), Arc::new(turns)];
     Ok(Service {
         name: "san-licensing",
         routes,

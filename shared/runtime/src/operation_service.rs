@@ -26,6 +26,7 @@ use crate::{
     operation::{self, Begun, Ending, Operations, State, View},
     outbox::{self, Event},
     replay::Accepted,
+    schedule::Due,
     wire::encode_time,
 };
 
@@ -49,6 +50,9 @@ pub trait Resource: Send + Sync + 'static {
 /// The operations of a service and what they change, whatever its peers and its resources are.
 trait Served: Send + Sync {
     fn database(&self) -> &Database;
+
+    /// Resumes those that nobody drives.
+    fn resume(&self) -> Arc<dyn Due>;
 
     fn turn_back<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>>;
 
@@ -75,6 +79,10 @@ struct Over<P, R> {
 impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
     fn database(&self) -> &Database {
         self.operations.database()
+    }
+
+    fn resume(&self) -> Arc<dyn Due> {
+        Arc::new(self.operations.clone())
     }
 
     fn turn_back<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>> {
@@ -125,6 +133,11 @@ impl OperationRpc {
         Self {
             served: Arc::new(over),
         }
+    }
+
+    /// The work that resumes them when they are due.
+    pub(crate) fn resume(&self) -> Arc<dyn Due> {
+        self.served.resume()
     }
 
     async fn get(&self, call: &Call, id: OperationId) -> Result<View, Fault> {

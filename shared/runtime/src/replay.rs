@@ -26,7 +26,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
-    operation::record::Begun,
+    operation::record::{Begun, SUBJECT},
     status::{decode_refusal, encode_refusal},
     stored,
 };
@@ -470,7 +470,8 @@ impl<W, F> Recorded<'_, W, F> {
         let is_seen = if *field == ACCOUNT_FIELD {
             accounts.iter().any(|account| account.to_string() == *id)
         } else {
-            let table = self.subjects.iter().find(|(named_by, _)| named_by == field);
+            let mut subjects = self.subjects.iter().chain([&SUBJECT]);
+            let table = subjects.find(|(named_by, _)| named_by == field);
             let (_, table) = table
                 .ok_or_else(|| Fault::internal(format!("no table holds what {field} names")))?;
             let owned = Query::select()

@@ -46,7 +46,7 @@ pub struct Service {
     pub routes: RoutesBuilder,
     /// Its schema, for events and replay.
     pub database: Database,
-    /// Its durable operations, where it has any.
+    /// Its durable operations, where it has any: the server resumes them when they are due.
     pub operations: Option<OperationRpc>,
     /// Work of its own that time makes due.
     pub due: Vec<Arc<dyn Due>>,
@@ -210,8 +210,6 @@ pub async fn start(
         database: service.database.clone(),
         next_us: std::sync::atomic::AtomicI64::new(0),
     }));
-    let due = suite.settle.add(due);
-
     let store = service.database.clone();
     let mut routes = service.routes;
     let has = Shared {
@@ -219,6 +217,7 @@ pub async fn start(
         test_clock: suite.test_clock.is_some(),
     };
     if let Some(operations) = service.operations {
+        due.insert(0, operations.resume());
         routes.add_service(
             OperationServiceServer::new(operations)
                 .accept_compressed(COMPRESSION)
@@ -246,6 +245,7 @@ pub async fn start(
                 .send_compressed(COMPRESSION),
         );
     }
+    let due = suite.settle.add(due);
     let names = served_names(service.name, has);
     add_reflection(&mut routes, &names)?;
     let (reporter, health) = tonic_health::server::health_reporter();

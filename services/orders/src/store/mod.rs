@@ -22,7 +22,6 @@ use licet_runtime::{
 /// The tables of what a mutation is about, by the field that names it. Each says whose it is.
 pub(crate) const SUBJECTS: &[(&str, &str)] = &[
     ("certificate_id", "certificate"),
-    ("operation_id", "operation"),
     ("order_id", "certificate_order"),
     ("server_id", "server"),
 ];

@@ -25,11 +25,8 @@ use licet_runtime::{
 };
 
 /// The tables of what a mutation is about, by the field that names it. Each says whose it is.
-pub(crate) const SUBJECTS: &[(&str, &str)] = &[
-    ("certificate_id", "certificate"),
-    ("license_id", "license"),
-    ("operation_id", "operation"),
-];
+pub(crate) const SUBJECTS: &[(&str, &str)] =
+    &[("certificate_id", "certificate"), ("license_id", "license")];
 
 /// The schema, in the order of its changes.
 pub(crate) fn migrations() -> Vec<Migration> {

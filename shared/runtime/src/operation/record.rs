@@ -49,6 +49,9 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What a request names an operation by, and the table that has it.
+pub(crate) const SUBJECT: (&str, &str) = ("operation_id", "operation");
+
 worded! {
     /// Where an operation stands.
     pub enum State {
