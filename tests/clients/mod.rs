@@ -1,5 +1,5 @@
 //! Clients that are not ours, through reflection alone, against the embedded suite as it is started:
-//! Python's grpcio, and the README's own commands word for word with `buf curl` in the place of grpcurl.
+//! Python's grpcio, and the commands of README and book word for word with `buf curl` in the place of grpcurl.
 
 mod corpus;
 
@@ -76,20 +76,28 @@ fn pythons_grpcio_holds_every_log_against_its_chain() {
     });
 }
 
-/// Blocks of commands in the README that are not run here, by how they begin, and why.
+/// Blocks of commands in README and book that are not run here, by how they begin, and why.
 const NOT_RUN: [(&str, &str); 1] = [(
     "cargo run --release ",
     "builds the project and runs all of its tests, this one among them",
 )];
 
-/// The commands of the README, a block each, as they stand there.
-fn readme_blocks() -> Vec<String> {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+/// The README, and the pages that go on in its shell, in the order that they are read in.
+const READ: [&str; 3] = [
+    include_str!("../../README.md"),
+    include_str!("../../shared/docs/src/ca-integrator.md"),
+    include_str!("../../shared/docs/src/operator.md"),
+];
+
+/// The commands that stand there, a block each.
+fn written_blocks() -> Vec<String> {
     let mut blocks = Vec::new();
     let mut skipped = Vec::new();
     // What stands between two fences is at the odd places.
-    for fenced in readme.split("\n```").skip(1).step_by(2) {
+    let fenced = READ
+        .iter()
+        .flat_map(|page| page.split("\n```").skip(1).step_by(2));
+    for fenced in fenced {
         let (language, block) = fenced.split_once('\n').unwrap();
         assert!(
             ["sh", "json", ""].contains(&language),
@@ -181,7 +189,7 @@ fn the_readmes_commands_come_true_twice_and_a_year_later() {
             if round == "a year later" {
                 reader.run(&[year.to_owned()]);
             }
-            let printed = reader.run(&readme_blocks());
+            let printed = reader.run(&written_blocks());
             let [walk, offer, issuance, nightly, terminal] = printed.as_slice() else {
                 panic!("{} blocks", printed.len());
             };

@@ -1,0 +1,120 @@
+//! README and book: every link leads somewhere, every page of the book is in its summary.
+
+use std::path::Path;
+
+const PAGES: &str = "shared/docs/src";
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The pages of the book, `decisions.md`.
+fn pages() -> Vec<String> {
+    let folder = std::fs::read_dir(root().join(PAGES)).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".md")).collect();
+    names.sort();
+    names
+}
+
+/// The targets of the links in a text, code left aside.
+fn links(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    // What stands between two fences, or two back ticks, is code.
+    for prose in text.split("```").step_by(2) {
+        for plain in prose.split('`').step_by(2) {
+            let after = plain.split("](").skip(1);
+            found.extend(after.filter_map(|rest| rest.split_once(')').map(|(target, _)| target)));
+        }
+    }
+    found
+}
+
+/// The fragment by which a heading is reached: `Check the books` is `check-the-books`.
+fn fragments(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let plain = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|char| char.is_alphanumeric() || " -_".contains(*char));
+        kept.map(|char| if char == ' ' { '-' } else { char })
+            .collect()
+    };
+    headings.map(plain).collect()
+}
+
+/// What is wrong with the links of a page in `folder`.
+fn dead_links(folder: &str, name: &str) -> Vec<String> {
+    let path = Path::new(folder).join(name);
+    let text = read(path.to_str().unwrap());
+    let mut dead = Vec::new();
+    for link in links(&text)
+        .into_iter()
+        .filter(|link| !link.contains("://"))
+    {
+        let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+        let target = if file.is_empty() {
+            path.clone()
+        } else {
+            Path::new(folder).join(file)
+        };
+        match std::fs::read_to_string(root().join(&target)) {
+            Err(error) => dead.push(format!("{}: {link}: {error}", path.display())),
+            Ok(found) => {
+                if !fragment.is_empty() && !fragments(&found).iter().any(|it| it == fragment) {
+                    dead.push(format!("{}: {link}: no such heading", path.display()));
+                }
+            }
+        }
+    }
+    dead
+}
+
+#[test]
+fn links_are_found() {
+    let text =
+        "[a](b.md), `[no](code.md)` and [c](d.md#e)\n```sh\n[no](code.md)\n```\n[f](https://g)";
+    assert_eq!(links(text), ["b.md", "d.md#e", "https://g"]);
+    assert_eq!(
+        fragments("# A `b` c\ntext\n## Check, the books"),
+        ["a-b-c", "check-the-books"]
+    );
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut dead = dead_links("", "README.md");
+    for page in pages() {
+        dead.extend(dead_links(PAGES, &page));
+    }
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = read(&format!("{PAGES}/SUMMARY.md"));
+    let listed = links(&summary);
+    let missing: Vec<_> = pages()
+        .into_iter()
+        .filter(|page| page != "SUMMARY.md")
+        .collect();
+    let missing: Vec<_> = missing
+        .iter()
+        .filter(|page| !listed.contains(&page.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_readme_is_one_page() {
+    let lines = read("README.md").lines().count();
+    assert!(
+        lines <= 130,
+        "README.md has {lines} lines: it is read to the end, or not at all"
+    );
+}
