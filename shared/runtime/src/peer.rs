@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use licet_contracts::METHODS;
 use licet_domain::refusal::Refusal;
@@ -92,7 +93,48 @@ pub enum Interference {
 /// Decides what happens to each call; tests only.
 pub trait FaultPlan: Send + Sync + 'static {
     /// What happens to the next call of `path`.
-    fn next(&self, path: &str) -> Interference;
+    fn next(&self, _path: &str) -> Interference {
+        Interference::None
+    }
+
+    /// Carries a call that is not lost to its peer. A plan may look into it, hold it up, repeat it or
+    /// answer it itself.
+    fn carry(self: Arc<Self>, call: http::Request<Body>, onward: Onward) -> Carried {
+        Box::pin(async move { onward.send(call).await })
+    }
+}
+
+/// The answer to a call that is under way.
+pub type Carried = BoxFuture<'static, Result<http::Response<Body>, Error>>;
+
+/// The way that is left of a call's: to the peer, and back with its answer.
+#[derive(Clone)]
+pub struct Onward {
+    channel: Channel,
+    stores: Option<Stores>,
+}
+
+impl Onward {
+    /// Makes the call.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn send(
+        mut self,
+        mut call: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Error> {
+        if let Some(stores) = &self.stores
+            && let Err(fault) = stores.name(&self.channel, call.headers_mut()).await
+        {
+            return Ok(Status::from(fault).into_http());
+        }
+        std::future::poll_fn(|context| self.channel.poll_ready(context)).await?;
+        let answer = self.channel.call(call).await?;
+        if let Some(stores) = &self.stores {
+            stores.look_at(answer.headers()).await;
+        }
+        Ok(answer)
+    }
 }
 
 /// A channel for generated clients.
@@ -166,9 +208,7 @@ impl PeerChannel {
 impl Service<http::Request<Body>> for PeerChannel {
     type Response = http::Response<Body>;
     type Error = tonic::transport::Error;
-    type Future = std::pin::Pin<
-        Box<dyn Future<Output = Result<http::Response<Body>, tonic::transport::Error>> + Send>,
-    >;
+    type Future = Carried;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.channel.poll_ready(context)
@@ -193,21 +233,19 @@ impl Service<http::Request<Body>> for PeerChannel {
             .as_ref()
             .map_or(Interference::None, |plan| plan.next(request.uri().path()));
         let waiting = self.channel.clone();
-        let mut channel = std::mem::replace(&mut self.channel, waiting);
-        let stores = self.stores.clone();
+        let onward = Onward {
+            channel: std::mem::replace(&mut self.channel, waiting),
+            stores: self.stores.clone(),
+        };
+        let faults = self.faults.clone();
         Box::pin(async move {
             if interference == Interference::LoseRequest {
                 return Ok(lost());
             }
-            if let Some(stores) = &stores
-                && let Err(fault) = stores.name(&channel, request.headers_mut()).await
-            {
-                return Ok(Status::from(fault).into_http());
-            }
-            let answer = channel.call(request).await?;
-            if let Some(stores) = &stores {
-                stores.look_at(answer.headers()).await;
-            }
+            let answer = match faults {
+                Some(plan) => plan.carry(request, onward).await?,
+                None => onward.send(request).await?,
+            };
             Ok(match interference {
                 Interference::LoseAnswer => lost(),
                 Interference::None | Interference::LoseRequest => answer,
