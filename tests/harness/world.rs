@@ -323,6 +323,20 @@ impl World {
         let first = self.san_licensing_port;
         let is_taken = self.san_licensing.iter().any(|other| other.port == first);
         let port = if is_taken { free_port() } else { first };
+        let running = self.run_san_licensing(port).await;
+        self.san_licensing.push(SanLicensing {
+            port,
+            running: Some(running),
+            channel: Channel::to_port(port),
+        });
+    }
+
+    /// Another instance of SanLicensing on the same store, which this world does not count.
+    pub(crate) async fn another_san_licensing(&self) -> Running {
+        self.run_san_licensing(free_port()).await
+    }
+
+    async fn run_san_licensing(&self, port: u16) -> Running {
         let listener = listener(port).await;
         let mut billing = PeerChannel::new(&self.billing_address(), "san-licensing").unwrap();
         if let Some(faults) = &self.faults {
@@ -338,11 +352,7 @@ impl World {
             ..Limits::default()
         };
         let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
-        self.san_licensing.push(SanLicensing {
-            port,
-            running: Some(running.unwrap()),
-            channel: Channel::to_port(port),
-        });
+        running.unwrap()
     }
 
     /// Calls of what is started from now on fail as `faults` says.

@@ -14,6 +14,7 @@ mod billing_prices;
 mod billing_races;
 mod billing_selling;
 mod detours;
+mod every_step;
 mod filled_up;
 mod following;
 mod killed;

@@ -1,0 +1,217 @@
+//! What is done to a step, and what the contract has it come to. A step that is new here is met by every
+//! fault; where its contract differs from that of a purchase, this is the table that says so.
+
+use licet_domain::refusal::Reason;
+
+use crate::harness::channel::LISTED;
+
+/// What is done to the calls at one point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing.
+    None,
+    /// The peer never sees the first attempt.
+    RequestLost,
+    /// The peer does it, and its answer is lost.
+    AnswerLost,
+    /// The peer fails several times.
+    PeerFails,
+    /// The peer refuses, which nothing in this test can bring the real one to.
+    PeerRefuses(Reason),
+    /// The real peer refuses: the balance is gone when it is asked.
+    ShortOfMoney,
+    /// The real peer refuses, or says that it is done: somebody did just that before.
+    DoneBefore,
+    /// The process that drives is killed between the peer's answer and the saving.
+    DriverKilled,
+    /// It is cancelled before the peer has seen an attempt.
+    Cancelled,
+    /// It is cancelled once the peer has done it, and its answer was lost.
+    CancelledLate,
+    /// The first attempt arrives when a retry has done it.
+    DelayedAfterDone,
+    /// The first attempt arrives when a retry was refused for want of money, and the money is there again.
+    DelayedAfterRefused,
+    /// The first attempt arrives when the operation is cancelled.
+    DelayedAfterCancelled,
+}
+
+/// One of the changes that a step asks peers for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Point {
+    pub(super) step: String,
+    /// The peer's method.
+    pub(super) path: String,
+    /// Which of the step's changes by this method, counted from 0.
+    pub(super) number: usize,
+}
+
+/// What everything comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// What it comes to without a fault.
+    AsClean,
+    /// Nothing: all is as before, and the refusal is this.
+    AsBefore(Reason),
+    /// It goes forward without this: a refund goes to a review.
+    WithoutRefund,
+}
+
+/// A fault that a step meets, or why there is none such.
+pub(super) type Meeting = Result<(Fault, End), (&'static str, &'static str)>;
+
+/// All that is done to one point of a step, with what is to come of it.
+pub(super) fn meetings(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> {
+    let mut all: Vec<Meeting> = [
+        Fault::RequestLost,
+        Fault::AnswerLost,
+        Fault::PeerFails,
+        Fault::DriverKilled,
+        Fault::DelayedAfterDone,
+    ]
+    .map(|fault| Ok((fault, End::AsClean)))
+    .into();
+    all.extend(refusals(scenario, kind, step, path));
+    all.extend(cancellations(scenario, kind, step));
+    all
+}
+
+fn method(path: &str) -> &str {
+    path.rsplit('/').next().unwrap()
+}
+
+/// A reason that the peer's method may refuse with, and that the method which begins the operation passes on.
+fn passed_on(kind: &str, path: &str) -> Reason {
+    let words = kind.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        format!("{first}{}", rest.to_lowercase())
+    });
+    let door = words.collect::<String>();
+    let mut doors = LISTED.iter().filter(|(path, _)| method(path) == door);
+    let (_, door) = doors
+        .next()
+        .unwrap_or_else(|| panic!("no method is named {door}"));
+    let mut both: Vec<_> = LISTED[path].intersection(door).collect();
+    both.sort_by_key(|reason| *reason == "NOT_FOUND");
+    let first = both.first().unwrap_or_else(|| {
+        panic!(
+            "{path} lists no refusal that the method of {kind} lists, too: it cannot pass one on"
+        )
+    });
+    first.parse().unwrap()
+}
+
+/// How the peer refuses a step.
+fn refusals(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> {
+    let refused = {
+        let reason = passed_on(kind, path);
+        Ok((Fault::PeerRefuses(reason), End::AsBefore(reason)))
+    };
+    let never = |why| Err(("peer refuses", why));
+    let late = |why| Err(("delayed first attempt after a refused retry", why));
+    let done_before = Ok((Fault::DoneBefore, End::AsClean));
+    const NOT_KEPT: &str = "the peer would have to keep the refusal, and gives none here of itself";
+    match (kind, step, method(path)) {
+        (_, _, "CreateQuote") => vec![
+            refused,
+            done_before,
+            late("a quote that nobody charges is nothing"),
+        ],
+        (_, _, "ChargeQuote" | "ChargeQuotes")
+            if scenario.contains("in turn") && step != "charge" =>
+        {
+            vec![
+                never("it is refused without a fault already"),
+                late("likewise"),
+            ]
+        }
+        (_, _, "ChargeQuote" | "ChargeQuotes") => {
+            let end = End::AsBefore(Reason::InsufficientFunds);
+            vec![
+                Ok((Fault::ShortOfMoney, end)),
+                Ok((Fault::DelayedAfterRefused, end)),
+                done_before,
+            ]
+        }
+        ("CANCEL_DOMAIN_CHANGE", "credit", "IssueCreditNote") => {
+            vec![refused, done_before, late(NOT_KEPT)]
+        }
+        (_, _, "IssueCreditNote" | "ReleaseReservation" | "RevokeCertificates") => vec![
+            done_before,
+            late("what was done before is no refusal to a step that only gives back"),
+        ],
+        (_, _, "RequestRefund") => vec![
+            Ok((
+                Fault::PeerRefuses(Reason::AmountOutOfRange),
+                End::WithoutRefund,
+            )),
+            done_before,
+            late(NOT_KEPT),
+        ],
+        (_, _, "AuthorizeIssuance") => vec![refused, late(NOT_KEPT)],
+        (_, _, "RecordCertificate") => vec![refused, done_before, late(NOT_KEPT)],
+        (kind, step, method) => panic!(
+            "{kind} asks {method} at its step {step}: say in `refusals` how the peer refuses that"
+        ),
+    }
+}
+
+/// Steps that cannot be cancelled, and why.
+const FORWARD_ONLY: &[(&str, &str, &str)] = &[
+    (
+        "UPDATE_DOMAINS in turn",
+        "charge-next-term",
+        "the running term is charged",
+    ),
+    (
+        "UPDATE_DOMAINS in turn",
+        "credit",
+        "it ends as refused already",
+    ),
+    ("DELETE_ORDER", "", "a deletion is never taken back (X-3)"),
+    (
+        "CANCEL_DOMAIN_CHANGE",
+        "",
+        "a credit cannot be taken back (BL-3)",
+    ),
+    (
+        "BEGIN_ISSUANCE",
+        "release-replaced",
+        "the new reservation is on the order",
+    ),
+    (
+        "RECORD_ISSUANCE",
+        "",
+        "a certificate exists, whoever forgets it (SL-21)",
+    ),
+];
+
+/// Why a step cannot be cancelled.
+pub(super) fn forward_only(scenario: &str, step: &str) -> Option<&'static str> {
+    let found = FORWARD_ONLY
+        .iter()
+        .find(|(name, of, _)| scenario.starts_with(name) && (of.is_empty() || *of == step));
+    found.map(|(_, _, why)| *why)
+}
+
+fn cancellations(scenario: &str, kind: &str, step: &str) -> Vec<Meeting> {
+    if let Some(why) = forward_only(scenario, step) {
+        // It is asked for all the same, and is refused.
+        return vec![
+            Ok((Fault::Cancelled, End::AsClean)),
+            Ok((Fault::CancelledLate, End::AsClean)),
+            Err(("delayed first attempt after a cancellation", why)),
+        ];
+    }
+    let undone = End::AsBefore(Reason::OperationCancelled);
+    let late = match (kind, step) {
+        // Through at the peer already: it goes on.
+        (_, "charge" | "charge-next-term") => End::AsClean,
+        (_, _) => undone,
+    };
+    vec![
+        Ok((Fault::Cancelled, undone)),
+        Ok((Fault::CancelledLate, late)),
+        Ok((Fault::DelayedAfterCancelled, undone)),
+    ]
+}
