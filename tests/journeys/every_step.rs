@@ -111,6 +111,16 @@ fn without_bystanders(mut trace: Vec<Seen>) -> Vec<Seen> {
     trace
 }
 
+/// Runs one cell in a task of its own: a panic is a failure of this cell alone.
+async fn named(
+    name: String,
+    run: impl Future<Output = Result<(), String>> + Send + 'static,
+) -> Result<(), String> {
+    let found = tokio::spawn(run).await;
+    let found = found.unwrap_or_else(|panic| Err(panic.to_string()));
+    found.map_err(|error| format!("{name}:\n  {error}"))
+}
+
 /// A kind without a scenario is seen by nobody.
 fn check_kinds() {
     let kinds: BTreeSet<_> = ALL.iter().map(Scenario::kind).collect();
@@ -178,9 +188,21 @@ impl Walk {
             "{}: a repeat is answered otherwise",
             scenario.name
         );
+        let clean = self.look(&staged.cell.account_id).await;
+        if ended.state == OperationState::Refused {
+            let (clean, before) = (clean.clone(), before.clone());
+            let difference = clean
+                .only(&["account"])
+                .difference(&before.only(&["account"]));
+            assert_eq!(
+                difference, None,
+                "{}: it was refused, and is paid",
+                scenario.name
+            );
+        }
         Known {
             trace: without_bystanders(staged.cell.trace()),
-            clean: self.look(&staged.cell.account_id).await,
+            clean,
             clean_state: (ended.state, ended.refusal_reason),
             before,
             before_short,
@@ -234,11 +256,7 @@ impl Walk {
             let walk = self.clone();
             async move {
                 let name = cell.to_string();
-                // In a task of its own: a panic is a failure of this cell alone.
-                let found = tokio::spawn(async move { walk.run(&cell).await }).await;
-                found
-                    .unwrap_or_else(|panic| Err(panic.to_string()))
-                    .map_err(|error| format!("{name}:\n  {error}"))
+                named(name, async move { walk.run(&cell).await }).await
             }
         });
         let found: Vec<_> = found.buffer_unordered(AT_ONCE).collect().await;
@@ -268,10 +286,13 @@ impl Walk {
         }
         doomed.kill();
         calls.join_all().await;
-        let checked = stream::iter(started).map(async |(cell, staged)| {
-            staged.cell.open();
-            let checked = self.check(&cell, &staged).await;
-            checked.map_err(|error| format!("{cell}:\n  {error}"))
+        let checked = stream::iter(started).map(|(cell, staged)| {
+            let walk = self.clone();
+            async move {
+                staged.cell.open();
+                let name = cell.to_string();
+                named(name, async move { walk.check(&cell, &staged).await }).await
+            }
         });
         let checked: Vec<_> = checked.buffered(AT_ONCE).collect().await;
         checked.into_iter().filter_map(Result::err).collect()

@@ -43,6 +43,12 @@ impl Snapshot {
         Self::read_billing(world, account_id, &mut sections).await;
         Self::read_orders(world, account_id, &mut sections).await;
         Self::read_licenses(world, account_id, &mut sections).await;
+        // What an order waits for is all that a reservation is held for, and one is enough (SL-12).
+        assert!(
+            sections["reservations"].len() <= sections["awaited"].len(),
+            "{account_id} holds reservations that no order owns: {:?}",
+            sections["reservations"]
+        );
         Self(sections)
     }
 
