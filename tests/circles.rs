@@ -1,5 +1,5 @@
 //! Circles: files of one crate that name one another in a ring, by an import or by a path. There is none:
-//! whoever reads a file can read on in one direction.
+//! a file can be read on in one direction.
 
 use std::collections::{BTreeMap, BTreeSet};
 

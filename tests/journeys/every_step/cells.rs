@@ -66,7 +66,7 @@ impl Walk {
 
     async fn wait_until_met(&self, staged: &Staged) {
         let account_id = &staged.cell.account_id;
-        eventually("the step is come to", || async {
+        eventually("the step is reached", || async {
             if staged.cell.is_reached() {
                 return Some(());
             }

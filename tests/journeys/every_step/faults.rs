@@ -182,7 +182,7 @@ const FORWARD_ONLY: &[(&str, &str, &str)] = &[
     (
         "RECORD_ISSUANCE",
         "",
-        "a certificate exists, whoever forgets it (SL-21)",
+        "a certificate that was signed stays recorded (SL-21)",
     ),
 ];
 

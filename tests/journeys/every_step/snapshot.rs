@@ -129,7 +129,7 @@ impl Snapshot {
         let (mut usage, mut reservations, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         for license in &licenses {
             usage.push(san::Usage {
-                // Counts the rounds of the licence's engine, not what came of them.
+                // Counts the rounds of the licence's engine, not their results.
                 version: 0,
                 ..world.usage(license).await
             });
