@@ -42,6 +42,57 @@ pub struct Event<'a> {
     pub data: serde_json::Value,
 }
 
+/// The data of one event type. Each service lists its types in `events.rs`: a struct per type, every
+/// field documented.
+pub trait EventData: Serialize {
+    /// `licet.billing.invoice.issued.v1`.
+    const TYPE: &'static str;
+}
+
+/// What every event says beside its data.
+#[derive(Clone, Debug)]
+pub struct EventHeader<'a> {
+    /// The resource that changed; events of one resource keep their order.
+    pub resource_id: String,
+    /// The account that owns the resource; `None` for installation-wide resources.
+    pub account_id: Option<AccountId>,
+    /// The decision time.
+    pub time: Instant,
+    /// Who asked for the change.
+    pub origin: &'a Origin,
+    /// A rule id, or the reason that the caller gave.
+    pub why: String,
+    /// What became of it, in a word or a short sentence.
+    pub outcome: String,
+}
+
+impl<'a> Event<'a> {
+    /// An event with data of its type.
+    ///
+    /// # Errors
+    /// When the data does not serialise to JSON.
+    pub fn new<D: EventData>(header: EventHeader<'a>, data: &D) -> Result<Self, Fault> {
+        let EventHeader {
+            resource_id,
+            account_id,
+            time,
+            origin,
+            why,
+            outcome,
+        } = header;
+        Ok(Self {
+            kind: D::TYPE,
+            resource_id,
+            account_id,
+            time,
+            origin,
+            why,
+            outcome,
+            data: serde_json::to_value(data).map_err(Fault::internal)?,
+        })
+    }
+}
+
 /// Writes an event, with the seals of the rows that the change wrote. Invariant: after the resource's row is locked and last in the transaction, so
 /// that ids of one resource's events are in the order of its changes.
 ///
