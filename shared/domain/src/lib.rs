@@ -16,7 +16,7 @@ pub mod term;
 pub mod worded;
 
 pub use certificate::{
-    CertificateError, KeyFacts, KeyKind, ParsedCertificate, ParsedRequest, parse_chain,
+    CertificateError, KeyKind, ParsedCertificate, ParsedRequest, PublicKey, parse_chain,
     parse_request,
 };
 pub use clock::{Clock, Instant, InstantError};

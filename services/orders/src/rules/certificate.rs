@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use licet_domain::{
-    certificate::{KeyFacts, KeyKind},
+    certificate::{KeyKind, PublicKey},
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, OrderId},
     revocation::RevocationReason,
@@ -115,7 +115,7 @@ impl Standing {
 }
 
 /// A key's kind and size for a person, as `RSA 2048`.
-pub(crate) fn key_type(key: KeyFacts) -> String {
+pub(crate) fn key_type(key: PublicKey) -> String {
     match key.kind {
         KeyKind::Rsa if key.bits == 0 => "RSA".to_owned(),
         KeyKind::Rsa => format!("RSA {}", key.bits),

@@ -203,7 +203,7 @@ pub(crate) fn superseded_revoke_time(
 
 #[cfg(test)]
 mod tests {
-    use licet_domain::certificate::{KeyFacts, KeyKind};
+    use licet_domain::certificate::{KeyKind, PublicKey};
 
     use super::{
         super::{
@@ -226,7 +226,7 @@ mod tests {
             sans: names(list),
             not_before: instant(not_before),
             not_after: instant(not_after),
-            key: KeyFacts {
+            key: PublicKey {
                 kind: KeyKind::Ec,
                 bits: 256,
             },

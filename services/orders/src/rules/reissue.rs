@@ -66,7 +66,7 @@ impl Order {
 mod tests {
     use std::collections::BTreeSet;
 
-    use licet_domain::certificate::{KeyFacts, KeyKind};
+    use licet_domain::certificate::{KeyKind, PublicKey};
 
     use super::{
         super::{
@@ -84,7 +84,7 @@ mod tests {
             subject: String::new(),
             common_name: None,
             sans: names(list),
-            key: KeyFacts {
+            key: PublicKey {
                 kind: KeyKind::Ec,
                 bits: 256,
             },

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use licet_domain::{
-    certificate::{KeyFacts, KeyKind, ParsedRequest},
+    certificate::{KeyKind, ParsedRequest, PublicKey},
     refusal::{Reason, Refusal},
     san::San,
 };
@@ -56,7 +56,7 @@ pub(crate) fn check_signing_request(
 
 /// The kinds and sizes of keys that certificates are ordered for *(ours)*: what the authority would
 /// turn down is better told before it is paid for.
-fn object_to_key(key: KeyFacts, objections: &mut Objections) {
+fn object_to_key(key: PublicKey, objections: &mut Objections) {
     let mut weak = |kind: &str, description: String| {
         objections
             .add(Reason::CsrKeyWeak, "csr", description)
@@ -104,7 +104,7 @@ mod tests {
             subject: String::new(),
             common_name: common_name.map(String::from),
             sans: samples::names(sans),
-            key: KeyFacts {
+            key: PublicKey {
                 kind: KeyKind::Ec,
                 bits: 256,
             },
@@ -127,7 +127,7 @@ mod tests {
     fn a_weak_key_is_refused_with_the_least_that_would_do() {
         let key = |kind, bits| {
             let mut objections = Objections::default();
-            object_to_key(KeyFacts { kind, bits }, &mut objections);
+            object_to_key(PublicKey { kind, bits }, &mut objections);
             objections.refuse_if_any().err()
         };
         for (kind, bits) in [

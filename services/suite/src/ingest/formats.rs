@@ -8,7 +8,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 use licet_contracts::sanlicensing::v1::{IngestRecord, ingest_record::Report};
-use licet_domain::certificate::{Document, document, document_length};
+use licet_domain::certificate::{Document, classify_document, document_length};
 
 use super::{
     item::{Flow, Item, Place, Sink},
@@ -204,7 +204,7 @@ impl File<'_, '_> {
     /// trusted certificate is not part of it.
     fn take_labelled(&mut self, line: Option<u64>, mut der: Vec<u8>) -> Flow {
         der.truncate(document_length(&der).unwrap_or(usize::MAX));
-        match document(&der) {
+        match classify_document(&der) {
             Document::Bundle(_) => self.take_document(line, der),
             Document::Signed | Document::Other => self.send_certificate(line, der),
         }
@@ -240,7 +240,7 @@ impl File<'_, '_> {
     }
 
     fn take_document(&mut self, line: Option<u64>, der: Vec<u8>) -> Flow {
-        match document(&der) {
+        match classify_document(&der) {
             Document::Signed => self.send_certificate(line, der),
             Document::Bundle(each) if each.is_empty() => {
                 self.refuse(line, "is a PKCS#7 without a certificate")
@@ -260,7 +260,7 @@ impl File<'_, '_> {
     }
 
     fn take_certificate(&mut self, line: Option<u64>, der: Vec<u8>) -> Flow {
-        match document(&der) {
+        match classify_document(&der) {
             Document::Signed => self.send_certificate(line, der),
             Document::Bundle(_) | Document::Other => {
                 self.refuse(line, "is DER of something that is no certificate")

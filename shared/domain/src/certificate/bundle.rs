@@ -35,7 +35,7 @@ pub fn document_length(head: &[u8]) -> Option<usize> {
 
 /// Tells what `der` is.
 #[must_use]
-pub fn document(der: &[u8]) -> Document {
+pub fn classify_document(der: &[u8]) -> Document {
     let Some(parts) = AnyRef::from_der(der).ok().and_then(parts) else {
         return Document::Other;
     };
@@ -96,12 +96,18 @@ mod tests {
     #[test]
     fn a_document_is_told_by_its_outermost_structure() {
         let signed = [0x30, 7, 0x30, 0, 0x30, 0, 3, 1, 0];
-        assert_eq!(document(&signed), Document::Signed);
+        assert_eq!(classify_document(&signed), Document::Signed);
         // A private key begins with its version (RFC 5958), an encrypted one ends with octets.
-        assert_eq!(document(&[0x30, 5, 2, 1, 0, 0x30, 0]), Document::Other);
-        assert_eq!(document(&[0x30, 4, 0x30, 0, 4, 0]), Document::Other);
+        assert_eq!(
+            classify_document(&[0x30, 5, 2, 1, 0, 0x30, 0]),
+            Document::Other
+        );
+        assert_eq!(
+            classify_document(&[0x30, 4, 0x30, 0, 4, 0]),
+            Document::Other
+        );
         for broken in [&[][..], &[0x30], &[0x30, 2, 0x30], &[4, 0]] {
-            assert_eq!(document(broken), Document::Other);
+            assert_eq!(classify_document(broken), Document::Other);
         }
     }
 
@@ -117,7 +123,7 @@ mod tests {
         der.extend([0xa0, 19]);
         der.extend(signed_data);
         let each = vec![vec![0x30, 1, 5], vec![0x30, 1, 6]];
-        assert_eq!(document(&der), Document::Bundle(each));
+        assert_eq!(classify_document(&der), Document::Bundle(each));
     }
 
     #[test]

@@ -17,8 +17,8 @@ use super::{
         SET, within,
     },
     error::CertificateError,
-    facts::{KeyFacts, KeyKind, ParsedCertificate, ParsedRequest, sha256},
     names::{Comparable, DistinguishedName, octets_text, text},
+    parsed::{KeyKind, ParsedCertificate, ParsedRequest, PublicKey, sha256},
     serial::LONGEST_SERIAL_DIGITS,
 };
 use crate::{
@@ -131,7 +131,7 @@ pub(super) fn certificate(document: &[u8]) -> Result<(ParsedCertificate, Names),
         issuer: issuer.comparable(),
         subject: subject.comparable(),
     };
-    let facts = ParsedCertificate {
+    let parsed = ParsedCertificate {
         fingerprint_sha256: sha256(document),
         issuer: issuer.shown(),
         subject: subject.shown(),
@@ -140,13 +140,13 @@ pub(super) fn certificate(document: &[u8]) -> Result<(ParsedCertificate, Names),
         sans: sans(extensions)?,
         not_before,
         not_after,
-        key: key_facts(parts.public_key.whole),
+        key: parse_public_key(parts.public_key.whole),
         spki_sha256: sha256(parts.public_key.whole),
         is_authority: is_authority(extensions).map_err(broken("its extensions"))?,
         issuer_der: parts.issuer.whole.to_vec(),
         der: document.to_vec(),
     };
-    Ok((facts, names))
+    Ok((parsed, names))
 }
 
 /// A request's facts (RFC 2986). Its attributes may be left out, as OpenSSL permits.
@@ -176,7 +176,7 @@ pub(super) fn request(document: &[u8]) -> Result<ParsedRequest, Broken> {
         subject: subject.shown(),
         common_name: subject.common_name(),
         sans: asked,
-        key: key_facts(public_key.whole),
+        key: parse_public_key(public_key.whole),
         spki_sha256: sha256(public_key.whole),
         der: document.to_vec(),
     })
@@ -357,9 +357,9 @@ fn upn(octets: &[u8]) -> Option<San> {
 }
 
 /// What is known of a key. One that cannot be read costs no certificate its reading (SL-21).
-fn key_facts(public_key: &[u8]) -> KeyFacts {
+fn parse_public_key(public_key: &[u8]) -> PublicKey {
     let Ok(key) = SubjectPublicKeyInfoRef::from_der(public_key) else {
-        return KeyFacts {
+        return PublicKey {
             kind: KeyKind::Other,
             bits: 0,
         };
@@ -378,7 +378,7 @@ fn key_facts(public_key: &[u8]) -> KeyFacts {
         ED448 => (KeyKind::Ed448, 456),
         _ => (KeyKind::Other, 0),
     };
-    KeyFacts { kind, bits }
+    PublicKey { kind, bits }
 }
 
 /// Bits of an RSA modulus (RFC 8017, A.1.1); 0 where there is none to read.

@@ -7,14 +7,14 @@ mod container;
 mod der;
 mod elements;
 mod error;
-mod facts;
 mod names;
+mod parsed;
 mod serial;
 mod signature;
 
-pub use bundle::{Document, document, document_length};
+pub use bundle::{Document, classify_document, document_length};
 pub use error::CertificateError;
-pub use facts::{KeyFacts, KeyKind, ParsedCertificate, ParsedRequest};
+pub use parsed::{KeyKind, ParsedCertificate, ParsedRequest, PublicKey};
 pub use serial::{LONGEST_SERIAL_DIGITS, SerialError, serial};
 pub use signature::SignatureError;
 

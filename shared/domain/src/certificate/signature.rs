@@ -13,7 +13,7 @@ use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 use super::{
     elements::{BIT_STRING, OBJECT_IDENTIFIER, SEQUENCE, within},
-    facts::{KeyKind, ParsedRequest},
+    parsed::{KeyKind, ParsedRequest},
 };
 
 const fn oid(text: &str) -> ObjectIdentifier {

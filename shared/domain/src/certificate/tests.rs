@@ -13,7 +13,7 @@ use rcgen::{
     PKCS_ED25519, SanType as Asked, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 
-use super::{facts::sha256, *};
+use super::{parsed::sha256, *};
 use crate::{
     clock::Instant,
     san::{San, SanType},
@@ -116,7 +116,7 @@ fn reads_the_facts_from_pem_and_der() {
     assert_eq!(values(&parsed.sans), EXPECTED);
     assert_eq!(
         parsed.key,
-        KeyFacts {
+        PublicKey {
             kind: KeyKind::Ec,
             bits: 256
         }
@@ -172,7 +172,7 @@ fn reads_the_key() {
         (key(&PKCS_ED25519), KeyKind::Ed25519, 256),
     ] {
         let parsed = only(params("a").self_signed(&key).unwrap().der());
-        assert_eq!(parsed.key, KeyFacts { kind, bits });
+        assert_eq!(parsed.key, PublicKey { kind, bits });
         let request = params("a").serialize_request(&key).unwrap();
         let request = parse_request(request.der()).unwrap();
         assert_eq!(
@@ -183,7 +183,7 @@ fn reads_the_key() {
     let rsa = only(RSA.as_bytes());
     assert_eq!(
         rsa.key,
-        KeyFacts {
+        PublicKey {
             kind: KeyKind::Rsa,
             bits: 2048
         }

@@ -1,7 +1,7 @@
 //! The steps of a history about certificates: asked for, recorded and revoked (MD-7, MD-9, X-8).
 
 use licet_domain::{
-    certificate::{KeyFacts, KeyKind, ParsedCertificate, ParsedRequest},
+    certificate::{KeyKind, ParsedCertificate, ParsedRequest, PublicKey},
     clock::Instant,
     ids::CertificateId,
     revocation::RevocationReason,
@@ -42,7 +42,7 @@ impl Desk {
             subject: String::new(),
             common_name: None,
             sans: sans(&names),
-            key: KeyFacts {
+            key: PublicKey {
                 kind: KeyKind::Ec,
                 bits,
             },
@@ -119,7 +119,7 @@ impl Desk {
             sans: sans(&paper.names),
             not_before: paper.not_before,
             not_after: paper.not_after,
-            key: KeyFacts {
+            key: PublicKey {
                 kind: KeyKind::Ec,
                 bits: 256,
             },

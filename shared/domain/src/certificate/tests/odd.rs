@@ -201,7 +201,7 @@ fn what_is_not_needed_is_not_judged() {
     odd[modulus] = 0x04;
     assert_eq!(
         only(&odd).key,
-        KeyFacts {
+        PublicKey {
             kind: KeyKind::Rsa,
             bits: 0
         }

@@ -25,7 +25,7 @@ pub enum KeyKind {
 
 /// A public key's kind and strength.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct KeyFacts {
+pub struct PublicKey {
     /// Its kind.
     pub kind: KeyKind,
     /// Bits of the RSA modulus; of the curve's field for P-256, P-384 and P-521; of the key for
@@ -58,7 +58,7 @@ pub struct ParsedCertificate {
     /// The last second of its validity, inclusive (RFC 5280, 4.1.2.5).
     pub not_after: Instant,
     /// Its public key's kind and strength.
-    pub key: KeyFacts,
+    pub key: PublicKey,
     /// SHA-256 of its SubjectPublicKeyInfo in DER: the same key has the same digest.
     pub spki_sha256: [u8; 32],
     /// Whether it is a certificate authority's: basicConstraints with cA TRUE (RFC 5280, 4.2.1.9).
@@ -94,7 +94,7 @@ pub struct ParsedRequest {
     /// The SANs it asks for, of the four types that count, well formed or not.
     pub sans: BTreeSet<San>,
     /// Its public key's kind and strength.
-    pub key: KeyFacts,
+    pub key: PublicKey,
     /// SHA-256 of its SubjectPublicKeyInfo in DER: a certificate for this key has the same.
     pub spki_sha256: [u8; 32],
 }
