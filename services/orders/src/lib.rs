@@ -152,20 +152,30 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
 fn registry() -> Registry<Peers> {
     use convert::{certificate, deletion, domains, order, renewal, taking_back};
     use use_cases::{
-        begin_issuance::Beginning, cancel_domain_change::TakingBackChange,
-        charge_domains::Updating, earlier, finish_deletion::Deleting, place_order::Placing,
-        record_issuance::Recording, renew_order::Renewing,
+        begin_issuance::BeginIssuanceOperation, cancel_domain_change::CancelDomainChangeOperation,
+        charge_domains::UpdateDomainsOperation, earlier, finish_deletion::DeleteOrderOperation,
+        place_order::PlaceOrderOperation, record_issuance::RecordIssuanceOperation,
+        renew_order::RenewOrderOperation,
     };
     Registry::new(earlier::read)
-        .with(purchase::steps::<Placing>(), order::encode_placed)
-        .with(purchase::steps::<Renewing>(), renewal::encode_renewal)
-        .with(Updating::steps(), domains::encode_update)
-        .with(Deleting::steps(), deletion::encode_deletion)
-        .with(TakingBackChange::steps(), taking_back::encode_cancel)
-        .with(Beginning::steps(), |begun| {
+        .with(
+            purchase::steps::<PlaceOrderOperation>(),
+            order::encode_placed,
+        )
+        .with(
+            purchase::steps::<RenewOrderOperation>(),
+            renewal::encode_renewal,
+        )
+        .with(UpdateDomainsOperation::steps(), domains::encode_update)
+        .with(DeleteOrderOperation::steps(), deletion::encode_deletion)
+        .with(
+            CancelDomainChangeOperation::steps(),
+            taking_back::encode_cancel,
+        )
+        .with(BeginIssuanceOperation::steps(), |begun| {
             Ok(certificate::encode_begun(begun))
         })
-        .with(Recording::steps(), |recorded| {
+        .with(RecordIssuanceOperation::steps(), |recorded| {
             certificate::encode_recorded(&recorded)
         })
 }

@@ -30,8 +30,8 @@ use crate::{
         san_license::Return,
     },
     use_cases::{
-        begin_issuance::{BeginIssuance, IssuanceBegun},
-        record::Recorded,
+        begin_issuance::{BeginIssuance, StartedIssuance},
+        record::RecordedCertificate,
         record_issuance::RecordIssuance,
     },
 };
@@ -224,7 +224,7 @@ pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssu
 }
 
 /// What is to be signed, and whether its SAN licence has room for it.
-pub(crate) fn encode_begun(begun: IssuanceBegun) -> orders::BeginIssuanceResponse {
+pub(crate) fn encode_begun(begun: StartedIssuance) -> orders::BeginIssuanceResponse {
     orders::BeginIssuanceResponse {
         pending_issuance: Some(encode_pending(&begun.order, begun.now)),
         authorization: begun.authorization.map(Authorization::into_message),
@@ -233,7 +233,7 @@ pub(crate) fn encode_begun(begun: IssuanceBegun) -> orders::BeginIssuanceRespons
 
 /// The certificate as it is recorded, and its order.
 pub(crate) fn encode_recorded(
-    recorded: &Recorded,
+    recorded: &RecordedCertificate,
 ) -> Result<orders::RecordIssuanceResponse, Fault> {
     let now = recorded.view.now;
     let certificate = recorded.certificate.as_ref();

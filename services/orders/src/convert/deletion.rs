@@ -5,7 +5,7 @@ use licet_contracts::orders::v1 as orders;
 use licet_runtime::{caller::Call, fault::Fault, field::Fields, wire::encode_count};
 
 use super::order::refund_of;
-use crate::use_cases::{delete_order::DeleteOrder, finish_deletion::Deleted};
+use crate::use_cases::{delete_order::DeleteOrder, finish_deletion::DeletedOrder};
 
 /// The longest reason kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
@@ -33,8 +33,8 @@ pub(crate) fn decode_delete(
 }
 
 /// The order, what fell with it, and the refunds of its terms that are decided, ascending by index.
-pub(crate) fn encode_deletion(deleted: Deleted) -> Result<orders::DeleteOrderResponse, Fault> {
-    let Deleted {
+pub(crate) fn encode_deletion(deleted: DeletedOrder) -> Result<orders::DeleteOrderResponse, Fault> {
+    let DeletedOrder {
         view,
         deletion,
         refunds,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     rules::domains::WantedChange,
-    use_cases::{update_domains::UpdateDomains, updated_domains::Updated},
+    use_cases::{update_domains::UpdateDomains, updated_domains::UpdatedDomains},
 };
 
 /// Reads the request for a change of names.
@@ -65,8 +65,10 @@ pub(crate) fn decode_update(
 
 /// The order with its change, the prices where they are known, and the names after it with the common
 /// name among them.
-pub(crate) fn encode_update(updated: Updated) -> Result<orders::UpdateDomainsResponse, Fault> {
-    let Updated {
+pub(crate) fn encode_update(
+    updated: UpdatedDomains,
+) -> Result<orders::UpdateDomainsResponse, Fault> {
+    let UpdatedDomains {
         view,
         names,
         common_name,

@@ -29,7 +29,7 @@ use crate::{
         order::{ChangeCharge, DomainChange, Order, OrderState, OrderTerm},
         refund_count::refund_count_start,
     },
-    use_cases::place_order::{PlaceOrder, Placed},
+    use_cases::place_order::{PlaceOrder, PlacedOrder},
 };
 
 /// The longest signing request taken, in bytes.
@@ -357,10 +357,10 @@ fn encode_change(order: &Order, change: &DomainChange) -> orders::DomainChange {
 }
 
 /// An order that was placed, or that a placing would give: that has no id.
-pub(crate) fn encode_placed(placed: Placed) -> Result<orders::PlaceOrderResponse, Fault> {
+pub(crate) fn encode_placed(placed: PlacedOrder) -> Result<orders::PlaceOrderResponse, Fault> {
     let (view, quote, is_kept) = match placed {
-        Placed::Kept { view, quote } => (view, quote, true),
-        Placed::Validated { view, quote } => (view, Some(quote), false),
+        PlacedOrder::Stored { view, quote } => (view, quote, true),
+        PlacedOrder::Preview { view, quote } => (view, Some(quote), false),
     };
     let quote = quote.map(|quote| {
         let order = &view.order;

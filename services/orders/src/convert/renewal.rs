@@ -15,7 +15,7 @@ use super::order::{dns_names, encode_term, positive};
 use crate::{
     peers::free::explained,
     rules::renewal::WantedRenewal,
-    use_cases::renew_order::{RenewOrder, Renewed},
+    use_cases::renew_order::{RenewOrder, RenewedOrder},
 };
 
 /// Reads the request for a renewal.
@@ -70,8 +70,8 @@ fn server_ids(fields: &mut Fields, path: &str, list: &[String]) -> Field<Vec<Ser
 }
 
 /// The order, the term that it was or would be sold, and the servers that lapse with its start.
-pub(crate) fn encode_renewal(renewed: Renewed) -> Result<orders::RenewOrderResponse, Fault> {
-    let Renewed {
+pub(crate) fn encode_renewal(renewed: RenewedOrder) -> Result<orders::RenewOrderResponse, Fault> {
+    let RenewedOrder {
         view,
         sale,
         lapsing,

@@ -4,7 +4,7 @@ use licet_contracts::{orders::v1 as orders, sanlicensing::v1 as san, types::v1::
 use licet_domain::revocation::RevocationReason;
 use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
-use crate::use_cases::{record::Recorded, revoke_certificate::RevokeCertificate};
+use crate::use_cases::{record::RecordedCertificate, revoke_certificate::RevokeCertificate};
 
 /// Reads the request to revoke a certificate.
 pub(crate) fn decode_revoke(
@@ -45,7 +45,7 @@ fn decode_reason(reason: san::RevocationReason) -> RevocationReason {
 
 /// The certificate as it is revoked, or would be, and its order.
 pub(crate) fn encode_revoked(
-    recorded: &Recorded,
+    recorded: &RecordedCertificate,
 ) -> Result<orders::RevokeCertificateResponse, Fault> {
     let now = recorded.view.now;
     let certificate = recorded.certificate.as_ref();

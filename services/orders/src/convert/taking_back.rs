@@ -4,7 +4,7 @@ use licet_clients::billing::CreditNote;
 use licet_contracts::orders::v1 as orders;
 use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
-use crate::use_cases::cancel_domain_change::{CancelDomainChange, ChangeCancelled};
+use crate::use_cases::cancel_domain_change::{CancelDomainChange, CancelledDomainChange};
 
 /// The longest reason kept, in characters: the credit note has room for that much.
 const MAX_REASON_CHARS: usize = 150;
@@ -33,7 +33,7 @@ pub(crate) fn decode_cancel(
 
 /// The order, and what is credited to it.
 pub(crate) fn encode_cancel(
-    cancelled: ChangeCancelled,
+    cancelled: CancelledDomainChange,
 ) -> Result<orders::CancelDomainChangeResponse, Fault> {
     let notes = cancelled.credit_notes.into_iter();
     Ok(orders::CancelDomainChangeResponse {

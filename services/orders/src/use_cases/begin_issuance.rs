@@ -52,16 +52,16 @@ pub(crate) struct BeginIssuance {
 }
 
 impl Spanning for BeginIssuance {
-    type Answer = IssuanceBegun;
+    type Answer = StartedIssuance;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<IssuanceBegun>, Fault> {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<StartedIssuance>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         expect_issuance(&before, now)?;
         let Some(license_id) = before.san_license_id else {
-            return Ok(Accepted::Done(IssuanceBegun {
+            return Ok(Accepted::Done(StartedIssuance {
                 order: before,
                 now,
                 authorization: None,
@@ -69,7 +69,7 @@ impl Spanning for BeginIssuance {
         };
         let question = self.authorize_question(&before, license_id, now)?;
         let authorize = Authorize {
-            issuance: Beginning {
+            issuance: BeginIssuanceOperation {
                 order_id: before.id,
                 account_id: before.account_id,
                 origin: asked.origin(),
@@ -90,7 +90,7 @@ impl Spanning for BeginIssuance {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<IssuanceBegun>, Fault> {
+    ) -> Result<Option<StartedIssuance>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
         let Some((_, view)) = found else {
             return Ok(None);
@@ -106,7 +106,7 @@ impl Spanning for BeginIssuance {
 
 /// What is to be signed for an order at `now`, and whether its SAN licence has room for it.
 #[derive(Debug)]
-pub(crate) struct IssuanceBegun {
+pub(crate) struct StartedIssuance {
     pub(crate) order: Order,
     pub(crate) now: Instant,
     /// Absent where the order draws on no licence.
@@ -158,20 +158,20 @@ impl BeginIssuance {
 
 /// An authorisation under way.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Beginning {
+pub(crate) struct BeginIssuanceOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
 }
 
-impl Operation for Beginning {
+impl Operation for BeginIssuanceOperation {
     const KIND: &'static str = "BEGIN_ISSUANCE";
     type Peers = Peers;
-    type Answer = IssuanceBegun;
+    type Answer = StartedIssuance;
 }
 
-impl Beginning {
+impl BeginIssuanceOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<Authorize>().or::<ReleaseReplaced>()
@@ -183,7 +183,7 @@ impl Beginning {
 
     /// What is to be signed is what it was when that was accepted: nothing changes it meanwhile.
     fn done(&self, order: Order, answer: &Authorization) -> Next<Self> {
-        Next::Done(IssuanceBegun {
+        Next::Done(StartedIssuance {
             order,
             now: self.decision_time,
             authorization: Some(answer.clone()),
@@ -248,13 +248,13 @@ impl Beginning {
 /// The licence is asked for room.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Authorize {
-    pub(super) issuance: Beginning,
+    pub(super) issuance: BeginIssuanceOperation,
     pub(super) question: AuthorizeQuestion,
 }
 
 impl Step for Authorize {
     const NAME: &'static str = "authorize";
-    type Operation = Beginning;
+    type Operation = BeginIssuanceOperation;
     type Answer = Authorization;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Authorization, PeerFault> {
@@ -267,7 +267,7 @@ impl Step for Authorize {
         tx: &Tx,
         _now: Instant,
         answer: &Result<Authorization, Refusal>,
-    ) -> Result<Next<Beginning>, Fault> {
+    ) -> Result<Next<BeginIssuanceOperation>, Fault> {
         match answer {
             Ok(answer) => self.issuance.apply_decision(tx, answer).await,
             Err(refusal) => self.issuance.apply_refusal(tx, refusal).await,
@@ -283,7 +283,7 @@ impl Step for Authorize {
 /// (SL-4), so the new reservation is made first: a denial leaves the order with the one that it has.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReleaseReplaced {
-    pub(super) issuance: Beginning,
+    pub(super) issuance: BeginIssuanceOperation,
     pub(super) answer: Authorization,
     pub(super) license_id: LicenseId,
     pub(super) reservation_id: ReservationId,
@@ -291,7 +291,7 @@ pub(super) struct ReleaseReplaced {
 
 impl Step for ReleaseReplaced {
     const NAME: &'static str = "release-replaced";
-    type Operation = Beginning;
+    type Operation = BeginIssuanceOperation;
     type Answer = ();
 
     /// One that held nothing any more is given back as well.
@@ -306,7 +306,7 @@ impl Step for ReleaseReplaced {
         tx: &Tx,
         _now: Instant,
         released: &Result<(), Refusal>,
-    ) -> Result<Next<Beginning>, Fault> {
+    ) -> Result<Next<BeginIssuanceOperation>, Fault> {
         never_refused(Self::NAME, released)?;
         let order = self.issuance.lock(tx).await?;
         Ok(self.issuance.done(order, &self.answer))

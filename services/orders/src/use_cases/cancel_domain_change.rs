@@ -47,9 +47,13 @@ pub(crate) struct CancelDomainChange {
 }
 
 impl Spanning for CancelDomainChange {
-    type Answer = ChangeCancelled;
+    type Answer = CancelledDomainChange;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<ChangeCancelled>, Fault> {
+    async fn accept(
+        &self,
+        asked: &Asked,
+        tx: &Tx,
+    ) -> Result<Accepted<CancelledDomainChange>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, now).await?;
@@ -67,12 +71,12 @@ impl Spanning for CancelDomainChange {
                 refused: &[],
             };
             free.emit(tx, &view.order, now).await?;
-            return Ok(Accepted::Done(ChangeCancelled {
+            return Ok(Accepted::Done(CancelledDomainChange {
                 view,
                 credit_notes: Vec::new(),
             }));
         }
-        let change = TakingBackChange {
+        let change = CancelDomainChangeOperation {
             order_id: before.id,
             account_id: before.account_id,
             origin: origin.clone(),
@@ -107,9 +111,9 @@ impl Spanning for CancelDomainChange {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<ChangeCancelled>, Fault> {
+    ) -> Result<Option<CancelledDomainChange>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| ChangeCancelled {
+        Ok(found.map(|(_, view)| CancelledDomainChange {
             view,
             credit_notes: Vec::new(),
         }))
@@ -118,7 +122,7 @@ impl Spanning for CancelDomainChange {
 
 /// An order whose change is taken back, or would be, and what is credited to it.
 #[derive(Debug)]
-pub(crate) struct ChangeCancelled {
+pub(crate) struct CancelledDomainChange {
     pub(crate) view: OrderView,
     pub(crate) credit_notes: Vec<CreditNote>,
 }
@@ -144,11 +148,11 @@ fn why(reason: &str) -> &str {
 }
 
 impl Preview for CancelDomainChange {
-    type Answer = ChangeCancelled;
+    type Answer = CancelledDomainChange;
     type Within = Within;
 
     /// Says what would be credited.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<ChangeCancelled, Fault> {
+    async fn preview(&self, call: &Call, within: &Within) -> Result<CancelledDomainChange, Fault> {
         let (view, plan) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -164,13 +168,13 @@ impl Preview for CancelDomainChange {
             let note = billing.credit_invoice(invoice_id, &reason, true, Uuid::new_v4());
             credit_notes.extend(note.await?);
         }
-        Ok(ChangeCancelled { view, credit_notes })
+        Ok(CancelledDomainChange { view, credit_notes })
     }
 }
 
 /// A change that is being taken back.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct TakingBackChange {
+pub(crate) struct CancelDomainChangeOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
@@ -184,13 +188,13 @@ pub(crate) struct TakingBackChange {
 /// Room that is held in a SAN licence for the change's certificate.
 type Reservation = Option<(LicenseId, ReservationId)>;
 
-impl Operation for TakingBackChange {
+impl Operation for CancelDomainChangeOperation {
     const KIND: &'static str = "CANCEL_DOMAIN_CHANGE";
     type Peers = Peers;
-    type Answer = ChangeCancelled;
+    type Answer = CancelledDomainChange;
 }
 
-impl TakingBackChange {
+impl CancelDomainChangeOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<Credit<false>>()
@@ -240,7 +244,7 @@ impl TakingBackChange {
             refused: &self.refused,
         };
         taken_back.emit(tx, &after, self.decision_time).await?;
-        Ok(Next::Done(ChangeCancelled {
+        Ok(Next::Done(CancelledDomainChange {
             view,
             credit_notes: self.credit_notes.clone(),
         }))
@@ -267,7 +271,7 @@ impl TakingBackChange {
 /// An invoice of the change is credited: its first, or the one of the next term after it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Credit<const NEXT: bool> {
-    pub(super) change: TakingBackChange,
+    pub(super) change: CancelDomainChangeOperation,
     pub(super) invoice_id: InvoiceId,
     pub(super) next_invoice_id: Option<InvoiceId>,
     pub(super) reservation: Reservation,
@@ -275,7 +279,7 @@ pub(super) struct Credit<const NEXT: bool> {
 
 impl<const NEXT: bool> Step for Credit<NEXT> {
     const NAME: &'static str = if NEXT { "credit-next-term" } else { "credit" };
-    type Operation = TakingBackChange;
+    type Operation = CancelDomainChangeOperation;
     type Answer = Option<CreditNote>;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
@@ -290,7 +294,7 @@ impl<const NEXT: bool> Step for Credit<NEXT> {
         tx: &Tx,
         now: Instant,
         answer: &Result<Self::Answer, Refusal>,
-    ) -> Result<Next<TakingBackChange>, Fault> {
+    ) -> Result<Next<CancelDomainChangeOperation>, Fault> {
         let mut change = self.change.clone();
         match answer {
             Ok(note) => change.credit_notes.extend(note.clone()),
@@ -317,14 +321,14 @@ impl<const NEXT: bool> Step for Credit<NEXT> {
 /// Room that is held for the change's certificate is given back.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Release {
-    pub(super) change: TakingBackChange,
+    pub(super) change: CancelDomainChangeOperation,
     pub(super) license_id: LicenseId,
     pub(super) reservation_id: ReservationId,
 }
 
 impl Step for Release {
     const NAME: &'static str = "release";
-    type Operation = TakingBackChange;
+    type Operation = CancelDomainChangeOperation;
     type Answer = ();
 
     /// What was not held any more is given back as well.
@@ -339,7 +343,7 @@ impl Step for Release {
         tx: &Tx,
         now: Instant,
         released: &Result<(), Refusal>,
-    ) -> Result<Next<TakingBackChange>, Fault> {
+    ) -> Result<Next<CancelDomainChangeOperation>, Fault> {
         never_refused(Self::NAME, released)?;
         self.change.finish(tx, now).await
     }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
-    updated_domains::{Updated, priced},
+    updated_domains::{UpdatedDomains, priced},
 };
 use crate::{
     peers::Peers,
@@ -65,20 +65,20 @@ impl Quotes {
 
 /// A change of names that is being charged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Updating {
+pub(crate) struct UpdateDomainsOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
 }
 
-impl Operation for Updating {
+impl Operation for UpdateDomainsOperation {
     const KIND: &'static str = "UPDATE_DOMAINS";
     type Peers = Peers;
-    type Answer = Updated;
+    type Answer = UpdatedDomains;
 }
 
-impl Updating {
+impl UpdateDomainsOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<PriceChange>()
@@ -178,7 +178,7 @@ impl Updating {
         )
         .await?;
         let (price, next_price) = self.prices(&before, this, next);
-        Ok(Next::Done(Updated::of(view, price, next_price)))
+        Ok(Next::Done(UpdatedDomains::of(view, price, next_price)))
     }
 
     /// What each term was charged; one that nothing was charged for says why (MD-2).
@@ -209,13 +209,13 @@ impl Updating {
 /// The change is to be priced.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PriceChange {
-    pub(super) change: Updating,
+    pub(super) change: UpdateDomainsOperation,
     pub(super) questions: Questions,
 }
 
 impl Step for PriceChange {
     const NAME: &'static str = "price";
-    type Operation = Updating;
+    type Operation = UpdateDomainsOperation;
     type Answer = Quotes;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Quotes, PeerFault> {
@@ -232,7 +232,7 @@ impl Step for PriceChange {
         Quotes::of(this, next).map_err(|error| PeerFault::Unknown(error.to_owned()))
     }
 
-    fn next(&self, quotes: &Quotes) -> Option<NextStep<Updating>> {
+    fn next(&self, quotes: &Quotes) -> Option<NextStep<UpdateDomainsOperation>> {
         Some(self.change.charge(quotes.clone()))
     }
 
@@ -241,7 +241,7 @@ impl Step for PriceChange {
         tx: &Tx,
         _now: Instant,
         answer: &Result<Quotes, Refusal>,
-    ) -> Result<Next<Updating>, Fault> {
+    ) -> Result<Next<UpdateDomainsOperation>, Fault> {
         match answer {
             Ok(quotes) => Ok(Next::Step(self.change.charge(quotes.clone()))),
             Err(refusal) => self.change.refuse(tx, refusal).await,
@@ -256,7 +256,7 @@ impl Step for PriceChange {
 /// The running term is charged, at once with the next one where that costs anything, too.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChargeChange {
-    pub(super) change: Updating,
+    pub(super) change: UpdateDomainsOperation,
     pub(super) charges: Charges,
 }
 
@@ -270,7 +270,7 @@ pub(super) enum Charges {
 
 impl Step for ChargeChange {
     const NAME: &'static str = "charge";
-    type Operation = Updating;
+    type Operation = UpdateDomainsOperation;
     type Answer = (Charged, Option<Charged>);
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
@@ -290,7 +290,7 @@ impl Step for ChargeChange {
         }
     }
 
-    fn next(&self, (charged, _): &Self::Answer) -> Option<NextStep<Updating>> {
+    fn next(&self, (charged, _): &Self::Answer) -> Option<NextStep<UpdateDomainsOperation>> {
         match &self.charges {
             Charges::This(_) | Charges::Both(_, _) => None,
             Charges::InTurn(_, quote) => Some(NextStep::of(&ChargeNextTerm {
@@ -306,7 +306,7 @@ impl Step for ChargeChange {
         tx: &Tx,
         now: Instant,
         answer: &Result<Self::Answer, Refusal>,
-    ) -> Result<Next<Updating>, Fault> {
+    ) -> Result<Next<UpdateDomainsOperation>, Fault> {
         match answer {
             Ok((this, next)) => {
                 let change = &self.change;
@@ -331,7 +331,7 @@ impl Step for ChargeChange {
 /// The next term alone is charged.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChargeNextTerm {
-    pub(super) change: Updating,
+    pub(super) change: UpdateDomainsOperation,
     /// In an operation of an earlier version: what the running term was charged already.
     pub(super) charged: Option<Charged>,
     pub(super) quote: Quote,
@@ -339,7 +339,7 @@ pub(super) struct ChargeNextTerm {
 
 impl Step for ChargeNextTerm {
     const NAME: &'static str = "charge-next-term";
-    type Operation = Updating;
+    type Operation = UpdateDomainsOperation;
     type Answer = Charged;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Charged, PeerFault> {
@@ -353,7 +353,7 @@ impl Step for ChargeNextTerm {
         tx: &Tx,
         now: Instant,
         answer: &Result<Charged, Refusal>,
-    ) -> Result<Next<Updating>, Fault> {
+    ) -> Result<Next<UpdateDomainsOperation>, Fault> {
         let change = &self.change;
         match (&self.charged, answer) {
             (charged, Ok(next)) => {
@@ -385,14 +385,14 @@ impl Step for ChargeNextTerm {
 /// was made, which is given back.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CreditChange {
-    pub(super) change: Updating,
+    pub(super) change: UpdateDomainsOperation,
     pub(super) invoice_id: InvoiceId,
     pub(super) refusal: Refusal,
 }
 
 impl Step for CreditChange {
     const NAME: &'static str = "credit";
-    type Operation = Updating;
+    type Operation = UpdateDomainsOperation;
     type Answer = ();
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
@@ -411,7 +411,7 @@ impl Step for CreditChange {
         tx: &Tx,
         _now: Instant,
         _credited: &Result<(), Refusal>,
-    ) -> Result<Next<Updating>, Fault> {
+    ) -> Result<Next<UpdateDomainsOperation>, Fault> {
         self.change.refuse(tx, &self.refusal).await
     }
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{
     Within,
     event::{OrderEvent, emit},
-    finish_deletion::{Deleted, Deleting, Questions, sold_in},
+    finish_deletion::{DeleteOrderOperation, DeletedOrder, Questions, sold_in},
     settle,
 };
 use crate::{
@@ -49,9 +49,9 @@ pub(crate) struct DeleteOrder {
 }
 
 impl Spanning for DeleteOrder {
-    type Answer = Deleted;
+    type Answer = DeletedOrder;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Deleted>, Fault> {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<DeletedOrder>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let Plan {
@@ -62,7 +62,8 @@ impl Spanning for DeleteOrder {
         store::certificates::revoke(tx, &deletion.certificates, now).await?;
         store::servers::invalidate(tx, &deletion.servers).await?;
         let origin = asked.origin();
-        let first = Deleting::begin(&before, origin.clone(), deletion.clone(), questions, back);
+        let first =
+            DeleteOrderOperation::begin(&before, origin.clone(), deletion.clone(), questions, back);
         let id = before.id.to_string();
         let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_deletion(now);
@@ -99,14 +100,14 @@ impl Spanning for DeleteOrder {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Deleted>, Fault> {
+    ) -> Result<Option<DeletedOrder>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
         let Some((tx, view)) = found else {
             return Ok(None);
         };
         let deletion = fallen(&tx, &view.order).await?;
         let refunds = refunds(&view.order)?;
-        Ok(Some(Deleted {
+        Ok(Some(DeletedOrder {
             view,
             deletion,
             refunds,
@@ -142,11 +143,11 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
 }
 
 impl Preview for DeleteOrder {
-    type Answer = Deleted;
+    type Answer = DeletedOrder;
     type Within = Within;
 
     /// Says what a deletion would refund and what would become invalid.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<Deleted, Fault> {
+    async fn preview(&self, call: &Call, within: &Within) -> Result<DeletedOrder, Fault> {
         let (view, deletion, questions) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -160,7 +161,7 @@ impl Preview for DeleteOrder {
             let billing = &within.peers.billing;
             refunds.push(preview_refund(billing, &view.order, question).await?);
         }
-        Ok(Deleted {
+        Ok(DeletedOrder {
             view,
             deletion,
             refunds,

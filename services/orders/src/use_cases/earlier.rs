@@ -18,24 +18,24 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    begin_issuance::{Authorize, Beginning, ReleaseReplaced},
-    cancel_domain_change::{Credit, TakingBackChange},
+    begin_issuance::{Authorize, BeginIssuanceOperation, ReleaseReplaced},
+    cancel_domain_change::{CancelDomainChangeOperation, Credit},
     charge_domains::{
         ChargeChange, ChargeNextTerm, Charged, Charges, CreditChange, PriceChange, Questions,
-        Quotes, Updating,
+        Quotes, UpdateDomainsOperation,
     },
-    finish_deletion::{Deleting, RefundTerm},
-    place_order::Placing,
-    record_issuance::{CountCertificate, Recording, Withdraw},
-    renew_order::Renewing,
+    finish_deletion::{DeleteOrderOperation, RefundTerm},
+    place_order::PlaceOrderOperation,
+    record_issuance::{CountCertificate, RecordIssuanceOperation, Withdraw},
+    renew_order::RenewOrderOperation,
 };
 use crate::rules::san_license::Return;
 
 /// The step that an operation of the given variant was at.
 pub(crate) fn read(variant: &str, state: &Value) -> Result<Option<StoredStep>, Fault> {
     let step = match variant {
-        "PlaceOrder" => purchase::<Placing>(state)?,
-        "RenewOrder" => purchase::<Renewing>(state)?,
+        "PlaceOrder" => purchase::<PlaceOrderOperation>(state)?,
+        "RenewOrder" => purchase::<RenewOrderOperation>(state)?,
         "UpdateDomains" => update_domains(state)?,
         "DeleteOrder" => delete_order(state)?,
         "BeginIssuance" => begin_issuance(state)?,
@@ -91,7 +91,7 @@ fn update_domains(state: &Value) -> Result<StoredStep, Fault> {
             refusal: Refusal,
         },
     }
-    let change: Updating = part(state)?;
+    let change: UpdateDomainsOperation = part(state)?;
     let Staged { stage } = part(state)?;
     let step = match stage {
         Stage::Price(questions) => NextStep::of(&PriceChange { change, questions }),
@@ -142,7 +142,7 @@ fn delete_order(state: &Value) -> Result<StoredStep, Fault> {
     struct Asked {
         question: RefundQuestion,
     }
-    let mut deleting: Deleting = part(state)?;
+    let mut deleting: DeleteOrderOperation = part(state)?;
     let decided: Decided = part(state)?;
     if !decided.is_refund_decided {
         let Asked { question } = part(state)?;
@@ -171,7 +171,7 @@ fn begin_issuance(state: &Value) -> Result<StoredStep, Fault> {
         license_id: LicenseId,
         reservation_id: ReservationId,
     }
-    let issuance: Beginning = part(state)?;
+    let issuance: BeginIssuanceOperation = part(state)?;
     let begun: Begun = part(state)?;
     let step = match begun.replacing {
         None => NextStep::of(&Authorize {
@@ -200,7 +200,7 @@ fn record_issuance(state: &Value) -> Result<StoredStep, Fault> {
         back: Return,
         refusal: Refusal,
     }
-    let recording: Recording = part(state)?;
+    let recording: RecordIssuanceOperation = part(state)?;
     let begun: Begun = part(state)?;
     let step = match begun.withdrawing {
         None => NextStep::of(&CountCertificate {
@@ -224,7 +224,7 @@ fn cancel_domain_change(state: &Value) -> Result<StoredStep, Fault> {
         settled: usize,
         reservation: Option<(LicenseId, ReservationId)>,
     }
-    let change: TakingBackChange = part(state)?;
+    let change: CancelDomainChangeOperation = part(state)?;
     let begun: Begun = part(state)?;
     let reservation = begun.reservation;
     let due: Vec<_> = begun.invoices.into_iter().skip(begun.settled).collect();

@@ -77,7 +77,7 @@ impl Questions {
 /// An order that is deleted, or would be, what fell with it, and the refunds of its terms that are
 /// decided, ascending by index.
 #[derive(Debug)]
-pub(crate) struct Deleted {
+pub(crate) struct DeletedOrder {
     pub(crate) view: OrderView,
     pub(crate) deletion: Deletion,
     pub(crate) refunds: Vec<Refund>,
@@ -85,7 +85,7 @@ pub(crate) struct Deleted {
 
 /// A deletion, and what is still to come of it.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Deleting {
+pub(crate) struct DeleteOrderOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
@@ -100,13 +100,13 @@ pub(crate) struct Deleting {
     back: Option<GiveBack>,
 }
 
-impl Operation for Deleting {
+impl Operation for DeleteOrderOperation {
     const KIND: &'static str = "DELETE_ORDER";
     type Peers = Peers;
-    type Answer = Deleted;
+    type Answer = DeletedOrder;
 }
 
-impl Deleting {
+impl DeleteOrderOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<RefundTerm<false>>()
@@ -256,10 +256,10 @@ impl Deleting {
         Ok(Next::Done(deleted))
     }
 
-    async fn done(&self, tx: &Tx, order: Order, now: Instant) -> Result<Deleted, Fault> {
+    async fn done(&self, tx: &Tx, order: Order, now: Instant) -> Result<DeletedOrder, Fault> {
         let refunds = refunds(&order)?;
         let view = order_view::load_ended(tx, order, now).await?;
-        Ok(Deleted {
+        Ok(DeletedOrder {
             view,
             deletion: self.deletion.clone(),
             refunds,
@@ -270,13 +270,13 @@ impl Deleting {
 /// The refund of the term that ran is decided, or that of the next.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RefundTerm<const NEXT: bool> {
-    pub(super) deleting: Deleting,
+    pub(super) deleting: DeleteOrderOperation,
     pub(super) question: RefundQuestion,
 }
 
 impl<const NEXT: bool> Step for RefundTerm<NEXT> {
     const NAME: &'static str = if NEXT { "refund-next-term" } else { "refund" };
-    type Operation = Deleting;
+    type Operation = DeleteOrderOperation;
     type Answer = Refund;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Refund, PeerFault> {
@@ -289,7 +289,7 @@ impl<const NEXT: bool> Step for RefundTerm<NEXT> {
         tx: &Tx,
         now: Instant,
         answer: &Result<Refund, Refusal>,
-    ) -> Result<Next<Deleting>, Fault> {
+    ) -> Result<Next<DeleteOrderOperation>, Fault> {
         let decided = [(&self.question, answer.as_ref())];
         self.deleting.apply_refunds(tx, now, &decided).await
     }
@@ -298,13 +298,13 @@ impl<const NEXT: bool> Step for RefundTerm<NEXT> {
 /// The refunds of terms that are over are decided.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RefundPastTerms {
-    pub(super) deleting: Deleting,
+    pub(super) deleting: DeleteOrderOperation,
     pub(super) questions: Vec<RefundQuestion>,
 }
 
 impl Step for RefundPastTerms {
     const NAME: &'static str = "refund-past-terms";
-    type Operation = Deleting;
+    type Operation = DeleteOrderOperation;
     /// In the order of the questions.
     type Answer = Vec<Result<Refund, Refusal>>;
 
@@ -327,7 +327,7 @@ impl Step for RefundPastTerms {
         tx: &Tx,
         now: Instant,
         answer: &Result<Self::Answer, Refusal>,
-    ) -> Result<Next<Deleting>, Fault> {
+    ) -> Result<Next<DeleteOrderOperation>, Fault> {
         let decided = never_refused(Self::NAME, answer)?;
         let decided = decided.iter().map(Result::as_ref);
         let decided: Vec<_> = self.questions.iter().zip(decided).collect();
@@ -338,13 +338,13 @@ impl Step for RefundPastTerms {
 /// What the order held of its SAN licence is given back.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReturnHeld {
-    pub(super) deleting: Deleting,
+    pub(super) deleting: DeleteOrderOperation,
     pub(super) back: GiveBack,
 }
 
 impl Step for ReturnHeld {
     const NAME: &'static str = "give-back";
-    type Operation = Deleting;
+    type Operation = DeleteOrderOperation;
     /// What was not held any more.
     type Answer = Vec<Refusal>;
 
@@ -367,7 +367,7 @@ impl Step for ReturnHeld {
         tx: &Tx,
         now: Instant,
         answer: &Result<Vec<Refusal>, Refusal>,
-    ) -> Result<Next<Deleting>, Fault> {
+    ) -> Result<Next<DeleteOrderOperation>, Fault> {
         let refused = never_refused(Self::NAME, answer)?;
         let (deleting, back) = (&self.deleting, &self.back);
         deleting.apply_back(tx, now, back, refused).await

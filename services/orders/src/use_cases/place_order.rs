@@ -63,18 +63,18 @@ pub(crate) struct PlaceOrder {
 }
 
 impl Spanning for PlaceOrder {
-    type Answer = Placed;
+    type Answer = PlacedOrder;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Placed>, Fault> {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<PlacedOrder>, Fault> {
         let order = pending_order(&asked.call, self)?;
         let price = Price {
-            purchase: Placing {
+            purchase: PlaceOrderOperation {
                 order_id: order.id,
                 account_id: order.account_id,
                 origin: asked.origin(),
                 decision_time: order.decision_time,
             },
-            question: PlacingQuestion {
+            question: PlaceOrderQuestion {
                 product_id: order.product_id.clone(),
                 names: order.names.clone(),
                 term: order.term.clone(),
@@ -111,22 +111,22 @@ impl Spanning for PlaceOrder {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Placed>, Fault> {
+    ) -> Result<Option<PlacedOrder>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| Placed::Kept { view, quote: None }))
+        Ok(found.map(|(_, view)| PlacedOrder::Stored { view, quote: None }))
     }
 }
 
 /// An order that was placed, with its price where that is charged.
 #[derive(Debug)]
-pub(crate) enum Placed {
+pub(crate) enum PlacedOrder {
     /// It is kept.
-    Kept {
+    Stored {
         view: OrderView,
         quote: Option<Quote>,
     },
     /// It was only validated, and has no id.
-    Validated { view: OrderView, quote: Quote },
+    Preview { view: OrderView, quote: Quote },
 }
 
 /// The order as it is accepted: its term starts now, what it costs is still to be seen (T-4).
@@ -183,14 +183,14 @@ fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> 
 }
 
 impl Preview for PlaceOrder {
-    type Answer = Placed;
+    type Answer = PlacedOrder;
     type Within = Within;
 
     /// Checks and prices an order without placing it.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<Placed, Fault> {
+    async fn preview(&self, call: &Call, within: &Within) -> Result<PlacedOrder, Fault> {
         let (order, quote) = self.price(call, &within.peers).await?;
         let view = OrderView::bare(order, call.now);
-        Ok(Placed::Validated { view, quote })
+        Ok(PlacedOrder::Preview { view, quote })
     }
 }
 
@@ -216,7 +216,7 @@ impl PlaceOrder {
 
 /// A placing under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Placing {
+pub(crate) struct PlaceOrderOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
@@ -225,21 +225,21 @@ pub(crate) struct Placing {
 
 /// The order that is to be priced.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct PlacingQuestion {
+pub(crate) struct PlaceOrderQuestion {
     product_id: ProductId,
     names: BTreeSet<San>,
     term: OrderTerm,
     san_license_id: Option<LicenseId>,
 }
 
-impl Operation for Placing {
+impl Operation for PlaceOrderOperation {
     const KIND: &'static str = "PLACE_ORDER";
     type Peers = Peers;
-    type Answer = Placed;
+    type Answer = PlacedOrder;
 }
 
-impl Purchase for Placing {
-    type Question = PlacingQuestion;
+impl Purchase for PlaceOrderOperation {
+    type Question = PlaceOrderQuestion;
     type Offer = Offer;
 
     fn accept_time(&self) -> Instant {
@@ -249,7 +249,7 @@ impl Purchase for Placing {
     async fn price(
         &self,
         peers: &Peers,
-        question: &PlacingQuestion,
+        question: &PlaceOrderQuestion,
         request_id: Uuid,
     ) -> Result<Offer, PeerFault> {
         let price = PriceOrder {
@@ -278,7 +278,7 @@ impl Purchase for Placing {
         now: Instant,
         offer: &Offer,
         invoice: &Invoice,
-    ) -> Result<Placed, Fault> {
+    ) -> Result<PlacedOrder, Fault> {
         let Offer { sold, quote } = offer;
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
@@ -304,7 +304,7 @@ impl Purchase for Placing {
             },
         )
         .await?;
-        Ok(Placed::Kept {
+        Ok(PlacedOrder::Stored {
             view: order_view::of_new(after, invoice_id, now),
             quote: Some(quote.charged(invoice)),
         })

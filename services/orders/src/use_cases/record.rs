@@ -230,7 +230,7 @@ fn issuer_digest(issuer_der: &[u8]) -> [u8; 32] {
 
 /// An order with its certificate as that is recorded; absent while that is under way.
 #[derive(Debug)]
-pub(crate) struct Recorded {
+pub(crate) struct RecordedCertificate {
     pub(crate) certificate: Option<Certificate>,
     pub(crate) view: OrderView,
 }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{
     event::{OrderEvent, emit},
     follow_revocations::Early,
-    record::{Before, Record, Recorded, conflict, recorded_elsewhere},
+    record::{Before, Record, RecordedCertificate, conflict, recorded_elsewhere},
     settle,
 };
 use crate::{
@@ -57,15 +57,15 @@ pub(crate) struct RecordIssuance {
 }
 
 impl Spanning for RecordIssuance {
-    type Answer = Recorded;
+    type Answer = RecordedCertificate;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Recorded>, Fault> {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RecordedCertificate>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let recorded = Before::find(tx, &before, &self.certificate).await?;
         if let Some(known) = recorded.settle()? {
             let view = order_view::load(tx, before, now).await?;
-            return Ok(Accepted::Done(Recorded {
+            return Ok(Accepted::Done(RecordedCertificate {
                 certificate: Some(known),
                 view,
             }));
@@ -91,13 +91,13 @@ impl Spanning for RecordIssuance {
             let (after, certificate) = record.apply(tx, &before).await?;
             let view = order_view::load(tx, after, now).await?;
             record.emit(tx, &view.order, &certificate).await?;
-            return Ok(Accepted::Done(Recorded {
+            return Ok(Accepted::Done(RecordedCertificate {
                 certificate: Some(certificate),
                 view,
             }));
         }
         let count = CountCertificate {
-            recording: Recording {
+            recording: RecordIssuanceOperation {
                 order_id: before.id,
                 account_id: before.account_id,
                 origin,
@@ -118,9 +118,9 @@ impl Spanning for RecordIssuance {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Recorded>, Fault> {
+    ) -> Result<Option<RecordedCertificate>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| Recorded {
+        Ok(found.map(|(_, view)| RecordedCertificate {
             certificate: None,
             view,
         }))
@@ -138,20 +138,20 @@ fn kept_leaf(chain_pem: &str) -> Result<ParsedCertificate, Fault> {
 /// holds: nothing else changes it meanwhile. What the account has recorded for its other orders
 /// is held against it again at the end.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Recording {
+pub(crate) struct RecordIssuanceOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
 }
 
-impl Operation for Recording {
+impl Operation for RecordIssuanceOperation {
     const KIND: &'static str = "RECORD_ISSUANCE";
     type Peers = Peers;
-    type Answer = Recorded;
+    type Answer = RecordedCertificate;
 }
 
-impl Recording {
+impl RecordIssuanceOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<CountCertificate>().or::<Withdraw>()
@@ -192,7 +192,7 @@ impl Recording {
 /// It is recorded in the order's SAN licence, and then on the order.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CountCertificate {
-    pub(super) recording: Recording,
+    pub(super) recording: RecordIssuanceOperation,
     pub(super) question: RecordQuestion,
     pub(super) chain_pem: String,
 }
@@ -206,7 +206,7 @@ pub(super) struct CountedIn {
 
 impl Step for CountCertificate {
     const NAME: &'static str = "record";
-    type Operation = Recording;
+    type Operation = RecordIssuanceOperation;
     type Answer = CountedIn;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<CountedIn, PeerFault> {
@@ -229,7 +229,7 @@ impl Step for CountCertificate {
         tx: &Tx,
         now: Instant,
         answer: &Result<CountedIn, Refusal>,
-    ) -> Result<Next<Recording>, Fault> {
+    ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         match answer {
             Ok(found) => self.apply_record(tx, now, found).await,
             Err(refusal) => self.recording.refuse(tx, refusal, None).await,
@@ -243,7 +243,7 @@ impl CountCertificate {
         tx: &Tx,
         now: Instant,
         found: &CountedIn,
-    ) -> Result<Next<Recording>, Fault> {
+    ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         let recording = &self.recording;
         let before = recording.lock(tx).await?;
         let certificate = kept_leaf(&self.chain_pem)?;
@@ -291,7 +291,7 @@ impl CountCertificate {
         tx: &Tx,
         known: &Certificate,
         counted: Option<Counted>,
-    ) -> Result<Next<Recording>, Fault> {
+    ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         let recording = &self.recording;
         let refusal = conflict(known);
         let Some(counted) = counted.filter(|_| known.counted != counted) else {
@@ -315,14 +315,14 @@ impl CountCertificate {
 /// and nobody would ever revoke it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Withdraw {
-    pub(super) recording: Recording,
+    pub(super) recording: RecordIssuanceOperation,
     pub(super) back: Return,
     pub(super) refusal: Refusal,
 }
 
 impl Step for Withdraw {
     const NAME: &'static str = "withdraw";
-    type Operation = Recording;
+    type Operation = RecordIssuanceOperation;
     type Answer = ();
 
     /// What counts no more is taken back as well.
@@ -335,15 +335,15 @@ impl Step for Withdraw {
         tx: &Tx,
         _now: Instant,
         withdrawn: &Result<(), Refusal>,
-    ) -> Result<Next<Recording>, Fault> {
+    ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         never_refused(Self::NAME, withdrawn)?;
         let counted = Some(self.back.counted);
         self.recording.refuse(tx, &self.refusal, counted).await
     }
 }
 
-fn done(certificate: Certificate, view: OrderView) -> Next<Recording> {
-    Next::Done(Recorded {
+fn done(certificate: Certificate, view: OrderView) -> Next<RecordIssuanceOperation> {
+    Next::Done(RecordedCertificate {
         certificate: Some(certificate),
         view,
     })

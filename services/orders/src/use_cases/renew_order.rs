@@ -59,9 +59,9 @@ pub(crate) struct RenewOrder {
 }
 
 impl Spanning for RenewOrder {
-    type Answer = Renewed;
+    type Answer = RenewedOrder;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Renewed>, Fault> {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RenewedOrder>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
@@ -71,7 +71,7 @@ impl Spanning for RenewOrder {
         };
         let servers = store::servers::list_of(tx, &before).await?;
         let origin = asked.origin();
-        let purchase = Renewing {
+        let purchase = RenewOrderOperation {
             order_id: before.id,
             account_id: before.account_id,
             origin: origin.clone(),
@@ -84,7 +84,7 @@ impl Spanning for RenewOrder {
             Some(offer) => Charge::of(&purchase, offer),
             None => NextStep::of(&Price {
                 purchase,
-                question: RenewingQuestion {
+                question: RenewOrderQuestion {
                     product_id: before.product_id.clone(),
                     san_license_id: before.san_license_id,
                     pin: plan.pin,
@@ -125,9 +125,9 @@ impl Spanning for RenewOrder {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Renewed>, Fault> {
+    ) -> Result<Option<RenewedOrder>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| Renewed {
+        Ok(found.map(|(_, view)| RenewedOrder {
             view,
             sale: None,
             lapsing: Vec::new(),
@@ -137,7 +137,7 @@ impl Spanning for RenewOrder {
 
 /// An order that is renewed, or would be, and the servers that lapse with the start of the new term.
 #[derive(Debug)]
-pub(crate) struct Renewed {
+pub(crate) struct RenewedOrder {
     pub(crate) view: OrderView,
     /// The term that it was or would be sold, and its price; absent while that is charged.
     pub(crate) sale: Option<(OrderTerm, Quote)>,
@@ -200,12 +200,12 @@ fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
 }
 
 impl Preview for RenewOrder {
-    type Answer = Renewed;
+    type Answer = RenewedOrder;
     type Within = Within;
 
     /// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
     /// charged exactly (MD-6).
-    async fn preview(&self, call: &Call, within: &Within) -> Result<Renewed, Fault> {
+    async fn preview(&self, call: &Call, within: &Within) -> Result<RenewedOrder, Fault> {
         let (view, plan, now) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -246,7 +246,7 @@ impl Preview for RenewOrder {
             sold: Some(sold),
             ..plan.term
         };
-        Ok(Renewed {
+        Ok(RenewedOrder {
             view,
             sale: Some((term, quote)),
             lapsing: plan.lapsing,
@@ -276,7 +276,7 @@ fn price<'a>(
 
 /// A renewal under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Renewing {
+pub(crate) struct RenewOrderOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
@@ -291,7 +291,7 @@ pub(crate) struct Renewing {
 
 /// What of the order its next term is priced by.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct RenewingQuestion {
+pub(crate) struct RenewOrderQuestion {
     product_id: ProductId,
     san_license_id: Option<LicenseId>,
     pin: String,
@@ -300,14 +300,14 @@ pub(crate) struct RenewingQuestion {
     without_move: Option<BTreeSet<San>>,
 }
 
-impl Operation for Renewing {
+impl Operation for RenewOrderOperation {
     const KIND: &'static str = "RENEW_ORDER";
     type Peers = Peers;
-    type Answer = Renewed;
+    type Answer = RenewedOrder;
 }
 
-impl Purchase for Renewing {
-    type Question = RenewingQuestion;
+impl Purchase for RenewOrderOperation {
+    type Question = RenewOrderQuestion;
     type Offer = Offer;
 
     fn accept_time(&self) -> Instant {
@@ -317,7 +317,7 @@ impl Purchase for Renewing {
     async fn price(
         &self,
         peers: &Peers,
-        question: &RenewingQuestion,
+        question: &RenewOrderQuestion,
         request_id: Uuid,
     ) -> Result<Offer, PeerFault> {
         let price = PriceOrder {
@@ -347,7 +347,7 @@ impl Purchase for Renewing {
         now: Instant,
         offer: &Offer,
         invoice: &Invoice,
-    ) -> Result<Renewed, Fault> {
+    ) -> Result<RenewedOrder, Fault> {
         let Offer { sold, quote } = offer;
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
@@ -393,7 +393,7 @@ impl Purchase for Renewing {
             },
         )
         .await?;
-        Ok(Renewed {
+        Ok(RenewedOrder {
             view,
             sale: Some((term, quote.charged(invoice))),
             lapsing: self.lapsing.clone(),

@@ -13,7 +13,7 @@ use licet_runtime::{
 use super::{
     Within,
     event::{OrderEvent, emit},
-    record::Recorded,
+    record::RecordedCertificate,
     settle,
 };
 use crate::{
@@ -56,9 +56,9 @@ fn plan(
 }
 
 impl Verb for RevokeCertificate {
-    type Answer = Recorded;
+    type Answer = RecordedCertificate;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Recorded, Fault> {
+    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<RecordedCertificate, Fault> {
         let scope = &asked.call.caller.accounts;
         let id = self.certificate_id;
         let order_id = store::certificates::get(tx, scope, id).await?.order_id;
@@ -93,7 +93,7 @@ impl Verb for RevokeCertificate {
             san_revoke_time: None,
         };
         told.emit(tx).await?;
-        Ok(Recorded {
+        Ok(RecordedCertificate {
             certificate: Some(certificate),
             view,
         })
@@ -139,11 +139,11 @@ impl Revoked<'_> {
 }
 
 impl Preview for RevokeCertificate {
-    type Answer = Recorded;
+    type Answer = RecordedCertificate;
     type Within = Within;
 
     /// Says what a revocation would come to.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<Recorded, Fault> {
+    async fn preview(&self, call: &Call, within: &Within) -> Result<RecordedCertificate, Fault> {
         let tx = within.database.read();
         let scope = &call.caller.accounts;
         let found = store::certificates::get(&tx, scope, self.certificate_id).await?;
@@ -153,7 +153,7 @@ impl Preview for RevokeCertificate {
             operation::refuse_if_running(&tx, &order.id.to_string()).await?;
         }
         let (_, certificate) = plan(&order, found, self, now)?;
-        Ok(Recorded {
+        Ok(RecordedCertificate {
             certificate: Some(certificate),
             view: order_view::load(&tx, order, now).await?,
         })

@@ -22,10 +22,10 @@ use uuid::Uuid;
 
 use super::{
     Within,
-    charge_domains::{PriceChange, Questions, Quotes, Updating},
+    charge_domains::{PriceChange, Questions, Quotes, UpdateDomainsOperation},
     event::{OrderEvent, emit},
     settle,
-    updated_domains::{Updated, priced},
+    updated_domains::{UpdatedDomains, priced},
 };
 use crate::{
     peers::billing::change_question,
@@ -53,16 +53,16 @@ pub(crate) struct UpdateDomains {
 }
 
 impl Spanning for UpdateDomains {
-    type Answer = Updated;
+    type Answer = UpdatedDomains;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Updated>, Fault> {
+    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<UpdatedDomains>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
         if plan.is_free() {
             return self.accept_free(asked, tx, &before, plan, now).await;
         }
-        let change = Updating::new(&before, asked.origin(), now);
+        let change = UpdateDomainsOperation::new(&before, asked.origin(), now);
         let first = match self.quote_id {
             Some(id) => change.charge(named_quotes(tx, &before, &plan, id).await?),
             None => NextStep::of(&PriceChange {
@@ -83,9 +83,9 @@ impl Spanning for UpdateDomains {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Updated>, Fault> {
+    ) -> Result<Option<UpdatedDomains>, Fault> {
         let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| Updated::of(view, None, None)))
+        Ok(found.map(|(_, view)| UpdatedDomains::of(view, None, None)))
     }
 }
 
@@ -98,7 +98,7 @@ impl UpdateDomains {
         before: &Order,
         plan: DomainPlan,
         now: Instant,
-    ) -> Result<Accepted<Updated>, Fault> {
+    ) -> Result<Accepted<UpdatedDomains>, Fault> {
         if let Some(id) = self.quote_id {
             let Some(_) = store::quotes::find(tx, before.id, id).await? else {
                 return Err(not_found("quote", id).into());
@@ -111,7 +111,7 @@ impl UpdateDomains {
         store::orders::save(tx, before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
         emit_accepted(asked, tx, &view.order, now, "AWAITING_ISSUANCE").await?;
-        Ok(Accepted::Done(Updated::of(view, price, next_price)))
+        Ok(Accepted::Done(UpdatedDomains::of(view, price, next_price)))
     }
 }
 
@@ -211,12 +211,12 @@ fn stale(id: QuoteId, why: &str) -> Refusal {
 }
 
 impl Preview for UpdateDomains {
-    type Answer = Updated;
+    type Answer = UpdatedDomains;
     type Within = Within;
 
     /// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
     /// charged exactly (MD-6); what is free needs none.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<Updated, Fault> {
+    async fn preview(&self, call: &Call, within: &Within) -> Result<UpdatedDomains, Fault> {
         let (view, plan, now) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -255,7 +255,7 @@ impl Preview for UpdateDomains {
         let (price, next_price) = priced(&view.order, &plan, now, this, next);
         let common_name = plan.common_name.as_ref();
         let common_name = common_name.unwrap_or(&view.order.common_name);
-        Ok(Updated {
+        Ok(UpdatedDomains {
             common_name: common_name.clone(),
             names: plan.names,
             price,

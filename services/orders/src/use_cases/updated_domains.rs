@@ -18,7 +18,7 @@ use crate::{
 /// An order that has its change, or would have it, with the price in each of its terms where that is
 /// known.
 #[derive(Debug)]
-pub(crate) struct Updated {
+pub(crate) struct UpdatedDomains {
     pub(crate) view: OrderView,
     /// All names with the change, the common name among them.
     pub(crate) names: BTreeSet<San>,
@@ -27,7 +27,7 @@ pub(crate) struct Updated {
     pub(crate) next_price: Option<Quote>,
 }
 
-impl Updated {
+impl UpdatedDomains {
     /// Of an order that has its change, or has none under way.
     pub(super) fn of(view: OrderView, price: Option<Quote>, next_price: Option<Quote>) -> Self {
         let order = &view.order;
