@@ -39,7 +39,7 @@ use crate::{
     rpc::{
         certificate_service::CertificateRpc, order_service::OrderRpc, server_service::ServerRpc,
     },
-    timers::{FollowReviews, ReturnSans, TurnTerms},
+    timers::{FollowReviews, RevokeInLicenses, TurnTerms},
     use_cases::{Within, follow_revocations::FollowRevocations, resource::Orders},
 };
 
@@ -95,7 +95,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         next_us: AtomicI64::new(0),
         after: Mutex::new(None),
     };
-    let returns = ReturnSans {
+    let returns = RevokeInLicenses {
         database: database.clone(),
         clock: deps.clock,
         san_licensing: peers.san_licensing.clone(),

@@ -16,10 +16,10 @@ use licet_runtime::{clock::real_now, database::Database, fault::Fault, schedule:
 
 use crate::{
     peers::{self, Billing, SanLicensing},
-    rules::{certificate::Certificate, order::Order, san_license::Return},
+    rules::{certificate::Certificate, order::Order, san_license::LicenseRevocation},
     store,
     use_cases::{
-        return_sans::SansReturned,
+        note_freed_sans::NoteFreedSans,
         review_refunds::{NoteReviews, waiting},
         settle::SettleOrder,
     },
@@ -65,7 +65,7 @@ impl Due for TurnTerms {
 /// Revokes in their SAN licence the certificates that count as revoked here, late ones of deleted
 /// orders among them. Two instances on one certificate ask with one request id, and the
 /// second notes nothing.
-pub(crate) struct ReturnSans {
+pub(crate) struct RevokeInLicenses {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) san_licensing: SanLicensing,
@@ -73,10 +73,10 @@ pub(crate) struct ReturnSans {
     pub(crate) next_us: AtomicI64,
 }
 
-impl ReturnSans {
+impl RevokeInLicenses {
     /// Whether SanLicensing answered, and if so whether this was still to be noted.
     async fn give_back(&self, found: &Certificate) -> Result<Option<bool>, Fault> {
-        let Some(back) = Return::of_revoked(found) else {
+        let Some(back) = LicenseRevocation::of_revoked(found) else {
             return Ok(Some(false));
         };
         let refusal = match peers::san_licensing::revoke(&self.san_licensing, &back).await {
@@ -86,7 +86,7 @@ impl ReturnSans {
                 return Ok(None);
             }
         };
-        let work = SansReturned {
+        let work = NoteFreedSans {
             account_id: found.account_id,
             order_id: found.order_id,
             back: &back,
@@ -97,7 +97,7 @@ impl ReturnSans {
     }
 }
 
-impl Due for ReturnSans {
+impl Due for RevokeInLicenses {
     fn name(&self) -> &'static str {
         "return SANs of revoked certificates"
     }
@@ -110,7 +110,7 @@ impl Due for ReturnSans {
             }
             let due = {
                 let tx = self.database.read();
-                store::san_returns::list_due(&tx, self.clock.now()).await?
+                store::license_revocations::list_due(&tx, self.clock.now()).await?
             };
             let mut asking = stream::iter(due)
                 .map(|found| async move { self.give_back(&found).await })

@@ -27,7 +27,7 @@ use crate::{
         listing::CertificateFilter,
         order::{Order, Progress},
         pem::to_pem,
-        san_license::Return,
+        san_license::LicenseRevocation,
     },
     use_cases::{
         begin_issuance::{BeginIssuance, StartedIssuance},
@@ -191,7 +191,7 @@ fn revocation_reason(certificate: &Certificate, now: Instant) -> san::Revocation
     let reason = match certificate.state(now) {
         CertificateState::Active | CertificateState::Superseded | CertificateState::Expired => None,
         CertificateState::Revoked | CertificateState::ToRevoke => {
-            Some(Return::reason_of(certificate))
+            Some(LicenseRevocation::reason_of(certificate))
         }
     };
     reason.map_or(san::RevocationReason::Unspecified, encode_reason)

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::rules::{
     order::Order,
-    san_license::{License, Return},
+    san_license::{License, LicenseRevocation},
 };
 
 /// A licence as it stands.
@@ -38,7 +38,7 @@ fn license(found: client::License) -> Result<License, String> {
 /// request id. A refusal is answered, not met: the certificate counts no more then.
 pub(crate) async fn revoke(
     san_licensing: &SanLicensing,
-    back: &Return,
+    back: &LicenseRevocation,
 ) -> Result<Option<Box<Refusal>>, PeerFault> {
     let request_id = Uuid::new_v5(&back.certificate_id.uuid(), back.reason.as_str().as_bytes());
     let at = back.counted;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Under which licence a certificate counts, and by which id it is known there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counted {
+pub(crate) struct LicenseRecord {
     pub(crate) license_id: LicenseId,
     pub(crate) certificate_id: CertificateId,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Certificate {
     /// Its order is deleted and the CA is still to revoke it.
     pub(crate) to_revoke: bool,
     /// Where its SANs count; absent where they count in no SAN licence.
-    pub(crate) counted: Option<Counted>,
+    pub(crate) counted: Option<LicenseRecord>,
 }
 
 /// What a certificate counts as.

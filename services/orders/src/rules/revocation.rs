@@ -10,12 +10,12 @@ use licet_domain::{
 
 use super::{
     certificate::{Certificate, CertificateState},
-    san_license::Return,
+    san_license::LicenseRevocation,
 };
 
 /// A revocation that was made in a SAN licence, and reached Orders by its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reported {
+pub(crate) struct ReportedRevocation {
     /// The certificate as SanLicensing knows it.
     pub(crate) san_certificate_id: CertificateId,
     pub(crate) reason: RevocationReason,
@@ -33,7 +33,7 @@ pub(crate) fn revoked(
 ) -> Result<Certificate, Refusal> {
     let revoke_time = plan_revocation(&found, by_authority, now)?;
     let reason = if found.to_revoke && reason == RevocationReason::Unspecified {
-        Return::reason_of(&found)
+        LicenseRevocation::reason_of(&found)
     } else {
         reason
     };

@@ -14,7 +14,7 @@ use licet_domain::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    certificate::{Certificate, Counted},
+    certificate::{Certificate, LicenseRecord},
     not_found,
     order::Order,
     product::Product,
@@ -116,14 +116,14 @@ pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
 
 /// A certificate whose SANs are to return to its licence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Return {
+pub(crate) struct LicenseRevocation {
     /// The certificate as Orders knows it.
     pub(crate) certificate_id: CertificateId,
-    pub(crate) counted: Counted,
+    pub(crate) counted: LicenseRecord,
     pub(crate) reason: RevocationReason,
 }
 
-impl Return {
+impl LicenseRevocation {
     /// For a certificate that counts as revoked here; none where it counts in no licence.
     pub(crate) fn of_revoked(found: &Certificate) -> Option<Self> {
         Self::of(found, Self::reason_of(found))
@@ -156,24 +156,24 @@ impl Return {
 
 /// All that a deleted order held of its SAN licence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GiveBack {
+pub(crate) struct LicenseReleasePlan {
     pub(crate) license_id: LicenseId,
     pub(crate) reservation_id: Option<ReservationId>,
-    pub(crate) certificates: Vec<Return>,
+    pub(crate) certificates: Vec<LicenseRevocation>,
 }
 
 /// What the deletion of an order gives back to its SAN licence: the room held for the next
 /// certificate, and the SANs of those that `fall` with it. None where it holds nothing.
-pub(crate) fn plan_give_back(
+pub(crate) fn plan_license_release(
     order: &Order,
     certificates: &[Certificate],
     fall: &[CertificateId],
-) -> Option<GiveBack> {
+) -> Option<LicenseReleasePlan> {
     let falling = certificates.iter().filter(|found| fall.contains(&found.id));
-    let back = GiveBack {
+    let back = LicenseReleasePlan {
         license_id: order.san_license_id?,
         reservation_id: order.reservation_id,
-        certificates: falling.filter_map(Return::of_deleted).collect(),
+        certificates: falling.filter_map(LicenseRevocation::of_deleted).collect(),
     };
     let holds = back.reservation_id.is_some() || !back.certificates.is_empty();
     holds.then_some(back)
@@ -285,7 +285,7 @@ mod tests {
         let mut order = order(&["a.test"]);
         let counted = || {
             let (license_id, certificate_id) = (LicenseId::generate(), CertificateId::generate());
-            Some(Counted {
+            Some(LicenseRecord {
                 license_id,
                 certificate_id,
             })
@@ -295,36 +295,40 @@ mod tests {
         let uncounted = certificate(&["a.test"]);
         let fall = [falls.id, uncounted.id];
         let all = [falls.clone(), stays, uncounted];
-        assert_eq!(plan_give_back(&order, &all, &fall), None);
+        assert_eq!(plan_license_release(&order, &all, &fall), None);
 
         order.san_license_id = Some(LicenseId::generate());
-        let back = plan_give_back(&order, &all, &fall).unwrap();
+        let back = plan_license_release(&order, &all, &fall).unwrap();
         let ids: Vec<_> = back
             .certificates
             .iter()
             .map(|found| found.certificate_id)
             .collect();
         assert_eq!((ids, back.reservation_id), (vec![falls.id], None));
-        assert_eq!(plan_give_back(&order, &all, &[]), None);
+        assert_eq!(plan_license_release(&order, &all, &[]), None);
         order.reservation_id = Some(ReservationId::generate());
-        let back = plan_give_back(&order, &all, &[]).unwrap();
+        let back = plan_license_release(&order, &all, &[]).unwrap();
         assert_eq!(back.reservation_id, order.reservation_id);
     }
 
     #[test]
     fn x_3_a_certificate_returns_for_the_reason_that_it_fell_for() {
         let mut found = certificate(&["a.test"]);
-        assert_eq!(Return::of_deleted(&found), None);
-        found.counted = Some(Counted {
+        assert_eq!(LicenseRevocation::of_deleted(&found), None);
+        found.counted = Some(LicenseRecord {
             license_id: LicenseId::generate(),
             certificate_id: CertificateId::generate(),
         });
-        let reason = |found: &Certificate| Return::of_revoked(found).map(|back| back.reason);
+        let reason =
+            |found: &Certificate| LicenseRevocation::of_revoked(found).map(|back| back.reason);
         found.superseded_time = Some(found.record_time);
         assert_eq!(reason(&found), Some(RevocationReason::Superseded));
         // Superseded, and then its order deleted: both ways of giving it back say the same.
         found.to_revoke = true;
         assert_eq!(reason(&found), Some(RevocationReason::CessationOfOperation));
-        assert_eq!(Return::of_deleted(&found), Return::of_revoked(&found));
+        assert_eq!(
+            LicenseRevocation::of_deleted(&found),
+            LicenseRevocation::of_revoked(&found)
+        );
     }
 }

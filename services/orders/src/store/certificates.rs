@@ -27,7 +27,7 @@ use super::{
     order_rows::order_row,
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateState, Counted, Standing},
+    certificate::{Certificate, CertificateState, LicenseRecord, Standing},
     listing::CertificateFilter,
     not_found,
     refund_count::Stay,
@@ -379,7 +379,11 @@ pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Faul
 }
 
 /// Writes where a certificate counts, that was not known to count anywhere.
-pub(crate) async fn set_counted(tx: &Tx, id: CertificateId, counted: Counted) -> Result<(), Fault> {
+pub(crate) async fn set_counted(
+    tx: &Tx,
+    id: CertificateId,
+    counted: LicenseRecord,
+) -> Result<(), Fault> {
     Entity::update_many()
         .set(ActiveModel {
             san_license_id: Set(Some(counted.license_id.to_string())),
@@ -424,7 +428,7 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
 
 pub(super) fn read(row: Model) -> Result<Certificate, Fault> {
     let counted = match (&row.san_license_id, &row.san_certificate_id) {
-        (Some(license_id), Some(certificate_id)) => Some(Counted {
+        (Some(license_id), Some(certificate_id)) => Some(LicenseRecord {
             license_id: parsed("san_license_id", license_id)?,
             certificate_id: parsed("san_certificate_id", certificate_id)?,
         }),

@@ -13,7 +13,7 @@ use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, Statement, sea_query::OnConflict,
 };
 
-use crate::rules::revocation::Reported;
+use crate::rules::revocation::ReportedRevocation;
 
 mod row {
     //! A revocation that waits for its certificate.
@@ -54,7 +54,7 @@ pub(crate) async fn lock(tx: &Tx, ids: &[CertificateId]) -> Result<(), Fault> {
 }
 
 /// Keeps revocations whose certificates are not known; one that is kept stays as it is.
-pub(crate) async fn keep(tx: &Tx, early: &[(Reported, Origin)]) -> Result<(), Fault> {
+pub(crate) async fn keep(tx: &Tx, early: &[(ReportedRevocation, Origin)]) -> Result<(), Fault> {
     let rows: Vec<ActiveModel> = early
         .iter()
         .map(|(reported, origin)| columns(reported, origin).into_active_model())
@@ -76,7 +76,7 @@ pub(crate) async fn keep(tx: &Tx, early: &[(Reported, Origin)]) -> Result<(), Fa
 pub(crate) async fn take(
     tx: &Tx,
     san_certificate_id: CertificateId,
-) -> Result<Option<(Reported, Origin)>, Fault> {
+) -> Result<Option<(ReportedRevocation, Origin)>, Fault> {
     lock(tx, &[san_certificate_id]).await?;
     let id = san_certificate_id.to_string();
     let Some(row) = Entity::find_by_id(id.clone()).one(tx).await? else {
@@ -86,7 +86,7 @@ pub(crate) async fn take(
     read(row).map(Some)
 }
 
-fn columns(reported: &Reported, origin: &Origin) -> Model {
+fn columns(reported: &ReportedRevocation, origin: &Origin) -> Model {
     Model {
         san_certificate_id: reported.san_certificate_id.to_string(),
         reason: reported.reason.as_str().to_owned(),
@@ -97,8 +97,8 @@ fn columns(reported: &Reported, origin: &Origin) -> Model {
     }
 }
 
-fn read(row: Model) -> Result<(Reported, Origin), Fault> {
-    let reported = Reported {
+fn read(row: Model) -> Result<(ReportedRevocation, Origin), Fault> {
+    let reported = ReportedRevocation {
         san_certificate_id: parsed("san_certificate_id", &row.san_certificate_id)?,
         reason: parsed("reason", &row.reason)?,
         san_revoke_time: instant("san_revoke_us", row.san_revoke_us)?,

@@ -5,11 +5,11 @@ pub(crate) mod certificates;
 mod columns;
 pub(crate) mod early_revocations;
 pub(crate) mod invoices;
+pub(crate) mod license_revocations;
 mod moved_terms;
 mod order_rows;
 pub(crate) mod orders;
 pub(crate) mod quotes;
-pub(crate) mod san_returns;
 mod serials;
 pub(crate) mod servers;
 

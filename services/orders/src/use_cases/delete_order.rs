@@ -35,7 +35,7 @@ use crate::{
         order::Order,
         permission::{Action, permit},
         refund_count::Stay,
-        san_license::{GiveBack, plan_give_back},
+        san_license::{LicenseReleasePlan, plan_license_release},
         servers::ServerState,
     },
     store,
@@ -121,7 +121,7 @@ struct Plan {
     /// What is asked of Billing for the refunds of its terms.
     questions: Questions,
     /// What the order holds of its SAN licence.
-    back: Option<GiveBack>,
+    back: Option<LicenseReleasePlan>,
 }
 
 /// What falls at `now` with a settled order that has nothing else under way.
@@ -131,7 +131,7 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;
     let deletion = plan_deletion(order, &certificates, &servers, now);
-    let back = plan_give_back(order, &certificates, &deletion.certificates);
+    let back = plan_license_release(order, &certificates, &deletion.certificates);
     let past = store::orders::list_past_terms(tx, order).await?;
     let stays: Vec<Stay> = certificates.iter().map(Stay::of).collect();
     let questions = Questions::new(order, &past, &stays, now, validate_only);

@@ -26,10 +26,10 @@ use super::{
     },
     finish_deletion::{DeleteOrderOperation, RefundTerm},
     place_order::PlaceOrderOperation,
-    record_issuance::{CountCertificate, RecordIssuanceOperation, Withdraw},
+    record_issuance::{RecordInLicense, RecordIssuanceOperation, WithdrawCertificate},
     renew_order::RenewOrderOperation,
 };
-use crate::rules::san_license::Return;
+use crate::rules::san_license::LicenseRevocation;
 
 /// The step that an operation of the given variant was at.
 pub(crate) fn read(variant: &str, state: &Value) -> Result<Option<StoredStep>, Fault> {
@@ -197,18 +197,18 @@ fn record_issuance(state: &Value) -> Result<StoredStep, Fault> {
     }
     #[derive(Deserialize)]
     struct Withdrawing {
-        back: Return,
+        back: LicenseRevocation,
         refusal: Refusal,
     }
     let recording: RecordIssuanceOperation = part(state)?;
     let begun: Begun = part(state)?;
     let step = match begun.withdrawing {
-        None => NextStep::of(&CountCertificate {
+        None => NextStep::of(&RecordInLicense {
             recording,
             question: begun.question,
             chain_pem: begun.chain_pem,
         }),
-        Some(Withdrawing { back, refusal }) => NextStep::of(&Withdraw {
+        Some(Withdrawing { back, refusal }) => NextStep::of(&WithdrawCertificate {
             recording,
             back,
             refusal,

@@ -28,7 +28,7 @@ use crate::{
         deletion::Deletion,
         order::{Order, OrderTerm},
         refund_count::{Stay, first_use, is_open},
-        san_license::GiveBack,
+        san_license::LicenseReleasePlan,
     },
     store,
 };
@@ -97,7 +97,7 @@ pub(crate) struct DeleteOrderOperation {
     #[serde(default)]
     pub(super) past_questions: Vec<RefundQuestion>,
     #[serde(default)]
-    back: Option<GiveBack>,
+    back: Option<LicenseReleasePlan>,
 }
 
 impl Operation for DeleteOrderOperation {
@@ -112,7 +112,7 @@ impl DeleteOrderOperation {
         Steps::of::<RefundTerm<false>>()
             .or::<RefundTerm<true>>()
             .or::<RefundPastTerms>()
-            .or::<ReturnHeld>()
+            .or::<ReleaseLicense>()
     }
 
     pub(super) fn begin(
@@ -120,7 +120,7 @@ impl DeleteOrderOperation {
         origin: Origin,
         deletion: Deletion,
         questions: Questions,
-        back: Option<GiveBack>,
+        back: Option<LicenseReleasePlan>,
     ) -> NextStep<Self> {
         NextStep::of(&RefundTerm::<false> {
             deleting: Self {
@@ -151,7 +151,7 @@ impl DeleteOrderOperation {
             }));
         }
         let back = deleting.back.take()?;
-        Some(NextStep::of(&ReturnHeld { deleting, back }))
+        Some(NextStep::of(&ReleaseLicense { deleting, back }))
     }
 
     /// A refund that Billing refuses does not bring the order back: the deletion is done, and the
@@ -223,7 +223,7 @@ impl DeleteOrderOperation {
         &self,
         tx: &Tx,
         now: Instant,
-        back: &GiveBack,
+        back: &LicenseReleasePlan,
         refused: &[Refusal],
     ) -> Result<Next<Self>, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
@@ -232,7 +232,7 @@ impl DeleteOrderOperation {
             .iter()
             .map(|found| found.certificate_id)
             .collect();
-        store::san_returns::mark(tx, &ids, now).await?;
+        store::license_revocations::mark(tx, &ids, now).await?;
         let deleted = self.done(tx, order.clone(), now).await?;
         let refused: Vec<_> = refused.iter().map(|refusal| &refusal.message).collect();
         emit(
@@ -337,12 +337,12 @@ impl Step for RefundPastTerms {
 
 /// What the order held of its SAN licence is given back.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ReturnHeld {
+pub(super) struct ReleaseLicense {
     pub(super) deleting: DeleteOrderOperation,
-    pub(super) back: GiveBack,
+    pub(super) back: LicenseReleasePlan,
 }
 
-impl Step for ReturnHeld {
+impl Step for ReleaseLicense {
     const NAME: &'static str = "give-back";
     type Operation = DeleteOrderOperation;
     /// What was not held any more.

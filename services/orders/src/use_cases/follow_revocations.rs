@@ -15,12 +15,12 @@ use licet_runtime::{
     following::{Follow, News},
 };
 
-use super::{revoke_certificate::Revoked, settle};
+use super::{revoke_certificate::RevocationEvent, settle};
 use crate::{
     rules::{
         certificate::Certificate,
         order::Order,
-        revocation::{Reported, revoked},
+        revocation::{ReportedRevocation, revoked},
     },
     store,
 };
@@ -60,8 +60,8 @@ impl Follow for FollowRevocations {
     }
 }
 
-fn reported(found: Revocation) -> (Reported, Origin) {
-    let reported = Reported {
+fn reported(found: Revocation) -> (ReportedRevocation, Origin) {
+    let reported = ReportedRevocation {
         san_certificate_id: found.certificate_id,
         reason: found.reason,
         san_revoke_time: found.time,
@@ -79,7 +79,7 @@ fn asked_here(origin: &Origin) -> bool {
 async fn apply_to(
     tx: &Tx,
     found: &Certificate,
-    reported: &Reported,
+    reported: &ReportedRevocation,
     origin: &Origin,
     clock: Instant,
 ) -> Result<(), Fault> {
@@ -101,14 +101,14 @@ async fn apply_to(
 async fn write(
     tx: &Tx,
     found: Certificate,
-    reported: &Reported,
+    reported: &ReportedRevocation,
     now: Instant,
 ) -> Result<Option<Certificate>, Fault> {
     let Ok(certificate) = revoked(found, reported.reason, false, now) else {
         return Ok(None);
     };
     store::certificates::set_revoked(tx, &certificate).await?;
-    store::san_returns::mark(tx, &[certificate.id], now).await?;
+    store::license_revocations::mark(tx, &[certificate.id], now).await?;
     Ok(Some(certificate))
 }
 
@@ -116,11 +116,11 @@ async fn tell(
     tx: &Tx,
     order: &Order,
     certificate: &Certificate,
-    reported: &Reported,
+    reported: &ReportedRevocation,
     origin: &Origin,
     now: Instant,
 ) -> Result<(), Fault> {
-    let told = Revoked {
+    let told = RevocationEvent {
         order,
         certificate,
         origin,
@@ -133,13 +133,13 @@ async fn tell(
 }
 
 /// A revocation that came before the record of its certificate.
-pub(super) struct Early {
-    reported: Reported,
+pub(super) struct EarlyRevocation {
+    reported: ReportedRevocation,
     origin: Origin,
     now: Instant,
 }
 
-impl Early {
+impl EarlyRevocation {
     /// Applies the one that waits for a certificate, which was recorded at `now` in this
     /// transaction: it is revoked with its record.
     pub(super) async fn apply(

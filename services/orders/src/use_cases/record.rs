@@ -14,7 +14,7 @@ use super::event::{OrderEvent, emit};
 use crate::{
     queries::order_view::OrderView,
     rules::{
-        certificate::{Certificate, Counted, key_type},
+        certificate::{Certificate, LicenseRecord, key_type},
         issuance::superseded_revoke_time,
         order::{Order, Progress},
         servers::registered,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A certificate to be recorded.
-pub(super) struct Record<'a> {
+pub(super) struct CertificateRecord<'a> {
     pub(super) certificate: &'a ParsedCertificate,
     /// The certificate and its chain, as PEM.
     pub(super) chain_pem: &'a str,
@@ -31,12 +31,12 @@ pub(super) struct Record<'a> {
     /// When it was accepted.
     pub(super) now: Instant,
     /// Where it counts.
-    pub(super) counted: Option<Counted>,
+    pub(super) counted: Option<LicenseRecord>,
     /// With it, its SAN licence is over its quota (SL-21).
     pub(super) over_quota: bool,
 }
 
-impl Record<'_> {
+impl CertificateRecord<'_> {
     /// Records it. One that comes after the order's deletion exists all the same: it is kept, and
     /// the CA is told to revoke it.
     pub(super) async fn apply(
@@ -128,18 +128,18 @@ impl Record<'_> {
 }
 
 /// What the account has recorded already that stands in a certificate's way.
-pub(super) enum Before {
+pub(super) enum ExistingRecord {
     /// Nothing.
-    Nothing,
+    None,
     /// The very same certificate, for this order.
-    Here(Box<Certificate>),
+    SameOrder(Box<Certificate>),
     /// The very same certificate, for another order.
-    Elsewhere(Box<Certificate>),
+    OtherOrder(Box<Certificate>),
     /// Another certificate of the same issuer and serial (SL-14).
-    Another(Box<Certificate>),
+    Conflict(Box<Certificate>),
 }
 
-impl Before {
+impl ExistingRecord {
     /// Looks for it.
     pub(super) async fn find(
         tx: &Tx,
@@ -150,22 +150,22 @@ impl Before {
         let same = store::certificates::find_same(tx, order.account_id, fingerprint).await?;
         if let Some(known) = same {
             return Ok(if known.order_id == order.id {
-                Self::Here(Box::new(known))
+                Self::SameOrder(Box::new(known))
             } else {
-                Self::Elsewhere(Box::new(known))
+                Self::OtherOrder(Box::new(known))
             });
         }
         let another = find_another(tx, order, certificate).await?;
-        Ok(another.map_or(Self::Nothing, |known| Self::Another(Box::new(known))))
+        Ok(another.map_or(Self::None, |known| Self::Conflict(Box::new(known))))
     }
 
     /// The certificate where it is recorded for this order; refused where it cannot be.
-    pub(super) fn settle(self) -> Result<Option<Certificate>, Refusal> {
+    pub(super) fn into_recorded(self) -> Result<Option<Certificate>, Refusal> {
         match self {
-            Self::Nothing => Ok(None),
-            Self::Here(known) => Ok(Some(*known)),
-            Self::Elsewhere(known) => Err(recorded_elsewhere(&known)),
-            Self::Another(known) => Err(conflict(&known)),
+            Self::None => Ok(None),
+            Self::SameOrder(known) => Ok(Some(*known)),
+            Self::OtherOrder(known) => Err(recorded_elsewhere(&known)),
+            Self::Conflict(known) => Err(conflict(&known)),
         }
     }
 }
@@ -194,7 +194,7 @@ async fn find_another(
     for known in store::certificates::list_by_serial(tx, order.account_id, serial).await? {
         let of_known = match known.issuer_sha256 {
             Some(digest) => digest,
-            None => kept_issuer(&known)?,
+            None => stored_issuer(&known)?,
         };
         if of_known == issuer {
             return Ok(Some(known));
@@ -217,7 +217,7 @@ pub(super) fn conflict(known: &Certificate) -> Refusal {
 }
 
 /// The issuer of a certificate that was recorded before issuers were kept.
-fn kept_issuer(known: &Certificate) -> Result<[u8; 32], Fault> {
+fn stored_issuer(known: &Certificate) -> Result<[u8; 32], Fault> {
     let chain = parse_chain(known.chain_pem.as_bytes()).map_err(Fault::internal)?;
     let leaf = chain.first();
     let leaf = leaf.ok_or_else(|| Fault::internal(format!("{} has no chain", known.id)))?;

@@ -24,8 +24,10 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
-    follow_revocations::Early,
-    record::{Before, Record, RecordedCertificate, conflict, recorded_elsewhere},
+    follow_revocations::EarlyRevocation,
+    record::{
+        CertificateRecord, ExistingRecord, RecordedCertificate, conflict, recorded_elsewhere,
+    },
     settle,
 };
 use crate::{
@@ -38,11 +40,11 @@ use crate::{
         order_view::{self, OrderView},
     },
     rules::{
-        certificate::{Certificate, Counted},
+        certificate::{Certificate, LicenseRecord},
         issuance::{check_certificate, expect_issuance},
         order,
         permission::{Action, permit},
-        san_license::Return,
+        san_license::LicenseRevocation,
     },
     store,
 };
@@ -62,8 +64,8 @@ impl Spanning for RecordIssuance {
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RecordedCertificate>, Fault> {
         let scope = &asked.call.caller.accounts;
         let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
-        let recorded = Before::find(tx, &before, &self.certificate).await?;
-        if let Some(known) = recorded.settle()? {
+        let existing = ExistingRecord::find(tx, &before, &self.certificate).await?;
+        if let Some(known) = existing.into_recorded()? {
             let view = order_view::load(tx, before, now).await?;
             return Ok(Accepted::Done(RecordedCertificate {
                 certificate: Some(known),
@@ -80,7 +82,7 @@ impl Spanning for RecordIssuance {
         }
         let origin = asked.origin();
         if before.san_license_id.is_none() {
-            let record = Record {
+            let record = CertificateRecord {
                 certificate: &self.certificate,
                 chain_pem: &self.chain_pem,
                 origin: &origin,
@@ -96,7 +98,7 @@ impl Spanning for RecordIssuance {
                 view,
             }));
         }
-        let count = CountCertificate {
+        let count = RecordInLicense {
             recording: RecordIssuanceOperation {
                 order_id: before.id,
                 account_id: before.account_id,
@@ -128,7 +130,7 @@ impl Spanning for RecordIssuance {
 }
 
 /// The certificate of a chain that was accepted.
-fn kept_leaf(chain_pem: &str) -> Result<ParsedCertificate, Fault> {
+fn stored_leaf(chain_pem: &str) -> Result<ParsedCertificate, Fault> {
     let chain = parse_chain(chain_pem.as_bytes()).map_err(Fault::internal)?;
     let leaf = chain.into_iter().next();
     leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))
@@ -154,7 +156,7 @@ impl Operation for RecordIssuanceOperation {
 impl RecordIssuanceOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
-        Steps::of::<CountCertificate>().or::<Withdraw>()
+        Steps::of::<RecordInLicense>().or::<WithdrawCertificate>()
     }
 
     async fn lock(&self, tx: &Tx) -> Result<order::Order, Fault> {
@@ -166,7 +168,7 @@ impl RecordIssuanceOperation {
         &self,
         tx: &Tx,
         refusal: &Refusal,
-        withdrawn: Option<Counted>,
+        withdrawn: Option<LicenseRecord>,
     ) -> Result<Next<Self>, Fault> {
         let order = self.lock(tx).await?;
         emit(
@@ -191,34 +193,34 @@ impl RecordIssuanceOperation {
 
 /// It is recorded in the order's SAN licence, and then on the order.
 #[derive(Serialize, Deserialize)]
-pub(super) struct CountCertificate {
+pub(super) struct RecordInLicense {
     pub(super) recording: RecordIssuanceOperation,
     pub(super) question: RecordQuestion,
     pub(super) chain_pem: String,
 }
 
 /// Where it is recorded.
-pub(super) struct CountedIn {
+pub(super) struct RecordedInLicense {
     /// The SAN licence that it counts in, if any.
-    counted: Option<Counted>,
+    counted: Option<LicenseRecord>,
     over_quota: bool,
 }
 
-impl Step for CountCertificate {
+impl Step for RecordInLicense {
     const NAME: &'static str = "record";
     type Operation = RecordIssuanceOperation;
-    type Answer = CountedIn;
+    type Answer = RecordedInLicense;
 
-    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<CountedIn, PeerFault> {
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<RecordedInLicense, PeerFault> {
         let san_licensing = &peers.san_licensing;
         let recorded = san_licensing.record(&self.question, request_id).await?;
         let counted = recorded
             .counted
-            .map(|(license_id, certificate_id)| Counted {
+            .map(|(license_id, certificate_id)| LicenseRecord {
                 license_id,
                 certificate_id,
             });
-        Ok(CountedIn {
+        Ok(RecordedInLicense {
             counted,
             over_quota: recorded.over_quota,
         })
@@ -228,7 +230,7 @@ impl Step for CountCertificate {
         &self,
         tx: &Tx,
         now: Instant,
-        answer: &Result<CountedIn, Refusal>,
+        answer: &Result<RecordedInLicense, Refusal>,
     ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         match answer {
             Ok(found) => self.apply_record(tx, now, found).await,
@@ -237,18 +239,18 @@ impl Step for CountCertificate {
     }
 }
 
-impl CountCertificate {
+impl RecordInLicense {
     async fn apply_record(
         &self,
         tx: &Tx,
         now: Instant,
-        found: &CountedIn,
+        found: &RecordedInLicense,
     ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         let recording = &self.recording;
         let before = recording.lock(tx).await?;
-        let certificate = kept_leaf(&self.chain_pem)?;
+        let certificate = stored_leaf(&self.chain_pem)?;
         let counted = found.counted;
-        let record = Record {
+        let record = CertificateRecord {
             certificate: &certificate,
             chain_pem: &self.chain_pem,
             origin: &recording.origin,
@@ -257,13 +259,13 @@ impl CountCertificate {
             over_quota: found.over_quota,
         };
         // Recorded meanwhile, perhaps, for another order of the account.
-        match Before::find(tx, &before, &certificate).await? {
-            Before::Nothing => {}
-            Before::Here(known) => {
+        match ExistingRecord::find(tx, &before, &certificate).await? {
+            ExistingRecord::None => {}
+            ExistingRecord::SameOrder(known) => {
                 let view = order_view::load_ended(tx, before, now).await?;
                 return Ok(done(*known, view));
             }
-            Before::Elsewhere(known) => {
+            ExistingRecord::OtherOrder(known) => {
                 if let Some(counted) = counted {
                     // The order that keeps it gives it back when its time comes.
                     store::certificates::set_counted(tx, known.id, counted).await?;
@@ -271,10 +273,10 @@ impl CountCertificate {
                 let refusal = recorded_elsewhere(&known);
                 return recording.refuse(tx, &refusal, None).await;
             }
-            Before::Another(known) => return self.withdraw(tx, &known, counted).await,
+            ExistingRecord::Conflict(known) => return self.withdraw(tx, &known, counted).await,
         }
         let (after, certificate) = record.apply(tx, &before).await?;
-        let (certificate, early) = Early::apply(tx, certificate, record.now).await?;
+        let (certificate, early) = EarlyRevocation::apply(tx, certificate, record.now).await?;
         let view = order_view::load_ended(tx, after, now).await?;
         record.emit(tx, &view.order, &certificate).await?;
         if let Some(early) = early {
@@ -290,20 +292,20 @@ impl CountCertificate {
         &self,
         tx: &Tx,
         known: &Certificate,
-        counted: Option<Counted>,
+        counted: Option<LicenseRecord>,
     ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         let recording = &self.recording;
         let refusal = conflict(known);
         let Some(counted) = counted.filter(|_| known.counted != counted) else {
             return recording.refuse(tx, &refusal, None).await;
         };
-        let back = Return {
+        let back = LicenseRevocation {
             // Orders knows it by no id of its own.
             certificate_id: counted.certificate_id,
             counted,
             reason: RevocationReason::CessationOfOperation,
         };
-        Ok(Next::step(&Withdraw {
+        Ok(Next::step(&WithdrawCertificate {
             recording: recording.clone(),
             back,
             refusal,
@@ -314,13 +316,13 @@ impl CountCertificate {
 /// It counts in the licence and is refused here all the same. It is taken back there: no order keeps it,
 /// and nobody would ever revoke it.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Withdraw {
+pub(super) struct WithdrawCertificate {
     pub(super) recording: RecordIssuanceOperation,
-    pub(super) back: Return,
+    pub(super) back: LicenseRevocation,
     pub(super) refusal: Refusal,
 }
 
-impl Step for Withdraw {
+impl Step for WithdrawCertificate {
     const NAME: &'static str = "withdraw";
     type Operation = RecordIssuanceOperation;
     type Answer = ();

@@ -83,7 +83,7 @@ impl Verb for RevokeCertificate {
         };
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        let told = Revoked {
+        let told = RevocationEvent {
             order: &view.order,
             certificate: &certificate,
             origin: &asked.origin(),
@@ -101,7 +101,7 @@ impl Verb for RevokeCertificate {
 }
 
 /// The event of a revocation that was written, whoever asked for it and wherever.
-pub(super) struct Revoked<'a> {
+pub(super) struct RevocationEvent<'a> {
     pub(super) order: &'a Order,
     pub(super) certificate: &'a Certificate,
     pub(super) origin: &'a Origin,
@@ -112,7 +112,7 @@ pub(super) struct Revoked<'a> {
     pub(super) san_revoke_time: Option<Instant>,
 }
 
-impl Revoked<'_> {
+impl RevocationEvent<'_> {
     /// Says it; last in the transaction.
     pub(super) async fn emit(&self, tx: &Tx) -> Result<(), Fault> {
         emit(

@@ -15,26 +15,26 @@ use super::{
     event::{OrderEvent, emit},
     settle,
 };
-use crate::{rules::san_license::Return, store};
+use crate::{rules::san_license::LicenseRevocation, store};
 
 /// Notes what was given back; time alone asked for it.
-pub(crate) struct SansReturned<'a> {
+pub(crate) struct NoteFreedSans<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
-    pub(crate) back: &'a Return,
+    pub(crate) back: &'a LicenseRevocation,
     /// Why there was nothing to revoke any more.
     pub(crate) refusal: Option<&'a Refusal>,
     pub(crate) now: Instant,
 }
 
-impl Work for SansReturned<'_> {
+impl Work for NoteFreedSans<'_> {
     /// Whether it was not noted before.
     type Answer = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let ids = [self.back.certificate_id];
-        if store::san_returns::mark(tx, &ids, self.now).await? == 0 {
+        if store::license_revocations::mark(tx, &ids, self.now).await? == 0 {
             return Ok(false);
         }
         emit(
