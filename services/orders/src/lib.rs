@@ -40,7 +40,7 @@ use crate::{
         certificate_service::CertificateRpc, order_service::OrderRpc, server_service::ServerRpc,
     },
     timers::{FollowReviews, RevokeInLicenses, TurnTerms},
-    use_cases::{Within, follow_revocations::FollowRevocations, resource::Orders},
+    use_cases::{PreviewContext, follow_revocations::FollowRevocations, resource::Orders},
 };
 
 /// What Orders needs to run.
@@ -114,7 +114,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         };
     }
     let schema = || database.clone();
-    let within = Within {
+    let within = PreviewContext {
         database: schema(),
         peers,
     };
@@ -150,7 +150,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
 
 /// The durable operations, and what each is answered with.
 fn registry() -> Registry<Peers> {
-    use convert::{certificate, deletion, domains, order, renewal, taking_back};
+    use convert::{cancellation, certificate, deletion, domains, order, renewal};
     use use_cases::{
         begin_issuance::BeginIssuanceOperation, cancel_domain_change::CancelDomainChangeOperation,
         charge_domains::UpdateDomainsOperation, earlier, finish_deletion::DeleteOrderOperation,
@@ -170,7 +170,7 @@ fn registry() -> Registry<Peers> {
         .with(DeleteOrderOperation::steps(), deletion::encode_deletion)
         .with(
             CancelDomainChangeOperation::steps(),
-            taking_back::encode_cancel,
+            cancellation::encode_cancel,
         )
         .with(BeginIssuanceOperation::steps(), |begun| {
             Ok(certificate::encode_begun(begun))

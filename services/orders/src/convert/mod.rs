@@ -1,6 +1,7 @@
 //! Between the contract's messages and the values that Orders works with, beside `rpc` at the top: a
 //! file per noun. What comes in is parsed, never judged by the rules.
 
+pub(crate) mod cancellation;
 pub(crate) mod certificate;
 pub(crate) mod clue;
 pub(crate) mod deletion;
@@ -12,7 +13,6 @@ pub(crate) mod reissue;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
 pub(crate) mod server;
-pub(crate) mod taking_back;
 
 use licet_domain::san::San;
 

@@ -4,13 +4,13 @@ use licet_contracts::orders::{v1 as orders, v1::certificate_service_server::Cert
 use licet_runtime::{door, operation::Operations};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, peers::Peers, queries, use_cases::Within};
+use crate::{convert, peers::Peers, queries, use_cases::PreviewContext};
 
 /// Certificates.
 #[derive(Clone)]
 pub(crate) struct CertificateRpc {
     /// The schema, and the peers for previews; what is accepted goes through the operations.
-    pub(crate) within: Within,
+    pub(crate) within: PreviewContext,
     /// What spans services.
     pub(crate) operations: Operations<Peers>,
 }

@@ -8,14 +8,14 @@ use crate::{
     convert,
     peers::Peers,
     queries,
-    use_cases::{Within, find_orders, license_options},
+    use_cases::{PreviewContext, find_orders, license_options},
 };
 
 /// Orders.
 #[derive(Clone)]
 pub(crate) struct OrderRpc {
     /// The schema, and the peers for previews; what is accepted goes through the operations.
-    pub(crate) within: Within,
+    pub(crate) within: PreviewContext,
     /// What spans services.
     pub(crate) operations: Operations<Peers>,
 }
@@ -147,8 +147,8 @@ impl OrderService for OrderRpc {
             &self.operations,
             &self.within,
             request,
-            convert::taking_back::decode_cancel,
-            convert::taking_back::encode_cancel,
+            convert::cancellation::decode_cancel,
+            convert::cancellation::encode_cancel,
         )
         .await
     }

@@ -1,6 +1,7 @@
 //! What Orders decides, and nothing else: plain values in, a decision or a refusal out, time as a
 //! parameter. Nothing here may reach for the store, the contract or the network.
 
+pub(crate) mod cancellation;
 pub(crate) mod certificate;
 pub(crate) mod common_name;
 pub(crate) mod deletion;
@@ -28,7 +29,6 @@ pub(crate) mod servers;
 pub(crate) mod signing_request;
 pub(crate) mod slots;
 pub(crate) mod software;
-pub(crate) mod taking_back;
 pub(crate) mod terms;
 pub(crate) mod transitions;
 

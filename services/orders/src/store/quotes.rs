@@ -55,11 +55,11 @@ pub(crate) struct OrderQuote {
 }
 
 /// How long after its end a quote is still known, so that its use is answered QUOTE_EXPIRED.
-const KEPT_DAYS: i64 = 90;
+const RETENTION_DAYS: i64 = 90;
 
 /// Keeps a quote, and forgets those of the same order that ended long ago.
 async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Result<(), Fault> {
-    if let Some(before) = now.checked_add(-chrono::TimeDelta::days(KEPT_DAYS)) {
+    if let Some(before) = now.checked_add(-chrono::TimeDelta::days(RETENTION_DAYS)) {
         Entity::delete_many()
             .filter(Column::OrderId.eq(order.id.to_string()))
             .filter(Column::ExpireUs.lt(before.as_micros()))
@@ -114,13 +114,13 @@ pub(crate) async fn find(
 }
 
 /// Remembers that a quote came from a preview here.
-pub(crate) struct Keep<'a> {
+pub(crate) struct StoreQuote<'a> {
     pub(crate) order: &'a Order,
     pub(crate) quote: &'a OrderQuote,
     pub(crate) now: Instant,
 }
 
-impl Work for Keep<'_> {
+impl Work for StoreQuote<'_> {
     type Answer = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {

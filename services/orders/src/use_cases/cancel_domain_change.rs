@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Within,
+    PreviewContext,
     event::{OrderEvent, emit},
     settle,
 };
@@ -32,9 +32,9 @@ use crate::{
         order_view::{self, OrderView},
     },
     rules::{
+        cancellation::{DomainChangeCancellation, plan_cancellation},
         order::Order,
         permission::{Action, permit},
-        taking_back::{TakingBack, plan_taking_back},
     },
     store,
 };
@@ -88,7 +88,7 @@ impl Spanning for CancelDomainChange {
         let first = change.begin(plan.invoices, reservation)?;
         let id = before.id.to_string();
         let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
-        let after = before.clone().apply_taking_back(now);
+        let after = before.clone().apply_cancellation(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
             tx,
@@ -137,10 +137,10 @@ fn credit_reason(order_id: OrderId, reason: &str) -> String {
 }
 
 /// What taking the change of a settled order back comes to, with nothing else under way.
-async fn plan(tx: &Tx, order: &Order, now: Instant) -> Result<TakingBack, Fault> {
+async fn plan(tx: &Tx, order: &Order, now: Instant) -> Result<DomainChangeCancellation, Fault> {
     permit(order, Action::CancelChange, now)?;
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
-    Ok(plan_taking_back(order, now)?)
+    Ok(plan_cancellation(order, now)?)
 }
 
 fn why(reason: &str) -> &str {
@@ -149,10 +149,14 @@ fn why(reason: &str) -> &str {
 
 impl Preview for CancelDomainChange {
     type Answer = CancelledDomainChange;
-    type Within = Within;
+    type Within = PreviewContext;
 
     /// Says what would be credited.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<CancelledDomainChange, Fault> {
+    async fn preview(
+        &self,
+        call: &Call,
+        within: &PreviewContext,
+    ) -> Result<CancelledDomainChange, Fault> {
         let (view, plan) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -197,9 +201,9 @@ impl Operation for CancelDomainChangeOperation {
 impl CancelDomainChangeOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
-        Steps::of::<Credit<false>>()
-            .or::<Credit<true>>()
-            .or::<Release>()
+        Steps::of::<CreditInvoice<false>>()
+            .or::<CreditInvoice<true>>()
+            .or::<ReleaseReservation>()
     }
 
     /// The invoices are that of the term that ran first, then that of the next (MD-8).
@@ -210,7 +214,7 @@ impl CancelDomainChangeOperation {
     ) -> Result<NextStep<Self>, Fault> {
         let mut invoices = invoices.into_iter();
         if let Some(invoice_id) = invoices.next() {
-            return Ok(NextStep::of(&Credit::<false> {
+            return Ok(NextStep::of(&CreditInvoice::<false> {
                 change: self,
                 invoice_id,
                 next_invoice_id: invoices.next(),
@@ -224,7 +228,7 @@ impl CancelDomainChangeOperation {
     /// The release of what is held.
     pub(super) fn release(&self, reservation: Reservation) -> Option<NextStep<Self>> {
         let (license_id, reservation_id) = reservation?;
-        Some(NextStep::of(&Release {
+        Some(NextStep::of(&ReleaseReservation {
             change: self.clone(),
             license_id,
             reservation_id,
@@ -253,7 +257,9 @@ impl CancelDomainChangeOperation {
     /// Nothing was credited: the change waits for its certificate as before.
     async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let after = before.clone().apply_taking_back_refused(self.decision_time);
+        let after = before
+            .clone()
+            .apply_cancellation_refused(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let (origin, time) = (&self.origin, self.decision_time);
         let event = OrderEvent::refused(
@@ -270,14 +276,14 @@ impl CancelDomainChangeOperation {
 
 /// An invoice of the change is credited: its first, or the one of the next term after it.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Credit<const NEXT: bool> {
+pub(super) struct CreditInvoice<const NEXT: bool> {
     pub(super) change: CancelDomainChangeOperation,
     pub(super) invoice_id: InvoiceId,
     pub(super) next_invoice_id: Option<InvoiceId>,
     pub(super) reservation: Reservation,
 }
 
-impl<const NEXT: bool> Step for Credit<NEXT> {
+impl<const NEXT: bool> Step for CreditInvoice<NEXT> {
     const NAME: &'static str = if NEXT { "credit-next-term" } else { "credit" };
     type Operation = CancelDomainChangeOperation;
     type Answer = Option<CreditNote>;
@@ -304,7 +310,7 @@ impl<const NEXT: bool> Step for Credit<NEXT> {
         }
         let reservation = self.reservation;
         if let Some(invoice_id) = self.next_invoice_id {
-            return Ok(Next::step(&Credit::<true> {
+            return Ok(Next::step(&CreditInvoice::<true> {
                 change,
                 invoice_id,
                 next_invoice_id: None,
@@ -320,13 +326,13 @@ impl<const NEXT: bool> Step for Credit<NEXT> {
 
 /// Room that is held for the change's certificate is given back.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Release {
+pub(super) struct ReleaseReservation {
     pub(super) change: CancelDomainChangeOperation,
     pub(super) license_id: LicenseId,
     pub(super) reservation_id: ReservationId,
 }
 
-impl Step for Release {
+impl Step for ReleaseReservation {
     const NAME: &'static str = "release";
     type Operation = CancelDomainChangeOperation;
     type Answer = ();

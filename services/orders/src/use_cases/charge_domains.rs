@@ -81,10 +81,10 @@ impl Operation for UpdateDomainsOperation {
 impl UpdateDomainsOperation {
     /// All steps that it may come to.
     pub(crate) fn steps() -> Steps<Self> {
-        Steps::of::<PriceChange>()
-            .or::<ChargeChange>()
+        Steps::of::<PriceDomainChange>()
+            .or::<ChargeDomainChange>()
             .or::<ChargeNextTerm>()
-            .or::<CreditChange>()
+            .or::<CreditDomainChange>()
     }
 
     pub(super) fn new(order: &Order, origin: Origin, now: Instant) -> Self {
@@ -110,7 +110,7 @@ impl UpdateDomainsOperation {
                 });
             }
         };
-        NextStep::of(&ChargeChange { change, charges })
+        NextStep::of(&ChargeDomainChange { change, charges })
     }
 
     async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
@@ -127,13 +127,13 @@ impl UpdateDomainsOperation {
         &self,
         tx: &Tx,
         now: Instant,
-        this: Option<&Charged>,
-        next: Option<&Charged>,
+        this: Option<&ChargedQuote>,
+        next: Option<&ChargedQuote>,
     ) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let charges = (
-            this.map(Charged::charge).transpose()?,
-            next.map(Charged::charge).transpose()?,
+            this.map(ChargedQuote::charge).transpose()?,
+            next.map(ChargedQuote::charge).transpose()?,
         );
         let after = before
             .clone()
@@ -185,11 +185,11 @@ impl UpdateDomainsOperation {
     fn prices(
         &self,
         before: &Order,
-        this: Option<&Charged>,
-        next: Option<&Charged>,
+        this: Option<&ChargedQuote>,
+        next: Option<&ChargedQuote>,
     ) -> (Option<Quote>, Option<Quote>) {
         let pin = this.or(next).map(|charged| charged.quote.pin().to_owned());
-        let (this, next) = (this.map(Charged::quote), next.map(Charged::quote));
+        let (this, next) = (this.map(ChargedQuote::quote), next.map(ChargedQuote::quote));
         let Some(change) = &before.change else {
             return (this, next);
         };
@@ -208,12 +208,12 @@ impl UpdateDomainsOperation {
 
 /// The change is to be priced.
 #[derive(Serialize, Deserialize)]
-pub(super) struct PriceChange {
+pub(super) struct PriceDomainChange {
     pub(super) change: UpdateDomainsOperation,
     pub(super) questions: Questions,
 }
 
-impl Step for PriceChange {
+impl Step for PriceDomainChange {
     const NAME: &'static str = "price";
     type Operation = UpdateDomainsOperation;
     type Answer = Quotes;
@@ -255,7 +255,7 @@ impl Step for PriceChange {
 
 /// The running term is charged, at once with the next one where that costs anything, too.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ChargeChange {
+pub(super) struct ChargeDomainChange {
     pub(super) change: UpdateDomainsOperation,
     pub(super) charges: Charges,
 }
@@ -268,24 +268,24 @@ pub(super) enum Charges {
     InTurn(Quote, Quote),
 }
 
-impl Step for ChargeChange {
+impl Step for ChargeDomainChange {
     const NAME: &'static str = "charge";
     type Operation = UpdateDomainsOperation;
-    type Answer = (Charged, Option<Charged>);
+    type Answer = (ChargedQuote, Option<ChargedQuote>);
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
         let (billing, accept_time) = (&peers.billing, self.change.decision_time);
         match &self.charges {
             Charges::This(quote) | Charges::InTurn(quote, _) => {
                 let invoice = billing.charge_quote(quote, accept_time, request_id).await?;
-                Ok((Charged::new(quote, invoice), None))
+                Ok((ChargedQuote::new(quote, invoice), None))
             }
             Charges::Both(quote, next_quote) => {
                 let quotes = [quote, next_quote];
                 let invoices = billing.charge_quotes(quotes, accept_time, request_id);
                 let [invoice, next_invoice] = invoices.await?;
-                let next = Charged::new(next_quote, next_invoice);
-                Ok((Charged::new(quote, invoice), Some(next)))
+                let next = ChargedQuote::new(next_quote, next_invoice);
+                Ok((ChargedQuote::new(quote, invoice), Some(next)))
             }
         }
     }
@@ -333,26 +333,26 @@ impl Step for ChargeChange {
 pub(super) struct ChargeNextTerm {
     pub(super) change: UpdateDomainsOperation,
     /// In an operation of an earlier version: what the running term was charged already.
-    pub(super) charged: Option<Charged>,
+    pub(super) charged: Option<ChargedQuote>,
     pub(super) quote: Quote,
 }
 
 impl Step for ChargeNextTerm {
     const NAME: &'static str = "charge-next-term";
     type Operation = UpdateDomainsOperation;
-    type Answer = Charged;
+    type Answer = ChargedQuote;
 
-    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Charged, PeerFault> {
+    async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<ChargedQuote, PeerFault> {
         let (billing, accept_time) = (&peers.billing, self.change.decision_time);
         let invoice = billing.charge_quote(&self.quote, accept_time, request_id);
-        Ok(Charged::new(&self.quote, invoice.await?))
+        Ok(ChargedQuote::new(&self.quote, invoice.await?))
     }
 
     async fn apply(
         &self,
         tx: &Tx,
         now: Instant,
-        answer: &Result<Charged, Refusal>,
+        answer: &Result<ChargedQuote, Refusal>,
     ) -> Result<Next<UpdateDomainsOperation>, Fault> {
         let change = &self.change;
         match (&self.charged, answer) {
@@ -364,7 +364,7 @@ impl Step for ChargeNextTerm {
             (None, Err(refusal)) => change.refuse(tx, refusal).await,
             (Some(charged), Err(refusal)) => {
                 let (invoice_id, _) = charged.invoice.identity().map_err(Fault::internal)?;
-                Ok(Next::step(&CreditChange {
+                Ok(Next::step(&CreditDomainChange {
                     change: change.clone(),
                     invoice_id,
                     refusal: refusal.clone(),
@@ -384,13 +384,13 @@ impl Step for ChargeNextTerm {
 /// In an operation of an earlier version: the next term's charge was refused after the running one's
 /// was made, which is given back.
 #[derive(Serialize, Deserialize)]
-pub(super) struct CreditChange {
+pub(super) struct CreditDomainChange {
     pub(super) change: UpdateDomainsOperation,
     pub(super) invoice_id: InvoiceId,
     pub(super) refusal: Refusal,
 }
 
-impl Step for CreditChange {
+impl Step for CreditDomainChange {
     const NAME: &'static str = "credit";
     type Operation = UpdateDomainsOperation;
     type Answer = ();
@@ -418,12 +418,12 @@ impl Step for CreditChange {
 
 /// A quote with the invoice that it became.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Charged {
+pub(super) struct ChargedQuote {
     quote: Quote,
     invoice: Invoice,
 }
 
-impl Charged {
+impl ChargedQuote {
     pub(super) fn new(quote: &Quote, invoice: Invoice) -> Self {
         Self {
             quote: quote.clone(),

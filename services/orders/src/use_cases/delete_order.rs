@@ -19,7 +19,7 @@ use licet_runtime::{
 use uuid::Uuid;
 
 use super::{
-    Within,
+    PreviewContext,
     event::{OrderEvent, emit},
     finish_deletion::{DeleteOrderOperation, DeletedOrder, Questions, sold_in},
     settle,
@@ -144,10 +144,10 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
 
 impl Preview for DeleteOrder {
     type Answer = DeletedOrder;
-    type Within = Within;
+    type Within = PreviewContext;
 
     /// Says what a deletion would refund and what would become invalid.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<DeletedOrder, Fault> {
+    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<DeletedOrder, Fault> {
         let (view, deletion, questions) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;

@@ -21,8 +21,8 @@ use super::{
     begin_issuance::{Authorize, BeginIssuanceOperation, ReleaseReplaced},
     cancel_domain_change::{CancelDomainChangeOperation, Credit},
     charge_domains::{
-        ChargeChange, ChargeNextTerm, Charged, Charges, CreditChange, PriceChange, Questions,
-        Quotes, UpdateDomainsOperation,
+        ChargeDomainChange, ChargeNextTerm, ChargedQuote, Charges, CreditDomainChange,
+        PriceDomainChange, Questions, Quotes, UpdateDomainsOperation,
     },
     finish_deletion::{DeleteOrderOperation, RefundTerm},
     place_order::PlaceOrderOperation,
@@ -83,10 +83,10 @@ fn update_domains(state: &Value) -> Result<StoredStep, Fault> {
             next_quote: Quote,
         },
         ChargeNext {
-            charged: Option<Box<Charged>>,
+            charged: Option<Box<ChargedQuote>>,
             next_quote: Quote,
         },
-        Credit {
+        CreditInvoice {
             invoice_id: InvoiceId,
             refusal: Refusal,
         },
@@ -94,7 +94,7 @@ fn update_domains(state: &Value) -> Result<StoredStep, Fault> {
     let change: UpdateDomainsOperation = part(state)?;
     let Staged { stage } = part(state)?;
     let step = match stage {
-        Stage::Price(questions) => NextStep::of(&PriceChange { change, questions }),
+        Stage::Price(questions) => NextStep::of(&PriceDomainChange { change, questions }),
         Stage::Charge {
             quote,
             next_quote: None,
@@ -102,7 +102,7 @@ fn update_domains(state: &Value) -> Result<StoredStep, Fault> {
         Stage::Charge {
             quote,
             next_quote: Some(next_quote),
-        } => NextStep::of(&ChargeChange {
+        } => NextStep::of(&ChargeDomainChange {
             change,
             charges: Charges::InTurn(quote, next_quote),
         }),
@@ -120,7 +120,7 @@ fn update_domains(state: &Value) -> Result<StoredStep, Fault> {
         Stage::Credit {
             invoice_id,
             refusal,
-        } => NextStep::of(&CreditChange {
+        } => NextStep::of(&CreditDomainChange {
             change,
             invoice_id,
             refusal,
@@ -229,7 +229,7 @@ fn cancel_domain_change(state: &Value) -> Result<StoredStep, Fault> {
     let reservation = begun.reservation;
     let due: Vec<_> = begun.invoices.into_iter().skip(begun.settled).collect();
     let step = match due.first() {
-        Some(invoice_id) if begun.settled > 0 => NextStep::of(&Credit::<true> {
+        Some(invoice_id) if begun.settled > 0 => NextStep::of(&CreditInvoice::<true> {
             change,
             invoice_id: *invoice_id,
             next_invoice_id: None,

@@ -2,7 +2,7 @@
 
 use licet_runtime::{caller::Call, fault::Fault, page::Page};
 
-use super::Within;
+use super::PreviewContext;
 use crate::{
     queries::{self, order_view::OrderView},
     rules::listing::{Clues, OrderFilter},
@@ -10,7 +10,7 @@ use crate::{
 
 /// A page of the orders that the clues lead to, newest first, and the next one's token.
 pub(crate) async fn find(
-    within: &Within,
+    within: &PreviewContext,
     call: &Call,
     mut clues: Clues,
     page: &Page,

@@ -14,7 +14,7 @@ use licet_runtime::{caller::Call, door::Preview, fault::Fault};
 use uuid::Uuid;
 
 use super::{
-    Within,
+    PreviewContext,
     delete_order::DeleteOrder,
     place_order::PlaceOrder,
     price_order::{Offer, PriceOrder},
@@ -68,7 +68,7 @@ pub(crate) enum OptionKind {
 
 /// What an order can do to come to the wanted number of additional licences. Nothing changes.
 pub(crate) async fn list(
-    within: &Within,
+    within: &PreviewContext,
     call: &Call,
     wanted: WantedLicenses,
 ) -> Result<LicenseOptions, Fault> {
@@ -114,7 +114,7 @@ pub(crate) async fn list(
 
 /// Who asks for how many, of which settled order.
 struct Question<'a> {
-    within: &'a Within,
+    within: &'a PreviewContext,
     call: &'a Call,
     order: &'a Order,
     servers: &'a [Server],

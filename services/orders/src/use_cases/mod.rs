@@ -35,7 +35,7 @@ use crate::peers::Peers;
 
 /// What a preview looks at.
 #[derive(Clone)]
-pub(crate) struct Within {
+pub(crate) struct PreviewContext {
     pub(crate) database: Database,
     pub(crate) peers: Peers,
 }

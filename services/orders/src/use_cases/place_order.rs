@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Within,
+    PreviewContext,
     event::{OrderEvent, emit},
     price_order::{Offer, PriceOrder},
 };
@@ -184,10 +184,10 @@ fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> 
 
 impl Preview for PlaceOrder {
     type Answer = PlacedOrder;
-    type Within = Within;
+    type Within = PreviewContext;
 
     /// Checks and prices an order without placing it.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<PlacedOrder, Fault> {
+    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<PlacedOrder, Fault> {
         let (order, quote) = self.price(call, &within.peers).await?;
         let view = OrderView::bare(order, call.now);
         Ok(PlacedOrder::Preview { view, quote })

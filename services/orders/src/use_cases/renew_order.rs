@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Within,
+    PreviewContext,
     event::{OrderEvent, emit},
     price_order::{Offer, PriceOrder},
     settle,
@@ -201,11 +201,11 @@ fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
 
 impl Preview for RenewOrder {
     type Answer = RenewedOrder;
-    type Within = Within;
+    type Within = PreviewContext;
 
     /// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
     /// charged exactly (MD-6).
-    async fn preview(&self, call: &Call, within: &Within) -> Result<RenewedOrder, Fault> {
+    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<RenewedOrder, Fault> {
         let (view, plan, now) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -236,7 +236,7 @@ impl Preview for RenewOrder {
             next_encoded: None,
             sold: Some(sold.clone()),
         };
-        let keep = store::quotes::Keep {
+        let keep = store::quotes::StoreQuote {
             order,
             quote: &kept,
             now,

@@ -11,7 +11,7 @@ use licet_runtime::{
 };
 
 use super::{
-    Within,
+    PreviewContext,
     event::{OrderEvent, emit},
     record::RecordedCertificate,
     settle,
@@ -140,10 +140,14 @@ impl RevocationEvent<'_> {
 
 impl Preview for RevokeCertificate {
     type Answer = RecordedCertificate;
-    type Within = Within;
+    type Within = PreviewContext;
 
     /// Says what a revocation would come to.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<RecordedCertificate, Fault> {
+    async fn preview(
+        &self,
+        call: &Call,
+        within: &PreviewContext,
+    ) -> Result<RecordedCertificate, Fault> {
         let tx = within.database.read();
         let scope = &call.caller.accounts;
         let found = store::certificates::get(&tx, scope, self.certificate_id).await?;

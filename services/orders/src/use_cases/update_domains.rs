@@ -21,8 +21,8 @@ use licet_runtime::{
 use uuid::Uuid;
 
 use super::{
-    Within,
-    charge_domains::{PriceChange, Questions, Quotes, UpdateDomainsOperation},
+    PreviewContext,
+    charge_domains::{PriceDomainChange, Questions, Quotes, UpdateDomainsOperation},
     event::{OrderEvent, emit},
     settle,
     updated_domains::{UpdatedDomains, priced},
@@ -65,7 +65,7 @@ impl Spanning for UpdateDomains {
         let change = UpdateDomainsOperation::new(&before, asked.origin(), now);
         let first = match self.quote_id {
             Some(id) => change.charge(named_quotes(tx, &before, &plan, id).await?),
-            None => NextStep::of(&PriceChange {
+            None => NextStep::of(&PriceDomainChange {
                 questions: questions(&before, &plan, now)?,
                 change,
             }),
@@ -212,11 +212,11 @@ fn stale(id: QuoteId, why: &str) -> Refusal {
 
 impl Preview for UpdateDomains {
     type Answer = UpdatedDomains;
-    type Within = Within;
+    type Within = PreviewContext;
 
     /// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
     /// charged exactly (MD-6); what is free needs none.
-    async fn preview(&self, call: &Call, within: &Within) -> Result<UpdatedDomains, Fault> {
+    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<UpdatedDomains, Fault> {
         let (view, plan, now) = {
             let tx = within.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
@@ -245,7 +245,7 @@ impl Preview for UpdateDomains {
                 next_encoded: second.map(Quote::encode),
                 sold: None,
             };
-            let keep = store::quotes::Keep {
+            let keep = store::quotes::StoreQuote {
                 order: &view.order,
                 quote: &kept,
                 now,

@@ -11,6 +11,7 @@ use super::{
     model::{Charge, NOTHING, Names, why},
 };
 use crate::rules::{
+    cancellation::plan_cancellation,
     common_name::permit_move,
     domains::{WantedChange, plan_domain_change},
     order::{ChangeCharge, OrderTerm},
@@ -18,7 +19,6 @@ use crate::rules::{
     product::ProductKind,
     samples,
     servers::Server,
-    taking_back::plan_taking_back,
 };
 
 pub(super) type Done = Result<(), Outcome>;
@@ -223,7 +223,7 @@ impl Desk {
             None => Err(why(Reason::NoChangePending)),
         });
         let planned = permit(&self.order, Action::CancelChange, now)
-            .and_then(|()| plan_taking_back(&self.order, now));
+            .and_then(|()| plan_cancellation(&self.order, now));
         let (count, plan) = agree(foretold, planned)?;
         assert_eq!(plan.invoices.len(), count, "MD-7");
         if plan.invoices.is_empty() {
@@ -236,7 +236,7 @@ impl Desk {
             accepted: now,
             invoices: plan.invoices,
         });
-        self.order = self.order.clone().apply_taking_back(now);
+        self.order = self.order.clone().apply_cancellation(now);
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl Desk {
             }
             Some(UnderWay::TakingBack { accepted, .. }) => {
                 self.model.change.as_mut().unwrap().waits = true;
-                self.order = self.order.clone().apply_taking_back_refused(accepted);
+                self.order = self.order.clone().apply_cancellation_refused(accepted);
             }
             Some(UnderWay::Renewal {
                 accepted,

@@ -8,7 +8,7 @@ use licet_runtime::operation::{Step, StoredStep};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::use_cases::charge_domains::{ChargeChange, Charged};
+use crate::use_cases::charge_domains::{ChargeDomainChange, ChargedQuote};
 
 #[derive(Deserialize)]
 struct Stored {
@@ -146,8 +146,8 @@ fn x_2_operations_of_an_earlier_version_are_read_and_go_on() {
     });
     let in_turn = in_turn.unwrap();
     assert_eq!(in_turn.step, "charge");
-    let charge: ChargeChange = serde_json::from_str(&in_turn.state).unwrap();
-    let charged = Charged::new(&Quote::default(), Invoice::default());
+    let charge: ChargeDomainChange = serde_json::from_str(&in_turn.state).unwrap();
+    let charged = ChargedQuote::new(&Quote::default(), Invoice::default());
     let next = StoredStep::from(charge.next(&(charged, None)).unwrap());
     assert_eq!(next.name, "charge-next-term");
     let read = inspect(next.name, &next.state.unwrap()).unwrap();

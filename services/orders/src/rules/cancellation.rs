@@ -11,7 +11,7 @@ use super::order::{ChangeProgress, Order};
 
 /// What taking a change back comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TakingBack {
+pub(crate) struct DomainChangeCancellation {
     /// The invoices to credit, the running term's first; none for a free change.
     pub(crate) invoices: Vec<InvoiceId>,
     /// Room held in a SAN licence for the certificate that will not be signed (SL-12).
@@ -20,7 +20,10 @@ pub(crate) struct TakingBack {
 
 /// Decides taking back the change of a settled order at `now`, with no operation under way.
 /// NO_CHANGE_PENDING when none waits: names that a renewal brought are no change of domains.
-pub(crate) fn plan_taking_back(order: &Order, now: Instant) -> Result<TakingBack, Refusal> {
+pub(crate) fn plan_cancellation(
+    order: &Order,
+    now: Instant,
+) -> Result<DomainChangeCancellation, Refusal> {
     let Some(change) = &order.change else {
         let state = order.state(now).as_str();
         return Err(Refusal::new(
@@ -33,7 +36,7 @@ pub(crate) fn plan_taking_back(order: &Order, now: Instant) -> Result<TakingBack
         .with("order_id", order.id)
         .with("state", state));
     };
-    Ok(TakingBack {
+    Ok(DomainChangeCancellation {
         invoices: change.invoice_ids().collect(),
         reservation_id: order.reservation_id,
     })
@@ -41,13 +44,13 @@ pub(crate) fn plan_taking_back(order: &Order, now: Instant) -> Result<TakingBack
 
 impl Order {
     /// The change is being taken back: nothing is to be signed for it while it is credited.
-    pub(crate) fn apply_taking_back(mut self, now: Instant) -> Order {
+    pub(crate) fn apply_cancellation(mut self, now: Instant) -> Order {
         self.set_change_progress(ChangeProgress::Charging);
         self.apply_decision(now)
     }
 
     /// Its charge could not be credited: the change waits for its certificate as before.
-    pub(crate) fn apply_taking_back_refused(mut self, now: Instant) -> Order {
+    pub(crate) fn apply_cancellation_refused(mut self, now: Instant) -> Order {
         self.set_change_progress(ChangeProgress::AwaitingIssuance);
         self.apply_decision(now)
     }
@@ -98,13 +101,13 @@ mod tests {
     fn md_7_names_and_slots_are_as_before_and_the_charge_is_credited() {
         let (before, waiting, invoice_id) = waiting();
         let now = instant("2026-07-02T00:00:00Z");
-        let plan = plan_taking_back(&waiting, now).unwrap();
+        let plan = plan_cancellation(&waiting, now).unwrap();
         assert_eq!(
             (plan.invoices, plan.reservation_id),
             (vec![invoice_id], None)
         );
 
-        let crediting = waiting.clone().apply_taking_back(now);
+        let crediting = waiting.clone().apply_cancellation(now);
         assert_eq!(
             crediting.issuance_pending_since(),
             None,
@@ -114,7 +117,7 @@ mod tests {
         assert_eq!((&back.names, &back.term), (&before.names, &before.term));
         assert_eq!((back.change, back.revision), (None, waiting.revision + 1));
         // Refused, it waits as it did.
-        let refused = crediting.apply_taking_back_refused(now);
+        let refused = crediting.apply_cancellation_refused(now);
         assert_eq!(refused, waiting.apply_decision(now));
     }
 
@@ -122,7 +125,7 @@ mod tests {
     fn md_7_without_a_change_there_is_nothing_to_take_back() {
         let (before, ..) = waiting();
         let now = instant("2026-07-02T00:00:00Z");
-        let refusal = plan_taking_back(&before, now).unwrap_err();
+        let refusal = plan_cancellation(&before, now).unwrap_err();
         assert_eq!(refusal.reason, Reason::NoChangePending);
         assert_eq!(refusal.metadata["state"], "ISSUED");
     }
@@ -140,7 +143,7 @@ mod tests {
         let reissue = before.apply_reissue(None, asked);
         let plan = plan_domain_change(&reissue, &wanted).unwrap();
         let free = reissue.clone().apply_change(plan, None, now);
-        assert_eq!(plan_taking_back(&free, now).unwrap().invoices, []);
+        assert_eq!(plan_cancellation(&free, now).unwrap().invoices, []);
         let back = free.apply_change_cancelled(now);
         assert_eq!(back.reissue_since, Some(asked));
         assert_eq!(back.wanted_names(), &reissue.names);
