@@ -21,7 +21,7 @@ use crate::{
     use_cases::{
         note_freed_sans::NoteFreedSans,
         review_refunds::{NoteReviews, waiting},
-        settle::SettleOrder,
+        turns::WriteTurns,
     },
 };
 
@@ -50,7 +50,7 @@ impl Due for TurnTerms {
             };
             let mut turned = 0;
             for (account_id, order_id) in due {
-                let work = SettleOrder {
+                let work = WriteTurns {
                     account_id,
                     order_id,
                     now,

@@ -36,7 +36,7 @@ pub(crate) fn decode_options(
 fn encode(option: LicenseOption, order: &Order) -> orders::AdditionalLicenseOption {
     let LicenseOption {
         kind,
-        way,
+        figures,
         refunds,
         quote,
         sold,
@@ -51,12 +51,12 @@ fn encode(option: LicenseOption, order: &Order) -> orders::AdditionalLicenseOpti
     let quote = explained(quote, order, Some(&sold), &names);
     orders::AdditionalLicenseOption {
         kind: kind.into(),
-        from_time: Some(encode_time(way.from)),
-        until_time: way.until.map(encode_time),
+        from_time: Some(encode_time(figures.from)),
+        until_time: figures.until.map(encode_time),
         refunds: refunds.into_iter().map(Refund::into_message).collect(),
         quote: Some(quote.into_message()),
-        net: Some(encode_money(way.net)),
-        explanation: way.explanation,
+        net: Some(encode_money(figures.net)),
+        explanation: figures.explanation,
         rule_id: rule_id.to_owned(),
     }
 }

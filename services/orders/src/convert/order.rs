@@ -263,7 +263,7 @@ pub(crate) fn encode_term(
     term: &OrderTerm,
     invoice_ids: &[String],
 ) -> orders::OrderTerm {
-    let counted = refund_count_start(term, &view.stays, view.now);
+    let counted = refund_count_start(term, &view.valid_periods, view.now);
     let sold = term.sold.as_ref();
     let slots = sold.map(|sold| sold.slots).unwrap_or_default();
     let kept = term.kept_servers.iter().flatten();

@@ -9,7 +9,7 @@ use licet_domain::{clock::Instant, san::San};
 
 use super::billing::subject;
 use crate::rules::{
-    order::{Order, OrderTerm, Sold},
+    order::{Order, OrderTerm, SoldProduct},
     slots::Slots,
 };
 
@@ -40,7 +40,7 @@ pub(crate) fn free_quote(
 pub(crate) fn explained(
     quote: Quote,
     order: &Order,
-    sold: Option<&Sold>,
+    sold: Option<&SoldProduct>,
     names: &BTreeSet<San>,
 ) -> Quote {
     match (order.san_license_id, sold) {
@@ -51,7 +51,7 @@ pub(crate) fn explained(
     }
 }
 
-fn free_names(sold: &Sold, names: &BTreeSet<San>, why: WhyFree) -> FreeNames {
+fn free_names(sold: &SoldProduct, names: &BTreeSet<San>, why: WhyFree) -> FreeNames {
     let slots = Slots::of(names);
     FreeNames {
         product_id: sold.product.id.clone(),

@@ -16,14 +16,14 @@ use crate::{
 
 /// A certificate with the instant that it is seen at: the clock, or its order's last decision where
 /// another instance's clock was ahead (T-5).
-pub(crate) type Seen = (Certificate, Instant);
+pub(crate) type CertificateAt = (Certificate, Instant);
 
 /// The certificate, or NOT_FOUND.
 pub(crate) async fn get(
     database: &Database,
     call: &Call,
     certificate_id: CertificateId,
-) -> Result<Seen, Fault> {
+) -> Result<CertificateAt, Fault> {
     let tx = database.read();
     let found = store::certificates::get(&tx, &call.caller.accounts, certificate_id).await?;
     let mut seen = see(&tx, vec![found], call.now).await?;
@@ -31,7 +31,7 @@ pub(crate) async fn get(
         .ok_or_else(|| Fault::internal("a certificate was lost between its reads"))
 }
 
-async fn see(tx: &Tx, found: Vec<Certificate>, now: Instant) -> Result<Vec<Seen>, Fault> {
+async fn see(tx: &Tx, found: Vec<Certificate>, now: Instant) -> Result<Vec<CertificateAt>, Fault> {
     let ids = found.iter().map(|found| found.order_id).collect();
     let decided = store::orders::decision_times(tx, &ids).await?;
     let each = found.into_iter().map(|found| {
@@ -47,7 +47,7 @@ pub(crate) async fn list(
     call: &Call,
     filter: &CertificateFilter,
     page: &Page,
-) -> Result<(Vec<Seen>, String), Fault> {
+) -> Result<(Vec<CertificateAt>, String), Fault> {
     let tx = database.read();
     let rows = store::certificates::list(&tx, &call.caller.accounts, filter, page).await?;
     let bytes =

@@ -13,7 +13,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    rules::{certificate::CertificateState, order::Order, refund_count::Stay},
+    rules::{certificate::CertificateState, order::Order, refund_count::ValidPeriod},
     store::{certificates, invoices},
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct OrderView {
     /// The operation under way.
     pub(crate) running: Option<View>,
     /// Its certificates, where it was renewed.
-    pub(crate) stays: Vec<Stay>,
+    pub(crate) valid_periods: Vec<ValidPeriod>,
 }
 
 impl OrderView {
@@ -45,7 +45,7 @@ impl OrderView {
             next_invoice_ids: Vec::new(),
             certificate_id: None,
             running: None,
-            stays: Vec::new(),
+            valid_periods: Vec::new(),
         }
     }
 
@@ -75,7 +75,7 @@ pub(crate) async fn load_all(
 ) -> Result<Vec<OrderView>, Fault> {
     let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
     let mut running = operation::list_running(tx, &ids).await?;
-    let mut views = load_settled(tx, orders, now).await?;
+    let mut views = load_without_operation(tx, orders, now).await?;
     for view in &mut views {
         view.running = running.remove(&view.order.id.to_string());
     }
@@ -89,7 +89,7 @@ pub(crate) async fn load(tx: &Tx, order: Order, now: Instant) -> Result<OrderVie
 
 /// One order as it is shown once the operation under way has ended, for the answer that ends it.
 pub(crate) async fn load_ended(tx: &Tx, order: Order, now: Instant) -> Result<OrderView, Fault> {
-    one(load_settled(tx, vec![order], now).await?)
+    one(load_without_operation(tx, vec![order], now).await?)
 }
 
 /// A new order as it is shown once it is charged: nothing is read, since all that can belong to it yet
@@ -106,7 +106,11 @@ fn one(mut views: Vec<OrderView>) -> Result<OrderView, Fault> {
         .ok_or_else(|| Fault::internal("an order was lost between its reads"))
 }
 
-async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<OrderView>, Fault> {
+async fn load_without_operation(
+    tx: &Tx,
+    orders: Vec<Order>,
+    now: Instant,
+) -> Result<Vec<OrderView>, Fault> {
     let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
     let mut invoice_ids = invoices::list_ids(tx, &ids).await?;
     let current = certificates::list_current(tx, &ids).await?;
@@ -116,7 +120,7 @@ async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<O
         !is_first || now >= order.end()
     });
     let renewed: Vec<String> = renewed.map(|order| order.id.to_string()).collect();
-    let mut stays = certificates::list_stays(tx, &renewed).await?;
+    let mut valid_periods = certificates::list_valid_periods(tx, &renewed).await?;
     let views = orders.into_iter().map(|order| {
         let mut view = OrderView::bare(order, now);
         let term = (view.order.id.to_string(), i64::from(view.order.term.index));
@@ -130,9 +134,9 @@ async fn load_settled(tx: &Tx, orders: Vec<Order>, now: Instant) -> Result<Vec<O
             .iter()
             .rev()
             .filter(|found| found.order_id == view.order.id)
-            .find(|found| found.standing.state(view.now) == CertificateState::Active)
+            .find(|found| found.lifecycle.state(view.now) == CertificateState::Active)
             .map(|found| found.id);
-        view.stays = stays.remove(&term.0).unwrap_or_default();
+        view.valid_periods = valid_periods.remove(&term.0).unwrap_or_default();
         view
     });
     Ok(views.collect())

@@ -72,26 +72,26 @@ pub(crate) enum CertificateState {
 impl Certificate {
     /// What the certificate counts as at `now`.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {
-        let standing = Standing {
+        let lifecycle = CertificateLifecycle {
             not_after: self.not_after,
             superseded_time: self.superseded_time,
             revoke_time: self.revoke_time,
             to_revoke: self.to_revoke,
         };
-        standing.state(now)
+        lifecycle.state(now)
     }
 }
 
 /// The facts of a certificate that decide what it counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct CertificateLifecycle {
     pub(crate) not_after: Instant,
     pub(crate) superseded_time: Option<Instant>,
     pub(crate) revoke_time: Option<Instant>,
     pub(crate) to_revoke: bool,
 }
 
-impl Standing {
+impl CertificateLifecycle {
     /// What the certificate counts as at `now`, from its instants alone: nothing has to run at
     /// those instants for the answer to be right.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {

@@ -79,7 +79,7 @@ pub(crate) fn permit_move(order: &Order, servers: &[Server]) -> Result<(), Refus
 
 /// Whether a further server may come (AL-6): not while the common name that it is to serve is about
 /// to move (MD-5).
-pub(crate) fn permit_beside_move(order: &Order, servers: &[Server]) -> Result<(), Refusal> {
+pub(crate) fn permit_further_server(order: &Order, servers: &[Server]) -> Result<(), Refusal> {
     let has_primary = registered(servers).any(|server| server.primary);
     if !has_primary || order.moved_common_name().is_none() {
         return Ok(());
@@ -247,14 +247,14 @@ mod tests {
         let waiting = order.apply_change(plan, None, now);
         let start = waiting.term.term.end();
         for issued in [
-            waiting.clone().apply_issuance(now).settled_at(start),
-            waiting.clone().settled_at(start).apply_issuance(start),
+            waiting.clone().apply_issuance(now).with_turns(start),
+            waiting.clone().with_turns(start).apply_issuance(start),
         ] {
             assert_eq!(issued.common_name, dns("a.test"));
             assert_eq!(issued.wanted_names(), &names(&["a.test"]));
             assert_eq!(issued.issuance_pending_since(), None);
         }
-        let back = waiting.settled_at(start).apply_change_cancelled(start);
+        let back = waiting.with_turns(start).apply_change_cancelled(start);
         assert_eq!(back.wanted_common_name(), &dns("cn.test"));
         assert_eq!(back.wanted_names(), &names(&["cn.test", "a.test"]));
     }
@@ -268,10 +268,10 @@ mod tests {
         let start = order.term.term.end();
         let early = order.clone().apply_issuance(now);
         assert_eq!(next_names(&early), with_move);
-        let late = order.settled_at(start);
+        let late = order.with_turns(start);
         assert_eq!(late.bought_for(&late.term), with_move);
         assert_eq!(late.wanted_names(), &with_move.1);
-        for issued in [early.settled_at(start), late.apply_issuance(start)] {
+        for issued in [early.with_turns(start), late.apply_issuance(start)] {
             assert_eq!(issued.common_name, dns("a.test"));
             assert_eq!(issued.term_names(), &with_move.1);
             assert_eq!(issued.issuance_pending_since(), None);
@@ -287,8 +287,8 @@ mod tests {
         let back = order.clone().apply_change_cancelled(now);
         assert_eq!(next_names(&back), without);
         for later in [
-            back.settled_at(start),
-            order.settled_at(start).apply_change_cancelled(start),
+            back.with_turns(start),
+            order.with_turns(start).apply_change_cancelled(start),
         ] {
             assert_eq!(later.wanted_common_name(), without.0);
             assert_eq!(later.wanted_names(), &without.1);
@@ -330,9 +330,9 @@ mod tests {
         let refusal = permit_move(&order, &both).unwrap_err();
         assert_eq!(refusal.reason, Reason::FurtherServersRegistered);
         let waiting = waiting();
-        let beside = permit_beside_move(&waiting, std::slice::from_ref(&first)).unwrap_err();
+        let beside = permit_further_server(&waiting, std::slice::from_ref(&first)).unwrap_err();
         assert_eq!(beside.reason, Reason::ChangeInProgress);
-        assert!(permit_beside_move(&waiting, &[]).is_ok());
-        assert!(permit_beside_move(&order, &[first]).is_ok());
+        assert!(permit_further_server(&waiting, &[]).is_ok());
+        assert!(permit_further_server(&order, &[first]).is_ok());
     }
 }

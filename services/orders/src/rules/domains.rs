@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     name_sets::changed_names,
-    order::{Order, Progress, Sold},
+    objections::Objections,
+    order::{Order, Progress, SoldProduct},
     product::{Product, ProductKind},
-    refusing::Objections,
     reissue::change_in_progress,
     san_license::name_limit,
     slots::{SlotCharge, Slots, count},
@@ -84,7 +84,7 @@ pub(crate) fn plan_domain_change(
     }
     let next = NextTerm::of(order, wanted);
     if let Some(next) = &next {
-        let said = Said {
+        let said = RunningTermObjections {
             common_name: absent.is_some(),
             wildcards: !sold.product.wildcards_offered,
             number: count(names.len()) > limit,
@@ -104,7 +104,7 @@ pub(crate) fn plan_domain_change(
         )
         .with("order_id", order.id));
     }
-    let charge = |sold: &Sold, before: &BTreeSet<San>, after: &BTreeSet<San>| {
+    let charge = |sold: &SoldProduct, before: &BTreeSet<San>, after: &BTreeSet<San>| {
         if draws_on_license {
             return SlotCharge::default();
         }
@@ -130,13 +130,13 @@ pub(crate) fn plan_domain_change(
 /// The term that is bought for the time after the running one, with its names before the change and
 /// after it.
 struct NextTerm<'a> {
-    sold: &'a Sold,
+    sold: &'a SoldProduct,
     before: &'a BTreeSet<San>,
     after: BTreeSet<San>,
 }
 
 /// What the running term refuses already, and is not to be said twice.
-struct Said {
+struct RunningTermObjections {
     common_name: bool,
     wildcards: bool,
     number: bool,
@@ -160,7 +160,7 @@ impl<'a> NextTerm<'a> {
         order: &Order,
         wanted: &WantedChange,
         moved: Option<&San>,
-        said: &Said,
+        said: &RunningTermObjections,
         objections: &mut Objections,
     ) {
         let product = &self.sold.product;

@@ -10,9 +10,9 @@ use licet_domain::{
 };
 
 use super::{
+    objections::Objections,
     order::{Order, OrderState},
     product::{Product, SupersededHandling},
-    refusing::Objections,
 };
 
 const DAY_SECONDS: i64 = 86_400;

@@ -13,13 +13,13 @@ use licet_domain::{
 use super::{
     order::{Order, OrderTerm},
     permission::{Action, permit, renewable_from, renewable_until},
-    renewal::{Unplanned, WantedRenewal, plan_renewal},
+    renewal::{RenewalError, WantedRenewal, plan_renewal},
     servers::Server,
 };
 
 /// What deleting the order brings back of one of its terms (AL-4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refunded {
+pub(crate) struct ExpectedRefund {
     /// What comes back for certain; zero while a review would have to decide.
     pub(crate) amount: Money,
     /// What a review would decide about, where it would.
@@ -30,7 +30,7 @@ pub(crate) struct Refunded {
 
 /// A way that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct OptionFigures {
     /// From when on it is open.
     pub(crate) from: Instant,
     /// From when on it is no longer open, or no longer on these terms.
@@ -43,13 +43,13 @@ pub(crate) struct Way {
 
 /// Deleting the order at `now` and placing it anew with `asked` licences for `cost` (AL-3). What
 /// comes back changes with the days since the issuance, and with the term that runs.
-pub(crate) fn order_again(
+pub(crate) fn reorder_option(
     order: &Order,
     asked: u32,
-    refunds: &[Refunded],
+    refunds: &[ExpectedRefund],
     cost: Money,
     now: Instant,
-) -> Result<Way, MoneyError> {
+) -> Result<OptionFigures, MoneyError> {
     let mut back = Money::zero(cost.currency());
     let mut in_review = back;
     for refund in refunds {
@@ -70,7 +70,7 @@ pub(crate) fn order_again(
         format!(", and {} more if a review grants it", amount(in_review))
     };
     let months = order.term.term.months();
-    Ok(Way {
+    Ok(OptionFigures {
         from: now,
         until: Some(until),
         net,
@@ -86,11 +86,11 @@ pub(crate) fn order_again(
 
 /// Naming the number when the order is renewed, at the prices of today (AL-9). The licences are
 /// there from the new term's start on.
-pub(crate) fn at_renewal(renewal: &Renewal, cost: Money) -> Way {
+pub(crate) fn renewal_option(renewal: &RenewalOption, cost: Money) -> OptionFigures {
     let (term, from) = (&renewal.term, renewal.from);
     let until = renewal.until;
     let before = until.map_or_else(String::new, |until| format!(" and before {until}"));
-    Way {
+    OptionFigures {
         from,
         until,
         net: cost,
@@ -107,7 +107,7 @@ pub(crate) fn at_renewal(renewal: &Renewal, cost: Money) -> Way {
 
 /// A renewal that is open, or will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Renewal {
+pub(crate) struct RenewalOption {
     /// The term that it would buy, at the prices of now.
     pub(crate) term: OrderTerm,
     /// Its names should a move of the common name that waits be taken back (MD-5).
@@ -119,13 +119,14 @@ pub(crate) struct Renewal {
 
 /// Decides the renewal with `asked` licences for as many months as the present term has. One whose
 /// window is still to come is decided as of its first instant, and priced as of `now` (MD-10).
-pub(crate) fn plan_renewal_way(
+pub(crate) fn plan_renewal_option(
     order: &Order,
     servers: &[Server],
     asked: u32,
     now: Instant,
-) -> Result<Renewal, Unplanned> {
-    permit(order, Action::Renew, now).map_err(|refusal| Unplanned::Refused(Box::new(refusal)))?;
+) -> Result<RenewalOption, RenewalError> {
+    permit(order, Action::Renew, now)
+        .map_err(|refusal| RenewalError::Refused(Box::new(refusal)))?;
     let from = renewable_from(order).map_or(now, |from| from.max(now));
     let wanted = WantedRenewal {
         months: order.term.term.months(),
@@ -135,7 +136,7 @@ pub(crate) fn plan_renewal_way(
     };
     let plan = plan_renewal(order, servers, &wanted, from)?;
     let plan_end = plan.term.term.end();
-    Ok(Renewal {
+    Ok(RenewalOption {
         term: OrderTerm {
             price_time: now,
             ..plan.term
@@ -191,39 +192,39 @@ mod tests {
         let order = order(&["example.com"]);
         let now = instant("2026-01-10T00:00:00Z");
         let last = instant("2026-01-26T00:00:00Z");
-        let whole = Refunded {
+        let whole = ExpectedRefund {
             amount: usd(14_700),
             in_review: None,
             last_time: Some(last),
         };
-        let way = order_again(&order, 3, &[whole], usd(20_400), now).unwrap();
-        assert_eq!((way.from, way.net), (now, usd(5_700)));
-        assert_eq!(way.until.unwrap().as_micros(), last.as_micros() + 1);
+        let figures = reorder_option(&order, 3, &[whole], usd(20_400), now).unwrap();
+        assert_eq!((figures.from, figures.net), (now, usd(5_700)));
+        assert_eq!(figures.until.unwrap().as_micros(), last.as_micros() + 1);
         assert!(
-            way.explanation.contains("refunds 147.00 USD (AL-4)"),
+            figures.explanation.contains("refunds 147.00 USD (AL-4)"),
             "{}",
-            way.explanation
+            figures.explanation
         );
-        assert!(way.explanation.ends_with("57.00 USD in all"));
+        assert!(figures.explanation.ends_with("57.00 USD in all"));
 
         // What a review may bring is said and not counted on.
-        let review = Refunded {
+        let review = ExpectedRefund {
             amount: usd(0),
             in_review: Some(usd(14_700)),
             last_time: Some(instant("2026-01-31T00:00:00Z")),
         };
-        let way = order_again(&order, 3, &[review], usd(20_400), now).unwrap();
-        assert_eq!(way.net, usd(20_400));
-        assert!(way.explanation.contains("147.00 USD more if a review"));
+        let figures = reorder_option(&order, 3, &[review], usd(20_400), now).unwrap();
+        assert_eq!(figures.net, usd(20_400));
+        assert!(figures.explanation.contains("147.00 USD more if a review"));
 
         // Where no day changes the answer, the end of the running term does.
-        let never = Refunded {
+        let never = ExpectedRefund {
             last_time: None,
             ..whole
         };
-        let way = order_again(&order, 3, &[never, never], usd(20_400), now).unwrap();
+        let figures = reorder_option(&order, 3, &[never, never], usd(20_400), now).unwrap();
         let end = order.term.term.end();
-        assert_eq!((way.until, way.net), (Some(end), usd(-9_000)));
+        assert_eq!((figures.until, figures.net), (Some(end), usd(-9_000)));
     }
 
     #[test]
@@ -232,26 +233,30 @@ mod tests {
         let early = instant("2026-02-01T00:00:00Z");
         let from = instant("2026-10-03T00:00:00Z");
         let until = instant("2027-01-31T00:00:00Z");
-        let renewal = plan_renewal_way(&order, &[], 3, early).unwrap();
+        let renewal = plan_renewal_option(&order, &[], 3, early).unwrap();
         assert_eq!((renewal.from, renewal.until), (from, Some(until)));
         let term = &renewal.term;
         assert_eq!((term.index, term.additional_licenses), (1, 3));
         assert_eq!((term.term.start(), term.price_time), (order.end(), early));
-        let way = at_renewal(&renewal, usd(15_500));
+        let figures = renewal_option(&renewal, usd(15_500));
         assert_eq!(
-            (way.from, way.until, way.net),
+            (figures.from, figures.until, figures.net),
             (from, Some(until), usd(15_500))
         );
         let words = "used from 2027-01-01T00:00:00";
-        assert!(way.explanation.contains(words), "{}", way.explanation);
+        assert!(
+            figures.explanation.contains(words),
+            "{}",
+            figures.explanation
+        );
     }
 
     #[test]
     fn al_3_md_10_renewal_is_open_until_it_is_bought_or_too_late() {
         let order = order(&["example.com"]);
-        let open = |order: &Order, now: &str| plan_renewal_way(order, &[], 3, instant(now));
-        let reason = |planned: Result<Renewal, Unplanned>| match planned {
-            Err(Unplanned::Refused(refusal)) => Some(refusal.reason),
+        let open = |order: &Order, now: &str| plan_renewal_option(order, &[], 3, instant(now));
+        let reason = |planned: Result<RenewalOption, RenewalError>| match planned {
+            Err(RenewalError::Refused(refusal)) => Some(refusal.reason),
             Ok(_) | Err(_) => None,
         };
         let late = open(&order, "2027-01-15T00:00:00Z").unwrap();

@@ -37,7 +37,7 @@ pub(crate) struct OrderTerm {
     /// When the first certificate of this term was recorded.
     pub(crate) first_issuance_time: Option<Instant>,
     /// What was sold; absent until the term's charge is through.
-    pub(crate) sold: Option<Sold>,
+    pub(crate) sold: Option<SoldProduct>,
     /// The names bought for the term, the common name among them, as they are without a move of it that
     /// waits (MD-5); absent where they are those that the order's certificates carry.
     #[serde(default)]
@@ -66,7 +66,7 @@ impl OrderTerm {
 
 /// What a term was sold with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sold {
+pub(crate) struct SoldProduct {
     pub(crate) product: Product,
     /// Slots that belong to the order until the term ends, the included ones counted in (MD-2).
     pub(crate) slots: Slots,
@@ -261,7 +261,7 @@ impl Order {
     }
 
     /// What the order was sold with. Asking before it is charged is refused as ORDER_NOT_PAID.
-    pub(crate) fn sold(&self) -> Result<&Sold, Refusal> {
+    pub(crate) fn sold(&self) -> Result<&SoldProduct, Refusal> {
         self.term.sold.as_ref().ok_or_else(|| {
             Refusal::new(
                 Reason::OrderNotPaid,

@@ -15,13 +15,13 @@ pub(crate) const MAX_OPEN_TERMS: u64 = MAX_REFUND_DAYS / 28 + 2;
 
 /// From when until when a certificate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stay {
+pub(crate) struct ValidPeriod {
     pub(crate) record_time: Instant,
     pub(crate) not_after: Instant,
     pub(crate) revoke_time: Option<Instant>,
 }
 
-impl Stay {
+impl ValidPeriod {
     pub(crate) fn of(certificate: &Certificate) -> Self {
         Self {
             record_time: certificate.record_time,
@@ -46,7 +46,11 @@ impl Stay {
 /// Since when a term of an order with these certificates is in use: from its start where one that was
 /// recorded before stands then, else from the first one that is recorded in it. Absent: it has not
 /// begun, or no certificate was active in it by `now`.
-pub(crate) fn first_use(term: &OrderTerm, certificates: &[Stay], now: Instant) -> Option<Instant> {
+pub(crate) fn first_use(
+    term: &OrderTerm,
+    certificates: &[ValidPeriod],
+    now: Instant,
+) -> Option<Instant> {
     let start = term.term.start();
     if now < start {
         return None;
@@ -63,7 +67,7 @@ pub(crate) fn first_use(term: &OrderTerm, certificates: &[Stay], now: Instant) -
 /// counts from its use and has none.
 pub(crate) fn refund_count_start(
     term: &OrderTerm,
-    certificates: &[Stay],
+    certificates: &[ValidPeriod],
     now: Instant,
 ) -> Option<Instant> {
     match term.refund_count() {
@@ -74,7 +78,7 @@ pub(crate) fn refund_count_start(
 
 /// Whether the count of a term that is over is still open at `now`, so that a deletion has to ask for
 /// its refund. What was sold before the days were kept is asked for as long as any policy lets it.
-pub(crate) fn is_open(term: &OrderTerm, certificates: &[Stay], now: Instant) -> bool {
+pub(crate) fn is_open(term: &OrderTerm, certificates: &[ValidPeriod], now: Instant) -> bool {
     let sold = term.sold.as_ref();
     let days = sold.and_then(|sold| sold.product.no_refund_days);
     let days = days.map_or(MAX_REFUND_DAYS, u64::from);

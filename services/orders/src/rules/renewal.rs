@@ -47,7 +47,7 @@ pub(crate) struct RenewalPlan {
 
 /// Why there is no renewal like that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unplanned {
+pub(crate) enum RenewalError {
     /// It is refused.
     Refused(Box<Refusal>),
     /// These of the servers to keep are not registered on the order, by their place in the list.
@@ -64,11 +64,11 @@ pub(crate) fn plan_renewal(
     servers: &[Server],
     wanted: &WantedRenewal,
     now: Instant,
-) -> Result<RenewalPlan, Unplanned> {
+) -> Result<RenewalPlan, RenewalError> {
     check_window(order, now).map_err(refused)?;
     let kept = keep_servers(order, servers, wanted)?;
     let term = order.term.term.next(wanted.months);
-    let term = term.ok_or(Unplanned::BeyondCalendar)?;
+    let term = term.ok_or(RenewalError::BeyondCalendar)?;
     check_not_over(order, &term, now).map_err(refused)?;
     let mut names = wanted.names.clone();
     if names.is_empty() {
@@ -96,8 +96,8 @@ pub(crate) fn plan_renewal(
     })
 }
 
-fn refused(refusal: Refusal) -> Unplanned {
-    Unplanned::Refused(Box::new(refusal))
+fn refused(refusal: Refusal) -> RenewalError {
+    RenewalError::Refused(Box::new(refusal))
 }
 
 /// Whether the order can be renewed at `now` (MD-10): one future term at most, and not before or
@@ -165,12 +165,12 @@ fn keep_servers(
     order: &Order,
     servers: &[Server],
     wanted: &WantedRenewal,
-) -> Result<BTreeSet<ServerId>, Unplanned> {
+) -> Result<BTreeSet<ServerId>, RenewalError> {
     let all: BTreeSet<ServerId> = registered(servers).map(|server| server.id).collect();
     let named = wanted.keep.iter().copied().enumerate();
     let unknown: Vec<_> = named.filter(|(_, id)| !all.contains(id)).collect();
     if !unknown.is_empty() {
-        return Err(Unplanned::UnknownServers(unknown));
+        return Err(RenewalError::UnknownServers(unknown));
     }
     let licensed = u64::from(wanted.additional_licenses) + 1;
     let kept: BTreeSet<ServerId> = if wanted.keep.is_empty() {
@@ -259,10 +259,10 @@ mod tests {
         (0..number).map(|index| server(index == 0)).collect()
     }
 
-    fn reason(found: Result<RenewalPlan, Unplanned>) -> Reason {
+    fn reason(found: Result<RenewalPlan, RenewalError>) -> Reason {
         match found.unwrap_err() {
-            Unplanned::Refused(refusal) => refusal.reason,
-            other @ (Unplanned::UnknownServers(_) | Unplanned::BeyondCalendar) => {
+            RenewalError::Refused(refusal) => refusal.reason,
+            other @ (RenewalError::UnknownServers(_) | RenewalError::BeyondCalendar) => {
                 panic!("{other:?}")
             }
         }
@@ -274,7 +274,7 @@ mod tests {
         let plan = |now: &str| plan_renewal(&order, &[], &wanted(0, &[]), instant(now));
         let early = plan("2026-10-02T23:59:59.999999Z");
         assert_eq!(reason(early.clone()), Reason::RenewalTooEarly);
-        let Err(Unplanned::Refused(early)) = early else {
+        let Err(RenewalError::Refused(early)) = early else {
             panic!("renewed too early")
         };
         assert_eq!(early.metadata["from_time"], "2026-10-03T00:00:00.000000Z");
@@ -361,7 +361,7 @@ mod tests {
         let stranger = ServerId::generate();
         assert_eq!(
             plan(wanted(2, &[ids[1], stranger])),
-            Err(Unplanned::UnknownServers(vec![(1, stranger)]))
+            Err(RenewalError::UnknownServers(vec![(1, stranger)]))
         );
     }
 
@@ -373,12 +373,14 @@ mod tests {
         let wanted = wanted(0, &[all[0].id]);
         order.next_term = Some(plan_renewal(&order, &all, &wanted, now).unwrap().term);
         let states = |order: &Order| {
-            let settled = all.iter().map(|server| server.clone().settled(order).state);
+            let settled = all
+                .iter()
+                .map(|server| server.clone().with_lapse(order).state);
             settled.collect::<Vec<_>>()
         };
         assert_eq!(states(&order), [ServerState::Registered; 2]);
         let start = order.term.term.end();
-        let after = order.settled_at(start);
+        let after = order.with_turns(start);
         assert_eq!(
             states(&after),
             [ServerState::Registered, ServerState::Lapsed]
@@ -386,7 +388,7 @@ mod tests {
         // What is registered in the new term has nothing to do with what was kept.
         let mut new = all[1].clone();
         new.register_time = start;
-        assert_eq!(new.settled(&after).state, ServerState::Registered);
+        assert_eq!(new.with_lapse(&after).state, ServerState::Registered);
     }
 
     #[test]

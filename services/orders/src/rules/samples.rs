@@ -11,7 +11,7 @@ use licet_domain::{
 
 use super::{
     certificate::Certificate,
-    order::{Order, OrderTerm, Progress, Sold},
+    order::{Order, OrderTerm, Progress, SoldProduct},
     product::{Product, ProductKind, RefundCount, SupersededHandling},
     slots::WildcardReplacement,
 };
@@ -84,7 +84,7 @@ pub(crate) fn order(list: &[&str]) -> Order {
             price_time: start,
             additional_licenses: 1,
             first_issuance_time: Some(start),
-            sold: Some(Sold {
+            sold: Some(SoldProduct {
                 slots: product.included_slots(),
                 product,
                 currency: "USD".parse().unwrap(),

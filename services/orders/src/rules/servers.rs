@@ -11,8 +11,8 @@ use licet_domain::{
 };
 
 use super::{
+    objections::Objections,
     order::{Order, Progress},
-    refusing::Objections,
 };
 
 /// A server that was registered on an order.
@@ -46,7 +46,7 @@ worded! {
 impl Server {
     /// The server as it stands on the settled order: one that was registered before the running
     /// term, and that its renewal did not keep, has lapsed (AL-9). That is never written down.
-    pub(crate) fn settled(mut self, order: &Order) -> Server {
+    pub(crate) fn with_lapse(mut self, order: &Order) -> Server {
         let stays = order.term.kept_servers.as_ref().is_none_or(|kept| {
             self.register_time >= order.term.term.start() || kept.contains(&self.id)
         });

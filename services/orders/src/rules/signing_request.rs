@@ -8,7 +8,7 @@ use licet_domain::{
     san::San,
 };
 
-use super::refusing::Objections;
+use super::objections::Objections;
 /// The shortest RSA key that is taken, in bits.
 const LEAST_RSA_BITS: u32 = 2048;
 /// The smallest field of a curve that is taken, in bits.

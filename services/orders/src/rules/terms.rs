@@ -19,12 +19,12 @@ impl Order {
     /// The order as it is at `now`, and the instant to decide about it at (T-5).
     pub(crate) fn at(self, clock: Instant) -> (Order, Instant) {
         let now = self.decide_at(clock);
-        (self.settled_at(now), now)
+        (self.with_turns(now), now)
     }
 
     /// What time has made of the order by `now`. The same whether it was written down or not, its
     /// revision included: a quote made before a term starts does not fit after it (MD-6).
-    pub(crate) fn settled_at(mut self, now: Instant) -> Order {
+    pub(crate) fn with_turns(mut self, now: Instant) -> Order {
         while let Some((_, next)) = self.next_turn(now) {
             self = next;
         }
@@ -97,9 +97,9 @@ mod tests {
         let before = renewed(&["example.com", "a.example.com"]);
         let start = before.term.term.end();
         let eve = Instant::from_micros(start.as_micros() - 1).unwrap();
-        assert_eq!(before.clone().settled_at(eve), before);
+        assert_eq!(before.clone().with_turns(eve), before);
 
-        let after = before.clone().settled_at(start);
+        let after = before.clone().with_turns(start);
         assert_eq!((after.term.index, &after.next_term), (1, &None));
         assert_eq!(after.revision, before.revision + 1);
         assert_eq!(after.decision_time, start);
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(after.state(start), OrderState::Issued);
         // A day later it is the same order: nothing hangs on when it was looked at.
         let later = instant("2027-01-02T00:00:00Z");
-        assert_eq!(before.settled_at(later), after);
-        assert_eq!(after.clone().settled_at(later), after);
+        assert_eq!(before.with_turns(later), after);
+        assert_eq!(after.clone().with_turns(later), after);
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let before = renewed(&["example.com", "b.example.com"]);
         let start = before.term.term.end();
         assert_eq!(before.issuance_pending_since(), None);
-        let after = before.settled_at(start);
+        let after = before.with_turns(start);
         assert_eq!(after.names, names(&["example.com", "a.example.com"]));
         assert_eq!(
             after.wanted_names(),
@@ -147,12 +147,12 @@ mod tests {
         let plan = plan_domain_change(&before, &wanted).unwrap();
         let waiting = before.apply_change(plan, None, accepted);
         let start = waiting.term.term.end();
-        let after = waiting.clone().settled_at(start);
+        let after = waiting.clone().with_turns(start);
         let both = names(&["example.com", "b.example.com", "c.example.com"]);
         assert_eq!(after.wanted_names(), &both);
         assert_eq!(after.issuance_pending_since(), Some(accepted));
         // Issued before the start, the change is in the next term's names as well.
-        let early = waiting.clone().apply_issuance(accepted).settled_at(start);
+        let early = waiting.clone().apply_issuance(accepted).with_turns(start);
         assert_eq!(early.wanted_names(), &both);
         // Taken back in the new term, that term's own names are left.
         let back = after.apply_change_cancelled(start);
@@ -173,10 +173,10 @@ mod tests {
 
         let mut late = renewed(&["example.com", "a.example.com"]);
         late.end_noted = true;
-        let after = late.settled_at(instant("2027-01-20T00:00:00Z"));
+        let after = late.with_turns(instant("2027-01-20T00:00:00Z"));
         assert_eq!((after.term.term.start(), after.end_noted), (end, false));
         // Two years on, both turns have come.
-        let over = renewed(&["example.com"]).settled_at(instant("2028-01-01T00:00:00Z"));
+        let over = renewed(&["example.com"]).with_turns(instant("2028-01-01T00:00:00Z"));
         assert_eq!((over.term.index, over.end_noted), (1, true));
     }
 
@@ -185,7 +185,7 @@ mod tests {
         let deleted = renewed(&["example.com"]).apply_deletion(instant("2026-02-01T00:00:00Z"));
         assert_eq!(deleted.turn_time(), None);
         assert_eq!(
-            deleted.clone().settled_at(instant("2029-01-01T00:00:00Z")),
+            deleted.clone().with_turns(instant("2029-01-01T00:00:00Z")),
             deleted
         );
     }

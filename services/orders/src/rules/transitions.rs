@@ -11,7 +11,7 @@ use licet_domain::{
 
 use super::{
     domains::DomainPlan,
-    order::{ChangeCharge, ChangeProgress, DomainChange, Order, OrderTerm, Progress, Sold},
+    order::{ChangeCharge, ChangeProgress, DomainChange, Order, OrderTerm, Progress, SoldProduct},
     servers::{Server, registered},
     slots::Slots,
 };
@@ -31,7 +31,7 @@ impl Order {
     /// accepted, however late the charge came through (T-4). `price_time` is since when the prices
     /// that it was charged by are in force: looked up at that very instant they are the same ones
     /// for ever, while a list set moments before the order may have come too late for it (BL-8).
-    pub(crate) fn apply_sale(mut self, sold: Sold, price_time: Option<Instant>) -> Order {
+    pub(crate) fn apply_sale(mut self, sold: SoldProduct, price_time: Option<Instant>) -> Order {
         let accepted = self.decision_time;
         self.term.sold = Some(sold);
         self.term.price_time = price_time.unwrap_or(self.term.price_time);

@@ -27,10 +27,10 @@ use super::{
     order_rows::order_row,
 };
 use crate::rules::{
-    certificate::{Certificate, CertificateState, LicenseRecord, Standing},
+    certificate::{Certificate, CertificateLifecycle, CertificateState, LicenseRecord},
     listing::CertificateFilter,
     not_found,
-    refund_count::Stay,
+    refund_count::ValidPeriod,
 };
 
 pub(super) mod row {
@@ -162,15 +162,18 @@ pub(crate) async fn list_counted(
 
 /// A certificate that was not replaced, as far as its order shows it.
 #[derive(Debug)]
-pub(crate) struct Current {
+pub(crate) struct CurrentCertificate {
     pub(crate) order_id: OrderId,
     pub(crate) id: CertificateId,
-    pub(crate) standing: Standing,
+    pub(crate) lifecycle: CertificateLifecycle,
 }
 
 /// The certificates of some orders that were not replaced, oldest first: one per order at most
 /// is there to be installed.
-pub(crate) async fn list_current(tx: &Tx, order_ids: &[String]) -> Result<Vec<Current>, Fault> {
+pub(crate) async fn list_current(
+    tx: &Tx,
+    order_ids: &[String],
+) -> Result<Vec<CurrentCertificate>, Fault> {
     let rows: Vec<(String, String, i64, Option<i64>, i64)> = Entity::find()
         .select_only()
         .columns([
@@ -189,10 +192,10 @@ pub(crate) async fn list_current(tx: &Tx, order_ids: &[String]) -> Result<Vec<Cu
         .await?;
     rows.into_iter()
         .map(|(order_id, id, not_after_us, revoke_us, to_revoke)| {
-            Ok(Current {
+            Ok(CurrentCertificate {
                 order_id: parsed("order_id", &order_id)?,
                 id: parsed("certificate_id", &id)?,
-                standing: Standing {
+                lifecycle: CertificateLifecycle {
                     not_after: instant("not_after_us", not_after_us)?,
                     superseded_time: None,
                     revoke_time: instant_if("revoke_us", revoke_us)?,
@@ -204,10 +207,10 @@ pub(crate) async fn list_current(tx: &Tx, order_ids: &[String]) -> Result<Vec<Cu
 }
 
 /// From when until when the certificates of some orders stand, by order.
-pub(crate) async fn list_stays(
+pub(crate) async fn list_valid_periods(
     tx: &Tx,
     order_ids: &[String],
-) -> Result<BTreeMap<String, Vec<Stay>>, Fault> {
+) -> Result<BTreeMap<String, Vec<ValidPeriod>>, Fault> {
     if order_ids.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -223,9 +226,9 @@ pub(crate) async fn list_stays(
         .into_tuple()
         .all(tx)
         .await?;
-    let mut found: BTreeMap<String, Vec<Stay>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<ValidPeriod>> = BTreeMap::new();
     for (order_id, record_us, not_after_us, revoke_us) in rows {
-        found.entry(order_id).or_default().push(Stay {
+        found.entry(order_id).or_default().push(ValidPeriod {
             record_time: instant("record_us", record_us)?,
             not_after: instant("not_after_us", not_after_us)?,
             revoke_time: instant_if("revoke_us", revoke_us)?,

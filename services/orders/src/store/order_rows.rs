@@ -310,7 +310,7 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
 fn issuance_pending(order: &Order) -> Option<Instant> {
     order.issuance_pending_since().or_else(|| {
         let next = order.next_term.as_ref()?;
-        let started = order.clone().settled_at(next.term.start());
+        let started = order.clone().with_turns(next.term.start());
         started.issuance_pending_since()
     })
 }

@@ -13,7 +13,7 @@ use licet_runtime::{
 use row::{Column, Entity, Model};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use crate::rules::order::{Order, Sold};
+use crate::rules::order::{Order, SoldProduct};
 
 mod row {
     //! A quote that a preview of a change of names left at Billing.
@@ -51,7 +51,7 @@ pub(crate) struct OrderQuote {
     /// That of the next term, where a change of names is charged in both (MD-8), likewise.
     pub(crate) next_encoded: Option<Vec<u8>>,
     /// What a renewal would be sold with; absent for a change of names.
-    pub(crate) sold: Option<Sold>,
+    pub(crate) sold: Option<SoldProduct>,
 }
 
 /// How long after its end a quote is still known, so that its use is answered QUOTE_EXPIRED.

@@ -68,7 +68,7 @@ pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Server>, Fault
         .all(tx)
         .await?;
     let servers = rows.into_iter().map(read);
-    servers.map(|found| Ok(found?.settled(order))).collect()
+    servers.map(|found| Ok(found?.with_lapse(order))).collect()
 }
 
 /// The servers of a page of one settled order, oldest first.
@@ -82,7 +82,7 @@ pub(crate) async fn list(tx: &Tx, order: &Order, page: &Page) -> Result<Vec<Serv
         .all(tx)
         .await?;
     let servers = rows.into_iter().map(read);
-    servers.map(|found| Ok(found?.settled(order))).collect()
+    servers.map(|found| Ok(found?.with_lapse(order))).collect()
 }
 
 /// Writes a new server of an account's order.

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::{
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{
     peers::{
@@ -56,7 +56,7 @@ impl Spanning for BeginIssuance {
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<StartedIssuance>, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         expect_issuance(&before, now)?;

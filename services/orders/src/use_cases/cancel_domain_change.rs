@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::{
     PreviewContext,
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{
     peers::Peers,
@@ -55,7 +55,7 @@ impl Spanning for CancelDomainChange {
         tx: &Tx,
     ) -> Result<Accepted<CancelledDomainChange>, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, now).await?;
         let origin = asked.origin();
         let reservation = before.san_license_id.zip(plan.reservation_id);

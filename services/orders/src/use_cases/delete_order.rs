@@ -22,7 +22,7 @@ use super::{
     PreviewContext,
     event::{OrderEvent, emit},
     finish_deletion::{DeleteOrderOperation, DeletedOrder, Questions, sold_in},
-    settle,
+    turns,
 };
 use crate::{
     peers::Billing,
@@ -34,7 +34,7 @@ use crate::{
         deletion::{Deletion, next_additional_licenses, plan_deletion},
         order::Order,
         permission::{Action, permit},
-        refund_count::Stay,
+        refund_count::ValidPeriod,
         san_license::{LicenseReleasePlan, plan_license_release},
         servers::ServerState,
     },
@@ -53,7 +53,7 @@ impl Spanning for DeleteOrder {
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<DeletedOrder>, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         let Plan {
             deletion,
             questions,
@@ -133,8 +133,8 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
     let deletion = plan_deletion(order, &certificates, &servers, now);
     let back = plan_license_release(order, &certificates, &deletion.certificates);
     let past = store::orders::list_past_terms(tx, order).await?;
-    let stays: Vec<Stay> = certificates.iter().map(Stay::of).collect();
-    let questions = Questions::new(order, &past, &stays, now, validate_only);
+    let valid_periods: Vec<ValidPeriod> = certificates.iter().map(ValidPeriod::of).collect();
+    let questions = Questions::new(order, &past, &valid_periods, now, validate_only);
     Ok(Plan {
         deletion,
         questions,

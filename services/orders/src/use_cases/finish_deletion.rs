@@ -27,7 +27,7 @@ use crate::{
     rules::{
         deletion::Deletion,
         order::{Order, OrderTerm},
-        refund_count::{Stay, first_use, is_open},
+        refund_count::{ValidPeriod, first_use, is_open},
         san_license::LicenseReleasePlan,
     },
     store,
@@ -48,7 +48,7 @@ impl Questions {
     pub(super) fn new(
         order: &Order,
         past: &[OrderTerm],
-        certificates: &[Stay],
+        certificates: &[ValidPeriod],
         now: Instant,
         validate_only: bool,
     ) -> Self {

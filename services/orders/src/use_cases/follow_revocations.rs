@@ -15,7 +15,7 @@ use licet_runtime::{
     following::{Follow, News},
 };
 
-use super::{revoke_certificate::RevocationEvent, settle};
+use super::{revoke_certificate::RevocationEvent, turns};
 use crate::{
     rules::{
         certificate::Certificate,
@@ -71,7 +71,7 @@ fn reported(found: Revocation) -> (ReportedRevocation, Origin) {
 
 /// Whether Orders itself asked for it: it was decided here then, and is noted by whoever asked.
 fn asked_here(origin: &Origin) -> bool {
-    origin.caller == settle::origin().caller && origin.method.ends_with("/RevokeCertificates")
+    origin.caller == turns::origin().caller && origin.method.ends_with("/RevokeCertificates")
 }
 
 /// The certificate counts as revoked from now on (T-6), whatever else is under way. One that counts

@@ -21,9 +21,11 @@ use super::{
 };
 use crate::{
     rules::{
-        options::{Refunded, Way, at_renewal, order_again, plan_renewal_way},
-        order::{Order, Sold},
-        renewal::Unplanned,
+        options::{
+            ExpectedRefund, OptionFigures, plan_renewal_option, renewal_option, reorder_option,
+        },
+        order::{Order, SoldProduct},
+        renewal::RenewalError,
         servers::Server,
     },
     store,
@@ -49,11 +51,11 @@ pub(crate) struct LicenseOptions {
 #[derive(Debug)]
 pub(crate) struct LicenseOption {
     pub(crate) kind: OptionKind,
-    pub(crate) way: Way,
+    pub(crate) figures: OptionFigures,
     pub(crate) refunds: Vec<Refund>,
     pub(crate) quote: Quote,
     /// What the quote would be sold with, and the names that it is for.
-    pub(crate) sold: Sold,
+    pub(crate) sold: SoldProduct,
     pub(crate) names: BTreeSet<San>,
 }
 
@@ -79,7 +81,7 @@ pub(crate) async fn list(
         let servers = store::servers::list_of(&tx, &order).await?;
         (order, now, servers)
     };
-    let question = Question {
+    let question = OptionQuery {
         within,
         call,
         order: &order,
@@ -96,8 +98,8 @@ pub(crate) async fn list(
             ),
             ("renewal is not open", question.renewal().await),
         ];
-        for (name, way) in ways {
-            match way {
+        for (name, option) in ways {
+            match option {
                 Ok(option) => options.push(option),
                 Err(Fault::Refused(refusal)) => closed.push(format!("{name}: {}", refusal.message)),
                 Err(fault) => return Err(fault),
@@ -113,7 +115,7 @@ pub(crate) async fn list(
 }
 
 /// Who asks for how many, of which settled order.
-struct Question<'a> {
+struct OptionQuery<'a> {
     within: &'a PreviewContext,
     call: &'a Call,
     order: &'a Order,
@@ -122,7 +124,7 @@ struct Question<'a> {
     now: Instant,
 }
 
-impl Question<'_> {
+impl OptionQuery<'_> {
     /// Delete it, and order again. A refusal says why that is not open.
     async fn again(&self) -> Result<LicenseOption, Fault> {
         let deletion = DeleteOrder {
@@ -134,13 +136,15 @@ impl Question<'_> {
         let (placed, quote) = placed.price(self.call, &self.within.peers).await?;
         let cost = quote.total().map_err(Fault::internal)?;
         let currency = cost.currency();
-        let figures = refunds.iter().map(|refund| refunded(refund, currency));
+        let figures = refunds
+            .iter()
+            .map(|refund| expected_refund(refund, currency));
         let figures: Vec<_> = figures.collect::<Result<_, _>>().map_err(Fault::internal)?;
-        let way = order_again(self.order, self.asked, &figures, cost, self.now)
+        let figures = reorder_option(self.order, self.asked, &figures, cost, self.now)
             .map_err(Fault::internal)?;
         Ok(LicenseOption {
             kind: OptionKind::BuyAtOrderAgain,
-            way,
+            figures,
             refunds,
             quote,
             sold: placed.sold()?.clone(),
@@ -150,10 +154,10 @@ impl Question<'_> {
 
     /// Name the number at renewal, for as many months as now. A refusal says why that is not open.
     async fn renewal(&self) -> Result<LicenseOption, Fault> {
-        let planned = plan_renewal_way(self.order, self.servers, self.asked, self.now);
+        let planned = plan_renewal_option(self.order, self.servers, self.asked, self.now);
         let renewal = planned.map_err(|unplanned| match unplanned {
-            Unplanned::Refused(refusal) => Fault::Refused(refusal),
-            Unplanned::UnknownServers(_) | Unplanned::BeyondCalendar => {
+            RenewalError::Refused(refusal) => Fault::Refused(refusal),
+            RenewalError::UnknownServers(_) | RenewalError::BeyondCalendar => {
                 Fault::internal(format!("a renewal as before is not planned: {unplanned:?}"))
             }
         })?;
@@ -174,7 +178,7 @@ impl Question<'_> {
         let cost = quote.total().map_err(Fault::internal)?;
         Ok(LicenseOption {
             kind: OptionKind::AtRenewal,
-            way: at_renewal(&renewal, cost),
+            figures: renewal_option(&renewal, cost),
             refunds: Vec::new(),
             quote,
             sold,
@@ -200,20 +204,20 @@ fn placed_again(order: &Order, additional_licenses: u32) -> PlaceOrder {
 }
 
 /// What a refund comes to, for certain or after a review.
-fn refunded(refund: &Refund, currency: Currency) -> Result<Refunded, String> {
+fn expected_refund(refund: &Refund, currency: Currency) -> Result<ExpectedRefund, String> {
     let zero = Money::zero(currency);
-    let nothing = Refunded {
+    let nothing = ExpectedRefund {
         amount: zero,
         in_review: None,
         last_time: None,
     };
     Ok(match refund.state() {
-        RefundState::Refunded => Refunded {
+        RefundState::Refunded => ExpectedRefund {
             amount: refund.refunded()?.unwrap_or(zero),
             last_time: refund.full_refund_until_time()?,
             ..nothing
         },
-        RefundState::PendingReview => Refunded {
+        RefundState::PendingReview => ExpectedRefund {
             in_review: Some(refund.creditable()?.unwrap_or(zero)),
             last_time: refund.no_refund_after_time()?,
             ..nothing

@@ -24,7 +24,7 @@ pub(crate) mod resource;
 pub(crate) mod review_refunds;
 pub(crate) mod revoke_certificate;
 pub(crate) mod set_server_software;
-pub(crate) mod settle;
+pub(crate) mod turns;
 pub(crate) mod unregister_server;
 pub(crate) mod update_domains;
 pub(crate) mod updated_domains;

@@ -13,7 +13,7 @@ use licet_runtime::{
 
 use super::{
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{rules::san_license::LicenseRevocation, store};
 
@@ -42,7 +42,7 @@ impl Work for NoteFreedSans<'_> {
             OrderEvent {
                 kind: "certificate.sans_returned",
                 order: &order,
-                origin: &settle::origin(),
+                origin: &turns::origin(),
                 time: self.now,
                 why: "MD-7",
                 outcome: self.back.reason.as_str(),

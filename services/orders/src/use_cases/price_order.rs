@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::{
     peers::{self, Peers, billing::Buyer},
     rules::{
-        order::{OrderTerm, Sold},
-        placing::{WantedOrder, plan_either, plan_order},
+        new_order::{WantedOrder, plan_either, plan_order},
+        order::{OrderTerm, SoldProduct},
         san_license::draw_on,
     },
 };
@@ -25,7 +25,7 @@ use crate::{
 /// What an order, or a term of one, is sold with, and its price.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Offer {
-    pub(super) sold: Sold,
+    pub(super) sold: SoldProduct,
     pub(super) quote: Quote,
 }
 
@@ -90,7 +90,7 @@ impl PriceOrder<'_> {
         let question = peers::billing::placing_question(buyer, self.term, &product, plan.charge);
         let quote = peers.billing.create_quote(&question, request_id).await?;
         let currency = quote.total().map_err(PeerFault::Unknown)?.currency();
-        let sold = Sold {
+        let sold = SoldProduct {
             product,
             slots: plan.slots,
             currency,

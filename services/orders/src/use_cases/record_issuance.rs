@@ -28,7 +28,7 @@ use super::{
     record::{
         CertificateRecord, ExistingRecord, RecordedCertificate, conflict, recorded_elsewhere,
     },
-    settle,
+    turns,
 };
 use crate::{
     peers::{
@@ -63,7 +63,7 @@ impl Spanning for RecordIssuance {
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RecordedCertificate>, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         let existing = ExistingRecord::find(tx, &before, &self.certificate).await?;
         if let Some(known) = existing.into_recorded()? {
             let view = order_view::load(tx, before, now).await?;

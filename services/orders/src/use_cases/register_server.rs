@@ -12,11 +12,11 @@ use licet_runtime::{
 
 use super::{
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{
     rules::{
-        common_name::permit_beside_move,
+        common_name::permit_further_server,
         permission::{Action, permit},
         servers::{
             Server, ServerState, permit_server, registered, server_limit, takes_primary_place,
@@ -48,10 +48,10 @@ impl Verb for RegisterServer {
     async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let wanted = self;
         let scope = &asked.call.caller.accounts;
-        let (order, now) = settle::lock(tx, scope, wanted.order_id, asked.call.now).await?;
+        let (order, now) = turns::lock(tx, scope, wanted.order_id, asked.call.now).await?;
         permit(&order, Action::RegisterServer, now)?;
         let servers = store::servers::list_of(tx, &order).await?;
-        permit_beside_move(&order, &servers)?;
+        permit_further_server(&order, &servers)?;
         let number = registered(&servers).count() as u64;
         permit_server(&order, number, &wanted.server_software, &wanted.common_name)?;
 

@@ -31,7 +31,7 @@ use super::{
     PreviewContext,
     event::{OrderEvent, emit},
     price_order::{Offer, PriceOrder},
-    settle,
+    turns,
 };
 use crate::{
     peers::Peers,
@@ -43,7 +43,7 @@ use crate::{
         not_found,
         order::{Order, OrderTerm},
         permission::{Action, permit},
-        renewal::{RenewalPlan, Unplanned, WantedRenewal, plan_renewal},
+        renewal::{RenewalError, RenewalPlan, WantedRenewal, plan_renewal},
         servers::registered,
     },
     store::{self, quotes::OrderQuote},
@@ -63,7 +63,7 @@ impl Spanning for RenewOrder {
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RenewedOrder>, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
         let named = match self.quote_id {
             Some(id) => Some(named_quote(tx, &before, &plan, id).await?),
@@ -179,9 +179,9 @@ async fn plan(
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
     let servers = store::servers::list_of(tx, order).await?;
     plan_renewal(order, &servers, &wish.wanted, now).map_err(|unplanned| match unplanned {
-        Unplanned::Refused(refusal) => (*refusal).into(),
-        Unplanned::UnknownServers(unknown) => unknown_servers(&unknown),
-        Unplanned::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
+        RenewalError::Refused(refusal) => (*refusal).into(),
+        RenewalError::UnknownServers(unknown) => unknown_servers(&unknown),
+        RenewalError::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
     })
 }
 

@@ -11,7 +11,7 @@ use licet_runtime::{
 
 use super::{
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{
     queries::order_view::{self, OrderView},
@@ -36,7 +36,7 @@ impl Verb for RequestReissue {
 
     async fn run(&self, asked: &Asked, tx: &Tx) -> Result<OrderView, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::RequestReissue, now)?;
         // A certificate on its way was held against the key that the order has now.
         operation::refuse_if_running(tx, &before.id.to_string()).await?;

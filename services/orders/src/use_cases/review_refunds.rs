@@ -15,7 +15,7 @@ use licet_runtime::{
 
 use super::{
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{queries::order_view::refunds, rules::order::Order, store};
 
@@ -81,7 +81,7 @@ impl NoteReviews<'_> {
             OrderEvent {
                 kind: "order.refund_reviewed",
                 order: after,
-                origin: &settle::origin(),
+                origin: &turns::origin(),
                 time: after.decide_at(self.now),
                 why: "AL-4",
                 outcome: refund.state_name(),

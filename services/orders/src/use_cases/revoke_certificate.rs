@@ -14,7 +14,7 @@ use super::{
     PreviewContext,
     event::{OrderEvent, emit},
     record::RecordedCertificate,
-    settle,
+    turns,
 };
 use crate::{
     queries::order_view,
@@ -63,7 +63,7 @@ impl Verb for RevokeCertificate {
         let id = self.certificate_id;
         let order_id = store::certificates::get(tx, scope, id).await?.order_id;
         let (before, now) = if self.request_reissue {
-            let (order, now) = settle::lock(tx, scope, order_id, asked.call.now).await?;
+            let (order, now) = turns::lock(tx, scope, order_id, asked.call.now).await?;
             operation::refuse_if_running(tx, &order_id.to_string()).await?;
             (order, now)
         } else {
@@ -74,7 +74,7 @@ impl Verb for RevokeCertificate {
         };
         // Read again under the order's lock: a rival may have revoked it meanwhile.
         let found = store::certificates::get(tx, scope, id).await?;
-        let (settled, certificate) = plan(&before.clone().settled_at(now), found, self, now)?;
+        let (settled, certificate) = plan(&before.clone().with_turns(now), found, self, now)?;
         store::certificates::set_revoked(tx, &certificate).await?;
         let after = if self.request_reissue {
             settled

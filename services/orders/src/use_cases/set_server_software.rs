@@ -9,7 +9,7 @@ use licet_runtime::{
 
 use super::{
     event::{OrderEvent, emit},
-    settle,
+    turns,
 };
 use crate::{
     queries::order_view::{self, OrderView},
@@ -32,7 +32,7 @@ impl Verb for SetServerSoftware {
 
     async fn run(&self, asked: &Asked, tx: &Tx) -> Result<OrderView, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         permit(&before, Action::SetServerSoftware, now)?;
         let servers = store::servers::list_of(tx, &before).await?;
         let with_it = plan_software(&before, &servers)?;

@@ -10,7 +10,7 @@ use licet_runtime::{
 use super::{
     event::{OrderEvent, emit},
     register_server::ServerPlaces,
-    settle,
+    turns,
 };
 use crate::{
     rules::{
@@ -32,7 +32,7 @@ impl Verb for UnregisterServer {
     async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let scope = &asked.call.caller.accounts;
         let found = store::servers::get(tx, scope, self.server_id).await?;
-        let (order, now) = settle::lock(tx, scope, found.order_id, asked.call.now).await?;
+        let (order, now) = turns::lock(tx, scope, found.order_id, asked.call.now).await?;
         permit(&order, Action::UnregisterServer, now)?;
         // Read again under the order's lock: a rival may have taken it off meanwhile.
         let mut servers = store::servers::list_of(tx, &order).await?;

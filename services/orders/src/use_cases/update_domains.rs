@@ -24,7 +24,7 @@ use super::{
     PreviewContext,
     charge_domains::{PriceDomainChange, Questions, Quotes, UpdateDomainsOperation},
     event::{OrderEvent, emit},
-    settle,
+    turns,
     updated_domains::{UpdatedDomains, priced},
 };
 use crate::{
@@ -57,7 +57,7 @@ impl Spanning for UpdateDomains {
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<UpdatedDomains>, Fault> {
         let scope = &asked.call.caller.accounts;
-        let (before, now) = settle::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
         if plan.is_free() {
             return self.accept_free(asked, tx, &before, plan, now).await;

@@ -158,7 +158,7 @@ fn md_8_a_term_bought_after_a_change_keeps_the_names_it_was_bought_for() {
     );
     assert_eq!(issued.next_term.unwrap().names, Some(bought.clone()));
     // The same where the change still waits when that term starts.
-    let later = waiting.settled_at(before.term.term.end());
+    let later = waiting.with_turns(before.term.term.end());
     assert_eq!(later.wanted_names(), &bought);
 }
 
@@ -188,7 +188,7 @@ fn md_8_charged_slots_grow_in_both_terms_and_a_cancel_gives_both_back() {
     let back = charged.clone().apply_change_cancelled(now);
     assert_eq!(owned(&back), (slots(3), Some(slots(3))));
     // Once the next term runs, what it was charged for is in that one.
-    let later = charged.settled_at(before.term.term.end());
+    let later = charged.with_turns(before.term.term.end());
     assert_eq!(owned(&later), (slots(4), None));
     let back = later.apply_change_cancelled(now);
     assert_eq!(owned(&back), (slots(3), None));

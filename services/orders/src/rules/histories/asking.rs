@@ -326,6 +326,8 @@ impl Desk {
 
     fn servers_as_written(&self) -> Vec<Server> {
         let servers = self.servers.iter().cloned();
-        servers.map(|server| server.settled(&self.order)).collect()
+        servers
+            .map(|server| server.with_lapse(&self.order))
+            .collect()
     }
 }

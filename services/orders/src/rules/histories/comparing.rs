@@ -110,7 +110,7 @@ impl Desk {
                 .chain(&order.next_term);
             for term in terms {
                 let place = usize::try_from(term.index).unwrap();
-                let since = refund_count_start(term, &self.stays(), self.now());
+                let since = refund_count_start(term, &self.valid_periods(), self.now());
                 assert_eq!(since, model.counted_since(place), "AL-4, term {place}");
             }
         }

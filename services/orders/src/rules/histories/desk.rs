@@ -17,11 +17,11 @@ use super::{
 };
 use crate::rules::{
     certificate::Certificate,
-    order::{Order, OrderTerm, Progress, Sold},
+    new_order::{OrderPlan, WantedOrder, plan_order},
+    order::{Order, OrderTerm, Progress, SoldProduct},
     permission::{Action, permit},
-    placing::{PlacingPlan, WantedOrder, plan_order},
     product::{Product, ProductKind, RefundCount, SupersededHandling},
-    refund_count::Stay,
+    refund_count::ValidPeriod,
     samples,
     servers::Server,
     slots::{SlotCharge, Slots, WildcardReplacement},
@@ -220,7 +220,7 @@ impl Desk {
         product: &Product,
         names: &Names,
         months: u32,
-        plan: PlacingPlan,
+        plan: OrderPlan,
         licenses: i64,
         draws_on_license: bool,
     ) -> Self {
@@ -253,7 +253,7 @@ impl Desk {
             assert!(permit(&pending, action, now).is_err(), "{action:?}");
         }
         let paid = charged(plan.charge);
-        let sold = Sold {
+        let sold = SoldProduct {
             product: product.clone(),
             slots: plan.slots,
             currency: money(0).currency(),
@@ -352,14 +352,14 @@ impl Desk {
     }
 
     /// From when until when its certificates stand.
-    pub(super) fn stays(&self) -> Vec<Stay> {
-        self.certificates.iter().map(Stay::of).collect()
+    pub(super) fn valid_periods(&self) -> Vec<ValidPeriod> {
+        self.certificates.iter().map(ValidPeriod::of).collect()
     }
 
     /// The servers as they stand on the order.
     pub(super) fn servers_now(&self) -> Vec<Server> {
         let (order, _) = self.order.clone().at(self.now());
         let servers = self.servers.iter().cloned();
-        servers.map(|server| server.settled(&order)).collect()
+        servers.map(|server| server.with_lapse(&order)).collect()
     }
 }

@@ -196,7 +196,7 @@ impl Desk {
         ];
         let reason = reason[dice.index(2)];
         let foretold = self.model.may_revoke(place, by_authority, reissue);
-        let order = self.order.clone().settled_at(now);
+        let order = self.order.clone().with_turns(now);
         let planned = permit(&order, Action::RevokeCertificate, now)
             .and_then(|()| revoked(self.certificates[place].clone(), reason, by_authority, now))
             .and_then(|found| {

@@ -14,15 +14,15 @@ use super::{
 };
 use crate::rules::{
     certificate::CertificateState,
-    common_name::permit_beside_move,
+    common_name::permit_further_server,
     deletion::plan_deletion,
+    new_order::{WantedOrder, plan_either},
     not_found,
-    order::{OrderTerm, Sold},
+    order::{OrderTerm, SoldProduct},
     permission::{Action, permit},
-    placing::{WantedOrder, plan_either},
     product::ProductKind,
     refund_count::{is_open, refund_count_start},
-    renewal::{Unplanned, WantedRenewal, plan_renewal},
+    renewal::{RenewalError, WantedRenewal, plan_renewal},
     samples,
     servers::{Server, ServerState, permit_server, registered, takes_primary_place},
     software::plan_software,
@@ -69,9 +69,9 @@ impl Desk {
         let planned = permit(&self.order, Action::Renew, now).and_then(|()| {
             let planned = plan_renewal(&self.order, &self.servers_now(), &wanted, now);
             planned.map_err(|unplanned| match unplanned {
-                Unplanned::Refused(refusal) => *refusal,
-                Unplanned::UnknownServers(unknown) => not_found("server", unknown.len()),
-                Unplanned::BeyondCalendar => unreachable!("the calendar is long enough"),
+                RenewalError::Refused(refusal) => *refusal,
+                RenewalError::UnknownServers(unknown) => not_found("server", unknown.len()),
+                RenewalError::BeyondCalendar => unreachable!("the calendar is long enough"),
             })
         });
         let (kept, plan) = agree(foretold, planned)?;
@@ -112,7 +112,7 @@ impl Desk {
             invoices: vec![],
         };
         let term = OrderTerm {
-            sold: Some(Sold {
+            sold: Some(SoldProduct {
                 product,
                 slots: sale.slots,
                 currency: money(0).currency(),
@@ -166,7 +166,7 @@ impl Desk {
         let common_name = samples::dns(NAMES[common_name]);
         let software = software.to_uppercase();
         let permitted = permit(&self.order, Action::RegisterServer, now)
-            .and_then(|()| permit_beside_move(&self.order, &servers))
+            .and_then(|()| permit_further_server(&self.order, &servers))
             .and_then(|()| permit_server(&self.order, number, &software, &common_name));
         agree(foretold, permitted)?;
         self.model.servers.push(model::Server {
@@ -263,11 +263,14 @@ impl Desk {
         assert_eq!(void, (self.model.term().licenses, next), "AL-7");
         assert_eq!(fall.drops_change, self.model.change.is_some());
         // The refunds are decided by what stands until now.
-        let stays = self.stays();
-        let past = self.past.iter().filter(|term| is_open(term, &stays, now));
+        let valid_periods = self.valid_periods();
+        let past = self
+            .past
+            .iter()
+            .filter(|term| is_open(term, &valid_periods, now));
         let asked = past.chain([&self.order.term]).chain(&self.order.next_term);
         for term in asked {
-            let since = refund_count_start(term, &stays, now);
+            let since = refund_count_start(term, &valid_periods, now);
             if !refunded((term.term.start(), term.term.end()), since, now) {
                 continue;
             }

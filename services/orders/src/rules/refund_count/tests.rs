@@ -21,8 +21,8 @@ fn moved(from: Instant, micros: i64) -> Instant {
     Instant::from_micros(from.as_micros() + micros).unwrap()
 }
 
-fn stay(record: &str, not_after: &str, revoke: Option<&str>) -> Stay {
-    Stay {
+fn stay(record: &str, not_after: &str, revoke: Option<&str>) -> ValidPeriod {
+    ValidPeriod {
         record_time: instant(record),
         not_after: instant(not_after),
         revoke_time: revoke.map(instant),

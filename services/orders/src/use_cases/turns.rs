@@ -28,7 +28,7 @@ pub(super) async fn lock(
 ) -> Result<(Order, Instant), Fault> {
     let order = store::orders::lock(tx, scope, id).await?;
     let now = order.decide_at(clock);
-    let (order, _) = settle(tx, order, now).await?;
+    let (order, _) = write_turns(tx, order, now).await?;
     Ok((order, now))
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn lock(
 ///
 /// What an operation under way decided holds for the terms as they stood (T-3): until it has ended
 /// the order is left as it was accepted, and whoever wants to change it is sent back.
-async fn settle(tx: &Tx, before: Order, now: Instant) -> Result<(Order, u64), Fault> {
+async fn write_turns(tx: &Tx, before: Order, now: Instant) -> Result<(Order, u64), Fault> {
     let mut order = before.clone();
     let mut turns = Vec::new();
     while let Some((turn, next)) = order.next_turn(now) {
@@ -93,13 +93,13 @@ pub(super) fn origin() -> Origin {
 }
 
 /// Writes down what time has done to one order.
-pub(crate) struct SettleOrder {
+pub(crate) struct WriteTurns {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
     pub(crate) now: Instant,
 }
 
-impl Work for SettleOrder {
+impl Work for WriteTurns {
     /// How many turns were written.
     type Answer = u64;
 
@@ -113,7 +113,7 @@ impl Work for SettleOrder {
         {
             return Ok(0);
         }
-        let (_, turns) = settle(tx, order, now).await?;
+        let (_, turns) = write_turns(tx, order, now).await?;
         Ok(turns)
     }
 }

@@ -10,8 +10,8 @@ use licet_domain::{
 
 use super::{
     domains::{object_to_number, object_to_wildcards},
+    objections::Objections,
     product::{Product, ProductKind},
-    refusing::Objections,
     san_license::name_limit,
     slots::{SlotCharge, Slots},
 };
@@ -29,7 +29,7 @@ pub(crate) struct WantedOrder<'a> {
 
 /// What placing it comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PlacingPlan {
+pub(crate) struct OrderPlan {
     /// Slots to pay for on top of the certificate.
     pub(crate) charge: SlotCharge,
     /// Slots that the order owns once that is paid, the included ones counted in.
@@ -39,7 +39,7 @@ pub(crate) struct PlacingPlan {
 /// Decides a new order against its product, or says everything that stands against it. A new
 /// order is a change from no names at all: the same count as later changes (MD-4). One that draws
 /// its names from a SAN licence pays for no slots.
-pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<PlacingPlan, Refusal> {
+pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<OrderPlan, Refusal> {
     let mut objections = Objections::default();
     object_to_kind(product, &mut objections);
     object_to_term(product, wanted.term_months, &mut objections);
@@ -56,7 +56,7 @@ pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<Plac
     } else {
         product.charge(included, names, names.wildcard)
     };
-    Ok(PlacingPlan {
+    Ok(OrderPlan {
         charge,
         slots: included.plus(charge),
     })
@@ -69,7 +69,7 @@ pub(crate) fn plan_either(
     product: &Product,
     wanted: &WantedOrder,
     other_names: &BTreeSet<San>,
-) -> Result<PlacingPlan, Refusal> {
+) -> Result<OrderPlan, Refusal> {
     let plan = plan_order(product, wanted)?;
     let other = plan_order(
         product,
@@ -154,7 +154,7 @@ mod tests {
         list: &[&str],
         months: u32,
         licenses: u32,
-    ) -> Result<PlacingPlan, Refusal> {
+    ) -> Result<OrderPlan, Refusal> {
         plan_order(
             product,
             &WantedOrder {
