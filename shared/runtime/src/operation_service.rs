@@ -23,7 +23,7 @@ use crate::{
     door::{self, Asked, Spanning},
     fault::Fault,
     field::Fields,
-    operation::{self, Begun, Ending, Operations, State, View},
+    operation::{self, Ending, OperationHandle, Operations, State, View},
     outbox::{self, Event},
     replay::Accepted,
     schedule::Due,
@@ -54,9 +54,13 @@ trait Served: Send + Sync {
     /// Resumes those that nobody drives.
     fn resume(&self) -> Arc<dyn Due>;
 
-    fn turn_back<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>>;
+    fn cancel<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>>;
 
-    fn finish<'a>(&'a self, begun: Begun, call: &'a Call) -> BoxFuture<'a, Result<Ending, Fault>>;
+    fn finish<'a>(
+        &'a self,
+        begun: OperationHandle,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<Ending, Fault>>;
 
     /// The id as the service writes it, or what is wrong with it.
     fn read_resource_id(&self, text: &str) -> Result<String, String>;
@@ -85,11 +89,15 @@ impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
         Arc::new(self.operations.clone())
     }
 
-    fn turn_back<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(self.operations.turn_back(tx, found))
+    fn cancel<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.operations.cancel(tx, found))
     }
 
-    fn finish<'a>(&'a self, begun: Begun, call: &'a Call) -> BoxFuture<'a, Result<Ending, Fault>> {
+    fn finish<'a>(
+        &'a self,
+        begun: OperationHandle,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<Ending, Fault>> {
         Box::pin(self.operations.finish(begun, call))
     }
 
@@ -255,7 +263,7 @@ impl Spanning for CancelOperation {
 
     async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<View>, Fault> {
         let found = operation::get(tx, &asked.call.caller, self.operation_id).await?;
-        self.served.turn_back(tx, &found).await?;
+        self.served.cancel(tx, &found).await?;
         if found.state == State::Running {
             let time = self.served.lock_resource(asked, tx, &found).await?;
             let data = json!({

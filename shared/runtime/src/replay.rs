@@ -26,7 +26,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
-    operation::record::{Begun, SUBJECT},
+    operation::record::{OperationHandle, SUBJECT},
     status::{decode_refusal, encode_refusal},
     stored,
 };
@@ -37,7 +37,7 @@ pub enum Accepted<A> {
     /// The work is done.
     Done(A),
     /// The work goes on as a durable operation; repeats of the request join it.
-    Operation(Begun),
+    Operation(OperationHandle),
 }
 
 /// Runs `work` at most once for the message's `request_id` and answers every repeat alike.
@@ -402,7 +402,7 @@ where
 enum Outcome {
     Answer(Vec<u8>),
     Refusal(Vec<u8>),
-    Operation(Begun),
+    Operation(OperationHandle),
 }
 
 impl Outcome {

@@ -8,8 +8,10 @@ use licet_domain::{clock::Clock, ids::OperationId};
 use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QuerySelect, Set, Statement};
 
 use super::{
-    passing::{Passed, Tools},
-    record::{Begun, Ending, HEAD_START, State, View, not_cancellable, real_after, row, save},
+    attempt::{StepAttempt, StepContext},
+    record::{
+        Ending, HEAD_START, OperationHandle, State, View, not_cancellable, real_after, row, save,
+    },
     registry::{self, AnyStep, Registry},
 };
 use crate::{
@@ -28,14 +30,14 @@ const RESUMED_AT_ONCE: usize = 16;
 
 /// The driver of one service's operations, which may ask the peers `P`.
 pub struct Operations<P> {
-    tools: Tools<P>,
+    context: StepContext<P>,
     registry: Arc<Registry<P>>,
 }
 
 impl<P> Clone for Operations<P> {
     fn clone(&self) -> Self {
         Self {
-            tools: self.tools.clone(),
+            context: self.context.clone(),
             registry: Arc::clone(&self.registry),
         }
     }
@@ -50,7 +52,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
         registry: Registry<P>,
     ) -> Self {
         Self {
-            tools: Tools {
+            context: StepContext {
                 database,
                 peers,
                 clock,
@@ -62,7 +64,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
     /// The database that they are kept in.
     #[must_use]
     pub fn database(&self) -> &Database {
-        &self.tools.database
+        &self.context.database
     }
 
     /// Turns a running operation back, inside the transaction that accepts its cancellation: its next
@@ -72,7 +74,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
     ///
     /// # Errors
     /// OPERATION_NOT_CANCELLABLE for one that is done, or that only goes forward.
-    pub async fn turn_back(&self, tx: &Tx, view: &View) -> Result<(), Fault> {
+    pub async fn cancel(&self, tx: &Tx, view: &View) -> Result<(), Fault> {
         let row = row::Entity::find_by_id(view.operation_id.to_string())
             .lock_exclusive()
             .one(tx)
@@ -87,7 +89,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
         if !step.can_be_undone(&due)? {
             return Err(not_cancellable(&View::try_from(row)?).into());
         }
-        let (step, state_json) = due.turned_back()?;
+        let (step, state_json) = due.cancelled()?;
         let columns = row::ActiveModel {
             step: Set(step.to_owned()),
             state_json: Set(state_json),
@@ -104,7 +106,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn finish(&self, begun: Begun, call: &Call) -> Result<Ending, Fault> {
+    pub async fn finish(&self, begun: OperationHandle, call: &Call) -> Result<Ending, Fault> {
         let id = begun.id;
         let driver = self.clone();
         let driving = tokio::spawn(async move { driver.drive(begun).await });
@@ -115,7 +117,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
             .saturating_sub(margin)
             .min(PATIENCE);
         match tokio::time::timeout(patience, driving).await {
-            Ok(Ok(Ok(driven))) => return Ok(driven.ending),
+            Ok(Ok(Ok(result))) => return Ok(result.ending),
             Ok(Ok(Err(fault))) => tracing::warn!(%id, ?fault, "driving an operation"),
             Ok(Err(panic)) => return Err(Fault::internal(panic)),
             Err(_) => {}
@@ -125,13 +127,13 @@ impl<P: Send + Sync + 'static> Operations<P> {
 
     async fn load(&self, id: OperationId) -> Result<row::Model, Fault> {
         row::Entity::find_by_id(id.to_string())
-            .one(self.tools.database.read_alone())
+            .one(self.context.database.read_alone())
             .await?
             .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
     }
 
     /// Drives an operation until it ends or a step gets no definite answer.
-    async fn drive(&self, begun: Begun) -> Result<Driven, Fault> {
+    async fn drive(&self, begun: OperationHandle) -> Result<DriveResult, Fault> {
         let id = begun.id;
         let mut row = match begun.row {
             Some(row) => *row,
@@ -140,31 +142,31 @@ impl<P: Send + Sync + 'static> Operations<P> {
         loop {
             if row.state()? != State::Running {
                 let ending = row.ending()?;
-                return Ok(Driven {
+                return Ok(DriveResult {
                     ending,
-                    is_here: false,
+                    ended_here: false,
                 });
             }
             // In a task of its own: a panic postpones this operation and holds up no other.
             let driver = self.clone();
             let read = row.clone();
-            let error = match tokio::spawn(async move { driver.pass_step(&read).await }).await {
-                Ok(Ok(Passed::Step(next))) if next.state()? == State::Running => {
+            let error = match tokio::spawn(async move { driver.attempt_step(&read).await }).await {
+                Ok(Ok(StepAttempt::Advanced(next))) if next.state()? == State::Running => {
                     row = *next;
                     continue;
                 }
-                Ok(Ok(Passed::Step(last))) => {
+                Ok(Ok(StepAttempt::Advanced(last))) => {
                     let ending = last.ending()?;
-                    return Ok(Driven {
+                    return Ok(DriveResult {
                         ending,
-                        is_here: true,
+                        ended_here: true,
                     });
                 }
-                Ok(Ok(Passed::ByAnother)) => {
+                Ok(Ok(StepAttempt::Overtaken)) => {
                     row = self.load(id).await?;
                     continue;
                 }
-                Ok(Ok(Passed::Not(error))) => error,
+                Ok(Ok(StepAttempt::Unanswered(error))) => error,
                 Ok(Err(fault)) => {
                     tracing::error!(%id, ?fault, "a step failed");
                     "an internal fault; the service's log has more".to_owned()
@@ -175,35 +177,35 @@ impl<P: Send + Sync + 'static> Operations<P> {
                 }
             };
             tracing::info!(%id, step = row.step, error, "a step has no answer yet");
-            self.tools
+            self.context
                 .database
                 .transact(&Postpone {
                     row: &row,
                     error: &error,
                 })
                 .await?;
-            return Ok(Driven {
+            return Ok(DriveResult {
                 ending: Ending::Running,
-                is_here: false,
+                ended_here: false,
             });
         }
     }
 
-    fn read(&self, row: &row::Model) -> Result<(&dyn AnyStep<P>, registry::Due), Fault> {
+    fn read(&self, row: &row::Model) -> Result<(&dyn AnyStep<P>, registry::DueStep), Fault> {
         self.registry.read(&row.kind, &row.step, &row.state_json)
     }
 
-    async fn pass_step(&self, row: &row::Model) -> Result<Passed, Fault> {
+    async fn attempt_step(&self, row: &row::Model) -> Result<StepAttempt, Fault> {
         let (step, due) = self.read(row)?;
-        step.pass(&self.tools, row, &due).await
+        step.attempt(&self.context, row, &due).await
     }
 }
 
 /// How far a driver came with an operation.
-struct Driven {
+struct DriveResult {
     ending: Ending,
     /// Whether it was this driver that brought it to its end.
-    is_here: bool,
+    ended_here: bool,
 }
 
 impl row::Model {
@@ -226,13 +228,13 @@ impl<P: Send + Sync + 'static> Due for Operations<P> {
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let ids = {
-                let tx = self.tools.database.read();
+                let tx = self.context.database.read();
                 list_due(&tx, all).await?
             };
             let ended = stream::iter(ids)
                 .map(|id| async move {
                     match self.drive(id.into()).await {
-                        Ok(driven) => u64::from(driven.is_here),
+                        Ok(result) => u64::from(result.ended_here),
                         Err(fault) => {
                             tracing::warn!(%id, ?fault, "resuming an operation");
                             0

@@ -20,14 +20,14 @@ pub(super) fn read(
         return Ok(None);
     }
     let (mut variant, mut state) = open(serde_json::from_str(state_json))?;
-    let is_turned_back = variant == "Cancelling";
-    if is_turned_back {
+    let is_cancelled = variant == "Cancelling";
+    if is_cancelled {
         let around = state.get_mut("operation").map(Value::take);
         (variant, state) = open(serde_json::from_value(around.unwrap_or_default()))?;
     }
     let step = read(&variant, &state)?;
     let step = step.ok_or_else(|| unread(&variant))?;
-    Ok(Some((step, is_turned_back)))
+    Ok(Some((step, is_cancelled)))
 }
 
 /// The variant and what it is around.

@@ -113,14 +113,14 @@ pub struct View {
 
 /// An operation that was begun, by this request or by the one that this is a repeat of.
 #[derive(Clone, Debug)]
-pub struct Begun {
+pub struct OperationHandle {
     /// Its id.
     pub id: OperationId,
     /// What is known of it without a look at the store.
     pub(super) row: Option<Box<row::Model>>,
 }
 
-impl From<OperationId> for Begun {
+impl From<OperationId> for OperationHandle {
     fn from(id: OperationId) -> Self {
         Self { id, row: None }
     }

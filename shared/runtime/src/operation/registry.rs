@@ -1,4 +1,4 @@
-//! The operations of a service by kind and step: how a step is read from its row, passed, and turned
+//! The operations of a service by kind and step: how a step is read from its row, advanced, and turned
 //! back. What a step's type is stays here; the driver sees rows.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -12,8 +12,8 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    attempt::{Encode, StepAttempt, StepContext},
     earlier::{self, ReadEarlier},
-    passing::{Encode, Passed, Tools},
     record::{row, step_request_id},
     step::{NextStep, Operation, PeersOf, Step, Undo},
 };
@@ -41,7 +41,7 @@ impl<O: Operation> Steps<O> {
     #[must_use]
     pub fn or<S: Step<Operation = O>>(mut self) -> Self {
         self.0
-            .push((S::NAME, |encode| Box::new(Typed::<S> { encode })));
+            .push((S::NAME, |encode| Box::new(RegisteredStep::<S> { encode })));
         self
     }
 }
@@ -94,11 +94,16 @@ impl<P: Send + Sync + 'static> Registry<P> {
     ///
     /// # Errors
     /// When no such step can be read.
-    pub fn inspect(&self, kind: &str, step: &str, state_json: &str) -> Result<Inspected, Fault> {
+    pub fn inspect(
+        &self,
+        kind: &str,
+        step: &str,
+        state_json: &str,
+    ) -> Result<InspectedOperation, Fault> {
         let (step, due) = self.read(kind, step, state_json)?;
-        Ok(Inspected {
+        Ok(InspectedOperation {
             can_be_undone: step.can_be_undone(&due)?,
-            is_turned_back: due.is_turned_back,
+            is_cancelled: due.is_cancelled,
             step: due.step,
             state: due.state,
         })
@@ -110,25 +115,25 @@ impl<P: Send + Sync + 'static> Registry<P> {
         kind: &str,
         step: &str,
         state_json: &str,
-    ) -> Result<(&dyn AnyStep<P>, Due), Fault> {
+    ) -> Result<(&dyn AnyStep<P>, DueStep), Fault> {
         let due = match earlier::read(state_json, self.earlier)? {
-            Some((step, is_turned_back)) => Due {
+            Some((step, is_cancelled)) => DueStep {
                 step: step.name.to_owned(),
                 state: step.state.map_err(Fault::internal)?,
-                is_turned_back,
+                is_cancelled,
             },
             None if step == CANCEL => {
-                let turned: TurnedBack = read(state_json)?;
-                Due {
+                let turned: CancelledStep = read(state_json)?;
+                DueStep {
                     step: turned.step,
                     state: turned.state,
-                    is_turned_back: true,
+                    is_cancelled: true,
                 }
             }
-            None => Due {
+            None => DueStep {
                 step: step.to_owned(),
                 state: state_json.to_owned(),
-                is_turned_back: false,
+                is_cancelled: false,
             },
         };
         let steps = self.kinds.get(kind);
@@ -145,36 +150,36 @@ fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Fault> {
 
 /// A step that is turned back, as it is stored.
 #[derive(Serialize, Deserialize)]
-struct TurnedBack {
+struct CancelledStep {
     step: String,
     state: String,
 }
 
 /// What is known of a stored operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspected {
+pub struct InspectedOperation {
     /// The step that is due, or that is turned back.
     pub step: String,
     /// The step's fields as JSON, as they are stored today.
     pub state: String,
     /// Whether the operation was cancelled, and is still to be undone.
-    pub is_turned_back: bool,
+    pub is_cancelled: bool,
     /// Whether it can be cancelled at this step.
     pub can_be_undone: bool,
 }
 
 /// What is stored of the step that is due.
-pub(super) struct Due {
+pub(super) struct DueStep {
     step: String,
     /// Its fields as JSON.
     state: String,
-    is_turned_back: bool,
+    is_cancelled: bool,
 }
 
-impl Due {
+impl DueStep {
     /// What is stored once the step is turned back: the step as clients read it, and its state.
-    pub(super) fn turned_back(self) -> Result<(&'static str, String), Fault> {
-        let turned = TurnedBack {
+    pub(super) fn cancelled(self) -> Result<(&'static str, String), Fault> {
+        let turned = CancelledStep {
             step: self.step,
             state: self.state,
         };
@@ -186,36 +191,36 @@ impl Due {
 /// A step whose type is known to itself alone.
 pub(super) trait AnyStep<P>: Send + Sync {
     /// Makes one attempt at it.
-    fn pass<'a>(
+    fn attempt<'a>(
         &'a self,
-        tools: &'a Tools<P>,
+        context: &'a StepContext<P>,
         row: &'a row::Model,
-        due: &'a Due,
-    ) -> BoxFuture<'a, Result<Passed, Fault>>;
+        due: &'a DueStep,
+    ) -> BoxFuture<'a, Result<StepAttempt, Fault>>;
 
     /// Whether it can be turned back.
-    fn can_be_undone(&self, due: &Due) -> Result<bool, Fault>;
+    fn can_be_undone(&self, due: &DueStep) -> Result<bool, Fault>;
 }
 
-struct Typed<S: Step> {
+struct RegisteredStep<S: Step> {
     encode: Encode<S::Operation>,
 }
 
-impl<S: Step> AnyStep<PeersOf<S>> for Typed<S> {
-    fn pass<'a>(
+impl<S: Step> AnyStep<PeersOf<S>> for RegisteredStep<S> {
+    fn attempt<'a>(
         &'a self,
-        tools: &'a Tools<PeersOf<S>>,
+        context: &'a StepContext<PeersOf<S>>,
         row: &'a row::Model,
-        due: &'a Due,
-    ) -> BoxFuture<'a, Result<Passed, Fault>> {
+        due: &'a DueStep,
+    ) -> BoxFuture<'a, Result<StepAttempt, Fault>> {
         Box::pin(async move {
             let step: S = read(&due.state)?;
             let id: OperationId = row.operation_id.parse().map_err(Fault::internal)?;
-            let asked = if due.is_turned_back {
-                match definite(undo(&step, &tools.peers, id).await) {
-                    Ok(Ok(true)) => Ok(Err(cancelled::<S>(id))),
+            let asked = if due.is_cancelled {
+                match definite(undo(&step, &context.peers, id).await) {
+                    Ok(Ok(true)) => Ok(Err(cancelled_refusal::<S>(id))),
                     // It was through at the peer already: the operation goes on where it was.
-                    Ok(Ok(false)) => return tools.step_on(row, NextStep::of(&step).into()).await,
+                    Ok(Ok(false)) => return context.advance(row, NextStep::of(&step).into()).await,
                     Ok(Err(refusal)) => {
                         let refused = format!("turning back is never refused: {refusal:?}");
                         return Err(Fault::internal(refused));
@@ -223,20 +228,20 @@ impl<S: Step> AnyStep<PeersOf<S>> for Typed<S> {
                     Err(error) => Err(error),
                 }
             } else {
-                definite(step.ask(&tools.peers, step_request_id(id, S::NAME)).await)
+                definite(step.ask(&context.peers, step_request_id(id, S::NAME)).await)
             };
             let answer = match asked {
                 Ok(answer) => answer,
-                Err(error) => return Ok(Passed::Not(error)),
+                Err(error) => return Ok(StepAttempt::Unanswered(error)),
             };
             if let Some(next) = answer.as_ref().ok().and_then(|answer| step.next(answer)) {
-                return tools.step_on(row, next.into()).await;
+                return context.advance(row, next.into()).await;
             }
-            tools.apply(row, &step, &self.encode, &answer).await
+            context.apply(row, &step, &self.encode, &answer).await
         })
     }
 
-    fn can_be_undone(&self, due: &Due) -> Result<bool, Fault> {
+    fn can_be_undone(&self, due: &DueStep) -> Result<bool, Fault> {
         let step: S = read(&due.state)?;
         Ok(match step.undo(uuid::Uuid::nil()) {
             Undo::Nothing | Undo::By(_) => true,
@@ -268,7 +273,7 @@ async fn undo<S: Step>(step: &S, peers: &PeersOf<S>, id: OperationId) -> Result<
 }
 
 /// What refuses an operation that was turned back and undone.
-fn cancelled<S: Step>(id: OperationId) -> Refusal {
+fn cancelled_refusal<S: Step>(id: OperationId) -> Refusal {
     let (kind, step) = (<S::Operation as Operation>::KIND, S::NAME);
     let message = format!("{kind} was cancelled at its step {step}: nothing of it stands");
     Refusal::new(Reason::OperationCancelled, message)

@@ -79,8 +79,8 @@ fn x_2_operations_of_the_version_before_are_read_at_every_step() {
     } in stored()
     {
         let found = registry.inspect(&kind, &step, &state_json).unwrap();
-        assert_eq!(found.is_turned_back, step == "cancel", "{kind} {step}");
-        assert!(found.is_turned_back || found.step == step, "{found:?}");
+        assert_eq!(found.is_cancelled, step == "cancel", "{kind} {step}");
+        assert!(found.is_cancelled || found.step == step, "{found:?}");
         let stored: Value = serde_json::from_str(&state_json).unwrap();
         let operation = stored.pointer("/Cancelling/operation").unwrap_or(&stored);
         let today: Value = serde_json::from_str(&found.state).unwrap();

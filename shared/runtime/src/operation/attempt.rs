@@ -1,4 +1,4 @@
-//! How a step is begun and passed: what is saved of an operation then, against the version that was read.
+//! How a step is begun and advanced: what is saved of an operation then, against the version that was read.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use licet_domain::{
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use super::{
-    record::{Begun, HEAD_START, State, is_running, real_after, row, save},
+    record::{HEAD_START, OperationHandle, State, is_running, real_after, row, save},
     step::{Next, NextStep, Operation, Step, StoredStep},
 };
 use crate::{
@@ -40,7 +40,7 @@ pub async fn begin<O: Operation>(
     resource_id: &str,
     account_id: AccountId,
     first: NextStep<O>,
-) -> Result<Begun, Fault> {
+) -> Result<OperationHandle, Fault> {
     let id = OperationId::generate();
     let row = row::Model {
         operation_id: id.to_string(),
@@ -60,20 +60,20 @@ pub async fn begin<O: Operation>(
     };
     let insert = row::Entity::insert(row.clone().into_active_model());
     tx.later(row::Entity, insert).await?;
-    Ok(Begun {
+    Ok(OperationHandle {
         id,
         row: Some(Box::new(row)),
     })
 }
 
-/// What steps are passed with.
-pub(super) struct Tools<P> {
+/// What steps are advanced with.
+pub(super) struct StepContext<P> {
     pub(super) database: Database,
     pub(super) peers: Arc<P>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl<P> Clone for Tools<P> {
+impl<P> Clone for StepContext<P> {
     fn clone(&self) -> Self {
         Self {
             database: self.database.clone(),
@@ -83,19 +83,19 @@ impl<P> Clone for Tools<P> {
     }
 }
 
-impl<P: Send + Sync + 'static> Tools<P> {
+impl<P: Send + Sync + 'static> StepContext<P> {
     /// Saves the next step where nothing else is to be changed with it: one statement.
-    pub(super) async fn step_on(
+    pub(super) async fn advance(
         &self,
         row: &row::Model,
         next: StoredStep,
-    ) -> Result<Passed, Fault> {
-        let passed = passed(row, next)?;
-        let save = save(row, changed::<row::Entity>(row, &passed));
+    ) -> Result<StepAttempt, Fault> {
+        let advanced = advanced(row, next)?;
+        let save = save(row, changed::<row::Entity>(row, &advanced));
         let saved = save.exec(self.database.write_alone()).await?;
         Ok(match saved.rows_affected {
-            1 => Passed::Step(Box::new(passed)),
-            _ => Passed::ByAnother,
+            1 => StepAttempt::Advanced(Box::new(advanced)),
+            _ => StepAttempt::Overtaken,
         })
     }
 
@@ -106,7 +106,7 @@ impl<P: Send + Sync + 'static> Tools<P> {
         step: &S,
         encode: &Encode<S::Operation>,
         answer: &Result<S::Answer, Refusal>,
-    ) -> Result<Passed, Fault> {
+    ) -> Result<StepAttempt, Fault> {
         let apply = Apply {
             row,
             step,
@@ -116,12 +116,14 @@ impl<P: Send + Sync + 'static> Tools<P> {
             has_run: AtomicBool::new(false),
         };
         let saved = self.database.transact(&apply).await?;
-        Ok(saved.map_or(Passed::ByAnother, |saved| Passed::Step(Box::new(saved))))
+        Ok(saved.map_or(StepAttempt::Overtaken, |saved| {
+            StepAttempt::Advanced(Box::new(saved))
+        }))
     }
 }
 
-/// The row once its step is passed and `next` is due.
-fn passed(row: &row::Model, next: StoredStep) -> Result<row::Model, Fault> {
+/// The row once its step is advanced and `next` is due.
+fn advanced(row: &row::Model, next: StoredStep) -> Result<row::Model, Fault> {
     Ok(row::Model {
         step: next.name.to_owned(),
         state_json: next.state.map_err(Fault::internal)?,
@@ -134,13 +136,13 @@ fn passed(row: &row::Model, next: StoredStep) -> Result<row::Model, Fault> {
 }
 
 /// How far one attempt at a step came.
-pub(super) enum Passed {
+pub(super) enum StepAttempt {
     /// Through the step: the operation as it was saved.
-    Step(Box<row::Model>),
+    Advanced(Box<row::Model>),
     /// Another driver was through it first.
-    ByAnother,
+    Overtaken,
     /// No definite answer, and why.
-    Not(String),
+    Unanswered(String),
 }
 
 struct Apply<'a, S: Step> {
@@ -193,13 +195,13 @@ impl<S: Step> Work for Apply<'_, S> {
             Err(_) if is_first_run => return Err(Fault::Contention(DbErr::RecordNotUpdated)),
             next => next?,
         };
-        let passed = match next {
-            Next::Step(next) => passed(read, next.into())?,
+        let advanced = match next {
+            Next::Step(next) => advanced(read, next.into())?,
             Next::Done(answer) => ended(State::Done, (self.encode)(answer)?),
             Next::Refused(refusal) => ended(State::Refused, encode_refusal(&refusal)),
         };
-        let save = save(read, changed::<row::Entity>(read, &passed));
+        let save = save(read, changed::<row::Entity>(read, &advanced));
         tx.later_if_unchanged(row::Entity, save).await?;
-        Ok(Some(passed))
+        Ok(Some(advanced))
     }
 }
