@@ -265,7 +265,7 @@ impl World {
 
     /// Has all done that is due, instead of waiting for the schedules; they do what fails here.
     pub(crate) async fn settle(&self) {
-        let _ = self.suite.settle().await;
+        let _ = self.suite.catch_up().await;
     }
 
     /// Starts Billing, for the first time or again on the same store and port.

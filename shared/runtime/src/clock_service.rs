@@ -15,7 +15,7 @@ use crate::{
     clock::{Advance, TestClock},
     fault::Fault,
     field::Fields,
-    schedule::Settle,
+    schedule::CatchUp,
     wire::{decode_length, decode_time, encode_time},
 };
 
@@ -23,14 +23,14 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct ClockRpc {
     clock: Arc<TestClock>,
-    settle: Settle,
+    catch_up: CatchUp,
 }
 
 impl ClockRpc {
-    /// `settle` does the work that an advance makes due, in every service of the suite.
+    /// `catch_up` does the work that an advance makes due, in every service of the suite.
     #[must_use]
-    pub(crate) fn new(clock: Arc<TestClock>, settle: Settle) -> Self {
-        Self { clock, settle }
+    pub(crate) fn new(clock: Arc<TestClock>, catch_up: CatchUp) -> Self {
+        Self { clock, catch_up }
     }
 }
 
@@ -60,7 +60,7 @@ impl ClockService for ClockRpc {
         let Advance { before, after } =
             self.clock
                 .advance(request_id, &format!("{:?}", message.by), target)?;
-        self.settle.run().await?;
+        self.catch_up.run().await?;
         Ok(Response::new(AdvanceTimeResponse {
             previous_time: Some(encode_time(before)),
             current_time: Some(encode_time(after)),

@@ -31,11 +31,11 @@ pub trait Due: Send + Sync + 'static {
 
 const IDLE_PAUSE: Duration = Duration::from_millis(250);
 
-/// One kind of due work of one service. The schedule and [`Settle`] both run it, one at a time.
+/// One kind of due work of one service. The schedule and [`CatchUp`] both run it, one at a time.
 pub(crate) struct Scheduled {
     due: Arc<dyn Due>,
     running: tokio::sync::Mutex<()>,
-    /// How much all work of the suite has done, run by a schedule or by [`Settle`].
+    /// How much all work of the suite has done, run by a schedule or by [`CatchUp`].
     done: Arc<AtomicU64>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn run(scheduled: Arc<Scheduled>, mut stop: watch::Receiver<boo
 /// The due work of all services of one suite, so that an advance of the test clock answers when
 /// what it made due is done.
 #[derive(Clone, Default)]
-pub struct Settle {
+pub struct CatchUp {
     scheduled: Arc<Mutex<Vec<Arc<Scheduled>>>>,
     done: Arc<AtomicU64>,
 }
@@ -78,7 +78,7 @@ pub struct Settle {
 /// A bound on rounds: work that makes new work due for ever is a defect, not a reason to hang.
 const MAX_ROUNDS: usize = 100;
 
-impl Settle {
+impl CatchUp {
     /// Adds a service's due work, which the caller has to run on a schedule.
     pub(crate) fn add(&self, due: Vec<Arc<dyn Due>>) -> Vec<Arc<Scheduled>> {
         let added: Vec<_> = due

@@ -34,7 +34,7 @@ use crate::{
     peer_store::{PeerStores, StoreCheck},
     places::{Bounds, Places},
     reflection::{self, Index},
-    schedule::{self, Due, PruneReplay, Settle},
+    schedule::{self, CatchUp, Due, PruneReplay},
     transport::{COMPRESSION, MAX_MESSAGE_BYTES},
 };
 
@@ -58,7 +58,7 @@ pub struct Suite {
     /// The clock that decisions are made by.
     pub clock: Arc<dyn Clock>,
     test_clock: Option<Arc<TestClock>>,
-    settle: Settle,
+    catch_up: CatchUp,
 }
 
 impl Suite {
@@ -66,8 +66,8 @@ impl Suite {
     ///
     /// # Errors
     /// The first fault met; the schedules go on by themselves.
-    pub async fn settle(&self) -> Result<(), Fault> {
-        self.settle.run().await
+    pub async fn catch_up(&self) -> Result<(), Fault> {
+        self.catch_up.run().await
     }
 
     /// A suite on the system's clock.
@@ -76,7 +76,7 @@ impl Suite {
         Self {
             clock: Arc::new(SystemClock),
             test_clock: None,
-            settle: Settle::default(),
+            catch_up: CatchUp::default(),
         }
     }
 
@@ -86,7 +86,7 @@ impl Suite {
         Self {
             clock: clock.clone(),
             test_clock: Some(clock),
-            settle: Settle::default(),
+            catch_up: CatchUp::default(),
         }
     }
 }
@@ -238,14 +238,14 @@ pub async fn start(
         .max_encoding_message_size(MAX_MESSAGE_BYTES),
     );
     if let Some(clock) = &suite.test_clock {
-        let rpc = ClockRpc::new(Arc::clone(clock), suite.settle.clone());
+        let rpc = ClockRpc::new(Arc::clone(clock), suite.catch_up.clone());
         routes.add_service(
             ClockServiceServer::new(rpc)
                 .accept_compressed(COMPRESSION)
                 .send_compressed(COMPRESSION),
         );
     }
-    let due = suite.settle.add(due);
+    let due = suite.catch_up.add(due);
     let names = served_names(service.name, has);
     add_reflection(&mut routes, &names)?;
     let (reporter, health) = tonic_health::server::health_reporter();
