@@ -72,14 +72,14 @@ where
     W: Work,
     R: Message + Default,
 {
-    let to_outcome = |answer| Ok(Outcome::Answer(encode(answer)?.encode_to_vec()));
-    match settle(database, call, message, work, &to_outcome).await? {
-        Outcome::Answer(body) => stored::message(&body),
-        Outcome::Operation(begun) => Err(Fault::internal(format!(
+    let to_reply = |answer| Ok(StoredReply::Response(encode(answer)?.encode_to_vec()));
+    match run_once(database, call, message, work, &to_reply).await? {
+        StoredReply::Response(body) => stored::message(&body),
+        StoredReply::Operation(begun) => Err(Fault::internal(format!(
             "{} was recorded as operation {} and is not one",
             call.method, begun.id
         ))),
-        Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
+        StoredReply::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
 }
 
@@ -117,14 +117,14 @@ where
     W: Work<Answer = Accepted<A>>,
     R: Message + Default,
 {
-    let to_outcome = |answer| match answer {
-        Accepted::Done(answer) => Ok(Outcome::Answer(encode(answer)?.encode_to_vec())),
-        Accepted::Operation(begun) => Ok(Outcome::Operation(begun)),
+    let to_reply = |answer| match answer {
+        Accepted::Done(answer) => Ok(StoredReply::Response(encode(answer)?.encode_to_vec())),
+        Accepted::Operation(begun) => Ok(StoredReply::Operation(begun)),
     };
-    match settle(database, call, message, work, &to_outcome).await? {
-        Outcome::Answer(body) => Ok(Accepted::Done(stored::message(&body)?)),
-        Outcome::Operation(begun) => Ok(Accepted::Operation(begun)),
-        Outcome::Refusal(body) => Err(decode_refusal(&body)?.into()),
+    match run_once(database, call, message, work, &to_reply).await? {
+        StoredReply::Response(body) => Ok(Accepted::Done(stored::message(&body)?)),
+        StoredReply::Operation(begun) => Ok(Accepted::Operation(begun)),
+        StoredReply::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
 }
 
@@ -191,32 +191,32 @@ impl Claim {
 
 /// How a request of a batch was settled, or is now.
 #[derive(Clone, Debug)]
-pub enum Settled {
-    /// By an encoded response.
-    Answer(Vec<u8>),
-    /// By a definite refusal.
+pub enum Reply {
+    /// An encoded response.
+    Response(Vec<u8>),
+    /// A definite refusal.
     Refusal(Refusal),
 }
 
 /// How requests were settled the first time.
 #[derive(Debug, Default)]
-pub struct Settlements(HashMap<Key, (Vec<u8>, Settled)>);
+pub struct Replies(HashMap<Key, (Vec<u8>, Reply)>);
 
-impl Settlements {
+impl Replies {
     /// What a repeat of the request is answered; another body under a used id is refused.
     #[must_use]
-    pub fn find(&self, claim: &Claim) -> Option<Settled> {
+    pub fn find(&self, claim: &Claim) -> Option<Reply> {
         let (fingerprint, settled) = self.0.get(&claim.key)?;
         Some(if *fingerprint == claim.fingerprint {
             settled.clone()
         } else {
             let (_, method, request_id) = &claim.key;
-            Settled::Refusal(reused(request_id, method))
+            Reply::Refusal(reused(request_id, method))
         })
     }
 
     /// The request is settled now.
-    pub fn insert(&mut self, claim: &Claim, settled: Settled) {
+    pub fn insert(&mut self, claim: &Claim, settled: Reply) {
         let fingerprint = claim.fingerprint.to_vec();
         self.0.insert(claim.key.clone(), (fingerprint, settled));
     }
@@ -226,9 +226,9 @@ impl Settlements {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<Settlements, Fault> {
+pub async fn find_replies(tx: &Tx, claims: &[&Claim]) -> Result<Replies, Fault> {
     if claims.is_empty() {
-        return Ok(Settlements::default());
+        return Ok(Replies::default());
     }
     let wanted: Vec<_> = claims
         .iter()
@@ -247,13 +247,13 @@ pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<Settlements, Fau
         [json!(wanted).to_string().into()],
     );
     let rows = row::Entity::find().from_raw_sql(query).all(tx).await?;
-    let mut settled = Settlements::default();
+    let mut settled = Replies::default();
     for row in rows {
         let body = row.body.unwrap_or_default();
         let first = if row.outcome == "REFUSAL" {
-            Settled::Refusal(decode_refusal(&body)?)
+            Reply::Refusal(decode_refusal(&body)?)
         } else {
-            Settled::Answer(body)
+            Reply::Response(body)
         };
         let key = (row.caller, row.method, row.request_id);
         settled.0.insert(key, (row.fingerprint, first));
@@ -265,7 +265,7 @@ pub async fn find_settled(tx: &Tx, claims: &[&Claim]) -> Result<Settlements, Fau
 ///
 /// # Errors
 /// When the database does not answer, or another batch settled one of them.
-pub async fn keep_settled(tx: &Tx, settled: &[(Claim, Settled)]) -> Result<(), Fault> {
+pub async fn store_replies(tx: &Tx, settled: &[(Claim, Reply)]) -> Result<(), Fault> {
     if settled.is_empty() {
         return Ok(());
     }
@@ -274,8 +274,8 @@ pub async fn keep_settled(tx: &Tx, settled: &[(Claim, Settled)]) -> Result<(), F
         .iter()
         .map(|(claim, settled)| {
             let (outcome, body) = match settled {
-                Settled::Answer(body) => ("ANSWER", hex::encode(body)),
-                Settled::Refusal(refusal) => ("REFUSAL", hex::encode(encode_refusal(refusal))),
+                Reply::Response(body) => ("ANSWER", hex::encode(body)),
+                Reply::Refusal(refusal) => ("REFUSAL", hex::encode(encode_refusal(refusal))),
             };
             json!({
                 "c": claim.key.0,
@@ -288,9 +288,9 @@ pub async fn keep_settled(tx: &Tx, settled: &[(Claim, Settled)]) -> Result<(), F
         })
         .collect();
     let text = if tx.get_database_backend() == DbBackend::Postgres {
-        include_str!("sql/postgres/keep_settled.sql")
+        include_str!("sql/postgres/store_replies.sql")
     } else {
-        include_str!("sql/sqlite/keep_settled.sql")
+        include_str!("sql/sqlite/store_replies.sql")
     };
     let values = [json!(rows).to_string().into(), recorded_us.into()];
     let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
@@ -360,30 +360,30 @@ pub(crate) async fn prune(database: &Database, before: Instant) -> Result<u64, F
     database.transact(&Prune { before }).await
 }
 
-async fn settle<M, W, F>(
+async fn run_once<M, W, F>(
     database: &Database,
     call: &Call,
     message: &M,
     work: &W,
-    to_outcome: &F,
-) -> Result<Outcome, Fault>
+    to_reply: &F,
+) -> Result<StoredReply, Fault>
 where
     M: Mutation,
     W: Work,
-    F: Fn(W::Answer) -> Result<Outcome, Fault> + Sync,
+    F: Fn(W::Answer) -> Result<StoredReply, Fault> + Sync,
 {
     let request_id: Uuid = message
         .request_id()
         .parse()
         .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
-    let recorded = Recorded {
+    let recorded = OnceWork {
         call,
         subjects: database.subjects,
         subject: message.subject().map(|(field, id)| (field, id.to_owned())),
         request_id: request_id.to_string(),
         fingerprint: fingerprint(message).to_vec(),
         work,
-        to_outcome,
+        to_reply,
         has_run: AtomicBool::new(false),
     };
     match database.transact(&recorded).await {
@@ -392,24 +392,24 @@ where
         Err(Fault::Refused(refusal)) => {
             let body = encode_refusal(&refusal);
             let recorded = &recorded;
-            database.transact(&Refused { recorded, body }).await
+            database.transact(&RecordRefusal { recorded, body }).await
         }
         settled => settled,
     }
 }
 
 /// How a request was settled, as the record keeps it.
-enum Outcome {
-    Answer(Vec<u8>),
+enum StoredReply {
+    Response(Vec<u8>),
     Refusal(Vec<u8>),
     Operation(OperationHandle),
 }
 
-impl Outcome {
+impl StoredReply {
     fn from_row(row: row::Model) -> Result<Self, Fault> {
         let body = row.body.unwrap_or_default();
         match row.outcome.as_str() {
-            "ANSWER" => Ok(Self::Answer(body)),
+            "ANSWER" => Ok(Self::Response(body)),
             "REFUSAL" => Ok(Self::Refusal(body)),
             "OPERATION" => row
                 .operation_id
@@ -421,7 +421,7 @@ impl Outcome {
     }
 }
 
-struct Recorded<'a, W, F> {
+struct OnceWork<'a, W, F> {
     call: &'a Call,
     /// The tables of what requests are about.
     subjects: &'static [(&'static str, &'static str)],
@@ -430,14 +430,14 @@ struct Recorded<'a, W, F> {
     request_id: String,
     fingerprint: Vec<u8>,
     work: &'a W,
-    to_outcome: &'a F,
+    to_reply: &'a F,
     has_run: AtomicBool,
 }
 
-impl<W, F> Recorded<'_, W, F> {
+impl<W, F> OnceWork<'_, W, F> {
     /// What an earlier attempt came to. It is looked for once the record was refused, as a lost race: as a
     /// rule there is none.
-    async fn earlier(&self, tx: &Tx) -> Result<Option<Outcome>, Fault> {
+    async fn earlier(&self, tx: &Tx) -> Result<Option<StoredReply>, Fault> {
         if !self.has_run.swap(true, Ordering::Relaxed) {
             return Ok(None);
         }
@@ -454,7 +454,7 @@ impl<W, F> Recorded<'_, W, F> {
             Some(row) if row.fingerprint != self.fingerprint && row.fingerprint != ANY_BODY => {
                 Err(reused(&self.request_id, self.call.method).into())
             }
-            found => found.map(Outcome::from_row).transpose(),
+            found => found.map(StoredReply::from_row).transpose(),
         }
     }
 
@@ -506,11 +506,11 @@ impl<W, F> Recorded<'_, W, F> {
         }
     }
 
-    async fn keep(&self, tx: &Tx, outcome: &Outcome) -> Result<(), Fault> {
+    async fn keep(&self, tx: &Tx, outcome: &StoredReply) -> Result<(), Fault> {
         let (kind, body, operation_id) = match outcome {
-            Outcome::Answer(body) => ("ANSWER", Some(body.clone()), None),
-            Outcome::Refusal(body) => ("REFUSAL", Some(body.clone()), None),
-            Outcome::Operation(begun) => ("OPERATION", None, Some(begun.id.to_string())),
+            StoredReply::Response(body) => ("ANSWER", Some(body.clone()), None),
+            StoredReply::Refusal(body) => ("REFUSAL", Some(body.clone()), None),
+            StoredReply::Operation(begun) => ("OPERATION", None, Some(begun.id.to_string())),
         };
         if tx.take_opening() {
             let record = row::ActiveModel {
@@ -534,38 +534,38 @@ impl<W, F> Recorded<'_, W, F> {
     }
 }
 
-impl<W: Work, F: Fn(W::Answer) -> Result<Outcome, Fault> + Sync> Work for Recorded<'_, W, F> {
-    type Answer = Outcome;
+impl<W: Work, F: Fn(W::Answer) -> Result<StoredReply, Fault> + Sync> Work for OnceWork<'_, W, F> {
+    type Answer = StoredReply;
 
-    async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<StoredReply, Fault> {
         if let Some(outcome) = self.earlier(tx).await? {
             return Ok(outcome);
         }
         // With the transaction's first statement: a rival with the same id waits there until this attempt
         // is settled, so a delayed one cannot act after its retry was refused.
         tx.open_with(row::Entity::insert(self.record("OPEN", None)));
-        let outcome = (self.to_outcome)(self.work.run(tx).await?)?;
+        let outcome = (self.to_reply)(self.work.run(tx).await?)?;
         self.keep(tx, &outcome).await?;
         Ok(outcome)
     }
 }
 
 /// Keeps that the work was refused, in a transaction after the one that undid it.
-struct Refused<'a, W, F> {
-    recorded: &'a Recorded<'a, W, F>,
+struct RecordRefusal<'a, W, F> {
+    recorded: &'a OnceWork<'a, W, F>,
     body: Vec<u8>,
 }
 
-impl<W: Sync, F: Sync> Work for Refused<'_, W, F> {
-    type Answer = Outcome;
+impl<W: Sync, F: Sync> Work for RecordRefusal<'_, W, F> {
+    type Answer = StoredReply;
 
-    async fn run(&self, tx: &Tx) -> Result<Outcome, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<StoredReply, Fault> {
         if let Some(outcome) = self.recorded.earlier(tx).await? {
             return Ok(outcome);
         }
         let record = self.recorded.record("REFUSAL", Some(self.body.clone()));
         tx.later(row::Entity, row::Entity::insert(record)).await?;
-        Ok(Outcome::Refusal(self.body.clone()))
+        Ok(StoredReply::Refusal(self.body.clone()))
     }
 }
 

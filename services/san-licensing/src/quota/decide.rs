@@ -2,7 +2,7 @@
 //! it left. Repeats get the first reply (BL-2).
 
 use licet_domain::refusal::Refusal;
-use licet_runtime::{fault::Fault, replay::Settled};
+use licet_runtime::{fault::Fault, replay::Reply};
 
 use super::{
     command::{Ask, Authorize, Once, Placement},
@@ -107,17 +107,17 @@ fn once<A: Ask>(
         Ok((once.encode)(&reply, holdings.as_of()))
     });
     let settled = match decided {
-        Ok(response) => Settled::Answer(response),
-        Err(refusal) => Settled::Refusal(refusal),
+        Ok(response) => Reply::Response(response),
+        Err(refusal) => Reply::Refusal(refusal),
     };
     plan.settle(&once.claim, &settled);
     Ok(response(&settled)?)
 }
 
-fn response(settled: &Settled) -> Result<Vec<u8>, Refusal> {
+fn response(settled: &Reply) -> Result<Vec<u8>, Refusal> {
     match settled {
-        Settled::Answer(response) => Ok(response.clone()),
-        Settled::Refusal(refusal) => Err(refusal.clone()),
+        Reply::Response(response) => Ok(response.clone()),
+        Reply::Refusal(refusal) => Err(refusal.clone()),
     }
 }
 

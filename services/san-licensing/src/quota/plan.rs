@@ -14,7 +14,7 @@ use licet_runtime::{
     database::Tx,
     fault::Fault,
     outbox::{self, Event},
-    replay::{self, Settled},
+    replay::{self, Reply},
 };
 
 use super::{alerts::Alert, records::Records, usage_change::UsageChange};
@@ -50,7 +50,7 @@ pub(super) struct Plan {
     applied: Vec<CertificateKey>,
     changes: HashMap<LicenseId, UsageChange>,
     alerts: Vec<Alert>,
-    settled: Vec<(replay::Claim, Settled)>,
+    settled: Vec<(replay::Claim, Reply)>,
 }
 
 impl Plan {
@@ -63,7 +63,7 @@ impl Plan {
     }
 
     /// A command is settled for every repeat of its request.
-    pub(super) fn settle(&mut self, claim: &replay::Claim, settled: &Settled) {
+    pub(super) fn settle(&mut self, claim: &replay::Claim, settled: &Reply) {
         self.records.settled.insert(claim, settled.clone());
         self.settled.push((claim.clone(), settled.clone()));
     }
@@ -102,7 +102,7 @@ impl Plan {
             store::allocation::allocate(tx, &self.allocated).await?;
         }
         self.write_early(tx).await?;
-        replay::keep_settled(tx, &self.settled).await
+        replay::store_replies(tx, &self.settled).await
     }
 
     async fn write_early(&self, tx: &Tx) -> Result<(), Fault> {

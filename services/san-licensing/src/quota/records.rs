@@ -22,7 +22,7 @@ pub(super) struct Records {
     /// Certificates, and revocations that wait for theirs, under their keys.
     pub(super) by_key: FoundByKey,
     pub(super) by_id: HashMap<CertificateId, Certificate>,
-    pub(super) settled: replay::Settlements,
+    pub(super) settled: replay::Replies,
 }
 
 impl Records {
@@ -64,7 +64,7 @@ impl Records {
             }
         }
         let mut records = Self {
-            settled: replay::find_settled(tx, &claims).await?,
+            settled: replay::find_replies(tx, &claims).await?,
             ..Self::default()
         };
         if !decisions.is_empty() {
