@@ -7,7 +7,7 @@ macro_rules! opaque {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
-        pub struct $name(licet_runtime::stored::Kept<$message>);
+        pub struct $name(licet_runtime::stored::StoredMessage<$message>);
 
         impl $name {
             /// The message, to be shown on.
@@ -39,7 +39,7 @@ macro_rules! opaque {
 
         impl From<$message> for $name {
             fn from(message: $message) -> Self {
-                Self(licet_runtime::stored::Kept(message))
+                Self(licet_runtime::stored::StoredMessage(message))
             }
         }
 

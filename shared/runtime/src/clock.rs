@@ -48,20 +48,20 @@ pub struct TestClock {
     offset_us: AtomicI64,
     file: PathBuf,
     /// What the file holds; one advance at a time.
-    kept: Mutex<Kept>,
+    stored: Mutex<StoredClock>,
 }
 
 /// The clock as its file keeps it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Kept {
+struct StoredClock {
     offset_us: i64,
     /// Every advance by its request id, so that a repeat gets the first answer (BL-2).
-    advances: BTreeMap<Uuid, KeptAdvance>,
+    advances: BTreeMap<Uuid, StoredAdvance>,
 }
 
 /// An advance with what was asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeptAdvance {
+struct StoredAdvance {
     asked: String,
     #[serde(flatten)]
     advance: Advance,
@@ -89,15 +89,15 @@ impl TestClock {
     /// # Errors
     /// When the file cannot be read, or holds something else.
     pub fn open(file: &Path) -> std::io::Result<Self> {
-        let kept: Kept = match std::fs::read_to_string(file) {
+        let stored: StoredClock = match std::fs::read_to_string(file) {
             Ok(text) => serde_json::from_str(&text)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => StoredClock::default(),
             Err(error) => return Err(error),
         };
         Ok(Self {
-            offset_us: AtomicI64::new(kept.offset_us),
+            offset_us: AtomicI64::new(stored.offset_us),
             file: file.to_owned(),
-            kept: Mutex::new(kept),
+            stored: Mutex::new(stored),
         })
     }
 
@@ -119,8 +119,8 @@ impl TestClock {
         asked: &str,
         target: impl FnOnce(Instant) -> Option<Instant>,
     ) -> Result<Advance, Fault> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(first) = kept.advances.get(&request_id) {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = stored.advances.get(&request_id) {
             if first.asked == asked {
                 return Ok(first.advance);
             }
@@ -139,23 +139,23 @@ impl TestClock {
             })?;
         let advance = Advance { before, after };
         let step = after.as_micros().saturating_sub(before.as_micros());
-        let mut moved = kept.clone();
+        let mut moved = stored.clone();
         moved.offset_us = moved.offset_us.saturating_add(step);
         let asked = asked.to_owned();
         moved
             .advances
-            .insert(request_id, KeptAdvance { asked, advance });
+            .insert(request_id, StoredAdvance { asked, advance });
         // On disk before anyone sees the new time: after a crash, time never runs back.
         self.save(&moved).map_err(Fault::of_file)?;
         self.offset_us.store(moved.offset_us, Ordering::Release);
-        *kept = moved;
+        *stored = moved;
         Ok(advance)
     }
 
-    fn save(&self, kept: &Kept) -> std::io::Result<()> {
+    fn save(&self, stored: &StoredClock) -> std::io::Result<()> {
         let fresh = self.file.with_extension("new");
         let mut file = File::create(&fresh)?;
-        file.write_all(serde_json::to_string_pretty(kept)?.as_bytes())?;
+        file.write_all(serde_json::to_string_pretty(stored)?.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, &self.file)?;
         match self

@@ -136,20 +136,20 @@ pub fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, Fault> {
 /// A message of the contract as part of an operation's stored state: its encoded bytes in hex, so
 /// that what was agreed with a peer is repeated to the byte.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept<M>(pub M);
+pub struct StoredMessage<M>(pub M);
 
-impl<M: Message> Serialize for Kept<M> {
+impl<M: Message> Serialize for StoredMessage<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&hex::encode(self.0.encode_to_vec()))
     }
 }
 
-impl<'de, M: Message + Default> Deserialize<'de> for Kept<M> {
+impl<'de, M: Message + Default> Deserialize<'de> for StoredMessage<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = hex::decode(text).map_err(D::Error::custom)?;
         M::decode(bytes.as_slice())
-            .map(Kept)
+            .map(StoredMessage)
             .map_err(D::Error::custom)
     }
 }

@@ -372,7 +372,7 @@ mod tests {
             pin: "p".to_owned(),
             ..billing::Quote::default()
         });
-        let kept = licet_runtime::stored::Kept(found.message().clone());
+        let kept = licet_runtime::stored::StoredMessage(found.message().clone());
         let stored = serde_json::to_value(&kept).unwrap();
         assert_eq!(serde_json::to_value(&found).unwrap(), stored);
         assert_eq!(serde_json::from_value::<Quote>(stored).unwrap(), found);
