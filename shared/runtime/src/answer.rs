@@ -16,9 +16,9 @@ use tonic::{Status, body::Body};
 
 use crate::{
     area,
-    fault::{Passing, PassingReason},
+    fault::{TransientFault, TransientReason},
     places::Place,
-    status::passing_status,
+    status::transient_status,
 };
 
 /// What ends a stream of answers before its handler does.
@@ -33,7 +33,10 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// Resolves at the first of them.
-    async fn first(deadline: Option<Instant>, stopped: Option<watch::Receiver<bool>>) -> Passing {
+    async fn first(
+        deadline: Option<Instant>,
+        stopped: Option<watch::Receiver<bool>>,
+    ) -> TransientFault {
         let stop = async move {
             match stopped {
                 Some(mut stopped) => {
@@ -50,8 +53,8 @@ impl Ends {
         };
         tokio::select! {
             () = stop => stopping(),
-            () = deadline => Passing {
-                reason: PassingReason::DeadlineExceeded,
+            () = deadline => TransientFault {
+                reason: TransientReason::DeadlineExceeded,
                 message: "the stream lasted to the client's deadline".to_owned(),
                 retry_after: None,
                 metadata: BTreeMap::new(),
@@ -61,9 +64,9 @@ impl Ends {
 }
 
 /// Ends every stream that is open when the service stops, and refuses calls from then on.
-pub(crate) fn stopping() -> Passing {
-    Passing {
-        reason: PassingReason::ServiceStopping,
+pub(crate) fn stopping() -> TransientFault {
+    TransientFault {
+        reason: TransientReason::ServiceStopping,
         message: "this instance is stopping; ask again, another one may answer".to_owned(),
         retry_after: Some(Duration::from_millis(500)),
         metadata: BTreeMap::new(),
@@ -162,8 +165,8 @@ impl Drop for Ending {
     }
 }
 
-fn trailers(why: Passing) -> HeaderMap {
-    let mut trailers = passing_status(why).into_http::<Body>().headers().clone();
+fn trailers(why: TransientFault) -> HeaderMap {
+    let mut trailers = transient_status(why).into_http::<Body>().headers().clone();
     trailers.remove(http::header::CONTENT_TYPE);
     trailers
 }
@@ -236,7 +239,7 @@ mod tests {
     fn places() -> Places {
         Places::new(Bounds {
             what: "streams",
-            reason: PassingReason::TooManyStreams,
+            reason: TransientReason::TooManyStreams,
             in_all: 1,
             of_one_caller: 1,
         })

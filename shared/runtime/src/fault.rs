@@ -18,7 +18,7 @@ pub enum Fault {
     Refused(Box<Refusal>),
     /// Nothing was decided; the same request may pass later.
     #[error("{}", .0.message)]
-    Passing(Box<Passing>),
+    Transient(Box<TransientFault>),
     /// The database gave this transaction up for another; run again by the runtime.
     #[error("lost a race for the database: {0}")]
     Contention(DbErr),
@@ -38,9 +38,9 @@ pub struct Violations {
 
 /// What may pass when it is asked for again, or elsewhere; never stored as an answer.
 #[derive(Clone, Debug)]
-pub struct Passing {
+pub struct TransientFault {
     /// The canonical code and the reason in `ErrorInfo`.
-    pub reason: PassingReason,
+    pub reason: TransientReason,
     /// A sentence for a person.
     pub message: String,
     /// When to ask again, where that helps.
@@ -51,7 +51,7 @@ pub struct Passing {
 
 /// The reasons that are no definite refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassingReason {
+pub enum TransientReason {
     /// Another operation runs on the resource (X-7).
     OperationInProgress,
     /// More calls at once than the service takes.
@@ -78,7 +78,7 @@ pub enum PassingReason {
     ServiceStopping,
 }
 
-impl PassingReason {
+impl TransientReason {
     /// The reason as `ErrorInfo` carries it, with its canonical code.
     #[must_use]
     pub fn as_str_and_code(self) -> (&'static str, Code) {
@@ -106,8 +106,8 @@ impl Fault {
     }
 
     /// A passing fault without metadata.
-    pub fn passing(reason: PassingReason, message: impl Into<String>) -> Self {
-        Self::Passing(Box::new(Passing {
+    pub fn transient(reason: TransientReason, message: impl Into<String>) -> Self {
+        Self::Transient(Box::new(TransientFault {
             reason,
             message: message.into(),
             retry_after: None,
@@ -118,8 +118,8 @@ impl Fault {
     /// Another operation runs on the resource: one at a time (X-7).
     #[must_use]
     pub fn operation_in_progress(resource_id: &str, operation_id: &str) -> Self {
-        Self::Passing(Box::new(Passing {
-            reason: PassingReason::OperationInProgress,
+        Self::Transient(Box::new(TransientFault {
+            reason: TransientReason::OperationInProgress,
             message: format!(
                 "{resource_id} has operation {operation_id} under way; ask again when it is done"
             ),
@@ -132,8 +132,8 @@ impl Fault {
     }
 
     pub(crate) fn store_full() -> Self {
-        Self::Passing(Box::new(Passing {
-            reason: PassingReason::StoreFull,
+        Self::Transient(Box::new(TransientFault {
+            reason: TransientReason::StoreFull,
             message:
                 "the store of this service is full; this call changed nothing. Ask again with \
                       the same request_id once there is room"
@@ -156,8 +156,8 @@ impl Fault {
     }
 
     pub(crate) fn store_away() -> Self {
-        Self::Passing(Box::new(Passing {
-            reason: PassingReason::StoreUnavailable,
+        Self::Transient(Box::new(TransientFault {
+            reason: TransientReason::StoreUnavailable,
             message:
                 "the store of this service does not answer; ask again with the same request_id"
                     .to_owned(),
@@ -168,9 +168,9 @@ impl Fault {
 
     /// The same fault for another of the callers that share it; `None` for what is told apart.
     #[must_use]
-    pub fn shared_passing(&self) -> Option<Self> {
+    pub fn clone_transient(&self) -> Option<Self> {
         match self {
-            Self::Passing(passing) => Some(Self::Passing(passing.clone())),
+            Self::Transient(transient) => Some(Self::Transient(transient.clone())),
             Self::Invalid(_) | Self::Refused(_) | Self::Contention(_) | Self::Internal(_) => None,
         }
     }

@@ -20,7 +20,7 @@ use crate::{
     answer::{Delivered, Ending, Ends, stopping},
     area::{AREA, area_of},
     caller::{Call, Caller},
-    fault::{Fault, Passing, PassingReason},
+    fault::{Fault, TransientFault, TransientReason},
     peer_store::{SERVICES, StoreCheck},
     places::{Place, Places},
     status::internal_status,
@@ -132,7 +132,7 @@ impl GuardLayer {
         }
         caller.confine(roles);
         if *self.stopped.borrow() {
-            return Err(Box::new(Fault::Passing(Box::new(stopping()))));
+            return Err(Box::new(Fault::Transient(Box::new(stopping()))));
         }
         // A service that follows another one must get through, however many watch.
         let places = if streams && !SERVICES.contains(&caller.name.as_str()) {
@@ -224,33 +224,35 @@ fn text_of(error: tokio::task::JoinError) -> String {
 }
 
 fn not_served(path: &str) -> Fault {
-    let mut passing = Passing {
-        reason: PassingReason::MethodNotServed,
+    let mut transient = TransientFault {
+        reason: TransientReason::MethodNotServed,
         message: format!("{path} is not served here"),
         retry_after: None,
         metadata: std::collections::BTreeMap::new(),
     };
-    passing
+    transient
         .metadata
         .insert("method".to_owned(), path.to_owned());
-    Fault::Passing(Box::new(passing))
+    Fault::Transient(Box::new(transient))
 }
 
 fn permission_denied(path: &str, roles: &[Role]) -> Fault {
     let names: Vec<_> = roles.iter().map(Role::as_str_name).collect();
-    let mut passing = Passing {
-        reason: PassingReason::PermissionDenied,
+    let mut transient = TransientFault {
+        reason: TransientReason::PermissionDenied,
         message: format!("{path} needs one of the roles {}", names.join(", ")),
         retry_after: None,
         metadata: std::collections::BTreeMap::new(),
     };
-    passing.metadata.insert("roles".to_owned(), names.join(","));
-    Fault::Passing(Box::new(passing))
+    transient
+        .metadata
+        .insert("roles".to_owned(), names.join(","));
+    Fault::Transient(Box::new(transient))
 }
 
 fn too_late(path: &str) -> Fault {
-    Fault::passing(
-        PassingReason::DeadlineExceeded,
+    Fault::transient(
+        TransientReason::DeadlineExceeded,
         format!("{path} did not answer in time; ask again with the same request_id"),
     )
 }

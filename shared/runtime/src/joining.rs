@@ -6,7 +6,7 @@ use prost::Message;
 
 use crate::{
     caller::Call,
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
     operation::{Ending, Operations},
     replay::Accepted,
     stored,
@@ -56,8 +56,8 @@ where
                     return Ok(Answer::Pending(pending));
                 }
                 if !call.deadline.elapsed().is_zero() {
-                    return Err(Fault::passing(
-                        PassingReason::DeadlineExceeded,
+                    return Err(Fault::transient(
+                        TransientReason::DeadlineExceeded,
                         format!("operation {id} did not end in time; ask again"),
                     ));
                 }

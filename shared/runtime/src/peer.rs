@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::{
     caller::{CALLER_KEY, ROLES_KEY},
     database::Database,
-    fault::{Fault, Passing, PassingReason},
+    fault::{Fault, TransientFault, TransientReason},
     peer_store::{EXPECTED_KEY, PeerStores, STORE_KEY, header, id_of, named},
     status::{refusal_of, store_change},
 };
@@ -39,7 +39,7 @@ pub enum PeerFault {
     /// Whether it was done is unknown: ask again with the same request id.
     Unknown(String),
     /// Nothing was done: one of the two services is on another store than before.
-    StoreChanged(Box<Passing>),
+    StoreChanged(Box<TransientFault>),
 }
 
 impl From<Status> for PeerFault {
@@ -61,12 +61,12 @@ impl From<PeerFault> for Fault {
             PeerFault::Refused(refusal) => Self::Refused(refusal),
             PeerFault::Unknown(error) => {
                 tracing::info!(error, "a peer gave no answer");
-                Self::passing(
-                    PassingReason::PeerUnavailable,
+                Self::transient(
+                    TransientReason::PeerUnavailable,
                     "a service that this call needs did not answer; ask again",
                 )
             }
-            PeerFault::StoreChanged(changed) => Self::Passing(changed),
+            PeerFault::StoreChanged(changed) => Self::Transient(changed),
         }
     }
 }
@@ -301,12 +301,12 @@ impl Stores {
             (Ok(_), Some(found)) => self.kept.keep(self.peer, found).await.map(Some),
             // A proxy may answer by itself: the first real answer names the store, then.
             (Ok(_) | Err(Code::Unimplemented | Code::NotFound), None) => Ok(None),
-            (Err(Code::NotFound), Some(_)) => Err(Fault::passing(
-                PassingReason::PeerUnavailable,
+            (Err(Code::NotFound), Some(_)) => Err(Fault::transient(
+                TransientReason::PeerUnavailable,
                 format!("another service answers at the address of {}", self.peer),
             )),
-            (Err(_), _) => Err(Fault::passing(
-                PassingReason::PeerUnavailable,
+            (Err(_), _) => Err(Fault::transient(
+                TransientReason::PeerUnavailable,
                 format!("{} does not say which store it is on; ask again", self.peer),
             )),
         }

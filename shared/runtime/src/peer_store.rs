@@ -14,7 +14,7 @@ use crate::{
     caller::CALLER_KEY,
     clock::real_now,
     database::{Database, Tx, Work},
-    fault::{Fault, Passing, PassingReason},
+    fault::{Fault, TransientFault, TransientReason},
     followed,
 };
 
@@ -172,8 +172,8 @@ pub async fn accept(database: &Database, peer: &str, store_id: Uuid) -> Result<(
 /// The fault of a call that would reach `keeper`, which keeps the store `kept` of `peer`, where `peer` is
 /// on the store `found` now.
 fn changed(keeper: &str, peer: &str, kept: Uuid, found: Uuid) -> Fault {
-    Fault::Passing(Box::new(Passing {
-        reason: PassingReason::PeerStoreChanged,
+    Fault::Transient(Box::new(TransientFault {
+        reason: TransientReason::PeerStoreChanged,
         message: format!(
             "{keeper} works with the store {kept} of {peer}, and {peer} is on the store {found} now; \
              nothing was done. Bring the old store back. If it is lost for good and {keeper} is to \

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::fault::{Fault, Passing, PassingReason};
+use crate::fault::{Fault, TransientFault, TransientReason};
 
 /// How many there may be at once.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub struct Bounds {
     /// What takes the places, as a refusal names it: `streams`.
     pub what: &'static str,
     /// Why one more is refused.
-    pub reason: PassingReason,
+    pub reason: TransientReason,
     /// Of all callers.
     pub in_all: usize,
     /// Of one caller; as many as in all: callers are not told apart.
@@ -123,7 +123,7 @@ impl Places {
     }
 
     fn crowded(&self, message: String, limit: usize) -> Fault {
-        Fault::Passing(Box::new(Passing {
+        Fault::Transient(Box::new(TransientFault {
             reason: self.bounds.reason,
             message,
             retry_after: Some(Duration::from_millis(500)),
@@ -146,7 +146,7 @@ mod tests {
     fn places(in_all: usize, of_one_caller: usize) -> Places {
         Places::new(Bounds {
             what: "streams",
-            reason: PassingReason::TooManyStreams,
+            reason: TransientReason::TooManyStreams,
             in_all,
             of_one_caller,
         })

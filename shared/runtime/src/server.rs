@@ -27,7 +27,7 @@ use crate::{
     config::Limits,
     database::Database,
     event_service::EventRpc,
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
     guard::GuardLayer,
     operation_service::OperationRpc,
     outbox::Mover,
@@ -314,7 +314,7 @@ pub async fn start(
 fn places_of_calls(limits: &Limits) -> Places {
     Places::new(Bounds {
         what: "calls",
-        reason: PassingReason::Overloaded,
+        reason: TransientReason::Overloaded,
         in_all: limits.max_calls,
         of_one_caller: limits.max_calls,
     })
@@ -323,7 +323,7 @@ fn places_of_calls(limits: &Limits) -> Places {
 fn places_of_streams(limits: &Limits) -> Places {
     Places::new(Bounds {
         what: "streams",
-        reason: PassingReason::TooManyStreams,
+        reason: TransientReason::TooManyStreams,
         in_all: limits.max_streams,
         of_one_caller: limits.max_streams_per_caller,
     })

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     area,
-    fault::{Fault, Passing, PassingReason, Violations},
+    fault::{Fault, TransientFault, TransientReason, Violations},
 };
 
 /// The most that message and details come to in their headers. Many clients take 8 KiB of headers in all
@@ -45,11 +45,11 @@ impl From<Fault> for Status {
         match fault {
             Fault::Invalid(violations) => invalid_status(violations),
             Fault::Refused(refusal) => refusal_status(&refusal, &area::current()),
-            Fault::Passing(passing) => passing_status(*passing),
+            Fault::Transient(transient) => transient_status(*transient),
             Fault::Contention(error) => {
                 tracing::warn!(%error, "every attempt lost its race");
-                passing_status(Passing {
-                    reason: PassingReason::Overloaded,
+                transient_status(TransientFault {
+                    reason: TransientReason::Overloaded,
                     message: "too many writers at once; ask again".to_owned(),
                     retry_after: Some(Duration::from_millis(500)),
                     metadata: BTreeMap::new(),
@@ -112,18 +112,18 @@ fn invalid_status(Violations { noted, total }: Violations) -> Status {
     })
 }
 
-pub(crate) fn passing_status(passing: Passing) -> Status {
-    let (reason, code) = passing.reason.as_str_and_code();
+pub(crate) fn transient_status(transient: TransientFault) -> Status {
+    let (reason, code) = transient.reason.as_str_and_code();
     let mut details = ErrorDetails::new();
     details.set_error_info(
         reason,
         area::current(),
-        HashMap::from_iter(passing.metadata),
+        HashMap::from_iter(transient.metadata),
     );
-    if passing.retry_after.is_some() {
-        details.set_retry_info(passing.retry_after);
+    if transient.retry_after.is_some() {
+        details.set_retry_info(transient.retry_after);
     }
-    Status::with_error_details(code, passing.message, details)
+    Status::with_error_details(code, transient.message, details)
 }
 
 fn class_code(class: Class) -> Code {
@@ -243,13 +243,13 @@ pub fn with_metadata(status: &Status, metadata: &[(&str, &str)]) -> Status {
 }
 
 /// What a status says of a store that is not the one that was worked with; `None` for every other.
-pub(crate) fn store_change(status: &Status) -> Option<Passing> {
-    let reason = PassingReason::PeerStoreChanged;
+pub(crate) fn store_change(status: &Status) -> Option<TransientFault> {
+    let reason = TransientReason::PeerStoreChanged;
     let details = status.get_error_details();
     let info = details
         .error_info()
         .filter(|info| info.reason == reason.as_str_and_code().0)?;
-    Some(Passing {
+    Some(TransientFault {
         reason,
         message: status.message().to_owned(),
         retry_after: None,
@@ -341,11 +341,11 @@ mod tests {
     #[test]
     fn only_listed_reasons_are_definite() {
         for reason in [
-            PassingReason::OperationInProgress,
-            PassingReason::PeerUnavailable,
+            TransientReason::OperationInProgress,
+            TransientReason::PeerUnavailable,
         ] {
             assert_eq!(
-                refusal_of(&Status::from(Fault::passing(reason, "later"))),
+                refusal_of(&Status::from(Fault::transient(reason, "later"))),
                 None
             );
         }

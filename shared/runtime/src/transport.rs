@@ -4,7 +4,7 @@
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tonic::{Status, body::Body, codec::CompressionEncoding};
 
-use crate::fault::{Fault, PassingReason};
+use crate::fault::{Fault, TransientReason};
 
 /// The largest message taken or given, in bytes; every generated server is built with it.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
@@ -55,7 +55,10 @@ fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
 
 fn unknown_encoding(encoding: &str) -> Status {
     let message = format!("messages packed as {encoding:?} are not taken; gzip is, or none");
-    let mut status = Status::from(Fault::passing(PassingReason::EncodingNotSupported, message));
+    let mut status = Status::from(Fault::transient(
+        TransientReason::EncodingNotSupported,
+        message,
+    ));
     let accepted = tonic::metadata::MetadataValue::from_static(ACCEPTED_ENCODINGS);
     status
         .metadata_mut()

@@ -210,7 +210,7 @@ fn refuse(index: u32, record: &wire::IngestRecord, fault: Fault) -> Result<Refus
             (RecordRefusal::Malformed, reasons.collect())
         }
         Fault::Refused(refusal) => (RecordRefusal::NotFound, vec![refusal.message]),
-        fault @ (Fault::Passing(_) | Fault::Contention(_) | Fault::Internal(_)) => {
+        fault @ (Fault::Transient(_) | Fault::Contention(_) | Fault::Internal(_)) => {
             return Err(fault);
         }
     };

@@ -4,7 +4,7 @@
 use licet_domain::{ids::LicenseId, refusal::Refusal};
 use licet_runtime::{
     database::Database,
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
 };
 use tokio::sync::oneshot;
 
@@ -39,7 +39,7 @@ pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<S
         Err(fault) => {
             tracing::error!(?fault, "licences of certificates could not be found");
             for unplaced in unplaced {
-                let fault = fault.shared_passing().unwrap_or_else(unread);
+                let fault = fault.clone_transient().unwrap_or_else(unread);
                 let _ = unplaced.sender.send(Err(fault));
             }
             return Vec::new();
@@ -51,8 +51,8 @@ pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<S
 }
 
 fn unread() -> Fault {
-    Fault::passing(
-        PassingReason::Overloaded,
+    Fault::transient(
+        TransientReason::Overloaded,
         "the certificate's licence could not be read; ask again with the same request_id",
     )
 }

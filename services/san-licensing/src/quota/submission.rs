@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use licet_domain::{ids::LicenseId, refusal::Refusal};
 use licet_runtime::{
     caller::AccountScope,
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
 };
 use tokio::sync::oneshot;
 
@@ -164,15 +164,15 @@ pub(super) fn send_all<C: Finish>(submissions: Vec<Submission<C>>) {
 pub(super) fn fail_all<C: Finish>(submissions: Vec<Submission<C>>, fault: &Fault) {
     tracing::error!(?fault, commands = submissions.len(), "a round failed");
     for submission in submissions {
-        let fault = fault.shared_passing().unwrap_or_else(undecided);
+        let fault = fault.clone_transient().unwrap_or_else(undecided);
         submission.command.fail(fault);
     }
 }
 
 /// Whether the command was done is unknown.
 pub(super) fn undecided() -> Fault {
-    Fault::passing(
-        PassingReason::Overloaded,
+    Fault::transient(
+        TransientReason::Overloaded,
         "the decision could not be committed; ask again with the same request_id",
     )
 }

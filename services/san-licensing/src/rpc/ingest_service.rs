@@ -9,7 +9,7 @@ use licet_runtime::{
     caller::{Call, accept},
     database::Database,
     door,
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
     places::{Bounds, Place, Places},
     status::with_metadata,
     stored,
@@ -36,7 +36,7 @@ use crate::{
 /// caller that leaves its feeds open does not keep others out.
 const FEEDS: Bounds = Bounds {
     what: "feeds",
-    reason: PassingReason::Overloaded,
+    reason: TransientReason::Overloaded,
     in_all: 16,
     of_one_caller: 8,
 };
@@ -189,7 +189,7 @@ fn unread(status: &Status) -> Result<Option<Batch>, Fault> {
 
 fn stopping() -> Fault {
     let text = "the service stops; go on from where the feed stands when it is back";
-    Fault::passing(PassingReason::ServiceStopping, text)
+    Fault::transient(TransientReason::ServiceStopping, text)
 }
 
 /// The error that ends a stream, with what is durable of it.

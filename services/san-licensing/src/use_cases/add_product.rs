@@ -12,7 +12,7 @@ use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
     door::{Asked, Preview, Verb},
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
     operation,
     peer::PeerFault,
 };
@@ -196,8 +196,8 @@ impl AddProduct {
         before.permit_product(product_id, now)?;
         let compared = self.compared.as_ref().map_err(Refusal::clone)?;
         if compared.revision != before.revision {
-            return Err(Fault::passing(
-                PassingReason::OperationInProgress,
+            return Err(Fault::transient(
+                TransientReason::OperationInProgress,
                 "the licence was changed meanwhile; ask again with the same request_id",
             ));
         }

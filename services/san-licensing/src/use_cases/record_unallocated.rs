@@ -5,7 +5,7 @@ use licet_domain::ids::LicenseId;
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
-    fault::{Fault, PassingReason},
+    fault::{Fault, TransientReason},
     outbox,
 };
 use serde_json::json;
@@ -38,8 +38,8 @@ impl RecordUnallocated<'_> {
             .iter()
             .any(|covering| covering.by_product.is_some())
         {
-            return Err(Fault::passing(
-                PassingReason::Overloaded,
+            return Err(Fault::transient(
+                TransientReason::Overloaded,
                 "a licence for the certificate has just started; ask again with the same request_id",
             ));
         }
