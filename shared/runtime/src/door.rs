@@ -17,16 +17,16 @@ use crate::{
     replay::{self, Accepted},
 };
 
-/// An accepted request for a change: who asked, when it is decided, and under which id.
+/// An accepted request for a change: who request, when it is decided, and under which id.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    /// Who asked, and when that is decided.
+pub struct ChangeRequest {
+    /// Who request, and when that is decided.
     pub call: Call,
     /// The id that names the attempt.
     pub request_id: String,
 }
 
-impl Asked {
+impl ChangeRequest {
     /// Who asked for what, as events keep it.
     #[must_use]
     pub fn origin(&self) -> Origin {
@@ -42,7 +42,7 @@ pub trait Verb: Send + Sync {
     /// Makes the change.
     fn run(
         &self,
-        asked: &Asked,
+        request: &ChangeRequest,
         tx: &Tx,
     ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
 }
@@ -63,14 +63,14 @@ pub trait Preview: Send + Sync {
 }
 
 /// A change that may go on as a durable operation once it is accepted.
-pub trait Spanning: Send + Sync {
+pub trait DurableVerb: Send + Sync {
     /// What it is answered with.
     type Answer: Send;
 
     /// Makes the change, or accepts it and begins its operation.
     fn accept(
         &self,
-        asked: &Asked,
+        request: &ChangeRequest,
         tx: &Tx,
     ) -> impl Future<Output = Result<Accepted<Self::Answer>, Fault>> + Send;
 
@@ -85,7 +85,7 @@ pub trait Spanning: Send + Sync {
 
 /// A request as its service takes it, before anything is done.
 pub struct Entry<M, V> {
-    asked: Asked,
+    request: ChangeRequest,
     message: M,
     /// What is asked for.
     pub verb: V,
@@ -103,7 +103,7 @@ pub fn enter<M: Mutation, V>(
     let verb = decode(&call, &message)?;
     let request_id = message.request_id().to_owned();
     Ok(Entry {
-        asked: Asked { call, request_id },
+        request: ChangeRequest { call, request_id },
         message,
         verb,
     })
@@ -112,14 +112,14 @@ pub fn enter<M: Mutation, V>(
 impl<M: Mutation, V> Entry<M, V> {
     /// Who asked.
     pub fn call(&self) -> &Call {
-        &self.asked.call
+        &self.request.call
     }
 
     /// The same request with another verb: what was asked of peers for it joins it.
     #[must_use]
     pub fn map<W>(self, verb: impl FnOnce(V) -> W) -> Entry<M, W> {
         Entry {
-            asked: self.asked,
+            request: self.request,
             message: self.message,
             verb: verb(self.verb),
         }
@@ -140,7 +140,7 @@ impl<M: Mutation, V> Entry<M, V> {
         R: Message + Default,
     {
         if self.message.is_validate_only() {
-            encode(self.verb.preview(&self.asked.call, within).await?)
+            encode(self.verb.preview(&self.request.call, within).await?)
         } else {
             self.run(database, encode).await
         }
@@ -157,7 +157,7 @@ impl<M: Mutation, V> Entry<M, V> {
         R: Message + Default,
     {
         let work = Run(self);
-        replay::run(database, &self.asked.call, &self.message, &work, encode).await
+        replay::run(database, &self.request.call, &self.message, &work, encode).await
     }
 
     /// Accepts the verb once for all repeats of the request: each joins the operation that the first
@@ -171,11 +171,11 @@ impl<M: Mutation, V> Entry<M, V> {
         encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
     ) -> Result<Accepted<R>, Fault>
     where
-        V: Spanning,
+        V: DurableVerb,
         R: Message + Default,
     {
         let work = Begin(self);
-        replay::begin(database, &self.asked.call, &self.message, &work, encode).await
+        replay::begin(database, &self.request.call, &self.message, &work, encode).await
     }
 }
 
@@ -185,17 +185,17 @@ impl<M: Mutation, V: Verb> Work for Run<'_, M, V> {
     type Answer = V::Answer;
 
     async fn run(&self, tx: &Tx) -> Result<V::Answer, Fault> {
-        self.0.verb.run(&self.0.asked, tx).await
+        self.0.verb.run(&self.0.request, tx).await
     }
 }
 
 struct Begin<'a, M, V>(&'a Entry<M, V>);
 
-impl<M: Mutation, V: Spanning> Work for Begin<'_, M, V> {
+impl<M: Mutation, V: DurableVerb> Work for Begin<'_, M, V> {
     type Answer = Accepted<V::Answer>;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        self.0.verb.accept(&self.0.asked, tx).await
+        self.0.verb.accept(&self.0.request, tx).await
     }
 }
 
@@ -253,7 +253,7 @@ pub async fn begin<P, M, V, R>(
 where
     P: Send + Sync + 'static,
     M: Mutation,
-    V: Spanning,
+    V: DurableVerb,
     R: Message + Default,
 {
     let entry = enter(request, decode)?;
@@ -272,17 +272,17 @@ pub async fn begin_or_preview<P, M, V, R>(
     within: &V::Within,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
-    encode: impl Fn(<V as Spanning>::Answer) -> Result<R, Fault> + Send + Sync,
+    encode: impl Fn(<V as DurableVerb>::Answer) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
     P: Send + Sync + 'static,
     M: Mutation,
-    V: Spanning + Preview<Answer = <V as Spanning>::Answer>,
+    V: DurableVerb + Preview<Answer = <V as DurableVerb>::Answer>,
     R: Message + Default,
 {
     let entry = enter(request, decode)?;
     let response = if entry.message.is_validate_only() {
-        encode(entry.verb.preview(&entry.asked.call, within).await?)?
+        encode(entry.verb.preview(&entry.request.call, within).await?)?
     } else {
         entry.begin_and_join(operations, encode).await?
     };
@@ -293,7 +293,7 @@ impl<M: Mutation, V> Entry<M, V> {
     /// A preview that nobody wrote must not become the change itself.
     fn check_no_preview(&self) -> Result<(), Fault> {
         if self.message.is_validate_only() {
-            let method = self.asked.call.method;
+            let method = self.request.call.method;
             return Err(Fault::internal(format!("{method} has no preview")));
         }
         Ok(())
@@ -306,10 +306,10 @@ impl<M: Mutation, V> Entry<M, V> {
     ) -> Result<R, Fault>
     where
         P: Send + Sync + 'static,
-        V: Spanning,
+        V: DurableVerb,
         R: Message + Default,
     {
-        let call = &self.asked.call;
+        let call = &self.request.call;
         let database = operations.database();
         let accepted = self.begin(database, &encode).await?;
         let pending = |id| self.verb.pending(call, database, id);

@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     caller::{AccountScope, Call},
     database::{Database, Tx},
-    door::{self, Asked, Spanning},
+    door::{self, ChangeRequest, DurableVerb},
     fault::Fault,
     field::Fields,
     operation::{self, Ending, OperationHandle, Operations, State, View},
@@ -67,7 +67,7 @@ trait Served: Send + Sync {
 
     fn lock_resource<'a>(
         &'a self,
-        asked: &'a Asked,
+        request: &'a ChangeRequest,
         tx: &'a Tx,
         found: &'a View,
     ) -> BoxFuture<'a, Result<Instant, Fault>>;
@@ -109,13 +109,13 @@ impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
 
     fn lock_resource<'a>(
         &'a self,
-        asked: &'a Asked,
+        request: &'a ChangeRequest,
         tx: &'a Tx,
         found: &'a View,
     ) -> BoxFuture<'a, Result<Instant, Fault>> {
         Box::pin(async move {
             let id = found.resource_id.parse().map_err(Fault::internal)?;
-            R::lock(tx, &asked.call.caller.accounts, id, asked.call.now).await
+            R::lock(tx, &request.call.caller.accounts, id, request.call.now).await
         })
     }
 
@@ -258,14 +258,14 @@ struct CancelOperation {
     served: Arc<dyn Served>,
 }
 
-impl Spanning for CancelOperation {
+impl DurableVerb for CancelOperation {
     type Answer = View;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<View>, Fault> {
-        let found = operation::get(tx, &asked.call.caller, self.operation_id).await?;
+    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<View>, Fault> {
+        let found = operation::get(tx, &request.call.caller, self.operation_id).await?;
         self.served.cancel(tx, &found).await?;
         if found.state == State::Running {
-            let time = self.served.lock_resource(asked, tx, &found).await?;
+            let time = self.served.lock_resource(request, tx, &found).await?;
             let data = json!({
                 "operation_id": found.operation_id,
                 "kind": found.kind,
@@ -276,7 +276,7 @@ impl Spanning for CancelOperation {
                 resource_id: found.resource_id,
                 account_id: Some(found.account_id),
                 time,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 why: "X-2".to_owned(),
                 outcome: "CANCELLING".to_owned(),
                 data,

@@ -4,7 +4,7 @@ use licet_domain::{clock::Instant, ids::RefundId, money::Money};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -92,9 +92,9 @@ impl ApproveRefund {
 impl Verb for ApproveRefund {
     type Answer = Approved;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Approved, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Approved, Fault> {
         let refund_id = self.refund_id;
-        let (account, refund) = lock(tx, &asked.call, refund_id).await?;
+        let (account, refund) = lock(tx, &request.call, refund_id).await?;
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let credits = self.plan(&refund, &invoices)?;
@@ -102,16 +102,16 @@ impl Verb for ApproveRefund {
         // First, so that no line is credited and held at once beyond its amount.
         store::invoices::release_whole(tx, &ids).await?;
         let reason = &self.reason;
-        let notes = credit_invoices(tx, &asked.call, &account, &credits, reason).await?;
-        let approved = self.approved(&asked.call, refund, &credits, notes)?;
+        let notes = credit_invoices(tx, &request.call, &account, &credits, reason).await?;
+        let approved = self.approved(&request.call, refund, &credits, notes)?;
         let refund = &approved.refund;
         store::refunds::set_reviewed(tx, refund_id, refund).await?;
         let event = Event {
             kind: "licet.billing.refund.approved.v1",
             resource_id: refund_id.to_string(),
             account_id: Some(account.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: reason.clone(),
             outcome: refund.decision.explanation.clone(),
             data: json!({

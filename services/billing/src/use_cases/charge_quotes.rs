@@ -11,7 +11,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -251,15 +251,15 @@ fn issued(booked: &[LedgerEntry], now: Instant) -> Instant {
 impl Verb for ChargeQuotes {
     type Answer = Vec<Invoice>;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
-        let found = store::quotes::lock(tx, &asked.call.caller, &self.quote_ids()).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
+        let found = store::quotes::lock(tx, &request.call.caller, &self.quote_ids()).await?;
         let chargeable = self.check(found)?;
-        let (drafts, booked) = self.book(&asked.call, tx, &chargeable).await?;
+        let (drafts, booked) = self.book(&request.call, tx, &chargeable).await?;
         let invoices = store::invoices::issue(tx, drafts).await?;
         store::ledger::insert(tx, &booked).await?;
-        let origin = asked.origin();
+        let origin = request.origin();
         for invoice in &invoices {
-            outbox::emit(tx, event(invoice, &origin, asked.call.now)).await?;
+            outbox::emit(tx, event(invoice, &origin, request.call.now)).await?;
         }
         Ok(invoices)
     }

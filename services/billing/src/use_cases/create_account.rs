@@ -6,7 +6,7 @@ use licet_domain::{
 };
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -31,7 +31,7 @@ pub(crate) struct CreateAccount {
 impl Verb for CreateAccount {
     type Answer = Standing;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Standing, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Standing, Fault> {
         let Self {
             display_name,
             currency,
@@ -43,16 +43,16 @@ impl Verb for CreateAccount {
             terms: *terms,
             balance: Money::zero(*currency),
             due: Money::zero(*currency),
-            created: asked.call.now,
-            last_entry: asked.call.now,
+            created: request.call.now,
+            last_entry: request.call.now,
         };
         store::accounts::insert(tx, &account).await?;
         let event = Event {
             kind: "licet.billing.account.created.v1",
             resource_id: account.account_id.to_string(),
             account_id: Some(account.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "M-4".to_owned(),
             outcome: format!("{}, kept in {}", terms.kind().as_str(), currency.code()),
             data: json!({
@@ -62,6 +62,6 @@ impl Verb for CreateAccount {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(account.standing(None, asked.call.now))
+        Ok(account.standing(None, request.call.now))
     }
 }

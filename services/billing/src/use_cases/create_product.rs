@@ -3,7 +3,7 @@
 use licet_domain::{clock::Instant, ids::ProductId};
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -40,18 +40,18 @@ pub(crate) struct CreateProduct {
 impl Verb for CreateProduct {
     type Answer = ProductVersion;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ProductVersion, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
         let Offering {
             product_id,
             product,
             effective,
         } = &self.offering;
-        catalog::check_effective(*effective, asked.call.now)?;
+        catalog::check_effective(*effective, request.call.now)?;
         let version = ProductVersion {
             product_id: product_id.clone(),
             version: 1,
             effective: *effective,
-            recorded: asked.call.now,
+            recorded: request.call.now,
             product: product.clone(),
         };
         if !store::catalog::insert_product(tx, &version).await? {
@@ -61,8 +61,8 @@ impl Verb for CreateProduct {
             kind: "licet.billing.product.created.v1",
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-8".to_owned(),
             outcome: "version 1".to_owned(),
             data: json!({

@@ -9,7 +9,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -105,20 +105,20 @@ impl Preview for CreateQuote {
 impl Verb for CreateQuote {
     type Answer = Seen;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Seen, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Seen, Fault> {
         let quote_id = QuoteId::generate();
         // What prices a quote is never changed (BL-8): it need not be read in the transaction.
         let quote = Quote {
             quote_id: Some(quote_id),
-            ..self.price(&asked.call, tx.before()?).await?
+            ..self.price(&request.call, tx.before()?).await?
         };
         store::quotes::insert(tx, quote_id, &quote).await?;
         let event = Event {
             kind: "licet.billing.quote.created.v1",
             resource_id: quote_id.to_string(),
             account_id: Some(quote.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-1".to_owned(),
             outcome: format!("{} until {}", quote.total, quote.expires),
             data: json!({
@@ -130,6 +130,6 @@ impl Verb for CreateQuote {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok((quote, asked.call.now))
+        Ok((quote, request.call.now))
     }
 }

@@ -3,7 +3,7 @@
 use licet_domain::{ids::AccountId, money::Money};
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -40,25 +40,25 @@ pub(crate) struct Deposit {
 impl Verb for Deposit {
     type Answer = Booked;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Booked, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
         let Transfer {
             account_id,
             amount,
             ref reference,
         } = self.transfer;
-        let balance = store::accounts::lock(tx, &asked.call.caller, account_id)
+        let balance = store::accounts::lock(tx, &request.call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?
             .balance_with(amount)?;
         let entry = Entry::deposit(amount, reference.clone())
             .map_err(|error| sum_refused(amount.currency(), &error))?;
-        let entry = store::ledger::post_one(tx, account_id, entry, asked.call.now).await?;
+        let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.deposited.v1",
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-5".to_owned(),
             outcome: format!("{amount} received, the balance is {balance}"),
             data: json!({

@@ -9,7 +9,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Caller,
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     replay,
 };
@@ -66,8 +66,8 @@ impl ForbidCharge {
 impl Verb for ForbidCharge {
     type Answer = ChargeGivenUp;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ChargeGivenUp, Fault> {
-        let caller = &asked.call.caller;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ChargeGivenUp, Fault> {
+        let caller = &request.call.caller;
         // Charged so long ago that its request is forgotten (BL-2), it must not be refused now.
         let charged = self.charged(tx, caller).await?;
         if !charged.is_empty() {

@@ -4,7 +4,7 @@ use licet_domain::{ids::InvoiceId, money::Money};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -88,7 +88,7 @@ impl IssueCreditNote {
     /// Lets a review go of `held` of the locked invoice.
     async fn take_from_review(
         &self,
-        asked: &Asked,
+        request: &ChangeRequest,
         tx: &Tx,
         invoice: &Invoice,
         held: Money,
@@ -99,10 +99,10 @@ impl IssueCreditNote {
         let mut refunds = refunds.into_iter();
         let review = refunds.find(|it| it.decision.state == RefundState::PendingReview);
         let review = review.ok_or_else(|| Fault::internal("no review holds what is held"))?;
-        let lowered = review.lowered(held, asked.call.now);
+        let lowered = review.lowered(held, request.call.now);
         let lowered = lowered.map_err(|error| sum_refused(held.currency(), &error))?;
         store::invoices::release_whole(tx, &[self.invoice_id]).await?;
-        lower_review(tx, asked, &lowered, &self.reason).await
+        lower_review(tx, request, &lowered, &self.reason).await
     }
 
     /// The account, and then the invoice, locked in this order: the invoice says whose it is, and
@@ -123,16 +123,16 @@ impl IssueCreditNote {
 impl Verb for IssueCreditNote {
     type Answer = Issued;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Issued, Fault> {
-        let (account, invoice) = self.lock(&asked.call, tx).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Issued, Fault> {
+        let (account, invoice) = self.lock(&request.call, tx).await?;
         let (invoice, held) = self.release(invoice);
         if let Some(held) = held {
-            self.take_from_review(asked, tx, &invoice, held).await?;
+            self.take_from_review(request, tx, &invoice, held).await?;
         }
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         let reason = &self.reason;
         let credits = std::slice::from_ref(&credit);
-        let notes = credit_invoices(tx, &asked.call, &account, credits, reason).await?;
+        let notes = credit_invoices(tx, &request.call, &account, credits, reason).await?;
         let issued = issued(notes, invoice, &credit)?;
         let note = &issued.note;
         let event = Event {
@@ -141,8 +141,8 @@ impl Verb for IssueCreditNote {
                 .credit_note_id
                 .map_or_else(String::new, |id| id.to_string()),
             account_id: Some(account.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: reason.clone(),
             outcome: note.explanation(),
             data: json!({

@@ -3,7 +3,7 @@
 
 use licet_runtime::{
     database::Tx,
-    door::Asked,
+    door::ChangeRequest,
     fault::Fault,
     outbox::{self, Event},
 };
@@ -14,7 +14,7 @@ use crate::{rules::refund::Refund, store};
 /// Keeps a refund in review that was lowered by the rules. Its account is locked.
 pub(super) async fn lower_review(
     tx: &Tx,
-    asked: &Asked,
+    request: &ChangeRequest,
     review: &Refund,
     why: &str,
 ) -> Result<(), Fault> {
@@ -25,8 +25,8 @@ pub(super) async fn lower_review(
             .refund_id
             .map_or_else(String::new, |id| id.to_string()),
         account_id: Some(review.account_id),
-        time: asked.call.now,
-        origin: &asked.origin(),
+        time: request.call.now,
+        origin: &request.origin(),
         why: why.to_owned(),
         outcome: review.decision.explanation.clone(),
         data: json!({

@@ -7,7 +7,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -86,8 +86,8 @@ impl PayInvoice {
 impl Verb for PayInvoice {
     type Answer = Paid;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Paid, Fault> {
-        let (account, invoice) = self.lock(&asked.call, tx).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Paid, Fault> {
+        let (account, invoice) = self.lock(&request.call, tx).await?;
         let paid = self.plan(account, invoice)?;
         let Paid {
             invoice,
@@ -97,15 +97,16 @@ impl Verb for PayInvoice {
         let (invoice_id, currency) = (self.invoice_id, amount.currency());
         let refused = |error| sum_refused(currency, &error);
         let entry = Entry::payment(*amount, invoice_id).map_err(refused)?;
-        let entry = store::ledger::post_one(tx, invoice.account_id, entry, asked.call.now).await?;
+        let entry =
+            store::ledger::post_one(tx, invoice.account_id, entry, request.call.now).await?;
         store::invoices::set_paid(tx, invoice_id, invoice).await?;
         let due = invoice.due().map_err(refused)?;
         let event = Event {
             kind: "licet.billing.invoice.paid.v1",
             resource_id: invoice_id.to_string(),
             account_id: Some(invoice.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-6".to_owned(),
             outcome: format!("{amount} paid from the balance, {due} are due"),
             data: json!({

@@ -4,7 +4,7 @@ use licet_domain::ids::RefundId;
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -38,11 +38,11 @@ impl Preview for RejectRefund {
 impl Verb for RejectRefund {
     type Answer = Refund;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Refund, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Refund, Fault> {
         let refund_id = self.refund_id;
         let reason = &self.reason;
-        let (account, refund) = lock(tx, &asked.call, refund_id).await?;
-        let refund = refund.reject(review(&asked.call, asked.call.now, reason))?;
+        let (account, refund) = lock(tx, &request.call, refund_id).await?;
+        let refund = refund.reject(review(&request.call, request.call.now, reason))?;
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
@@ -52,8 +52,8 @@ impl Verb for RejectRefund {
             kind: "licet.billing.refund.rejected.v1",
             resource_id: refund_id.to_string(),
             account_id: Some(account.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: reason.clone(),
             outcome: refund.decision.explanation.clone(),
             data: json!({

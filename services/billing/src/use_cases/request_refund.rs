@@ -8,7 +8,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -153,13 +153,13 @@ impl RequestRefund {
 impl Verb for RequestRefund {
     type Answer = Requested;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Requested, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Requested, Fault> {
         let account_id = self.account_id;
-        let account = store::accounts::lock(tx, &asked.call.caller, account_id)
+        let account = store::accounts::lock(tx, &request.call.caller, account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::lock_of_subject(tx, account_id, &self.subject).await?;
-        let (decided, notice) = self.decide(&asked.call, tx, &invoices).await?;
+        let (decided, notice) = self.decide(&request.call, tx, &invoices).await?;
         let Decided {
             mut refund,
             credits,
@@ -168,11 +168,11 @@ impl Verb for RequestRefund {
         if let Some(review) = emptied {
             let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
             store::invoices::release_whole(tx, &ids).await?;
-            lower_review(tx, asked, &review, "AL-4: refunded in full").await?;
+            lower_review(tx, request, &review, "AL-4: refunded in full").await?;
         }
         match refund.decision.state {
             RefundState::Refunded => {
-                self.credit(&asked.call, tx, &account, &mut refund, &credits)
+                self.credit(&request.call, tx, &account, &mut refund, &credits)
                     .await?;
             }
             RefundState::PendingReview => {
@@ -199,8 +199,8 @@ impl Verb for RequestRefund {
                 .refund_id
                 .map_or_else(String::new, |id| id.to_string()),
             account_id: Some(self.account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: format!("AL-4: {}", refund.decision.explanation),
             outcome: refund.decision.state.as_str().to_owned(),
             data: json!({

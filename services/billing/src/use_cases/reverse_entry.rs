@@ -4,7 +4,7 @@ use licet_domain::{ids::EntryId, money::Money};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -79,19 +79,19 @@ impl ReverseEntry {
 impl Verb for ReverseEntry {
     type Answer = Booked;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Booked, Fault> {
-        let reversed = self.reversed(&asked.call, tx).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
+        let reversed = self.reversed(&request.call, tx).await?;
         let account_id = reversed.account_id;
         // From here on no other reversal of the entry is made: each locks the account.
-        let account = store::accounts::lock(tx, &asked.call.caller, account_id).await?;
+        let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
         let (entry, balance) = self.plan(tx, account, &reversed).await?;
-        let entry = store::ledger::post_one(tx, account_id, entry, asked.call.now).await?;
+        let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.entry_reversed.v1",
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: self.reason.clone(),
             outcome: format!(
                 "{} {} taken back, the balance is {balance}",

@@ -2,7 +2,7 @@
 
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -29,7 +29,7 @@ pub(crate) struct SetPrices {
 impl Verb for SetPrices {
     type Answer = PriceList;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<PriceList, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<PriceList, Fault> {
         let PriceList {
             product_id,
             currency,
@@ -40,7 +40,7 @@ impl Verb for SetPrices {
             .ok_or_else(|| not_found("product", product_id.as_str()))?;
         let versions = store::catalog::list_versions(tx, &[product_id.as_str()]).await?;
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
-        prices::check_prices(&versions, newest_list, &self.list, asked.call.now)?;
+        prices::check_prices(&versions, newest_list, &self.list, request.call.now)?;
         store::catalog::insert_list(tx, &self.list).await?;
         let (terms, quantities): (Vec<u32>, Vec<u32>) = match &self.list.prices {
             Prices::ByTerm(terms) => (terms.iter().map(|it| it.months).collect(), Vec::new()),
@@ -53,8 +53,8 @@ impl Verb for SetPrices {
             kind: "licet.billing.prices.set.v1",
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-8".to_owned(),
             outcome: format!("in {} from {} on", currency.code(), self.list.effective),
             data: json!({

@@ -3,7 +3,7 @@
 use licet_domain::ids::AccountId;
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -33,13 +33,13 @@ pub(crate) struct UpdateAccount {
 impl Verb for UpdateAccount {
     type Answer = Standing;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Standing, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Standing, Fault> {
         let Self {
             account_id,
             display_name,
             terms,
         } = self;
-        let mut account = store::accounts::lock(tx, &asked.call.caller, *account_id)
+        let mut account = store::accounts::lock(tx, &request.call.caller, *account_id)
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         if let Some(terms) = terms {
@@ -64,8 +64,8 @@ impl Verb for UpdateAccount {
             kind: "licet.billing.account.updated.v1",
             resource_id: account_id.to_string(),
             account_id: Some(*account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-6".to_owned(),
             outcome: kind.to_owned(),
             data: json!({
@@ -77,6 +77,6 @@ impl Verb for UpdateAccount {
         };
         outbox::emit(tx, event).await?;
         let first_due = first_due.map(|first| first.due_time);
-        Ok(account.standing(first_due, asked.call.now))
+        Ok(account.standing(first_due, request.call.now))
     }
 }

@@ -2,7 +2,7 @@
 
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -29,7 +29,7 @@ pub(crate) struct UpdateProduct {
 impl Verb for UpdateProduct {
     type Answer = ProductVersion;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ProductVersion, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
         let Offering {
             product_id,
             product,
@@ -38,12 +38,12 @@ impl Verb for UpdateProduct {
         let newest = store::catalog::lock_newest(tx, product_id)
             .await?
             .ok_or_else(|| not_found("product", product_id.as_str()))?;
-        catalog::check_update(&newest, product, *effective, asked.call.now)?;
+        catalog::check_update(&newest, product, *effective, request.call.now)?;
         let version = ProductVersion {
             product_id: product_id.clone(),
             version: newest.version + 1,
             effective: *effective,
-            recorded: asked.call.now,
+            recorded: request.call.now,
             product: product.clone(),
         };
         store::catalog::insert_version(tx, &version).await?;
@@ -51,8 +51,8 @@ impl Verb for UpdateProduct {
             kind: "licet.billing.product.updated.v1",
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-8".to_owned(),
             outcome: format!("version {}", version.version),
             data: json!({

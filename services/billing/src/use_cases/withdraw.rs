@@ -4,7 +4,7 @@ use licet_domain::money::Money;
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     outbox::{self, Event},
 };
@@ -63,21 +63,21 @@ impl Withdraw {
 impl Verb for Withdraw {
     type Answer = Booked;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Booked, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
         let Transfer {
             account_id,
             amount,
             ref reference,
         } = self.transfer;
-        let account = store::accounts::lock(tx, &asked.call.caller, account_id).await?;
+        let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
         let (entry, balance) = self.plan(account)?;
-        let entry = store::ledger::post_one(tx, account_id, entry, asked.call.now).await?;
+        let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.withdrawn.v1",
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
-            time: asked.call.now,
-            origin: &asked.origin(),
+            time: request.call.now,
+            origin: &request.origin(),
             why: "BL-5".to_owned(),
             outcome: format!("{amount} paid out, the balance is {balance}"),
             data: json!({

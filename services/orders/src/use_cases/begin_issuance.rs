@@ -15,7 +15,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Spanning},
+    door::{ChangeRequest, DurableVerb},
     fault::Fault,
     field::Fields,
     operation::{self, Next, NextStep, Operation, Step, Steps, Undo, never_refused},
@@ -51,12 +51,16 @@ pub(crate) struct BeginIssuance {
     pub(crate) not_after: Option<Instant>,
 }
 
-impl Spanning for BeginIssuance {
+impl DurableVerb for BeginIssuance {
     type Answer = StartedIssuance;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<StartedIssuance>, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<StartedIssuance>, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         expect_issuance(&before, now)?;
@@ -72,7 +76,7 @@ impl Spanning for BeginIssuance {
             issuance: BeginIssuanceOperation {
                 order_id: before.id,
                 account_id: before.account_id,
-                origin: asked.origin(),
+                origin: request.origin(),
                 decision_time: now,
             },
             question,

@@ -11,7 +11,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
     peer::PeerFault,
@@ -46,18 +46,18 @@ pub(crate) struct CancelDomainChange {
     pub(crate) reason: String,
 }
 
-impl Spanning for CancelDomainChange {
+impl DurableVerb for CancelDomainChange {
     type Answer = CancelledDomainChange;
 
     async fn accept(
         &self,
-        asked: &Asked,
+        request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<CancelledDomainChange>, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         let plan = plan(tx, &before, now).await?;
-        let origin = asked.origin();
+        let origin = request.origin();
         let reservation = before.san_license_id.zip(plan.reservation_id);
         if plan.invoices.is_empty() && reservation.is_none() {
             let after = before.clone().apply_change_cancelled(now);

@@ -10,7 +10,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation,
     peer::PeerFault,
@@ -48,12 +48,16 @@ pub(crate) struct DeleteOrder {
     pub(crate) reason: String,
 }
 
-impl Spanning for DeleteOrder {
+impl DurableVerb for DeleteOrder {
     type Answer = DeletedOrder;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<DeletedOrder>, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<DeletedOrder>, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         let Plan {
             deletion,
             questions,
@@ -61,7 +65,7 @@ impl Spanning for DeleteOrder {
         } = plan(tx, &before, now, false).await?;
         store::certificates::revoke(tx, &deletion.certificates, now).await?;
         store::servers::invalidate(tx, &deletion.servers).await?;
-        let origin = asked.origin();
+        let origin = request.origin();
         let first =
             DeleteOrderOperation::begin(&before, origin.clone(), deletion.clone(), questions, back);
         let id = before.id.to_string();

@@ -18,7 +18,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Caller, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
     peer::PeerFault,
@@ -62,16 +62,20 @@ pub(crate) struct PlaceOrder {
     pub(crate) san_license_id: Option<LicenseId>,
 }
 
-impl Spanning for PlaceOrder {
+impl DurableVerb for PlaceOrder {
     type Answer = PlacedOrder;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<PlacedOrder>, Fault> {
-        let order = pending_order(&asked.call, self)?;
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<PlacedOrder>, Fault> {
+        let order = pending_order(&request.call, self)?;
         let price = Price {
             purchase: PlaceOrderOperation {
                 order_id: order.id,
                 account_id: order.account_id,
-                origin: asked.origin(),
+                origin: request.origin(),
                 decision_time: order.decision_time,
             },
             question: PlaceOrderQuestion {
@@ -89,7 +93,7 @@ impl Spanning for PlaceOrder {
             OrderEvent {
                 kind: "order.accepted",
                 order: &order,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: order.decision_time,
                 why: "T-4",
                 outcome: "PENDING",

@@ -13,7 +13,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Spanning},
+    door::{ChangeRequest, DurableVerb},
     fault::Fault,
     operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
     peer::PeerFault,
@@ -58,12 +58,16 @@ pub(crate) struct RecordIssuance {
     pub(crate) chain_pem: String,
 }
 
-impl Spanning for RecordIssuance {
+impl DurableVerb for RecordIssuance {
     type Answer = RecordedCertificate;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RecordedCertificate>, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<RecordedCertificate>, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         let existing = ExistingRecord::find(tx, &before, &self.certificate).await?;
         if let Some(known) = existing.into_recorded()? {
             let view = order_view::load(tx, before, now).await?;
@@ -80,7 +84,7 @@ impl Spanning for RecordIssuance {
             expect_issuance(&before, now)?;
             check_certificate(&before, &self.certificate, now)?;
         }
-        let origin = asked.origin();
+        let origin = request.origin();
         if before.san_license_id.is_none() {
             let record = CertificateRecord {
                 certificate: &self.certificate,

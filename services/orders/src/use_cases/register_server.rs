@@ -6,7 +6,7 @@ use licet_domain::{
 };
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
 };
 
@@ -45,10 +45,10 @@ pub(crate) struct ServerPlaces {
 impl Verb for RegisterServer {
     type Answer = ServerPlaces;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ServerPlaces, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let wanted = self;
-        let scope = &asked.call.caller.accounts;
-        let (order, now) = turns::lock(tx, scope, wanted.order_id, asked.call.now).await?;
+        let scope = &request.call.caller.accounts;
+        let (order, now) = turns::lock(tx, scope, wanted.order_id, request.call.now).await?;
         permit(&order, Action::RegisterServer, now)?;
         let servers = store::servers::list_of(tx, &order).await?;
         permit_further_server(&order, &servers)?;
@@ -73,7 +73,7 @@ impl Verb for RegisterServer {
             OrderEvent {
                 kind: "server.registered",
                 order: &after,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: now,
                 why: "AL-8",
                 outcome: "REGISTERED",

@@ -17,7 +17,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     field::Fields,
     operation::{self, NextStep, Operation},
@@ -58,19 +58,23 @@ pub(crate) struct RenewOrder {
     pub(crate) quote_id: Option<QuoteId>,
 }
 
-impl Spanning for RenewOrder {
+impl DurableVerb for RenewOrder {
     type Answer = RenewedOrder;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<RenewedOrder>, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<RenewedOrder>, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
         let named = match self.quote_id {
             Some(id) => Some(named_quote(tx, &before, &plan, id).await?),
             None => None,
         };
         let servers = store::servers::list_of(tx, &before).await?;
-        let origin = asked.origin();
+        let origin = request.origin();
         let purchase = RenewOrderOperation {
             order_id: before.id,
             account_id: before.account_id,

@@ -4,7 +4,7 @@
 use licet_domain::{certificate::ParsedRequest, ids::OrderId};
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
     operation,
 };
@@ -34,17 +34,17 @@ pub(crate) struct RequestReissue {
 impl Verb for RequestReissue {
     type Answer = OrderView;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<OrderView, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<OrderView, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         permit(&before, Action::RequestReissue, now)?;
         // A certificate on its way was held against the key that the order has now.
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
-        let request = self.request.as_ref();
-        permit_reissue(&before, request)?;
+        let csr = self.request.as_ref();
+        permit_reissue(&before, csr)?;
         let after = before
             .clone()
-            .apply_reissue(request.map(SigningRequest::of), now);
+            .apply_reissue(csr.map(SigningRequest::of), now);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
         emit(
@@ -52,13 +52,13 @@ impl Verb for RequestReissue {
             OrderEvent {
                 kind: "reissue.requested",
                 order: &view.order,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: now,
                 why: "MD-7",
                 outcome: "AWAITING_ISSUANCE",
                 data: serde_json::json!({
                     "pending_since": view.order.issuance_pending_since(),
-                    "has_new_key": request.is_some(),
+                    "has_new_key": csr.is_some(),
                 }),
             },
         )

@@ -5,7 +5,7 @@ use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationRea
 use licet_runtime::{
     caller::{Call, Origin},
     database::Tx,
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     operation,
 };
@@ -58,18 +58,18 @@ fn plan(
 impl Verb for RevokeCertificate {
     type Answer = RecordedCertificate;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<RecordedCertificate, Fault> {
-        let scope = &asked.call.caller.accounts;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<RecordedCertificate, Fault> {
+        let scope = &request.call.caller.accounts;
         let id = self.certificate_id;
         let order_id = store::certificates::get(tx, scope, id).await?.order_id;
         let (before, now) = if self.request_reissue {
-            let (order, now) = turns::lock(tx, scope, order_id, asked.call.now).await?;
+            let (order, now) = turns::lock(tx, scope, order_id, request.call.now).await?;
             operation::refuse_if_running(tx, &order_id.to_string()).await?;
             (order, now)
         } else {
             // A key in other hands waits for nothing: what time did is left to whoever is next.
             let order = store::orders::lock(tx, scope, order_id).await?;
-            let now = order.decide_at(asked.call.now);
+            let now = order.decide_at(request.call.now);
             (order, now)
         };
         // Read again under the order's lock: a rival may have revoked it meanwhile.
@@ -86,7 +86,7 @@ impl Verb for RevokeCertificate {
         let told = RevocationEvent {
             order: &view.order,
             certificate: &certificate,
-            origin: &asked.origin(),
+            origin: &request.origin(),
             time: now,
             why: self.reason.as_str(),
             reissue_requested: self.request_reissue,

@@ -3,7 +3,7 @@
 use licet_domain::ids::OrderId;
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
 };
 
@@ -30,9 +30,9 @@ pub(crate) struct SetServerSoftware {
 impl Verb for SetServerSoftware {
     type Answer = OrderView;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<OrderView, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<OrderView, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         permit(&before, Action::SetServerSoftware, now)?;
         let servers = store::servers::list_of(tx, &before).await?;
         let with_it = plan_software(&before, &servers)?;
@@ -46,7 +46,7 @@ impl Verb for SetServerSoftware {
             OrderEvent {
                 kind: "order.software_set",
                 order: &view.order,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: now,
                 why: "AL-6",
                 outcome: "SET",

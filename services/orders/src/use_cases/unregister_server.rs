@@ -3,7 +3,7 @@
 use licet_domain::ids::ServerId;
 use licet_runtime::{
     database::Tx,
-    door::{Asked, Verb},
+    door::{ChangeRequest, Verb},
     fault::Fault,
 };
 
@@ -29,10 +29,10 @@ pub(crate) struct UnregisterServer {
 impl Verb for UnregisterServer {
     type Answer = ServerPlaces;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<ServerPlaces, Fault> {
-        let scope = &asked.call.caller.accounts;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
+        let scope = &request.call.caller.accounts;
         let found = store::servers::get(tx, scope, self.server_id).await?;
-        let (order, now) = turns::lock(tx, scope, found.order_id, asked.call.now).await?;
+        let (order, now) = turns::lock(tx, scope, found.order_id, request.call.now).await?;
         permit(&order, Action::UnregisterServer, now)?;
         // Read again under the order's lock: a rival may have taken it off meanwhile.
         let mut servers = store::servers::list_of(tx, &order).await?;
@@ -48,7 +48,7 @@ impl Verb for UnregisterServer {
                 OrderEvent {
                     kind: "server.unregistered",
                     order: &after,
-                    origin: &asked.origin(),
+                    origin: &request.origin(),
                     time: now,
                     why: "AL-8",
                     outcome: "UNREGISTERED",

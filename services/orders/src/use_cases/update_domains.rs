@@ -13,7 +13,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep},
     replay::Accepted,
@@ -52,17 +52,21 @@ pub(crate) struct UpdateDomains {
     pub(crate) quote_id: Option<QuoteId>,
 }
 
-impl Spanning for UpdateDomains {
+impl DurableVerb for UpdateDomains {
     type Answer = UpdatedDomains;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<UpdatedDomains>, Fault> {
-        let scope = &asked.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, asked.call.now).await?;
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<UpdatedDomains>, Fault> {
+        let scope = &request.call.caller.accounts;
+        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         let plan = plan(tx, &before, self, now).await?;
         if plan.is_free() {
-            return self.accept_free(asked, tx, &before, plan, now).await;
+            return self.accept_free(request, tx, &before, plan, now).await;
         }
-        let change = UpdateDomainsOperation::new(&before, asked.origin(), now);
+        let change = UpdateDomainsOperation::new(&before, request.origin(), now);
         let first = match self.quote_id {
             Some(id) => change.charge(named_quotes(tx, &before, &plan, id).await?),
             None => NextStep::of(&PriceDomainChange {
@@ -74,7 +78,7 @@ impl Spanning for UpdateDomains {
         let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_change(plan, Some(begun.id), now);
         store::orders::save(tx, &before, &after).await?;
-        emit_accepted(asked, tx, &after, now, "CHARGING").await?;
+        emit_accepted(request, tx, &after, now, "CHARGING").await?;
         Ok(Accepted::Operation(begun))
     }
 
@@ -93,7 +97,7 @@ impl UpdateDomains {
     /// Nothing is due: the change waits for its certificate at once (MD-2, MD-7).
     async fn accept_free(
         &self,
-        asked: &Asked,
+        request: &ChangeRequest,
         tx: &Tx,
         before: &Order,
         plan: DomainPlan,
@@ -110,13 +114,13 @@ impl UpdateDomains {
         let after = before.clone().apply_change(plan, None, now);
         store::orders::save(tx, before, &after).await?;
         let view = order_view::load_ended(tx, after, now).await?;
-        emit_accepted(asked, tx, &view.order, now, "AWAITING_ISSUANCE").await?;
+        emit_accepted(request, tx, &view.order, now, "AWAITING_ISSUANCE").await?;
         Ok(Accepted::Done(UpdatedDomains::of(view, price, next_price)))
     }
 }
 
 async fn emit_accepted(
-    asked: &Asked,
+    request: &ChangeRequest,
     tx: &Tx,
     order: &Order,
     now: Instant,
@@ -134,7 +138,7 @@ async fn emit_accepted(
         OrderEvent {
             kind: "domain_change.accepted",
             order,
-            origin: &asked.origin(),
+            origin: &request.origin(),
             time: now,
             why: "MD-7",
             outcome,

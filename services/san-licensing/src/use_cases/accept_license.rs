@@ -12,7 +12,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
     peer::PeerFault,
@@ -56,11 +56,11 @@ impl Sold {
     }
 }
 
-impl Spanning for AcceptLicense {
+impl DurableVerb for AcceptLicense {
     type Answer = Sold;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
-        let call = &asked.call;
+    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
+        let call = &request.call;
         let scope = &call.caller.accounts;
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let id = before.id.to_string();
@@ -69,7 +69,7 @@ impl Spanning for AcceptLicense {
         store::licenses::release_ended(tx, &license, now).await?;
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
-        let origin = asked.origin();
+        let origin = request.origin();
         let account_id = license.account_id;
         let price = Price {
             purchase: Accepting {

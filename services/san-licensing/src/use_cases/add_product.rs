@@ -11,7 +11,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::{Fault, TransientReason},
     operation,
     peer::PeerFault,
@@ -123,8 +123,8 @@ pub(crate) struct AddProduct {
 impl Verb for AddProduct {
     type Answer = Joined;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Joined, Fault> {
-        let call = &asked.call;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Joined, Fault> {
+        let call = &request.call;
         let scope = &call.caller.accounts;
         let Addition {
             license_id,
@@ -142,7 +142,7 @@ impl Verb for AddProduct {
             LicenseEvent {
                 kind: "license.product_added",
                 license: &license,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: now,
                 why: "SL-10",
                 outcome: "ADDED",

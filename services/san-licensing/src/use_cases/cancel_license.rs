@@ -5,7 +5,7 @@ use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     operation, outbox,
 };
@@ -28,14 +28,14 @@ pub(crate) struct CancelLicense {
 impl Verb for CancelLicense {
     type Answer = LicenseView;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<LicenseView, Fault> {
-        let call = &asked.call;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<LicenseView, Fault> {
+        let call = &request.call;
         let scope = &call.caller.accounts;
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let license = cancelled(tx, before.clone(), now).await?;
         store::licenses::release_products(tx, &license).await?;
         store::licenses::save(tx, &license).await?;
-        let origin = asked.origin();
+        let origin = request.origin();
         let alerts = alerts(tx, &before, now, &origin).await?;
         emit(
             tx,

@@ -10,7 +10,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
     peer::PeerFault,
@@ -42,18 +42,18 @@ pub(crate) struct IncreaseQuota {
     pub(crate) quota: u64,
 }
 
-impl Spanning for IncreaseQuota {
+impl DurableVerb for IncreaseQuota {
     type Answer = Sold;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
-        let call = &asked.call;
+    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
+        let call = &request.call;
         let scope = &call.caller.accounts;
         let Self { license_id, quota } = *self;
         let (before, now) = store::licenses::lock(tx, scope, license_id, call.now).await?;
         let id = before.id.to_string();
         operation::refuse_if_running(tx, &id).await?;
         let question = question(&before, quota, now)?;
-        let origin = asked.origin();
+        let origin = request.origin();
         let account_id = before.account_id;
         let price = Price {
             purchase: Increasing {

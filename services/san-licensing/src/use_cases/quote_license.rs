@@ -14,7 +14,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::Call,
     database::Tx,
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     field::{Field, Fields},
     peer::PeerFault,
@@ -215,8 +215,8 @@ impl Preview for QuoteLicense {
 impl Verb for QuoteLicense {
     type Answer = Quoted;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<Quoted, Fault> {
-        let quoted = self.plan(&asked.call)?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Quoted, Fault> {
+        let quoted = self.plan(&request.call)?;
         let license = &quoted.view.license;
         store::licenses::insert(tx, license).await?;
         let sale = &license.first.sale;
@@ -225,7 +225,7 @@ impl Verb for QuoteLicense {
             LicenseEvent {
                 kind: "license.quoted",
                 license,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: license.decision_time,
                 why: "SL-7",
                 outcome: "QUOTED",

@@ -12,7 +12,7 @@ use licet_domain::{
 use licet_runtime::{
     caller::{Call, Origin},
     database::{Database, Tx},
-    door::{Asked, Preview, Spanning},
+    door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
     peer::PeerFault,
@@ -66,11 +66,11 @@ pub(crate) struct Bought {
     pub(crate) foreseen: Foreseen,
 }
 
-impl Spanning for RenewLicense {
+impl DurableVerb for RenewLicense {
     type Answer = Renewal;
 
-    async fn accept(&self, asked: &Asked, tx: &Tx) -> Result<Accepted<Renewal>, Fault> {
-        let call = &asked.call;
+    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Renewal>, Fault> {
+        let call = &request.call;
         let scope = &call.caller.accounts;
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let (plan, foreseen) = plan(tx, &before, self, now).await?;
@@ -79,7 +79,7 @@ impl Spanning for RenewLicense {
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
         let question = peers::renewal_quote(&license, &plan, self.hand_price, now);
-        let origin = asked.origin();
+        let origin = request.origin();
         let (id, account_id) = (license.id.to_string(), license.account_id);
         let price = Price {
             purchase: Renewing {

@@ -4,7 +4,7 @@ use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
-    door::{Asked, Preview, Verb},
+    door::{ChangeRequest, Preview, Verb},
     fault::Fault,
     operation,
 };
@@ -25,8 +25,8 @@ pub(crate) struct WithdrawQuote {
 impl Verb for WithdrawQuote {
     type Answer = LicenseView;
 
-    async fn run(&self, asked: &Asked, tx: &Tx) -> Result<LicenseView, Fault> {
-        let call = &asked.call;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<LicenseView, Fault> {
+        let call = &request.call;
         let scope = &call.caller.accounts;
         let (draft, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let license = withdrawn(tx, draft, now).await?;
@@ -36,7 +36,7 @@ impl Verb for WithdrawQuote {
             LicenseEvent {
                 kind: "license.withdrawn",
                 license: &license,
-                origin: &asked.origin(),
+                origin: &request.origin(),
                 time: now,
                 why: "SL-7",
                 outcome: "CANCELLED",
