@@ -99,22 +99,22 @@ pub trait FaultPlan: Send + Sync + 'static {
 
     /// Carries a call that is not lost to its peer. A plan may look into it, hold it up, repeat it or
     /// answer it itself.
-    fn carry(self: Arc<Self>, call: http::Request<Body>, onward: Onward) -> Carried {
-        Box::pin(async move { onward.send(call).await })
+    fn carry(self: Arc<Self>, call: http::Request<Body>, forwarder: Forwarder) -> CallFuture {
+        Box::pin(async move { forwarder.send(call).await })
     }
 }
 
 /// The answer to a call that is under way.
-pub type Carried = BoxFuture<'static, Result<http::Response<Body>, Error>>;
+pub type CallFuture = BoxFuture<'static, Result<http::Response<Body>, Error>>;
 
 /// The way that is left of a call's: to the peer, and back with its answer.
 #[derive(Clone)]
-pub struct Onward {
+pub struct Forwarder {
     channel: Channel,
     stores: Option<Stores>,
 }
 
-impl Onward {
+impl Forwarder {
     /// Makes the call.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl PeerChannel {
 impl Service<http::Request<Body>> for PeerChannel {
     type Response = http::Response<Body>;
     type Error = tonic::transport::Error;
-    type Future = Carried;
+    type Future = CallFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.channel.poll_ready(context)
@@ -233,7 +233,7 @@ impl Service<http::Request<Body>> for PeerChannel {
             .as_ref()
             .map_or(Interference::None, |plan| plan.next(request.uri().path()));
         let waiting = self.channel.clone();
-        let onward = Onward {
+        let forwarder = Forwarder {
             channel: std::mem::replace(&mut self.channel, waiting),
             stores: self.stores.clone(),
         };
@@ -243,8 +243,8 @@ impl Service<http::Request<Body>> for PeerChannel {
                 return Ok(lost());
             }
             let answer = match faults {
-                Some(plan) => plan.carry(request, onward).await?,
-                None => onward.send(request).await?,
+                Some(plan) => plan.carry(request, forwarder).await?,
+                None => forwarder.send(request).await?,
             };
             Ok(match interference {
                 Interference::LoseAnswer => lost(),

@@ -15,7 +15,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, TransientFault, TransientReason},
-    followed,
+    follow_position,
 };
 
 /// Names the sender's store: the caller's in a request, the service's in an answer.
@@ -150,7 +150,7 @@ impl Work for Keep<'_> {
         let insert = row::Entity::insert(row).on_conflict(known);
         tx.later(row::Entity, insert).await?;
         if self.replaces {
-            followed::start_over(tx, self.peer).await?;
+            follow_position::start_over(tx, self.peer).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use licet_contracts::FILE_DESCRIPTOR_SET;
 use licet_domain::refusal::{Reason, Refusal};
 use licet_runtime::{
     fault::Fault as Failure,
-    peer::{Carried, FaultPlan, Onward},
+    peer::{CallFuture, FaultPlan, Forwarder},
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use tonic::{
@@ -82,7 +82,7 @@ impl Seen {
 pub(super) struct Call {
     parts: http::request::Parts,
     bytes: Bytes,
-    onward: Onward,
+    forwarder: Forwarder,
 }
 
 type Answered = Result<http::Response<Body>, Error>;
@@ -199,13 +199,18 @@ fn lost() -> http::Response<Body> {
 }
 
 impl Network {
-    async fn carry(&self, call: http::Request<Body>, onward: Onward, is_doomed: bool) -> Answered {
+    async fn carry(
+        &self,
+        call: http::Request<Body>,
+        forwarder: Forwarder,
+        is_doomed: bool,
+    ) -> Answered {
         let (parts, body) = call.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let call = Call {
             parts,
             bytes,
-            onward,
+            forwarder,
         };
         match self.cell_of(&call.bytes) {
             Some(cell) => self.meet(&cell, call, is_doomed).await,
@@ -215,8 +220,8 @@ impl Network {
 }
 
 impl FaultPlan for Network {
-    fn carry(self: Arc<Self>, call: http::Request<Body>, onward: Onward) -> Carried {
-        Box::pin(async move { Self::carry(&self, call, onward, false).await })
+    fn carry(self: Arc<Self>, call: http::Request<Body>, forwarder: Forwarder) -> CallFuture {
+        Box::pin(async move { Self::carry(&self, call, forwarder, false).await })
     }
 }
 
@@ -224,8 +229,8 @@ impl FaultPlan for Network {
 pub(super) struct Dying(pub(super) Arc<Network>);
 
 impl FaultPlan for Dying {
-    fn carry(self: Arc<Self>, call: http::Request<Body>, onward: Onward) -> Carried {
-        Box::pin(async move { Network::carry(&self.0, call, onward, true).await })
+    fn carry(self: Arc<Self>, call: http::Request<Body>, forwarder: Forwarder) -> CallFuture {
+        Box::pin(async move { Network::carry(&self.0, call, forwarder, true).await })
     }
 }
 
@@ -233,7 +238,7 @@ impl Call {
     async fn send(self) -> Answered {
         let body = Body::new(Full::new(self.bytes));
         let request = http::Request::from_parts(self.parts, body);
-        self.onward.send(request).await
+        self.forwarder.send(request).await
     }
 
     /// Makes it; how it was answered is nobody's business any more.

@@ -12,7 +12,7 @@ use licet_runtime::{
     caller::Origin,
     database::Tx,
     fault::Fault,
-    following::{Follow, News},
+    follower::{Follow, PeerEvent},
 };
 
 use super::{revoke_certificate::RevocationEvent, turns};
@@ -34,8 +34,8 @@ impl Follow for FollowRevocations {
     const SOURCE: &'static str = "san-licensing";
     const TYPES: &'static [&'static str] = &[USAGE_CHANGED];
 
-    async fn apply(&self, tx: &Tx, news: &News) -> Result<(), Fault> {
-        let found = revocations(news).map_err(Fault::internal)?;
+    async fn apply(&self, tx: &Tx, event: &PeerEvent) -> Result<(), Fault> {
+        let found = revocations(event).map_err(Fault::internal)?;
         let mut reported: Vec<_> = found.into_iter().map(reported).collect();
         reported.retain(|(_, origin)| !asked_here(origin));
         if reported.is_empty() {

@@ -1,7 +1,7 @@
 //! What SanLicensing's events say of certificates (X-1).
 
 use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationReason};
-use licet_runtime::{caller::Origin, following::News};
+use licet_runtime::{caller::Origin, follower::PeerEvent};
 use serde::Deserialize;
 
 use super::reading::broken;
@@ -41,9 +41,9 @@ pub struct Revocation {
 ///
 /// # Errors
 /// What is broken in it.
-pub fn revocations(news: &News) -> Result<Vec<Revocation>, String> {
-    let data: Result<UsageChanged, _> = serde_json::from_str(&news.data);
-    let data = data.map_err(|error| broken(&format!("event {}", news.id), error))?;
+pub fn revocations(event: &PeerEvent) -> Result<Vec<Revocation>, String> {
+    let data: Result<UsageChanged, _> = serde_json::from_str(&event.data);
+    let data = data.map_err(|error| broken(&format!("event {}", event.id), error))?;
     let each = data.revoked.into_iter().flat_map(|together| {
         let Together {
             certificate_ids,
@@ -54,7 +54,7 @@ pub fn revocations(news: &News) -> Result<Vec<Revocation>, String> {
         ids.map(move |certificate_id| Revocation {
             certificate_id,
             reason,
-            time: news.time,
+            time: event.time,
             origin: origin.clone(),
         })
     });
@@ -79,12 +79,12 @@ mod tests {
                 "request_id": "r",
             }],
         });
-        let mut news = News {
+        let mut event = PeerEvent {
             id: "evt_1".to_owned(),
             time,
             data: data.to_string(),
         };
-        let found = revocations(&news).unwrap();
+        let found = revocations(&event).unwrap();
         let ids: Vec<_> = found.iter().map(|found| found.certificate_id).collect();
         assert_eq!(ids, [one, two]);
         assert_eq!(found[1].reason, RevocationReason::KeyCompromise);
@@ -94,7 +94,7 @@ mod tests {
             (origin.caller.as_str(), origin.method.as_str()),
             ("security", "/m")
         );
-        news.data = "{}".to_owned();
-        assert!(revocations(&news).is_err());
+        event.data = "{}".to_owned();
+        assert!(revocations(&event).is_err());
     }
 }

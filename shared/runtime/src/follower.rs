@@ -22,7 +22,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
-    followed::row::{self, Column, Entity},
+    follow_position::row::{self, Column, Entity},
     peer::PeerChannel,
     schedule::Due,
     transport::MAX_MESSAGE_BYTES,
@@ -31,7 +31,7 @@ use crate::{
 
 /// A peer's event, as far as its followers need it.
 #[derive(Clone, Debug)]
-pub struct News {
+pub struct PeerEvent {
     /// Its id in the peer's log.
     pub id: String,
     /// When it happened there.
@@ -40,7 +40,7 @@ pub struct News {
     pub data: String,
 }
 
-impl News {
+impl PeerEvent {
     fn decode(event: &Event) -> Result<Self, Fault> {
         let broken = |why: &str| Fault::internal(format!("event {} {why}", event.id));
         let time = event.time.as_ref().ok_or_else(|| broken("has no time"))?;
@@ -61,7 +61,7 @@ pub trait Follow: Send + Sync + 'static {
 
     /// Applies one event, in the transaction that moves the position past it. It may come again: then
     /// it must change nothing. A fault stops the log here, and it is asked for again.
-    fn apply(&self, tx: &Tx, news: &News) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn apply(&self, tx: &Tx, event: &PeerEvent) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 /// The most events that one transaction applies.
@@ -139,7 +139,7 @@ impl<F: Follow> Due for Follower<F> {
             if events.len() == APPLIED_AT_ONCE {
                 self.next_us.store(0, Ordering::Relaxed);
             }
-            let work = Take {
+            let work = ApplyEvents {
                 follow: &self.follow,
                 after,
                 last,
@@ -151,14 +151,14 @@ impl<F: Follow> Due for Follower<F> {
 }
 
 /// Applies events and moves the position past them.
-struct Take<'a, F> {
+struct ApplyEvents<'a, F> {
     follow: &'a F,
     after: i64,
     last: i64,
     events: &'a [StreamEventsResponse],
 }
 
-impl<F: Follow> Work for Take<'_, F> {
+impl<F: Follow> Work for ApplyEvents<'_, F> {
     /// How many were applied; none where another instance was faster.
     type Answer = u64;
 
@@ -185,7 +185,7 @@ impl<F: Follow> Work for Take<'_, F> {
             return Ok(0);
         }
         for event in self.events.iter().filter_map(|next| next.event.as_ref()) {
-            self.follow.apply(tx, &News::decode(event)?).await?;
+            self.follow.apply(tx, &PeerEvent::decode(event)?).await?;
         }
         Ok(self.events.len() as u64)
     }
