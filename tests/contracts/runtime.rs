@@ -14,7 +14,7 @@ use licet_contracts::{
 use licet_runtime::{
     config::Limits,
     database::Database,
-    server::{self, Running, Service, Suite},
+    server::{self, RunningServer, Service, Suite},
 };
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, Request, Response, Status, service::RoutesBuilder};
@@ -59,7 +59,7 @@ impl AccountService for BrokenAccounts {
     }
 }
 
-async fn serve(service: Service, call_seconds: u64) -> (Running, Channel) {
+async fn serve(service: Service, call_seconds: u64) -> (RunningServer, Channel) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limits = Limits {
         max_calls: 2,
@@ -79,7 +79,7 @@ async fn serve(service: Service, call_seconds: u64) -> (Running, Channel) {
 /// A service whose bank is closed.
 struct Broken {
     _storage: Storage,
-    running: Running,
+    running: RunningServer,
     client: AccountServiceClient<Channel>,
     bank: watch::Sender<bool>,
 }

@@ -10,7 +10,7 @@ use licet_contracts::{
 use licet_domain::ids::AccountId;
 use licet_runtime::{
     config::Limits,
-    server::{self, Running, Suite},
+    server::{self, RunningServer, Suite},
 };
 use tokio::net::{TcpListener, TcpStream};
 use tonic::{Code, Request, Streaming};
@@ -37,7 +37,7 @@ on_both_databases![
 /// Far longer than any test runs.
 const ENDLESS_DRAIN: u64 = 600;
 
-async fn billing(backend: Backend, limits: &Limits) -> (Storage, Running, Channel) {
+async fn billing(backend: Backend, limits: &Limits) -> (Storage, RunningServer, Channel) {
     let storage = Storage::create(backend).await;
     let service = licet_billing::build(licet_billing::Deps {
         location: storage.location("billing"),
@@ -50,7 +50,7 @@ async fn billing(backend: Backend, limits: &Limits) -> (Storage, Running, Channe
     (storage, running, channel)
 }
 
-pub(super) fn connect(running: &Running) -> Channel {
+pub(super) fn connect(running: &RunningServer) -> Channel {
     Channel::to(&format!("http://{}", running.address()))
 }
 

@@ -20,7 +20,7 @@ use licet_runtime::{
     fault::Fault,
     operation::{self, Next, NextStep, Operation, Operations, Registry, Step, Steps},
     peer::PeerFault,
-    schedule::Due,
+    schedule::DueWork,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set, sea_query::Expr};
 use serde::{Deserialize, Serialize};

@@ -14,7 +14,7 @@ use licet_contracts::{
 use licet_runtime::{
     config::Limits,
     peer::PeerChannel,
-    server::{self, Running, Suite},
+    server::{self, RunningServer, Suite},
 };
 use tokio::net::TcpListener;
 use tonic::Code;
@@ -53,7 +53,7 @@ fn endless_drain() -> Limits {
 }
 
 /// Billing and SanLicensing, and an instance of SanLicensing within these limits.
-async fn san_licensing(backend: Backend, limits: &Limits) -> (World, License, Running) {
+async fn san_licensing(backend: Backend, limits: &Limits) -> (World, License, RunningServer) {
     let (world, license) = World::start_licensed(backend, 100).await;
     let service = licet_san_licensing::build(licet_san_licensing::Deps {
         location: world.san_licensing_location(),
@@ -67,7 +67,7 @@ async fn san_licensing(backend: Backend, limits: &Limits) -> (World, License, Ru
     (world, license, running.unwrap())
 }
 
-async fn connect(running: &Running) -> Unread {
+async fn connect(running: &RunningServer) -> Unread {
     Unread::connect(&running.address().to_string()).await
 }
 
@@ -77,7 +77,7 @@ async fn watch_events(client: &Unread, metadata: &[(&str, &str)]) -> UnreadCall 
 }
 
 /// Stops it. The bound is there for a stop that waits for the drain.
-async fn stop(running: Running) {
+async fn stop(running: RunningServer) {
     let stopping = tokio::time::timeout(Duration::from_secs(60), running.shutdown());
     stopping.await.expect("a stop that waits for no drain");
 }

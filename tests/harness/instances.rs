@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use licet_domain::clock::{Clock, Instant};
 use licet_runtime::{
     config::Limits,
-    server::{self, Running, Suite},
+    server::{self, RunningServer, Suite},
 };
 use tokio::net::TcpListener;
 
@@ -16,7 +16,7 @@ use super::{Backend, channel::Channel, clock::StandingClock, free_port, world::W
 /// A channel to each instance.
 pub(crate) struct Ways {
     channels: Vec<Channel>,
-    _second: Option<Running>,
+    _second: Option<RunningServer>,
 }
 
 /// Another clock, and so much.

@@ -27,7 +27,7 @@ use licet_runtime::{
     config::Limits,
     database::{Database, Location},
     peer::{FaultPlan, PeerChannel},
-    server::{self, Running, Suite},
+    server::{self, RunningServer, Suite},
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -102,9 +102,9 @@ pub(crate) struct World {
     orders_port: u16,
     /// Of the first instance, which Orders asks.
     san_licensing_port: u16,
-    billing: Option<Running>,
+    billing: Option<RunningServer>,
     billing_store: Option<Database>,
-    orders: Option<Running>,
+    orders: Option<RunningServer>,
     billing_channel: Channel,
     orders_channel: Channel,
     /// Instances of SanLicensing on one database, in the order of their start.
@@ -113,7 +113,7 @@ pub(crate) struct World {
 
 struct SanLicensing {
     port: u16,
-    running: Option<Running>,
+    running: Option<RunningServer>,
     channel: Channel,
 }
 
@@ -291,11 +291,11 @@ impl World {
     }
 
     /// Another instance of Orders on the same store, for the work that time makes due.
-    pub(crate) async fn another_orders(&self) -> Running {
+    pub(crate) async fn another_orders(&self) -> RunningServer {
         self.run_orders(free_port()).await
     }
 
-    async fn run_orders(&self, port: u16) -> Running {
+    async fn run_orders(&self, port: u16) -> RunningServer {
         let listener = listener(port).await;
         let san_licensing = format!("http://127.0.0.1:{}", self.san_licensing_port);
         let mut san_licensing = PeerChannel::new(&san_licensing, "orders").unwrap();
@@ -332,11 +332,11 @@ impl World {
     }
 
     /// Another instance of SanLicensing on the same store, which this world does not count.
-    pub(crate) async fn another_san_licensing(&self) -> Running {
+    pub(crate) async fn another_san_licensing(&self) -> RunningServer {
         self.run_san_licensing(free_port()).await
     }
 
-    async fn run_san_licensing(&self, port: u16) -> Running {
+    async fn run_san_licensing(&self, port: u16) -> RunningServer {
         let listener = listener(port).await;
         let mut billing = PeerChannel::new(&self.billing_address(), "san-licensing").unwrap();
         if let Some(faults) = &self.faults {

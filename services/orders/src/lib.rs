@@ -27,7 +27,7 @@ use licet_runtime::{
     operation::{Operations, Registry},
     operation_service::OperationRpc,
     peer::PeerChannel,
-    schedule::Due,
+    schedule::DueWork,
     server::Service,
     transport::{COMPRESSION, MAX_MESSAGE_BYTES},
     verification::Verification,
@@ -133,7 +133,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         }
     );
     serve!(ServerServiceServer, ServerRpc { database: schema() });
-    let due: Vec<Arc<dyn Due>> = vec![
+    let due: Vec<Arc<dyn DueWork>> = vec![
         Arc::new(turns),
         Arc::new(returns),
         Arc::new(reviews),

@@ -12,7 +12,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use licet_domain::{clock::Clock, ids::OrderId};
-use licet_runtime::{clock::real_now, database::Database, fault::Fault, schedule::Due};
+use licet_runtime::{clock::real_now, database::Database, fault::Fault, schedule::DueWork};
 
 use crate::{
     peers::{self, Billing, SanLicensing},
@@ -36,7 +36,7 @@ pub(crate) struct TurnTerms {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Due for TurnTerms {
+impl DueWork for TurnTerms {
     fn name(&self) -> &'static str {
         "turn the terms of orders"
     }
@@ -97,7 +97,7 @@ impl RevokeInLicenses {
     }
 }
 
-impl Due for RevokeInLicenses {
+impl DueWork for RevokeInLicenses {
     fn name(&self) -> &'static str {
         "return SANs of revoked certificates"
     }
@@ -168,7 +168,7 @@ impl FollowReviews {
     }
 }
 
-impl Due for FollowReviews {
+impl DueWork for FollowReviews {
     fn name(&self) -> &'static str {
         "follow reviews of refunds"
     }

@@ -26,7 +26,7 @@ use licet_runtime::{
     operation::{Operations, Registry},
     operation_service::OperationRpc,
     peer::PeerChannel,
-    schedule::Due,
+    schedule::DueWork,
     server::Service,
     transport::{COMPRESSION, MAX_MESSAGE_BYTES},
     verification::Verification,
@@ -135,7 +135,8 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
             clock
         }
     );
-    let due: Vec<Arc<dyn Due>> = vec![Arc::new(take_over), Arc::new(passed_by), Arc::new(turns)];
+    let due: Vec<Arc<dyn DueWork>> =
+        vec![Arc::new(take_over), Arc::new(passed_by), Arc::new(turns)];
     Ok(Service {
         name: "san-licensing",
         routes,

@@ -19,7 +19,7 @@ use licet_runtime::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
-    schedule::Due,
+    schedule::DueWork,
 };
 
 use crate::{
@@ -191,7 +191,7 @@ impl Work for Settled<'_> {
     }
 }
 
-impl Due for TakeOver {
+impl DueWork for TakeOver {
     fn name(&self) -> &'static str {
         "bring certificates to their licences"
     }
@@ -237,7 +237,7 @@ pub(crate) struct ApplyPassedBy {
     pub(crate) next_us: AtomicI64,
 }
 
-impl Due for ApplyPassedBy {
+impl DueWork for ApplyPassedBy {
     fn name(&self) -> &'static str {
         "apply revocations that came early"
     }
@@ -282,7 +282,7 @@ pub(crate) struct TellTurns {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Due for TellTurns {
+impl DueWork for TellTurns {
     fn name(&self) -> &'static str {
         "tell of usage as terms turn"
     }

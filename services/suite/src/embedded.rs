@@ -14,7 +14,7 @@ use licet_runtime::{
     config::Limits,
     database::{Database, Location},
     peer::PeerChannel,
-    server::{self, Running, Suite},
+    server::{self, RunningServer, Suite},
 };
 use tokio::net::TcpListener;
 
@@ -132,9 +132,9 @@ impl FirstStart {
 }
 
 struct Services {
-    orders: Running,
-    billing: Running,
-    san_licensing: Running,
+    orders: RunningServer,
+    billing: RunningServer,
+    san_licensing: RunningServer,
 }
 
 impl Services {

@@ -24,7 +24,7 @@ use crate::{
     fault::Fault,
     follow_position::row::{self, Column, Entity},
     peer::PeerChannel,
-    schedule::Due,
+    schedule::DueWork,
     transport::MAX_MESSAGE_BYTES,
     wire::decode_time,
 };
@@ -112,7 +112,7 @@ impl<F: Follow> Follower<F> {
     }
 }
 
-impl<F: Follow> Due for Follower<F> {
+impl<F: Follow> DueWork for Follower<F> {
     fn name(&self) -> &'static str {
         "follow a peer's events"
     }

@@ -26,7 +26,7 @@ use crate::{
     operation::{self, Ending, OperationHandle, Operations, State, View},
     outbox::{self, Event},
     replay::Accepted,
-    schedule::Due,
+    schedule::DueWork,
     wire::encode_time,
 };
 
@@ -52,7 +52,7 @@ trait Served: Send + Sync {
     fn database(&self) -> &Database;
 
     /// Resumes those that nobody drives.
-    fn resume(&self) -> Arc<dyn Due>;
+    fn resume(&self) -> Arc<dyn DueWork>;
 
     fn cancel<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>>;
 
@@ -85,7 +85,7 @@ impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
         self.operations.database()
     }
 
-    fn resume(&self) -> Arc<dyn Due> {
+    fn resume(&self) -> Arc<dyn DueWork> {
         Arc::new(self.operations.clone())
     }
 
@@ -144,7 +144,7 @@ impl OperationRpc {
     }
 
     /// The work that resumes them when they are due.
-    pub(crate) fn resume(&self) -> Arc<dyn Due> {
+    pub(crate) fn resume(&self) -> Arc<dyn DueWork> {
         self.served.resume()
     }
 

@@ -18,7 +18,7 @@ use crate::{
     database::{Database, Tx, Work},
     event_rows::{event_row, outbox_row},
     fault::Fault,
-    schedule::Due,
+    schedule::DueWork,
 };
 
 /// A change of state, as it is to be remembered.
@@ -196,7 +196,7 @@ pub(crate) struct Mover {
     pub(crate) moved: Arc<Notify>,
 }
 
-impl Due for Mover {
+impl DueWork for Mover {
     fn name(&self) -> &'static str {
         "move events"
     }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{clock::real_now, database::Database, fault::Fault, replay};
 
 /// Work that time makes due.
-pub trait Due: Send + Sync + 'static {
+pub trait DueWork: Send + Sync + 'static {
     /// Name for the log.
     fn name(&self) -> &'static str;
 
@@ -33,7 +33,7 @@ const IDLE_PAUSE: Duration = Duration::from_millis(250);
 
 /// One kind of due work of one service. The schedule and [`CatchUp`] both run it, one at a time.
 pub(crate) struct Scheduled {
-    due: Arc<dyn Due>,
+    due: Arc<dyn DueWork>,
     running: tokio::sync::Mutex<()>,
     /// How much all work of the suite has done, run by a schedule or by [`CatchUp`].
     done: Arc<AtomicU64>,
@@ -80,7 +80,7 @@ const MAX_ROUNDS: usize = 100;
 
 impl CatchUp {
     /// Adds a service's due work, which the caller has to run on a schedule.
-    pub(crate) fn add(&self, due: Vec<Arc<dyn Due>>) -> Vec<Arc<Scheduled>> {
+    pub(crate) fn add(&self, due: Vec<Arc<dyn DueWork>>) -> Vec<Arc<Scheduled>> {
         let added: Vec<_> = due
             .into_iter()
             .map(|due| {
@@ -133,7 +133,7 @@ pub(crate) struct PruneReplay {
     pub(crate) next_us: std::sync::atomic::AtomicI64,
 }
 
-impl Due for PruneReplay {
+impl DueWork for PruneReplay {
     fn name(&self) -> &'static str {
         "prune replay records"
     }

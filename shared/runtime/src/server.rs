@@ -49,7 +49,7 @@ pub struct Service {
     /// Its durable operations, where it has any: the server resumes them when they are due.
     pub operations: Option<OperationRpc>,
     /// Work of its own that time makes due.
-    pub due: Vec<Arc<dyn Due>>,
+    pub due: Vec<Arc<dyn DueWork>>,
 }
 
 /// What the services of one suite share: time.

@@ -23,7 +23,7 @@ use licet_contracts::{
 use licet_runtime::{
     config::Limits,
     peer::PeerChannel,
-    server::{self, Running, Service, Suite},
+    server::{self, RunningServer, Service, Suite},
 };
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -42,7 +42,7 @@ const PIN: &str = "bench";
 /// The services of one scenario, a product and an account with a balance.
 pub(crate) struct Commerce {
     /// Whoever asks comes before those that it asks.
-    running: Vec<Running>,
+    running: Vec<RunningServer>,
     billing: Vec<Channel>,
     orders: Vec<Channel>,
     pub(crate) account_id: String,
@@ -105,8 +105,8 @@ impl Commerce {
         Self::open(vec![orders, san_licensing, billing]).await
     }
 
-    async fn open(running: Vec<Running>) -> Result<Self, Trouble> {
-        let address = |running: Option<&Running>| {
+    async fn open(running: Vec<RunningServer>) -> Result<Self, Trouble> {
+        let address = |running: Option<&RunningServer>| {
             running.map_or_else(String::new, |running| {
                 format!("http://{}", running.address())
             })
@@ -271,7 +271,7 @@ impl Commerce {
     }
 }
 
-async fn serve(service: Service, suite: &Suite) -> Result<Running, Trouble> {
+async fn serve(service: Service, suite: &Suite) -> Result<RunningServer, Trouble> {
     let limits = Limits {
         drain_seconds: 2,
         ..Limits::default()

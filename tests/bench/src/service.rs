@@ -19,7 +19,7 @@ use licet_runtime::{
     config::Limits,
     database::Location,
     peer::PeerChannel,
-    server::{self, Running, Suite},
+    server::{self, RunningServer, Suite},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 use serde_json::json;
@@ -42,8 +42,8 @@ const SANS_EACH: u32 = 4;
 
 /// The services of one scenario.
 pub(crate) struct Service {
-    billing: Running,
-    san_licensing: Running,
+    billing: RunningServer,
+    san_licensing: RunningServer,
     billing_channel: Channel,
     channels: Vec<Channel>,
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use licet_runtime::server::Running;
+use licet_runtime::server::RunningServer;
 use tokio::runtime::{Builder, Runtime};
 
 use super::scenarios::Doors;

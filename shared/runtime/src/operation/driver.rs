@@ -19,7 +19,7 @@ use crate::{
     clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
-    schedule::Due,
+    schedule::DueWork,
     status::decode_refusal,
 };
 
@@ -220,7 +220,7 @@ impl row::Model {
     }
 }
 
-impl<P: Send + Sync + 'static> Due for Operations<P> {
+impl<P: Send + Sync + 'static> DueWork for Operations<P> {
     fn name(&self) -> &'static str {
         "resume operations"
     }
