@@ -16,8 +16,8 @@ use tonic::{Status, body::Body};
 
 use crate::{
     area,
+    concurrency::Permit,
     fault::{TransientFault, TransientReason},
-    places::Place,
     status::transient_status,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Ends {
     /// The service's stop, where the method only streams answers.
     pub(crate) stopped: Option<watch::Receiver<bool>>,
     /// What the stream keeps until then.
-    pub(crate) place: Option<Arc<Place>>,
+    pub(crate) permit: Option<Arc<Permit>>,
 }
 
 impl Ends {
@@ -120,7 +120,7 @@ struct Stream {
     /// The handler's stream; empty from the end on, so that what feeds it goes at once.
     body: Body,
     /// Taken until the end.
-    place: Option<Arc<Place>>,
+    permit: Option<Arc<Permit>>,
     state: State,
     /// Who waits for the next message.
     reader: Option<Waker>,
@@ -234,14 +234,14 @@ mod tests {
     use tonic::codegen::Bytes;
 
     use super::*;
-    use crate::places::{Bounds, Places};
+    use crate::concurrency::{ConcurrencyBounds, ConcurrencyLimit};
 
-    fn places() -> Places {
-        Places::new(Bounds {
+    fn places() -> ConcurrencyLimit {
+        ConcurrencyLimit::new(ConcurrencyBounds {
             what: "streams",
             reason: TransientReason::TooManyStreams,
-            in_all: 1,
-            of_one_caller: 1,
+            total: 1,
+            per_caller: 1,
         })
     }
 

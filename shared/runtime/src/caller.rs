@@ -9,7 +9,7 @@ use licet_domain::{clock::Instant, ids::AccountId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::{area, places::Place};
+use crate::{area, concurrency::Permit};
 
 /// Metadata key under which a caller names itself: replay records and the audit log keep it.
 pub const CALLER_KEY: &str = "licet-caller";
@@ -152,7 +152,7 @@ pub struct Call {
     pub stopped: watch::Receiver<bool>,
     /// Its place, taken until the call and all its clones are gone: a stop waits for that. `None`:
     /// nobody counts the call.
-    pub place: Option<Arc<Place>>,
+    pub permit: Option<Arc<Permit>>,
 }
 
 impl Call {

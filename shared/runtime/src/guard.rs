@@ -20,9 +20,9 @@ use crate::{
     answer::{Delivered, Ending, Ends, stopping},
     area::{AREA, area_of},
     caller::{Call, Caller},
+    concurrency::{ConcurrencyLimit, Permit},
     fault::{Fault, TransientFault, TransientReason},
     peer_store::{SERVICES, StoreCheck},
-    places::{Place, Places},
     status::internal_status,
     transport,
 };
@@ -33,9 +33,9 @@ pub(crate) struct GuardLayer {
     /// The services of the contract that are served here, ascending.
     pub(crate) served: Arc<[String]>,
     /// For calls with one request and one answer, and for services that follow this one.
-    pub(crate) calls: Places,
+    pub(crate) calls: ConcurrencyLimit,
     /// For all other streams.
-    pub(crate) streams: Places,
+    pub(crate) streams: ConcurrencyLimit,
     pub(crate) longest_call: Duration,
     pub(crate) stopped: watch::Receiver<bool>,
     /// Watched by every answer until it was handed over to its connection.
@@ -103,7 +103,7 @@ where
 
 struct Admitted {
     call: Call,
-    place: Arc<Place>,
+    permit: Arc<Permit>,
     /// What ends an answer that streams.
     ends: Option<Ends>,
 }

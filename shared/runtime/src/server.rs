@@ -24,6 +24,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     clock::{SystemClock, TestClock},
     clock_service::ClockRpc,
+    concurrency::{ConcurrencyBounds, ConcurrencyLimit},
     config::Limits,
     database::Database,
     event_service::EventRpc,
@@ -32,7 +33,6 @@ use crate::{
     operation_service::OperationRpc,
     outbox::Mover,
     peer_store::{PeerStores, StoreCheck},
-    places::{Bounds, Places},
     reflection::{self, Index},
     schedule::{self, CatchUp, Due, PruneReplay},
     transport::{COMPRESSION, MAX_MESSAGE_BYTES},
@@ -119,8 +119,8 @@ const FAREWELL: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    calls: Places,
-    streams: Places,
+    calls: ConcurrencyLimit,
+    streams: ConcurrencyLimit,
     on_their_way: Arc<watch::Sender<()>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -311,21 +311,21 @@ pub async fn start(
     })
 }
 
-fn places_of_calls(limits: &Limits) -> Places {
-    Places::new(Bounds {
+fn places_of_calls(limits: &Limits) -> ConcurrencyLimit {
+    ConcurrencyLimit::new(ConcurrencyBounds {
         what: "calls",
         reason: TransientReason::Overloaded,
-        in_all: limits.max_calls,
-        of_one_caller: limits.max_calls,
+        total: limits.max_calls,
+        per_caller: limits.max_calls,
     })
 }
 
-fn places_of_streams(limits: &Limits) -> Places {
-    Places::new(Bounds {
+fn places_of_streams(limits: &Limits) -> ConcurrencyLimit {
+    ConcurrencyLimit::new(ConcurrencyBounds {
         what: "streams",
         reason: TransientReason::TooManyStreams,
-        in_all: limits.max_streams,
-        of_one_caller: limits.max_streams_per_caller,
+        total: limits.max_streams,
+        per_caller: limits.max_streams_per_caller,
     })
 }
 
@@ -396,7 +396,7 @@ mod tests {
     use super::*;
 
     /// A server with a call that never ends.
-    fn hanging(drain: Duration) -> (Running, crate::places::Place) {
+    fn hanging(drain: Duration) -> (Running, crate::concurrency::Permit) {
         let limits = Limits::default();
         let running = Running {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -252,7 +252,7 @@ mod tests {
             method: METHOD,
             deadline: tokio::time::Instant::now(),
             stopped: tokio::sync::watch::channel(false).1,
-            place: None,
+            permit: None,
         }
     }
 

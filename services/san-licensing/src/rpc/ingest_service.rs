@@ -7,10 +7,10 @@ use licet_contracts::sanlicensing::{v1 as sanlicensing, v1::ingest_service_serve
 use licet_domain::clock::Clock;
 use licet_runtime::{
     caller::{Call, accept},
+    concurrency::{ConcurrencyBounds, ConcurrencyLimit, Permit},
     database::Database,
     door,
     fault::{Fault, TransientReason},
-    places::{Bounds, Place, Places},
     status::with_metadata,
     stored,
     transport::MAX_MESSAGE_BYTES,
@@ -34,11 +34,11 @@ use crate::{
 
 /// How many feeds are taken in at once: with two batches of each at most, what bounds the memory. One
 /// caller that leaves its feeds open does not keep others out.
-const FEEDS: Bounds = Bounds {
+const FEEDS: ConcurrencyBounds = ConcurrencyBounds {
     what: "feeds",
     reason: TransientReason::Overloaded,
-    in_all: 16,
-    of_one_caller: 8,
+    total: 16,
+    per_caller: 8,
 };
 /// How many acknowledgements wait for the sender to read them, before no further batch is decided.
 const UNREAD: usize = 2;
@@ -52,7 +52,7 @@ pub(crate) struct IngestRpc {
     pub(crate) quota: Quota,
     /// Each batch of a stream has a decision time of its own.
     pub(crate) clock: Arc<dyn Clock>,
-    feeds: Places,
+    feeds: ConcurrencyLimit,
 }
 
 type Batches = Streaming<sanlicensing::IngestCertificatesRequest>;
@@ -64,7 +64,7 @@ impl IngestRpc {
             database,
             quota,
             clock,
-            feeds: Places::new(FEEDS),
+            feeds: ConcurrencyLimit::new(FEEDS),
         }
     }
 
@@ -76,7 +76,7 @@ impl IngestRpc {
         call: Call,
         batches: Batches,
         acknowledged: mpsc::Sender<Acknowledged>,
-        _place: Place,
+        _place: Permit,
     ) -> Option<Status> {
         // One batch is decided and one lies here: a sender that is faster waits.
         let (sender, receiver) = mpsc::channel(1);

@@ -1,4 +1,4 @@
-//! Places for what goes on at once: so many in all, and so many of one caller, so that no caller keeps
+//! ConcurrencyLimit for what goes on at once: so many in all, and so many of one caller, so that no caller keeps
 //! the others out.
 
 use std::{
@@ -13,21 +13,21 @@ use crate::fault::{Fault, TransientFault, TransientReason};
 
 /// How many there may be at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ConcurrencyBounds {
     /// What takes the places, as a refusal names it: `streams`.
     pub what: &'static str,
     /// Why one more is refused.
     pub reason: TransientReason,
     /// Of all callers.
-    pub in_all: usize,
+    pub total: usize,
     /// Of one caller; as many as in all: callers are not told apart.
-    pub of_one_caller: usize,
+    pub per_caller: usize,
 }
 
-/// Places of one kind.
+/// ConcurrencyLimit of one kind.
 #[derive(Clone, Debug)]
-pub struct Places {
-    bounds: Bounds,
+pub struct ConcurrencyLimit {
+    bounds: ConcurrencyBounds,
     free: Arc<Semaphore>,
     by_caller: ByCaller,
 }
@@ -37,7 +37,7 @@ type ByCaller = Arc<Mutex<HashMap<String, usize>>>;
 
 /// A place that is taken, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     _permit: OwnedSemaphorePermit,
     _counted: Option<Counted>,
 }
@@ -67,13 +67,13 @@ fn lock(
     by_caller.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Places {
+impl ConcurrencyLimit {
     /// As many free places as the bounds say.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: ConcurrencyBounds) -> Self {
         Self {
             bounds,
-            free: Arc::new(Semaphore::new(bounds.in_all)),
+            free: Arc::new(Semaphore::new(bounds.total)),
             by_caller: ByCaller::default(),
         }
     }
@@ -82,29 +82,29 @@ impl Places {
     ///
     /// # Errors
     /// The reason of the bounds, when the caller has its share or all places are taken.
-    pub fn take(&self, caller: &str) -> Result<Place, Fault> {
-        let Bounds {
+    pub fn take(&self, caller: &str) -> Result<Permit, Fault> {
+        let ConcurrencyBounds {
             what,
-            in_all,
-            of_one_caller,
+            total,
+            per_caller,
             ..
         } = self.bounds;
-        let counted = (of_one_caller < in_all).then(|| self.count(caller));
+        let counted = (per_caller < total).then(|| self.count(caller));
         let counted = counted.transpose()?;
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
-            let message = format!("{in_all} {what} are open, the most that this instance takes");
-            self.crowded(message, in_all)
+            let message = format!("{total} {what} are open, the most that this instance takes");
+            self.crowded(message, total)
         })?;
-        Ok(Place {
+        Ok(Permit {
             _permit: permit,
             _counted: counted,
         })
     }
 
     fn count(&self, caller: &str) -> Result<Counted, Fault> {
-        let Bounds {
+        let ConcurrencyBounds {
             what,
-            of_one_caller: limit,
+            per_caller: limit,
             ..
         } = self.bounds;
         let mut taken = lock(&self.by_caller);
@@ -133,7 +133,7 @@ impl Places {
 
     /// Resolves when every place is free. What comes later waits behind this.
     pub(crate) async fn all_free(&self) {
-        let all = u32::try_from(self.bounds.in_all).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.bounds.total).unwrap_or(u32::MAX);
         // An Err says that the places were closed, which nobody does.
         let _ = self.free.acquire_many(all).await;
     }
@@ -143,12 +143,12 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn places(in_all: usize, of_one_caller: usize) -> Places {
-        Places::new(Bounds {
+    fn places(total: usize, per_caller: usize) -> ConcurrencyLimit {
+        ConcurrencyLimit::new(ConcurrencyBounds {
             what: "streams",
             reason: TransientReason::TooManyStreams,
-            in_all,
-            of_one_caller,
+            total,
+            per_caller,
         })
     }
 
