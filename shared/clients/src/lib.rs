@@ -2,9 +2,9 @@
 //! service's own door this is the one place that names contract messages. A peer's message that is
 //! repeated to it or shown on is an opaque value here, with accessors for what decides something.
 
-mod answer;
+pub mod authorization_reversal;
 pub mod billing;
-pub mod hold;
+mod opaque;
 pub mod purchase;
 pub mod san_licensing;
 

@@ -146,7 +146,7 @@ impl<P: Purchase> Step for Charge<P> {
     }
 
     fn undo(&self, request_id: Uuid) -> Undo<P::Peers> {
-        Forbiddance::of(&[self.offer.as_ref()], request_id)
+        ChargeReversal::of(&[self.offer.as_ref()], request_id)
     }
 }
 
@@ -156,13 +156,13 @@ async fn refuse<P: Purchase>(purchase: &P, tx: &Tx, refusal: &Refusal) -> Result
 }
 
 /// A charge that may have been begun, and is to come never.
-pub struct Forbiddance {
+pub struct ChargeReversal {
     quotes: Vec<Quote>,
     /// What the charge is known by at Billing.
     charge_request_id: Uuid,
 }
 
-impl Forbiddance {
+impl ChargeReversal {
     /// Of a charge of one quote, or of several at once.
     #[must_use]
     pub fn of<P: AsRef<Billing> + Sync>(quotes: &[&Quote], charge_request_id: Uuid) -> Undo<P> {
@@ -174,7 +174,7 @@ impl Forbiddance {
     }
 }
 
-impl<P: AsRef<Billing> + Sync> Reversal<P> for Forbiddance {
+impl<P: AsRef<Billing> + Sync> Reversal<P> for ChargeReversal {
     fn ask<'a>(
         &'a self,
         peers: &'a P,

@@ -1,8 +1,8 @@
 //! What is asked of Billing about an order, and what of a product decides about one.
 
 use licet_clients::billing::{
-    self as client, Billing, Inquiry, Item, LineKind, ProductFacts, QuoteQuestion, RefundQuestion,
-    Subject, Supersede,
+    self as client, Billing, Item, LineKind, ProductVersion, QuoteInput, QuoteQuestion,
+    RefundQuestion, Subject, Supersede,
 };
 use licet_domain::{
     clock::Instant,
@@ -29,7 +29,7 @@ pub(crate) async fn get_product(
 }
 
 /// The facts that orders decide with.
-fn product(facts: ProductFacts) -> Product {
+fn product(facts: ProductVersion) -> Product {
     Product {
         id: facts.id,
         version: facts.version,
@@ -95,7 +95,7 @@ pub(crate) fn placing_question(
     if term.additional_licenses > 0 {
         items.push(item(LineKind::AdditionalLicense, term.additional_licenses));
     }
-    QuoteQuestion::new(&Inquiry {
+    QuoteQuestion::new(&QuoteInput {
         account_id: buyer.account_id,
         items,
         decision_time: term.price_time,
@@ -130,7 +130,7 @@ pub(crate) fn change_question(
         change_time: Some(now),
         ..item(kind, quantity, term, product)
     });
-    Ok(Some(QuoteQuestion::new(&Inquiry {
+    Ok(Some(QuoteQuestion::new(&QuoteInput {
         account_id: order.account_id,
         items,
         decision_time: now,

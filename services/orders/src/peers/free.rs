@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use licet_clients::billing::{FreeNames, Quote, WhyFree};
+use licet_clients::billing::{FreeDomains, Quote, WhyFree};
 use licet_domain::{clock::Instant, san::San};
 
 use super::billing::subject;
@@ -51,9 +51,9 @@ pub(crate) fn explained(
     }
 }
 
-fn free_names(sold: &SoldProduct, names: &BTreeSet<San>, why: WhyFree) -> FreeNames {
+fn free_names(sold: &SoldProduct, names: &BTreeSet<San>, why: WhyFree) -> FreeDomains {
     let slots = Slots::of(names);
-    FreeNames {
+    FreeDomains {
         product_id: sold.product.id.clone(),
         product_version: sold.product.version,
         currency: sold.currency,

@@ -3,7 +3,7 @@
 //! holds one at most: a further grant replaces the one before, which is given back.
 
 use licet_clients::{
-    hold::Hold,
+    authorization_reversal::AuthorizationReversal,
     san_licensing::{Authorization, AuthorizeQuestion, Signing},
 };
 use licet_domain::{
@@ -279,7 +279,7 @@ impl Step for Authorize {
     }
 
     fn undo(&self, request_id: Uuid) -> Undo<Peers> {
-        Hold::released(&self.question, request_id)
+        AuthorizationReversal::of(&self.question, request_id)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use licet_clients::{
     billing::{Invoice, Quote, QuoteQuestion},
-    purchase::Forbiddance,
+    purchase::ChargeReversal,
 };
 use licet_domain::{
     clock::Instant,
@@ -321,9 +321,11 @@ impl Step for ChargeDomainChange {
     fn undo(&self, request_id: Uuid) -> Undo<Peers> {
         match &self.charges {
             Charges::This(quote) | Charges::InTurn(quote, _) => {
-                Forbiddance::of(&[quote], request_id)
+                ChargeReversal::of(&[quote], request_id)
             }
-            Charges::Both(quote, next_quote) => Forbiddance::of(&[quote, next_quote], request_id),
+            Charges::Both(quote, next_quote) => {
+                ChargeReversal::of(&[quote, next_quote], request_id)
+            }
         }
     }
 }
@@ -375,7 +377,7 @@ impl Step for ChargeNextTerm {
 
     fn undo(&self, request_id: Uuid) -> Undo<Peers> {
         match &self.charged {
-            None => Forbiddance::of(&[&self.quote], request_id),
+            None => ChargeReversal::of(&[&self.quote], request_id),
             Some(_) => Undo::Never,
         }
     }

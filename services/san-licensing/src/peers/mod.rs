@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use licet_clients::billing::{Inquiry, Item, LineKind, Subject};
+use licet_clients::billing::{Item, LineKind, QuoteInput, Subject};
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, ProductId},
@@ -97,7 +97,7 @@ pub(crate) fn draft_quote(
     products: &BTreeSet<ProductId>,
     now: Instant,
 ) -> QuoteQuestion {
-    QuoteQuestion::new(&Inquiry {
+    QuoteQuestion::new(&QuoteInput {
         account_id: wanted.account_id,
         items: wanted.items(products, now),
         decision_time: now,
@@ -191,7 +191,7 @@ fn license_quote(
     items: Vec<Item>,
     now: Instant,
 ) -> QuoteQuestion {
-    QuoteQuestion::new(&Inquiry {
+    QuoteQuestion::new(&QuoteInput {
         account_id: license.account_id,
         items,
         decision_time: now,

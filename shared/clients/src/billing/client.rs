@@ -160,7 +160,7 @@ impl Billing {
         }
         let request = billing::GetInvoiceRequest { invoice_id };
         let answer = outcome(self.invoices().get_invoice(request).await)?;
-        Ok(answer.invoice.filter(stands_whole).map(Invoice::from))
+        Ok(answer.invoice.filter(is_untouched).map(Invoice::from))
     }
 
     /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
@@ -169,7 +169,7 @@ impl Billing {
         quote: &Quote,
         refusal: Box<Refusal>,
     ) -> Result<Invoice, PeerFault> {
-        let Some(invoice_id) = said_by(&refusal, Reason::QuoteSpent, "invoice_id") else {
+        let Some(invoice_id) = named_by(&refusal, Reason::QuoteSpent, "invoice_id") else {
             return Err(PeerFault::Refused(refusal));
         };
         let request = billing::GetInvoiceRequest { invoice_id };
@@ -179,7 +179,7 @@ impl Billing {
             Err(fault) => return Err(fault),
         };
         let quote_id = &quote.message().quote_id;
-        let found = found.filter(|invoice| invoice.quote_id == *quote_id && stands_whole(invoice));
+        let found = found.filter(|invoice| invoice.quote_id == *quote_id && is_untouched(invoice));
         found.map(Invoice::from).ok_or(PeerFault::Refused(refusal))
     }
 
@@ -273,7 +273,7 @@ impl Billing {
         question: &RefundQuestion,
         request_id: Uuid,
     ) -> Result<Refund, PeerFault> {
-        let mut request = question.said_in_full();
+        let mut request = question.with_explicit_use();
         request.request_id = request_id.to_string();
         let mut answer = outcome(self.refunds().request_refund(request.clone()).await);
         if is_refused(&answer, Reason::RequestIdReused) {
@@ -287,7 +287,7 @@ impl Billing {
             Err(PeerFault::Refused(refusal)) => refusal,
             Err(fault) => return Err(fault),
         };
-        let asked = said_by(&refusal, Reason::RefundAlreadyRequested, "refund_id");
+        let asked = named_by(&refusal, Reason::RefundAlreadyRequested, "refund_id");
         let Some(refund_id) = asked else {
             return Err(PeerFault::Refused(refusal));
         };
@@ -311,7 +311,7 @@ impl Billing {
 }
 
 /// Whether nothing of an invoice is credited or held: one that was taken back is no charge for a change.
-fn stands_whole(invoice: &billing::Invoice) -> bool {
+fn is_untouched(invoice: &billing::Invoice) -> bool {
     let is_nothing =
         |money: &Option<types::Money>| amount(money.as_ref()).is_ok_and(Money::is_zero);
     is_nothing(&invoice.credited) && is_nothing(&invoice.held)
@@ -362,7 +362,7 @@ fn is_refused<T>(answer: &Result<T, PeerFault>, reason: Reason) -> bool {
 }
 
 /// What a refusal names that was done before.
-fn said_by(refusal: &Refusal, reason: Reason, key: &str) -> Option<String> {
+fn named_by(refusal: &Refusal, reason: Reason, key: &str) -> Option<String> {
     let value = refusal.metadata.get(key);
     let value = value.filter(|value| refusal.reason == reason && !value.is_empty());
     value.cloned()
@@ -374,9 +374,9 @@ mod tests {
 
     #[test]
     fn x_2_a_refusal_names_what_was_done_before() {
-        let spent_on = |refusal: &Refusal| said_by(refusal, Reason::QuoteSpent, "invoice_id");
+        let spent_on = |refusal: &Refusal| named_by(refusal, Reason::QuoteSpent, "invoice_id");
         let asked =
-            |refusal: &Refusal| said_by(refusal, Reason::RefundAlreadyRequested, "refund_id");
+            |refusal: &Refusal| named_by(refusal, Reason::RefundAlreadyRequested, "refund_id");
         let spent = Refusal::new(Reason::QuoteSpent, "charged already").with("invoice_id", "inv_1");
         assert_eq!(spent_on(&spent).as_deref(), Some("inv_1"));
         assert_eq!(asked(&spent), None);

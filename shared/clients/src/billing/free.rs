@@ -13,7 +13,7 @@ use super::quote::{Quote, Subject};
 
 /// Names of one term that are not charged.
 #[derive(Clone, Debug)]
-pub struct FreeNames {
+pub struct FreeDomains {
     /// The product that the term was sold with.
     pub product_id: ProductId,
     /// Its version.
@@ -42,7 +42,7 @@ pub enum WhyFree {
     DrawnFrom(LicenseId),
 }
 
-impl FreeNames {
+impl FreeDomains {
     fn line(&self, number: usize) -> billing::Line {
         let zero = encode_money(Money::zero(self.currency));
         let amount = format!("{} {}", zero.value, zero.currency_code);
@@ -86,7 +86,7 @@ impl Quote {
         account_id: AccountId,
         subject: &Subject,
         pin: &str,
-        names: &FreeNames,
+        names: &FreeDomains,
         now: Instant,
     ) -> Self {
         Self::from(billing::Quote {
@@ -103,7 +103,7 @@ impl Quote {
     /// The quote with a last line for names that it does not charge. That line is not Billing's, and
     /// on no invoice.
     #[must_use]
-    pub fn with_free(self, names: &FreeNames) -> Self {
+    pub fn with_free(self, names: &FreeDomains) -> Self {
         let mut message = self.into_message();
         message.lines.push(names.line(message.lines.len() + 1));
         Self::from(message)
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn x_4_drawn_names_are_explained_after_what_is_charged() {
         let license_id = LicenseId::generate();
-        let names = FreeNames {
+        let names = FreeDomains {
             product_id: "ssl-wildcard".parse().unwrap(),
             product_version: 3,
             currency: "USD".parse().unwrap(),
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn md_2_a_quote_of_paid_slots_is_zero_and_says_why() {
-        let names = FreeNames {
+        let names = FreeDomains {
             product_id: "ssl-wildcard".parse().unwrap(),
             product_version: 3,
             currency: "JPY".parse().unwrap(),

@@ -4,7 +4,7 @@ use licet_contracts::billing::v1 as billing;
 use licet_domain::{ids::InvoiceId, money::Money};
 
 use super::reading::{amount, broken};
-use crate::answer::opaque;
+use crate::opaque::opaque;
 
 opaque! {
     /// An invoice as Billing answered it.

@@ -11,10 +11,10 @@ mod reading;
 mod refund;
 
 pub use client::Billing;
-pub use free::{FreeNames, WhyFree};
+pub use free::{FreeDomains, WhyFree};
 pub use invoice::{CreditNote, Invoice};
 pub use product::{
-    Product, ProductFacts, ProductKind, RefundCount, Supersede, WildcardReplacement,
+    Product, ProductKind, ProductVersion, RefundCount, Supersede, WildcardReplacement,
 };
-pub use quote::{Inquiry, Item, LineKind, Quote, QuoteQuestion, QuotedLine, Subject};
+pub use quote::{Item, LineKind, Quote, QuoteInput, QuoteQuestion, QuotedLine, Subject};
 pub use refund::{Refund, RefundQuestion, RefundState};

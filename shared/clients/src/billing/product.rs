@@ -4,7 +4,7 @@ use licet_contracts::billing::v1 as billing;
 use licet_domain::ids::ProductId;
 
 use super::reading::broken;
-use crate::answer::opaque;
+use crate::opaque::opaque;
 
 /// What a product sells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum RefundCount {
 
 /// The facts of a product's version.
 #[derive(Clone, Debug)]
-pub struct ProductFacts {
+pub struct ProductVersion {
     /// The product.
     pub id: ProductId,
     /// Its version.
@@ -93,14 +93,14 @@ impl Product {
     ///
     /// # Errors
     /// What is broken in it.
-    pub fn facts(&self) -> Result<ProductFacts, String> {
+    pub fn facts(&self) -> Result<ProductVersion, String> {
         let message = self.message();
         let policy = message.policy.as_ref();
         let policy = policy.ok_or_else(|| broken("product", "it has no policy"))?;
         let id = message.product_id.parse();
         let months = message.term_months.iter();
         let tolerance = policy.outlive_tolerance_hours;
-        Ok(ProductFacts {
+        Ok(ProductVersion {
             id: id.map_err(|error| broken("product", error))?,
             version: unsigned(message.version)?,
             kind: kind(message.kind())?,

@@ -15,7 +15,7 @@ use super::{
     invoice::Invoice,
     reading::{amount, broken},
 };
-use crate::answer::opaque;
+use crate::opaque::opaque;
 
 /// What a line of a quote is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Item {
 
 /// What some items cost an account.
 #[derive(Clone, Debug)]
-pub struct Inquiry {
+pub struct QuoteInput {
     /// The account.
     pub account_id: AccountId,
     /// What is to be priced.
@@ -159,15 +159,15 @@ opaque! {
 impl QuoteQuestion {
     /// The question what the items cost.
     #[must_use]
-    pub fn new(inquiry: &Inquiry) -> Self {
+    pub fn new(input: &QuoteInput) -> Self {
         Self::from(billing::CreateQuoteRequest {
-            account_id: inquiry.account_id.to_string(),
-            items: inquiry.items.iter().map(Item::encode).collect(),
-            decision_time: Some(encode_time(inquiry.decision_time)),
-            pin: inquiry.pin.clone(),
-            subject: inquiry.subject.as_ref().map(Subject::encode),
+            account_id: input.account_id.to_string(),
+            items: input.items.iter().map(Item::encode).collect(),
+            decision_time: Some(encode_time(input.decision_time)),
+            pin: input.pin.clone(),
+            subject: input.subject.as_ref().map(Subject::encode),
             valid_for: None,
-            validate_only: inquiry.validate_only,
+            validate_only: input.validate_only,
             request_id: String::new(),
         })
     }

@@ -13,7 +13,7 @@ use licet_domain::{
 use licet_runtime::wire::{decode_money, decode_time, encode_money, encode_time};
 
 use super::{quote::Subject, reading::broken};
-use crate::answer::opaque;
+use crate::opaque::opaque;
 
 opaque! {
     /// A question for the refund of a term, as it is asked again until there is an answer.
@@ -45,7 +45,7 @@ impl RefundQuestion {
     }
 
     /// The question as it was kept by a version that left it unsaid where a term was never issued.
-    pub(super) fn said_in_full(&self) -> billing::RequestRefundRequest {
+    pub(super) fn with_explicit_use(&self) -> billing::RequestRefundRequest {
         billing::RequestRefundRequest {
             r#use: Some(self.message().r#use.unwrap_or(Use::NeverIssued(true))),
             ..self.message().clone()

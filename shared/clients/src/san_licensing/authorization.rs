@@ -13,7 +13,7 @@ use licet_domain::{
 use licet_runtime::wire::encode_time;
 
 use super::reading::{broken, parsed};
-use crate::answer::opaque;
+use crate::opaque::opaque;
 
 /// A certificate that is about to be signed under a licence.
 #[derive(Clone, Debug)]
@@ -146,14 +146,14 @@ impl RecordQuestion {
 
 /// A certificate that was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedCertificate {
     /// The licence that it counts in, and its id there; none where no licence covers it (SL-16).
     pub counted: Option<(LicenseId, CertificateId)>,
     /// With it, the licence is over its quota (SL-21).
     pub over_quota: bool,
 }
 
-impl Recorded {
+impl RecordedCertificate {
     pub(super) fn decode(message: &san::Certificate, over_quota: bool) -> Result<Self, String> {
         let counted = if message.license_id.is_empty() {
             None
@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn sl_16_a_certificate_without_a_license_counts_nowhere() {
         let mut message = san::Certificate::default();
-        let nowhere = Recorded::decode(&message, false).unwrap();
+        let nowhere = RecordedCertificate::decode(&message, false).unwrap();
         assert_eq!(nowhere.counted, None);
         message.license_id = LicenseId::generate().to_string();
-        assert!(Recorded::decode(&message, false).is_err());
+        assert!(RecordedCertificate::decode(&message, false).is_err());
     }
 }

@@ -17,7 +17,7 @@ use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
 use super::{
-    authorization::{Authorization, AuthorizeQuestion, RecordQuestion, Recorded},
+    authorization::{Authorization, AuthorizeQuestion, RecordQuestion, RecordedCertificate},
     license::License,
     reading::absent,
 };
@@ -79,11 +79,11 @@ impl SanLicensing {
         &self,
         question: &RecordQuestion,
         request_id: Uuid,
-    ) -> Result<Recorded, PeerFault> {
+    ) -> Result<RecordedCertificate, PeerFault> {
         let mut request = question.message().clone();
         request.request_id = request_id.to_string();
         let answer = match definite(self.issuance().record_certificate(request.clone()).await) {
-            Err(PeerFault::Refused(refusal)) if of_reservation(&refusal) => {
+            Err(PeerFault::Refused(refusal)) if is_about_reservation(&refusal) => {
                 request.reservation_id = String::new();
                 let without = Uuid::new_v5(&request_id, b"without reservation");
                 request.request_id = without.to_string();
@@ -92,7 +92,7 @@ impl SanLicensing {
             settled => settled?,
         };
         let found = answer.certificate.ok_or_else(|| absent("certificate"))?;
-        Recorded::decode(&found, answer.over_quota).map_err(PeerFault::Unknown)
+        RecordedCertificate::decode(&found, answer.over_quota).map_err(PeerFault::Unknown)
     }
 
     /// Gives a reservation back. A refusal is answered, not met: nothing is held then.
@@ -110,7 +110,7 @@ impl SanLicensing {
             reservation_id: id.to_string(),
             request_id: request_id.to_string(),
         };
-        given_back(outcome(self.issuance().release_reservation(request).await))
+        refusal_or_none(outcome(self.issuance().release_reservation(request).await))
     }
 
     /// Revokes a certificate for good. A refusal is answered, not met: the certificate counts no more
@@ -132,7 +132,7 @@ impl SanLicensing {
             request_id: request_id.to_string(),
             ..san::RevokeCertificatesRequest::default()
         };
-        given_back(outcome(self.issuance().revoke_certificates(request).await))
+        refusal_or_none(outcome(self.issuance().revoke_certificates(request).await))
     }
 }
 
@@ -151,7 +151,7 @@ pub fn encode_reason(reason: RevocationReason) -> san::RevocationReason {
     }
 }
 
-fn given_back<T>(answer: Result<T, PeerFault>) -> Result<Option<Box<Refusal>>, PeerFault> {
+fn refusal_or_none<T>(answer: Result<T, PeerFault>) -> Result<Option<Box<Refusal>>, PeerFault> {
     match answer {
         Ok(_) => Ok(None),
         Err(PeerFault::Refused(refusal)) => Ok(Some(refusal)),
@@ -160,7 +160,7 @@ fn given_back<T>(answer: Result<T, PeerFault>) -> Result<Option<Box<Refusal>>, P
 }
 
 /// Whether a refusal speaks of the reservation and not of the certificate.
-fn of_reservation(refusal: &Refusal) -> bool {
+fn is_about_reservation(refusal: &Refusal) -> bool {
     let resource = refusal.metadata.get("resource").map(String::as_str);
     refusal.reason == Reason::ReservationSpent
         || (refusal.reason == Reason::NotFound && resource == Some("reservation"))
@@ -187,10 +187,10 @@ mod tests {
     fn sl_21_only_what_speaks_of_the_reservation_is_tried_without_it() {
         let spent = Refusal::new(Reason::ReservationSpent, "used");
         let gone = Refusal::new(Reason::NotFound, "none").with("resource", "reservation");
-        assert!(of_reservation(&spent) && of_reservation(&gone));
+        assert!(is_about_reservation(&spent) && is_about_reservation(&gone));
         let account = Refusal::new(Reason::NotFound, "none").with("resource", "account");
         let conflict = Refusal::new(Reason::CertificateConflict, "another");
-        assert!(!of_reservation(&account) && !of_reservation(&conflict));
+        assert!(!is_about_reservation(&account) && !is_about_reservation(&conflict));
     }
 
     #[test]

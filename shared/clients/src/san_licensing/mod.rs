@@ -7,7 +7,9 @@ mod license;
 mod reading;
 mod usage;
 
-pub use authorization::{Authorization, AuthorizeQuestion, RecordQuestion, Recorded, Signing};
+pub use authorization::{
+    Authorization, AuthorizeQuestion, RecordQuestion, RecordedCertificate, Signing,
+};
 pub use client::{SanLicensing, encode_reason};
 pub use license::License;
 pub use usage::{Revocation, USAGE_CHANGED, revocations};

@@ -12,12 +12,12 @@ pub const USAGE_CHANGED: &str = "licet.sanlicensing.usage.changed.v1";
 /// Of its data what matters here.
 #[derive(Deserialize)]
 struct UsageChanged {
-    revoked: Vec<Together>,
+    revoked: Vec<RevocationGroup>,
 }
 
 /// Certificates that one caller revoked for one reason.
 #[derive(Deserialize)]
-struct Together {
+struct RevocationGroup {
     certificate_ids: Vec<CertificateId>,
     reason: RevocationReason,
     #[serde(flatten)]
@@ -44,12 +44,12 @@ pub struct Revocation {
 pub fn revocations(event: &PeerEvent) -> Result<Vec<Revocation>, String> {
     let data: Result<UsageChanged, _> = serde_json::from_str(&event.data);
     let data = data.map_err(|error| broken(&format!("event {}", event.id), error))?;
-    let each = data.revoked.into_iter().flat_map(|together| {
-        let Together {
+    let each = data.revoked.into_iter().flat_map(|group| {
+        let RevocationGroup {
             certificate_ids,
             reason,
             origin,
-        } = together;
+        } = group;
         let ids = certificate_ids.into_iter();
         ids.map(move |certificate_id| Revocation {
             certificate_id,

@@ -11,16 +11,16 @@ use uuid::Uuid;
 use crate::san_licensing::{AuthorizeQuestion, SanLicensing};
 
 /// An authorisation that may have been asked for, and is to hold nothing.
-pub struct Hold {
+pub struct AuthorizationReversal {
     question: AuthorizeQuestion,
     /// What the authorisation is known by at SanLicensing.
     request_id: Uuid,
 }
 
-impl Hold {
+impl AuthorizationReversal {
     /// Its release.
     #[must_use]
-    pub fn released<P: AsRef<SanLicensing> + Sync>(
+    pub fn of<P: AsRef<SanLicensing> + Sync>(
         question: &AuthorizeQuestion,
         request_id: Uuid,
     ) -> Undo<P> {
@@ -31,7 +31,7 @@ impl Hold {
     }
 }
 
-impl<P: AsRef<SanLicensing> + Sync> Reversal<P> for Hold {
+impl<P: AsRef<SanLicensing> + Sync> Reversal<P> for AuthorizationReversal {
     fn ask<'a>(&'a self, peers: &'a P, request_id: Uuid) -> BoxFuture<'a, Result<bool, PeerFault>> {
         Box::pin(async move {
             let san_licensing: &SanLicensing = peers.as_ref();
