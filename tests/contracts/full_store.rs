@@ -73,7 +73,7 @@ async fn write(tx: &Tx, number: i64) -> Result<(), Fault> {
 struct Writing(i64);
 
 impl Work for Writing {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         write(tx, self.0).await
@@ -185,7 +185,7 @@ fn a_full_store_refuses_deposits_and_keeps_the_others() {
 struct Careless;
 
 impl Work for Careless {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         write(tx, 1).await?;

@@ -94,7 +94,7 @@ async fn value(database: &Database, name: &str) -> Option<i64> {
 struct InOrder;
 
 impl Work for InOrder {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         add(tx, "kept", 1).await?;
@@ -117,7 +117,7 @@ async fn changes_of_one_row_are_made_in_their_order(backend: Backend) {
 struct Looking;
 
 impl Work for Looking {
-    type Answer = Vec<i64>;
+    type Output = Vec<i64>;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<i64>, Fault> {
         let mut seen = Vec::new();
@@ -144,7 +144,7 @@ struct Refusing {
 }
 
 impl Work for Refusing {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         add(tx, "undone", 1).await?;
@@ -171,7 +171,7 @@ struct Racing {
 }
 
 impl Work for Racing {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
@@ -202,7 +202,7 @@ struct CountUp;
 impl Operation for CountUp {
     const KIND: &'static str = "COUNT_UP";
     type Peers = Barrier;
-    type Answer = ();
+    type Output = ();
 }
 
 #[derive(Serialize, Deserialize)]
@@ -270,7 +270,7 @@ async fn count(tx: &Tx, expected: i64) -> Result<(), Fault> {
 struct Begin;
 
 impl Work for Begin {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         add(tx, "counted", 0).await?;

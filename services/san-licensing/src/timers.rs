@@ -181,7 +181,7 @@ struct Settled<'a> {
 }
 
 impl Work for Settled<'_> {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         let Found {

@@ -41,7 +41,7 @@ pub trait Purchase:
         now: Instant,
         offer: &Self::Offer,
         invoice: &Invoice,
-    ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+    ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 
     /// Leaves everything as it was: nothing is bought.
     fn apply_refusal(

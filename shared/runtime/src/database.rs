@@ -26,10 +26,10 @@ pub use transaction::Tx;
 /// database reports a lost race, so it must have no effect outside of its transaction.
 pub trait Work: Sync {
     /// What the work answers once it is committed.
-    type Answer: Send;
+    type Output: Send;
 
     /// Does the work inside `tx`. Any error rolls all of it back.
-    fn run(&self, tx: &Tx) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+    fn run(&self, tx: &Tx) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
 /// Where a service keeps its schema.
@@ -301,7 +301,7 @@ impl Database {
     ///
     /// # Errors
     /// What the work answered, or a passing fault when every attempt lost its race.
-    pub async fn transact<W: Work>(&self, work: &W) -> Result<W::Answer, Fault> {
+    pub async fn transact<W: Work>(&self, work: &W) -> Result<W::Output, Fault> {
         let mut pauses = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(2))
@@ -320,7 +320,7 @@ impl Database {
         }
     }
 
-    async fn attempt<W: Work>(&self, work: &W) -> Result<W::Answer, Fault> {
+    async fn attempt<W: Work>(&self, work: &W) -> Result<W::Output, Fault> {
         let tx = Tx::new(self.writer.clone(), writing());
         match work.run(&tx).await {
             Ok(answer) => {

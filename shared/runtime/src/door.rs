@@ -37,42 +37,42 @@ impl ChangeRequest {
 /// A change that one transaction makes.
 pub trait Verb: Send + Sync {
     /// What it is answered with.
-    type Answer: Send;
+    type Output: Send;
 
     /// Makes the change.
     fn run(
         &self,
         request: &ChangeRequest,
         tx: &Tx,
-    ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+    ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
 /// A change that can be looked at before it is made (`validate_only`).
 pub trait Preview: Send + Sync {
     /// What it is answered with, as the change itself.
-    type Answer: Send;
+    type Output: Send;
     /// What is looked at: the store, and the peers where they are asked.
-    type Within: Sync;
+    type Context: Sync;
 
     /// Says what the change would come to. Changes nothing.
     fn preview(
         &self,
         call: &Call,
-        within: &Self::Within,
-    ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+        within: &Self::Context,
+    ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
 /// A change that may go on as a durable operation once it is accepted.
 pub trait DurableVerb: Send + Sync {
     /// What it is answered with.
-    type Answer: Send;
+    type Output: Send;
 
     /// Makes the change, or accepts it and begins its operation.
     fn accept(
         &self,
         request: &ChangeRequest,
         tx: &Tx,
-    ) -> impl Future<Output = Result<Accepted<Self::Answer>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Accepted<Self::Output>, Fault>> + Send;
 
     /// What is answered while the operation is under way; none when it ended meanwhile.
     fn pending(
@@ -80,7 +80,7 @@ pub trait DurableVerb: Send + Sync {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> impl Future<Output = Result<Option<Self::Answer>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Self::Output>, Fault>> + Send;
 }
 
 /// A request as its service takes it, before anything is done.
@@ -132,11 +132,11 @@ impl<M: Mutation, V> Entry<M, V> {
     pub async fn run_or_preview<R>(
         &self,
         database: &Database,
-        within: &<V as Preview>::Within,
-        encode: impl Fn(<V as Verb>::Answer) -> Result<R, Fault> + Send + Sync,
+        within: &<V as Preview>::Context,
+        encode: impl Fn(<V as Verb>::Output) -> Result<R, Fault> + Send + Sync,
     ) -> Result<R, Fault>
     where
-        V: Verb + Preview<Answer = <V as Verb>::Answer>,
+        V: Verb + Preview<Output = <V as Verb>::Output>,
         R: Message + Default,
     {
         if self.message.is_validate_only() {
@@ -150,7 +150,7 @@ impl<M: Mutation, V> Entry<M, V> {
     async fn run<R>(
         &self,
         database: &Database,
-        encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+        encode: impl Fn(V::Output) -> Result<R, Fault> + Send + Sync,
     ) -> Result<R, Fault>
     where
         V: Verb,
@@ -168,7 +168,7 @@ impl<M: Mutation, V> Entry<M, V> {
     pub async fn begin<R>(
         &self,
         database: &Database,
-        encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+        encode: impl Fn(V::Output) -> Result<R, Fault> + Send + Sync,
     ) -> Result<Accepted<R>, Fault>
     where
         V: DurableVerb,
@@ -182,9 +182,9 @@ impl<M: Mutation, V> Entry<M, V> {
 struct Run<'a, M, V>(&'a Entry<M, V>);
 
 impl<M: Mutation, V: Verb> Work for Run<'_, M, V> {
-    type Answer = V::Answer;
+    type Output = V::Output;
 
-    async fn run(&self, tx: &Tx) -> Result<V::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<V::Output, Fault> {
         self.0.verb.run(&self.0.request, tx).await
     }
 }
@@ -192,9 +192,9 @@ impl<M: Mutation, V: Verb> Work for Run<'_, M, V> {
 struct Begin<'a, M, V>(&'a Entry<M, V>);
 
 impl<M: Mutation, V: DurableVerb> Work for Begin<'_, M, V> {
-    type Answer = Accepted<V::Answer>;
+    type Output = Accepted<V::Output>;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         self.0.verb.accept(&self.0.request, tx).await
     }
 }
@@ -207,7 +207,7 @@ pub async fn run<M, V, R>(
     database: &Database,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
-    encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+    encode: impl Fn(V::Output) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
     M: Mutation,
@@ -225,14 +225,14 @@ where
 /// As [`run`].
 pub async fn run_or_preview<M, V, R>(
     database: &Database,
-    within: &V::Within,
+    within: &V::Context,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
-    encode: impl Fn(<V as Verb>::Answer) -> Result<R, Fault> + Send + Sync,
+    encode: impl Fn(<V as Verb>::Output) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
     M: Mutation,
-    V: Verb + Preview<Answer = <V as Verb>::Answer>,
+    V: Verb + Preview<Output = <V as Verb>::Output>,
     R: Message + Default,
 {
     let entry = enter(request, decode)?;
@@ -248,7 +248,7 @@ pub async fn begin<P, M, V, R>(
     operations: &Operations<P>,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
-    encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+    encode: impl Fn(V::Output) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
     P: Send + Sync + 'static,
@@ -269,15 +269,15 @@ where
 /// As [`begin`].
 pub async fn begin_or_preview<P, M, V, R>(
     operations: &Operations<P>,
-    within: &V::Within,
+    within: &V::Context,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
-    encode: impl Fn(<V as DurableVerb>::Answer) -> Result<R, Fault> + Send + Sync,
+    encode: impl Fn(<V as DurableVerb>::Output) -> Result<R, Fault> + Send + Sync,
 ) -> Result<Response<R>, Status>
 where
     P: Send + Sync + 'static,
     M: Mutation,
-    V: DurableVerb + Preview<Answer = <V as DurableVerb>::Answer>,
+    V: DurableVerb + Preview<Output = <V as DurableVerb>::Output>,
     R: Message + Default,
 {
     let entry = enter(request, decode)?;
@@ -302,7 +302,7 @@ impl<M: Mutation, V> Entry<M, V> {
     async fn begin_and_join<P, R>(
         &self,
         operations: &Operations<P>,
-        encode: impl Fn(V::Answer) -> Result<R, Fault> + Send + Sync,
+        encode: impl Fn(V::Output) -> Result<R, Fault> + Send + Sync,
     ) -> Result<R, Fault>
     where
         P: Send + Sync + 'static,

@@ -160,7 +160,7 @@ struct ApplyEvents<'a, F> {
 
 impl<F: Follow> Work for ApplyEvents<'_, F> {
     /// How many were applied; none where another instance was faster.
-    type Answer = u64;
+    type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
         if self.after == 0 {

@@ -259,7 +259,7 @@ struct CancelOperation {
 }
 
 impl DurableVerb for CancelOperation {
-    type Answer = View;
+    type Output = View;
 
     async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<View>, Fault> {
         let found = operation::get(tx, &request.call.caller, self.operation_id).await?;

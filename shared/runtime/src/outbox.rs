@@ -228,7 +228,7 @@ impl DueWork for Mover {
 struct Move;
 
 impl Work for Move {
-    type Answer = u64;
+    type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
         if tx.get_database_backend() == DbBackend::Postgres && !try_mover_lock(tx).await? {

@@ -133,7 +133,7 @@ struct Keep<'a> {
 }
 
 impl Work for Keep<'_> {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         let row = row::ActiveModel {

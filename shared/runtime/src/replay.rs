@@ -49,7 +49,7 @@ pub async fn once<M, W, R>(
     call: &Call,
     message: &M,
     work: &W,
-    encode: impl Fn(W::Answer) -> R + Sync,
+    encode: impl Fn(W::Output) -> R + Sync,
 ) -> Result<R, Fault>
 where
     M: Mutation,
@@ -65,7 +65,7 @@ pub(crate) async fn run<M, W, R>(
     call: &Call,
     message: &M,
     work: &W,
-    encode: impl Fn(W::Answer) -> Result<R, Fault> + Sync,
+    encode: impl Fn(W::Output) -> Result<R, Fault> + Sync,
 ) -> Result<R, Fault>
 where
     M: Mutation,
@@ -97,7 +97,7 @@ pub async fn accept<M, A, W, R>(
 where
     M: Mutation,
     A: Send,
-    W: Work<Answer = Accepted<A>>,
+    W: Work<Output = Accepted<A>>,
     R: Message + Default,
 {
     begin(database, call, message, work, |answer| Ok(encode(answer))).await
@@ -114,7 +114,7 @@ pub(crate) async fn begin<M, A, W, R>(
 where
     M: Mutation,
     A: Send,
-    W: Work<Answer = Accepted<A>>,
+    W: Work<Output = Accepted<A>>,
     R: Message + Default,
 {
     let to_reply = |answer| match answer {
@@ -370,7 +370,7 @@ async fn run_once<M, W, F>(
 where
     M: Mutation,
     W: Work,
-    F: Fn(W::Answer) -> Result<StoredReply, Fault> + Sync,
+    F: Fn(W::Output) -> Result<StoredReply, Fault> + Sync,
 {
     let request_id: Uuid = message
         .request_id()
@@ -534,8 +534,8 @@ impl<W, F> OnceWork<'_, W, F> {
     }
 }
 
-impl<W: Work, F: Fn(W::Answer) -> Result<StoredReply, Fault> + Sync> Work for OnceWork<'_, W, F> {
-    type Answer = StoredReply;
+impl<W: Work, F: Fn(W::Output) -> Result<StoredReply, Fault> + Sync> Work for OnceWork<'_, W, F> {
+    type Output = StoredReply;
 
     async fn run(&self, tx: &Tx) -> Result<StoredReply, Fault> {
         if let Some(outcome) = self.earlier(tx).await? {
@@ -557,7 +557,7 @@ struct RecordRefusal<'a, W, F> {
 }
 
 impl<W: Sync, F: Sync> Work for RecordRefusal<'_, W, F> {
-    type Answer = StoredReply;
+    type Output = StoredReply;
 
     async fn run(&self, tx: &Tx) -> Result<StoredReply, Fault> {
         if let Some(outcome) = self.recorded.earlier(tx).await? {
@@ -574,7 +574,7 @@ struct Prune {
 }
 
 impl Work for Prune {
-    type Answer = u64;
+    type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
         // A record stays as long as the operation that may repeat its request.

@@ -38,7 +38,7 @@ struct Reservation {
 }
 
 impl Work for Reservation {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         let sans = ["a", "b", "c"].map(|letter| format!("{letter}{}.example.com", &self.id[..16]));

@@ -45,8 +45,8 @@ pub(crate) struct Approved {
 }
 
 impl Preview for ApproveRefund {
-    type Answer = Approved;
-    type Within = Database;
+    type Output = Approved;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Approved, Fault> {
         let tx = &database.read();
@@ -90,7 +90,7 @@ impl ApproveRefund {
 }
 
 impl Verb for ApproveRefund {
-    type Answer = Approved;
+    type Output = Approved;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Approved, Fault> {
         let refund_id = self.refund_id;

@@ -61,8 +61,8 @@ struct Chargeable {
 }
 
 impl Preview for ChargeQuotes {
-    type Answer = Vec<Invoice>;
-    type Within = Database;
+    type Output = Vec<Invoice>;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Vec<Invoice>, Fault> {
         let tx = &database.read();
@@ -249,7 +249,7 @@ fn issued(booked: &[LedgerEntry], now: Instant) -> Instant {
 }
 
 impl Verb for ChargeQuotes {
-    type Answer = Vec<Invoice>;
+    type Output = Vec<Invoice>;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
         let found = store::quotes::lock(tx, &request.call.caller, &self.quote_ids()).await?;

@@ -29,7 +29,7 @@ pub(crate) struct CreateAccount {
 }
 
 impl Verb for CreateAccount {
-    type Answer = Standing;
+    type Output = Standing;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Standing, Fault> {
         let Self {

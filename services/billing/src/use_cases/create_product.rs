@@ -38,7 +38,7 @@ pub(crate) struct CreateProduct {
 }
 
 impl Verb for CreateProduct {
-    type Answer = ProductVersion;
+    type Output = ProductVersion;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
         let Offering {

@@ -93,8 +93,8 @@ async fn find_offer(
 pub(crate) type Seen = (Quote, Instant);
 
 impl Preview for CreateQuote {
-    type Answer = Seen;
-    type Within = Database;
+    type Output = Seen;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Seen, Fault> {
         let quote = self.price(call, database.read_alone()).await?;
@@ -103,7 +103,7 @@ impl Preview for CreateQuote {
 }
 
 impl Verb for CreateQuote {
-    type Answer = Seen;
+    type Output = Seen;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Seen, Fault> {
         let quote_id = QuoteId::generate();

@@ -38,7 +38,7 @@ pub(crate) struct Deposit {
 }
 
 impl Verb for Deposit {
-    type Answer = Booked;
+    type Output = Booked;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
         let Transfer {

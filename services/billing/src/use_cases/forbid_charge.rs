@@ -64,7 +64,7 @@ impl ForbidCharge {
 }
 
 impl Verb for ForbidCharge {
-    type Answer = ChargeGivenUp;
+    type Output = ChargeGivenUp;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ChargeGivenUp, Fault> {
         let caller = &request.call.caller;

@@ -51,8 +51,8 @@ pub(crate) struct Issued {
 }
 
 impl Preview for IssueCreditNote {
-    type Answer = Issued;
-    type Within = Database;
+    type Output = Issued;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Issued, Fault> {
         let tx = &database.read();
@@ -121,7 +121,7 @@ impl IssueCreditNote {
 }
 
 impl Verb for IssueCreditNote {
-    type Answer = Issued;
+    type Output = Issued;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Issued, Fault> {
         let (account, invoice) = self.lock(&request.call, tx).await?;

@@ -40,8 +40,8 @@ pub(crate) struct Paid {
 }
 
 impl Preview for PayInvoice {
-    type Answer = Paid;
-    type Within = Database;
+    type Output = Paid;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Paid, Fault> {
         let tx = &database.read();
@@ -84,7 +84,7 @@ impl PayInvoice {
 }
 
 impl Verb for PayInvoice {
-    type Answer = Paid;
+    type Output = Paid;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Paid, Fault> {
         let (account, invoice) = self.lock(&request.call, tx).await?;

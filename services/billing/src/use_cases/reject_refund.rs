@@ -25,8 +25,8 @@ pub(crate) struct RejectRefund {
 }
 
 impl Preview for RejectRefund {
-    type Answer = Refund;
-    type Within = Database;
+    type Output = Refund;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Refund, Fault> {
         let tx = &database.read();
@@ -36,7 +36,7 @@ impl Preview for RejectRefund {
 }
 
 impl Verb for RejectRefund {
-    type Answer = Refund;
+    type Output = Refund;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Refund, Fault> {
         let refund_id = self.refund_id;

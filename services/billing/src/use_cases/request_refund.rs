@@ -49,8 +49,8 @@ pub(crate) struct RequestRefund {
 }
 
 impl Preview for RequestRefund {
-    type Answer = Requested;
-    type Within = Database;
+    type Output = Requested;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Requested, Fault> {
         let tx = &database.read();
@@ -151,7 +151,7 @@ impl RequestRefund {
 }
 
 impl Verb for RequestRefund {
-    type Answer = Requested;
+    type Output = Requested;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Requested, Fault> {
         let account_id = self.account_id;

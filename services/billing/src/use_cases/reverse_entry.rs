@@ -32,8 +32,8 @@ pub(crate) struct ReverseEntry {
 }
 
 impl Preview for ReverseEntry {
-    type Answer = Booked;
-    type Within = Database;
+    type Output = Booked;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Booked, Fault> {
         let tx = &database.read();
@@ -77,7 +77,7 @@ impl ReverseEntry {
 }
 
 impl Verb for ReverseEntry {
-    type Answer = Booked;
+    type Output = Booked;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
         let reversed = self.reversed(&request.call, tx).await?;

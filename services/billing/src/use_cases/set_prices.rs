@@ -27,7 +27,7 @@ pub(crate) struct SetPrices {
 }
 
 impl Verb for SetPrices {
-    type Answer = PriceList;
+    type Output = PriceList;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<PriceList, Fault> {
         let PriceList {

@@ -31,7 +31,7 @@ pub(crate) struct UpdateAccount {
 }
 
 impl Verb for UpdateAccount {
-    type Answer = Standing;
+    type Output = Standing;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Standing, Fault> {
         let Self {

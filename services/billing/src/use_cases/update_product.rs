@@ -27,7 +27,7 @@ pub(crate) struct UpdateProduct {
 }
 
 impl Verb for UpdateProduct {
-    type Answer = ProductVersion;
+    type Output = ProductVersion;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
         let Offering {

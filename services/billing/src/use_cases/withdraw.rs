@@ -30,8 +30,8 @@ pub(crate) struct Withdraw {
 }
 
 impl Preview for Withdraw {
-    type Answer = Booked;
-    type Within = Database;
+    type Output = Booked;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Booked, Fault> {
         let tx = &database.read();
@@ -61,7 +61,7 @@ impl Withdraw {
 }
 
 impl Verb for Withdraw {
-    type Answer = Booked;
+    type Output = Booked;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
         let Transfer {

@@ -121,7 +121,7 @@ pub(crate) struct StoreQuote<'a> {
 }
 
 impl Work for StoreQuote<'_> {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         insert(tx, self.order, self.quote, self.now).await

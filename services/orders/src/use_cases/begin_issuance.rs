@@ -52,7 +52,7 @@ pub(crate) struct BeginIssuance {
 }
 
 impl DurableVerb for BeginIssuance {
-    type Answer = StartedIssuance;
+    type Output = StartedIssuance;
 
     async fn accept(
         &self,
@@ -172,7 +172,7 @@ pub(crate) struct BeginIssuanceOperation {
 impl Operation for BeginIssuanceOperation {
     const KIND: &'static str = "BEGIN_ISSUANCE";
     type Peers = Peers;
-    type Answer = StartedIssuance;
+    type Output = StartedIssuance;
 }
 
 impl BeginIssuanceOperation {

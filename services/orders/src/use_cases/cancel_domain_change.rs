@@ -47,7 +47,7 @@ pub(crate) struct CancelDomainChange {
 }
 
 impl DurableVerb for CancelDomainChange {
-    type Answer = CancelledDomainChange;
+    type Output = CancelledDomainChange;
 
     async fn accept(
         &self,
@@ -148,8 +148,8 @@ fn why(reason: &str) -> &str {
 }
 
 impl Preview for CancelDomainChange {
-    type Answer = CancelledDomainChange;
-    type Within = PreviewContext;
+    type Output = CancelledDomainChange;
+    type Context = PreviewContext;
 
     /// Says what would be credited.
     async fn preview(
@@ -195,7 +195,7 @@ type Reservation = Option<(LicenseId, ReservationId)>;
 impl Operation for CancelDomainChangeOperation {
     const KIND: &'static str = "CANCEL_DOMAIN_CHANGE";
     type Peers = Peers;
-    type Answer = CancelledDomainChange;
+    type Output = CancelledDomainChange;
 }
 
 impl CancelDomainChangeOperation {

@@ -75,7 +75,7 @@ pub(crate) struct UpdateDomainsOperation {
 impl Operation for UpdateDomainsOperation {
     const KIND: &'static str = "UPDATE_DOMAINS";
     type Peers = Peers;
-    type Answer = UpdatedDomains;
+    type Output = UpdatedDomains;
 }
 
 impl UpdateDomainsOperation {

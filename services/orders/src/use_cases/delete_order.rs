@@ -49,7 +49,7 @@ pub(crate) struct DeleteOrder {
 }
 
 impl DurableVerb for DeleteOrder {
-    type Answer = DeletedOrder;
+    type Output = DeletedOrder;
 
     async fn accept(
         &self,
@@ -147,8 +147,8 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
 }
 
 impl Preview for DeleteOrder {
-    type Answer = DeletedOrder;
-    type Within = PreviewContext;
+    type Output = DeletedOrder;
+    type Context = PreviewContext;
 
     /// Says what a deletion would refund and what would become invalid.
     async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<DeletedOrder, Fault> {

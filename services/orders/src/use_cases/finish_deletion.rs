@@ -103,7 +103,7 @@ pub(crate) struct DeleteOrderOperation {
 impl Operation for DeleteOrderOperation {
     const KIND: &'static str = "DELETE_ORDER";
     type Peers = Peers;
-    type Answer = DeletedOrder;
+    type Output = DeletedOrder;
 }
 
 impl DeleteOrderOperation {

@@ -29,7 +29,7 @@ pub(crate) struct NoteFreedSans<'a> {
 
 impl Work for NoteFreedSans<'_> {
     /// Whether it was not noted before.
-    type Answer = bool;
+    type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;

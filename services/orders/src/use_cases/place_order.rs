@@ -63,7 +63,7 @@ pub(crate) struct PlaceOrder {
 }
 
 impl DurableVerb for PlaceOrder {
-    type Answer = PlacedOrder;
+    type Output = PlacedOrder;
 
     async fn accept(
         &self,
@@ -187,8 +187,8 @@ fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> 
 }
 
 impl Preview for PlaceOrder {
-    type Answer = PlacedOrder;
-    type Within = PreviewContext;
+    type Output = PlacedOrder;
+    type Context = PreviewContext;
 
     /// Checks and prices an order without placing it.
     async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<PlacedOrder, Fault> {
@@ -239,7 +239,7 @@ pub(crate) struct PlaceOrderQuestion {
 impl Operation for PlaceOrderOperation {
     const KIND: &'static str = "PLACE_ORDER";
     type Peers = Peers;
-    type Answer = PlacedOrder;
+    type Output = PlacedOrder;
 }
 
 impl Purchase for PlaceOrderOperation {

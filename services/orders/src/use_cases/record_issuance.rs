@@ -59,7 +59,7 @@ pub(crate) struct RecordIssuance {
 }
 
 impl DurableVerb for RecordIssuance {
-    type Answer = RecordedCertificate;
+    type Output = RecordedCertificate;
 
     async fn accept(
         &self,
@@ -154,7 +154,7 @@ pub(crate) struct RecordIssuanceOperation {
 impl Operation for RecordIssuanceOperation {
     const KIND: &'static str = "RECORD_ISSUANCE";
     type Peers = Peers;
-    type Answer = RecordedCertificate;
+    type Output = RecordedCertificate;
 }
 
 impl RecordIssuanceOperation {

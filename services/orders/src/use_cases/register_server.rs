@@ -43,7 +43,7 @@ pub(crate) struct ServerPlaces {
 }
 
 impl Verb for RegisterServer {
-    type Answer = ServerPlaces;
+    type Output = ServerPlaces;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let wanted = self;

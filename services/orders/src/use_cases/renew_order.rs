@@ -59,7 +59,7 @@ pub(crate) struct RenewOrder {
 }
 
 impl DurableVerb for RenewOrder {
-    type Answer = RenewedOrder;
+    type Output = RenewedOrder;
 
     async fn accept(
         &self,
@@ -204,8 +204,8 @@ fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
 }
 
 impl Preview for RenewOrder {
-    type Answer = RenewedOrder;
-    type Within = PreviewContext;
+    type Output = RenewedOrder;
+    type Context = PreviewContext;
 
     /// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
     /// charged exactly (MD-6).
@@ -307,7 +307,7 @@ pub(crate) struct RenewOrderQuestion {
 impl Operation for RenewOrderOperation {
     const KIND: &'static str = "RENEW_ORDER";
     type Peers = Peers;
-    type Answer = RenewedOrder;
+    type Output = RenewedOrder;
 }
 
 impl Purchase for RenewOrderOperation {

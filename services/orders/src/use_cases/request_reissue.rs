@@ -32,7 +32,7 @@ pub(crate) struct RequestReissue {
 }
 
 impl Verb for RequestReissue {
-    type Answer = OrderView;
+    type Output = OrderView;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<OrderView, Fault> {
         let scope = &request.call.caller.accounts;

@@ -51,7 +51,7 @@ impl NoteReviews<'_> {
 
 impl Work for NoteReviews<'_> {
     /// Whether anything was noted that was not before.
-    type Answer = bool;
+    type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;

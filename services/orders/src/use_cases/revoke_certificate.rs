@@ -56,7 +56,7 @@ fn plan(
 }
 
 impl Verb for RevokeCertificate {
-    type Answer = RecordedCertificate;
+    type Output = RecordedCertificate;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<RecordedCertificate, Fault> {
         let scope = &request.call.caller.accounts;
@@ -139,8 +139,8 @@ impl RevocationEvent<'_> {
 }
 
 impl Preview for RevokeCertificate {
-    type Answer = RecordedCertificate;
-    type Within = PreviewContext;
+    type Output = RecordedCertificate;
+    type Context = PreviewContext;
 
     /// Says what a revocation would come to.
     async fn preview(

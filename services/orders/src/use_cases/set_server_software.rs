@@ -28,7 +28,7 @@ pub(crate) struct SetServerSoftware {
 }
 
 impl Verb for SetServerSoftware {
-    type Answer = OrderView;
+    type Output = OrderView;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<OrderView, Fault> {
         let scope = &request.call.caller.accounts;

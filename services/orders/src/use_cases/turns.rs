@@ -101,7 +101,7 @@ pub(crate) struct WriteTurns {
 
 impl Work for WriteTurns {
     /// How many turns were written.
-    type Answer = u64;
+    type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
         let scope = store::only(self.account_id);

@@ -27,7 +27,7 @@ pub(crate) struct UnregisterServer {
 }
 
 impl Verb for UnregisterServer {
-    type Answer = ServerPlaces;
+    type Output = ServerPlaces;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let scope = &request.call.caller.accounts;

@@ -53,7 +53,7 @@ pub(crate) struct UpdateDomains {
 }
 
 impl DurableVerb for UpdateDomains {
-    type Answer = UpdatedDomains;
+    type Output = UpdatedDomains;
 
     async fn accept(
         &self,
@@ -215,8 +215,8 @@ fn stale(id: QuoteId, why: &str) -> Refusal {
 }
 
 impl Preview for UpdateDomains {
-    type Answer = UpdatedDomains;
-    type Within = PreviewContext;
+    type Output = UpdatedDomains;
+    type Context = PreviewContext;
 
     /// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
     /// charged exactly (MD-6); what is free needs none.

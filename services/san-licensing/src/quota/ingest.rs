@@ -232,9 +232,9 @@ impl Take<'_> {
 }
 
 impl Work for Take<'_> {
-    type Answer = (Licenses, Taken);
+    type Output = (Licenses, Taken);
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let batch = self.batch;
         let mut opened = None;
         if let Some(place) = &batch.place {

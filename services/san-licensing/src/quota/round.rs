@@ -196,7 +196,7 @@ impl<'a> Round<'a> {
 
 impl Work for Round<'_> {
     /// The memory that a committed round leaves; the replies are set.
-    type Answer = Licenses;
+    type Output = Licenses;
 
     async fn run(&self, tx: &Tx) -> Result<Licenses, Fault> {
         let mut memory =

@@ -114,9 +114,9 @@ struct Take<'a> {
 }
 
 impl Work for Take<'_> {
-    type Answer = (Licenses, TakenOver);
+    type Output = (Licenses, TakenOver);
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let chunk = self.chunk;
         let mut memory =
             std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));

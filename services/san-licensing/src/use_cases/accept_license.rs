@@ -57,7 +57,7 @@ impl Sold {
 }
 
 impl DurableVerb for AcceptLicense {
-    type Answer = Sold;
+    type Output = Sold;
 
     async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
         let call = &request.call;
@@ -117,8 +117,8 @@ impl DurableVerb for AcceptLicense {
 }
 
 impl Preview for AcceptLicense {
-    type Answer = Sold;
-    type Within = Sources;
+    type Output = Sold;
+    type Context = Sources;
 
     async fn preview(&self, call: &Call, sources: &Sources) -> Result<Sold, Fault> {
         let (view, question) = {
@@ -185,7 +185,7 @@ impl Accepting {
 impl Operation for Accepting {
     const KIND: &'static str = "ACCEPT_LICENSE";
     type Peers = Billing;
-    type Answer = Sold;
+    type Output = Sold;
 }
 
 impl Purchase for Accepting {

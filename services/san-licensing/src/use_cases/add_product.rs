@@ -121,7 +121,7 @@ pub(crate) struct AddProduct {
 }
 
 impl Verb for AddProduct {
-    type Answer = Joined;
+    type Output = Joined;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Joined, Fault> {
         let call = &request.call;
@@ -167,8 +167,8 @@ impl Verb for AddProduct {
 }
 
 impl Preview for AddProduct {
-    type Answer = Joined;
-    type Within = Database;
+    type Output = Joined;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Joined, Fault> {
         let tx = database.read();

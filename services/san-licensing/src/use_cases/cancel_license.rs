@@ -26,7 +26,7 @@ pub(crate) struct CancelLicense {
 }
 
 impl Verb for CancelLicense {
-    type Answer = LicenseView;
+    type Output = LicenseView;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<LicenseView, Fault> {
         let call = &request.call;
@@ -66,8 +66,8 @@ impl Verb for CancelLicense {
 }
 
 impl Preview for CancelLicense {
-    type Answer = LicenseView;
-    type Within = Database;
+    type Output = LicenseView;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<LicenseView, Fault> {
         let tx = database.read();

@@ -43,7 +43,7 @@ pub(crate) struct IncreaseQuota {
 }
 
 impl DurableVerb for IncreaseQuota {
-    type Answer = Sold;
+    type Output = Sold;
 
     async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
         let call = &request.call;
@@ -101,8 +101,8 @@ impl DurableVerb for IncreaseQuota {
 }
 
 impl Preview for IncreaseQuota {
-    type Answer = Sold;
-    type Within = Sources;
+    type Output = Sold;
+    type Context = Sources;
 
     async fn preview(&self, call: &Call, sources: &Sources) -> Result<Sold, Fault> {
         let (view, question) = {
@@ -147,7 +147,7 @@ impl Increasing {
 impl Operation for Increasing {
     const KIND: &'static str = "INCREASE_QUOTA";
     type Peers = Billing;
-    type Answer = Sold;
+    type Output = Sold;
 }
 
 impl Purchase for Increasing {

@@ -204,8 +204,8 @@ impl QuoteLicense {
 }
 
 impl Preview for QuoteLicense {
-    type Answer = Quoted;
-    type Within = ();
+    type Output = Quoted;
+    type Context = ();
 
     async fn preview(&self, call: &Call, (): &()) -> Result<Quoted, Fault> {
         self.plan(call)
@@ -213,7 +213,7 @@ impl Preview for QuoteLicense {
 }
 
 impl Verb for QuoteLicense {
-    type Answer = Quoted;
+    type Output = Quoted;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Quoted, Fault> {
         let quoted = self.plan(&request.call)?;

@@ -108,7 +108,7 @@ impl RecordUnallocated<'_> {
 }
 
 impl Work for RecordUnallocated<'_> {
-    type Answer = Recording;
+    type Output = Recording;
 
     async fn run(&self, tx: &Tx) -> Result<Recording, Fault> {
         let key = &self.certificate.key;

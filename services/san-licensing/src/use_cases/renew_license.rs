@@ -67,7 +67,7 @@ pub(crate) struct Bought {
 }
 
 impl DurableVerb for RenewLicense {
-    type Answer = Renewal;
+    type Output = Renewal;
 
     async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Renewal>, Fault> {
         let call = &request.call;
@@ -132,8 +132,8 @@ impl DurableVerb for RenewLicense {
 }
 
 impl Preview for RenewLicense {
-    type Answer = Renewal;
-    type Within = Sources;
+    type Output = Renewal;
+    type Context = Sources;
 
     async fn preview(&self, call: &Call, sources: &Sources) -> Result<Renewal, Fault> {
         let (view, plan, foreseen) = {
@@ -206,7 +206,7 @@ impl Renewing {
 impl Operation for Renewing {
     const KIND: &'static str = "RENEW_LICENSE";
     type Peers = Billing;
-    type Answer = Renewal;
+    type Output = Renewal;
 }
 
 impl Purchase for Renewing {

@@ -84,7 +84,7 @@ struct Stop {
 }
 
 impl Work for Stop {
-    type Answer = License;
+    type Output = License;
 
     async fn run(&self, tx: &Tx) -> Result<License, Fault> {
         lock(tx, self.license_id, self.now).await
@@ -112,7 +112,7 @@ struct Told<'a> {
 }
 
 impl Work for Told<'_> {
-    type Answer = bool;
+    type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let license = lock(tx, self.license.id, self.now).await?;

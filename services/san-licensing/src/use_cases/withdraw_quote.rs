@@ -23,7 +23,7 @@ pub(crate) struct WithdrawQuote {
 }
 
 impl Verb for WithdrawQuote {
-    type Answer = LicenseView;
+    type Output = LicenseView;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<LicenseView, Fault> {
         let call = &request.call;
@@ -53,8 +53,8 @@ impl Verb for WithdrawQuote {
 }
 
 impl Preview for WithdrawQuote {
-    type Answer = LicenseView;
-    type Within = Database;
+    type Output = LicenseView;
+    type Context = Database;
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<LicenseView, Fault> {
         let tx = database.read();

@@ -25,7 +25,7 @@ use crate::{
 
 /// What an operation is answered with, as the encoded response that is kept for all repeats.
 pub(super) type Encode<O> =
-    Arc<dyn Fn(<O as Operation>::Answer) -> Result<Vec<u8>, Fault> + Send + Sync>;
+    Arc<dyn Fn(<O as Operation>::Output) -> Result<Vec<u8>, Fault> + Send + Sync>;
 
 /// Begins an operation with its first step, inside the transaction that accepts its request. Invariant: the resource is
 /// locked and [`refuse_if_running`] was asked, or the resource is new. An index holds it to that.
@@ -172,9 +172,9 @@ impl<S: Step> Apply<'_, S> {
 
 impl<S: Step> Work for Apply<'_, S> {
     /// The operation as it was saved; `None`: another driver was first, and nothing was touched.
-    type Answer = Option<row::Model>;
+    type Output = Option<row::Model>;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         // As a rule no other driver is there, and saving the row shows it. Where one was first, whatever
         // came of applying the step again is undone, and the next run stops before it touches the store.
         let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);

@@ -279,7 +279,7 @@ struct Postpone<'a> {
 }
 
 impl Work for Postpone<'_> {
-    type Answer = ();
+    type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
         let exponent = u32::try_from(self.row.attempts).unwrap_or(0).min(10);

@@ -70,7 +70,7 @@ impl<P: Send + Sync + 'static> Registry<P> {
     pub fn with<O, R>(
         mut self,
         steps: Steps<O>,
-        encode: impl Fn(O::Answer) -> Result<R, Fault> + Send + Sync + 'static,
+        encode: impl Fn(O::Output) -> Result<R, Fault> + Send + Sync + 'static,
     ) -> Self
     where
         O: Operation<Peers = P>,

@@ -15,7 +15,7 @@ pub trait Operation: Sized + Send + Sync + 'static {
     /// The peers that its steps may ask.
     type Peers: Send + Sync + 'static;
     /// What its request is answered with once all is done.
-    type Answer: Send;
+    type Output: Send;
 }
 
 /// The peers that a step may ask.
@@ -80,7 +80,7 @@ pub enum Next<O: Operation> {
     /// Another step is due.
     Step(NextStep<O>),
     /// All is done; what the request, and every repeat of it, is answered with.
-    Done(O::Answer),
+    Done(O::Output),
     /// It was definitely refused and nothing of it stands.
     Refused(Refusal),
 }
