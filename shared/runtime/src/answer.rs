@@ -139,11 +139,11 @@ impl Ending {
         let Ends {
             deadline,
             stopped,
-            place,
+            permit,
         } = ends;
         let stream = Arc::new(Mutex::new(Stream {
             body,
-            place,
+            permit,
             state: State::Open,
             reader: None,
         }));
@@ -176,7 +176,7 @@ fn end(stream: &Mutex<Stream>, trailers: HeaderMap) {
     stream.state = State::Ended(trailers);
     let left = (
         std::mem::replace(&mut stream.body, Body::empty()),
-        stream.place.take(),
+        stream.permit.take(),
     );
     let reader = stream.reader.take();
     drop(stream);
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::concurrency::{ConcurrencyBounds, ConcurrencyLimit};
 
-    fn places() -> ConcurrencyLimit {
+    fn limit() -> ConcurrencyLimit {
         ConcurrencyLimit::new(ConcurrencyBounds {
             what: "streams",
             reason: TransientReason::TooManyStreams,
@@ -272,30 +272,30 @@ mod tests {
     #[tokio::test]
     async fn a_stop_ends_a_stream_that_always_has_something_more() {
         let (stop, stopped) = watch::channel(false);
-        let places = places();
+        let limit = limit();
         let ends = Ends {
             deadline: None,
             stopped: Some(stopped),
-            place: Some(Arc::new(places.take("a caller").unwrap())),
+            permit: Some(Arc::new(limit.take("a caller").unwrap())),
         };
         let mut answer = answer(ends);
         assert!(answer.frame().await.unwrap().unwrap().is_data());
         stop.send(true).unwrap();
         let trailers = last_frame(answer).await;
         assert_eq!(trailers[Status::GRPC_STATUS], "14");
-        places.all_free().await;
+        limit.all_free().await;
     }
 
     #[tokio::test]
     async fn a_stream_that_is_not_read_gives_its_place_back_at_its_deadline() {
-        let places = places();
+        let limit = limit();
         let ends = Ends {
             deadline: Some(Instant::now() + Duration::from_millis(100)),
             stopped: None,
-            place: Some(Arc::new(places.take("a caller").unwrap())),
+            permit: Some(Arc::new(limit.take("a caller").unwrap())),
         };
         let answer = answer(ends);
-        places.all_free().await;
+        limit.all_free().await;
         let trailers = last_frame(answer).await;
         assert_eq!(trailers[Status::GRPC_STATUS], "4");
     }

@@ -14,7 +14,7 @@ use crate::fault::{Fault, TransientFault, TransientReason};
 /// How many there may be at once.
 #[derive(Clone, Copy, Debug)]
 pub struct ConcurrencyBounds {
-    /// What takes the places, as a refusal names it: `streams`.
+    /// What takes the limit, as a refusal names it: `streams`.
     pub what: &'static str,
     /// Why one more is refused.
     pub reason: TransientReason,
@@ -32,7 +32,7 @@ pub struct ConcurrencyLimit {
     by_caller: ByCaller,
 }
 
-/// How many places each caller has; a caller without one is not in it.
+/// How many limit each caller has; a caller without one is not in it.
 type ByCaller = Arc<Mutex<HashMap<String, usize>>>;
 
 /// A place that is taken, until it is dropped.
@@ -68,7 +68,7 @@ fn lock(
 }
 
 impl ConcurrencyLimit {
-    /// As many free places as the bounds say.
+    /// As many free limit as the bounds say.
     #[must_use]
     pub fn new(bounds: ConcurrencyBounds) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl ConcurrencyLimit {
     /// Takes a place for a caller.
     ///
     /// # Errors
-    /// The reason of the bounds, when the caller has its share or all places are taken.
+    /// The reason of the bounds, when the caller has its share or all limit are taken.
     pub fn take(&self, caller: &str) -> Result<Permit, Fault> {
         let ConcurrencyBounds {
             what,
@@ -134,7 +134,7 @@ impl ConcurrencyLimit {
     /// Resolves when every place is free. What comes later waits behind this.
     pub(crate) async fn all_free(&self) {
         let all = u32::try_from(self.bounds.total).unwrap_or(u32::MAX);
-        // An Err says that the places were closed, which nobody does.
+        // An Err says that the limit were closed, which nobody does.
         let _ = self.free.acquire_many(all).await;
     }
 }
@@ -143,7 +143,7 @@ impl ConcurrencyLimit {
 mod tests {
     use super::*;
 
-    fn places(total: usize, per_caller: usize) -> ConcurrencyLimit {
+    fn limit(total: usize, per_caller: usize) -> ConcurrencyLimit {
         ConcurrencyLimit::new(ConcurrencyBounds {
             what: "streams",
             reason: TransientReason::TooManyStreams,
@@ -154,26 +154,26 @@ mod tests {
 
     #[test]
     fn there_are_so_many_in_all() {
-        let places = places(2, 2);
-        let _first = places.take("a").unwrap();
-        let second = places.take("a").unwrap();
-        assert!(places.take("b").is_err());
+        let limit = limit(2, 2);
+        let _first = limit.take("a").unwrap();
+        let second = limit.take("a").unwrap();
+        assert!(limit.take("b").is_err());
         drop(second);
-        assert!(places.take("b").is_ok());
+        assert!(limit.take("b").is_ok());
     }
 
     #[test]
     fn one_caller_leaves_places_to_others() {
-        let places = places(3, 2);
-        let first = places.take("a").unwrap();
-        let _second = places.take("a").unwrap();
-        assert!(places.take("a").is_err());
-        let third = places.take("b").unwrap();
+        let limit = limit(3, 2);
+        let first = limit.take("a").unwrap();
+        let _second = limit.take("a").unwrap();
+        assert!(limit.take("a").is_err());
+        let third = limit.take("b").unwrap();
         // One that finds no place at all counts for nobody.
-        assert!(places.take("c").is_err());
+        assert!(limit.take("c").is_err());
         drop(first);
         drop(third);
-        assert!(places.take("a").is_ok());
-        assert_eq!(lock(&places.by_caller).len(), 1);
+        assert!(limit.take("a").is_ok());
+        assert_eq!(lock(&limit.by_caller).len(), 1);
     }
 }

@@ -17,10 +17,10 @@ use crate::{
     replay::{self, Accepted},
 };
 
-/// An accepted request for a change: who request, when it is decided, and under which id.
+/// An accepted request for a change: who asked, when it is decided, and under which id.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
-    /// Who request, and when that is decided.
+    /// Who asked, and when that is decided.
     pub call: Call,
     /// The id that names the attempt.
     pub request_id: String,

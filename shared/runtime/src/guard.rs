@@ -135,12 +135,12 @@ impl GuardLayer {
             return Err(Box::new(Fault::Transient(Box::new(stopping()))));
         }
         // A service that follows another one must get through, however many watch.
-        let places = if streams && !SERVICES.contains(&caller.name.as_str()) {
+        let limit = if streams && !SERVICES.contains(&caller.name.as_str()) {
             &self.streams
         } else {
             &self.calls
         };
-        let place = Arc::new(places.take(&caller.name).map_err(Box::new)?);
+        let permit = Arc::new(limit.take(&caller.name).map_err(Box::new)?);
         let wanted = grpc_timeout(request.headers());
         let now = Instant::now();
         let deadline = now + wanted.unwrap_or(self.longest_call).min(self.longest_call);
@@ -150,15 +150,15 @@ impl GuardLayer {
             method,
             deadline,
             stopped: self.stopped.clone(),
-            place: Some(Arc::clone(&place)),
+            permit: Some(Arc::clone(&permit)),
         };
         let ends = streams.then(|| Ends {
             deadline: wanted.map(|wanted| now + wanted),
             // One that reads a stream says itself what was done of it, and counts while it works.
             stopped: (!reads_stream).then(|| self.stopped.clone()),
-            place: (!reads_stream).then(|| Arc::clone(&place)),
+            permit: (!reads_stream).then(|| Arc::clone(&permit)),
         });
-        Ok(Admitted { call, place, ends })
+        Ok(Admitted { call, permit, ends })
     }
 
     fn serves(&self, path: &str) -> bool {
@@ -182,11 +182,11 @@ impl GuardLayer {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
         S::Future: Send,
     {
-        let Admitted { call, place, ends } = admitted;
+        let Admitted { call, permit, ends } = admitted;
         let (method, deadline) = (call.method, call.deadline);
         request.extensions_mut().insert(call);
-        let (stores, working) = (self.stores.clone(), Arc::clone(&place));
-        // The handler keeps its place: one that outlives its deadline still counts as a call.
+        let (stores, working) = (self.stores.clone(), Arc::clone(&permit));
+        // The handler keeps its permit: one that outlives its deadline still counts as a call.
         let handler = tokio::spawn(AREA.scope(area, async move {
             let answer = match stores.admit(request.headers()).await {
                 Ok(()) => inner.call(request).await,

@@ -17,7 +17,7 @@ use crate::{
 pub struct Entry {
     /// Id of its event, by which a listing goes on.
     pub event_id: String,
-    /// Permit in the log; `None` until it is given one, moments after the change.
+    /// Position in the log; `None` until it is given one, moments after the change.
     pub position: Option<i64>,
     /// The event's type, `licet.orders.order.paid.v1`.
     pub kind: String,

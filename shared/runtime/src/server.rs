@@ -34,7 +34,7 @@ use crate::{
     outbox::Mover,
     peer_store::{PeerStores, StoreCheck},
     reflection::{self, Index},
-    schedule::{self, CatchUp, Due, PruneReplay},
+    schedule::{self, CatchUp, DueWork, PruneReplay},
     transport::{COMPRESSION, MAX_MESSAGE_BYTES},
 };
 
@@ -256,7 +256,7 @@ pub async fn start(
             .send_compressed(COMPRESSION),
     );
 
-    let (calls, streams) = (places_of_calls(limits), places_of_streams(limits));
+    let (calls, streams) = (call_limit(limits), stream_limit(limits));
     let on_their_way = Arc::new(watch::Sender::new(()));
     let guard = GuardLayer {
         clock: Arc::clone(&suite.clock),
@@ -311,7 +311,7 @@ pub async fn start(
     })
 }
 
-fn places_of_calls(limits: &Limits) -> ConcurrencyLimit {
+fn call_limit(limits: &Limits) -> ConcurrencyLimit {
     ConcurrencyLimit::new(ConcurrencyBounds {
         what: "calls",
         reason: TransientReason::Overloaded,
@@ -320,7 +320,7 @@ fn places_of_calls(limits: &Limits) -> ConcurrencyLimit {
     })
 }
 
-fn places_of_streams(limits: &Limits) -> ConcurrencyLimit {
+fn stream_limit(limits: &Limits) -> ConcurrencyLimit {
     ConcurrencyLimit::new(ConcurrencyBounds {
         what: "streams",
         reason: TransientReason::TooManyStreams,
@@ -400,8 +400,8 @@ mod tests {
         let limits = Limits::default();
         let running = Running {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            calls: places_of_calls(&limits),
-            streams: places_of_streams(&limits),
+            calls: call_limit(&limits),
+            streams: stream_limit(&limits),
             on_their_way: Arc::new(watch::Sender::new(())),
             stop: watch::Sender::new(false),
             serving: tokio::spawn(std::future::pending()),
