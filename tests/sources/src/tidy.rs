@@ -1,7 +1,11 @@
 //! Reads the sources: which module may import what (the arrows of the code map), how long a file may
 //! get, how it opens. Must know nothing of what the code does.
 
-use std::path::{Path, PathBuf};
+use crate::{files, pieces::code};
+
+fn sources(folder: &str) -> Vec<files::File> {
+    files::sources(folder).unwrap()
+}
 
 /// A folder, and what no line of its sources may name.
 const FORBIDDEN: &[(&str, &[&str])] = &[
@@ -109,39 +113,6 @@ const SERVICES: [&str; 3] = [
     "services/san-licensing",
 ];
 const LONGEST_FILE: usize = 700;
-
-pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Every Rust source below `folder`, with its path from the top.
-pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
-    fn collect(folder: &Path, top: &Path, found: &mut Vec<(String, String)>) {
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            return;
-        };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, top, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(top).unwrap().display().to_string();
-                found.push((name, std::fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    let top = root();
-    let mut found = Vec::new();
-    if folder.ends_with(".rs") {
-        let text = std::fs::read_to_string(top.join(folder));
-        return text
-            .map(|text| (folder.to_owned(), text))
-            .into_iter()
-            .collect();
-    }
-    collect(&top.join(folder), &top, &mut found);
-    found
-}
 
 /// Whether a line of code, comments aside, names `word` as a path's start or as a whole path.
 fn names(line: &str, word: &str) -> bool {
@@ -268,48 +239,6 @@ fn every_source_opens_with_what_lives_there_and_stays_readable() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// A source without its comments and without what stands between quotes.
-fn code(text: &str) -> String {
-    let mut code = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '/', '\'']) {
-        let (before, found) = rest.split_at(at);
-        code.push_str(before);
-        let hashes = before.len() - before.trim_end_matches('#').len();
-        let is_raw = before[..before.len() - hashes].ends_with('r');
-        let length = if found.starts_with("//") {
-            found.find('\n').unwrap_or(found.len())
-        } else if found.starts_with('"') && is_raw {
-            let end = format!("\"{}", "#".repeat(hashes));
-            found[1..]
-                .find(&end)
-                .map_or(found.len(), |at| at + 1 + end.len())
-        } else if let Some(quoted) = found.strip_prefix('"') {
-            let mut is_escaped = false;
-            let end = quoted.find(|char| {
-                let ends = char == '"' && !is_escaped;
-                is_escaped = char == '\\' && !is_escaped;
-                ends
-            });
-            end.map_or(found.len(), |at| at + 2)
-        } else if found.starts_with("'\"'") || found.starts_with("'/'") {
-            3
-        } else {
-            code.push_str(&found[..1]);
-            1
-        };
-        rest = &found[length..];
-    }
-    code.push_str(rest);
-    code
-}
-
-#[test]
-fn code_is_told_from_quotes_and_comments() {
-    let text = "let a = \"no \\\" one\"; // no two\nlet b = r#\"no \" three\"#; '\"' 'x' a / b";
-    assert_eq!(code(text), "let a = ; \nlet b = r#;  'x' a / b");
 }
 
 /// The contract says `license`, as an identifier; sentences say licence.

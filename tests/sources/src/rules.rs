@@ -1,20 +1,20 @@
-//! The page `rules.md`: which sources decide each business rule and which tests prove it, read from
-//! the doc comments and the names of the tests. Fails when a rule has lost its code or its tests.
+//! The page that says which sources decide each business rule and which tests prove it, read from the doc
+//! comments and the names of the tests. A rule that has lost its code or its tests fails a test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    io,
     path::Path,
 };
 
-use crate::tidy::{root, sources};
+use crate::files::{protos, read, sources};
 
 /// What a rule's id begins with, as in the law.
 const PREFIXES: [&str; 8] = ["T", "M", "P", "AL", "MD", "SL", "BL", "X"];
 /// The rules that have to be whole: code, and a test over gRPC on both databases, for each id.
 const WHOLE: [&str; 3] = ["AL", "MD", "SL"];
 const LAW: &str = "shared/domain/RULES.md";
-const PAGE: &str = "tests/rules.md";
 
 type Id = (&'static str, u32);
 
@@ -153,9 +153,8 @@ fn law(text: &str) -> Vec<(Id, String)> {
 }
 
 /// Everything that is known of each rule. Ids that the law does not have are told apart.
-fn survey() -> (Vec<(Id, Found)>, Vec<String>) {
-    let text = std::fs::read_to_string(root().join(LAW)).unwrap();
-    let order = law(&text);
+fn survey() -> io::Result<(Vec<(Id, Found)>, Vec<String>)> {
+    let order = law(&read(LAW)?);
     let mut found: BTreeMap<Id, Found> = BTreeMap::new();
     for (id, words) in &order {
         found.entry(*id).or_default().words.clone_from(words);
@@ -172,9 +171,7 @@ fn survey() -> (Vec<(Id, Found)>, Vec<String>) {
     };
 
     for folder in ["shared", "services"] {
-        let mut all = sources(folder);
-        all.sort();
-        for (file, text) in all {
+        for (file, text) in sources(folder)? {
             if !is_test_source(&file) {
                 for id in named(&comments(without_tests(&text))) {
                     note(id, &file, &|rule| add(&mut rule.code, &file));
@@ -190,12 +187,12 @@ fn survey() -> (Vec<(Id, Found)>, Vec<String>) {
             }
         }
     }
-    for (file, text) in protos() {
+    for (file, text) in protos()? {
         for id in named(&comments(&text)) {
             note(id, &file, &|rule| add(&mut rule.contract, &file));
         }
     }
-    for (file, text) in sources("tests") {
+    for (file, text) in sources("tests")? {
         for test in functions(&text) {
             let on_both = on_both_databases(&text).any(|listed| listed == test);
             for id in named_by(test) {
@@ -213,39 +210,12 @@ fn survey() -> (Vec<(Id, Found)>, Vec<String>) {
     let rules = order
         .into_iter()
         .map(|(id, _)| (id, found.remove(&id).unwrap_or_default()));
-    (rules.collect(), unknown)
-}
-
-fn protos() -> Vec<(String, String)> {
-    let top = root().join("proto/licet");
-    let mut found = Vec::new();
-    for area in std::fs::read_dir(&top).unwrap() {
-        let version = area.unwrap().path().join("v1");
-        for file in std::fs::read_dir(&version).unwrap() {
-            let path = file.unwrap().path();
-            let name = path.strip_prefix(root()).unwrap().display().to_string();
-            found.push((name, std::fs::read_to_string(&path).unwrap()));
-        }
-    }
-    found.sort();
-    found
-}
-
-/// A link from the page to a file, named by what its path says of it.
-fn link(file: &str) -> String {
-    if let Some(beside) = file.strip_prefix("tests/") {
-        return format!("[{beside}]({beside})");
-    }
-    let folders = ["services/", "shared/", "proto/licet/"];
-    let named = folders.iter().find_map(|folder| file.strip_prefix(folder));
-    let named = named.unwrap_or(file).replacen("/src/", "/", 1);
-    format!("[{named}](../{file})")
+    Ok((rules.collect(), unknown))
 }
 
 fn write_files(page: &mut String, title: &str, files: &[String]) {
     if !files.is_empty() {
-        let files: Vec<_> = files.iter().map(|file| link(file)).collect();
-        let _ = writeln!(page, "- {title}: {}", files.join(", "));
+        let _ = writeln!(page, "- {title}: `{}`", files.join("`, `"));
     }
 }
 
@@ -256,18 +226,14 @@ fn write_tests(page: &mut String, title: &str, tests: &BTreeMap<String, Vec<Stri
     let _ = writeln!(page, "- {title}:");
     for (file, tests) in tests {
         let tests: Vec<_> = tests.iter().map(|test| format!("`{test}`")).collect();
-        let _ = writeln!(page, "  - {}: {}", link(file), tests.join(", "));
+        let _ = writeln!(page, "  - `{file}`: {}", tests.join(", "));
     }
 }
 
-fn page(rules: &[(Id, Found)]) -> String {
-    let mut page = format!(
-        "# Where each rule is decided and proven\n\n\
-         Made from the sources by the tests in [rules.rs](rules.rs); the rules themselves are in \
-         [{LAW}](../{LAW}). A source is listed\nwhere its comments name the rule, a test where its \
-         name does. To write this page anew: `LICET_TEST_BLESS=1 cargo test -p licet-tests -- rules`.\n"
-    );
-    for (id, rule) in rules {
+/// The page, as Markdown.
+pub(crate) fn page() -> io::Result<String> {
+    let mut page = "A source is listed where its comments name the rule, a test where its name does.\n".to_owned();
+    for (id, rule) in &survey()?.0 {
         let _ = writeln!(page, "\n## {}\n\n{}\n", id_text(*id), rule.words);
         if rule.code.is_empty() && rule.served.is_empty() && rule.alone.is_empty() {
             page.push_str("- No code and no test names it yet.\n");
@@ -281,55 +247,44 @@ fn page(rules: &[(Id, Found)]) -> String {
         );
         write_tests(&mut page, "Other tests", &rule.alone);
     }
-    page
+    Ok(page)
 }
 
-#[test]
-fn ids_are_read_from_comments_and_from_names() {
-    assert_eq!(
-        named("as AL-4 and MD-1 to MD-3 say; XAL-9, RSA-1, UTF-8, P-256 do not"),
-        [("AL", 4), ("MD", 1), ("MD", 2), ("MD", 3)].into()
-    );
-    assert_eq!(
-        named_by("al_1_al_8_the_primary_and_md_7_names_t_1"),
-        [("AL", 1), ("AL", 8), ("MD", 7)]
-    );
-    assert_eq!(named_by("a_server_of_al_1"), []);
-}
+#[cfg(test)]
+mod tests {
+    use super::{LAW, WHOLE, id_text, named, named_by, survey};
 
-#[test]
-fn every_rule_of_orders_and_san_licensing_has_code_and_a_test_over_grpc() {
-    let (rules, mut wrong) = survey();
-    for (id, rule) in rules.iter().filter(|(id, _)| WHOLE.contains(&id.0)) {
-        if rule.code.is_empty() {
-            wrong.push(format!("{}: no code names it", id_text(*id)));
+    #[test]
+    fn ids_are_read_from_comments_and_from_names() {
+        assert_eq!(
+            named("as AL-4 and MD-1 to MD-3 say; XAL-9, RSA-1, UTF-8, P-256 do not"),
+            [("AL", 4), ("MD", 1), ("MD", 2), ("MD", 3)].into()
+        );
+        assert_eq!(
+            named_by("al_1_al_8_the_primary_and_md_7_names_t_1"),
+            [("AL", 1), ("AL", 8), ("MD", 7)]
+        );
+        assert_eq!(named_by("a_server_of_al_1"), []);
+    }
+
+    #[test]
+    fn every_rule_of_orders_and_san_licensing_has_code_and_a_test_over_grpc() {
+        let (rules, mut wrong) = survey().unwrap();
+        for (id, rule) in rules.iter().filter(|(id, _)| WHOLE.contains(&id.0)) {
+            if rule.code.is_empty() {
+                wrong.push(format!("{}: no code names it", id_text(*id)));
+            }
+            if rule.served.is_empty() {
+                wrong.push(format!(
+                    "{}: no test over gRPC on both databases is named after it",
+                    id_text(*id)
+                ));
+            }
         }
-        if rule.served.is_empty() {
-            wrong.push(format!(
-                "{}: no test over gRPC on both databases is named after it",
-                id_text(*id)
-            ));
+        for (prefix, count) in [("AL", 11), ("MD", 10)] {
+            let found = rules.iter().filter(|(id, _)| id.0 == prefix).count();
+            assert_eq!(found, count, "{prefix} rules in {LAW}");
         }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
-    for (prefix, count) in [("AL", 11), ("MD", 10)] {
-        let found = rules.iter().filter(|(id, _)| id.0 == prefix).count();
-        assert_eq!(found, count, "{prefix} rules in {LAW}");
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn the_page_of_rules_is_up_to_date() {
-    let (rules, _) = survey();
-    let expected = page(&rules);
-    let path = root().join(PAGE);
-    if std::env::var("LICET_TEST_BLESS").is_ok_and(|value| value == "1") {
-        std::fs::write(&path, expected).unwrap();
-        return;
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == expected,
-        "{PAGE} is stale: write it anew with LICET_TEST_BLESS=1, and look at what changed"
-    );
 }

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
+use crate::files::{self, root};
+
 const PAGES: &str = "shared/docs/src";
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
-
 fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    files::read(path).unwrap()
 }
 
 /// The pages of the book, `decisions.md`.
