@@ -22,7 +22,11 @@ fn glossary(page: &str) -> Vec<Concept> {
         let (word, _, not) = (cells.next()?, cells.next()?, cells.next()?);
         (!word.starts_with("---") && word.trim() != "word").then(|| Concept {
             word: word.trim().to_owned(),
-            not: not.split(',').map(words).filter(|not| !not.is_empty()).collect(),
+            not: not
+                .split(',')
+                .map(words)
+                .filter(|not| !not.is_empty())
+                .collect(),
         })
     });
     rows.collect()
@@ -68,7 +72,15 @@ fn second_words(glossary: &[Concept], text: &str) -> Vec<String> {
 /// The names that a source gives: `struct Order` gives `Order`.
 fn names(source: &str) -> Vec<String> {
     const GIVE: [&str; 9] = [
-        "struct", "enum", "trait", "type", "fn", "mod", "const", "static", "macro_rules!",
+        "struct",
+        "enum",
+        "trait",
+        "type",
+        "fn",
+        "mod",
+        "const",
+        "static",
+        "macro_rules!",
     ];
     let code = code(source);
     let tokens: Vec<_> = code.split_whitespace().collect();
@@ -105,17 +117,31 @@ fn nothing_is_called_by_a_second_word() {
         wrong.extend(found.map(|found| format!("{place}: {found}: {text}")));
     };
     let files = ["services", "shared", "tests"].map(|folder| sources(folder).unwrap());
-    let files: Vec<File> = files.into_iter().flatten().chain(protos().unwrap()).collect();
+    let files: Vec<File> = files
+        .into_iter()
+        .flatten()
+        .chain(protos().unwrap())
+        .collect();
     for (file, text) in &files {
         look(file, file);
         for name in names(text) {
             look(file, &name);
         }
     }
-    for kind in [Prose::Comments, Prose::Contract, Prose::Refusals, Prose::Help] {
+    for kind in [
+        Prose::Comments,
+        Prose::Contract,
+        Prose::Refusals,
+        Prose::Help,
+    ] {
         for passage in list(kind).unwrap() {
             look(&format!("{}:{}", passage.file, passage.line), &passage.text);
         }
     }
-    assert!(wrong.is_empty(), "{} second words:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} second words:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

@@ -49,7 +49,13 @@ pub(crate) fn pieces(source: &str) -> Vec<Piece<'_>> {
         } else {
             (Kind::Code, 0..1, 1)
         };
-        push(&mut found, &mut line, kind, &quoted[inner], &quoted[..length]);
+        push(
+            &mut found,
+            &mut line,
+            kind,
+            &quoted[inner],
+            &quoted[..length],
+        );
         rest = &quoted[length..];
     }
     push(&mut found, &mut line, Kind::Code, rest, rest);

@@ -100,9 +100,12 @@ fn without_tests(text: &str) -> &str {
 fn comments(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut next = 0;
-    for piece in pieces(text) {
-        let Piece { line, kind, text } = piece;
+    for Piece { line, kind, text } in pieces(text) {
         if kind != Kind::Comment {
+            // Code between two comments parts them.
+            if !text.trim().is_empty() {
+                next = 0;
+            }
             continue;
         }
         let words = text.trim_start_matches(['/', '!']).trim();
@@ -136,8 +139,14 @@ fn joined_lines(text: &str) -> String {
 
 fn is_sql(text: &str) -> bool {
     let mut words = text.split_whitespace();
-    let is_upper = |word: &str| word.len() > 1 && word.chars().all(|char| char.is_ascii_uppercase());
-    words.next().is_some_and(is_upper) && text.split_whitespace().filter(|word| is_upper(word)).count() >= 2
+    let is_upper =
+        |word: &str| word.len() > 1 && word.chars().all(|char| char.is_ascii_uppercase());
+    words.next().is_some_and(is_upper)
+        && text
+            .split_whitespace()
+            .filter(|word| is_upper(word))
+            .count()
+            >= 2
 }
 
 /// The documentation of what the command line is read into.
@@ -176,7 +185,8 @@ mod tests {
 
     #[test]
     fn texts_are_sentences() {
-        let text = "f(\"one two\");\nf(\"one \\\n   two three\");\nq(\"SELECT id FROM a WHERE b\");";
+        let text =
+            "f(\"one two\");\nf(\"one \\\n   two three\");\nq(\"SELECT id FROM a WHERE b\");";
         assert_eq!(texts(text), [(2, "one two three".to_owned())]);
     }
 

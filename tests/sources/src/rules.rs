@@ -232,7 +232,9 @@ fn write_tests(page: &mut String, title: &str, tests: &BTreeMap<String, Vec<Stri
 
 /// The page, as Markdown.
 pub(crate) fn page() -> io::Result<String> {
-    let mut page = "A source is listed where its comments name the rule, a test where its name does.\n".to_owned();
+    let mut page =
+        "A source is listed where its comments name the rule, a test where its name does.\n"
+            .to_owned();
     for (id, rule) in &survey()?.0 {
         let _ = writeln!(page, "\n## {}\n\n{}\n", id_text(*id), rule.words);
         if rule.code.is_empty() && rule.served.is_empty() && rule.alone.is_empty() {
