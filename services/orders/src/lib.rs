@@ -11,7 +11,7 @@ mod store;
 mod timers;
 mod use_cases;
 
-use std::sync::{Arc, Mutex, atomic::AtomicI64};
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use licet_clients::purchase;
 use licet_contracts::orders::v1::{
@@ -23,7 +23,7 @@ use licet_runtime::{
     chain,
     database::{Database, Location},
     fault::Fault,
-    following::Follower,
+    follower::Follower,
     operation::{Operations, Registry},
     operation_service::OperationRpc,
     peer::PeerChannel,
@@ -92,14 +92,13 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database: database.clone(),
         clock: deps.clock.clone(),
         billing: peers.billing.clone(),
-        next_us: AtomicI64::new(0),
         after: Mutex::new(None),
     };
     let returns = RevokeInLicenses {
         database: database.clone(),
         clock: deps.clock,
         san_licensing: peers.san_licensing.clone(),
-        next_us: AtomicI64::new(0),
+        is_unanswered: AtomicBool::new(false),
     };
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {

@@ -6,13 +6,18 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
 use licet_domain::{clock::Clock, ids::OrderId};
-use licet_runtime::{clock::real_now, database::Database, fault::Fault, schedule::DueWork};
+use licet_runtime::{
+    database::Database,
+    fault::Fault,
+    schedule::{DueWork, IDLE_PAUSE},
+};
 
 use crate::{
     peers::{self, Billing, SanLicensing},
@@ -25,8 +30,8 @@ use crate::{
     },
 };
 
-/// How long SanLicensing is left alone when it gave no answer; real time.
-const PAUSE_US: i64 = 2_000_000;
+/// The pause after SanLicensing gave no answer.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(2);
 const ASKED_AT_ONCE: usize = 8;
 
 /// Writes down what time has made of orders, each turn once with its event. Nothing waits for it:
@@ -69,8 +74,8 @@ pub(crate) struct RevokeInLicenses {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) san_licensing: SanLicensing,
-    /// Not before this instant, in microseconds of real time.
-    pub(crate) next_us: AtomicI64,
+    /// Whether SanLicensing gave no answer in the last run.
+    pub(crate) is_unanswered: AtomicBool,
 }
 
 impl RevokeInLicenses {
@@ -102,12 +107,9 @@ impl DueWork for RevokeInLicenses {
         "return SANs of revoked certificates"
     }
 
-    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let real_us = real_now().as_micros();
-            if !all && real_us < self.next_us.load(Ordering::Relaxed) {
-                return Ok(0);
-            }
+            self.is_unanswered.store(false, Ordering::Relaxed);
             let due = {
                 let tx = self.database.read();
                 store::license_revocations::list_due(&tx, self.clock.now()).await?
@@ -119,16 +121,23 @@ impl DueWork for RevokeInLicenses {
             while let Some(answer) = asking.next().await {
                 match answer? {
                     Some(noted) => returned += u64::from(noted),
-                    None => self.next_us.store(real_us + PAUSE_US, Ordering::Relaxed),
+                    None => self.is_unanswered.store(true, Ordering::Relaxed),
                 }
             }
             Ok(returned)
         })
     }
+
+    fn pause_after(&self, done: u64) -> Option<Duration> {
+        if self.is_unanswered.load(Ordering::Relaxed) {
+            return Some(UNANSWERED_PAUSE);
+        }
+        (done == 0).then_some(IDLE_PAUSE)
+    }
 }
 
-/// How often Billing is asked for the outcome of reviews; real time.
-const REVIEW_PAUSE_US: i64 = 3_000_000;
+/// The pause between two looks at the reviews in Billing.
+const REVIEW_PAUSE: Duration = Duration::from_secs(3);
 
 /// Asks Billing for the outcome of the reviews that deleted orders wait for, and notes it on them.
 /// Each round takes up where the one before it left off, so that no order waits for ever.
@@ -136,8 +145,6 @@ pub(crate) struct FollowReviews {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) billing: Billing,
-    /// Not before this instant, in microseconds of real time.
-    pub(crate) next_us: AtomicI64,
     /// The last order of the round before; none once every order was asked for.
     pub(crate) after: Mutex<Option<OrderId>>,
 }
@@ -173,14 +180,8 @@ impl DueWork for FollowReviews {
         "follow reviews of refunds"
     }
 
-    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let real_us = real_now().as_micros();
-            if !all && real_us < self.next_us.load(Ordering::Relaxed) {
-                return Ok(0);
-            }
-            let pause_until = real_us.saturating_add(REVIEW_PAUSE_US);
-            self.next_us.store(pause_until, Ordering::Relaxed);
             let after = *self.after.lock().unwrap_or_else(PoisonError::into_inner);
             let found = {
                 let tx = self.database.read();
@@ -196,5 +197,9 @@ impl DueWork for FollowReviews {
             }
             Ok(noted)
         })
+    }
+
+    fn pause_after(&self, _: u64) -> Option<Duration> {
+        Some(REVIEW_PAUSE)
     }
 }

@@ -11,7 +11,7 @@ mod store;
 mod timers;
 mod use_cases;
 
-use std::sync::{Arc, Mutex, atomic::AtomicI64};
+use std::sync::{Arc, Mutex};
 
 use licet_clients::purchase;
 use licet_contracts::sanlicensing::v1::{
@@ -79,14 +79,12 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database: database.clone(),
         quota: quota.clone(),
         clock: deps.clock.clone(),
-        next_us: AtomicI64::new(0),
         after: Mutex::new(None),
     };
     let passed_by = ApplyPassedBy {
         database: database.clone(),
         quota: quota.clone(),
         clock: deps.clock.clone(),
-        next_us: AtomicI64::new(0),
     };
     let turns = TellTurns {
         database: database.clone(),

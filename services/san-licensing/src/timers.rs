@@ -4,10 +4,8 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use licet_domain::{
@@ -33,8 +31,8 @@ use crate::{
     use_cases::tell_turns,
 };
 
-/// How often is looked again, when nothing was found; real time.
-const PAUSE_US: i64 = 1_000_000;
+/// The pause between two looks that find nothing.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How many accounts and products are looked at in a round.
 const PAIRS: u64 = 500;
 
@@ -45,8 +43,6 @@ pub(crate) struct TakeOver {
     pub(crate) database: Database,
     pub(crate) quota: Quota,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Not before this instant, in microseconds of real time.
-    pub(crate) next_us: AtomicI64,
     /// The last pair of the round before; none once every pair was looked at.
     pub(crate) after: Mutex<Option<Pair>>,
 }
@@ -198,10 +194,6 @@ impl DueWork for TakeOver {
 
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let real_us = real_now().as_micros();
-            if !all && real_us < self.next_us.load(Ordering::Relaxed) {
-                return Ok(0);
-            }
             if all {
                 *self.lock_after() = None;
             }
@@ -213,12 +205,14 @@ impl DueWork for TakeOver {
                     taken += self.take_over(one, now).await?;
                 }
                 if taken > 0 || is_last {
-                    let pause_us = if taken > 0 { 0 } else { PAUSE_US };
-                    self.next_us.store(real_us + pause_us, Ordering::Relaxed);
                     return Ok(taken);
                 }
             }
         })
+    }
+
+    fn pause_after(&self, done: u64) -> Option<Duration> {
+        (done == 0).then_some(PAUSE)
     }
 }
 
@@ -233,8 +227,6 @@ pub(crate) struct ApplyPassedBy {
     pub(crate) database: Database,
     pub(crate) quota: Quota,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Not before this instant, in microseconds of real time.
-    pub(crate) next_us: AtomicI64,
 }
 
 impl DueWork for ApplyPassedBy {
@@ -242,16 +234,11 @@ impl DueWork for ApplyPassedBy {
         "apply revocations that came early"
     }
 
-    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let real_us = real_now().as_micros();
-            if !all && real_us < self.next_us.load(Ordering::Relaxed) {
-                return Ok(0);
-            }
-            self.next_us.store(real_us + PAUSE_US, Ordering::Relaxed);
             let found = {
                 let tx = self.database.read();
-                let since_us = real_us - PASSING_US;
+                let since_us = real_now().as_micros() - PASSING_US;
                 store::early_revocations::list_passed_by(&tx, since_us, REVOKED_AT_ONCE).await?
             };
             if found.is_empty() {
@@ -272,6 +259,10 @@ impl DueWork for ApplyPassedBy {
             self.quota.ingest(batch).await?;
             u64::try_from(count).map_err(Fault::internal)
         })
+    }
+
+    fn pause_after(&self, _: u64) -> Option<Duration> {
+        Some(PAUSE)
     }
 }
 

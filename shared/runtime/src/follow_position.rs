@@ -1,11 +1,11 @@
-//! How far a peer's log was followed: a position for each peer, and its return to the start.
+//! The stored position in each peer's log, in the schema of the service that follows it.
 
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
 
 use crate::{database::Tx, fault::Fault};
 
 pub(crate) mod row {
-    //! How far a peer's log was followed; in the schema of the service that follows it.
+    //! The `following` table.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -22,8 +22,8 @@ pub(crate) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Forgets up to where a peer's log was followed: a store made anew has a log of its own, whose first
-/// events would be taken for known. A service that follows nobody has no such table.
+/// Deletes the position in a peer's log, because the peer is on a new store whose log begins at 1: at the
+/// old position, its first events would be skipped. A service that follows no peer has no such table.
 pub(crate) async fn start_over(tx: &Tx, source: &str) -> Result<(), Fault> {
     let backend = tx.get_database_backend();
     let text = if backend == DbBackend::Postgres {
@@ -31,10 +31,10 @@ pub(crate) async fn start_over(tx: &Tx, source: &str) -> Result<(), Fault> {
     } else {
         "SELECT 1 FROM sqlite_master WHERE name = 'following'"
     };
-    let follows = tx
+    let table = tx
         .query_one_raw(Statement::from_string(backend, text))
         .await?;
-    if follows.is_some() {
+    if table.is_some() {
         row::Entity::delete_by_id(source).exec(tx).await?;
     }
     Ok(())

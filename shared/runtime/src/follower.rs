@@ -1,11 +1,7 @@
-//! Following a peer's events: what happened there is applied here in the order of its
-//! log, at least once, and the position is kept in the transaction that applies it. Knows no kind of
-//! event, and needs no task of its own: it is due work that asks.
+//! Follows a peer's event log: applies its events in order, at least once, and stores the
+//! position in the transaction that applies them. It runs as due work.
 
-use std::{
-    pin::Pin,
-    sync::atomic::{AtomicI64, Ordering},
-};
+use std::{pin::Pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt};
 use licet_contracts::events::v1::{
@@ -19,7 +15,6 @@ use sea_orm::{
 };
 
 use crate::{
-    clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
     follow_position::row::{self, Column, Entity},
@@ -29,14 +24,14 @@ use crate::{
     wire::decode_time,
 };
 
-/// A peer's event, as far as its followers need it.
+/// What a follower needs of a peer's event.
 #[derive(Clone, Debug)]
 pub struct PeerEvent {
     /// Its id in the peer's log.
     pub id: String,
-    /// When it happened there.
+    /// When the peer decided it.
     pub time: Instant,
-    /// What it says, as JSON.
+    /// Its data as JSON.
     pub data: String,
 }
 
@@ -52,62 +47,59 @@ impl PeerEvent {
     }
 }
 
-/// What a service makes of a peer's events.
+/// What a service does with a peer's events.
 pub trait Follow: Send + Sync + 'static {
-    /// Whose log it is, `san-licensing`: the position is kept under this name.
+    /// The peer, such as `san-licensing`; the position is stored under this name.
     const SOURCE: &'static str;
-    /// The types of the events that matter; the peer sends no others.
+    /// The event types to read; the peer sends no others.
     const TYPES: &'static [&'static str];
 
-    /// Applies one event, in the transaction that moves the position past it. It may come again: then
-    /// it must change nothing. A fault stops the log here, and it is asked for again.
+    /// Applies one event, in the transaction that moves the position past it. Must change nothing when
+    /// the same event comes again. A fault stops here; the same event is read again later.
     fn apply(&self, tx: &Tx, event: &PeerEvent) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 /// The most events that one transaction applies.
 const APPLIED_AT_ONCE: usize = 100;
-/// How long a peer that had nothing new is left alone; real time.
-const PAUSE_US: i64 = 500_000;
+/// The pause after the end of the peer's log.
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// Asks for what is new in a peer's log, and applies it. Every instance may: only one moves the
-/// position from where it was.
+/// Reads what is new in a peer's log and applies it. Every instance may run one: each batch is applied
+/// by the instance that moves the stored position.
 pub struct Follower<F> {
     database: Database,
     client: EventServiceClient<PeerChannel>,
     follow: F,
-    /// Not before this instant, in microseconds of real time.
-    next_us: AtomicI64,
 }
 
 impl<F: Follow> Follower<F> {
-    /// Follows the log behind `channel` into `database`, whose schema has the table `following`.
+    /// Follows the log behind `channel`. The schema of `database` must have the table `following`.
     #[must_use]
     pub fn new(database: Database, channel: PeerChannel, follow: F) -> Self {
         Self {
             database,
             client: EventServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES),
             follow,
-            next_us: AtomicI64::new(0),
         }
     }
 
     async fn position(&self) -> Result<i64, Fault> {
-        let kept = Entity::find_by_id(F::SOURCE)
+        let stored = Entity::find_by_id(F::SOURCE)
             .one(self.database.read_alone())
             .await?;
-        Ok(kept.map_or(0, |row| row.position))
+        Ok(stored.map_or(0, |row| row.position))
     }
 
-    /// The next events of the peer's log; what is left of the stream is let go.
-    async fn ask(&self, after: i64) -> Result<Vec<StreamEventsResponse>, tonic::Status> {
+    /// Reads the next events and drops the rest of the stream.
+    async fn read_next(&self, after: i64) -> Result<Vec<StreamEventsResponse>, tonic::Status> {
         let request = StreamEventsRequest {
             after_position: after,
             types: F::TYPES.iter().map(|name| (*name).to_owned()).collect(),
             resource_ids: Vec::new(),
             follow: Some(false),
         };
-        let answer = self.client.clone().stream_events(request).await?;
-        let stream = answer.into_inner().take(APPLIED_AT_ONCE);
+        let response = self.client.clone().stream_events(request).await?;
+        let stream = response.into_inner().take(APPLIED_AT_ONCE);
         stream.try_collect().await
     }
 }
@@ -117,28 +109,19 @@ impl<F: Follow> DueWork for Follower<F> {
         "follow a peer's events"
     }
 
-    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
+    fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let real_us = real_now().as_micros();
-            if !all && real_us < self.next_us.load(Ordering::Relaxed) {
-                return Ok(0);
-            }
-            let pause_until = real_us.saturating_add(PAUSE_US);
-            self.next_us.store(pause_until, Ordering::Relaxed);
             let after = self.position().await?;
-            let events = match self.ask(after).await {
+            let events = match self.read_next(after).await {
                 Ok(events) => events,
                 Err(status) => {
-                    tracing::info!(source = F::SOURCE, %status, "events are not seen yet");
+                    tracing::info!(peer = F::SOURCE, %status, "cannot read the peer's events yet");
                     return Ok(0);
                 }
             };
             let Some(last) = events.last().map(|event| event.position) else {
                 return Ok(0);
             };
-            if events.len() == APPLIED_AT_ONCE {
-                self.next_us.store(0, Ordering::Relaxed);
-            }
             let work = ApplyEvents {
                 follow: &self.follow,
                 after,
@@ -147,6 +130,10 @@ impl<F: Follow> DueWork for Follower<F> {
             };
             self.database.transact(&work).await
         })
+    }
+
+    fn pause_after(&self, done: u64) -> Option<Duration> {
+        (done < APPLIED_AT_ONCE as u64).then_some(PAUSE)
     }
 }
 
@@ -159,7 +146,7 @@ struct ApplyEvents<'a, F> {
 }
 
 impl<F: Follow> Work for ApplyEvents<'_, F> {
-    /// How many were applied; none where another instance was faster.
+    /// How many were applied; none if another instance was faster.
     type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
@@ -168,13 +155,13 @@ impl<F: Follow> Work for ApplyEvents<'_, F> {
                 source: Set(F::SOURCE.to_owned()),
                 position: Set(0),
             };
-            let known = OnConflict::column(Column::Source).do_nothing().to_owned();
+            let existing = OnConflict::column(Column::Source).do_nothing().to_owned();
             Entity::insert(first)
-                .on_conflict(known)
+                .on_conflict(existing)
                 .exec_without_returning(tx)
                 .await?;
         }
-        // Held until the end of the transaction: another instance waits here, and finds it moved.
+        // Locks the row until the transaction ends: another instance waits here and finds it moved.
         let moved = Entity::update_many()
             .col_expr(Column::Position, Expr::value(self.last))
             .filter(Column::Source.eq(F::SOURCE))

@@ -1,5 +1,6 @@
-//! Due work: operations to resume, events to move, records to prune. Every instance runs a
-//! schedule; two that pick the same work up are harmless by the work's own design.
+//! Background work that becomes due: resuming operations, positioning events, pruning replay records.
+//! Every instance runs every piece. Two instances may pick up the same work: each piece is written so
+//! that the second does no harm.
 
 use std::{
     pin::Pin,
@@ -14,28 +15,28 @@ use tokio::sync::watch;
 
 use crate::{clock::real_now, database::Database, fault::Fault, replay};
 
-/// Work that time makes due.
+/// Work that becomes due as time passes.
 pub trait DueWork: Send + Sync + 'static {
     /// Name for the log.
     fn name(&self) -> &'static str;
 
-    /// Does what is due; with `all`, also what only its back-off holds back. Answers how much was
-    /// done.
+    /// Does what is due and returns how much was done. With `all`, ignores the back-off of single items.
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>>;
 
-    /// Whether the schedule pauses after a run that did this much; if not, it runs again at once.
-    fn pauses_after(&self, done: u64) -> bool {
-        done == 0
+    /// How long the schedule waits after a run that did `done`; `None` runs again at once.
+    fn pause_after(&self, done: u64) -> Option<Duration> {
+        (done == 0).then_some(IDLE_PAUSE)
     }
 }
 
-const IDLE_PAUSE: Duration = Duration::from_millis(250);
+/// The pause of work that sets none of its own, and after a run that failed.
+pub const IDLE_PAUSE: Duration = Duration::from_millis(250);
 
-/// One kind of due work of one service. The schedule and [`CatchUp`] both run it, one at a time.
+/// One piece of due work of one service. The schedule and [`CatchUp`] both run it, one at a time.
 pub(crate) struct Scheduled {
     due: Arc<dyn DueWork>,
     running: tokio::sync::Mutex<()>,
-    /// How much all work of the suite has done, run by a schedule or by [`CatchUp`].
+    /// How much all work of the suite has done so far.
     done: Arc<AtomicU64>,
 }
 
@@ -48,38 +49,45 @@ impl Scheduled {
     }
 }
 
-/// Runs one kind of due work at a steady pace until `stop` says so.
+/// Runs one piece of due work, with its pauses, until `stop` becomes true.
 pub(crate) async fn run(scheduled: Arc<Scheduled>, mut stop: watch::Receiver<bool>) {
     let due = Arc::clone(&scheduled.due);
     while !*stop.borrow() {
-        // In a task of its own: a panic ends this round, not the schedule.
+        // In its own task: a panic ends this run, not the schedule.
         let work = Arc::clone(&scheduled);
-        match tokio::spawn(async move { work.run(false).await }).await {
-            Ok(Ok(done)) if !due.pauses_after(done) => continue,
-            Ok(Ok(_)) => {}
-            Ok(Err(fault)) => tracing::warn!(work = due.name(), ?fault, "due work failed"),
-            Err(panic) => tracing::error!(work = due.name(), %panic, "due work panicked"),
-        }
-        tokio::select! {
-            _ = stop.wait_for(|stopped| *stopped) => {}
-            () = tokio::time::sleep(IDLE_PAUSE) => {}
+        let pause = match tokio::spawn(async move { work.run(false).await }).await {
+            Ok(Ok(done)) => due.pause_after(done),
+            Ok(Err(fault)) => {
+                tracing::warn!(work = due.name(), ?fault, "due work failed");
+                Some(IDLE_PAUSE)
+            }
+            Err(panic) => {
+                tracing::error!(work = due.name(), %panic, "due work panicked");
+                Some(IDLE_PAUSE)
+            }
+        };
+        if let Some(pause) = pause {
+            tokio::select! {
+                _ = stop.wait_for(|stopped| *stopped) => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     }
 }
 
-/// The due work of all services of one suite, so that an advance of the test clock answers when
-/// what it made due is done.
+/// Runs the due work of all services of a suite to its end, so that an advance of the test clock returns
+/// only when everything it made due is done.
 #[derive(Clone, Default)]
 pub struct CatchUp {
     scheduled: Arc<Mutex<Vec<Arc<Scheduled>>>>,
     done: Arc<AtomicU64>,
 }
 
-/// A bound on rounds: work that makes new work due for ever is a defect, not a reason to hang.
+/// Work that keeps making new work due is a defect: a catch-up gives up instead of hanging.
 const MAX_ROUNDS: usize = 100;
 
 impl CatchUp {
-    /// Adds a service's due work, which the caller has to run on a schedule.
+    /// Adds a service's due work. The caller must also run what is returned on a schedule.
     pub(crate) fn add(&self, due: Vec<Arc<dyn DueWork>>) -> Vec<Arc<Scheduled>> {
         let added: Vec<_> = due
             .into_iter()
@@ -98,11 +106,11 @@ impl CatchUp {
         added
     }
 
-    /// Runs everything until nothing was done during a whole round, by the round or by a schedule: what a
-    /// schedule does between two steps of a round may be work for the step that is over.
+    /// Runs all work in rounds until a whole round passes in which nothing was done, neither by the round
+    /// nor by a schedule: a schedule may make work due that this round has already looked for.
     ///
     /// # Errors
-    /// The first fault met; the schedules go on by themselves.
+    /// The first fault; the schedules continue.
     pub async fn run(&self) -> Result<(), Fault> {
         let scheduled = self
             .scheduled
@@ -118,19 +126,18 @@ impl CatchUp {
                 return Ok(());
             }
         }
-        tracing::warn!("work stayed due after {MAX_ROUNDS} rounds");
+        tracing::warn!("work is still due after {MAX_ROUNDS} rounds");
         Ok(())
     }
 }
 
-/// Replay records are kept for 90 days of real time (BL-2).
+/// Replay records are stored for 90 days of real time (BL-2).
 const REPLAY_RETENTION_DAYS: i64 = 90;
+const PRUNE_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Removes replay records past their retention.
 pub(crate) struct PruneReplay {
     pub(crate) database: Database,
-    /// Looked at once an hour; real time.
-    pub(crate) next_us: std::sync::atomic::AtomicI64,
 }
 
 impl DueWork for PruneReplay {
@@ -140,21 +147,15 @@ impl DueWork for PruneReplay {
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let now = real_now();
-            if now.as_micros() < self.next_us.load(Ordering::Relaxed) {
-                return Ok(0);
+            let retention = chrono::TimeDelta::days(REPLAY_RETENTION_DAYS);
+            match real_now().checked_add(-retention) {
+                Some(before) => replay::prune(&self.database, before).await,
+                None => Ok(0),
             }
-            let before = now.checked_add(-chrono::TimeDelta::days(REPLAY_RETENTION_DAYS));
-            let pruned = match before {
-                Some(before) => replay::prune(&self.database, before).await?,
-                None => 0,
-            };
-            if pruned == 0 {
-                let hour_us = 3_600_000_000;
-                self.next_us
-                    .store(now.as_micros() + hour_us, Ordering::Relaxed);
-            }
-            Ok(pruned)
         })
+    }
+
+    fn pause_after(&self, done: u64) -> Option<Duration> {
+        (done == 0).then_some(PRUNE_PAUSE)
     }
 }

@@ -1,5 +1,5 @@
-//! Listeners: a service's routes behind the guard, with health, reflection, events, its operations and,
-//! where it is on, the test clock; and a drain with an end.
+//! Servers: a service's routes behind the guard, with health, reflection, events, operations and optionally
+//! the test clock; and a shutdown that ends in bounded time.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -40,37 +40,37 @@ use crate::{
 
 /// A service ready to be served.
 pub struct Service {
-    /// `billing`: the area in package names and in the events' source.
+    /// `billing`: the area in package names and in the source of events.
     pub name: &'static str,
-    /// The gRPC services of its contract.
+    /// Its own gRPC services.
     pub routes: RoutesBuilder,
-    /// Its schema, for events and replay.
+    /// Its database, for events and replay.
     pub database: Database,
-    /// Its durable operations, where it has any: the server resumes them when they are due.
+    /// Its durable operations, if any; the server resumes them when they are due.
     pub operations: Option<OperationRpc>,
-    /// Work of its own that time makes due.
+    /// Its own due work.
     pub due: Vec<Arc<dyn DueWork>>,
 }
 
-/// What the services of one suite share: time.
+/// What the services of a suite share: clock and catch-up.
 #[derive(Clone)]
 pub struct Suite {
-    /// The clock that decisions are made by.
+    /// The clock for decisions.
     pub clock: Arc<dyn Clock>,
     test_clock: Option<Arc<TestClock>>,
     catch_up: CatchUp,
 }
 
 impl Suite {
-    /// Does all that is due in the services of this suite, and returns when nothing is left to do.
+    /// Runs the due work of all services of the suite until none is left.
     ///
     /// # Errors
-    /// The first fault met; the schedules go on by themselves.
+    /// The first fault; the schedules continue.
     pub async fn catch_up(&self) -> Result<(), Fault> {
         self.catch_up.run().await
     }
 
-    /// A suite on the system's clock.
+    /// A suite with the system clock.
     #[must_use]
     pub fn on_system_clock() -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Suite {
         }
     }
 
-    /// A suite on a test clock: development only.
+    /// A suite with a test clock. For development only.
     #[must_use]
     pub fn on_test_clock(clock: Arc<TestClock>) -> Self {
         Self {
@@ -94,9 +94,9 @@ impl Suite {
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Without transport security only this machine may connect.
+    /// Connections are not encrypted, so only this machine may connect.
     #[error(
-        "{0} is not a loopback address; connections are not encrypted, so Licet listens on \
+        "{0} is not a loopback address; Licet does not encrypt connections and listens on \
          loopback only"
     )]
     NotLoopback(SocketAddr),
@@ -108,20 +108,19 @@ pub enum StartError {
     Reflection(#[from] prost::DecodeError),
 }
 
-/// How long the last answers have to leave once nothing is under way. A client that reads takes its
-/// answer at once; one that does not would keep it for ever.
+/// How long clients have to read the last responses of a stopping server. A client that does not read would
+/// otherwise delay it for ever.
 const DELIVERY: Duration = Duration::from_secs(2);
-/// How long a connection has to close once its answers have left: a client that is gone, or was never
-/// there, says nothing.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// How long connections have to close after the last response: a client that is gone does not close its own.
+const CLOSING: Duration = Duration::from_millis(250);
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
     calls: ConcurrencyLimit,
     streams: ConcurrencyLimit,
-    on_their_way: Arc<watch::Sender<()>>,
+    in_flight: Arc<watch::Sender<()>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     scheduled: Vec<JoinHandle<()>>,
@@ -129,60 +128,59 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it alone, as [`shutdown`] does.
+    /// Stops this server alone; see [`shutdown`].
     pub async fn shutdown(self) {
         shutdown(vec![self]).await;
     }
 
-    /// Stops taking calls, ends the streams, and waits for what is under way.
-    async fn finish(&mut self, deadline: Instant) {
+    /// Rejects new calls, ends streams, and waits for calls in progress.
+    async fn drain_calls(&mut self, deadline: Instant) {
         let _ = self.stop.send(true);
         let nothing_under_way = async {
             self.calls.all_free().await;
             self.streams.all_free().await;
         };
         if timeout_at(deadline, nothing_under_way).await.is_err() {
-            tracing::warn!(address = %self.address, "calls were still under way after the drain");
+            tracing::warn!(address = %self.address, "calls were still in progress after the drain");
         }
         for work in self.scheduled.drain(..) {
-            // Every piece of due work may be cut at any point: it is taken up again at the start.
+            // Due work can be interrupted at any point; it continues after the next start.
             work.abort();
         }
     }
 
-    /// Lets the last answers leave, and the connections close.
-    async fn leave(mut self, deadline: Instant) {
-        let left = async {
-            let _ = timeout(DELIVERY, self.on_their_way.closed()).await;
-            tokio::time::sleep(FAREWELL).await;
+    /// Waits for the last responses to be read and for connections to close.
+    async fn close(mut self, deadline: Instant) {
+        let closed = async {
+            let _ = timeout(DELIVERY, self.in_flight.closed()).await;
+            tokio::time::sleep(CLOSING).await;
         };
         tokio::select! {
             _ = &mut self.serving => {}
-            () = left => {}
+            () = closed => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
         self.serving.abort();
     }
 }
 
-/// Stops the servers of one process in this order, so that one stops asking before those that it asks
-/// are gone. Waits for calls that do work and for streams that still read a request, for all servers
-/// together at most as long as the longest drain. Neither a connection without a call is waited for
-/// nor a client that does not read.
+/// Stops the servers of one process in the given order: list a server before its peers. Waits for calls in
+/// progress and for streams that read requests, for all servers together at most as long as the longest
+/// drain. Does not wait for idle connections, nor for clients that do not read.
 pub async fn shutdown(mut servers: Vec<Running>) {
     let drains = servers.iter().map(|server| server.drain);
     let deadline = Instant::now() + drains.max().unwrap_or_default();
     for server in &mut servers {
-        server.finish(deadline).await;
+        server.drain_calls(deadline).await;
     }
-    let leaving = servers.into_iter().map(|server| server.leave(deadline));
-    futures::future::join_all(leaving).await;
+    let closing = servers.into_iter().map(|server| server.close(deadline));
+    futures::future::join_all(closing).await;
 }
 
 /// Serves `service` on `listener` until it is shut down.
@@ -208,11 +206,10 @@ pub async fn start(
     }));
     due.push(Arc::new(PruneReplay {
         database: service.database.clone(),
-        next_us: std::sync::atomic::AtomicI64::new(0),
     }));
     let store = service.database.clone();
     let mut routes = service.routes;
-    let has = Shared {
+    let shared = SharedPackages {
         operations: service.operations.is_some(),
         test_clock: suite.test_clock.is_some(),
     };
@@ -246,7 +243,7 @@ pub async fn start(
         );
     }
     let due = suite.catch_up.add(due);
-    let names = served_names(service.name, has);
+    let names = served_names(service.name, shared);
     add_reflection(&mut routes, &names)?;
     let (reporter, health) = tonic_health::server::health_reporter();
     set_health(&reporter, &names, ServingStatus::NotServing).await;
@@ -257,7 +254,7 @@ pub async fn start(
     );
 
     let (calls, streams) = (call_limit(limits), stream_limit(limits));
-    let on_their_way = Arc::new(watch::Sender::new(()));
+    let in_flight = Arc::new(watch::Sender::new(()));
     let guard = GuardLayer {
         clock: Arc::clone(&suite.clock),
         served: names.clone().into(),
@@ -265,14 +262,14 @@ pub async fn start(
         streams: streams.clone(),
         longest_call: limits.longest_call(),
         stopped: stopped.clone(),
-        on_their_way: Arc::clone(&on_their_way),
+        in_flight: Arc::clone(&in_flight),
         stores: StoreCheck {
             service: service.name,
             stores: PeerStores::new(store),
         },
     };
     let server = Server::builder()
-        // A browser is told what this is, instead of frames that it cannot read.
+        // So that a browser gets a readable error.
         .accept_http1(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -281,12 +278,12 @@ pub async fn start(
         .add_routes(routes.routes());
     let mut signal = stopped.clone();
     let serving = tokio::spawn(async move {
-        let told = async move {
+        let stop = async move {
             let _ = signal.wait_for(|stopped| *stopped).await;
         };
-        // Without it an answer waits up to 40 ms for the client to acknowledge the one before.
+        // Otherwise a response may wait 40 ms for the client's acknowledgement of the one before.
         let listener = TcpIncoming::from(listener).with_nodelay(Some(true));
-        if let Err(error) = server.serve_with_incoming_shutdown(listener, told).await {
+        if let Err(error) = server.serve_with_incoming_shutdown(listener, stop).await {
             tracing::error!(%error, "the listener failed");
         }
     });
@@ -303,7 +300,7 @@ pub async fn start(
         address,
         calls,
         streams,
-        on_their_way,
+        in_flight,
         stop,
         serving,
         scheduled,
@@ -329,22 +326,22 @@ fn stream_limit(limits: &Limits) -> ConcurrencyLimit {
     })
 }
 
-/// Says of every service, and of the server as a whole, whether it serves.
+/// Sets the health status of every gRPC service and of the whole server.
 async fn set_health(reporter: &HealthReporter, names: &[String], status: ServingStatus) {
     for name in names.iter().map(String::as_str).chain([""]) {
         reporter.set_service_status(name, status).await;
     }
 }
 
-/// Which of the packages that services share a server has, beside events.
+/// Which shared packages a server has, beside events.
 #[derive(Clone, Copy)]
-struct Shared {
+struct SharedPackages {
     operations: bool,
     test_clock: bool,
 }
 
-/// The services of the contract that this server has, whole packages of it.
-fn served_names(area: &str, has: Shared) -> Vec<String> {
+/// The gRPC services of this server: all of its own package and of its shared packages.
+fn served_names(area: &str, shared: SharedPackages) -> Vec<String> {
     let own = format!("/licet.{}.", area.replace('-', ""));
     let mut names: Vec<String> = METHODS
         .iter()
@@ -352,8 +349,8 @@ fn served_names(area: &str, has: Shared) -> Vec<String> {
         .filter(|path| {
             path.starts_with(&own)
                 || path.starts_with("/licet.events.")
-                || (has.operations && path.starts_with("/licet.operations."))
-                || (has.test_clock && path.starts_with("/licet.clock."))
+                || (shared.operations && path.starts_with("/licet.operations."))
+                || (shared.test_clock && path.starts_with("/licet.clock."))
         })
         .filter_map(|path| path.trim_start_matches('/').split_once('/'))
         .map(|(service, _)| service.to_owned())
@@ -363,7 +360,7 @@ fn served_names(area: &str, has: Shared) -> Vec<String> {
     names
 }
 
-/// Describes the contract, health, reflection itself, and what errors carry.
+/// Serves the descriptors of the contract, of health and reflection, and of error details.
 fn add_reflection(routes: &mut RoutesBuilder, names: &[String]) -> Result<(), prost::DecodeError> {
     let mut listed = names.to_vec();
     listed.push("grpc.health.v1.Health".to_owned());
@@ -402,7 +399,7 @@ mod tests {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             calls: call_limit(&limits),
             streams: stream_limit(&limits),
-            on_their_way: Arc::new(watch::Sender::new(())),
+            in_flight: Arc::new(watch::Sender::new(())),
             stop: watch::Sender::new(false),
             serving: tokio::spawn(std::future::pending()),
             scheduled: Vec::new(),
@@ -418,10 +415,10 @@ mod tests {
         let (servers, _calls): (Vec<_>, Vec<_>) = (0..3).map(|_| hanging(drain)).unzip();
         let two_drains = tokio::time::sleep(2 * drain);
         tokio::select! {
-            // Looked at first: on a machine that stalls, both may be over.
+            // Polled first: on a slow machine, both may be ready.
             biased;
             () = shutdown(servers) => {}
-            () = two_drains => panic!("each server takes a drain of its own"),
+            () = two_drains => panic!("each server has its own drain"),
         }
     }
 }
