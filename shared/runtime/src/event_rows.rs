@@ -1,7 +1,18 @@
-//! The tables of events: those that wait for their position, and the ordered log.
+//! The tables of events: the outbox, where events wait for their position, and the log.
+
+use sea_orm::{EntityTrait, QueryOrder, QuerySelect, Select, sea_query::Expr};
+
+/// The events of the outbox in their order, in the columns of the log: `position` is the outbox id, and
+/// `chain_hash` is empty.
+pub(crate) fn waiting() -> Select<outbox_row::Entity> {
+    outbox_row::Entity::find()
+        .column_as(outbox_row::Column::Id, "position")
+        .expr_as(Expr::val(Vec::<u8>::new()), "chain_hash")
+        .order_by_asc(outbox_row::Column::Id)
+}
 
 pub(crate) mod outbox_row {
-    //! Events not yet given a position.
+    //! Events without a position.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -29,7 +40,7 @@ pub(crate) mod outbox_row {
 }
 
 pub(crate) mod event_row {
-    //! The ordered log.
+    //! The log.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -1,152 +1,114 @@
-//! What happened to one resource, read back from its service's log: what has a position, and
-//! after it what was written since and has none yet. Read in one snapshot, nothing falls in between.
+//! The history of one resource, read from the event log and then from the outbox, whose events have no
+//! position yet.
 
 use licet_domain::clock::Instant;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     database::Tx,
-    event_rows::{event_row, outbox_row},
+    event_rows::{event_row, outbox_row, waiting},
     fault::Fault,
     page::{Page, foreign_token},
     stored::instant,
 };
 
-/// One thing that happened.
+/// One event of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Id of its event, by which a listing goes on.
+    /// The event's id, which page tokens contain.
     pub event_id: String,
-    /// Position in the log; `None` until it is given one, moments after the change.
+    /// The event's position; `None` for a moment after the change.
     pub position: Option<i64>,
     /// The event's type, `licet.orders.order.paid.v1`.
     pub kind: String,
-    /// When it was decided.
+    /// The decision time.
     pub time: Instant,
-    /// Who asked.
+    /// Who asked for the change.
     pub caller: String,
-    /// The `request_id` of the call; empty where time alone asked.
+    /// The request's id; empty if no call made the change.
     pub request_id: String,
-    /// The method called; empty likewise.
+    /// The method; empty if no call made the change.
     pub method: String,
-    /// Why: a rule id, or the words of whoever asked.
+    /// A rule id, or the reason that the caller gave.
     pub why: String,
-    /// What came of it.
+    /// What became of it.
     pub outcome: String,
-    /// The facts, a JSON object.
+    /// The event's data, a JSON object.
     pub data: String,
 }
 
 impl Entry {
-    /// About how many bytes it takes in an answer.
+    /// Its approximate size in a response, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.data.len() + self.why.len() + self.method.len() + self.caller.len()
     }
 }
 
-/// Where a page begins: behind a row of the log, or behind one that waits for its position.
-#[derive(Clone, Copy)]
-enum Start {
-    Behind { position: i64 },
-    BehindWaiting { id: i64 },
-}
-
-/// The next events of a resource, oldest first, one more than the page holds where there are more.
-/// `tx` must be one snapshot.
+/// The next events of a resource, oldest first: one more than the page has room for, if there are more.
+/// `tx` must read one snapshot, or an event that is being moved could be missed.
 ///
 /// # Errors
 /// [`Fault::Invalid`] for a token of another listing, or when the database does not answer.
 pub async fn list(tx: &Tx, resource_id: &str, page: &Page) -> Result<Vec<Entry>, Fault> {
-    let start = match page.after_key() {
-        None => Start::Behind { position: 0 },
+    let (after_position, after_id) = match page.after_key() {
+        None => (0, 0),
         Some(event_id) => find_start(tx, resource_id, event_id).await?,
     };
-    let mut entries = match start {
-        Start::Behind { position } => list_moved(tx, resource_id, position, page.limit()).await?,
-        Start::BehindWaiting { .. } => Vec::new(),
-    };
-    let room = page.limit().saturating_sub(entries.len() as u64);
+    let mut rows = event_row::Entity::find()
+        .filter(event_row::Column::ResourceId.eq(resource_id))
+        .filter(event_row::Column::Position.gt(after_position))
+        .order_by_asc(event_row::Column::Position)
+        .limit(page.limit())
+        .all(tx)
+        .await?;
+    let logged = rows.len();
+    let room = page.limit().saturating_sub(logged as u64);
     if room > 0 {
-        let after = match start {
-            Start::Behind { .. } => 0,
-            Start::BehindWaiting { id } => id,
-        };
-        entries.extend(list_waiting(tx, resource_id, after, room).await?);
+        let unmoved = waiting()
+            .filter(outbox_row::Column::ResourceId.eq(resource_id))
+            .filter(outbox_row::Column::Id.gt(after_id))
+            .limit(room)
+            .into_model::<event_row::Model>();
+        rows.extend(unmoved.all(tx).await?);
     }
-    Ok(entries)
+    let entries = rows.into_iter().enumerate();
+    entries
+        .map(|(index, row)| entry(row, index < logged))
+        .collect()
 }
 
-/// An event keeps its id when it is given its position, so a page may begin behind one that was
-/// waiting when the page before ended.
-async fn find_start(tx: &Tx, resource_id: &str, event_id: &str) -> Result<Start, Fault> {
-    let moved = event_row::Entity::find()
+/// The position and the outbox id after which a page begins. An event keeps its id when it is moved, so
+/// the last event of the page before may be in either table.
+async fn find_start(tx: &Tx, resource_id: &str, event_id: &str) -> Result<(i64, i64), Fault> {
+    let logged = event_row::Entity::find()
         .filter(event_row::Column::EventId.eq(event_id))
         .filter(event_row::Column::ResourceId.eq(resource_id))
         .one(tx)
         .await?;
-    if let Some(row) = moved {
-        return Ok(Start::Behind {
-            position: row.position,
-        });
+    if let Some(row) = logged {
+        return Ok((row.position, 0));
     }
-    let waiting = outbox_row::Entity::find()
+    let unmoved = outbox_row::Entity::find()
         .filter(outbox_row::Column::EventId.eq(event_id))
         .filter(outbox_row::Column::ResourceId.eq(resource_id))
         .one(tx)
         .await?;
-    let row = waiting.ok_or_else(foreign_token)?;
-    Ok(Start::BehindWaiting { id: row.id })
+    let row = unmoved.ok_or_else(foreign_token)?;
+    Ok((i64::MAX, row.id))
 }
 
-/// Both tables hold an event in the same columns.
-macro_rules! entry {
-    ($row:expr, $position:expr) => {
-        Ok(Entry {
-            event_id: $row.event_id,
-            position: $position,
-            kind: $row.r#type,
-            time: instant("time_us", $row.time_us)?,
-            caller: $row.caller,
-            request_id: $row.request_id,
-            method: $row.method,
-            why: $row.why,
-            outcome: $row.outcome,
-            data: $row.data,
-        })
-    };
-}
-
-async fn list_moved(
-    tx: &Tx,
-    resource_id: &str,
-    after: i64,
-    limit: u64,
-) -> Result<Vec<Entry>, Fault> {
-    let rows = event_row::Entity::find()
-        .filter(event_row::Column::ResourceId.eq(resource_id))
-        .filter(event_row::Column::Position.gt(after))
-        .order_by_asc(event_row::Column::Position)
-        .limit(limit)
-        .all(tx)
-        .await?;
-    rows.into_iter()
-        .map(|row| entry!(row, Some(row.position)))
-        .collect()
-}
-
-async fn list_waiting(
-    tx: &Tx,
-    resource_id: &str,
-    after: i64,
-    limit: u64,
-) -> Result<Vec<Entry>, Fault> {
-    let rows = outbox_row::Entity::find()
-        .filter(outbox_row::Column::ResourceId.eq(resource_id))
-        .filter(outbox_row::Column::Id.gt(after))
-        .order_by_asc(outbox_row::Column::Id)
-        .limit(limit)
-        .all(tx)
-        .await?;
-    rows.into_iter().map(|row| entry!(row, None)).collect()
+fn entry(row: event_row::Model, is_logged: bool) -> Result<Entry, Fault> {
+    Ok(Entry {
+        event_id: row.event_id,
+        position: is_logged.then_some(row.position),
+        kind: row.r#type,
+        time: instant("time_us", row.time_us)?,
+        caller: row.caller,
+        request_id: row.request_id,
+        method: row.method,
+        why: row.why,
+        outcome: row.outcome,
+        data: row.data,
+    })
 }

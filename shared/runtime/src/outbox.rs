@@ -1,7 +1,7 @@
-//! Events: written in the transaction that makes the change, then moved into one gapless order,
-//! chained by hash. The event log is the audit log.
+//! Events: written to the outbox in the transaction of the change, then moved to the log, which
+//! numbers them without gaps and chains them by hash. The event log is the audit log.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use licet_domain::{clock::Instant, ids::AccountId};
 use sea_orm::{
@@ -14,31 +14,31 @@ use uuid::Uuid;
 
 use crate::{
     caller::Origin,
-    chain::Covered,
+    chain::chained,
     database::{Database, Tx, Work},
-    event_rows::{event_row, outbox_row},
+    event_rows::{event_row, outbox_row, waiting},
     fault::Fault,
-    schedule::DueWork,
+    schedule::{DueWork, IDLE_PAUSE},
 };
 
-/// A change of state, as it is to be remembered.
+/// A change of state, as the log records it.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// Type, `licet.billing.invoice.issued.v1`.
+    /// The event type, `licet.billing.invoice.issued.v1`.
     pub kind: &'a str,
     /// The resource that changed; events of one resource keep their order.
     pub resource_id: String,
-    /// Whose resource that is; `None` for what belongs to the installation.
+    /// The account that owns the resource; `None` for installation-wide resources.
     pub account_id: Option<AccountId>,
-    /// When it was decided.
+    /// The decision time.
     pub time: Instant,
-    /// Who asked.
+    /// Who asked for the change.
     pub origin: &'a Origin,
-    /// Why: a rule id, or the words of whoever asked.
+    /// A rule id, or the reason that the caller gave.
     pub why: String,
-    /// What came of it, in a word or a short sentence.
+    /// What became of it, in a word or a short sentence.
     pub outcome: String,
-    /// The facts, for programs.
+    /// The event's data, for programs.
     pub data: serde_json::Value,
 }
 
@@ -93,15 +93,15 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Writes an event, with the seals of the rows that the change wrote. Invariant: after the resource's row is locked and last in the transaction, so
-/// that ids of one resource's events are in the order of its changes.
+/// Writes an event with the seals of the rows that its change wrote. Invariant: call it last in the
+/// transaction, with the resource's row locked, so that outbox ids follow the order of a resource's changes.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn emit(tx: &Tx, mut event: Event<'_>) -> Result<(), Fault> {
     let seals = tx.take_seals();
-    if let (false, Some(facts)) = (seals.is_empty(), event.data.as_object_mut()) {
-        facts.insert("sealed".to_owned(), json!(seals));
+    if let (false, Some(data)) = (seals.is_empty(), event.data.as_object_mut()) {
+        data.insert("sealed".to_owned(), json!(seals));
     }
     let row = outbox_row::ActiveModel {
         id: NotSet,
@@ -126,7 +126,7 @@ fn text_of(account_id: Option<AccountId>) -> String {
     account_id.map_or_else(String::new, |id| id.to_string())
 }
 
-/// Writes events of one transaction, in their order. Invariant: that of [`emit`].
+/// Writes several events of one transaction in order. The invariant of [`emit`] applies.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -145,12 +145,12 @@ pub async fn emit_all(tx: &Tx, events: &[Event<'_>]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Writes the events that [`rows`] made of its parameter `$1`: on PostgreSQL, where this can be a
-/// part of the statement that makes the change, to which a `WHERE` may be added.
+/// Inserts the events in `$1`, which [`rows`] has made. A PostgreSQL statement may include it as a part and
+/// append a `WHERE`.
 pub const INSERT_POSTGRES: &str = include_str!("sql/postgres/insert_events.sql");
 const INSERT_SQLITE: &str = include_str!("sql/sqlite/insert_events.sql");
 
-/// Events as the one parameter of the statement that writes them.
+/// Encodes events as the parameter of [`INSERT_POSTGRES`].
 #[must_use]
 pub fn rows(events: &[Event<'_>]) -> String {
     #[derive(Serialize)]
@@ -187,10 +187,10 @@ pub fn rows(events: &[Event<'_>]) -> String {
 }
 
 const MOVED_AT_ONCE: u64 = 500;
-/// Key of the advisory lock that lets one instance give positions at a time.
+/// The advisory lock that lets one instance move events at a time.
 const MOVER_LOCK: i64 = 0x4c49_4345_5401;
 
-/// Gives waiting events their positions.
+/// Moves events from the outbox to the log and gives them their positions.
 pub(crate) struct Mover {
     pub(crate) database: Database,
     pub(crate) moved: Arc<Notify>,
@@ -203,11 +203,11 @@ impl DueWork for Mover {
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let waiting = outbox_row::Entity::find()
+            let any = outbox_row::Entity::find()
                 .limit(1)
                 .one(self.database.read_alone())
                 .await?;
-            if waiting.is_none() {
+            if any.is_none() {
                 return Ok(0);
             }
             let moved = self.database.transact(&Move).await?;
@@ -218,10 +218,10 @@ impl DueWork for Mover {
         })
     }
 
-    /// What is left gathers until the next look: a commit for each event would take the disk from those
-    /// who write them.
-    fn pauses_after(&self, done: u64) -> bool {
-        done < MOVED_AT_ONCE
+    /// Pauses even if more events are waiting: moving each with its own commit would take disk writes from
+    /// the calls that make them.
+    fn pause_after(&self, done: u64) -> Option<Duration> {
+        (done < MOVED_AT_ONCE).then_some(IDLE_PAUSE)
     }
 }
 
@@ -234,9 +234,9 @@ impl Work for Move {
         if tx.get_database_backend() == DbBackend::Postgres && !try_mover_lock(tx).await? {
             return Ok(0);
         }
-        let waiting = outbox_row::Entity::find()
-            .order_by_asc(outbox_row::Column::Id)
+        let events = waiting()
             .limit(MOVED_AT_ONCE)
+            .into_model::<event_row::Model>()
             .all(tx)
             .await?;
         let last = event_row::Entity::find()
@@ -248,12 +248,12 @@ impl Work for Move {
             .one(tx)
             .await?;
         let (mut position, mut chain_hash) = last.unwrap_or((0, Vec::new()));
-        let moves: Vec<_> = waiting
+        let moves: Vec<_> = events
             .iter()
             .map(|row| {
                 position += 1;
-                chain_hash = Covered::at(position, row).chained(&chain_hash);
-                json!({ "id": row.id, "position": position, "hash": hex::encode(&chain_hash) })
+                chain_hash = chained(position, row, &chain_hash);
+                json!({ "id": row.position, "position": position, "hash": hex::encode(&chain_hash) })
             })
             .collect();
         if moves.is_empty() {
@@ -272,14 +272,14 @@ impl Work for Move {
             let statement = Statement::from_sql_and_values(backend, *text, [(&moves).into()]);
             tx.execute_raw(statement).await?;
         }
-        Ok(u64::try_from(waiting.len()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(events.len()).unwrap_or(u64::MAX))
     }
 }
 
 async fn try_mover_lock(tx: &Tx) -> Result<bool, Fault> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        // The schema's own number keeps services that share a database apart.
+        // Mixed with the schema's name, because services may share a database.
         "SELECT pg_try_advisory_xact_lock($1 # hashtext(current_schema())::bigint) AS taken",
         [MOVER_LOCK.into()],
     );

@@ -1,11 +1,11 @@
-//! Seals: digests of rows that no call changes unseen. The event of the change that writes a row says its
-//! seal, and so the log's chain of hashes covers the row; rows of before have theirs in a table.
+//! Seals: digests of rows. The event of the change that writes a row contains its seal, so the hash chain of
+//! the log covers the row. Rows that are older than this have their seals in the table `seal`.
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Set};
 use sha2::{Digest, Sha256};
 
 pub(crate) mod row {
-    //! Rows that were written before events said their seals.
+    //! The seals of rows that are older than the events' seals.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -22,7 +22,7 @@ pub(crate) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What a row says, in short.
+/// The digest of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// The table and the row's id, `invoice inv_…`.
@@ -32,7 +32,7 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// The seal of a row by the columns that it covers. Their order is a promise to stores that exist.
+    /// The seal over some columns of a row. Their order must not change: existing stores have such seals.
     #[must_use]
     pub fn new(table: &str, id: &str, columns: &serde_json::Value) -> Self {
         Self {
@@ -42,11 +42,11 @@ impl Seal {
     }
 }
 
-/// Writes down the seals of rows of before.
+/// Stores the seals of older rows.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn keep(connection: &impl ConnectionTrait, seals: Vec<Seal>) -> Result<(), DbErr> {
+pub async fn store(connection: &impl ConnectionTrait, seals: Vec<Seal>) -> Result<(), DbErr> {
     if seals.is_empty() {
         return Ok(());
     }

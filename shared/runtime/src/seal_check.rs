@@ -1,4 +1,5 @@
-//! Holds rows against their seals: those that events say, and those that were kept of rows of before.
+//! Checks rows against their seals, which are in events, or in the table `seal` for rows that are older than
+//! the events' seals.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,13 +9,13 @@ use serde::Deserialize;
 
 use crate::{
     database::Tx,
-    event_rows::{event_row, outbox_row},
+    event_rows::{event_row, waiting},
     fault::Fault,
     seal::{Seal, row},
     verification::{Check, Difference},
 };
 
-/// Every seal that was kept or said, to hold the rows against: the newest of each row.
+/// The newest seal of every row, and the check of rows against them.
 #[derive(Debug)]
 pub struct Seals {
     expected: HashMap<String, String>,
@@ -22,59 +23,53 @@ pub struct Seals {
 }
 
 #[derive(FromQueryResult)]
-struct Said {
+struct DataColumn {
     data: String,
 }
 
-#[derive(Deserialize)]
-struct Facts {
+#[derive(Default, Deserialize)]
+struct SealedRows {
     #[serde(default)]
     sealed: BTreeMap<String, String>,
 }
 
 impl Seals {
-    /// Reads them. They all fit into memory: some hundred bytes for each row.
+    /// Reads all seals into memory: a few hundred bytes for each row.
     ///
     /// # Errors
-    /// When the database does not answer, or an event says what is no JSON.
+    /// When the database does not answer.
     pub async fn read(tx: &Tx) -> Result<Self, Fault> {
         let mut expected = HashMap::new();
-        let mut kept = row::Entity::find().stream(tx).await?;
-        while let Some(row) = kept.try_next().await? {
+        let mut older = row::Entity::find().stream(tx).await?;
+        while let Some(row) = older.try_next().await? {
             expected.insert(row.subject, row.digest);
         }
-        drop(kept);
-        let said = event_row::Entity::find()
-            .select_only()
-            .column(event_row::Column::Data)
+        drop(older);
+        let logged = event_row::Entity::find()
             .filter(event_row::Column::Data.contains("\"sealed\""))
             .order_by_asc(event_row::Column::Position)
-            .into_model::<Said>();
-        let mut said = said.stream(tx).await?;
-        while let Some(Said { data }) = said.try_next().await? {
-            expected.extend(facts(&data).sealed);
-        }
-        drop(said);
-        let waiting = outbox_row::Entity::find()
             .select_only()
-            .column(outbox_row::Column::Data)
-            .order_by_asc(outbox_row::Column::Id)
-            .into_model::<Said>();
-        let mut waiting = waiting.stream(tx).await?;
-        while let Some(Said { data }) = waiting.try_next().await? {
-            expected.extend(facts(&data).sealed);
+            .column(event_row::Column::Data)
+            .into_model::<DataColumn>();
+        for events in [logged, waiting().into_model()] {
+            let mut events = events.stream(tx).await?;
+            while let Some(DataColumn { data }) = events.try_next().await? {
+                // Invalid JSON seals nothing, so the rows of that event will differ.
+                let event: SealedRows = serde_json::from_str(&data).unwrap_or_default();
+                expected.extend(event.sealed);
+            }
         }
         Ok(Self {
             expected,
             check: Check::new(
                 "seals",
-                "a row is as the event says that wrote it, and every row that one wrote is there (X-5)",
+                "a row is as its newest event sealed it, and every sealed row exists (X-5)",
             ),
         })
     }
 
-    /// Holds a row against its seal.
-    pub fn hold(&mut self, found: Seal) {
+    /// Checks a row against its seal.
+    pub fn check(&mut self, found: Seal) {
         self.check.checked += 1;
         let expected = self.expected.remove(&found.subject);
         if expected.as_ref() != Some(&found.digest) {
@@ -86,7 +81,7 @@ impl Seals {
         }
     }
 
-    /// What the rows came to, once all were held: a seal that is left is of a row that is gone.
+    /// The result, once all rows were checked: a seal that is left over belongs to a row that is gone.
     #[must_use]
     pub fn finish(self) -> Check {
         let Self {
@@ -104,11 +99,4 @@ impl Seals {
         check.shown.sort();
         check
     }
-}
-
-/// What an event says that is no JSON seals nothing; the rows that it wrote differ.
-fn facts(data: &str) -> Facts {
-    serde_json::from_str(data).unwrap_or_else(|_| Facts {
-        sealed: BTreeMap::new(),
-    })
 }

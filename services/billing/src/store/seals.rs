@@ -57,7 +57,7 @@ pub(crate) async fn hold_all(
         loop {
             let page = sealed.page(connection, &after).await?;
             for seal in page.seals {
-                seals.hold(seal);
+                seals.check(seal);
             }
             let Some(last) = page.last else { break };
             after = last;
@@ -72,7 +72,7 @@ pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
         let mut after = String::new();
         loop {
             let page = sealed.page(tx, &after).await?;
-            seal::keep(tx, page.seals).await?;
+            seal::store(tx, page.seals).await?;
             let Some(last) = page.last else { break };
             after = last;
         }
