@@ -1,5 +1,4 @@
-//! Room that a step may have reserved in a licence and that is given back, because the step is turned
-//! back.
+//! Undoes the authorisation step of a cancelled operation: releases what it may have reserved.
 
 use futures::future::BoxFuture;
 use licet_runtime::{
@@ -10,15 +9,15 @@ use uuid::Uuid;
 
 use crate::san_licensing::{AuthorizeQuestion, SanLicensing};
 
-/// An authorisation that may have been asked for, and is to hold nothing.
+/// The reversal of an authorisation that SanLicensing may or may not have received.
 pub struct AuthorizationReversal {
     question: AuthorizeQuestion,
-    /// What the authorisation is known by at SanLicensing.
+    /// The request id of the authorisation.
     request_id: Uuid,
 }
 
 impl AuthorizationReversal {
-    /// Its release.
+    /// How to undo the authorisation with `request_id`.
     #[must_use]
     pub fn of<P: AsRef<SanLicensing> + Sync>(
         question: &AuthorizeQuestion,
@@ -35,7 +34,7 @@ impl<P: AsRef<SanLicensing> + Sync> Reversal<P> for AuthorizationReversal {
     fn ask<'a>(&'a self, peers: &'a P, request_id: Uuid) -> BoxFuture<'a, Result<bool, PeerFault>> {
         Box::pin(async move {
             let san_licensing: &SanLicensing = peers.as_ref();
-            // Settled under the id of the first attempt, no later one holds anything.
+            // Repeat the authorisation under its own id: no later attempt can then reserve anything.
             match san_licensing
                 .authorize(&self.question, self.request_id)
                 .await

@@ -1,6 +1,6 @@
-//! What the services ask of one another, in values: a client for each service that is asked. Beside a
-//! service's own door this is the one place that names contract messages. A peer's message that is
-//! repeated to it or shown on is an opaque value here, with accessors for what decides something.
+//! Clients for calls between services, in values. Apart from a service's own door, only this crate uses
+//! contract messages. A peer's message that is sent back to it or shown to clients is an opaque value, with
+//! accessors for the fields that decisions need.
 
 pub mod authorization_reversal;
 pub mod billing;
@@ -12,12 +12,12 @@ use std::fmt::Display;
 
 use licet_runtime::peer::PeerFault;
 
-/// A peer's answer does not keep to the contract; whether it did anything is unknown.
+/// The fault of a response without a required message; the result of the call is unknown.
 fn absent(peer: &str, what: &str) -> PeerFault {
-    PeerFault::Unknown(format!("{peer} answered without its {what}"))
+    PeerFault::Unknown(format!("{peer} sent a response without {what}"))
 }
 
-/// A peer's answer does not keep to the contract.
+/// The error of a response that violates the contract.
 fn broken(peer: &str, what: &str, error: impl Display) -> String {
-    format!("{peer} answered a broken {what}: {error}")
+    format!("{peer} sent an invalid {what}: {error}")
 }

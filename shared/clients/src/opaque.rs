@@ -1,7 +1,7 @@
-//! Messages of a peer as values that nobody takes apart.
+//! A peer's messages as opaque values.
 
-/// Declares a value around a peer's message. In an operation's stored state and in a column it is the
-/// encoded message, so that what was agreed with the peer is repeated to the byte.
+/// Declares an opaque value around a peer's message. It is stored as the encoded message, so that a repeat to
+/// the peer sends exactly the same bytes.
 macro_rules! opaque {
     ($(#[$about:meta])* $name:ident, $message:ty) => {
         $(#[$about])*
@@ -10,19 +10,19 @@ macro_rules! opaque {
         pub struct $name(licet_runtime::stored::StoredMessage<$message>);
 
         impl $name {
-            /// The message, to be shown on.
+            /// The message, to show it to clients.
             #[must_use]
             pub fn message(&self) -> &$message {
                 &self.0.0
             }
 
-            /// The message, to be shown on.
+            /// The message, to show it to clients.
             #[must_use]
             pub fn into_message(self) -> $message {
                 self.0.0
             }
 
-            /// As a column keeps it.
+            /// Encodes the value for a column.
             #[must_use]
             pub fn encode(&self) -> Vec<u8> {
                 prost::Message::encode_to_vec(self.message())
@@ -31,7 +31,7 @@ macro_rules! opaque {
             /// The inverse of [`Self::encode`].
             ///
             /// # Errors
-            /// When the bytes are no such message.
+            /// When the bytes are not such a message.
             pub fn decode(bytes: &[u8]) -> Result<Self, licet_runtime::fault::Fault> {
                 licet_runtime::stored::message::<$message>(bytes).map(Self::from)
             }

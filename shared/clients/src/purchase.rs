@@ -1,5 +1,5 @@
-//! What is bought through an operation takes two steps: it is priced as of the instant at which it was
-//! decided, then exactly that price is charged. A charge that is turned back is forbidden.
+//! The two steps of a purchase: a quote as of the decision time, then a charge of exactly that quote. When
+//! the operation is cancelled, its charge is forbidden.
 
 use futures::future::BoxFuture;
 use licet_domain::{clock::Instant, refusal::Refusal};
@@ -14,19 +14,19 @@ use uuid::Uuid;
 
 use crate::billing::{Billing, Invoice, Quote};
 
-/// An operation that buys something by one quote.
+/// An operation that buys something with one quote.
 pub trait Purchase:
     Operation<Peers: AsRef<Billing>> + Clone + Serialize + DeserializeOwned
 {
-    /// What is to be priced.
+    /// The request for the price.
     type Question: Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// Its price, with all that is needed beside it once it is charged.
+    /// The quote, and whatever else the purchase needs after the charge.
     type Offer: AsRef<Quote> + Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// The instant that the expiry of the quote is judged by (MD-6).
+    /// The time at which the quote must not have expired (MD-6).
     fn accept_time(&self) -> Instant;
 
-    /// Asks for the price.
+    /// Requests the price.
     fn price(
         &self,
         peers: &Self::Peers,
@@ -34,7 +34,7 @@ pub trait Purchase:
         request_id: Uuid,
     ) -> impl Future<Output = Result<Self::Offer, PeerFault>> + Send;
 
-    /// What was charged is bought.
+    /// Applies the purchase after its charge.
     fn apply_charge(
         &self,
         tx: &Tx,
@@ -43,7 +43,7 @@ pub trait Purchase:
         invoice: &Invoice,
     ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 
-    /// Leaves everything as it was: nothing is bought.
+    /// Applies a refusal: nothing is bought.
     fn apply_refusal(
         &self,
         tx: &Tx,
@@ -56,13 +56,13 @@ pub fn steps<P: Purchase>() -> Steps<P> {
     Steps::of::<Price<P>>().or::<Charge<P>>()
 }
 
-/// A purchase is to be priced.
+/// The step that prices a purchase.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Price<P: Purchase> {
-    /// What is bought.
+    /// The purchase.
     pub purchase: P,
-    /// What is asked.
+    /// The request for its price.
     pub question: P::Question,
 }
 
@@ -96,18 +96,18 @@ impl<P: Purchase> Step for Price<P> {
     }
 }
 
-/// A purchase is to be charged exactly as it was priced.
+/// The step that charges exactly the quoted price.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Charge<P: Purchase> {
-    /// What is bought.
+    /// The purchase.
     pub purchase: P,
-    /// Its price.
+    /// Its quote.
     pub offer: P::Offer,
 }
 
 impl<P: Purchase> Charge<P> {
-    /// The charge of what was offered.
+    /// The step that charges `offer`.
     pub fn of(purchase: &P, offer: P::Offer) -> NextStep<P> {
         NextStep::of(&Self {
             purchase: purchase.clone(),
@@ -155,15 +155,15 @@ async fn refuse<P: Purchase>(purchase: &P, tx: &Tx, refusal: &Refusal) -> Result
     Ok(Next::Refused(refusal.clone()))
 }
 
-/// A charge that may have been begun, and is to come never.
+/// The reversal of a charge that Billing may or may not have received.
 pub struct ChargeReversal {
     quotes: Vec<Quote>,
-    /// What the charge is known by at Billing.
+    /// The request id of the charge.
     charge_request_id: Uuid,
 }
 
 impl ChargeReversal {
-    /// Of a charge of one quote, or of several at once.
+    /// How to undo a charge of one or several quotes.
     #[must_use]
     pub fn of<P: AsRef<Billing> + Sync>(quotes: &[&Quote], charge_request_id: Uuid) -> Undo<P> {
         let quotes = quotes.iter().map(|quote| (*quote).clone());

@@ -25,42 +25,42 @@ pub(crate) async fn get_product(
     as_of: Instant,
 ) -> Result<Product, PeerFault> {
     let found = billing.get_product(product_id, as_of).await?;
-    found.facts().map(product).map_err(PeerFault::Unknown)
+    found.version().map(product).map_err(PeerFault::Unknown)
 }
 
-/// The facts that orders decide with.
-fn product(facts: ProductVersion) -> Product {
+/// Converts the fields that orders decide with.
+fn product(version: ProductVersion) -> Product {
     Product {
-        id: facts.id,
-        version: facts.version,
-        kind: match facts.kind {
+        id: version.id,
+        version: version.version,
+        kind: match version.kind {
             client::ProductKind::SingleDomain => ProductKind::SingleDomain,
             client::ProductKind::MultiDomain => ProductKind::MultiDomain,
             client::ProductKind::SanLicense => ProductKind::SanLicense,
         },
-        terms_months: facts.terms_months,
-        included_domains: facts.included_domains,
-        max_domains: facts.max_domains,
-        wildcards_offered: facts.wildcards_allowed,
-        max_additional_licenses: facts.max_additional_licenses,
-        superseded: match facts.supersede {
+        terms_months: version.terms_months,
+        included_domains: version.included_domains,
+        max_domains: version.max_domains,
+        wildcards_offered: version.wildcards_allowed,
+        max_additional_licenses: version.max_additional_licenses,
+        superseded: match version.supersede {
             Supersede::AfterHours(hours) => SupersededHandling::RevokedAfterHours(hours),
             Supersede::Never => SupersededHandling::NeverRevoked,
         },
-        tolerance_hours: facts.outlive_tolerance_hours,
-        publicly_trusted: facts.publicly_trusted,
-        renewal_open_days: facts.renewal_open_days,
-        renewal_grace_days: facts.renewal_grace_days,
-        wildcard_replacement: match facts.wildcard_replacement {
+        tolerance_hours: version.outlive_tolerance_hours,
+        publicly_trusted: version.publicly_trusted,
+        renewal_open_days: version.renewal_open_days,
+        renewal_grace_days: version.renewal_grace_days,
+        wildcard_replacement: match version.wildcard_replacement {
             client::WildcardReplacement::Free => WildcardReplacement::Free,
             client::WildcardReplacement::Difference => WildcardReplacement::Difference,
             client::WildcardReplacement::FullPrice => WildcardReplacement::FullPrice,
         },
-        refund_count: match facts.refund_count {
+        refund_count: match version.refund_count {
             client::RefundCount::FirstIssuance => RefundCount::FirstIssuance,
             client::RefundCount::Purchase => RefundCount::Purchase,
         },
-        no_refund_days: Some(facts.no_refund_after_days),
+        no_refund_days: Some(version.no_refund_after_days),
     }
 }
 

@@ -57,7 +57,7 @@ fn free_names(sold: &SoldProduct, names: &BTreeSet<San>, why: WhyFree) -> FreeDo
         product_id: sold.product.id.clone(),
         product_version: sold.product.version,
         currency: sold.currency,
-        names: slots.total(),
+        domains: slots.total(),
         wildcards: slots.wildcard,
         why,
     }

@@ -152,7 +152,7 @@ impl BeginIssuance {
             Ok(AuthorizeQuestion::new(&Signing {
                 license_id,
                 product_id,
-                names: order.wanted_names().iter().collect(),
+                sans: order.wanted_names().iter().collect(),
                 key: key?,
                 not_after: not_after?,
             }))

@@ -1,4 +1,4 @@
-//! The calls to Billing.
+//! The client of Billing.
 
 use licet_contracts::{
     billing::{
@@ -31,10 +31,10 @@ use super::{
     refund::{Refund, RefundQuestion},
 };
 
-/// What tells the id of what is asked in other words than before from the id that it was asked under.
+/// Makes a second request id from the first, for a request that an earlier version sent in another form.
 const OTHER_ID: u128 = 0xFFFF_FFFF_FFFF;
 
-/// Billing, as its peers know it.
+/// The client of Billing.
 #[derive(Clone)]
 pub struct Billing {
     channel: PeerChannel,
@@ -47,7 +47,7 @@ impl AsRef<Self> for Billing {
 }
 
 impl Billing {
-    /// Billing at the other end of a channel.
+    /// A client for Billing behind `channel`.
     #[must_use]
     pub fn new(channel: PeerChannel) -> Self {
         Self { channel }
@@ -68,7 +68,7 @@ impl Billing {
     /// The version of a product that was in force at `as_of`.
     ///
     /// # Errors
-    /// NOT_FOUND; no answer.
+    /// NOT_FOUND, or no definite answer.
     pub async fn get_product(
         &self,
         product_id: &ProductId,
@@ -84,10 +84,10 @@ impl Billing {
         Ok(found.into())
     }
 
-    /// A quote, computed and kept; only computed where the question says `validate_only`.
+    /// Creates a quote; with the question's `validate_only`, Billing only computes it.
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn create_quote(
         &self,
         question: &QuoteQuestion,
@@ -100,12 +100,12 @@ impl Billing {
         Ok(quote.into())
     }
 
-    /// Charges a quote exactly. Its expiry is judged by `accept_time` (MD-6). One that Billing
-    /// charged before and has forgotten the request of is answered with the invoice that it became:
-    /// its pin makes it good for one change alone.
+    /// Charges exactly the quote's total. The quote must not have expired at `accept_time` (MD-6). If the
+    /// quote was already charged and the replay record is pruned, returns its invoice: because of the pin,
+    /// only this change can have charged it.
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn charge_quote(
         &self,
         quote: &Quote,
@@ -120,12 +120,11 @@ impl Billing {
         }
     }
 
-    /// Charges several quotes of one account exactly, all of them or none (BL-6); answers their
-    /// invoices in the same order. Those that Billing charged before and has forgotten the request of
-    /// are answered with what they became, as in [`Billing::charge_quote`].
+    /// Charges several quotes of one account, all or none (BL-6), and returns their invoices in the same
+    /// order. Quotes that were already charged are handled as in [`Billing::charge_quote`].
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn charge_quotes<const N: usize>(
         &self,
         quotes: [&Quote; N],
@@ -148,7 +147,7 @@ impl Billing {
         invoices.try_into().map_err(|_| absent("invoice"))
     }
 
-    /// The invoice that a quote became, if it became one that stands whole.
+    /// The invoice of a charged quote, if nothing of the invoice is credited or held.
     async fn find_spent(&self, quote: &Quote) -> Result<Option<Invoice>, PeerFault> {
         let request = billing::GetQuoteRequest {
             quote_id: quote.message().quote_id.clone(),
@@ -163,7 +162,7 @@ impl Billing {
         Ok(answer.invoice.filter(is_untouched).map(Invoice::from))
     }
 
-    /// The invoice that the refusal of a charge says the quote became; else the refusal stands.
+    /// The invoice of an already charged quote, which the refusal of its charge names; else the refusal.
     async fn find_charge(
         &self,
         quote: &Quote,
@@ -183,10 +182,10 @@ impl Billing {
         found.map(Invoice::from).ok_or(PeerFault::Refused(refusal))
     }
 
-    /// The invoice of a number that people know it by, such as `INV-000001`.
+    /// Finds an invoice by its number, such as `INV-000001`.
     ///
     /// # Errors
-    /// No answer.
+    /// No definite answer.
     pub async fn find_invoice(&self, number: &str) -> Result<Option<Invoice>, PeerFault> {
         let request = billing::ListInvoicesRequest {
             number: number.to_owned(),
@@ -196,11 +195,11 @@ impl Billing {
         Ok(found.pop().map(Invoice::from))
     }
 
-    /// Gives up a charge of quotes of one account, under its request id: it never comes, however late
-    /// an attempt at it arrives. Answers whether it was never made; one that was stays.
+    /// Forbids a charge of quotes of one account, so that a late attempt at it fails. Returns false if the
+    /// charge was already made; it stays.
     ///
     /// # Errors
-    /// No answer.
+    /// No definite answer.
     pub async fn forbid_charge(
         &self,
         quotes: &[&Quote],
@@ -219,11 +218,11 @@ impl Billing {
         Ok(answer.forbidden)
     }
 
-    /// Credits all of an invoice that is not credited yet, whether or not a refund in review holds it;
-    /// none where nothing was left to be.
+    /// Credits everything of an invoice that is not yet credited, including amounts that a refund in review
+    /// holds. Returns `None` if nothing was left to credit.
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn credit_invoice(
         &self,
         invoice_id: InvoiceId,
@@ -241,8 +240,8 @@ impl Billing {
         };
         let mut answer = outcome(self.invoices().issue_credit_note(request.clone()).await);
         if is_refused(&answer, Reason::RequestIdReused) {
-            // A version before this one asked for what no review held. It is answered as it was then,
-            // and what a review holds yet is asked for under another id.
+            // An earlier version sent this request without amounts in review. Repeat that first, then credit
+            // the amounts in review under another id.
             request.including_held = false;
             answer = outcome(self.invoices().issue_credit_note(request.clone()).await);
             if is_refused(&answer, Reason::CreditExceedsInvoice) {
@@ -263,11 +262,11 @@ impl Billing {
         }
     }
 
-    /// Decides a refund and makes it; only decides where the question says `validate_only`. Where
-    /// the term's refund was asked for before, that one is the answer.
+    /// Decides and makes a refund; with the question's `validate_only`, Billing only decides it. If the term's
+    /// refund was already requested, returns that one.
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn request_refund(
         &self,
         question: &RefundQuestion,
@@ -277,8 +276,8 @@ impl Billing {
         request.request_id = request_id.to_string();
         let mut answer = outcome(self.refunds().request_refund(request.clone()).await);
         if is_refused(&answer, Reason::RequestIdReused) {
-            // A version before this one asked in other words. The term was decided then, and Billing
-            // says so under any other id, or it was refused, and is asked for anew.
+            // An earlier version sent this request in another form. If the refund was decided then, Billing
+            // refuses any other id and names that refund; if it was refused, this is a new attempt.
             request.request_id = Uuid::from_u128(request_id.as_u128() ^ OTHER_ID).to_string();
             answer = outcome(self.refunds().request_refund(request).await);
         }
@@ -287,20 +286,20 @@ impl Billing {
             Err(PeerFault::Refused(refusal)) => refusal,
             Err(fault) => return Err(fault),
         };
-        let asked = named_by(&refusal, Reason::RefundAlreadyRequested, "refund_id");
-        let Some(refund_id) = asked else {
+        let Some(refund_id) = named_by(&refusal, Reason::RefundAlreadyRequested, "refund_id")
+        else {
             return Err(PeerFault::Refused(refusal));
         };
         match self.get_refund(&refund_id).await {
             Err(PeerFault::Refused(_)) => Err(PeerFault::Refused(refusal)),
-            settled => settled,
+            result => result,
         }
     }
 
-    /// A refund as it stands.
+    /// The current state of a refund.
     ///
     /// # Errors
-    /// NOT_FOUND; no answer.
+    /// NOT_FOUND, or no definite answer.
     pub async fn get_refund(&self, refund_id: &str) -> Result<Refund, PeerFault> {
         let request = billing::GetRefundRequest {
             refund_id: refund_id.to_owned(),
@@ -310,7 +309,7 @@ impl Billing {
     }
 }
 
-/// Whether nothing of an invoice is credited or held: one that was taken back is no charge for a change.
+/// Whether nothing of an invoice is credited or held; a credited invoice does not pay for a change.
 fn is_untouched(invoice: &billing::Invoice) -> bool {
     let is_nothing =
         |money: &Option<types::Money>| amount(money.as_ref()).is_ok_and(Money::is_zero);
@@ -331,7 +330,7 @@ fn charge_one(
     }
 }
 
-/// The account of quotes that are charged together.
+/// The common account of the quotes.
 fn account_of(quotes: &[&Quote]) -> String {
     let first = quotes.first();
     let account_id = first.map(|quote| quote.message().account_id.clone());
@@ -361,7 +360,7 @@ fn is_refused<T>(answer: &Result<T, PeerFault>, reason: Reason) -> bool {
     matches!(answer, Err(PeerFault::Refused(refusal)) if refusal.reason == reason)
 }
 
-/// What a refusal names that was done before.
+/// The id of an earlier result that a refusal names in its metadata.
 fn named_by(refusal: &Refusal, reason: Reason, key: &str) -> Option<String> {
     let value = refusal.metadata.get(key);
     let value = value.filter(|value| refusal.reason == reason && !value.is_empty());

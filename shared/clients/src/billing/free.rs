@@ -1,5 +1,5 @@
-//! Names that nothing is charged for, in the form of a quote's lines (BL-7): an answer that shows an
-//! amount explains those, too. Such a quote is not Billing's: it has no id and cannot be charged.
+//! Lines for domains that cost nothing (BL-7), so that a response with an amount explains them, too. A quote
+//! made here is not Billing's: it has no id and cannot be charged.
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
@@ -11,34 +11,34 @@ use licet_runtime::wire::{encode_count, encode_money, encode_time};
 
 use super::quote::{Quote, Subject};
 
-/// Names of one term that are not charged.
+/// Domains of one term that are not charged.
 #[derive(Clone, Debug)]
 pub struct FreeDomains {
-    /// The product that the term was sold with.
+    /// The term's product.
     pub product_id: ProductId,
     /// Its version.
     pub product_version: u32,
-    /// The currency that the term is charged in.
+    /// The currency of the term's charges.
     pub currency: Currency,
-    /// How many names.
-    pub names: u32,
+    /// How many domains.
+    pub domains: u32,
     /// How many of them are wildcards.
     pub wildcards: u32,
-    /// Why nothing is charged.
+    /// Why they are free.
     pub why: WhyFree,
 }
 
-/// Why names are not charged.
+/// Why domains are not charged.
 #[derive(Clone, Copy, Debug)]
 pub enum WhyFree {
-    /// The term's paid slots hold them (MD-2).
+    /// They fit into slots that are already paid (MD-2).
     SlotsPaid {
-        /// For names that are no wildcards.
+        /// Paid slots for domains that are not wildcards.
         standard: u32,
-        /// For wildcards.
+        /// Paid slots for wildcards.
         wildcard: u32,
     },
-    /// They are drawn from a SAN licence (X-4).
+    /// They count against a SAN licence (X-4).
     DrawnFrom(LicenseId),
 }
 
@@ -46,21 +46,24 @@ impl FreeDomains {
     fn line(&self, number: usize) -> billing::Line {
         let zero = encode_money(Money::zero(self.currency));
         let amount = format!("{} {}", zero.value, zero.currency_code);
-        let names = format!("{} names, {} of them wildcards", self.names, self.wildcards);
+        let domains = format!(
+            "{} domains, {} of them wildcards",
+            self.domains, self.wildcards
+        );
         let (rule_id, description, explanation) = match self.why {
             WhyFree::SlotsPaid { standard, wildcard } => (
                 "MD-2",
-                "Names within the slots already paid for",
+                "Domains within the slots already paid for",
                 format!(
-                    "{names}, where {standard} standard and {wildcard} wildcard slots are paid \
+                    "{domains}; {standard} standard and {wildcard} wildcard slots are already paid \
                      for: {amount}"
                 ),
             ),
             WhyFree::DrawnFrom(license_id) => (
                 "X-4",
-                "Names drawn from a SAN licence",
+                "Domains drawn from a SAN licence",
                 format!(
-                    "{names}, drawn from SAN licence {license_id}: no slot is charged, {amount}"
+                    "{domains}, drawn from SAN licence {license_id}; no slot is charged: {amount}"
                 ),
             ),
         };
@@ -80,32 +83,31 @@ impl FreeDomains {
 }
 
 impl Quote {
-    /// What nothing but free names comes to, decided as of `now`.
+    /// A quote for nothing but free domains, decided at `now`.
     #[must_use]
     pub fn free(
         account_id: AccountId,
         subject: &Subject,
         pin: &str,
-        names: &FreeDomains,
+        domains: &FreeDomains,
         now: Instant,
     ) -> Self {
         Self::from(billing::Quote {
             account_id: account_id.to_string(),
             pin: pin.to_owned(),
             subject: Some(subject.encode()),
-            lines: vec![names.line(1)],
-            total: Some(encode_money(Money::zero(names.currency))),
+            lines: vec![domains.line(1)],
+            total: Some(encode_money(Money::zero(domains.currency))),
             decision_time: Some(encode_time(now)),
             ..billing::Quote::default()
         })
     }
 
-    /// The quote with a last line for names that it does not charge. That line is not Billing's, and
-    /// on no invoice.
+    /// The quote with an additional line for free domains. The line is not Billing's and is on no invoice.
     #[must_use]
-    pub fn with_free(self, names: &FreeDomains) -> Self {
+    pub fn with_free(self, domains: &FreeDomains) -> Self {
         let mut message = self.into_message();
-        message.lines.push(names.line(message.lines.len() + 1));
+        message.lines.push(domains.line(message.lines.len() + 1));
         Self::from(message)
     }
 }
@@ -115,13 +117,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn x_4_drawn_names_are_explained_after_what_is_charged() {
+    fn x_4_drawn_domains_are_explained_after_the_charged_lines() {
         let license_id = LicenseId::generate();
-        let names = FreeDomains {
+        let domains = FreeDomains {
             product_id: "ssl-wildcard".parse().unwrap(),
             product_version: 3,
             currency: "USD".parse().unwrap(),
-            names: 2,
+            domains: 2,
             wildcards: 1,
             why: WhyFree::DrawnFrom(license_id),
         };
@@ -132,7 +134,7 @@ mod tests {
             }],
             ..billing::Quote::default()
         });
-        let quote = charged.with_free(&names).into_message();
+        let quote = charged.with_free(&domains).into_message();
         let line = quote.lines.last().unwrap();
         assert_eq!(
             (quote.lines.len(), line.number, line.rule_id.as_str()),
@@ -141,19 +143,19 @@ mod tests {
         assert_eq!(
             line.explanation,
             format!(
-                "2 names, 1 of them wildcards, drawn from SAN licence {license_id}: no slot is \
-                 charged, 0.00 USD"
+                "2 domains, 1 of them wildcards, drawn from SAN licence {license_id}; no slot is \
+                 charged: 0.00 USD"
             )
         );
     }
 
     #[test]
     fn md_2_a_quote_of_paid_slots_is_zero_and_says_why() {
-        let names = FreeDomains {
+        let domains = FreeDomains {
             product_id: "ssl-wildcard".parse().unwrap(),
             product_version: 3,
             currency: "JPY".parse().unwrap(),
-            names: 3,
+            domains: 3,
             wildcards: 0,
             why: WhyFree::SlotsPaid {
                 standard: 3,
@@ -164,7 +166,13 @@ mod tests {
             resource_id: "ord_1".to_owned(),
             term_index: 1,
         };
-        let quote = Quote::free(AccountId::generate(), &subject, "pin", &names, Instant::MAX);
+        let quote = Quote::free(
+            AccountId::generate(),
+            &subject,
+            "pin",
+            &domains,
+            Instant::MAX,
+        );
         assert!(quote.total().unwrap().is_zero());
         assert_eq!(quote.pin(), "pin");
         let [line] = quote.message().lines.as_slice() else {
@@ -173,7 +181,7 @@ mod tests {
         assert_eq!(line.rule_id, "MD-2");
         assert_eq!(
             line.explanation,
-            "3 names, 0 of them wildcards, where 3 standard and 1 wildcard slots are paid for: 0 JPY"
+            "3 domains, 0 of them wildcards; 3 standard and 1 wildcard slots are already paid for: 0 JPY"
         );
     }
 }

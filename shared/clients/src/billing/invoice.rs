@@ -7,7 +7,7 @@ use super::reading::{amount, broken};
 use crate::opaque::opaque;
 
 opaque! {
-    /// An invoice as Billing answered it.
+    /// An invoice as Billing returned it.
     Invoice, billing::Invoice
 }
 
@@ -15,14 +15,14 @@ impl Invoice {
     /// Its id and total.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn identity(&self) -> Result<(InvoiceId, Money), String> {
         let id = self.message().invoice_id.parse();
         let id = id.map_err(|error| broken("invoice", error))?;
         Ok((id, amount(self.message().total.as_ref())?))
     }
 
-    /// What it is about, such as an order's id; empty where its quote said nothing of it.
+    /// The id of its subject, such as an order; empty if its quote had no subject.
     #[must_use]
     pub fn resource_id(&self) -> &str {
         let subject = self.message().subject.as_ref();
@@ -31,7 +31,7 @@ impl Invoice {
 }
 
 opaque! {
-    /// A credit note as Billing answered it.
+    /// A credit note as Billing returned it.
     CreditNote, billing::CreditNote
 }
 

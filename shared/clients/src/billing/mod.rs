@@ -1,6 +1,5 @@
-//! What is asked of Billing. Every question carries its own request id and its decision time (T-3), so
-//! that it can be asked again until there is an answer, and a late answer is the one that an
-//! early one would have been.
+//! Calls to Billing. Every question has its own request id and decision time (T-3), so that it can be
+//! repeated until Billing answers, and a late answer is the same as an early one.
 
 mod client;
 mod free;

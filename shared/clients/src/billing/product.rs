@@ -1,4 +1,4 @@
-//! A version of a product, and the facts of it that others decide with.
+//! A version of a product, with the fields that other services decide with.
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::ids::ProductId;
@@ -9,35 +9,35 @@ use crate::opaque::opaque;
 /// What a product sells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProductKind {
-    /// A certificate for the names that are included.
+    /// A certificate with the included domains only.
     SingleDomain,
-    /// A certificate that further names can be added to.
+    /// A certificate to which domains can be added.
     MultiDomain,
     /// A quota of SANs.
     SanLicense,
 }
 
-/// What becomes of a certificate that another one took the place of (MD-7).
+/// What happens to a superseded certificate (MD-7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supersede {
-    /// It counts as revoked so many hours later.
+    /// It counts as revoked after this many hours.
     AfterHours(u32),
-    /// It stands until it expires.
+    /// It stays valid until it expires.
     Never,
 }
 
-/// What a wildcard costs that takes the place of a standard slot (MD-4).
+/// What a wildcard in a standard slot costs (MD-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WildcardReplacement {
     /// Nothing.
     Free,
     /// The difference of the two prices.
     Difference,
-    /// The whole price of a wildcard.
+    /// The full price of a wildcard.
     FullPrice,
 }
 
-/// What the days of a term's refund count from (AL-4).
+/// From when the days of a term's refund count (AL-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundCount {
     /// The first issuance of the term.
@@ -46,7 +46,7 @@ pub enum RefundCount {
     Purchase,
 }
 
-/// The facts of a product's version.
+/// A version of a product.
 #[derive(Clone, Debug)]
 pub struct ProductVersion {
     /// The product.
@@ -55,45 +55,45 @@ pub struct ProductVersion {
     pub version: u32,
     /// What it sells.
     pub kind: ProductKind,
-    /// Lengths in months for which it is sold.
+    /// The terms that are sold, in months.
     pub terms_months: Vec<u32>,
-    /// Names that the certificate's own price covers.
+    /// The domains that the certificate's price includes.
     pub included_domains: u32,
-    /// Most names.
+    /// The most domains.
     pub max_domains: u32,
     /// Whether wildcards are sold.
     pub wildcards_allowed: bool,
-    /// Most additional licences.
+    /// The most additional licences.
     pub max_additional_licenses: u32,
-    /// What becomes of a superseded certificate.
+    /// What happens to a superseded certificate.
     pub supersede: Supersede,
-    /// How far a certificate may outlive the term, in hours (MD-9).
+    /// How long a certificate may outlive the term, in hours (MD-9).
     pub outlive_tolerance_hours: u32,
     /// Whether the validity limits of public TLS apply (MD-9).
     pub publicly_trusted: bool,
-    /// Days before the end from which on renewal is open (MD-10).
+    /// How many days before the end of a term renewal opens (MD-10).
     pub renewal_open_days: u32,
-    /// Days after the end until which it is (MD-10).
+    /// How many days after the end of a term renewal closes (MD-10).
     pub renewal_grace_days: u32,
     /// What a wildcard costs in a standard slot.
     pub wildcard_replacement: WildcardReplacement,
-    /// What the days of a refund count from.
+    /// From when the days of a refund count.
     pub refund_count: RefundCount,
-    /// Days after which nothing is refunded (AL-4).
+    /// After how many days nothing is refunded (AL-4).
     pub no_refund_after_days: u32,
 }
 
 opaque! {
-    /// A version of a product as Billing answered it.
+    /// A version of a product as Billing returned it.
     Product, billing::Product
 }
 
 impl Product {
-    /// What orders decide with.
+    /// The fields that orders decide with.
     ///
     /// # Errors
-    /// What is broken in it.
-    pub fn facts(&self) -> Result<ProductVersion, String> {
+    /// What is invalid.
+    pub fn version(&self) -> Result<ProductVersion, String> {
         let message = self.message();
         let policy = message.policy.as_ref();
         let policy = policy.ok_or_else(|| broken("product", "it has no policy"))?;
@@ -110,17 +110,17 @@ impl Product {
             wildcards_allowed: message.wildcards_allowed,
             max_additional_licenses: unsigned(message.max_additional_licenses)?,
             supersede: supersede(policy)?,
-            outlive_tolerance_hours: said("outlive_tolerance_hours", tolerance)?,
+            outlive_tolerance_hours: required("outlive_tolerance_hours", tolerance)?,
             publicly_trusted: match message.validity_limits() {
                 billing::ValidityLimits::PublicTls | billing::ValidityLimits::Unspecified => true,
                 billing::ValidityLimits::None => false,
             },
-            renewal_open_days: said("renewal_open_days", policy.renewal_open_days)?,
-            renewal_grace_days: said("renewal_grace_days", policy.renewal_grace_days)?,
+            renewal_open_days: required("renewal_open_days", policy.renewal_open_days)?,
+            renewal_grace_days: required("renewal_grace_days", policy.renewal_grace_days)?,
             wildcard_replacement: match policy.wildcard_replacement() {
                 billing::WildcardReplacement::Difference => WildcardReplacement::Difference,
                 billing::WildcardReplacement::FullPrice => WildcardReplacement::FullPrice,
-                // A Billing that does not say so yet sells as before the policy was there.
+                // An earlier version of Billing does not set it; wildcards were free then.
                 billing::WildcardReplacement::Free | billing::WildcardReplacement::Unspecified => {
                     WildcardReplacement::Free
                 }
@@ -131,14 +131,14 @@ impl Product {
                 }
                 billing::RefundCount::Purchase => RefundCount::Purchase,
             },
-            no_refund_after_days: said("no_refund_after_days", policy.no_refund_after_days)?,
+            no_refund_after_days: required("no_refund_after_days", policy.no_refund_after_days)?,
         })
     }
 
     /// The product's tier among those that a SAN licence covers (SL-10).
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn tier(&self) -> Result<u32, String> {
         let tier = self.message().tier;
         u32::try_from(tier).map_err(|error| broken("tier", error))
@@ -161,13 +161,13 @@ fn supersede(policy: &billing::Policy) -> Result<Supersede, String> {
             Ok(Supersede::AfterHours(unsigned(hours)?))
         }
         Some(billing::supersede::Handling::Never(_)) => Ok(Supersede::Never),
-        None => Err(broken("product", "its policy leaves supersede open")),
+        None => Err(broken("product", "its policy does not set supersede")),
     }
 }
 
-/// A number that every policy in an answer says.
-fn said(what: &str, number: Option<i32>) -> Result<u32, String> {
-    let number = number.ok_or_else(|| format!("its policy leaves {what} open"));
+/// A required number of the policy.
+fn required(what: &str, number: Option<i32>) -> Result<u32, String> {
+    let number = number.ok_or_else(|| format!("its policy does not set {what}"));
     unsigned(number.map_err(|error| broken("product", error))?)
 }
 

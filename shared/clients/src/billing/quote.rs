@@ -1,4 +1,4 @@
-//! Questions for prices, and the quotes that answer them.
+//! Requests for prices, and the quotes that Billing returns.
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::{
@@ -22,17 +22,17 @@ use crate::opaque::opaque;
 pub enum LineKind {
     /// A certificate for a term.
     Certificate,
-    /// A name beyond the included ones.
+    /// A domain beyond the included ones.
     Domain,
-    /// A wildcard name beyond the included ones.
+    /// A wildcard beyond the included domains.
     WildcardDomain,
-    /// What a wildcard costs more than the name whose slot it takes.
+    /// The price difference of a wildcard in a standard slot.
     WildcardDifference,
     /// A licence for a further server.
     AdditionalLicense,
     /// A quota of SANs for a term.
     SanQuota,
-    /// SANs added to a quota within its term.
+    /// SANs added to a quota during its term.
     SanQuotaIncrease,
 }
 
@@ -50,17 +50,17 @@ impl LineKind {
     }
 }
 
-/// The term of something sold; its refund is decided as one.
+/// A term of a resource that is sold. Refunds are decided by term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The id of what is sold.
+    /// The id of the order or licence.
     pub resource_id: String,
-    /// 0 for its first term.
+    /// The term's index; 0 for the first.
     pub term_index: u32,
 }
 
 impl Subject {
-    /// The subject in the contract's form.
+    /// Encodes the subject.
     #[must_use]
     pub fn encode(&self) -> billing::Subject {
         billing::Subject {
@@ -70,33 +70,33 @@ impl Subject {
     }
 }
 
-/// Something to be priced.
+/// An item to price.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// What it is.
     pub kind: LineKind,
-    /// The product that sells it.
+    /// Its product.
     pub product_id: ProductId,
-    /// The version whose rules apply; `None`: the one in force.
+    /// The version whose rules apply; `None` for the version in force.
     pub product_version: Option<u32>,
     /// How many.
     pub quantity: u64,
-    /// The term that it is for.
+    /// Its term.
     pub term: Term,
-    /// Since when it is used, within the term; `None`: for the whole of it.
+    /// The start of use within the term; `None` for the whole term.
     pub change_time: Option<Instant>,
-    /// The prices in force then apply; `None`: those of the decision time.
+    /// Use the prices in force at this time; `None` for the decision time.
     pub price_time: Option<Instant>,
-    /// The price of each in place of the list's.
+    /// A unit price that replaces the listed one.
     pub unit_price: Option<Price>,
-    /// An amount given by hand in place of any price.
+    /// A manual amount that replaces all prices.
     pub hand_amount: Option<Money>,
-    /// How many `hand_amount` is for; 0: all of them.
+    /// How many of the quantity `hand_amount` covers; 0 for all.
     pub hand_quantity: u64,
 }
 
 impl Item {
-    /// So many of a product for a whole term, by the list.
+    /// An item for a whole term at listed prices.
     #[must_use]
     pub fn of_term(kind: LineKind, product_id: ProductId, quantity: u64, term: Term) -> Self {
         Self {
@@ -134,30 +134,30 @@ impl Item {
     }
 }
 
-/// What some items cost an account.
+/// The input of a quote.
 #[derive(Clone, Debug)]
 pub struct QuoteInput {
     /// The account.
     pub account_id: AccountId,
-    /// What is to be priced.
+    /// The items to price.
     pub items: Vec<Item>,
-    /// As of when (T-3).
+    /// The decision time (T-3).
     pub decision_time: Instant,
-    /// What a charge of the quote must repeat.
+    /// A text that the charge of the quote must repeat.
     pub pin: String,
-    /// What the items are about.
+    /// The subject of the items.
     pub subject: Option<Subject>,
-    /// Whether nothing of it is kept at Billing.
+    /// Whether Billing only computes the quote, without storing it.
     pub validate_only: bool,
 }
 
 opaque! {
-    /// A question for a price, as it is asked again until there is an answer.
+    /// A request for a price, repeated unchanged until Billing answers.
     QuoteQuestion, billing::CreateQuoteRequest
 }
 
 impl QuoteQuestion {
-    /// The question what the items cost.
+    /// Requests a quote for the items.
     #[must_use]
     pub fn new(input: &QuoteInput) -> Self {
         Self::from(billing::CreateQuoteRequest {
@@ -174,7 +174,7 @@ impl QuoteQuestion {
 }
 
 opaque! {
-    /// A quote as Billing answered it: it is charged exactly (BL-1).
+    /// A quote as Billing returned it; exactly its total is charged (BL-1).
     Quote, billing::Quote
 }
 
@@ -188,16 +188,15 @@ impl Quote {
     /// Its total.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn total(&self) -> Result<Money, String> {
         amount(self.message().total.as_ref())
     }
 
-    /// Since when the newest of the prices that it was computed with is in force (BL-8); none for a
-    /// quote whose lines do not say.
+    /// When the newest of its prices came into force (BL-8); `None` if its lines do not say.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn price_time(&self) -> Result<Option<Instant>, String> {
         let lines = self.message().lines.iter();
         let times = lines.filter_map(|line| line.price_effective_time);
@@ -206,25 +205,25 @@ impl Quote {
         Ok(times.into_iter().max())
     }
 
-    /// Its id and until when it can be accepted.
+    /// Its id and expiry.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn identity(&self) -> Result<(QuoteId, Instant), String> {
         let id = self.message().quote_id.parse();
         let id = id.map_err(|error| broken("quote", error))?;
         let expire_time = self.message().expire_time.as_ref();
-        let expire_time = expire_time.ok_or_else(|| broken("quote", "no expiry"))?;
+        let expire_time = expire_time.ok_or_else(|| broken("quote", "it has no expire_time"))?;
         Ok((id, decode_time(expire_time)?))
     }
 
-    /// What its charge must repeat.
+    /// The text that its charge must repeat.
     #[must_use]
     pub fn pin(&self) -> &str {
         &self.message().pin
     }
 
-    /// The quote as it stands once it was charged.
+    /// The quote in its state after the charge.
     #[must_use]
     pub fn charged(&self, invoice: &Invoice) -> Self {
         Self::from(billing::Quote {
@@ -235,27 +234,27 @@ impl Quote {
     }
 }
 
-/// A line of a quote: what it pins for the term that it is of (BL-8).
+/// The values of a quote line that are pinned for its term (BL-8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotedLine {
-    /// The product that sells it.
+    /// Its product.
     pub product_id: ProductId,
     /// The version whose rules apply.
     pub product_version: u32,
-    /// Since when the price is in force; of an amount given by hand, when it was quoted.
+    /// When the price came into force; for a manual amount, when it was quoted.
     pub price_time: Instant,
-    /// The price of each.
+    /// The unit price.
     pub unit_price: Price,
 }
 
 impl QuoteQuestion {
-    /// How many items it is about.
+    /// The number of its items.
     #[must_use]
     pub fn item_count(&self) -> usize {
         self.message().items.len()
     }
 
-    /// The same question, of whose answer nothing is kept at Billing.
+    /// The same request with `validate_only`.
     #[must_use]
     pub fn previewed(&self) -> Self {
         Self::from(billing::CreateQuoteRequest {
@@ -264,7 +263,7 @@ impl QuoteQuestion {
         })
     }
 
-    /// The same question about no one thing.
+    /// The same request without its subject.
     #[must_use]
     pub fn without_subject(&self) -> Self {
         Self::from(billing::CreateQuoteRequest {
@@ -273,7 +272,7 @@ impl QuoteQuestion {
         })
     }
 
-    /// The same question about one of its products alone.
+    /// The same request for the items of one product.
     #[must_use]
     pub fn of_product(&self, product_id: &ProductId) -> Self {
         let mut message = self.message().clone();
@@ -284,10 +283,10 @@ impl QuoteQuestion {
 }
 
 impl Quote {
-    /// What each product of it costs.
+    /// Each line's product and amount.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn prices(&self) -> Result<Vec<(ProductId, Money)>, String> {
         let lines = self.message().lines.iter();
         lines
@@ -299,31 +298,34 @@ impl Quote {
             .collect()
     }
 
-    /// The highest price of one among its lines; `None` without any.
+    /// The highest unit price of its lines; `None` without lines.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn highest_unit_price(&self) -> Result<Option<Price>, String> {
         let prices = self.message().lines.iter().map(unit_price);
         let prices: Vec<_> = prices.collect::<Result<_, _>>()?;
         Ok(prices.into_iter().max_by_key(|price| price.micros()))
     }
 
-    /// The line of a quote that has one alone.
+    /// The line of a quote that must have exactly one.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn only_line(&self) -> Result<QuotedLine, String> {
         let message = self.message();
         let [line] = message.lines.as_slice() else {
-            return Err(broken("quote", format!("{} lines", message.lines.len())));
+            return Err(broken(
+                "quote",
+                format!("it has {} lines instead of 1", message.lines.len()),
+            ));
         };
-        // An amount given by hand comes from no list.
+        // A manual amount has no price list.
         let since = line
             .price_effective_time
             .as_ref()
             .or(message.decision_time.as_ref());
-        let since = since.ok_or_else(|| broken("price_effective_time", "it is absent"))?;
+        let since = since.ok_or_else(|| broken("price_effective_time", "it is missing"))?;
         let product = line.product_id.parse();
         Ok(QuotedLine {
             product_id: product.map_err(|error| broken("product", error))?,
@@ -338,7 +340,7 @@ impl Quote {
 
 fn unit_price(line: &billing::Line) -> Result<Price, String> {
     let price = line.unit_price.as_ref();
-    let price = price.ok_or_else(|| broken("unit_price", "it is absent"))?;
+    let price = price.ok_or_else(|| broken("unit_price", "it is missing"))?;
     decode_price(price).map_err(|error| broken("unit_price", error))
 }
 
@@ -365,15 +367,15 @@ mod tests {
         assert_eq!(quote(&[None]).price_time(), Ok(None));
     }
 
-    /// What operations of earlier versions kept is still read.
+    /// Quotes in operations that earlier versions stored can still be read.
     #[test]
     fn x_2_a_quote_is_stored_as_its_encoded_message() {
         let found = Quote::from(billing::Quote {
             pin: "p".to_owned(),
             ..billing::Quote::default()
         });
-        let kept = licet_runtime::stored::StoredMessage(found.message().clone());
-        let stored = serde_json::to_value(&kept).unwrap();
+        let message = licet_runtime::stored::StoredMessage(found.message().clone());
+        let stored = serde_json::to_value(&message).unwrap();
         assert_eq!(serde_json::to_value(&found).unwrap(), stored);
         assert_eq!(serde_json::from_value::<Quote>(stored).unwrap(), found);
         assert_eq!(Quote::decode(&found.encode()).unwrap(), found);

@@ -1,4 +1,4 @@
-//! What a message of Billing that cannot be read is answered with, and how its parts are read.
+//! Reads parts of Billing's messages, and the errors of messages that violate the contract.
 
 use std::fmt::Display;
 
@@ -15,6 +15,6 @@ pub(super) fn broken(what: &str, error: impl Display) -> String {
 }
 
 pub(super) fn amount(message: Option<&types::Money>) -> Result<Money, String> {
-    let message = message.ok_or_else(|| broken("amount", "it is absent"))?;
+    let message = message.ok_or_else(|| broken("amount", "it is missing"))?;
     decode_money(message).map_err(|error| broken("amount", error))
 }

@@ -1,4 +1,4 @@
-//! Questions for the refund of a term, and the refunds that answer them.
+//! Requests for the refund of a term, and the refunds that Billing returns.
 
 use licet_contracts::{
     billing::{v1 as billing, v1::request_refund_request::Use},
@@ -16,13 +16,12 @@ use super::{quote::Subject, reading::broken};
 use crate::opaque::opaque;
 
 opaque! {
-    /// A question for the refund of a term, as it is asked again until there is an answer.
+    /// A request for the refund of a term, repeated unchanged until Billing answers.
     RefundQuestion, billing::RequestRefundRequest
 }
 
 impl RefundQuestion {
-    /// The question for the refund of a term that is in use since `first_use`, or was never issued,
-    /// decided as of `now` (AL-4).
+    /// Requests the refund of a term with its first issuance at `first_use`, or none, decided at `now` (AL-4).
     #[must_use]
     pub fn new(
         account_id: AccountId,
@@ -44,7 +43,7 @@ impl RefundQuestion {
         })
     }
 
-    /// The question as it was kept by a version that left it unsaid where a term was never issued.
+    /// The request with `use` set. An earlier version left it unset for a term without issuance.
     pub(super) fn with_explicit_use(&self) -> billing::RequestRefundRequest {
         billing::RequestRefundRequest {
             r#use: Some(self.message().r#use.unwrap_or(Use::NeverIssued(true))),
@@ -53,59 +52,59 @@ impl RefundQuestion {
     }
 }
 
-/// Where a refund stands.
+/// The state of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundState {
-    /// Made.
+    /// The refund was made.
     Refunded,
-    /// A person decides it.
+    /// A person decides about it.
     PendingReview,
     /// Nothing is due.
     NotDue,
-    /// Turned down by a person.
+    /// A person rejected it.
     Rejected,
-    /// In a state of a later version.
+    /// A state that only a later version knows.
     Unknown,
 }
 
 opaque! {
-    /// A refund as Billing answered it.
+    /// A refund as Billing returned it.
     Refund, billing::Refund
 }
 
 impl Refund {
-    /// What stands for the refund that Billing refused to decide: a person has to look at it. It
-    /// has no id and holds nothing, because Billing has none of it.
+    /// A substitute for a refund that Billing refused to decide, so that a person reviews it. It has no
+    /// id and holds no amount, because Billing does not know it.
     #[must_use]
     pub fn to_review(
         question: &RefundQuestion,
         refusal: &Refusal,
         currency: Option<Currency>,
     ) -> Self {
-        let asked = question.message();
+        let request = question.message();
         Self::from(billing::Refund {
-            account_id: asked.account_id.clone(),
-            subject: asked.subject.clone(),
+            account_id: request.account_id.clone(),
+            subject: request.subject.clone(),
             state: billing::RefundState::PendingReview.into(),
             refunded: currency.map(|currency| encode_money(Money::zero(currency))),
             rule_id: "X-3".to_owned(),
             explanation: refusal.message.clone(),
-            first_issuance_time: match asked.r#use {
+            first_issuance_time: match request.r#use {
                 Some(Use::FirstIssuanceTime(time)) => Some(time),
                 Some(Use::NeverIssued(_)) | None => None,
             },
-            decision_time: asked.decision_time,
+            decision_time: request.decision_time,
             ..billing::Refund::default()
         })
     }
 
-    /// Its id; empty in a preview, and for what Billing has none of.
+    /// Its id; empty in a preview and in a substitute.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.message().refund_id
     }
 
-    /// Where it stands.
+    /// Its state.
     #[must_use]
     pub fn state(&self) -> RefundState {
         match self.message().state() {
@@ -117,14 +116,13 @@ impl Refund {
         }
     }
 
-    /// The contract's name of where it stands.
+    /// The contract's name of its state.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
         self.message().state().as_str_name()
     }
 
-    /// Whether the outcome of its review is still to be asked for. One that Billing has none of is
-    /// never reviewed there.
+    /// Whether Billing still reviews it. A substitute is never reviewed there.
     #[must_use]
     pub fn is_in_review(&self) -> bool {
         self.state() == RefundState::PendingReview && !self.id().is_empty()
@@ -137,26 +135,26 @@ impl Refund {
         subject.map(|subject| subject.term_index)
     }
 
-    /// What was refunded.
+    /// The refunded amount.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn refunded(&self) -> Result<Option<Money>, String> {
         money(self.message().refunded.as_ref())
     }
 
-    /// What a review may grant.
+    /// The most that a review may grant.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn creditable(&self) -> Result<Option<Money>, String> {
         money(self.message().creditable.as_ref())
     }
 
-    /// Until when all of it is refunded without a review.
+    /// The end of the full refund without a review.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn full_refund_until_time(&self) -> Result<Option<Instant>, String> {
         let time = self.message().full_refund_until_time.as_ref();
         time.map(decode_time)
@@ -164,10 +162,10 @@ impl Refund {
             .map_err(|error| broken("refund", error))
     }
 
-    /// After when nothing is refunded.
+    /// The end of any refund.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn no_refund_after_time(&self) -> Result<Option<Instant>, String> {
         let time = self.message().no_refund_after_time.as_ref();
         time.map(decode_time)
@@ -175,14 +173,14 @@ impl Refund {
             .map_err(|error| broken("refund", error))
     }
 
-    /// The value and the currency of what was refunded, as Billing wrote them.
+    /// Value and currency of the refunded amount, as Billing wrote them.
     #[must_use]
     pub fn refunded_text(&self) -> Option<(&str, &str)> {
         let refunded = self.message().refunded.as_ref();
         refunded.map(|money| (money.value.as_str(), money.currency_code.as_str()))
     }
 
-    /// Who reviewed it, and why it was decided so; empty before.
+    /// The reviewer and the reason of the decision; both empty before the review.
     #[must_use]
     pub fn review(&self) -> (&str, &str) {
         (&self.message().reviewer, &self.message().review_reason)
@@ -211,7 +209,7 @@ mod tests {
         let refusal = Refusal::new(Reason::NotFound, "nothing was invoiced");
         let refund = Refund::to_review(&question, &refusal, None);
         assert_eq!(refund.state(), RefundState::PendingReview);
-        assert!(!refund.is_in_review(), "Billing has none of it");
+        assert!(!refund.is_in_review(), "Billing does not know it");
         assert_eq!(refund.message().explanation, "nothing was invoiced");
         assert_eq!((refund.id(), refund.creditable()), ("", Ok(None)));
         assert_eq!(refund.message().subject, question.message().subject);

@@ -1,4 +1,4 @@
-//! Questions whether a certificate may be signed, and reports of those that were.
+//! Requests to authorise a certificate, and reports of signed certificates.
 
 use licet_contracts::{
     sanlicensing::{v1 as san, v1::record_certificate_request::Certificate},
@@ -15,28 +15,28 @@ use licet_runtime::wire::encode_time;
 use super::reading::{broken, parsed};
 use crate::opaque::opaque;
 
-/// A certificate that is about to be signed under a licence.
+/// A certificate to be signed under a licence.
 #[derive(Clone, Debug)]
 pub struct Signing<'a> {
     /// The licence.
     pub license_id: LicenseId,
-    /// The product that it counts as.
+    /// Its product.
     pub product_id: &'a ProductId,
-    /// All its names.
-    pub names: Vec<&'a San>,
-    /// The family of its key.
+    /// Its SANs.
+    pub sans: Vec<&'a San>,
+    /// Its key type.
     pub key: KeyKind,
-    /// Its end.
+    /// The end of its validity.
     pub not_after: Instant,
 }
 
 opaque! {
-    /// A question whether a certificate may be signed, as it is asked again until there is an answer.
+    /// A request to authorise a certificate, repeated unchanged until SanLicensing answers.
     AuthorizeQuestion, san::AuthorizeIssuanceRequest
 }
 
 impl AuthorizeQuestion {
-    /// The question whether it may be signed (SL-12).
+    /// Requests an authorisation (SL-12).
     #[must_use]
     pub fn new(signing: &Signing<'_>) -> Self {
         let key_type = match signing.key {
@@ -46,11 +46,11 @@ impl AuthorizeQuestion {
             KeyKind::Ed448 => KeyType::Ed448,
             KeyKind::Other => KeyType::Unspecified,
         };
-        let names = signing.names.iter();
+        let sans = signing.sans.iter();
         Self::from(san::AuthorizeIssuanceRequest {
             license_id: signing.license_id.to_string(),
             product_id: signing.product_id.to_string(),
-            sans: names.map(|name| encode_san(name)).collect(),
+            sans: sans.map(|san| encode_san(san)).collect(),
             key_type: key_type.into(),
             not_before_time: None,
             not_after_time: Some(encode_time(signing.not_after)),
@@ -59,17 +59,17 @@ impl AuthorizeQuestion {
         })
     }
 
-    /// The licence that is asked for room.
+    /// The id of the licence.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn license_id(&self) -> Result<LicenseId, String> {
         parsed("question", &self.message().license_id)
     }
 }
 
-fn encode_san(name: &San) -> san::San {
-    let kind = match name.kind() {
+fn encode_san(san: &San) -> san::San {
+    let kind = match san.kind() {
         SanType::DnsName => san::SanType::DnsName,
         SanType::IpAddress => san::SanType::IpAddress,
         SanType::Rfc822Name => san::SanType::Rfc822Name,
@@ -77,43 +77,43 @@ fn encode_san(name: &San) -> san::San {
     };
     san::San {
         r#type: kind.into(),
-        value: name.value().to_owned(),
+        value: san.value().to_owned(),
     }
 }
 
 opaque! {
-    /// A decision whether a certificate may be signed.
+    /// The decision whether a certificate may be signed.
     Authorization, san::AuthorizeIssuanceResponse
 }
 
 impl Authorization {
-    /// The reservation of a grant; none for a denial.
+    /// The reservation of a grant; `None` for a denial.
     ///
     /// # Errors
-    /// What is broken in it.
+    /// What is invalid.
     pub fn granted(&self) -> Result<Option<ReservationId>, String> {
         use san::AuthorizationDecision as Decision;
         match self.message().decision() {
             Decision::Granted => parsed("decision", &self.message().reservation_id).map(Some),
             Decision::Denied => Ok(None),
-            Decision::Unspecified => Err(broken("decision", "neither granted nor denied")),
+            Decision::Unspecified => Err(broken("decision", "it is neither GRANTED nor DENIED")),
         }
     }
 
-    /// The contract's names of why it was denied.
+    /// The contract's names of the reasons of a denial.
     #[must_use]
     pub fn reason_names(&self) -> Vec<&'static str> {
         let reasons = self.message().reasons();
         reasons.map(|reason| reason.as_str_name()).collect()
     }
 
-    /// How many SANs it needs that the licence does not count yet.
+    /// How many of its SANs the licence does not count yet.
     #[must_use]
     pub fn needed(&self) -> i64 {
         self.message().needed
     }
 
-    /// How many of them do not fit.
+    /// How many of them do not fit into the quota.
     #[must_use]
     pub fn short_by(&self) -> i64 {
         self.message().short_by
@@ -121,12 +121,12 @@ impl Authorization {
 }
 
 opaque! {
-    /// A report of a signed certificate, as it is sent again until there is an answer.
+    /// A report of a signed certificate, repeated unchanged until SanLicensing answers.
     RecordQuestion, san::RecordCertificateRequest
 }
 
 impl RecordQuestion {
-    /// The report of a certificate, with the reservation that it uses.
+    /// A report of a certificate, with its reservation.
     #[must_use]
     pub fn new(
         account_id: AccountId,
@@ -144,12 +144,12 @@ impl RecordQuestion {
     }
 }
 
-/// A certificate that was recorded.
+/// A recorded certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordedCertificate {
-    /// The licence that it counts in, and its id there; none where no licence covers it (SL-16).
+    /// The licence that it counts in, and its id there; `None` if no licence covers it (SL-16).
     pub counted: Option<(LicenseId, CertificateId)>,
-    /// With it, the licence is over its quota (SL-21).
+    /// Whether the licence is now over its quota (SL-21).
     pub over_quota: bool,
 }
 

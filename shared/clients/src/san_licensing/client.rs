@@ -1,4 +1,4 @@
-//! The calls to SanLicensing.
+//! The client of SanLicensing.
 
 use licet_contracts::sanlicensing::{
     v1 as san,
@@ -22,15 +22,15 @@ use super::{
     reading::absent,
 };
 
-/// SanLicensing, as its peers know it.
+/// The client of SanLicensing.
 #[derive(Clone)]
 pub struct SanLicensing {
     channel: PeerChannel,
 }
 
 impl SanLicensing {
-    /// SanLicensing at the other end of a channel. What a service revokes it revokes by its own rules,
-    /// and so it speaks as a service alone (SL-19).
+    /// A client for SanLicensing behind `channel`. It calls with the role SERVICE, because a service revokes
+    /// by its own rules (SL-19).
     #[must_use]
     pub fn new(channel: PeerChannel) -> Self {
         let channel = channel.as_service();
@@ -41,10 +41,10 @@ impl SanLicensing {
         IssuanceServiceClient::new(self.channel.clone())
     }
 
-    /// A licence as it stands.
+    /// The current state of a licence.
     ///
     /// # Errors
-    /// NOT_FOUND; no answer.
+    /// NOT_FOUND, or no definite answer.
     pub async fn get_license(&self, id: LicenseId) -> Result<License, PeerFault> {
         let request = san::GetLicenseRequest {
             license_id: id.to_string(),
@@ -55,10 +55,10 @@ impl SanLicensing {
         License::decode(&found).map_err(PeerFault::Unknown)
     }
 
-    /// Asks for room for a certificate (SL-12); a denial is an answer.
+    /// Requests an authorisation for a certificate (SL-12). A denial is an answer, not an error.
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn authorize(
         &self,
         question: &AuthorizeQuestion,
@@ -70,11 +70,11 @@ impl SanLicensing {
         Ok(answer.into())
     }
 
-    /// Records a certificate, with its reservation where that is still of use: a certificate that
-    /// exists is recorded without one, too (SL-21).
+    /// Records a certificate with its reservation, or without it if the reservation is gone: a certificate
+    /// that exists must be recorded (SL-21).
     ///
     /// # Errors
-    /// What refused it; no answer.
+    /// The refusal, or no definite answer.
     pub async fn record(
         &self,
         question: &RecordQuestion,
@@ -89,16 +89,16 @@ impl SanLicensing {
                 request.request_id = without.to_string();
                 definite(self.issuance().record_certificate(request).await)?
             }
-            settled => settled?,
+            result => result?,
         };
         let found = answer.certificate.ok_or_else(|| absent("certificate"))?;
         RecordedCertificate::decode(&found, answer.over_quota).map_err(PeerFault::Unknown)
     }
 
-    /// Gives a reservation back. A refusal is answered, not met: nothing is held then.
+    /// Releases a reservation. Returns a refusal instead of failing: nothing is reserved then.
     ///
     /// # Errors
-    /// No answer.
+    /// No definite answer.
     pub async fn release(
         &self,
         license_id: LicenseId,
@@ -113,11 +113,10 @@ impl SanLicensing {
         refusal_or_none(outcome(self.issuance().release_reservation(request).await))
     }
 
-    /// Revokes a certificate for good. A refusal is answered, not met: the certificate counts no more
-    /// then.
+    /// Revokes a certificate. Returns a refusal instead of failing: the certificate no longer counts then.
     ///
     /// # Errors
-    /// No answer.
+    /// No definite answer.
     pub async fn revoke(
         &self,
         license_id: LicenseId,
@@ -136,7 +135,7 @@ impl SanLicensing {
     }
 }
 
-/// Why a certificate is revoked, in the contract's form.
+/// Encodes a revocation reason.
 #[must_use]
 pub fn encode_reason(reason: RevocationReason) -> san::RevocationReason {
     match reason {
@@ -159,23 +158,23 @@ fn refusal_or_none<T>(answer: Result<T, PeerFault>) -> Result<Option<Box<Refusal
     }
 }
 
-/// Whether a refusal speaks of the reservation and not of the certificate.
+/// Whether a refusal is about the reservation, not the certificate.
 fn is_about_reservation(refusal: &Refusal) -> bool {
     let resource = refusal.metadata.get("resource").map(String::as_str);
     refusal.reason == Reason::ReservationSpent
         || (refusal.reason == Reason::NotFound && resource == Some("reservation"))
 }
 
-/// As [`outcome`], for questions about one certificate: one that is malformed over there was never
-/// acted on, and would be malformed for ever. It is refused instead of being asked again.
+/// As [`outcome`], but a request that SanLicensing finds malformed becomes a refusal: nothing was done, and a
+/// repeat would be malformed, too.
 fn definite<T>(answer: Result<Response<T>, Status>) -> Result<T, PeerFault> {
     match answer {
         Err(status) if status.code() == Code::InvalidArgument => {
-            let message = format!("the SAN licence does not take it: {}", status.message());
+            let message = format!("SanLicensing rejects the certificate: {}", status.message());
             let refusal = Refusal::new(Reason::CertificateMismatch, message);
             Err(PeerFault::Refused(Box::new(refusal)))
         }
-        settled => outcome(settled),
+        result => outcome(result),
     }
 }
 
@@ -184,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sl_21_only_what_speaks_of_the_reservation_is_tried_without_it() {
+    fn sl_21_only_a_refusal_of_the_reservation_is_retried_without_it() {
         let spent = Refusal::new(Reason::ReservationSpent, "used");
         let gone = Refusal::new(Reason::NotFound, "none").with("resource", "reservation");
         assert!(is_about_reservation(&spent) && is_about_reservation(&gone));
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn x_2_a_malformed_question_is_refused_and_a_lost_one_asked_again() {
+    fn x_2_a_malformed_request_is_refused_and_a_lost_one_repeated() {
         let malformed: Result<Response<()>, _> = Err(Status::invalid_argument("not_after_time"));
         assert!(matches!(definite(malformed), Err(PeerFault::Refused(_))));
         let lost: Result<Response<()>, _> = Err(Status::unavailable("away"));

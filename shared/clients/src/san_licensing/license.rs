@@ -1,4 +1,4 @@
-//! A SAN licence, as those see it that draw on it.
+//! A SAN licence, as services that draw on it need it.
 
 use licet_contracts::sanlicensing::v1 as san;
 use licet_domain::{
@@ -9,19 +9,18 @@ use licet_runtime::wire::decode_time;
 
 use super::reading::{broken, parsed};
 
-/// A licence as it stands.
+/// The current state of a licence.
 #[derive(Clone, Debug)]
 pub struct License {
     /// Its id.
     pub id: LicenseId,
-    /// Whose it is.
+    /// Its account.
     pub account_id: AccountId,
-    /// The word for where it stands, as `ACTIVE`.
+    /// Its state, such as `ACTIVE`.
     pub state: String,
     /// Its products.
     pub product_ids: Vec<ProductId>,
-    /// When its terms were and are in force, oldest first; none for a draft that starts when it is
-    /// accepted.
+    /// The periods of its terms, oldest first; empty for a draft that starts when it is accepted.
     pub periods: Vec<Period>,
 }
 
@@ -45,13 +44,14 @@ impl License {
     }
 }
 
-/// When a term is in force: one that was bought late, from its purchase on.
+/// The period of a term; a term that was bought late begins with its purchase.
 fn in_force(term: &san::LicenseTerm) -> Result<Option<Period>, String> {
     let Some(period) = &term.period else {
         return Ok(None);
     };
     let instant = |time: Option<&prost_types::Timestamp>| {
-        let time = time.ok_or_else(|| broken("licence", "its term has no bounds"))?;
+        let time =
+            time.ok_or_else(|| broken("licence", "its term has no start_time or end_time"))?;
         decode_time(time).map_err(|error| broken("licence", error))
     };
     let start = term
@@ -60,7 +60,8 @@ fn in_force(term: &san::LicenseTerm) -> Result<Option<Period>, String> {
         .or(period.start_time.as_ref());
     let (start, end) = (instant(start)?, instant(period.end_time.as_ref())?);
     let period = Period::new(start, end);
-    let period = period.ok_or_else(|| broken("licence", "its term ends as it starts"))?;
+    let period =
+        period.ok_or_else(|| broken("licence", "its term does not end after its start"))?;
     Ok(Some(period))
 }
 

@@ -1,5 +1,5 @@
-//! What is asked of SanLicensing, and what its events say. What is given back is given back in
-//! any case: there a refusal says that nothing was held any more.
+//! Calls to SanLicensing, and the data of its events. A refusal to release or revoke means that nothing
+//! was held any more.
 
 mod authorization;
 mod client;

@@ -1,4 +1,4 @@
-//! What a message of SanLicensing that cannot be read is answered with, and how its parts are read.
+//! Reads parts of SanLicensing's messages, and the errors of messages that violate the contract.
 
 use std::{fmt::Display, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! What SanLicensing's events say of certificates.
+//! The data of SanLicensing's usage events.
 
 use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationReason};
 use licet_runtime::{caller::Origin, follower::PeerEvent};
@@ -6,16 +6,16 @@ use serde::Deserialize;
 
 use super::reading::broken;
 
-/// The type of a licence's events whose certificates or reservations changed.
+/// The type of the events about changed certificates and reservations of a licence.
 pub const USAGE_CHANGED: &str = "licet.sanlicensing.usage.changed.v1";
 
-/// Of its data what matters here.
+/// The data that is needed here.
 #[derive(Deserialize)]
 struct UsageChanged {
     revoked: Vec<RevocationGroup>,
 }
 
-/// Certificates that one caller revoked for one reason.
+/// Certificates that one request revoked for one reason.
 #[derive(Deserialize)]
 struct RevocationGroup {
     certificate_ids: Vec<CertificateId>,
@@ -24,23 +24,23 @@ struct RevocationGroup {
     origin: Origin,
 }
 
-/// A certificate that was revoked in its licence.
+/// A revocation in a SAN licence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// The certificate's id there.
+    /// The certificate's id in SanLicensing.
     pub certificate_id: CertificateId,
-    /// Why.
+    /// The reason.
     pub reason: RevocationReason,
-    /// When it was recorded there.
+    /// The decision time in SanLicensing.
     pub time: Instant,
     /// Who asked for it.
     pub origin: Origin,
 }
 
-/// The revocations of a usage event.
+/// The revocations in a usage event.
 ///
 /// # Errors
-/// What is broken in it.
+/// What is invalid.
 pub fn revocations(event: &PeerEvent) -> Result<Vec<Revocation>, String> {
     let data: Result<UsageChanged, _> = serde_json::from_str(&event.data);
     let data = data.map_err(|error| broken(&format!("event {}", event.id), error))?;
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn x_1_an_event_says_what_was_revoked_why_and_by_whom() {
+    fn x_1_an_event_names_revoked_certificates_reason_and_caller() {
         let [one, two] = [CertificateId::generate(), CertificateId::generate()];
         let time = "2026-03-01T00:00:00Z".parse().unwrap();
         let data = serde_json::json!({
