@@ -136,7 +136,7 @@ struct LosingCharges(AtomicBool);
 impl FaultPlan for LosingCharges {
     fn next(&self, path: &str) -> Interference {
         if self.0.load(Ordering::Relaxed) && path.ends_with("ChargeQuote") {
-            Interference::LoseAnswer
+            Interference::LoseResponse
         } else {
             Interference::None
         }

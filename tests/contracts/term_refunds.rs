@@ -50,7 +50,7 @@ impl FaultPlan for LostAnswers {
     fn next(&self, path: &str) -> Interference {
         let is_refund = path.ends_with("/RequestRefund");
         if is_refund && self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            return Interference::LoseAnswer;
+            return Interference::LoseResponse;
         }
         Interference::None
     }

@@ -491,7 +491,7 @@ async fn verify_runs_beside_the_service_and_ends_with_its_verdict(backend: Backe
     let (said, log) = shown(&clean);
     assert!(clean.status.success(), "{said}{log}");
     assert!(said.contains("ok      balances: "), "{said}");
-    assert!(said.trim_end().ends_with("nothing differs"), "{said}");
+    assert!(said.trim_end().ends_with("no differences"), "{said}");
 
     // It changed nothing, and the service goes on.
     world.deposit(&account_id, "0.50").await;
@@ -504,7 +504,7 @@ async fn verify_runs_beside_the_service_and_ends_with_its_verdict(backend: Backe
     assert_eq!(dirty.status.code(), Some(1), "{said}{log}");
     let difference = format!("{account_id}: expected 25.00 USD, found 24.99 USD");
     assert!(said.contains(&difference), "{said}");
-    assert!(said.trim_end().ends_with("1 DIFFER"), "{said}");
+    assert!(said.trim_end().ends_with("1 DIFFERENCE"), "{said}");
 }
 
 #[test]

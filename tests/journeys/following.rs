@@ -341,7 +341,7 @@ struct Forgetting(AtomicBool);
 impl FaultPlan for Forgetting {
     fn next(&self, path: &str) -> Interference {
         if self.0.load(Ordering::Relaxed) && path.ends_with("/RecordCertificate") {
-            Interference::LoseAnswer
+            Interference::LoseResponse
         } else {
             Interference::None
         }

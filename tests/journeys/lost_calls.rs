@@ -42,7 +42,7 @@ impl FaultPlan for Losing {
             }
             1 => {
                 lost[1] += 1;
-                Interference::LoseAnswer
+                Interference::LoseResponse
             }
             _ => Interference::None,
         }

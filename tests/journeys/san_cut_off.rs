@@ -74,7 +74,7 @@ impl FaultPlan for Cutting {
             .left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
         match cut {
-            Ok(_) if self.loses_answers.load(Ordering::SeqCst) => Interference::LoseAnswer,
+            Ok(_) if self.loses_answers.load(Ordering::SeqCst) => Interference::LoseResponse,
             Ok(_) => Interference::LoseRequest,
             Err(_) => Interference::None,
         }

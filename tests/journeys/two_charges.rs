@@ -226,9 +226,9 @@ fn cents(text: &str) -> i64 {
 
 async fn x_2_whatever_is_lost_both_terms_are_charged_exactly_once(backend: Backend) {
     for (last, how) in [
-        (1, Interference::LoseAnswer),
+        (1, Interference::LoseResponse),
         (1, Interference::LoseRequest),
-        (4, Interference::LoseAnswer),
+        (4, Interference::LoseResponse),
     ] {
         let cutting = Cutting::new(last, how);
         let renewed = Renewed::start(backend, &cutting).await;
@@ -241,7 +241,7 @@ async fn x_2_whatever_is_lost_both_terms_are_charged_exactly_once(backend: Backe
 
 async fn x_2_killed_at_the_charge_both_are_made_once(backend: Backend) {
     // The charge reaches Billing or not, and nobody learns of it before Orders is gone.
-    for how in [Interference::LoseRequest, Interference::LoseAnswer] {
+    for how in [Interference::LoseRequest, Interference::LoseResponse] {
         let cutting = Cutting::new(usize::MAX, how);
         let mut renewed = Renewed::start(backend, &cutting).await;
         renewed.stand_at_the_charge(&cutting).await;

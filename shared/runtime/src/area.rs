@@ -1,18 +1,18 @@
-//! The area of the call under way, `licet.billing` of a call to Billing: its errors name it as their
-//! domain, whichever task they come from.
+//! The area of the current call, such as `licet.billing`, which its errors report as their domain, also from
+//! other tasks of the call.
 
 tokio::task_local! {
-    /// The area of the call under way, for `ErrorInfo.domain`.
+    /// The area of the current call, for `ErrorInfo.domain`.
     pub(crate) static AREA: String;
 }
 
-/// `licet.billing` while a Billing call is under way.
+/// The area of the current call; `licet` outside a call.
 pub(crate) fn current() -> String {
     AREA.try_with(Clone::clone)
         .unwrap_or_else(|_| "licet".to_owned())
 }
 
-/// Runs work of the call of method `path` in another task, under the area that its errors name.
+/// Runs another task's work of a call to the method `path` in that call's area.
 pub(crate) async fn within<F: Future>(path: &str, work: F) -> F::Output {
     AREA.scope(area_of(path), work).await
 }

@@ -1,5 +1,5 @@
-//! Who calls, with which roles, for which accounts. On plaintext loopback that is a local operator,
-//! who may narrow what he is by metadata, and never widen it.
+//! The caller, its roles and its accounts. On plaintext loopback, the caller is a local operator, whose
+//! metadata may restrict its roles and accounts.
 
 use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 use crate::{area, concurrency::Permit};
 
-/// Metadata key under which a caller names itself: replay records and the audit log keep it.
+/// Metadata key of the caller's name, which replay records and the audit log store.
 pub const CALLER_KEY: &str = "licet-caller";
-/// Metadata key: comma-separated roles to be narrowed to, as `customer,finance`.
+/// Metadata key of the roles to restrict the call to, comma-separated: `customer,finance`.
 pub const ROLES_KEY: &str = "licet-roles";
-/// Metadata key: comma-separated account ids to be narrowed to. A customer without it has no account.
+/// Metadata key of the account ids to restrict the call to, comma-separated. A customer without it sees none.
 pub const ACCOUNTS_KEY: &str = "licet-accounts";
 
 /// Which accounts a caller may see.
@@ -23,7 +23,7 @@ pub const ACCOUNTS_KEY: &str = "licet-accounts";
 pub enum AccountScope {
     /// Every account.
     All,
-    /// These accounts alone; others answer NOT_FOUND.
+    /// Only these; others get NOT_FOUND.
     Only(BTreeSet<AccountId>),
 }
 
@@ -38,19 +38,19 @@ impl AccountScope {
     }
 }
 
-/// Who calls.
+/// The caller of a method.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// A stable name; scopes `request_id` (BL-2).
+    /// A stable name; a `request_id` belongs to it (BL-2).
     pub name: String,
     /// What the caller may do.
     pub roles: Vec<Role>,
-    /// Whose data the caller may see.
+    /// The accounts that the caller may see.
     pub accounts: AccountScope,
 }
 
 impl Caller {
-    /// Whether the account's data is the caller's to see.
+    /// Whether the caller may see the account's data.
     #[must_use]
     pub fn sees(&self, account: AccountId) -> bool {
         self.accounts.sees(account)
@@ -62,15 +62,14 @@ impl Caller {
         self.roles.iter().any(|role| roles.contains(role))
     }
 
-    /// Whether the caller is a machine, which follows its own rules: only a caller who is nothing but a
-    /// service is one.
+    /// Whether the caller is a service, which acts by its own rules: one with no other role.
     #[must_use]
     pub fn is_machine(&self) -> bool {
         self.roles.iter().all(|role| *role == Role::Service)
     }
 
-    /// Confines the caller to the accounts it names where a method for `roles` lets it in as a
-    /// customer alone: a customer is bound to its accounts, and one that names none has none.
+    /// Restricts a caller that may call a method for `roles` only as a customer: if it names no accounts, it
+    /// sees none.
     pub(crate) fn confine(&mut self, roles: &[Role]) {
         let used = self.roles.iter().filter(|role| roles.contains(role));
         let is_customer_alone = used.copied().all(|role| role == Role::Customer);
@@ -79,7 +78,7 @@ impl Caller {
         }
     }
 
-    /// The caller's accounts as text for a `WHERE … IN`; `None` when every account is seen.
+    /// The caller's accounts for a `WHERE … IN`; `None` if it may see every account.
     #[must_use]
     pub fn account_filter(&self) -> Option<Vec<String>> {
         match &self.accounts {
@@ -90,7 +89,7 @@ impl Caller {
         }
     }
 
-    /// The local operator of a plaintext loopback connection, narrowed by its metadata.
+    /// The local operator of a plaintext loopback connection, restricted by its metadata.
     ///
     /// # Errors
     /// What is wrong with the metadata.
@@ -114,7 +113,9 @@ impl Caller {
                     let wanted = format!("ROLE_{}", word.trim().to_ascii_uppercase());
                     every()
                         .find(|role| role.as_str_name() == wanted)
-                        .ok_or_else(|| format!("metadata {ROLES_KEY}: no role {:?}", word.trim()))
+                        .ok_or_else(|| {
+                            format!("metadata {ROLES_KEY}: unknown role {:?}", word.trim())
+                        })
                 })
                 .collect::<Result<_, _>>()?,
         };
@@ -137,10 +138,10 @@ impl Caller {
     }
 }
 
-/// What was accepted: who asked, when it was decided, and until when an answer is of use.
+/// An accepted call.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who asked.
+    /// The caller.
     pub caller: Caller,
     /// The decision time: the clock, read once (T-3).
     pub now: Instant,
@@ -148,15 +149,15 @@ pub struct Call {
     pub method: &'static str,
     /// When the client stops waiting.
     pub deadline: tokio::time::Instant,
-    /// Whether the service stops: an answer that streams on ends then.
+    /// Becomes true when the service stops: a response stream must then end.
     pub stopped: watch::Receiver<bool>,
-    /// Its place, taken until the call and all its clones are gone: a stop waits for that. `None`:
-    /// nobody counts the call.
+    /// Its permit, held until the call and all its clones are dropped, which a stop waits for. `None` for a
+    /// call that does not count.
     pub permit: Option<Arc<Permit>>,
 }
 
 impl Call {
-    /// Who asked for what, as events keep it.
+    /// The origin that events record.
     #[must_use]
     pub fn origin(&self, request_id: &str) -> Origin {
         Origin {
@@ -166,14 +167,14 @@ impl Call {
         }
     }
 
-    /// Runs work of the call that goes on in a task of its own: an answer that streams on. Its
-    /// errors name the call's service, as those of the call itself do.
+    /// Runs another task's work for the call, such as a response stream, in the call's area: its errors
+    /// report the same domain.
     pub async fn within<F: Future>(&self, work: F) -> F::Output {
         area::within(self.method, work).await
     }
 }
 
-/// Who asked for what: kept by operations and written into every event, which is the audit log.
+/// Who asked for a change, with which request. Operations store it, and every event records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The caller's name.
@@ -184,7 +185,7 @@ pub struct Origin {
     pub request_id: String,
 }
 
-/// Takes a request apart into what was accepted and what was asked.
+/// Splits a request into the accepted call and its message.
 ///
 /// # Errors
 /// INTERNAL when the server was built without its layers.
@@ -192,9 +193,7 @@ pub fn accept<M>(request: tonic::Request<M>) -> Result<(Call, M), tonic::Status>
     let (_, mut extensions, message) = request.into_parts();
     match extensions.remove::<Call>() {
         Some(call) => Ok((call, message)),
-        None => Err(tonic::Status::internal(
-            "the call was not accepted by the server's layers",
-        )),
+        None => Err(tonic::Status::internal("the server has no guard layer")),
     }
 }
 

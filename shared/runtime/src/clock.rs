@@ -1,5 +1,5 @@
-//! The clocks: the system's, and the test clock, which moves forward only and survives
-//! restarts. Business time is read through `licet_domain::clock::Clock` alone.
+//! The system clock and the test clock, which only moves forward and survives restarts. Read business
+//! time only through `licet_domain::clock::Clock`.
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +21,7 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 
-/// Real time: what replay retention, back-off, deadlines and telemetry keep, whatever the test
-/// clock says.
+/// Real time, independent of the test clock: for replay retention, back-off, deadlines and telemetry.
 #[must_use]
 pub fn real_now() -> Instant {
     #[expect(
@@ -32,7 +31,7 @@ pub fn real_now() -> Instant {
     Instant::from_utc(chrono::Utc::now())
 }
 
-/// The system's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -42,24 +41,24 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that runs with the system's, ahead of it by an offset that only grows. Development only.
+/// A clock that is ahead of the system clock by an offset that only grows. For development only.
 #[derive(Debug)]
 pub struct TestClock {
     offset_us: AtomicI64,
     file: PathBuf,
-    /// What the file holds; one advance at a time.
+    /// The content of the file; locked during an advance.
     stored: Mutex<StoredClock>,
 }
 
-/// The clock as its file keeps it.
+/// The clock as its file stores it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct StoredClock {
     offset_us: i64,
-    /// Every advance by its request id, so that a repeat gets the first answer (BL-2).
+    /// All advances by request id, so that a repeat gets the first response (BL-2).
     advances: BTreeMap<Uuid, StoredAdvance>,
 }
 
-/// An advance with what was asked for.
+/// An advance and the request for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct StoredAdvance {
     asked: String,
@@ -67,7 +66,7 @@ struct StoredAdvance {
     advance: Advance,
 }
 
-/// A move of the test clock.
+/// An advance of the test clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advance {
     /// The time before it.
@@ -84,10 +83,10 @@ impl Clock for TestClock {
 }
 
 impl TestClock {
-    /// Opens the clock that `file` keeps; a file that is not there is a fresh clock.
+    /// Opens the clock stored in `file`, or a new one if the file does not exist.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds something else.
+    /// When the file cannot be read or is not a clock.
     pub fn open(file: &Path) -> std::io::Result<Self> {
         let stored: StoredClock = match std::fs::read_to_string(file) {
             Ok(text) => serde_json::from_str(&text)?,
@@ -107,12 +106,12 @@ impl TestClock {
         self.offset_us.load(Ordering::Acquire)
     }
 
-    /// Moves the clock to what `target` makes of its present time; a repeat of `request_id` that
-    /// `asked` for the same moves nothing and answers what the first call did.
+    /// Advances the clock to the time that `target` computes from the current one. A repeat of `request_id`
+    /// with the same `asked` does not move the clock and returns the first advance.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] when that is not later, [`Reason::RequestIdReused`] when the repeat asks
-    /// for something else; nothing moves then.
+    /// [`Fault::Invalid`] when the target is not later, [`Reason::RequestIdReused`] when `asked` differs from
+    /// the first request's. The clock does not move then.
     pub fn advance(
         &self,
         request_id: Uuid,
@@ -124,7 +123,10 @@ impl TestClock {
             if first.asked == asked {
                 return Ok(first.advance);
             }
-            let message = format!("request_id {request_id} was used for {}", first.asked);
+            let message = format!(
+                "request_id {request_id} was already used for {}; use a new one",
+                first.asked
+            );
             let refusal = Refusal::new(Reason::RequestIdReused, message);
             return Err(refusal.with("request_id", request_id).into());
         }
@@ -145,7 +147,7 @@ impl TestClock {
         moved
             .advances
             .insert(request_id, StoredAdvance { asked, advance });
-        // On disk before anyone sees the new time: after a crash, time never runs back.
+        // Save before anyone reads the new time: after a crash, time must not go back.
         self.save(&moved).map_err(Fault::of_file)?;
         self.offset_us.store(moved.offset_us, Ordering::Release);
         *stored = moved;
@@ -169,7 +171,7 @@ impl TestClock {
     }
 }
 
-/// 2200-01-01T00:00:00Z: terms bought there still end within the calendar.
+/// 2200-01-01T00:00:00Z: terms bought then still end within the supported date range.
 const FURTHEST_SECONDS: i64 = 7_258_118_400;
 
 #[cfg(test)]

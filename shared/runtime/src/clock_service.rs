@@ -1,4 +1,4 @@
-//! `licet.clock.v1.ClockService`: reads and advances the suite's one test clock.
+//! `licet.clock.v1.ClockService`: reads and advances the suite's test clock.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     wire::{decode_length, decode_time, encode_time},
 };
 
-/// The service over the clock.
+/// The gRPC service for the test clock.
 #[derive(Clone)]
 pub(crate) struct ClockRpc {
     clock: Arc<TestClock>,
@@ -27,7 +27,7 @@ pub(crate) struct ClockRpc {
 }
 
 impl ClockRpc {
-    /// `catch_up` does the work that an advance makes due, in every service of the suite.
+    /// `catch_up` runs the work that an advance makes due, in every service of the suite.
     #[must_use]
     pub(crate) fn new(clock: Arc<TestClock>, catch_up: CatchUp) -> Self {
         Self { clock, catch_up }
@@ -74,7 +74,7 @@ fn decode_advance(message: &AdvanceTimeRequest) -> Result<(Uuid, Target), Fault>
     let mut fields = Fields::new();
     let request_id = fields.attempt_id("request_id", &message.request_id);
     let target: Result<Target, _> = match &message.by {
-        None => Err(fields.note("by", "is required: months, duration or to_time")),
+        None => Err(fields.note("by", "is required: set months, duration or to_time")),
         Some(By::Months(months)) => match u32::try_from(*months) {
             Ok(months @ 1..=1200) => Ok(Box::new(move |now| now.checked_add_months(months))),
             Ok(_) | Err(_) => Err(fields.note("months", "must be from 1 to 1200")),

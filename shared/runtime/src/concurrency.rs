@@ -1,4 +1,4 @@
-//! ConcurrencyLimit for what goes on at once: so many in all, and so many of one caller, so that no caller keeps
+//! Limits on concurrent calls and streams: one in total and one for each caller, so that no caller keeps
 //! the others out.
 
 use std::{
@@ -11,20 +11,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fault::{Fault, TransientFault, TransientReason};
 
-/// How many there may be at once.
+/// The bounds of a concurrency limit.
 #[derive(Clone, Copy, Debug)]
 pub struct ConcurrencyBounds {
-    /// What takes the limit, as a refusal names it: `streams`.
+    /// What is limited, for messages: `streams`.
     pub what: &'static str,
-    /// Why one more is refused.
+    /// The reason of the fault beyond the limit.
     pub reason: TransientReason,
-    /// Of all callers.
+    /// The most of all callers together.
     pub total: usize,
-    /// Of one caller; as many as in all: callers are not told apart.
+    /// The most of one caller; callers are not counted if this is not below the total.
     pub per_caller: usize,
 }
 
-/// ConcurrencyLimit of one kind.
+/// A limit on what runs at once.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     bounds: ConcurrencyBounds,
@@ -32,17 +32,17 @@ pub struct ConcurrencyLimit {
     by_caller: ByCaller,
 }
 
-/// How many limit each caller has; a caller without one is not in it.
+/// How many permits each caller holds; a caller without one has no entry.
 type ByCaller = Arc<Mutex<HashMap<String, usize>>>;
 
-/// A place that is taken, until it is dropped.
+/// The right to run one; dropping it frees the place for another.
 #[derive(Debug)]
 pub struct Permit {
     _permit: OwnedSemaphorePermit,
     _counted: Option<Counted>,
 }
 
-/// One place in the count of its caller.
+/// One permit in its caller's count.
 #[derive(Debug)]
 struct Counted {
     caller: String,
@@ -51,11 +51,11 @@ struct Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut taken = lock(&self.by_caller);
-        if let Some(count) = taken.get_mut(&self.caller) {
+        let mut held = lock(&self.by_caller);
+        if let Some(count) = held.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.caller);
+                held.remove(&self.caller);
             }
         }
     }
@@ -68,7 +68,7 @@ fn lock(
 }
 
 impl ConcurrencyLimit {
-    /// As many free limit as the bounds say.
+    /// A limit with all its permits free.
     #[must_use]
     pub fn new(bounds: ConcurrencyBounds) -> Self {
         Self {
@@ -78,10 +78,10 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Takes a place for a caller.
+    /// Takes a permit for a caller.
     ///
     /// # Errors
-    /// The reason of the bounds, when the caller has its share or all limit are taken.
+    /// The reason of the bounds, if the caller or all callers together have reached their limit.
     pub fn take(&self, caller: &str) -> Result<Permit, Fault> {
         let ConcurrencyBounds {
             what,
@@ -92,7 +92,7 @@ impl ConcurrencyLimit {
         let counted = (per_caller < total).then(|| self.count(caller));
         let counted = counted.transpose()?;
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
-            let message = format!("{total} {what} are open, the most that this instance takes");
+            let message = format!("this instance has {total} open {what}, its limit; retry later");
             self.crowded(message, total)
         })?;
         Ok(Permit {
@@ -107,15 +107,16 @@ impl ConcurrencyLimit {
             per_caller: limit,
             ..
         } = self.bounds;
-        let mut taken = lock(&self.by_caller);
-        let count = taken.get(caller).copied().unwrap_or_default();
+        let mut held = lock(&self.by_caller);
+        let count = held.get(caller).copied().unwrap_or_default();
         if count >= limit {
             let message = format!(
-                "{caller} has {limit} {what} open, the most that this instance takes of one caller"
+                "{caller} has {limit} open {what} on this instance, the limit of one caller; close one \
+                 or retry later"
             );
             return Err(self.crowded(message, limit));
         }
-        taken.insert(caller.to_owned(), count + 1);
+        held.insert(caller.to_owned(), count + 1);
         Ok(Counted {
             caller: caller.to_owned(),
             by_caller: Arc::clone(&self.by_caller),
@@ -131,10 +132,10 @@ impl ConcurrencyLimit {
         }))
     }
 
-    /// Resolves when every place is free. What comes later waits behind this.
+    /// Waits until all permits are free. Nobody gets a new permit ahead of this.
     pub(crate) async fn all_free(&self) {
         let all = u32::try_from(self.bounds.total).unwrap_or(u32::MAX);
-        // An Err says that the limit were closed, which nobody does.
+        // Fails only on a closed semaphore, and nothing closes it.
         let _ = self.free.acquire_many(all).await;
     }
 }
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_so_many_in_all() {
+    fn the_total_is_limited() {
         let limit = limit(2, 2);
         let _first = limit.take("a").unwrap();
         let second = limit.take("a").unwrap();
@@ -163,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_leaves_places_to_others() {
+    fn one_caller_leaves_permits_to_others() {
         let limit = limit(3, 2);
         let first = limit.take("a").unwrap();
         let _second = limit.take("a").unwrap();
         assert!(limit.take("a").is_err());
         let third = limit.take("b").unwrap();
-        // One that finds no place at all counts for nobody.
+        // A refused permit does not stay in its caller's count.
         assert!(limit.take("c").is_err());
         drop(first);
         drop(third);

@@ -1,4 +1,4 @@
-//! Settings that every service has, as command-line options and environment variables.
+//! The settings of every service, as command-line options and environment variables.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use clap::Args;
 /// Limits of a server.
 #[derive(Args, Clone, Debug)]
 pub struct Limits {
-    /// Calls at once over all connections; one more is answered OVERLOADED. Streams do not count.
+    /// The most concurrent calls over all connections, streams excluded; further calls fail with OVERLOADED.
     #[arg(long, env = "LICET_MAX_CALLS", default_value_t = 1024, value_parser = at_least_one, global = true)]
     pub max_calls: usize,
-    /// Streams open at once over all connections; one more is answered TOO_MANY_STREAMS.
+    /// The most open streams over all connections; further streams fail with TOO_MANY_STREAMS.
     #[arg(long, env = "LICET_MAX_STREAMS", default_value_t = 1024, value_parser = at_least_one, global = true)]
     pub max_streams: usize,
-    /// Streams open at once of one caller; one more is answered TOO_MANY_STREAMS.
+    /// The most open streams of one caller; further streams fail with TOO_MANY_STREAMS.
     #[arg(
         long,
         env = "LICET_MAX_STREAMS_PER_CALLER",
@@ -22,26 +22,26 @@ pub struct Limits {
         global = true
     )]
     pub max_streams_per_caller: usize,
-    /// The longest that a call may take, in seconds, whatever the client allows.
+    /// The longest duration of a call in seconds, even if the client's deadline is later.
     #[arg(long, env = "LICET_CALL_SECONDS", default_value_t = 30, global = true)]
     pub call_seconds: u64,
-    /// How long a stopping process waits for calls under way, in seconds.
+    /// How long a stopping process waits for calls in progress, in seconds.
     #[arg(long, env = "LICET_DRAIN_SECONDS", default_value_t = 10, global = true)]
     pub drain_seconds: u64,
 }
 
-/// A server without a place would answer nobody.
+/// A server with a limit of 0 could serve nobody.
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(number) if number <= MOST_PLACES => Ok(number),
-        Ok(_) => Err(format!("must be at most {MOST_PLACES}")),
+        Ok(number) if number <= MAX_LIMIT => Ok(number),
+        Ok(_) => Err(format!("must be at most {MAX_LIMIT}")),
         Err(error) => Err(error.to_string()),
     }
 }
 
 /// More than a machine has sockets for.
-const MOST_PLACES: usize = 1_000_000;
+const MAX_LIMIT: usize = 1_000_000;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -56,13 +56,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The longest that a call may take.
+    /// The longest duration of a call.
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         Duration::from_secs(self.call_seconds)
     }
 
-    /// How long a stopping server waits.
+    /// How long a stopping server waits for calls in progress.
     #[must_use]
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)

@@ -1,4 +1,4 @@
-//! Connections and transactions on SQLite and PostgreSQL: pragmas, time-outs, retry of lost races,
+//! Connections and transactions on SQLite and PostgreSQL: settings, timeouts, retries of lost races, and
 //! migrations under a lock. Store functions take a [`Tx`], never the pool.
 
 mod transaction;
@@ -22,31 +22,31 @@ use crate::{clock::real_now, fault::Fault};
 
 pub use transaction::Tx;
 
-/// A unit of work that runs in one transaction and may be run again from the start when the
-/// database reports a lost race, so it must have no effect outside of its transaction.
+/// Work that runs in one transaction. It runs again from the start if it loses a race in the database, so
+/// it must have no effect outside its transaction.
 pub trait Work: Sync {
-    /// What the work answers once it is committed.
+    /// What the work returns once it is committed.
     type Output: Send;
 
-    /// Does the work inside `tx`. Any error rolls all of it back.
+    /// Does the work inside `tx`. Any error rolls everything back.
     fn run(&self, tx: &Tx) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
-/// Where a service keeps its schema.
+/// Where a service stores its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// A SQLite file of the service's own, created when absent.
+    /// The service's own SQLite file; created if absent.
     Sqlite(PathBuf),
     /// A PostgreSQL database, and the service's schema in it.
     Postgres {
         /// `postgres://user:password@host:port/database`.
         url: String,
-        /// The schema; created when absent. Set by connection option, so it survives poolers.
+        /// The schema; created if absent. Set as a connection option, so it works through poolers.
         schema: String,
     },
 }
 
-/// Without the password of its URL.
+/// Omits the password of the URL.
 impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,7 +67,7 @@ impl FromStr for Location {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            // Two services in one schema would take each other's tables for their own.
+            // Without a name, two services would share one schema and mistake each other's tables for theirs.
             let named = text
                 .split_once('#')
                 .filter(|(_, schema)| !schema.is_empty());
@@ -81,17 +81,17 @@ impl FromStr for Location {
     }
 }
 
-/// A schema change as SQL text, written once for both databases in PostgreSQL's dialect.
+/// A schema change as SQL in PostgreSQL's dialect, for both databases.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Unique name within the service; the order of the list is the order of application.
+    /// A name unique within the service. Migrations are applied in the order of their list.
     pub name: &'static str,
-    /// Statements, each ended by `;` at the end of a line.
+    /// The statements; each ends with `;` at the end of a line.
     pub sql: &'static str,
 }
 
-/// A change of rows that SQL cannot say, made once: in the transaction of the migration that it is named
-/// after, when all tables are as this version has them.
+/// A one-time change of rows that SQL cannot express. It runs in the transaction of its migration, when
+/// all migrations have been applied.
 #[derive(Clone, Copy, Debug)]
 pub struct Rewrite {
     /// The name of the migration.
@@ -100,10 +100,10 @@ pub struct Rewrite {
     pub run: for<'a> fn(&'a DatabaseTransaction) -> Rewriting<'a>,
 }
 
-/// A change of rows under way.
+/// The future of a [`Rewrite`].
 pub type Rewriting<'a> = Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
 
-/// The runtime's own tables, before those of the service.
+/// The runtime's own tables; migrated before those of the service.
 const OWN: [Migration; 2] = [
     Migration {
         name: "runtime_0001",
@@ -119,30 +119,29 @@ const OWN: [Migration; 2] = [
 #[derive(Clone, Debug)]
 pub struct Database {
     store_id: Uuid,
-    /// SQLite has one writer at a time, so its pool has one connection; PostgreSQL's pool is shared.
+    /// SQLite allows one writer, so this pool has one connection. On PostgreSQL both pools are the same.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
-    /// The tables of what a request may be about, by the field that names it.
+    /// The tables that store what requests are about, by request field.
     pub(crate) subjects: &'static [(&'static str, &'static str)],
 }
 
 const POOL_CONNECTIONS: u32 = 16;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Key of the advisory lock that lets one instance migrate at a time.
+/// The advisory lock that lets one instance migrate at a time.
 const MIGRATION_LOCK: i64 = 0x4c49_4345_5400;
 
 impl Database {
-    /// Opens the pools and brings the schema up to date: the runtime's own tables first, then
-    /// `migrations`. Makes the store where there is none: a caller that must not asks [`Database::exists`]
-    /// first.
+    /// Opens the pools and migrates the schema: the runtime's own tables first, then `migrations`. Creates
+    /// the store if it does not exist; check [`Database::exists`] first to avoid that.
     ///
     /// # Errors
-    /// When the database cannot be reached or a migration fails; nothing of a failed run stays.
+    /// When the database cannot be reached or a migration fails; a failed migration changes nothing.
     pub async fn open(location: &Location, migrations: &[Migration]) -> Result<Self, DbErr> {
         Self::open_rewriting(location, migrations, &[]).await
     }
 
-    /// As [`Database::open`], with what some migrations do to rows that SQL cannot say.
+    /// As [`Database::open`], with `rewrites` for some migrations.
     ///
     /// # Errors
     /// As [`Database::open`].
@@ -178,22 +177,24 @@ impl Database {
         })
     }
 
-    /// Opens a store that exists, to change what the runtime keeps in it; its schema stays as it is.
+    /// Opens an existing store without migrating it, to change the runtime's own rows.
     ///
     /// # Errors
-    /// When there is no such store, or it is of a version before stores had ids.
+    /// When there is no such store, or an early version created it without an id.
     pub async fn open_existing(location: &Location) -> Result<Self, DbErr> {
         if !Self::exists(location).await? {
             return Err(DbErr::Custom(format!("there is no store at {location}")));
         }
         let mut database = Self::connect(location).await?;
-        database.store_id = find_store_id(&database.reader)
-            .await?
-            .ok_or_else(|| DbErr::Custom(format!("the store at {location} has no id")))?;
+        database.store_id = find_store_id(&database.reader).await?.ok_or_else(|| {
+            DbErr::Custom(format!(
+                "the store at {location} has no id; start this version's service on it once"
+            ))
+        })?;
         Ok(database)
     }
 
-    /// Whether a store was made at a place. Nothing is made by looking.
+    /// Whether a store exists. Creates nothing.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -209,20 +210,20 @@ impl Database {
                 "SELECT 1 AS made WHERE to_regclass('seaql_migrations') IS NOT NULL",
             ),
         };
-        let looking = sea_orm::Database::connect(options).await?;
-        let backend = looking.get_database_backend();
-        let made = looking
+        let connection = sea_orm::Database::connect(options).await?;
+        let backend = connection.get_database_backend();
+        let found = connection
             .query_one_raw(Statement::from_string(backend, query))
             .await?;
-        looking.close().await?;
-        Ok(made.is_some())
+        connection.close().await?;
+        Ok(found.is_some())
     }
 
-    /// Opens a store that exists, to be read and never changed: nothing is created or migrated, a
-    /// statement may take as long as it needs and may read whole tables.
+    /// Opens an existing store read-only and without migrating it. Statements have no timeout and may read
+    /// whole tables.
     ///
     /// # Errors
-    /// When there is no such store, or its schema is not the one that `migrations` make.
+    /// When there is no such store, or its schema is not that of `migrations`.
     pub async fn open_read_only(
         location: &Location,
         migrations: &[Migration],
@@ -244,29 +245,29 @@ impl Database {
         Ok(database)
     }
 
-    /// The id of the store, which was made with it; nil where it is only read.
+    /// The store's id, created with the store; nil if it is opened read-only.
     #[must_use]
     pub fn store_id(&self) -> Uuid {
         self.store_id
     }
 
-    /// Says in which table the thing is that a field of a request names, as `("order_id",
-    /// "certificate_order")`. The id stands there under the field's own name, beside an `account_id`.
+    /// Declares the table for each request field that names a resource, such as `("order_id",
+    /// "certificate_order")`. The table must have a column of the field's name, and an `account_id`.
     #[must_use]
     pub fn naming(self, subjects: &'static [(&'static str, &'static str)]) -> Self {
         Self { subjects, ..self }
     }
 
-    /// Which of the two databases this is.
+    /// The kind of database.
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.writer.get_database_backend()
     }
 
-    /// A read-only transaction: all reads of one call see one state of the database.
+    /// A read-only transaction: all its reads see one snapshot.
     #[must_use]
     pub fn read(&self) -> Tx {
-        // SQLite's readers see one state anyway.
+        // On SQLite every transaction reads one snapshot.
         let (isolation_level, access_mode) = if self.backend() == DbBackend::Postgres {
             (
                 Some(IsolationLevel::RepeatableRead),
@@ -283,24 +284,23 @@ impl Database {
         Tx::new(self.reader.clone(), options)
     }
 
-    /// For a read of one statement: without BEGIN and COMMIT it is one way to the database and back
-    /// instead of three.
+    /// For a read of one statement: without BEGIN and COMMIT it needs one round trip instead of three.
     #[must_use]
     pub fn read_alone(&self) -> &DatabaseConnection {
         &self.reader
     }
 
-    /// For a change of one statement, which is a transaction of its own.
+    /// For a change of one statement, which commits by itself.
     #[must_use]
     pub fn write_alone(&self) -> &DatabaseConnection {
         &self.writer
     }
 
-    /// Runs `work` in one write transaction, again from the start when the database says that the
-    /// race was lost (serialisation failure, deadlock, busy).
+    /// Runs `work` in one write transaction, and again from the start if it loses a race in the database
+    /// (serialisation failure, deadlock, busy).
     ///
     /// # Errors
-    /// What the work answered, or a passing fault when every attempt lost its race.
+    /// The errors of the work; [`Fault::Contention`] when every attempt lost its race.
     pub async fn transact<W: Work>(&self, work: &W) -> Result<W::Output, Fault> {
         let mut pauses = ExponentialBuilder::default()
             .with_jitter()
@@ -311,7 +311,7 @@ impl Database {
         loop {
             let fault = match self.attempt(work).await {
                 Err(fault @ Fault::Contention(_)) => fault,
-                settled => return settled,
+                result => return result,
             };
             match pauses.next() {
                 Some(pause) => tokio::time::sleep(pause).await,
@@ -328,7 +328,7 @@ impl Database {
                 Ok(answer)
             }
             Err(fault) => {
-                // Its connection is not used again, so the work is undone all the same.
+                // If this fails, the pool drops the connection, which undoes the work all the same.
                 if let Err(error) = tx.rollback().await {
                     tracing::warn!(%error, "a rollback failed");
                 }
@@ -347,10 +347,10 @@ impl Database {
         let all = Migrator(OWN.iter().chain(migrations).copied().collect());
         let tx = self.writer.begin_with_options(writing()).await?;
         if let Location::Postgres { schema, .. } = location {
-            // A change of a large table takes as long as it takes, and may read all of it.
+            // Changing a large table may take long and read all of it.
             tx.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on")
                 .await?;
-            // Instances start at the same time: the second waits here and finds nothing to do.
+            // If several instances start at once, the others wait here and find nothing to do.
             tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 .await?;
             create_schema(&tx, schema).await?;
@@ -370,7 +370,7 @@ impl Database {
         Ok(store_id)
     }
 
-    /// Another version's columns would be misread, or missed in the middle of the work.
+    /// Fails unless exactly `migrations` were applied: columns of another version could be misread or absent.
     async fn check_migrated(&self, migrations: &[Migration]) -> Result<(), DbErr> {
         let applied = Statement::from_string(
             self.backend(),
@@ -391,8 +391,8 @@ impl Database {
             return Ok(());
         }
         Err(DbErr::Migration(format!(
-            "the store has the schema [{}], and this version reads [{}]: start this version's \
-             service on it once, or use the version that it was made with",
+            "the store has the schema [{}], but this version reads [{}]; start this version's \
+             service on the store once, or use the version that created it",
             applied.join(", "),
             expected.join(", ")
         )))
@@ -411,7 +411,7 @@ async fn find_store_id(connection: &impl ConnectionTrait) -> Result<Option<Uuid>
     let parsed = text.parse();
     parsed
         .map(Some)
-        .map_err(|_| DbErr::Custom(format!("the store's id is {text:?}")))
+        .map_err(|_| DbErr::Custom(format!("the store's id {text:?} is not a UUID")))
 }
 
 async fn make_store_id(tx: &DatabaseTransaction) -> Result<Uuid, DbErr> {
@@ -425,18 +425,18 @@ async fn make_store_id(tx: &DatabaseTransaction) -> Result<Uuid, DbErr> {
     Ok(store_id)
 }
 
-/// How a transaction that writes begins.
+/// The options of a write transaction.
 fn writing() -> TransactionOptions {
     TransactionOptions {
         isolation_level: None,
         access_mode: None,
-        // The default upgrades its lock midway and then fails instead of waiting.
+        // The default takes the write lock midway, and then fails instead of waiting.
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
     }
 }
 
-/// Creates the schema where it is absent. A role that owns an existing one may lack the right to
-/// create others, and `CREATE SCHEMA IF NOT EXISTS` asks for that right first.
+/// Creates the schema if it is absent. Not with `CREATE SCHEMA IF NOT EXISTS`, which requires the right to
+/// create schemas even if the schema exists.
 async fn create_schema(tx: &DatabaseTransaction, schema: &str) -> Result<(), DbErr> {
     let exists = Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -459,7 +459,7 @@ fn sqlite_options(path: &std::path::Path, connections: u32) -> ConnectOptions {
         .acquire_timeout(Duration::from_secs(20))
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_pool_opts(without_unended)
+        .map_sqlx_sqlite_pool_opts(closing_open_transactions)
         .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .filename(&path)
@@ -474,7 +474,7 @@ fn sqlite_options(path: &std::path::Path, connections: u32) -> ConnectOptions {
     options
 }
 
-/// As an existing file only: a check of what is not there must not pass on an empty store.
+/// Opens an existing file only: a check must not pass on an empty store that it has just created.
 fn sqlite_read_only_options(path: &std::path::Path) -> ConnectOptions {
     let path = path.to_owned();
     let mut options = ConnectOptions::new("sqlite::memory:");
@@ -494,21 +494,21 @@ fn sqlite_read_only_options(path: &std::path::Path) -> ConnectOptions {
     options
 }
 
-/// What every session of a serving pool is set to.
+/// The session settings of a service's pool.
 fn serving_settings() -> Vec<(&'static str, String)> {
     let timeout = STATEMENT_TIMEOUT.as_millis().to_string();
     vec![
-        // A plan made while a table was small is kept while it grows: it must not be one that
-        // reads all of it. Every statement here has an index to go by.
+        // A cached plan outlives a small table's growth, so it must not scan the table. Every statement has
+        // an index to use.
         ("enable_seqscan", "off".to_owned()),
-        // What that forbids counts as endlessly dear, and would be compiled just in time, each time.
+        // The forbidden scans cost so much in estimates that the planner would compile each of them.
         ("jit", "off".to_owned()),
         ("statement_timeout", timeout.clone()),
         ("idle_in_transaction_session_timeout", timeout),
     ]
 }
 
-/// What a session is set to that reads whole tables and never writes.
+/// The session settings of a read-only pool.
 fn reading_settings() -> Vec<(&'static str, String)> {
     vec![("default_transaction_read_only", "on".to_owned())]
 }
@@ -524,10 +524,10 @@ fn postgres_options(
     options
         .max_connections(POOL_CONNECTIONS)
         .acquire_timeout(Duration::from_secs(20))
-        // Its ping costs a quarter of the reads; a dead connection shows in the statement anyway.
+        // The ping takes a quarter of the read throughput; a dead connection fails in its statement anyway.
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .map_sqlx_postgres_pool_opts(without_unended)
+        .map_sqlx_postgres_pool_opts(closing_open_transactions)
         .map_sqlx_postgres_opts(move |postgres| {
             postgres
                 .application_name("licet")
@@ -536,22 +536,22 @@ fn postgres_options(
     options
 }
 
-/// A pool that takes no connection back whose transaction has not ended. SQLite ends one by itself when
-/// the disk is full; the rollback then fails, the driver counts it as open for ever, and every later
-/// COMMIT on the connection would only end a savepoint of a transaction that is never committed.
-fn without_unended<DB>(options: PoolOptions<DB>) -> PoolOptions<DB>
+/// Closes a connection that comes back to the pool with an open transaction. SQLite rolls back by itself
+/// when the disk is full; the driver's rollback then fails and the driver counts the transaction as open
+/// for ever, so that every later COMMIT on the connection would only release a savepoint.
+fn closing_open_transactions<DB>(options: PoolOptions<DB>) -> PoolOptions<DB>
 where
     DB: sqlx::Database,
 {
     options.after_release(|connection, _| {
         Box::pin(async move {
-            // On SQLite a rollback that a dropped transaction asked for may still wait for its turn.
+            // On SQLite the rollback of a dropped transaction may still be queued.
             if DB::NAME == sqlx::Sqlite::NAME {
                 connection.ping().await?;
             }
             let ended = !connection.is_in_transaction();
             if !ended {
-                tracing::warn!("a connection is closed: its transaction has not ended");
+                tracing::warn!("closing a connection whose transaction has not ended");
             }
             Ok(ended)
         })
@@ -595,7 +595,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// SQLite compares text by its bytes anyway and has no collation "C".
+/// Translates PostgreSQL's dialect. SQLite has no collation "C": it compares text by bytes anyway.
 fn sqlite_dialect(sql: &str) -> String {
     sql.replace(" COLLATE \"C\"", "")
         .replace("BYTEA", "BLOB")

@@ -1,6 +1,6 @@
-//! The door of a service: the one place where messages become values and values messages. A verb is a
-//! request as a value; it knows no message. Methods are accepted, decoded, run at most once (BL-2) and
-//! encoded here, and decide nothing.
+//! The door of a service: the only place where messages become values and values become messages. A verb
+//! is a request as a value and knows no message. The door accepts and decodes a request, runs its verb at
+//! most once (BL-2) and encodes the output; it decides nothing.
 
 use licet_contracts::{Listing, Mutation};
 use licet_domain::ids::OperationId;
@@ -11,23 +11,23 @@ use crate::{
     caller::{Call, Origin, accept},
     database::{Database, Tx, Work},
     fault::Fault,
-    joining::{Answer, join},
+    join::{OperationReply, join},
     operation::Operations,
     page::Page,
     replay::{self, Accepted},
 };
 
-/// An accepted request for a change: who asked, when it is decided, and under which id.
+/// An accepted request for a change.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
-    /// Who asked, and when that is decided.
+    /// The caller, the method and the decision time.
     pub call: Call,
-    /// The id that names the attempt.
+    /// The request's id, the same in every repeat.
     pub request_id: String,
 }
 
 impl ChangeRequest {
-    /// Who asked for what, as events keep it.
+    /// The origin that events record.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.call.origin(&self.request_id)
@@ -36,7 +36,7 @@ impl ChangeRequest {
 
 /// A change that one transaction makes.
 pub trait Verb: Send + Sync {
-    /// What it is answered with.
+    /// What the change returns.
     type Output: Send;
 
     /// Makes the change.
@@ -47,14 +47,14 @@ pub trait Verb: Send + Sync {
     ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
-/// A change that can be looked at before it is made (`validate_only`).
+/// A change that can be previewed (`validate_only`).
 pub trait Preview: Send + Sync {
-    /// What it is answered with, as the change itself.
+    /// What the preview returns: the same as the change itself.
     type Output: Send;
-    /// What is looked at: the store, and the peers where they are asked.
+    /// What the preview reads: the store, and the peers if it needs them.
     type Context: Sync;
 
-    /// Says what the change would come to. Changes nothing.
+    /// Computes what the change would return. Changes nothing.
     fn preview(
         &self,
         call: &Call,
@@ -62,19 +62,19 @@ pub trait Preview: Send + Sync {
     ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
 }
 
-/// A change that may go on as a durable operation once it is accepted.
+/// A change that may continue as a durable operation once it is accepted.
 pub trait DurableVerb: Send + Sync {
-    /// What it is answered with.
+    /// What the change returns.
     type Output: Send;
 
-    /// Makes the change, or accepts it and begins its operation.
+    /// Makes the change, or begins its operation.
     fn accept(
         &self,
         request: &ChangeRequest,
         tx: &Tx,
     ) -> impl Future<Output = Result<Accepted<Self::Output>, Fault>> + Send;
 
-    /// What is answered while the operation is under way; none when it ended meanwhile.
+    /// What is returned while the operation is in progress; `None` if it has ended meanwhile.
     fn pending(
         &self,
         call: &Call,
@@ -83,11 +83,11 @@ pub trait DurableVerb: Send + Sync {
     ) -> impl Future<Output = Result<Option<Self::Output>, Fault>> + Send;
 }
 
-/// A request as its service takes it, before anything is done.
+/// A decoded request, before anything is done.
 pub struct Entry<M, V> {
     request: ChangeRequest,
     message: M,
-    /// What is asked for.
+    /// The change that it asks for.
     pub verb: V,
 }
 
@@ -110,12 +110,12 @@ pub fn enter<M: Mutation, V>(
 }
 
 impl<M: Mutation, V> Entry<M, V> {
-    /// Who asked.
+    /// The call.
     pub fn call(&self) -> &Call {
         &self.request.call
     }
 
-    /// The same request with another verb: what was asked of peers for it joins it.
+    /// The same request with another verb, for example with what was read from peers for it.
     #[must_use]
     pub fn map<W>(self, verb: impl FnOnce(V) -> W) -> Entry<M, W> {
         Entry {
@@ -128,11 +128,11 @@ impl<M: Mutation, V> Entry<M, V> {
     /// Makes the change, or its preview.
     ///
     /// # Errors
-    /// What refused it.
+    /// The refusal.
     pub async fn run_or_preview<R>(
         &self,
         database: &Database,
-        within: &<V as Preview>::Context,
+        context: &<V as Preview>::Context,
         encode: impl Fn(<V as Verb>::Output) -> Result<R, Fault> + Send + Sync,
     ) -> Result<R, Fault>
     where
@@ -140,13 +140,13 @@ impl<M: Mutation, V> Entry<M, V> {
         R: Message + Default,
     {
         if self.message.is_validate_only() {
-            encode(self.verb.preview(&self.request.call, within).await?)
+            encode(self.verb.preview(&self.request.call, context).await?)
         } else {
             self.run(database, encode).await
         }
     }
 
-    /// Runs the verb once for all repeats of the request.
+    /// Runs the verb once, whatever the number of repeats.
     async fn run<R>(
         &self,
         database: &Database,
@@ -160,11 +160,11 @@ impl<M: Mutation, V> Entry<M, V> {
         replay::run(database, &self.request.call, &self.message, &work, encode).await
     }
 
-    /// Accepts the verb once for all repeats of the request: each joins the operation that the first
-    /// one began.
+    /// Accepts the verb once, whatever the number of repeats: a repeat gets the operation that the first
+    /// attempt began.
     ///
     /// # Errors
-    /// What refused it.
+    /// The refusal.
     pub async fn begin<R>(
         &self,
         database: &Database,
@@ -199,10 +199,10 @@ impl<M: Mutation, V: DurableVerb> Work for Begin<'_, M, V> {
     }
 }
 
-/// Serves a change of one transaction that has no preview.
+/// Serves a one-transaction change that has no preview.
 ///
 /// # Errors
-/// What is wrong with the request, or refused it.
+/// What is wrong with the request, or its refusal.
 pub async fn run<M, V, R>(
     database: &Database,
     request: Request<M>,
@@ -219,13 +219,13 @@ where
     Ok(Response::new(entry.run(database, encode).await?))
 }
 
-/// Serves a change of one transaction, or its preview.
+/// Serves a one-transaction change, or its preview.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_or_preview<M, V, R>(
     database: &Database,
-    within: &V::Context,
+    context: &V::Context,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
     encode: impl Fn(<V as Verb>::Output) -> Result<R, Fault> + Send + Sync,
@@ -236,14 +236,14 @@ where
     R: Message + Default,
 {
     let entry = enter(request, decode)?;
-    let response = entry.run_or_preview(database, within, encode).await?;
+    let response = entry.run_or_preview(database, context, encode).await?;
     Ok(Response::new(response))
 }
 
-/// Serves a change that may go on as an operation, and that has no preview.
+/// Serves a change that may continue as an operation and has no preview.
 ///
 /// # Errors
-/// As [`run`]; what ended the operation.
+/// As [`run`], or the refusal of the operation.
 pub async fn begin<P, M, V, R>(
     operations: &Operations<P>,
     request: Request<M>,
@@ -263,13 +263,13 @@ where
     ))
 }
 
-/// Serves a change that may go on as an operation, or its preview.
+/// Serves a change that may continue as an operation, or its preview.
 ///
 /// # Errors
 /// As [`begin`].
 pub async fn begin_or_preview<P, M, V, R>(
     operations: &Operations<P>,
-    within: &V::Context,
+    context: &V::Context,
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault> + Send,
     encode: impl Fn(<V as DurableVerb>::Output) -> Result<R, Fault> + Send + Sync,
@@ -282,7 +282,7 @@ where
 {
     let entry = enter(request, decode)?;
     let response = if entry.message.is_validate_only() {
-        encode(entry.verb.preview(&entry.request.call, within).await?)?
+        encode(entry.verb.preview(&entry.request.call, context).await?)?
     } else {
         entry.begin_and_join(operations, encode).await?
     };
@@ -290,11 +290,13 @@ where
 }
 
 impl<M: Mutation, V> Entry<M, V> {
-    /// A preview that nobody wrote must not become the change itself.
+    /// A `validate_only` request must never run a change that has no preview.
     fn check_no_preview(&self) -> Result<(), Fault> {
         if self.message.is_validate_only() {
             let method = self.request.call.method;
-            return Err(Fault::internal(format!("{method} has no preview")));
+            return Err(Fault::internal(format!(
+                "{method} has no preview, but its request has validate_only"
+            )));
         }
         Ok(())
     }
@@ -314,13 +316,13 @@ impl<M: Mutation, V> Entry<M, V> {
         let accepted = self.begin(database, &encode).await?;
         let pending = |id| self.verb.pending(call, database, id);
         match join(operations, call, accepted, pending).await? {
-            Answer::Final(response) => Ok(response),
-            Answer::Pending(answer) => encode(answer),
+            OperationReply::Final(response) => Ok(response),
+            OperationReply::Pending(output) => encode(output),
         }
     }
 }
 
-/// Accepts and decodes a request that only reads.
+/// Accepts and decodes a read request.
 ///
 /// # Errors
 /// What is wrong with the request.
@@ -333,7 +335,7 @@ pub fn read<M, Q>(
     Ok((call, query))
 }
 
-/// Accepts and decodes a request for a page: what it is narrowed to, and which page of that.
+/// Accepts and decodes a request for a page of a listing: its filter and the page.
 ///
 /// # Errors
 /// As [`read`].

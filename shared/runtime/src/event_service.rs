@@ -1,4 +1,4 @@
-//! `licet.events.v1.EventService`: one service's log, streamed from any position on.
+//! `licet.events.v1.EventService`: streams one service's event log from any position.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +24,11 @@ use crate::{
 const READ_AT_ONCE: u64 = 200;
 const POLL: Duration = Duration::from_millis(500);
 
-/// The service over one log.
+/// The gRPC service for one log.
 #[derive(Clone)]
 pub(crate) struct EventRpc {
     pub(crate) database: Database,
-    /// `/licet/billing`: the CloudEvents source.
+    /// The CloudEvents source, `/licet/billing`.
     pub(crate) source: String,
     pub(crate) moved: Arc<Notify>,
 }
@@ -65,7 +65,7 @@ impl EventService for EventRpc {
         tokio::spawn(async move {
             let feeding = async {
                 if let Err(fault) = reader.feed(&message, accounts.as_deref(), &sender).await {
-                    // A client that left needs no answer.
+                    // Fails if the client has left.
                     let _ = sender.send(Err(fault.into())).await;
                 }
             };
@@ -75,7 +75,7 @@ impl EventService for EventRpc {
     }
 }
 
-/// The longest list of filter words.
+/// The most elements of one filter.
 const MAX_FILTER_WORDS: usize = 100;
 
 fn filter_word(text: &str) -> Result<(), &'static str> {
@@ -96,7 +96,7 @@ impl EventRpc {
     ) -> Result<(), Fault> {
         let mut after = wanted.after_position;
         loop {
-            // Registered before the read: what is moved in between wakes this reader too.
+            // Registered before the read, so that events moved during the read wake this reader, too.
             let moved = Arc::clone(&self.moved);
             let woken = moved.notified();
             let (last, events) = {
@@ -114,7 +114,7 @@ impl EventRpc {
             if read == READ_AT_ONCE {
                 continue;
             }
-            // What did not match need not be read again.
+            // Skip events that did not match the filter.
             after = after.max(last);
             if !wanted.follow.unwrap_or(true) {
                 return Ok(());
@@ -122,7 +122,7 @@ impl EventRpc {
             tokio::select! {
                 () = sender.closed() => return Ok(()),
                 () = woken => {}
-                // Another instance may have moved events that this one was not woken for.
+                // Events that another instance moves wake nobody here.
                 () = tokio::time::sleep(POLL) => {}
             }
         }

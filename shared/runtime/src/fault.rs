@@ -1,4 +1,4 @@
-//! Why a call gives no answer: malformed, refused by the rules, not now, or a defect.
+//! Why a call fails: malformed, refused, transient, or a defect.
 
 use std::{collections::BTreeMap, io::ErrorKind, time::Duration};
 
@@ -7,22 +7,22 @@ use sea_orm::DbErr;
 use tonic::Code;
 use tonic_types::FieldViolation;
 
-/// Why a call gives no answer.
+/// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The request is malformed: every violation, each with the path as the client wrote it.
+    /// The request is malformed: all violations, each with the path of its field.
     #[error("malformed: {0:?}")]
     Invalid(Violations),
-    /// A definite refusal by the rules: nothing was done, and asking again changes nothing.
+    /// A definite refusal by the rules: nothing was done, and a repeat gets the same refusal.
     #[error("refused: {0}")]
     Refused(Box<Refusal>),
-    /// Nothing was decided; the same request may pass later.
+    /// Nothing was decided and nothing is stored: a repeat may succeed later, or elsewhere.
     #[error("{}", .0.message)]
     Transient(Box<TransientFault>),
-    /// The database gave this transaction up for another; run again by the runtime.
+    /// The transaction lost a race in the database. The runtime runs it again.
     #[error("lost a race for the database: {0}")]
     Contention(DbErr),
-    /// A defect or a broken dependency. The text is for the log alone.
+    /// A defect or a broken dependency. The text goes only to the log.
     #[error("{0}")]
     Internal(String),
 }
@@ -30,56 +30,56 @@ pub enum Fault {
 /// The violations of one request.
 #[derive(Debug)]
 pub struct Violations {
-    /// The first of them.
+    /// The first of them, up to a limit.
     pub noted: Vec<FieldViolation>,
     /// How many there are.
     pub total: usize,
 }
 
-/// What may pass when it is asked for again, or elsewhere; never stored as an answer.
+/// A fault after which a repeat is decided anew; never stored for repeats.
 #[derive(Clone, Debug)]
 pub struct TransientFault {
     /// The canonical code and the reason in `ErrorInfo`.
     pub reason: TransientReason,
-    /// A sentence for a person.
+    /// The message for people.
     pub message: String,
-    /// When to ask again, where that helps.
+    /// When to retry, if that helps.
     pub retry_after: Option<Duration>,
-    /// Numbers and ids for a program.
+    /// Numbers and ids for programs.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// The reasons that are no definite refusals.
+/// The reasons of transient faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransientReason {
     /// Another operation runs on the resource (X-7).
     OperationInProgress,
-    /// More calls at once than the service takes.
+    /// Too many concurrent calls.
     Overloaded,
-    /// More streams open at once than the service takes, in all or of one caller.
+    /// Too many open streams, in total or of this caller.
     TooManyStreams,
-    /// The answer did not come in time; the work may still complete.
+    /// The deadline has passed; the work may still complete.
     DeadlineExceeded,
-    /// A service that this one needs did not answer.
+    /// A peer did not answer.
     PeerUnavailable,
-    /// The caller has none of the roles that the method names.
+    /// The caller has none of the method's roles.
     PermissionDenied,
-    /// The contract has the method, this version does not serve it.
+    /// This server does not serve the method.
     MethodNotServed,
-    /// The messages are packed as the service does not unpack them.
+    /// The messages have an unsupported encoding.
     EncodingNotSupported,
-    /// The service's store has no room left; what is read is answered still.
+    /// The service's store is full; reads still work.
     StoreFull,
-    /// The service's store does not answer, or cannot write just now.
+    /// The service's store does not answer, or cannot be written now.
     StoreUnavailable,
-    /// A peer is on another store than the one that this service has worked with.
+    /// A peer uses a different store than before.
     PeerStoreChanged,
-    /// The instance is being stopped: it takes no more calls, and nothing more of a stream.
+    /// The instance is stopping: it accepts no calls and ends its streams.
     ServiceStopping,
 }
 
 impl TransientReason {
-    /// The reason as `ErrorInfo` carries it, with its canonical code.
+    /// The reason in `ErrorInfo`, and its canonical code.
     #[must_use]
     pub fn as_str_and_code(self) -> (&'static str, Code) {
         match self {
@@ -105,7 +105,7 @@ impl Fault {
         Self::Internal(text.to_string())
     }
 
-    /// A passing fault without metadata.
+    /// A transient fault without metadata.
     pub fn transient(reason: TransientReason, message: impl Into<String>) -> Self {
         Self::Transient(Box::new(TransientFault {
             reason,
@@ -115,13 +115,13 @@ impl Fault {
         }))
     }
 
-    /// Another operation runs on the resource: one at a time (X-7).
+    /// Another operation runs on the resource; only one may (X-7).
     #[must_use]
     pub fn operation_in_progress(resource_id: &str, operation_id: &str) -> Self {
         Self::Transient(Box::new(TransientFault {
             reason: TransientReason::OperationInProgress,
             message: format!(
-                "{resource_id} has operation {operation_id} under way; ask again when it is done"
+                "operation {operation_id} is in progress on {resource_id}; retry when it has ended"
             ),
             retry_after: Some(Duration::from_secs(1)),
             metadata: BTreeMap::from([
@@ -135,15 +135,15 @@ impl Fault {
         Self::Transient(Box::new(TransientFault {
             reason: TransientReason::StoreFull,
             message:
-                "the store of this service is full; this call changed nothing. Ask again with \
-                      the same request_id once there is room"
+                "the service's store is full; nothing was changed. Retry with the same request_id \
+                 when space is available"
                     .to_owned(),
             retry_after: Some(Duration::from_secs(5)),
             metadata: BTreeMap::new(),
         }))
     }
 
-    /// What a file that could not be written means.
+    /// The fault of a file that could not be written.
     pub(crate) fn of_file(error: std::io::Error) -> Self {
         if matches!(
             error.kind(),
@@ -155,18 +155,17 @@ impl Fault {
         Self::internal(error)
     }
 
-    pub(crate) fn store_away() -> Self {
+    pub(crate) fn store_unavailable() -> Self {
         Self::Transient(Box::new(TransientFault {
             reason: TransientReason::StoreUnavailable,
-            message:
-                "the store of this service does not answer; ask again with the same request_id"
-                    .to_owned(),
+            message: "the service's store does not answer; retry with the same request_id"
+                .to_owned(),
             retry_after: Some(Duration::from_secs(1)),
             metadata: BTreeMap::new(),
         }))
     }
 
-    /// The same fault for another of the callers that share it; `None` for what is told apart.
+    /// A copy of a transient fault, for several callers; `None` for every other fault.
     #[must_use]
     pub fn clone_transient(&self) -> Option<Self> {
         match self {

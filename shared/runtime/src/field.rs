@@ -1,5 +1,4 @@
-//! Decoding of request fields: every violation is noted with its path, as the client wrote it,
-//! and all of them are answered at once.
+//! Decodes request fields and collects all violations with their paths, so that one response reports all.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -13,32 +12,32 @@ use crate::{
     wire::decode_time,
 };
 
-/// The longest text that a field takes where nothing smaller is said, in bytes.
+/// The default limit of a text field, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
 
-/// The longest list that a field takes where nothing smaller is said.
+/// The default limit of a list field, in elements.
 pub const MAX_ELEMENTS: usize = 10_000;
 
-/// Marks a field whose violation is already noted.
+/// Proof that a field's violation was noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noted(());
 
-/// A decoded field, or the mark that its violation is noted.
+/// A decoded field, or the proof that its violation was noted.
 pub type Field<T> = Result<T, Noted>;
 
-/// The violations found so far in one request.
+/// Collects the violations of one request.
 #[derive(Debug, Default)]
 pub struct Fields {
     violations: Vec<FieldViolation>,
-    /// How many there are in all; only the first [`MAX_NOTED`] are kept.
+    /// The number of all violations; only the first [`MAX_NOTED`] are stored.
     total: usize,
 }
 
-/// What a client sends bounds no memory of ours: further violations are counted, not kept.
+/// Bounds the memory that a request can use: further violations are only counted.
 const MAX_NOTED: usize = 1000;
 
 impl Fields {
-    /// Nothing found yet.
+    /// No violations yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -53,7 +52,7 @@ impl Fields {
         Noted(())
     }
 
-    /// Whether nothing was noted so far.
+    /// Whether no violation was noted so far.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty()
@@ -66,7 +65,7 @@ impl Fields {
         }
     }
 
-    /// A text that must be there and parse.
+    /// Parses a required text.
     ///
     /// # Errors
     /// The violation is noted.
@@ -78,7 +77,7 @@ impl Fields {
             .map_err(|error| self.note(path, format!("{error}")))
     }
 
-    /// A text that may be empty and must parse otherwise.
+    /// Parses a text; empty is `None`.
     ///
     /// # Errors
     /// The violation is noted.
@@ -94,17 +93,17 @@ impl Fields {
         }
     }
 
-    /// The id that names the attempt (BL-2); not looked at where nothing is to be changed. The nil UUID
-    /// is what an unset variable holds: two attempts that send it are not one.
+    /// Checks `request_id` (BL-2); not for `validate_only`. Rejects the nil UUID: it usually comes from an
+    /// unset variable, so two requests with it are not repeats.
     pub fn request_id(&mut self, message: &impl Mutation) {
         if message.is_validate_only() {
             return;
         }
-        // The replay record reads it again; here it is only held to its form.
+        // Only checks the form; the replay record parses it again.
         let _ = self.attempt_id("request_id", message.request_id());
     }
 
-    /// The id of an attempt, this one's or another's (BL-2): a UUID, and not the nil UUID.
+    /// Parses the `request_id` of this or another request (BL-2): a UUID, but not the nil UUID.
     ///
     /// # Errors
     /// The violation is noted.
@@ -116,7 +115,7 @@ impl Fields {
         }
     }
 
-    /// A number that must not be negative.
+    /// A non-negative number.
     ///
     /// # Errors
     /// The violation is noted.
@@ -124,7 +123,7 @@ impl Fields {
         u32::try_from(count).map_err(|_| self.note(path, "must not be negative"))
     }
 
-    /// Free text for people: any but control characters, at most [`MAX_TEXT_BYTES`].
+    /// Free text without control characters, at most [`MAX_TEXT_BYTES`] long.
     ///
     /// # Errors
     /// The violation is noted.
@@ -138,7 +137,7 @@ impl Fields {
         Ok(text.trim().to_owned())
     }
 
-    /// Free text that must not be empty.
+    /// Non-empty free text.
     ///
     /// # Errors
     /// The violation is noted.
@@ -151,7 +150,7 @@ impl Fields {
         }
     }
 
-    /// A message that must be there; `decode` says what is wrong with it.
+    /// Decodes a required message.
     ///
     /// # Errors
     /// The violation is noted.
@@ -167,7 +166,7 @@ impl Fields {
         }
     }
 
-    /// A message that may be absent; `decode` says what is wrong with one that is there.
+    /// Decodes a message that may be absent.
     ///
     /// # Errors
     /// The violation is noted.
@@ -183,7 +182,7 @@ impl Fields {
         }
     }
 
-    /// A span whose ends must be there, the start before the end.
+    /// Decodes a period: both ends are required, and the start is before the end.
     ///
     /// # Errors
     /// All violations are noted.
@@ -195,7 +194,7 @@ impl Fields {
         Period::new(start?, end?).ok_or_else(|| self.note(end_path, "must be after start_time"))
     }
 
-    /// Every element of a list; a violation names its index.
+    /// Decodes every element of a list; the path of a violation contains the index.
     ///
     /// # Errors
     /// All violations are noted.
@@ -222,13 +221,14 @@ impl Fields {
         first.map_or(Ok(decoded), Err)
     }
 
-    /// The decoded request, if nothing was noted.
+    /// Assembles the decoded request, if no violation was noted.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] with all that was noted.
+    /// [`Fault::Invalid`] with all violations.
     pub fn build<T>(self, assemble: impl FnOnce() -> Field<T>) -> Result<T, Fault> {
         if self.violations.is_empty() {
-            assemble().map_err(|Noted(())| Fault::internal("a field failed without a violation"))
+            assemble()
+                .map_err(|Noted(())| Fault::internal("a field failed, but no violation was noted"))
         } else {
             Err(Fault::Invalid(Violations {
                 noted: self.violations,

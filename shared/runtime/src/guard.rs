@@ -1,5 +1,5 @@
-//! The layer around every call: who may call, how many at once, how long, and what a panic becomes.
-//! A handler runs in a task of its own, so that neither a deadline nor a caller who leaves cuts it.
+//! The layer around every call: permissions, concurrency limits, deadlines and panics. A handler runs in
+//! its own task, so that neither a deadline nor a client that leaves interrupts it.
 
 use std::{
     convert::Infallible,
@@ -17,12 +17,12 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::{
-    answer::{Delivered, Ending, Ends, stopping},
     area::{AREA, area_of},
     caller::{Call, Caller},
     concurrency::{ConcurrencyLimit, Permit},
     fault::{Fault, TransientFault, TransientReason},
     peer_store::{SERVICES, StoreCheck},
+    response_body::{BoundedStream, StreamBounds, TrackedBody, stopping},
     status::internal_status,
     transport,
 };
@@ -30,16 +30,16 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
     pub(crate) clock: Arc<dyn Clock>,
-    /// The services of the contract that are served here, ascending.
+    /// The gRPC services that this server has, sorted.
     pub(crate) served: Arc<[String]>,
-    /// For calls with one request and one answer, and for services that follow this one.
+    /// For unary calls, and for streams of peers.
     pub(crate) calls: ConcurrencyLimit,
     /// For all other streams.
     pub(crate) streams: ConcurrencyLimit,
     pub(crate) longest_call: Duration,
     pub(crate) stopped: watch::Receiver<bool>,
-    /// Watched by every answer until it was handed over to its connection.
-    pub(crate) on_their_way: Arc<watch::Sender<()>>,
+    /// Every response in flight holds a receiver.
+    pub(crate) in_flight: Arc<watch::Sender<()>>,
     pub(crate) stores: StoreCheck,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Guard<S> {
     layer: GuardLayer,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl<S> Service<Request<Body>> for Guard<S>
 where
@@ -72,22 +72,22 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answer {
-        if let Some(answer) = transport::refuse_foreign(&request) {
-            return Box::pin(std::future::ready(Ok(answer)));
+    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+        if let Some(response) = transport::refuse_foreign(&request) {
+            return Box::pin(std::future::ready(Ok(response)));
         }
         let area = area_of(request.uri().path());
         let mut inner = self.inner.clone();
         let layer = self.layer.clone();
         Box::pin(AREA.scope(area.clone(), async move {
-            // Health and reflection must answer even when nothing else gets through.
-            let mut answer = if request.uri().path().starts_with("/grpc.") {
+            // Health and reflection have no limits: they must work under overload.
+            let mut response = if request.uri().path().starts_with("/grpc.") {
                 inner.call(request).await?
             } else {
                 match layer.admit(&request) {
@@ -95,21 +95,21 @@ where
                     Err(fault) => Status::from(*fault).into_http(),
                 }
             };
-            layer.stores.name_own(answer.headers_mut());
-            Ok(answer)
+            layer.stores.name_own(response.headers_mut());
+            Ok(response)
         }))
     }
 }
 
-struct Admitted {
+struct AdmittedCall {
     call: Call,
     permit: Arc<Permit>,
-    /// What ends an answer that streams.
-    ends: Option<Ends>,
+    /// For a response stream.
+    bounds: Option<StreamBounds>,
 }
 
 impl GuardLayer {
-    fn admit(&self, request: &Request<Body>) -> Result<Admitted, Box<Fault>> {
+    fn admit(&self, request: &Request<Body>) -> Result<AdmittedCall, Box<Fault>> {
         let path = request.uri().path();
         let found = METHODS.binary_search_by(|method| method.path.cmp(path));
         let Some(Method {
@@ -134,7 +134,7 @@ impl GuardLayer {
         if *self.stopped.borrow() {
             return Err(Box::new(Fault::Transient(Box::new(stopping()))));
         }
-        // A service that follows another one must get through, however many watch.
+        // A peer that follows this service's events must get through, whatever the number of other streams.
         let limit = if streams && !SERVICES.contains(&caller.name.as_str()) {
             &self.streams
         } else {
@@ -152,13 +152,17 @@ impl GuardLayer {
             stopped: self.stopped.clone(),
             permit: Some(Arc::clone(&permit)),
         };
-        let ends = streams.then(|| Ends {
+        let bounds = streams.then(|| StreamBounds {
             deadline: wanted.map(|wanted| now + wanted),
-            // One that reads a stream says itself what was done of it, and counts while it works.
+            // A method that reads a stream handles the stop itself, and holds its permit while it works.
             stopped: (!reads_stream).then(|| self.stopped.clone()),
             permit: (!reads_stream).then(|| Arc::clone(&permit)),
         });
-        Ok(Admitted { call, permit, ends })
+        Ok(AdmittedCall {
+            call,
+            permit,
+            bounds,
+        })
     }
 
     fn serves(&self, path: &str) -> bool {
@@ -175,33 +179,37 @@ impl GuardLayer {
         &self,
         mut inner: S,
         mut request: Request<Body>,
-        admitted: Admitted,
+        admitted: AdmittedCall,
         area: String,
     ) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
         S::Future: Send,
     {
-        let Admitted { call, permit, ends } = admitted;
+        let AdmittedCall {
+            call,
+            permit,
+            bounds,
+        } = admitted;
         let (method, deadline) = (call.method, call.deadline);
         request.extensions_mut().insert(call);
         let (stores, working) = (self.stores.clone(), Arc::clone(&permit));
-        // The handler keeps its permit: one that outlives its deadline still counts as a call.
+        // The handler holds the permit: it counts even after its deadline.
         let handler = tokio::spawn(AREA.scope(area, async move {
-            let answer = match stores.admit(request.headers()).await {
+            let response = match stores.admit(request.headers()).await {
                 Ok(()) => inner.call(request).await,
                 Err(fault) => Ok(Status::from(fault).into_http()),
             };
             drop(working);
-            answer
+            response
         }));
         match tokio::time::timeout_at(deadline, handler).await {
             Ok(Ok(Ok(response))) => response.map(|body| {
-                let body = match ends {
-                    Some(ends) => Body::new(Ending::new(body, ends, method)),
+                let body = match bounds {
+                    Some(bounds) => Body::new(BoundedStream::new(body, bounds, method)),
                     None => body,
                 };
-                Body::new(Delivered::new(body, self.on_their_way.subscribe()))
+                Body::new(TrackedBody::new(body, self.in_flight.subscribe()))
             }),
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(panic)) => {
@@ -253,7 +261,7 @@ fn permission_denied(path: &str, roles: &[Role]) -> Fault {
 fn too_late(path: &str) -> Fault {
     Fault::transient(
         TransientReason::DeadlineExceeded,
-        format!("{path} did not answer in time; ask again with the same request_id"),
+        format!("{path} did not finish in time; retry with the same request_id"),
     )
 }
 

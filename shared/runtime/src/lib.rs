@@ -1,7 +1,6 @@
-//! What makes a tonic service run: listeners, limits, callers, transactions, replay, durable
-//! operations, events, time. It knows no business, and nothing here may learn any.
+//! The runtime of a tonic service: listeners, limits, callers, transactions, replay, durable operations,
+//! events and time. It must not contain business rules.
 
-mod answer;
 mod area;
 pub mod caller;
 pub mod chain;
@@ -19,7 +18,7 @@ mod follow_position;
 pub mod follower;
 mod guard;
 pub mod history;
-pub mod joining;
+pub mod join;
 pub mod operation;
 pub mod operation_service;
 pub mod outbox;
@@ -28,6 +27,7 @@ pub mod peer;
 pub mod peer_store;
 mod reflection;
 pub mod replay;
+mod response_body;
 pub mod schedule;
 pub mod seal;
 pub mod seal_check;

@@ -1,6 +1,6 @@
-//! Durable operations: typed steps kept in the database, result one after the other by any
-//! instance until the last is done or one is definitely refused. No leases: two drivers on one
-//! step ask the peer with one request id and save against one version, so the second changes nothing.
+//! Durable operations: typed steps, stored in the database and driven in order by any instance
+//! until the last is done or one is refused. There are no leases: two drivers of one step send the peer
+//! the same request id and save against the same version, so the second changes nothing.
 
 mod attempt;
 mod driver;

@@ -1,5 +1,5 @@
-//! `licet.operations.v1.OperationService` over the operations of one service: lists them, shows them,
-//! retries and cancels them. What they change, an order or a licence, only the service knows.
+//! `licet.operations.v1.OperationService`: lists, shows, retries and cancels the operations of one
+//! service. Only the service knows the resources that they change, such as orders or licences.
 
 use std::{fmt::Display, marker::PhantomData, str::FromStr, sync::Arc};
 
@@ -30,15 +30,15 @@ use crate::{
     wire::encode_time,
 };
 
-/// What the operations of a service change: its orders, or its licences.
+/// The resources that a service's operations change: its orders, or its licences.
 pub trait Resource: Send + Sync + 'static {
-    /// The id that an operation names it by.
+    /// The id of a resource, as an operation stores it.
     type Id: FromStr<Err: Display> + Display + Send;
-    /// The type of the event that says that an operation on it is to be cancelled.
+    /// The type of the event that records the cancellation of an operation on it.
     const CANCEL_EVENT: &'static str;
 
-    /// Locks it until the transaction ends. Returns the time of a decision about it that is asked for at
-    /// `now`: no earlier than what was decided before (T-5).
+    /// Locks the resource until the transaction ends. Returns the decision time for a request at `now`,
+    /// which is not earlier than the last decision about the resource (T-5).
     fn lock(
         tx: &Tx,
         scope: &AccountScope,
@@ -47,22 +47,22 @@ pub trait Resource: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Instant, Fault>> + Send;
 }
 
-/// The operations of a service and what they change, whatever its peers and its resources are.
-trait Served: Send + Sync {
+/// The operations of a service, without the types of its peers and resources.
+trait ServedOperations: Send + Sync {
     fn database(&self) -> &Database;
 
-    /// Resumes those that nobody drives.
+    /// The work that resumes due operations.
     fn resume(&self) -> Arc<dyn DueWork>;
 
     fn cancel<'a>(&'a self, tx: &'a Tx, found: &'a View) -> BoxFuture<'a, Result<(), Fault>>;
 
     fn finish<'a>(
         &'a self,
-        begun: OperationHandle,
+        handle: OperationHandle,
         call: &'a Call,
     ) -> BoxFuture<'a, Result<Ending, Fault>>;
 
-    /// The id as the service writes it, or what is wrong with it.
+    /// Parses a resource id and returns it in its canonical form, or what is wrong with it.
     fn read_resource_id(&self, text: &str) -> Result<String, String>;
 
     fn lock_resource<'a>(
@@ -75,12 +75,12 @@ trait Served: Send + Sync {
     fn cancel_event(&self) -> &'static str;
 }
 
-struct Over<P, R> {
+struct TypedOperations<P, R> {
     operations: Operations<P>,
     resource: PhantomData<fn() -> R>,
 }
 
-impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
+impl<P: Send + Sync + 'static, R: Resource> ServedOperations for TypedOperations<P, R> {
     fn database(&self) -> &Database {
         self.operations.database()
     }
@@ -95,10 +95,10 @@ impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
 
     fn finish<'a>(
         &'a self,
-        begun: OperationHandle,
+        handle: OperationHandle,
         call: &'a Call,
     ) -> BoxFuture<'a, Result<Ending, Fault>> {
-        Box::pin(self.operations.finish(begun, call))
+        Box::pin(self.operations.finish(handle, call))
     }
 
     fn read_resource_id(&self, text: &str) -> Result<String, String> {
@@ -124,26 +124,26 @@ impl<P: Send + Sync + 'static, R: Resource> Served for Over<P, R> {
     }
 }
 
-/// The service over one service's operations.
+/// The gRPC service for one service's operations.
 #[derive(Clone)]
 pub struct OperationRpc {
-    served: Arc<dyn Served>,
+    served: Arc<dyn ServedOperations>,
 }
 
 impl OperationRpc {
-    /// Serves `operations`, which change resources of the kind `R`.
+    /// Serves `operations`, which change resources of type `R`.
     #[must_use]
     pub fn of<R: Resource, P: Send + Sync + 'static>(operations: Operations<P>) -> Self {
-        let over = Over {
+        let typed = TypedOperations {
             operations,
             resource: PhantomData::<fn() -> R>,
         };
         Self {
-            served: Arc::new(over),
+            served: Arc::new(typed),
         }
     }
 
-    /// The work that resumes them when they are due.
+    /// The work that resumes due operations.
     pub(crate) fn resume(&self) -> Arc<dyn DueWork> {
         self.served.resume()
     }
@@ -166,7 +166,7 @@ impl OperationRpc {
             Ok(OperationState::Running) => Ok(Some(State::Running)),
             Ok(OperationState::Done) => Ok(Some(State::Done)),
             Ok(OperationState::Refused) => Ok(Some(State::Refused)),
-            Err(_) => Err(fields.note("state", "is no state of an operation")),
+            Err(_) => Err(fields.note("state", "is not a state of an operation")),
         };
         fields.build(|| {
             Ok(Filter {
@@ -208,8 +208,7 @@ impl OperationService for OperationRpc {
         Ok(Response::new(GetOperationResponse { operation }))
     }
 
-    /// Writes nothing of its own and may be repeated as often as one likes, so it leaves no replay
-    /// record.
+    /// Changes nothing but the operation itself, so a repeat is harmless and no replay record is needed.
     async fn retry_operation(
         &self,
         request: Request<RetryOperationRequest>,
@@ -223,7 +222,7 @@ impl OperationService for OperationRpc {
         Ok(Response::new(RetryOperationResponse { operation }))
     }
 
-    /// A repeat joins the operation that the first attempt turned back, and returns how that ended.
+    /// A repeat waits for the operation that the first attempt cancelled, and returns how it ended.
     async fn cancel_operation(
         &self,
         request: Request<CancelOperationRequest>,
@@ -250,12 +249,12 @@ impl OperationService for OperationRpc {
     }
 }
 
-/// CancelOperation: turns an operation back that has done nothing irreversible. What its present
-/// step may have begun at a peer is undone first. Then it ends as refused, and its resource is as it was
+/// CancelOperation: cancels an operation that has done nothing irreversible. The driver first undoes
+/// what its due step may have done at a peer. Then the operation ends refused and its resource is as
 /// before.
 struct CancelOperation {
     operation_id: OperationId,
-    served: Arc<dyn Served>,
+    served: Arc<dyn ServedOperations>,
 }
 
 impl DurableVerb for CancelOperation {
@@ -299,13 +298,13 @@ impl DurableVerb for CancelOperation {
     }
 }
 
-/// What a listing is narrowed to.
+/// The filter of a listing.
 struct Filter {
     resource_id: Option<String>,
     state: Option<State>,
 }
 
-/// Reads a change of an operation that says no more than its id.
+/// Decodes a request that names an operation and nothing else.
 fn decode_change(message: &impl Mutation, operation_id: &str) -> Result<OperationId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("operation_id", operation_id);
@@ -313,13 +312,13 @@ fn decode_change(message: &impl Mutation, operation_id: &str) -> Result<Operatio
     fields.build(|| id)
 }
 
-/// The contract's value for the kind that an operation was stored with.
+/// The contract's value of a stored kind of operation.
 ///
 /// # Errors
 /// When the contract has no such kind.
 pub fn encode_kind(kind: &str) -> Result<OperationKind, Fault> {
     OperationKind::from_str_name(&format!("OPERATION_KIND_{kind}"))
-        .ok_or_else(|| Fault::internal(format!("stored operation kind {kind:?}")))
+        .ok_or_else(|| Fault::internal(format!("the contract has no operation kind {kind:?}")))
 }
 
 fn encode(view: &View) -> Result<Operation, Fault> {

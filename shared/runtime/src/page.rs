@@ -1,5 +1,5 @@
-//! Keyset paging: an opaque token holds the last row's key, the as-of time and what was filtered
-//! for, so that rows which come and go do not disturb a listing.
+//! Keyset paging: an opaque token contains the last row's key, the listing's time and a hash of its filter,
+//! so that rows may come and go between pages.
 
 use std::fmt::Display;
 
@@ -17,32 +17,30 @@ const MAX_SIZE: i32 = 1000;
 /// The largest page in bytes, well below the largest message.
 pub const MAX_PAGE_BYTES: usize = 2 << 20;
 
-/// Which rows to read next.
+/// A page of a listing.
 #[derive(Clone, Debug)]
 pub struct Page {
     size: usize,
-    /// Whether the request names a size.
     is_sized: bool,
     filter: String,
-    /// Key of the last row already given, sort columns first; `None` on the first page.
+    /// The key of the last row before the page, sort columns first; `None` for the first page.
     pub after: Option<Vec<String>>,
-    /// The instant at which the listing began: every page shows what time has made of its rows by
-    /// then. Invariant: it cuts no row off. Rows bear the time of the instance that wrote them, whose
-    /// clock may be ahead of this one's (T-5).
+    /// The time at which the listing began: every page shows the state of its rows as of then. Invariant: do
+    /// not filter rows by it. The instance that wrote a row may have a clock ahead of this one's (T-5).
     pub as_of: Instant,
 }
 
-/// The key of a row in a listing by time and id.
+/// A row's key in a listing by time and id.
 pub fn time_key(time: Instant, id: impl Display) -> Vec<String> {
     vec![time.as_micros().to_string(), id.to_string()]
 }
 
-/// The text of an optional filter, for page tokens.
+/// An optional filter as text, for page tokens.
 pub fn filter_text<T: Display>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-/// The violation of a token that is none of the listing.
+/// The violation of a token of another listing.
 pub fn foreign_token() -> Fault {
     Fault::invalid("page_token", "is not a token of this listing")
 }
@@ -55,20 +53,19 @@ struct Token {
 }
 
 impl Page {
-    /// The page that a request asks for. A token is good only for the listing it came from: the method
-    /// and every other field of the request must be those of the first page's.
+    /// The page that a request asks for. A token is valid only for its own listing: the method and all other
+    /// fields must be the same as for the first page.
     ///
     /// # Errors
     /// [`Fault::Invalid`] for a negative size and for a token of another listing.
     pub fn of(call: &Call, message: &impl Listing) -> Result<Self, Fault> {
-        let mut wanted = message.clone();
-        wanted.clear_page();
-        let filter = format!("{} {}", call.method, hex::encode(wanted.encode_to_vec()));
+        let mut listing = message.clone();
+        listing.clear_page();
+        let filter = format!("{} {}", call.method, hex::encode(listing.encode_to_vec()));
         Self::decode(message.page_size(), message.page_token(), &filter, call.now)
     }
 
-    /// Reads `page_size` and `page_token`. `filter` is the text of all other request fields: a
-    /// token is good only for the listing it came from.
+    /// Reads `page_size` and `page_token`. `filter` identifies the listing: a token is valid only for its own.
     ///
     /// # Errors
     /// [`Fault::Invalid`] for a negative size and for a token of another listing.
@@ -105,7 +102,7 @@ impl Page {
         if token.f != filter {
             return Err(foreign_token());
         }
-        // A NUL fits in no text column; PostgreSQL would call it a defect of ours.
+        // PostgreSQL rejects NUL in text, which would look like a defect of ours.
         if token.k.iter().any(|part| part.contains('\0')) {
             return Err(foreign_token());
         }
@@ -119,7 +116,7 @@ impl Page {
         })
     }
 
-    /// The page of a listing that began no earlier than `now`: what was decided before it is shown (T-5).
+    /// The page, of a listing that begins no earlier than `now`, so that it shows earlier decisions (T-5).
     #[must_use]
     pub fn not_before(mut self, now: Instant) -> Self {
         if self.after.is_none() {
@@ -128,7 +125,7 @@ impl Page {
         self
     }
 
-    /// The page, of so many rows where the request names no size.
+    /// The page, with `size` rows if the request sets no size.
     #[must_use]
     pub fn or_size(mut self, size: usize) -> Self {
         if !self.is_sized {
@@ -137,14 +134,13 @@ impl Page {
         self
     }
 
-    /// How many rows to ask the database for: one more than the page, to know whether another
-    /// page follows.
+    /// How many rows to read: one more than the page has, to know whether another page follows.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.size as u64 + 1
     }
 
-    /// The last key's only column, where the listing is sorted by one.
+    /// The last key, in a listing sorted by one column.
     #[must_use]
     pub fn after_key(&self) -> Option<&str> {
         self.after
@@ -153,10 +149,10 @@ impl Page {
             .map(String::as_str)
     }
 
-    /// The last key's two columns, where the listing is sorted by two numbers.
+    /// The last key, in a listing sorted by two numbers.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] when the token has another key.
+    /// [`Fault::Invalid`] when the token has a key of another form.
     pub fn after_numbers(&self) -> Result<Option<(i64, i64)>, Fault> {
         let Some(key) = &self.after else {
             return Ok(None);
@@ -168,10 +164,10 @@ impl Page {
         Ok(Some((number(first)?, number(second)?)))
     }
 
-    /// Rows after the page's last one in a listing by time and id.
+    /// The condition for rows after the last key, in a listing by time and id.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] when the token has another key.
+    /// [`Fault::Invalid`] when the token has a key of another form.
     pub fn rows_after<C: ColumnTrait>(
         &self,
         order: &Order,
@@ -187,7 +183,7 @@ impl Page {
         let after_us: i64 = after_us.parse().map_err(|_| foreign_token())?;
         let same_time = Condition::all().add(time_us.eq(after_us));
         let after_id = after_id.as_str();
-        // The bound on time alone says nothing new; it is what an index can begin at.
+        // Redundant, but it lets the database begin its index scan here.
         let (bound, later) = if matches!(order, Order::Desc) {
             let later = Condition::any()
                 .add(time_us.lt(after_us))
@@ -202,13 +198,13 @@ impl Page {
         Ok(Condition::all().add(bound).add(later))
     }
 
-    /// Cuts the page off at its size and makes the token of the next one; empty when there is none.
+    /// Truncates the rows to the page and returns the token of the next page; empty if this is the last.
     pub fn finish<R>(&self, rows: Vec<R>, key: impl Fn(&R) -> Vec<String>) -> (Vec<R>, String) {
         self.finish_sized(rows, |_| 0, key)
     }
 
-    /// As [`Page::finish`], and cuts the page off before its rows pass [`MAX_PAGE_BYTES`] by what
-    /// `bytes` says of each; one row is always given.
+    /// As [`Page::finish`], and also truncates to [`MAX_PAGE_BYTES`] by the `bytes` of each row. A page has at
+    /// least one row.
     pub fn finish_sized<R>(
         &self,
         mut rows: Vec<R>,

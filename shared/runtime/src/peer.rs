@@ -1,5 +1,5 @@
-//! Channels to peer services: lazily connected, kept alive, each call with a deadline and the
-//! caller's identity; a seam where tests let calls fail, before or after the peer acted.
+//! Channels to peer services. They connect when first used; each call carries a deadline and the caller's
+//! name. A fault plan lets tests make calls fail before or after the peer acts.
 
 use std::{
     sync::Arc,
@@ -28,17 +28,17 @@ use crate::{
     status::{refusal_of, store_change},
 };
 
-/// The longest that one call to a peer may take.
+/// The deadline of a call to a peer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a peer gave no answer.
+/// Why a call to a peer failed.
 #[derive(Debug)]
 pub enum PeerFault {
-    /// A definite refusal: nothing was done there, and never will be for this request id.
+    /// A definite refusal: nothing was done, nor ever will be under this request id.
     Refused(Box<Refusal>),
-    /// Whether it was done is unknown: ask again with the same request id.
+    /// The result is unknown: repeat the call with the same request id.
     Unknown(String),
-    /// Nothing was done: one of the two services is on another store than before.
+    /// Nothing was done: one of the two services uses a different store than before.
     StoreChanged(Box<TransientFault>),
 }
 
@@ -55,15 +55,15 @@ impl From<Status> for PeerFault {
 }
 
 impl From<PeerFault> for Fault {
-    /// For reads made while the client waits.
+    /// For reads that a client's call waits for.
     fn from(fault: PeerFault) -> Self {
         match fault {
             PeerFault::Refused(refusal) => Self::Refused(refusal),
             PeerFault::Unknown(error) => {
-                tracing::info!(error, "a peer gave no answer");
+                tracing::info!(error, "a call to a peer failed");
                 Self::transient(
                     TransientReason::PeerUnavailable,
-                    "a service that this call needs did not answer; ask again",
+                    "a service that this call depends on did not answer; retry",
                 )
             }
             PeerFault::StoreChanged(changed) => Self::Transient(changed),
@@ -71,7 +71,7 @@ impl From<PeerFault> for Fault {
     }
 }
 
-/// The answer of a peer, or why there is none.
+/// The message of a peer's response.
 ///
 /// # Errors
 /// [`PeerFault`].
@@ -79,35 +79,34 @@ pub fn outcome<T>(answer: Result<Response<T>, Status>) -> Result<T, PeerFault> {
     Ok(answer?.into_inner())
 }
 
-/// What a fault plan does to one call.
+/// What a fault plan does to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interference {
     /// The call goes through.
     None,
-    /// The call fails before the peer sees it.
+    /// The call fails before it reaches the peer.
     LoseRequest,
-    /// The peer acts and its answer is lost.
-    LoseAnswer,
+    /// The peer acts, but its response is lost.
+    LoseResponse,
 }
 
-/// Decides what happens to each call; tests only.
+/// Decides what happens to each call. For tests only.
 pub trait FaultPlan: Send + Sync + 'static {
     /// What happens to the next call of `path`.
     fn next(&self, _path: &str) -> Interference {
         Interference::None
     }
 
-    /// Carries a call that is not lost to its peer. A plan may look into it, hold it up, repeat it or
-    /// answer it itself.
+    /// Sends a call whose request is not lost. A plan may inspect it, delay it, repeat it, or respond itself.
     fn carry(self: Arc<Self>, call: http::Request<Body>, forwarder: Forwarder) -> CallFuture {
         Box::pin(async move { forwarder.send(call).await })
     }
 }
 
-/// The answer to a call that is under way.
+/// The future of a call.
 pub type CallFuture = BoxFuture<'static, Result<http::Response<Body>, Error>>;
 
-/// The way that is left of a call's: to the peer, and back with its answer.
+/// Sends a call to the peer.
 #[derive(Clone)]
 pub struct Forwarder {
     channel: Channel,
@@ -115,7 +114,7 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Makes the call.
+    /// Sends the call.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -124,16 +123,16 @@ impl Forwarder {
         mut call: http::Request<Body>,
     ) -> Result<http::Response<Body>, Error> {
         if let Some(stores) = &self.stores
-            && let Err(fault) = stores.name(&self.channel, call.headers_mut()).await
+            && let Err(fault) = stores.add_headers(&self.channel, call.headers_mut()).await
         {
             return Ok(Status::from(fault).into_http());
         }
         std::future::poll_fn(|context| self.channel.poll_ready(context)).await?;
-        let answer = self.channel.call(call).await?;
+        let response = self.channel.call(call).await?;
         if let Some(stores) = &self.stores {
-            stores.look_at(answer.headers()).await;
+            stores.check_response(response.headers()).await;
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -147,19 +146,19 @@ pub struct PeerChannel {
     stores: Option<Stores>,
 }
 
-/// The two stores that calls are between.
+/// The two stores of a channel: the caller's and the peer's.
 #[derive(Clone)]
 struct Stores {
-    kept: PeerStores,
+    known: PeerStores,
     peer: &'static str,
 }
 
 impl PeerChannel {
-    /// A channel to `address` (`http://127.0.0.1:50052`) that speaks as `caller`. Connects when
-    /// first used, and again whenever the connection is lost.
+    /// A channel to `address` (`http://127.0.0.1:50052`) for calls by `caller`. Connects when first used, and
+    /// reconnects when the connection is lost.
     ///
     /// # Errors
-    /// When the address is no URI.
+    /// When the address is not a URI.
     pub fn new(address: &str, caller: &'static str) -> Result<Self, Error> {
         let channel = Endpoint::from_shared(address.to_owned())?
             .connect_timeout(Duration::from_secs(2))
@@ -178,26 +177,26 @@ impl PeerChannel {
         })
     }
 
-    /// The same channel, whose calls have the role of a service and no other: a peer tells by it a
-    /// machine, which follows its own rules, from a person (SL-19).
+    /// The same channel for calls with only the role SERVICE, by which a peer distinguishes a service that
+    /// follows its own rules from a person (SL-19).
     #[must_use]
     pub fn as_service(mut self) -> Self {
         self.roles = Some(HeaderValue::from_static("service"));
         self
     }
 
-    /// The same channel, whose calls are between the store `own` and the one that `peer` was first met
-    /// on: from another, or to another, they are refused.
+    /// The same channel, bound to the store `own` and to the store that `peer` had at the first call. Calls
+    /// from or to any other store are rejected.
     #[must_use]
     pub fn between(mut self, own: &Database, peer: &'static str) -> Self {
         self.stores = Some(Stores {
-            kept: PeerStores::new(own.clone()),
+            known: PeerStores::new(own.clone()),
             peer,
         });
         self
     }
 
-    /// The same channel, with calls failing as `plan` says.
+    /// The same channel with a fault plan.
     #[must_use]
     pub fn with_faults(mut self, plan: Arc<dyn FaultPlan>) -> Self {
         self.faults = Some(plan);
@@ -232,9 +231,10 @@ impl Service<http::Request<Body>> for PeerChannel {
             .faults
             .as_ref()
             .map_or(Interference::None, |plan| plan.next(request.uri().path()));
-        let waiting = self.channel.clone();
+        // The clone is not ready yet: the call takes the channel that was polled ready.
+        let next = self.channel.clone();
         let forwarder = Forwarder {
-            channel: std::mem::replace(&mut self.channel, waiting),
+            channel: std::mem::replace(&mut self.channel, next),
             stores: self.stores.clone(),
         };
         let faults = self.faults.clone();
@@ -242,13 +242,13 @@ impl Service<http::Request<Body>> for PeerChannel {
             if interference == Interference::LoseRequest {
                 return Ok(lost());
             }
-            let answer = match faults {
+            let response = match faults {
                 Some(plan) => plan.carry(request, forwarder).await?,
                 None => forwarder.send(request).await?,
             };
             Ok(match interference {
-                Interference::LoseAnswer => lost(),
-                Interference::None | Interference::LoseRequest => answer,
+                Interference::LoseResponse => lost(),
+                Interference::None | Interference::LoseRequest => response,
             })
         })
     }
@@ -258,7 +258,7 @@ fn lost() -> http::Response<Body> {
     Status::unavailable("the connection was lost").into_http()
 }
 
-/// A service of the contract that this peer serves and no other does.
+/// The name of a gRPC service that only this peer has.
 fn service_of(peer: &str) -> &'static str {
     let own = format!("/licet.{}.", peer.replace('-', ""));
     let paths = METHODS.iter().map(|method| method.path);
@@ -268,14 +268,17 @@ fn service_of(peer: &str) -> &'static str {
 }
 
 impl Stores {
-    /// Says which store the call comes from, and which it is for. The peer's is learnt before the first
-    /// call, so that none is ever made to just any.
-    async fn name(&self, channel: &Channel, headers: &mut HeaderMap) -> Result<(), Fault> {
-        let expected = match self.kept.find(self.peer).await? {
+    /// Adds the ids of both stores to a call. The first call learns the peer's store before, so that no call
+    /// reaches an unknown store.
+    async fn add_headers(&self, channel: &Channel, headers: &mut HeaderMap) -> Result<(), Fault> {
+        let expected = match self.known.find(self.peer).await? {
             Some(expected) => Some(expected),
             None => self.learn(channel).await?,
         };
-        let named = [(STORE_KEY, Some(self.kept.own())), (EXPECTED_KEY, expected)];
+        let named = [
+            (STORE_KEY, Some(self.known.own())),
+            (EXPECTED_KEY, expected),
+        ];
         for (key, store_id) in named {
             if let Some(value) = store_id.and_then(header) {
                 headers.insert(key, value);
@@ -284,49 +287,55 @@ impl Stores {
         Ok(())
     }
 
-    /// Asks the peer for its store. One of a version before stores had ids names none.
+    /// Asks the peer for its store's id. A peer of a version before store ids has none.
     async fn learn(&self, channel: &Channel) -> Result<Option<Uuid>, Fault> {
         let mut health = HealthClient::new(channel.clone());
         let request = HealthCheckRequest {
             service: service_of(self.peer).to_owned(),
         };
-        let answer = health.check(request).await;
-        let metadata = match &answer {
-            Ok(answer) => answer.metadata(),
+        let response = health.check(request).await;
+        let metadata = match &response {
+            Ok(response) => response.metadata(),
             Err(status) => status.metadata(),
         };
         let found = metadata.get(STORE_KEY);
         let found = found.map(|value| id_of(value.to_str().unwrap_or_default()));
-        match (answer.as_ref().map_err(Status::code), found) {
-            (Ok(_), Some(found)) => self.kept.keep(self.peer, found).await.map(Some),
-            // A proxy may answer by itself: the first real answer names the store, then.
+        match (response.as_ref().map_err(Status::code), found) {
+            (Ok(_), Some(found)) => self.known.remember(self.peer, found).await.map(Some),
+            // A proxy may have responded instead: the store is then learnt from the first real response.
             (Ok(_) | Err(Code::Unimplemented | Code::NotFound), None) => Ok(None),
             (Err(Code::NotFound), Some(_)) => Err(Fault::transient(
                 TransientReason::PeerUnavailable,
-                format!("another service answers at the address of {}", self.peer),
+                format!(
+                    "the address of {} belongs to another service; check the address",
+                    self.peer
+                ),
             )),
             (Err(_), _) => Err(Fault::transient(
                 TransientReason::PeerUnavailable,
-                format!("{} does not say which store it is on; ask again", self.peer),
+                format!("{} did not return its store id; retry", self.peer),
             )),
         }
     }
 
-    /// A person may have said meanwhile that another store of the peer is the right one. Where none is
-    /// kept yet, that of a first answer is; a refusal could come from another service.
-    async fn look_at(&self, headers: &HeaderMap) {
+    /// Checks the store id of a response. If it differs, drops the cached id: a person may have accepted the
+    /// new store meanwhile. If none is stored, stores that of a successful response; an error could come from
+    /// another service.
+    async fn check_response(&self, headers: &HeaderMap) {
         let Some(found) = named(headers, STORE_KEY) else {
             return;
         };
-        match self.kept.find(self.peer).await {
-            Ok(Some(kept)) if kept != found => self.kept.forget(self.peer),
+        match self.known.find(self.peer).await {
+            Ok(Some(known)) if known != found => self.known.forget(self.peer),
             Ok(None) if !headers.contains_key(Status::GRPC_STATUS) => {
-                if let Err(fault) = self.kept.keep(self.peer, found).await {
-                    tracing::warn!(peer = self.peer, ?fault, "the peer's store is not kept");
+                if let Err(fault) = self.known.remember(self.peer, found).await {
+                    tracing::warn!(peer = self.peer, ?fault, "cannot store the peer's store id");
                 }
             }
             Ok(_) => {}
-            Err(fault) => tracing::warn!(peer = self.peer, ?fault, "the peer's store is not known"),
+            Err(fault) => {
+                tracing::warn!(peer = self.peer, ?fault, "cannot read the peer's store id");
+            }
         }
     }
 }

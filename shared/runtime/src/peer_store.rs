@@ -1,5 +1,5 @@
-//! Which store a service works on and which its peers work on. A store that was lost and made anew must
-//! not pass for the old one: what was acknowledged would be done a second time.
+//! Store ids of a service and its peers. A store that was lost and created again must not pass for the old
+//! one: requests that were already acknowledged would take effect twice.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,16 +18,16 @@ use crate::{
     follow_position,
 };
 
-/// Names the sender's store: the caller's in a request, the service's in an answer.
+/// Header with the sender's store id: the caller's in a request, the service's in a response.
 pub const STORE_KEY: &str = "licet-store-id";
-/// Names the store that the caller expects the service to work on.
+/// Header with the store id that the caller expects of the service.
 pub const EXPECTED_KEY: &str = "licet-expected-store-id";
 
 /// The services that call each other.
 pub const SERVICES: [&str; 3] = ["orders", "billing", "san-licensing"];
 
 mod row {
-    //! The store that a peer works on.
+    //! The `peer_store` table.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -45,11 +45,11 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The stores of a service's peers, as its own store keeps them.
+/// The store ids of a service's peers, stored in the service's own store.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerStores {
     database: Database,
-    /// What was read already. Invariant: only what the store keeps.
+    /// A cache of stored ids.
     known: Arc<Mutex<HashMap<String, Uuid>>>,
 }
 
@@ -61,12 +61,12 @@ impl PeerStores {
         }
     }
 
-    /// The id of the service's own store.
+    /// The service's own store id.
     pub(crate) fn own(&self) -> Uuid {
         self.database.store_id()
     }
 
-    /// The store of a peer, where one is kept.
+    /// The stored id of a peer's store, if any.
     pub(crate) async fn find(&self, peer: &str) -> Result<Option<Uuid>, Fault> {
         if let Some(known) = self.known(|known| known.get(peer).copied()) {
             return Ok(Some(known));
@@ -81,9 +81,9 @@ impl PeerStores {
         Ok(found)
     }
 
-    /// Keeps a peer's store at the first contact. Returns the one that is kept.
-    pub(crate) async fn keep(&self, peer: &str, store_id: Uuid) -> Result<Uuid, Fault> {
-        let first = Keep {
+    /// Stores the id of a peer's store at the first contact. Returns the stored one, which may be older.
+    pub(crate) async fn remember(&self, peer: &str, store_id: Uuid) -> Result<Uuid, Fault> {
+        let first = StorePeerId {
             peer,
             store_id,
             replaces: false,
@@ -92,7 +92,7 @@ impl PeerStores {
         Ok(self.find(peer).await?.unwrap_or(store_id))
     }
 
-    /// What was read is read again: another instance, or a person, may have changed it.
+    /// Drops a cached id: another instance or a person may have changed the stored one.
     pub(crate) fn forget(&self, peer: &str) {
         self.known(|known| known.remove(peer));
     }
@@ -101,38 +101,38 @@ impl PeerStores {
         look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Refuses a call from another store than the one that is kept of the caller.
+    /// Rejects a call from another store than the stored one.
     async fn check(&self, service: &'static str, peer: &str, given: Uuid) -> Result<(), Fault> {
-        let kept = match self.find(peer).await? {
-            Some(kept) if kept != given => {
+        let stored = match self.find(peer).await? {
+            Some(cached) if cached != given => {
                 self.forget(peer);
                 self.find(peer).await?
             }
-            kept => kept,
+            cached => cached,
         };
-        let kept = match kept {
-            Some(kept) => kept,
-            None => self.keep(peer, given).await?,
+        let stored = match stored {
+            Some(stored) => stored,
+            None => self.remember(peer, given).await?,
         };
-        if kept == given {
+        if stored == given {
             return Ok(());
         }
-        Err(changed(service, peer, kept, given))
+        Err(changed(service, peer, stored, given))
     }
 }
 
 fn parsed(text: &str) -> Result<Uuid, Fault> {
     text.parse()
-        .map_err(|_| Fault::internal(format!("a kept store id is {text:?}")))
+        .map_err(|_| Fault::internal(format!("the stored store id {text:?} is not a UUID")))
 }
 
-struct Keep<'a> {
+struct StorePeerId<'a> {
     peer: &'a str,
     store_id: Uuid,
     replaces: bool,
 }
 
-impl Work for Keep<'_> {
+impl Work for StorePeerId<'_> {
     type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
@@ -141,13 +141,13 @@ impl Work for Keep<'_> {
             store_id: Set(self.store_id.to_string()),
             kept_us: Set(real_now().as_micros()),
         };
-        let mut known = OnConflict::column(row::Column::Peer);
+        let mut existing = OnConflict::column(row::Column::Peer);
         if self.replaces {
-            known.update_columns([row::Column::StoreId, row::Column::KeptUs]);
+            existing.update_columns([row::Column::StoreId, row::Column::KeptUs]);
         } else {
-            known.do_nothing();
+            existing.do_nothing();
         }
-        let insert = row::Entity::insert(row).on_conflict(known);
+        let insert = row::Entity::insert(row).on_conflict(existing);
         tx.later(row::Entity, insert).await?;
         if self.replaces {
             follow_position::start_over(tx, self.peer).await?;
@@ -156,12 +156,12 @@ impl Work for Keep<'_> {
     }
 }
 
-/// Lets the service on a store work with another store of a peer than before, because a person says so.
+/// Accepts a new store of a peer, because a person has decided so.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn accept(database: &Database, peer: &str, store_id: Uuid) -> Result<(), Fault> {
-    let replaced = Keep {
+    let replaced = StorePeerId {
         peer,
         store_id,
         replaces: true,
@@ -169,44 +169,43 @@ pub async fn accept(database: &Database, peer: &str, store_id: Uuid) -> Result<(
     database.transact(&replaced).await
 }
 
-/// The fault of a call that would reach `keeper`, which keeps the store `kept` of `peer`, where `peer` is
-/// on the store `found` now.
-fn changed(keeper: &str, peer: &str, kept: Uuid, found: Uuid) -> Fault {
+/// The fault of a call to `service`, which has stored the id `known` for `peer`, now on the store `found`.
+fn changed(service: &str, peer: &str, known: Uuid, found: Uuid) -> Fault {
     Fault::Transient(Box::new(TransientFault {
         reason: TransientReason::PeerStoreChanged,
         message: format!(
-            "{keeper} works with the store {kept} of {peer}, and {peer} is on the store {found} now; \
-             nothing was done. Bring the old store back. If it is lost for good and {keeper} is to \
-             work with the new one: licet accept-peer-store --database DATABASE-OF-{keeper} \
+            "{service} has worked with the store {known} of {peer}, but {peer} now uses the store \
+             {found}; nothing was done. Restore the old store. If it is lost and {service} should \
+             work with the new one, run: licet accept-peer-store --database DATABASE-OF-{service} \
              {peer}={found}"
         ),
         retry_after: None,
         metadata: BTreeMap::from([
-            ("service".to_owned(), keeper.to_owned()),
+            ("service".to_owned(), service.to_owned()),
             ("peer".to_owned(), peer.to_owned()),
-            ("kept_store_id".to_owned(), kept.to_string()),
+            ("kept_store_id".to_owned(), known.to_string()),
             ("found_store_id".to_owned(), found.to_string()),
         ]),
     }))
 }
 
-/// The store that a header names.
+/// The store id in a header.
 pub(crate) fn named(headers: &HeaderMap, key: &str) -> Option<Uuid> {
     let value = headers.get(key)?;
     Some(id_of(value.to_str().unwrap_or_default()))
 }
 
-/// The store that a text names; one that is no UUID names none that there is.
+/// Parses a store id; nil, which no store has, if it is not a UUID.
 pub(crate) fn id_of(text: &str) -> Uuid {
     text.parse().unwrap_or_default()
 }
 
-/// A store's id as a header carries it.
+/// A store id as a header value.
 pub(crate) fn header(store_id: Uuid) -> Option<HeaderValue> {
     HeaderValue::from_str(&store_id.to_string()).ok()
 }
 
-/// Holds every call to the two stores that have worked together.
+/// Checks the stores of both sides of every call between services.
 #[derive(Clone)]
 pub(crate) struct StoreCheck {
     pub(crate) service: &'static str,
@@ -214,7 +213,7 @@ pub(crate) struct StoreCheck {
 }
 
 impl StoreCheck {
-    /// Refuses a peer's call from another store than before, or to one, before anything is done.
+    /// Rejects a peer's call from or to another store than before. Runs before anything else.
     pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Fault> {
         let Some(caller) = headers.get(CALLER_KEY).and_then(|name| name.to_str().ok()) else {
             return Ok(());
@@ -232,7 +231,7 @@ impl StoreCheck {
         }
     }
 
-    /// Names the service's store in an answer.
+    /// Adds the service's store id to a response.
     pub(crate) fn name_own(&self, headers: &mut HeaderMap) {
         if let Some(own) = header(self.stores.own()) {
             headers.insert(STORE_KEY, own);

@@ -1,5 +1,5 @@
-//! Server reflection, v1 and v1alpha: the contract with its comments and options. What is not there is
-//! answered within the stream, which goes on; tonic's own service ends it.
+//! Server reflection, v1 and v1alpha: the contract with its comments and options. An unknown name gets an
+//! error within the stream, which stays open; tonic's own service would end the stream.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,26 +10,26 @@ use prost_types::{
 };
 use tonic::Code;
 
-/// A set of descriptors, each as it was written: what is decoded loses the options of others.
+/// A descriptor set with undecoded files: decoding and encoding would lose unknown options.
 #[derive(Clone, PartialEq, Message)]
 struct FileSet {
     #[prost(bytes = "vec", repeated, tag = "1")]
     file: Vec<Vec<u8>>,
 }
 
-/// What can be asked for.
+/// All descriptors, by the keys of reflection requests.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     services: Vec<String>,
     files: HashMap<String, Vec<u8>>,
-    /// The file of each symbol, by its full name.
+    /// File names by the full names of symbols.
     symbols: HashMap<String, String>,
-    /// The file of each extension, by what it extends and its number.
+    /// File names by extended message and extension number.
     extensions: BTreeMap<(String, i32), String>,
 }
 
 impl Index {
-    /// Of encoded sets of descriptors; `services` are listed.
+    /// An index of encoded descriptor sets that lists `services`.
     pub(crate) fn new(services: &[String], sets: &[&[u8]]) -> Result<Self, prost::DecodeError> {
         let mut index = Self {
             services: services.to_vec(),
@@ -46,7 +46,7 @@ impl Index {
 
     fn add_file(&mut self, file: &FileDescriptorProto, raw: Vec<u8>) {
         let (name, package) = (file.name().to_owned(), file.package());
-        // Several sets hold google/protobuf: the contract's own have comments.
+        // Several sets contain google/protobuf; the contract's comes first and has comments.
         if self.files.contains_key(&name) {
             return;
         }
@@ -112,13 +112,13 @@ impl Index {
 
     fn find_file(&self, name: &str) -> Result<Vec<u8>, Missing> {
         let found = self.files.get(name).cloned();
-        found.ok_or_else(|| Missing::new(format!("there is no file {name:?}")))
+        found.ok_or_else(|| Missing::new(format!("unknown file {name:?}")))
     }
 
     fn find_symbol(&self, symbol: &str) -> Result<Vec<u8>, Missing> {
         match self.symbols.get(symbol) {
             Some(file) => self.find_file(file),
-            None => Err(Missing::new(format!("there is no symbol {symbol:?}"))),
+            None => Err(Missing::new(format!("unknown symbol {symbol:?}"))),
         }
     }
 
@@ -126,7 +126,7 @@ impl Index {
         match self.extensions.get(&(extended.to_owned(), number)) {
             Some(file) => self.find_file(file),
             None => Err(Missing::new(format!(
-                "there is no extension {number} of {extended:?}"
+                "unknown extension {number} of {extended:?}"
             ))),
         }
     }
@@ -141,7 +141,7 @@ impl Index {
     }
 }
 
-/// What was asked for and is not there.
+/// An error response.
 struct Missing {
     code: Code,
     message: String,
@@ -156,7 +156,7 @@ impl Missing {
     }
 }
 
-/// Both versions of the protocol say the same in messages of their own.
+/// Both versions of the protocol have the same messages in different packages.
 macro_rules! reflection {
     ($(#[$about:meta])* $version:ident) => {
         $(#[$about])*
@@ -191,47 +191,47 @@ macro_rules! reflection {
                     request: Request<Streaming<ServerReflectionRequest>>,
                 ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
                     let index = Arc::clone(&self.0);
-                    let asked = request.into_inner();
-                    let answers = asked.map(move |asked| asked.map(|asked| answer(&index, asked)));
-                    Ok(Response::new(Box::pin(answers)))
+                    let requests = request.into_inner();
+                    let responses = requests.map(move |next| next.map(|request| respond(&index, request)));
+                    Ok(Response::new(Box::pin(responses)))
                 }
             }
 
-            fn answer(index: &Index, asked: ServerReflectionRequest) -> ServerReflectionResponse {
-                let found = find(index, asked.message_request.as_ref());
-                let answered = found.unwrap_or_else(|Missing { code, message }| {
+            fn respond(index: &Index, request: ServerReflectionRequest) -> ServerReflectionResponse {
+                let found = find(index, request.message_request.as_ref());
+                let response = found.unwrap_or_else(|Missing { code, message }| {
                     MessageResponse::ErrorResponse(ErrorResponse {
                         error_code: code.into(),
                         error_message: message,
                     })
                 });
                 ServerReflectionResponse {
-                    valid_host: asked.host.clone(),
-                    original_request: Some(asked),
-                    message_response: Some(answered),
+                    valid_host: request.host.clone(),
+                    original_request: Some(request),
+                    message_response: Some(response),
                 }
             }
 
             fn find(
                 index: &Index,
-                asked: Option<&MessageRequest>,
+                request: Option<&MessageRequest>,
             ) -> Result<MessageResponse, Missing> {
                 let file = |file: Vec<u8>| {
                     MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
                         file_descriptor_proto: vec![file],
                     })
                 };
-                match asked {
+                match request {
                     None => Err(Missing {
                         code: Code::InvalidArgument,
-                        message: "the request asks for nothing".to_owned(),
+                        message: "the request has no message_request".to_owned(),
                     }),
                     Some(MessageRequest::FileByFilename(name)) => index.find_file(name).map(file),
                     Some(MessageRequest::FileContainingSymbol(symbol)) => {
                         index.find_symbol(symbol).map(file)
                     }
-                    Some(MessageRequest::FileContainingExtension(asked)) => index
-                        .find_extension(&asked.containing_type, asked.extension_number)
+                    Some(MessageRequest::FileContainingExtension(request)) => index
+                        .find_extension(&request.containing_type, request.extension_number)
                         .map(file),
                     Some(MessageRequest::AllExtensionNumbersOfType(extended)) => {
                         let numbers = index.extension_numbers(extended)?;
@@ -259,6 +259,6 @@ reflection!(
     v1
 );
 reflection!(
-    /// `grpc.reflection.v1alpha`, which older tools speak.
+    /// `grpc.reflection.v1alpha`, for older tools.
     v1alpha
 );

@@ -1,5 +1,5 @@
-//! `request_id` (BL-2): the same id with the same body gets the first answer again, a definite
-//! refusal included; with another body it is refused. Malformed requests and faults leave no record.
+//! Replay of requests by `request_id` (BL-2): a repeat with the same body gets the first reply again, also
+//! if that was a refusal; a different body is refused. Malformed requests and faults leave no record.
 
 use std::{
     collections::HashMap,
@@ -31,19 +31,19 @@ use crate::{
     stored,
 };
 
-/// What accepting a request came to.
+/// The result of accepting a request.
 #[derive(Debug)]
 pub enum Accepted<A> {
     /// The work is done.
     Done(A),
-    /// The work goes on as a durable operation; repeats of the request join it.
+    /// The work continues as a durable operation, which repeats of the request wait for, too.
     Operation(OperationHandle),
 }
 
-/// Runs `work` at most once for the message's `request_id` and answers every repeat alike.
+/// Runs `work` at most once for the message's `request_id`; every repeat gets the same response.
 ///
 /// # Errors
-/// What the work answered; [`Reason::RequestIdReused`] for another body under the same id.
+/// The errors of the work; [`Reason::RequestIdReused`] for a different body under the same id.
 pub async fn once<M, W, R>(
     database: &Database,
     call: &Call,
@@ -59,7 +59,7 @@ where
     run(database, call, message, work, |answer| Ok(encode(answer))).await
 }
 
-/// As [`once`], for an answer that may fail to encode: then nothing is done.
+/// As [`once`], with an `encode` that may fail; then nothing is done.
 pub(crate) async fn run<M, W, R>(
     database: &Database,
     call: &Call,
@@ -75,15 +75,15 @@ where
     let to_reply = |answer| Ok(StoredReply::Response(encode(answer)?.encode_to_vec()));
     match run_once(database, call, message, work, &to_reply).await? {
         StoredReply::Response(body) => stored::message(&body),
-        StoredReply::Operation(begun) => Err(Fault::internal(format!(
-            "{} was recorded as operation {} and is not one",
-            call.method, begun.id
+        StoredReply::Operation(handle) => Err(Fault::internal(format!(
+            "{} has a replay record of operation {}, but is not an operation",
+            call.method, handle.id
         ))),
         StoredReply::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
 }
 
-/// As [`once`], for work that may go on as a durable operation.
+/// As [`once`], for work that may continue as a durable operation.
 ///
 /// # Errors
 /// As [`once`].
@@ -103,7 +103,7 @@ where
     begin(database, call, message, work, |answer| Ok(encode(answer))).await
 }
 
-/// As [`accept`], for an answer that may fail to encode: then nothing is done.
+/// As [`accept`], with an `encode` that may fail; then nothing is done.
 pub(crate) async fn begin<M, A, W, R>(
     database: &Database,
     call: &Call,
@@ -119,16 +119,16 @@ where
 {
     let to_reply = |answer| match answer {
         Accepted::Done(answer) => Ok(StoredReply::Response(encode(answer)?.encode_to_vec())),
-        Accepted::Operation(begun) => Ok(StoredReply::Operation(begun)),
+        Accepted::Operation(handle) => Ok(StoredReply::Operation(handle)),
     };
     match run_once(database, call, message, work, &to_reply).await? {
         StoredReply::Response(body) => Ok(Accepted::Done(stored::message(&body)?)),
-        StoredReply::Operation(begun) => Ok(Accepted::Operation(begun)),
+        StoredReply::Operation(handle) => Ok(Accepted::Operation(handle)),
         StoredReply::Refusal(body) => Err(decode_refusal(&body)?.into()),
     }
 }
 
-/// The field that names an account, and the column that says whose a row is.
+/// The request field and the column that hold an account id.
 const ACCOUNT_FIELD: &str = "account_id";
 
 mod row {
@@ -157,22 +157,22 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A request among others that one transaction settles together. Whoever settles such a batch
-/// holds a lock that its repeats wait for, in place of the first statement of [`once`].
+/// The identity of a request that is decided in a batch with others. The batch must hold a lock that
+/// repeats of its requests wait for; [`once`] uses its first statement for that.
 #[derive(Clone, Debug)]
 pub struct Claim {
     key: Key,
     fingerprint: [u8; 32],
 }
 
-/// What makes two requests one: caller, method, `request_id`.
+/// Caller, method and `request_id`: a repeat has all three in common.
 type Key = (String, String, String);
 
 impl Claim {
     /// The claim of a request.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] when its `request_id` is no UUID.
+    /// [`Fault::Invalid`] when its `request_id` is not a UUID.
     pub fn of(call: &Call, message: &impl Mutation) -> Result<Self, Fault> {
         let request_id: Uuid = message
             .request_id()
@@ -189,7 +189,7 @@ impl Claim {
     }
 }
 
-/// How a request of a batch was settled, or is now.
+/// The reply to a request of a batch.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// An encoded response.
@@ -198,31 +198,31 @@ pub enum Reply {
     Refusal(Refusal),
 }
 
-/// How requests were settled the first time.
+/// The stored replies of earlier requests.
 #[derive(Debug, Default)]
 pub struct Replies(HashMap<Key, (Vec<u8>, Reply)>);
 
 impl Replies {
-    /// What a repeat of the request is answered; another body under a used id is refused.
+    /// The reply for a repeat; a refusal if the id was used with a different body.
     #[must_use]
     pub fn find(&self, claim: &Claim) -> Option<Reply> {
-        let (fingerprint, settled) = self.0.get(&claim.key)?;
+        let (fingerprint, reply) = self.0.get(&claim.key)?;
         Some(if *fingerprint == claim.fingerprint {
-            settled.clone()
+            reply.clone()
         } else {
             let (_, method, request_id) = &claim.key;
             Reply::Refusal(reused(request_id, method))
         })
     }
 
-    /// The request is settled now.
-    pub fn insert(&mut self, claim: &Claim, settled: Reply) {
+    /// Adds a reply of this batch.
+    pub fn insert(&mut self, claim: &Claim, reply: Reply) {
         let fingerprint = claim.fingerprint.to_vec();
-        self.0.insert(claim.key.clone(), (fingerprint, settled));
+        self.0.insert(claim.key.clone(), (fingerprint, reply));
     }
 }
 
-/// How those of `claims` that are repeats were settled the first time.
+/// The stored replies of those of `claims` that are repeats.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -247,7 +247,7 @@ pub async fn find_replies(tx: &Tx, claims: &[&Claim]) -> Result<Replies, Fault> 
         [json!(wanted).to_string().into()],
     );
     let rows = row::Entity::find().from_raw_sql(query).all(tx).await?;
-    let mut settled = Replies::default();
+    let mut replies = Replies::default();
     for row in rows {
         let body = row.body.unwrap_or_default();
         let first = if row.outcome == "REFUSAL" {
@@ -256,24 +256,24 @@ pub async fn find_replies(tx: &Tx, claims: &[&Claim]) -> Result<Replies, Fault> 
             Reply::Response(body)
         };
         let key = (row.caller, row.method, row.request_id);
-        settled.0.insert(key, (row.fingerprint, first));
+        replies.0.insert(key, (row.fingerprint, first));
     }
-    Ok(settled)
+    Ok(replies)
 }
 
-/// Keeps how the requests of a batch were settled.
+/// Stores the replies of a batch.
 ///
 /// # Errors
-/// When the database does not answer, or another batch settled one of them.
-pub async fn store_replies(tx: &Tx, settled: &[(Claim, Reply)]) -> Result<(), Fault> {
-    if settled.is_empty() {
+/// When the database does not answer, or another batch has replied to one of the requests.
+pub async fn store_replies(tx: &Tx, replies: &[(Claim, Reply)]) -> Result<(), Fault> {
+    if replies.is_empty() {
         return Ok(());
     }
     let recorded_us = real_now().as_micros();
-    let rows: Vec<_> = settled
+    let rows: Vec<_> = replies
         .iter()
-        .map(|(claim, settled)| {
-            let (outcome, body) = match settled {
+        .map(|(claim, reply)| {
+            let (outcome, body) = match reply {
                 Reply::Response(body) => ("ANSWER", hex::encode(body)),
                 Reply::Refusal(refusal) => ("REFUSAL", hex::encode(encode_refusal(refusal))),
             };
@@ -298,11 +298,11 @@ pub async fn store_replies(tx: &Tx, settled: &[(Claim, Reply)]) -> Result<(), Fa
     Ok(())
 }
 
-/// The fingerprint of a record that answers any body.
+/// The fingerprint of a record that applies to any body.
 const ANY_BODY: Vec<u8> = Vec::new();
 
-/// Refuses what the caller may still ask of `method` under `request_id`, whatever its body. Answers
-/// whether it is refused: false where it was settled before, and not by a refusal.
+/// Refuses in advance what the caller may still send to `method` under `request_id`, whatever its body.
+/// Returns false if that request has already succeeded.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -324,7 +324,7 @@ pub async fn refuse_ahead(
         operation_id: Set(None),
         recorded_us: Set(real_now().as_micros()),
     };
-    // An attempt that is under way is waited for here: what it comes to stands.
+    // Waits here for an attempt in progress; its result stands.
     let added = row::Entity::insert(record)
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(tx)
@@ -333,26 +333,26 @@ pub async fn refuse_ahead(
         return Ok(true);
     }
     let earlier = row::Entity::find_by_id(key).one(tx).await?;
-    let earlier = earlier.ok_or_else(|| Fault::internal("a replay record is gone"))?;
+    let earlier = earlier.ok_or_else(|| Fault::internal("a replay record disappeared"))?;
     Ok(earlier.outcome == "REFUSAL")
 }
 
 fn reused(request_id: &str, method: &str) -> Refusal {
     Refusal::new(
         Reason::RequestIdReused,
-        format!("request_id {request_id} was used for another {method} request; take a new one"),
+        format!("request_id {request_id} was already used for a different {method} request; use a new one"),
     )
     .with("request_id", request_id)
 }
 
-/// What a repeat of the message must match (BL-2): SHA-256 of its encoding without `request_id`.
+/// SHA-256 of the message's encoding without `request_id`; a repeat must have the same (BL-2).
 pub fn fingerprint(message: &impl Mutation) -> [u8; 32] {
     let mut body = message.clone();
     body.clear_request_id();
     Sha256::digest(body.encode_to_vec()).into()
 }
 
-/// Removes records older than `before`, a chunk at a time. Answers how many went.
+/// Deletes a chunk of the records older than `before`. Returns how many.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -376,7 +376,7 @@ where
         .request_id()
         .parse()
         .map_err(|_| Fault::invalid("request_id", "must be a UUID"))?;
-    let recorded = OnceWork {
+    let once = OnceWork {
         call,
         subjects: database.subjects,
         subject: message.subject().map(|(field, id)| (field, id.to_owned())),
@@ -386,19 +386,19 @@ where
         to_reply,
         has_run: AtomicBool::new(false),
     };
-    match database.transact(&recorded).await {
-        // The work is undone; that it was refused is kept. A rival that came in between is as good a
-        // first attempt: its answer stands for both.
+    match database.transact(&once).await {
+        // The work was rolled back; store only its refusal. If a concurrent attempt has replied meanwhile,
+        // its reply counts for both.
         Err(Fault::Refused(refusal)) => {
             let body = encode_refusal(&refusal);
-            let recorded = &recorded;
-            database.transact(&RecordRefusal { recorded, body }).await
+            let once = &once;
+            database.transact(&RecordRefusal { once, body }).await
         }
-        settled => settled,
+        result => result,
     }
 }
 
-/// How a request was settled, as the record keeps it.
+/// A reply as its record stores it.
 enum StoredReply {
     Response(Vec<u8>),
     Refusal(Vec<u8>),
@@ -415,17 +415,20 @@ impl StoredReply {
                 .operation_id
                 .and_then(|id| id.parse().ok())
                 .map(|id: OperationId| Self::Operation(id.into()))
-                .ok_or_else(|| Fault::internal("a replay record names no operation")),
-            other => Err(Fault::internal(format!("a replay record is {other}"))),
+                .ok_or_else(|| Fault::internal("a replay record has no operation id")),
+            other => Err(Fault::internal(format!(
+                "a replay record has the outcome {other}"
+            ))),
         }
     }
 }
 
+/// Work that runs at most once, with the record of its reply.
 struct OnceWork<'a, W, F> {
     call: &'a Call,
-    /// The tables of what requests are about.
+    /// The tables that store what requests are about.
     subjects: &'static [(&'static str, &'static str)],
-    /// What this one is about: the field and the id in it.
+    /// The field that names what this request is about, and the id in it.
     subject: Option<(&'static str, String)>,
     request_id: String,
     fingerprint: Vec<u8>,
@@ -435,8 +438,8 @@ struct OnceWork<'a, W, F> {
 }
 
 impl<W, F> OnceWork<'_, W, F> {
-    /// What an earlier attempt came to. It is looked for once the record was refused, as a lost race: as a
-    /// rule there is none.
+    /// The reply of an earlier attempt. The first run does not look: a repeat is rare, and inserting its
+    /// record fails as a lost race. The next run then finds the reply.
     async fn earlier(&self, tx: &Tx) -> Result<Option<StoredReply>, Fault> {
         if !self.has_run.swap(true, Ordering::Relaxed) {
             return Ok(None);
@@ -458,8 +461,8 @@ impl<W, F> OnceWork<'_, W, F> {
         }
     }
 
-    /// Invariant: no stored answer leaves before this. Its caller may have lost the account since, or
-    /// share the name of another one: to him there is no such thing.
+    /// Invariant: no stored reply is returned before this check. The caller may have lost access to the
+    /// account, or may be another one of the same name: both get NOT_FOUND.
     async fn check_scope(&self, tx: &Tx) -> Result<(), Fault> {
         let AccountScope::Only(accounts) = &self.call.caller.accounts else {
             return Ok(());
@@ -472,8 +475,9 @@ impl<W, F> OnceWork<'_, W, F> {
         } else {
             let mut subjects = self.subjects.iter().chain([&SUBJECT]);
             let table = subjects.find(|(named_by, _)| named_by == field);
-            let (_, table) = table
-                .ok_or_else(|| Fault::internal(format!("no table holds what {field} names")))?;
+            let (_, table) = table.ok_or_else(|| {
+                Fault::internal(format!("no table is known for the field {field}"))
+            })?;
             let owned = Query::select()
                 .expr(Expr::val(1))
                 .from(*table)
@@ -506,11 +510,11 @@ impl<W, F> OnceWork<'_, W, F> {
         }
     }
 
-    async fn keep(&self, tx: &Tx, outcome: &StoredReply) -> Result<(), Fault> {
-        let (kind, body, operation_id) = match outcome {
+    async fn store(&self, tx: &Tx, reply: &StoredReply) -> Result<(), Fault> {
+        let (kind, body, operation_id) = match reply {
             StoredReply::Response(body) => ("ANSWER", Some(body.clone()), None),
             StoredReply::Refusal(body) => ("REFUSAL", Some(body.clone()), None),
-            StoredReply::Operation(begun) => ("OPERATION", None, Some(begun.id.to_string())),
+            StoredReply::Operation(handle) => ("OPERATION", None, Some(handle.id.to_string())),
         };
         if tx.take_opening() {
             let record = row::ActiveModel {
@@ -538,21 +542,21 @@ impl<W: Work, F: Fn(W::Output) -> Result<StoredReply, Fault> + Sync> Work for On
     type Output = StoredReply;
 
     async fn run(&self, tx: &Tx) -> Result<StoredReply, Fault> {
-        if let Some(outcome) = self.earlier(tx).await? {
-            return Ok(outcome);
+        if let Some(reply) = self.earlier(tx).await? {
+            return Ok(reply);
         }
-        // With the transaction's first statement: a rival with the same id waits there until this attempt
-        // is settled, so a delayed one cannot act after its retry was refused.
+        // Part of the first statement: a concurrent attempt with the same id waits there until this one has
+        // ended, so a delayed attempt cannot act after its retry was refused.
         tx.open_with(row::Entity::insert(self.record("OPEN", None)));
-        let outcome = (self.to_reply)(self.work.run(tx).await?)?;
-        self.keep(tx, &outcome).await?;
-        Ok(outcome)
+        let reply = (self.to_reply)(self.work.run(tx).await?)?;
+        self.store(tx, &reply).await?;
+        Ok(reply)
     }
 }
 
-/// Keeps that the work was refused, in a transaction after the one that undid it.
+/// Stores a refusal, in a new transaction after the work's own was rolled back.
 struct RecordRefusal<'a, W, F> {
-    recorded: &'a OnceWork<'a, W, F>,
+    once: &'a OnceWork<'a, W, F>,
     body: Vec<u8>,
 }
 
@@ -560,10 +564,10 @@ impl<W: Sync, F: Sync> Work for RecordRefusal<'_, W, F> {
     type Output = StoredReply;
 
     async fn run(&self, tx: &Tx) -> Result<StoredReply, Fault> {
-        if let Some(outcome) = self.recorded.earlier(tx).await? {
-            return Ok(outcome);
+        if let Some(reply) = self.once.earlier(tx).await? {
+            return Ok(reply);
         }
-        let record = self.recorded.record("REFUSAL", Some(self.body.clone()));
+        let record = self.once.record("REFUSAL", Some(self.body.clone()));
         tx.later(row::Entity, row::Entity::insert(record)).await?;
         Ok(StoredReply::Refusal(self.body.clone()))
     }
@@ -577,7 +581,7 @@ impl Work for Prune {
     type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
-        // A record stays as long as the operation that may repeat its request.
+        // The record of a running operation stays: its request may still be repeated.
         let delete = "DELETE FROM replay WHERE (caller, method, request_id) IN (\
             SELECT caller, method, request_id FROM replay WHERE recorded_us < $1 \
             AND NOT EXISTS (SELECT 1 FROM operation \

@@ -1,5 +1,5 @@
-//! Faults as gRPC status with details, and a peer's status read back: the one place where either happens.
-//! Internal text never leaves the service; the client gets an id to look up in the log.
+//! The only place that converts faults to gRPC status with details, and a peer's status back. Internal text
+//! never leaves the service; the client gets an incident id to find in the log.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,13 +16,13 @@ use crate::{
     fault::{Fault, TransientFault, TransientReason, Violations},
 };
 
-/// The most that message and details come to in their headers. Many clients take 8 KiB of headers in all
-/// (gRPC's C core, Java), and lose the whole status beyond that.
+/// The limit of message and details together, as encoded in headers. Many clients (gRPC's C core, Java)
+/// accept 8 KiB of headers and lose the whole status beyond that.
 const MAX_HEADER_BYTES: usize = 7680;
-/// The most that violations come to before they are encoded.
+/// The limit of all violations before encoding.
 const MAX_DETAIL_BYTES: usize = 3072;
 
-/// The status of as many of the violations, from the first one on, as its headers have room for.
+/// Builds a status with as many violations as fit into its headers, from the first one on.
 fn with_room<V>(mut shown: Vec<V>, build: impl Fn(&[V]) -> Status) -> Status {
     loop {
         let status = build(&shown);
@@ -33,14 +33,14 @@ fn with_room<V>(mut shown: Vec<V>, build: impl Fn(&[V]) -> Status) -> Status {
     }
 }
 
-/// What a status comes to as `grpc-message`, percent-encoded, and `grpc-status-details-bin`, in base64.
+/// The size of `grpc-message`, percent-encoded, and `grpc-status-details-bin`, in base64.
 fn header_bytes(status: &Status) -> usize {
     let message: usize = status.message().bytes().map(encoded_bytes).sum();
     message + status.details().len().div_ceil(3) * 4
 }
 
 impl From<Fault> for Status {
-    /// The status that a client sees. The area in `ErrorInfo.domain` is that of the call under way.
+    /// The status that a client gets. `ErrorInfo.domain` is the area of the current call.
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Invalid(violations) => invalid_status(violations),
@@ -50,7 +50,7 @@ impl From<Fault> for Status {
                 tracing::warn!(%error, "every attempt lost its race");
                 transient_status(TransientFault {
                     reason: TransientReason::Overloaded,
-                    message: "too many writers at once; ask again".to_owned(),
+                    message: "too many concurrent changes; nothing was changed. Retry with the same request_id".to_owned(),
                     retry_after: Some(Duration::from_millis(500)),
                     metadata: BTreeMap::new(),
                 })
@@ -60,10 +60,10 @@ impl From<Fault> for Status {
     }
 }
 
-/// Logs `text` under a fresh id and gives the client that id alone.
+/// Logs `text` under a new incident id; the client gets only the id.
 pub(crate) fn internal_status(text: &str) -> Status {
     let incident_id = Uuid::new_v4().to_string();
-    tracing::error!(incident_id, text, "internal fault");
+    tracing::error!(incident_id, text, "internal error");
     let mut details = ErrorDetails::new();
     details.set_error_info(
         "INTERNAL",
@@ -72,7 +72,7 @@ pub(crate) fn internal_status(text: &str) -> Status {
     );
     Status::with_error_details(
         Code::Internal,
-        format!("internal fault; the service's log has it as incident {incident_id}"),
+        format!("internal error; search the service's log for incident {incident_id}"),
         details,
     )
 }
@@ -135,14 +135,14 @@ fn class_code(class: Class) -> Code {
     }
 }
 
-/// The longest message and metadata value, in bytes: both travel in headers, too.
+/// The limits of a message and of a metadata value, in bytes; both are sent in headers.
 const MAX_MESSAGE_BYTES: usize = 2048;
 const MAX_METADATA_BYTES: usize = 256;
-/// The most that a message may come to in its header, where these octets and all beyond ASCII take three.
+/// The limit of a percent-encoded message, where these bytes and all beyond ASCII take three.
 const MAX_ENCODED_MESSAGE_BYTES: usize = 3072;
 const PERCENT_ENCODED: &[u8] = b" \"#<>`?{}%";
 
-/// What an octet of a message comes to in its header.
+/// The size of a message's byte in its header.
 fn encoded_bytes(octet: u8) -> usize {
     if octet.is_ascii_graphic() && !PERCENT_ENCODED.contains(&octet) {
         1
@@ -151,7 +151,7 @@ fn encoded_bytes(octet: u8) -> usize {
     }
 }
 
-/// The message up to its bounds.
+/// Truncates a message to its limits.
 fn cut_message(text: &str) -> String {
     let mut encoded = 0_usize;
     let fits = text.bytes().take_while(|octet| {
@@ -161,7 +161,7 @@ fn cut_message(text: &str) -> String {
     cut(text, fits.count().min(MAX_MESSAGE_BYTES))
 }
 
-/// The text up to a bound; what a certificate or a client wrote may stand in it.
+/// Truncates a text, which may contain untrusted text of a certificate or a client.
 fn cut(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
@@ -206,7 +206,7 @@ fn refusal_status(refusal: &Refusal, area: &str) -> Status {
     })
 }
 
-/// The definite refusal in a peer's status; `None` for every other outcome, which is unknown (X-2).
+/// The refusal in a peer's status; `None` for every other status, whose result is unknown (X-2).
 #[must_use]
 pub fn refusal_of(status: &Status) -> Option<Refusal> {
     let details = status.get_error_details();
@@ -226,8 +226,7 @@ pub fn refusal_of(status: &Status) -> Option<Refusal> {
     Some(refusal)
 }
 
-/// The status with further metadata in its `ErrorInfo`, each value bounded: what a stream's end says
-/// of the stream, whatever ended it.
+/// Adds metadata to the `ErrorInfo` of a status, with truncated values. For the status that ends a stream.
 #[must_use]
 pub fn with_metadata(status: &Status, metadata: &[(&str, &str)]) -> Status {
     let mut details = status.get_error_details();
@@ -242,7 +241,7 @@ pub fn with_metadata(status: &Status, metadata: &[(&str, &str)]) -> Status {
     Status::with_error_details(status.code(), status.message(), details)
 }
 
-/// What a status says of a store that is not the one that was worked with; `None` for every other.
+/// The PEER_STORE_CHANGED fault in a status; `None` for every other status.
 pub(crate) fn store_change(status: &Status) -> Option<TransientFault> {
     let reason = TransientReason::PeerStoreChanged;
     let details = status.get_error_details();
@@ -257,7 +256,7 @@ pub(crate) fn store_change(status: &Status) -> Option<TransientFault> {
     })
 }
 
-/// A refusal as it is kept for repeats of its request: the encoded `google.rpc.Status`.
+/// Encodes a refusal for storage, as `google.rpc.Status`.
 pub(crate) fn encode_refusal(refusal: &Refusal) -> Vec<u8> {
     refusal_status(refusal, "").details().to_vec()
 }
@@ -266,14 +265,15 @@ pub(crate) fn encode_refusal(refusal: &Refusal) -> Vec<u8> {
 pub(crate) fn decode_refusal(bytes: &[u8]) -> Result<Refusal, Fault> {
     use prost::Message;
     let stored = tonic_types::pb::Status::decode(bytes)
-        .map_err(|error| Fault::internal(format!("stored refusal: {error}")))?;
+        .map_err(|error| Fault::internal(format!("a stored refusal cannot be decoded: {error}")))?;
     let status = Status::with_details(
         Code::from_i32(stored.code),
         stored.message,
         bytes.to_vec().into(),
     );
-    refusal_of(&status)
-        .ok_or_else(|| Fault::internal("stored refusal has no reason of this version"))
+    refusal_of(&status).ok_or_else(|| {
+        Fault::internal("a stored refusal has a reason that this version does not know")
+    })
 }
 
 #[cfg(test)]
@@ -303,8 +303,8 @@ mod tests {
         let refusal = Refusal::new(Reason::InsufficientFunds, "short by 3.00 USD")
             .with("missing", "3.00")
             .with("currency", "USD");
-        let kept = decode_refusal(&encode_refusal(&refusal)).unwrap();
-        assert_eq!(kept, refusal);
+        let decoded = decode_refusal(&encode_refusal(&refusal)).unwrap();
+        assert_eq!(decoded, refusal);
         let listed = Refusal::new(Reason::CertificateMismatch, "two names differ")
             .violation(
                 "NAME",
@@ -364,7 +364,7 @@ mod tests {
         let bytes = header_bytes(&status);
         assert!(bytes <= 7680, "{bytes} bytes");
         assert!(refusal_of(&status).is_some());
-        // As many names as an order may have.
+        // As many domains as an order may have.
         let names = (0..100).map(|number| format!("name-{number}.example.com"));
         let text = names.clone().collect::<Vec<_>>().join(" is missing; ");
         let refusal = names.fold(

@@ -1,5 +1,5 @@
-//! Columns to values and back: what every store is made of. A column that does not hold what was
-//! written into it is a defect, and answers as one.
+//! Conversions between columns and values, shared by every store. A column that cannot be read is a
+//! defect and becomes an internal fault.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -18,7 +18,7 @@ use serde::{
 
 use crate::{caller::AccountScope, fault::Fault};
 
-/// Rows of the accounts that the caller sees.
+/// A condition for rows of the accounts that the caller may see.
 pub fn in_scope(scope: &AccountScope, account_id: impl ColumnTrait) -> Condition {
     match scope {
         AccountScope::All => Condition::all(),
@@ -28,7 +28,7 @@ pub fn in_scope(scope: &AccountScope, account_id: impl ColumnTrait) -> Condition
     }
 }
 
-/// What a row's update is to set: the columns that differ. A long one that stays as it is costs nothing.
+/// The columns that differ, for an update: unchanged long columns cost nothing.
 pub fn changed<E: EntityTrait>(before: &E::Model, after: &E::Model) -> E::ActiveModel
 where
     E::Model: IntoActiveModel<E::ActiveModel>,
@@ -43,16 +43,16 @@ where
     columns
 }
 
-/// A text that was written from a value of its type.
+/// Parses a text column.
 ///
 /// # Errors
-/// [`Fault::Internal`] when it does not read.
+/// [`Fault::Internal`] when it cannot be parsed.
 pub fn parsed<T: FromStr<Err: Display>>(column: &str, text: &str) -> Result<T, Fault> {
     text.parse()
         .map_err(|error| Fault::internal(format!("{column} holds {text:?}: {error}")))
 }
 
-/// As [`parsed`], where the column may be empty.
+/// As [`parsed`], for a nullable column.
 ///
 /// # Errors
 /// As [`parsed`].
@@ -66,13 +66,16 @@ pub fn parsed_if<T: FromStr<Err: Display>>(
 /// An instant of a `…_us` column.
 ///
 /// # Errors
-/// [`Fault::Internal`] when it is beyond the calendar.
+/// [`Fault::Internal`] when it exceeds the supported date range.
 pub fn instant(column: &str, micros: i64) -> Result<Instant, Fault> {
-    Instant::from_micros(micros)
-        .ok_or_else(|| Fault::internal(format!("{column} holds {micros}, which is no instant")))
+    Instant::from_micros(micros).ok_or_else(|| {
+        Fault::internal(format!(
+            "{column} holds {micros}, which exceeds the supported date range"
+        ))
+    })
 }
 
-/// As [`instant`], where the column may be empty.
+/// As [`instant`], for a nullable column.
 ///
 /// # Errors
 /// As [`instant`].
@@ -80,17 +83,17 @@ pub fn instant_if(column: &str, micros: Option<i64>) -> Result<Option<Instant>, 
     micros.map(|micros| instant(column, micros)).transpose()
 }
 
-/// A count of a signed column.
+/// Reads a count from a signed column.
 ///
 /// # Errors
 /// [`Fault::Internal`] when it is negative or too large.
 pub fn count(column: &str, number: impl TryInto<u32> + Display + Copy) -> Result<u32, Fault> {
     number
         .try_into()
-        .map_err(|_| Fault::internal(format!("{column} holds {number}, which is no count")))
+        .map_err(|_| Fault::internal(format!("{column} holds {number}, which is not a count")))
 }
 
-/// A count for a signed column.
+/// Writes a count to a signed column.
 ///
 /// # Errors
 /// [`Fault::Internal`] when the column cannot hold it.
@@ -98,43 +101,44 @@ pub fn count_column(column: &str, number: u32) -> Result<i32, Fault> {
     i32::try_from(number).map_err(|_| Fault::internal(format!("{column} cannot hold {number}")))
 }
 
-/// An amount of a `…_minor` column and its currency.
+/// An amount from a `…_minor` column and its currency.
 ///
 /// # Errors
-/// [`Fault::Internal`] when the currency is none.
+/// [`Fault::Internal`] for an unknown currency.
 pub fn money(currency: &str, minor: i64) -> Result<Money, Fault> {
     let currency: Currency = parsed("currency", currency)?;
     Ok(Money::from_minor(currency, minor))
 }
 
-/// A small structured value as the text of a `…_json` column.
+/// Writes a small structured value to a `…_json` column.
 ///
 /// # Errors
-/// [`Fault::Internal`] when it cannot be written.
+/// [`Fault::Internal`] when it cannot be serialised.
 pub fn to_json(column: &str, value: &impl Serialize) -> Result<String, Fault> {
     serde_json::to_string(value)
-        .map_err(|error| Fault::internal(format!("{column} cannot be written: {error}")))
+        .map_err(|error| Fault::internal(format!("{column} cannot be serialised: {error}")))
 }
 
 /// The inverse of [`to_json`].
 ///
 /// # Errors
-/// [`Fault::Internal`] when the text does not read.
+/// [`Fault::Internal`] when the text cannot be parsed.
 pub fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, Fault> {
     serde_json::from_str(text)
         .map_err(|error| Fault::internal(format!("{column} cannot be read: {error}")))
 }
 
-/// An encoded message of the contract that was written by this service.
+/// Decodes a message of the contract that this service has stored.
 ///
 /// # Errors
-/// [`Fault::Internal`] when it does not read.
+/// [`Fault::Internal`] when it cannot be decoded.
 pub fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, Fault> {
-    M::decode(bytes).map_err(|error| Fault::internal(format!("stored message: {error}")))
+    M::decode(bytes)
+        .map_err(|error| Fault::internal(format!("a stored message cannot be decoded: {error}")))
 }
 
-/// A message of the contract as part of an operation's stored state: its encoded bytes in hex, so
-/// that what was agreed with a peer is repeated to the byte.
+/// A message of the contract inside an operation's stored state, as hex of its encoding: a repeat to the
+/// peer sends exactly the same bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredMessage<M>(pub M);
 

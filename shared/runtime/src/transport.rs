@@ -1,39 +1,39 @@
-//! What is asked in another tongue than gRPC's, or packed as it is not taken here: told apart before
-//! anything else looks at it, so that no status has two causes.
+//! Rejects requests that are not gRPC or have an unsupported encoding, before anything else reads them, so
+//! that each has a status of its own.
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tonic::{Status, body::Body, codec::CompressionEncoding};
 
 use crate::fault::{Fault, TransientReason};
 
-/// The largest message taken or given, in bytes; every generated server is built with it.
+/// The largest message in bytes, both ways; for every generated server.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
-/// How messages may be packed, both ways; every server is built with it.
+/// The supported compression, both ways; for every generated server.
 pub const COMPRESSION: CompressionEncoding = CompressionEncoding::Gzip;
-/// The same, as clients are told.
+/// The supported encodings, for clients.
 const ACCEPTED_ENCODINGS: &str = "gzip,identity";
 
-/// The answer to what is no gRPC call, or is packed as nobody here unpacks it.
+/// The response to a request that is not gRPC or has an unsupported encoding; `None` for others.
 pub(crate) fn refuse_foreign(request: &Request<Body>) -> Option<Response<Body>> {
     if *request.method() != Method::POST {
-        let mut answer = plainly(
+        let mut response = plain_text(
             StatusCode::METHOD_NOT_ALLOWED,
-            "This is a gRPC service: it takes POST alone. Try grpcurl.\n",
+            "This is a gRPC service and accepts only POST. Try grpcurl.\n",
         );
         let allowed = HeaderValue::from_static("POST");
-        answer.headers_mut().insert(header::ALLOW, allowed);
-        return Some(answer);
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return Some(response);
     }
     if !is_grpc(request.headers().get(header::CONTENT_TYPE)) {
-        return Some(plainly(
+        return Some(plain_text(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "This is a gRPC service: it takes the content type application/grpc alone.\n",
+            "This is a gRPC service and accepts only the content type application/grpc.\n",
         ));
     }
     if request.version() < Version::HTTP_2 {
-        return Some(plainly(
+        return Some(plain_text(
             StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            "gRPC needs HTTP/2.\n",
+            "gRPC requires HTTP/2.\n",
         ));
     }
     let encoding = request.headers().get("grpc-encoding")?;
@@ -43,7 +43,7 @@ pub(crate) fn refuse_foreign(request: &Request<Body>) -> Option<Response<Body>> 
     }
 }
 
-/// `application/grpc`, with `+proto` or parameters where they are given.
+/// Whether a content type is `application/grpc`, optionally with `+proto` or parameters.
 fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
     let text = content_type.and_then(|value| value.to_str().ok());
     let bare = text.and_then(|text| text.split(';').next());
@@ -54,7 +54,7 @@ fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
 }
 
 fn unknown_encoding(encoding: &str) -> Status {
-    let message = format!("messages packed as {encoding:?} are not taken; gzip is, or none");
+    let message = format!("the encoding {encoding:?} is not supported; use gzip or identity");
     let mut status = Status::from(Fault::transient(
         TransientReason::EncodingNotSupported,
         message,
@@ -66,12 +66,12 @@ fn unknown_encoding(encoding: &str) -> Status {
     status
 }
 
-fn plainly(code: StatusCode, text: &'static str) -> Response<Body> {
-    let mut answer = Response::new(Body::new(http_body_util::Full::from(text)));
-    *answer.status_mut() = code;
+fn plain_text(code: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::new(http_body_util::Full::from(text)));
+    *response.status_mut() = code;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    answer.headers_mut().insert(header::CONTENT_TYPE, plain);
-    answer
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_types_are_told_apart() {
+    fn only_grpc_content_types_are_accepted() {
         let read = |text: &'static str| is_grpc(Some(&HeaderValue::from_static(text)));
         for good in [
             "application/grpc",

@@ -1,39 +1,38 @@
-//! What a verification of a store says: claims, how much each was held against, and what
-//! differs. It knows nothing of how the figures were read.
+//! The result of verifying a store: its checks, how much each has checked, and the differences found.
 
 use std::fmt;
 
-/// How many differences of one check are written out.
+/// The most differences of one check that are listed.
 pub const MOST_SHOWN: usize = 100;
 
-/// One thing that is not as it should be.
+/// One difference between expected and stored values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
     /// What differs, such as an account's or an invoice's id.
     pub subject: String,
-    /// What follows from the rows that it is made of; an amount with its currency.
+    /// The value computed from the underlying rows; an amount has its currency.
     pub expected: String,
-    /// What is kept instead.
+    /// The stored value.
     pub found: String,
 }
 
-/// A claim about the store, and what came of it.
+/// A claim about the store, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Its short name, for people who search a log.
+    /// A short name to search logs for.
     pub name: &'static str,
     /// What must be true, with the rule's id.
     pub claim: &'static str,
-    /// How many things were held against the claim.
+    /// How many items were checked.
     pub checked: u64,
     /// How many of them differ.
     pub differences: u64,
-    /// The first of them, 100 at most.
+    /// The first of them, at most 100.
     pub shown: Vec<Difference>,
 }
 
 impl Check {
-    /// A claim that nothing was held against yet.
+    /// A check of no items yet.
     #[must_use]
     pub fn new(name: &'static str, claim: &'static str) -> Self {
         Self {
@@ -45,7 +44,7 @@ impl Check {
         }
     }
 
-    /// Counts a difference, and shows it where there is room.
+    /// Counts a difference, and lists it if there is room.
     pub fn note(&mut self, difference: Difference) {
         self.differences += 1;
         if self.shown.len() < MOST_SHOWN {
@@ -57,19 +56,19 @@ impl Check {
 /// All checks of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
-    /// In the order in which they were made.
+    /// In the order of execution.
     pub checks: Vec<Check>,
 }
 
 impl Verification {
-    /// How many differences there are in all; 0 is as it should be.
+    /// The number of all differences; 0 means that the store is consistent.
     #[must_use]
     pub fn differences(&self) -> u64 {
         self.checks.iter().map(|check| check.differences).sum()
     }
 }
 
-/// A line for each check, its differences under it, and a last line that says how it ended.
+/// One line for each check, followed by its differences, and a summary line.
 impl fmt::Display for Verification {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {
@@ -97,13 +96,14 @@ impl fmt::Display for Verification {
         match self.differences() {
             0 => write!(
                 to,
-                "{} checks of {checked} things: nothing differs",
+                "{} checks of {checked} items: no differences",
                 self.checks.len()
             ),
             differences => write!(
                 to,
-                "{} checks of {checked} things: {differences} DIFFER",
-                self.checks.len()
+                "{} checks of {checked} items: {differences} DIFFERENCE{}",
+                self.checks.len(),
+                if differences == 1 { "" } else { "S" }
             ),
         }
     }
@@ -140,7 +140,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.ends_with("2 checks of 1000 things: nothing differs"),
+            text.ends_with("2 checks of 1000 items: no differences"),
             "{text}"
         );
     }
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(text.matches("shown").count(), 1, "{text}");
         assert!(text.contains("100 of 120 shown"), "{text}");
         assert!(
-            text.ends_with("3 checks of 1500 things: 121 DIFFER"),
+            text.ends_with("3 checks of 1500 items: 121 DIFFERENCES"),
             "{text}"
         );
     }

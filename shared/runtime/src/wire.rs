@@ -1,5 +1,5 @@
-//! The contract's shared types (`licet.type.v1`, timestamps) to and from domain values: what every
-//! service's conversions are made of. Decoding says what is wrong as a sentence after the path.
+//! Converts the contract's shared types (`licet.type.v1`, timestamps) to and from domain values. Decoding
+//! errors complete a sentence that begins with the field's path.
 
 use chrono::TimeDelta;
 use licet_contracts::types::v1 as types;
@@ -10,18 +10,18 @@ use licet_domain::{
 };
 use prost_types::Timestamp;
 
-/// An instant in the contract's form.
+/// Encodes an instant.
 #[must_use]
 pub fn encode_time(instant: Instant) -> Timestamp {
     let micros = instant.as_micros();
     Timestamp {
         seconds: micros.div_euclid(1_000_000),
-        // Below a second, in nanoseconds: always fits.
+        // Less than a second in nanoseconds: always fits.
         nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default(),
     }
 }
 
-/// An instant from the contract's form, truncated to microseconds (T-1).
+/// Decodes an instant, truncated to microseconds (T-1).
 ///
 /// # Errors
 /// What is wrong with it.
@@ -34,11 +34,11 @@ pub fn decode_time(message: &Timestamp) -> Result<Instant, &'static str> {
         .checked_mul(1_000_000)
         .and_then(|micros| micros.checked_add(i64::from(message.nanos / 1_000)))
         .and_then(Instant::from_micros)
-        .ok_or("is beyond the calendar")
+        .ok_or("exceeds the supported date range")
 }
 
-/// A length of time from the contract's form; `None` where it is malformed or shorter than a
-/// microsecond, the least that instants differ by (T-1).
+/// Decodes a duration; `None` if it is malformed or shorter than a microsecond, the smallest difference of
+/// instants (T-1).
 #[must_use]
 pub fn decode_length(message: &prost_types::Duration) -> Option<TimeDelta> {
     let nanos = u32::try_from(message.nanos).ok()?;
@@ -46,7 +46,7 @@ pub fn decode_length(message: &prost_types::Duration) -> Option<TimeDelta> {
     (length >= TimeDelta::microseconds(1)).then_some(length)
 }
 
-/// A span in the contract's form.
+/// Encodes a period.
 #[must_use]
 pub fn encode_period(period: Period) -> types::Period {
     types::Period {
@@ -55,7 +55,7 @@ pub fn encode_period(period: Period) -> types::Period {
     }
 }
 
-/// An amount in the contract's form.
+/// Encodes an amount.
 #[must_use]
 pub fn encode_money(money: Money) -> types::Money {
     types::Money {
@@ -64,7 +64,7 @@ pub fn encode_money(money: Money) -> types::Money {
     }
 }
 
-/// An amount from the contract's form, with exactly its currency's digits (M-1).
+/// Decodes an amount, which must have exactly its currency's decimals (M-1).
 ///
 /// # Errors
 /// What is wrong with it.
@@ -72,7 +72,7 @@ pub fn decode_money(message: &types::Money) -> Result<Money, MoneyError> {
     Money::parse(&message.currency_code, &message.value)
 }
 
-/// A price in the contract's form.
+/// Encodes a price.
 #[must_use]
 pub fn encode_price(price: Price) -> types::Price {
     types::Price {
@@ -81,7 +81,7 @@ pub fn encode_price(price: Price) -> types::Price {
     }
 }
 
-/// A price from the contract's form, with at most six decimals (M-1).
+/// Decodes a price, which has at most six decimals (M-1).
 ///
 /// # Errors
 /// What is wrong with it.
@@ -89,7 +89,7 @@ pub fn decode_price(message: &types::Price) -> Result<Price, MoneyError> {
     Price::parse(&message.currency_code, &message.value)
 }
 
-/// A count in the contract's form. Rules keep counts far below its end.
+/// Encodes a count. The rules keep counts far below the maximum.
 pub fn encode_count(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
 }

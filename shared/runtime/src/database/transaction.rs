@@ -1,6 +1,5 @@
-//! A transaction that goes to the database no more often than it has to: changes whose answers nobody
-//! needs gather in it, and are written together. On PostgreSQL that is one statement, one way to the
-//! database and back; where it is the only one it needs no BEGIN and no COMMIT around it.
+//! Batches writes whose result nobody reads. PostgreSQL gets them as one statement: one round trip, and no
+//! BEGIN and COMMIT if it is the only statement of the transaction.
 
 use std::{
     collections::BTreeMap,
@@ -22,23 +21,23 @@ use tokio::sync::OnceCell;
 
 use crate::{fault::Fault, seal::Seal};
 
-/// A transaction. It begins with the first statement that it needs; whatever is asked of it sees all
-/// that was changed in it before.
+/// A transaction. It begins with its first statement. Every statement sees all earlier changes, batched
+/// ones included.
 #[derive(Debug)]
 pub struct Tx {
     pool: DatabaseConnection,
     options: TransactionOptions,
-    begun: OnceCell<DatabaseTransaction>,
-    waiting: Mutex<Waiting>,
-    /// Whether a statement failed. SQLite may have rolled all back by then, and would make each further
-    /// change a transaction of its own; PostgreSQL answers COMMIT as if it had committed.
+    transaction: OnceCell<DatabaseTransaction>,
+    batch: Mutex<Batch>,
+    /// Whether a statement failed. Nothing may follow: SQLite may have rolled back and would commit each
+    /// further change by itself, and PostgreSQL reports success for the COMMIT of a failed transaction.
     failed: AtomicBool,
-    /// By subject, for the event that tells of the change.
+    /// Digests by subject, for the event of the change.
     seals: Mutex<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Batch {
     opening: Option<SubQueryStatement>,
     changes: Vec<Change>,
 }
@@ -47,11 +46,11 @@ struct Waiting {
 struct Change {
     table: &'static str,
     statement: SubQueryStatement,
-    /// Whether all of it is given up where this changes no row.
+    /// Whether the transaction fails if this changes no row.
     must_change: bool,
 }
 
-/// The name under which the opening is a part of the first statement.
+/// The name of the opening change inside the first statement.
 const OPENING: &str = "opening";
 
 impl Tx {
@@ -59,19 +58,19 @@ impl Tx {
         Self {
             pool,
             options,
-            begun: OnceCell::new(),
-            waiting: Mutex::default(),
+            transaction: OnceCell::new(),
+            batch: Mutex::default(),
             failed: AtomicBool::new(false),
             seals: Mutex::default(),
         }
     }
 
-    /// Has the transaction's next event say the seal of a row that is written in it.
+    /// Adds the seal of a written row to the transaction's next event.
     pub fn seal(&self, seal: Seal) {
         self.seals().insert(seal.subject, seal.digest);
     }
 
-    /// The seals that no event says yet.
+    /// Takes the seals that no event contains yet.
     pub(crate) fn take_seals(&self) -> BTreeMap<String, String> {
         std::mem::take(&mut *self.seals())
     }
@@ -80,18 +79,18 @@ impl Tx {
         self.seals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes rows of an entity's table, at the latest with the transaction's next other statement
-    /// or its end: for a change that is sure to be made, whose answer nobody needs.
+    /// Batches a change of an entity's table. It is written before the transaction's next statement, or
+    /// with its commit. For a change whose result nobody reads.
     ///
     /// # Errors
-    /// When the database does not answer, or refuses what gathered before.
+    /// When the database does not answer, or an earlier batched change fails.
     pub async fn later<E, Q>(&self, entity: E, change: Q) -> Result<(), DbErr>
     where
         E: EntityTrait,
         Q: QueryTrait,
         Q::QueryStatement: Into<SubQueryStatement>,
     {
-        self.gather(Change {
+        self.add_to_batch(Change {
             table: entity.table_name(),
             statement: change.into_query().into(),
             must_change: false,
@@ -99,19 +98,19 @@ impl Tx {
         .await
     }
 
-    /// As [`Tx::later`], for a row that must still be as it was read: where it is not, the transaction
-    /// is given up as a lost race.
+    /// As [`Tx::later`], for an update of a row that must be unchanged since it was read. If it is not, the
+    /// transaction fails as a lost race.
     ///
     /// # Errors
-    /// As [`Tx::later`]; a lost race may be seen only at the end.
+    /// As [`Tx::later`]; a lost race may show only at the commit.
     pub(crate) async fn later_if_unchanged<E: EntityTrait>(
         &self,
         entity: E,
         update: UpdateMany<E>,
     ) -> Result<(), DbErr> {
-        // Or nothing of what is written with it could be taken back.
-        self.begun().await?;
-        self.gather(Change {
+        // A failed condition must roll back the changes beside it, so this needs a real transaction.
+        self.transaction().await?;
+        self.add_to_batch(Change {
             table: entity.table_name(),
             statement: update.into_query().into(),
             must_change: true,
@@ -119,80 +118,79 @@ impl Tx {
         .await
     }
 
-    async fn gather(&self, change: Change) -> Result<(), DbErr> {
+    async fn add_to_batch(&self, change: Change) -> Result<(), DbErr> {
         if self.pool.get_database_backend() != DbBackend::Postgres {
-            self.write_waiting().await?;
-            let written = write(self.begun().await?, change).await;
-            return self.noted(written);
+            self.write_batch().await?;
+            let written = write(self.transaction().await?, change).await;
+            return self.checked(written);
         }
-        // The parts of one statement do not see each other, and may come in any order.
-        let meets = |waiting: &Change| waiting.table == change.table;
-        let is_known = self.waiting().changes.iter().any(meets);
-        if is_known {
-            self.write_waiting().await?;
+        // Parts of one statement do not see each other and run in any order, so each table appears once.
+        let same_table = |waiting: &Change| waiting.table == change.table;
+        let is_repeated = self.lock_batch().changes.iter().any(same_table);
+        if is_repeated {
+            self.write_batch().await?;
         }
-        self.waiting().changes.push(change);
+        self.lock_batch().changes.push(change);
         Ok(())
     }
 
-    /// For reads that may be as of before the transaction, which they do not begin.
+    /// A connection for reads before the transaction begins.
     ///
     /// # Errors
-    /// When it has begun: then they belong into it.
+    /// When it has begun: then reads must use it.
     pub fn before(&self) -> Result<&DatabaseConnection, Fault> {
-        if self.begun.initialized() {
+        if self.transaction.initialized() {
             return Err(Fault::internal(
-                "a read from before a transaction that has begun",
+                "a read before a transaction that has already begun",
             ));
         }
         Ok(&self.pool)
     }
 
-    /// Makes this change the transaction's first, whatever comes next: on PostgreSQL a part of the
-    /// first statement. Invariant: nothing else in the transaction is about its table, until
-    /// [`Tx::take_opening`].
+    /// Makes this change the transaction's first; on PostgreSQL it becomes a part of the first statement.
+    /// Invariant: no other statement of the transaction touches its table before [`Tx::take_opening`].
     pub(crate) fn open_with(
         &self,
         change: impl QueryTrait<QueryStatement: Into<SubQueryStatement>>,
     ) {
-        self.waiting().opening = Some(change.into_query().into());
+        self.lock_batch().opening = Some(change.into_query().into());
     }
 
-    /// Takes the opening back where there was no first statement yet. Answers whether it did.
+    /// Removes the opening change if no statement has run yet. Returns whether it did.
     pub(crate) fn take_opening(&self) -> bool {
-        self.waiting().opening.take().is_some()
+        self.lock_batch().opening.take().is_some()
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
-        if self.begun.initialized() {
-            self.write_waiting().await?;
+        if self.transaction.initialized() {
+            self.write_batch().await?;
         } else {
-            return write_all(&self.pool, self.take_waiting()).await;
+            return write_all(&self.pool, self.take_batch()).await;
         }
-        match self.begun.into_inner() {
-            Some(begun) => begun.commit().await,
+        match self.transaction.into_inner() {
+            Some(transaction) => transaction.commit().await,
             None => Ok(()),
         }
     }
 
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
-        match self.begun.into_inner() {
-            Some(begun) => begun.rollback().await,
+        match self.transaction.into_inner() {
+            Some(transaction) => transaction.rollback().await,
             None => Ok(()),
         }
     }
 
-    async fn begun(&self) -> Result<&DatabaseTransaction, DbErr> {
+    async fn transaction(&self) -> Result<&DatabaseTransaction, DbErr> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(DbErr::Custom(
-                "a statement of the transaction failed before".to_owned(),
+                "an earlier statement of the transaction failed".to_owned(),
             ));
         }
-        self.begun.get_or_try_init(|| self.begin()).await
+        self.transaction.get_or_try_init(|| self.begin()).await
     }
 
-    /// In a task of its own: cut off between BEGIN and its answer, the driver would take the connection
-    /// for one without a transaction, and what others change on it would wait for a COMMIT.
+    /// In its own task: if it were cancelled during BEGIN, the driver would not know of the transaction, and
+    /// later changes on the connection would never be committed.
     async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         let (pool, options) = (self.pool.clone(), self.options);
         let begin = tokio::spawn(async move { pool.begin_with_options(options).await });
@@ -201,20 +199,20 @@ impl Tx {
             .map_err(|error| DbErr::Custom(error.to_string()))?
     }
 
-    /// After a statement that failed there is no other, and no commit.
-    fn noted<T>(&self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
-        if answer.is_err() {
+    /// Remembers a failure: no statement and no commit may follow it.
+    fn checked<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+        if result.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
-        answer
+        result
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_batch(&self) -> MutexGuard<'_, Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_waiting(&self) -> Vec<Change> {
-        let Waiting { opening, changes } = std::mem::take(&mut *self.waiting());
+    fn take_batch(&self) -> Vec<Change> {
+        let Batch { opening, changes } = std::mem::take(&mut *self.lock_batch());
         let opening = opening.map(|statement| Change {
             table: OPENING,
             statement,
@@ -223,36 +221,36 @@ impl Tx {
         opening.into_iter().chain(changes).collect()
     }
 
-    async fn write_waiting(&self) -> Result<(), DbErr> {
-        let written = write_all(self.begun().await?, self.take_waiting()).await;
-        self.noted(written)
+    async fn write_batch(&self) -> Result<(), DbErr> {
+        let written = write_all(self.transaction().await?, self.take_batch()).await;
+        self.checked(written)
     }
 
-    /// The transaction for a statement that comes after what waits, and the statement, with the opening
-    /// in it where it is the first.
+    /// Writes the batch, and returns the transaction and the statement to run in it: `statement`, with the
+    /// opening change included if it is the first.
     async fn next(&self, statement: Statement) -> Result<(&DatabaseTransaction, Statement), DbErr> {
-        if !self.waiting().changes.is_empty() {
-            self.write_waiting().await?;
+        if !self.lock_batch().changes.is_empty() {
+            self.write_batch().await?;
         }
-        let opening = self.waiting().opening.take();
-        let begun = self.begun().await?;
+        let opening = self.lock_batch().opening.take();
+        let transaction = self.transaction().await?;
         Ok(match opening {
             Some(opening) if statement.db_backend == DbBackend::Postgres => {
-                (begun, opened(opening, statement))
+                (transaction, opened(opening, statement))
             }
             Some(opening) => {
                 let opening = built(opening, statement.db_backend);
-                let opened = begun.execute_raw(opening).await;
-                self.noted(opened)?;
-                (begun, statement)
+                let opened = transaction.execute_raw(opening).await;
+                self.checked(opened)?;
+                (transaction, statement)
             }
-            None => (begun, statement),
+            None => (transaction, statement),
         })
     }
 }
 
-/// Writes changes of different tables, several as one statement. References between their rows are
-/// looked at after all of them.
+/// Writes changes of different tables as one statement. PostgreSQL checks references between their rows at
+/// its end.
 async fn write_all(
     connection: &impl ConnectionTrait,
     mut changes: Vec<Change>,
@@ -264,7 +262,7 @@ async fn write_all(
         };
     }
     let mut parts = WithClause::new();
-    // A row for each change that must be made and is not.
+    // Selects a row for each conditional change that changed nothing.
     let mut unmade = Query::select();
     unmade.expr(Expr::val(1)).cond_where(Expr::val(false));
     for Change {
@@ -318,7 +316,7 @@ fn built(change: SubQueryStatement, backend: DbBackend) -> Statement {
     }
 }
 
-/// The statement with one more part before it, whose parameters come after its own.
+/// Prepends the opening change to a statement; its parameters follow the statement's own.
 fn opened(opening: SubQueryStatement, statement: Statement) -> Statement {
     let opening = built(opening, statement.db_backend);
     let mut values = statement.values.map_or(Vec::new(), |values| values.0);
@@ -339,7 +337,7 @@ fn opened(opening: SubQueryStatement, statement: Statement) -> Statement {
     }
 }
 
-/// A statement of a file may begin with what it is about.
+/// Skips leading comments; SQL files begin with them.
 fn without_comments(sql: &str) -> &str {
     let mut text = sql.trim_start();
     while let Some(comment) = text.strip_prefix("--") {
@@ -349,7 +347,7 @@ fn without_comments(sql: &str) -> &str {
     text
 }
 
-/// `$1` as the first parameter after `before` others; no other `$` is in what sea-query writes.
+/// Shifts parameter numbers by `before`. sea-query writes no `$` elsewhere.
 fn renumbered(sql: &str, before: usize) -> String {
     let mut parts = sql.split('$');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -371,27 +369,27 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let (begun, statement) = self.next(statement).await?;
-        let answer = begun.execute_raw(statement).await;
-        self.noted(answer)
+        let (transaction, statement) = self.next(statement).await?;
+        let result = transaction.execute_raw(statement).await;
+        self.checked(result)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.write_waiting().await?;
-        let answer = self.begun().await?.execute_unprepared(sql).await;
-        self.noted(answer)
+        self.write_batch().await?;
+        let result = self.transaction().await?.execute_unprepared(sql).await;
+        self.checked(result)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let (begun, statement) = self.next(statement).await?;
-        let answer = begun.query_one_raw(statement).await;
-        self.noted(answer)
+        let (transaction, statement) = self.next(statement).await?;
+        let result = transaction.query_one_raw(statement).await;
+        self.checked(result)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let (begun, statement) = self.next(statement).await?;
-        let answer = begun.query_all_raw(statement).await;
-        self.noted(answer)
+        let (transaction, statement) = self.next(statement).await?;
+        let result = transaction.query_all_raw(statement).await;
+        self.checked(result)
     }
 }
 
@@ -407,9 +405,9 @@ impl StreamTrait for Tx {
         statement: Statement,
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + Send + 'a>> {
         Box::pin(async move {
-            let (begun, statement) = self.next(statement).await?;
-            let answer = begun.stream_raw(statement).await;
-            self.noted(answer)
+            let (transaction, statement) = self.next(statement).await?;
+            let result = transaction.stream_raw(statement).await;
+            self.checked(result)
         })
     }
 }
@@ -430,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn the_opening_is_a_part_of_whatever_statement_comes_first() {
+    fn the_opening_is_part_of_the_first_statement() {
         const PART: &str = "opening AS (INSERT INTO \"record\" (\"id\", \"word\") VALUES";
         for (first, expected) in [
             (
@@ -456,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_numbered_anew() {
+    fn parameters_are_renumbered() {
         assert_eq!(renumbered("($1, $12)", 10), "($11, $22)");
         assert_eq!(renumbered("$1", 0), "$1");
         assert_eq!(renumbered("NULL", 3), "NULL");

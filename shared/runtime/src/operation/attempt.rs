@@ -1,4 +1,4 @@
-//! How a step is begun and advanced: what is saved of an operation then, against the version that was read.
+//! Begins an operation, and saves each step's result against the version that was read.
 
 use std::sync::{
     Arc,
@@ -23,14 +23,14 @@ use crate::{
     stored::changed,
 };
 
-/// What an operation is answered with, as the encoded response that is kept for all repeats.
+/// Encodes an operation's output as the response that is stored for every repeat.
 pub(super) type Encode<O> =
     Arc<dyn Fn(<O as Operation>::Output) -> Result<Vec<u8>, Fault> + Send + Sync>;
 
-/// Begins an operation with its first step, inside the transaction that accepts its request. Invariant: the resource is
-/// locked and [`refuse_if_running`] was asked, or the resource is new. An index holds it to that.
-/// `decision_time` is what the request is decided as of, which is no earlier than what was decided about
-/// the resource before (T-3, T-5).
+/// Begins an operation with its first step, inside the transaction that accepts its request.
+/// `decision_time` must not be earlier than an earlier decision about the resource (T-3, T-5). Invariant:
+/// the resource is new, or it is locked and `refuse_if_running` has passed; a unique index enforces one
+/// running operation for each resource.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -66,7 +66,7 @@ pub async fn begin<O: Operation>(
     })
 }
 
-/// What steps are advanced with.
+/// What every attempt at a step needs.
 pub(super) struct StepContext<P> {
     pub(super) database: Database,
     pub(super) peers: Arc<P>,
@@ -84,7 +84,7 @@ impl<P> Clone for StepContext<P> {
 }
 
 impl<P: Send + Sync + 'static> StepContext<P> {
-    /// Saves the next step where nothing else is to be changed with it: one statement.
+    /// Saves the next step alone, in one statement.
     pub(super) async fn advance(
         &self,
         row: &row::Model,
@@ -99,7 +99,7 @@ impl<P: Send + Sync + 'static> StepContext<P> {
         })
     }
 
-    /// Applies a step's answer, and saves where the operation stands then.
+    /// Applies a step's answer and saves what follows, in one transaction.
     pub(super) async fn apply<S: Step>(
         &self,
         row: &row::Model,
@@ -122,7 +122,7 @@ impl<P: Send + Sync + 'static> StepContext<P> {
     }
 }
 
-/// The row once its step is advanced and `next` is due.
+/// The row with `next` as its due step.
 fn advanced(row: &row::Model, next: StoredStep) -> Result<row::Model, Fault> {
     Ok(row::Model {
         step: next.name.to_owned(),
@@ -135,13 +135,13 @@ fn advanced(row: &row::Model, next: StoredStep) -> Result<row::Model, Fault> {
     })
 }
 
-/// How far one attempt at a step came.
+/// The result of one attempt at a step.
 pub(super) enum StepAttempt {
-    /// Through the step: the operation as it was saved.
+    /// The step is done: the operation as it was saved.
     Advanced(Box<row::Model>),
-    /// Another driver was through it first.
+    /// Another driver saved the step first.
     Overtaken,
-    /// No definite answer, and why.
+    /// The peer gave no definite answer, and why.
     Unanswered(String),
 }
 
@@ -155,9 +155,9 @@ struct Apply<'a, S: Step> {
 }
 
 impl<S: Step> Apply<'_, S> {
-    /// Whether the step is still due, and stays so until the transaction ends.
-    async fn hold(&self, tx: &Tx) -> Result<bool, Fault> {
-        let held = row::Entity::find_by_id(&self.row.operation_id)
+    /// Locks the operation if the step is still due.
+    async fn lock(&self, tx: &Tx) -> Result<bool, Fault> {
+        let locked = row::Entity::find_by_id(&self.row.operation_id)
             .select_only()
             .column(row::Column::Version)
             .filter(row::Column::Version.eq(self.row.version))
@@ -166,19 +166,19 @@ impl<S: Step> Apply<'_, S> {
             .into_tuple::<i64>()
             .one(tx)
             .await?;
-        Ok(held.is_some())
+        Ok(locked.is_some())
     }
 }
 
 impl<S: Step> Work for Apply<'_, S> {
-    /// The operation as it was saved; `None`: another driver was first, and nothing was touched.
+    /// The operation as it was saved; `None` if another driver was first, and nothing changed.
     type Output = Option<row::Model>;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
-        // As a rule no other driver is there, and saving the row shows it. Where one was first, whatever
-        // came of applying the step again is undone, and the next run stops before it touches the store.
+        // The first run takes no lock: usually there is no other driver, and saving the row detects one. Then
+        // everything rolls back, even a fault of applying the step twice, and the next run locks first.
         let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
-        if !is_first_run && !self.hold(tx).await? {
+        if !is_first_run && !self.lock(tx).await? {
             return Ok(None);
         }
         let read = self.row;

@@ -1,5 +1,5 @@
-//! Drives durable operations: performs the step that is due at its peer, outside any transaction, and
-//! goes on until one has no definite answer.
+//! Drives durable operations: sends the due step's request to its peer, outside any transaction, and
+//! continues until the operation ends or a peer gives no definite answer.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -24,11 +24,13 @@ use crate::{
 };
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long an accepting call waits for the end before it answers with what is pending.
+/// How long an accepting call waits for the end before it returns the pending state.
 const PATIENCE: Duration = Duration::from_secs(5);
 const RESUMED_AT_ONCE: usize = 16;
+/// What clients see in `last_error` instead of internal text.
+const INTERNAL_ERROR: &str = "internal error; see the service's log";
 
-/// The driver of one service's operations, which may ask the peers `P`.
+/// The driver of one service's operations, whose steps call the peers `P`.
 pub struct Operations<P> {
     context: StepContext<P>,
     registry: Arc<Registry<P>>,
@@ -44,7 +46,7 @@ impl<P> Clone for Operations<P> {
 }
 
 impl<P: Send + Sync + 'static> Operations<P> {
-    /// A driver over a service's database, of the operations in `registry`.
+    /// A driver for the operations of `registry`, stored in `database`.
     pub fn new(
         database: Database,
         peers: Arc<P>,
@@ -61,25 +63,26 @@ impl<P: Send + Sync + 'static> Operations<P> {
         }
     }
 
-    /// The database that they are kept in.
+    /// The database that stores the operations.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.context.database
     }
 
-    /// Turns a running operation back, inside the transaction that accepts its cancellation: its next
-    /// step sees to it that the present one comes to nothing. It then comes to its end by itself, refused
-    /// or, where the step was through at its peer, done. One that is refused is left as it is: nothing of
-    /// it stands.
+    /// Cancels a running operation, inside the transaction that accepts the cancellation: the driver then
+    /// undoes the due step. The operation ends refused or, if that step had already taken effect at its
+    /// peer, goes on. A refused operation stays as it is.
     ///
     /// # Errors
-    /// OPERATION_NOT_CANCELLABLE for one that is done, or that only goes forward.
+    /// OPERATION_NOT_CANCELLABLE if it is done, or if its step cannot be undone.
     pub async fn cancel(&self, tx: &Tx, view: &View) -> Result<(), Fault> {
         let row = row::Entity::find_by_id(view.operation_id.to_string())
             .lock_exclusive()
             .one(tx)
             .await?
-            .ok_or_else(|| Fault::internal(format!("operation {} is gone", view.operation_id)))?;
+            .ok_or_else(|| {
+                Fault::internal(format!("operation {} does not exist", view.operation_id))
+            })?;
         match row.state()? {
             State::Running => {}
             State::Refused => return Ok(()),
@@ -101,15 +104,15 @@ impl<P: Send + Sync + 'static> Operations<P> {
         Ok(tx.later(row::Entity, save(&row, columns)).await?)
     }
 
-    /// Drives an operation now, whatever its back-off, and waits for its end, within the call's deadline. The driving goes on
-    /// when the caller leaves.
+    /// Drives an operation now, whatever its back-off, and waits for its end within the call's deadline.
+    /// The driver continues if the caller leaves.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn finish(&self, begun: OperationHandle, call: &Call) -> Result<Ending, Fault> {
-        let id = begun.id;
+    pub async fn finish(&self, handle: OperationHandle, call: &Call) -> Result<Ending, Fault> {
+        let id = handle.id;
         let driver = self.clone();
-        let driving = tokio::spawn(async move { driver.drive(begun).await });
+        let driving = tokio::spawn(async move { driver.drive(handle).await });
         let margin = Duration::from_millis(250);
         let patience = call
             .deadline
@@ -118,7 +121,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
             .min(PATIENCE);
         match tokio::time::timeout(patience, driving).await {
             Ok(Ok(Ok(result))) => return Ok(result.ending),
-            Ok(Ok(Err(fault))) => tracing::warn!(%id, ?fault, "driving an operation"),
+            Ok(Ok(Err(fault))) => tracing::warn!(%id, ?fault, "an operation could not be driven"),
             Ok(Err(panic)) => return Err(Fault::internal(panic)),
             Err(_) => {}
         }
@@ -129,13 +132,13 @@ impl<P: Send + Sync + 'static> Operations<P> {
         row::Entity::find_by_id(id.to_string())
             .one(self.context.database.read_alone())
             .await?
-            .ok_or_else(|| Fault::internal(format!("operation {id} is not there")))
+            .ok_or_else(|| Fault::internal(format!("operation {id} does not exist")))
     }
 
-    /// Drives an operation until it ends or a step gets no definite answer.
-    async fn drive(&self, begun: OperationHandle) -> Result<DriveResult, Fault> {
-        let id = begun.id;
-        let mut row = match begun.row {
+    /// Drives an operation until it ends or a peer gives no definite answer.
+    async fn drive(&self, handle: OperationHandle) -> Result<DriveResult, Fault> {
+        let id = handle.id;
+        let mut row = match handle.row {
             Some(row) => *row,
             None => self.load(id).await?,
         };
@@ -147,7 +150,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
                     ended_here: false,
                 });
             }
-            // In a task of its own: a panic postpones this operation and holds up no other.
+            // In its own task: a panic postpones this operation and delays no other.
             let driver = self.clone();
             let read = row.clone();
             let error = match tokio::spawn(async move { driver.attempt_step(&read).await }).await {
@@ -169,14 +172,14 @@ impl<P: Send + Sync + 'static> Operations<P> {
                 Ok(Ok(StepAttempt::Unanswered(error))) => error,
                 Ok(Err(fault)) => {
                     tracing::error!(%id, ?fault, "a step failed");
-                    "an internal fault; the service's log has more".to_owned()
+                    INTERNAL_ERROR.to_owned()
                 }
                 Err(panic) => {
                     tracing::error!(%id, %panic, "a step panicked");
-                    "an internal fault; the service's log has more".to_owned()
+                    INTERNAL_ERROR.to_owned()
                 }
             };
-            tracing::info!(%id, step = row.step, error, "a step has no answer yet");
+            tracing::info!(%id, step = row.step, error, "a step got no definite answer and will be tried again");
             self.context
                 .database
                 .transact(&Postpone {
@@ -201,10 +204,10 @@ impl<P: Send + Sync + 'static> Operations<P> {
     }
 }
 
-/// How far a driver came with an operation.
+/// The result of driving an operation.
 struct DriveResult {
     ending: Ending,
-    /// Whether it was this driver that brought it to its end.
+    /// Whether this driver took the last step.
     ended_here: bool,
 }
 
@@ -236,7 +239,7 @@ impl<P: Send + Sync + 'static> DueWork for Operations<P> {
                     match self.drive(id.into()).await {
                         Ok(result) => u64::from(result.ended_here),
                         Err(fault) => {
-                            tracing::warn!(%id, ?fault, "resuming an operation");
+                            tracing::warn!(%id, ?fault, "an operation could not be resumed");
                             0
                         }
                     }
@@ -272,7 +275,7 @@ async fn list_due(tx: &Tx, all: bool) -> Result<Vec<OperationId>, Fault> {
         .collect()
 }
 
-/// Notes an attempt without an answer, and when the next one is due.
+/// Records an attempt without a definite answer, and when the next one is due.
 struct Postpone<'a> {
     row: &'a row::Model,
     error: &'a str,
@@ -286,7 +289,7 @@ impl Work for Postpone<'_> {
         let pause = Duration::from_millis(250)
             .saturating_mul(1 << exponent)
             .min(LONGEST_PAUSE);
-        // Lost to another driver: that one has noted its own attempt.
+        // If another driver saved the row meanwhile, this changes nothing: that one recorded its own attempt.
         let columns = row::ActiveModel {
             attempts: Set(self.row.attempts.saturating_add(1)),
             last_error: Set(self.error.chars().take(500).collect()),

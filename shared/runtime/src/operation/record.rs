@@ -1,4 +1,4 @@
-//! The record of an operation, the row that it is kept in, and how it is shown. A row is saved against
+//! The stored row of an operation and the view that clients see. A row is saved only if it is still at
 //! the version that was read.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -49,32 +49,31 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What a request names an operation by, and the table that has it.
+/// The request field that names an operation, and the table that stores it.
 pub(crate) const SUBJECT: (&str, &str) = ("operation_id", "operation");
 
 worded! {
-    /// Where an operation stands.
+    /// The state of an operation.
     pub enum State {
-        /// Under way, or waiting for its next attempt.
+        /// In progress, or waiting for its next attempt.
         Running = "RUNNING",
-        /// All of it is done.
+        /// Everything is done.
         Done = "DONE",
-        /// Definitely refused: nothing of it stands.
+        /// Refused: nothing of it remains.
         Refused = "REFUSED",
     }
 }
 
 impl row::Model {
-    /// Where the operation stands.
     pub(super) fn state(&self) -> Result<State, Fault> {
         self.state.parse().map_err(Fault::internal)
     }
 }
 
-/// How an operation ended, or that it has not.
+/// How an operation ended, or that it still runs.
 #[derive(Debug)]
 pub enum Ending {
-    /// It goes on by itself.
+    /// It still runs and needs no further call.
     Running,
     /// The encoded response.
     Done(Vec<u8>),
@@ -87,36 +86,36 @@ pub enum Ending {
 pub struct View {
     /// Its id.
     pub operation_id: OperationId,
-    /// What is being done.
+    /// Its kind.
     pub kind: String,
-    /// The resource it works on; one running operation each.
+    /// The resource that it changes; at most one operation runs on a resource.
     pub resource_id: String,
-    /// Whose resource that is.
+    /// The account that owns the resource.
     pub account_id: AccountId,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// The step under way, or the last one.
+    /// The step that is due, or the last one.
     pub step: String,
-    /// Attempts at the present step that got no definite answer.
+    /// Attempts at this step that got no definite answer.
     pub attempts: i32,
-    /// What the last such attempt met.
+    /// The error of the last such attempt.
     pub last_error: String,
     /// The decision time of the request.
     pub accepted: Instant,
     /// When it ended (business time).
     pub ended: Option<Instant>,
-    /// When it is tried again (real time), while it runs.
+    /// When it will be tried again (real time), while it runs.
     pub next_attempt: Option<Instant>,
     /// The refusal that ended it.
     pub refusal: Option<Refusal>,
 }
 
-/// An operation that was begun, by this request or by the one that this is a repeat of.
+/// The id by which an accepted operation is waited for.
 #[derive(Clone, Debug)]
 pub struct OperationHandle {
     /// Its id.
     pub id: OperationId,
-    /// What is known of it without a look at the store.
+    /// Its row, if this process has just written it.
     pub(super) row: Option<Box<row::Model>>,
 }
 
@@ -126,10 +125,10 @@ impl From<OperationId> for OperationHandle {
     }
 }
 
-/// The first attempt is the accepting call's; the schedule takes over when that one died.
+/// The accepting call makes the first attempt; after this time the schedule takes over.
 pub(super) const HEAD_START: Duration = Duration::from_secs(2);
 
-/// Refuses a change of a resource while an operation runs on it.
+/// Rejects a change of a resource while an operation runs on it.
 ///
 /// # Errors
 /// OPERATION_IN_PROGRESS with the running operation's id.
@@ -143,14 +142,16 @@ pub async fn refuse_if_running(tx: &Tx, resource_id: &str) -> Result<(), Fault> 
     }
 }
 
-/// OPERATION_NOT_CANCELLABLE, with the step that stands in the way.
+/// OPERATION_NOT_CANCELLABLE, with the step that cannot be undone.
 #[must_use]
 pub fn not_cancellable(view: &View) -> Refusal {
     let (id, kind, step) = (view.operation_id, &view.kind, &view.step);
     let message = if view.state == State::Running {
-        format!("operation {id}, {kind}, is past what can be undone and goes forward: {step}")
+        format!(
+            "operation {id} ({kind}) can no longer be cancelled: its step {step} cannot be undone"
+        )
     } else {
-        format!("operation {id}, {kind}, is done: its last step was {step}")
+        format!("operation {id} ({kind}) is already done; its last step was {step}")
     };
     Refusal::new(Reason::OperationNotCancellable, message)
         .with("operation_id", id)
@@ -158,17 +159,17 @@ pub fn not_cancellable(view: &View) -> Refusal {
         .with("step", step)
 }
 
-/// The id that a step's peer knows it by.
+/// The request id of a step at its peer.
 pub(super) fn step_request_id(id: OperationId, step: &str) -> Uuid {
     Uuid::new_v5(&id.uuid(), step.as_bytes())
 }
 
-/// Written into the statement and not bound, so that it is the condition of an index in every plan.
+/// A literal, not a parameter: a generic plan can then use the partial indexes.
 pub(super) fn is_running() -> Expr {
     Expr::cust("state = 'RUNNING'")
 }
 
-/// The operation that runs on a resource.
+/// The operation that runs on a resource, if any.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -182,7 +183,7 @@ pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fa
         .transpose()
 }
 
-/// The operations that run on some resources, by the resource's id, in one query.
+/// The operations that run on these resources, by resource id, in one query.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -226,7 +227,7 @@ pub async fn find_under_way(
     Ok(Some(found).filter(|found| found.state == State::Running))
 }
 
-/// Operations that the caller may see, newest first, of one resource and state where given.
+/// Operations that the caller may see, newest first, optionally of one resource or one state.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -264,7 +265,7 @@ pub(super) fn real_after(pause: Duration) -> i64 {
     real_now().as_micros().saturating_add(pause_us)
 }
 
-/// Saves `columns` if the row is still at the version that was read.
+/// Updates `columns` if the operation still runs at the version that was read.
 pub(super) fn save(read: &row::Model, columns: row::ActiveModel) -> UpdateMany<row::Entity> {
     row::Entity::update_many()
         .set(row::ActiveModel {
@@ -281,7 +282,9 @@ impl TryFrom<row::Model> for View {
 
     fn try_from(row: row::Model) -> Result<Self, Fault> {
         let instant = |micros| {
-            Instant::from_micros(micros).ok_or_else(|| Fault::internal("an instant out of range"))
+            Instant::from_micros(micros).ok_or_else(|| {
+                Fault::internal("an instant of a stored operation exceeds the supported date range")
+            })
         };
         let state = row.state()?;
         let refusal = match (state, &row.result) {

@@ -1,5 +1,5 @@
-//! The operations of a service by kind and step: how a step is read from its row, advanced, and turned
-//! back. What a step's type is stays here; the driver sees rows.
+//! The operations of a service by kind and step: reads a step from its row, attempts it, and undoes it.
+//! Only this file knows the type of a step; the driver sees rows.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{fault::Fault, peer::PeerFault};
 
-/// The step of an operation that is turned back, as clients read it.
+/// The step name of an operation that is being cancelled, as clients see it.
 const CANCEL: &str = "cancel";
 
 /// The steps of a kind of operation.
@@ -31,7 +31,7 @@ type Registration<O> = (
 );
 
 impl<O: Operation> Steps<O> {
-    /// An operation of one step.
+    /// The first step.
     #[must_use]
     pub fn of<S: Step<Operation = O>>() -> Self {
         Self(Vec::new()).or::<S>()
@@ -56,7 +56,7 @@ pub struct Registry<P> {
 }
 
 impl<P: Send + Sync + 'static> Registry<P> {
-    /// None yet. `earlier` reads those that a version before this one stored.
+    /// An empty registry. `earlier` reads operations that earlier versions stored.
     #[must_use]
     pub fn new(earlier: ReadEarlier) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl<P: Send + Sync + 'static> Registry<P> {
         }
     }
 
-    /// A kind of operation by its steps. `encode` makes the response of what one is answered with.
+    /// Adds a kind of operation with its steps. `encode` turns its output into the response.
     #[must_use]
     pub fn with<O, R>(
         mut self,
@@ -84,16 +84,16 @@ impl<P: Send + Sync + 'static> Registry<P> {
         self
     }
 
-    /// Every step that is registered, with its kind.
+    /// Every registered step, with its kind.
     pub fn steps(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let kinds = self.kinds.iter();
         kinds.flat_map(|(kind, steps)| steps.keys().map(|step| (*kind, *step)))
     }
 
-    /// What is known of an operation by its row.
+    /// Reads a stored operation without driving it.
     ///
     /// # Errors
-    /// When no such step can be read.
+    /// When the step is unknown or cannot be read.
     pub fn inspect(
         &self,
         kind: &str,
@@ -109,7 +109,7 @@ impl<P: Send + Sync + 'static> Registry<P> {
         })
     }
 
-    /// The step that is due, and what is stored of it.
+    /// The registered type of the due step, and its stored state.
     pub(super) fn read(
         &self,
         kind: &str,
@@ -123,10 +123,10 @@ impl<P: Send + Sync + 'static> Registry<P> {
                 is_cancelled,
             },
             None if step == CANCEL => {
-                let turned: CancelledStep = read(state_json)?;
+                let cancelled: CancelledStep = read(state_json)?;
                 DueStep {
-                    step: turned.step,
-                    state: turned.state,
+                    step: cancelled.step,
+                    state: cancelled.state,
                     is_cancelled: true,
                 }
             }
@@ -138,8 +138,9 @@ impl<P: Send + Sync + 'static> Registry<P> {
         };
         let steps = self.kinds.get(kind);
         let found = steps.and_then(|steps| steps.get(due.step.as_str()));
-        let found = found
-            .ok_or_else(|| Fault::internal(format!("operations have no {kind} at {}", due.step)))?;
+        let found = found.ok_or_else(|| {
+            Fault::internal(format!("no operation {kind} has a step {}", due.step))
+        })?;
         Ok((found.as_ref(), due))
     }
 }
@@ -148,49 +149,48 @@ fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Fault> {
     serde_json::from_str(json).map_err(Fault::internal)
 }
 
-/// A step that is turned back, as it is stored.
+/// The stored form of a step whose operation is being cancelled.
 #[derive(Serialize, Deserialize)]
 struct CancelledStep {
     step: String,
     state: String,
 }
 
-/// What is known of a stored operation.
+/// A stored operation, as [`Registry::inspect`] reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedOperation {
-    /// The step that is due, or that is turned back.
+    /// The step that is due, or that is being undone.
     pub step: String,
-    /// The step's fields as JSON, as they are stored today.
+    /// The step's fields as JSON, in today's form.
     pub state: String,
-    /// Whether the operation was cancelled, and is still to be undone.
+    /// Whether the operation was cancelled and its step is still to be undone.
     pub is_cancelled: bool,
     /// Whether it can be cancelled at this step.
     pub can_be_undone: bool,
 }
 
-/// What is stored of the step that is due.
+/// The stored state of the due step.
 pub(super) struct DueStep {
     step: String,
-    /// Its fields as JSON.
     state: String,
     is_cancelled: bool,
 }
 
 impl DueStep {
-    /// What is stored once the step is turned back: the step as clients read it, and its state.
+    /// What is stored once the operation is cancelled: step name and state.
     pub(super) fn cancelled(self) -> Result<(&'static str, String), Fault> {
-        let turned = CancelledStep {
+        let cancelled = CancelledStep {
             step: self.step,
             state: self.state,
         };
-        let state = serde_json::to_string(&turned).map_err(Fault::internal)?;
+        let state = serde_json::to_string(&cancelled).map_err(Fault::internal)?;
         Ok((CANCEL, state))
     }
 }
 
-/// A step whose type is known to itself alone.
+/// A step without its type.
 pub(super) trait AnyStep<P>: Send + Sync {
-    /// Makes one attempt at it.
+    /// Makes one attempt at the step, or at undoing it.
     fn attempt<'a>(
         &'a self,
         context: &'a StepContext<P>,
@@ -198,7 +198,7 @@ pub(super) trait AnyStep<P>: Send + Sync {
         due: &'a DueStep,
     ) -> BoxFuture<'a, Result<StepAttempt, Fault>>;
 
-    /// Whether it can be turned back.
+    /// Whether the operation can be cancelled at this step.
     fn can_be_undone(&self, due: &DueStep) -> Result<bool, Fault>;
 }
 
@@ -219,11 +219,11 @@ impl<S: Step> AnyStep<PeersOf<S>> for RegisteredStep<S> {
             let asked = if due.is_cancelled {
                 match definite(undo(&step, &context.peers, id).await) {
                     Ok(Ok(true)) => Ok(Err(cancelled_refusal::<S>(id))),
-                    // It was through at the peer already: the operation goes on where it was.
+                    // The step had already taken effect at the peer: the operation continues with it.
                     Ok(Ok(false)) => return context.advance(row, NextStep::of(&step).into()).await,
                     Ok(Err(refusal)) => {
-                        let refused = format!("turning back is never refused: {refusal:?}");
-                        return Err(Fault::internal(refused));
+                        let text = format!("a peer refused to undo a step: {refusal:?}");
+                        return Err(Fault::internal(text));
                     }
                     Err(error) => Err(error),
                 }
@@ -250,7 +250,7 @@ impl<S: Step> AnyStep<PeersOf<S>> for RegisteredStep<S> {
     }
 }
 
-/// A peer's answer or its refusal; else why whether it was done is unknown.
+/// A peer's answer or its refusal; the error text if the result is unknown.
 fn definite<A>(answer: Result<A, PeerFault>) -> Result<Result<A, Refusal>, String> {
     match answer {
         Ok(answer) => Ok(Ok(answer)),
@@ -260,22 +260,22 @@ fn definite<A>(answer: Result<A, PeerFault>) -> Result<Result<A, Refusal>, Strin
     }
 }
 
-/// Whether nothing of a step that is turned back stands.
+/// Undoes a step. Returns false if it had already taken effect and stays.
 async fn undo<S: Step>(step: &S, peers: &PeersOf<S>, id: OperationId) -> Result<bool, PeerFault> {
     match step.undo(step_request_id(id, S::NAME)) {
         Undo::Nothing => Ok(true),
         Undo::By(reversal) => reversal.ask(peers, step_request_id(id, CANCEL)).await,
         Undo::Never => Err(PeerFault::Unknown(format!(
-            "{} only goes forward, and was turned back",
+            "step {} cannot be undone, but its operation was cancelled",
             S::NAME
         ))),
     }
 }
 
-/// What refuses an operation that was turned back and undone.
+/// The refusal that ends a cancelled operation.
 fn cancelled_refusal<S: Step>(id: OperationId) -> Refusal {
     let (kind, step) = (<S::Operation as Operation>::KIND, S::NAME);
-    let message = format!("{kind} was cancelled at its step {step}: nothing of it stands");
+    let message = format!("{kind} was cancelled at step {step}; nothing was changed");
     Refusal::new(Reason::OperationCancelled, message)
         .with("operation_id", id)
         .with("step", step)

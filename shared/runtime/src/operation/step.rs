@@ -1,5 +1,5 @@
-//! Operations as their steps: each names itself, asks its peer, and says what the answer leads to. A
-//! service lists the steps of each kind of operation; the driver knows no more of them.
+//! The steps of an operation: each has a name, one request to its peer, and decides what follows from
+//! the answer. A service registers the steps of each kind of operation; the driver knows only this trait.
 
 use futures::future::BoxFuture;
 use licet_domain::{clock::Instant, refusal::Refusal};
@@ -8,43 +8,43 @@ use uuid::Uuid;
 
 use crate::{database::Tx, fault::Fault, peer::PeerFault};
 
-/// A kind of operation: a request whose change spans services.
+/// A kind of operation: a request that changes several services.
 pub trait Operation: Sized + Send + Sync + 'static {
-    /// What is being done, as clients read it: `PLACE_ORDER`.
+    /// The kind as clients see it: `PLACE_ORDER`.
     const KIND: &'static str;
     /// The peers that its steps may ask.
     type Peers: Send + Sync + 'static;
-    /// What its request is answered with once all is done.
+    /// What its request returns once everything is done.
     type Output: Send;
 }
 
 /// The peers that a step may ask.
 pub(super) type PeersOf<S> = <<S as Step>::Operation as Operation>::Peers;
 
-/// A step of an operation, with all that it needs to be done: its fields are what is stored.
+/// A step of an operation. Its fields are stored and hold everything that it needs.
 pub trait Step: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The step as clients read it. Names its request id at the peer, so an operation passes each
-    /// step once.
+    /// The step's name as clients see it. The request id at the peer is derived from it, so an operation
+    /// must not reach the same step twice.
     const NAME: &'static str;
-    /// What it is a step of.
+    /// The operation that it belongs to.
     type Operation: Operation;
-    /// What the peer answers.
+    /// What the peer returns.
     type Answer: Send + Sync;
 
-    /// Asks the peer, outside any transaction. May be repeated with the same `request_id`.
+    /// Sends the request to the peer, outside any transaction. May be repeated with the same `request_id`.
     fn ask(
         &self,
         peers: &PeersOf<Self>,
         request_id: Uuid,
     ) -> impl Future<Output = Result<Self::Answer, PeerFault>> + Send;
 
-    /// The step that `answer` leads to by itself: nothing of the service's own store is read or
-    /// written for it. `None`: the answer is to be applied.
+    /// The next step, if it follows from `answer` alone, without reading or writing the service's store.
+    /// `None`: [`Step::apply`] decides.
     fn next(&self, _answer: &Self::Answer) -> Option<NextStep<Self::Operation>> {
         None
     }
 
-    /// Applies the peer's answer, or its definite refusal, to the service's own store.
+    /// Applies the peer's answer or refusal to the service's own store.
     fn apply(
         &self,
         tx: &Tx,
@@ -52,54 +52,54 @@ pub trait Step: Serialize + DeserializeOwned + Send + Sync + 'static {
         answer: &Result<Self::Answer, Refusal>,
     ) -> impl Future<Output = Result<Next<Self::Operation>, Fault>> + Send;
 
-    /// How what this step may have begun at a peer, which knows it by `request_id`, comes to nothing.
+    /// How to undo what this step may have done at its peer under `request_id`.
     fn undo(&self, _request_id: Uuid) -> Undo<PeersOf<Self>> {
         Undo::Never
     }
 }
 
-/// How a step that is turned back is undone.
+/// How to undo a step when its operation is cancelled.
 pub enum Undo<P> {
-    /// It begins nothing that anybody would miss: it asks a question.
+    /// The step only asks: there is nothing to undo.
     Nothing,
-    /// A peer is asked for it.
+    /// A request to a peer undoes it.
     By(Box<dyn Reversal<P>>),
-    /// Something irreversible is done, or might be: the operation only goes forward.
+    /// The step may have done something irreversible: the operation can only go forward.
     Never,
 }
 
-/// What is asked of a peer so that a step comes to nothing, however late an attempt at it arrives.
+/// A request that undoes a step at a peer, and makes late attempts at the step do nothing.
 pub trait Reversal<P>: Send + Sync {
-    /// Asks for it, by ids of its own where it needs any. Answers whether nothing of the step stands;
-    /// false where it was through before.
+    /// Sends the request. Returns whether the step is undone; false if it had already taken effect and
+    /// stays.
     fn ask<'a>(&'a self, peers: &'a P, request_id: Uuid) -> BoxFuture<'a, Result<bool, PeerFault>>;
 }
 
-/// Where an operation stands after a step.
+/// What follows a step.
 pub enum Next<O: Operation> {
     /// Another step is due.
     Step(NextStep<O>),
-    /// All is done; what the request, and every repeat of it, is answered with.
+    /// The operation is done. Its request and every repeat of it return this.
     Done(O::Output),
-    /// It was definitely refused and nothing of it stands.
+    /// The operation is refused and nothing of it remains.
     Refused(Refusal),
 }
 
 impl<O: Operation> Next<O> {
-    /// Another step is due.
+    /// [`Next::Step`] with `step`.
     pub fn step<S: Step<Operation = O>>(step: &S) -> Self {
         Self::Step(NextStep::of(step))
     }
 }
 
-/// A step that is due, as it is stored.
+/// The stored form of the step that is due next.
 pub struct NextStep<O> {
     pub(super) stored: StoredStep,
     of: std::marker::PhantomData<fn() -> O>,
 }
 
 impl<O: Operation> NextStep<O> {
-    /// The step as it is stored.
+    /// The stored form of `step`.
     pub fn of<S: Step<Operation = O>>(step: &S) -> Self {
         Self {
             stored: StoredStep {
@@ -111,11 +111,11 @@ impl<O: Operation> NextStep<O> {
     }
 }
 
-/// A step of any operation, as it is stored.
+/// The stored form of a step of any operation.
 pub struct StoredStep {
-    /// As clients read it.
+    /// Its name as clients see it.
     pub name: &'static str,
-    /// Its fields as JSON, or why they cannot be written.
+    /// Its fields as JSON, or why they cannot be serialised.
     pub state: Result<String, String>,
 }
 
@@ -125,11 +125,15 @@ impl<O> From<NextStep<O>> for StoredStep {
     }
 }
 
-/// The answer of a step that asks for what a peer has no reason to refuse.
+/// The answer to a request that a peer has no reason to refuse.
 ///
 /// # Errors
-/// When it was refused all the same.
+/// When the peer refused it.
 pub fn never_refused<'a, A>(step: &str, answer: &'a Result<A, Refusal>) -> Result<&'a A, Fault> {
-    let fault = |refusal| Fault::internal(format!("step {step} is never refused: {refusal:?}"));
+    let fault = |refusal| {
+        Fault::internal(format!(
+            "the peer refused step {step}, which it never should: {refusal:?}"
+        ))
+    };
     answer.as_ref().map_err(fault)
 }

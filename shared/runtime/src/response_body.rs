@@ -1,5 +1,5 @@
-//! The body of an answer. One that streams ends at the client's deadline or at the service's stop,
-//! whether the client reads it or not: HTTP/2 asks a body for nothing while the client's window is empty.
+//! Response bodies. A response stream ends at the client's deadline or when the service stops, even if the
+//! client does not read it: HTTP/2 polls no body while the client's flow-control window is full.
 
 use std::{
     collections::BTreeMap,
@@ -21,18 +21,18 @@ use crate::{
     status::transient_status,
 };
 
-/// What ends a stream of answers before its handler does.
-pub(crate) struct Ends {
-    /// The deadline, where the client named one.
+/// What ends a response stream before its handler does.
+pub(crate) struct StreamBounds {
+    /// The client's deadline, if it set one.
     pub(crate) deadline: Option<Instant>,
-    /// The service's stop, where the method only streams answers.
+    /// The stop of the service; `None` for a method that also reads a stream.
     pub(crate) stopped: Option<watch::Receiver<bool>>,
-    /// What the stream keeps until then.
+    /// Held until the stream ends.
     pub(crate) permit: Option<Arc<Permit>>,
 }
 
-impl Ends {
-    /// Resolves at the first of them.
+impl StreamBounds {
+    /// Waits for the first of them.
     async fn first(
         deadline: Option<Instant>,
         stopped: Option<watch::Receiver<bool>>,
@@ -55,7 +55,7 @@ impl Ends {
             () = stop => stopping(),
             () = deadline => TransientFault {
                 reason: TransientReason::DeadlineExceeded,
-                message: "the stream lasted to the client's deadline".to_owned(),
+                message: "the stream reached the client's deadline".to_owned(),
                 retry_after: None,
                 metadata: BTreeMap::new(),
             },
@@ -63,33 +63,34 @@ impl Ends {
     }
 }
 
-/// Ends every stream that is open when the service stops, and refuses calls from then on.
+/// The fault that ends open streams and rejects new calls while the service stops.
 pub(crate) fn stopping() -> TransientFault {
     TransientFault {
         reason: TransientReason::ServiceStopping,
-        message: "this instance is stopping; ask again, another one may answer".to_owned(),
+        message: "this instance is stopping; retry, another instance may serve the request"
+            .to_owned(),
         retry_after: Some(Duration::from_millis(500)),
         metadata: BTreeMap::new(),
     }
 }
 
-/// A body until it was handed over to the connection, or the client left.
-pub(crate) struct Delivered {
+/// A body that counts as in flight until it is handed to the connection or the client leaves.
+pub(crate) struct TrackedBody {
     body: Body,
-    /// A stop gives the answers that are on their way some time.
-    _on_its_way: watch::Receiver<()>,
+    /// A stop waits a moment for responses in flight.
+    _in_flight: watch::Receiver<()>,
 }
 
-impl Delivered {
-    pub(crate) fn new(body: Body, on_its_way: watch::Receiver<()>) -> Self {
+impl TrackedBody {
+    pub(crate) fn new(body: Body, in_flight: watch::Receiver<()>) -> Self {
         Self {
             body,
-            _on_its_way: on_its_way,
+            _in_flight: in_flight,
         }
     }
 }
 
-impl HttpBody for Delivered {
+impl HttpBody for TrackedBody {
     type Data = <Body as HttpBody>::Data;
     type Error = Status;
 
@@ -109,38 +110,38 @@ impl HttpBody for Delivered {
     }
 }
 
-/// A stream of answers that ends when it must. A task of its own ends it, because nobody may ask for
-/// its next message any more.
-pub(crate) struct Ending {
+/// A response stream that ends at its bounds. A separate task ends it, because nobody may be polling the
+/// stream.
+pub(crate) struct BoundedStream {
     stream: Arc<Mutex<Stream>>,
     ending: AbortHandle,
 }
 
 struct Stream {
-    /// The handler's stream; empty from the end on, so that what feeds it goes at once.
+    /// The handler's stream; replaced at the end, so that its producer stops at once.
     body: Body,
-    /// Taken until the end.
     permit: Option<Arc<Permit>>,
     state: State,
-    /// Who waits for the next message.
+    /// Wakes the task that waits for the next message.
     reader: Option<Waker>,
 }
 
 enum State {
     Open,
-    /// It must end, and the client does not know yet.
+    /// Ended, but the client has not received the trailers yet.
     Ended(HeaderMap),
-    Over,
+    /// The trailers were sent.
+    Closed,
 }
 
-impl Ending {
-    /// The answer to a call of `method`.
-    pub(crate) fn new(body: Body, ends: Ends, method: &'static str) -> Self {
-        let Ends {
+impl BoundedStream {
+    /// The response stream of a call to `method`.
+    pub(crate) fn new(body: Body, bounds: StreamBounds, method: &'static str) -> Self {
+        let StreamBounds {
             deadline,
             stopped,
             permit,
-        } = ends;
+        } = bounds;
         let stream = Arc::new(Mutex::new(Stream {
             body,
             permit,
@@ -149,7 +150,7 @@ impl Ending {
         }));
         let ended = Arc::clone(&stream);
         let ending = tokio::spawn(area::within(method, async move {
-            let why = Ends::first(deadline, stopped).await;
+            let why = StreamBounds::first(deadline, stopped).await;
             end(&ended, trailers(why));
         }));
         Self {
@@ -159,7 +160,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for BoundedStream {
     fn drop(&mut self) {
         self.ending.abort();
     }
@@ -190,7 +191,7 @@ fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl HttpBody for Ending {
+impl HttpBody for BoundedStream {
     type Data = <Body as HttpBody>::Data;
     type Error = Status;
 
@@ -199,8 +200,8 @@ impl HttpBody for Ending {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
         let mut stream = lock(&self.stream);
-        match std::mem::replace(&mut stream.state, State::Over) {
-            State::Over => Poll::Ready(None),
+        match std::mem::replace(&mut stream.state, State::Closed) {
+            State::Closed => Poll::Ready(None),
             State::Ended(trailers) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             State::Open => {
                 stream.state = State::Open;
@@ -218,7 +219,7 @@ impl HttpBody for Ending {
         match stream.state {
             State::Open => stream.body.is_end_stream(),
             State::Ended(_) => false,
-            State::Over => true,
+            State::Closed => true,
         }
     }
 
@@ -245,7 +246,7 @@ mod tests {
         })
     }
 
-    /// A body that always has something more.
+    /// A body that never ends.
     fn endless() -> Body {
         let frames = tokio_stream::iter(std::iter::repeat(Bytes::from_static(b"more")));
         Body::new(StreamBody::new(
@@ -253,50 +254,50 @@ mod tests {
         ))
     }
 
-    fn answer(ends: Ends) -> Ending {
-        Ending::new(endless(), ends, "/licet.events.v1.EventService/Ask")
+    fn endless_stream(bounds: StreamBounds) -> BoundedStream {
+        BoundedStream::new(endless(), bounds, "/licet.events.v1.EventService/Ask")
     }
 
-    async fn last_frame(mut answer: Ending) -> HeaderMap {
+    async fn read_trailers(mut stream: BoundedStream) -> HeaderMap {
         loop {
-            let frame = answer.frame().await.unwrap().unwrap();
+            let frame = stream.frame().await.unwrap().unwrap();
             if let Ok(trailers) = frame.into_trailers() {
-                assert!(answer.frame().await.is_none() && answer.is_end_stream());
+                assert!(stream.frame().await.is_none() && stream.is_end_stream());
                 return trailers;
             }
-            // Nothing of the body waits: it lets the task run that ends it.
+            // The body is always ready: give the task that ends it a turn.
             tokio::task::yield_now().await;
         }
     }
 
     #[tokio::test]
-    async fn a_stop_ends_a_stream_that_always_has_something_more() {
+    async fn a_stop_ends_an_endless_stream() {
         let (stop, stopped) = watch::channel(false);
         let limit = limit();
-        let ends = Ends {
+        let bounds = StreamBounds {
             deadline: None,
             stopped: Some(stopped),
             permit: Some(Arc::new(limit.take("a caller").unwrap())),
         };
-        let mut answer = answer(ends);
-        assert!(answer.frame().await.unwrap().unwrap().is_data());
+        let mut stream = endless_stream(bounds);
+        assert!(stream.frame().await.unwrap().unwrap().is_data());
         stop.send(true).unwrap();
-        let trailers = last_frame(answer).await;
+        let trailers = read_trailers(stream).await;
         assert_eq!(trailers[Status::GRPC_STATUS], "14");
         limit.all_free().await;
     }
 
     #[tokio::test]
-    async fn a_stream_that_is_not_read_gives_its_place_back_at_its_deadline() {
+    async fn an_unread_stream_drops_its_permit_at_its_deadline() {
         let limit = limit();
-        let ends = Ends {
+        let bounds = StreamBounds {
             deadline: Some(Instant::now() + Duration::from_millis(100)),
             stopped: None,
             permit: Some(Arc::new(limit.take("a caller").unwrap())),
         };
-        let answer = answer(ends);
+        let stream = endless_stream(bounds);
         limit.all_free().await;
-        let trailers = last_frame(answer).await;
+        let trailers = read_trailers(stream).await;
         assert_eq!(trailers[Status::GRPC_STATUS], "4");
     }
 }
