@@ -25,7 +25,7 @@ use licet_runtime::{
 use tokio::sync::Semaphore;
 use tonic::service::RoutesBuilder;
 
-use crate::rpc::invoice_service::CHARGES_AT_ONCE;
+use crate::rpc::invoice_service::MAX_CONCURRENT_CHARGES;
 
 pub use licet_runtime::verification::{Check, Difference, Verification};
 
@@ -80,7 +80,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         InvoiceServiceServer,
         rpc::invoice_service::InvoiceRpc {
             database: service(),
-            charging: Arc::new(Semaphore::new(CHARGES_AT_ONCE)),
+            charge_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_CHARGES)),
         }
     );
     serve!(

@@ -12,7 +12,7 @@ use super::{decode_name, decode_required_name, price::decode_new_currency};
 use crate::{
     rules::{
         account::{CreditTerms, Standing, Terms},
-        ledger::{Booked, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
+        ledger::{BookedEntry, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
     },
     use_cases::{
         create_account::CreateAccount,
@@ -242,7 +242,7 @@ pub(crate) fn encode_updated(standing: &Standing) -> billing::UpdateAccountRespo
 }
 
 /// A deposit, and the balance after it.
-pub(crate) fn encode_deposit(booked: &Booked) -> billing::DepositResponse {
+pub(crate) fn encode_deposit(booked: &BookedEntry) -> billing::DepositResponse {
     billing::DepositResponse {
         entry: Some(encode_entry(&booked.entry)),
         balance: Some(encode_money(booked.balance)),
@@ -250,7 +250,7 @@ pub(crate) fn encode_deposit(booked: &Booked) -> billing::DepositResponse {
 }
 
 /// A withdrawal, and the balance after it.
-pub(crate) fn encode_withdrawal(booked: &Booked) -> billing::WithdrawResponse {
+pub(crate) fn encode_withdrawal(booked: &BookedEntry) -> billing::WithdrawResponse {
     billing::WithdrawResponse {
         entry: Some(encode_entry(&booked.entry)),
         balance: Some(encode_money(booked.balance)),
@@ -258,7 +258,7 @@ pub(crate) fn encode_withdrawal(booked: &Booked) -> billing::WithdrawResponse {
 }
 
 /// A reversal, and the balance after it.
-pub(crate) fn encode_reversal(booked: &Booked) -> billing::ReverseEntryResponse {
+pub(crate) fn encode_reversal(booked: &BookedEntry) -> billing::ReverseEntryResponse {
     billing::ReverseEntryResponse {
         entry: Some(encode_entry(&booked.entry)),
         balance: Some(encode_money(booked.balance)),

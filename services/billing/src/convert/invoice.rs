@@ -26,7 +26,7 @@ use crate::{
     },
     use_cases::{
         charge_quotes::{ChargeQuotes, QuoteToCharge},
-        forbid_charge::{ChargeGivenUp, ForbidCharge},
+        forbid_charge::{ForbidCharge, ForbidChargeResult},
         pay_invoice::PayInvoice,
     },
 };
@@ -108,7 +108,7 @@ fn decode_quote(
 }
 
 /// Reads the request to give a charge up.
-pub(crate) fn decode_forbidding(
+pub(crate) fn decode_forbid_charge(
     message: &billing::ForbidChargeRequest,
 ) -> Result<ForbidCharge, Fault> {
     let mut fields = Fields::new();
@@ -172,13 +172,13 @@ pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<Pay
 }
 
 /// Whether the charge will never come.
-pub(crate) fn encode_forbidding(given_up: &ChargeGivenUp) -> billing::ForbidChargeResponse {
-    match given_up {
-        ChargeGivenUp::Forbidden => billing::ForbidChargeResponse {
+pub(crate) fn encode_forbid_charge(result: &ForbidChargeResult) -> billing::ForbidChargeResponse {
+    match result {
+        ForbidChargeResult::Forbidden => billing::ForbidChargeResponse {
             forbidden: true,
             invoice_ids: Vec::new(),
         },
-        ChargeGivenUp::ChargedBefore(invoice_ids) => billing::ForbidChargeResponse {
+        ForbidChargeResult::AlreadyCharged(invoice_ids) => billing::ForbidChargeResponse {
             forbidden: false,
             invoice_ids: invoice_ids.iter().map(InvoiceId::to_string).collect(),
         },

@@ -20,7 +20,7 @@ use crate::{
         refund_policy::RefundCount,
     },
     use_cases::{
-        create_product::{CreateProduct, Offering},
+        create_product::{CreateProduct, VersionDraft},
         update_product::UpdateProduct,
     },
 };
@@ -35,12 +35,8 @@ pub(crate) fn decode_create(
 ) -> Result<CreateProduct, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
-    let offering = decode_offering(&mut fields, call, message.product.as_ref());
-    fields.build(|| {
-        Ok(CreateProduct {
-            offering: offering?,
-        })
-    })
+    let draft = decode_draft(&mut fields, call, message.product.as_ref());
+    fields.build(|| Ok(CreateProduct { draft: draft? }))
 }
 
 /// Reads the request for a new version of a product.
@@ -50,19 +46,15 @@ pub(crate) fn decode_update(
 ) -> Result<UpdateProduct, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
-    let offering = decode_offering(&mut fields, call, message.product.as_ref());
-    fields.build(|| {
-        Ok(UpdateProduct {
-            offering: offering?,
-        })
-    })
+    let draft = decode_draft(&mut fields, call, message.product.as_ref());
+    fields.build(|| Ok(UpdateProduct { draft: draft? }))
 }
 
-fn decode_offering(
+fn decode_draft(
     fields: &mut Fields,
     call: &Call,
     message: Option<&billing::Product>,
-) -> Field<Offering> {
+) -> Field<VersionDraft> {
     let Some(message) = message else {
         return Err(fields.note("product", "is required"));
     };
@@ -76,7 +68,7 @@ fn decode_offering(
     for (path, sentence) in catalog::problems(&product) {
         fields.note(format!("product.{path}"), sentence);
     }
-    Ok(Offering {
+    Ok(VersionDraft {
         product_id: product_id?,
         product,
         effective: effective?.unwrap_or(call.now),

@@ -22,7 +22,7 @@ use crate::{
         credit::{CreditNote, LineAsked},
         furthest_ahead,
         listing::RefundFilter,
-        refund::{Approval, Refund, RefundState, Requested},
+        refund::{Approval, Refund, RefundState, RequestedRefund},
     },
     use_cases::{
         approve_refund::ApproveRefund, reject_refund::RejectRefund, request_refund::RequestRefund,
@@ -256,7 +256,7 @@ pub(crate) fn encode_rejection(refund: &Refund) -> billing::RejectRefundResponse
 }
 
 /// The refund that was asked for, and what it leaves as it is.
-pub(crate) fn encode_request(requested: &Requested) -> billing::RequestRefundResponse {
+pub(crate) fn encode_request(requested: &RequestedRefund) -> billing::RequestRefundResponse {
     billing::RequestRefundResponse {
         refund: Some(encode(&requested.refund)),
         notice: requested.notice.clone().unwrap_or_default(),

@@ -17,22 +17,29 @@ use crate::{convert, queries, rendering};
 pub(crate) struct InvoiceRpc {
     /// The service's schema.
     pub(crate) database: Database,
-    /// Turns at charging, [`CHARGES_AT_ONCE`] of them.
-    pub(crate) charging: Arc<Semaphore>,
+    /// Turns at charging, [`MAX_CONCURRENT_CHARGES`] of them.
+    pub(crate) charge_permits: Arc<Semaphore>,
 }
 
 /// Every charge holds the series of invoice numbers until its commit (BL-8), so more than these only
 /// wait for one another inside the database, which is slower than to wait here.
-pub(crate) const CHARGES_AT_ONCE: usize = 4;
+pub(crate) const MAX_CONCURRENT_CHARGES: usize = 4;
 
 impl InvoiceRpc {
     /// A turn at charging; a preview needs none.
-    async fn turn(&self, message: &impl Mutation) -> Result<Option<SemaphorePermit<'_>>, Fault> {
+    async fn charge_permit(
+        &self,
+        message: &impl Mutation,
+    ) -> Result<Option<SemaphorePermit<'_>>, Fault> {
         if message.is_validate_only() {
             return Ok(None);
         }
-        let turn = self.charging.acquire().await.map_err(Fault::internal)?;
-        Ok(Some(turn))
+        let permit = self
+            .charge_permits
+            .acquire()
+            .await
+            .map_err(Fault::internal)?;
+        Ok(Some(permit))
     }
 }
 
@@ -42,7 +49,7 @@ impl InvoiceService for InvoiceRpc {
         &self,
         request: Request<billing::ChargeQuoteRequest>,
     ) -> Result<Response<billing::ChargeQuoteResponse>, Status> {
-        let _turn = self.turn(request.get_ref()).await?;
+        let _permit = self.charge_permit(request.get_ref()).await?;
         door::run_or_preview(
             &self.database,
             &self.database,
@@ -57,7 +64,7 @@ impl InvoiceService for InvoiceRpc {
         &self,
         request: Request<billing::ChargeQuotesRequest>,
     ) -> Result<Response<billing::ChargeQuotesResponse>, Status> {
-        let _turn = self.turn(request.get_ref()).await?;
+        let _permit = self.charge_permit(request.get_ref()).await?;
         door::run_or_preview(
             &self.database,
             &self.database,
@@ -75,8 +82,8 @@ impl InvoiceService for InvoiceRpc {
         door::run(
             &self.database,
             request,
-            |_, message| convert::invoice::decode_forbidding(message),
-            |given_up| Ok(convert::invoice::encode_forbidding(&given_up)),
+            |_, message| convert::invoice::decode_forbid_charge(message),
+            |result| Ok(convert::invoice::encode_forbid_charge(&result)),
         )
         .await
     }

@@ -304,7 +304,7 @@ impl LedgerEntry {
 
 /// Money that came or went, as it was booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Booked {
+pub(crate) struct BookedEntry {
     /// The entry.
     pub(crate) entry: LedgerEntry,
     /// The balance after it.

@@ -95,7 +95,7 @@ pub(crate) struct Refund {
 
 /// A refund that was asked for just now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Requested {
+pub(crate) struct RequestedRefund {
     /// What was decided.
     pub(crate) refund: Refund,
     /// What it leaves as it is.

@@ -37,7 +37,7 @@ pub(crate) struct ApproveRefund {
 }
 
 /// A refund, and the credit notes that make it.
-pub(crate) struct Approved {
+pub(crate) struct ApprovedRefund {
     /// The refund.
     pub(crate) refund: Refund,
     /// One for each of its invoices.
@@ -45,10 +45,10 @@ pub(crate) struct Approved {
 }
 
 impl Preview for ApproveRefund {
-    type Output = Approved;
+    type Output = ApprovedRefund;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Approved, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<ApprovedRefund, Fault> {
         let tx = &database.read();
         let refund = find(tx, call, self.refund_id).await?;
         let account = store::accounts::find(tx, &call.caller, refund.account_id)
@@ -78,21 +78,21 @@ impl ApproveRefund {
         refund: Refund,
         credits: &[InvoiceCredit],
         notes: Vec<CreditNote>,
-    ) -> Result<Approved, Fault> {
+    ) -> Result<ApprovedRefund, Fault> {
         let zero = Money::zero(refund.creditable.currency());
         let (granted, _) = credit::totals(credits, zero)?;
         let ids = notes.iter().filter_map(|note| note.credit_note_id);
         let time = notes.first().map_or(call.now, |note| note.issued);
         let review = review(call, time, &self.reason);
         let refund = refund.approve(granted, ids.collect(), review)?;
-        Ok(Approved { refund, notes })
+        Ok(ApprovedRefund { refund, notes })
     }
 }
 
 impl Verb for ApproveRefund {
-    type Output = Approved;
+    type Output = ApprovedRefund;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Approved, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ApprovedRefund, Fault> {
         let refund_id = self.refund_id;
         let (account, refund) = lock(tx, &request.call, refund_id).await?;
         let invoices =

@@ -52,7 +52,7 @@ pub(crate) struct ChargeQuotes {
 }
 
 /// Quotes of one account that can be charged, with the ids that they are kept under.
-struct Chargeable {
+struct ChargePlan {
     account_id: AccountId,
     quotes: Vec<(QuoteId, Quote)>,
     total: Money,
@@ -67,10 +67,10 @@ impl Preview for ChargeQuotes {
     async fn preview(&self, call: &Call, database: &Database) -> Result<Vec<Invoice>, Fault> {
         let tx = &database.read();
         let found = store::quotes::list(tx, &call.caller, &self.quote_ids()).await?;
-        let chargeable = self.check(found)?;
-        let account = store::accounts::find(tx, &call.caller, chargeable.account_id).await?;
-        let terms = self.check_account(tx, account, &chargeable).await?;
-        Ok(chargeable.draft(terms.as_ref(), call.now))
+        let plan = self.check(found)?;
+        let account = store::accounts::find(tx, &call.caller, plan.account_id).await?;
+        let terms = self.check_account(tx, account, &plan).await?;
+        Ok(plan.draft(terms.as_ref(), call.now))
     }
 }
 
@@ -81,7 +81,7 @@ impl ChargeQuotes {
     }
 
     /// The quotes in the order of the request, each with the pin that it asks for.
-    fn check(&self, found: Vec<Quote>) -> Result<Chargeable, Fault> {
+    fn check(&self, found: Vec<Quote>) -> Result<ChargePlan, Fault> {
         let found = found
             .into_iter()
             .filter_map(|quote| quote.quote_id.map(|id| (id, quote)));
@@ -96,7 +96,7 @@ impl ChargeQuotes {
             quote.check_charge(&wanted.pin, self.accepted)?;
             quotes.push((id, quote));
         }
-        Chargeable::new(quotes, self.accepted)
+        ChargePlan::new(quotes, self.accepted)
     }
 
     /// The terms that the charge is owed on; `None`: it is paid from the balance, or free. Judged as
@@ -105,18 +105,18 @@ impl ChargeQuotes {
         &self,
         tx: &Tx,
         account: Option<Account>,
-        chargeable: &Chargeable,
+        plan: &ChargePlan,
     ) -> Result<Option<CreditTerms>, Fault> {
-        let account_id = chargeable.account_id;
+        let account_id = plan.account_id;
         let account = account.ok_or_else(|| not_found("account", account_id))?;
-        if chargeable.total.is_zero() {
+        if plan.total.is_zero() {
             return Ok(None);
         }
         let first_due = match account.terms.kind() {
             AccountKind::Prepaid => None,
             AccountKind::OnTerms => store::invoices::find_first_due(tx, account_id).await?,
         };
-        Ok(account.check_charge(chargeable.total, first_due, chargeable.accepted)?)
+        Ok(account.check_charge(plan.total, first_due, plan.accepted)?)
     }
 
     /// Books the sales, and their payments unless they are owed; answers the invoices with their ids
@@ -125,43 +125,39 @@ impl ChargeQuotes {
         &self,
         call: &Call,
         tx: &Tx,
-        chargeable: &Chargeable,
+        plan: &ChargePlan,
     ) -> Result<(Vec<Invoice>, Vec<LedgerEntry>), Fault> {
-        let (account_id, now) = (chargeable.account_id, call.now);
+        let (account_id, now) = (plan.account_id, call.now);
         let drafts = |terms: Option<&CreditTerms>, issued: Instant, ids: &[InvoiceId]| {
-            let mut drafts = chargeable.draft(terms, issued);
+            let mut drafts = plan.draft(terms, issued);
             for (draft, id) in drafts.iter_mut().zip(ids) {
                 draft.invoice_id = Some(*id);
             }
             drafts
         };
-        let ids: Vec<_> = chargeable
-            .quotes
-            .iter()
-            .map(|_| InvoiceId::generate())
-            .collect();
-        if chargeable.total.is_zero() {
+        let ids: Vec<_> = plan.quotes.iter().map(|_| InvoiceId::generate()).collect();
+        if plan.total.is_zero() {
             return Ok((drafts(None, now, &ids), Vec::new()));
         }
         // What nearly every charge comes to, without a statement that only reads the account.
         let prepaid = Some(AccountKind::Prepaid);
-        let entries = chargeable.entries(None, &ids)?;
+        let entries = plan.entries(None, &ids)?;
         if let Some(booked) = store::ledger::book(tx, account_id, entries, prepaid, now).await? {
-            return Ok((drafts(None, issued(&booked, now), &ids), booked));
+            return Ok((drafts(None, issue_time(&booked, now), &ids), booked));
         }
         // Its balance may have changed since, or it pays on terms: the locked account tells.
         let account = store::accounts::lock(tx, &call.caller, account_id).await?;
-        let terms = self.check_account(tx, account, chargeable).await?;
-        let entries = chargeable.entries(terms.as_ref(), &ids)?;
+        let terms = self.check_account(tx, account, plan).await?;
+        let entries = plan.entries(terms.as_ref(), &ids)?;
         let booked = store::ledger::book(tx, account_id, entries, None, now)
             .await?
             .ok_or_else(|| Fault::internal("a charge that is covered was not booked"))?;
-        let drafts = drafts(terms.as_ref(), issued(&booked, now), &ids);
+        let drafts = drafts(terms.as_ref(), issue_time(&booked, now), &ids);
         Ok((drafts, booked))
     }
 }
 
-impl Chargeable {
+impl ChargePlan {
     /// AMOUNT_OUT_OF_RANGE for a sum that cannot be kept.
     fn new(quotes: Vec<(QuoteId, Quote)>, accepted: Instant) -> Result<Self, Fault> {
         let Some((_, first)) = quotes.first() else {
@@ -244,7 +240,7 @@ fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Event<'o> 
 }
 
 /// When the sales were booked, which is when their invoices are issued.
-fn issued(booked: &[LedgerEntry], now: Instant) -> Instant {
+fn issue_time(booked: &[LedgerEntry], now: Instant) -> Instant {
     booked.first().map_or(now, |entry| entry.time)
 }
 
@@ -253,8 +249,8 @@ impl Verb for ChargeQuotes {
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
         let found = store::quotes::lock(tx, &request.call.caller, &self.quote_ids()).await?;
-        let chargeable = self.check(found)?;
-        let (drafts, booked) = self.book(&request.call, tx, &chargeable).await?;
+        let plan = self.check(found)?;
+        let (drafts, booked) = self.book(&request.call, tx, &plan).await?;
         let invoices = store::invoices::issue(tx, drafts).await?;
         store::ledger::insert(tx, &booked).await?;
         let origin = request.origin();

@@ -19,7 +19,7 @@ use crate::{
 
 /// What a version of a product is to say.
 #[derive(Debug, Clone)]
-pub(crate) struct Offering {
+pub(crate) struct VersionDraft {
     /// The product's id.
     pub(crate) product_id: ProductId,
     /// What the version says.
@@ -34,18 +34,18 @@ pub(crate) struct Offering {
 #[derive(Debug, Clone)]
 pub(crate) struct CreateProduct {
     /// What version 1 says, and from when on.
-    pub(crate) offering: Offering,
+    pub(crate) draft: VersionDraft,
 }
 
 impl Verb for CreateProduct {
     type Output = ProductVersion;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
-        let Offering {
+        let VersionDraft {
             product_id,
             product,
             effective,
-        } = &self.offering;
+        } = &self.draft;
         catalog::check_effective(*effective, request.call.now)?;
         let version = ProductVersion {
             product_id: product_id.clone(),

@@ -90,22 +90,22 @@ async fn find_offer(
 }
 
 /// A quote with the instant that it is seen at.
-pub(crate) type Seen = (Quote, Instant);
+pub(crate) type CreatedQuote = (Quote, Instant);
 
 impl Preview for CreateQuote {
-    type Output = Seen;
+    type Output = CreatedQuote;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Seen, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<CreatedQuote, Fault> {
         let quote = self.price(call, database.read_alone()).await?;
         Ok((quote, call.now))
     }
 }
 
 impl Verb for CreateQuote {
-    type Output = Seen;
+    type Output = CreatedQuote;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Seen, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<CreatedQuote, Fault> {
         let quote_id = QuoteId::generate();
         // What prices a quote is never changed (BL-8): it need not be read in the transaction.
         let quote = Quote {

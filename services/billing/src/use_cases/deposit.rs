@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     rules::{
-        ledger::{Booked, Entry},
+        ledger::{BookedEntry, Entry},
         not_found, sum_refused,
     },
     store,
@@ -38,9 +38,9 @@ pub(crate) struct Deposit {
 }
 
 impl Verb for Deposit {
-    type Output = Booked;
+    type Output = BookedEntry;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<BookedEntry, Fault> {
         let Transfer {
             account_id,
             amount,
@@ -70,6 +70,6 @@ impl Verb for Deposit {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(Booked { entry, balance })
+        Ok(BookedEntry { entry, balance })
     }
 }

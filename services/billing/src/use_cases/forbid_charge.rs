@@ -38,11 +38,11 @@ pub(crate) struct ForbidCharge {
 
 /// Whether a charge will never come.
 #[derive(Debug)]
-pub(crate) enum ChargeGivenUp {
+pub(crate) enum ForbidChargeResult {
     /// It was not made, and will not be.
     Forbidden,
     /// It was made before, or its quotes were charged otherwise: to these invoices.
-    ChargedBefore(Vec<InvoiceId>),
+    AlreadyCharged(Vec<InvoiceId>),
 }
 
 impl ForbidCharge {
@@ -64,25 +64,25 @@ impl ForbidCharge {
 }
 
 impl Verb for ForbidCharge {
-    type Output = ChargeGivenUp;
+    type Output = ForbidChargeResult;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ChargeGivenUp, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ForbidChargeResult, Fault> {
         let caller = &request.call.caller;
         // Charged so long ago that its request is forgotten (BL-2), it must not be refused now.
         let charged = self.charged(tx, caller).await?;
         if !charged.is_empty() {
-            return Ok(ChargeGivenUp::ChargedBefore(charged));
+            return Ok(ForbidChargeResult::AlreadyCharged(charged));
         }
         let id = self.charge_request_id;
         let message = format!("the charge of request_id {id} was given up");
         let refusal = Refusal::new(Reason::ChargeForbidden, message).with("request_id", id);
         for method in CHARGING {
             if !replay::refuse_ahead(tx, &caller.name, method, id, &refusal).await? {
-                return Ok(ChargeGivenUp::ChargedBefore(
+                return Ok(ForbidChargeResult::AlreadyCharged(
                     self.charged(tx, caller).await?,
                 ));
             }
         }
-        Ok(ChargeGivenUp::Forbidden)
+        Ok(ForbidChargeResult::Forbidden)
     }
 }

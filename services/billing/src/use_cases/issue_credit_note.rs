@@ -43,7 +43,7 @@ pub(crate) struct IssueCreditNote {
 }
 
 /// A credit note, and its invoice as it is after it.
-pub(crate) struct Issued {
+pub(crate) struct IssuedCreditNote {
     /// The credit note.
     pub(crate) note: CreditNote,
     /// The invoice.
@@ -51,10 +51,10 @@ pub(crate) struct Issued {
 }
 
 impl Preview for IssueCreditNote {
-    type Output = Issued;
+    type Output = IssuedCreditNote;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Issued, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<IssuedCreditNote, Fault> {
         let tx = &database.read();
         let invoice = self.find(call, tx).await?;
         let account = store::accounts::find(tx, &call.caller, invoice.account_id)
@@ -64,7 +64,7 @@ impl Preview for IssueCreditNote {
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         check_balance(&account, std::slice::from_ref(&credit))?;
         let notes = draft_notes(call, &account, std::slice::from_ref(&credit), &self.reason);
-        issued(notes, invoice, &credit)
+        issued_credit_note(notes, invoice, &credit)
     }
 }
 
@@ -86,7 +86,7 @@ impl IssueCreditNote {
     }
 
     /// Lets a review go of `held` of the locked invoice.
-    async fn take_from_review(
+    async fn lower_review_by(
         &self,
         request: &ChangeRequest,
         tx: &Tx,
@@ -121,19 +121,19 @@ impl IssueCreditNote {
 }
 
 impl Verb for IssueCreditNote {
-    type Output = Issued;
+    type Output = IssuedCreditNote;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Issued, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<IssuedCreditNote, Fault> {
         let (account, invoice) = self.lock(&request.call, tx).await?;
         let (invoice, held) = self.release(invoice);
         if let Some(held) = held {
-            self.take_from_review(request, tx, &invoice, held).await?;
+            self.lower_review_by(request, tx, &invoice, held).await?;
         }
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         let reason = &self.reason;
         let credits = std::slice::from_ref(&credit);
         let notes = credit_invoices(tx, &request.call, &account, credits, reason).await?;
-        let issued = issued(notes, invoice, &credit)?;
+        let issued = issued_credit_note(notes, invoice, &credit)?;
         let note = &issued.note;
         let event = Event {
             kind: "licet.billing.credit_note.issued.v1",
@@ -159,15 +159,15 @@ impl Verb for IssueCreditNote {
     }
 }
 
-fn issued(
+fn issued_credit_note(
     notes: Vec<CreditNote>,
     invoice: Invoice,
     credit: &InvoiceCredit,
-) -> Result<Issued, Fault> {
+) -> Result<IssuedCreditNote, Fault> {
     let currency = invoice.total.currency();
     let note = notes.into_iter().next();
     let note = note.ok_or_else(|| Fault::internal("a credit left no credit note"))?;
     let invoice =
         credit::credited(invoice, credit).map_err(|error| sum_refused(currency, &error))?;
-    Ok(Issued { note, invoice })
+    Ok(IssuedCreditNote { note, invoice })
 }

@@ -30,7 +30,7 @@ pub(crate) struct PayInvoice {
 }
 
 /// An invoice after a payment.
-pub(crate) struct Paid {
+pub(crate) struct PaidInvoice {
     /// The invoice.
     pub(crate) invoice: Invoice,
     /// What was paid.
@@ -40,33 +40,33 @@ pub(crate) struct Paid {
 }
 
 impl Preview for PayInvoice {
-    type Output = Paid;
+    type Output = PaidInvoice;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Paid, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<PaidInvoice, Fault> {
         let tx = &database.read();
-        let invoice = self.found(call, tx).await?;
+        let invoice = self.find(call, tx).await?;
         let account = store::accounts::find(tx, &call.caller, invoice.account_id).await?;
         self.plan(account, invoice)
     }
 }
 
 impl PayInvoice {
-    fn missing(&self) -> Fault {
+    fn not_found(&self) -> Fault {
         not_found("invoice", self.invoice_id).into()
     }
 
-    async fn found(&self, call: &Call, tx: &Tx) -> Result<Invoice, Fault> {
+    async fn find(&self, call: &Call, tx: &Tx) -> Result<Invoice, Fault> {
         store::invoices::find(tx, &call.caller, self.invoice_id)
             .await?
-            .ok_or_else(|| self.missing())
+            .ok_or_else(|| self.not_found())
     }
 
-    fn plan(&self, account: Option<Account>, invoice: Invoice) -> Result<Paid, Fault> {
+    fn plan(&self, account: Option<Account>, invoice: Invoice) -> Result<PaidInvoice, Fault> {
         let account = account.ok_or_else(|| not_found("account", invoice.account_id))?;
         let (invoice, amount) = invoice.pay(self.amount)?;
         let balance = account.balance_without(amount)?;
-        Ok(Paid {
+        Ok(PaidInvoice {
             invoice,
             amount,
             balance,
@@ -75,21 +75,21 @@ impl PayInvoice {
 
     /// The account before the invoice: whoever locks both takes them in this order.
     async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Option<Account>, Invoice), Fault> {
-        let account_id: AccountId = self.found(call, tx).await?.account_id;
+        let account_id: AccountId = self.find(call, tx).await?.account_id;
         let account = store::accounts::lock(tx, &call.caller, account_id).await?;
         let invoice_id: InvoiceId = self.invoice_id;
         let invoice = store::invoices::lock(tx, &call.caller, invoice_id).await?;
-        Ok((account, invoice.ok_or_else(|| self.missing())?))
+        Ok((account, invoice.ok_or_else(|| self.not_found())?))
     }
 }
 
 impl Verb for PayInvoice {
-    type Output = Paid;
+    type Output = PaidInvoice;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Paid, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<PaidInvoice, Fault> {
         let (account, invoice) = self.lock(&request.call, tx).await?;
         let paid = self.plan(account, invoice)?;
-        let Paid {
+        let PaidInvoice {
             invoice,
             amount,
             balance,

@@ -25,7 +25,7 @@ use crate::{
         credit::InvoiceCredit,
         not_found,
         refund::{
-            self, Refund, RefundState, Requested, TermFacts,
+            self, Refund, RefundState, RequestedRefund, TermFacts,
             claim::{Claim, Decided, History},
         },
     },
@@ -49,10 +49,10 @@ pub(crate) struct RequestRefund {
 }
 
 impl Preview for RequestRefund {
-    type Output = Requested;
+    type Output = RequestedRefund;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Requested, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<RequestedRefund, Fault> {
         let tx = &database.read();
         let account_id = self.account_id;
         let account = store::accounts::find(tx, &call.caller, account_id)
@@ -69,7 +69,7 @@ impl Preview for RequestRefund {
             RefundState::NotDue | RefundState::PendingReview | RefundState::Rejected => {}
         }
         refund.refund_id = None;
-        Ok(Requested { refund, notice })
+        Ok(RequestedRefund { refund, notice })
     }
 }
 
@@ -151,9 +151,9 @@ impl RequestRefund {
 }
 
 impl Verb for RequestRefund {
-    type Output = Requested;
+    type Output = RequestedRefund;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Requested, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<RequestedRefund, Fault> {
         let account_id = self.account_id;
         let account = store::accounts::lock(tx, &request.call.caller, account_id)
             .await?
@@ -214,6 +214,6 @@ impl Verb for RequestRefund {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(Requested { refund, notice })
+        Ok(RequestedRefund { refund, notice })
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     rules::{
         account::Account,
-        ledger::{Booked, Entry, LedgerEntry, Movement},
+        ledger::{BookedEntry, Entry, LedgerEntry, Movement},
         not_found, sum_refused,
     },
     store,
@@ -32,22 +32,22 @@ pub(crate) struct ReverseEntry {
 }
 
 impl Preview for ReverseEntry {
-    type Output = Booked;
+    type Output = BookedEntry;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Booked, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<BookedEntry, Fault> {
         let tx = &database.read();
-        let reversed = self.reversed(call, tx).await?;
+        let reversed = self.find(call, tx).await?;
         let account_id = reversed.account_id;
         let account = store::accounts::find(tx, &call.caller, account_id).await?;
         let (entry, balance) = self.plan(tx, account, &reversed).await?;
         let entry = entry.draft(account_id, call.now);
-        Ok(Booked { entry, balance })
+        Ok(BookedEntry { entry, balance })
     }
 }
 
 impl ReverseEntry {
-    async fn reversed(&self, call: &Call, tx: &Tx) -> Result<LedgerEntry, Fault> {
+    async fn find(&self, call: &Call, tx: &Tx) -> Result<LedgerEntry, Fault> {
         let entry_id = self.entry_id;
         let found = store::ledger::find(tx, &call.caller, entry_id).await?;
         Ok(found.ok_or_else(|| not_found("entry", entry_id))?)
@@ -77,10 +77,10 @@ impl ReverseEntry {
 }
 
 impl Verb for ReverseEntry {
-    type Output = Booked;
+    type Output = BookedEntry;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
-        let reversed = self.reversed(&request.call, tx).await?;
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<BookedEntry, Fault> {
+        let reversed = self.find(&request.call, tx).await?;
         let account_id = reversed.account_id;
         // From here on no other reversal of the entry is made: each locks the account.
         let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
@@ -106,6 +106,6 @@ impl Verb for ReverseEntry {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(Booked { entry, balance })
+        Ok(BookedEntry { entry, balance })
     }
 }

@@ -8,7 +8,7 @@ use licet_runtime::{
 };
 use serde_json::json;
 
-use super::create_product::Offering;
+use super::create_product::VersionDraft;
 use crate::{
     rules::{
         catalog::{self, ProductVersion},
@@ -23,18 +23,18 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct UpdateProduct {
     /// What the new version says, and from when on.
-    pub(crate) offering: Offering,
+    pub(crate) draft: VersionDraft,
 }
 
 impl Verb for UpdateProduct {
     type Output = ProductVersion;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
-        let Offering {
+        let VersionDraft {
             product_id,
             product,
             effective,
-        } = &self.offering;
+        } = &self.draft;
         let newest = store::catalog::lock_newest(tx, product_id)
             .await?
             .ok_or_else(|| not_found("product", product_id.as_str()))?;

@@ -14,7 +14,7 @@ use super::deposit::Transfer;
 use crate::{
     rules::{
         account::Account,
-        ledger::{Booked, Entry},
+        ledger::{BookedEntry, Entry},
         not_found, sum_refused,
     },
     store,
@@ -30,16 +30,16 @@ pub(crate) struct Withdraw {
 }
 
 impl Preview for Withdraw {
-    type Output = Booked;
+    type Output = BookedEntry;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Booked, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<BookedEntry, Fault> {
         let tx = &database.read();
         let account_id = self.transfer.account_id;
         let account = store::accounts::find(tx, &call.caller, account_id).await?;
         let (entry, balance) = self.plan(account)?;
         let entry = entry.draft(account_id, call.now);
-        Ok(Booked { entry, balance })
+        Ok(BookedEntry { entry, balance })
     }
 }
 
@@ -61,9 +61,9 @@ impl Withdraw {
 }
 
 impl Verb for Withdraw {
-    type Output = Booked;
+    type Output = BookedEntry;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Booked, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<BookedEntry, Fault> {
         let Transfer {
             account_id,
             amount,
@@ -89,6 +89,6 @@ impl Verb for Withdraw {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(Booked { entry, balance })
+        Ok(BookedEntry { entry, balance })
     }
 }
