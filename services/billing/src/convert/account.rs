@@ -11,7 +11,7 @@ use licet_runtime::{
 use super::{decode_name, decode_required_name, price::decode_new_currency};
 use crate::{
     rules::{
-        account::{CreditTerms, Standing, Terms},
+        account::{AccountView, CreditTerms, PaymentTerms},
         ledger::{BookedEntry, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
     },
     use_cases::{
@@ -35,7 +35,7 @@ pub(crate) fn decode_create(
     let display_name = decode_required_name(&mut fields, "display_name", &message.display_name);
     let currency = decode_new_currency(&mut fields, &message.currency_code);
     let terms = decode_terms(&mut fields, message.kind, message.terms.as_ref());
-    if let (Ok(currency), Ok(Some(Terms::OnTerms(terms)))) = (&currency, &terms) {
+    if let (Ok(currency), Ok(Some(PaymentTerms::OnTerms(terms)))) = (&currency, &terms) {
         fields.check(
             "terms.credit_limit.currency_code",
             terms.credit_limit.currency() == *currency,
@@ -46,7 +46,7 @@ pub(crate) fn decode_create(
         Ok(CreateAccount {
             display_name: display_name?,
             currency: currency?,
-            terms: terms?.unwrap_or(Terms::Prepaid),
+            terms: terms?.unwrap_or(PaymentTerms::Prepaid),
         })
     })
 }
@@ -81,16 +81,17 @@ fn decode_terms(
     fields: &mut Fields,
     kind: i32,
     message: Option<&billing::PaymentTerms>,
-) -> Field<Option<Terms>> {
+) -> Field<Option<PaymentTerms>> {
     let terms = match billing::AccountKind::try_from(kind) {
         Err(_) => return Err(fields.note("kind", "must be PREPAID or ON_TERMS")),
         Ok(billing::AccountKind::OnTerms) => {
             let Some(message) = message else {
                 return Err(fields.note("terms", "is required with ON_TERMS"));
             };
-            return decode_credit_terms(fields, message).map(|terms| Some(Terms::OnTerms(terms)));
+            return decode_credit_terms(fields, message)
+                .map(|terms| Some(PaymentTerms::OnTerms(terms)));
         }
-        Ok(billing::AccountKind::Prepaid) => Some(Terms::Prepaid),
+        Ok(billing::AccountKind::Prepaid) => Some(PaymentTerms::Prepaid),
         Ok(billing::AccountKind::Unspecified) => None,
     };
     match message {
@@ -200,11 +201,11 @@ pub(crate) fn decode_account_id(account_id: &str) -> Result<AccountId, Fault> {
 }
 
 /// An account.
-pub(crate) fn encode(standing: &Standing) -> billing::Account {
-    let account = &standing.account;
+pub(crate) fn encode(view: &AccountView) -> billing::Account {
+    let account = &view.account;
     let (kind, terms) = match &account.terms {
-        Terms::Prepaid => (billing::AccountKind::Prepaid, None),
-        Terms::OnTerms(terms) => (
+        PaymentTerms::Prepaid => (billing::AccountKind::Prepaid, None),
+        PaymentTerms::OnTerms(terms) => (
             billing::AccountKind::OnTerms,
             Some(billing::PaymentTerms {
                 credit_limit: Some(encode_money(terms.credit_limit)),
@@ -223,21 +224,21 @@ pub(crate) fn encode(standing: &Standing) -> billing::Account {
         create_time: Some(encode_time(account.created)),
         kind: kind.into(),
         terms,
-        overdue_since_time: standing.overdue_since.map(encode_time),
+        overdue_since_time: view.overdue_since.map(encode_time),
     }
 }
 
 /// A new account.
-pub(crate) fn encode_created(standing: &Standing) -> billing::CreateAccountResponse {
+pub(crate) fn encode_created(view: &AccountView) -> billing::CreateAccountResponse {
     billing::CreateAccountResponse {
-        account: Some(encode(standing)),
+        account: Some(encode(view)),
     }
 }
 
 /// An account after a change.
-pub(crate) fn encode_updated(standing: &Standing) -> billing::UpdateAccountResponse {
+pub(crate) fn encode_updated(view: &AccountView) -> billing::UpdateAccountResponse {
     billing::UpdateAccountResponse {
-        account: Some(encode(standing)),
+        account: Some(encode(view)),
     }
 }
 

@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    rules::{account::Standing, ledger::LedgerEntry, not_found},
+    rules::{account::AccountView, ledger::LedgerEntry, not_found},
     store,
 };
 
@@ -18,12 +18,12 @@ pub(crate) async fn get(
     database: &Database,
     call: &Call,
     account_id: AccountId,
-) -> Result<Standing, Fault> {
+) -> Result<AccountView, Fault> {
     let tx = database.read();
     let found = store::accounts::find(&tx, &call.caller, account_id).await?;
     let account = found.ok_or_else(|| not_found("account", account_id))?;
     let first_due = store::invoices::find_first_due(&tx, account_id).await?;
-    Ok(account.standing(first_due.map(|first| first.due_time), call.now))
+    Ok(account.view(first_due.map(|first| first.due_time), call.now))
 }
 
 /// A page of accounts, and the next one's token.
@@ -31,17 +31,17 @@ pub(crate) async fn list(
     database: &Database,
     call: &Call,
     page: &Page,
-) -> Result<(Vec<Standing>, String), Fault> {
+) -> Result<(Vec<AccountView>, String), Fault> {
     let tx = database.read();
     let rows = store::accounts::list(&tx, &call.caller, page).await?;
     let (accounts, next) = page.finish(rows, |account| vec![account.account_id.to_string()]);
     let ids: Vec<AccountId> = accounts.iter().map(|account| account.account_id).collect();
     let first_due = store::invoices::first_due_times(&tx, &ids).await?;
-    let standings = accounts.into_iter().map(|account| {
+    let views = accounts.into_iter().map(|account| {
         let first_due = first_due.get(&account.account_id).copied();
-        account.standing(first_due, call.now)
+        account.view(first_due, call.now)
     });
-    Ok((standings.collect(), next))
+    Ok((views.collect(), next))
 }
 
 /// A page of an account's ledger entries, and the next one's token; or NOT_FOUND.

@@ -23,7 +23,7 @@ impl AccountService for AccountRpc {
             &self.database,
             request,
             |_, message| convert::account::decode_create(message),
-            |standing| Ok(convert::account::encode_created(&standing)),
+            |view| Ok(convert::account::encode_created(&view)),
         )
         .await
     }
@@ -36,7 +36,7 @@ impl AccountService for AccountRpc {
             &self.database,
             request,
             |_, message| convert::account::decode_update(message),
-            |standing| Ok(convert::account::encode_updated(&standing)),
+            |view| Ok(convert::account::encode_updated(&view)),
         )
         .await
     }

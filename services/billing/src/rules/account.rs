@@ -51,14 +51,14 @@ fn days_after(start: Instant, days: u32) -> Instant {
 
 /// How an account pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Terms {
+pub(crate) enum PaymentTerms {
     /// In advance.
     Prepaid,
     /// Later, as agreed.
     OnTerms(CreditTerms),
 }
 
-impl Terms {
+impl PaymentTerms {
     /// The kind of account that pays so.
     pub(crate) fn kind(&self) -> AccountKind {
         match self {
@@ -76,7 +76,7 @@ pub(crate) struct Account {
     /// For people.
     pub(crate) display_name: String,
     /// How it pays.
-    pub(crate) terms: Terms,
+    pub(crate) terms: PaymentTerms,
     /// What the customer may spend, in the account's currency; never negative.
     pub(crate) balance: Money,
     /// What its open invoices ask; never negative.
@@ -89,7 +89,7 @@ pub(crate) struct Account {
 
 /// An account as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct AccountView {
     /// The account.
     pub(crate) account: Account,
     /// When the invoice that is overdue the longest became due; `None`: none is.
@@ -173,8 +173,8 @@ impl Account {
         accepted: Instant,
     ) -> Result<Option<CreditTerms>, Refusal> {
         match self.terms {
-            Terms::Prepaid => self.balance_without(total).map(|_| None),
-            Terms::OnTerms(terms) => {
+            PaymentTerms::Prepaid => self.balance_without(total).map(|_| None),
+            PaymentTerms::OnTerms(terms) => {
                 check_overdue(first_due, terms.overdue_grace_days, accepted)?;
                 self.check_limit(total, terms.credit_limit)?;
                 Ok(Some(terms))
@@ -209,25 +209,28 @@ impl Account {
     /// # Errors
     /// CURRENCY_MISMATCH for a limit in another currency (M-4); ACCOUNT_HAS_DUE when it is to pay in
     /// advance again and open invoices stand (BL-6).
-    pub(crate) fn check_terms(&self, terms: &Terms) -> Result<(), Refusal> {
+    pub(crate) fn check_terms(&self, terms: &PaymentTerms) -> Result<(), Refusal> {
         match terms {
-            Terms::OnTerms(terms) if terms.credit_limit.currency() != self.currency() => Err(
-                currency_mismatch(self.currency(), terms.credit_limit.currency()),
-            ),
-            Terms::Prepaid if !self.due.is_zero() => Err(Refusal::new(
+            PaymentTerms::OnTerms(terms) if terms.credit_limit.currency() != self.currency() => {
+                Err(currency_mismatch(
+                    self.currency(),
+                    terms.credit_limit.currency(),
+                ))
+            }
+            PaymentTerms::Prepaid if !self.due.is_zero() => Err(Refusal::new(
                 Reason::AccountHasDue,
                 format!("{} are due on open invoices", self.due),
             )
             .with("account_id", self.account_id)
             .with("due", self.due.value())
             .with("currency", self.currency().code())),
-            Terms::OnTerms(_) | Terms::Prepaid => Ok(()),
+            PaymentTerms::OnTerms(_) | PaymentTerms::Prepaid => Ok(()),
         }
     }
 
     /// The account as it is shown at `now`.
-    pub(crate) fn standing(self, first_due: Option<Instant>, now: Instant) -> Standing {
-        Standing {
+    pub(crate) fn view(self, first_due: Option<Instant>, now: Instant) -> AccountView {
+        AccountView {
             account: self,
             overdue_since: first_due.filter(|due_time| *due_time < now),
         }

@@ -188,7 +188,7 @@ mod tests {
     use licet_domain::ids::{AccountId, CreditNoteId, InvoiceId, QuoteId};
 
     use super::{
-        super::{account::Terms, charge::Quote, credit::LineCredit},
+        super::{account::PaymentTerms, charge::Quote, credit::LineCredit},
         *,
     };
 
@@ -204,7 +204,7 @@ mod tests {
         Account {
             account_id: AccountId::generate(),
             display_name: "Example".to_owned(),
-            terms: Terms::Prepaid,
+            terms: PaymentTerms::Prepaid,
             balance: usd(0),
             due: usd(0),
             created: at("2026-01-01T00:00:00Z"),

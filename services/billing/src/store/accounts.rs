@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::seal_page::{READ_AT_ONCE, SealPage};
 use crate::rules::{
-    account::{Account, AccountKind, CreditTerms, Terms},
+    account::{Account, AccountKind, CreditTerms, PaymentTerms},
     ledger::Movement,
 };
 
@@ -236,16 +236,16 @@ struct TermsColumns {
 }
 
 impl TermsColumns {
-    fn of(terms: &Terms) -> Result<Self, Fault> {
+    fn of(terms: &PaymentTerms) -> Result<Self, Fault> {
         let kind = terms.kind().as_str();
         match terms {
-            Terms::Prepaid => Ok(Self {
+            PaymentTerms::Prepaid => Ok(Self {
                 kind,
                 credit_limit_minor: None,
                 net_days: None,
                 overdue_grace_days: None,
             }),
-            Terms::OnTerms(terms) => Ok(Self {
+            PaymentTerms::OnTerms(terms) => Ok(Self {
                 kind,
                 credit_limit_minor: Some(terms.credit_limit.minor()),
                 net_days: Some(count_column("net_days", terms.net_days)?),
@@ -262,11 +262,11 @@ fn decode(row: row::Model) -> Result<Account, Fault> {
     let balance = money(&row.currency, row.balance_minor)?;
     let currency = balance.currency();
     let terms = match (parsed("kind", &row.kind)?, row.credit_limit_minor) {
-        (AccountKind::Prepaid, _) => Terms::Prepaid,
+        (AccountKind::Prepaid, _) => PaymentTerms::Prepaid,
         (AccountKind::OnTerms, None) => {
             return Err(Fault::internal("an account on terms has no credit limit"));
         }
-        (AccountKind::OnTerms, Some(limit)) => Terms::OnTerms(CreditTerms {
+        (AccountKind::OnTerms, Some(limit)) => PaymentTerms::OnTerms(CreditTerms {
             credit_limit: Money::from_minor(currency, limit),
             net_days: count("net_days", row.net_days.unwrap_or_default())?,
             overdue_grace_days: count(

@@ -13,7 +13,7 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
-    rules::account::{Account, Standing, Terms},
+    rules::account::{Account, AccountView, PaymentTerms},
     store,
 };
 
@@ -25,13 +25,13 @@ pub(crate) struct CreateAccount {
     /// For good (M-4).
     pub(crate) currency: Currency,
     /// How it pays.
-    pub(crate) terms: Terms,
+    pub(crate) terms: PaymentTerms,
 }
 
 impl Verb for CreateAccount {
-    type Output = Standing;
+    type Output = AccountView;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Standing, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<AccountView, Fault> {
         let Self {
             display_name,
             currency,
@@ -62,6 +62,6 @@ impl Verb for CreateAccount {
             }),
         };
         outbox::emit(tx, event).await?;
-        Ok(account.standing(None, request.call.now))
+        Ok(account.view(None, request.call.now))
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     rules::{
-        account::{Standing, Terms},
+        account::{AccountView, PaymentTerms},
         not_found,
     },
     store,
@@ -27,13 +27,13 @@ pub(crate) struct UpdateAccount {
     /// Its new name.
     pub(crate) display_name: Option<String>,
     /// How it pays from now on.
-    pub(crate) terms: Option<Terms>,
+    pub(crate) terms: Option<PaymentTerms>,
 }
 
 impl Verb for UpdateAccount {
-    type Output = Standing;
+    type Output = AccountView;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Standing, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<AccountView, Fault> {
         let Self {
             account_id,
             display_name,
@@ -53,8 +53,8 @@ impl Verb for UpdateAccount {
         let first_due = store::invoices::find_first_due(tx, *account_id).await?;
         let kind = account.terms.kind().as_str();
         let terms = match &account.terms {
-            Terms::Prepaid => None,
-            Terms::OnTerms(terms) => Some(json!({
+            PaymentTerms::Prepaid => None,
+            PaymentTerms::OnTerms(terms) => Some(json!({
                 "credit_limit": terms.credit_limit.value(),
                 "net_days": terms.net_days,
                 "overdue_grace_days": terms.overdue_grace_days,
@@ -77,6 +77,6 @@ impl Verb for UpdateAccount {
         };
         outbox::emit(tx, event).await?;
         let first_due = first_due.map(|first| first.due_time);
-        Ok(account.standing(first_due, request.call.now))
+        Ok(account.view(first_due, request.call.now))
     }
 }

@@ -14,7 +14,7 @@ fn account(balance_minor: i64) -> Account {
     Account {
         account_id: AccountId::generate(),
         display_name: "Example".to_owned(),
-        terms: Terms::Prepaid,
+        terms: PaymentTerms::Prepaid,
         balance: usd(balance_minor),
         due: usd(0),
         created: at("2026-01-01T00:00:00Z"),
@@ -24,7 +24,7 @@ fn account(balance_minor: i64) -> Account {
 
 fn on_terms(limit_minor: i64, due_minor: i64) -> Account {
     Account {
-        terms: Terms::OnTerms(CreditTerms {
+        terms: PaymentTerms::OnTerms(CreditTerms {
             credit_limit: usd(limit_minor),
             net_days: 30,
             overdue_grace_days: 5,
@@ -124,16 +124,19 @@ fn overdue_beyond_the_grace() {
 /// BL-6: an account pays in advance again only when nothing is due, and its limit is in its currency.
 #[test]
 fn changing_terms() {
-    let reason = |account: &Account, terms: &Terms| {
+    let reason = |account: &Account, terms: &PaymentTerms| {
         let refused = account.check_terms(terms).err();
         refused.map(|refusal| refusal.reason)
     };
     let owing = on_terms(10_000, 1);
-    assert_eq!(reason(&owing, &Terms::Prepaid), Some(Reason::AccountHasDue));
-    assert_eq!(reason(&on_terms(10_000, 0), &Terms::Prepaid), None);
+    assert_eq!(
+        reason(&owing, &PaymentTerms::Prepaid),
+        Some(Reason::AccountHasDue)
+    );
+    assert_eq!(reason(&on_terms(10_000, 0), &PaymentTerms::Prepaid), None);
     assert_eq!(reason(&account(1), &owing.terms), None);
     assert_eq!(reason(&owing, &on_terms(0, 0).terms), None);
-    let euros = Terms::OnTerms(CreditTerms {
+    let euros = PaymentTerms::OnTerms(CreditTerms {
         credit_limit: Money::from_minor("EUR".parse().unwrap(), 1),
         net_days: 0,
         overdue_grace_days: 0,
@@ -145,7 +148,7 @@ fn changing_terms() {
 #[test]
 fn overdue_since() {
     let due_time = at("2026-03-01T00:00:00Z");
-    let since = |first, now: &str| account(0).standing(first, at(now)).overdue_since;
+    let since = |first, now: &str| account(0).view(first, at(now)).overdue_since;
     assert_eq!(since(None, "2026-03-02T00:00:00Z"), None);
     assert_eq!(since(Some(due_time), "2026-03-01T00:00:00Z"), None);
     assert_eq!(

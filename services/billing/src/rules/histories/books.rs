@@ -12,7 +12,7 @@ use licet_domain::{
 
 use super::{Dice, Outcome};
 use crate::rules::{
-    account::{Account, AccountKind, CreditTerms, Terms},
+    account::{Account, AccountKind, CreditTerms, PaymentTerms},
     catalog::{Product, ProductKind, ProductVersion, tests::product},
     charge::{Invoice, InvoiceState, Quote, Subject},
     credit::CreditNote,
@@ -102,7 +102,7 @@ impl Books {
         let account = Account {
             account_id: AccountId::generate(),
             display_name: "Example".to_owned(),
-            terms: Terms::Prepaid,
+            terms: PaymentTerms::Prepaid,
             balance: zero,
             due: zero,
             created: now,
@@ -133,7 +133,7 @@ impl Books {
         books
     }
 
-    pub(super) fn some_terms(&self, dice: &mut Dice<'_>) -> Terms {
+    pub(super) fn some_terms(&self, dice: &mut Dice<'_>) -> PaymentTerms {
         // Of the quotes that wait, one may fit to the last minor unit, or fail by it.
         let waiting = self.quotes.iter().map(|kept| &kept.quote);
         let waiting: Vec<i64> = waiting
@@ -144,7 +144,7 @@ impl Books {
             Some(needed) if dice.once_in(2) => needed - i64::from(dice.below(2)),
             Some(_) | None => dice.minor(0, 3_000_000),
         };
-        Terms::OnTerms(CreditTerms {
+        PaymentTerms::OnTerms(CreditTerms {
             credit_limit: self.money(limit),
             net_days: dice.below(31),
             overdue_grace_days: dice.below(20),

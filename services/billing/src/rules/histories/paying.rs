@@ -5,7 +5,7 @@ use licet_domain::{ids::CreditNoteId, money::Money, refusal::Reason};
 
 use super::{Dice, Outcome, books::Books};
 use crate::rules::{
-    account::{AccountKind, Terms},
+    account::{AccountKind, PaymentTerms},
     charge::Invoice,
     credit::{CreditNote, InvoiceCredit, LineCredit, credited, plan_goodwill, released},
     ledger::{Entry, EntryKind, LedgerEntry},
@@ -207,7 +207,7 @@ impl Books {
 
     pub(super) fn change_terms(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
         let terms = if dice.once_in(2) {
-            Terms::Prepaid
+            PaymentTerms::Prepaid
         } else {
             self.some_terms(dice)
         };

@@ -16,7 +16,7 @@ use super::{
     catalogue::some_price,
 };
 use crate::rules::{
-    account::{FirstDue, Terms},
+    account::{FirstDue, PaymentTerms},
     catalog::{ProductKind, ProductVersion},
     charge::{Invoice, Quote},
     item::{Item, ItemKind, Pricing},
@@ -297,7 +297,7 @@ impl Books {
             (&quote.lines, quote.total),
             "BL-1"
         );
-        if let Terms::OnTerms(terms) = self.account.terms
+        if let PaymentTerms::OnTerms(terms) = self.account.terms
             && owed > 0
         {
             assert!(
@@ -345,10 +345,10 @@ impl Books {
             return None;
         }
         match self.account.terms {
-            Terms::Prepaid => {
+            PaymentTerms::Prepaid => {
                 (total > self.account.balance.minor()).then_some(Reason::InsufficientFunds)
             }
-            Terms::OnTerms(terms) => {
+            PaymentTerms::OnTerms(terms) => {
                 let grace = i64::from(terms.overdue_grace_days) * DAY_MICROS;
                 let is_late = |it: &Invoice| {
                     it.due().unwrap().minor() > 0
