@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     rules::{
-        credit::{CreditNote, LineAsked},
+        credit::{CreditNote, RequestedCredit},
         furthest_ahead,
         listing::RefundFilter,
         refund::{Approval, Refund, RefundState, RequestedRefund},
@@ -125,12 +125,15 @@ fn decode_approval(
     })
 }
 
-fn decode_lines(fields: &mut Fields, messages: &[billing::RefundLine]) -> Field<Vec<LineAsked>> {
+fn decode_lines(
+    fields: &mut Fields,
+    messages: &[billing::RefundLine],
+) -> Field<Vec<RequestedCredit>> {
     if messages.len() > MAX_LINES {
         return Err(fields.note("lines", format!("must be at most {MAX_LINES}")));
     }
     let mut seen = BTreeMap::new();
-    let lines: Vec<Field<LineAsked>> = (0..)
+    let lines: Vec<Field<RequestedCredit>> = (0..)
         .zip(messages)
         .map(|(index, message)| {
             let path = format!("lines[{index}].invoice_id");
@@ -138,7 +141,7 @@ fn decode_lines(fields: &mut Fields, messages: &[billing::RefundLine]) -> Field<
             let line = decode_line(fields, index, message.line_number, message.amount.as_ref());
             let key = (&message.invoice_id, message.line_number);
             note_repeated(fields, index, key, &mut seen);
-            Ok(LineAsked {
+            Ok(RequestedCredit {
                 invoice_id: invoice_id?,
                 line: line?,
             })

@@ -49,7 +49,7 @@ pub(crate) struct CreditableInvoice {
 
 /// An amount that is asked off one line of one invoice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LineAsked {
+pub(crate) struct RequestedCredit {
     /// The invoice.
     pub(crate) invoice_id: InvoiceId,
     /// What off which of its lines.
@@ -165,11 +165,11 @@ pub(crate) fn plan_goodwill(
     let zero = Money::zero(invoice.total.currency());
     let invoices = creditable(std::slice::from_ref(invoice))?;
     let asked = if lines.is_empty() {
-        everything(&invoices, Source::Free)?
+        request_all(&invoices, Source::Free)?
     } else {
         let of_line = |&line: &LineCredit| {
             let invoice_id = invoice.invoice_id?;
-            Some(LineAsked { invoice_id, line })
+            Some(RequestedCredit { invoice_id, line })
         };
         lines.iter().filter_map(of_line).collect()
     };
@@ -204,7 +204,7 @@ pub(crate) fn totals(credits: &[InvoiceCredit], zero: Money) -> Result<(Money, M
 ///
 /// # Errors
 /// Never for a credit that was planned on this invoice.
-pub(crate) fn credited(
+pub(crate) fn apply_credit(
     mut invoice: Invoice,
     credit: &InvoiceCredit,
 ) -> Result<Invoice, MoneyError> {
@@ -220,7 +220,7 @@ pub(crate) fn credited(
 }
 
 /// The invoice once a review holds nothing of it any more.
-pub(crate) fn released(mut invoice: Invoice) -> Invoice {
+pub(crate) fn release_hold(mut invoice: Invoice) -> Invoice {
     let nothing = Money::zero(invoice.total.currency());
     invoice.held = nothing;
     for line in &mut invoice.lines {
@@ -230,16 +230,16 @@ pub(crate) fn released(mut invoice: Invoice) -> Invoice {
 }
 
 /// Everything that `source` has of the invoices, line by line; lines with nothing are passed over.
-pub(crate) fn everything(
+pub(crate) fn request_all(
     invoices: &[CreditableInvoice],
     source: Source,
-) -> Result<Vec<LineAsked>, Refusal> {
+) -> Result<Vec<RequestedCredit>, Refusal> {
     let mut asked = Vec::new();
     for invoice in invoices {
         for line in &invoice.lines {
             let amount = line.room(source)?;
             if amount.minor() > 0 {
-                asked.push(asked_of(invoice, line, amount));
+                asked.push(request_line(invoice, line, amount));
             }
         }
     }
@@ -256,10 +256,10 @@ pub(crate) fn spread(
     amount: Money,
     source: Source,
     zero: Money,
-) -> Result<Vec<LineAsked>, Refusal> {
+) -> Result<Vec<RequestedCredit>, Refusal> {
     let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
     let amount = zero.checked_add(amount).map_err(refused)?;
-    let mut parts = everything(invoices, source)?;
+    let mut parts = request_all(invoices, source)?;
     let mut room = zero;
     for part in &parts {
         room = room.checked_add(part.line.amount).map_err(refused)?;
@@ -296,13 +296,13 @@ pub(crate) fn spread(
 /// CURRENCY_MISMATCH.
 pub(crate) fn plan(
     invoices: &[CreditableInvoice],
-    asked: &[LineAsked],
+    asked: &[RequestedCredit],
     source: Source,
     zero: Money,
 ) -> Result<Vec<InvoiceCredit>, Refusal> {
     let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
     let mut by_line: BTreeMap<(InvoiceId, u32), Money> = BTreeMap::new();
-    for LineAsked { invoice_id, line } in asked {
+    for RequestedCredit { invoice_id, line } in asked {
         let sum = by_line
             .entry((*invoice_id, line.line_number))
             .or_insert(zero);
@@ -319,7 +319,7 @@ pub(crate) fn plan(
             };
             let creditable = line.room(source)?;
             if amount.minor() > creditable.minor() {
-                let line = asked_of(invoice, line, amount);
+                let line = request_line(invoice, line, amount);
                 excesses.push(Excess { line, creditable });
             }
             total = total.checked_add(amount).map_err(refused)?;
@@ -329,7 +329,7 @@ pub(crate) fn plan(
             });
         }
         if total.minor() > 0 {
-            credits.push(settle(invoice, lines, total).map_err(refused)?);
+            credits.push(plan_invoice_credit(invoice, lines, total).map_err(refused)?);
         }
     }
     // What is left was asked of lines that there are not.
@@ -342,7 +342,7 @@ pub(crate) fn plan(
                     amount,
                 };
                 Excess {
-                    line: LineAsked { invoice_id, line },
+                    line: RequestedCredit { invoice_id, line },
                     creditable: zero,
                 }
             }),
@@ -354,7 +354,7 @@ pub(crate) fn plan(
 }
 
 /// BL-4: the due first, and the balance with what is more.
-fn settle(
+fn plan_invoice_credit(
     invoice: &CreditableInvoice,
     lines: Vec<LineCredit>,
     total: Money,
@@ -375,12 +375,16 @@ fn settle(
     })
 }
 
-fn asked_of(invoice: &CreditableInvoice, line: &CreditableLine, amount: Money) -> LineAsked {
+fn request_line(
+    invoice: &CreditableInvoice,
+    line: &CreditableLine,
+    amount: Money,
+) -> RequestedCredit {
     let line = LineCredit {
         line_number: line.line_number,
         amount,
     };
-    LineAsked {
+    RequestedCredit {
         invoice_id: invoice.invoice_id,
         line,
     }
@@ -388,7 +392,7 @@ fn asked_of(invoice: &CreditableInvoice, line: &CreditableLine, amount: Money) -
 
 /// A line of which more is asked than it can give.
 struct Excess {
-    line: LineAsked,
+    line: RequestedCredit,
     creditable: Money,
 }
 
@@ -397,9 +401,9 @@ fn exceeds(first: &Excess, others: &[Excess]) -> Refusal {
         let (asked, creditable) = (excess.line.line.amount, excess.creditable);
         format!("can be credited with {creditable} at most, not with {asked}")
     };
-    let LineAsked { invoice_id, line } = first.line;
+    let RequestedCredit { invoice_id, line } = first.line;
     let each = std::iter::once(first).chain(others).map(|excess| {
-        let LineAsked { invoice_id, line } = excess.line;
+        let RequestedCredit { invoice_id, line } = excess.line;
         format!("line {} of {invoice_id} {}", line.line_number, say(excess))
     });
     let message = listed(each, others.len() + 1, ERROR_TEXT_ROOM);
@@ -410,7 +414,7 @@ fn exceeds(first: &Excess, others: &[Excess]) -> Refusal {
         .with("creditable", first.creditable.value())
         .with("currency", line.amount.currency().code());
     for excess in std::iter::once(first).chain(others) {
-        let LineAsked { invoice_id, line } = excess.line;
+        let RequestedCredit { invoice_id, line } = excess.line;
         let subject = format!("{invoice_id} line {}", line.line_number);
         refusal = refusal.violation("LINE", subject, say(excess));
     }

@@ -14,7 +14,7 @@ use licet_domain::{
 
 use super::{
     charge::Subject,
-    credit::{self, CreditableInvoice, InvoiceCredit, LineAsked, Source},
+    credit::{self, CreditableInvoice, InvoiceCredit, RequestedCredit, Source},
     refund_policy::{RefundCount, RefundPolicy},
 };
 
@@ -36,7 +36,7 @@ worded! {
 
 /// What is known of a term whose refund is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TermFacts {
+pub(crate) struct TermTimes {
     /// When its first charge was accepted.
     pub(crate) bought: Instant,
     /// When it starts.
@@ -115,7 +115,7 @@ pub(crate) struct Review {
 
 impl Refund {
     /// REFUND_ALREADY_REQUESTED: this refund stands in the way of another for its subject.
-    pub(crate) fn stands(&self) -> Refusal {
+    pub(crate) fn already_requested(&self) -> Refusal {
         let id = self.refund_id.map_or_else(String::new, |id| id.to_string());
         let state = self.decision.state.as_str();
         Refusal::new(
@@ -130,7 +130,7 @@ impl Refund {
     }
 
     /// The refund in review once `amount` of what it holds is credited by something else.
-    pub(crate) fn lowered(mut self, amount: Money, time: Instant) -> Result<Self, MoneyError> {
+    pub(crate) fn lower(mut self, amount: Money, time: Instant) -> Result<Self, MoneyError> {
         self.creditable = self.creditable.checked_sub(amount)?;
         let explanation = &self.decision.explanation;
         self.decision.explanation = format!("{explanation}; {amount} of it credited at {time}");
@@ -172,7 +172,7 @@ impl Refund {
         review: Review,
     ) -> Result<Self, Refusal> {
         let outcome = format!("{granted} of {} granted", self.creditable);
-        let reviewed = self.reviewed(RefundState::Refunded, &outcome, review)?;
+        let reviewed = self.end_review(RefundState::Refunded, &outcome, review)?;
         Ok(Self {
             refunded: granted,
             credit_note_ids,
@@ -185,10 +185,10 @@ impl Refund {
     /// # Errors
     /// REFUND_NOT_PENDING.
     pub(crate) fn reject(self, review: Review) -> Result<Self, Refusal> {
-        self.reviewed(RefundState::Rejected, "turned down", review)
+        self.end_review(RefundState::Rejected, "turned down", review)
     }
 
-    fn reviewed(
+    fn end_review(
         mut self,
         state: RefundState,
         outcome: &str,
@@ -213,8 +213,8 @@ impl Refund {
 /// exactly 30 × 24 h is still a review. A term that has not begun is refunded in full, whatever it
 /// counts from; one that counts from its use and has none in full while it runs, and not at all once
 /// it is over.
-pub(crate) fn decide(policy: RefundPolicy, term: &TermFacts, now: Instant) -> RefundDecision {
-    let TermFacts { start, end, .. } = term;
+pub(crate) fn decide(policy: RefundPolicy, term: &TermTimes, now: Instant) -> RefundDecision {
+    let TermTimes { start, end, .. } = term;
     let uncounted = |state, explanation: String| RefundDecision {
         state,
         count: policy.count,
@@ -313,7 +313,7 @@ pub(crate) enum Approval {
     /// This much, more than nothing, spread over all the lines held (M-3).
     Amount(Money),
     /// These amounts off these lines.
-    Lines(Vec<LineAsked>),
+    Lines(Vec<RequestedCredit>),
 }
 
 /// What granting `approval` credits of the invoices that a refund in review holds.
@@ -326,7 +326,7 @@ pub(crate) fn plan_approval(
     zero: Money,
 ) -> Result<Vec<InvoiceCredit>, Refusal> {
     let asked = match approval {
-        Approval::Whole => &credit::everything(held, Source::Held)?,
+        Approval::Whole => &credit::request_all(held, Source::Held)?,
         Approval::Amount(amount) => &credit::spread(held, *amount, Source::Held, zero)?,
         Approval::Lines(lines) => lines,
     };

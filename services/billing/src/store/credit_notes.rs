@@ -201,7 +201,7 @@ macro_rules! statement {
 }
 
 /// Takes credits off the locked invoices and lines that they were planned on.
-pub(crate) async fn take_off_invoices(tx: &Tx, credits: &[InvoiceCredit]) -> Result<(), Fault> {
+pub(crate) async fn apply_credits(tx: &Tx, credits: &[InvoiceCredit]) -> Result<(), Fault> {
     let mut invoices = Vec::with_capacity(credits.len());
     let mut lines = Vec::new();
     for credit in credits {

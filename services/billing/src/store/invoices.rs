@@ -468,7 +468,7 @@ fn state_of(invoice: &Invoice) -> Result<InvoiceState, Fault> {
 }
 
 /// Holds whatever is creditable of the locked invoices and their lines for a review.
-pub(crate) async fn hold_whole(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
+pub(crate) async fn hold_creditable(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
     let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
     row::Entity::update_many()
         .col_expr(
@@ -491,7 +491,7 @@ pub(crate) async fn hold_whole(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(),
 }
 
 /// Lets go of whatever a review held of the locked invoices and their lines.
-pub(crate) async fn release_whole(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
+pub(crate) async fn release_holds(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
     let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
     row::Entity::update_many()
         .col_expr(row::Column::HeldMinor, Expr::value(0_i64))

@@ -100,7 +100,7 @@ impl Verb for ApproveRefund {
         let credits = self.plan(&refund, &invoices)?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
         // First, so that no line is credited and held at once beyond its amount.
-        store::invoices::release_whole(tx, &ids).await?;
+        store::invoices::release_holds(tx, &ids).await?;
         let reason = &self.reason;
         let notes = credit_invoices(tx, &request.call, &account, &credits, reason).await?;
         let approved = self.approved(&request.call, refund, &credits, notes)?;

@@ -37,7 +37,7 @@ pub(crate) async fn credit_invoices(
         entries.push(Entry::credit_note(note.total, note.returned, id).map_err(refused)?);
     }
     check_balance(account, credits)?;
-    store::credit_notes::take_off_invoices(tx, credits).await?;
+    store::credit_notes::apply_credits(tx, credits).await?;
     let booked = store::ledger::post(tx, account.account_id, entries, None, call.now)
         .await?
         .ok_or_else(|| Fault::internal("a credit that fits was not booked"))?;

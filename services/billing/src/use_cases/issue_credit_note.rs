@@ -79,7 +79,7 @@ impl IssueCreditNote {
     fn release(&self, invoice: Invoice) -> (Invoice, Option<Money>) {
         let held = invoice.held;
         if self.including_held && held.minor() > 0 {
-            (credit::released(invoice), Some(held))
+            (credit::release_hold(invoice), Some(held))
         } else {
             (invoice, None)
         }
@@ -99,9 +99,9 @@ impl IssueCreditNote {
         let mut refunds = refunds.into_iter();
         let review = refunds.find(|it| it.decision.state == RefundState::PendingReview);
         let review = review.ok_or_else(|| Fault::internal("no review holds what is held"))?;
-        let lowered = review.lowered(held, request.call.now);
+        let lowered = review.lower(held, request.call.now);
         let lowered = lowered.map_err(|error| sum_refused(held.currency(), &error))?;
-        store::invoices::release_whole(tx, &[self.invoice_id]).await?;
+        store::invoices::release_holds(tx, &[self.invoice_id]).await?;
         lower_review(tx, request, &lowered, &self.reason).await
     }
 
@@ -168,6 +168,6 @@ fn issued_credit_note(
     let note = notes.into_iter().next();
     let note = note.ok_or_else(|| Fault::internal("a credit left no credit note"))?;
     let invoice =
-        credit::credited(invoice, credit).map_err(|error| sum_refused(currency, &error))?;
+        credit::apply_credit(invoice, credit).map_err(|error| sum_refused(currency, &error))?;
     Ok(IssuedCreditNote { note, invoice })
 }

@@ -46,7 +46,7 @@ impl Verb for RejectRefund {
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
-        store::invoices::release_whole(tx, &ids).await?;
+        store::invoices::release_holds(tx, &ids).await?;
         store::refunds::set_reviewed(tx, refund_id, &refund).await?;
         let event = Event {
             kind: "licet.billing.refund.rejected.v1",

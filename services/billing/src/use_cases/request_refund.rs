@@ -25,8 +25,8 @@ use crate::{
         credit::InvoiceCredit,
         not_found,
         refund::{
-            self, Refund, RefundState, RequestedRefund, TermFacts,
-            claim::{Claim, Decided, History},
+            self, Refund, RefundState, RequestedRefund, TermTimes,
+            claim::{RefundClaim, RefundPlan, TermHistory},
         },
     },
     store,
@@ -81,7 +81,7 @@ impl RequestRefund {
         call: &Call,
         tx: &Tx,
         invoices: &[Invoice],
-    ) -> Result<(Decided, Option<String>), Fault> {
+    ) -> Result<(RefundPlan, Option<String>), Fault> {
         let nothing = || {
             let Subject {
                 resource_id,
@@ -99,7 +99,7 @@ impl RequestRefund {
         let sold = &first.lines.first().ok_or_else(nothing)?.line;
         let term = self.term(invoices).ok_or_else(nothing)?;
         let earlier = store::refunds::list_of_subject(tx, self.account_id, &self.subject).await?;
-        let history = History {
+        let history = TermHistory {
             invoices,
             earlier: &earlier,
         };
@@ -108,7 +108,7 @@ impl RequestRefund {
             .ok_or_else(|| Fault::internal("an invoice's product version is gone"))?;
         let policy = product.product.policy.refund();
         let at = history.decide_at(self.decision, call.now)?;
-        let claim = Claim {
+        let claim = RefundClaim {
             account_id: self.account_id,
             subject: self.subject.clone(),
             first_issuance: self.first_issuance,
@@ -118,11 +118,11 @@ impl RequestRefund {
     }
 
     /// The term as its invoices have it: bought when the first of its charges was accepted.
-    fn term(&self, invoices: &[Invoice]) -> Option<TermFacts> {
+    fn term(&self, invoices: &[Invoice]) -> Option<TermTimes> {
         let bought = invoices.iter().map(|invoice| invoice.accepted).min();
         let start = invoices.iter().filter_map(Invoice::term_start).min();
         let end = invoices.iter().filter_map(Invoice::term_end).max();
-        Some(TermFacts {
+        Some(TermTimes {
             bought: bought?,
             start: start?,
             end: end?,
@@ -160,14 +160,14 @@ impl Verb for RequestRefund {
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::lock_of_subject(tx, account_id, &self.subject).await?;
         let (decided, notice) = self.decide(&request.call, tx, &invoices).await?;
-        let Decided {
+        let RefundPlan {
             mut refund,
             credits,
             emptied,
         } = decided;
         if let Some(review) = emptied {
             let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
-            store::invoices::release_whole(tx, &ids).await?;
+            store::invoices::release_holds(tx, &ids).await?;
             lower_review(tx, request, &review, "AL-4: refunded in full").await?;
         }
         match refund.decision.state {
@@ -177,7 +177,7 @@ impl Verb for RequestRefund {
             }
             RefundState::PendingReview => {
                 let held: Vec<InvoiceId> = credits.iter().map(|credit| credit.invoice_id).collect();
-                store::invoices::hold_whole(tx, &held).await?;
+                store::invoices::hold_creditable(tx, &held).await?;
             }
             RefundState::NotDue | RefundState::Rejected => {}
         }

@@ -23,8 +23,8 @@ fn invoice(due: i64, lines: &[(i64, i64, i64)]) -> CreditableInvoice {
     }
 }
 
-fn asked(invoice: &CreditableInvoice, list: &[(u32, i64)]) -> Vec<LineAsked> {
-    let each = list.iter().map(|&(line_number, minor)| LineAsked {
+fn asked(invoice: &CreditableInvoice, list: &[(u32, i64)]) -> Vec<RequestedCredit> {
+    let each = list.iter().map(|&(line_number, minor)| RequestedCredit {
         invoice_id: invoice.invoice_id,
         line: LineCredit {
             line_number,
@@ -34,7 +34,7 @@ fn asked(invoice: &CreditableInvoice, list: &[(u32, i64)]) -> Vec<LineAsked> {
     each.collect()
 }
 
-fn minors(list: &[LineAsked]) -> Vec<i64> {
+fn minors(list: &[RequestedCredit]) -> Vec<i64> {
     list.iter().map(|it| it.line.amount.minor()).collect()
 }
 
@@ -60,9 +60,9 @@ fn bl_3_never_more_than_is_left_of_a_line() {
         let refusal = total(refused).unwrap_err();
         assert_eq!(refusal.reason, Reason::CreditExceedsInvoice, "{refused:?}");
     }
-    let rest = everything(invoices, Source::Free).unwrap();
+    let rest = request_all(invoices, Source::Free).unwrap();
     assert_eq!(rest, asked(&invoice, &[(1, 4_000), (2, 2_000)]));
-    let held = everything(invoices, Source::Held).unwrap();
+    let held = request_all(invoices, Source::Held).unwrap();
     assert_eq!(held, asked(&invoice, &[(2, 450)]));
 }
 
@@ -174,12 +174,12 @@ proptest! {
     fn bl_3_the_whole_is_the_most(lines in lines(), is_held in any::<bool>()) {
         let source = if is_held { Source::Held } else { Source::Free };
         let invoices = [invoice(0, &lines)];
-        let mut asked = everything(&invoices, source).unwrap();
+        let mut asked = request_all(&invoices, source).unwrap();
         let left: i64 = minors(&asked).iter().sum();
         let credits = plan(&invoices, &asked, source, usd(0)).unwrap();
         prop_assert_eq!(credits.iter().map(|it| it.total.minor()).sum::<i64>(), left);
         let line = LineCredit { line_number: 1, amount: usd(1) };
-        asked.push(LineAsked { invoice_id: invoices[0].invoice_id, line });
+        asked.push(RequestedCredit { invoice_id: invoices[0].invoice_id, line });
         prop_assert!(plan(&invoices, &asked, source, usd(0)).is_err());
     }
 
@@ -197,7 +197,7 @@ proptest! {
                 invoice(part(left, owed), list)
             })
             .collect();
-        let held: i64 = minors(&everything(&invoices, Source::Held).unwrap()).iter().sum();
+        let held: i64 = minors(&request_all(&invoices, Source::Held).unwrap()).iter().sum();
         let amount = part(held, share);
         let asked = spread(&invoices, usd(amount), Source::Held, usd(0)).unwrap();
         prop_assert_eq!(minors(&asked).iter().sum::<i64>(), amount);

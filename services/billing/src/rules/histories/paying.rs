@@ -7,7 +7,7 @@ use super::{Dice, Outcome, books::Books};
 use crate::rules::{
     account::{AccountKind, PaymentTerms},
     charge::Invoice,
-    credit::{CreditNote, InvoiceCredit, LineCredit, credited, plan_goodwill, released},
+    credit::{CreditNote, InvoiceCredit, LineCredit, apply_credit, plan_goodwill, release_hold},
     ledger::{Entry, EntryKind, LedgerEntry},
 };
 
@@ -183,7 +183,7 @@ impl Books {
             &[]
         };
         let held = invoice.held;
-        let released = released(invoice);
+        let released = release_hold(invoice);
         let credit = Outcome::foretold(plan_goodwill(&released, &[]), reasons)?;
         assert_eq!(credit.total.minor(), left, "MD-7");
         let place = self
@@ -195,7 +195,7 @@ impl Books {
             let subject = released.subject.clone().unwrap();
             let review = self.in_review(&subject).unwrap();
             let before = self.refunds[review].clone();
-            let after = before.clone().lowered(held, self.now).unwrap();
+            let after = before.clone().lower(held, self.now).unwrap();
             let less = before.creditable.minor() - after.creditable.minor();
             assert_eq!(less, held.minor(), "BL-3");
             self.refunds[review] = after;
@@ -229,7 +229,7 @@ impl Books {
             let of_it = |it: &Invoice| it.invoice_id == Some(credit.invoice_id);
             let place = self.invoices.iter().position(of_it).unwrap();
             let before = self.invoices[place].clone();
-            let after = credited(before.clone(), credit).unwrap();
+            let after = apply_credit(before.clone(), credit).unwrap();
             // BL-4: what was never paid never becomes money to spend.
             let due = before.due().unwrap().minor();
             let unpaid = due.min(credit.total.minor());
@@ -254,7 +254,7 @@ impl Books {
     }
 
     /// BL-3: all that is neither credited nor held is held.
-    pub(super) fn hold_whole(&mut self, places: &[usize]) {
+    pub(super) fn hold_creditable(&mut self, places: &[usize]) {
         for place in places {
             let invoice = &mut self.invoices[*place];
             for line in &mut invoice.lines {
@@ -265,7 +265,7 @@ impl Books {
         }
     }
 
-    pub(super) fn release_whole(&mut self, places: &[usize]) {
+    pub(super) fn release_holds(&mut self, places: &[usize]) {
         let zero = Money::zero(self.currency());
         for place in places {
             let invoice = &mut self.invoices[*place];

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::rules::{
     charge::{Invoice, Subject},
-    credit::{LineAsked, LineCredit, creditable, totals},
+    credit::{LineCredit, RequestedCredit, creditable, totals},
     refund::{
-        self, Approval, RefundState, Review, TermFacts,
-        claim::{Claim, Decided, History},
+        self, Approval, RefundState, Review, TermTimes,
+        claim::{RefundClaim, RefundPlan, TermHistory},
     },
     refund_policy::{RefundCount, RefundPolicy},
 };
@@ -44,11 +44,11 @@ impl Books {
         };
         let mut earlier = self.refunds.clone();
         earlier.retain(|it| it.subject == subject);
-        let history = History {
+        let history = TermHistory {
             invoices: &invoices,
             earlier: &earlier,
         };
-        let claim = Claim {
+        let claim = RefundClaim {
             account_id: self.account.account_id,
             subject: subject.clone(),
             first_issuance: term.first_use,
@@ -80,7 +80,7 @@ impl Books {
         &self,
         subject: &Subject,
         policy: RefundPolicy,
-        term: &TermFacts,
+        term: &TermTimes,
         given: Option<Instant>,
     ) -> Result<(Instant, RefundState), Reason> {
         let places = self.of_subject(subject);
@@ -124,8 +124,8 @@ impl Books {
     }
 
     /// Does what was decided, and holds it against what is left of the invoices.
-    fn keep_refund(&mut self, decided: Decided, places: &[usize], at: Instant) {
-        let Decided {
+    fn keep_refund(&mut self, decided: RefundPlan, places: &[usize], at: Instant) {
+        let RefundPlan {
             mut refund,
             credits,
             emptied,
@@ -148,7 +148,7 @@ impl Books {
                 if let (Some(emptied), Some(review)) = (emptied, review) {
                     assert_eq!(emptied.creditable.minor(), 0, "BL-3");
                     self.refunds[review] = emptied;
-                    self.release_whole(places);
+                    self.release_holds(places);
                 }
                 refund.credit_note_ids = self.take_off(&credits);
                 refund.refunded = all;
@@ -159,7 +159,7 @@ impl Books {
             RefundState::PendingReview => {
                 assert_eq!(all.minor(), whole - held, "BL-3");
                 assert_eq!(refund.creditable.minor(), whole, "BL-3");
-                self.hold_whole(places);
+                self.hold_creditable(places);
             }
             RefundState::NotDue | RefundState::Rejected => {}
         }
@@ -204,7 +204,7 @@ impl Books {
             let rejected = Outcome::foretold(refund.reject(review), not_pending)?;
             assert_eq!(rejected.decision.state, RefundState::Rejected);
             self.refunds[which] = rejected;
-            self.release_whole(&places);
+            self.release_holds(&places);
             return Ok(());
         }
         Outcome::foretold(refund.check_pending(), not_pending)?;
@@ -222,7 +222,7 @@ impl Books {
         let (total, returned) = totals(&credits, zero).unwrap();
         assert_eq!(total.minor(), granted, "M-3: {approval:?}");
         let before = self.account.clone();
-        self.release_whole(&places);
+        self.release_holds(&places);
         let ids = self.take_off(&credits);
         assert_eq!(
             self.account.balance.minor() - before.balance.minor(),
@@ -262,7 +262,7 @@ impl Books {
                         exceeds |= amount > line.held.minor();
                         granted += amount;
                         let (line_number, amount) = (line.line_number, self.money(amount));
-                        asked.push(LineAsked {
+                        asked.push(RequestedCredit {
                             invoice_id: invoice.invoice_id.unwrap(),
                             line: LineCredit {
                                 line_number,
@@ -283,7 +283,7 @@ fn term_of(
     dice: &mut Dice<'_>,
     policy: RefundPolicy,
     now: Instant,
-) -> TermFacts {
+) -> TermTimes {
     let (full, none) = limits(policy);
     let elapsed = match dice.below(8) {
         0 => None,
@@ -299,7 +299,7 @@ fn term_of(
     // Mostly no earlier than the term begins.
     let outside = dice.once_in(8);
     let first_use = first_use.map(|first| if outside { first } else { first.max(start) });
-    TermFacts {
+    TermTimes {
         bought: invoices.iter().map(|it| it.accepted).min().unwrap(),
         start,
         end: lines().map(|it| it.line.term_end).max().unwrap(),
@@ -318,7 +318,7 @@ fn limits(policy: RefundPolicy) -> (i64, i64) {
 
 /// AL-4, worked out from its words: what has not begun goes back whole; else the days since the
 /// purchase or the first use decide, and where nothing is counted whether the term is over.
-fn foretold_refund(policy: RefundPolicy, term: &TermFacts, now: Instant) -> RefundState {
+fn foretold_refund(policy: RefundPolicy, term: &TermTimes, now: Instant) -> RefundState {
     let (full, none) = limits(policy);
     if now.as_micros() < term.start.as_micros() {
         return RefundState::Refunded;

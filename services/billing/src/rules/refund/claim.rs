@@ -8,7 +8,7 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 
-use super::{Refund, RefundDecision, RefundState, TermFacts, decide};
+use super::{Refund, RefundDecision, RefundState, TermTimes, decide};
 use crate::rules::refund_policy::RefundPolicy;
 use crate::rules::{
     charge::{Invoice, Subject},
@@ -18,7 +18,7 @@ use crate::rules::{
 
 /// Who asks for the refund of which term, and since when that is in use.
 #[derive(Clone, Debug)]
-pub(crate) struct Claim {
+pub(crate) struct RefundClaim {
     /// The account.
     pub(crate) account_id: AccountId,
     /// The term.
@@ -29,7 +29,7 @@ pub(crate) struct Claim {
 
 /// What a claim is decided about: all that was invoiced for its term, and the refunds of it before.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct History<'a> {
+pub(crate) struct TermHistory<'a> {
     /// At least one.
     pub(crate) invoices: &'a [Invoice],
     /// In any order; at most one is in review.
@@ -38,7 +38,7 @@ pub(crate) struct History<'a> {
 
 /// What a claim comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decided {
+pub(crate) struct RefundPlan {
     /// The refund as it is to be kept. It has an id where it is the earlier one in review, which holds
     /// more now.
     pub(crate) refund: Refund,
@@ -48,7 +48,7 @@ pub(crate) struct Decided {
     pub(crate) emptied: Option<Refund>,
 }
 
-impl History<'_> {
+impl TermHistory<'_> {
     fn refused(&self, error: &MoneyError) -> Refusal {
         let currency = self.invoices.first().map(|it| it.total.currency());
         match currency {
@@ -64,7 +64,7 @@ impl History<'_> {
 
     /// The earlier refund that stands in the way, where nothing that is neither credited nor held was
     /// invoiced after the last one.
-    fn standing(&self) -> Result<Option<&Refund>, MoneyError> {
+    fn blocking_refund(&self) -> Result<Option<&Refund>, MoneyError> {
         let by_invoice = |it: &&Refund| (it.last_invoice, it.decided);
         let Some(last) = self.earlier.iter().max_by_key(by_invoice) else {
             return Ok(None);
@@ -113,7 +113,7 @@ impl History<'_> {
     }
 }
 
-impl Claim {
+impl RefundClaim {
     /// Decides the claim as of `at` (AL-4): about everything that is not credited yet.
     ///
     /// A full refund is made at once and takes what a review holds; what must be reviewed joins the
@@ -124,46 +124,48 @@ impl Claim {
     pub(crate) fn decide(
         &self,
         policy: RefundPolicy,
-        term: &TermFacts,
-        history: History<'_>,
+        term: &TermTimes,
+        history: TermHistory<'_>,
         at: Instant,
-    ) -> Result<Decided, Refusal> {
+    ) -> Result<RefundPlan, Refusal> {
         let refused = |error: MoneyError| history.refused(&error);
-        if let Some(earlier) = history.standing().map_err(refused)? {
-            return Err(earlier.stands());
+        if let Some(earlier) = history.blocking_refund().map_err(refused)? {
+            return Err(earlier.already_requested());
         }
         check_first_use(term)?;
         let decision = decide(policy, term, at);
         let review = history.in_review();
         match (decision.state, review) {
-            (RefundState::PendingReview, Some(review)) => join(review, &decision, history),
-            (RefundState::NotDue | RefundState::Rejected, Some(review)) => Err(review.stands()),
+            (RefundState::PendingReview, Some(review)) => join_review(review, &decision, history),
+            (RefundState::NotDue | RefundState::Rejected, Some(review)) => {
+                Err(review.already_requested())
+            }
             (RefundState::Refunded, review) => {
                 let invoices = history.invoices.iter().cloned();
-                let released: Vec<Invoice> = invoices.map(credit::released).collect();
+                let released: Vec<Invoice> = invoices.map(credit::release_hold).collect();
                 let emptied = review.cloned();
                 let emptied = emptied.map(|it| {
                     let held = it.creditable;
-                    it.lowered(held, at)
+                    it.lower(held, at)
                 });
                 let emptied = emptied.transpose().map_err(refused)?;
-                let decided = self.decided(decision, &released, at)?;
-                Ok(Decided { emptied, ..decided })
+                let decided = self.plan_new_refund(decision, &released, at)?;
+                Ok(RefundPlan { emptied, ..decided })
             }
             (RefundState::PendingReview | RefundState::NotDue | RefundState::Rejected, None) => {
-                self.decided(decision, history.invoices, at)
+                self.plan_new_refund(decision, history.invoices, at)
             }
         }
     }
 
     /// A refund of its own, of all that is free of the invoices.
-    fn decided(
+    fn plan_new_refund(
         &self,
         decision: RefundDecision,
         invoices: &[Invoice],
         at: Instant,
-    ) -> Result<Decided, Refusal> {
-        let (credits, creditable) = free(invoices)?;
+    ) -> Result<RefundPlan, Refusal> {
+        let (credits, creditable) = plan_free(invoices)?;
         let refund = Refund {
             refund_id: None,
             account_id: self.account_id,
@@ -177,7 +179,7 @@ impl Claim {
             credit_note_ids: Vec::new(),
             review: None,
         };
-        Ok(Decided {
+        Ok(RefundPlan {
             refund,
             credits,
             emptied: None,
@@ -186,12 +188,12 @@ impl Claim {
 }
 
 /// What was invoiced since `review` began waits in it, too.
-fn join(
+fn join_review(
     review: &Refund,
     decision: &RefundDecision,
-    history: History<'_>,
-) -> Result<Decided, Refusal> {
-    let (credits, more) = free(history.invoices)?;
+    history: TermHistory<'_>,
+) -> Result<RefundPlan, Refusal> {
+    let (credits, more) = plan_free(history.invoices)?;
     let mut refund = review.clone();
     let sum = refund.creditable.checked_add(more);
     refund.creditable = sum.map_err(|error| history.refused(&error))?;
@@ -200,7 +202,7 @@ fn join(
         "{}; {more} invoiced since joins it: {}",
         refund.decision.explanation, decision.explanation
     );
-    Ok(Decided {
+    Ok(RefundPlan {
         refund,
         credits,
         emptied: None,
@@ -208,13 +210,13 @@ fn join(
 }
 
 /// All that is neither credited nor held of the invoices, and its sum.
-fn free(invoices: &[Invoice]) -> Result<(Vec<InvoiceCredit>, Money), Refusal> {
+fn plan_free(invoices: &[Invoice]) -> Result<(Vec<InvoiceCredit>, Money), Refusal> {
     let Some(first) = invoices.first() else {
         return Err(Refusal::new(Reason::NotFound, "nothing was invoiced"));
     };
     let zero = Money::zero(first.total.currency());
     let creditable = credit::creditable(invoices)?;
-    let asked = credit::everything(&creditable, Source::Free)?;
+    let asked = credit::request_all(&creditable, Source::Free)?;
     let credits = credit::plan(&creditable, &asked, Source::Free, zero)?;
     let (sum, _) = credit::totals(&credits, zero)?;
     Ok((credits, sum))
@@ -225,8 +227,8 @@ fn last_number(invoices: &[Invoice]) -> Option<i64> {
 }
 
 /// ISSUANCE_OUTSIDE_TERM: a term is in use from its start at the earliest, and never after its end.
-fn check_first_use(term: &TermFacts) -> Result<(), Refusal> {
-    let TermFacts { start, end, .. } = *term;
+fn check_first_use(term: &TermTimes) -> Result<(), Refusal> {
+    let TermTimes { start, end, .. } = *term;
     let outside = term
         .first_use
         .filter(|first| *first < start || *first >= end);
@@ -323,11 +325,11 @@ mod tests {
             (None, vec![&first, &third], false),
         ] {
             let invoices: Vec<Invoice> = invoices.into_iter().cloned().collect();
-            let history = History {
+            let history = TermHistory {
                 invoices: &invoices,
                 earlier: &[rejected(decided, last_invoice)],
             };
-            let found = history.standing().unwrap();
+            let found = history.blocking_refund().unwrap();
             assert_eq!(found.is_some(), stands, "{last_invoice:?} {invoices:?}");
         }
     }

@@ -25,8 +25,8 @@ fn later(from: Instant, micros: i64) -> Instant {
 }
 
 /// The year 2026, bought two months before and not used.
-fn year() -> TermFacts {
-    TermFacts {
+fn year() -> TermTimes {
+    TermTimes {
         bought: at("2025-11-02T12:00:00Z"),
         start: at("2026-01-01T00:00:00Z"),
         end: at("2027-01-01T00:00:00Z"),
@@ -35,8 +35,8 @@ fn year() -> TermFacts {
 }
 
 /// The term, in use since then.
-fn used(term: TermFacts, first_use: Instant) -> TermFacts {
-    TermFacts {
+fn used(term: TermTimes, first_use: Instant) -> TermTimes {
+    TermTimes {
         first_use: Some(first_use),
         ..term
     }
@@ -80,9 +80,9 @@ fn al_4_limits_from_the_first_use() {
 #[test]
 fn al_4_limits_from_the_purchase() {
     let bought = at("2026-01-10T08:00:00Z");
-    let term = TermFacts { bought, ..year() };
+    let term = TermTimes { bought, ..year() };
     let issued = used(term, at("2026-02-20T00:00:00Z"));
-    let month = TermFacts {
+    let month = TermTimes {
         end: at("2026-01-12T00:00:00Z"),
         ..term
     };
@@ -197,7 +197,7 @@ fn held() -> CreditableInvoice {
 #[test]
 fn al_4_an_approval_grants_up_to_what_is_held() {
     let held = [held()];
-    let line = |line_number, minor| LineAsked {
+    let line = |line_number, minor| RequestedCredit {
         invoice_id: held[0].invoice_id,
         line: LineCredit {
             line_number,
