@@ -15,7 +15,7 @@ use crate::{
         catalog::{
             self, Policy, Product, ProductKind, ProductVersion, ValidityLimits, WildcardReplacement,
         },
-        listing::{InForceAt, Selection},
+        listing::{InForceAt, VersionSelection},
         proration::Convention,
         refund_policy::RefundCount,
     },
@@ -64,7 +64,7 @@ fn decode_draft(
         message.effective_time.as_ref(),
         decode_time,
     );
-    let product = decode_facts(fields, message);
+    let product = decode_product(fields, message);
     for (path, sentence) in catalog::problems(&product) {
         fields.note(format!("product.{path}"), sentence);
     }
@@ -77,7 +77,7 @@ fn decode_draft(
 
 /// What does not decode is noted, and refused for that; a harmless value in its place lets the
 /// other fields be held against each other all the same, so that everything is said at once.
-fn decode_facts(fields: &mut Fields, message: &billing::Product) -> Product {
+fn decode_product(fields: &mut Fields, message: &billing::Product) -> Product {
     let display_name = decode_required_name(fields, "product.display_name", &message.display_name);
     let kind = match billing::ProductKind::try_from(message.kind).map(decode_kind) {
         Ok(Some(kind)) => Ok(kind),
@@ -212,17 +212,17 @@ fn decode_supersede(
 pub(crate) fn decode_get(
     call: &Call,
     message: &billing::GetProductRequest,
-) -> Result<(ProductId, Selection), Fault> {
-    use billing::get_product_request::Selection as Asked;
+) -> Result<(ProductId, VersionSelection), Fault> {
+    use billing::get_product_request::Selection as Wanted;
     let mut fields = Fields::new();
     let product_id = fields.required("product_id", &message.product_id);
     let selection = match &message.selection {
-        None => Ok(Selection::InForce(InForceAt::Now(call.now))),
-        Some(Asked::AsOfTime(at)) => fields
+        None => Ok(VersionSelection::InForce(InForceAt::Now(call.now))),
+        Some(Wanted::AsOfTime(at)) => fields
             .message("as_of_time", Some(at), decode_time)
-            .map(|at| Selection::InForce(InForceAt::Instant(at))),
-        Some(Asked::Version(version)) => match u32::try_from(*version) {
-            Ok(version @ 1..) => Ok(Selection::Version(version)),
+            .map(|at| VersionSelection::InForce(InForceAt::Instant(at))),
+        Some(Wanted::Version(version)) => match u32::try_from(*version) {
+            Ok(version @ 1..) => Ok(VersionSelection::Version(version)),
             Ok(0) | Err(_) => Err(fields.note("version", "must be at least 1")),
         },
     };

@@ -6,7 +6,7 @@ use licet_runtime::{database::Database, fault::Fault, page::Page};
 use crate::{
     rules::{
         catalog::{ProductKind, ProductVersion},
-        listing::{InForceAt, PriceFilter, Selection},
+        listing::{InForceAt, PriceFilter, VersionSelection},
         not_found,
         prices::PriceList,
     },
@@ -17,16 +17,16 @@ use crate::{
 pub(crate) async fn get_product(
     database: &Database,
     product_id: &ProductId,
-    selection: Selection,
+    selection: VersionSelection,
 ) -> Result<ProductVersion, Fault> {
     let store = database.read_alone();
     let id = product_id.as_str();
     match selection {
-        Selection::InForce(at) => {
+        VersionSelection::InForce(at) => {
             let found = store::catalog::find_in_force(store, product_id, at).await?;
             Ok(found.ok_or_else(|| not_found("product", id).with("as_of_time", at.instant()))?)
         }
-        Selection::Version(version) => {
+        VersionSelection::Version(version) => {
             let found = store::catalog::find_version(store, product_id, version).await?;
             Ok(found.ok_or_else(|| not_found("product", id).with("version", version))?)
         }

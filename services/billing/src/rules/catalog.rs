@@ -39,7 +39,7 @@ worded! {
 }
 
 /// What versions say that were made before they could say it.
-fn before_replacements_were_priced() -> WildcardReplacement {
+fn free_replacement() -> WildcardReplacement {
     WildcardReplacement::Free
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Policy {
     /// MD-9: hours by which a certificate may outlive its order's term.
     pub(crate) outlive_tolerance_hours: u32,
     /// MD-4; for those who sell. A version that was made before keeps what it meant (BL-8).
-    #[serde(default = "before_replacements_were_priced")]
+    #[serde(default = "free_replacement")]
     pub(crate) wildcard_replacement: WildcardReplacement,
     /// AL-4: what the days of a refund count from. A version that was kept without it counts from
     /// the first issuance.

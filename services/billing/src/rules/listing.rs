@@ -29,7 +29,7 @@ impl InForceAt {
 
 /// Which version of a product is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
+pub(crate) enum VersionSelection {
     /// The one in force then.
     InForce(InForceAt),
     /// The one of that number, in force or not.

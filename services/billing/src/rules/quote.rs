@@ -1,4 +1,4 @@
-//! The one place where an amount is computed (BL-1): items and the catalogue's facts in, lines and
+//! The one place where an amount is computed (BL-1): items and the catalogue's basis in, lines and
 //! their total out, every line with all that it was computed from (BL-7).
 
 mod redo;
@@ -25,14 +25,14 @@ use super::{
 
 /// What the catalogue knows about an item, as of the item's own price time.
 #[derive(Clone, Debug)]
-pub(crate) struct ItemFacts {
+pub(crate) struct PriceBasis {
     /// The product in the version that applies.
     pub(crate) product: ProductVersion,
     /// The list in the quote's currency; `None`: none in force.
     pub(crate) list: Option<PriceList>,
 }
 
-impl ItemFacts {
+impl PriceBasis {
     /// Picks what applies to `item` from what the catalogue knows: the version that it names, once
     /// that is in force by `decision`, or the one in force at its price time; and the list in
     /// force at its price time (MD-8). `lists` are all in the quote's currency.
@@ -133,7 +133,7 @@ pub(crate) struct Line {
 
 /// Lines with their sum.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Computed {
+pub(crate) struct ComputedQuote {
     /// In the order of the items.
     pub(crate) lines: Vec<Line>,
     /// The sum of the lines.
@@ -146,23 +146,23 @@ pub(crate) struct Computed {
 /// PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, TERM_ENDED (P-1), PRICE_NOT_SET, WILDCARD_PRICE_TOO_LOW,
 /// CURRENCY_MISMATCH (M-4) and AMOUNT_OUT_OF_RANGE, for the first item that meets one.
 pub(crate) fn compute(
-    items: &[(Item, ItemFacts)],
+    items: &[(Item, PriceBasis)],
     currency: Currency,
-) -> Result<Computed, Refusal> {
+) -> Result<ComputedQuote, Refusal> {
     let mut lines = Vec::with_capacity(items.len());
     let mut total = Money::zero(currency);
-    for (item, facts) in items {
-        let line = compute_line(item, facts, currency)?;
+    for (item, basis) in items {
+        let line = compute_line(item, basis, currency)?;
         total = total
             .checked_add(line.amount)
             .map_err(|error| sum_refused(currency, &error).with("items", items.len()))?;
         lines.push(line);
     }
-    Ok(Computed { lines, total })
+    Ok(ComputedQuote { lines, total })
 }
 
-fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Line, Refusal> {
-    let product = &facts.product;
+fn compute_line(item: &Item, basis: &PriceBasis, currency: Currency) -> Result<Line, Refusal> {
+    let product = &basis.product;
     check_kind(item, product)?;
     check_term(item, product)?;
     let charged_from = match item.change_time {
@@ -172,11 +172,11 @@ fn compute_line(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Li
         }
         Some(change_time) => change_time.max(item.term.start()),
     };
-    let Found {
+    let ResolvedPrice {
         unit_price,
         effective: price_effective,
         difference,
-    } = find_price(item, facts, currency)?;
+    } = find_price(item, basis, currency)?;
     let convention = product.product.policy.convention;
     let fraction = proration::fraction(convention, &item.term, charged_from, item.term.end());
     let refused = |error: MoneyError| {
@@ -266,24 +266,28 @@ fn check_term(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
 }
 
 /// The price of one, when the list that it stands in took effect, and what it is the difference of.
-struct Found {
+struct ResolvedPrice {
     unit_price: Price,
     effective: Option<Instant>,
     difference: Option<PriceDifference>,
 }
 
-fn find_price(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Found, Refusal> {
+fn find_price(
+    item: &Item,
+    basis: &PriceBasis,
+    currency: Currency,
+) -> Result<ResolvedPrice, Refusal> {
     let months = item.term.months();
     let unit_share = |amount: Money, quantity: u32| {
         volume::unit_share(amount, quantity, months).map_err(|error| sum_refused(currency, &error))
     };
-    let given = |unit_price: Price| Found {
+    let given = |unit_price: Price| ResolvedPrice {
         unit_price,
         effective: None,
         difference: None,
     };
     let found = match item.pricing {
-        Pricing::Listed => listed(item, facts, currency)?,
+        Pricing::Listed => listed(item, basis, currency)?,
         Pricing::UnitPrice(price) => given(price),
         Pricing::Amount(amount) => given(unit_share(amount, item.quantity)?),
         Pricing::Share(sold) => given(unit_share(sold.amount, sold.quantity)?),
@@ -294,10 +298,10 @@ fn find_price(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Foun
     Ok(found)
 }
 
-fn listed(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Found, Refusal> {
+fn listed(item: &Item, basis: &PriceBasis, currency: Currency) -> Result<ResolvedPrice, Refusal> {
     let months = item.term.months();
     let price = |kind: ItemKind| {
-        let list = facts.list.as_ref();
+        let list = basis.list.as_ref();
         list.and_then(|list| {
             Some((
                 list.find_price(kind, months, item.quantity)?,
@@ -308,7 +312,7 @@ fn listed(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Found, R
     };
     if item.kind != ItemKind::WildcardDifference {
         let (unit_price, effective) = price(item.kind)?;
-        return Ok(Found {
+        return Ok(ResolvedPrice {
             unit_price,
             effective: Some(effective),
             difference: None,
@@ -320,7 +324,7 @@ fn listed(item: &Item, facts: &ItemFacts, currency: Currency) -> Result<Found, R
     // A list of before SetPrices looked at that may still be in force.
     let unit_price = difference.unit_price();
     let unit_price = unit_price.ok_or_else(|| wildcard_too_low(months, domain, wildcard))?;
-    Ok(Found {
+    Ok(ResolvedPrice {
         unit_price,
         effective: Some(effective),
         difference: Some(difference),

@@ -342,7 +342,7 @@ pub(crate) async fn find_newest_list_time(
 }
 
 /// What prices products for an account.
-pub(crate) struct Offer {
+pub(crate) struct AccountCatalog {
     /// The account's.
     pub(crate) currency: Currency,
     /// Every version of the products.
@@ -353,12 +353,12 @@ pub(crate) struct Offer {
 
 /// What prices the products for an account, by lists that took effect by `until`; `None`: there is no
 /// such account. One read, however many products there are.
-pub(crate) async fn find_offer(
+pub(crate) async fn find_account_catalog(
     connection: &impl ConnectionTrait,
     account_id: AccountId,
     product_ids: &[&str],
     until: Instant,
-) -> Result<Option<Offer>, Fault> {
+) -> Result<Option<AccountCatalog>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
         account_currency: String,
@@ -366,48 +366,55 @@ pub(crate) async fn find_offer(
         version: Option<i32>,
         effective_us: Option<i64>,
         recorded_us: Option<i64>,
-        facts: Option<String>,
+        content: Option<String>,
     }
     let backend = connection.get_database_backend();
-    let query = backend.build(&offer_query(account_id, product_ids, until));
+    let query = backend.build(&account_catalog_query(account_id, product_ids, until));
     let rows = Row::find_by_statement(query).all(connection).await?;
     let Some(first) = rows.first() else {
         return Ok(None);
     };
-    let mut offer = Offer {
+    let mut catalog = AccountCatalog {
         currency: parsed("currency", &first.account_currency)?,
         versions: Vec::new(),
         lists: Vec::new(),
     };
     for row in rows {
         // Without a product the account is alone in its row.
-        let (Some(product_id), Some(effective_us), Some(recorded_us), Some(facts)) =
-            (row.product_id, row.effective_us, row.recorded_us, row.facts)
-        else {
+        let (Some(product_id), Some(effective_us), Some(recorded_us), Some(content)) = (
+            row.product_id,
+            row.effective_us,
+            row.recorded_us,
+            row.content,
+        ) else {
             continue;
         };
         if let Some(version) = row.version {
-            offer.versions.push(decode_version(&version_row::Model {
+            catalog.versions.push(decode_version(&version_row::Model {
                 product_id,
                 version,
                 effective_us,
                 recorded_us,
-                product: facts,
+                product: content,
             })?);
         } else {
-            offer.lists.push(decode_list(&list_row::Model {
+            catalog.lists.push(decode_list(&list_row::Model {
                 product_id,
                 currency: row.account_currency,
                 effective_us,
                 recorded_us,
-                prices: facts,
+                prices: content,
             })?);
         }
     }
-    Ok(Some(offer))
+    Ok(Some(catalog))
 }
 
-fn offer_query(account_id: AccountId, product_ids: &[&str], until: Instant) -> SelectStatement {
+fn account_catalog_query(
+    account_id: AccountId,
+    product_ids: &[&str],
+    until: Instant,
+) -> SelectStatement {
     use list_row::Column as List;
     use version_row::Column as Version;
     let part = Alias::new("part");
@@ -415,7 +422,7 @@ fn offer_query(account_id: AccountId, product_ids: &[&str], until: Instant) -> S
         .columns([Version::ProductId, Version::Version])
         .expr_as(Expr::cust("NULL"), List::Currency)
         .columns([Version::EffectiveUs, Version::RecordedUs])
-        .expr_as(Expr::col(Version::Product), "facts")
+        .expr_as(Expr::col(Version::Product), "content")
         .from(version_row::Entity)
         .and_where(Expr::col(Version::ProductId).is_in(product_ids.iter().copied()))
         .to_owned();
@@ -441,7 +448,7 @@ fn offer_query(account_id: AccountId, product_ids: &[&str], until: Instant) -> S
             (part.clone(), Version::EffectiveUs),
             (part.clone(), Version::RecordedUs),
         ])
-        .column((part.clone(), Alias::new("facts")))
+        .column((part.clone(), Alias::new("content")))
         .from(account)
         .join_subquery(JoinType::LeftJoin, parts, part, is_of_account)
         .and_where(Expr::col((account, "account_id")).eq(account_id.to_string()))

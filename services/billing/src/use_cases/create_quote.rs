@@ -21,9 +21,9 @@ use crate::{
         charge::{Quote, Subject},
         item::Item,
         not_found,
-        quote::{self, ItemFacts},
+        quote::{self, PriceBasis},
     },
-    store::{self, catalog::Offer},
+    store::{self, catalog::AccountCatalog},
 };
 
 /// Prices items and keeps the result as an offer (BL-1, MD-6).
@@ -49,19 +49,19 @@ impl CreateQuote {
     /// The quote before it has an id.
     async fn price(&self, call: &Call, connection: &impl ConnectionTrait) -> Result<Quote, Fault> {
         let account_id = self.account_id;
-        let offer = if call.caller.sees(account_id) {
-            find_offer(connection, self).await?
+        let catalog = if call.caller.sees(account_id) {
+            find_account_catalog(connection, self).await?
         } else {
             None
         };
-        let offer = offer.ok_or_else(|| not_found("account", account_id))?;
+        let catalog = catalog.ok_or_else(|| not_found("account", account_id))?;
         let priced = self.items.iter().map(|item| -> Result<_, Fault> {
-            let (versions, lists) = (&offer.versions, &offer.lists);
-            let facts = ItemFacts::find(item, versions, lists, self.decision)?;
-            Ok((item.clone(), facts))
+            let (versions, lists) = (&catalog.versions, &catalog.lists);
+            let basis = PriceBasis::find(item, versions, lists, self.decision)?;
+            Ok((item.clone(), basis))
         });
         let priced: Vec<_> = priced.collect::<Result<_, _>>()?;
-        let computed = quote::compute(&priced, offer.currency)?;
+        let computed = quote::compute(&priced, catalog.currency)?;
         Ok(Quote {
             quote_id: None,
             account_id,
@@ -77,16 +77,16 @@ impl CreateQuote {
 }
 
 /// What the account and the catalogue say about the items.
-async fn find_offer(
+async fn find_account_catalog(
     connection: &impl ConnectionTrait,
     inquiry: &CreateQuote,
-) -> Result<Option<Offer>, Fault> {
+) -> Result<Option<AccountCatalog>, Fault> {
     let items = &inquiry.items;
     let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let latest = items.iter().map(|item| item.price_time).max();
     let until = latest.unwrap_or(inquiry.decision);
-    store::catalog::find_offer(connection, inquiry.account_id, &ids, until).await
+    store::catalog::find_account_catalog(connection, inquiry.account_id, &ids, until).await
 }
 
 /// A quote with the instant that it is seen at.

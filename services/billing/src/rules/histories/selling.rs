@@ -22,7 +22,7 @@ use crate::rules::{
     item::{Item, ItemKind, Pricing},
     ledger::Entry,
     prices::{PriceList, Prices},
-    quote::{Computed, ItemFacts, Line, compute},
+    quote::{ComputedQuote, Line, PriceBasis, compute},
 };
 
 impl Books {
@@ -111,7 +111,7 @@ impl Books {
         }
     }
 
-    fn priced(&self, items: &[Item], decision: Instant) -> Result<Computed, Refusal> {
+    fn priced(&self, items: &[Item], decision: Instant) -> Result<ComputedQuote, Refusal> {
         let currency = self.currency();
         let lists = self
             .lists
@@ -119,11 +119,11 @@ impl Books {
             .filter(|it| it.currency == currency)
             .cloned();
         let lists: Vec<PriceList> = lists.collect();
-        let facts = items.iter().map(|item| {
-            let facts = ItemFacts::find(item, &self.versions, &lists, decision)?;
-            Ok((item.clone(), facts))
+        let basis = items.iter().map(|item| {
+            let basis = PriceBasis::find(item, &self.versions, &lists, decision)?;
+            Ok((item.clone(), basis))
         });
-        compute(&facts.collect::<Result<Vec<_>, Refusal>>()?, currency)
+        compute(&basis.collect::<Result<Vec<_>, Refusal>>()?, currency)
     }
 
     /// BL-1, BL-7: what is offered can be redone by hand, line by line.

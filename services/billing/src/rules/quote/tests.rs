@@ -37,8 +37,8 @@ fn item(kind: ItemKind, quantity: u32, change_time: Option<&str>) -> Item {
     }
 }
 
-fn facts() -> ItemFacts {
-    ItemFacts {
+fn basis() -> PriceBasis {
+    PriceBasis {
         product: ProductVersion {
             product_id: "multi-domain-dv".parse().unwrap(),
             version: 3,
@@ -66,15 +66,15 @@ fn year(domain: Price) -> TermPrices {
     }
 }
 
-fn refusal(item: Item, facts: ItemFacts) -> Refusal {
-    compute(&[(item, facts)], usd()).unwrap_err()
+fn refusal(item: Item, basis: PriceBasis) -> Refusal {
+    compute(&[(item, basis)], usd()).unwrap_err()
 }
 
 /// MD-3, P-3, BL-7: the source's example, with the line that explains it.
 #[test]
 fn further_domain_after_half_a_year() {
     let asked = item(ItemKind::Domain, 1, Some("2026-07-01T00:00:00Z"));
-    let computed = compute(&[(asked, facts())], usd()).unwrap();
+    let computed = compute(&[(asked, basis())], usd()).unwrap();
     let line = &computed.lines[0];
     assert_eq!(computed.total.to_string(), "24.50 USD");
     assert_eq!(line.explanation, "round(49.00 USD × 1 × 1/2) = 24.50 USD");
@@ -94,7 +94,7 @@ fn md_4_the_difference_of_two_prices() {
         3,
         Some("2026-07-01T00:00:00Z"),
     );
-    let computed = compute(&[(asked.clone(), facts())], usd()).unwrap();
+    let computed = compute(&[(asked.clone(), basis())], usd()).unwrap();
     let line = &computed.lines[0];
     assert_eq!(
         line.explanation,
@@ -104,13 +104,13 @@ fn md_4_the_difference_of_two_prices() {
     assert_eq!(line.find_difference(), None);
 
     let of = |domain: &str, wildcard: Option<&str>| {
-        let mut facts = facts();
-        if let Some(list) = &mut facts.list {
+        let mut basis = basis();
+        if let Some(list) = &mut basis.list {
             let mut prices = year(price(domain));
             prices.wildcard_domain = wildcard.map(price);
             list.prices = Prices::ByTerm(vec![prices]);
         }
-        facts
+        basis
     };
     let whole = item(ItemKind::WildcardDifference, 1, None);
     // Rounded one by one they would be 0.01 and 0.01.
@@ -122,7 +122,7 @@ fn md_4_the_difference_of_two_prices() {
     let unpriced = refusal(whole.clone(), of("49.00", None));
     assert_eq!(unpriced.reason, Reason::PriceNotSet);
     assert_eq!(unpriced.metadata["kind"], "WILDCARD_DOMAIN");
-    let mut without = facts();
+    let mut without = basis();
     if let Some(list) = &mut without.list {
         let mut prices = year(price("49.00"));
         prices.domain = None;
@@ -140,9 +140,9 @@ fn md_4_the_difference_of_two_prices() {
 #[test]
 fn new_term() {
     let items = [
-        (item(ItemKind::Certificate, 1, None), facts()),
-        (item(ItemKind::Domain, 3, None), facts()),
-        (item(ItemKind::WildcardDomain, 1, None), facts()),
+        (item(ItemKind::Certificate, 1, None), basis()),
+        (item(ItemKind::Domain, 3, None), basis()),
+        (item(ItemKind::WildcardDomain, 1, None), basis()),
     ];
     let computed = compute(&items, usd()).unwrap();
     let amounts: Vec<_> = computed
@@ -159,7 +159,7 @@ fn new_term() {
 #[test]
 fn change_before_the_term() {
     let asked = item(ItemKind::Domain, 1, Some("2025-11-01T00:00:00Z"));
-    let computed = compute(&[(asked.clone(), facts())], usd()).unwrap();
+    let computed = compute(&[(asked.clone(), basis())], usd()).unwrap();
     assert_eq!(computed.lines[0].amount.minor(), 4_900);
     assert_eq!(computed.lines[0].charged_from, asked.term.start());
 }
@@ -168,34 +168,34 @@ fn change_before_the_term() {
 fn refusals() {
     for change in ["2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z"] {
         let asked = item(ItemKind::Domain, 1, Some(change));
-        assert_eq!(refusal(asked, facts()).reason, Reason::TermEnded);
+        assert_eq!(refusal(asked, basis()).reason, Reason::TermEnded);
     }
     let license = item(ItemKind::AdditionalLicense, 1, None);
-    let refused = refusal(license, facts());
+    let refused = refusal(license, basis());
     assert_eq!(refused.reason, Reason::PriceNotSet);
     assert_eq!(refused.metadata["kind"], "ADDITIONAL_LICENSE");
-    let unpriced = ItemFacts {
+    let unpriced = PriceBasis {
         list: None,
-        ..facts()
+        ..basis()
     };
     let asked = item(ItemKind::Certificate, 1, None);
     assert_eq!(refusal(asked.clone(), unpriced).reason, Reason::PriceNotSet);
 
     let mut two_years = asked.clone();
     two_years.term = Term::first(two_years.term.start(), 24).unwrap();
-    let refused = refusal(two_years, facts());
+    let refused = refusal(two_years, basis());
     assert_eq!(refused.reason, Reason::TermNotSold);
     assert_eq!(refused.metadata["sold"], "1,12");
 
-    let mut single = facts();
+    let mut single = basis();
     single.product.product.kind = ProductKind::SingleDomain;
     let refused = refusal(item(ItemKind::Domain, 1, None), single);
     assert_eq!(refused.reason, Reason::ProductKindMismatch);
 
-    let eur = compute(&[(asked, facts())], "EUR".parse().unwrap()).unwrap_err();
+    let eur = compute(&[(asked, basis())], "EUR".parse().unwrap()).unwrap_err();
     assert_eq!(eur.reason, Reason::CurrencyMismatch);
 
-    let mut dear = facts();
+    let mut dear = basis();
     if let Some(list) = &mut dear.list {
         let dearest = Price::from_micros(usd(), i64::MAX).unwrap();
         list.prices = Prices::ByTerm(vec![year(dearest)]);

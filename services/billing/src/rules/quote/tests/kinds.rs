@@ -114,13 +114,13 @@ fn of_year(
 }
 
 /// The items' lines and total as the catalogue has them, decided as of `decision`.
-fn quoted(items: &[Item], decision: &str) -> Result<Computed, Refusal> {
+fn quoted(items: &[Item], decision: &str) -> Result<ComputedQuote, Refusal> {
     let (versions, lists) = catalogue();
     let priced: Result<Vec<_>, Refusal> = items
         .iter()
         .map(|item| {
-            let facts = ItemFacts::find(item, &versions, &lists, at(decision))?;
-            Ok((item.clone(), facts))
+            let basis = PriceBasis::find(item, &versions, &lists, at(decision))?;
+            Ok((item.clone(), basis))
         })
         .collect();
     compute(&priced?, usd())
@@ -260,12 +260,12 @@ fn bl_8_versions_past_present_and_scheduled() {
 /// M-2: what does not fit is refused with the numbers that would not, alone and in sum.
 #[test]
 fn m_2_amounts_beyond_the_range_say_their_numbers() {
-    let mut facts = facts();
+    let mut basis = basis();
     let most = Price::from_micros(usd(), i64::MAX).unwrap();
-    if let Some(list) = &mut facts.list {
+    if let Some(list) = &mut basis.list {
         list.prices = Prices::ByTerm(vec![year(most)]);
     }
-    let alone = refusal(item(ItemKind::Domain, 1_000_000, None), facts.clone());
+    let alone = refusal(item(ItemKind::Domain, 1_000_000, None), basis.clone());
     assert_eq!(alone.reason, Reason::AmountOutOfRange);
     for (key, value) in [
         ("currency", "USD"),
@@ -277,7 +277,7 @@ fn m_2_amounts_beyond_the_range_say_their_numbers() {
         assert_eq!(alone.metadata[key], value);
     }
     // Each fits by itself, and only together they do not.
-    let each = (item(ItemKind::Domain, 9_999, None), facts);
+    let each = (item(ItemKind::Domain, 9_999, None), basis);
     assert!(compute(std::slice::from_ref(&each), usd()).is_ok());
     let together = compute(&[each.clone(), each], usd()).unwrap_err();
     assert_eq!(together.reason, Reason::AmountOutOfRange);

@@ -22,26 +22,26 @@ fn sans(
 }
 
 /// A SAN licence: 0.50 each, from a thousand 0.35, from ten thousand 0.125.
-fn san_facts(convention: Convention) -> ItemFacts {
-    let mut facts = facts();
-    facts.product.product_id = "san-license".parse().unwrap();
-    facts.product.product = product(ProductKind::SanLicense);
-    facts.product.product.term_months = vec![1, 7, 12, 24, 36];
-    facts.product.product.policy.convention = convention;
+fn san_basis(convention: Convention) -> PriceBasis {
+    let mut basis = basis();
+    basis.product.product_id = "san-license".parse().unwrap();
+    basis.product.product = product(ProductKind::SanLicense);
+    basis.product.product.term_months = vec![1, 7, 12, 24, 36];
+    basis.product.product.policy.convention = convention;
     let tiers = [(1, "0.50"), (1_000, "0.35"), (10_000, "0.125")];
     let tiers = tiers.map(|(from_quantity, value)| VolumeTier {
         from_quantity,
         price: price(value),
     });
-    if let Some(list) = &mut facts.list {
+    if let Some(list) = &mut basis.list {
         list.product_id = "san-license".parse().unwrap();
         list.prices = Prices::ByVolume(tiers.to_vec());
     }
-    facts
+    basis
 }
 
 fn san_line(item: Item, convention: Convention) -> Line {
-    let computed = compute(&[(item, san_facts(convention))], usd()).unwrap();
+    let computed = compute(&[(item, san_basis(convention))], usd()).unwrap();
     let [line] = computed.lines.try_into().unwrap();
     line
 }
@@ -219,12 +219,12 @@ fn sl8_increase_of_a_license_sold_by_hand() {
 /// P-1, M-4: what an increase and a quota are refused for.
 #[test]
 fn san_refusals() {
-    let refused = |item: Item, facts: ItemFacts| compute(&[(item, facts)], usd()).unwrap_err();
+    let refused = |item: Item, basis: PriceBasis| compute(&[(item, basis)], usd()).unwrap_err();
     let increase = |change: &str, pricing| {
         let kind = ItemKind::SanQuotaIncrease;
         sans(kind, 1_000_000_000, 12, Some(change), pricing)
     };
-    let monthly = || san_facts(Convention::Monthly);
+    let monthly = || san_basis(Convention::Monthly);
     let end = increase("2027-01-01T00:00:00Z", each("0.35"));
     assert_eq!(refused(end, monthly()).reason, Reason::TermEnded);
     let half = "2026-07-01T00:00:00Z";
@@ -243,13 +243,13 @@ fn san_refusals() {
     assert_eq!(refusal.reason, Reason::CurrencyMismatch);
     let refusal = refused(quota(13, Pricing::Listed), monthly());
     assert_eq!(refusal.reason, Reason::TermNotSold);
-    let unpriced = ItemFacts {
+    let unpriced = PriceBasis {
         list: None,
         ..monthly()
     };
     let refusal = refused(quota(12, Pricing::Listed), unpriced);
     assert_eq!(refusal.reason, Reason::PriceNotSet);
-    let refusal = refused(quota(12, Pricing::Listed), facts());
+    let refusal = refused(quota(12, Pricing::Listed), basis());
     assert_eq!(refusal.reason, Reason::ProductKindMismatch);
     let certificate = Item {
         kind: ItemKind::Certificate,

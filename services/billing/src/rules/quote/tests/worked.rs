@@ -60,17 +60,17 @@ fn row(line: &str) -> Row<'_> {
 }
 
 /// A catalogue that sells the row's item at the row's price, and nothing else.
-fn facts_of(row: &Row<'_>) -> ItemFacts {
-    let mut facts = facts();
+fn basis_of(row: &Row<'_>) -> PriceBasis {
+    let mut basis = basis();
     let (kind, term) = if row.item.kind == ItemKind::SanQuotaIncrease {
         (ProductKind::SanLicense, None)
     } else {
         (ProductKind::MultiDomain, Some(year(row.price)))
     };
-    facts.product.product = product(kind);
-    facts.product.product.term_months = vec![row.item.term.months()];
-    facts.product.product.policy.convention = row.convention;
-    facts.list = facts.list.zip(term).map(|(list, term)| PriceList {
+    basis.product.product = product(kind);
+    basis.product.product.term_months = vec![row.item.term.months()];
+    basis.product.product.policy.convention = row.convention;
+    basis.list = basis.list.zip(term).map(|(list, term)| PriceList {
         currency: row.price.currency(),
         prices: Prices::ByTerm(vec![TermPrices {
             months: row.item.term.months(),
@@ -78,7 +78,7 @@ fn facts_of(row: &Row<'_>) -> ItemFacts {
         }]),
         ..list
     });
-    facts
+    basis
 }
 
 /// M-1, M-2, T-2, P-1 to P-3, SL-8: what is computed is what the other method worked out, to the
@@ -93,7 +93,7 @@ fn every_worked_proration() {
     let mut currencies = Vec::new();
     for line in rows.lines() {
         let row = row(line);
-        let items = [(row.item.clone(), facts_of(&row))];
+        let items = [(row.item.clone(), basis_of(&row))];
         let computed = compute(&items, row.price.currency()).unwrap();
         let computed = &computed.lines[0];
         assert_eq!(
