@@ -70,7 +70,7 @@ pub(crate) fn decode_charges(
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
-    check_number(&mut fields, "quotes", message.quotes.len());
+    check_quote_count(&mut fields, "quotes", message.quotes.len());
     let mut seen = BTreeMap::new();
     let quotes: Vec<_> = (0..)
         .zip(message.quotes.iter().take(MAX_QUOTES))
@@ -99,7 +99,7 @@ fn decode_quote(
     seen: &mut BTreeMap<QuoteId, usize>,
 ) -> Field<QuoteToCharge> {
     let id = &message.quote_id;
-    let quote_id = decode_once(fields, "quotes", ".quote_id", index, id, seen);
+    let quote_id = decode_distinct_quote(fields, "quotes", ".quote_id", index, id, seen);
     let pin = decode_name(fields, &format!("quotes[{index}].pin"), &message.pin);
     Ok(QuoteToCharge {
         quote_id: quote_id?,
@@ -114,11 +114,13 @@ pub(crate) fn decode_forbid_charge(
     let mut fields = Fields::new();
     fields.request_id(message);
     let account_id = fields.required("account_id", &message.account_id);
-    check_number(&mut fields, "quote_ids", message.quote_ids.len());
+    check_quote_count(&mut fields, "quote_ids", message.quote_ids.len());
     let mut seen = BTreeMap::new();
     let quote_ids: Vec<_> = (0..)
         .zip(message.quote_ids.iter().take(MAX_QUOTES))
-        .map(|(index, id)| decode_once(&mut fields, "quote_ids", "", index, id, &mut seen))
+        .map(|(index, id)| {
+            decode_distinct_quote(&mut fields, "quote_ids", "", index, id, &mut seen)
+        })
         .collect();
     let charge_request_id = fields.attempt_id("charge_request_id", &message.charge_request_id);
     fields.build(|| {
@@ -130,13 +132,13 @@ pub(crate) fn decode_forbid_charge(
     })
 }
 
-fn check_number(fields: &mut Fields, path: &str, number: usize) {
+fn check_quote_count(fields: &mut Fields, path: &str, number: usize) {
     let holds = (1..=MAX_QUOTES).contains(&number);
     fields.check(path, holds, &format!("must be 1 to {MAX_QUOTES}"));
 }
 
 /// Reads the id of one of several quotes, each of which stands there once; `seen` holds those before it.
-fn decode_once(
+fn decode_distinct_quote(
     fields: &mut Fields,
     list: &str,
     field: &str,

@@ -21,7 +21,7 @@ use licet_runtime::{
 };
 use prost_types::Timestamp;
 
-use crate::rules::furthest_ahead;
+use crate::rules::with_clock_lead;
 
 /// The longest text for people, in characters.
 const MAX_NAME_CHARS: usize = 200;
@@ -44,7 +44,7 @@ pub(crate) fn decode_as_of(
     {
         return Err(fields.note(path, "may be given by OPERATOR and SERVICE only"));
     }
-    if given > furthest_ahead(call.now) {
+    if given > with_clock_lead(call.now) {
         return Err(fields.note(path, format!("must not be after now, {}", call.now)));
     }
     Ok(given)

@@ -20,9 +20,9 @@ use super::{
 use crate::{
     rules::{
         credit::{CreditNote, RequestedCredit},
-        furthest_ahead,
         listing::RefundFilter,
         refund::{Approval, Refund, RefundState, RequestedRefund},
+        with_clock_lead,
     },
     use_cases::{
         approve_refund::ApproveRefund, reject_refund::RejectRefund, request_refund::RequestRefund,
@@ -54,7 +54,7 @@ pub(crate) fn decode_request(
     if let (Ok(Some(first)), Ok(decision)) = (&first_issuance, &decision) {
         fields.check(
             "first_issuance_time",
-            *first <= furthest_ahead(*decision),
+            *first <= with_clock_lead(*decision),
             "must not be after the decision",
         );
     }

@@ -28,17 +28,17 @@ pub(crate) fn decode_list_entries(
 pub(crate) fn decode_get(
     message: &billing::GetStatementRequest,
 ) -> Result<(AccountId, Period), Fault> {
-    decode_wanted(&message.account_id, message.period.as_ref())
+    decode_account_period(&message.account_id, message.period.as_ref())
 }
 
 /// As [`decode_get`], for the page to print.
 pub(crate) fn decode_render(
     message: &billing::RenderStatementRequest,
 ) -> Result<(AccountId, Period), Fault> {
-    decode_wanted(&message.account_id, message.period.as_ref())
+    decode_account_period(&message.account_id, message.period.as_ref())
 }
 
-fn decode_wanted(
+fn decode_account_period(
     account_id: &str,
     period: Option<&types::Period>,
 ) -> Result<(AccountId, Period), Fault> {

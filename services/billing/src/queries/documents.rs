@@ -12,13 +12,13 @@ use crate::{
         document::{InvoiceDocument, StatementDocument, check_entries},
         listing::CreditNoteFilter,
         not_found,
-        statement::counted_before,
+        statement::statement_end,
     },
     store::{self, numbers::SELLER},
 };
 
 /// More credit notes than this are not listed on an invoice.
-const MOST_NOTES: i32 = 1_000;
+const MAX_NOTES: i32 = 1_000;
 
 /// The invoice with its account and its credit notes, or NOT_FOUND.
 pub(crate) async fn invoice(
@@ -26,7 +26,7 @@ pub(crate) async fn invoice(
     call: &Call,
     invoice_id: InvoiceId,
 ) -> Result<InvoiceDocument, Fault> {
-    let page = Page::decode(MOST_NOTES, "", "document", call.now)?;
+    let page = Page::decode(MAX_NOTES, "", "document", call.now)?;
     let tx = database.read();
     let invoice = store::invoices::find(&tx, &call.caller, invoice_id)
         .await?
@@ -55,7 +55,7 @@ pub(crate) async fn statement(
     let account = store::accounts::find(&tx, &call.caller, account_id)
         .await?
         .ok_or_else(|| not_found("account", account_id))?;
-    let until = counted_before(period, account.seen_at(call.now));
+    let until = statement_end(period, account.seen_at(call.now));
     let entries = store::documents::list_entries(&tx, &account, period.start, until).await?;
     StatementDocument::new(SELLER, account, statement, entries).map_err(Fault::internal)
 }

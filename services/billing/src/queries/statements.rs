@@ -9,9 +9,8 @@ use licet_runtime::{
 
 use crate::{
     rules::{
-        not_found,
-        statement::{Statement, assemble, counted_before},
-        sum_refused,
+        money_refusal, not_found,
+        statement::{Statement, assemble, statement_end},
     },
     store,
 };
@@ -38,10 +37,10 @@ pub(crate) async fn read(
         .await?
         .ok_or_else(|| not_found("account", account_id))?;
     let now = account.seen_at(call.now);
-    let until = counted_before(period, now);
+    let until = statement_end(period, now);
     let moved = store::statements::sum_postings(tx, account_id, period, until).await?;
     let counts = store::statements::count_entries(tx, account_id, period, until).await?;
     let currency = account.currency();
     assemble(account_id, currency, period, now, &moved, &counts)
-        .map_err(|error| sum_refused(currency, &error).into())
+        .map_err(|error| money_refusal(currency, &error).into())
 }

@@ -17,7 +17,7 @@ pub(crate) async fn verify(database: &Database) -> Result<Verification, Fault> {
     checks.push(store::verification::check_lines(&tx).await?);
     checks.extend(chain::check_log(&tx).await?);
     let mut seals = Seals::read(&tx).await?;
-    store::seals::hold_all(&tx, &mut seals).await?;
+    store::seals::check_all(&tx, &mut seals).await?;
     checks.push(seals.finish());
     Ok(Verification { checks })
 }

@@ -29,14 +29,14 @@ struct Page<'a> {
     subject: Option<String>,
     invoice_id: String,
     quote_id: String,
-    lines: Vec<LineShown<'a>>,
+    lines: Vec<LineView<'a>>,
     sums: Vec<(&'static str, String)>,
     due: String,
-    notes: Vec<NoteShown<'a>>,
+    notes: Vec<NoteView<'a>>,
     unlisted: Option<String>,
 }
 
-struct LineShown<'a> {
+struct LineView<'a> {
     number: u32,
     description: &'a str,
     product: String,
@@ -53,7 +53,7 @@ struct LineShown<'a> {
     amount: String,
 }
 
-struct NoteShown<'a> {
+struct NoteView<'a> {
     number: String,
     issued: String,
     reason: &'a str,
@@ -125,7 +125,7 @@ fn sums(invoice: &Invoice) -> Vec<(&'static str, String)> {
     sums
 }
 
-fn show_line(InvoiceLine { line, creditable }: &InvoiceLine) -> LineShown<'_> {
+fn show_line(InvoiceLine { line, creditable }: &InvoiceLine) -> LineView<'_> {
     let convention = match line.convention {
         Convention::Monthly => "counted by months of equal weight",
         Convention::Daily => "counted by days",
@@ -148,7 +148,7 @@ fn show_line(InvoiceLine { line, creditable }: &InvoiceLine) -> LineShown<'_> {
         .into_iter()
         .filter_map(|(what, amount)| Some(format!("{what} {}", unless_zero(amount)?)))
         .collect();
-    LineShown {
+    LineView {
         number: creditable.line_number,
         description: &line.description,
         product: format!(
@@ -188,13 +188,13 @@ fn show_term(line: &Line) -> String {
     )
 }
 
-fn show_note(note: &CreditNote) -> NoteShown<'_> {
+fn show_note(note: &CreditNote) -> NoteView<'_> {
     let lines: Vec<String> = note
         .lines
         .iter()
         .map(|line| format!("{}: {}", line.line_number, line.amount.value()))
         .collect();
-    NoteShown {
+    NoteView {
         number: note.number.map_or_else(String::new, credit_note_number),
         issued: time(note.issued),
         reason: &note.reason,

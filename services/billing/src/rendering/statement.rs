@@ -26,19 +26,19 @@ struct Page<'a> {
     currency: &'static str,
     as_of: String,
     opening: (String, String),
-    totals: Vec<TotalShown>,
+    totals: Vec<TotalView>,
     closing: (String, String),
-    rows: Vec<EntryShown<'a>>,
+    rows: Vec<EntryView<'a>>,
 }
 
-struct TotalShown {
+struct TotalView {
     what: &'static str,
     entries: i64,
     balance_change: String,
     due_change: String,
 }
 
-struct EntryShown<'a> {
+struct EntryView<'a> {
     time: String,
     what: String,
     reference: &'a str,
@@ -59,7 +59,7 @@ pub(crate) fn render(document: &StatementDocument) -> Result<Vec<u8>, Fault> {
         statement,
         entries,
     } = document;
-    let totals = statement.totals.iter().map(|total| TotalShown {
+    let totals = statement.totals.iter().map(|total| TotalView {
         what: kind_name(total.kind),
         entries: total.entry_count,
         balance_change: change(total.balance_change),
@@ -93,7 +93,7 @@ fn kind_name(kind: EntryKind) -> &'static str {
     }
 }
 
-fn show_entry((entry, after): &(StatementEntry, Sums)) -> EntryShown<'_> {
+fn show_entry((entry, after): &(StatementEntry, Sums)) -> EntryView<'_> {
     let invoice = entry.invoice_number.map(invoice_number);
     let note = entry.credit_note_number.map(credit_note_number);
     let name = kind_name(entry.kind);
@@ -104,7 +104,7 @@ fn show_entry((entry, after): &(StatementEntry, Sums)) -> EntryShown<'_> {
         (Some(note), Some(invoice)) => format!("{name} {note} on {invoice}"),
     };
     let (balance, due) = sums(after);
-    EntryShown {
+    EntryView {
         time: time(entry.time),
         what,
         reference: &entry.reference,

@@ -10,7 +10,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{currency_mismatch, numbers::invoice_number, sum_refused};
+use super::{currency_mismatch, money_refusal, numbers::invoice_number};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -129,7 +129,7 @@ impl Account {
         }
         self.balance
             .checked_add(amount)
-            .map_err(|error| sum_refused(self.currency(), &error))
+            .map_err(|error| money_refusal(self.currency(), &error))
     }
 
     /// The balance once `required` is spent.
@@ -140,7 +140,7 @@ impl Account {
         if required.currency() != self.currency() {
             return Err(currency_mismatch(self.currency(), required.currency()));
         }
-        let refused = |error: MoneyError| sum_refused(self.currency(), &error);
+        let refused = |error: MoneyError| money_refusal(self.currency(), &error);
         let left = self.balance.checked_sub(required).map_err(refused)?;
         if left.minor() >= 0 {
             return Ok(left);
@@ -184,7 +184,7 @@ impl Account {
 
     /// CREDIT_LIMIT_EXCEEDED when `required` more would make more due than `limit`.
     fn check_limit(&self, required: Money, limit: Money) -> Result<(), Refusal> {
-        let refused = |error: MoneyError| sum_refused(self.currency(), &error);
+        let refused = |error: MoneyError| money_refusal(self.currency(), &error);
         let due = self.due.checked_add(required).map_err(refused)?;
         let missing = due.checked_sub(limit).map_err(refused)?;
         if missing.minor() <= 0 {

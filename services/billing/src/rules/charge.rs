@@ -9,7 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{account::CreditTerms, currency_mismatch, quote::Line, sum_refused};
+use super::{account::CreditTerms, currency_mismatch, money_refusal, quote::Line};
 
 /// What a quote, an invoice or a refund is about: one term of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl Invoice {
     /// INVOICE_NOT_OPEN, CURRENCY_MISMATCH, PAYMENT_EXCEEDS_DUE.
     pub(crate) fn pay(mut self, amount: Option<Money>) -> Result<(Self, Money), Refusal> {
         let currency = self.total.currency();
-        let refused = |error: MoneyError| sum_refused(currency, &error);
+        let refused = |error: MoneyError| money_refusal(currency, &error);
         let id = self
             .invoice_id
             .map_or_else(String::new, |id| id.to_string());

@@ -12,7 +12,7 @@ use licet_domain::{
 
 use super::{
     charge::{CreditableLine, Invoice, InvoiceLine},
-    sum_refused,
+    money_refusal,
 };
 
 /// Which part of an invoice a credit is taken from.
@@ -30,7 +30,7 @@ impl CreditableLine {
         match source {
             Source::Free => self
                 .creditable()
-                .map_err(|error| sum_refused(self.amount.currency(), &error)),
+                .map_err(|error| money_refusal(self.amount.currency(), &error)),
             Source::Held => Ok(self.held),
         }
     }
@@ -141,7 +141,7 @@ pub(crate) fn creditable(invoices: &[Invoice]) -> Result<Vec<CreditableInvoice>,
         let invoice_id = invoice.invoice_id?;
         let due = invoice.due();
         Some(due.map_or_else(
-            |error| Err(sum_refused(invoice.total.currency(), &error)),
+            |error| Err(money_refusal(invoice.total.currency(), &error)),
             |due| {
                 Ok(CreditableInvoice {
                     invoice_id,
@@ -195,7 +195,7 @@ pub(crate) fn totals(credits: &[InvoiceCredit], zero: Money) -> Result<(Money, M
         credits
             .iter()
             .try_fold(zero, |sum, credit| sum.checked_add(part(credit)))
-            .map_err(|error| sum_refused(zero.currency(), &error))
+            .map_err(|error| money_refusal(zero.currency(), &error))
     };
     Ok((sum(|credit| credit.total)?, sum(|credit| credit.returned)?))
 }
@@ -257,7 +257,7 @@ pub(crate) fn spread(
     source: Source,
     zero: Money,
 ) -> Result<Vec<RequestedCredit>, Refusal> {
-    let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
+    let refused = |error: MoneyError| money_refusal(zero.currency(), &error);
     let amount = zero.checked_add(amount).map_err(refused)?;
     let mut parts = request_all(invoices, source)?;
     let mut room = zero;
@@ -300,7 +300,7 @@ pub(crate) fn plan(
     source: Source,
     zero: Money,
 ) -> Result<Vec<InvoiceCredit>, Refusal> {
-    let refused = |error: MoneyError| sum_refused(zero.currency(), &error);
+    let refused = |error: MoneyError| money_refusal(zero.currency(), &error);
     let mut by_line: BTreeMap<(InvoiceId, u32), Money> = BTreeMap::new();
     for RequestedCredit { invoice_id, line } in asked {
         let sum = by_line

@@ -16,11 +16,11 @@ use super::{
 };
 
 /// The most credit notes that a printed invoice lists.
-const MOST_NOTES: usize = 1_000;
+const MAX_NOTES: usize = 1_000;
 /// The most lines that they have together.
-const MOST_NOTE_LINES: usize = 10_000;
+const MAX_NOTE_LINES: usize = 10_000;
 /// The most entries that a printed statement lists.
-const MOST_ENTRIES: i64 = 10_000;
+const MAX_ENTRIES: i64 = 10_000;
 
 /// An invoice with what a reader needs beside it.
 #[derive(Clone, Debug)]
@@ -51,10 +51,10 @@ impl InvoiceDocument {
         mut notes: Vec<CreditNote>,
         as_of: Instant,
     ) -> Result<Self, MoneyError> {
-        let mut room = MOST_NOTE_LINES;
+        let mut room = MAX_NOTE_LINES;
         let fitting = notes
             .iter()
-            .take(MOST_NOTES)
+            .take(MAX_NOTES)
             .take_while(|note| match room.checked_sub(note.lines.len()) {
                 Some(left) => {
                     room = left;
@@ -145,14 +145,14 @@ impl StatementDocument {
 /// STATEMENT_TOO_LONG, with how many there are.
 pub(crate) fn check_entries(statement: &Statement) -> Result<(), Refusal> {
     let entries = statement.entry_count;
-    if entries <= MOST_ENTRIES {
+    if entries <= MAX_ENTRIES {
         return Ok(());
     }
     Err(too_long(
         entries,
-        MOST_ENTRIES.into(),
+        MAX_ENTRIES.into(),
         format!(
-            "the period has {entries} entries, and {MOST_ENTRIES} fit on a page: ask for a shorter one"
+            "the period has {entries} entries, and {MAX_ENTRIES} fit on a page: ask for a shorter one"
         ),
     ))
 }

@@ -9,7 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::sum_refused;
+use super::money_refusal;
 
 worded! {
     /// The ledger accounts that each customer has. Debits are positive, credits negative.
@@ -292,7 +292,7 @@ impl LedgerEntry {
         for posting in &mut postings {
             let currency = posting.amount.currency();
             let mirrored = posting.amount.checked_neg();
-            posting.amount = mirrored.map_err(|error| sum_refused(currency, &error))?;
+            posting.amount = mirrored.map_err(|error| money_refusal(currency, &error))?;
         }
         Ok(Entry {
             kind: EntryKind::Reversal,

@@ -32,13 +32,13 @@ use licet_domain::{
 const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// The latest instant that another instance may take for no later than `now` (T-5).
-pub(crate) fn furthest_ahead(now: Instant) -> Instant {
+pub(crate) fn with_clock_lead(now: Instant) -> Instant {
     now.checked_add(MAX_CLOCK_LEAD).unwrap_or(Instant::MAX)
 }
 
 /// What an impossible sum means to a client (M-4): CURRENCY_MISMATCH where two currencies met,
 /// AMOUNT_OUT_OF_RANGE for everything that does not fit.
-pub(crate) fn sum_refused(currency: Currency, error: &MoneyError) -> Refusal {
+pub(crate) fn money_refusal(currency: Currency, error: &MoneyError) -> Refusal {
     if let MoneyError::CurrencyMismatch { left, right } = error {
         return currency_mismatch(*left, *right);
     }

@@ -17,10 +17,10 @@ use super::{
     catalog::{ProductKind, ProductVersion, kind_mismatch, term_not_sold},
     currency_mismatch,
     item::{HandPrice, Item, ItemKind, PriceDifference, Pricing, is_priced_yearly},
-    not_found,
+    money_refusal, not_found,
     prices::{PriceList, wildcard_too_low},
     proration::{self, Convention},
-    sum_refused, term_ended, volume,
+    term_ended, volume,
 };
 
 /// What the catalogue knows about an item, as of the item's own price time.
@@ -155,7 +155,7 @@ pub(crate) fn compute(
         let line = compute_line(item, basis, currency)?;
         total = total
             .checked_add(line.amount)
-            .map_err(|error| sum_refused(currency, &error).with("items", items.len()))?;
+            .map_err(|error| money_refusal(currency, &error).with("items", items.len()))?;
         lines.push(line);
     }
     Ok(ComputedQuote { lines, total })
@@ -180,7 +180,7 @@ fn compute_line(item: &Item, basis: &PriceBasis, currency: Currency) -> Result<L
     let convention = product.product.policy.convention;
     let fraction = proration::fraction(convention, &item.term, charged_from, item.term.end());
     let refused = |error: MoneyError| {
-        sum_refused(currency, &error)
+        money_refusal(currency, &error)
             .with("kind", item.kind.as_str())
             .with("quantity", item.quantity)
             .with("unit_price", unit_price)
@@ -279,7 +279,8 @@ fn find_price(
 ) -> Result<ResolvedPrice, Refusal> {
     let months = item.term.months();
     let unit_share = |amount: Money, quantity: u32| {
-        volume::unit_share(amount, quantity, months).map_err(|error| sum_refused(currency, &error))
+        volume::unit_share(amount, quantity, months)
+            .map_err(|error| money_refusal(currency, &error))
     };
     let given = |unit_price: Price| ResolvedPrice {
         unit_price,

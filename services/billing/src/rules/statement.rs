@@ -52,14 +52,14 @@ pub(crate) struct Statement {
 
 /// The first instant whose entries are not on a statement that is asked for at `now`: those of `now`
 /// itself are.
-pub(crate) fn counted_before(period: Period, now: Instant) -> Instant {
+pub(crate) fn statement_end(period: Period, now: Instant) -> Instant {
     let next = Instant::from_micros(now.as_micros().saturating_add(1)).unwrap_or(Instant::MAX);
     period.end.min(next)
 }
 
 /// The sum of the postings of one kind on one ledger account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moved {
+pub(crate) struct PostingSum {
     /// The kind; `None`: every entry before the period.
     pub(crate) kind: Option<EntryKind>,
     /// The ledger account.
@@ -77,7 +77,7 @@ pub(crate) fn assemble(
     currency: Currency,
     period: Period,
     now: Instant,
-    moved: &[Moved],
+    moved: &[PostingSum],
     counts: &[(EntryKind, i64)],
 ) -> Result<Statement, MoneyError> {
     let of_kind = |kind: Option<EntryKind>| change(currency, moved, |it| it.kind == kind);
@@ -107,8 +107,8 @@ pub(crate) fn assemble(
 /// What the wanted postings did to the two sums: the balance is a liability, and so negated.
 fn change(
     currency: Currency,
-    moved: &[Moved],
-    wanted: impl Fn(&Moved) -> bool,
+    moved: &[PostingSum],
+    wanted: impl Fn(&PostingSum) -> bool,
 ) -> Result<Sums, MoneyError> {
     let sum = |ledger_account: LedgerAccount| -> i128 {
         let wanted = moved
@@ -134,8 +134,12 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn moved(kind: Option<EntryKind>, ledger_account: LedgerAccount, sum_minor: i128) -> Moved {
-        Moved {
+    fn moved(
+        kind: Option<EntryKind>,
+        ledger_account: LedgerAccount,
+        sum_minor: i128,
+    ) -> PostingSum {
+        PostingSum {
             kind,
             ledger_account,
             sum_minor,
@@ -146,7 +150,10 @@ mod tests {
         Money::from_minor("USD".parse().unwrap(), minor)
     }
 
-    fn statement(moved: &[Moved], counts: &[(EntryKind, i64)]) -> Result<Statement, MoneyError> {
+    fn statement(
+        moved: &[PostingSum],
+        counts: &[(EntryKind, i64)],
+    ) -> Result<Statement, MoneyError> {
         let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")).unwrap();
         let (account_id, currency) = (AccountId::generate(), usd(0).currency());
         let now = at("2026-03-01T00:00:00Z");
@@ -211,9 +218,9 @@ mod tests {
     #[test]
     fn counted_to_the_period_s_end_or_now() {
         let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")).unwrap();
-        let end = counted_before(period, at("2026-02-01T00:00:00Z"));
+        let end = statement_end(period, at("2026-02-01T00:00:00Z"));
         assert_eq!(end, period.end);
-        let running = counted_before(period, at("2026-01-15T00:00:00Z"));
+        let running = statement_end(period, at("2026-01-15T00:00:00Z"));
         assert_eq!(running, at("2026-01-15T00:00:00.000001Z"));
     }
 }

@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{READ_AT_ONCE, SealPage};
+use super::seal_page::{ROWS_PER_PAGE, SealPage};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, PaymentTerms},
     ledger::Movement,
@@ -97,7 +97,7 @@ pub(super) async fn list_seals(
     let rows = row::Entity::find()
         .filter(row::Column::AccountId.gt(after))
         .order_by_asc(row::Column::AccountId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     Ok(SealPage {

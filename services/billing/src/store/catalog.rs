@@ -23,7 +23,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{READ_AT_ONCE, SealPage};
+use super::seal_page::{ROWS_PER_PAGE, SealPage};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     listing::InForceAt,
@@ -162,7 +162,7 @@ pub(super) async fn list_seals(
     let products = product_row::Entity::find()
         .filter(product_row::Column::ProductId.gt(after))
         .order_by_asc(product_row::Column::ProductId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     let ids: Vec<&str> = products.iter().map(|row| row.product_id.as_str()).collect();

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{
     numbers::SELLER,
-    seal_page::{READ_AT_ONCE, SealPage},
+    seal_page::{ROWS_PER_PAGE, SealPage},
 };
 use crate::rules::{
     charge::InvoiceState,
@@ -152,7 +152,7 @@ pub(super) async fn list_seals(
     let rows = row::Entity::find()
         .filter(row::Column::CreditNoteId.gt(after))
         .order_by_asc(row::Column::CreditNoteId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     let mut lines = lines_of(connection, &rows).await?;

@@ -28,14 +28,14 @@ use serde_json::json;
 use super::{
     numbers::{self, SELLER, Series},
     quotes,
-    seal_page::{READ_AT_ONCE, SealPage},
+    seal_page::{ROWS_PER_PAGE, SealPage},
     subject::{subject, subject_columns},
 };
 use crate::rules::{
     account::FirstDue,
     charge::{CreditableLine, Invoice, InvoiceLine, InvoiceState, Subject},
     listing::InvoiceFilter,
-    sum_refused,
+    money_refusal,
 };
 
 mod row {
@@ -115,8 +115,8 @@ pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoi
         .then(|| rows.pop())
         .flatten();
     let first = match single {
-        Some(row) => issue_at_once(tx, row, lines).await?,
-        None => issue_all(tx, rows, lines, &charged).await?,
+        Some(row) => issue_single(tx, row, lines).await?,
+        None => issue_several(tx, rows, lines, &charged).await?,
     };
     for (number, draft) in (first..).zip(&mut drafts) {
         draft.number = Some(number);
@@ -172,7 +172,7 @@ pub(super) async fn list_seals(
     let rows = row::Entity::find()
         .filter(row::Column::InvoiceId.gt(after))
         .order_by_asc(row::Column::InvoiceId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     let mut lines = lines_of(connection, &rows).await?;
@@ -187,13 +187,13 @@ pub(super) async fn list_seals(
 }
 
 /// Returns the number of the first invoice.
-async fn issue_all(
+async fn issue_several(
     tx: &Tx,
     rows: Vec<row::Model>,
     lines: Vec<line_row::Model>,
     charged: &[(QuoteId, InvoiceId)],
 ) -> Result<i64, Fault> {
-    let first = numbers::take(tx, Series::Invoice, rows.len()).await?;
+    let first = numbers::assign(tx, Series::Invoice, rows.len()).await?;
     let numbered = (first..).zip(rows);
     let numbered = numbered.map(|(number, row)| row::Model { number, ..row }.into_active_model());
     row::Entity::insert_many(numbered)
@@ -206,13 +206,9 @@ async fn issue_all(
     Ok(first)
 }
 
-async fn issue_at_once(
-    tx: &Tx,
-    row: row::Model,
-    lines: Vec<line_row::Model>,
-) -> Result<i64, Fault> {
+async fn issue_single(tx: &Tx, row: row::Model, lines: Vec<line_row::Model>) -> Result<i64, Fault> {
     #[derive(FromQueryResult)]
-    struct Taken {
+    struct AssignedNumber {
         last_number: i64,
     }
     let (mut line_numbers, mut amounts, mut texts) = (Vec::new(), Vec::new(), Vec::new());
@@ -246,9 +242,9 @@ async fn issue_at_once(
     ];
     let text = include_str!("sql/postgres/issue_invoice.sql");
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
-    let taken = Taken::find_by_statement(statement).one(tx).await?;
-    let taken = taken.ok_or_else(|| Fault::internal("no invoice number was taken"))?;
-    Ok(taken.last_number)
+    let assigned = AssignedNumber::find_by_statement(statement).one(tx).await?;
+    let assigned = assigned.ok_or_else(|| Fault::internal("no invoice number was taken"))?;
+    Ok(assigned.last_number)
 }
 
 /// The rows of an invoice; the number is 0 until it is taken.
@@ -464,7 +460,7 @@ fn is_open() -> Expr {
 fn state_of(invoice: &Invoice) -> Result<InvoiceState, Fault> {
     invoice
         .state()
-        .map_err(|error| sum_refused(invoice.total.currency(), &error).into())
+        .map_err(|error| money_refusal(invoice.total.currency(), &error).into())
 }
 
 /// Holds whatever is creditable of the locked invoices and their lines for a review.

@@ -24,12 +24,12 @@ use serde_json::json;
 
 use super::{
     accounts,
-    seal_page::{READ_AT_ONCE, SealPage},
+    seal_page::{ROWS_PER_PAGE, SealPage},
 };
 use crate::rules::{
     account::AccountKind,
     ledger::{Cause, Entry, LedgerEntry, Movement, Posting},
-    sum_refused,
+    money_refusal,
 };
 
 mod row {
@@ -110,7 +110,7 @@ pub(crate) async fn book(
 ) -> Result<Option<Vec<LedgerEntry>>, Fault> {
     let currency = currency_of(entries.first().map_or(&[], Entry::postings))?;
     let movement =
-        Movement::of(currency, &entries).map_err(|error| sum_refused(currency, &error))?;
+        Movement::of(currency, &entries).map_err(|error| money_refusal(currency, &error))?;
     let Some(time) = accounts::apply(tx, account_id, movement, only, now).await? else {
         return Ok(None);
     };
@@ -234,7 +234,7 @@ pub(super) async fn list_seals(
     let rows = row::Entity::find()
         .filter(row::Column::EntryId.gt(after))
         .order_by_asc(row::Column::EntryId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     let mut postings = postings_of(connection, &rows).await?;

@@ -48,7 +48,7 @@ impl Series {
 }
 
 /// Takes the next `count` numbers and answers the first of them.
-pub(crate) async fn take(tx: &Tx, series: Series, count: usize) -> Result<i64, Fault> {
+pub(crate) async fn assign(tx: &Tx, series: Series, count: usize) -> Result<i64, Fault> {
     let count = i64::try_from(count).map_err(Fault::internal)?;
     let advanced = Expr::col((row::Entity, row::Column::LastNumber)).add(count);
     let fresh = row::ActiveModel {
@@ -56,7 +56,7 @@ pub(crate) async fn take(tx: &Tx, series: Series, count: usize) -> Result<i64, F
         series: Set(series.as_str().to_owned()),
         last_number: Set(count),
     };
-    let taken = row::Entity::insert(fresh)
+    let assigned = row::Entity::insert(fresh)
         .on_conflict(
             OnConflict::columns([row::Column::Seller, row::Column::Series])
                 .value(row::Column::LastNumber, advanced)
@@ -64,5 +64,5 @@ pub(crate) async fn take(tx: &Tx, series: Series, count: usize) -> Result<i64, F
         )
         .exec_with_returning(tx)
         .await?;
-    Ok(taken.last_number - count + 1)
+    Ok(assigned.last_number - count + 1)
 }

@@ -15,7 +15,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    seal_page::{READ_AT_ONCE, SealPage},
+    seal_page::{ROWS_PER_PAGE, SealPage},
     subject::{subject, subject_columns},
 };
 use crate::rules::charge::Quote;
@@ -92,7 +92,7 @@ pub(super) async fn list_seals(
     let rows = row::Entity::find()
         .filter(row::Column::QuoteId.gt(after))
         .order_by_asc(row::Column::QuoteId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     Ok(SealPage {

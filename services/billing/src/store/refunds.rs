@@ -21,7 +21,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{READ_AT_ONCE, SealPage};
+use super::seal_page::{ROWS_PER_PAGE, SealPage};
 use crate::rules::{
     charge::Subject,
     listing::RefundFilter,
@@ -135,7 +135,7 @@ pub(super) async fn list_seals(
     let rows = row::Entity::find()
         .filter(row::Column::RefundId.gt(after))
         .order_by_asc(row::Column::RefundId)
-        .limit(READ_AT_ONCE)
+        .limit(ROWS_PER_PAGE)
         .all(connection)
         .await?;
     Ok(SealPage {

@@ -3,7 +3,7 @@
 use licet_runtime::seal::Seal;
 
 /// How many rows are read at once.
-pub(super) const READ_AT_ONCE: u64 = 200;
+pub(super) const ROWS_PER_PAGE: u64 = 200;
 
 /// Seals of some rows of one table, in the order of their ids.
 pub(super) struct SealPage {

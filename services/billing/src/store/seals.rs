@@ -48,7 +48,7 @@ impl Sealed {
 }
 
 /// Holds every row against its seal.
-pub(crate) async fn hold_all(
+pub(crate) async fn check_all(
     connection: &impl ConnectionTrait,
     seals: &mut Seals,
 ) -> Result<(), DbErr> {

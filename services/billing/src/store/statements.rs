@@ -8,7 +8,7 @@ use licet_runtime::{
 };
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
-use crate::rules::{ledger::EntryKind, statement::Moved};
+use crate::rules::{ledger::EntryKind, statement::PostingSum};
 
 #[derive(FromQueryResult)]
 struct SumRow {
@@ -31,14 +31,14 @@ pub(crate) async fn sum_postings(
     account_id: AccountId,
     period: Period,
     until: Instant,
-) -> Result<Vec<Moved>, Fault> {
+) -> Result<Vec<PostingSum>, Fault> {
     let text = include_str!("sql/statement_sums.sql");
     let rows = SumRow::find_by_statement(query(tx, text, account_id, period, until))
         .all(tx)
         .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Moved {
+            Ok(PostingSum {
                 kind: parsed_if("kind", row.kind.as_deref())?,
                 ledger_account: parsed("ledger_account", &row.ledger_account)?,
                 sum_minor: (i128::from(row.high) << 32) + i128::from(row.low),

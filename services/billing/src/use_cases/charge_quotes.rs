@@ -22,7 +22,7 @@ use crate::{
         account::{Account, AccountKind, CreditTerms},
         charge::{Invoice, Quote},
         ledger::{Entry, LedgerEntry},
-        not_found, sum_refused,
+        money_refusal, not_found,
     },
     store,
 };
@@ -170,7 +170,7 @@ impl ChargePlan {
         let mut total = Money::zero(currency);
         for (_, quote) in &quotes {
             let sum = total.checked_add(quote.total);
-            total = sum.map_err(|error| sum_refused(currency, &error))?;
+            total = sum.map_err(|error| money_refusal(currency, &error))?;
         }
         Ok(Self {
             account_id,
@@ -197,7 +197,7 @@ impl ChargePlan {
         terms: Option<&CreditTerms>,
         invoice_ids: &[InvoiceId],
     ) -> Result<Vec<Entry>, Fault> {
-        let refused = |error: MoneyError| sum_refused(self.total.currency(), &error);
+        let refused = |error: MoneyError| money_refusal(self.total.currency(), &error);
         let mut entries = Vec::new();
         for ((_, quote), invoice_id) in self.quotes.iter().zip(invoice_ids) {
             if quote.total.is_zero() {

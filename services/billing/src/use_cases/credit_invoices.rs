@@ -9,7 +9,7 @@ use crate::{
         account::Account,
         credit::{self, CreditNote, InvoiceCredit},
         ledger::Entry,
-        sum_refused,
+        money_refusal,
     },
     store::{self, numbers::Series},
 };
@@ -29,7 +29,7 @@ pub(crate) async fn credit_invoices(
         return Ok(Vec::new());
     }
     let mut notes = draft_notes(call, account, credits, reason);
-    let refused = |error| sum_refused(account.currency(), &error);
+    let refused = |error| money_refusal(account.currency(), &error);
     let mut entries = Vec::with_capacity(notes.len());
     for note in &mut notes {
         let id = CreditNoteId::generate();
@@ -41,7 +41,7 @@ pub(crate) async fn credit_invoices(
     let booked = store::ledger::post(tx, account.account_id, entries, None, call.now)
         .await?
         .ok_or_else(|| Fault::internal("a credit that fits was not booked"))?;
-    let first = store::numbers::take(tx, Series::CreditNote, notes.len()).await?;
+    let first = store::numbers::assign(tx, Series::CreditNote, notes.len()).await?;
     for ((number, note), entry) in (first..).zip(&mut notes).zip(&booked) {
         note.number = Some(number);
         // An account's papers are dated as its entries are, which never run back (T-5).

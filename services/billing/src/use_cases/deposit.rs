@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     rules::{
         ledger::{BookedEntry, Entry},
-        not_found, sum_refused,
+        money_refusal, not_found,
     },
     store,
 };
@@ -51,7 +51,7 @@ impl Verb for Deposit {
             .ok_or_else(|| not_found("account", account_id))?
             .balance_with(amount)?;
         let entry = Entry::deposit(amount, reference.clone())
-            .map_err(|error| sum_refused(amount.currency(), &error))?;
+            .map_err(|error| money_refusal(amount.currency(), &error))?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
         let event = Event {
             kind: "licet.billing.account.deposited.v1",

@@ -19,9 +19,8 @@ use crate::{
         account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit, LineCredit},
-        not_found,
+        money_refusal, not_found,
         refund::RefundState,
-        sum_refused,
     },
     store,
 };
@@ -100,7 +99,7 @@ impl IssueCreditNote {
         let review = refunds.find(|it| it.decision.state == RefundState::PendingReview);
         let review = review.ok_or_else(|| Fault::internal("no review holds what is held"))?;
         let lowered = review.lower(held, request.call.now);
-        let lowered = lowered.map_err(|error| sum_refused(held.currency(), &error))?;
+        let lowered = lowered.map_err(|error| money_refusal(held.currency(), &error))?;
         store::invoices::release_holds(tx, &[self.invoice_id]).await?;
         lower_review(tx, request, &lowered, &self.reason).await
     }
@@ -168,6 +167,6 @@ fn issued_credit_note(
     let note = notes.into_iter().next();
     let note = note.ok_or_else(|| Fault::internal("a credit left no credit note"))?;
     let invoice =
-        credit::apply_credit(invoice, credit).map_err(|error| sum_refused(currency, &error))?;
+        credit::apply_credit(invoice, credit).map_err(|error| money_refusal(currency, &error))?;
     Ok(IssuedCreditNote { note, invoice })
 }

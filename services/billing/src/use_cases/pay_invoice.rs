@@ -14,7 +14,7 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
-    rules::{account::Account, charge::Invoice, ledger::Entry, not_found, sum_refused},
+    rules::{account::Account, charge::Invoice, ledger::Entry, money_refusal, not_found},
     store,
 };
 
@@ -95,7 +95,7 @@ impl Verb for PayInvoice {
             balance,
         } = &paid;
         let (invoice_id, currency) = (self.invoice_id, amount.currency());
-        let refused = |error| sum_refused(currency, &error);
+        let refused = |error| money_refusal(currency, &error);
         let entry = Entry::payment(*amount, invoice_id).map_err(refused)?;
         let entry =
             store::ledger::post_one(tx, invoice.account_id, entry, request.call.now).await?;

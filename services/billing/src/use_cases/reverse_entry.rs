@@ -14,7 +14,7 @@ use crate::{
     rules::{
         account::Account,
         ledger::{BookedEntry, Entry, LedgerEntry, Movement},
-        not_found, sum_refused,
+        money_refusal, not_found,
     },
     store,
 };
@@ -65,10 +65,10 @@ impl ReverseEntry {
         let entry = reversed.reversal(self.reason.clone(), earlier)?;
         let currency = account.currency();
         let movement = Movement::of(currency, std::slice::from_ref(&entry))
-            .map_err(|error| sum_refused(currency, &error))?;
+            .map_err(|error| money_refusal(currency, &error))?;
         let balance = if movement.balance.minor() < 0 {
             let taken = movement.balance.checked_neg();
-            account.balance_without(taken.map_err(|error| sum_refused(currency, &error))?)?
+            account.balance_without(taken.map_err(|error| money_refusal(currency, &error))?)?
         } else {
             account.balance_with(movement.balance)?
         };

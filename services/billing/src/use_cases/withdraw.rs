@@ -15,7 +15,7 @@ use crate::{
     rules::{
         account::Account,
         ledger::{BookedEntry, Entry},
-        not_found, sum_refused,
+        money_refusal, not_found,
     },
     store,
 };
@@ -55,7 +55,7 @@ impl Withdraw {
             .ok_or_else(|| not_found("account", account_id))?
             .balance_without(amount)?;
         let entry = Entry::withdrawal(amount, reference.clone())
-            .map_err(|error| sum_refused(amount.currency(), &error))?;
+            .map_err(|error| money_refusal(amount.currency(), &error))?;
         Ok((entry, balance))
     }
 }

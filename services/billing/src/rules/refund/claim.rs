@@ -13,7 +13,7 @@ use crate::rules::refund_policy::RefundPolicy;
 use crate::rules::{
     charge::{Invoice, Subject},
     credit::{self, InvoiceCredit, Source},
-    furthest_ahead, sum_refused,
+    money_refusal, with_clock_lead,
 };
 
 /// Who asks for the refund of which term, and since when that is in use.
@@ -52,7 +52,7 @@ impl TermHistory<'_> {
     fn refused(&self, error: &MoneyError) -> Refusal {
         let currency = self.invoices.first().map(|it| it.total.currency());
         match currency {
-            Some(currency) => sum_refused(currency, error),
+            Some(currency) => money_refusal(currency, error),
             None => Refusal::new(Reason::NotFound, "nothing was invoiced"),
         }
     }
@@ -99,7 +99,7 @@ impl TermHistory<'_> {
         let bought = left.chain(first).max();
         let at = given.unwrap_or(now);
         if let (Some(given), Some(bought)) = (given, bought)
-            && furthest_ahead(given) < bought
+            && with_clock_lead(given) < bought
         {
             return Err(Refusal::new(
                 Reason::DecisionBeforePurchase,
