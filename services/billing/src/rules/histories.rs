@@ -53,12 +53,12 @@ impl Dice<'_> {
 }
 
 /// Why a step was not done: there was nothing to do, or it was refused as foretold.
-enum Outcome {
+enum Unfinished {
     Idle,
     Refused(Reason),
 }
 
-impl Outcome {
+impl Unfinished {
     /// Holds a rule's answer against the reasons that were foretold, any of which may come first;
     /// where there are none it must not be refused.
     #[track_caller]
@@ -77,7 +77,7 @@ impl Outcome {
     }
 }
 
-type Step = fn(&mut Books, &mut Dice<'_>) -> Result<(), Outcome>;
+type Step = fn(&mut Books, &mut Dice<'_>) -> Result<(), Unfinished>;
 
 /// What a history is made of, each as often as it stands here.
 const STEPS: &[(&str, Step)] = &[
@@ -107,9 +107,9 @@ const STEPS: &[(&str, Step)] = &[
 ];
 
 /// How often each kind of step was done, and refused for which reason.
-type Happened = BTreeMap<(&'static str, Option<Reason>), u32>;
+type StepCounts = BTreeMap<(&'static str, Option<Reason>), u32>;
 
-fn play(moves: &[Move], happened: &RefCell<Happened>, say: bool) {
+fn play(moves: &[Move], counts: &RefCell<StepCounts>, say: bool) {
     let mut dice = Dice {
         numbers: &moves[0],
         next: 0,
@@ -127,14 +127,14 @@ fn play(moves: &[Move], happened: &RefCell<Happened>, say: bool) {
         let outcome = step(&mut books, &mut dice);
         let reason = match outcome {
             Ok(()) => None,
-            Err(Outcome::Refused(reason)) => Some(reason),
-            Err(Outcome::Idle) => continue,
+            Err(Unfinished::Refused(reason)) => Some(reason),
+            Err(Unfinished::Idle) => continue,
         };
         if reason.is_some() {
             assert!(books == before, "what was refused changed something");
         }
         books.check();
-        *happened.borrow_mut().entry((name, reason)).or_default() += 1;
+        *counts.borrow_mut().entry((name, reason)).or_default() += 1;
     }
 }
 
@@ -161,46 +161,43 @@ fn random_histories_add_up() {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let happened = RefCell::new(Happened::new());
+    let counts = RefCell::new(StepCounts::new());
     let moves = prop::collection::vec(any::<Move>(), 10..100);
     let result = runner.run(&moves, |moves| {
-        play(&moves, &happened, false);
+        play(&moves, &counts, false);
         Ok(())
     });
     match result {
         Ok(()) => {}
         Err(TestError::Fail(_, moves)) => {
             println!("seed {seed}; the shortest history that fails:");
-            play(&moves, &happened, true);
+            play(&moves, &counts, true);
             panic!("the history failed once and not again");
         }
         Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
     }
-    let happened = happened.into_inner();
-    for ((name, reason), count) in &happened {
+    let counts = counts.into_inner();
+    for ((name, reason), count) in &counts {
         println!(
             "{count:7} × {name} {}",
             reason.map_or("done", Reason::as_str)
         );
     }
     if cases >= 1_000 {
-        check_reach(&happened);
+        check_reach(&counts);
     }
 }
 
 /// Every step was done, and each was refused for every reason that it can be.
-fn check_reach(happened: &Happened) {
+fn check_reach(counts: &StepCounts) {
     let reasons = |wanted: &str| {
-        let of_step = happened.keys().filter(|(name, _)| *name == wanted);
+        let of_step = counts.keys().filter(|(name, _)| *name == wanted);
         of_step
             .filter_map(|(_, reason)| *reason)
             .collect::<Vec<_>>()
     };
     for (name, _) in STEPS {
-        assert!(
-            happened.contains_key(&(name, None)),
-            "{name} was never done"
-        );
+        assert!(counts.contains_key(&(name, None)), "{name} was never done");
     }
     for (name, expected) in [
         (

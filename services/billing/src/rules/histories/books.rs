@@ -10,7 +10,7 @@ use licet_domain::{
     term::Term,
 };
 
-use super::{Dice, Outcome};
+use super::{Dice, Unfinished};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, PaymentTerms},
     catalog::{Product, ProductKind, ProductVersion, tests::product},
@@ -47,7 +47,7 @@ impl Resource {
 
 /// A quote with what was asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Kept {
+pub(super) struct StoredQuote {
     pub(super) quote: Quote,
     pub(super) items: Vec<Item>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Books {
     pub(super) resources: Vec<Resource>,
     pub(super) versions: Vec<ProductVersion>,
     pub(super) lists: Vec<PriceList>,
-    pub(super) quotes: Vec<Kept>,
+    pub(super) quotes: Vec<StoredQuote>,
     pub(super) invoices: Vec<Invoice>,
     pub(super) notes: Vec<CreditNote>,
     pub(super) refunds: Vec<Refund>,
@@ -160,7 +160,7 @@ impl Books {
     }
 
     /// T-1: from a microsecond to a year.
-    pub(super) fn let_time_pass(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn let_time_pass(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let micros = match dice.below(8) {
             0 => 1,
             1 | 2 => dice.minor(1, 20 * 60 * 1_000_000),

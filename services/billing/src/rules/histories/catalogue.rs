@@ -7,7 +7,7 @@ use licet_domain::{
 };
 
 use super::{
-    Dice, Outcome,
+    Dice, Unfinished,
     books::{Books, DAY_MICROS, shifted},
 };
 use crate::rules::{
@@ -72,7 +72,7 @@ impl Books {
     }
 
     /// BL-8, AL-10, MD-4, SL-7.
-    pub(super) fn set_prices(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn set_prices(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let kinds = [ProductKind::MultiDomain, ProductKind::SanLicense];
         let kind = *dice.pick(&kinds).unwrap();
         let product_id = self.newest(kind).product_id.clone();
@@ -103,7 +103,7 @@ impl Books {
             .cloned();
         let versions: Vec<ProductVersion> = versions.collect();
         let checked = check_prices(&versions, newest_list, &list, self.now);
-        Outcome::foretold(checked, &reasons)?;
+        Unfinished::foretold(checked, &reasons)?;
         self.lists.push(list);
         Ok(())
     }
@@ -210,7 +210,7 @@ impl Books {
     }
 
     /// BL-8: another policy, other terms, for what is sold from then on.
-    pub(super) fn add_version(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn add_version(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let kinds = [ProductKind::MultiDomain, ProductKind::SanLicense];
         let newest = self.newest(*dice.pick(&kinds).unwrap()).clone();
         let mut product = newest.product.clone();
@@ -235,7 +235,7 @@ impl Books {
             reasons.push(Reason::EffectiveTimeInPast);
         }
         let checked = check_update(&newest, &product, effective, self.now);
-        Outcome::foretold(checked, &reasons)?;
+        Unfinished::foretold(checked, &reasons)?;
         self.versions.push(ProductVersion {
             version: newest.version + 1,
             effective,

@@ -3,7 +3,7 @@
 
 use licet_domain::{ids::CreditNoteId, money::Money, refusal::Reason};
 
-use super::{Dice, Outcome, books::Books};
+use super::{Dice, Unfinished, books::Books};
 use crate::rules::{
     account::{AccountKind, PaymentTerms},
     charge::Invoice,
@@ -12,16 +12,16 @@ use crate::rules::{
 };
 
 impl Books {
-    pub(super) fn deposit(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn deposit(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let amount = self.money(dice.minor(1, 3_000_000));
-        let balance = Outcome::foretold(self.account.balance_with(amount), &[])?;
+        let balance = Unfinished::foretold(self.account.balance_with(amount), &[])?;
         self.post(vec![Entry::deposit(amount, "wire".to_owned()).unwrap()]);
         self.money_in += amount.minor();
         assert_eq!(self.account.balance, balance);
         Ok(())
     }
 
-    pub(super) fn withdraw(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn withdraw(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let held = self.account.balance.minor();
         // The last cent, one more, and what lies around.
         let amount = match dice.below(4) {
@@ -31,14 +31,14 @@ impl Books {
         };
         let amount = self.money(amount);
         let reasons = insufficient(amount.minor() > held);
-        let balance = Outcome::foretold(self.account.balance_without(amount), reasons)?;
+        let balance = Unfinished::foretold(self.account.balance_without(amount), reasons)?;
         self.post(vec![Entry::withdrawal(amount, "wire".to_owned()).unwrap()]);
         self.money_out += amount.minor();
         assert_eq!(self.account.balance, balance);
         Ok(())
     }
 
-    pub(super) fn reverse(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn reverse(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         // The newest and the oldest alike, and most often one that can be.
         let transfers: Vec<&LedgerEntry> =
             self.entries.iter().filter(|it| is_transfer(it)).collect();
@@ -47,7 +47,7 @@ impl Books {
         } else {
             dice.pick(&transfers).copied()
         };
-        let entry = entry.ok_or(Outcome::Idle)?.clone();
+        let entry = entry.ok_or(Unfinished::Idle)?.clone();
         let id = entry.entry_id.unwrap();
         let earlier = self.entries.iter().find(|it| {
             matches!(&it.cause, crate::rules::ledger::Cause::Reversal { reverses, .. } if *reverses == id)
@@ -76,7 +76,7 @@ impl Books {
                 }
                 Ok(reversal)
             });
-        let reversal = Outcome::foretold(reversal, reason.as_slice())?;
+        let reversal = Unfinished::foretold(reversal, reason.as_slice())?;
         self.post(vec![reversal]);
         // A deposit taken back is money given back, and a withdrawal taken back came in again.
         if entry.kind == EntryKind::Deposit {
@@ -87,7 +87,7 @@ impl Books {
         Ok(())
     }
 
-    pub(super) fn pay(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn pay(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let open = |it: &usize| self.invoices[*it].due().unwrap().minor() > 0;
         let all: Vec<usize> = (0..self.invoices.len()).collect();
         let opens: Vec<usize> = all.iter().copied().filter(open).collect();
@@ -96,7 +96,7 @@ impl Books {
         } else {
             dice.pick(&opens)
         };
-        let place = *place.ok_or(Outcome::Idle)?;
+        let place = *place.ok_or(Unfinished::Idle)?;
         let invoice = self.invoices[place].clone();
         let due = invoice.due().unwrap().minor();
         let amount = match dice.below(4) {
@@ -120,7 +120,7 @@ impl Books {
                 self.account.balance_without(it.1)?;
                 Ok(it)
             });
-        let (invoice, amount) = Outcome::foretold(answer, reason.as_slice())?;
+        let (invoice, amount) = Unfinished::foretold(answer, reason.as_slice())?;
         assert_eq!(amount.minor(), paid);
         assert_eq!(invoice.due().unwrap().minor(), due - paid);
         self.post(vec![
@@ -131,8 +131,8 @@ impl Books {
     }
 
     /// Goodwill on some lines, or on all that is left; or a change that is taken back.
-    pub(super) fn credit(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
-        let invoice = dice.pick(&self.invoices).ok_or(Outcome::Idle)?.clone();
+    pub(super) fn credit(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
+        let invoice = dice.pick(&self.invoices).ok_or(Unfinished::Idle)?.clone();
         if dice.once_in(4) {
             return self.take_back(invoice);
         }
@@ -160,7 +160,7 @@ impl Books {
             }
         }
         if !whole && lines.is_empty() {
-            return Err(Outcome::Idle);
+            return Err(Unfinished::Idle);
         }
         exceeds |= expected == 0;
         let reasons: &[Reason] = if exceeds {
@@ -168,14 +168,14 @@ impl Books {
         } else {
             &[]
         };
-        let credit = Outcome::foretold(plan_goodwill(&invoice, &lines), reasons)?;
+        let credit = Unfinished::foretold(plan_goodwill(&invoice, &lines), reasons)?;
         assert_eq!(credit.total.minor(), expected);
         self.take_off(&[credit]);
         Ok(())
     }
 
     /// MD-7: a charge that is taken back is credited whole, and a review holds so much less (BL-3).
-    fn take_back(&mut self, invoice: Invoice) -> Result<(), Outcome> {
+    fn take_back(&mut self, invoice: Invoice) -> Result<(), Unfinished> {
         let left = invoice.total.minor() - invoice.credited.minor();
         let reasons: &[Reason] = if left == 0 {
             &[Reason::CreditExceedsInvoice]
@@ -184,7 +184,7 @@ impl Books {
         };
         let held = invoice.held;
         let released = release_hold(invoice);
-        let credit = Outcome::foretold(plan_goodwill(&released, &[]), reasons)?;
+        let credit = Unfinished::foretold(plan_goodwill(&released, &[]), reasons)?;
         assert_eq!(credit.total.minor(), left, "MD-7");
         let place = self
             .invoices
@@ -205,7 +205,7 @@ impl Books {
         Ok(())
     }
 
-    pub(super) fn change_terms(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn change_terms(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let terms = if dice.once_in(2) {
             PaymentTerms::Prepaid
         } else {
@@ -217,7 +217,7 @@ impl Books {
         } else {
             &[]
         };
-        Outcome::foretold(self.account.check_terms(&terms), reasons)?;
+        Unfinished::foretold(self.account.check_terms(&terms), reasons)?;
         self.account.terms = terms;
         Ok(())
     }

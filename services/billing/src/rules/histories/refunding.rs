@@ -4,7 +4,7 @@
 use licet_domain::{clock::Instant, ids::RefundId, refusal::Reason};
 
 use super::{
-    Dice, Outcome,
+    Dice, Unfinished,
     books::{Books, DAY_MICROS, shifted},
 };
 use crate::rules::{
@@ -29,10 +29,10 @@ impl Books {
     }
 
     /// AL-4: the refund of a term, judged from its first use or from its purchase.
-    pub(super) fn refund(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn refund(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         // Of what was charged, or of what has nothing to refund.
         let subject = dice.pick(&self.invoices).and_then(|it| it.subject.clone());
-        let subject = subject.ok_or(Outcome::Idle)?;
+        let subject = subject.ok_or(Unfinished::Idle)?;
         let places = self.of_subject(&subject);
         let invoices: Vec<Invoice> = places.iter().map(|it| self.invoices[*it].clone()).collect();
         let policy = self.sold_with(&invoices[0]);
@@ -58,7 +58,7 @@ impl Books {
             .and_then(|at| claim.decide(policy, &term, history, at));
         let foretold = self.foretell(&subject, policy, &term, given);
         let reason = foretold.as_ref().err().copied();
-        let decided = Outcome::foretold(answer, reason.as_slice())?;
+        let decided = Unfinished::foretold(answer, reason.as_slice())?;
         let (at, state) = foretold.unwrap();
         assert_eq!(decided.refund.decision.state, state, "AL-4: {decided:?}");
         self.keep_refund(decided, &places, at);
@@ -177,7 +177,7 @@ impl Books {
     }
 
     /// AL-4: an operator grants a part of what is held, or nothing.
-    pub(super) fn review(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn review(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let all: Vec<usize> = (0..self.refunds.len()).collect();
         let is_pending =
             |it: &usize| self.refunds[*it].decision.state == RefundState::PendingReview;
@@ -187,7 +187,7 @@ impl Books {
         } else {
             dice.pick(&pending)
         };
-        let which = *which.ok_or(Outcome::Idle)?;
+        let which = *which.ok_or(Unfinished::Idle)?;
         let refund = self.refunds[which].clone();
         let not_pending: &[Reason] = if pending.contains(&which) {
             &[]
@@ -201,13 +201,13 @@ impl Books {
         };
         let places = self.of_subject(&refund.subject);
         if dice.once_in(4) {
-            let rejected = Outcome::foretold(refund.reject(review), not_pending)?;
+            let rejected = Unfinished::foretold(refund.reject(review), not_pending)?;
             assert_eq!(rejected.decision.state, RefundState::Rejected);
             self.refunds[which] = rejected;
             self.release_holds(&places);
             return Ok(());
         }
-        Outcome::foretold(refund.check_pending(), not_pending)?;
+        Unfinished::foretold(refund.check_pending(), not_pending)?;
         let invoices: Vec<Invoice> = places.iter().map(|it| self.invoices[*it].clone()).collect();
         let (approval, granted, exceeds) = self.some_approval(&invoices, dice);
         let zero = self.money(0);
@@ -217,7 +217,7 @@ impl Books {
         } else {
             &[]
         };
-        let credits = Outcome::foretold(refund::plan_approval(&held, &approval, zero), reasons)?;
+        let credits = Unfinished::foretold(refund::plan_approval(&held, &approval, zero), reasons)?;
         // The preview is this plan, and the outcome must be it to the cent (BL-1, M-3).
         let (total, returned) = totals(&credits, zero).unwrap();
         assert_eq!(total.minor(), granted, "M-3: {approval:?}");

@@ -11,8 +11,8 @@ use licet_domain::{
 };
 
 use super::{
-    Dice, Outcome,
-    books::{Books, DAY_MICROS, Kept, Resource, shifted},
+    Dice, Unfinished,
+    books::{Books, DAY_MICROS, Resource, StoredQuote, shifted},
     catalogue::some_price,
 };
 use crate::rules::{
@@ -127,7 +127,7 @@ impl Books {
     }
 
     /// BL-1, BL-7: what is offered can be redone by hand, line by line.
-    pub(super) fn quote(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn quote(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let resource = self.some_resource(dice);
         let index = u32::from(dice.once_in(4));
         let count = 1 + dice.below(3);
@@ -138,7 +138,7 @@ impl Books {
             Ok(computed) => computed,
             Err(refusal) => {
                 self.check_refused(&items, &refusal);
-                return Err(Outcome::Refused(refusal.reason));
+                return Err(Unfinished::Refused(refusal.reason));
             }
         };
         assert_eq!(computed.lines.len(), items.len());
@@ -147,7 +147,7 @@ impl Books {
         }
         let total: i64 = computed.lines.iter().map(|line| line.amount.minor()).sum();
         assert_eq!(computed.total.minor(), total, "M-3");
-        self.quotes.push(Kept {
+        self.quotes.push(StoredQuote {
             quote: Quote {
                 quote_id: Some(QuoteId::generate()),
                 account_id: self.account.account_id,
@@ -236,7 +236,7 @@ impl Books {
     }
 
     /// BL-1, BL-6, MD-6: a charge takes what the quote said, once, or nothing at all.
-    pub(super) fn charge(&mut self, dice: &mut Dice<'_>) -> Result<(), Outcome> {
+    pub(super) fn charge(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let open = |it: &usize| self.quotes[*it].quote.invoice_id.is_none();
         let all: Vec<usize> = (0..self.quotes.len()).collect();
         let opens: Vec<usize> = all.iter().copied().filter(open).collect();
@@ -245,8 +245,8 @@ impl Books {
         } else {
             dice.pick(&opens)
         };
-        let place = *place.ok_or(Outcome::Idle)?;
-        let Kept { quote, items } = self.quotes[place].clone();
+        let place = *place.ok_or(Unfinished::Idle)?;
+        let StoredQuote { quote, items } = self.quotes[place].clone();
         let pin = if dice.once_in(12) {
             "another"
         } else {
@@ -267,7 +267,7 @@ impl Books {
             }
             self.account.check_charge(quote.total, first_due, accepted)
         });
-        let terms = Outcome::foretold(terms, reason.as_slice())?;
+        let terms = Unfinished::foretold(terms, reason.as_slice())?;
         let quote_id = quote.quote_id.unwrap();
         let preview = Invoice::from_quote(&quote, quote_id, terms.as_ref(), accepted, self.now);
         self.check_still_so(&quote, &items);
