@@ -1,7 +1,8 @@
-//! Billing: the catalogue, accounts and their ledger, quotes, invoices and refunds. The one service
-//! that computes an amount or moves money; it calls no other service.
+//! Billing: the catalogue, accounts and their ledger, quotes, invoices and refunds. The only
+//! service that computes an amount or moves money; it calls no other service.
 
 mod convert;
+mod events;
 mod queries;
 mod rendering;
 mod rpc;
@@ -32,14 +33,14 @@ pub use licet_runtime::verification::{Check, Difference, Verification};
 /// What Billing needs to run.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Where its schema is kept; brought up to date when the service is built.
+    /// Its database; the schema is migrated when the service is built.
     pub location: Location,
 }
 
 /// Builds the service, ready to be served.
 ///
 /// # Errors
-/// When the database cannot be opened, or its schema not brought up to date.
+/// When the database cannot be opened or its schema cannot be migrated.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let migrations = store::migrations();
     let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
@@ -98,12 +99,12 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     })
 }
 
-/// Holds a store against itself, on one snapshot and without a change to it: every balance against
-/// the postings that make it, every invoice against its lines, payments and credit notes (BL-3,
-/// BL-5, BL-8). Services that use the store need not stop.
+/// Verifies a store on one read-only snapshot: every balance against its postings, every invoice
+/// against its lines, payments and credit notes (BL-3, BL-5, BL-8). Services that use the store
+/// keep running.
 ///
 /// # Errors
-/// When there is no such store, it is of another version, or it cannot be read.
+/// When the store is missing, has another version, or cannot be read.
 pub async fn verify(location: &Location) -> Result<Verification, Fault> {
     let database = Database::open_read_only(location, &store::migrations()).await?;
     queries::verify::verify(&database).await

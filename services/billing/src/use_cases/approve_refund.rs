@@ -1,4 +1,4 @@
-//! Granting a refund in review, by any amount up to what it holds (AL-4).
+//! Approves a refund in review, for any amount up to what it holds (AL-4).
 
 use licet_domain::{clock::Instant, ids::RefundId, money::Money};
 use licet_runtime::{
@@ -6,12 +6,12 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::credit_invoices::{check_balance, credit_invoices, draft_notes};
 use crate::{
+    events::RefundApproved,
     rules::{
         account::Account,
         charge::Invoice,
@@ -22,7 +22,7 @@ use crate::{
     store,
 };
 
-/// Credits what is granted, and lets go of the rest that the refund holds (AL-4, BL-3, BL-4).
+/// Credits the granted amount and releases the rest of what the refund holds (AL-4, BL-3, BL-4).
 ///
 /// Refusals: NOT_FOUND, REFUND_NOT_PENDING, CURRENCY_MISMATCH, CREDIT_EXCEEDS_INVOICE,
 /// AMOUNT_OUT_OF_RANGE.
@@ -30,17 +30,17 @@ use crate::{
 pub(crate) struct ApproveRefund {
     /// The refund.
     pub(crate) refund_id: RefundId,
-    /// How much of it.
+    /// How much of it is granted.
     pub(crate) approval: Approval,
     /// Why.
     pub(crate) reason: String,
 }
 
-/// A refund, and the credit notes that make it.
+/// An approved refund and its credit notes.
 pub(crate) struct ApprovedRefund {
     /// The refund.
     pub(crate) refund: Refund,
-    /// One for each of its invoices.
+    /// One for each credited invoice.
     pub(crate) notes: Vec<CreditNote>,
 }
 
@@ -99,32 +99,31 @@ impl Verb for ApproveRefund {
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let credits = self.plan(&refund, &invoices)?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
-        // First, so that no line is credited and held at once beyond its amount.
+        // Released first, so that no line is credited and held beyond its amount.
         store::invoices::release_holds(tx, &ids).await?;
         let reason = &self.reason;
         let notes = credit_invoices(tx, &request.call, &account, &credits, reason).await?;
         let approved = self.approved(&request.call, refund, &credits, notes)?;
         let refund = &approved.refund;
         store::refunds::set_reviewed(tx, refund_id, refund).await?;
-        let event = Event {
-            kind: "licet.billing.refund.approved.v1",
+        let header = EventHeader {
             resource_id: refund_id.to_string(),
             account_id: Some(account.account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: reason.clone(),
             outcome: refund.decision.explanation.clone(),
-            data: json!({
-                "resource_id": refund.subject.resource_id,
-                "term_index": refund.subject.term_index,
-                "state": refund.decision.state.as_str(),
-                "creditable": refund.creditable.value(),
-                "refunded": refund.refunded.value(),
-                "currency_code": refund.creditable.currency().code(),
-                "credit_note_ids": refund.credit_note_ids,
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = RefundApproved {
+            resource_id: &refund.subject.resource_id,
+            term_index: refund.subject.term_index,
+            state: refund.decision.state,
+            creditable: refund.creditable,
+            refunded: refund.refunded,
+            currency_code: refund.creditable.currency(),
+            credit_note_ids: &refund.credit_note_ids,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(approved)
     }
 }
@@ -135,7 +134,7 @@ pub(super) async fn find(tx: &Tx, call: &Call, refund_id: RefundId) -> Result<Re
     Ok(found.ok_or_else(|| not_found("refund", refund_id))?)
 }
 
-/// The refund with its account locked, under which it is read again: nobody else can review it.
+/// Locks the account of the refund, and then reads the refund again: nobody else can review it.
 pub(super) async fn lock(
     tx: &Tx,
     call: &Call,
@@ -148,7 +147,7 @@ pub(super) async fn lock(
     Ok((account, find(tx, call, refund_id).await?))
 }
 
-/// Who decides, when, and why.
+/// The review by the caller.
 pub(super) fn review(call: &Call, time: Instant, reason: &str) -> Review {
     Review {
         reviewer: call.caller.name.clone(),

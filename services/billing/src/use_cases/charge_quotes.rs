@@ -1,5 +1,6 @@
-//! Turning quotes into invoices, paid from the balance or owed on terms: all of one request in one
-//! transaction (BL-6). Nothing is computed here: the quotes' lines are charged as they are (BL-1).
+//! Charges quotes: invoices paid from the balance or owed on credit terms, all of one request in
+//! one transaction (BL-6). Nothing is computed here: an invoice has its quote's lines unchanged
+//! (BL-1).
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,11 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::{InvoiceIssued, SubjectFields},
     rules::{
         account::{Account, AccountKind, CreditTerms},
         charge::{Invoice, Quote},
@@ -27,31 +28,32 @@ use crate::{
     store,
 };
 
-/// A quote that is to be charged.
+/// A quote to be charged.
 #[derive(Debug, Clone)]
 pub(crate) struct QuoteToCharge {
     /// The quote.
     pub(crate) quote_id: QuoteId,
-    /// The quote's pin, repeated.
+    /// The pin of the quote, repeated.
     pub(crate) pin: String,
 }
 
-/// Charges quotes to their account: invoices, postings and numbers, or nothing (BL-6).
+/// Charges quotes to their account: invoices, postings and numbers for all of them, or nothing
+/// (BL-6).
 ///
 /// Refusals: NOT_FOUND, QUOTE_STALE, QUOTE_EXPIRED, QUOTE_SPENT, INSUFFICIENT_FUNDS,
 /// ACCOUNT_OVERDUE, CREDIT_LIMIT_EXCEEDED, AMOUNT_OUT_OF_RANGE.
 #[derive(Debug, Clone)]
 pub(crate) struct ChargeQuotes {
-    /// The account that they must be of; `None`: whichever it is.
+    /// The account that all quotes must belong to; `None`: any one account.
     pub(crate) account_id: Option<AccountId>,
-    /// The quotes, each once and at least one.
+    /// The quotes, at least one and each once.
     pub(crate) quotes: Vec<QuoteToCharge>,
-    /// What their expiry is judged by (MD-6), and kept with the invoices; nothing is accepted before it
-    /// was offered (T-5).
+    /// When the charge was accepted. Expiry is judged by it (MD-6), and the invoices store it, but
+    /// no earlier than the quotes' decision times (T-5).
     pub(crate) accepted: Instant,
 }
 
-/// Quotes of one account that can be charged, with the ids that they are kept under.
+/// Quotes of one account that can be charged, with their ids.
 struct ChargePlan {
     account_id: AccountId,
     quotes: Vec<(QuoteId, Quote)>,
@@ -80,7 +82,7 @@ impl ChargeQuotes {
         quotes.map(|quote| quote.quote_id).collect()
     }
 
-    /// The quotes in the order of the request, each with the pin that it asks for.
+    /// Checks the quotes, in the order of the request, against their pins and their expiry.
     fn check(&self, found: Vec<Quote>) -> Result<ChargePlan, Fault> {
         let found = found
             .into_iter()
@@ -99,8 +101,8 @@ impl ChargeQuotes {
         ChargePlan::new(quotes, self.accepted)
     }
 
-    /// The terms that the charge is owed on; `None`: it is paid from the balance, or free. Judged as
-    /// of the time of acceptance, however late the charge completes (T-3).
+    /// The credit terms that the charge is owed on; `None`: it is paid from the balance, or free.
+    /// Judged as of the time of acceptance, however late the charge completes (T-3).
     async fn check_account(
         &self,
         tx: &Tx,
@@ -119,8 +121,8 @@ impl ChargeQuotes {
         Ok(account.check_charge(plan.total, first_due, plan.accepted)?)
     }
 
-    /// Books the sales, and their payments unless they are owed; answers the invoices with their ids
-    /// and without their numbers, and the entries that are to be written.
+    /// Books the sales, and their payments unless they are owed. Returns the invoices, with ids and
+    /// without numbers, and the entries to be stored.
     async fn book(
         &self,
         call: &Call,
@@ -139,29 +141,31 @@ impl ChargeQuotes {
         if plan.total.is_zero() {
             return Ok((drafts(None, now, &ids), Vec::new()));
         }
-        // What nearly every charge comes to, without a statement that only reads the account.
+        // Nearly every charge ends here, without a separate read of the account.
         let prepaid = Some(AccountKind::Prepaid);
         let entries = plan.entries(None, &ids)?;
         if let Some(booked) = store::ledger::book(tx, account_id, entries, prepaid, now).await? {
             return Ok((drafts(None, issue_time(&booked, now), &ids), booked));
         }
-        // Its balance may have changed since, or it pays on terms: the locked account tells.
+        // The account pays on terms, or its balance changed meanwhile: lock it and check again.
         let account = store::accounts::lock(tx, &call.caller, account_id).await?;
         let terms = self.check_account(tx, account, plan).await?;
         let entries = plan.entries(terms.as_ref(), &ids)?;
         let booked = store::ledger::book(tx, account_id, entries, None, now)
             .await?
-            .ok_or_else(|| Fault::internal("a charge that is covered was not booked"))?;
+            .ok_or_else(|| {
+                Fault::internal("a charge that the account covers could not be booked")
+            })?;
         let drafts = drafts(terms.as_ref(), issue_time(&booked, now), &ids);
         Ok((drafts, booked))
     }
 }
 
 impl ChargePlan {
-    /// AMOUNT_OUT_OF_RANGE for a sum that cannot be kept.
+    /// AMOUNT_OUT_OF_RANGE if the total exceeds the largest amount.
     fn new(quotes: Vec<(QuoteId, Quote)>, accepted: Instant) -> Result<Self, Fault> {
         let Some((_, first)) = quotes.first() else {
-            return Err(Fault::internal("a charge of no quote"));
+            return Err(Fault::internal("a charge has no quotes"));
         };
         let account_id = first.account_id;
         let currency = first.total.currency();
@@ -180,18 +184,18 @@ impl ChargePlan {
         })
     }
 
-    /// The invoices of the quotes, before they have an id and a number.
+    /// The invoices of the quotes, without ids and numbers.
     fn draft(&self, terms: Option<&CreditTerms>, issued: Instant) -> Vec<Invoice> {
         let quotes = self.quotes.iter();
         let drafts = quotes.map(|(id, quote)| {
-            // Nothing is owed for what is free.
+            // A free quote is never owed.
             let terms = terms.filter(|_| !quote.total.is_zero());
             Invoice::from_quote(quote, *id, terms, self.accepted, issued)
         });
         drafts.collect()
     }
 
-    /// The sale of each, and its payment where it is not owed; nothing for what is free.
+    /// The sale of each quote, and its payment unless it is owed; a free quote has neither.
     fn entries(
         &self,
         terms: Option<&CreditTerms>,
@@ -212,10 +216,9 @@ impl ChargePlan {
     }
 }
 
-/// The event of an invoice that was issued at `time`.
-fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Event<'o> {
-    Event {
-        kind: "licet.billing.invoice.issued.v1",
+/// The event of an issued invoice.
+fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Result<Event<'o>, Fault> {
+    let header = EventHeader {
         resource_id: invoice
             .invoice_id
             .map_or_else(String::new, |id| id.to_string()),
@@ -227,19 +230,19 @@ fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Event<'o> 
             None => format!("{} paid from the balance", invoice.total),
             Some(due_time) => format!("{} due by {due_time}", invoice.total),
         },
-        data: json!({
-            "number": invoice.number,
-            "quote_id": invoice.quote_id,
-            "total": invoice.total.value(),
-            "currency_code": invoice.total.currency().code(),
-            "due_time": invoice.due_time,
-            "resource_id": invoice.subject.as_ref().map(|subject| &subject.resource_id),
-            "term_index": invoice.subject.as_ref().map(|subject| subject.term_index),
-        }),
-    }
+    };
+    let data = InvoiceIssued {
+        number: invoice.number,
+        quote_id: invoice.quote_id,
+        total: invoice.total,
+        currency_code: invoice.total.currency(),
+        due_time: invoice.due_time,
+        subject: SubjectFields::of(invoice.subject.as_ref()),
+    };
+    Event::new(header, &data)
 }
 
-/// When the sales were booked, which is when their invoices are issued.
+/// The time of the booked sales, which is the issue time of their invoices.
 fn issue_time(booked: &[LedgerEntry], now: Instant) -> Instant {
     booked.first().map_or(now, |entry| entry.time)
 }
@@ -255,7 +258,7 @@ impl Verb for ChargeQuotes {
         store::ledger::insert(tx, &booked).await?;
         let origin = request.origin();
         for invoice in &invoices {
-            outbox::emit(tx, event(invoice, &origin, request.call.now)).await?;
+            outbox::emit(tx, event(invoice, &origin, request.call.now)?).await?;
         }
         Ok(invoices)
     }

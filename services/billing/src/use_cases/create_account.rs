@@ -1,4 +1,4 @@
-//! Opening an account.
+//! Opens accounts.
 
 use licet_domain::{
     ids::AccountId,
@@ -8,21 +8,21 @@ use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::AccountCreated,
     rules::account::{Account, AccountView, PaymentTerms},
     store,
 };
 
-/// Opens an account with nothing on it.
+/// Opens an account with a balance of zero.
 #[derive(Debug, Clone)]
 pub(crate) struct CreateAccount {
-    /// For people.
+    /// A name for people.
     pub(crate) display_name: String,
-    /// For good (M-4).
+    /// The currency, which never changes (M-4).
     pub(crate) currency: Currency,
     /// How it pays.
     pub(crate) terms: PaymentTerms,
@@ -47,21 +47,20 @@ impl Verb for CreateAccount {
             last_entry: request.call.now,
         };
         store::accounts::insert(tx, &account).await?;
-        let event = Event {
-            kind: "licet.billing.account.created.v1",
+        let header = EventHeader {
             resource_id: account.account_id.to_string(),
             account_id: Some(account.account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: "M-4".to_owned(),
-            outcome: format!("{}, kept in {}", terms.kind().as_str(), currency.code()),
-            data: json!({
-                "display_name": account.display_name,
-                "currency_code": currency.code(),
-                "kind": terms.kind().as_str(),
-            }),
+            outcome: format!("{}, in {}", terms.kind().as_str(), currency.code()),
         };
-        outbox::emit(tx, event).await?;
+        let data = AccountCreated {
+            display_name: &account.display_name,
+            currency_code: *currency,
+            kind: terms.kind(),
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(account.view(None, request.call.now))
     }
 }

@@ -1,15 +1,15 @@
-//! Adding a product in its version 1.
+//! Adds products, in version 1.
 
 use licet_domain::{clock::Instant, ids::ProductId};
 use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::ProductCreated,
     rules::{
         already_exists,
         catalog::{self, Product, ProductVersion},
@@ -17,14 +17,14 @@ use crate::{
     store,
 };
 
-/// What a version of a product is to say.
+/// A new version of a product.
 #[derive(Debug, Clone)]
 pub(crate) struct VersionDraft {
     /// The product's id.
     pub(crate) product_id: ProductId,
-    /// What the version says.
+    /// The content of the version.
     pub(crate) product: Product,
-    /// From when on it is sold.
+    /// When the version takes effect.
     pub(crate) effective: Instant,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct VersionDraft {
 /// Refusals: ALREADY_EXISTS, EFFECTIVE_TIME_IN_PAST.
 #[derive(Debug, Clone)]
 pub(crate) struct CreateProduct {
-    /// What version 1 says, and from when on.
+    /// Version 1.
     pub(crate) draft: VersionDraft,
 }
 
@@ -57,21 +57,20 @@ impl Verb for CreateProduct {
         if !store::catalog::insert_product(tx, &version).await? {
             return Err(already_exists("product", product_id.as_str()).into());
         }
-        let event = Event {
-            kind: "licet.billing.product.created.v1",
+        let header = EventHeader {
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-8".to_owned(),
             outcome: "version 1".to_owned(),
-            data: json!({
-                "version": 1,
-                "effective_time": effective,
-                "product": version.product,
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = ProductCreated {
+            version: 1,
+            effective_time: *effective,
+            product: &version.product,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(version)
     }
 }

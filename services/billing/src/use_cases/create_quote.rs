@@ -1,4 +1,4 @@
-//! Computing a quote, and keeping it.
+//! Computes and stores quotes.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
 use sea_orm::ConnectionTrait;
-use serde_json::json;
 
 use crate::{
+    events::{QuoteCreated, SubjectFields},
     rules::{
         charge::{Quote, Subject},
         item::Item,
@@ -26,27 +26,27 @@ use crate::{
     store::{self, catalog::AccountCatalog},
 };
 
-/// Prices items and keeps the result as an offer (BL-1, MD-6).
+/// Prices items and stores the result as a quote (BL-1, MD-6).
 ///
 /// Refusals: NOT_FOUND, and those of [`quote::compute`].
 #[derive(Debug, Clone)]
 pub(crate) struct CreateQuote {
     /// The account to be charged.
     pub(crate) account_id: AccountId,
-    /// What to price, at least one.
+    /// The items to price, at least one.
     pub(crate) items: Vec<Item>,
-    /// The instant as of which to decide.
+    /// The decision time.
     pub(crate) decision: Instant,
-    /// What a charge must repeat.
+    /// The text that a charge must repeat (MD-6).
     pub(crate) pin: String,
-    /// What it is about.
+    /// What the quote is for.
     pub(crate) subject: Option<Subject>,
-    /// Until when it holds.
+    /// The quote cannot be accepted from here on.
     pub(crate) expires: Instant,
 }
 
 impl CreateQuote {
-    /// The quote before it has an id.
+    /// The quote without an id.
     async fn price(&self, call: &Call, connection: &impl ConnectionTrait) -> Result<Quote, Fault> {
         let account_id = self.account_id;
         let catalog = if call.caller.sees(account_id) {
@@ -76,20 +76,20 @@ impl CreateQuote {
     }
 }
 
-/// What the account and the catalogue say about the items.
+/// The part of the catalogue that prices the items for the account.
 async fn find_account_catalog(
     connection: &impl ConnectionTrait,
-    inquiry: &CreateQuote,
+    request: &CreateQuote,
 ) -> Result<Option<AccountCatalog>, Fault> {
-    let items = &inquiry.items;
+    let items = &request.items;
     let ids: BTreeSet<&str> = items.iter().map(|item| item.product_id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let latest = items.iter().map(|item| item.price_time).max();
-    let until = latest.unwrap_or(inquiry.decision);
-    store::catalog::find_account_catalog(connection, inquiry.account_id, &ids, until).await
+    let until = latest.unwrap_or(request.decision);
+    store::catalog::find_account_catalog(connection, request.account_id, &ids, until).await
 }
 
-/// A quote with the instant that it is seen at.
+/// A quote, and the time that its state is shown at.
 pub(crate) type CreatedQuote = (Quote, Instant);
 
 impl Preview for CreateQuote {
@@ -107,29 +107,28 @@ impl Verb for CreateQuote {
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<CreatedQuote, Fault> {
         let quote_id = QuoteId::generate();
-        // What prices a quote is never changed (BL-8): it need not be read in the transaction.
+        // The catalogue is never changed, only added to (BL-8), so the transaction need not read
+        // it.
         let quote = Quote {
             quote_id: Some(quote_id),
             ..self.price(&request.call, tx.before()?).await?
         };
         store::quotes::insert(tx, quote_id, &quote).await?;
-        let event = Event {
-            kind: "licet.billing.quote.created.v1",
+        let header = EventHeader {
             resource_id: quote_id.to_string(),
             account_id: Some(quote.account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-1".to_owned(),
             outcome: format!("{} until {}", quote.total, quote.expires),
-            data: json!({
-                "total": quote.total.value(),
-                "currency_code": quote.total.currency().code(),
-                "expire_time": quote.expires,
-                "resource_id": quote.subject.as_ref().map(|subject| &subject.resource_id),
-                "term_index": quote.subject.as_ref().map(|subject| subject.term_index),
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = QuoteCreated {
+            total: quote.total,
+            currency_code: quote.total.currency(),
+            expire_time: quote.expires,
+            subject: SubjectFields::of(quote.subject.as_ref()),
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok((quote, request.call.now))
     }
 }

@@ -1,5 +1,5 @@
-//! What every credit does, goodwill and refunds alike: the invoices, their credit notes and the ledger
-//! move together (BL-3, BL-4, BL-5).
+//! What all credits share, goodwill and refunds alike: invoices, credit notes and ledger change
+//! together (BL-3, BL-4, BL-5).
 
 use licet_domain::{ids::CreditNoteId, money::Money, refusal::Refusal};
 use licet_runtime::{caller::Call, database::Tx, fault::Fault};
@@ -14,8 +14,8 @@ use crate::{
     store::{self, numbers::Series},
 };
 
-/// Issues a credit note for each credit; none at all is fine. The account and the invoices are
-/// locked, in this order, and the credits were planned on them as they are.
+/// Issues a credit note for each credit; there may be none. The account and then the invoices are
+/// locked, and the credits were planned on the locked invoices.
 ///
 /// Refusals: AMOUNT_OUT_OF_RANGE.
 pub(crate) async fn credit_invoices(
@@ -40,18 +40,18 @@ pub(crate) async fn credit_invoices(
     store::credit_notes::apply_credits(tx, credits).await?;
     let booked = store::ledger::post(tx, account.account_id, entries, None, call.now)
         .await?
-        .ok_or_else(|| Fault::internal("a credit that fits was not booked"))?;
+        .ok_or_else(|| Fault::internal("a credit that the account allows could not be booked"))?;
     let first = store::numbers::assign(tx, Series::CreditNote, notes.len()).await?;
     for ((number, note), entry) in (first..).zip(&mut notes).zip(&booked) {
         note.number = Some(number);
-        // An account's papers are dated as its entries are, which never run back (T-5).
+        // Credit notes are dated as the account's entries are, whose times never run back (T-5).
         note.issued = entry.time;
     }
     store::credit_notes::insert(tx, &notes).await?;
     Ok(notes)
 }
 
-/// The credit notes of the credits, before they have ids and numbers.
+/// The credit notes of the credits, without ids and numbers.
 pub(crate) fn draft_notes(
     call: &Call,
     account: &Account,
@@ -64,7 +64,7 @@ pub(crate) fn draft_notes(
     each.collect()
 }
 
-/// Whether what returns to the account's balance can be kept on it.
+/// Whether the balance stays in range with what returns to it.
 ///
 /// # Errors
 /// AMOUNT_OUT_OF_RANGE.

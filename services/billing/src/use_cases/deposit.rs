@@ -1,15 +1,15 @@
-//! Booking money received from a customer.
+//! Books money received from a customer.
 
 use licet_domain::{ids::AccountId, money::Money};
 use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::AccountDeposited,
     rules::{
         ledger::{BookedEntry, Entry},
         money_refusal, not_found,
@@ -17,23 +17,23 @@ use crate::{
     store,
 };
 
-/// Money that was received from a customer, or is to be paid out.
+/// Money received from a customer, or to be paid out.
 #[derive(Debug, Clone)]
 pub(crate) struct Transfer {
     /// The account.
     pub(crate) account_id: AccountId,
-    /// More than nothing.
+    /// Above zero.
     pub(crate) amount: Money,
-    /// What the payment is known by.
+    /// The reference of the payment.
     pub(crate) reference: String,
 }
 
-/// Puts money on an account (BL-5).
+/// Adds received money to the balance of an account (BL-5).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, AMOUNT_OUT_OF_RANGE.
 #[derive(Debug, Clone)]
 pub(crate) struct Deposit {
-    /// What was received.
+    /// The received money.
     pub(crate) transfer: Transfer,
 }
 
@@ -53,23 +53,22 @@ impl Verb for Deposit {
         let entry = Entry::deposit(amount, reference.clone())
             .map_err(|error| money_refusal(amount.currency(), &error))?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
-        let event = Event {
-            kind: "licet.billing.account.deposited.v1",
+        let header = EventHeader {
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-5".to_owned(),
-            outcome: format!("{amount} received, the balance is {balance}"),
-            data: json!({
-                "entry_id": entry.entry_id,
-                "amount": amount.value(),
-                "balance": balance.value(),
-                "currency_code": amount.currency().code(),
-                "reference": reference,
-            }),
+            outcome: format!("{amount} received; the balance is {balance}"),
         };
-        outbox::emit(tx, event).await?;
+        let data = AccountDeposited {
+            entry_id: entry.entry_id,
+            amount,
+            balance,
+            currency_code: amount.currency(),
+            reference,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(BookedEntry { entry, balance })
     }
 }

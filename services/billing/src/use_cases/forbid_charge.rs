@@ -1,4 +1,5 @@
-//! Giving up a charge that got no answer: it never comes, however late an attempt at it arrives.
+//! Forbids a charge that got no response: it will never be made, however late an attempt at
+//! it arrives.
 
 use std::collections::BTreeMap;
 
@@ -17,36 +18,36 @@ use uuid::Uuid;
 
 use crate::{rules::not_found, store};
 
-/// The methods that charge quotes: either may have been asked under the charge's request id.
+/// The methods that charge quotes; the charge's request id may have been used with either.
 const CHARGING: [&str; 2] = [
     "/licet.billing.v1.InvoiceService/ChargeQuote",
     "/licet.billing.v1.InvoiceService/ChargeQuotes",
 ];
 
-/// Gives a charge up.
+/// Forbids a charge.
 ///
 /// Refusals: NOT_FOUND.
 #[derive(Debug, Clone)]
 pub(crate) struct ForbidCharge {
     /// The account of the quotes.
     pub(crate) account_id: AccountId,
-    /// The quotes that were to be charged.
+    /// The quotes of the charge.
     pub(crate) quote_ids: Vec<QuoteId>,
-    /// The charge's request id.
+    /// The request id of the charge.
     pub(crate) charge_request_id: Uuid,
 }
 
-/// Whether a charge will never come.
+/// Whether a charge is forbidden, or came first.
 #[derive(Debug)]
 pub(crate) enum ForbidChargeResult {
-    /// It was not made, and will not be.
+    /// It was not made and never will be.
     Forbidden,
-    /// It was made before, or its quotes were charged otherwise: to these invoices.
+    /// It was made, or its quotes were charged by another request: the invoices.
     AlreadyCharged(Vec<InvoiceId>),
 }
 
 impl ForbidCharge {
-    /// What those of the quotes became that were charged, in the order of the request.
+    /// The invoices of those quotes that are charged, in the order of the request.
     async fn charged(&self, tx: &Tx, caller: &Caller) -> Result<Vec<InvoiceId>, Fault> {
         let found = store::quotes::list(tx, caller, &self.quote_ids).await?;
         let found = found
@@ -68,13 +69,14 @@ impl Verb for ForbidCharge {
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ForbidChargeResult, Fault> {
         let caller = &request.call.caller;
-        // Charged so long ago that its request is forgotten (BL-2), it must not be refused now.
+        // A charge may be so old that its request id is forgotten (BL-2); it must not be refused
+        // now.
         let charged = self.charged(tx, caller).await?;
         if !charged.is_empty() {
             return Ok(ForbidChargeResult::AlreadyCharged(charged));
         }
         let id = self.charge_request_id;
-        let message = format!("the charge of request_id {id} was given up");
+        let message = format!("the charge with request_id {id} was forbidden");
         let refusal = Refusal::new(Reason::ChargeForbidden, message).with("request_id", id);
         for method in CHARGING {
             if !replay::refuse_ahead(tx, &caller.name, method, id, &refusal).await? {

@@ -1,4 +1,4 @@
-//! Crediting an invoice as goodwill, or for a change that was taken back (BL-3, BL-4).
+//! Credits an invoice, as goodwill or for a cancelled domain change (BL-3, BL-4).
 
 use licet_domain::{ids::InvoiceId, money::Money};
 use licet_runtime::{
@@ -6,15 +6,15 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::{
     credit_invoices::{check_balance, credit_invoices, draft_notes},
     lower_review::lower_review,
 };
 use crate::{
+    events::CreditNoteIssued,
     rules::{
         account::Account,
         charge::Invoice,
@@ -25,23 +25,23 @@ use crate::{
     store,
 };
 
-/// Credits what is neither credited nor held of an invoice, or the lines of it that are named; or
-/// what a review holds as well, which the review then holds no more (MD-7, BL-3).
+/// Credits everything free of an invoice, or the given lines; or also what a review holds, which
+/// the review then no longer holds (MD-7, BL-3).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, CREDIT_EXCEEDS_INVOICE, AMOUNT_OUT_OF_RANGE.
 #[derive(Debug, Clone)]
 pub(crate) struct IssueCreditNote {
     /// The invoice.
     pub(crate) invoice_id: InvoiceId,
-    /// What off which line, each line once; empty: all that is left.
+    /// The amounts by line, each line once; empty: everything that is left.
     pub(crate) lines: Vec<LineCredit>,
-    /// Whether what a review holds is credited, too; only without lines.
+    /// Whether to credit also what a review holds; only without lines.
     pub(crate) including_held: bool,
     /// Why.
     pub(crate) reason: String,
 }
 
-/// A credit note, and its invoice as it is after it.
+/// An issued credit note, and its invoice afterwards.
 pub(crate) struct IssuedCreditNote {
     /// The credit note.
     pub(crate) note: CreditNote,
@@ -74,7 +74,8 @@ impl IssueCreditNote {
         Ok(found.ok_or_else(|| not_found("invoice", id))?)
     }
 
-    /// The invoice without what a review holds of it where that is credited, too; and how much that is.
+    /// The invoice, with what a review holds of it released if that is credited as well; and how
+    /// much that is.
     fn release(&self, invoice: Invoice) -> (Invoice, Option<Money>) {
         let held = invoice.held;
         if self.including_held && held.minor() > 0 {
@@ -84,7 +85,7 @@ impl IssueCreditNote {
         }
     }
 
-    /// Lets a review go of `held` of the locked invoice.
+    /// Lowers the review that holds `held` of the locked invoice.
     async fn lower_review_by(
         &self,
         request: &ChangeRequest,
@@ -93,19 +94,22 @@ impl IssueCreditNote {
         held: Money,
     ) -> Result<(), Fault> {
         let subject = invoice.subject.as_ref();
-        let subject = subject.ok_or_else(|| Fault::internal("a review holds what has no term"))?;
+        let subject = subject
+            .ok_or_else(|| Fault::internal("an invoice without a term is held by a review"))?;
         let refunds = store::refunds::list_of_subject(tx, invoice.account_id, subject).await?;
         let mut refunds = refunds.into_iter();
         let review = refunds.find(|it| it.decision.state == RefundState::PendingReview);
-        let review = review.ok_or_else(|| Fault::internal("no review holds what is held"))?;
+        let review = review.ok_or_else(|| {
+            Fault::internal("an invoice is held, and no refund of its term is in review")
+        })?;
         let lowered = review.lower(held, request.call.now);
         let lowered = lowered.map_err(|error| money_refusal(held.currency(), &error))?;
         store::invoices::release_holds(tx, &[self.invoice_id]).await?;
         lower_review(tx, request, &lowered, &self.reason).await
     }
 
-    /// The account, and then the invoice, locked in this order: the invoice says whose it is, and
-    /// is read again once nobody else can change it.
+    /// Locks the account and then the invoice. The invoice names the account, so it is read before,
+    /// and again once nobody else can change it.
     async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Account, Invoice), Fault> {
         let account_id = self.find(call, tx).await?.account_id;
         let account = store::accounts::lock(tx, &call.caller, account_id)
@@ -134,8 +138,7 @@ impl Verb for IssueCreditNote {
         let notes = credit_invoices(tx, &request.call, &account, credits, reason).await?;
         let issued = issued_credit_note(notes, invoice, &credit)?;
         let note = &issued.note;
-        let event = Event {
-            kind: "licet.billing.credit_note.issued.v1",
+        let header = EventHeader {
             resource_id: note
                 .credit_note_id
                 .map_or_else(String::new, |id| id.to_string()),
@@ -144,16 +147,16 @@ impl Verb for IssueCreditNote {
             origin: &request.origin(),
             why: reason.clone(),
             outcome: note.explanation(),
-            data: json!({
-                "number": note.number,
-                "invoice_id": note.invoice_id,
-                "total": note.total.value(),
-                "returned": note.returned.value(),
-                "due": credit.due.value(),
-                "currency_code": note.total.currency().code(),
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = CreditNoteIssued {
+            number: note.number,
+            invoice_id: note.invoice_id,
+            total: note.total,
+            returned: note.returned,
+            due: credit.due,
+            currency_code: note.total.currency(),
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(issued)
     }
 }
@@ -165,7 +168,7 @@ fn issued_credit_note(
 ) -> Result<IssuedCreditNote, Fault> {
     let currency = invoice.total.currency();
     let note = notes.into_iter().next();
-    let note = note.ok_or_else(|| Fault::internal("a credit left no credit note"))?;
+    let note = note.ok_or_else(|| Fault::internal("a credit has no credit note"))?;
     let invoice =
         credit::apply_credit(invoice, credit).map_err(|error| money_refusal(currency, &error))?;
     Ok(IssuedCreditNote { note, invoice })

@@ -1,17 +1,16 @@
-//! What a review holds becomes less, because something else credits it: a change that is taken back
-//! (MD-7), or a full refund of the same term (AL-4).
+//! Lowers what a review holds when something else credits it: a cancelled domain change (MD-7), or
+//! a full refund of the same term (AL-4).
 
 use licet_runtime::{
     database::Tx,
     door::ChangeRequest,
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
-use crate::{rules::refund::Refund, store};
+use crate::{events::RefundLowered, rules::refund::Refund, store};
 
-/// Keeps a refund in review that was lowered by the rules. Its account is locked.
+/// Stores a refund in review that the rules have lowered. Its account is locked.
 pub(super) async fn lower_review(
     tx: &Tx,
     request: &ChangeRequest,
@@ -19,8 +18,7 @@ pub(super) async fn lower_review(
     why: &str,
 ) -> Result<(), Fault> {
     store::refunds::set_held(tx, review).await?;
-    let event = Event {
-        kind: "licet.billing.refund.lowered.v1",
+    let header = EventHeader {
         resource_id: review
             .refund_id
             .map_or_else(String::new, |id| id.to_string()),
@@ -29,13 +27,13 @@ pub(super) async fn lower_review(
         origin: &request.origin(),
         why: why.to_owned(),
         outcome: review.decision.explanation.clone(),
-        data: json!({
-            "resource_id": review.subject.resource_id,
-            "term_index": review.subject.term_index,
-            "state": review.decision.state.as_str(),
-            "creditable": review.creditable.value(),
-            "currency_code": review.creditable.currency().code(),
-        }),
     };
-    outbox::emit(tx, event).await
+    let data = RefundLowered {
+        resource_id: &review.subject.resource_id,
+        term_index: review.subject.term_index,
+        state: review.decision.state,
+        creditable: review.creditable,
+        currency_code: review.creditable.currency(),
+    };
+    outbox::emit(tx, Event::new(header, &data)?).await
 }

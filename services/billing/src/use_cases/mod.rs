@@ -1,4 +1,5 @@
-//! What changes something: each a transaction around load, rules, store, and the event last.
+//! Changes: each one transaction that loads, applies the rules, stores, and emits its event last
+//!
 
 pub(crate) mod approve_refund;
 pub(crate) mod charge_quotes;

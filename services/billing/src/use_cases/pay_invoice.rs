@@ -1,4 +1,4 @@
-//! Paying an open invoice from the account's balance.
+//! Pays open invoices from the account's balance.
 
 use licet_domain::{
     ids::{AccountId, InvoiceId},
@@ -9,11 +9,11 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::InvoicePaid,
     rules::{account::Account, charge::Invoice, ledger::Entry, money_refusal, not_found},
     store,
 };
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct PayInvoice {
     /// The invoice.
     pub(crate) invoice_id: InvoiceId,
-    /// More than nothing; `None`: all that is due.
+    /// Above zero; `None`: all that is due.
     pub(crate) amount: Option<Money>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct PaidInvoice {
     pub(crate) invoice: Invoice,
     /// What was paid.
     pub(crate) amount: Money,
-    /// The account's balance after it.
+    /// The account's balance afterwards.
     pub(crate) balance: Money,
 }
 
@@ -73,7 +73,7 @@ impl PayInvoice {
         })
     }
 
-    /// The account before the invoice: whoever locks both takes them in this order.
+    /// Locks the account before the invoice, as everyone does who locks both.
     async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Option<Account>, Invoice), Fault> {
         let account_id: AccountId = self.find(call, tx).await?.account_id;
         let account = store::accounts::lock(tx, &call.caller, account_id).await?;
@@ -101,23 +101,22 @@ impl Verb for PayInvoice {
             store::ledger::post_one(tx, invoice.account_id, entry, request.call.now).await?;
         store::invoices::set_paid(tx, invoice_id, invoice).await?;
         let due = invoice.due().map_err(refused)?;
-        let event = Event {
-            kind: "licet.billing.invoice.paid.v1",
+        let header = EventHeader {
             resource_id: invoice_id.to_string(),
             account_id: Some(invoice.account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-6".to_owned(),
-            outcome: format!("{amount} paid from the balance, {due} are due"),
-            data: json!({
-                "entry_id": entry.entry_id,
-                "amount": amount.value(),
-                "due": due.value(),
-                "balance": balance.value(),
-                "currency_code": currency.code(),
-            }),
+            outcome: format!("{amount} paid from the balance; {due} is still due"),
         };
-        outbox::emit(tx, event).await?;
+        let data = InvoicePaid {
+            entry_id: entry.entry_id,
+            amount: *amount,
+            due,
+            balance: *balance,
+            currency_code: currency,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(paid)
     }
 }

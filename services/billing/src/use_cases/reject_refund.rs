@@ -1,4 +1,4 @@
-//! Turning down a refund in review (AL-4).
+//! Rejects refunds in review (AL-4).
 
 use licet_domain::ids::RefundId;
 use licet_runtime::{
@@ -6,14 +6,17 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::approve_refund::{find, lock, review};
-use crate::{rules::refund::Refund, store};
+use crate::{
+    events::{RefundLowered, RefundRejected},
+    rules::refund::Refund,
+    store,
+};
 
-/// Lets go of all that the refund holds (AL-4, BL-3).
+/// Releases everything that the refund holds (AL-4, BL-3).
 ///
 /// Refusals: NOT_FOUND, REFUND_NOT_PENDING.
 #[derive(Debug, Clone)]
@@ -48,23 +51,22 @@ impl Verb for RejectRefund {
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
         store::invoices::release_holds(tx, &ids).await?;
         store::refunds::set_reviewed(tx, refund_id, &refund).await?;
-        let event = Event {
-            kind: "licet.billing.refund.rejected.v1",
+        let header = EventHeader {
             resource_id: refund_id.to_string(),
             account_id: Some(account.account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: reason.clone(),
             outcome: refund.decision.explanation.clone(),
-            data: json!({
-                "resource_id": refund.subject.resource_id,
-                "term_index": refund.subject.term_index,
-                "state": refund.decision.state.as_str(),
-                "creditable": refund.creditable.value(),
-                "currency_code": refund.creditable.currency().code(),
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = RefundRejected(RefundLowered {
+            resource_id: &refund.subject.resource_id,
+            term_index: refund.subject.term_index,
+            state: refund.decision.state,
+            creditable: refund.creditable,
+            currency_code: refund.creditable.currency(),
+        });
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(refund)
     }
 }

@@ -1,4 +1,4 @@
-//! Deciding the refund of a term, and making it (AL-4).
+//! Decides the refund of a term, and makes it (AL-4).
 
 use licet_domain::{
     clock::Instant,
@@ -10,15 +10,15 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::{
     credit_invoices::{check_balance, credit_invoices},
     lower_review::lower_review,
 };
 use crate::{
+    events::{RefundDecided, RefundExtended},
     rules::{
         account::Account,
         charge::{Invoice, Subject},
@@ -32,7 +32,8 @@ use crate::{
     store,
 };
 
-/// Decides what of a subject's invoices goes back, and credits or holds it (AL-4, BL-3, BL-4).
+/// Decides how much of a subject's invoices is refunded, and credits or holds it (AL-4, BL-3,
+/// BL-4).
 ///
 /// Refusals: NOT_FOUND, also when nothing was invoiced for the subject; REFUND_ALREADY_REQUESTED,
 /// DECISION_BEFORE_PURCHASE, ISSUANCE_OUTSIDE_TERM, AMOUNT_OUT_OF_RANGE.
@@ -42,9 +43,9 @@ pub(crate) struct RequestRefund {
     pub(crate) account_id: AccountId,
     /// The term.
     pub(crate) subject: Subject,
-    /// Since when it is in use; `None`: never issued.
+    /// When its use began; `None`: never issued.
     pub(crate) first_issuance: Option<Instant>,
-    /// The instant as of which to decide; `None`: now.
+    /// The decision time; `None`: now.
     pub(crate) decision: Option<Instant>,
 }
 
@@ -74,8 +75,8 @@ impl Preview for RequestRefund {
 }
 
 impl RequestRefund {
-    /// The decision by the policy that the term was sold with, what it credits or holds, and what it
-    /// leaves as it is.
+    /// The decision by the policy that the term was sold with, and the notice of what the refund
+    /// does not end.
     async fn decide(
         &self,
         call: &Call,
@@ -105,7 +106,7 @@ impl RequestRefund {
         };
         let product = store::catalog::find_version(tx, &sold.product_id, sold.product_version)
             .await?
-            .ok_or_else(|| Fault::internal("an invoice's product version is gone"))?;
+            .ok_or_else(|| Fault::internal("the product version of an invoice is missing"))?;
         let policy = product.product.policy.refund();
         let at = history.decide_at(self.decision, call.now)?;
         let claim = RefundClaim {
@@ -117,7 +118,7 @@ impl RequestRefund {
         Ok((decided, refund::notice(&self.subject, term.end, at)))
     }
 
-    /// The term as its invoices have it: bought when the first of its charges was accepted.
+    /// The times of the term, from its invoices; it was bought when its first charge was accepted.
     fn term(&self, invoices: &[Invoice]) -> Option<TermTimes> {
         let bought = invoices.iter().map(|invoice| invoice.accepted).min();
         let start = invoices.iter().filter_map(Invoice::term_start).min();
@@ -130,7 +131,7 @@ impl RequestRefund {
         })
     }
 
-    /// Credits everything: a credit note for each invoice.
+    /// Credits everything, with a credit note for each invoice.
     async fn credit(
         &self,
         call: &Call,
@@ -181,37 +182,35 @@ impl Verb for RequestRefund {
             }
             RefundState::NotDue | RefundState::Rejected => {}
         }
-        let kind = match refund.refund_id {
-            Some(_) => {
-                store::refunds::set_held(tx, &refund).await?;
-                "licet.billing.refund.extended.v1"
-            }
-            None => {
-                let refund_id = RefundId::generate();
-                refund.refund_id = Some(refund_id);
-                store::refunds::insert(tx, refund_id, &refund).await?;
-                "licet.billing.refund.decided.v1"
-            }
-        };
-        let event = Event {
-            kind,
-            resource_id: refund
-                .refund_id
-                .map_or_else(String::new, |id| id.to_string()),
+        let is_extended = refund.refund_id.is_some();
+        let refund_id = refund.refund_id.unwrap_or_else(RefundId::generate);
+        refund.refund_id = Some(refund_id);
+        if is_extended {
+            store::refunds::set_held(tx, &refund).await?;
+        } else {
+            store::refunds::insert(tx, refund_id, &refund).await?;
+        }
+        let header = EventHeader {
+            resource_id: refund_id.to_string(),
             account_id: Some(self.account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: format!("AL-4: {}", refund.decision.explanation),
             outcome: refund.decision.state.as_str().to_owned(),
-            data: json!({
-                "resource_id": self.subject.resource_id,
-                "term_index": self.subject.term_index,
-                "creditable": refund.creditable.value(),
-                "refunded": refund.refunded.value(),
-                "currency_code": refund.creditable.currency().code(),
-                "credit_note_ids": refund.credit_note_ids,
-                "counted_from": refund.decision.count.as_str(),
-            }),
+        };
+        let data = RefundDecided {
+            resource_id: &self.subject.resource_id,
+            term_index: self.subject.term_index,
+            creditable: refund.creditable,
+            refunded: refund.refunded,
+            currency_code: refund.creditable.currency(),
+            credit_note_ids: &refund.credit_note_ids,
+            counted_from: refund.decision.count,
+        };
+        let event = if is_extended {
+            Event::new(header, &RefundExtended(data))?
+        } else {
+            Event::new(header, &data)?
         };
         outbox::emit(tx, event).await?;
         Ok(RequestedRefund { refund, notice })

@@ -1,4 +1,4 @@
-//! Taking a deposit or a withdrawal back that was booked by mistake.
+//! Reverses a deposit or a withdrawal that was booked by mistake.
 
 use licet_domain::{ids::EntryId, money::Money};
 use licet_runtime::{
@@ -6,11 +6,11 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::AccountEntryReversed,
     rules::{
         account::Account,
         ledger::{BookedEntry, Entry, LedgerEntry, Movement},
@@ -19,7 +19,7 @@ use crate::{
     store,
 };
 
-/// Books an entry's postings mirrored, once at most (BL-5).
+/// Books the postings of an entry negated, at most once (BL-5).
 ///
 /// Refusals: NOT_FOUND, ENTRY_NOT_REVERSIBLE, ENTRY_ALREADY_REVERSED, INSUFFICIENT_FUNDS,
 /// AMOUNT_OUT_OF_RANGE.
@@ -82,30 +82,29 @@ impl Verb for ReverseEntry {
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<BookedEntry, Fault> {
         let reversed = self.find(&request.call, tx).await?;
         let account_id = reversed.account_id;
-        // From here on no other reversal of the entry is made: each locks the account.
+        // From here on nobody else can reverse the entry: every reversal locks the account.
         let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
         let (entry, balance) = self.plan(tx, account, &reversed).await?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
-        let event = Event {
-            kind: "licet.billing.account.entry_reversed.v1",
+        let header = EventHeader {
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: self.reason.clone(),
             outcome: format!(
-                "{} {} taken back, the balance is {balance}",
+                "{} {} reversed; the balance is {balance}",
                 reversed.kind.as_str(),
                 self.entry_id
             ),
-            data: json!({
-                "entry_id": entry.entry_id,
-                "reverses_entry_id": self.entry_id,
-                "balance": balance.value(),
-                "currency_code": balance.currency().code(),
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = AccountEntryReversed {
+            entry_id: entry.entry_id,
+            reverses_entry_id: self.entry_id,
+            balance,
+            currency_code: balance.currency(),
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(BookedEntry { entry, balance })
     }
 }

@@ -1,14 +1,14 @@
-//! Setting the prices of a product in one currency.
+//! Sets the prices of a product in one currency.
 
 use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::PricesSet,
     rules::{
         not_found,
         prices::{self, PriceList, Prices},
@@ -42,29 +42,28 @@ impl Verb for SetPrices {
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
         prices::check_prices(&versions, newest_list, &self.list, request.call.now)?;
         store::catalog::insert_list(tx, &self.list).await?;
-        let (terms, quantities): (Vec<u32>, Vec<u32>) = match &self.list.prices {
+        let (term_months, from_quantities): (Vec<u32>, Vec<u32>) = match &self.list.prices {
             Prices::ByTerm(terms) => (terms.iter().map(|it| it.months).collect(), Vec::new()),
             Prices::ByVolume(tiers) => (
                 Vec::new(),
                 tiers.iter().map(|it| it.from_quantity).collect(),
             ),
         };
-        let event = Event {
-            kind: "licet.billing.prices.set.v1",
+        let header = EventHeader {
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-8".to_owned(),
             outcome: format!("in {} from {} on", currency.code(), self.list.effective),
-            data: json!({
-                "currency_code": currency.code(),
-                "effective_time": self.list.effective,
-                "term_months": terms,
-                "from_quantities": quantities,
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = PricesSet {
+            currency_code: *currency,
+            effective_time: self.list.effective,
+            term_months,
+            from_quantities,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(self.list.clone())
     }
 }

@@ -1,15 +1,15 @@
-//! Changing an account's name, or how it pays.
+//! Changes the name of an account, or how it pays.
 
 use licet_domain::ids::AccountId;
 use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::{AccountTerms, AccountUpdated},
     rules::{
         account::{AccountView, PaymentTerms},
         not_found,
@@ -17,7 +17,7 @@ use crate::{
     store,
 };
 
-/// Changes an account. Open invoices stay due when they were (BL-3).
+/// Changes an account. The due times of open invoices stay (BL-3).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_HAS_DUE.
 #[derive(Debug, Clone)]
@@ -51,31 +51,30 @@ impl Verb for UpdateAccount {
         }
         store::accounts::update(tx, &account).await?;
         let first_due = store::invoices::find_first_due(tx, *account_id).await?;
-        let kind = account.terms.kind().as_str();
+        let kind = account.terms.kind();
         let terms = match &account.terms {
             PaymentTerms::Prepaid => None,
-            PaymentTerms::OnTerms(terms) => Some(json!({
-                "credit_limit": terms.credit_limit.value(),
-                "net_days": terms.net_days,
-                "overdue_grace_days": terms.overdue_grace_days,
-            })),
+            PaymentTerms::OnTerms(terms) => Some(AccountTerms {
+                credit_limit: terms.credit_limit,
+                net_days: terms.net_days,
+                overdue_grace_days: terms.overdue_grace_days,
+            }),
         };
-        let event = Event {
-            kind: "licet.billing.account.updated.v1",
+        let header = EventHeader {
             resource_id: account_id.to_string(),
             account_id: Some(*account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-6".to_owned(),
-            outcome: kind.to_owned(),
-            data: json!({
-                "display_name": account.display_name,
-                "currency_code": account.currency().code(),
-                "kind": kind,
-                "terms": terms,
-            }),
+            outcome: kind.as_str().to_owned(),
         };
-        outbox::emit(tx, event).await?;
+        let data = AccountUpdated {
+            display_name: &account.display_name,
+            currency_code: account.currency(),
+            kind,
+            terms,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         let first_due = first_due.map(|first| first.due_time);
         Ok(account.view(first_due, request.call.now))
     }

@@ -1,15 +1,15 @@
-//! Adding a version of a product.
+//! Adds a version of a product.
 
 use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::create_product::VersionDraft;
 use crate::{
+    events::{ProductCreated, ProductUpdated},
     rules::{
         catalog::{self, ProductVersion},
         not_found,
@@ -17,12 +17,12 @@ use crate::{
     store,
 };
 
-/// Adds a version; what was sold keeps the version that it was sold with (BL-8).
+/// Adds a version. What was sold keeps its version (BL-8).
 ///
 /// Refusals: NOT_FOUND, PRODUCT_KIND_MISMATCH, EFFECTIVE_TIME_IN_PAST.
 #[derive(Debug, Clone)]
 pub(crate) struct UpdateProduct {
-    /// What the new version says, and from when on.
+    /// The new version.
     pub(crate) draft: VersionDraft,
 }
 
@@ -47,21 +47,20 @@ impl Verb for UpdateProduct {
             product: product.clone(),
         };
         store::catalog::insert_version(tx, &version).await?;
-        let event = Event {
-            kind: "licet.billing.product.updated.v1",
+        let header = EventHeader {
             resource_id: product_id.as_str().to_owned(),
             account_id: None,
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-8".to_owned(),
             outcome: format!("version {}", version.version),
-            data: json!({
-                "version": version.version,
-                "effective_time": effective,
-                "product": version.product,
-            }),
         };
-        outbox::emit(tx, event).await?;
+        let data = ProductUpdated(ProductCreated {
+            version: version.version,
+            effective_time: *effective,
+            product: &version.product,
+        });
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(version)
     }
 }

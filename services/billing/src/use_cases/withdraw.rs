@@ -1,4 +1,4 @@
-//! Paying money out to a customer.
+//! Pays money out to a customer.
 
 use licet_domain::money::Money;
 use licet_runtime::{
@@ -6,12 +6,12 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::deposit::Transfer;
 use crate::{
+    events::{AccountDeposited, AccountWithdrawn},
     rules::{
         account::Account,
         ledger::{BookedEntry, Entry},
@@ -20,12 +20,12 @@ use crate::{
     store,
 };
 
-/// Takes money off an account's balance (BL-5).
+/// Takes money from the balance of an account (BL-5).
 ///
 /// Refusals: NOT_FOUND, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS.
 #[derive(Debug, Clone)]
 pub(crate) struct Withdraw {
-    /// What is to be paid out.
+    /// The money to pay out.
     pub(crate) transfer: Transfer,
 }
 
@@ -72,23 +72,22 @@ impl Verb for Withdraw {
         let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
         let (entry, balance) = self.plan(account)?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
-        let event = Event {
-            kind: "licet.billing.account.withdrawn.v1",
+        let header = EventHeader {
             resource_id: account_id.to_string(),
             account_id: Some(account_id),
             time: request.call.now,
             origin: &request.origin(),
             why: "BL-5".to_owned(),
-            outcome: format!("{amount} paid out, the balance is {balance}"),
-            data: json!({
-                "entry_id": entry.entry_id,
-                "amount": amount.value(),
-                "balance": balance.value(),
-                "currency_code": amount.currency().code(),
-                "reference": reference,
-            }),
+            outcome: format!("{amount} paid out; the balance is {balance}"),
         };
-        outbox::emit(tx, event).await?;
+        let data = AccountWithdrawn(AccountDeposited {
+            entry_id: entry.entry_id,
+            amount,
+            balance,
+            currency_code: amount.currency(),
+            reference,
+        });
+        outbox::emit(tx, Event::new(header, &data)?).await?;
         Ok(BookedEntry { entry, balance })
     }
 }

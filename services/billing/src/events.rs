@@ -1,0 +1,345 @@
+//! The event types of Billing: a struct each, whose fields are the keys of the data. Amounts are
+//! decimals with the digits of their currency (`"24.50"`), times are RFC 3339 in UTC.
+
+use licet_domain::{
+    clock::Instant,
+    ids::{CreditNoteId, EntryId, InvoiceId, QuoteId},
+    money::{Currency, Money},
+};
+use licet_runtime::outbox::EventData;
+use serde::{Serialize, Serializer};
+
+use crate::rules::{
+    account::AccountKind, catalog::Product, charge::Subject, refund::RefundState,
+    refund_policy::RefundCount,
+};
+
+/// An account was opened (M-4).
+#[derive(Serialize)]
+pub(crate) struct AccountCreated<'a> {
+    /// A name for people.
+    pub(crate) display_name: &'a str,
+    /// The currency of everything on the account; never changes.
+    pub(crate) currency_code: Currency,
+    /// How it pays.
+    pub(crate) kind: AccountKind,
+}
+
+impl EventData for AccountCreated<'_> {
+    const TYPE: &'static str = "licet.billing.account.created.v1";
+}
+
+/// The name or the payment terms of an account changed (BL-6).
+#[derive(Serialize)]
+pub(crate) struct AccountUpdated<'a> {
+    /// A name for people.
+    pub(crate) display_name: &'a str,
+    /// The currency of everything on the account.
+    pub(crate) currency_code: Currency,
+    /// How it pays from now on.
+    pub(crate) kind: AccountKind,
+    /// Its credit terms; null: it pays in advance.
+    pub(crate) terms: Option<AccountTerms>,
+}
+
+/// The credit terms of an account (BL-6).
+#[derive(Serialize)]
+pub(crate) struct AccountTerms {
+    /// The most that may be due at any time.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) credit_limit: Money,
+    /// Days of 24 hours until an invoice is due (T-1).
+    pub(crate) net_days: u32,
+    /// Days of 24 hours after that until charges are refused.
+    pub(crate) overdue_grace_days: u32,
+}
+
+impl EventData for AccountUpdated<'_> {
+    const TYPE: &'static str = "licet.billing.account.updated.v1";
+}
+
+/// Money was received from a customer (BL-5).
+#[derive(Serialize)]
+pub(crate) struct AccountDeposited<'a> {
+    /// The ledger entry.
+    pub(crate) entry_id: Option<EntryId>,
+    /// What was received.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) amount: Money,
+    /// The balance afterwards.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) balance: Money,
+    /// The currency of both amounts.
+    pub(crate) currency_code: Currency,
+    /// The payment's reference.
+    pub(crate) reference: &'a str,
+}
+
+impl EventData for AccountDeposited<'_> {
+    const TYPE: &'static str = "licet.billing.account.deposited.v1";
+}
+
+/// Money was paid out to a customer (BL-5); the fields are those of a deposit.
+#[derive(Serialize)]
+pub(crate) struct AccountWithdrawn<'a>(pub(crate) AccountDeposited<'a>);
+
+impl EventData for AccountWithdrawn<'_> {
+    const TYPE: &'static str = "licet.billing.account.withdrawn.v1";
+}
+
+/// A deposit or a withdrawal was reversed (BL-5).
+#[derive(Serialize)]
+pub(crate) struct AccountEntryReversed {
+    /// The new entry, which reverses the other.
+    pub(crate) entry_id: Option<EntryId>,
+    /// The reversed entry.
+    pub(crate) reverses_entry_id: EntryId,
+    /// The balance afterwards.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) balance: Money,
+    /// The currency of the balance.
+    pub(crate) currency_code: Currency,
+}
+
+impl EventData for AccountEntryReversed {
+    const TYPE: &'static str = "licet.billing.account.entry_reversed.v1";
+}
+
+/// A product was added, in version 1 (BL-8).
+#[derive(Serialize)]
+pub(crate) struct ProductCreated<'a> {
+    /// The number of the version.
+    pub(crate) version: u32,
+    /// When the version takes effect.
+    pub(crate) effective_time: Instant,
+    /// The content of the version.
+    pub(crate) product: &'a Product,
+}
+
+impl EventData for ProductCreated<'_> {
+    const TYPE: &'static str = "licet.billing.product.created.v1";
+}
+
+/// A version of a product was added (BL-8); the fields are those of a new product.
+#[derive(Serialize)]
+pub(crate) struct ProductUpdated<'a>(pub(crate) ProductCreated<'a>);
+
+impl EventData for ProductUpdated<'_> {
+    const TYPE: &'static str = "licet.billing.product.updated.v1";
+}
+
+/// A price list was set for a product (BL-8).
+#[derive(Serialize)]
+pub(crate) struct PricesSet {
+    /// The currency of the list.
+    pub(crate) currency_code: Currency,
+    /// When the list takes effect.
+    pub(crate) effective_time: Instant,
+    /// The lengths of term with a price, in months; empty for a list by volume.
+    pub(crate) term_months: Vec<u32>,
+    /// The smallest quota of each tier, in SANs; empty for a list by term (SL-7).
+    pub(crate) from_quantities: Vec<u32>,
+}
+
+impl EventData for PricesSet {
+    const TYPE: &'static str = "licet.billing.prices.set.v1";
+}
+
+/// The term that a quote or an invoice is for; both null if it names none.
+#[derive(Serialize)]
+pub(crate) struct SubjectFields<'a> {
+    /// The order or the licence.
+    pub(crate) resource_id: Option<&'a str>,
+    /// The index of its term, 0 for the first.
+    pub(crate) term_index: Option<u32>,
+}
+
+impl<'a> SubjectFields<'a> {
+    /// The fields of a subject.
+    pub(crate) fn of(subject: Option<&'a Subject>) -> Self {
+        Self {
+            resource_id: subject.map(|subject| subject.resource_id.as_str()),
+            term_index: subject.map(|subject| subject.term_index),
+        }
+    }
+}
+
+/// A quote was made (BL-1).
+#[derive(Serialize)]
+pub(crate) struct QuoteCreated<'a> {
+    /// What a charge would take.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) total: Money,
+    /// The currency of the total.
+    pub(crate) currency_code: Currency,
+    /// It cannot be accepted from here on (MD-6).
+    pub(crate) expire_time: Instant,
+    /// What it is for.
+    #[serde(flatten)]
+    pub(crate) subject: SubjectFields<'a>,
+}
+
+impl EventData for QuoteCreated<'_> {
+    const TYPE: &'static str = "licet.billing.quote.created.v1";
+}
+
+/// A quote was charged (BL-1).
+#[derive(Serialize)]
+pub(crate) struct InvoiceIssued<'a> {
+    /// Its number in the seller's series (BL-8).
+    pub(crate) number: Option<i64>,
+    /// The charged quote.
+    pub(crate) quote_id: QuoteId,
+    /// The sum of its lines.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) total: Money,
+    /// The currency of the total.
+    pub(crate) currency_code: Currency,
+    /// When it is due; null: the balance paid it at its issue.
+    pub(crate) due_time: Option<Instant>,
+    /// What it is for.
+    #[serde(flatten)]
+    pub(crate) subject: SubjectFields<'a>,
+}
+
+impl EventData for InvoiceIssued<'_> {
+    const TYPE: &'static str = "licet.billing.invoice.issued.v1";
+}
+
+/// An invoice, or a part of it, was paid from the balance (BL-6).
+#[derive(Serialize)]
+pub(crate) struct InvoicePaid {
+    /// The ledger entry.
+    pub(crate) entry_id: Option<EntryId>,
+    /// What was paid.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) amount: Money,
+    /// What is still due on the invoice.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) due: Money,
+    /// The balance afterwards.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) balance: Money,
+    /// The currency of the amounts.
+    pub(crate) currency_code: Currency,
+}
+
+impl EventData for InvoicePaid {
+    const TYPE: &'static str = "licet.billing.invoice.paid.v1";
+}
+
+/// An invoice was credited, as goodwill or for a cancelled domain change (BL-3, BL-4).
+#[derive(Serialize)]
+pub(crate) struct CreditNoteIssued {
+    /// Its number in the seller's series (BL-8).
+    pub(crate) number: Option<i64>,
+    /// The credited invoice.
+    pub(crate) invoice_id: InvoiceId,
+    /// The sum of its lines.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) total: Money,
+    /// The part that returned to the balance; the rest lowered what was due.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) returned: Money,
+    /// What is still due on the invoice.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) due: Money,
+    /// The currency of the amounts.
+    pub(crate) currency_code: Currency,
+}
+
+impl EventData for CreditNoteIssued {
+    const TYPE: &'static str = "licet.billing.credit_note.issued.v1";
+}
+
+/// A refund was requested and decided (AL-4).
+#[derive(Serialize)]
+pub(crate) struct RefundDecided<'a> {
+    /// The order or the licence.
+    pub(crate) resource_id: &'a str,
+    /// The index of its refunded term, 0 for the first.
+    pub(crate) term_index: u32,
+    /// What of the term was not credited yet.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) creditable: Money,
+    /// What was credited; zero unless refunded.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) refunded: Money,
+    /// The currency of the amounts.
+    pub(crate) currency_code: Currency,
+    /// The credit notes of the refund.
+    pub(crate) credit_note_ids: &'a [CreditNoteId],
+    /// What the refund days count from.
+    pub(crate) counted_from: RefundCount,
+}
+
+impl EventData for RefundDecided<'_> {
+    const TYPE: &'static str = "licet.billing.refund.decided.v1";
+}
+
+/// A refund in review was extended by what was invoiced since (AL-4); the fields are those of a
+/// decision.
+#[derive(Serialize)]
+pub(crate) struct RefundExtended<'a>(pub(crate) RefundDecided<'a>);
+
+impl EventData for RefundExtended<'_> {
+    const TYPE: &'static str = "licet.billing.refund.extended.v1";
+}
+
+/// A refund in review holds less, because something else credits it (MD-7, AL-4).
+#[derive(Serialize)]
+pub(crate) struct RefundLowered<'a> {
+    /// The order or the licence.
+    pub(crate) resource_id: &'a str,
+    /// The index of its refunded term, 0 for the first.
+    pub(crate) term_index: u32,
+    /// The state of the refund.
+    pub(crate) state: RefundState,
+    /// What the refund holds, or held until it was rejected.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) creditable: Money,
+    /// The currency of the amount.
+    pub(crate) currency_code: Currency,
+}
+
+impl EventData for RefundLowered<'_> {
+    const TYPE: &'static str = "licet.billing.refund.lowered.v1";
+}
+
+/// A refund in review was rejected (AL-4); the fields are those of a lowered refund.
+#[derive(Serialize)]
+pub(crate) struct RefundRejected<'a>(pub(crate) RefundLowered<'a>);
+
+impl EventData for RefundRejected<'_> {
+    const TYPE: &'static str = "licet.billing.refund.rejected.v1";
+}
+
+/// A refund in review was approved, in full or in part (AL-4).
+#[derive(Serialize)]
+pub(crate) struct RefundApproved<'a> {
+    /// The order or the licence.
+    pub(crate) resource_id: &'a str,
+    /// The index of its refunded term, 0 for the first.
+    pub(crate) term_index: u32,
+    /// The state of the refund.
+    pub(crate) state: RefundState,
+    /// What the refund held.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) creditable: Money,
+    /// What was credited of it.
+    #[serde(serialize_with = "decimal")]
+    pub(crate) refunded: Money,
+    /// The currency of the amounts.
+    pub(crate) currency_code: Currency,
+    /// The credit notes of the refund.
+    pub(crate) credit_note_ids: &'a [CreditNoteId],
+}
+
+impl EventData for RefundApproved<'_> {
+    const TYPE: &'static str = "licet.billing.refund.approved.v1";
+}
+
+/// An amount without its currency.
+fn decimal<S: Serializer>(amount: &Money, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&amount.value())
+}
