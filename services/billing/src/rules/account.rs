@@ -1,5 +1,4 @@
-//! A customer's account: how it pays, and what is refused when its balance or its credit does not
-//! suffice (BL-6).
+//! Accounts: how they pay, and the refusals when balance or credit does not suffice (BL-6).
 
 use chrono::TimeDelta;
 use licet_domain::{
@@ -24,25 +23,25 @@ worded! {
     }
 }
 
-/// What was agreed with a customer who pays later (BL-6).
+/// The terms of a customer who pays later (BL-6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CreditTerms {
     /// The most that may be due at any time, in the account's currency; not negative.
     pub(crate) credit_limit: Money,
-    /// An invoice is due so many days of 24 hours after its issue (T-1).
+    /// Days of 24 hours from the issue of an invoice until it is due (T-1).
     pub(crate) net_days: u32,
-    /// So many days of 24 hours after an unpaid invoice was due, charges begin to be refused.
+    /// Days of 24 hours from the due time of an unpaid invoice until charges are refused.
     pub(crate) overdue_grace_days: u32,
 }
 
 impl CreditTerms {
-    /// When an invoice issued at `issued` is to be paid.
+    /// When an invoice issued at `issued` is due.
     pub(crate) fn due_time(&self, issued: Instant) -> Instant {
         days_after(issued, self.net_days)
     }
 }
 
-/// The instant `days` of 24 hours later, or the last that there is.
+/// `start` plus `days` of 24 hours, or the last instant if that is later.
 fn days_after(start: Instant, days: u32) -> Instant {
     start
         .checked_add(TimeDelta::days(i64::from(days)))
@@ -54,12 +53,12 @@ fn days_after(start: Instant, days: u32) -> Instant {
 pub(crate) enum PaymentTerms {
     /// In advance.
     Prepaid,
-    /// Later, as agreed.
+    /// Later, on these terms.
     OnTerms(CreditTerms),
 }
 
 impl PaymentTerms {
-    /// The kind of account that pays so.
+    /// The kind of account that pays on these terms.
     pub(crate) fn kind(&self) -> AccountKind {
         match self {
             Self::Prepaid => AccountKind::Prepaid,
@@ -68,7 +67,7 @@ impl PaymentTerms {
     }
 }
 
-/// An account, in one currency for good (M-4).
+/// A customer's account. Its currency never changes (M-4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     /// Its id.
@@ -79,7 +78,7 @@ pub(crate) struct Account {
     pub(crate) terms: PaymentTerms,
     /// What the customer may spend, in the account's currency; never negative.
     pub(crate) balance: Money,
-    /// What its open invoices ask; never negative.
+    /// What is due on its open invoices; never negative.
     pub(crate) due: Money,
     /// When it was opened.
     pub(crate) created: Instant,
@@ -87,12 +86,12 @@ pub(crate) struct Account {
     pub(crate) last_entry: Instant,
 }
 
-/// An account as it is shown.
+/// An account as responses show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountView {
     /// The account.
     pub(crate) account: Account,
-    /// When the invoice that is overdue the longest became due; `None`: none is.
+    /// The due time of the longest overdue invoice; `None`: nothing is overdue.
     pub(crate) overdue_since: Option<Instant>,
 }
 
@@ -101,15 +100,15 @@ pub(crate) struct AccountView {
 pub(crate) struct FirstDue {
     /// Its id.
     pub(crate) invoice_id: InvoiceId,
-    /// Its place in the seller's series.
+    /// Its number in the seller's series.
     pub(crate) number: i64,
-    /// When it is to be paid.
+    /// When it is due.
     pub(crate) due_time: Instant,
 }
 
 impl Account {
-    /// The instant that its money is seen at: the clock, or its last entry's where another instance's
-    /// clock was ahead (T-5).
+    /// The time of a reading: `clock`, or the time of the last entry if another instance's clock
+    /// was ahead (T-5).
     pub(crate) fn seen_at(&self, clock: Instant) -> Instant {
         clock.max(self.last_entry)
     }
@@ -119,7 +118,7 @@ impl Account {
         self.balance.currency()
     }
 
-    /// The balance once `amount` is added.
+    /// The balance plus `amount`.
     ///
     /// # Errors
     /// CURRENCY_MISMATCH (M-4), AMOUNT_OUT_OF_RANGE.
@@ -132,10 +131,10 @@ impl Account {
             .map_err(|error| money_refusal(self.currency(), &error))
     }
 
-    /// The balance once `required` is spent.
+    /// The balance less `required`.
     ///
     /// # Errors
-    /// INSUFFICIENT_FUNDS, saying how much is missing (BL-6); CURRENCY_MISMATCH.
+    /// INSUFFICIENT_FUNDS with the missing amount (BL-6); CURRENCY_MISMATCH.
     pub(crate) fn balance_without(&self, required: Money) -> Result<Money, Refusal> {
         if required.currency() != self.currency() {
             return Err(currency_mismatch(self.currency(), required.currency()));
@@ -149,7 +148,7 @@ impl Account {
         Err(Refusal::new(
             Reason::InsufficientFunds,
             format!(
-                "{required} are due and {} are there: {missing} are missing",
+                "insufficient balance: {required} required, {} available, {missing} short",
                 self.balance
             ),
         )
@@ -159,10 +158,10 @@ impl Account {
         .with("currency", required.currency().code()))
     }
 
-    /// Holds a charge of `total`, which is more than nothing, accepted at `accepted`, against how
-    /// the account pays. `first_due` is the open invoice that is due first.
+    /// Checks a charge of `total`, above zero and accepted at `accepted`, against the account's
+    /// payment terms. `first_due` is the open invoice that is due first.
     ///
-    /// Answers the terms that the charge is owed on; `None`: it is paid from the balance.
+    /// Returns the terms that the charge is owed on; `None`: it is paid from the balance.
     ///
     /// # Errors
     /// INSUFFICIENT_FUNDS, ACCOUNT_OVERDUE, CREDIT_LIMIT_EXCEEDED (BL-6).
@@ -182,7 +181,7 @@ impl Account {
         }
     }
 
-    /// CREDIT_LIMIT_EXCEEDED when `required` more would make more due than `limit`.
+    /// CREDIT_LIMIT_EXCEEDED if `required` would raise what is due above `limit`.
     fn check_limit(&self, required: Money, limit: Money) -> Result<(), Refusal> {
         let refused = |error: MoneyError| money_refusal(self.currency(), &error);
         let due = self.due.checked_add(required).map_err(refused)?;
@@ -193,7 +192,7 @@ impl Account {
         Err(Refusal::new(
             Reason::CreditLimitExceeded,
             format!(
-                "{} are due, and {required} more would pass the limit of {limit} by {missing}",
+                "credit limit of {limit} exceeded by {missing}: {} due, {required} to be charged",
                 self.due
             ),
         )
@@ -204,11 +203,11 @@ impl Account {
         .with("currency", self.currency().code()))
     }
 
-    /// Holds another way of paying against what is due.
+    /// Whether the account can change to `terms`.
     ///
     /// # Errors
-    /// CURRENCY_MISMATCH for a limit in another currency (M-4); ACCOUNT_HAS_DUE when it is to pay in
-    /// advance again and open invoices stand (BL-6).
+    /// CURRENCY_MISMATCH for a limit in another currency (M-4); ACCOUNT_HAS_DUE for PREPAID while
+    /// invoices are open (BL-6).
     pub(crate) fn check_terms(&self, terms: &PaymentTerms) -> Result<(), Refusal> {
         match terms {
             PaymentTerms::OnTerms(terms) if terms.credit_limit.currency() != self.currency() => {
@@ -219,7 +218,10 @@ impl Account {
             }
             PaymentTerms::Prepaid if !self.due.is_zero() => Err(Refusal::new(
                 Reason::AccountHasDue,
-                format!("{} are due on open invoices", self.due),
+                format!(
+                    "{} is due on open invoices; pay them before changing to PREPAID",
+                    self.due
+                ),
             )
             .with("account_id", self.account_id)
             .with("due", self.due.value())
@@ -228,7 +230,7 @@ impl Account {
         }
     }
 
-    /// The account as it is shown at `now`.
+    /// The account as shown at `now`.
     pub(crate) fn view(self, first_due: Option<Instant>, now: Instant) -> AccountView {
         AccountView {
             account: self,
@@ -237,8 +239,7 @@ impl Account {
     }
 }
 
-/// ACCOUNT_OVERDUE when the grace after the first due time is over: at its last instant a charge
-/// still passes.
+/// ACCOUNT_OVERDUE once the grace after the first due time is over; its last instant still passes.
 fn check_overdue(
     first_due: Option<FirstDue>,
     grace_days: u32,
@@ -254,7 +255,7 @@ fn check_overdue(
     Err(Refusal::new(
         Reason::AccountOverdue,
         format!(
-            "invoice {} was to be paid by {}, {overdue_days} days ago; the grace is {grace_days} days",
+            "invoice {} was due at {}, {overdue_days} days ago; {grace_days} days of grace are allowed. Pay it first",
             first.invoice_id, first.due_time
         ),
     )

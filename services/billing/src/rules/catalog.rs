@@ -1,5 +1,5 @@
-//! What the catalogue accepts of a product and its versions: sane limits, and never a change of the
-//! past (BL-8).
+//! What the catalogue accepts: products within sane limits, and versions that never change the past
+//! (BL-8).
 
 use licet_domain::{
     clock::Instant,
@@ -15,11 +15,11 @@ use super::{
 };
 
 worded! {
-    /// What a product is.
+    /// The kind of a product.
     pub(crate) enum ProductKind {
-        /// A certificate for one name.
+        /// A certificate for one domain.
         SingleDomain = "SINGLE_DOMAIN",
-        /// A certificate for several names.
+        /// A certificate for several domains.
         MultiDomain = "MULTI_DOMAIN",
         /// A quota of SANs.
         SanLicense = "SAN_LICENSE",
@@ -27,26 +27,26 @@ worded! {
 }
 
 worded! {
-    /// What a wildcard costs that takes the place of a standard slot (MD-4).
+    /// What a wildcard costs that takes a standard slot (MD-4).
     pub(crate) enum WildcardReplacement {
-        /// Nothing: the total alone decides.
+        /// Nothing; only the total number of domains counts.
         Free = "FREE",
-        /// The wildcard's price less the domain's; the slot becomes a wildcard slot.
+        /// The wildcard's price minus the domain's; the slot becomes a wildcard slot.
         Difference = "DIFFERENCE",
-        /// The wildcard's price; the standard slot stays owned.
+        /// The wildcard's price; the standard slot stays paid.
         FullPrice = "FULL_PRICE",
     }
 }
 
-/// What versions say that were made before they could say it.
+/// The meaning of versions that were stored without the field.
 fn free_replacement() -> WildcardReplacement {
     WildcardReplacement::Free
 }
 
-/// The rules of sale that an order keeps from the day it is bought.
+/// The rules of sale, pinned to an order when it is bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Policy {
-    /// How the rest of a term is counted.
+    /// How a part of a term is measured.
     pub(crate) convention: Convention,
     /// AL-4: full refund up to and including this many days.
     pub(crate) full_refund_days: u32,
@@ -54,23 +54,23 @@ pub(crate) struct Policy {
     pub(crate) no_refund_days: u32,
     /// MD-10: a renewal opens this many days before the end.
     pub(crate) renewal_opens_days: u32,
-    /// MD-10: and closes this many days after it.
+    /// MD-10: a renewal closes this many days after the end.
     pub(crate) renewal_closes_days: u32,
     /// MD-7: hours after which a superseded certificate counts as revoked; `None`: never.
     pub(crate) superseded_after_hours: Option<u32>,
     /// MD-9: hours by which a certificate may outlive its order's term.
     pub(crate) outlive_tolerance_hours: u32,
-    /// MD-4; for those who sell. A version that was made before keeps what it meant (BL-8).
+    /// MD-4: the price of a wildcard that takes a standard slot. Versions stored without it mean
+    /// FREE (BL-8).
     #[serde(default = "free_replacement")]
     pub(crate) wildcard_replacement: WildcardReplacement,
-    /// AL-4: what the days of a refund count from. A version that was kept without it counts from
-    /// the first issuance.
+    /// AL-4: what the refund days count from. Versions stored without it mean the first issuance.
     #[serde(default)]
     pub(crate) refund_count: RefundCount,
 }
 
 impl Policy {
-    /// The part that AL-4 needs.
+    /// The limits that AL-4 needs.
     pub(crate) fn refund(&self) -> RefundPolicy {
         RefundPolicy {
             count: self.refund_count,
@@ -81,33 +81,33 @@ impl Policy {
 }
 
 worded! {
-    /// Which table of longest certificate validity a product obeys (MD-9).
+    /// Which limits on certificate validity a product obeys (MD-9).
     pub(crate) enum ValidityLimits {
-        /// That of publicly trusted TLS.
+        /// Those of publicly trusted TLS.
         PublicTls = "PUBLIC_TLS",
         /// No limit.
         Unlimited = "NONE",
     }
 }
 
-/// What a product version says.
+/// The content of a product version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Product {
-    /// Never changes from version to version.
+    /// The same in every version.
     pub(crate) kind: ProductKind,
     /// For people.
     pub(crate) display_name: String,
     /// Rank among products (SL-10).
     pub(crate) tier: u32,
-    /// The terms it is sold for, in months, ascending.
+    /// The lengths of term it is sold for, in months, ascending.
     pub(crate) term_months: Vec<u32>,
-    /// Standard names that the certificate's price covers, the common name among them.
+    /// Standard domains included in the certificate's price, the common name among them.
     pub(crate) included_domains: u32,
-    /// The most names on an order, the common name among them.
+    /// The most domains on an order, the common name among them.
     pub(crate) max_domains: u32,
     /// The most additional licences on an order (AL-1).
     pub(crate) max_additional_licenses: u32,
-    /// Whether wildcard names may stand on an order.
+    /// Whether an order may have wildcard domains.
     pub(crate) wildcards_allowed: bool,
     /// MD-9; catalogue data, never pinned.
     pub(crate) validity_limits: ValidityLimits,
@@ -115,18 +115,18 @@ pub(crate) struct Product {
     pub(crate) policy: Policy,
 }
 
-/// A product as of one version.
+/// A version of a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProductVersion {
     /// The readable id.
     pub(crate) product_id: ProductId,
-    /// From 1, without a gap.
+    /// From 1, without gaps.
     pub(crate) version: u32,
-    /// New sales use it from here on.
+    /// New sales use the version from here on.
     pub(crate) effective: Instant,
-    /// When it was written down.
+    /// When it was recorded.
     pub(crate) recorded: Instant,
-    /// What it says.
+    /// The content of the version.
     pub(crate) product: Product,
 }
 
@@ -136,7 +136,7 @@ const MAX_ADDITIONAL_LICENSES: u32 = 10_000;
 const MAX_POLICY_DAYS: u32 = 3_650;
 const MAX_POLICY_HOURS: u32 = 8_760;
 
-/// Everything about a product that cannot stand, as the field's path within it and a sentence.
+/// All problems of a product, each as the path of the field within it and a sentence.
 pub(crate) fn problems(product: &Product) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let mut check = |path: &'static str, holds: bool, sentence: String| {
@@ -165,7 +165,7 @@ pub(crate) fn problems(product: &Product) -> Vec<(&'static str, String)> {
     check(
         "included_domains",
         product.included_domains >= 1,
-        "must be at least 1: the common name".to_owned(),
+        "must be at least 1, for the common name".to_owned(),
     );
     check(
         "max_domains",
@@ -233,11 +233,11 @@ pub(crate) fn check_effective(effective: Instant, now: Instant) -> Result<(), Re
     Err(effective_in_past(
         effective,
         now,
-        &format!("it is {now} already"),
+        &format!("it is already {now}"),
     ))
 }
 
-/// A new version keeps the product's kind and does not come into force before the newest one.
+/// A new version keeps the product's kind and takes effect no earlier than the newest version.
 ///
 /// # Errors
 /// PRODUCT_KIND_MISMATCH, EFFECTIVE_TIME_IN_PAST.
@@ -247,18 +247,18 @@ pub(crate) fn check_update(
     effective: Instant,
     now: Instant,
 ) -> Result<(), Refusal> {
-    let (kept, given) = (newest.product.kind, product.kind);
-    if kept != given {
+    let (current, given) = (newest.product.kind, product.kind);
+    if current != given {
         return Err(kind_mismatch(
             &newest.product_id,
-            kept,
+            current,
             &format!("it cannot become {}", given.as_str()),
         ));
     }
     check_effective(effective, now)?;
     if effective < newest.effective {
         let why = format!(
-            "version {} takes effect at {}",
+            "version {} already takes effect at {}",
             newest.version, newest.effective
         );
         return Err(
@@ -268,7 +268,7 @@ pub(crate) fn check_update(
     Ok(())
 }
 
-/// TERM_NOT_SOLD: the product has no term of that many months, but those of `sold`.
+/// TERM_NOT_SOLD: the product is sold for the terms in `sold`, not for `months`.
 pub(crate) fn term_not_sold<'a>(
     product_id: &ProductId,
     sold: impl IntoIterator<Item = &'a u32>,
@@ -288,12 +288,12 @@ pub(crate) fn term_not_sold<'a>(
     .with("sold", sold.join(","))
 }
 
-/// PRODUCT_KIND_MISMATCH: what was asked does not fit the product's kind.
+/// PRODUCT_KIND_MISMATCH: the request does not fit the product's kind.
 pub(crate) fn kind_mismatch(product_id: &ProductId, kind: ProductKind, why: &str) -> Refusal {
     Refusal::new(
         Reason::ProductKindMismatch,
         format!(
-            "{} is of kind {}: {why}",
+            "{} is of kind {}; {why}",
             product_id.as_str(),
             kind.as_str()
         ),
@@ -306,7 +306,7 @@ pub(crate) fn kind_mismatch(product_id: &ProductId, kind: ProductKind, why: &str
 pub(super) fn effective_in_past(effective: Instant, now: Instant, why: &str) -> Refusal {
     Refusal::new(
         Reason::EffectiveTimeInPast,
-        format!("a change at {effective} would rewrite what may have been sold: {why}"),
+        format!("a change effective at {effective} could alter past sales: {why}"),
     )
     .with("effective_time", effective)
     .with("now", now)
@@ -316,7 +316,7 @@ pub(super) fn effective_in_past(effective: Instant, now: Instant, why: &str) -> 
 pub(crate) mod tests {
     use super::*;
 
-    /// A product as the tests of this folder need it: 1 and 12 months, five names at most.
+    /// A product for the tests of this folder: terms of 1 and 12 months, at most five domains.
     pub(crate) fn product(kind: ProductKind) -> Product {
         Product {
             kind,
@@ -346,7 +346,7 @@ pub(crate) mod tests {
         text.parse().unwrap()
     }
 
-    /// Version 2 of such a product, in force from February 2026.
+    /// Version 2 of that product, in force from February 2026.
     pub(crate) fn version(kind: ProductKind) -> ProductVersion {
         ProductVersion {
             product_id: "some-product".parse().unwrap(),
@@ -357,14 +357,17 @@ pub(crate) mod tests {
         }
     }
 
-    /// MD-4, BL-8: a version that was kept before it could say so goes on meaning FREE.
+    /// MD-4, BL-8: a version stored without the field means FREE.
     #[test]
     fn md_4_versions_of_before_keep_free_replacements() {
         let mut json = serde_json::to_value(product(ProductKind::MultiDomain)).unwrap();
         let policy = json["policy"].as_object_mut().unwrap();
         assert_eq!(policy.remove("wildcard_replacement").unwrap(), "DIFFERENCE");
-        let kept: Product = serde_json::from_value(json).unwrap();
-        assert_eq!(kept.policy.wildcard_replacement, WildcardReplacement::Free);
+        let stored: Product = serde_json::from_value(json).unwrap();
+        assert_eq!(
+            stored.policy.wildcard_replacement,
+            WildcardReplacement::Free
+        );
     }
 
     #[test]
@@ -391,7 +394,7 @@ pub(crate) mod tests {
         );
     }
 
-    /// BL-8: versions follow each other in time and keep the product's kind.
+    /// BL-8: each version takes effect no earlier than the one before, and keeps the kind.
     #[test]
     fn updates() {
         let version = version(ProductKind::MultiDomain);

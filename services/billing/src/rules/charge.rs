@@ -1,5 +1,5 @@
-//! A kept quote, the invoice it becomes, and whether it still can (MD-6). Amounts are never
-//! computed here: an invoice bears its quote's lines as they are (BL-1).
+//! Quotes, the conditions for charging them (MD-6), and invoices. Amounts are never computed here:
+//! an invoice has its quote's lines unchanged (BL-1).
 
 use licet_domain::{
     clock::Instant,
@@ -11,40 +11,40 @@ use licet_domain::{
 
 use super::{account::CreditTerms, currency_mismatch, money_refusal, quote::Line};
 
-/// What a quote, an invoice or a refund is about: one term of one thing.
+/// What a quote, an invoice or a refund is for: one term of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
-    /// Id of the thing, such as an order's.
+    /// Id of the resource, such as an order.
     pub(crate) resource_id: String,
-    /// Which of its terms, 0 for the first.
+    /// The index of its term, 0 for the first.
     pub(crate) term_index: u32,
 }
 
-/// An offer, with all that it was computed from.
+/// A quote, with everything that it was computed from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Quote {
-    /// `None`: computed only, not kept.
+    /// `None`: a preview, not stored.
     pub(crate) quote_id: Option<QuoteId>,
     /// The account to be charged.
     pub(crate) account_id: AccountId,
-    /// What a charge must repeat.
+    /// The text that a charge must repeat (MD-6).
     pub(crate) pin: String,
-    /// What it is about.
+    /// What it is for.
     pub(crate) subject: Option<Subject>,
-    /// The lines that would be charged.
+    /// The lines to be charged.
     pub(crate) lines: Vec<Line>,
     /// Their sum.
     pub(crate) total: Money,
-    /// The instant as of which it was computed.
+    /// The decision time.
     pub(crate) decision: Instant,
-    /// From here on it cannot be accepted.
+    /// It cannot be accepted from here on.
     pub(crate) expires: Instant,
-    /// The invoice that it became.
+    /// The invoice that charged it.
     pub(crate) invoice_id: Option<InvoiceId>,
 }
 
 impl Quote {
-    /// Whether the quote can be charged with `pin` by a change accepted at `accepted` (MD-6).
+    /// Whether the quote can be charged with `pin` by a request accepted at `accepted` (MD-6).
     ///
     /// # Errors
     /// QUOTE_SPENT, QUOTE_STALE, QUOTE_EXPIRED, in this order.
@@ -53,7 +53,7 @@ impl Quote {
         if let Some(invoice_id) = self.invoice_id {
             return Err(Refusal::new(
                 Reason::QuoteSpent,
-                format!("quote {id} was charged already, as invoice {invoice_id}"),
+                format!("quote {id} is already charged, as invoice {invoice_id}"),
             )
             .with("quote_id", id)
             .with("invoice_id", invoice_id));
@@ -61,7 +61,7 @@ impl Quote {
         if self.pin != pin {
             return Err(Refusal::new(
                 Reason::QuoteStale,
-                format!("quote {id} was computed for something else: its pin differs"),
+                format!("the pin of quote {id} differs: what it was made for has changed. Create a new quote"),
             )
             .with("quote_id", id)
             .with("quote_pin", &self.pin)
@@ -71,7 +71,7 @@ impl Quote {
             return Err(Refusal::new(
                 Reason::QuoteExpired,
                 format!(
-                    "quote {id} held until {}; it was accepted at {accepted}",
+                    "quote {id} expired at {}, and was accepted at {accepted}. Create a new quote",
                     self.expires
                 ),
             )
@@ -88,19 +88,19 @@ worded! {
     pub(crate) enum InvoiceState {
         /// Nothing is due.
         Paid = "PAID",
-        /// Something is due, on terms of payment.
+        /// Something is due; only on credit terms.
         Open = "OPEN",
     }
 }
 
-/// One invoice line as far as crediting it goes.
+/// The amounts of an invoice line that decide what can be credited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CreditableLine {
     /// Its number on the invoice, from 1.
     pub(crate) line_number: u32,
     /// What was invoiced.
     pub(crate) amount: Money,
-    /// What credit notes have taken back.
+    /// The sum of its credit notes.
     pub(crate) credited: Money,
     /// What a refund in review holds.
     pub(crate) held: Money,
@@ -115,35 +115,35 @@ impl CreditableLine {
     }
 }
 
-/// A line of an invoice, and what corrections left of it.
+/// An invoice line and its corrections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvoiceLine {
-    /// The quote's line, as it was.
+    /// The quote's line, unchanged.
     pub(crate) line: Line,
-    /// Its amount and what of it is credited or held.
+    /// Its amount, and how much of it is credited or held.
     pub(crate) creditable: CreditableLine,
 }
 
-/// A charge. Only what is paid, credited and held of it changes (BL-3).
+/// An invoice. After its issue only what is paid, credited, returned and held changes (BL-3).
 ///
 /// Invariant: due = total − paid − (credited − returned), and never below zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invoice {
-    /// `None`: tried only, not issued.
+    /// `None`: a preview, not issued.
     pub(crate) invoice_id: Option<InvoiceId>,
-    /// Its place in the seller's series, from 1; `None` likewise.
+    /// Its number in the seller's series, from 1; `None`: a preview.
     pub(crate) number: Option<i64>,
-    /// The account charged.
+    /// The charged account.
     pub(crate) account_id: AccountId,
-    /// The quote that it was charged from.
+    /// The charged quote.
     pub(crate) quote_id: QuoteId,
-    /// What it is about.
+    /// What it is for.
     pub(crate) subject: Option<Subject>,
     /// The quote's lines.
     pub(crate) lines: Vec<InvoiceLine>,
     /// Their sum.
     pub(crate) total: Money,
-    /// What was paid of it from the balance.
+    /// What the balance paid.
     pub(crate) paid: Money,
     /// The sum of its credit notes.
     pub(crate) credited: Money,
@@ -151,17 +151,18 @@ pub(crate) struct Invoice {
     pub(crate) returned: Money,
     /// What a refund in review holds of it (BL-3).
     pub(crate) held: Money,
-    /// When the change that it charges was accepted (T-3); the first one's of a term is its purchase.
+    /// When the charge was accepted (T-3). A term counts as bought when its first charge was
+    /// accepted.
     pub(crate) accepted: Instant,
-    /// When it was issued: our record time (T-6).
+    /// The record time of its issue (T-6).
     pub(crate) issued: Instant,
-    /// When it is to be paid; `None`: it was paid as it was issued.
+    /// When it is due; `None`: it was paid at its issue.
     pub(crate) due_time: Option<Instant>,
 }
 
 impl Invoice {
-    /// The invoice that charging `quote` makes, before it has an id and a number: owed on `terms`,
-    /// or paid from the balance where there are none. What it charges was `accepted` then.
+    /// The invoice that charging `quote` makes, without id and number: owed on `terms`, or paid
+    /// from the balance if there are none.
     pub(crate) fn from_quote(
         quote: &Quote,
         quote_id: QuoteId,
@@ -199,10 +200,10 @@ impl Invoice {
         }
     }
 
-    /// What is still to be paid.
+    /// What is due.
     ///
     /// # Errors
-    /// Never for an invoice that holds its invariant.
+    /// Never while the invariant holds.
     pub(crate) fn due(&self) -> Result<Money, MoneyError> {
         let unpaid = self.total.checked_sub(self.paid)?;
         unpaid.checked_sub(self.credited.checked_sub(self.returned)?)
@@ -220,9 +221,8 @@ impl Invoice {
         })
     }
 
-    /// Pays `amount` of it from the balance, or all that is due.
-    ///
-    /// Answers the invoice as it is then, and what was paid.
+    /// Pays `amount` from the balance; `None`: all that is due. Returns the invoice after it, and
+    /// the amount paid.
     ///
     /// # Errors
     /// INVOICE_NOT_OPEN, CURRENCY_MISMATCH, PAYMENT_EXCEEDS_DUE.
@@ -253,7 +253,7 @@ impl Invoice {
         if amount.minor() > due.minor() {
             return Err(Refusal::new(
                 Reason::PaymentExceedsDue,
-                format!("{due} are due on invoice {id}, not {amount}"),
+                format!("the payment of {amount} exceeds the {due} due on invoice {id}"),
             )
             .with("invoice_id", id)
             .with("due", due.value())
@@ -264,17 +264,17 @@ impl Invoice {
         Ok((self, amount))
     }
 
-    /// The lines as far as crediting them goes.
+    /// What of each line can be credited.
     pub(crate) fn creditable_lines(&self) -> Vec<CreditableLine> {
         self.lines.iter().map(|line| line.creditable).collect()
     }
 
-    /// The earliest start of the terms that its lines are for.
+    /// The earliest start of its lines' terms.
     pub(crate) fn term_start(&self) -> Option<Instant> {
         self.lines.iter().map(|line| line.line.term_start).min()
     }
 
-    /// The latest end of the terms that its lines are for.
+    /// The latest end of its lines' terms.
     pub(crate) fn term_end(&self) -> Option<Instant> {
         self.lines.iter().map(|line| line.line.term_end).max()
     }
@@ -325,7 +325,8 @@ mod tests {
         })
     }
 
-    /// BL-6: on terms an invoice is open and due in days of 24 hours (T-1); otherwise it is paid.
+    /// BL-6: on terms an invoice is open and due after days of 24 hours (T-1); otherwise it is
+    /// paid.
     #[test]
     fn owed_or_paid() {
         let open = invoice(4_900, on_terms());
@@ -337,7 +338,7 @@ mod tests {
         assert_eq!(paid.state(), Ok(InvoiceState::Paid));
     }
 
-    /// BL-4: what was credited and not returned lowers the due, and a payment never passes it.
+    /// BL-4: what is credited and not returned lowers what is due; a payment never exceeds that.
     #[test]
     fn paying() {
         let reason =
@@ -365,7 +366,7 @@ mod tests {
         assert_eq!(said, ["49.00", "40.00", "9.00", "0.00"]);
     }
 
-    /// MD-6: the pin, one charge only, and expiry judged by the time of acceptance.
+    /// MD-6: the pin, one charge only, and expiry at the time of acceptance.
     #[test]
     fn what_stops_a_charge() {
         let open = quote(0);

@@ -1,5 +1,5 @@
-//! What of an invoice can still be credited, and what a credit does to it (BL-3, BL-4). A held
-//! amount belongs to a refund in review and is not free for anything else.
+//! How much of an invoice can still be credited, and what a credit does (BL-3, BL-4). What a refund
+//! in review holds is not free for other credits.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(crate) enum Source {
 }
 
 impl CreditableLine {
-    /// The most that a credit can take from that part of it.
+    /// The most that a credit can take from `source`.
     fn room(&self, source: Source) -> Result<Money, Refusal> {
         match source {
             Source::Free => self
@@ -36,75 +36,75 @@ impl CreditableLine {
     }
 }
 
-/// An invoice as far as crediting it goes.
+/// The amounts of an invoice that decide what can be credited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CreditableInvoice {
     /// Its id.
     pub(crate) invoice_id: InvoiceId,
-    /// What it still asks of the customer.
+    /// What is due on it.
     pub(crate) due: Money,
     /// Its lines, in order.
     pub(crate) lines: Vec<CreditableLine>,
 }
 
-/// An amount that is asked off one line of one invoice.
+/// An amount requested off one line of an invoice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestedCredit {
     /// The invoice.
     pub(crate) invoice_id: InvoiceId,
-    /// What off which of its lines.
+    /// The line and the amount.
     pub(crate) line: LineCredit,
 }
 
-/// An amount taken off one line.
+/// An amount credited on one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineCredit {
     /// The line's number on the invoice, from 1.
     pub(crate) line_number: u32,
-    /// More than nothing.
+    /// Above zero.
     pub(crate) amount: Money,
 }
 
-/// What crediting one invoice comes to.
+/// The credit of one invoice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvoiceCredit {
     /// The invoice.
     pub(crate) invoice_id: InvoiceId,
-    /// What of which line, in the lines' order.
+    /// The amounts by line, in order.
     pub(crate) lines: Vec<LineCredit>,
-    /// Their sum, more than nothing.
+    /// Their sum, above zero.
     pub(crate) total: Money,
-    /// What of it returns to the account's balance; the rest lowers what is due (BL-4).
+    /// The part that returns to the account's balance; the rest lowers what is due (BL-4).
     pub(crate) returned: Money,
-    /// What the invoice asks afterwards.
+    /// What is due afterwards.
     pub(crate) due: Money,
 }
 
 /// A correction of one invoice; never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CreditNote {
-    /// Its id; `None`: tried only, not issued.
+    /// `None`: a preview, not issued.
     pub(crate) credit_note_id: Option<CreditNoteId>,
-    /// Its place in the seller's series, from 1; `None` likewise.
+    /// Its number in the seller's series, from 1; `None`: a preview.
     pub(crate) number: Option<i64>,
-    /// The account credited.
+    /// The credited account.
     pub(crate) account_id: AccountId,
-    /// The invoice corrected.
+    /// The corrected invoice.
     pub(crate) invoice_id: InvoiceId,
-    /// What of which line.
+    /// The amounts by line.
     pub(crate) lines: Vec<LineCredit>,
     /// Their sum.
     pub(crate) total: Money,
-    /// What of it went back to the balance; the rest lowered what was due (BL-4).
+    /// The part that returned to the balance; the rest lowered what was due (BL-4).
     pub(crate) returned: Money,
     /// Why, for people.
     pub(crate) reason: String,
-    /// When it was issued: our record time (T-6).
+    /// The record time of its issue (T-6).
     pub(crate) issued: Instant,
 }
 
 impl CreditNote {
-    /// The credit note of a credit, before it has an id and a number.
+    /// The credit note of `credit`, without id and number.
     pub(crate) fn draft(
         account_id: AccountId,
         credit: &InvoiceCredit,
@@ -124,7 +124,7 @@ impl CreditNote {
         }
     }
 
-    /// Where its money went, so that a person can follow it (BL-7).
+    /// Where the money went, for people (BL-7).
     pub(crate) fn explanation(&self) -> String {
         let unpaid = self.total.checked_sub(self.returned);
         let unpaid = unpaid.unwrap_or_else(|_| Money::zero(self.total.currency()));
@@ -135,7 +135,7 @@ impl CreditNote {
     }
 }
 
-/// The invoices as far as crediting them goes; those that were only tried are passed over.
+/// What can be credited on issued invoices; previews are skipped.
 pub(crate) fn creditable(invoices: &[Invoice]) -> Result<Vec<CreditableInvoice>, Refusal> {
     let issued = invoices.iter().filter_map(|invoice| {
         let invoice_id = invoice.invoice_id?;
@@ -154,7 +154,7 @@ pub(crate) fn creditable(invoices: &[Invoice]) -> Result<Vec<CreditableInvoice>,
     issued.collect()
 }
 
-/// What crediting `lines` of an invoice comes to, or all that is free of it where none are named.
+/// Plans a credit of `lines`, or of everything free if there are none.
 ///
 /// # Errors
 /// CREDIT_EXCEEDS_INVOICE, also when nothing is left to credit; CURRENCY_MISMATCH.
@@ -180,7 +180,7 @@ pub(crate) fn plan_goodwill(
             .map_or_else(String::new, |id| id.to_string());
         Refusal::new(
             Reason::CreditExceedsInvoice,
-            format!("nothing of {id} is left to be credited"),
+            format!("nothing is left to credit on invoice {id}"),
         )
         .with("invoice_id", id)
         .with("asked", invoice.total.value())
@@ -189,7 +189,7 @@ pub(crate) fn plan_goodwill(
     })
 }
 
-/// The sum of credits, and what of it returns to the balance.
+/// The total of the credits, and the part that returns to the balance.
 pub(crate) fn totals(credits: &[InvoiceCredit], zero: Money) -> Result<(Money, Money), Refusal> {
     let sum = |part: fn(&InvoiceCredit) -> Money| {
         credits
@@ -200,10 +200,10 @@ pub(crate) fn totals(credits: &[InvoiceCredit], zero: Money) -> Result<(Money, M
     Ok((sum(|credit| credit.total)?, sum(|credit| credit.returned)?))
 }
 
-/// The invoice once the credit is taken off it.
+/// The invoice after `credit`.
 ///
 /// # Errors
-/// Never for a credit that was planned on this invoice.
+/// Never for a credit planned on this invoice.
 pub(crate) fn apply_credit(
     mut invoice: Invoice,
     credit: &InvoiceCredit,
@@ -219,7 +219,7 @@ pub(crate) fn apply_credit(
     Ok(invoice)
 }
 
-/// The invoice once a review holds nothing of it any more.
+/// The invoice with nothing held by a review.
 pub(crate) fn release_hold(mut invoice: Invoice) -> Invoice {
     let nothing = Money::zero(invoice.total.currency());
     invoice.held = nothing;
@@ -229,7 +229,7 @@ pub(crate) fn release_hold(mut invoice: Invoice) -> Invoice {
     invoice
 }
 
-/// Everything that `source` has of the invoices, line by line; lines with nothing are passed over.
+/// Requests everything in `source`, line by line; lines without any are skipped.
 pub(crate) fn request_all(
     invoices: &[CreditableInvoice],
     source: Source,
@@ -246,11 +246,11 @@ pub(crate) fn request_all(
     Ok(asked)
 }
 
-/// Splits `amount` over all that `source` has of the invoices, each line in proportion to what it
-/// has, by largest remainder (M-3). The parts sum to the amount, and none passes its line.
+/// Splits `amount` over the lines, in proportion to what `source` has of each, by largest remainder
+/// (M-3). The parts sum to `amount`; none exceeds its line.
 ///
 /// # Errors
-/// CREDIT_EXCEEDS_INVOICE when it is more than there is; CURRENCY_MISMATCH.
+/// CREDIT_EXCEEDS_INVOICE if `source` has less than `amount`; CURRENCY_MISMATCH.
 pub(crate) fn spread(
     invoices: &[CreditableInvoice],
     amount: Money,
@@ -267,7 +267,7 @@ pub(crate) fn spread(
     if amount.minor() > room.minor() {
         return Err(Refusal::new(
             Reason::CreditExceedsInvoice,
-            format!("{room} can be credited at most, not {amount}"),
+            format!("at most {room} can be credited; {amount} was requested"),
         )
         .with("asked", amount.value())
         .with("creditable", room.value())
@@ -287,12 +287,12 @@ pub(crate) fn spread(
     Ok(parts)
 }
 
-/// What crediting `asked` comes to, invoice by invoice in their order; invoices of which nothing is
-/// asked are passed over. A credit lowers what its invoice asks first, and only what is more returns
-/// to the balance: what was never paid never becomes money to spend (BL-4).
+/// Plans the credits in `asked`, one per invoice, in the order of the invoices. A credit lowers
+/// what is due first, and only the excess returns to the balance: unpaid money never becomes
+/// spendable (BL-4).
 ///
 /// # Errors
-/// CREDIT_EXCEEDS_INVOICE with every line that would give more than `source` has of it (BL-3);
+/// CREDIT_EXCEEDS_INVOICE naming every line with less in `source` than requested (BL-3);
 /// CURRENCY_MISMATCH.
 pub(crate) fn plan(
     invoices: &[CreditableInvoice],
@@ -332,7 +332,7 @@ pub(crate) fn plan(
             credits.push(plan_invoice_credit(invoice, lines, total).map_err(refused)?);
         }
     }
-    // What is left was asked of lines that there are not.
+    // What is left names lines that do not exist.
     excesses.extend(
         by_line
             .into_iter()
@@ -353,7 +353,7 @@ pub(crate) fn plan(
     }
 }
 
-/// BL-4: the due first, and the balance with what is more.
+/// BL-4: the credit lowers what is due; the excess returns to the balance.
 fn plan_invoice_credit(
     invoice: &CreditableInvoice,
     lines: Vec<LineCredit>,
@@ -390,7 +390,7 @@ fn request_line(
     }
 }
 
-/// A line of which more is asked than it can give.
+/// A request for more than the line has.
 struct Excess {
     line: RequestedCredit,
     creditable: Money,
@@ -399,12 +399,12 @@ struct Excess {
 fn exceeds(first: &Excess, others: &[Excess]) -> Refusal {
     let say = |excess: &Excess| {
         let (asked, creditable) = (excess.line.line.amount, excess.creditable);
-        format!("can be credited with {creditable} at most, not with {asked}")
+        format!("at most {creditable} can be credited; {asked} was requested")
     };
     let RequestedCredit { invoice_id, line } = first.line;
     let each = std::iter::once(first).chain(others).map(|excess| {
         let RequestedCredit { invoice_id, line } = excess.line;
-        format!("line {} of {invoice_id} {}", line.line_number, say(excess))
+        format!("line {} of {invoice_id}: {}", line.line_number, say(excess))
     });
     let message = listed(each, others.len() + 1, ERROR_TEXT_ROOM);
     let mut refusal = Refusal::new(Reason::CreditExceedsInvoice, message)

@@ -1,5 +1,5 @@
-//! What a printed invoice or statement holds: figures that were decided elsewhere, gathered. Only
-//! how much fits on one page is decided here.
+//! The content of printed invoices and statements, gathered from decided figures. Decides only how
+//! much fits on one page.
 
 use licet_domain::{
     clock::Instant,
@@ -17,33 +17,33 @@ use super::{
 
 /// The most credit notes that a printed invoice lists.
 const MAX_NOTES: usize = 1_000;
-/// The most lines that they have together.
+/// The most lines of all listed credit notes.
 const MAX_NOTE_LINES: usize = 10_000;
 /// The most entries that a printed statement lists.
 const MAX_ENTRIES: i64 = 10_000;
 
-/// An invoice with what a reader needs beside it.
+/// A printed invoice.
 #[derive(Clone, Debug)]
 pub(crate) struct InvoiceDocument {
-    /// Who sold.
+    /// The seller's name.
     pub(crate) seller: String,
-    /// Whose account was charged.
+    /// The charged account.
     pub(crate) account: Account,
     /// The invoice.
     pub(crate) invoice: Invoice,
-    /// Its credit notes, oldest first, as many as are listed.
+    /// The listed credit notes, oldest first.
     pub(crate) notes: Vec<CreditNote>,
-    /// What the notes that are not listed credit.
+    /// The sum of the credit notes that are not listed.
     pub(crate) unlisted: Money,
-    /// When it was read: what is due may be less later.
+    /// When it was read; less may be due later.
     pub(crate) as_of: Instant,
 }
 
 impl InvoiceDocument {
-    /// Gathers them; of `notes`, oldest first, as many are listed as fit on a page.
+    /// Lists as many of `notes`, oldest first, as fit on a page.
     ///
     /// # Errors
-    /// Never for an invoice with credit notes of its own.
+    /// Never if `notes` are the invoice's.
     pub(crate) fn new(
         seller: &str,
         account: Account,
@@ -85,34 +85,34 @@ pub(crate) struct StatementEntry {
     pub(crate) time: Instant,
     /// What it records.
     pub(crate) kind: EntryKind,
-    /// The invoice that was issued, paid or credited.
+    /// The number of the invoice that was issued, paid or credited.
     pub(crate) invoice_number: Option<i64>,
-    /// The credit note.
+    /// The number of the credit note.
     pub(crate) credit_note_number: Option<i64>,
-    /// Text given with it.
+    /// The text that was given with it.
     pub(crate) reference: String,
-    /// By how much it changed the two sums.
+    /// Its changes of balance and due.
     pub(crate) change: Sums,
 }
 
-/// A statement with its entries, each with what stood after it.
+/// A printed statement.
 #[derive(Clone, Debug)]
 pub(crate) struct StatementDocument {
-    /// Who sold.
+    /// The seller's name.
     pub(crate) seller: String,
-    /// Whose account it is.
+    /// The account.
     pub(crate) account: Account,
     /// The statement.
     pub(crate) statement: Statement,
-    /// Its entries, oldest first, and the sums after each.
+    /// Its entries, oldest first, each with the sums after it.
     pub(crate) entries: Vec<(StatementEntry, Sums)>,
 }
 
 impl StatementDocument {
-    /// Gathers them. Invariant: what stands after the last entry is what the statement closes with.
+    /// Computes the sums after each entry. Invariant: after the last they are the closing sums.
     ///
     /// # Errors
-    /// Never for a statement and the entries that it counts.
+    /// Never if `entries` are the statement's.
     pub(crate) fn new(
         seller: &str,
         account: Account,
@@ -139,10 +139,10 @@ impl StatementDocument {
     }
 }
 
-/// Whether a statement's entries fit on one page to print.
+/// Whether a statement's entries fit on one printed page.
 ///
 /// # Errors
-/// STATEMENT_TOO_LONG, with how many there are.
+/// STATEMENT_TOO_LONG with the number of entries.
 pub(crate) fn check_entries(statement: &Statement) -> Result<(), Refusal> {
     let entries = statement.entry_count;
     if entries <= MAX_ENTRIES {
@@ -152,16 +152,16 @@ pub(crate) fn check_entries(statement: &Statement) -> Result<(), Refusal> {
         entries,
         MAX_ENTRIES.into(),
         format!(
-            "the period has {entries} entries, and {MAX_ENTRIES} fit on a page: ask for a shorter one"
+            "the period has {entries} entries; {MAX_ENTRIES} fit on a page. Request a shorter period"
         ),
     ))
 }
 
-/// As [`check_entries`], for a page that long texts made larger than an answer may be; `maximum`
-/// is how many entries of that size would fit.
+/// As [`check_entries`], for a page that long texts made larger than a response may be. The
+/// refusal's `maximum` is how many entries of that size would fit.
 ///
 /// # Errors
-/// STATEMENT_TOO_LONG likewise.
+/// STATEMENT_TOO_LONG.
 pub(crate) fn check_page(statement: &Statement, bytes: usize, most: usize) -> Result<(), Refusal> {
     if bytes <= most {
         return Ok(());
@@ -172,7 +172,7 @@ pub(crate) fn check_page(statement: &Statement, bytes: usize, most: usize) -> Re
         entries,
         fitting,
         format!(
-            "the page of {entries} entries has {bytes} bytes, and {most} can be sent: ask for a shorter period"
+            "the page of {entries} entries has {bytes} bytes; {most} can be sent. Request a shorter period"
         ),
     ))
 }
@@ -253,7 +253,7 @@ mod tests {
             .collect()
     }
 
-    /// Whatever is not listed is told as one amount, so that the page always adds up.
+    /// The sum of unlisted credit notes is shown, so that the page adds up.
     #[test]
     fn an_invoice_lists_as_many_credit_notes_as_fit() {
         for (count, lines, listed, unlisted) in [

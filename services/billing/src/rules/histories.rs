@@ -1,6 +1,6 @@
 //! BL-1 to BL-8, AL-4: random histories over the rules alone: prices, quotes, charges, payments,
-//! credits, refunds, reviews, clock. Each outcome is foretold by plain arithmetic, and after each
-//! step everything sums up. LICET_TEST_SEED repeats a run, LICET_TEST_RULE_HISTORIES makes it longer.
+//! credits, refunds, reviews, clock. Plain arithmetic predicts each result, and everything must add
+//! up after each step. LICET_TEST_SEED repeats a run, LICET_TEST_RULE_HISTORIES makes it longer.
 
 mod books;
 mod catalogue;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// The numbers that decide one step.
 type Move = [u32; 12];
 
-/// Deals a step's numbers out, one after another and from the first again.
+/// Hands out the numbers of a step one after another, starting again after the last.
 struct Dice<'a> {
     numbers: &'a Move,
     next: usize,
@@ -34,7 +34,7 @@ impl Dice<'_> {
         number % limit
     }
 
-    /// True once in so many times.
+    /// True once in `times`.
     fn once_in(&mut self, times: u32) -> bool {
         self.below(times) == 0
     }
@@ -52,25 +52,28 @@ impl Dice<'_> {
     }
 }
 
-/// Why a step was not done: there was nothing to do, or it was refused as foretold.
+/// Why a step was not done: there was nothing to do, or it was refused as predicted.
 enum Unfinished {
     Idle,
     Refused(Reason),
 }
 
 impl Unfinished {
-    /// Holds a rule's answer against the reasons that were foretold, any of which may come first;
-    /// where there are none it must not be refused.
+    /// Checks the result of a rule against the predicted reasons, any of which may come first.
+    /// Without a reason it must not be refused.
     #[track_caller]
     fn foretold<T>(answer: Result<T, Refusal>, reasons: &[Reason]) -> Result<T, Self> {
         match answer {
             Ok(value) => {
-                assert!(reasons.is_empty(), "it was to be refused: {reasons:?}");
+                assert!(reasons.is_empty(), "expected a refusal: {reasons:?}");
                 Ok(value)
             }
             Err(refusal) => {
                 let reason = refusal.reason;
-                assert!(reasons.contains(&reason), "{reasons:?} and not {refusal:?}");
+                assert!(
+                    reasons.contains(&reason),
+                    "expected {reasons:?}, got {refusal:?}"
+                );
                 Err(Self::Refused(reason))
             }
         }
@@ -79,7 +82,7 @@ impl Unfinished {
 
 type Step = fn(&mut Books, &mut Dice<'_>) -> Result<(), Unfinished>;
 
-/// What a history is made of, each as often as it stands here.
+/// The steps of a history, each as often as it is listed.
 const STEPS: &[(&str, Step)] = &[
     ("clock", Books::let_time_pass),
     ("clock", Books::let_time_pass),
@@ -106,7 +109,7 @@ const STEPS: &[(&str, Step)] = &[
     ("terms", Books::change_terms),
 ];
 
-/// How often each kind of step was done, and refused for which reason.
+/// How often each kind of step was done, and how often refused for each reason.
 type StepCounts = BTreeMap<(&'static str, Option<Reason>), u32>;
 
 fn play(moves: &[Move], counts: &RefCell<StepCounts>, say: bool) {
@@ -131,7 +134,7 @@ fn play(moves: &[Move], counts: &RefCell<StepCounts>, say: bool) {
             Err(Unfinished::Idle) => continue,
         };
         if reason.is_some() {
-            assert!(books == before, "what was refused changed something");
+            assert!(books == before, "a refused step changed something");
         }
         books.check();
         *counts.borrow_mut().entry((name, reason)).or_default() += 1;
@@ -143,8 +146,8 @@ fn from_variable<T: std::str::FromStr>(variable: &str) -> Option<T> {
     Some(text.parse().ok().expect("the variable holds a number"))
 }
 
-/// 5 000 histories, unless the environment says otherwise; on a failure the shortest that fails
-/// still, step by step.
+/// 5 000 histories unless the environment says otherwise. On a failure, prints the shortest history
+/// that still fails, step by step.
 #[test]
 fn random_histories_add_up() {
     let cases = from_variable("LICET_TEST_RULE_HISTORIES").unwrap_or(5_000);
@@ -188,7 +191,7 @@ fn random_histories_add_up() {
     }
 }
 
-/// Every step was done, and each was refused for every reason that it can be.
+/// Every step was done, and was refused for every reason that it can be.
 fn check_reach(counts: &StepCounts) {
     let reasons = |wanted: &str| {
         let of_step = counts.keys().filter(|(name, _)| *name == wanted);

@@ -1,4 +1,4 @@
-//! What is asked to be priced: the vocabulary of quotes, price lists and volume tiers.
+//! What can be priced: the vocabulary of quotes, price lists and volume tiers.
 
 use licet_domain::{
     clock::Instant,
@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 worded! {
     /// What is sold.
     pub(crate) enum ItemKind {
-        /// The certificate with what it includes.
+        /// The certificate with the domains that it includes.
         Certificate = "CERTIFICATE",
         /// A further standard domain.
         Domain = "DOMAIN",
         /// A further wildcard domain (MD-4).
         WildcardDomain = "WILDCARD_DOMAIN",
-        /// A wildcard domain in the place of a standard slot, for what it costs more (MD-4).
+        /// A wildcard domain that takes a standard slot, for the difference of the prices (MD-4).
         WildcardDifference = "WILDCARD_DIFFERENCE",
         /// The licence for one further server (AL-1).
         AdditionalLicense = "ADDITIONAL_LICENSE",
         /// A SAN of a licence's quota, priced for 12 months (SL-7).
         SanQuota = "SAN_QUOTA",
-        /// A SAN by which a running licence's quota is raised, priced likewise (SL-8).
+        /// A SAN added to the quota of a running licence, priced for 12 months (SL-8).
         SanQuotaIncrease = "SAN_QUOTA_INCREASE",
     }
 }
@@ -34,26 +34,25 @@ worded! {
 pub(crate) enum Pricing {
     /// The list in force at the item's price time.
     Listed,
-    /// The request: one SAN for 12 months, which is the licence's own price (SL-8).
+    /// In the request: the licence's own price of one SAN for 12 months (SL-8).
     UnitPrice(Price),
-    /// The request: the own price of a licence that was sold by hand (SL-8).
+    /// In the request: what the whole licence was sold for by hand (SL-8).
     Share(HandPrice),
-    /// The request: all of the item for its whole term, agreed by hand (SL-7).
+    /// In the request: the price of the whole item for its whole term, agreed by hand (SL-7).
     Amount(Money),
 }
 
-/// What a whole term of a licence was sold for by hand: its own price, which need not be a price of 6
-/// decimals for each SAN (SL-8, M-2).
+/// What a whole term of a licence was sold for by hand. The price per SAN may not fit into the 6
+/// decimals of a price, so it is never stored (SL-8, M-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HandPrice {
-    /// All of the quota for the whole term.
+    /// For the whole quota and the whole term.
     pub(crate) amount: Money,
-    /// That quota, at least 1.
+    /// The quota, at least 1.
     pub(crate) quantity: u32,
 }
 
-/// The two prices, each for the whole term, that a wildcard in a standard slot's place is priced by
-/// (MD-4, BL-7).
+/// The two prices, each for the whole term, of a wildcard that takes a standard slot (MD-4, BL-7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PriceDifference {
     /// Of a wildcard domain.
@@ -63,7 +62,8 @@ pub(crate) struct PriceDifference {
 }
 
 impl PriceDifference {
-    /// The one less the other; `None`: that is no price.
+    /// The wildcard's price minus the domain's; `None` if that is negative or the currencies
+    /// differ.
     pub(crate) fn unit_price(&self) -> Option<Price> {
         let micros = self.wildcard.micros().checked_sub(self.domain.micros())?;
         let price = Price::from_micros(self.wildcard.currency(), micros).ok();
@@ -71,7 +71,7 @@ impl PriceDifference {
     }
 }
 
-/// One thing asked for.
+/// One item of a quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     /// What it is.
@@ -80,19 +80,19 @@ pub(crate) struct Item {
     pub(crate) quantity: u32,
     /// The product it belongs to.
     pub(crate) product_id: ProductId,
-    /// The version that it is or was sold with; `None`: the one in force at `price_time`.
+    /// The version that it is sold with; `None`: the one in force at `price_time`.
     pub(crate) product_version: Option<u32>,
     /// The instant whose prices apply (MD-8).
     pub(crate) price_time: Instant,
     /// The term that it is bought for.
     pub(crate) term: Term,
-    /// `None`: the whole term. Otherwise the rest of it from this instant on.
+    /// The charge covers the term from this instant on; `None`: the whole term.
     pub(crate) change_time: Option<Instant>,
     /// Where its price comes from.
     pub(crate) pricing: Pricing,
 }
 
-/// Whether a unit price is for 12 months, not for the term (SL-7).
+/// Whether the unit price is for 12 months rather than for the term (SL-7).
 pub(super) fn is_priced_yearly(kind: ItemKind) -> bool {
     match kind {
         ItemKind::SanQuota | ItemKind::SanQuotaIncrease => true,

@@ -1,5 +1,5 @@
-//! Which postings a business event makes (BL-5). An entry that does not sum to zero cannot be
-//! built; each customer has ledger accounts of its own.
+//! The postings of each business event (BL-5). An entry that does not sum to zero cannot be built;
+//! each customer has their own ledger accounts.
 
 use licet_domain::{
     clock::Instant,
@@ -12,7 +12,7 @@ use licet_domain::{
 use super::money_refusal;
 
 worded! {
-    /// The ledger accounts that each customer has. Debits are positive, credits negative.
+    /// The ledger accounts of a customer. Debits are positive, credits negative.
     pub(crate) enum LedgerAccount {
         /// Asset: money received from the customer.
         Cash = "CASH",
@@ -38,12 +38,12 @@ worded! {
         CreditNote = "CREDIT_NOTE",
         /// Money paid out of the balance.
         Withdrawal = "WITHDRAWAL",
-        /// A deposit or a withdrawal was taken back.
+        /// A deposit or a withdrawal was reversed.
         Reversal = "REVERSAL",
     }
 }
 
-/// One side of an entry.
+/// One amount on one ledger account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Posting {
     /// The ledger account that it moves.
@@ -55,15 +55,15 @@ pub(crate) struct Posting {
 /// What an entry was booked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// Money received or paid out, known by this text.
+    /// Money received or paid out; the payment's reference.
     Transfer(String),
     /// An invoice issued or paid.
     Invoice(InvoiceId),
     /// A credit note.
     CreditNote(CreditNoteId),
-    /// An earlier entry is taken back.
+    /// An earlier entry is reversed.
     Reversal {
-        /// The entry that is taken back.
+        /// The reversed entry.
         reverses: EntryId,
         /// Why, in words.
         reason: String,
@@ -78,12 +78,12 @@ pub(crate) struct Entry {
     cause: Cause,
 }
 
-/// What entries do to the two sums that an account's row keeps.
+/// How entries change the two sums stored with an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Movement {
-    /// By how much the balance changes.
+    /// The change of the balance.
     pub(crate) balance: Money,
-    /// By how much what is due changes.
+    /// The change of what is due.
     pub(crate) due: Money,
 }
 
@@ -136,8 +136,8 @@ impl Entry {
         )
     }
 
-    /// A sale of `total` is taken back: `returned` of it becomes balance again, the rest was never
-    /// paid and is owed no more (BL-4).
+    /// `total` of a sale is credited: `returned` goes back to the balance, the rest was never paid
+    /// and is no longer owed (BL-4).
     pub(crate) fn credit_note(
         total: Money,
         returned: Money,
@@ -188,12 +188,12 @@ impl Entry {
         })
     }
 
-    /// Its sides.
+    /// Its postings.
     pub(crate) fn postings(&self) -> &[Posting] {
         &self.postings
     }
 
-    /// The entry as it is written into the ledger of `account_id`, under a new id.
+    /// The entry in the ledger of `account_id`, under a new id.
     pub(crate) fn book(self, account_id: AccountId, time: Instant) -> LedgerEntry {
         LedgerEntry {
             entry_id: Some(EntryId::generate()),
@@ -201,7 +201,7 @@ impl Entry {
         }
     }
 
-    /// The entry as it would be written.
+    /// The same without an id, for a preview.
     pub(crate) fn draft(self, account_id: AccountId, time: Instant) -> LedgerEntry {
         LedgerEntry {
             entry_id: None,
@@ -215,10 +215,10 @@ impl Entry {
 }
 
 impl Movement {
-    /// What `entries` do together. The balance is a liability: its postings' sum, negated.
+    /// The changes by all of `entries`. The balance is a liability, so its postings count negated.
     ///
     /// # Errors
-    /// When a sum cannot be kept, or two currencies meet (M-4).
+    /// When a sum overflows, or two currencies meet (M-4).
     pub(crate) fn of(currency: Currency, entries: &[Entry]) -> Result<Self, MoneyError> {
         let zero = Money::zero(currency);
         let mut moved = Self {
@@ -240,13 +240,13 @@ impl Movement {
 /// An entry in an account's ledger; never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerEntry {
-    /// Its id; `None`: tried only, not booked.
+    /// `None`: a preview, not booked.
     pub(crate) entry_id: Option<EntryId>,
-    /// Whose ledger.
+    /// The account of the ledger.
     pub(crate) account_id: AccountId,
     /// What it records.
     pub(crate) kind: EntryKind,
-    /// Its sides; they sum to zero.
+    /// Its postings; they sum to zero.
     pub(crate) postings: Vec<Posting>,
     /// What it was booked for.
     pub(crate) cause: Cause,
@@ -255,8 +255,8 @@ pub(crate) struct LedgerEntry {
 }
 
 impl LedgerEntry {
-    /// The entry that takes this one back: its postings, mirrored. `earlier` is the reversal that
-    /// there is already.
+    /// The entry that reverses this one: the same postings, negated. `earlier` is a reversal that
+    /// exists already.
     ///
     /// # Errors
     /// ENTRY_NOT_REVERSIBLE unless it is a deposit or a withdrawal; ENTRY_ALREADY_REVERSED.
@@ -272,7 +272,7 @@ impl LedgerEntry {
                 return Err(Refusal::new(
                     Reason::EntryNotReversible,
                     format!(
-                        "entry {id} is of kind {}; deposits and withdrawals alone are reversed",
+                        "entry {id} is of kind {}; only deposits and withdrawals can be reversed",
                         kind.as_str()
                     ),
                 )
@@ -283,7 +283,7 @@ impl LedgerEntry {
         if let Some(earlier) = earlier {
             return Err(Refusal::new(
                 Reason::EntryAlreadyReversed,
-                format!("entry {id} was reversed already, by {earlier}"),
+                format!("entry {id} is already reversed by {earlier}"),
             )
             .with("entry_id", id)
             .with("reversal_entry_id", earlier));
@@ -302,7 +302,7 @@ impl LedgerEntry {
     }
 }
 
-/// Money that came or went, as it was booked.
+/// A booked deposit, withdrawal or reversal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BookedEntry {
     /// The entry.

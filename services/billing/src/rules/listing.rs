@@ -1,4 +1,4 @@
-//! What a reading may be narrowed to.
+//! The filters and selections of read methods.
 
 use licet_domain::{
     clock::Instant,
@@ -8,18 +8,18 @@ use licet_domain::{
 
 use super::{charge::InvoiceState, refund::RefundState};
 
-/// When something of the catalogue is to be in force.
+/// When a version or a price list must be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InForceAt {
     /// At a stated instant.
     Instant(Instant),
-    /// Now. What took effect as it was recorded is in force, however far the clock of the instance
-    /// that recorded it was ahead of this one (T-5).
+    /// Now, by this instance's clock. Anything that took effect when it was recorded counts, even
+    /// if the recording instance's clock was ahead of this one (T-5).
     Now(Instant),
 }
 
 impl InForceAt {
-    /// The instant, by this instance's clock.
+    /// The instant by this instance's clock.
     pub(crate) fn instant(self) -> Instant {
         match self {
             Self::Instant(at) | Self::Now(at) => at,
@@ -27,55 +27,55 @@ impl InForceAt {
     }
 }
 
-/// Which version of a product is meant.
+/// Which version of a product is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VersionSelection {
-    /// The one in force then.
+    /// The one in force at an instant.
     InForce(InForceAt),
-    /// The one of that number, in force or not.
+    /// The one with this number, in force or not.
     Version(u32),
 }
 
-/// What a listing of price lists is narrowed to.
+/// The filter of a list of price lists.
 #[derive(Clone, Debug)]
 pub(crate) struct PriceFilter {
-    /// The product that they are for.
+    /// The product of the lists.
     pub(crate) product_id: ProductId,
     /// `None`: every currency.
     pub(crate) currency: Option<Currency>,
-    /// In force then; `None`: when the listing began.
+    /// When they must be in force; `None`: when the listing began.
     pub(crate) at: Option<Instant>,
 }
 
-/// What a listing of invoices is narrowed to.
+/// The filter of a list of invoices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InvoiceFilter {
-    /// `None`: all that the caller sees.
+    /// `None`: every account that the caller sees.
     pub(crate) account_id: Option<AccountId>,
-    /// Id of the thing that the invoice is about.
+    /// The resource that the invoice is for.
     pub(crate) resource_id: Option<String>,
     /// Whether something is due.
     pub(crate) state: Option<InvoiceState>,
-    /// Its place in the seller's series (BL-8).
+    /// Its number in the seller's series (BL-8).
     pub(crate) number: Option<i64>,
 }
 
-/// What a listing of credit notes is narrowed to.
+/// The filter of a list of credit notes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CreditNoteFilter {
-    /// `None`: all that the caller sees.
+    /// `None`: every account that the caller sees.
     pub(crate) account_id: Option<AccountId>,
-    /// The invoice that they credit.
+    /// The credited invoice.
     pub(crate) invoice_id: Option<InvoiceId>,
 }
 
-/// What a listing of refunds is narrowed to.
+/// The filter of a list of refunds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RefundFilter {
-    /// `None`: all that the caller sees.
+    /// `None`: every account that the caller sees.
     pub(crate) account_id: Option<AccountId>,
-    /// Id of the thing that the refund is about.
+    /// The resource that the refund is for.
     pub(crate) resource_id: Option<String>,
-    /// How it was decided.
+    /// The state of the refund.
     pub(crate) state: Option<RefundState>,
 }

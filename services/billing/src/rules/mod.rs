@@ -1,5 +1,5 @@
-//! The decisions of Billing: plain values in, a decision or a refusal out, time a parameter.
-//! Nothing here may know of the store, the contract or the runtime.
+//! Decisions of Billing: plain values in, a decision or a refusal out; time is a parameter. Imports
+//! neither the store nor the contract nor the runtime.
 
 pub(crate) mod account;
 pub(crate) mod catalog;
@@ -28,16 +28,16 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 
-/// By how much another instance's clock may be ahead of ours (T-5).
+/// How far another instance's clock may be ahead of ours (T-5).
 const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::minutes(5);
 
-/// The latest instant that another instance may take for no later than `now` (T-5).
+/// The latest instant that another instance's clock may show at `now` (T-5).
 pub(crate) fn with_clock_lead(now: Instant) -> Instant {
     now.checked_add(MAX_CLOCK_LEAD).unwrap_or(Instant::MAX)
 }
 
-/// What an impossible sum means to a client (M-4): CURRENCY_MISMATCH where two currencies met,
-/// AMOUNT_OUT_OF_RANGE for everything that does not fit.
+/// The refusal of a failed sum (M-4): CURRENCY_MISMATCH for two currencies, AMOUNT_OUT_OF_RANGE
+/// otherwise.
 pub(crate) fn money_refusal(currency: Currency, error: &MoneyError) -> Refusal {
     if let MoneyError::CurrencyMismatch { left, right } = error {
         return currency_mismatch(*left, *right);
@@ -45,19 +45,19 @@ pub(crate) fn money_refusal(currency: Currency, error: &MoneyError) -> Refusal {
     Refusal::new(
         Reason::AmountOutOfRange,
         format!(
-            "an amount in {} passes the largest that is kept",
+            "an amount in {} exceeds the largest that can be stored",
             currency.code()
         ),
     )
     .with("currency", currency.code())
 }
 
-/// CURRENCY_MISMATCH (M-4): `given` came where the account's `expected` was needed.
+/// CURRENCY_MISMATCH (M-4): `given` came where `expected` is required.
 pub(crate) fn currency_mismatch(expected: Currency, given: Currency) -> Refusal {
     Refusal::new(
         Reason::CurrencyMismatch,
         format!(
-            "the account is kept in {}, and {} was given",
+            "the currency must be {}; {} was given",
             expected.code(),
             given.code()
         ),
@@ -66,11 +66,11 @@ pub(crate) fn currency_mismatch(expected: Currency, given: Currency) -> Refusal 
     .with("given", given.code())
 }
 
-/// TERM_ENDED (P-1): nothing changes in a term that is over.
+/// TERM_ENDED (P-1): a term that is over cannot be changed.
 pub(crate) fn term_ended(end: Instant, change_time: Instant) -> Refusal {
     Refusal::new(
         Reason::TermEnded,
-        format!("the term ended at {end}, and the change is of {change_time}"),
+        format!("the term ended at {end}; the change is at {change_time}"),
     )
     .with("end_time", end)
     .with("change_time", change_time)
@@ -80,7 +80,7 @@ pub(crate) fn term_ended(end: Instant, change_time: Instant) -> Refusal {
 pub(crate) fn already_exists(resource: &str, id: impl std::fmt::Display) -> Refusal {
     Refusal::new(
         Reason::AlreadyExists,
-        format!("there is a {resource} {id} already"),
+        format!("{resource} {id} already exists"),
     )
     .with("resource", resource)
     .with("id", id)

@@ -1,4 +1,4 @@
-//! Price lists: what one may say, and when it may take effect (AL-10, SL-7, BL-8).
+//! Price lists: what they may contain, and when they may take effect (AL-10, SL-7, BL-8).
 
 use std::collections::BTreeSet;
 
@@ -21,27 +21,27 @@ use super::{
     volume::{self, VolumeTier},
 };
 
-/// The prices for one number of months; all in one currency.
+/// The prices for one length of term, all in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TermPrices {
-    /// The months of the term.
+    /// The length of the term, in months.
     pub(crate) months: u32,
-    /// The certificate with what it includes.
+    /// The certificate with the domains that it includes.
     pub(crate) certificate: Price,
-    /// A further standard domain, where one is sold.
+    /// A further standard domain; `None`: not sold.
     pub(crate) domain: Option<Price>,
-    /// A further wildcard domain, where one is sold.
+    /// A further wildcard domain; `None`: not sold.
     pub(crate) wildcard_domain: Option<Price>,
-    /// An additional licence, where one is sold.
+    /// An additional licence; `None`: not sold.
     pub(crate) additional_license: Option<Price>,
 }
 
-/// What a list says, in the one way that fits the kind of its product. It is kept as a bare list,
-/// whose entries are told apart by their fields.
+/// The prices of a list, in the form that fits the kind of its product. Stored as a bare JSON list;
+/// the fields of its entries tell the forms apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Prices {
-    /// By number of months, ascending and without repeats; at least one.
+    /// By length of term, ascending and without repeats; at least one.
     ByTerm(Vec<TermPrices>),
     /// By volume, ascending and without repeats (SL-7).
     ByVolume(Vec<VolumeTier>),
@@ -50,21 +50,21 @@ pub(crate) enum Prices {
 /// The prices of a product in one currency from an instant on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PriceList {
-    /// The product that they are for.
+    /// The product that the prices are for.
     pub(crate) product_id: ProductId,
     /// The currency of every price.
     pub(crate) currency: Currency,
-    /// They apply to price times from here on.
+    /// The prices apply to price times from here on.
     pub(crate) effective: Instant,
-    /// When they were written down.
+    /// When the list was recorded.
     pub(crate) recorded: Instant,
     /// The prices.
     pub(crate) prices: Prices,
 }
 
 impl PriceList {
-    /// The price of one of `quantity` units of a kind: for a term of that many months, or of SANs
-    /// for 12 (SL-7). `None`: they are not for sale.
+    /// The price of one unit when `quantity` of them are bought: for a term of `months`, or of a
+    /// SAN for 12 months (SL-7). `None`: not for sale.
     pub(crate) fn find_price(&self, kind: ItemKind, months: u32, quantity: u32) -> Option<Price> {
         match &self.prices {
             Prices::ByTerm(terms) => {
@@ -74,7 +74,7 @@ impl PriceList {
                     ItemKind::Domain => prices.domain,
                     ItemKind::WildcardDomain => prices.wildcard_domain,
                     ItemKind::AdditionalLicense => prices.additional_license,
-                    // A difference has two prices and none of its own.
+                    // A difference has two prices, and none of its own in a list.
                     ItemKind::WildcardDifference
                     | ItemKind::SanQuota
                     | ItemKind::SanQuotaIncrease => None,
@@ -82,7 +82,7 @@ impl PriceList {
             }
             Prices::ByVolume(tiers) => match kind {
                 ItemKind::SanQuota => volume::find_price(tiers, quantity),
-                // An increase costs the licence's own price and never that of a tier (SL-8).
+                // An increase costs the licence's own price, never a tier's (SL-8).
                 ItemKind::SanQuotaIncrease
                 | ItemKind::Certificate
                 | ItemKind::Domain
@@ -94,9 +94,9 @@ impl PriceList {
     }
 }
 
-/// Whether `list` can be set for the product of `versions`, which are all of one product's: its
-/// kind and terms, one currency, AL-10, MD-4, SL-7, and a time that is neither past nor up to that of the
-/// newest list.
+/// Whether `list` can be set; `versions` are all versions of its product. The list must fit the
+/// product's kind and terms, have one currency, obey AL-10, MD-4 and SL-7, and take effect neither
+/// in the past nor before or with the newest list.
 ///
 /// # Errors
 /// NOT_FOUND without a version; PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, CURRENCY_MISMATCH,
@@ -116,7 +116,7 @@ pub(crate) fn check_prices(
         (kind @ (ProductKind::SingleDomain | ProductKind::MultiDomain), Prices::ByTerm(terms)) => {
             let sold = terms_sold_from(versions, list.effective);
             check_terms(product_id, &sold, list.currency, terms)?;
-            // A product of one domain sells no further name of either kind, whatever its list says.
+            // A product for one domain sells no further domains, whatever its list says.
             for prices in terms.iter().filter(|_| kind == ProductKind::MultiDomain) {
                 prices.check_wildcard_domain()?;
             }
@@ -136,15 +136,15 @@ pub(crate) fn check_prices(
     check_effective(list.effective, now)?;
     match newest_list {
         Some(other) if list.effective <= other => {
-            let why = format!("a list of this currency takes effect at {other}");
+            let why = format!("a list in this currency already takes effect at {other}");
             Err(effective_in_past(list.effective, now, &why).with("newest_effective_time", other))
         }
         Some(_) | None => Ok(()),
     }
 }
 
-/// The terms that are sold at some time from `effective` on: a list prices what the version in
-/// force then sells, and what those scheduled after it will (BL-8).
+/// The lengths of term sold at any time from `effective` on: by the version in force then, and by
+/// those scheduled after it (BL-8).
 fn terms_sold_from(versions: &[ProductVersion], effective: Instant) -> BTreeSet<u32> {
     let in_force = versions
         .iter()
@@ -186,8 +186,8 @@ impl TermPrices {
         Ok(())
     }
 
-    /// MD-4: no set of names is cheaper by a detour through wildcard slots. A version without
-    /// wildcards is no exception: a later one may have them under the same list.
+    /// MD-4: no set of domains becomes cheaper by a detour through wildcard slots. A version
+    /// without wildcards is checked as well: a later one may allow them under the same list.
     fn check_wildcard_domain(&self) -> Result<(), Refusal> {
         match (self.domain, self.wildcard_domain) {
             (Some(domain), Some(wildcard)) if wildcard.micros() < domain.micros() => {
@@ -197,7 +197,7 @@ impl TermPrices {
         }
     }
 
-    /// AL-10: the further server costs less than the certificate that it depends on.
+    /// AL-10: an additional licence costs less than its certificate.
     fn check_additional_license(&self) -> Result<(), Refusal> {
         let Some(license) = self.additional_license else {
             return Ok(());
@@ -208,7 +208,7 @@ impl TermPrices {
         Err(Refusal::new(
             Reason::AdditionalLicensePriceTooHigh,
             format!(
-                "an additional licence of {} months costs {license}, and its certificate {}",
+                "an additional licence for {} months costs {license}; it must cost less than the certificate, {}",
                 self.months, self.certificate
             ),
         )
@@ -223,8 +223,8 @@ pub(super) fn wildcard_too_low(months: u32, domain: Price, wildcard: Price) -> R
     Refusal::new(
         Reason::WildcardPriceTooLow,
         format!(
-            "a wildcard domain of {months} months costs {wildcard}, and a domain {domain}: it must \
-             not cost less"
+            "a wildcard domain for {months} months costs {wildcard}; it must not cost less than a \
+             domain, {domain}"
         ),
     )
     .with("term_months", months)
@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    /// AL-10: lower, not equal.
+    /// AL-10: lower, and not equal.
     #[test]
     fn additional_license_below_certificate() {
         let versions = [version(ProductKind::SingleDomain)];
@@ -267,8 +267,8 @@ mod tests {
         }
     }
 
-    /// MD-4: no lower than a domain, equal is fine; one price alone, and a product of one domain,
-    /// have nothing to compare.
+    /// MD-4: no lower than a domain, equal is fine. With one of the two prices only, or on a
+    /// product for one domain, there is nothing to compare.
     #[test]
     fn md_4_a_wildcard_domain_costs_no_less_than_a_domain() {
         let now = at("2026-03-01T00:00:00Z");
@@ -299,7 +299,7 @@ mod tests {
         }
     }
 
-    /// BL-8: the past never changes, and lists follow each other in time.
+    /// BL-8: the past never changes, and each list takes effect after the one before.
     #[test]
     fn effective_times() {
         let versions = [version(ProductKind::MultiDomain)];
@@ -359,8 +359,8 @@ mod tests {
         );
     }
 
-    /// BL-8: a list prices the terms of the version in force with it, and of those after it; what
-    /// was only sold before is for sale no more.
+    /// BL-8: a list prices the terms of the version in force and of later versions; what only
+    /// earlier versions sold is no longer for sale.
     #[test]
     fn terms_of_the_versions_that_a_list_meets() {
         let of = |number, effective: &str, term_months: &[u32]| {
@@ -407,9 +407,9 @@ mod tests {
         Prices::ByVolume(tiers.collect())
     }
 
-    /// Both ways to price survive being kept, as a list each.
+    /// Both forms of prices are stored as a list, and read back as they were.
     #[test]
-    fn kept_prices_read_back() {
+    fn stored_prices_read_back() {
         for prices in [
             list("49.00", Some("9.00"), 12).prices,
             tiers(&[(1, "0.50"), (1_000, "0.35")]),

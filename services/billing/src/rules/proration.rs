@@ -6,9 +6,9 @@ use licet_domain::{clock::Instant, money::Fraction, term::Term, worded};
 const DAY_MICROS: i128 = 86_400_000_000;
 
 worded! {
-    /// How the rest of a term is counted; part of a product's policy, pinned when it is sold.
+    /// How a part of a term is measured; part of a product's policy, pinned when it is sold.
     pub(crate) enum Convention {
-        /// Each month of the term weighs the same, whatever its length (Actual/Actual as ICMA
+        /// Each month of the term weighs the same, regardless of its length (Actual/Actual as ICMA
         /// counts it, with the month as the accrual period).
         Monthly = "MONTHLY",
         /// Whole days counted from the term's start, the day of the change included.
@@ -47,7 +47,7 @@ pub(crate) fn fraction(
     remaining(convention, term, from).sub(&remaining(convention, term, to))
 }
 
-/// The whole months after `at` and the part left of the month that holds it, over all months.
+/// The whole months after the month of `at`, plus what is left of that month, over all months.
 fn remaining_months(term: &Term, at: Instant) -> Fraction {
     let months = i128::from(term.months());
     for month in 0..term.months() {
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(days, 3288, "2024 to 2032 is nine years, three of them leap");
     }
 
-    /// Some instant of the term, picked by `seed`.
+    /// An instant within the term, picked by `seed`.
     fn inside(term: &Term, seed: u64) -> Instant {
         let length = term.start().micros_until(term.end());
         let offset = i64::try_from(seed >> 1).unwrap() % length;
@@ -273,7 +273,7 @@ mod tests {
     }
 
     proptest! {
-        /// P-1: all of it up to the start, nothing from the end on, and never rising between.
+        /// P-1: all of it up to the start, nothing from the end on, never rising in between.
         #[test]
         fn p1_full_before_and_nothing_after(
             term in terms(), before in 0_i64..1 << 50, after in 0_i64..1 << 50,

@@ -1,5 +1,5 @@
-//! The one place where an amount is computed (BL-1): items and the catalogue's basis in, lines and
-//! their total out, every line with all that it was computed from (BL-7).
+//! The one place that computes an amount (BL-1): items and the catalogue in, lines and their total
+//! out. Every line has everything that it was computed from (BL-7).
 
 mod redo;
 mod wording;
@@ -23,22 +23,22 @@ use super::{
     term_ended, volume,
 };
 
-/// What the catalogue knows about an item, as of the item's own price time.
+/// What the catalogue says about an item, as of its price time.
 #[derive(Clone, Debug)]
 pub(crate) struct PriceBasis {
-    /// The product in the version that applies.
+    /// The version of the product that applies.
     pub(crate) product: ProductVersion,
-    /// The list in the quote's currency; `None`: none in force.
+    /// The price list in the quote's currency; `None`: none is in force.
     pub(crate) list: Option<PriceList>,
 }
 
 impl PriceBasis {
-    /// Picks what applies to `item` from what the catalogue knows: the version that it names, once
-    /// that is in force by `decision`, or the one in force at its price time; and the list in
-    /// force at its price time (MD-8). `lists` are all in the quote's currency.
+    /// Picks what applies to `item`: the version that it names, if that is in force by `decision`,
+    /// or the one in force at its price time; and the price list in force at its price time (MD-8).
+    /// All `lists` are in the quote's currency.
     ///
     /// # Errors
-    /// NOT_FOUND: no such product, or not in that version or at that time.
+    /// NOT_FOUND if there is no such product or version, or none in force at that time.
     pub(crate) fn find(
         item: &Item,
         versions: &[ProductVersion],
@@ -50,7 +50,7 @@ impl PriceBasis {
             .filter(|version| version.product_id == item.product_id);
         let id = item.product_id.as_str();
         let product = match item.product_version {
-            // What is only scheduled is not sold yet, whoever knows its number (BL-8).
+            // A version that is only scheduled is not sold yet (BL-8).
             Some(number) => of_product
                 .filter(|version| version.effective <= decision)
                 .find(|version| version.version == number)
@@ -80,7 +80,7 @@ impl PriceBasis {
     }
 }
 
-/// A computed line, whole enough for a person to redo it (BL-7).
+/// A computed line, with everything a person needs to compute it again (BL-7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
     /// What is charged.
@@ -91,47 +91,48 @@ pub(crate) struct Line {
     pub(crate) product_version: u32,
     /// The rule that decided how much of the term is charged.
     pub(crate) rule: String,
-    /// The price of one for the whole term; of a SAN for 12 months. Rounded to the decimals of a price
-    /// where it is a quotient of an amount by hand, [`volume::unit_share`].
+    /// The price of one unit for the whole term, or of a SAN for 12 months. Rounded to the decimals
+    /// of a price if it follows from an amount by hand ([`volume::unit_share`]).
     pub(crate) unit_price: Price,
-    /// What the amount was computed from in place of `unit_price`; `None`: from that.
+    /// What the amount was computed from instead of `unit_price`; `None`: from `unit_price`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hand_price: Option<HandPrice>,
-    /// What `unit_price` is the difference of; `None` but for a wildcard in a standard slot's place.
+    /// The two prices whose difference `unit_price` is; only for a wildcard that takes a standard
+    /// slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) difference: Option<PriceDifference>,
     /// The instant whose prices applied.
     pub(crate) price_time: Instant,
-    /// When the list that they stand in took effect: a price time that finds it for ever (BL-8).
+    /// When the price list took effect: as a price time, it finds the same list for ever (BL-8).
     /// `None`: the price came with the request.
     pub(crate) price_effective: Option<Instant>,
-    /// How many.
+    /// The number of units.
     pub(crate) quantity: u32,
-    /// The anchor from which the term's months are counted (T-2).
+    /// The anchor that the term's months are counted from (T-2).
     pub(crate) term_anchor: Instant,
-    /// The number of the term's first month, from the anchor.
+    /// The first month of the term, counted from the anchor.
     pub(crate) term_first_month: u32,
-    /// The months of the term.
+    /// The length of the term, in months.
     pub(crate) term_months: u32,
-    /// Where the term begins.
+    /// The start of the term.
     pub(crate) term_start: Instant,
-    /// Where the term ends.
+    /// The end of the term.
     pub(crate) term_end: Instant,
-    /// The first instant that is charged for; the charge runs to the term's end.
+    /// The start of the charged part, which runs to the term's end.
     pub(crate) charged_from: Instant,
-    /// How the rest of the term was counted.
+    /// How the charged part was measured.
     pub(crate) convention: Convention,
     /// The part of the term that is charged.
     pub(crate) fraction: Fraction,
     /// What the line costs.
     pub(crate) amount: Money,
-    /// What is charged, as text.
+    /// What is charged, for people.
     pub(crate) description: String,
-    /// The computation as text.
+    /// The computation, for people.
     pub(crate) explanation: String,
 }
 
-/// Lines with their sum.
+/// The lines of a quote and their total.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ComputedQuote {
     /// In the order of the items.
@@ -140,11 +141,11 @@ pub(crate) struct ComputedQuote {
     pub(crate) total: Money,
 }
 
-/// Computes what `items` cost in `currency` (BL-1): the preview and the charge both come from here.
+/// Computes what `items` cost in `currency` (BL-1), for previews and charges alike.
 ///
 /// # Errors
 /// PRODUCT_KIND_MISMATCH, TERM_NOT_SOLD, TERM_ENDED (P-1), PRICE_NOT_SET, WILDCARD_PRICE_TOO_LOW,
-/// CURRENCY_MISMATCH (M-4) and AMOUNT_OUT_OF_RANGE, for the first item that meets one.
+/// CURRENCY_MISMATCH (M-4) and AMOUNT_OUT_OF_RANGE, of the first item that is refused.
 pub(crate) fn compute(
     items: &[(Item, PriceBasis)],
     currency: Currency,
@@ -229,7 +230,7 @@ fn compute_line(item: &Item, basis: &PriceBasis, currency: Currency) -> Result<L
     })
 }
 
-/// How much of what a unit price is for the item pays: a part of the term, or of 12 months.
+/// The part of its unit price that the item costs: of a price for the term, or for 12 months.
 fn priced_part(item: &Item, fraction: &Fraction) -> Fraction {
     if is_priced_yearly(item.kind) {
         volume::years(item.term.months()).mul(fraction)
@@ -252,7 +253,7 @@ fn check_kind(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     if sold {
         return Ok(());
     }
-    let why = format!("it has no {}", item.kind.as_str());
+    let why = format!("it does not sell {}", item.kind.as_str());
     Err(kind_mismatch(&item.product_id, kind, &why))
 }
 
@@ -265,7 +266,7 @@ fn check_term(item: &Item, version: &ProductVersion) -> Result<(), Refusal> {
     Err(term_not_sold(&item.product_id, sold, months))
 }
 
-/// The price of one, when the list that it stands in took effect, and what it is the difference of.
+/// A unit price, when its list took effect, and the two prices whose difference it is.
 struct ResolvedPrice {
     unit_price: Price,
     effective: Option<Instant>,
@@ -322,7 +323,7 @@ fn listed(item: &Item, basis: &PriceBasis, currency: Currency) -> Result<Resolve
     let (wildcard, effective) = price(ItemKind::WildcardDomain)?;
     let (domain, _) = price(ItemKind::Domain)?;
     let difference = PriceDifference { wildcard, domain };
-    // A list of before SetPrices looked at that may still be in force.
+    // A list from before SetPrices checked this may still be in force.
     let unit_price = difference.unit_price();
     let unit_price = unit_price.ok_or_else(|| wildcard_too_low(months, domain, wildcard))?;
     Ok(ResolvedPrice {

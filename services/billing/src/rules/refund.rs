@@ -1,5 +1,5 @@
-//! What a deletion gives back (AL-4): everything early on, nothing late, and a person's decision
-//! between. Counted per term, from its first use or from its purchase, as its policy says.
+//! What a refund pays back (AL-4): everything early on, nothing late, and in between what a person
+//! decides. Days count per term, from its first use or its purchase, as its policy says.
 
 pub(crate) mod claim;
 
@@ -21,20 +21,20 @@ use super::{
 const DAY_MICROS: i64 = 86_400_000_000;
 
 worded! {
-    /// Where the refund of a term stands.
+    /// The state of a refund.
     pub(crate) enum RefundState {
-        /// What was invoiced was credited: the whole, or as much of it as a review granted.
+        /// Credited: everything, or as much of it as a review granted.
         Refunded = "REFUNDED",
-        /// Nothing is due, and nothing moves.
+        /// No refund is due; nothing was credited.
         NotDue = "NOT_DUE",
-        /// Waits for an operator, who approves any amount up to the whole, or rejects.
+        /// Waits for an operator, who approves any amount up to the whole or rejects.
         PendingReview = "PENDING_REVIEW",
-        /// An operator turned it down.
+        /// An operator rejected it.
         Rejected = "REJECTED",
     }
 }
 
-/// What is known of a term whose refund is decided.
+/// The times of a term that decide its refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TermTimes {
     /// When its first charge was accepted.
@@ -43,84 +43,84 @@ pub(crate) struct TermTimes {
     pub(crate) start: Instant,
     /// When it ends.
     pub(crate) end: Instant,
-    /// Since when it is in use; `None`: no certificate was active in it so far.
+    /// When its use began; `None`: no certificate has been active in it.
     pub(crate) first_use: Option<Instant>,
 }
 
-/// AL-4 applied: the state and the instants that led to it.
+/// The decision by AL-4: the state, and the instants that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefundDecision {
-    /// What becomes of the refund.
+    /// The state of the refund.
     pub(crate) state: RefundState,
-    /// What the days counted from.
+    /// What the days count from.
     pub(crate) count: RefundCount,
-    /// From when on they counted; absent while the term has not begun or was never used.
+    /// When the count began; `None`: the term has not begun, or was never used.
     pub(crate) counted_from: Option<Instant>,
-    /// The last instant of the full refund; absent likewise.
+    /// The last instant of the full refund; `None` likewise.
     pub(crate) full_until: Option<Instant>,
-    /// The last instant at which a review can still grant something; absent likewise.
+    /// The last instant at which a review can still grant something; `None` likewise.
     pub(crate) review_until: Option<Instant>,
-    /// The rule's inputs and outcome as text.
+    /// The inputs of the rule and its result, for people.
     pub(crate) explanation: String,
 }
 
-/// What was decided about the refund of one subject.
+/// The refund of one term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refund {
-    /// `None`: asked only, nothing was done.
+    /// `None`: a preview, not stored.
     pub(crate) refund_id: Option<RefundId>,
     /// The account.
     pub(crate) account_id: AccountId,
-    /// The term; one refund of it at most is in review.
+    /// The term; at most one of its refunds is in review.
     pub(crate) subject: Subject,
     /// How it was decided.
     pub(crate) decision: RefundDecision,
-    /// What of the subject's invoices was not credited. In review it is held (BL-3): less what was
-    /// credited of it since, more what joined it.
+    /// What of the term's invoices was not credited yet. In review it is held (BL-3); other credits
+    /// lower it, and further invoices that join the review raise it.
     pub(crate) creditable: Money,
     /// What was credited; zero unless refunded.
     pub(crate) refunded: Money,
-    /// Since when the term is in use, as it was asked for.
+    /// When the use of the term began, as the request said.
     pub(crate) first_issuance: Option<Instant>,
-    /// The instant as of which it was decided (T-3).
+    /// The decision time (T-3).
     pub(crate) decided: Instant,
-    /// The number of the last invoice that it was decided about; `None`: a version before this one,
-    /// which did not keep that, decided it.
+    /// The number of the last invoice that it covers; `None`: decided by an older version, which
+    /// did not store it.
     pub(crate) last_invoice: Option<i64>,
-    /// The credit notes that made it, one for each invoice.
+    /// Its credit notes, one for each invoice.
     pub(crate) credit_note_ids: Vec<CreditNoteId>,
-    /// What an operator decided; `None`: nobody had to, or has yet.
+    /// The decision of an operator; `None`: not needed, or not made yet.
     pub(crate) review: Option<Review>,
 }
 
-/// A refund that was asked for just now.
+/// The refund that a request led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestedRefund {
-    /// What was decided.
+    /// The refund.
     pub(crate) refund: Refund,
-    /// What it leaves as it is.
+    /// What the refund does not end ([`notice`]).
     pub(crate) notice: Option<String>,
 }
 
-/// Who approved or rejected a refund.
+/// The approval or rejection of a refund by an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Review {
     /// The caller's name.
     pub(crate) reviewer: String,
-    /// Why, in his words.
+    /// The reason, in the operator's words.
     pub(crate) reason: String,
     /// When.
     pub(crate) time: Instant,
 }
 
 impl Refund {
-    /// REFUND_ALREADY_REQUESTED: this refund stands in the way of another for its subject.
+    /// REFUND_ALREADY_REQUESTED: this refund blocks another one of its term.
     pub(crate) fn already_requested(&self) -> Refusal {
         let id = self.refund_id.map_or_else(String::new, |id| id.to_string());
         let state = self.decision.state.as_str();
         Refusal::new(
             Reason::RefundAlreadyRequested,
-            format!("a refund was asked for before: {id} is {state}"),
+            format!("a refund was already requested: {id} is {state}"),
         )
         .with("refund_id", id)
         .with("state", state)
@@ -129,7 +129,7 @@ impl Refund {
         .with("currency", self.creditable.currency().code())
     }
 
-    /// The refund in review once `amount` of what it holds is credited by something else.
+    /// The refund in review after `amount` of what it holds is credited by something else.
     pub(crate) fn lower(mut self, amount: Money, time: Instant) -> Result<Self, MoneyError> {
         self.creditable = self.creditable.checked_sub(amount)?;
         let explanation = &self.decision.explanation;
@@ -137,7 +137,7 @@ impl Refund {
         Ok(self)
     }
 
-    /// Whether it waits for a review.
+    /// Whether it is in review.
     ///
     /// # Errors
     /// REFUND_NOT_PENDING.
@@ -150,7 +150,7 @@ impl Refund {
                 let state = state.as_str();
                 Err(Refusal::new(
                     Reason::RefundNotPending,
-                    format!("refund {id} does not wait for a review: it is {state}"),
+                    format!("refund {id} is not in review, but {state}"),
                 )
                 .with("refund_id", id)
                 .with("state", state)
@@ -161,7 +161,7 @@ impl Refund {
         }
     }
 
-    /// The refund once `granted` of what it held is credited; the rest is let go.
+    /// The refund after `granted` of what it held is credited; the rest is released.
     ///
     /// # Errors
     /// REFUND_NOT_PENDING.
@@ -180,12 +180,12 @@ impl Refund {
         })
     }
 
-    /// The refund once it is turned down, and what it held let go.
+    /// The refund after its rejection; everything held is released.
     ///
     /// # Errors
     /// REFUND_NOT_PENDING.
     pub(crate) fn reject(self, review: Review) -> Result<Self, Refusal> {
-        self.end_review(RefundState::Rejected, "turned down", review)
+        self.end_review(RefundState::Rejected, "rejected", review)
     }
 
     fn end_review(
@@ -195,7 +195,7 @@ impl Refund {
         mut review: Review,
     ) -> Result<Self, Refusal> {
         self.check_pending()?;
-        // The clock that reviews may be behind the one that decided (T-5).
+        // The clock of the reviewing instance may be behind (T-5).
         review.time = review.time.max(self.decided);
         self.decision.state = state;
         self.decision.explanation = format!(
@@ -209,10 +209,10 @@ impl Refund {
 
 /// Decides the refund of one term as of `now` (AL-4).
 ///
-/// Both limits are inclusive: exactly 25 × 24 h after the count began is still a full refund, and
-/// exactly 30 × 24 h is still a review. A term that has not begun is refunded in full, whatever it
-/// counts from; one that counts from its use and has none in full while it runs, and not at all once
-/// it is over.
+/// Both limits are inclusive: exactly 25 × 24 h after the count began is still a full refund,
+/// exactly 30 × 24 h still a review. A term that has not begun is refunded in full by either count.
+/// Counted from the first issuance, a term that was never used is refunded in full until it ends,
+/// and not at all afterwards.
 pub(crate) fn decide(policy: RefundPolicy, term: &TermTimes, now: Instant) -> RefundDecision {
     let TermTimes { start, end, .. } = term;
     let uncounted = |state, explanation: String| RefundDecision {
@@ -241,7 +241,7 @@ pub(crate) fn decide(policy: RefundPolicy, term: &TermTimes, now: Instant) -> Re
     }
 }
 
-/// The decision where the days count from `from` on.
+/// The decision if the days count from `from`.
 fn counted(policy: RefundPolicy, from: Instant, now: Instant) -> RefundDecision {
     let RefundPolicy {
         count,
@@ -265,7 +265,7 @@ fn counted(policy: RefundPolicy, from: Instant, now: Instant) -> RefundDecision 
             format!("between {full_refund_days} and {no_refund_days} days later: review"),
         )
     };
-    let begun = match count {
+    let counted = match count {
         RefundCount::FirstIssuance => "counted from the first issuance: in use since",
         RefundCount::Purchase => "counted from the purchase: bought at",
     };
@@ -275,12 +275,12 @@ fn counted(policy: RefundPolicy, from: Instant, now: Instant) -> RefundDecision 
         counted_from: Some(from),
         full_until: from.checked_add(TimeDelta::days(i64::from(full_refund_days))),
         review_until: from.checked_add(TimeDelta::days(i64::from(no_refund_days))),
-        explanation: format!("{begun} {from}, refund asked for at {now}, {comparison}"),
+        explanation: format!("{counted} {from}, refund requested at {now}, {comparison}"),
     }
 }
 
-/// What a refund leaves as it is: one of an order or a licence whose term is not over does not end it,
-/// which only its deletion (AL-7) or its cancellation (SL-7) does. Billing asks nobody whether it runs
+/// Says that the refund of a term that is not over does not end its order or licence: only
+/// DeleteOrder (AL-7) or CancelLicense (SL-7) does. Billing does not ask whether it still runs
 /// (X-1).
 pub(crate) fn notice(subject: &Subject, term_end: Instant, now: Instant) -> Option<String> {
     if now >= term_end {
@@ -292,34 +292,33 @@ pub(crate) fn notice(subject: &Subject, term_end: Instant, now: Instant) -> Opti
     } = subject;
     if resource_id.parse::<OrderId>().is_ok() {
         return Some(format!(
-            "term {term_index} of order {resource_id} is not over before {term_end}, and a refund \
-             does not end the order: to end it and be refunded, delete it with \
-             OrderService.DeleteOrder"
+            "term {term_index} of order {resource_id} ends at {term_end}; a refund does not end the \
+             order. To end it and be refunded, delete it with OrderService.DeleteOrder"
         ));
     }
     resource_id.parse::<LicenseId>().is_ok().then(|| {
         format!(
-            "term {term_index} of licence {resource_id} is not over before {term_end}, and a refund \
-             does not end the licence: to end it, cancel it with LicenseService.CancelLicense"
+            "term {term_index} of licence {resource_id} ends at {term_end}; a refund does not end \
+             the licence. To end it, cancel it with LicenseService.CancelLicense"
         )
     })
 }
 
-/// How much of what a refund in review holds an operator grants.
+/// How much of what it holds an operator grants to a refund in review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Approval {
     /// All of it.
     Whole,
-    /// This much, more than nothing, spread over all the lines held (M-3).
+    /// This amount, above zero, spread over all held lines (M-3).
     Amount(Money),
-    /// These amounts off these lines.
+    /// These amounts, line by line.
     Lines(Vec<RequestedCredit>),
 }
 
-/// What granting `approval` credits of the invoices that a refund in review holds.
+/// Plans the credits of `approval` on the invoices that the refund holds.
 ///
 /// # Errors
-/// CREDIT_EXCEEDS_INVOICE where more is granted than is held (BL-3); CURRENCY_MISMATCH.
+/// CREDIT_EXCEEDS_INVOICE if more is granted than held (BL-3); CURRENCY_MISMATCH.
 pub(crate) fn plan_approval(
     held: &[CreditableInvoice],
     approval: &Approval,

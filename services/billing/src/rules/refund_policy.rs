@@ -1,4 +1,4 @@
-//! The limits that a term is refunded by (AL-4), as a product version states them.
+//! The refund limits of a product version (AL-4).
 
 use licet_domain::worded;
 
@@ -6,7 +6,7 @@ worded! {
     /// What the days of a refund count from.
     #[derive(Default)]
     pub(crate) enum RefundCount {
-        /// The first issuance recorded in the term, or its start where a certificate stands then.
+        /// The first issuance recorded in the term, or its start if a certificate is active then.
         #[default]
         FirstIssuance = "FIRST_ISSUANCE",
         /// The purchase of the term, whether or not anything is issued.
@@ -19,8 +19,8 @@ worded! {
 pub(crate) struct RefundPolicy {
     /// What the days count from.
     pub(crate) count: RefundCount,
-    /// Up to and including this many days all is refunded.
+    /// Everything is refunded up to and including this many days.
     pub(crate) full_refund_days: u32,
-    /// After this many days nothing is; at least `full_refund_days`.
+    /// Nothing is refunded after this many days; at least `full_refund_days`.
     pub(crate) no_refund_days: u32,
 }

@@ -1,4 +1,4 @@
-//! What an account's entries moved over a period: opening plus every change is closing.
+//! An account over a period: the opening sums plus every change are the closing sums.
 
 use licet_domain::{
     clock::Instant,
@@ -18,40 +18,39 @@ pub(crate) struct Sums {
     pub(crate) due: Money,
 }
 
-/// What all entries of one kind moved.
+/// The total of all entries of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntryTotal {
     /// The kind.
     pub(crate) kind: EntryKind,
-    /// How many.
+    /// The number of entries.
     pub(crate) entry_count: i64,
-    /// By how much they changed the balance.
+    /// Their change of the balance.
     pub(crate) balance_change: Money,
-    /// By how much they changed what is due.
+    /// Their change of what is due.
     pub(crate) due_change: Money,
 }
 
-/// An account over a period.
+/// The statement of an account over a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Statement {
     /// The account.
     pub(crate) account_id: AccountId,
-    /// The span asked for.
+    /// The requested period.
     pub(crate) period: Period,
-    /// The period's end, or when it was asked where that is earlier.
+    /// The end of the period, or the time of the request if that is earlier.
     pub(crate) as_of: Instant,
-    /// What stood as the period began.
+    /// The sums at the start of the period.
     pub(crate) opening: Sums,
-    /// What stood at `as_of`.
+    /// The sums at `as_of`.
     pub(crate) closing: Sums,
-    /// What moved between, in the order of the kinds.
+    /// The changes in between, in the order of the kinds.
     pub(crate) totals: Vec<EntryTotal>,
-    /// How many entries there are between.
+    /// The number of entries in between.
     pub(crate) entry_count: i64,
 }
 
-/// The first instant whose entries are not on a statement that is asked for at `now`: those of `now`
-/// itself are.
+/// The exclusive end of a statement requested at `now`; entries at `now` itself are included.
 pub(crate) fn statement_end(period: Period, now: Instant) -> Instant {
     let next = Instant::from_micros(now.as_micros().saturating_add(1)).unwrap_or(Instant::MAX);
     period.end.min(next)
@@ -60,7 +59,7 @@ pub(crate) fn statement_end(period: Period, now: Instant) -> Instant {
 /// The sum of the postings of one kind on one ledger account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PostingSum {
-    /// The kind; `None`: every entry before the period.
+    /// The kind; `None`: all entries before the period.
     pub(crate) kind: Option<EntryKind>,
     /// The ledger account.
     pub(crate) ledger_account: LedgerAccount,
@@ -68,10 +67,10 @@ pub(crate) struct PostingSum {
     pub(crate) sum_minor: i128,
 }
 
-/// Puts a statement together from sums of postings and counts of entries, asked for at `now`.
+/// Builds the statement requested at `now` from sums of postings and counts of entries.
 ///
 /// # Errors
-/// When a sum passes the largest amount that is kept.
+/// When a sum exceeds the largest amount.
 pub(crate) fn assemble(
     account_id: AccountId,
     currency: Currency,
@@ -97,14 +96,15 @@ pub(crate) fn assemble(
         period,
         as_of: period.end.min(now),
         opening: of_kind(None)?,
-        // All at once: kind by kind the sum may pass the largest amount on its way to one that does not.
+        // In one sum: added kind by kind, an intermediate sum could overflow where the total does
+        // not.
         closing: change(currency, moved, |_| true)?,
         totals,
         entry_count: counts.iter().map(|(_, count)| count).sum(),
     })
 }
 
-/// What the wanted postings did to the two sums: the balance is a liability, and so negated.
+/// The changes by the wanted postings. The balance is a liability, so its postings count negated.
 fn change(
     currency: Currency,
     moved: &[PostingSum],
@@ -160,7 +160,7 @@ mod tests {
         assemble(account_id, currency, period, now, moved, counts)
     }
 
-    /// Opening 10.00 and nothing due; a sale of 49.00 on terms, of which 5.00 are paid.
+    /// Opening 10.00 and nothing due; a sale of 49.00 on terms, 5.00 of it paid.
     #[test]
     fn opening_and_changes_are_closing() {
         use EntryKind::{Invoice, Payment};
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(kinds, [Invoice, Payment]);
     }
 
-    /// A turnover beyond the largest amount is an error, not a wrong number.
+    /// A sum beyond the largest amount is an error, not a wrong number.
     #[test]
     fn a_sum_beyond_the_range() {
         let much = moved(
@@ -200,7 +200,8 @@ mod tests {
         assert_eq!(refused, Err(MoneyError::Overflow));
     }
 
-    /// A deposit and a return of the largest amount, with a payment between: kind by kind they pass it.
+    /// A deposit and a credit of the largest amount with a payment between: kind by kind they
+    /// overflow.
     #[test]
     fn a_sum_that_passes_the_range_on_its_way() {
         use EntryKind::{CreditNote, Deposit, Payment};
@@ -214,7 +215,8 @@ mod tests {
         assert_eq!(statement.closing.balance, usd(i64::MAX));
     }
 
-    /// What happens at the instant of asking is on the statement; what is beyond the period is not.
+    /// Entries at the instant of the request are on the statement; entries after the period are
+    /// not.
     #[test]
     fn counted_to_the_period_s_end_or_now() {
         let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")).unwrap();

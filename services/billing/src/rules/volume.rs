@@ -1,6 +1,5 @@
-//! Volume tiers (SL-7): what a list of them may say, which one a quota reaches, and what a price
-//! for 12 months makes of a term, or a term's amount of it. Amounts themselves are computed in
-//! `quote` alone.
+//! Volume tiers (SL-7): which lists are valid, which tier a quota reaches, and how prices for 12
+//! months and amounts for a term follow from each other. Only `quote` charges by them.
 
 use licet_domain::{
     ids::ProductId,
@@ -14,10 +13,10 @@ use super::{currency_mismatch, item::HandPrice};
 /// The largest quota.
 pub(crate) const MAX_QUANTITY: u32 = 1_000_000_000;
 
-/// The decimals of a price, which is kept in millionths (M-1).
+/// The decimals of a price, which is stored in millionths (M-1).
 const PRICE_DIGITS: u32 = 6;
 
-/// The price of SANs from one volume on.
+/// The price of SANs from one quota on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VolumeTier {
     /// The smallest quota of the tier.
@@ -26,8 +25,8 @@ pub(crate) struct VolumeTier {
     pub(crate) price: Price,
 }
 
-/// Whether the tiers, ascending by quantity, are all in `currency` and no SAN costs more for being
-/// bought in a larger volume (SL-7).
+/// Whether the tiers, ascending by quantity, are all in `currency`, and a larger quota never makes
+/// a SAN dearer (SL-7).
 ///
 /// # Errors
 /// CURRENCY_MISMATCH, VOLUME_PRICE_RISES.
@@ -52,7 +51,7 @@ fn price_rises(product_id: &ProductId, lower: &VolumeTier, tier: &VolumeTier) ->
     Refusal::new(
         Reason::VolumePriceRises,
         format!(
-            "a SAN costs {} from {} SANs on, and only {} from {}",
+            "a SAN costs {} from {} SANs on; it must not cost more than the {} from {} SANs on",
             tier.price, tier.from_quantity, lower.price, lower.from_quantity
         ),
     )
@@ -63,7 +62,7 @@ fn price_rises(product_id: &ProductId, lower: &VolumeTier, tier: &VolumeTier) ->
 }
 
 /// The price for 12 months of each of `quantity` SANs: that of the highest tier that they reach,
-/// for the first of them, too (SL-7). `None`: they reach none.
+/// which applies to all of them (SL-7). `None`: they reach none.
 pub(crate) fn find_price(tiers: &[VolumeTier], quantity: u32) -> Option<Price> {
     tiers
         .iter()
@@ -72,15 +71,15 @@ pub(crate) fn find_price(tiers: &[VolumeTier], quantity: u32) -> Option<Price> {
         .map(|tier| tier.price)
 }
 
-/// How often a term of that many months holds the 12 that a price is for (SL-7).
+/// The length of a term in years, since a price is for 12 months (SL-7).
 pub(crate) fn years(months: u32) -> Fraction {
     // The fallback is not reached: 12 is not zero.
     Fraction::new(months.into(), 12).unwrap_or_else(Fraction::one)
 }
 
-/// What one of `quantity` SANs costs for 12 months, where all of them cost `amount` for `months`:
-/// what a line shows of a price by hand (SL-7). A price has 6 decimals, so this one is rounded to
-/// them, half away from zero, and is exact no more: no amount is computed from it ([`hand_share`]).
+/// What one of `quantity` SANs costs for 12 months if all of them cost `amount` for `months`: the
+/// unit price that a line with an amount by hand shows (SL-7). Rounded half away from zero to the 6
+/// decimals of a price, so no amount is computed from it ([`hand_share`]).
 ///
 /// # Errors
 /// [`MoneyError::Negative`], or [`MoneyError::Overflow`] beyond the largest price.
@@ -96,7 +95,7 @@ pub(crate) fn unit_share(amount: Money, quantity: u32, months: u32) -> Result<Pr
     Price::from_micros(currency, rounded)
 }
 
-/// What `quantity` more SANs cost for `part` of the term that was sold by hand: exactly their share,
+/// What `quantity` more SANs cost for `part` of a term that was sold by hand: exactly their share,
 /// rounded once (SL-8, M-2).
 ///
 /// # Errors
@@ -132,7 +131,7 @@ mod tests {
         check_tiers(&product_id, "USD".parse().unwrap(), tiers)
     }
 
-    /// SL-7: the quota's tier is that of all its SANs, from its first one on.
+    /// SL-7: the tier that a quota reaches applies to all of its SANs, from the first one on.
     #[test]
     fn the_tier_that_a_quota_reaches() {
         let tiers = [tier(1, "0.50"), tier(1_000, "0.35"), tier(10_000, "0.125")];
@@ -151,7 +150,7 @@ mod tests {
         assert_eq!(find_price(&[], 1), None);
     }
 
-    /// SL-7: a larger volume may cost the same, and never more; the refusal names both prices.
+    /// SL-7: a larger quota may cost the same each, never more; the refusal names both prices.
     #[test]
     fn prices_that_rise_with_volume() {
         assert_eq!(check(&[tier(1, "0.35"), tier(100, "0.35")]), Ok(()));
@@ -198,7 +197,7 @@ mod tests {
     }
 
     proptest! {
-        /// SL-7: tiers that pass the check never make a SAN dearer for being one of more.
+        /// SL-7: tiers that pass the check never make a SAN dearer in a larger quota.
         #[test]
         fn more_sans_never_cost_more_each(
             prices in prop::collection::btree_map(2_u32..2_000, 0_i64..1_000, 0..6),
@@ -223,7 +222,8 @@ mod tests {
             }
         }
 
-        /// SL-7: a unit price by hand is never further than half a millionth from the exact share.
+        /// SL-7: the unit price of an amount by hand differs from the exact share by at most half a
+        /// millionth.
         #[test]
         fn unit_share_is_the_nearest_price(
             minor in 0_i64..1_000_000_000_000, quantity in 1_u32..=MAX_QUANTITY, months in 1_u32..=120,

@@ -1,4 +1,4 @@
-//! BL-6 on plain values: what an account can pay, and owe.
+//! BL-6 on plain values: what an account can spend and owe.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn numbers(refusal: &Refusal) -> Vec<String> {
     each.map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// BL-6: to the last cent, and the refusal names what is missing.
+/// BL-6: spending to the last cent; the refusal names what is missing.
 #[test]
 fn spending() {
     assert_eq!(account(2_450).balance_without(usd(2_450)).unwrap(), usd(0));
@@ -56,7 +56,7 @@ fn spending() {
     );
 }
 
-/// M-4: a foreign currency and an amount beyond the range never reach the balance.
+/// M-4: another currency, or an amount out of range, never reaches the balance.
 #[test]
 fn receiving() {
     let eur = Money::from_minor("EUR".parse().unwrap(), 1);
@@ -71,7 +71,7 @@ fn receiving() {
     assert_eq!(spent.reason, Reason::CurrencyMismatch);
 }
 
-/// BL-6: on terms the limit is reached, and not passed by one cent; the balance does not matter.
+/// BL-6: on terms the limit can be reached but not exceeded by a cent; the balance does not matter.
 #[test]
 fn owing_up_to_the_limit() {
     let accepted = at("2026-03-01T00:00:00Z");
@@ -95,7 +95,7 @@ fn owing_up_to_the_limit() {
     assert_eq!(account(1).check_charge(usd(1), None, accepted), Ok(None));
 }
 
-/// BL-6: overdue blocks charges once the grace is over, to the microsecond.
+/// BL-6: an overdue invoice blocks charges after the grace, to the microsecond.
 #[test]
 fn overdue_beyond_the_grace() {
     let first = FirstDue {
@@ -121,7 +121,8 @@ fn overdue_beyond_the_grace() {
     );
 }
 
-/// BL-6: an account pays in advance again only when nothing is due, and its limit is in its currency.
+/// BL-6: an account becomes prepaid again only when nothing is due; a limit is in the account's
+/// currency.
 #[test]
 fn changing_terms() {
     let reason = |account: &Account, terms: &PaymentTerms| {

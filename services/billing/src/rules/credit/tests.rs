@@ -38,7 +38,7 @@ fn minors(list: &[RequestedCredit]) -> Vec<i64> {
     list.iter().map(|it| it.line.amount.minor()).collect()
 }
 
-/// BL-3: to the minor unit, per line; what a review holds is not free.
+/// BL-3: to the minor unit, line by line; what a review holds is not free.
 #[test]
 fn bl_3_never_more_than_is_left_of_a_line() {
     let invoice = invoice(0, &[(4_900, 900, 0), (2_450, 0, 450), (100, 100, 0)]);
@@ -66,7 +66,7 @@ fn bl_3_never_more_than_is_left_of_a_line() {
     assert_eq!(held, asked(&invoice, &[(2, 450)]));
 }
 
-/// BL-3: every line at fault is named at once, with its numbers.
+/// BL-3: the refusal names every line at fault, with its numbers.
 #[test]
 fn bl_3_all_lines_at_fault_are_named() {
     let invoice = invoice(0, &[(4_900, 900, 0), (2_450, 0, 450), (100, 0, 0)]);
@@ -80,9 +80,9 @@ fn bl_3_all_lines_at_fault_are_named() {
     assert_eq!(
         said,
         [
-            "can be credited with 40.00 USD at most, not with 40.01 USD",
-            "can be credited with 20.00 USD at most, not with 30.00 USD",
-            "can be credited with 0.00 USD at most, not with 0.05 USD",
+            "at most 40.00 USD can be credited; 40.01 USD was requested",
+            "at most 20.00 USD can be credited; 30.00 USD was requested",
+            "at most 0.00 USD can be credited; 0.05 USD was requested",
         ]
     );
     let number = |key: &str| refusal.metadata[key].as_str();
@@ -92,7 +92,7 @@ fn bl_3_all_lines_at_fault_are_named() {
     );
 }
 
-/// M-4: a credit in another currency than its invoice's is refused.
+/// M-4: a credit in another currency than the invoice's is refused.
 #[test]
 fn m_4_one_currency() {
     let invoice = invoice(0, &[(4_900, 0, 0)]);
@@ -108,7 +108,7 @@ fn m_4_one_currency() {
     }
 }
 
-/// BL-4: unpaid, part-paid and paid: the due is lowered first, and only the rest returns.
+/// BL-4: on unpaid, part-paid and paid invoices a credit lowers what is due; only the rest returns.
 #[test]
 fn bl_4_credit_lowers_the_due_before_anything_returns() {
     for (due, credit, returned, due_after) in [
@@ -169,7 +169,7 @@ fn lines() -> impl Strategy<Value = Vec<(i64, i64, i64)>> {
 }
 
 proptest! {
-    /// BL-3: the whole of what is left always passes, and one minor unit more never does.
+    /// BL-3: everything left can be credited, and not a minor unit more.
     #[test]
     fn bl_3_the_whole_is_the_most(lines in lines(), is_held in any::<bool>()) {
         let source = if is_held { Source::Held } else { Source::Free };
@@ -183,7 +183,7 @@ proptest! {
         prop_assert!(plan(&invoices, &asked, source, usd(0)).is_err());
     }
 
-    /// M-3, BL-3, BL-4: any part of what is held can be spread; the parts sum to it, no line gives
+    /// M-3, BL-3, BL-4: any part of what is held can be spread. The parts sum to it, no line gives
     /// more than it holds, and what lowers the due and what returns make up the whole.
     #[test]
     fn m_3_every_spread_fits(

@@ -1,5 +1,5 @@
-//! What the store keeps for one account, as plain values, and what must hold of it after every
-//! step. Every sum here is made anew from single facts, and by other means than the rules'.
+//! What the store has of one account, as plain values, and what must hold after every step. Every
+//! sum is made again from single facts, by other means than the rules use.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::rules::{
     refund::{Refund, RefundState},
 };
 
-/// What is bought in terms that follow one another: an order, a licence.
+/// A resource that is bought term after term: an order or a licence.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Resource {
     pub(super) resource_id: String,
@@ -45,7 +45,7 @@ impl Resource {
     }
 }
 
-/// A quote with what was asked for.
+/// A quote and the items that it was requested for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct StoredQuote {
     pub(super) quote: Quote,
@@ -63,17 +63,17 @@ pub(super) struct Books {
     pub(super) invoices: Vec<Invoice>,
     pub(super) notes: Vec<CreditNote>,
     pub(super) refunds: Vec<Refund>,
-    /// How many invoices there were when each refund was decided, or something joined it.
+    /// The number of invoices when each refund was decided or extended.
     pub(super) seen: Vec<usize>,
     pub(super) entries: Vec<LedgerEntry>,
-    /// In minor units, as they were handed over.
+    /// In minor units.
     pub(super) money_in: i64,
     pub(super) money_out: i64,
 }
 
 pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 
-/// An instant so many microseconds later, or earlier.
+/// `instant` plus `micros`, which may be negative.
 pub(super) fn shifted(instant: Instant, micros: i64) -> Instant {
     Instant::from_micros(instant.as_micros() + micros).unwrap()
 }
@@ -83,7 +83,7 @@ fn sum(amounts: impl Iterator<Item = Money>) -> i64 {
 }
 
 impl Books {
-    /// An account with some money, and two products that have no prices yet.
+    /// An account and two products with their first prices.
     pub(super) fn open(dice: &mut Dice<'_>) -> Self {
         let now: Instant = "2026-01-31T09:30:00.000001Z".parse().unwrap();
         let code = ["USD", "USD", "JPY", "BHD"][usize::try_from(dice.below(4)).unwrap()];
@@ -134,7 +134,7 @@ impl Books {
     }
 
     pub(super) fn some_terms(&self, dice: &mut Dice<'_>) -> PaymentTerms {
-        // Of the quotes that wait, one may fit to the last minor unit, or fail by it.
+        // A limit may fit one of the open quotes to the last minor unit, or fail by one.
         let waiting = self.quotes.iter().map(|kept| &kept.quote);
         let waiting: Vec<i64> = waiting
             .filter(|quote| quote.invoice_id.is_none() && !quote.total.is_zero())
@@ -171,7 +171,7 @@ impl Books {
         Ok(())
     }
 
-    /// Books entries, and moves the two sums of the account's row by them.
+    /// Books entries, and changes the two sums of the account by them.
     pub(super) fn post(&mut self, entries: Vec<Entry>) {
         let moved = Movement::of(self.currency(), &entries).unwrap();
         self.account.balance = self.account.balance.checked_add(moved.balance).unwrap();
@@ -181,7 +181,7 @@ impl Books {
         self.entries.extend(booked);
     }
 
-    /// The places of a subject's invoices.
+    /// The indexes of a subject's invoices.
     pub(super) fn of_subject(&self, subject: &Subject) -> Vec<usize> {
         let of_it = |it: &&usize| self.invoices[**it].subject.as_ref() == Some(subject);
         let all: Vec<usize> = (0..self.invoices.len()).collect();
@@ -198,7 +198,7 @@ impl Books {
         self.check_money();
     }
 
-    /// BL-3: what a review may grant is what is held of its term, and a term has one review.
+    /// BL-3: a review may grant what is held of its term, and a term has at most one review.
     fn check_reviews(&self) {
         let is_pending = |it: &&Refund| it.decision.state == RefundState::PendingReview;
         let mut subjects = Vec::new();
@@ -211,8 +211,8 @@ impl Books {
         }
     }
 
-    /// BL-5: every entry sums to zero, and so does the whole; each ledger account is what the rest
-    /// of the books say.
+    /// BL-5: every entry and the whole ledger sum to zero; each ledger account agrees with the rest
+    /// of the books.
     fn check_ledger(&self) {
         let mut sums: BTreeMap<LedgerAccount, i64> = BTreeMap::new();
         let mut earlier = self.entries.first().map(|entry| entry.time);
@@ -237,7 +237,7 @@ impl Books {
         assert_eq!(-of(LedgerAccount::Revenue), sold);
     }
 
-    /// BL-3, BL-4: no line, and no invoice, is credited or held beyond its amount, and no more
+    /// BL-3, BL-4: no line and no invoice is credited or held beyond its amount, and no more
     /// returns than was paid.
     fn check_invoice(&self, invoice: &Invoice) {
         let notes = || {
@@ -292,7 +292,8 @@ impl Books {
         );
     }
 
-    /// BL-6: money in = money held + earned + given back, and nobody owes more than his invoices.
+    /// BL-6: money received = balance + earned + paid out, and what is due is what open invoices
+    /// ask.
     fn check_money(&self) {
         let (balance, due) = (self.account.balance.minor(), self.account.due.minor());
         assert!(balance >= 0 && due >= 0, "{:?}", self.account);

@@ -1,4 +1,4 @@
-//! Steps that change what is sold: price lists and versions of products, good ones and bad.
+//! Steps that change the catalogue: valid and invalid price lists and versions.
 
 use licet_domain::{
     clock::Instant,
@@ -37,7 +37,7 @@ impl Books {
         }
     }
 
-    /// Something to sell from the beginning.
+    /// Prices for both products from the beginning.
     pub(super) fn list_first_prices(&mut self, dice: &mut Dice<'_>) {
         let (currency, now) = (self.currency(), self.now);
         let terms = [1, 12].map(|months| {
@@ -197,7 +197,7 @@ impl Books {
         Prices::ByTerm(terms)
     }
 
-    /// Whether some version that is not yet replaced at `effective` has a term of so many months.
+    /// Whether a version not yet replaced at `effective` sells terms of `months`.
     fn sells(&self, months: u32, effective: Instant) -> bool {
         let multi = |it: &&ProductVersion| it.product.kind == ProductKind::MultiDomain;
         let versions: Vec<_> = self.versions.iter().filter(multi).collect();
@@ -209,7 +209,7 @@ impl Books {
         })
     }
 
-    /// BL-8: another policy, other terms, for what is sold from then on.
+    /// BL-8: a version with another policy and other terms, for later sales.
     pub(super) fn add_version(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let kinds = [ProductKind::MultiDomain, ProductKind::SanLicense];
         let newest = self.newest(*dice.pick(&kinds).unwrap()).clone();

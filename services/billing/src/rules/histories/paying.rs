@@ -1,5 +1,5 @@
-//! Steps that move money: deposits and what takes them back, payments, credits, and how the account
-//! pays.
+//! Steps that move money: deposits and reversals, withdrawals, payments, credits, and payment
+//! terms.
 
 use licet_domain::{ids::CreditNoteId, money::Money, refusal::Reason};
 
@@ -23,7 +23,7 @@ impl Books {
 
     pub(super) fn withdraw(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let held = self.account.balance.minor();
-        // The last cent, one more, and what lies around.
+        // The last cent, one more, and amounts around them.
         let amount = match dice.below(4) {
             0 => held.max(1),
             1 => held + 1,
@@ -39,7 +39,7 @@ impl Books {
     }
 
     pub(super) fn reverse(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
-        // The newest and the oldest alike, and most often one that can be.
+        // Mostly an entry that can be reversed.
         let transfers: Vec<&LedgerEntry> =
             self.entries.iter().filter(|it| is_transfer(it)).collect();
         let entry = if dice.once_in(5) {
@@ -78,7 +78,7 @@ impl Books {
             });
         let reversal = Unfinished::foretold(reversal, reason.as_slice())?;
         self.post(vec![reversal]);
-        // A deposit taken back is money given back, and a withdrawal taken back came in again.
+        // A reversed deposit is money paid out, a reversed withdrawal money received.
         if entry.kind == EntryKind::Deposit {
             self.money_out += moved;
         } else {
@@ -130,7 +130,7 @@ impl Books {
         Ok(())
     }
 
-    /// Goodwill on some lines, or on all that is left; or a change that is taken back.
+    /// Goodwill on some lines or on everything left, or a cancelled domain change.
     pub(super) fn credit(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let invoice = dice.pick(&self.invoices).ok_or(Unfinished::Idle)?.clone();
         if dice.once_in(4) {
@@ -174,7 +174,8 @@ impl Books {
         Ok(())
     }
 
-    /// MD-7: a charge that is taken back is credited whole, and a review holds so much less (BL-3).
+    /// MD-7: the charge of a cancelled domain change is credited in full, and a review holds that
+    /// much less (BL-3).
     fn take_back(&mut self, invoice: Invoice) -> Result<(), Unfinished> {
         let left = invoice.total.minor() - invoice.credited.minor();
         let reasons: &[Reason] = if left == 0 {
@@ -222,7 +223,7 @@ impl Books {
         Ok(())
     }
 
-    /// Takes planned credits off their invoices, and books them.
+    /// Applies planned credits to their invoices, and books them.
     pub(super) fn take_off(&mut self, credits: &[InvoiceCredit]) -> Vec<CreditNoteId> {
         let mut ids = Vec::new();
         for credit in credits {
@@ -230,7 +231,7 @@ impl Books {
             let place = self.invoices.iter().position(of_it).unwrap();
             let before = self.invoices[place].clone();
             let after = apply_credit(before.clone(), credit).unwrap();
-            // BL-4: what was never paid never becomes money to spend.
+            // BL-4: unpaid money never becomes spendable.
             let due = before.due().unwrap().minor();
             let unpaid = due.min(credit.total.minor());
             assert_eq!(
@@ -253,7 +254,7 @@ impl Books {
         ids
     }
 
-    /// BL-3: all that is neither credited nor held is held.
+    /// BL-3: holds everything that is neither credited nor held.
     pub(super) fn hold_creditable(&mut self, places: &[usize]) {
         for place in places {
             let invoice = &mut self.invoices[*place];

@@ -1,5 +1,4 @@
-//! Steps of refunds: a term's is asked for once or again, beside what was invoiced since, and is
-//! reviewed (AL-4, BL-3).
+//! Steps of refunds: requests for a term, first and repeated, and reviews (AL-4, BL-3).
 
 use licet_domain::{clock::Instant, ids::RefundId, refusal::Reason};
 
@@ -17,20 +16,20 @@ use crate::rules::{
     refund_policy::{RefundCount, RefundPolicy},
 };
 
-/// By how much clocks may differ (T-5).
+/// How far clocks may differ (T-5).
 const CLOCKS_DIFFER_MICROS: i64 = 5 * 60 * 1_000_000;
 
 impl Books {
-    /// The place of the refund of a term that is in review.
+    /// The index of the refund in review of a term.
     pub(super) fn in_review(&self, subject: &Subject) -> Option<usize> {
         self.refunds.iter().position(|it| {
             it.subject == *subject && it.decision.state == RefundState::PendingReview
         })
     }
 
-    /// AL-4: the refund of a term, judged from its first use or from its purchase.
+    /// AL-4: requests the refund of a term, counted from its first use or its purchase.
     pub(super) fn refund(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
-        // Of what was charged, or of what has nothing to refund.
+        // A charged term, possibly with nothing left to refund.
         let subject = dice.pick(&self.invoices).and_then(|it| it.subject.clone());
         let subject = subject.ok_or(Unfinished::Idle)?;
         let places = self.of_subject(&subject);
@@ -75,7 +74,7 @@ impl Books {
         version.unwrap().product.policy.refund()
     }
 
-    /// As of when a refund is decided and what becomes of it, or why it is refused.
+    /// The decision time and the state of a refund, or the reason why it is refused.
     fn foretell(
         &self,
         subject: &Subject,
@@ -123,7 +122,7 @@ impl Books {
         Ok((at, state))
     }
 
-    /// Does what was decided, and holds it against what is left of the invoices.
+    /// Carries out the decision, and checks it against what is left of the invoices.
     fn keep_refund(&mut self, decided: RefundPlan, places: &[usize], at: Instant) {
         let RefundPlan {
             mut refund,
@@ -176,7 +175,7 @@ impl Books {
         self.seen.push(self.invoices.len());
     }
 
-    /// AL-4: an operator grants a part of what is held, or nothing.
+    /// AL-4: an operator grants a part of what is held, or rejects.
     pub(super) fn review(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let all: Vec<usize> = (0..self.refunds.len()).collect();
         let is_pending =
@@ -218,7 +217,7 @@ impl Books {
             &[]
         };
         let credits = Unfinished::foretold(refund::plan_approval(&held, &approval, zero), reasons)?;
-        // The preview is this plan, and the outcome must be it to the cent (BL-1, M-3).
+        // The preview is this plan; the credits must equal it to the cent (BL-1, M-3).
         let (total, returned) = totals(&credits, zero).unwrap();
         assert_eq!(total.minor(), granted, "M-3: {approval:?}");
         let before = self.account.clone();
@@ -238,7 +237,7 @@ impl Books {
         Ok(())
     }
 
-    /// What to grant of what is held, how much that is, and whether it is too much.
+    /// An approval, how much it grants, and whether that is too much.
     fn some_approval(&self, invoices: &[Invoice], dice: &mut Dice<'_>) -> (Approval, i64, bool) {
         let held: i64 = invoices.iter().map(|it| it.held.minor()).sum();
         match dice.below(4) {
@@ -277,7 +276,8 @@ impl Books {
     }
 }
 
-/// A term, in use since around both limits before `now`, to the microsecond, or never.
+/// The times of the term: in use since around one of both limits before `now`, to the microsecond,
+/// or never.
 fn term_of(
     invoices: &[Invoice],
     dice: &mut Dice<'_>,
@@ -296,7 +296,7 @@ fn term_of(
     let lines = || invoices.iter().flat_map(|it| &it.lines);
     let start = lines().map(|it| it.line.term_start).min().unwrap();
     let first_use = elapsed.map(|elapsed| shifted(now, -elapsed));
-    // Mostly no earlier than the term begins.
+    // Mostly not before the term begins.
     let outside = dice.once_in(8);
     let first_use = first_use.map(|first| if outside { first } else { first.max(start) });
     TermTimes {
@@ -316,8 +316,8 @@ fn limits(policy: RefundPolicy) -> (i64, i64) {
     )
 }
 
-/// AL-4, worked out from its words: what has not begun goes back whole; else the days since the
-/// purchase or the first use decide, and where nothing is counted whether the term is over.
+/// AL-4 from its words: a term that has not begun is refunded in full; otherwise the days since the
+/// purchase or the first use decide, and without a first use whether the term is over.
 fn foretold_refund(policy: RefundPolicy, term: &TermTimes, now: Instant) -> RefundState {
     let (full, none) = limits(policy);
     if now.as_micros() < term.start.as_micros() {

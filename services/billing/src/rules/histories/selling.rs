@@ -1,5 +1,5 @@
-//! Steps that sell: quotes and charges. What a quote said is what a charge takes, whatever the
-//! catalogue says by then.
+//! Steps that sell: quotes and charges. A charge takes what its quote said, whatever changed in the
+//! catalogue since.
 
 use std::cmp::Ordering;
 
@@ -77,7 +77,7 @@ impl Books {
             | ItemKind::AdditionalLicense => Pricing::Listed,
         };
         let is_change = !matches!(kind, ItemKind::Certificate | ItemKind::SanQuota);
-        // Long before now, but seldom before there was a catalogue.
+        // Sometimes long before now, but rarely before the catalogue existed.
         let price_time = match dice.below(30) {
             0 => shifted(self.now, -dice.minor(1, 90 * DAY_MICROS)),
             1..=5 => {
@@ -126,7 +126,7 @@ impl Books {
         compute(&basis.collect::<Result<Vec<_>, Refusal>>()?, currency)
     }
 
-    /// BL-1, BL-7: what is offered can be redone by hand, line by line.
+    /// BL-1, BL-7: a quote can be computed again by hand, line by line.
     pub(super) fn quote(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let resource = self.some_resource(dice);
         let index = u32::from(dice.once_in(4));
@@ -167,7 +167,7 @@ impl Books {
         Ok(())
     }
 
-    /// A quote is refused only where one of its items gives the reason for it.
+    /// A quote may be refused only for a reason that one of its items gives.
     fn check_refused(&self, items: &[Item], refusal: &Refusal) {
         let gives: Option<fn(&Self, &Item) -> bool> = [
             (
@@ -182,7 +182,8 @@ impl Books {
         ]
         .into_iter()
         .find_map(|(reason, gives)| (reason == refusal.reason).then_some(gives));
-        let gives = gives.unwrap_or_else(|| panic!("a quote was refused: {refusal:?}"));
+        let gives =
+            gives.unwrap_or_else(|| panic!("a quote was refused without cause: {refusal:?}"));
         let found = items.iter().any(|item| gives(self, item));
         assert!(found, "{refusal:?} of {items:?}");
     }
@@ -235,7 +236,7 @@ impl Books {
         of_term.is_none_or(|it| it.wildcard_domain.is_none())
     }
 
-    /// BL-1, BL-6, MD-6: a charge takes what the quote said, once, or nothing at all.
+    /// BL-1, BL-6, MD-6: a charge takes what the quote said, once, or nothing.
     pub(super) fn charge(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let open = |it: &usize| self.quotes[*it].quote.invoice_id.is_none();
         let all: Vec<usize> = (0..self.quotes.len()).collect();
@@ -252,7 +253,7 @@ impl Books {
         } else {
             &quote.pin
         };
-        // Accepted now, or before, where the charge was long under way (T-3).
+        // Accepted now, or earlier if the charge took long (T-3).
         let accepted = match dice.below(5) {
             0 => quote.decision,
             1 => shifted(quote.expires, -1).min(self.now),
@@ -329,7 +330,7 @@ impl Books {
         })
     }
 
-    /// Why a charge must be refused, by what the account holds and owes.
+    /// The reason why a charge must be refused, from the account's balance and what is due.
     fn foretell_charge(&self, quote: &Quote, pin: &str, accepted: Instant) -> Option<Reason> {
         let total = quote.total.minor();
         if quote.invoice_id.is_some() {
@@ -365,7 +366,7 @@ impl Books {
         }
     }
 
-    /// BL-8: asked again as it was sold, it costs the same, whatever was listed since.
+    /// BL-8: quoted again as it was sold, it costs the same, whatever was listed since.
     fn check_still_so(&self, quote: &Quote, items: &[Item]) {
         let pinned = quote.lines.iter().zip(items).map(|(line, item)| Item {
             product_version: Some(line.product_version),
@@ -388,7 +389,7 @@ impl Books {
     }
 }
 
-/// Computes a line's amount once more from what it says of itself, in whole numbers (BL-7, M-2).
+/// Computes the amount of a line again from its own figures, in integers (BL-7, M-2).
 fn redo(line: &Line, item: &Item) {
     assert!(Fraction::zero() <= line.fraction && line.fraction <= Fraction::one());
     assert!(

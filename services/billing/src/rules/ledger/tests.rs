@@ -51,7 +51,8 @@ fn bl_4_credit_on_a_part_paid_invoice() {
     assert_eq!(unpaid.postings().len(), 2, "nothing returns to the balance");
 }
 
-/// BL-5: a reversal takes back what its entry moved, of deposits and withdrawals alone, and once.
+/// BL-5: a reversal undoes what its entry moved; only deposits and withdrawals are reversed, and
+/// only once.
 #[test]
 fn reversing() {
     let (account_id, time) = (AccountId::generate(), at("2026-01-01T00:00:00Z"));

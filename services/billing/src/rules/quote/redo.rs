@@ -1,5 +1,5 @@
-//! A line computed once more from what it says of itself, as a person would do it (BL-7): for a
-//! store that is verified, not for a charge.
+//! Computes a line again from its own figures, as a person would (BL-7): to verify a store, not to
+//! charge.
 
 use licet_domain::{
     money::{Money, MoneyError},
@@ -10,15 +10,15 @@ use super::{Line, proration, volume};
 use crate::rules::item::{ItemKind, is_priced_yearly};
 
 impl Line {
-    /// What the line should say and what it says instead, where the two differ.
+    /// The first difference, as expected and found; `None` if the line is right.
     ///
-    /// A price that was agreed by hand for all of a quota is a quotient of its amount, so the price
-    /// is held against the amount there (SL-7).
+    /// Where the amount was agreed by hand for the whole quota, the unit price follows from the
+    /// amount, and is checked against it (SL-7).
     pub(crate) fn find_difference(&self) -> Option<(String, String)> {
         let Some(term) = Term::new(self.term_anchor, self.term_first_month, self.term_months)
         else {
             let found = format!("{} months", self.term_months);
-            return Some(("a term".to_owned(), found));
+            return Some(("a valid term".to_owned(), found));
         };
         let said = (self.term_start, self.term_end);
         if said != (term.start(), term.end()) {
@@ -88,7 +88,7 @@ mod tests {
         Money::from_minor("USD".parse().unwrap(), minor)
     }
 
-    /// P-3: 49.00 a year, half of the year left.
+    /// P-3: 49.00 a year, with half of the year left.
     fn half_a_year() -> Line {
         Line {
             kind: ItemKind::Domain,
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// 1000 SANs for a year at 123.45 in all, agreed by hand: 0.12345 each.
+    /// 1000 SANs for a year at 123.45 in total, agreed by hand: 0.12345 each.
     fn by_hand() -> Line {
         Line {
             kind: ItemKind::SanQuota,
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// 3 000 000 SANs more where 3 cost 100.00 a year by hand, half of the year left.
+    /// 3 000 000 more SANs where 3 were sold by hand for 100.00 a year, with half of the year left.
     fn more_by_hand() -> Line {
         Line {
             kind: ItemKind::SanQuotaIncrease,
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// MD-4: 149.00 less 49.00 for half a year.
+    /// MD-4: 149.00 minus 49.00, for half a year.
     fn in_a_domains_place() -> Line {
         let price = |value| Price::parse("USD", value).unwrap();
         Line {
@@ -235,7 +235,7 @@ mod tests {
                 amount: usd(4_999_999_950),
                 ..more_by_hand()
             },
-            // A price of a list is no quotient of its amount.
+            // A price from a list does not follow from its amount.
             Line {
                 quantity: 300_000,
                 unit_price: Price::parse("USD", "0.003333").unwrap(),

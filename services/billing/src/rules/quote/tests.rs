@@ -70,7 +70,7 @@ fn refusal(item: Item, basis: PriceBasis) -> Refusal {
     compute(&[(item, basis)], usd()).unwrap_err()
 }
 
-/// MD-3, P-3, BL-7: the source's example, with the line that explains it.
+/// MD-3, P-3, BL-7: the source's example, and the line that explains it.
 #[test]
 fn further_domain_after_half_a_year() {
     let asked = item(ItemKind::Domain, 1, Some("2026-07-01T00:00:00Z"));
@@ -85,8 +85,8 @@ fn further_domain_after_half_a_year() {
     assert_eq!(line.description, "Further domain, rest of 12 months");
 }
 
-/// MD-4, BL-7, M-2: a wildcard in a domain's place costs the difference, both prices are told, and it
-/// is rounded once.
+/// MD-4, BL-7, M-2: a wildcard in a domain's place costs the difference, shows both prices, and is
+/// rounded once.
 #[test]
 fn md_4_the_difference_of_two_prices() {
     let asked = item(
@@ -131,12 +131,12 @@ fn md_4_the_difference_of_two_prices() {
     let unpriced = refusal(whole.clone(), without);
     assert_eq!(unpriced.reason, Reason::PriceNotSet);
     assert_eq!(unpriced.metadata["kind"], "DOMAIN");
-    // A list of before the catalogue looked at it.
+    // A list from before the catalogue checked it.
     let low = refusal(whole, of("49.00", Some("48.00")));
     assert_eq!(low.reason, Reason::WildcardPriceTooLow);
 }
 
-/// A new term is charged whole, and the total is the sum of the lines.
+/// A new term is charged in full, and the total is the sum of the lines.
 #[test]
 fn new_term() {
     let items = [
@@ -155,7 +155,7 @@ fn new_term() {
     assert_eq!(compute(&[], usd()).unwrap().total, Money::zero(usd()));
 }
 
-/// P-1: a change ahead of a term bought in advance pays for all of it (MD-8).
+/// P-1: a change before a term bought in advance pays for all of it (MD-8).
 #[test]
 fn change_before_the_term() {
     let asked = item(ItemKind::Domain, 1, Some("2025-11-01T00:00:00Z"));

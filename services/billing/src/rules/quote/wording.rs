@@ -1,5 +1,5 @@
-//! What a line says of itself: the computation in figures, what is charged, and the rule that
-//! decided it (BL-7). Nothing is computed here.
+//! The texts of a line: its description, the computation in figures, and the deciding rule (BL-7).
+//! Computes nothing.
 
 use licet_domain::money::{Fraction, Money, Price};
 
@@ -34,7 +34,7 @@ pub(super) fn explain(
     format!("round({unit_price} × {quantity} × {months}/12 × {fraction}) = {amount}")
 }
 
-/// The computation of a wildcard in a standard slot's place, with both prices (MD-4, BL-7).
+/// The computation of a wildcard that takes a standard slot, with both prices (MD-4, BL-7).
 pub(super) fn explain_difference(
     item: &Item,
     both: PriceDifference,
@@ -49,11 +49,11 @@ pub(super) fn explain_difference(
 enum Part {
     /// All of a first term.
     First,
-    /// All of a term that follows another of the same anchor (T-2).
+    /// All of a later term with the same anchor (T-2).
     Renewal,
-    /// What is left of a term that runs (MD-1).
+    /// The rest of a running term (MD-1).
     Rest,
-    /// All of a term that was bought, and has not begun when the change is made (MD-8).
+    /// All of a term that was bought, and has not begun at the change (MD-8).
     Coming,
 }
 
@@ -68,7 +68,7 @@ impl Part {
     }
 }
 
-/// What is charged, as text.
+/// What is charged, for people.
 pub(super) fn describe(item: &Item) -> String {
     let what = match item.kind {
         ItemKind::Certificate => "Certificate",

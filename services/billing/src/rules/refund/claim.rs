@@ -1,5 +1,5 @@
-//! What a request for the refund of a term comes to beside what was decided about the term before
-//! (AL-4, BL-3): nothing more, a refund of its own, or more that waits in the same review.
+//! Decides a refund request beside the earlier refunds of the term (AL-4, BL-3): no refund, a new
+//! one, or more in the one that is in review.
 
 use licet_domain::{
     clock::Instant,
@@ -16,35 +16,34 @@ use crate::rules::{
     money_refusal, with_clock_lead,
 };
 
-/// Who asks for the refund of which term, and since when that is in use.
+/// A request for the refund of a term.
 #[derive(Clone, Debug)]
 pub(crate) struct RefundClaim {
     /// The account.
     pub(crate) account_id: AccountId,
     /// The term.
     pub(crate) subject: Subject,
-    /// Since when it is in use; `None`: never issued.
+    /// When its use began; `None`: never issued.
     pub(crate) first_issuance: Option<Instant>,
 }
 
-/// What a claim is decided about: all that was invoiced for its term, and the refunds of it before.
+/// The invoices of a term and its earlier refunds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TermHistory<'a> {
-    /// At least one.
+    /// All that were issued for the term, at least one.
     pub(crate) invoices: &'a [Invoice],
     /// In any order; at most one is in review.
     pub(crate) earlier: &'a [Refund],
 }
 
-/// What a claim comes to.
+/// The decision on a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefundPlan {
-    /// The refund as it is to be kept. It has an id where it is the earlier one in review, which holds
-    /// more now.
+    /// The refund to store. It has an id if it is the earlier one in review, which holds more now.
     pub(crate) refund: Refund,
-    /// What it credits, or holds from now on.
+    /// What it credits now, or holds from now on.
     pub(crate) credits: Vec<InvoiceCredit>,
-    /// The earlier one in review, which holds nothing any more: it is credited with the rest.
+    /// The earlier refund in review, which holds nothing any more: this refund credits it all.
     pub(crate) emptied: Option<Refund>,
 }
 
@@ -53,7 +52,7 @@ impl TermHistory<'_> {
         let currency = self.invoices.first().map(|it| it.total.currency());
         match currency {
             Some(currency) => money_refusal(currency, error),
-            None => Refusal::new(Reason::NotFound, "nothing was invoiced"),
+            None => Refusal::new(Reason::NotFound, "nothing was invoiced for the term"),
         }
     }
 
@@ -62,8 +61,8 @@ impl TermHistory<'_> {
         self.earlier.iter().find(is_pending)
     }
 
-    /// The earlier refund that stands in the way, where nothing that is neither credited nor held was
-    /// invoiced after the last one.
+    /// The earlier refund that blocks the claim: unless something invoiced since is neither
+    /// credited nor held.
     fn blocking_refund(&self) -> Result<Option<&Refund>, MoneyError> {
         let by_invoice = |it: &&Refund| (it.last_invoice, it.decided);
         let Some(last) = self.earlier.iter().max_by_key(by_invoice) else {
@@ -82,12 +81,11 @@ impl TermHistory<'_> {
         Ok(Some(self.in_review().unwrap_or(last)))
     }
 
-    /// The instant as of which to decide: as `given`, or else `now`, but no earlier than what is
-    /// decided about was bought and than it was decided about before (T-5).
+    /// The decision time: `given`, or else `now`, but not before the purchase of anything still
+    /// refundable, nor before an earlier decision (T-5).
     ///
     /// # Errors
-    /// DECISION_BEFORE_PURCHASE for what is given and lies before that purchase by more than clocks
-    /// differ: nobody can have wanted to give back then what he had not bought.
+    /// DECISION_BEFORE_PURCHASE if `given` is before that purchase by more than clocks may differ.
     pub(crate) fn decide_at(
         &self,
         given: Option<Instant>,
@@ -103,7 +101,7 @@ impl TermHistory<'_> {
         {
             return Err(Refusal::new(
                 Reason::DecisionBeforePurchase,
-                format!("as of {given} what was bought at {bought} cannot be refunded"),
+                format!("decision_time {given} is before the purchase at {bought}"),
             )
             .with("decision_time", given)
             .with("accept_time", bought));
@@ -114,10 +112,10 @@ impl TermHistory<'_> {
 }
 
 impl RefundClaim {
-    /// Decides the claim as of `at` (AL-4): about everything that is not credited yet.
+    /// Decides the claim as of `at` (AL-4), for everything that is not credited yet.
     ///
-    /// A full refund is made at once and takes what a review holds; what must be reviewed joins the
-    /// review that there is; and where nothing is due that review stands.
+    /// A full refund is credited at once, with what a review holds. What must be reviewed joins a
+    /// review that is under way; if nothing is due, that review blocks the claim.
     ///
     /// # Errors
     /// REFUND_ALREADY_REQUESTED, ISSUANCE_OUTSIDE_TERM.
@@ -158,7 +156,7 @@ impl RefundClaim {
         }
     }
 
-    /// A refund of its own, of all that is free of the invoices.
+    /// A new refund of everything free.
     fn plan_new_refund(
         &self,
         decision: RefundDecision,
@@ -187,7 +185,7 @@ impl RefundClaim {
     }
 }
 
-/// What was invoiced since `review` began waits in it, too.
+/// Adds to `review` what was invoiced since it began.
 fn join_review(
     review: &Refund,
     decision: &RefundDecision,
@@ -209,10 +207,13 @@ fn join_review(
     })
 }
 
-/// All that is neither credited nor held of the invoices, and its sum.
+/// Credits of everything that is neither credited nor held, and their sum.
 fn plan_free(invoices: &[Invoice]) -> Result<(Vec<InvoiceCredit>, Money), Refusal> {
     let Some(first) = invoices.first() else {
-        return Err(Refusal::new(Reason::NotFound, "nothing was invoiced"));
+        return Err(Refusal::new(
+            Reason::NotFound,
+            "nothing was invoiced for the term",
+        ));
     };
     let zero = Money::zero(first.total.currency());
     let creditable = credit::creditable(invoices)?;
@@ -226,7 +227,7 @@ fn last_number(invoices: &[Invoice]) -> Option<i64> {
     invoices.iter().filter_map(|invoice| invoice.number).max()
 }
 
-/// ISSUANCE_OUTSIDE_TERM: a term is in use from its start at the earliest, and never after its end.
+/// ISSUANCE_OUTSIDE_TERM unless the first use is within the term.
 fn check_first_use(term: &TermTimes) -> Result<(), Refusal> {
     let TermTimes { start, end, .. } = *term;
     let outside = term
@@ -237,7 +238,7 @@ fn check_first_use(term: &TermTimes) -> Result<(), Refusal> {
     };
     Err(Refusal::new(
         Reason::IssuanceOutsideTerm,
-        format!("the first issuance in a term from {start} to {end} was not at {first}"),
+        format!("first_issuance_time {first} is outside the term from {start} to {end}"),
     )
     .with("first_issuance_time", first)
     .with("start_time", start)
@@ -304,8 +305,8 @@ mod tests {
         }
     }
 
-    /// AL-4: what was invoiced since is told by number, and by time where a version before this one
-    /// decided, which did not keep the number.
+    /// AL-4: later invoices are found by number, or by time if an older version decided and stored
+    /// no number.
     #[test]
     fn al_4_an_earlier_refund_stands_until_something_is_invoiced() {
         let decided = "2026-01-27T00:00:00Z";

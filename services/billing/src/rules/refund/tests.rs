@@ -34,7 +34,7 @@ fn year() -> TermTimes {
     }
 }
 
-/// The term, in use since then.
+/// The term with its first use.
 fn used(term: TermTimes, first_use: Instant) -> TermTimes {
     TermTimes {
         first_use: Some(first_use),
@@ -42,7 +42,7 @@ fn used(term: TermTimes, first_use: Instant) -> TermTimes {
     }
 }
 
-/// How long after the count began a term is in which state, to the microsecond.
+/// Microseconds since the count began, and the state of the refund then.
 fn limits() -> [(i64, RefundState); 10] {
     [
         (0, RefundState::Refunded),
@@ -58,7 +58,7 @@ fn limits() -> [(i64, RefundState); 10] {
     ]
 }
 
-/// AL-4: the two limits to the microsecond, counted from the first use.
+/// AL-4: both limits to the microsecond, counted from the first use.
 #[test]
 fn al_4_limits_from_the_first_use() {
     let issued = at("2026-01-10T08:00:00Z");
@@ -75,8 +75,8 @@ fn al_4_limits_from_the_first_use() {
     }
 }
 
-/// AL-4: the same limits from the purchase, whether or not anything was issued, also of a term that
-/// is over.
+/// AL-4: the same limits counted from the purchase, whether or not anything was issued, and also of
+/// a term that is over.
 #[test]
 fn al_4_limits_from_the_purchase() {
     let bought = at("2026-01-10T08:00:00Z");
@@ -99,7 +99,8 @@ fn al_4_limits_from_the_purchase() {
     }
 }
 
-/// AL-4: a term that has not begun is refunded in full by either count, however long ago it was bought.
+/// AL-4: a term that has not begun is refunded in full by either count, however long ago it was
+/// bought.
 #[test]
 fn al_4_a_term_that_has_not_begun() {
     let term = year();
@@ -110,7 +111,7 @@ fn al_4_a_term_that_has_not_begun() {
             assert_eq!((decision.counted_from, decision.full_until), (None, None));
         }
     }
-    // From its start on, what was bought 60 days before counts from then.
+    // From its start on, the 60 days since the purchase count.
     let begun = decide(BY_PURCHASE, &term, term.start);
     assert_eq!(begun.state, RefundState::NotDue);
     assert_eq!(
@@ -119,7 +120,7 @@ fn al_4_a_term_that_has_not_begun() {
     );
 }
 
-/// AL-4: a term never used is refunded in full until it ends, and not from then on.
+/// AL-4: a term that was never used is refunded in full until it ends, and not afterwards.
 #[test]
 fn al_4_never_issued() {
     let term = year();
@@ -153,7 +154,7 @@ fn no_review_between_equal_limits() {
     assert_eq!(state(days(14) + 1), RefundState::NotDue);
 }
 
-/// AL-4: refunding does not end an order; what it says so of is an order whose term is not over.
+/// AL-4: a refund does not end an order; the notice says so for an order whose term is not over.
 #[test]
 fn al_4_a_refund_of_a_running_order_says_that_it_goes_on() {
     let end = year().end;
@@ -193,7 +194,8 @@ fn held() -> CreditableInvoice {
     }
 }
 
-/// AL-4: any amount up to the whole, by line or spread, and not a minor unit more.
+/// AL-4: an approval grants any amount up to the whole, by line or spread, and not a minor unit
+/// more.
 #[test]
 fn al_4_an_approval_grants_up_to_what_is_held() {
     let held = [held()];
@@ -237,7 +239,7 @@ fn al_4_an_approval_grants_up_to_what_is_held() {
     }
 }
 
-/// BL-4: what is granted lowers what the invoice asks first.
+/// BL-4: an approval lowers what is due first.
 #[test]
 fn bl_4_an_approval_lowers_the_due_first() {
     let credits = plan_approval(&[held()], &Approval::Amount(usd(6_000)), usd(0)).unwrap();
@@ -281,7 +283,7 @@ fn review() -> Review {
     }
 }
 
-/// AL-4: a review ends in one of two states, and keeps who decided, when and why.
+/// AL-4: a review ends in one of two states, and records who decided, when and why.
 #[test]
 fn al_4_a_review_is_kept_with_its_outcome() {
     let pending = in_state(RefundState::PendingReview);
@@ -315,7 +317,7 @@ fn al_4_a_review_is_kept_with_its_outcome() {
     assert!(rejected.credit_note_ids.is_empty());
 }
 
-/// AL-4: what is decided is not decided again.
+/// AL-4: a decided refund is not decided again.
 #[test]
 fn al_4_only_what_waits_is_reviewed() {
     for state in [
@@ -335,7 +337,7 @@ fn al_4_only_what_waits_is_reviewed() {
     }
 }
 
-/// T-5: a clock that is behind does not review a refund before it was decided.
+/// T-5: a reviewing clock that is behind does not date a review before its refund.
 #[test]
 fn t_5_a_review_is_never_before_its_refund() {
     let pending = in_state(RefundState::PendingReview);

@@ -1,5 +1,4 @@
-//! Every kind of item in every part of a term that it can be bought for, and which of the
-//! catalogue's versions and lists apply to it.
+//! Every kind of item in every part of a term, and the versions and lists that apply to it.
 
 use super::*;
 use crate::rules::volume::VolumeTier;
@@ -60,8 +59,8 @@ fn by_volume(each: &[(u32, &str)]) -> Prices {
     Prices::ByVolume(tiers.collect())
 }
 
-/// Prices rise with 2027; the policy counts days from version 2 on, and linearly in one that is
-/// scheduled for 2028.
+/// Prices rise with 2027. The policy counts days from version 2 on; version 3, scheduled for 2028,
+/// counts linearly.
 fn catalogue() -> (Vec<ProductVersion>, Vec<PriceList>) {
     let versions = vec![
         version(MULTI, 1, "2026-01-01T00:00:00Z", Convention::Monthly),
@@ -113,7 +112,7 @@ fn of_year(
     }
 }
 
-/// The items' lines and total as the catalogue has them, decided as of `decision`.
+/// The items' lines and total by that catalogue, decided as of `decision`.
 fn quoted(items: &[Item], decision: &str) -> Result<ComputedQuote, Refusal> {
     let (versions, lists) = catalogue();
     let priced: Result<Vec<_>, Refusal> = items
@@ -126,8 +125,8 @@ fn quoted(items: &[Item], decision: &str) -> Result<ComputedQuote, Refusal> {
     compute(&priced?, usd())
 }
 
-/// T-4, AL-5, AL-9, MD-1, MD-4, MD-8, MD-10, SL-7 to SL-9: each kind, bought with a term, with its
-/// renewal, for the rest of a term and for all of a coming one.
+/// T-4, AL-5, AL-9, MD-1, MD-4, MD-8, MD-10, SL-7 to SL-9: each kind, bought with a term, with a
+/// renewal, for the rest of a term, and for all of a coming term.
 #[test]
 fn every_kind_in_every_part_of_a_term() {
     // Kind, how many, of which year, bought (-) or changed in mid-2026, amount, rule, description.
@@ -179,8 +178,8 @@ fn every_kind_in_every_part_of_a_term() {
     }
 }
 
-/// MD-8: a change while the next term is already bought pays for the rest of this term and for all
-/// of the next, each at its own prices and by its own policy.
+/// MD-8: a change while the next term is already bought pays for the rest of this term and all of
+/// the next, each at its own prices and by its own policy.
 #[test]
 fn md_8_a_change_across_this_term_and_the_next() {
     let change = Some("2026-11-30T12:00:00Z");
@@ -205,7 +204,7 @@ fn md_8_a_change_across_this_term_and_the_next() {
 }
 
 /// BL-8: past versions and prices apply for ever to what was sold by them, those in force to what
-/// is sold now, and those scheduled to nothing yet.
+/// is sold now, and scheduled ones to nothing yet.
 #[test]
 fn bl_8_versions_past_present_and_scheduled() {
     let decision = "2027-06-01T00:00:00Z";
@@ -257,7 +256,7 @@ fn bl_8_versions_past_present_and_scheduled() {
     );
 }
 
-/// M-2: what does not fit is refused with the numbers that would not, alone and in sum.
+/// M-2: an amount out of range is refused with the figures behind it, for a line and for the total.
 #[test]
 fn m_2_amounts_beyond_the_range_say_their_numbers() {
     let mut basis = basis();
@@ -276,7 +275,7 @@ fn m_2_amounts_beyond_the_range_say_their_numbers() {
     ] {
         assert_eq!(alone.metadata[key], value);
     }
-    // Each fits by itself, and only together they do not.
+    // Each fits by itself; the total does not.
     let each = (item(ItemKind::Domain, 9_999, None), basis);
     assert!(compute(std::slice::from_ref(&each), usd()).is_ok());
     let together = compute(&[each.clone(), each], usd()).unwrap_err();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::rules::volume::VolumeTier;
 
-/// A part of a licence's term of `months` from January 2026 on.
+/// An item of a licence whose term of `months` begins in January 2026.
 fn sans(
     kind: ItemKind,
     quantity: u32,
@@ -50,7 +50,7 @@ fn each(value: &str) -> Pricing {
     Pricing::UnitPrice(price(value))
 }
 
-/// SL-7, M-2, BL-7: 12-month price of the tier × quota × N/12, exact and rounded once.
+/// SL-7, M-2, BL-7: the 12-month price of the tier × quota × N/12, exact and rounded once.
 #[test]
 fn sl7_quota_at_the_price_of_its_tier() {
     for (quota, months, expected) in [
@@ -82,7 +82,7 @@ fn sl7_quota_at_the_price_of_its_tier() {
     assert_eq!(line.description, "SAN quota, 24 months");
 }
 
-/// SL-7: an amount agreed by hand is charged as it is; the line shows each SAN's share.
+/// SL-7: an amount agreed by hand is charged as it is; the line shows the share of each SAN.
 #[test]
 fn sl7_amount_by_hand() {
     for (amount, quota, months, share) in [
@@ -101,7 +101,7 @@ fn sl7_amount_by_hand() {
     }
 }
 
-/// SL-8, P-3: what is added costs the licence's own price for the rest of the term, whatever the
+/// SL-8, P-3: an increase costs the licence's own price for the rest of the term, whatever the
 /// tiers say, by the product's convention.
 #[test]
 fn sl8_increase_for_the_rest_of_the_term() {
@@ -175,8 +175,8 @@ fn sl8_increase_for_the_rest_of_the_term() {
     assert_eq!(line.description, "SAN quota increase, rest of 24 months");
 }
 
-/// SL-8, M-2: the own price of a licence sold by hand is its amount for all of its SANs, and is
-/// rounded only where it becomes the amount of an increase.
+/// SL-8, M-2: the own price of a licence sold by hand is its amount for all of its SANs, rounded
+/// only in the amount of an increase.
 #[test]
 fn sl8_increase_of_a_license_sold_by_hand() {
     for (amount, sold, added, change, expected) in [
@@ -216,7 +216,7 @@ fn sl8_increase_of_a_license_sold_by_hand() {
     }
 }
 
-/// P-1, M-4: what an increase and a quota are refused for.
+/// P-1, M-4: the refusals of an increase and of a quota.
 #[test]
 fn san_refusals() {
     let refused = |item: Item, basis: PriceBasis| compute(&[(item, basis)], usd()).unwrap_err();
@@ -268,8 +268,8 @@ fn conventions() -> impl Strategy<Value = Convention> {
 }
 
 proptest! {
-    /// P-2, SL-8: cut the time of an increase anywhere. What each part lets pass sums to exactly
-    /// the whole; a later increase never costs more; and the amounts differ by roundings only.
+    /// P-2, SL-8: cut the time of an increase anywhere. The parts sum to exactly the whole, a later
+    /// increase never costs more, and amounts differ only by rounding.
     #[test]
     fn p2_parts_of_an_increase_sum_to_the_whole(
         convention in conventions(), months in prop::sample::select(vec![1_u32, 7, 12, 24, 36]),
@@ -302,8 +302,8 @@ proptest! {
         prop_assert_eq!(passed.add(&earlier.fraction), Fraction::one());
     }
 
-    /// SL-7: terms that follow one another cost together what one of their length does, but for
-    /// the rounding of each.
+    /// SL-7: consecutive terms cost together what one term of their length does, except for the
+    /// rounding of each.
     #[test]
     fn sl7_terms_sum_to_the_longer_one(quota in 1_u32..=1_000_000_000) {
         let minor = |months| {

@@ -1,9 +1,9 @@
-//! Amounts that another method worked out: `worked.py` beside this file, in exact fractions. The
-//! table holds the code, never the other way round.
+//! Amounts computed by another method: `worked.py` beside this file, in exact fractions. The code
+//! must agree with the table, never the table with the code.
 
 use super::*;
 
-/// A row of the table: what is bought, and the fraction and amount that it must come to.
+/// A row of the table: what is bought, and the expected fraction and amount.
 struct Row<'a> {
     convention: Convention,
     item: Item,
@@ -81,8 +81,8 @@ fn basis_of(row: &Row<'_>) -> PriceBasis {
     basis
 }
 
-/// M-1, M-2, T-2, P-1 to P-3, SL-8: what is computed is what the other method worked out, to the
-/// last digit of the fraction and of the amount.
+/// M-1, M-2, T-2, P-1 to P-3, SL-8: the code agrees with the other method to the last digit of the
+/// fraction and the amount.
 #[test]
 fn every_worked_proration() {
     let table = include_str!("worked.tsv");
@@ -107,7 +107,7 @@ fn every_worked_proration() {
         months.push(row.item.term.months());
         currencies.push(row.price.currency().code());
     }
-    // The table is what it is meant to be: none of these may go missing from it unnoticed.
+    // The table must keep its coverage: none of these may go missing unnoticed.
     for wanted in [Convention::Monthly, Convention::Daily, Convention::Linear] {
         let rows = conventions.iter().filter(|found| **found == wanted).count();
         assert!(rows >= 50, "{wanted:?}: {rows}");
