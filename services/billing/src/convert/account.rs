@@ -1,4 +1,4 @@
-//! Accounts and ledger entries between the contract and the rules.
+//! Accounts and ledger entries: messages to values, and back.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::ids::AccountId;
@@ -26,7 +26,7 @@ use crate::{
 /// The longest time until an invoice is due, and the longest grace, in days.
 const MAX_TERMS_DAYS: u32 = 365;
 
-/// Reads the request for a new account.
+/// Decodes CreateAccount.
 pub(crate) fn decode_create(
     message: &billing::CreateAccountRequest,
 ) -> Result<CreateAccount, Fault> {
@@ -39,7 +39,7 @@ pub(crate) fn decode_create(
         fields.check(
             "terms.credit_limit.currency_code",
             terms.credit_limit.currency() == *currency,
-            "must be the account's currency",
+            "must be the currency of the account",
         );
     }
     fields.build(|| {
@@ -51,7 +51,7 @@ pub(crate) fn decode_create(
     })
 }
 
-/// Reads the request to change an account.
+/// Decodes UpdateAccount.
 pub(crate) fn decode_update(
     message: &billing::UpdateAccountRequest,
 ) -> Result<UpdateAccount, Fault> {
@@ -76,7 +76,7 @@ pub(crate) fn decode_update(
     })
 }
 
-/// How an account pays; `None`: nothing is said about it.
+/// How an account pays; `None`: the request does not say.
 fn decode_terms(
     fields: &mut Fields,
     kind: i32,
@@ -96,7 +96,7 @@ fn decode_terms(
     };
     match message {
         None => Ok(terms),
-        Some(_) => Err(fields.note("terms", "goes with kind ON_TERMS only")),
+        Some(_) => Err(fields.note("terms", "is allowed with kind ON_TERMS only")),
     }
 }
 
@@ -124,7 +124,7 @@ fn decode_days(fields: &mut Fields, path: &str, days: i32) -> Field<u32> {
     }
 }
 
-/// Reads the request to book money received.
+/// Decodes Deposit.
 pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Deposit, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -141,7 +141,7 @@ pub(crate) fn decode_deposit(message: &billing::DepositRequest) -> Result<Deposi
     })
 }
 
-/// Reads the request to pay money out.
+/// Decodes Withdraw.
 pub(crate) fn decode_withdraw(message: &billing::WithdrawRequest) -> Result<Withdraw, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -177,7 +177,7 @@ fn decode_transfer(
     })
 }
 
-/// Reads the request to take an entry back.
+/// Decodes ReverseEntry.
 pub(crate) fn decode_reverse(
     message: &billing::ReverseEntryRequest,
 ) -> Result<ReverseEntry, Fault> {
@@ -193,7 +193,7 @@ pub(crate) fn decode_reverse(
     })
 }
 
-/// Reads an account's id that must be there.
+/// Decodes a required account id.
 pub(crate) fn decode_account_id(account_id: &str) -> Result<AccountId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("account_id", account_id);
@@ -266,7 +266,7 @@ pub(crate) fn encode_reversal(booked: &BookedEntry) -> billing::ReverseEntryResp
     }
 }
 
-/// What an entry records.
+/// The kind of an entry.
 pub(crate) fn encode_entry_kind(kind: EntryKind) -> billing::EntryKind {
     match kind {
         EntryKind::Deposit => billing::EntryKind::Deposit,

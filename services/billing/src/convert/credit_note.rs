@@ -1,4 +1,4 @@
-//! Credit notes between the contract and the rules.
+//! Credit notes: messages to values, and back.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ use crate::{
     use_cases::issue_credit_note::IssueCreditNote,
 };
 
-/// As many lines as an invoice can have.
+/// The most lines that an invoice can have.
 const MAX_LINES: usize = 100;
 
-/// Reads the request to credit an invoice.
+/// Decodes IssueCreditNote.
 pub(crate) fn decode_issue(
     call: &Call,
     message: &billing::IssueCreditNoteRequest,
@@ -40,9 +40,9 @@ pub(crate) fn decode_issue(
             .caller
             .has_any(&[types::Role::Operator, types::Role::Service]);
         let path = "including_held";
-        fields.check(path, may, "may be said by OPERATOR and SERVICE only");
+        fields.check(path, may, "may be set by OPERATOR and SERVICE only");
         let is_whole = message.lines.is_empty();
-        fields.check(path, is_whole, "must be absent where lines are given");
+        fields.check(path, is_whole, "must not be set together with lines");
     }
     fields.build(|| {
         Ok(IssueCreditNote {
@@ -59,7 +59,7 @@ fn decode_lines(
     messages: &[billing::CreditNoteLine],
 ) -> Field<Vec<LineCredit>> {
     if messages.len() > MAX_LINES {
-        return Err(fields.note("lines", format!("must be at most {MAX_LINES}")));
+        return Err(fields.note("lines", format!("must have at most {MAX_LINES} entries")));
     }
     let mut seen = BTreeMap::new();
     let lines: Vec<Field<LineCredit>> = (0..)
@@ -73,7 +73,7 @@ fn decode_lines(
     lines.into_iter().collect()
 }
 
-/// Notes a line that `seen` has already; two amounts for one line would be a slip of the pen.
+/// Refuses a line that `seen` has already: two amounts for one line are a mistake.
 pub(crate) fn note_repeated<K: Ord>(
     fields: &mut Fields,
     index: usize,
@@ -84,12 +84,12 @@ pub(crate) fn note_repeated<K: Ord>(
     if first != index {
         fields.note(
             format!("lines[{index}].line_number"),
-            format!("is the line of lines[{first}]"),
+            format!("repeats the line of lines[{first}]"),
         );
     }
 }
 
-/// Reads what is to be taken off one line.
+/// Decodes the amount to credit on one line.
 pub(crate) fn decode_line(
     fields: &mut Fields,
     index: usize,
@@ -107,7 +107,7 @@ pub(crate) fn decode_line(
     })
 }
 
-/// Reads an amount that must be there, and above zero.
+/// Decodes a required amount above zero.
 pub(crate) fn decode_positive(
     fields: &mut Fields,
     path: &str,
@@ -121,7 +121,7 @@ pub(crate) fn decode_positive(
     }
 }
 
-/// Reads what a listing of credit notes is narrowed to.
+/// Decodes the filter of ListCreditNotes.
 pub(crate) fn decode_list(
     message: &billing::ListCreditNotesRequest,
 ) -> Result<CreditNoteFilter, Fault> {
@@ -159,7 +159,7 @@ pub(crate) fn encode(note: &CreditNote) -> billing::CreditNote {
     }
 }
 
-/// A credit as it was made, and its invoice after it.
+/// An issued credit note, and its invoice afterwards.
 pub(crate) fn encode_issue(
     note: &CreditNote,
     invoice: &Invoice,

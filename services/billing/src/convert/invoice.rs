@@ -1,4 +1,4 @@
-//! Invoices and credit notes between the contract and the rules.
+//! Charges, payments and invoices: messages to values, and back.
 
 use std::collections::BTreeMap;
 
@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// As many quotes as one request can charge.
+/// The most quotes of one charge.
 const MAX_QUOTES: usize = 10;
 
-/// Reads the request to charge a quote.
+/// Decodes ChargeQuote.
 pub(crate) fn decode_charge(
     call: &Call,
     message: &billing::ChargeQuoteRequest,
@@ -62,7 +62,7 @@ pub(crate) fn decode_charge(
     })
 }
 
-/// Reads the request to charge several quotes.
+/// Decodes ChargeQuotes.
 pub(crate) fn decode_charges(
     call: &Call,
     message: &billing::ChargeQuotesRequest,
@@ -91,7 +91,7 @@ pub(crate) fn decode_charges(
     })
 }
 
-/// Reads one of several quotes; `seen` holds those before it.
+/// Decodes one of several quotes; `seen` has the earlier ones.
 fn decode_quote(
     fields: &mut Fields,
     index: usize,
@@ -107,7 +107,7 @@ fn decode_quote(
     })
 }
 
-/// Reads the request to give a charge up.
+/// Decodes ForbidCharge.
 pub(crate) fn decode_forbid_charge(
     message: &billing::ForbidChargeRequest,
 ) -> Result<ForbidCharge, Fault> {
@@ -134,10 +134,11 @@ pub(crate) fn decode_forbid_charge(
 
 fn check_quote_count(fields: &mut Fields, path: &str, number: usize) {
     let holds = (1..=MAX_QUOTES).contains(&number);
-    fields.check(path, holds, &format!("must be 1 to {MAX_QUOTES}"));
+    fields.check(path, holds, &format!("must have 1 to {MAX_QUOTES} entries"));
 }
 
-/// Reads the id of one of several quotes, each of which stands there once; `seen` holds those before it.
+/// Decodes the id of one of several quotes, each of which may be named once; `seen` has the earlier
+/// ones.
 fn decode_distinct_quote(
     fields: &mut Fields,
     list: &str,
@@ -152,11 +153,11 @@ fn decode_distinct_quote(
     if first == index {
         Ok(quote_id)
     } else {
-        Err(fields.note(path, format!("is the quote of {list}[{first}]")))
+        Err(fields.note(path, format!("repeats the quote of {list}[{first}]")))
     }
 }
 
-/// Reads the request to pay an invoice.
+/// Decodes PayInvoice.
 pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<PayInvoice, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -173,7 +174,7 @@ pub(crate) fn decode_payment(message: &billing::PayInvoiceRequest) -> Result<Pay
     })
 }
 
-/// Whether the charge will never come.
+/// Whether the charge is forbidden now, or was made before.
 pub(crate) fn encode_forbid_charge(result: &ForbidChargeResult) -> billing::ForbidChargeResponse {
     match result {
         ForbidChargeResult::Forbidden => billing::ForbidChargeResponse {
@@ -187,14 +188,14 @@ pub(crate) fn encode_forbid_charge(result: &ForbidChargeResult) -> billing::Forb
     }
 }
 
-/// Reads an invoice's id that must be there.
+/// Decodes a required invoice id.
 pub(crate) fn decode_invoice_id(invoice_id: &str) -> Result<InvoiceId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("invoice_id", invoice_id);
     fields.build(|| id)
 }
 
-/// Reads what a listing of invoices is narrowed to.
+/// Decodes the filter of ListInvoices.
 pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<InvoiceFilter, Fault> {
     let mut fields = Fields::new();
     let account_id = fields.optional("account_id", &message.account_id);
@@ -203,7 +204,7 @@ pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<Invo
         Ok(billing::InvoiceState::Unspecified) => Ok(None),
         Ok(billing::InvoiceState::Paid) => Ok(Some(InvoiceState::Paid)),
         Ok(billing::InvoiceState::Open) => Ok(Some(InvoiceState::Open)),
-        Err(_) => Err(fields.note("state", "must be a state of an invoice")),
+        Err(_) => Err(fields.note("state", "must be PAID or OPEN")),
     };
     let number = match (
         message.number.as_str(),
@@ -211,7 +212,7 @@ pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<Invo
     ) {
         ("", _) => Ok(None),
         (_, Some(number)) => Ok(Some(number)),
-        (_, None) => Err(fields.note("number", "must be an invoice's, such as INV-000001")),
+        (_, None) => Err(fields.note("number", "must be an invoice number such as INV-000001")),
     };
     fields.build(|| {
         Ok(InvoiceFilter {
@@ -225,7 +226,7 @@ pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<Invo
 
 /// An invoice.
 pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
-    // Invariant: what is due can always be told; a sum that cannot be kept was never written.
+    // Invariant: what is due can be computed; an invoice whose sums overflow is never stored.
     let due = invoice.due().unwrap_or(invoice.total);
     let state = if due.is_zero() {
         billing::InvoiceState::Paid
@@ -263,14 +264,14 @@ pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
     }
 }
 
-/// The invoice of the charge of one quote.
+/// The response to a charge of one quote.
 pub(crate) fn encode_charge(invoices: &[Invoice]) -> billing::ChargeQuoteResponse {
     billing::ChargeQuoteResponse {
         invoice: invoices.first().map(encode),
     }
 }
 
-/// The invoices of the charge of several quotes.
+/// The response to a charge of several quotes.
 pub(crate) fn encode_charges(invoices: &[Invoice]) -> billing::ChargeQuotesResponse {
     billing::ChargeQuotesResponse {
         invoices: invoices.iter().map(encode).collect(),

@@ -1,5 +1,5 @@
-//! Items to be priced, from the contract to the rules. What an item leaves out is filled in here from
-//! the quote's decision time.
+//! Items of a quote: messages to values. What an item leaves out follows from the quote's decision
+//! time.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::{clock::Instant, term::Term};
@@ -18,14 +18,14 @@ use crate::rules::{
 const MAX_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 1_000_000;
 
-/// Who may say what something costs.
+/// Who may give a price.
 const PRICING_ROLES: [types::Role; 3] = [
     types::Role::Operator,
     types::Role::Sales,
     types::Role::Service,
 ];
 
-/// Reads what is to be priced, at least one item.
+/// Decodes the items of a quote, at least one.
 pub(crate) fn decode_items(
     fields: &mut Fields,
     call: &Call,
@@ -33,7 +33,7 @@ pub(crate) fn decode_items(
     decision: Instant,
 ) -> Field<Vec<Item>> {
     if messages.is_empty() || messages.len() > MAX_ITEMS {
-        return Err(fields.note("items", format!("must be 1 to {MAX_ITEMS}")));
+        return Err(fields.note("items", format!("must have 1 to {MAX_ITEMS} entries")));
     }
     let items: Vec<Field<Item>> = (0..)
         .zip(messages)
@@ -71,7 +71,7 @@ fn decode_item(
         decode_time,
     );
     if let Ok(Some(price_time)) = price_time {
-        // Prices of the future may still change (BL-8).
+        // Future prices may still change (BL-8).
         fields.check(
             &path("price_time"),
             price_time <= decision,
@@ -92,7 +92,7 @@ fn decode_item(
     })
 }
 
-/// How many units: of SANs as many as a quota may have (SL-7).
+/// The number of units; of SANs as many as a quota may have (SL-7).
 fn decode_quantity(
     fields: &mut Fields,
     index: usize,
@@ -121,9 +121,9 @@ fn decode_quantity(
         })
 }
 
-/// Where the item's price comes from. Who `may_price` gives the licence's own price for an increase,
-/// for one SAN or for all that were sold by hand (SL-8), and may give the amount of a whole term agreed
-/// by hand (SL-7); all else is listed.
+/// Where the item's price comes from. For an increase, a caller that `may_price` gives the
+/// licence's own price, per SAN or for all that were sold by hand (SL-8); it may also give the
+/// amount of a whole term agreed by hand (SL-7). Everything else is listed.
 fn decode_pricing(
     fields: &mut Fields,
     may_price: bool,
@@ -148,19 +148,19 @@ fn decode_pricing(
             "may be given by OPERATOR, SALES and SERVICE only",
         );
     }
-    // What the kind forbids is not said of a kind that did not decode.
+    // A kind that did not decode forbids nothing.
     let is_increase = kind.is_none_or(|kind| kind == ItemKind::SanQuotaIncrease);
     let is_whole_quota =
         kind.is_none_or(|kind| kind == ItemKind::SanQuota && message.change_time.is_none());
     fields.check(
         &unit_path,
         is_increase || message.unit_price.is_none(),
-        "must be given for a SAN_QUOTA_INCREASE only",
+        "may be given for a SAN_QUOTA_INCREASE only",
     );
     fields.check(
         &hand_path,
         is_whole_quota || is_increase || message.hand_amount.is_none(),
-        "must be given for a SAN_QUOTA_INCREASE or the whole term of a SAN_QUOTA only",
+        "may be given only for a SAN_QUOTA_INCREASE or for the whole term of a SAN_QUOTA",
     );
     let hand_quantity = decode_hand_quantity(fields, index, message, kind);
     match (unit_price?, hand_amount?) {
@@ -170,7 +170,7 @@ fn decode_pricing(
         )),
         (None, None) => Ok(Pricing::Listed),
         (Some(_), Some(_)) => {
-            Err(fields.note(hand_path, "must be absent where unit_price is given"))
+            Err(fields.note(hand_path, "must not be given together with unit_price"))
         }
         (Some(price), None) => Ok(Pricing::UnitPrice(price)),
         (None, Some(amount)) if amount.minor() < 0 => {
@@ -183,7 +183,7 @@ fn decode_pricing(
     }
 }
 
-/// How many SANs the amount by hand is a price of: 0 where it is that of the item itself.
+/// How many SANs the amount by hand is for; 0: it is the amount of the item itself.
 fn decode_hand_quantity(
     fields: &mut Fields,
     index: usize,
@@ -202,13 +202,13 @@ fn decode_hand_quantity(
             Err(fields.note(path, format!("must be 1 to {}", volume::MAX_QUANTITY)))
         }
         (false, Ok(_) | Err(_)) => {
-            let why = "must be 0 except for a SAN_QUOTA_INCREASE with hand_amount";
+            let why = "must be 0 unless a SAN_QUOTA_INCREASE has a hand_amount";
             Err(fields.note(path, why))
         }
     }
 }
 
-/// The running term that the item names, or a new one from the decision time on (T-4).
+/// The term that the item names, or a new one from the decision time on (T-4).
 fn decode_term(
     fields: &mut Fields,
     index: usize,
@@ -216,24 +216,24 @@ fn decode_term(
     decision: Instant,
 ) -> Field<Term> {
     let path = |name: &str| format!("items[{index}].{name}");
-    let beyond = "must be at least 1, and not lead beyond the calendar";
+    let out_of_range = "must be at least 1, and end within the supported date range";
     match (&message.term, message.term_months) {
-        (None, 0) => Err(fields.note(path("term_months"), "is required without term")),
+        (None, 0) => Err(fields.note(path("term_months"), "is required unless term is given")),
         (None, months) => u32::try_from(months)
             .ok()
             .and_then(|months| Term::first(decision, months))
-            .ok_or_else(|| fields.note(path("term_months"), beyond)),
+            .ok_or_else(|| fields.note(path("term_months"), out_of_range)),
         (Some(term), 0) => {
             let anchor_path = path("term.anchor_time");
             let anchor = fields.message(&anchor_path, term.anchor_time.as_ref(), decode_time);
             let first_month = fields.count(&path("term.first_month"), term.first_month);
             let months = match u32::try_from(term.months) {
                 Ok(months @ 1..) => Ok(months),
-                Ok(0) | Err(_) => Err(fields.note(path("term.months"), beyond)),
+                Ok(0) | Err(_) => Err(fields.note(path("term.months"), out_of_range)),
             };
             let (anchor, first_month, months) = (anchor?, first_month?, months?);
             Term::new(anchor, first_month, months)
-                .ok_or_else(|| fields.note(path("term.months"), beyond))
+                .ok_or_else(|| fields.note(path("term.months"), out_of_range))
         }
         (Some(_), _) => Err(fields.note(path("term_months"), "must be 0 when term is given")),
     }
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_of_a_term_is_said_at_once() {
+    fn every_problem_of_a_term_is_reported_at_once() {
         let item = billing::QuoteItem {
             term: Some(billing::TermRef {
                 anchor_time: None,
@@ -286,7 +286,7 @@ mod tests {
         })
     }
 
-    /// SL-7, SL-8: which price may come with which kind, and from whom.
+    /// SL-7, SL-8: which prices may come with which kind, and from whom.
     #[test]
     fn prices_that_come_with_an_item() {
         let plain = billing::QuoteItem::default();

@@ -1,4 +1,4 @@
-//! Lines and subjects between the contract and the rules.
+//! Lines and subjects: messages to values, and back.
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::term::Period;
@@ -10,10 +10,10 @@ use licet_runtime::{
 use super::product::encode_convention;
 use crate::rules::{charge::Subject, item::ItemKind, quote::Line};
 
-/// The longest id of a thing at another service, in characters.
+/// The longest id of a resource of another service, in characters.
 const MAX_RESOURCE_ID_CHARS: usize = 100;
 
-/// Reads what a quote or a refund is about.
+/// Decodes what a quote or a refund is for.
 pub(crate) fn decode_subject(fields: &mut Fields, message: &billing::Subject) -> Field<Subject> {
     let resource_id = fields.required_text("subject.resource_id", &message.resource_id);
     if let Ok(resource_id) = &resource_id {
@@ -30,7 +30,7 @@ pub(crate) fn decode_subject(fields: &mut Fields, message: &billing::Subject) ->
     })
 }
 
-/// What it is about.
+/// What a quote, an invoice or a refund is for.
 pub(crate) fn encode_subject(subject: &Subject) -> billing::Subject {
     billing::Subject {
         resource_id: subject.resource_id.clone(),
@@ -38,7 +38,7 @@ pub(crate) fn encode_subject(subject: &Subject) -> billing::Subject {
     }
 }
 
-/// What is sold; `None` for what is no kind of line.
+/// The kind of an item; `None`: not a kind.
 pub(crate) fn decode_kind(kind: i32) -> Option<ItemKind> {
     match billing::LineKind::try_from(kind).ok()? {
         billing::LineKind::Unspecified => None,
@@ -52,7 +52,7 @@ pub(crate) fn decode_kind(kind: i32) -> Option<ItemKind> {
     }
 }
 
-/// Lines, numbered in their order.
+/// Lines, numbered from 1.
 pub(crate) fn encode_lines<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Vec<billing::Line> {
     (1..)
         .zip(lines)

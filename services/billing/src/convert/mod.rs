@@ -1,5 +1,5 @@
-//! The contract's messages to requests and back: parsed here, judged elsewhere. What several nouns
-//! share stands in this file.
+//! Messages of the contract to request values, and values to messages. Checks form only; the rules
+//! decide. This file has what several nouns share.
 
 pub(crate) mod account;
 pub(crate) mod credit_note;
@@ -26,9 +26,9 @@ use crate::rules::with_clock_lead;
 /// The longest text for people, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
-/// An instant as of which a caller wants something decided (T-3): absent, it is now; only those who
-/// resume what was accepted earlier may give one, and none from the future. What lies ahead by no
-/// more than clocks differ is taken as it is, so that time does not run back (T-5).
+/// A decision time that the caller may give (T-3); absent, it is now. Only callers that resume
+/// earlier requests may give one, and none in the future. A time ahead by no more than clocks
+/// differ is accepted as given, so that time does not run back (T-5).
 pub(crate) fn decode_as_of(
     fields: &mut Fields,
     call: &Call,
@@ -45,18 +45,21 @@ pub(crate) fn decode_as_of(
         return Err(fields.note(path, "may be given by OPERATOR and SERVICE only"));
     }
     if given > with_clock_lead(call.now) {
-        return Err(fields.note(path, format!("must not be after now, {}", call.now)));
+        return Err(fields.note(
+            path,
+            format!("must not be in the future; it is {}", call.now),
+        ));
     }
     Ok(given)
 }
 
-/// The resource that a filter names: `None` for every resource.
+/// The resource of a filter; `None`: every resource.
 pub(crate) fn decode_resource_filter(fields: &mut Fields, text: &str) -> Field<Option<String>> {
     let resource_id = fields.text("resource_id", text)?;
     Ok(Some(resource_id).filter(|id| !id.is_empty()))
 }
 
-/// A text for people of at most 200 characters, which may be empty.
+/// A text for people, at most 200 characters; it may be empty.
 pub(crate) fn decode_name(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
     let text = fields.text(path, text)?;
     if text.chars().count() > MAX_NAME_CHARS {
@@ -65,7 +68,7 @@ pub(crate) fn decode_name(fields: &mut Fields, path: &str, text: &str) -> Field<
     Ok(text)
 }
 
-/// As [`decode_name`], and not empty.
+/// As [`decode_name`], but not empty.
 pub(crate) fn decode_required_name(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
     let name = decode_name(fields, path, text)?;
     if name.is_empty() {

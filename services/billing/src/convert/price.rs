@@ -1,4 +1,4 @@
-//! Price lists between the contract and the catalogue's rules.
+//! Price lists: messages to values, and back.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::money::{Currency, Price};
@@ -18,10 +18,10 @@ use crate::{
     use_cases::set_prices::SetPrices,
 };
 
-/// The most terms or tiers that one list prices.
+/// The most terms or tiers of one list.
 const MAX_ENTRIES: usize = 100;
 
-/// Reads the request to set prices: a list from now on, unless it says from when.
+/// Decodes SetPrices; the list takes effect now unless the request says when.
 pub(crate) fn decode_set(
     call: &Call,
     message: &billing::SetPricesRequest,
@@ -49,18 +49,18 @@ pub(crate) fn decode_set(
     })
 }
 
-/// The currency of something new: none that ISO 4217 has withdrawn (M-1).
+/// The currency of a new account or list: not one that ISO 4217 has withdrawn (M-1).
 pub(super) fn decode_new_currency(fields: &mut Fields, code: &str) -> Field<Currency> {
     const PATH: &str = "currency_code";
     let currency: Currency = fields.required(PATH, code)?;
     if currency.is_withdrawn() {
-        let description = format!("{code} is withdrawn from ISO 4217: nothing new starts in it");
+        let description = format!("{code} is withdrawn from ISO 4217; use a current currency");
         return Err(fields.note(PATH, description));
     }
     Ok(currency)
 }
 
-/// By term or by volume: one of the two, and never both.
+/// By term or by volume, never both.
 fn decode_prices(fields: &mut Fields, message: &billing::SetPricesRequest) -> Field<Prices> {
     if message.san_tiers.is_empty() {
         return decode_entries(fields, &message.prices).map(Prices::ByTerm);
@@ -69,12 +69,12 @@ fn decode_prices(fields: &mut Fields, message: &billing::SetPricesRequest) -> Fi
     fields.check(
         "prices",
         message.prices.is_empty(),
-        "must not be given along with san_tiers",
+        "must not be given together with san_tiers",
     );
     tiers
 }
 
-/// By quantity, ascending and without repeats; a quota below every tier is not for sale (SL-7).
+/// Ascending by quantity, without repeats; a quota below every tier is not for sale (SL-7).
 fn decode_tiers(fields: &mut Fields, messages: &[billing::VolumeTier]) -> Field<Vec<VolumeTier>> {
     if messages.len() > MAX_ENTRIES {
         return Err(fields.note("san_tiers", format!("must have 1 to {MAX_ENTRIES} entries")));
@@ -88,7 +88,7 @@ fn decode_tiers(fields: &mut Fields, messages: &[billing::VolumeTier]) -> Field<
     let repeats = tiers
         .windows(2)
         .any(|pair| pair[0].from_quantity == pair[1].from_quantity);
-    fields.check("san_tiers", !repeats, "must not name a quantity twice");
+    fields.check("san_tiers", !repeats, "must not repeat a quantity");
     Ok(tiers)
 }
 
@@ -116,7 +116,7 @@ fn decode_tier(
     })
 }
 
-/// By number of months, ascending and without repeats.
+/// Ascending by months, without repeats.
 fn decode_entries(fields: &mut Fields, messages: &[billing::TermPrice]) -> Field<Vec<TermPrices>> {
     if messages.is_empty() || messages.len() > MAX_ENTRIES {
         return Err(fields.note("prices", format!("must have 1 to {MAX_ENTRIES} entries")));
@@ -130,7 +130,7 @@ fn decode_entries(fields: &mut Fields, messages: &[billing::TermPrice]) -> Field
     let repeats = prices
         .windows(2)
         .any(|pair| pair[0].months == pair[1].months);
-    fields.check("prices", !repeats, "must not name a term twice");
+    fields.check("prices", !repeats, "must not repeat a term");
     Ok(prices)
 }
 
@@ -164,7 +164,7 @@ fn decode_entry(
     })
 }
 
-/// Reads what a listing of price lists is narrowed to.
+/// Decodes the filter of ListPrices.
 pub(crate) fn decode_list(message: &billing::ListPricesRequest) -> Result<PriceFilter, Fault> {
     let mut fields = Fields::new();
     let product_id = fields.required("product_id", &message.product_id);
@@ -195,7 +195,7 @@ pub(crate) fn encode(list: &PriceList) -> billing::PriceList {
     }
 }
 
-/// A list that was set.
+/// The response to SetPrices.
 pub(crate) fn encode_set(list: &PriceList) -> billing::SetPricesResponse {
     billing::SetPricesResponse {
         price_list: Some(encode(list)),
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// SL-7: tiers come in any order, start from 1, and name no quantity twice.
+    /// SL-7: tiers may come in any order, start at 1, and repeat no quantity.
     #[test]
     fn tiers() {
         let of = |quantities: &[i64]| {

@@ -1,4 +1,4 @@
-//! Products between the contract and the catalogue's rules.
+//! Products: messages to values, and back.
 
 use licet_contracts::billing::v1 as billing;
 use licet_domain::ids::ProductId;
@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// The most terms that a product is sold for: there are no more different ones.
+/// The most terms of a product: there are no more different ones.
 const MAX_TERMS: usize = catalog::MAX_TERM_MONTHS as usize;
 
-/// Reads the request for a new product.
+/// Decodes CreateProduct.
 pub(crate) fn decode_create(
     call: &Call,
     message: &billing::CreateProductRequest,
@@ -39,7 +39,7 @@ pub(crate) fn decode_create(
     fields.build(|| Ok(CreateProduct { draft: draft? }))
 }
 
-/// Reads the request for a new version of a product.
+/// Decodes UpdateProduct.
 pub(crate) fn decode_update(
     call: &Call,
     message: &billing::UpdateProductRequest,
@@ -75,13 +75,16 @@ fn decode_draft(
     })
 }
 
-/// What does not decode is noted, and refused for that; a harmless value in its place lets the
-/// other fields be held against each other all the same, so that everything is said at once.
+/// Refuses what does not decode, and puts a harmless value in its place, so that the other fields
+/// can still be checked against each other and all problems are reported at once.
 fn decode_product(fields: &mut Fields, message: &billing::Product) -> Product {
     let display_name = decode_required_name(fields, "product.display_name", &message.display_name);
     let kind = match billing::ProductKind::try_from(message.kind).map(decode_kind) {
         Ok(Some(kind)) => Ok(kind),
-        Ok(None) | Err(_) => Err(fields.note("product.kind", "must be a kind of product")),
+        Ok(None) | Err(_) => Err(fields.note(
+            "product.kind",
+            "must be SINGLE_DOMAIN, MULTI_DOMAIN or SAN_LICENSE",
+        )),
     };
     let tier = fields.count("product.tier", message.tier);
     let term_months = decode_term_months(fields, &message.term_months);
@@ -96,7 +99,7 @@ fn decode_product(fields: &mut Fields, message: &billing::Product) -> Product {
             Ok(ValidityLimits::PublicTls)
         }
         Ok(billing::ValidityLimits::None) => Ok(ValidityLimits::Unlimited),
-        Err(_) => Err(fields.note("product.validity_limits", "must be a table of limits")),
+        Err(_) => Err(fields.note("product.validity_limits", "must be PUBLIC_TLS or NONE")),
     };
     let included_domains = included_domains.unwrap_or(1);
     Product {
@@ -117,7 +120,7 @@ fn decode_product(fields: &mut Fields, message: &billing::Product) -> Product {
 fn decode_term_months(fields: &mut Fields, messages: &[i32]) -> Field<Vec<u32>> {
     let path = "product.term_months";
     if messages.len() > MAX_TERMS {
-        return Err(fields.note(path, format!("has more than {MAX_TERMS} elements")));
+        return Err(fields.note(path, format!("must have at most {MAX_TERMS} entries")));
     }
     let mut terms = fields.each(path, messages, |months| match u32::try_from(*months) {
         Ok(months @ 1..=catalog::MAX_TERM_MONTHS) => Ok(months),
@@ -136,7 +139,7 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
         Ok(billing::ProrationConvention::Linear) => Ok(Convention::Linear),
         Err(_) => Err(fields.note(
             "product.policy.proration_convention",
-            "must be a convention",
+            "must be MONTHLY, DAILY or LINEAR",
         )),
     };
     let wildcard_replacement = decode_replacement(fields, message.wildcard_replacement);
@@ -159,7 +162,10 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
             Ok(RefundCount::FirstIssuance)
         }
         Ok(billing::RefundCount::Purchase) => Ok(RefundCount::Purchase),
-        Err(_) => Err(fields.note("product.policy.refund_count", "must be a count")),
+        Err(_) => Err(fields.note(
+            "product.policy.refund_count",
+            "must be FIRST_ISSUANCE or PURCHASE",
+        )),
     };
     let full_refund_days = full_refund_days.unwrap_or_default();
     Policy {
@@ -175,7 +181,7 @@ fn decode_policy(fields: &mut Fields, message: &billing::Policy) -> Policy {
     }
 }
 
-/// MD-4: DIFFERENCE, unless it says otherwise.
+/// MD-4: DIFFERENCE unless the request says otherwise.
 fn decode_replacement(fields: &mut Fields, given: i32) -> Field<WildcardReplacement> {
     use billing::WildcardReplacement as Given;
     match Given::try_from(given) {
@@ -184,7 +190,7 @@ fn decode_replacement(fields: &mut Fields, given: i32) -> Field<WildcardReplacem
         Ok(Given::FullPrice) => Ok(WildcardReplacement::FullPrice),
         Err(_) => Err(fields.note(
             "product.policy.wildcard_replacement",
-            "must be a way to price a replacement",
+            "must be FREE, DIFFERENCE or FULL_PRICE",
         )),
     }
 }
@@ -204,11 +210,11 @@ fn decode_supersede(
         Some(Some(Handling::Never(false))) => {
             Err(fields.note(format!("{path}.never"), "can only be true"))
         }
-        Some(None) => Err(fields.note(path, "must say after_hours or never")),
+        Some(None) => Err(fields.note(path, "must set after_hours or never")),
     }
 }
 
-/// Reads which version of which product is asked for: the one in force now, unless it says.
+/// Decodes GetProduct: the requested version, or the one in force now.
 pub(crate) fn decode_get(
     call: &Call,
     message: &billing::GetProductRequest,
@@ -229,13 +235,16 @@ pub(crate) fn decode_get(
     fields.build(|| Ok((product_id?, selection?)))
 }
 
-/// Reads the kind that a listing of products is narrowed to: `None` for every kind.
+/// Decodes the filter of ListProducts; `None`: every kind.
 pub(crate) fn decode_list(
     message: &billing::ListProductsRequest,
 ) -> Result<Option<ProductKind>, Fault> {
     match billing::ProductKind::try_from(message.kind) {
         Ok(kind) => Ok(decode_kind(kind)),
-        Err(_) => Err(Fault::invalid("kind", "must be a kind of product")),
+        Err(_) => Err(Fault::invalid(
+            "kind",
+            "must be SINGLE_DOMAIN, MULTI_DOMAIN or SAN_LICENSE",
+        )),
     }
 }
 
@@ -309,7 +318,7 @@ fn encode_policy(policy: &Policy) -> billing::Policy {
     }
 }
 
-/// What the days of a refund count from.
+/// What the refund days count from.
 pub(crate) fn encode_refund_count(count: RefundCount) -> billing::RefundCount {
     match count {
         RefundCount::FirstIssuance => billing::RefundCount::FirstIssuance,

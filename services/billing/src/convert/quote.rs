@@ -1,4 +1,4 @@
-//! Quotes between the contract and the rules.
+//! Quotes: messages to values, and back.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1 as billing;
@@ -24,7 +24,7 @@ use crate::{
 const DEFAULT_VALID_FOR: TimeDelta = TimeDelta::minutes(15);
 const MAX_VALID_FOR: TimeDelta = TimeDelta::days(90);
 
-/// Reads the request for a quote.
+/// Decodes CreateQuote.
 pub(crate) fn decode_create(
     call: &Call,
     message: &billing::CreateQuoteRequest,
@@ -53,7 +53,7 @@ pub(crate) fn decode_create(
         fields.check(
             "subject",
             are_of_one_term(items),
-            "is one term of one product, and the items are of several",
+            "must be absent when items are of several products or terms",
         );
     }
     let valid_for =
@@ -61,7 +61,7 @@ pub(crate) fn decode_create(
     let expires = match (&decision, &valid_for) {
         (Ok(decision), Ok(valid_for)) => decision
             .checked_add(valid_for.unwrap_or(DEFAULT_VALID_FOR))
-            .ok_or_else(|| fields.note("valid_for", "leads beyond the calendar")),
+            .ok_or_else(|| fields.note("valid_for", "must end within the supported date range")),
         (Err(noted), _) | (_, Err(noted)) => Err(*noted),
     };
     fields.build(|| {
@@ -76,7 +76,7 @@ pub(crate) fn decode_create(
     })
 }
 
-/// Whether one decision can refund all of it: by one product's policy, until one term's end (AL-4).
+/// Whether one refund decision can cover all items: by one product's policy, for one term (AL-4).
 fn are_of_one_term(items: &[Item]) -> bool {
     items.first().is_none_or(|first| {
         items
@@ -91,14 +91,14 @@ fn decode_valid_for(message: &Duration) -> Result<TimeDelta, &'static str> {
         .ok_or("must be above zero and at most 90 days")
 }
 
-/// Reads a quote's id that must be there.
+/// Decodes a required quote id.
 pub(crate) fn decode_quote_id(quote_id: &str) -> Result<QuoteId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("quote_id", quote_id);
     fields.build(|| id)
 }
 
-/// The quote as it stands at `now`.
+/// A quote with its state at `now`.
 pub(crate) fn encode(quote: &Quote, now: Instant) -> billing::Quote {
     let state = if quote.invoice_id.is_some() {
         billing::QuoteState::Charged
@@ -123,7 +123,7 @@ pub(crate) fn encode(quote: &Quote, now: Instant) -> billing::Quote {
     }
 }
 
-/// A quote that was made.
+/// The response to CreateQuote.
 pub(crate) fn encode_created(quote: &Quote, now: Instant) -> billing::CreateQuoteResponse {
     billing::CreateQuoteResponse {
         quote: Some(encode(quote, now)),

@@ -1,4 +1,4 @@
-//! Refunds between the contract and the rules.
+//! Refunds: messages to values, and back.
 
 use std::collections::BTreeMap;
 
@@ -29,10 +29,10 @@ use crate::{
     },
 };
 
-/// The lines of ten full invoices.
+/// The most lines of one approval: those of ten full invoices.
 const MAX_LINES: usize = 1000;
 
-/// Reads the request for a refund.
+/// Decodes RequestRefund.
 pub(crate) fn decode_request(
     call: &Call,
     message: &billing::RequestRefundRequest,
@@ -55,7 +55,7 @@ pub(crate) fn decode_request(
         fields.check(
             "first_issuance_time",
             *first <= with_clock_lead(*decision),
-            "must not be after the decision",
+            "must not be after the decision time",
         );
     }
     fields.build(|| {
@@ -68,7 +68,8 @@ pub(crate) fn decode_request(
     })
 }
 
-/// Since when the term is in use. That it is not must be said: what is left out is not worth a refund.
+/// When the use of the term began. A request must say if it never did: an omission must not be
+/// worth a refund.
 fn decode_use(
     fields: &mut Fields,
     given: Option<&billing::request_refund_request::Use>,
@@ -82,12 +83,12 @@ fn decode_use(
         Some(Use::NeverIssued(false)) => Err(fields.note("never_issued", "can only be true")),
         None => Err(fields.note(
             "first_issuance_time",
-            "is required, unless never_issued says that there was none",
+            "is required unless never_issued is true",
         )),
     }
 }
 
-/// Reads the request to approve a refund.
+/// Decodes ApproveRefund.
 pub(crate) fn decode_approve(
     message: &billing::ApproveRefundRequest,
 ) -> Result<ApproveRefund, Fault> {
@@ -115,7 +116,7 @@ fn decode_approval(
     };
     let lines = decode_lines(fields, &message.lines);
     if message.amount.is_some() && !message.lines.is_empty() {
-        return Err(fields.note("amount", "must be absent where lines are given"));
+        return Err(fields.note("amount", "must not be given together with lines"));
     }
     let lines = lines?;
     Ok(match amount? {
@@ -130,7 +131,7 @@ fn decode_lines(
     messages: &[billing::RefundLine],
 ) -> Field<Vec<RequestedCredit>> {
     if messages.len() > MAX_LINES {
-        return Err(fields.note("lines", format!("must be at most {MAX_LINES}")));
+        return Err(fields.note("lines", format!("must have at most {MAX_LINES} entries")));
     }
     let mut seen = BTreeMap::new();
     let lines: Vec<Field<RequestedCredit>> = (0..)
@@ -150,7 +151,7 @@ fn decode_lines(
     lines.into_iter().collect()
 }
 
-/// Reads the request to turn a refund down.
+/// Decodes RejectRefund.
 pub(crate) fn decode_reject(message: &billing::RejectRefundRequest) -> Result<RejectRefund, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -164,14 +165,14 @@ pub(crate) fn decode_reject(message: &billing::RejectRefundRequest) -> Result<Re
     })
 }
 
-/// Reads a refund's id that must be there.
+/// Decodes a required refund id.
 pub(crate) fn decode_refund_id(refund_id: &str) -> Result<RefundId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("refund_id", refund_id);
     fields.build(|| id)
 }
 
-/// Reads what a listing of refunds is narrowed to.
+/// Decodes the filter of ListRefunds.
 pub(crate) fn decode_list(message: &billing::ListRefundsRequest) -> Result<RefundFilter, Fault> {
     use billing::RefundState as Wire;
     let mut fields = Fields::new();
@@ -183,7 +184,10 @@ pub(crate) fn decode_list(message: &billing::ListRefundsRequest) -> Result<Refun
         Ok(Wire::NotDue) => Ok(Some(RefundState::NotDue)),
         Ok(Wire::PendingReview) => Ok(Some(RefundState::PendingReview)),
         Ok(Wire::Rejected) => Ok(Some(RefundState::Rejected)),
-        Err(_) => Err(fields.note("state", "must be a state of a refund")),
+        Err(_) => Err(fields.note(
+            "state",
+            "must be REFUNDED, NOT_DUE, PENDING_REVIEW or REJECTED",
+        )),
     };
     fields.build(|| {
         Ok(RefundFilter {
@@ -240,7 +244,7 @@ pub(crate) fn encode(refund: &Refund) -> billing::Refund {
     }
 }
 
-/// A refund as it was approved, and the credit notes that make it.
+/// An approved refund and its credit notes.
 pub(crate) fn encode_approval(
     refund: &Refund,
     notes: &[CreditNote],
@@ -251,14 +255,14 @@ pub(crate) fn encode_approval(
     }
 }
 
-/// A refund as it was turned down.
+/// A rejected refund.
 pub(crate) fn encode_rejection(refund: &Refund) -> billing::RejectRefundResponse {
     billing::RejectRefundResponse {
         refund: Some(encode(refund)),
     }
 }
 
-/// The refund that was asked for, and what it leaves as it is.
+/// The response to RequestRefund.
 pub(crate) fn encode_request(requested: &RequestedRefund) -> billing::RequestRefundResponse {
     billing::RequestRefundResponse {
         refund: Some(encode(&requested.refund)),

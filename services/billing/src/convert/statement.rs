@@ -1,4 +1,4 @@
-//! Statements and their periods between the contract and the rules.
+//! Statements and their periods: messages to values, and back.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
 use licet_domain::{ids::AccountId, term::Period};
@@ -11,7 +11,7 @@ use licet_runtime::{
 use super::account::encode_entry_kind;
 use crate::rules::statement::Statement;
 
-/// Reads whose entries are wanted, and from which span; `None`: from all time.
+/// Decodes ListEntries: the account and the period; `None`: all time.
 pub(crate) fn decode_list_entries(
     message: &billing::ListEntriesRequest,
 ) -> Result<(AccountId, Option<Period>), Fault> {
@@ -24,14 +24,14 @@ pub(crate) fn decode_list_entries(
     fields.build(|| Ok((account_id?, period?)))
 }
 
-/// Reads whose statement is wanted, and over which span.
+/// Decodes GetStatement: the account and the period.
 pub(crate) fn decode_get(
     message: &billing::GetStatementRequest,
 ) -> Result<(AccountId, Period), Fault> {
     decode_account_period(&message.account_id, message.period.as_ref())
 }
 
-/// As [`decode_get`], for the page to print.
+/// Decodes RenderStatement, as [`decode_get`].
 pub(crate) fn decode_render(
     message: &billing::RenderStatementRequest,
 ) -> Result<(AccountId, Period), Fault> {

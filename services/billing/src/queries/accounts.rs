@@ -26,7 +26,7 @@ pub(crate) async fn get(
     Ok(account.view(first_due.map(|first| first.due_time), call.now))
 }
 
-/// A page of accounts, and the next one's token.
+/// A page of accounts, and the token of the next page.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,
@@ -44,7 +44,7 @@ pub(crate) async fn list(
     Ok((views.collect(), next))
 }
 
-/// A page of an account's ledger entries, and the next one's token; or NOT_FOUND.
+/// A page of the ledger entries of an account, and the token of the next page; or NOT_FOUND.
 pub(crate) async fn list_entries(
     database: &Database,
     call: &Call,

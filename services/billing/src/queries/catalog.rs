@@ -33,7 +33,7 @@ pub(crate) async fn get_product(
     }
 }
 
-/// A page of products in the versions in force, and the next one's token.
+/// A page of products in the versions in force, and the token of the next page.
 pub(crate) async fn list_products(
     database: &Database,
     kind: Option<ProductKind>,
@@ -44,7 +44,8 @@ pub(crate) async fn list_products(
     Ok(page.finish(rows, |version| vec![version.product_id.as_str().to_owned()]))
 }
 
-/// A page of a product's price lists in force, and the next one's token; or NOT_FOUND.
+/// A page of the price lists of a product that are in force, and the token of the next page; or
+/// NOT_FOUND.
 pub(crate) async fn list_prices(
     database: &Database,
     filter: &PriceFilter,

@@ -18,7 +18,7 @@ use crate::{
     store,
 };
 
-/// A credit note's line in an answer, at most.
+/// The most bytes of a credit note's line in a response.
 const CREDIT_LINE_BYTES: usize = 48;
 
 /// The quote, or NOT_FOUND.
@@ -43,7 +43,7 @@ pub(crate) async fn get_invoice(
     Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
 
-/// A page of invoices, and the next one's token.
+/// A page of invoices, and the token of the next page.
 pub(crate) async fn list_invoices(
     database: &Database,
     call: &Call,
@@ -54,7 +54,7 @@ pub(crate) async fn list_invoices(
     store::invoices::list(&tx, &call.caller, filter, page).await
 }
 
-/// A page of credit notes, and the next one's token.
+/// A page of credit notes, and the token of the next page.
 pub(crate) async fn list_credit_notes(
     database: &Database,
     call: &Call,

@@ -1,4 +1,4 @@
-//! Documents to print: all that stands on one, read from the same state of the database.
+//! Printed documents: everything on one is read from the same snapshot.
 
 use licet_domain::{
     ids::{AccountId, InvoiceId},
@@ -17,7 +17,7 @@ use crate::{
     store::{self, numbers::SELLER},
 };
 
-/// More credit notes than this are not listed on an invoice.
+/// The most credit notes that an invoice lists.
 const MAX_NOTES: i32 = 1_000;
 
 /// The invoice with its account and its credit notes, or NOT_FOUND.
@@ -42,7 +42,8 @@ pub(crate) async fn invoice(
     InvoiceDocument::new(SELLER, account, invoice, notes, call.now).map_err(Fault::internal)
 }
 
-/// The account's statement over the period with its entries; NOT_FOUND, STATEMENT_TOO_LONG.
+/// The account's statement over the period with its entries. Refusals: NOT_FOUND,
+/// STATEMENT_TOO_LONG.
 pub(crate) async fn statement(
     database: &Database,
     call: &Call,

@@ -1,4 +1,4 @@
-//! Reads: each one snapshot of the database, each within the accounts that the caller sees.
+//! Reads: each on one snapshot of the database, and of the accounts that the caller sees.
 
 pub(crate) mod accounts;
 pub(crate) mod catalog;

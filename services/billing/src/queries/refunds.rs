@@ -13,7 +13,7 @@ use crate::{
     store,
 };
 
-/// A credit note's id in an answer.
+/// The bytes of a credit note's id in a response.
 const CREDIT_NOTE_ID_BYTES: usize = 32;
 
 /// The refund, or NOT_FOUND.
@@ -27,7 +27,7 @@ pub(crate) async fn get(
     Ok(found.ok_or_else(|| not_found("refund", refund_id))?)
 }
 
-/// A page of refunds, and the next one's token.
+/// A page of refunds, and the token of the next page.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

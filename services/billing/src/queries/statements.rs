@@ -1,4 +1,4 @@
-//! Statements: every figure of one read from the same state of the database.
+//! Statements: all figures of one are read from the same snapshot.
 
 use licet_domain::{ids::AccountId, term::Period};
 use licet_runtime::{
@@ -26,7 +26,7 @@ pub(crate) async fn get(
     read(&tx, call, account_id, period).await
 }
 
-/// As [`get`], for those who read more in the same transaction.
+/// As [`get`], within a transaction that reads more.
 pub(crate) async fn read(
     tx: &Tx,
     call: &Call,

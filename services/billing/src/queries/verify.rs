@@ -1,5 +1,5 @@
-//! The whole store held against itself: what is kept as a figure is computed again from the rows
-//! that it follows from.
+//! Verifies the whole store: every stored figure is computed again from the rows that it follows
+//! from.
 
 use licet_runtime::{
     chain, database::Database, fault::Fault, seal_check::Seals, verification::Verification,
@@ -7,7 +7,7 @@ use licet_runtime::{
 
 use crate::store::{self, verification::CLAIMS};
 
-/// Makes every check on one snapshot.
+/// Runs every check on one snapshot.
 pub(crate) async fn verify(database: &Database) -> Result<Verification, Fault> {
     let tx = database.read();
     let mut checks = Vec::with_capacity(CLAIMS.len() + 4);

@@ -1,5 +1,5 @@
-//! An invoice as a page: its lines with what they were computed from (BL-7), its credit notes, and
-//! what is due.
+//! An invoice as a page: its lines with their computation (BL-7), its credit notes, and what is
+//! due.
 
 use askama::Template;
 use licet_domain::money::Fraction;
@@ -65,7 +65,7 @@ struct NoteView<'a> {
 /// The page of an invoice.
 ///
 /// # Errors
-/// [`Fault::Internal`] when the invoice does not hold its invariant.
+/// [`Fault::Internal`] if the invoice breaks its invariant.
 pub(crate) fn render(document: &InvoiceDocument) -> Result<Vec<u8>, Fault> {
     let InvoiceDocument {
         seller,
@@ -108,7 +108,7 @@ pub(crate) fn render(document: &InvoiceDocument) -> Result<Vec<u8>, Fault> {
     })
 }
 
-/// What leads from the total to what is due; of corrections only those that there are.
+/// The sums between the total and what is due; corrections of zero are left out.
 fn sums(invoice: &Invoice) -> Vec<(&'static str, String)> {
     let mut sums = vec![
         ("Total", invoice.total.to_string()),
@@ -170,7 +170,7 @@ fn show_line(InvoiceLine { line, creditable }: &InvoiceLine) -> LineView<'_> {
     }
 }
 
-/// A later term's months are counted from the first one's start (T-2), so a person needs to know it.
+/// The term. The months of a later term are counted from the anchor (T-2), so it is shown.
 fn show_term(line: &Line) -> String {
     let term = span(line.term_start, line.term_end);
     if line.term_first_month == 0 {

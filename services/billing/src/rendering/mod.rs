@@ -1,5 +1,5 @@
-//! Documents to pages that can be printed and sent on: complete in themselves, every text escaped.
-//! Every figure is taken as it is; nothing is computed here.
+//! Documents as pages to print and send: self-contained, every text escaped. Figures are shown as
+//! given; nothing is computed here.
 
 pub(crate) mod invoice;
 pub(crate) mod statement;
@@ -8,7 +8,7 @@ use askama::Template;
 use licet_domain::{clock::Instant, money::Money};
 use licet_runtime::fault::Fault;
 
-/// What the pages are.
+/// The content type of the pages.
 pub(crate) const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
 fn page(template: &impl Template) -> Result<Vec<u8>, Fault> {
@@ -18,7 +18,7 @@ fn page(template: &impl Template) -> Result<Vec<u8>, Fault> {
         .map_err(Fault::internal)
 }
 
-/// For people, and exact: `2026-01-01 00:00:00 UTC`, with the decimals that the second has.
+/// `2026-01-01 00:00:00 UTC`, with decimals if the second has any.
 fn time(instant: Instant) -> String {
     instant
         .to_utc()
@@ -26,12 +26,12 @@ fn time(instant: Instant) -> String {
         .to_string()
 }
 
-/// A span; its end is not included.
+/// A span of time; its end is not included.
 fn span(start: Instant, end: Instant) -> String {
     format!("{} to {}", time(start), time(end))
 }
 
-/// Nothing for an amount of zero, so that what is there stands out.
+/// `None` for zero, so that other amounts stand out.
 fn unless_zero(amount: Money) -> Option<String> {
     Some(amount.to_string()).filter(|_| !amount.is_zero())
 }

@@ -1,5 +1,4 @@
-//! A statement as a page: what stood at the beginning, what moved by kind and entry by entry, and
-//! what stands at the end.
+//! A statement as a page: the opening sums, the changes by kind and by entry, and the closing sums.
 
 use askama::Template;
 use licet_domain::money::Money;
@@ -13,7 +12,7 @@ use crate::rules::{
     statement::Sums,
 };
 
-/// Room in an answer for what is not the page.
+/// Bytes of a response beside the page.
 const ENVELOPE_BYTES: usize = 4 << 10;
 
 #[derive(Template)]
@@ -51,7 +50,7 @@ struct EntryView<'a> {
 /// The page of a statement.
 ///
 /// # Errors
-/// STATEMENT_TOO_LONG when it would not fit into an answer.
+/// STATEMENT_TOO_LONG if the page does not fit into a response.
 pub(crate) fn render(document: &StatementDocument) -> Result<Vec<u8>, Fault> {
     let StatementDocument {
         seller,
@@ -115,7 +114,7 @@ fn show_entry((entry, after): &(StatementEntry, Sums)) -> EntryView<'_> {
     }
 }
 
-/// With its sign, and nothing where nothing changed.
+/// With its sign; empty for no change.
 fn change(amount: Money) -> String {
     match amount.minor() {
         0 => String::new(),

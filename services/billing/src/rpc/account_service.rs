@@ -9,7 +9,7 @@ use crate::{convert, queries, rendering};
 /// Accounts, deposits and ledger entries.
 #[derive(Clone, Debug)]
 pub(crate) struct AccountRpc {
-    /// The service's schema.
+    /// The database of Billing.
     pub(crate) database: Database,
 }
 

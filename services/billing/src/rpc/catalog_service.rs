@@ -9,7 +9,7 @@ use crate::{convert, queries};
 /// Products and prices.
 #[derive(Clone, Debug)]
 pub(crate) struct CatalogRpc {
-    /// The service's schema.
+    /// The database of Billing.
     pub(crate) database: Database,
 }
 

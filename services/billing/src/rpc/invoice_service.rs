@@ -15,18 +15,19 @@ use crate::{convert, queries, rendering};
 /// Charges, invoices and credit notes.
 #[derive(Clone, Debug)]
 pub(crate) struct InvoiceRpc {
-    /// The service's schema.
+    /// The database of Billing.
     pub(crate) database: Database,
-    /// Turns at charging, [`MAX_CONCURRENT_CHARGES`] of them.
+    /// Permits for charges, [`MAX_CONCURRENT_CHARGES`] of them.
     pub(crate) charge_permits: Arc<Semaphore>,
 }
 
-/// Every charge holds the series of invoice numbers until its commit (BL-8), so more than these only
-/// wait for one another inside the database, which is slower than to wait here.
+/// Charges that may run at once. Each holds the series of invoice numbers until its commit (BL-8),
+/// so more of them would only wait for each other inside the database, which is slower than waiting
+/// here.
 pub(crate) const MAX_CONCURRENT_CHARGES: usize = 4;
 
 impl InvoiceRpc {
-    /// A turn at charging; a preview needs none.
+    /// A permit for a charge; a preview needs none.
     async fn charge_permit(
         &self,
         message: &impl Mutation,

@@ -1,5 +1,5 @@
-//! The generated traits over the use-cases and queries: accept, convert, call, encode. Decides
-//! nothing; a method that is not here answers METHOD_NOT_SERVED.
+//! The generated service traits: accept, decode, call a use case or query, encode. Decides nothing;
+//! a method that is missing here returns METHOD_NOT_SERVED.
 
 pub(crate) mod account_service;
 pub(crate) mod catalog_service;

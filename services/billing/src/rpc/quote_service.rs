@@ -9,7 +9,7 @@ use crate::{convert, queries};
 /// Quotes.
 #[derive(Clone, Debug)]
 pub(crate) struct QuoteRpc {
-    /// The service's schema.
+    /// The database of Billing.
     pub(crate) database: Database,
 }
 

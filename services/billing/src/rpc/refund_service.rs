@@ -9,7 +9,7 @@ use crate::{convert, queries};
 /// Refunds.
 #[derive(Clone, Debug)]
 pub(crate) struct RefundRpc {
-    /// The service's schema.
+    /// The database of Billing.
     pub(crate) database: Database,
 }
 
