@@ -1,5 +1,5 @@
-//! Accounts, their balances and what is due. Both sums are changed by one atomic statement only, in
-//! the transaction that books the postings for it (BL-5).
+//! Accounts, their balances and what is due. One atomic statement changes both sums, in the
+//! transaction that books the postings for it (BL-5).
 
 use licet_domain::{clock::Instant, ids::AccountId, money::Money};
 use licet_runtime::{
@@ -49,7 +49,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Writes a new account down.
+/// Stores a new account.
 pub(crate) async fn insert(tx: &Tx, account: &Account) -> Result<(), Fault> {
     let row = encode(account)?;
     tx.seal(seal(&row));
@@ -74,7 +74,7 @@ fn encode(account: &Account) -> Result<row::Model, Fault> {
     })
 }
 
-/// All but the sums, which follow from the ledger.
+/// Covers everything but the sums, which follow from the ledger.
 fn seal(row: &row::Model) -> Seal {
     let columns = json!([
         row.account_id,
@@ -89,7 +89,7 @@ fn seal(row: &row::Model) -> Seal {
     Seal::new("account", &row.account_id, &columns)
 }
 
-/// The seals of some accounts.
+/// A page of the seals of accounts.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -119,7 +119,7 @@ pub(crate) async fn find(
     found.map(decode).transpose()
 }
 
-/// As [`find`], locked until the transaction ends. Whoever locks invoices too locks this first.
+/// As [`find`], locked until the transaction ends. Lock the account before its invoices.
 pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
@@ -127,7 +127,7 @@ pub(crate) async fn lock(
 ) -> Result<Option<Account>, Fault> {
     let found = row::Entity::find_by_id(account_id.to_string())
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        // Whatever else refers to the account need not wait.
+        // Rows that only refer to the account need not wait.
         .lock(LockType::NoKeyUpdate)
         .one(tx)
         .await?;
@@ -149,9 +149,9 @@ pub(crate) async fn list(tx: &Tx, caller: &Caller, page: &Page) -> Result<Vec<Ac
     rows.into_iter().map(decode).collect()
 }
 
-/// Moves the balance and what is due, if both stay within their bounds and the account pays as
-/// `only` says. Answers the time of the entry that this is for: `now`, or the last entry's where
-/// another instance's clock was ahead (T-5); `None`: nothing was moved.
+/// Changes the balance and what is due, if both stay within bounds and the account is of kind
+/// `only`. Returns the time of the entry that this is for: `now`, or the last entry's time if
+/// another instance's clock was ahead (T-5); `None`: nothing changed.
 pub(super) async fn apply(
     tx: &Tx,
     account_id: AccountId,
@@ -192,9 +192,9 @@ pub(super) async fn apply(
     instant_if("last_entry_us", last)
 }
 
-/// That a sum of at least zero still is one, and still fits, once `change` is added.
+/// The condition that a non-negative sum stays non-negative and in range after `change`.
 fn within_bounds(sum_minor: row::Column, change: i64) -> Condition {
-    // Neither side can pass its bounds: the sum is never below zero.
+    // Neither comparison can overflow: the sum is never below zero.
     if change < 0 {
         Condition::all().add(sum_minor.gte(change.saturating_neg()))
     } else {
@@ -202,7 +202,7 @@ fn within_bounds(sum_minor: row::Column, change: i64) -> Condition {
     }
 }
 
-/// Changes the locked account's name and how it pays.
+/// Stores the name and the payment terms of the locked account.
 pub(crate) async fn update(tx: &Tx, account: &Account) -> Result<(), Fault> {
     tx.seal(seal(&encode(account)?));
     let terms = TermsColumns::of(&account.terms)?;
@@ -227,7 +227,7 @@ pub(crate) async fn update(tx: &Tx, account: &Account) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The columns of how an account pays.
+/// The columns of payment terms.
 struct TermsColumns {
     kind: &'static str,
     credit_limit_minor: Option<i64>,

@@ -1,5 +1,5 @@
-//! Products, their versions and price lists. A version or list is written once; what is in force
-//! at an instant is the newest one that took effect by then (BL-8).
+//! Products, their versions and price lists, each written once. The newest one that took effect by
+//! an instant is in force at it (BL-8).
 
 use licet_domain::{
     clock::Instant,
@@ -91,7 +91,7 @@ mod list_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Adds a product; answers false when its id is taken.
+/// Adds a product; returns false if its id is taken.
 pub(crate) async fn insert_product(tx: &Tx, first: &ProductVersion) -> Result<bool, Fault> {
     let product = product_row::Model {
         product_id: first.product_id.as_str().to_owned(),
@@ -111,7 +111,7 @@ pub(crate) async fn insert_product(tx: &Tx, first: &ProductVersion) -> Result<bo
     Ok(true)
 }
 
-/// Adds a version of a product that is locked by [`lock_newest`].
+/// Adds a version of a product that [`lock_newest`] locked.
 pub(crate) async fn insert_version(tx: &Tx, version: &ProductVersion) -> Result<(), Fault> {
     let row = version_row::Model {
         product_id: version.product_id.as_str().to_owned(),
@@ -154,7 +154,7 @@ fn seal_list(row: &list_row::Model) -> Seal {
     Seal::new("price_list", &id, &columns)
 }
 
-/// The seals of some products, with all their versions and lists.
+/// A page of the seals of products, with all their versions and lists.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -183,7 +183,7 @@ pub(super) async fn list_seals(
     })
 }
 
-/// The newest version, in force or not, with the product locked against other changes.
+/// The newest version, in force or not; locks the product against other changes.
 pub(crate) async fn lock_newest(
     tx: &Tx,
     product_id: &ProductId,
@@ -204,7 +204,7 @@ pub(crate) async fn lock_newest(
     newest.as_ref().map(decode_version).transpose()
 }
 
-/// The version of that number, in force or not.
+/// The version with this number, in force or not.
 pub(crate) async fn find_version(
     tx: &impl ConnectionTrait,
     product_id: &ProductId,
@@ -219,7 +219,7 @@ pub(crate) async fn find_version(
 }
 
 impl InForceAt {
-    /// What is in force then, by when it takes effect and when it was recorded.
+    /// The condition that a row is in force, by when it takes effect and when it was recorded.
     fn holds(self, effective_us: impl IntoColumnRef, recorded_us: impl IntoColumnRef) -> Condition {
         let effective_us = Expr::col(effective_us);
         match self {
@@ -293,7 +293,7 @@ pub(crate) async fn list_in_force(
     rows.iter().map(decode_version).collect()
 }
 
-/// The number of the version in force at `at`, of the product of the enclosing query's row.
+/// The number of the version in force at `at`, of the product in the row of the outer query.
 fn newest_by(at: InForceAt) -> SelectStatement {
     let inner = Alias::new("newest");
     Query::select()
@@ -310,7 +310,7 @@ fn newest_by(at: InForceAt) -> SelectStatement {
         .to_owned()
 }
 
-/// Adds a price list to a product that is locked by [`lock_newest`].
+/// Adds a price list to a product that [`lock_newest`] locked.
 pub(crate) async fn insert_list(tx: &Tx, list: &PriceList) -> Result<(), Fault> {
     let row = list_row::Model {
         product_id: list.product_id.as_str().to_owned(),
@@ -324,7 +324,7 @@ pub(crate) async fn insert_list(tx: &Tx, list: &PriceList) -> Result<(), Fault> 
     Ok(())
 }
 
-/// When the newest list of that currency takes effect.
+/// When the newest list in a currency takes effect.
 pub(crate) async fn find_newest_list_time(
     tx: &Tx,
     product_id: &ProductId,
@@ -343,16 +343,16 @@ pub(crate) async fn find_newest_list_time(
 
 /// What prices products for an account.
 pub(crate) struct AccountCatalog {
-    /// The account's.
+    /// The account's currency.
     pub(crate) currency: Currency,
     /// Every version of the products.
     pub(crate) versions: Vec<ProductVersion>,
-    /// Every list of them in that currency.
+    /// Their price lists in that currency.
     pub(crate) lists: Vec<PriceList>,
 }
 
-/// What prices the products for an account, by lists that took effect by `until`; `None`: there is no
-/// such account. One read, however many products there are.
+/// What prices the products for an account, by lists that took effect by `until`; `None`: there is
+/// no such account. One query, however many products there are.
 pub(crate) async fn find_account_catalog(
     connection: &impl ConnectionTrait,
     account_id: AccountId,
@@ -380,7 +380,7 @@ pub(crate) async fn find_account_catalog(
         lists: Vec::new(),
     };
     for row in rows {
-        // Without a product the account is alone in its row.
+        // A row without a product has only the account.
         let (Some(product_id), Some(effective_us), Some(recorded_us), Some(content)) = (
             row.product_id,
             row.effective_us,

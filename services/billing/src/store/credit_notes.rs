@@ -1,4 +1,4 @@
-//! Credit notes and their lines: written once, never changed (BL-3), and what they take off the
+//! Credit notes and their lines, written once and never changed (BL-3), and their effect on the
 //! invoices that they correct.
 
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ mod line_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Issues credit notes under their ids and numbers; none at all is fine.
+/// Stores credit notes that have ids and numbers; there may be none.
 pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
     if notes.is_empty() {
         return Ok(());
@@ -83,7 +83,7 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
     for note in notes {
         let (Some(credit_note_id), Some(number)) = (note.credit_note_id, note.number) else {
             return Err(Fault::internal(
-                "a credit note without a number was to be written",
+                "a credit note to be stored has no id or no number",
             ));
         };
         let row = row::Model {
@@ -107,7 +107,7 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
                 amount_minor: line.amount.minor(),
             });
         }
-        // As they are read again.
+        // In the order in which they are read back.
         lines.sort_by_key(|line| line.line_number);
         tx.seal(seal(&row, &lines));
         rows.push(row.into_active_model());
@@ -122,7 +122,7 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The note with its lines.
+/// Covers the note and its lines.
 fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
     let lines: Vec<_> = lines
         .iter()
@@ -144,7 +144,7 @@ fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
     Seal::new("credit_note", &row.credit_note_id, &columns)
 }
 
-/// The seals of some credit notes.
+/// A page of the seals of credit notes.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -166,7 +166,7 @@ pub(super) async fn list_seals(
     })
 }
 
-/// The lines of credit notes, in their order, by note.
+/// The lines of credit notes, in order, by note.
 async fn lines_of(
     connection: &impl ConnectionTrait,
     rows: &[row::Model],
@@ -187,7 +187,7 @@ async fn lines_of(
     Ok(by_note)
 }
 
-/// A statement in the text of the database at hand, which takes one JSON text.
+/// A statement with one JSON parameter, in the dialect of the database.
 macro_rules! statement {
     ($tx:expr, $name:literal, $given:expr) => {{
         let text = if $tx.get_database_backend() == DbBackend::Postgres {
@@ -200,7 +200,7 @@ macro_rules! statement {
     }};
 }
 
-/// Takes credits off the locked invoices and lines that they were planned on.
+/// Subtracts credits from the locked invoices and lines that they were planned on.
 pub(crate) async fn apply_credits(tx: &Tx, credits: &[InvoiceCredit]) -> Result<(), Fault> {
     let mut invoices = Vec::with_capacity(credits.len());
     let mut lines = Vec::new();

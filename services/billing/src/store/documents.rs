@@ -1,4 +1,4 @@
-//! What only a printed document reads: ledger entries with the numbers of the papers behind them.
+//! Reads for printed documents: ledger entries with the numbers of their invoices and credit notes.
 
 use licet_domain::{clock::Instant, money::Money};
 use licet_runtime::{
@@ -21,8 +21,8 @@ struct EntryRow {
     due_minor: i64,
 }
 
-/// All entries of the account that were written from `start` on and before `end`, oldest first. The
-/// caller has made sure that they are not too many.
+/// All entries of the account from `start` to before `end`, oldest first. The caller has checked
+/// that there are not too many.
 pub(crate) async fn list_entries(
     tx: &Tx,
     account: &Account,

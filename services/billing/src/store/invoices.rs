@@ -1,5 +1,5 @@
-//! Invoices and their lines. After they are issued, only what is credited and held of them moves,
-//! and only while the invoice's row is locked (BL-3).
+//! Invoices and their lines. After the issue only what is paid, credited, returned and held
+//! changes, and only while the row of the invoice is locked (BL-3).
 
 use std::collections::BTreeMap;
 
@@ -94,14 +94,14 @@ mod line_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Issues drafted invoices under the next numbers of their series (BL-8), in their order, and notes
-/// each on the locked quote that it was charged from. Answers them with their numbers.
+/// Issues drafted invoices under the next numbers of their series, in order (BL-8), and stores each
+/// with its locked quote. Returns them with their numbers.
 ///
-/// Every other charge waits for the series from here until the commit: on PostgreSQL a single invoice
-/// is issued in one statement.
+/// From here to the commit every other charge waits for the number series, so PostgreSQL issues a
+/// single invoice in one statement.
 ///
 /// # Errors
-/// When a draft has no id, or the database does not answer.
+/// When a draft has no id, or the database fails.
 pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoice>, Fault> {
     let (mut rows, mut lines, mut charged) = (Vec::new(), Vec::new(), Vec::new());
     for draft in &drafts {
@@ -129,10 +129,10 @@ pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoi
 fn id_of(draft: &Invoice) -> Result<InvoiceId, Fault> {
     draft
         .invoice_id
-        .ok_or_else(|| Fault::internal("an invoice without an id was to be issued"))
+        .ok_or_else(|| Fault::internal("an invoice to be issued has no id"))
 }
 
-/// The invoice with its lines: all but what is paid, credited and held of them.
+/// Covers the invoice and its lines, except what is paid, credited, returned and held.
 fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
     let lines: Vec<_> = lines
         .iter()
@@ -164,7 +164,7 @@ fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
     Seal::new("invoice", &row.invoice_id, &columns)
 }
 
-/// The seals of some invoices.
+/// A page of the seals of invoices.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -243,11 +243,11 @@ async fn issue_single(tx: &Tx, row: row::Model, lines: Vec<line_row::Model>) -> 
     let text = include_str!("sql/postgres/issue_invoice.sql");
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
     let assigned = AssignedNumber::find_by_statement(statement).one(tx).await?;
-    let assigned = assigned.ok_or_else(|| Fault::internal("no invoice number was taken"))?;
+    let assigned = assigned.ok_or_else(|| Fault::internal("no invoice number was assigned"))?;
     Ok(assigned.last_number)
 }
 
-/// The rows of an invoice; the number is 0 until it is taken.
+/// The rows of an invoice; its number is 0 until one is assigned.
 fn encode(
     invoice_id: InvoiceId,
     invoice: &Invoice,
@@ -304,8 +304,9 @@ pub(crate) async fn find(
     Ok(with_lines(tx, found).await?.pop())
 }
 
-/// A page of the invoices that the caller sees, by time of issue, and the next one's token. Only the
-/// lines of those that fit into the page are read: a line takes no more in an answer than here.
+/// A page of the invoices that the caller sees, by time of issue, and the token of the next page.
+/// Reads the lines only of invoices that fit into the page: a line takes no more bytes in a
+/// response than here.
 pub(crate) async fn list(
     tx: &Tx,
     caller: &Caller,
@@ -374,7 +375,7 @@ pub(crate) async fn lock_of_subject(
     with_lines(tx, rows).await
 }
 
-/// As [`find`], locked until the transaction ends. Its account is locked before it.
+/// As [`find`], locked until the transaction ends. Lock the account first.
 pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
@@ -388,7 +389,7 @@ pub(crate) async fn lock(
     Ok(with_lines(tx, found).await?.pop())
 }
 
-/// Writes what was paid of a locked invoice.
+/// Stores what is paid on a locked invoice.
 pub(crate) async fn set_paid(
     tx: &Tx,
     invoice_id: InvoiceId,
@@ -420,7 +421,7 @@ pub(crate) async fn find_first_due(
         return Ok(None);
     };
     let due_time = instant_if("due_us", row.due_us)?
-        .ok_or_else(|| Fault::internal("an open invoice is never due"))?;
+        .ok_or_else(|| Fault::internal("an open invoice has no due time"))?;
     Ok(Some(FirstDue {
         invoice_id: parsed("invoice_id", &row.invoice_id)?,
         number: row.number,
@@ -428,7 +429,7 @@ pub(crate) async fn find_first_due(
     }))
 }
 
-/// When the first open invoice of each account is due; accounts without one are left out.
+/// The earliest due time of the open invoices of each account; accounts without any are left out.
 pub(crate) async fn first_due_times(
     tx: &Tx,
     account_ids: &[AccountId],
@@ -452,7 +453,7 @@ pub(crate) async fn first_due_times(
     Ok(first)
 }
 
-/// Written into the statement and not bound, so that it is the condition of an index.
+/// A literal and not a parameter, so that the partial index on open invoices applies.
 fn is_open() -> Expr {
     Expr::cust("state = 'OPEN'")
 }
@@ -463,7 +464,7 @@ fn state_of(invoice: &Invoice) -> Result<InvoiceState, Fault> {
         .map_err(|error| money_refusal(invoice.total.currency(), &error).into())
 }
 
-/// Holds whatever is creditable of the locked invoices and their lines for a review.
+/// Holds everything creditable on the locked invoices and their lines for a review.
 pub(crate) async fn hold_creditable(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
     let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
     row::Entity::update_many()
@@ -486,7 +487,7 @@ pub(crate) async fn hold_creditable(tx: &Tx, invoice_ids: &[InvoiceId]) -> Resul
     Ok(())
 }
 
-/// Lets go of whatever a review held of the locked invoices and their lines.
+/// Releases what a review held on the locked invoices and their lines.
 pub(crate) async fn release_holds(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
     let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
     row::Entity::update_many()
@@ -509,7 +510,7 @@ fn of_subject(account_id: AccountId, subject: &Subject) -> Result<Condition, Fau
         .add(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?)))
 }
 
-/// The invoices of `rows`, in their order, with the lines of all of them read at once.
+/// The invoices of `rows`, in order; the lines of all of them are read at once.
 async fn with_lines(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<Invoice>, Fault> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -523,7 +524,7 @@ async fn with_lines(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<Invoice>, Faul
         .collect()
 }
 
-/// The lines of invoices, in their order, by invoice.
+/// The lines of invoices, in order, by invoice.
 async fn lines_of(
     connection: &impl ConnectionTrait,
     rows: &[row::Model],

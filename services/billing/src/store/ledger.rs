@@ -77,14 +77,14 @@ mod posting_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Books entries in one account's ledger: its row moves by what their postings move, and the
-/// entries are written, at `now` or at the time of its last entry, whichever is later (T-5).
+/// Books entries in the ledger of an account: changes its sums by the postings and stores the
+/// entries, dated `now` or the time of its last entry, whichever is later (T-5).
 ///
-/// `None`: the balance or what is due would leave its bounds, or the account does not pay as `only`
-/// says; nothing was written.
+/// Returns `None`, and changes nothing, if the balance or what is due would leave its bounds, or
+/// the account is not of kind `only`.
 ///
 /// # Errors
-/// When there are no entries, their sums cannot be kept, or the database does not answer.
+/// When there are no entries, a sum overflows, or the database fails.
 pub(crate) async fn post(
     tx: &Tx,
     account_id: AccountId,
@@ -99,8 +99,8 @@ pub(crate) async fn post(
     Ok(booked)
 }
 
-/// As [`post`], the entries still to be written in the same transaction, by [`insert`]. The lock that a
-/// charge waits for longest is taken in between.
+/// As [`post`], but leaves it to the caller to store the entries with [`insert`] in the same
+/// transaction. A charge takes the lock that others wait for longest in between.
 pub(crate) async fn book(
     tx: &Tx,
     account_id: AccountId,
@@ -119,10 +119,10 @@ pub(crate) async fn book(
     Ok(Some(booked.collect()))
 }
 
-/// Books one entry that the locked account was found to allow.
+/// Books one entry that the rules allow on the locked account.
 ///
 /// # Errors
-/// As [`post`], and when the account does not allow it after all.
+/// As [`post`], and when the account does not allow it.
 pub(crate) async fn post_one(
     tx: &Tx,
     account_id: AccountId,
@@ -132,7 +132,7 @@ pub(crate) async fn post_one(
     post(tx, account_id, vec![entry], None, now)
         .await?
         .and_then(|mut booked| booked.pop())
-        .ok_or_else(|| Fault::internal("an entry that the account allows was not booked"))
+        .ok_or_else(|| Fault::internal("an entry that the rules allow could not be booked"))
 }
 
 /// The entry, if the caller sees its account.
@@ -148,7 +148,7 @@ pub(crate) async fn find(
     Ok(with_postings(tx, found).await?.pop())
 }
 
-/// The entry that takes this one back.
+/// The reversal of an entry.
 pub(crate) async fn find_reversal(tx: &Tx, entry_id: EntryId) -> Result<Option<EntryId>, Fault> {
     let found = row::Entity::find()
         .filter(row::Column::ReversesEntryId.eq(entry_id.to_string()))
@@ -159,7 +159,7 @@ pub(crate) async fn find_reversal(tx: &Tx, entry_id: EntryId) -> Result<Option<E
         .transpose()
 }
 
-/// Writes booked entries with their postings.
+/// Stores booked entries with their postings.
 pub(crate) async fn insert(tx: &Tx, entries: &[LedgerEntry]) -> Result<(), Fault> {
     if entries.is_empty() {
         return Ok(());
@@ -198,7 +198,7 @@ fn encode_postings(entry: &LedgerEntry) -> Result<Vec<posting_row::Model>, Fault
     rows.collect()
 }
 
-/// The entry with its postings.
+/// Covers the entry and its postings.
 fn seal(row: &row::Model, postings: &[posting_row::Model]) -> Seal {
     let postings: Vec<_> = postings
         .iter()
@@ -226,7 +226,7 @@ fn seal(row: &row::Model, postings: &[posting_row::Model]) -> Seal {
     Seal::new("ledger_entry", &row.entry_id, &columns)
 }
 
-/// The seals of some entries.
+/// A page of the seals of entries.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -248,7 +248,7 @@ pub(super) async fn list_seals(
     })
 }
 
-/// The postings of entries, in their order, by entry.
+/// The postings of entries, in order, by entry.
 async fn postings_of(
     connection: &impl ConnectionTrait,
     rows: &[row::Model],
@@ -268,7 +268,7 @@ async fn postings_of(
     Ok(by_entry)
 }
 
-/// A page of an account's entries, by time; of those written within `period` where there is one.
+/// A page of the entries of an account, by time; only those within `period` if one is given.
 pub(crate) async fn list(
     tx: &Tx,
     account_id: AccountId,
@@ -293,7 +293,7 @@ pub(crate) async fn list(
     with_postings(tx, rows).await
 }
 
-/// The entries of `rows`, in their order, with the postings of all of them read at once.
+/// The entries of `rows`, in order; the postings of all of them are read at once.
 async fn with_postings(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<LedgerEntry>, Fault> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -311,15 +311,15 @@ fn id_of(entry: &LedgerEntry) -> Result<String, Fault> {
     entry
         .entry_id
         .map(|id| id.to_string())
-        .ok_or_else(|| Fault::internal("an entry without an id was to be written"))
+        .ok_or_else(|| Fault::internal("an entry to be stored has no id"))
 }
 
-/// The currency that all postings of an entry are in.
+/// The currency of all postings of an entry.
 fn currency_of(postings: &[Posting]) -> Result<Currency, Fault> {
     let first = postings.first();
     first
         .map(|posting| posting.amount.currency())
-        .ok_or_else(|| Fault::internal("an entry without postings was to be booked"))
+        .ok_or_else(|| Fault::internal("an entry to be booked has no postings"))
 }
 
 fn encode(entry: &LedgerEntry) -> Result<row::Model, Fault> {

@@ -1,5 +1,5 @@
-//! The only place that knows the database: entities (private), rows to domain and back, queries.
-//! Functions take a transaction, never the pool; nothing here decides anything.
+//! The only place that knows the database: private entities, rows to values and back, queries.
+//! Functions take a transaction, never the pool; nothing is decided here.
 
 pub(crate) mod accounts;
 pub(crate) mod catalog;
@@ -18,7 +18,8 @@ pub(crate) mod verification;
 
 use licet_runtime::database::{Migration, Rewrite};
 
-/// The tables of what a mutation is about, by the field that names it. Each says whose it is.
+/// The table of a mutation's subject, by the field that names it; each table has the account of its
+/// rows.
 pub(crate) const SUBJECTS: &[(&str, &str)] = &[
     ("entry_id", "ledger_entry"),
     ("invoice_id", "invoice"),
@@ -26,7 +27,7 @@ pub(crate) const SUBJECTS: &[(&str, &str)] = &[
     ("refund_id", "refund"),
 ];
 
-/// The schema, oldest change first.
+/// The migrations of the schema, oldest first.
 pub(crate) fn migrations() -> Vec<Migration> {
     vec![
         Migration {
@@ -56,7 +57,7 @@ pub(crate) fn migrations() -> Vec<Migration> {
     ]
 }
 
-/// What the schema's changes do to rows that SQL cannot say.
+/// Changes of rows, along with migrations, that SQL cannot express.
 pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
     migration: seals::MIGRATION,
     run: |tx| Box::pin(seals::rewrite(tx)),

@@ -1,5 +1,5 @@
-//! The gapless number series of the seller (BL-8). Taken last before what bears the number is
-//! written: whoever takes one makes every other charge wait until the transaction ends.
+//! The gapless number series of the seller (BL-8). Assign a number as late as possible: every other
+//! charge waits from then until the transaction ends.
 
 use licet_runtime::{database::Tx, fault::Fault};
 use sea_orm::{
@@ -26,7 +26,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The one seller of an installation.
+/// The only seller of an installation.
 pub(crate) const SELLER: &str = "licet";
 
 /// What is numbered.
@@ -47,7 +47,7 @@ impl Series {
     }
 }
 
-/// Takes the next `count` numbers and answers the first of them.
+/// Assigns the next `count` numbers and returns the first of them.
 pub(crate) async fn assign(tx: &Tx, series: Series, count: usize) -> Result<i64, Fault> {
     let count = i64::try_from(count).map_err(Fault::internal)?;
     let advanced = Expr::col((row::Entity, row::Column::LastNumber)).add(count);

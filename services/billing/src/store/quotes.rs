@@ -1,4 +1,4 @@
-//! Kept quotes. Only the invoice that a quote becomes is ever written into its row.
+//! Stored quotes. A row changes once: when it gets the invoice that charges the quote.
 
 use licet_domain::ids::{InvoiceId, QuoteId};
 use licet_runtime::{
@@ -46,7 +46,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Keeps a quote under `quote_id`.
+/// Stores a quote under `quote_id`.
 pub(crate) async fn insert(tx: &Tx, quote_id: QuoteId, quote: &Quote) -> Result<(), Fault> {
     let (resource_id, term_index) = subject_columns(quote.subject.as_ref())?;
     let row = row::Model {
@@ -67,7 +67,7 @@ pub(crate) async fn insert(tx: &Tx, quote_id: QuoteId, quote: &Quote) -> Result<
     Ok(tx.later(row::Entity, insert).await?)
 }
 
-/// All but the invoice that it becomes.
+/// Covers everything but the invoice.
 fn seal(row: &row::Model) -> Seal {
     let columns = json!([
         row.account_id,
@@ -84,7 +84,7 @@ fn seal(row: &row::Model) -> Seal {
     Seal::new("quote", &row.quote_id, &columns)
 }
 
-/// The seals of some quotes.
+/// A page of the seals of quotes.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -110,7 +110,7 @@ pub(crate) async fn find(
     Ok(list(tx, caller, &[quote_id]).await?.pop())
 }
 
-/// Those of the quotes whose account the caller sees, ascending by id.
+/// The quotes whose account the caller sees, ascending by id.
 pub(crate) async fn list(
     tx: &Tx,
     caller: &Caller,
@@ -120,8 +120,8 @@ pub(crate) async fn list(
     found.into_iter().map(decode).collect()
 }
 
-/// As [`list`], locked until the transaction ends, so that each is charged once at most. The order of
-/// the locks is that of the ids, so that two charges of the same quotes never wait for each other.
+/// As [`list`], locked until the transaction ends, so that each is charged at most once. Locks are
+/// taken in the order of the ids, so that two charges of the same quotes cannot deadlock.
 pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
@@ -138,7 +138,7 @@ fn visible(caller: &Caller, quote_ids: &[QuoteId]) -> Select<row::Entity> {
         .order_by_asc(row::Column::QuoteId)
 }
 
-/// Notes the invoices that locked quotes became.
+/// Stores the invoices of locked quotes.
 pub(super) async fn set_charged(tx: &Tx, charged: &[(QuoteId, InvoiceId)]) -> Result<(), Fault> {
     let invoice_id = charged.iter().fold(
         CaseStatement::new(),

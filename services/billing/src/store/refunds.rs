@@ -1,4 +1,4 @@
-//! Refunds: those of one subject follow one another, and one of them at most is in review.
+//! Refunds. A subject may have several, one after another; at most one of them is in review.
 
 use licet_domain::{
     clock::Instant,
@@ -63,7 +63,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Keeps a refund under `refund_id`.
+/// Stores a refund under `refund_id`.
 pub(crate) async fn insert(tx: &Tx, refund_id: RefundId, refund: &Refund) -> Result<(), Fault> {
     let row = encode(refund_id, refund)?;
     tx.seal(seal(&row));
@@ -120,14 +120,14 @@ fn seal(row: &row::Model) -> Seal {
         row.counted_from,
         row.count_us,
     ]);
-    // What was sealed before there was such a column has none.
+    // Rows sealed before the column existed have no value in it.
     if let (Some(number), Some(list)) = (row.last_invoice_number, columns.as_array_mut()) {
         list.push(json!(number));
     }
     Seal::new("refund", &row.refund_id, &columns)
 }
 
-/// The seals of some refunds.
+/// A page of the seals of refunds.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
@@ -144,7 +144,7 @@ pub(super) async fn list_seals(
     })
 }
 
-/// Writes down what became of a refund in review. Its account is locked.
+/// Stores the review of a refund. Its account is locked.
 pub(crate) async fn set_reviewed(
     tx: &Tx,
     refund_id: RefundId,
@@ -153,7 +153,7 @@ pub(crate) async fn set_reviewed(
     let review = refund
         .review
         .as_ref()
-        .ok_or_else(|| Fault::internal("a refund was reviewed by nobody"))?;
+        .ok_or_else(|| Fault::internal("a reviewed refund has no review"))?;
     tx.seal(seal(&encode(refund_id, refund)?));
     row::ActiveModel {
         refund_id: Set(refund_id.to_string()),
@@ -171,11 +171,11 @@ pub(crate) async fn set_reviewed(
     Ok(())
 }
 
-/// Writes down what a refund in review holds from now on. Its account is locked.
+/// Stores what a refund in review holds now. Its account is locked.
 pub(crate) async fn set_held(tx: &Tx, refund: &Refund) -> Result<(), Fault> {
     let refund_id = refund
         .refund_id
-        .ok_or_else(|| Fault::internal("a refund that was never kept holds something"))?;
+        .ok_or_else(|| Fault::internal("a refund that holds something has no id"))?;
     tx.seal(seal(&encode(refund_id, refund)?));
     row::ActiveModel {
         refund_id: Set(refund_id.to_string()),
@@ -207,7 +207,7 @@ pub(crate) async fn find(
     found.map(decode).transpose()
 }
 
-/// The refunds that were asked for the subject before, in the order of their decisions.
+/// The earlier refunds of the subject, in the order of their decisions.
 pub(crate) async fn list_of_subject(
     tx: &Tx,
     account_id: AccountId,

@@ -1,13 +1,13 @@
-//! Seals of the rows of one table, a page at a time.
+//! Pages of the seals of one table.
 
 use licet_runtime::seal::Seal;
 
-/// How many rows are read at once.
+/// How many rows a page reads.
 pub(super) const ROWS_PER_PAGE: u64 = 200;
 
-/// Seals of some rows of one table, in the order of their ids.
+/// Seals of some rows of one table, in the order of the rows' ids.
 pub(super) struct SealPage {
     pub(super) seals: Vec<Seal>,
-    /// The last row's id; `None`: there are no more rows.
+    /// The id of the last row; `None`: there are no more.
     pub(super) last: Option<String>,
 }

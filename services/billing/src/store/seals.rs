@@ -1,5 +1,5 @@
-//! The seals of all rows: what verification holds them against, and what rows of before are given when a
-//! store is taken over.
+//! The seals of all rows: computed to verify a store, and stored when one from before seals is
+//! migrated.
 
 use licet_runtime::{seal, seal_check::Seals};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
@@ -8,10 +8,10 @@ use super::{
     accounts, catalog, credit_notes, invoices, ledger, quotes, refunds, seal_page::SealPage,
 };
 
-/// The migration that makes the table of seals.
+/// The migration that creates the table of seals.
 pub(super) const MIGRATION: &str = "billing_0007_seals";
 
-/// What is sealed, each with what belongs to it.
+/// The sealed rows, each with those that belong to it.
 #[derive(Clone, Copy)]
 enum Sealed {
     Products,
@@ -47,7 +47,7 @@ impl Sealed {
     }
 }
 
-/// Holds every row against its seal.
+/// Checks every row against its seal.
 pub(crate) async fn check_all(
     connection: &impl ConnectionTrait,
     seals: &mut Seals,
@@ -66,7 +66,7 @@ pub(crate) async fn check_all(
     Ok(())
 }
 
-/// Seals every row of a store that was kept before events said seals.
+/// Seals every row of a store from before events had seals.
 pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     for sealed in ALL {
         let mut after = String::new();

@@ -1,4 +1,4 @@
-//! What an account's entries moved, summed up by the database.
+//! Sums and counts of the entries of an account, computed by the database.
 
 use licet_domain::{clock::Instant, ids::AccountId, term::Period};
 use licet_runtime::{
@@ -24,8 +24,8 @@ struct CountRow {
     entries: i64,
 }
 
-/// The sums of an account's postings before `until`, by kind and ledger account; those before the
-/// period's start are together.
+/// The sums of an account's postings before `until`, by kind and ledger account; postings from
+/// before the period have no kind.
 pub(crate) async fn sum_postings(
     tx: &Tx,
     account_id: AccountId,
@@ -47,7 +47,7 @@ pub(crate) async fn sum_postings(
         .collect()
 }
 
-/// How many entries of each kind an account has within the period and before `until`.
+/// The number of entries of each kind within the period and before `until`.
 pub(crate) async fn count_entries(
     tx: &Tx,
     account_id: AccountId,

@@ -1,4 +1,4 @@
-//! The two columns of a subject: one term of one thing.
+//! The two columns of a subject: one term of one resource.
 
 use licet_runtime::{
     fault::Fault,
@@ -7,7 +7,7 @@ use licet_runtime::{
 
 use crate::rules::charge::Subject;
 
-/// The subject that the columns name.
+/// The subject in the columns.
 pub(super) fn subject(
     resource_id: Option<String>,
     term_index: Option<i32>,

@@ -1,5 +1,5 @@
-//! What must be true of the store, each claim as SQL that answers what contradicts it. It reads
-//! whole tables, set by set, and is no part of any call that a client waits for.
+//! What must be true of a store: each claim is SQL that returns its contradictions. Reads whole
+//! tables, and is never part of a client's call.
 
 use futures::TryStreamExt;
 use licet_domain::money::{Currency, Money};
@@ -13,12 +13,12 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 
 use crate::rules::quote::Line;
 
-/// A claim, and the statement that finds what contradicts it: rows of `subject`, `currency`,
-/// `expected` and `found`, the last two in minor units of the currency unless that is NULL.
+/// A claim, and the statement that finds its contradictions: rows of `subject`, `currency`,
+/// `expected` and `found`. The last two are in minor units of the currency unless that is NULL.
 pub(crate) struct Claim {
     name: &'static str,
     claim: &'static str,
-    /// The table whose rows are held against the claim, and a condition if not all of them are.
+    /// The table whose rows are checked, with a condition if not all are.
     of: &'static str,
     postgres: &'static str,
     sqlite: &'static str,
@@ -37,7 +37,7 @@ macro_rules! claim {
     };
 }
 
-/// A text for each database, because they read JSON each in its own way.
+/// A text for each database, because their JSON functions differ.
 macro_rules! claim_on_json {
     ($name:literal, $of:literal, $claim:literal) => {
         Claim {
@@ -50,7 +50,8 @@ macro_rules! claim_on_json {
     };
 }
 
-/// All claims: the ledger, then accounts, invoices, credit notes, refunds, numbers, quotes and what belongs to them.
+/// The ledger, then accounts, invoices, credit notes, refunds, numbers, quotes and what belongs to
+/// them.
 pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "entry_sums",
@@ -60,32 +61,32 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "entry_postings",
         "posting",
-        "every posting moves what its entry's kind moves, in the entry's own account (BL-5)"
+        "every posting fits the kind and the account of its entry (BL-5)"
     ),
     claim!(
         "reversals",
         "ledger_entry WHERE kind = 'REVERSAL'",
-        "a reversal mirrors one deposit or withdrawal, each reversed once at most"
+        "a reversal negates one deposit or withdrawal, each reversed at most once"
     ),
     claim!(
         "entry_times",
         "account",
-        "an account knows the time of its last entry (T-5)"
+        "an account has the time of its last entry (T-5)"
     ),
     claim!(
         "balances",
         "account",
-        "a balance is what its postings sum to (BL-5)"
+        "a balance is the sum of its postings (BL-5)"
     ),
     claim!(
         "receivables",
         "account",
-        "what is due on an account is what its postings sum to (BL-5)"
+        "what is due on an account is the sum of its postings (BL-5)"
     ),
     claim!(
         "dues",
         "account",
-        "what is due on an account is what its invoices ask (BL-6)"
+        "what is due on an account is what is due on its invoices (BL-6)"
     ),
     claim!(
         "currencies",
@@ -105,17 +106,17 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "invoice_payments",
         "invoice",
-        "what is paid of an invoice is what its payments moved (BL-5)"
+        "what is paid on an invoice is the sum of its payments (BL-5)"
     ),
     claim!(
         "invoice_credits",
         "invoice",
-        "what is credited of an invoice is the sum of its credit notes (BL-3)"
+        "what is credited on an invoice is the sum of its credit notes (BL-3)"
     ),
     claim!(
         "line_credits",
         "invoice_line",
-        "what is credited of a line is the sum of the credit notes on it (BL-3)"
+        "what is credited on a line is the sum of the credit notes on it (BL-3)"
     ),
     claim!(
         "invoice_returns",
@@ -125,12 +126,12 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "invoice_states",
         "invoice",
-        "an invoice is open while something is due on it, and never asks less than nothing"
+        "an invoice is open exactly while something is due on it, which is never negative"
     ),
     claim!(
         "credit_limits",
         "invoice_line",
-        "what is credited and held of a line never exceeds it (BL-3)"
+        "what is credited and held on a line never exceeds its amount (BL-3)"
     ),
     claim!(
         "credit_note_totals",
@@ -150,7 +151,7 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "holds",
         "invoice",
-        "what is held of invoices is what refunds in review hold, line by line (BL-3)"
+        "what is held on invoices is what refunds in review hold, line by line (BL-3)"
     ),
     claim_on_json!(
         "refund_credits",
@@ -165,17 +166,17 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "quotes",
         "quote WHERE invoice_id IS NOT NULL",
-        "a charged quote became one invoice of its account and total, and every invoice was one (BL-1)"
+        "a charged quote has one invoice, of its account and total, and every invoice has its quote (BL-1)"
     ),
     claim!(
         "orphans",
         "product",
-        "versions, prices, lines and postings belong to something that is there"
+        "every version, price list, line and posting belongs to an existing row"
     ),
     claim_on_json!(
         "quote_lines",
         "quote WHERE invoice_id IS NOT NULL",
-        "an invoice has its quote's lines, as they were (BL-1)"
+        "an invoice has its quote's lines, unchanged (BL-1)"
     ),
 ];
 
@@ -193,7 +194,7 @@ struct DifferenceRow {
     differences: i64,
 }
 
-/// Holds the store against `claim`.
+/// Checks a claim on the store.
 pub(crate) async fn check(tx: &Tx, claim: &Claim) -> Result<Check, Fault> {
     let backend = tx.get_database_backend();
     let text = if backend == DbBackend::Postgres {
@@ -230,7 +231,7 @@ fn unsigned(count: i64) -> Result<u64, Fault> {
     u64::try_from(count).map_err(Fault::internal)
 }
 
-/// What does not read as it should is shown as it is: this is where spoilt rows come to light.
+/// Values that do not parse are shown as they are: this is where corrupt rows come to light.
 fn decode(row: DifferenceRow) -> Difference {
     let currency: Option<Currency> = row.currency.and_then(|code| code.parse().ok());
     let shown = |text: String| match (currency, text.parse()) {
@@ -252,7 +253,7 @@ struct LineRow {
     line: String,
 }
 
-/// Computes every line of every invoice once more, from what it says of itself.
+/// Computes every line of every invoice again, from its own figures.
 pub(crate) async fn check_lines(tx: &Tx) -> Result<Check, Fault> {
     let all = Statement::from_string(
         tx.get_database_backend(),
@@ -260,12 +261,12 @@ pub(crate) async fn check_lines(tx: &Tx) -> Result<Check, Fault> {
     );
     let mut check = Check {
         name: "line_amounts",
-        claim: "a line's amount is what its price, quantity, term and fraction come to (BL-7)",
+        claim: "a line's amount follows from its price, quantity, term and fraction (BL-7)",
         checked: 0,
         differences: 0,
         shown: Vec::new(),
     };
-    // One at a time: all lines ever charged need not fit into memory.
+    // Streamed: all lines ever charged may not fit into memory.
     let mut rows = LineRow::find_by_statement(all).stream(tx).await?;
     while let Some(row) = rows.try_next().await? {
         check.checked += 1;
@@ -290,8 +291,8 @@ fn line_difference(row: &LineRow) -> Option<(String, String)> {
         return Some(("a line".to_owned(), row.line.clone()));
     };
     if line.amount.minor() != row.amount_minor {
-        let kept = Money::from_minor(line.amount.currency(), row.amount_minor);
-        return Some((line.amount.to_string(), kept.to_string()));
+        let stored = Money::from_minor(line.amount.currency(), row.amount_minor);
+        return Some((line.amount.to_string(), stored.to_string()));
     }
     line.find_difference()
 }

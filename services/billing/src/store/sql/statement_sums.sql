@@ -1,4 +1,4 @@
--- In two halves, because a turnover may pass 64 bits where no balance does.
+-- In two halves: a turnover may exceed 64 bits where no balance does.
 SELECT CASE WHEN entry.entry_us < $2 THEN NULL ELSE entry.kind END AS kind, posting.ledger_account AS ledger_account,
     CAST(SUM(posting.amount_minor / 4294967296) AS BIGINT) AS high,
     CAST(SUM(posting.amount_minor % 4294967296) AS BIGINT) AS low

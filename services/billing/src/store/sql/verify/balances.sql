@@ -1,6 +1,5 @@
--- A balance is a liability, so its postings sum to the balance negated.
--- Summed up in two halves: what came and went over the years may pass 64 bits on the way to a sum
--- that does not.
+-- A balance is a liability, so its postings sum to the negated balance. Summed in two halves: the
+-- turnover of many years may exceed 64 bits where no balance does.
 SELECT account.account_id AS subject, account.currency AS currency,
     CAST(COALESCE(booked.minor, 0) AS TEXT) AS expected, CAST(account.balance_minor AS TEXT) AS found
 FROM account

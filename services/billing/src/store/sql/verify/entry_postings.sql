@@ -1,5 +1,5 @@
--- What each kind of entry may move, and on which side: a debit is positive. A reversal is held
--- against the entry that it names instead.
+-- The ledger accounts and sides that each kind of entry may post to; a debit is positive.
+-- `reversals` checks a reversal against the entry that it reverses.
 WITH permitted (kind, ledger_account, side) AS (
     VALUES ('DEPOSIT', 'CASH', 1), ('DEPOSIT', 'BALANCE', -1),
         ('WITHDRAWAL', 'BALANCE', 1), ('WITHDRAWAL', 'CASH', -1),

@@ -1,4 +1,4 @@
--- An account without entries knows the time of its creation.
+-- An account without entries has the time of its creation.
 SELECT account.account_id AS subject, NULL AS currency, 'microsecond ' || COALESCE(MAX(entry.entry_us), account.created_us) AS expected,
     'microsecond ' || account.last_entry_us AS found
 FROM account

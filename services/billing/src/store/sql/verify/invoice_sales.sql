@@ -1,4 +1,4 @@
--- An invoice of nothing is booked nowhere.
+-- An invoice with a total of zero has no entry.
 SELECT invoice.invoice_id AS subject, invoice.currency AS currency, CAST(invoice.total_minor AS TEXT) AS expected,
     CAST(COALESCE(booked.minor, 0) AS TEXT) || CASE WHEN booked.account_id <> invoice.account_id
         THEN ' on ' || booked.account_id ELSE '' END AS found

@@ -1,4 +1,4 @@
--- The first number after each gap, and a series that ends elsewhere than it says.
+-- The first number after each gap, and series whose last number is wrong.
 WITH numbered (seller, series, number) AS (
     SELECT seller, 'INVOICE', number FROM invoice
     UNION ALL SELECT seller, 'CREDIT_NOTE', number FROM credit_note

@@ -1,4 +1,4 @@
--- Rows whose seals are found by way of what they belong to, and what is not there.
+-- Rows that are sealed with a parent row, and have none.
 SELECT 'version ' || part.version || ' of ' || part.product_id AS subject, NULL AS currency,
     'a product' AS expected, 'none' AS found
 FROM product_version AS part

@@ -1,5 +1,4 @@
--- Summed up in two halves: what came and went over the years may pass 64 bits on the way to a sum
--- that does not.
+-- Summed in two halves: the turnover of many years may exceed 64 bits where the sum does not.
 SELECT account.account_id AS subject, account.currency AS currency,
     CAST(COALESCE(booked.minor, 0) AS TEXT) AS expected, CAST(account.receivable_minor AS TEXT) AS found
 FROM account

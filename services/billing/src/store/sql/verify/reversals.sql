@@ -1,4 +1,4 @@
--- Both sides of a reversal and of what it reverses, taken together, leave nothing; and nothing is
+-- A reversal and the entry that it reverses sum to zero on every ledger account, and nothing is
 -- reversed twice.
 SELECT reversal.entry_id || ' with ' || COALESCE(reversal.reverses_entry_id, 'nothing') || ' on ' || side.ledger_account AS subject,
     reversal.currency AS currency, '0' AS expected, CAST(SUM(side.amount_minor) AS TEXT) AS found
