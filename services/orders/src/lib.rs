@@ -3,6 +3,7 @@
 //! done or wholly undone.
 
 mod convert;
+mod events;
 mod peers;
 mod queries;
 mod rpc;

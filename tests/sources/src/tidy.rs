@@ -54,6 +54,7 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
         "rules",
         &[
             "crate::store",
+            "crate::events",
             "crate::rpc",
             "crate::quota",
             "licet_clients",
@@ -69,14 +70,31 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
         &[
             "licet_clients",
             "licet_contracts",
+            "crate::events",
             "crate::rpc",
             "crate::use_cases",
             "crate::quota",
             "tonic",
         ],
     ),
-    ("rpc", &["crate::store", "crate::rules", "sea_orm"]),
-    ("convert", &["crate::store", "sea_orm"]),
+    (
+        "rpc",
+        &["crate::store", "crate::rules", "crate::events", "sea_orm"],
+    ),
+    ("convert", &["crate::store", "crate::events", "sea_orm"]),
+    ("queries", &["crate::events"]),
+    ("peers", &["crate::events"]),
+    (
+        "events.rs",
+        &[
+            "crate::store",
+            "crate::use_cases",
+            "crate::queries",
+            "crate::peers",
+            "licet_clients",
+            "sea_orm",
+        ],
+    ),
     (
         "rendering",
         &[
@@ -97,6 +115,7 @@ const BEHIND_THE_DOOR: &[&str] = &[
     "rules",
     "store",
     "rendering",
+    "events.rs",
     "timers.rs",
 ];
 const THE_WIRE: &[&str] = &[

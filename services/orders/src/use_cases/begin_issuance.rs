@@ -30,6 +30,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::IssuanceDecided,
     peers::{
         Peers,
         san_licensing::{product_id, requested_key},
@@ -208,7 +209,6 @@ impl BeginIssuanceOperation {
         emit(
             tx,
             OrderEvent {
-                kind: "issuance.decided",
                 order: &after,
                 origin: &self.origin,
                 time: self.decision_time,
@@ -218,14 +218,14 @@ impl BeginIssuanceOperation {
                 } else {
                     "DENIED"
                 },
-                data: serde_json::json!({
-                    "san_license_id": after.san_license_id,
-                    "reservation_id": reservation_id,
-                    "replaced_reservation_id": replaced,
-                    "reasons": answer.reason_names(),
-                    "needed": answer.needed(),
-                    "short_by": answer.short_by(),
-                }),
+                data: IssuanceDecided::Decision {
+                    san_license_id: after.san_license_id,
+                    reservation_id,
+                    replaced_reservation_id: replaced,
+                    reasons: answer.reason_names(),
+                    needed: answer.needed(),
+                    short_by: answer.short_by(),
+                },
             },
         )
         .await?;
@@ -243,8 +243,10 @@ impl BeginIssuanceOperation {
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
         let order = self.lock(tx).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = OrderEvent::refused("issuance.decided", &order, origin, time, refusal);
-        emit(tx, event).await?;
+        let data = IssuanceDecided::Refused {
+            message: &refusal.message,
+        };
+        emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 }

@@ -26,6 +26,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::{DomainChangeCancelAccepted, DomainChangeCancelRefused, DomainChangeCancelled, texts},
     peers::Peers,
     queries::{
         self,
@@ -63,7 +64,7 @@ impl DurableVerb for CancelDomainChange {
             let after = before.clone().apply_change_cancelled(now);
             store::orders::save(tx, &before, &after).await?;
             let view = order_view::load_ended(tx, after, now).await?;
-            let free = TakenBack {
+            let free = CancelledEvent {
                 before: &before,
                 origin: &origin,
                 reason: &self.reason,
@@ -93,13 +94,14 @@ impl DurableVerb for CancelDomainChange {
         emit(
             tx,
             OrderEvent {
-                kind: "domain_change.cancel_accepted",
                 order: &after,
                 origin: &origin,
                 time: now,
                 why: why(&self.reason),
                 outcome: "CREDITING",
-                data: serde_json::json!({ "operation_id": begun.id }),
+                data: DomainChangeCancelAccepted {
+                    operation_id: begun.id,
+                },
             },
         )
         .await?;
@@ -240,14 +242,14 @@ impl CancelDomainChangeOperation {
         let after = before.clone().apply_change_cancelled(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;
-        let taken_back = TakenBack {
+        let cancelled = CancelledEvent {
             before: &before,
             origin: &self.origin,
             reason: &self.reason,
             credit_notes: &self.credit_notes,
             refused: &self.refused,
         };
-        taken_back.emit(tx, &after, self.decision_time).await?;
+        cancelled.emit(tx, &after, self.decision_time).await?;
         Ok(Next::Done(CancelledDomainChange {
             view,
             credit_notes: self.credit_notes.clone(),
@@ -262,14 +264,10 @@ impl CancelDomainChangeOperation {
             .apply_cancellation_refused(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = OrderEvent::refused(
-            "domain_change.cancel_refused",
-            &after,
-            origin,
-            time,
-            refusal,
-        );
-        emit(tx, event).await?;
+        let data = DomainChangeCancelRefused {
+            message: &refusal.message,
+        };
+        emit(tx, OrderEvent::refused(&after, origin, time, refusal, data)).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 }
@@ -355,8 +353,8 @@ impl Step for ReleaseReservation {
     }
 }
 
-/// A change that was taken back, as its event tells it.
-struct TakenBack<'a> {
+/// The event of a cancelled change.
+struct CancelledEvent<'a> {
     before: &'a Order,
     origin: &'a Origin,
     reason: &'a str,
@@ -364,39 +362,25 @@ struct TakenBack<'a> {
     refused: &'a [Refusal],
 }
 
-impl TakenBack<'_> {
+impl CancelledEvent<'_> {
     async fn emit(&self, tx: &Tx, after: &Order, time: Instant) -> Result<(), Fault> {
         let change = self.before.change.as_ref();
-        let names = change.map(|change| {
-            let values = |names: &std::collections::BTreeSet<licet_domain::san::San>| {
-                let values = names.iter().map(|name| name.value().to_owned());
-                values.collect::<Vec<_>>()
-            };
-            (values(&change.added), values(&change.removed))
-        });
-        let (added, removed) = names.unzip();
-        let notes = self.credit_notes.iter();
-        let refused: Vec<_> = self
-            .refused
-            .iter()
-            .map(|refusal| &refusal.message)
-            .collect();
+        let refused = self.refused.iter();
         emit(
             tx,
             OrderEvent {
-                kind: "domain_change.cancelled",
                 order: after,
                 origin: self.origin,
                 time,
                 why: why(self.reason),
                 outcome: "CANCELLED",
-                data: serde_json::json!({
-                    "added": added,
-                    "removed": removed,
-                    "common_name": after.common_name.value(),
-                    "credit_note_ids": notes.map(CreditNote::id).collect::<Vec<_>>(),
-                    "refused_messages": refused,
-                }),
+                data: DomainChangeCancelled {
+                    added: change.map(|change| texts(&change.added)),
+                    removed: change.map(|change| texts(&change.removed)),
+                    common_name: after.common_name.value(),
+                    credit_note_ids: self.credit_notes.iter().map(CreditNote::id).collect(),
+                    refused_messages: refused.map(|it| it.message.as_str()).collect(),
+                },
             },
         )
         .await

@@ -25,6 +25,7 @@ use super::{
     updated_domains::{UpdatedDomains, priced},
 };
 use crate::{
+    events::{ChargedAmount, DomainChangeCharged, DomainChangeRefused},
     peers::Peers,
     queries::order_view,
     rules::{
@@ -118,8 +119,10 @@ impl UpdateDomainsOperation {
         let after = before.clone().apply_change_refused(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = OrderEvent::refused("domain_change.refused", &after, origin, time, refusal);
-        emit(tx, event).await?;
+        let data = DomainChangeRefused {
+            message: &refusal.message,
+        };
+        emit(tx, OrderEvent::refused(&after, origin, time, refusal, data)).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 
@@ -153,27 +156,19 @@ impl UpdateDomainsOperation {
                 view.add_invoice(index, id);
             }
         }
-        let data = |charge: Option<ChangeCharge>| {
-            charge.map(|charge| {
-                serde_json::json!({
-                    "invoice_id": charge.invoice_id,
-                    "total": charge.total.value(),
-                    "currency": charge.total.currency().code(),
-                })
-            })
-        };
-        let mut facts = data(charges.0).unwrap_or_else(|| serde_json::json!({}));
-        facts["next_term"] = serde_json::json!(data(charges.1));
+        let charged = |charge: ChangeCharge| ChargedAmount::new(charge.invoice_id, charge.total);
         emit(
             tx,
             OrderEvent {
-                kind: "domain_change.charged",
                 order: &view.order,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: if charges.1.is_some() { "MD-8" } else { "MD-1" },
                 outcome: "AWAITING_ISSUANCE",
-                data: facts,
+                data: DomainChangeCharged {
+                    charged: charges.0.map(charged),
+                    next_term: charges.1.map(charged),
+                },
             },
         )
         .await?;

@@ -25,6 +25,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::OrderDeleted,
     peers::Billing,
     queries::{
         self,
@@ -75,7 +76,6 @@ impl DurableVerb for DeleteOrder {
         emit(
             tx,
             OrderEvent {
-                kind: "order.deleted",
                 order: &after,
                 origin: &origin,
                 time: now,
@@ -85,14 +85,14 @@ impl DurableVerb for DeleteOrder {
                     &self.reason
                 },
                 outcome: "DELETED",
-                data: serde_json::json!({
-                    "operation_id": begun.id,
-                    "revoked_certificate_ids": deletion.certificates,
-                    "invalidated_server_ids": deletion.servers,
-                    "void_additional_licenses": deletion.additional_licenses,
-                    "void_next_additional_licenses": deletion.next_additional_licenses,
-                    "dropped_domain_change": deletion.drops_change,
-                }),
+                data: OrderDeleted {
+                    operation_id: begun.id,
+                    revoked_certificate_ids: &deletion.certificates,
+                    invalidated_server_ids: &deletion.servers,
+                    void_additional_licenses: deletion.additional_licenses,
+                    void_next_additional_licenses: deletion.next_additional_licenses,
+                    dropped_domain_change: deletion.drops_change,
+                },
             },
         )
         .await?;

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::event::{OrderEvent, emit};
 use crate::{
+    events::{OrderSansReturned, RefundDecided},
     peers::{self, Peers, billing::refund_question},
     queries::order_view::{self, OrderView, refunds},
     rules::{
@@ -195,24 +196,22 @@ impl DeleteOrderOperation {
         refused: Option<&Refusal>,
     ) -> Result<(), Fault> {
         let (value, currency) = refund.refunded_text().unzip();
-        let data = serde_json::json!({
-            "refund_id": refund.id(),
-            "term_index": refund.term_index(),
-            "refunded": value,
-            "currency": currency,
-            "refused_reason": refused.map(|refusal| refusal.reason.as_str()),
-            "refused_message": refused.map(|refusal| &refusal.message),
-        });
         emit(
             tx,
             OrderEvent {
-                kind: "order.refund_decided",
                 order: after,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: if refused.is_some() { "X-3" } else { "AL-4" },
                 outcome: refund.state_name(),
-                data,
+                data: RefundDecided {
+                    refund_id: refund.id(),
+                    term_index: refund.term_index(),
+                    refunded: value,
+                    currency,
+                    refused_reason: refused.map(|refusal| refusal.reason.as_str()),
+                    refused_message: refused.map(|refusal| refusal.message.as_str()),
+                },
             },
         )
         .await
@@ -234,22 +233,20 @@ impl DeleteOrderOperation {
             .collect();
         store::license_revocations::mark(tx, &ids, now).await?;
         let deleted = self.done(tx, order.clone(), now).await?;
-        let refused: Vec<_> = refused.iter().map(|refusal| &refusal.message).collect();
         emit(
             tx,
             OrderEvent {
-                kind: "order.sans_returned",
                 order: &order,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "X-3",
                 outcome: "RETURNED",
-                data: serde_json::json!({
-                    "san_license_id": back.license_id,
-                    "reservation_id": back.reservation_id,
-                    "certificate_ids": ids,
-                    "refused_messages": refused,
-                }),
+                data: OrderSansReturned {
+                    san_license_id: back.license_id,
+                    reservation_id: back.reservation_id,
+                    certificate_ids: &ids,
+                    refused_messages: refused.iter().map(|it| it.message.as_str()).collect(),
+                },
             },
         )
         .await?;

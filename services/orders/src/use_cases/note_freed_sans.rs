@@ -15,7 +15,7 @@ use super::{
     event::{OrderEvent, emit},
     turns,
 };
-use crate::{rules::san_license::LicenseRevocation, store};
+use crate::{events::CertificateSansReturned, rules::san_license::LicenseRevocation, store};
 
 /// Notes what was given back; time alone asked for it.
 pub(crate) struct NoteFreedSans<'a> {
@@ -40,17 +40,16 @@ impl Work for NoteFreedSans<'_> {
         emit(
             tx,
             OrderEvent {
-                kind: "certificate.sans_returned",
                 order: &order,
                 origin: &turns::origin(),
                 time: self.now,
                 why: "MD-7",
                 outcome: self.back.reason.as_str(),
-                data: serde_json::json!({
-                    "certificate_id": self.back.certificate_id,
-                    "san_license_id": self.back.counted.license_id,
-                    "refused_message": self.refusal.map(|refusal| &refusal.message),
-                }),
+                data: CertificateSansReturned {
+                    certificate_id: self.back.certificate_id,
+                    san_license_id: self.back.counted.license_id,
+                    refused_message: self.refusal.map(|refusal| refusal.message.as_str()),
+                },
             },
         )
         .await?;

@@ -33,6 +33,7 @@ use super::{
     price_order::{Offer, PriceOrder},
 };
 use crate::{
+    events::{ChargedAmount, OrderAccepted, OrderPaid, OrderRefused, texts},
     peers::Peers,
     queries::{
         self,
@@ -91,19 +92,18 @@ impl DurableVerb for PlaceOrder {
         emit(
             tx,
             OrderEvent {
-                kind: "order.accepted",
                 order: &order,
                 origin: &request.origin(),
                 time: order.decision_time,
                 why: "T-4",
                 outcome: "PENDING",
-                data: serde_json::json!({
-                    "operation_id": begun.id,
-                    "product_id": order.product_id,
-                    "term_months": order.term.term.months(),
-                    "names": order.names.iter().map(San::value).collect::<Vec<_>>(),
-                    "san_license_id": order.san_license_id,
-                }),
+                data: OrderAccepted {
+                    operation_id: begun.id,
+                    product_id: &order.product_id,
+                    term_months: order.term.term.months(),
+                    names: texts(&order.names),
+                    san_license_id: order.san_license_id,
+                },
             },
         )
         .await?;
@@ -272,8 +272,10 @@ impl Purchase for PlaceOrderOperation {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         store::orders::remove(tx, order.id).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = OrderEvent::refused("order.refused", &order, origin, time, refusal);
-        emit(tx, event).await
+        let data = OrderRefused {
+            message: &refusal.message,
+        };
+        emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await
     }
 
     async fn apply_charge(
@@ -294,17 +296,14 @@ impl Purchase for PlaceOrderOperation {
         emit(
             tx,
             OrderEvent {
-                kind: "order.paid",
                 order: &after,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "T-4",
                 outcome: "PAID",
-                data: serde_json::json!({
-                    "invoice_id": invoice_id,
-                    "total": total.value(),
-                    "currency": total.currency().code(),
-                }),
+                data: OrderPaid {
+                    charged: ChargedAmount::new(Some(invoice_id), total),
+                },
             },
         )
         .await?;

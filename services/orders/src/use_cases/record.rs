@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::event::{OrderEvent, emit};
 use crate::{
+    events::CertificateRecorded,
     queries::order_view::OrderView,
     rules::{
         certificate::{Certificate, LicenseRecord, key_type},
@@ -107,20 +108,19 @@ impl CertificateRecord<'_> {
         emit(
             tx,
             OrderEvent {
-                kind: "certificate.recorded",
                 order: after,
                 origin: self.origin,
                 time: self.now,
                 why,
                 outcome,
-                data: serde_json::json!({
-                    "certificate_id": certificate.id,
-                    "serial": certificate.serial_hex,
-                    "common_name": certificate.common_name.value(),
-                    "superseded_revoke_time": revoke_time,
-                    "san_license_id": self.counted.map(|counted| counted.license_id),
-                    "over_quota": self.over_quota,
-                }),
+                data: CertificateRecorded {
+                    certificate_id: certificate.id,
+                    serial: &certificate.serial_hex,
+                    common_name: certificate.common_name.value(),
+                    superseded_revoke_time: revoke_time,
+                    san_license_id: self.counted.map(|counted| counted.license_id),
+                    over_quota: self.over_quota,
+                },
             },
         )
         .await

@@ -31,6 +31,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::CertificateRefused,
     peers::{
         Peers,
         san_licensing::{record_question, revoke},
@@ -178,16 +179,15 @@ impl RecordIssuanceOperation {
         emit(
             tx,
             OrderEvent {
-                kind: "certificate.refused",
                 order: &order,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "X-2",
                 outcome: refusal.reason.as_str(),
-                data: serde_json::json!({
-                    "message": refusal.message,
-                    "withdrawn_san_certificate_id": withdrawn.map(|counted| counted.certificate_id),
-                }),
+                data: CertificateRefused {
+                    message: &refusal.message,
+                    withdrawn_san_certificate_id: withdrawn.map(|counted| counted.certificate_id),
+                },
             },
         )
         .await?;

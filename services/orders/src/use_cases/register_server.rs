@@ -15,6 +15,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::ServerRegistered,
     rules::{
         common_name::permit_further_server,
         permission::{Action, permit},
@@ -71,13 +72,15 @@ impl Verb for RegisterServer {
         emit(
             tx,
             OrderEvent {
-                kind: "server.registered",
                 order: &after,
                 origin: &request.origin(),
                 time: now,
                 why: "AL-8",
                 outcome: "REGISTERED",
-                data: serde_json::json!({ "server_id": server.id, "primary": server.primary }),
+                data: ServerRegistered {
+                    server_id: server.id,
+                    primary: server.primary,
+                },
             },
         )
         .await?;

@@ -34,6 +34,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::{ChargedAmount, OrderRenewed, RenewalAccepted, RenewalRefused},
     peers::Peers,
     queries::{
         self,
@@ -103,21 +104,20 @@ impl DurableVerb for RenewOrder {
         emit(
             tx,
             OrderEvent {
-                kind: "renewal.accepted",
                 order: &after,
                 origin: &origin,
                 time: now,
                 why: "MD-10",
                 outcome: "CHARGING",
-                data: serde_json::json!({
-                    "operation_id": begun.id,
-                    "term_index": plan.term.index,
-                    "term_months": plan.term.term.months(),
-                    "common_name": before.wanted_common_name().value(),
-                    "names": plan.term.names.iter().flatten().map(San::value).collect::<Vec<_>>(),
-                    "additional_licenses": plan.term.additional_licenses,
-                    "kept_server_ids": plan.term.kept_servers,
-                }),
+                data: RenewalAccepted {
+                    operation_id: begun.id,
+                    term_index: plan.term.index,
+                    term_months: plan.term.term.months(),
+                    common_name: before.wanted_common_name().value(),
+                    names: plan.term.names.iter().flatten().map(San::value).collect(),
+                    additional_licenses: plan.term.additional_licenses,
+                    kept_server_ids: plan.term.kept_servers.as_ref(),
+                },
             },
         )
         .await?;
@@ -340,8 +340,10 @@ impl Purchase for RenewOrderOperation {
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = OrderEvent::refused("renewal.refused", &order, origin, time, refusal);
-        emit(tx, event).await
+        let data = RenewalRefused {
+            message: &refusal.message,
+        };
+        emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await
     }
 
     /// The term is the order's. One that was bought after the old end runs from that on at once.
@@ -375,25 +377,21 @@ impl Purchase for RenewOrderOperation {
         emit(
             tx,
             OrderEvent {
-                kind: "order.renewed",
                 order: &after,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "MD-10",
                 outcome: "RENEWED",
-                data: serde_json::json!({
-                    "term_index": index,
-                    "start_time": term.term.start(),
-                    "end_time": term.term.end(),
-                    // How long the order was without a term (MD-10).
-                    "lapsed_since": (self.decision_time > term.term.start())
+                data: OrderRenewed {
+                    term_index: index,
+                    start_time: term.term.start(),
+                    end_time: term.term.end(),
+                    lapsed_since: (self.decision_time > term.term.start())
                         .then(|| term.term.start()),
-                    "additional_licenses": term.additional_licenses,
-                    "lapsing_server_ids": self.lapsing,
-                    "invoice_id": invoice_id,
-                    "total": total.value(),
-                    "currency": total.currency().code(),
-                }),
+                    additional_licenses: term.additional_licenses,
+                    lapsing_server_ids: &self.lapsing,
+                    charged: ChargedAmount::new(Some(invoice_id), total),
+                },
             },
         )
         .await?;

@@ -14,6 +14,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::ReissueRequested,
     queries::order_view::{self, OrderView},
     rules::{
         order::SigningRequest,
@@ -50,16 +51,15 @@ impl Verb for RequestReissue {
         emit(
             tx,
             OrderEvent {
-                kind: "reissue.requested",
                 order: &view.order,
                 origin: &request.origin(),
                 time: now,
                 why: "MD-7",
                 outcome: "AWAITING_ISSUANCE",
-                data: serde_json::json!({
-                    "pending_since": view.order.issuance_pending_since(),
-                    "has_new_key": csr.is_some(),
-                }),
+                data: ReissueRequested {
+                    pending_since: view.order.issuance_pending_since(),
+                    has_new_key: csr.is_some(),
+                },
             },
         )
         .await?;

@@ -17,7 +17,7 @@ use super::{
     event::{OrderEvent, emit},
     turns,
 };
-use crate::{queries::order_view::refunds, rules::order::Order, store};
+use crate::{events::RefundReviewed, queries::order_view::refunds, rules::order::Order, store};
 
 /// The refunds of an order that wait for a review, ascending by their terms.
 pub(crate) fn waiting(order: &Order) -> Result<Vec<Refund>, Fault> {
@@ -79,20 +79,19 @@ impl NoteReviews<'_> {
         emit(
             tx,
             OrderEvent {
-                kind: "order.refund_reviewed",
                 order: after,
                 origin: &turns::origin(),
                 time: after.decide_at(self.now),
                 why: "AL-4",
                 outcome: refund.state_name(),
-                data: serde_json::json!({
-                    "refund_id": refund.id(),
-                    "term_index": refund.term_index(),
-                    "refunded": value,
-                    "currency": currency,
-                    "reviewer": reviewer,
-                    "review_reason": reason,
-                }),
+                data: RefundReviewed {
+                    refund_id: refund.id(),
+                    term_index: refund.term_index(),
+                    refunded: value,
+                    currency,
+                    reviewer,
+                    review_reason: reason,
+                },
             },
         )
         .await

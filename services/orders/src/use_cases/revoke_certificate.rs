@@ -17,6 +17,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::CertificateRevoked,
     queries::order_view,
     rules::{
         certificate::Certificate,
@@ -118,20 +119,19 @@ impl RevocationEvent<'_> {
         emit(
             tx,
             OrderEvent {
-                kind: "certificate.revoked",
                 order: self.order,
                 origin: self.origin,
                 time: self.time,
                 why: self.why,
                 outcome: "REVOKED",
-                data: serde_json::json!({
-                    "certificate_id": self.certificate.id,
-                    "serial": self.certificate.serial_hex,
-                    "reason": self.certificate.revoke_reason,
-                    "revoke_time": self.certificate.revoke_time,
-                    "san_revoke_time": self.san_revoke_time,
-                    "reissue_requested": self.reissue_requested,
-                }),
+                data: CertificateRevoked {
+                    certificate_id: self.certificate.id,
+                    serial: &self.certificate.serial_hex,
+                    reason: self.certificate.revoke_reason,
+                    revoke_time: self.certificate.revoke_time,
+                    san_revoke_time: self.san_revoke_time,
+                    reissue_requested: self.reissue_requested,
+                },
             },
         )
         .await

@@ -12,6 +12,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::SoftwareSet,
     queries::order_view::{self, OrderView},
     rules::{
         permission::{Action, permit},
@@ -44,17 +45,16 @@ impl Verb for SetServerSoftware {
         emit(
             tx,
             OrderEvent {
-                kind: "order.software_set",
                 order: &view.order,
                 origin: &request.origin(),
                 time: now,
                 why: "AL-6",
                 outcome: "SET",
-                data: serde_json::json!({
-                    "old_server_software": before.server_software,
-                    "server_software": software,
-                    "server_ids": with_it,
-                }),
+                data: SoftwareSet {
+                    old_server_software: &before.server_software,
+                    server_software: software,
+                    server_ids: &with_it,
+                },
             },
         )
         .await?;

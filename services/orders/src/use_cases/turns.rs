@@ -10,10 +10,12 @@ use licet_runtime::{
     database::{Tx, Work},
     fault::Fault,
     operation,
+    outbox::EventData,
 };
 
 use super::event::{OrderEvent, emit};
 use crate::{
+    events::{OrderEnded, RunningTerm, TermStarted},
     rules::{order::Order, terms::Turn},
     store,
 };
@@ -57,30 +59,37 @@ async fn write_turns(tx: &Tx, before: Order, now: Instant) -> Result<(Order, u64
 }
 
 async fn emit_turn(tx: &Tx, turn: Turn, time: Instant, order: &Order) -> Result<(), Fault> {
-    let (kind, why, outcome) = match turn {
-        Turn::TermStarted => ("order.term_started", "MD-10", "STARTED"),
-        Turn::Ended => ("order.ended", "MD-10", "ENDED"),
+    let term = RunningTerm {
+        term_index: order.term.index,
+        start_time: order.term.term.start(),
+        end_time: order.term.term.end(),
+        additional_licenses: order.term.additional_licenses,
+        kept_server_ids: order.term.kept_servers.as_ref(),
+        awaits_certificate: order.term.names.is_some(),
     };
-    emit(
-        tx,
-        OrderEvent {
-            kind,
-            order,
-            origin: &origin(),
-            time,
-            why,
-            outcome,
-            data: serde_json::json!({
-                "term_index": order.term.index,
-                "start_time": order.term.term.start(),
-                "end_time": order.term.term.end(),
-                "additional_licenses": order.term.additional_licenses,
-                "kept_server_ids": order.term.kept_servers,
-                "awaits_certificate": order.term.names.is_some(),
-            }),
-        },
-    )
-    .await
+    match turn {
+        Turn::TermStarted => emit_turned(tx, order, time, "STARTED", TermStarted { term }).await,
+        Turn::Ended => emit_turned(tx, order, time, "ENDED", OrderEnded { term }).await,
+    }
+}
+
+async fn emit_turned<D: EventData>(
+    tx: &Tx,
+    order: &Order,
+    time: Instant,
+    outcome: &str,
+    data: D,
+) -> Result<(), Fault> {
+    let origin = origin();
+    let event = OrderEvent {
+        order,
+        origin: &origin,
+        time,
+        why: "MD-10",
+        outcome,
+        data,
+    };
+    emit(tx, event).await
 }
 
 /// Time alone asked for it.

@@ -13,6 +13,7 @@ use super::{
     turns,
 };
 use crate::{
+    events::ServerUnregistered,
     rules::{
         permission::{Action, permit},
         servers::{ServerState, registered, server_limit},
@@ -46,13 +47,14 @@ impl Verb for UnregisterServer {
             emit(
                 tx,
                 OrderEvent {
-                    kind: "server.unregistered",
                     order: &after,
                     origin: &request.origin(),
                     time: now,
                     why: "AL-8",
                     outcome: "UNREGISTERED",
-                    data: serde_json::json!({ "server_id": server.id }),
+                    data: ServerUnregistered {
+                        server_id: server.id,
+                    },
                 },
             )
             .await?;

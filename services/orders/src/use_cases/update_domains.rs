@@ -1,14 +1,11 @@
 //! UpdateDomains: planned against the locked order; a free change is done at once, any other is
 //! charged at Billing, by the preview's quote where one is named (MD-1 to MD-8).
 
-use std::collections::BTreeSet;
-
 use licet_clients::billing::Quote;
 use licet_domain::{
     clock::Instant,
     ids::{OperationId, OrderId, QuoteId},
     refusal::{Reason, Refusal},
-    san::San,
 };
 use licet_runtime::{
     caller::Call,
@@ -28,6 +25,7 @@ use super::{
     updated_domains::{UpdatedDomains, priced},
 };
 use crate::{
+    events::{ChargedSlots, DomainChangeAccepted, texts},
     peers::billing::change_question,
     queries::{
         self,
@@ -126,33 +124,24 @@ async fn emit_accepted(
     now: Instant,
     outcome: &str,
 ) -> Result<(), Fault> {
-    let texts = |names: &BTreeSet<San>| {
-        names
-            .iter()
-            .map(|name| name.value().to_owned())
-            .collect::<Vec<_>>()
+    let Some(change) = &order.change else {
+        let missing = format!("order {} has lost its accepted domain change", order.id);
+        return Err(Fault::internal(missing));
     };
-    let change = order.change.as_ref();
     emit(
         tx,
         OrderEvent {
-            kind: "domain_change.accepted",
             order,
             origin: &request.origin(),
             time: now,
             why: "MD-7",
             outcome,
-            data: serde_json::json!({
-                "added": change.map(|change| texts(&change.added)),
-                "removed": change.map(|change| texts(&change.removed)),
-                "common_name": order.common_name_after().value(),
-                "charged_standard": change.map(|change| change.charge.standard),
-                "charged_wildcard": change.map(|change| change.charge.wildcard),
-                "charged_converted": change.map(|change| change.charge.converted),
-                "next_term_standard": change.map(|change| change.next_charge.standard),
-                "next_term_wildcard": change.map(|change| change.next_charge.wildcard),
-                "next_term_converted": change.map(|change| change.next_charge.converted),
-            }),
+            data: DomainChangeAccepted {
+                added: texts(&change.added),
+                removed: texts(&change.removed),
+                common_name: order.common_name_after().value(),
+                slots: ChargedSlots::new(change.charge, change.next_charge),
+            },
         },
     )
     .await
