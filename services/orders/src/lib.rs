@@ -114,21 +114,21 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         };
     }
     let schema = || database.clone();
-    let within = PreviewContext {
+    let context = PreviewContext {
         database: schema(),
         peers,
     };
     serve!(
         OrderServiceServer,
         OrderRpc {
-            within: within.clone(),
+            context: context.clone(),
             operations: operations.clone()
         }
     );
     serve!(
         CertificateServiceServer,
         CertificateRpc {
-            within,
+            context,
             operations: operations.clone()
         }
     );
@@ -172,8 +172,8 @@ fn registry() -> Registry<Peers> {
             CancelDomainChangeOperation::steps(),
             cancellation::encode_cancel,
         )
-        .with(BeginIssuanceOperation::steps(), |begun| {
-            Ok(certificate::encode_begun(begun))
+        .with(BeginIssuanceOperation::steps(), |started| {
+            Ok(certificate::encode_started(started))
         })
         .with(RecordIssuanceOperation::steps(), |recorded| {
             certificate::encode_recorded(&recorded)

@@ -81,10 +81,10 @@ pub(crate) struct RevokeInLicenses {
 impl RevokeInLicenses {
     /// Whether SanLicensing answered, and if so whether this was still to be noted.
     async fn give_back(&self, found: &Certificate) -> Result<Option<bool>, Fault> {
-        let Some(back) = LicenseRevocation::of_revoked(found) else {
+        let Some(revocation) = LicenseRevocation::of_revoked(found) else {
             return Ok(Some(false));
         };
-        let refusal = match peers::san_licensing::revoke(&self.san_licensing, &back).await {
+        let refusal = match peers::san_licensing::revoke(&self.san_licensing, &revocation).await {
             Ok(refusal) => refusal,
             Err(fault) => {
                 tracing::info!(id = %found.id, ?fault, "SANs are not returned yet");
@@ -94,7 +94,7 @@ impl RevokeInLicenses {
         let work = NoteFreedSans {
             account_id: found.account_id,
             order_id: found.order_id,
-            back: &back,
+            revocation: &revocation,
             refusal: refusal.as_deref(),
             now: self.clock.now(),
         };
@@ -168,7 +168,7 @@ impl FollowReviews {
         self.database.transact(&work).await
     }
 
-    fn take_round(&self, found: &[Order]) {
+    fn store_cursor(&self, found: &[Order]) {
         let is_full = found.len() as u64 == store::orders::MAX_REVIEWED_AT_ONCE;
         let last = found.last().filter(|_| is_full).map(|order| order.id);
         *self.after.lock().unwrap_or_else(PoisonError::into_inner) = last;
@@ -187,7 +187,7 @@ impl DueWork for FollowReviews {
                 let tx = self.database.read();
                 store::orders::list_in_review(&tx, after).await?
             };
-            self.take_round(&found);
+            self.store_cursor(&found);
             let mut asking = stream::iter(found)
                 .map(|order| async move { self.follow(&order).await })
                 .buffer_unordered(ASKED_AT_ONCE);

@@ -224,10 +224,10 @@ pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssu
 }
 
 /// What is to be signed, and whether its SAN licence has room for it.
-pub(crate) fn encode_begun(begun: StartedIssuance) -> orders::BeginIssuanceResponse {
+pub(crate) fn encode_started(started: StartedIssuance) -> orders::BeginIssuanceResponse {
     orders::BeginIssuanceResponse {
-        pending_issuance: Some(encode_pending(&begun.order, begun.now)),
-        authorization: begun.authorization.map(Authorization::into_message),
+        pending_issuance: Some(encode_pending(&started.order, started.now)),
+        authorization: started.authorization.map(Authorization::into_message),
     }
 }
 

@@ -11,7 +11,7 @@ use licet_runtime::{
 
 use super::order::positive;
 use crate::{
-    peers::free::explained,
+    peers::free::with_free_domains,
     rules::{options::overview, order::Order},
     use_cases::license_options::{LicenseOption, LicenseOptions, OptionKind, WantedLicenses},
 };
@@ -48,7 +48,7 @@ fn encode(option: LicenseOption, order: &Order) -> orders::AdditionalLicenseOpti
         }
         OptionKind::AtRenewal => (orders::AdditionalLicenseOptionKind::AtRenewal, "AL-9"),
     };
-    let quote = explained(quote, order, Some(&sold), &names);
+    let quote = with_free_domains(quote, order, Some(&sold), &names);
     orders::AdditionalLicenseOption {
         kind: kind.into(),
         from_time: Some(encode_time(figures.from)),
@@ -67,7 +67,7 @@ pub(crate) fn encode_options(
 ) -> orders::ListAdditionalLicenseOptionsResponse {
     let LicenseOptions {
         order,
-        asked,
+        wanted,
         options,
         closed,
     } = found;
@@ -76,7 +76,7 @@ pub(crate) fn encode_options(
         order_id: order.id.to_string(),
         options: options.collect(),
         additional_licenses: encode_count(order.term.additional_licenses),
-        explanation: overview(&order, asked, &closed),
+        explanation: overview(&order, wanted, &closed),
         rule_id: "AL-3".to_owned(),
     }
 }

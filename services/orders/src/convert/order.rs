@@ -22,7 +22,7 @@ use licet_runtime::{
 
 use super::texts;
 use crate::{
-    peers::free::explained,
+    peers::free::with_free_domains,
     queries::order_view::{OrderView, refunds},
     rules::{
         listing::OrderFilter,
@@ -364,7 +364,7 @@ pub(crate) fn encode_placed(placed: PlacedOrder) -> Result<orders::PlaceOrderRes
     };
     let quote = quote.map(|quote| {
         let order = &view.order;
-        explained(quote, order, order.term.sold.as_ref(), &order.names)
+        with_free_domains(quote, order, order.term.sold.as_ref(), &order.names)
     });
     let mut order = encode(&view)?;
     if !is_kept {

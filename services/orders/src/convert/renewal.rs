@@ -13,7 +13,7 @@ use licet_runtime::{
 
 use super::order::{dns_names, encode_term, positive};
 use crate::{
-    peers::free::explained,
+    peers::free::with_free_domains,
     rules::renewal::WantedRenewal,
     use_cases::renew_order::{RenewOrder, RenewedOrder},
 };
@@ -85,7 +85,7 @@ pub(crate) fn encode_renewal(renewed: RenewedOrder) -> Result<orders::RenewOrder
             &view.next_invoice_ids
         };
         let names = term.names.as_ref().unwrap_or(&order.names);
-        let quote = explained(quote, order, term.sold.as_ref(), names);
+        let quote = with_free_domains(quote, order, term.sold.as_ref(), names);
         (encode_term(&view, &term, invoice_ids), quote)
     });
     let (term, quote) = sale.unzip();

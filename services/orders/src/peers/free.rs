@@ -37,7 +37,7 @@ pub(crate) fn free_quote(
 
 /// The quote that a term was sold with for some names, and for an order that draws on a SAN licence a
 /// last line that says why they are not charged.
-pub(crate) fn explained(
+pub(crate) fn with_free_domains(
     quote: Quote,
     order: &Order,
     sold: Option<&SoldProduct>,
@@ -76,11 +76,14 @@ mod tests {
         let sold = order.sold().unwrap().clone();
         let names = order.names.clone();
         let charged = Quote::default();
-        let shown = explained(charged.clone(), &order, Some(&sold), &names);
+        let shown = with_free_domains(charged.clone(), &order, Some(&sold), &names);
         assert_eq!(shown, charged);
         order.san_license_id = Some(LicenseId::generate());
-        let shown = explained(charged.clone(), &order, Some(&sold), &names);
+        let shown = with_free_domains(charged.clone(), &order, Some(&sold), &names);
         assert_eq!(shown.message().lines.len(), 1);
-        assert_eq!(explained(charged.clone(), &order, None, &names), charged);
+        assert_eq!(
+            with_free_domains(charged.clone(), &order, None, &names),
+            charged
+        );
     }
 }

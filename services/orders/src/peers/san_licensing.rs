@@ -38,12 +38,20 @@ fn license(found: client::License) -> Result<License, String> {
 /// request id. A refusal is answered, not met: the certificate counts no more then.
 pub(crate) async fn revoke(
     san_licensing: &SanLicensing,
-    back: &LicenseRevocation,
+    revocation: &LicenseRevocation,
 ) -> Result<Option<Box<Refusal>>, PeerFault> {
-    let request_id = Uuid::new_v5(&back.certificate_id.uuid(), back.reason.as_str().as_bytes());
-    let at = back.counted;
+    let request_id = Uuid::new_v5(
+        &revocation.certificate_id.uuid(),
+        revocation.reason.as_str().as_bytes(),
+    );
+    let at = revocation.license_record;
     san_licensing
-        .revoke(at.license_id, at.certificate_id, back.reason, request_id)
+        .revoke(
+            at.license_id,
+            at.certificate_id,
+            revocation.reason,
+            request_id,
+        )
         .await
 }
 

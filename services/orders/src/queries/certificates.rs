@@ -26,12 +26,16 @@ pub(crate) async fn get(
 ) -> Result<CertificateAt, Fault> {
     let tx = database.read();
     let found = store::certificates::get(&tx, &call.caller.accounts, certificate_id).await?;
-    let mut seen = see(&tx, vec![found], call.now).await?;
+    let mut seen = with_decision_times(&tx, vec![found], call.now).await?;
     seen.pop()
         .ok_or_else(|| Fault::internal("a certificate was lost between its reads"))
 }
 
-async fn see(tx: &Tx, found: Vec<Certificate>, now: Instant) -> Result<Vec<CertificateAt>, Fault> {
+async fn with_decision_times(
+    tx: &Tx,
+    found: Vec<Certificate>,
+    now: Instant,
+) -> Result<Vec<CertificateAt>, Fault> {
     let ids = found.iter().map(|found| found.order_id).collect();
     let decided = store::orders::decision_times(tx, &ids).await?;
     let each = found.into_iter().map(|found| {
@@ -54,5 +58,8 @@ pub(crate) async fn list(
         |found: &Certificate| found.issuer.len() + found.subject.len() + name_bytes(&found.names);
     let key = |found: &Certificate| time_key(found.record_time, found.id);
     let (rows, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok((see(&tx, rows, page.as_of).await?, next_page_token))
+    Ok((
+        with_decision_times(&tx, rows, page.as_of).await?,
+        next_page_token,
+    ))
 }

@@ -10,7 +10,7 @@ use crate::{convert, peers::Peers, queries, use_cases::PreviewContext};
 #[derive(Clone)]
 pub(crate) struct CertificateRpc {
     /// The schema, and the peers for previews; what is accepted goes through the operations.
-    pub(crate) within: PreviewContext,
+    pub(crate) context: PreviewContext,
     /// What spans services.
     pub(crate) operations: Operations<Peers>,
 }
@@ -22,7 +22,7 @@ impl CertificateService for CertificateRpc {
         request: Request<orders::ListPendingIssuanceRequest>,
     ) -> Result<Response<orders::ListPendingIssuanceResponse>, Status> {
         let (call, account_id, page) = door::list(request, convert::certificate::decode_pending)?;
-        let database = &self.within.database;
+        let database = &self.context.database;
         let (waiting, next_page_token) =
             queries::orders::list_pending(database, &call, account_id, &page).await?;
         let pending = waiting
@@ -42,7 +42,7 @@ impl CertificateService for CertificateRpc {
             &self.operations,
             request,
             convert::certificate::decode_begin,
-            |begun| Ok(convert::certificate::encode_begun(begun)),
+            |started| Ok(convert::certificate::encode_started(started)),
         )
         .await
     }
@@ -65,7 +65,7 @@ impl CertificateService for CertificateRpc {
         request: Request<orders::GetCertificateRequest>,
     ) -> Result<Response<orders::GetCertificateResponse>, Status> {
         let (call, id) = door::read(request, convert::certificate::decode_get)?;
-        let (found, now) = queries::certificates::get(&self.within.database, &call, id).await?;
+        let (found, now) = queries::certificates::get(&self.context.database, &call, id).await?;
         Ok(Response::new(orders::GetCertificateResponse {
             certificate: Some(convert::certificate::encode(&found, now)),
         }))
@@ -76,7 +76,7 @@ impl CertificateService for CertificateRpc {
         request: Request<orders::ListCertificatesRequest>,
     ) -> Result<Response<orders::ListCertificatesResponse>, Status> {
         let (call, filter, page) = door::list(request, convert::certificate::decode_list)?;
-        let database = &self.within.database;
+        let database = &self.context.database;
         let (found, next_page_token) =
             queries::certificates::list(database, &call, &filter, &page).await?;
         let certificates = found
@@ -93,8 +93,8 @@ impl CertificateService for CertificateRpc {
         request: Request<orders::RevokeCertificateRequest>,
     ) -> Result<Response<orders::RevokeCertificateResponse>, Status> {
         door::run_or_preview(
-            &self.within.database,
-            &self.within,
+            &self.context.database,
+            &self.context,
             request,
             convert::revocation::decode_revoke,
             |recorded| convert::revocation::encode_revoked(&recorded),

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct OrderRpc {
     /// The schema, and the peers for previews; what is accepted goes through the operations.
-    pub(crate) within: PreviewContext,
+    pub(crate) context: PreviewContext,
     /// What spans services.
     pub(crate) operations: Operations<Peers>,
 }
@@ -28,7 +28,7 @@ impl OrderService for OrderRpc {
     ) -> Result<Response<orders::PlaceOrderResponse>, Status> {
         door::begin_or_preview(
             &self.operations,
-            &self.within,
+            &self.context,
             request,
             convert::order::decode_place,
             convert::order::encode_placed,
@@ -43,7 +43,7 @@ impl OrderService for OrderRpc {
         let (call, id) = door::read(request, |_, message| {
             convert::order::decode_order_id(&message.order_id)
         })?;
-        let view = queries::orders::get(&self.within.database, &call, id).await?;
+        let view = queries::orders::get(&self.context.database, &call, id).await?;
         Ok(Response::new(convert::order::encode_found(&view)?))
     }
 
@@ -52,7 +52,7 @@ impl OrderService for OrderRpc {
         request: Request<orders::ListOrdersRequest>,
     ) -> Result<Response<orders::ListOrdersResponse>, Status> {
         let (call, filter, page) = door::list(request, convert::order::decode_list)?;
-        let database = &self.within.database;
+        let database = &self.context.database;
         let (views, next_page_token) =
             queries::orders::list(database, &call, &filter, &page).await?;
         let orders = views.iter().map(convert::order::encode);
@@ -67,7 +67,8 @@ impl OrderService for OrderRpc {
         request: Request<orders::FindOrdersRequest>,
     ) -> Result<Response<orders::FindOrdersResponse>, Status> {
         let (call, clues, page) = door::list(request, convert::clue::decode_find)?;
-        let (views, next_page_token) = find_orders::find(&self.within, &call, clues, &page).await?;
+        let (views, next_page_token) =
+            find_orders::find(&self.context, &call, clues, &page).await?;
         let orders = views.iter().map(convert::order::encode);
         Ok(Response::new(orders::FindOrdersResponse {
             orders: orders.collect::<Result<_, _>>()?,
@@ -80,7 +81,7 @@ impl OrderService for OrderRpc {
         request: Request<orders::ListOrderHistoryRequest>,
     ) -> Result<Response<orders::ListOrderHistoryResponse>, Status> {
         let (call, id, page) = door::list(request, convert::history::decode_list)?;
-        let database = &self.within.database;
+        let database = &self.context.database;
         let (entries, next_page_token) = queries::history::list(database, &call, id, &page).await?;
         Ok(Response::new(orders::ListOrderHistoryResponse {
             next_page_token,
@@ -93,7 +94,7 @@ impl OrderService for OrderRpc {
         request: Request<orders::ListAdditionalLicenseOptionsRequest>,
     ) -> Result<Response<orders::ListAdditionalLicenseOptionsResponse>, Status> {
         let (call, wanted) = door::read(request, convert::options::decode_options)?;
-        let found = license_options::list(&self.within, &call, wanted).await?;
+        let found = license_options::list(&self.context, &call, wanted).await?;
         Ok(Response::new(convert::options::encode_options(found)))
     }
 
@@ -103,7 +104,7 @@ impl OrderService for OrderRpc {
     ) -> Result<Response<orders::UpdateDomainsResponse>, Status> {
         door::begin_or_preview(
             &self.operations,
-            &self.within,
+            &self.context,
             request,
             convert::domains::decode_update,
             convert::domains::encode_update,
@@ -117,7 +118,7 @@ impl OrderService for OrderRpc {
     ) -> Result<Response<orders::RenewOrderResponse>, Status> {
         door::begin_or_preview(
             &self.operations,
-            &self.within,
+            &self.context,
             request,
             convert::renewal::decode_renew,
             convert::renewal::encode_renewal,
@@ -131,7 +132,7 @@ impl OrderService for OrderRpc {
     ) -> Result<Response<orders::DeleteOrderResponse>, Status> {
         door::begin_or_preview(
             &self.operations,
-            &self.within,
+            &self.context,
             request,
             convert::deletion::decode_delete,
             convert::deletion::encode_deletion,
@@ -145,7 +146,7 @@ impl OrderService for OrderRpc {
     ) -> Result<Response<orders::CancelDomainChangeResponse>, Status> {
         door::begin_or_preview(
             &self.operations,
-            &self.within,
+            &self.context,
             request,
             convert::cancellation::decode_cancel,
             convert::cancellation::encode_cancel,
@@ -158,7 +159,7 @@ impl OrderService for OrderRpc {
         request: Request<orders::RequestReissueRequest>,
     ) -> Result<Response<orders::RequestReissueResponse>, Status> {
         door::run(
-            &self.within.database,
+            &self.context.database,
             request,
             convert::reissue::decode_reissue,
             |view| convert::order::encode_reissue(&view),
@@ -171,7 +172,7 @@ impl OrderService for OrderRpc {
         request: Request<orders::SetServerSoftwareRequest>,
     ) -> Result<Response<orders::SetServerSoftwareResponse>, Status> {
         door::run(
-            &self.within.database,
+            &self.context.database,
             request,
             convert::server::decode_software,
             |view| convert::order::encode_software(&view),

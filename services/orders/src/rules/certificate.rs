@@ -51,7 +51,7 @@ pub(crate) struct Certificate {
     /// Its order is deleted and the CA is still to revoke it.
     pub(crate) to_revoke: bool,
     /// Where its SANs count; absent where they count in no SAN licence.
-    pub(crate) counted: Option<LicenseRecord>,
+    pub(crate) license_record: Option<LicenseRecord>,
 }
 
 /// What a certificate counts as.

@@ -60,7 +60,7 @@ pub(crate) fn longest_not_after(order: &Order, now: Instant) -> Option<Instant> 
 
 /// Whether the order waits for a certificate at all. One that has its certificate, no names that
 /// want another, and no reissue asked for, does not.
-pub(crate) fn expect_issuance(order: &Order, now: Instant) -> Result<(), Refusal> {
+pub(crate) fn require_pending_issuance(order: &Order, now: Instant) -> Result<(), Refusal> {
     if order.state(now) == OrderState::Issued && order.issuance_pending_since().is_none() {
         return Err(Refusal::new(
             Reason::IssuanceNotPending,
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn md_7_a_waiting_change_wants_its_own_names() {
         let mut order = order(&["example.com"]);
-        assert!(expect_issuance(&order, order.create_time).is_err());
+        assert!(require_pending_issuance(&order, order.create_time).is_err());
         order.change = Some(DomainChange {
             progress: ChangeProgress::Charging,
             term_index: 0,
@@ -297,11 +297,11 @@ mod tests {
         });
         // Not charged yet: nothing is to be signed.
         assert_eq!(order.wanted_names(), &names(&["example.com"]));
-        assert!(expect_issuance(&order, order.create_time).is_err());
+        assert!(require_pending_issuance(&order, order.create_time).is_err());
         if let Some(change) = &mut order.change {
             change.progress = ChangeProgress::AwaitingIssuance;
         }
-        assert!(expect_issuance(&order, order.create_time).is_ok());
+        assert!(require_pending_issuance(&order, order.create_time).is_ok());
         let old = certificate(
             &["example.com"],
             "2026-01-01T00:00:00Z",
@@ -317,7 +317,7 @@ mod tests {
     fn a_paid_order_waits_for_its_first_certificate() {
         let mut order = order(&["example.com"]);
         order.progress = Progress::Paid;
-        assert!(expect_issuance(&order, order.create_time).is_ok());
+        assert!(require_pending_issuance(&order, order.create_time).is_ok());
     }
 
     #[test]

@@ -71,7 +71,7 @@ mod tests {
     use super::{
         super::{
             domains::{WantedChange, plan_domain_change},
-            issuance::expect_issuance,
+            issuance::require_pending_issuance,
             order::Progress,
             samples::{instant, names, order},
         },
@@ -107,7 +107,7 @@ mod tests {
         let asked = before.clone().apply_reissue(key(1), now);
         assert_eq!(asked.issuance_pending_since(), Some(now));
         assert_eq!(asked.wanted_names(), &before.names);
-        assert!(expect_issuance(&asked, now).is_ok());
+        assert!(require_pending_issuance(&asked, now).is_ok());
         // Asked again, it is the same wait; a new key takes the place of the one before.
         let later = instant("2026-06-02T00:00:00Z");
         let same = asked.clone().apply_reissue(None, later);

@@ -25,7 +25,7 @@ pub(crate) struct ReportedRevocation {
 
 /// The certificate once it is revoked at `now` for this reason. Where the authority reports one that
 /// counted as revoked with its order, the reason stays unless it names another.
-pub(crate) fn revoked(
+pub(crate) fn apply_revocation(
     found: Certificate,
     reason: RevocationReason,
     by_authority: bool,
@@ -129,7 +129,7 @@ mod tests {
             "TO_REVOKE"
         );
         assert_eq!(plan_revocation(&found, true, now), Ok(deleted));
-        let done = revoked(found, RevocationReason::Unspecified, true, now).unwrap();
+        let done = apply_revocation(found, RevocationReason::Unspecified, true, now).unwrap();
         assert_eq!(done.state(now), CertificateState::Revoked);
         let reason = RevocationReason::CessationOfOperation;
         assert_eq!(

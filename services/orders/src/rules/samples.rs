@@ -128,6 +128,6 @@ pub(crate) fn certificate(list: &[&str]) -> Certificate {
         revoke_time: None,
         revoke_reason: None,
         to_revoke: false,
-        counted: None,
+        license_record: None,
     }
 }

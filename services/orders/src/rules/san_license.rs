@@ -119,7 +119,8 @@ pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
 pub(crate) struct LicenseRevocation {
     /// The certificate as Orders knows it.
     pub(crate) certificate_id: CertificateId,
-    pub(crate) counted: LicenseRecord,
+    #[serde(rename = "counted")]
+    pub(crate) license_record: LicenseRecord,
     pub(crate) reason: RevocationReason,
 }
 
@@ -145,10 +146,10 @@ impl LicenseRevocation {
     }
 
     fn of(found: &Certificate, reason: RevocationReason) -> Option<Self> {
-        let counted = found.counted?;
+        let license_record = found.license_record?;
         Some(Self {
             certificate_id: found.id,
-            counted,
+            license_record,
             reason,
         })
     }
@@ -167,16 +168,18 @@ pub(crate) struct LicenseReleasePlan {
 pub(crate) fn plan_license_release(
     order: &Order,
     certificates: &[Certificate],
-    fall: &[CertificateId],
+    invalidated: &[CertificateId],
 ) -> Option<LicenseReleasePlan> {
-    let falling = certificates.iter().filter(|found| fall.contains(&found.id));
-    let back = LicenseReleasePlan {
+    let falling = certificates
+        .iter()
+        .filter(|found| invalidated.contains(&found.id));
+    let release = LicenseReleasePlan {
         license_id: order.san_license_id?,
         reservation_id: order.reservation_id,
         certificates: falling.filter_map(LicenseRevocation::of_deleted).collect(),
     };
-    let holds = back.reservation_id.is_some() || !back.certificates.is_empty();
-    holds.then_some(back)
+    let holds = release.reservation_id.is_some() || !release.certificates.is_empty();
+    holds.then_some(release)
 }
 
 #[cfg(test)]
@@ -283,7 +286,7 @@ mod tests {
     #[test]
     fn x_3_a_deletion_gives_back_the_reservation_and_what_falls_with_it() {
         let mut order = order(&["a.test"]);
-        let counted = || {
+        let license_record = || {
             let (license_id, certificate_id) = (LicenseId::generate(), CertificateId::generate());
             Some(LicenseRecord {
                 license_id,
@@ -291,14 +294,14 @@ mod tests {
             })
         };
         let [mut falls, mut stays] = [certificate(&["a.test"]), certificate(&["a.test"])];
-        (falls.counted, stays.counted) = (counted(), counted());
+        (falls.license_record, stays.license_record) = (license_record(), license_record());
         let uncounted = certificate(&["a.test"]);
-        let fall = [falls.id, uncounted.id];
+        let invalidated = [falls.id, uncounted.id];
         let all = [falls.clone(), stays, uncounted];
-        assert_eq!(plan_license_release(&order, &all, &fall), None);
+        assert_eq!(plan_license_release(&order, &all, &invalidated), None);
 
         order.san_license_id = Some(LicenseId::generate());
-        let back = plan_license_release(&order, &all, &fall).unwrap();
+        let back = plan_license_release(&order, &all, &invalidated).unwrap();
         let ids: Vec<_> = back
             .certificates
             .iter()
@@ -315,7 +318,7 @@ mod tests {
     fn x_3_a_certificate_returns_for_the_reason_that_it_fell_for() {
         let mut found = certificate(&["a.test"]);
         assert_eq!(LicenseRevocation::of_deleted(&found), None);
-        found.counted = Some(LicenseRecord {
+        found.license_record = Some(LicenseRecord {
             license_id: LicenseId::generate(),
             certificate_id: CertificateId::generate(),
         });

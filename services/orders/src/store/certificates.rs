@@ -148,7 +148,7 @@ pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificat
 }
 
 /// The certificates, without their chains, that SanLicensing knows by these ids.
-pub(crate) async fn list_counted(
+pub(crate) async fn list_by_license_records(
     tx: &Tx,
     san_certificate_ids: &[CertificateId],
 ) -> Result<Vec<Certificate>, Fault> {
@@ -382,15 +382,15 @@ pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Faul
 }
 
 /// Writes where a certificate counts, that was not known to count anywhere.
-pub(crate) async fn set_counted(
+pub(crate) async fn set_license_record(
     tx: &Tx,
     id: CertificateId,
-    counted: LicenseRecord,
+    license_record: LicenseRecord,
 ) -> Result<(), Fault> {
     Entity::update_many()
         .set(ActiveModel {
-            san_license_id: Set(Some(counted.license_id.to_string())),
-            san_certificate_id: Set(Some(counted.certificate_id.to_string())),
+            san_license_id: Set(Some(license_record.license_id.to_string())),
+            san_certificate_id: Set(Some(license_record.certificate_id.to_string())),
             ..Default::default()
         })
         .filter(Column::CertificateId.eq(id.to_string()))
@@ -419,10 +419,12 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
         superseded_us: found.superseded_time.map(Instant::as_micros),
         revoke_us: found.revoke_time.map(Instant::as_micros),
         to_revoke: i64::from(found.to_revoke),
-        san_license_id: found.counted.map(|counted| counted.license_id.to_string()),
+        san_license_id: found
+            .license_record
+            .map(|record| record.license_id.to_string()),
         san_certificate_id: found
-            .counted
-            .map(|counted| counted.certificate_id.to_string()),
+            .license_record
+            .map(|record| record.certificate_id.to_string()),
         sans_returned_us: None,
         revoke_reason: found.revoke_reason.map(|reason| reason.as_str().to_owned()),
         issuer_sha256: found.issuer_sha256.map(|digest| digest.to_vec()),
@@ -430,7 +432,7 @@ fn columns(found: &Certificate) -> Result<Model, Fault> {
 }
 
 pub(super) fn read(row: Model) -> Result<Certificate, Fault> {
-    let counted = match (&row.san_license_id, &row.san_certificate_id) {
+    let license_record = match (&row.san_license_id, &row.san_certificate_id) {
         (Some(license_id), Some(certificate_id)) => Some(LicenseRecord {
             license_id: parsed("san_license_id", license_id)?,
             certificate_id: parsed("san_certificate_id", certificate_id)?,
@@ -460,6 +462,6 @@ pub(super) fn read(row: Model) -> Result<Certificate, Fault> {
         revoke_time: instant_if("revoke_us", row.revoke_us)?,
         revoke_reason: parsed_if("revoke_reason", row.revoke_reason.as_deref())?,
         to_revoke: row.to_revoke != 0,
-        counted,
+        license_record,
     })
 }

@@ -54,7 +54,7 @@ pub(crate) async fn lock(tx: &Tx, ids: &[CertificateId]) -> Result<(), Fault> {
 }
 
 /// Keeps revocations whose certificates are not known; one that is kept stays as it is.
-pub(crate) async fn keep(tx: &Tx, early: &[(ReportedRevocation, Origin)]) -> Result<(), Fault> {
+pub(crate) async fn insert(tx: &Tx, early: &[(ReportedRevocation, Origin)]) -> Result<(), Fault> {
     let rows: Vec<ActiveModel> = early
         .iter()
         .map(|(reported, origin)| columns(reported, origin).into_active_model())
@@ -73,7 +73,7 @@ pub(crate) async fn keep(tx: &Tx, early: &[(ReportedRevocation, Origin)]) -> Res
 }
 
 /// The revocation that waits for a certificate, which is recorded now.
-pub(crate) async fn take(
+pub(crate) async fn remove(
     tx: &Tx,
     san_certificate_id: CertificateId,
 ) -> Result<Option<(ReportedRevocation, Origin)>, Fault> {

@@ -37,7 +37,7 @@ use crate::{
     },
     queries,
     rules::{
-        issuance::expect_issuance,
+        issuance::require_pending_issuance,
         order::Order,
         permission::{Action, permit},
     },
@@ -64,7 +64,7 @@ impl DurableVerb for BeginIssuance {
         let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
-        expect_issuance(&before, now)?;
+        require_pending_issuance(&before, now)?;
         let Some(license_id) = before.san_license_id else {
             return Ok(Accepted::Done(StartedIssuance {
                 order: before,
@@ -83,10 +83,10 @@ impl DurableVerb for BeginIssuance {
             question,
         };
         let (id, first) = (before.id.to_string(), NextStep::of(&authorize));
-        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
+        let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     /// What is not decided yet has no answer that might be taken for a grant.

@@ -88,7 +88,7 @@ impl DurableVerb for CancelDomainChange {
         };
         let first = change.begin(plan.invoices, reservation)?;
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
+        let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_cancellation(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -100,12 +100,12 @@ impl DurableVerb for CancelDomainChange {
                 why: why(&self.reason),
                 outcome: "CREDITING",
                 data: DomainChangeCancelAccepted {
-                    operation_id: begun.id,
+                    operation_id: handle.id,
                 },
             },
         )
         .await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     async fn pending(
@@ -157,10 +157,10 @@ impl Preview for CancelDomainChange {
     async fn preview(
         &self,
         call: &Call,
-        within: &PreviewContext,
+        context: &PreviewContext,
     ) -> Result<CancelledDomainChange, Fault> {
         let (view, plan) = {
-            let tx = within.database.read();
+            let tx = context.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
             let (order, now) = order.at(call.now);
             let plan = plan(&tx, &order, now).await?;
@@ -170,7 +170,7 @@ impl Preview for CancelDomainChange {
         let reason = credit_reason(self.order_id, &self.reason);
         for invoice_id in plan.invoices {
             // Nothing is kept at Billing under this id.
-            let billing = &within.peers.billing;
+            let billing = &context.peers.billing;
             let note = billing.credit_invoice(invoice_id, &reason, true, Uuid::new_v4());
             credit_notes.extend(note.await?);
         }

@@ -62,15 +62,20 @@ impl DurableVerb for DeleteOrder {
         let Plan {
             deletion,
             questions,
-            back,
+            release,
         } = plan(tx, &before, now, false).await?;
         store::certificates::revoke(tx, &deletion.certificates, now).await?;
         store::servers::invalidate(tx, &deletion.servers).await?;
         let origin = request.origin();
-        let first =
-            DeleteOrderOperation::begin(&before, origin.clone(), deletion.clone(), questions, back);
+        let first = DeleteOrderOperation::begin(
+            &before,
+            origin.clone(),
+            deletion.clone(),
+            questions,
+            release,
+        );
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
+        let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_deletion(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -86,7 +91,7 @@ impl DurableVerb for DeleteOrder {
                 },
                 outcome: "DELETED",
                 data: OrderDeleted {
-                    operation_id: begun.id,
+                    operation_id: handle.id,
                     revoked_certificate_ids: &deletion.certificates,
                     invalidated_server_ids: &deletion.servers,
                     void_additional_licenses: deletion.additional_licenses,
@@ -96,7 +101,7 @@ impl DurableVerb for DeleteOrder {
             },
         )
         .await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     async fn pending(
@@ -109,7 +114,7 @@ impl DurableVerb for DeleteOrder {
         let Some((tx, view)) = found else {
             return Ok(None);
         };
-        let deletion = fallen(&tx, &view.order).await?;
+        let deletion = invalidated(&tx, &view.order).await?;
         let refunds = refunds(&view.order)?;
         Ok(Some(DeletedOrder {
             view,
@@ -125,7 +130,7 @@ struct Plan {
     /// What is asked of Billing for the refunds of its terms.
     questions: Questions,
     /// What the order holds of its SAN licence.
-    back: Option<LicenseReleasePlan>,
+    release: Option<LicenseReleasePlan>,
 }
 
 /// What falls at `now` with a settled order that has nothing else under way.
@@ -135,14 +140,14 @@ async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Resu
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;
     let deletion = plan_deletion(order, &certificates, &servers, now);
-    let back = plan_license_release(order, &certificates, &deletion.certificates);
+    let release = plan_license_release(order, &certificates, &deletion.certificates);
     let past = store::orders::list_past_terms(tx, order).await?;
     let valid_periods: Vec<ValidPeriod> = certificates.iter().map(ValidPeriod::of).collect();
     let questions = Questions::new(order, &past, &valid_periods, now, validate_only);
     Ok(Plan {
         deletion,
         questions,
-        back,
+        release,
     })
 }
 
@@ -151,9 +156,9 @@ impl Preview for DeleteOrder {
     type Context = PreviewContext;
 
     /// Says what a deletion would refund and what would become invalid.
-    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<DeletedOrder, Fault> {
+    async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<DeletedOrder, Fault> {
         let (view, deletion, questions) = {
-            let tx = within.database.read();
+            let tx = context.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
             let (order, now) = order.at(call.now);
             let planned = plan(&tx, &order, now, true).await?;
@@ -162,7 +167,7 @@ impl Preview for DeleteOrder {
         };
         let mut refunds = Vec::new();
         for question in questions.all() {
-            let billing = &within.peers.billing;
+            let billing = &context.peers.billing;
             refunds.push(preview_refund(billing, &view.order, question).await?);
         }
         Ok(DeletedOrder {
@@ -189,7 +194,7 @@ async fn preview_refund(
 }
 
 /// What fell with a deletion whose steps are still to come: it is read from what was marked.
-async fn fallen(tx: &Tx, order: &Order) -> Result<Deletion, Fault> {
+async fn invalidated(tx: &Tx, order: &Order) -> Result<Deletion, Fault> {
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;
     Ok(Deletion {

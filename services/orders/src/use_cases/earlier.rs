@@ -161,7 +161,7 @@ fn delete_order(state: &Value) -> Result<StoredStep, Fault> {
 
 fn begin_issuance(state: &Value) -> Result<StoredStep, Fault> {
     #[derive(Deserialize)]
-    struct Begun {
+    struct Fields {
         question: AuthorizeQuestion,
         replacing: Option<Replacing>,
     }
@@ -172,11 +172,11 @@ fn begin_issuance(state: &Value) -> Result<StoredStep, Fault> {
         reservation_id: ReservationId,
     }
     let issuance: BeginIssuanceOperation = part(state)?;
-    let begun: Begun = part(state)?;
-    let step = match begun.replacing {
+    let fields: Fields = part(state)?;
+    let step = match fields.replacing {
         None => NextStep::of(&Authorize {
             issuance,
-            question: begun.question,
+            question: fields.question,
         }),
         Some(replacing) => NextStep::of(&ReleaseReplaced {
             issuance,
@@ -190,7 +190,7 @@ fn begin_issuance(state: &Value) -> Result<StoredStep, Fault> {
 
 fn record_issuance(state: &Value) -> Result<StoredStep, Fault> {
     #[derive(Deserialize)]
-    struct Begun {
+    struct Fields {
         question: RecordQuestion,
         chain_pem: String,
         withdrawing: Option<Withdrawing>,
@@ -201,16 +201,16 @@ fn record_issuance(state: &Value) -> Result<StoredStep, Fault> {
         refusal: Refusal,
     }
     let recording: RecordIssuanceOperation = part(state)?;
-    let begun: Begun = part(state)?;
-    let step = match begun.withdrawing {
+    let fields: Fields = part(state)?;
+    let step = match fields.withdrawing {
         None => NextStep::of(&RecordInLicense {
             recording,
-            question: begun.question,
-            chain_pem: begun.chain_pem,
+            question: fields.question,
+            chain_pem: fields.chain_pem,
         }),
         Some(Withdrawing { back, refusal }) => NextStep::of(&WithdrawCertificate {
             recording,
-            back,
+            revocation: back,
             refusal,
         }),
     };
@@ -219,17 +219,17 @@ fn record_issuance(state: &Value) -> Result<StoredStep, Fault> {
 
 fn cancel_domain_change(state: &Value) -> Result<StoredStep, Fault> {
     #[derive(Deserialize)]
-    struct Begun {
+    struct Fields {
         invoices: Vec<InvoiceId>,
         settled: usize,
         reservation: Option<(LicenseId, ReservationId)>,
     }
     let change: CancelDomainChangeOperation = part(state)?;
-    let begun: Begun = part(state)?;
-    let reservation = begun.reservation;
-    let due: Vec<_> = begun.invoices.into_iter().skip(begun.settled).collect();
+    let fields: Fields = part(state)?;
+    let reservation = fields.reservation;
+    let due: Vec<_> = fields.invoices.into_iter().skip(fields.settled).collect();
     let step = match due.first() {
-        Some(invoice_id) if begun.settled > 0 => NextStep::of(&CreditInvoice::<true> {
+        Some(invoice_id) if fields.settled > 0 => NextStep::of(&CreditInvoice::<true> {
             change,
             invoice_id: *invoice_id,
             next_invoice_id: None,

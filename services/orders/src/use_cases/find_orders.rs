@@ -10,13 +10,13 @@ use crate::{
 
 /// A page of the orders that the clues lead to, newest first, and the next one's token.
 pub(crate) async fn find(
-    within: &PreviewContext,
+    context: &PreviewContext,
     call: &Call,
     mut clues: Clues,
     page: &Page,
 ) -> Result<(Vec<OrderView>, String), Fault> {
     if let Some(number) = &clues.invoice_number {
-        let invoice = within.peers.billing.find_invoice(number).await?;
+        let invoice = context.peers.billing.find_invoice(number).await?;
         // An invoice of something else, such as a SAN licence, leads to no order.
         let of_order = invoice.and_then(|invoice| invoice.resource_id().parse().ok());
         clues.order_id = clues.order_id.or(of_order);
@@ -25,5 +25,5 @@ pub(crate) async fn find(
         clues: Some(clues),
         ..OrderFilter::default()
     };
-    queries::orders::list(&within.database, call, &filter, page).await
+    queries::orders::list(&context.database, call, &filter, page).await
 }

@@ -97,8 +97,8 @@ pub(crate) struct DeleteOrderOperation {
     /// Of the terms that are over.
     #[serde(default)]
     pub(super) past_questions: Vec<RefundQuestion>,
-    #[serde(default)]
-    back: Option<LicenseReleasePlan>,
+    #[serde(default, rename = "back")]
+    release: Option<LicenseReleasePlan>,
 }
 
 impl Operation for DeleteOrderOperation {
@@ -121,7 +121,7 @@ impl DeleteOrderOperation {
         origin: Origin,
         deletion: Deletion,
         questions: Questions,
-        back: Option<LicenseReleasePlan>,
+        release: Option<LicenseReleasePlan>,
     ) -> NextStep<Self> {
         NextStep::of(&RefundTerm::<false> {
             deleting: Self {
@@ -132,7 +132,7 @@ impl DeleteOrderOperation {
                 deletion,
                 next_question: questions.next,
                 past_questions: questions.past,
-                back,
+                release,
             },
             question: questions.running,
         })
@@ -151,8 +151,8 @@ impl DeleteOrderOperation {
                 questions,
             }));
         }
-        let back = deleting.back.take()?;
-        Some(NextStep::of(&ReleaseLicense { deleting, back }))
+        let release = deleting.release.take()?;
+        Some(NextStep::of(&ReleaseLicense { deleting, release }))
     }
 
     /// A refund that Billing refuses does not bring the order back: the deletion is done, and the
@@ -218,15 +218,15 @@ impl DeleteOrderOperation {
     }
 
     /// Nothing of the SAN licence is held any more: what was refused there is shown in the event.
-    async fn apply_back(
+    async fn apply_license_release(
         &self,
         tx: &Tx,
         now: Instant,
-        back: &LicenseReleasePlan,
+        release: &LicenseReleasePlan,
         refused: &[Refusal],
     ) -> Result<Next<Self>, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let ids: Vec<_> = back
+        let ids: Vec<_> = release
             .certificates
             .iter()
             .map(|found| found.certificate_id)
@@ -242,8 +242,8 @@ impl DeleteOrderOperation {
                 why: "X-3",
                 outcome: "RETURNED",
                 data: OrderSansReturned {
-                    san_license_id: back.license_id,
-                    reservation_id: back.reservation_id,
+                    san_license_id: release.license_id,
+                    reservation_id: release.reservation_id,
                     certificate_ids: &ids,
                     refused_messages: refused.iter().map(|it| it.message.as_str()).collect(),
                 },
@@ -336,7 +336,8 @@ impl Step for RefundPastTerms {
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReleaseLicense {
     pub(super) deleting: DeleteOrderOperation,
-    pub(super) back: LicenseReleasePlan,
+    #[serde(rename = "back")]
+    pub(super) release: LicenseReleasePlan,
 }
 
 impl Step for ReleaseLicense {
@@ -346,13 +347,13 @@ impl Step for ReleaseLicense {
     type Answer = Vec<Refusal>;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Vec<Refusal>, PeerFault> {
-        let (back, san_licensing) = (&self.back, &peers.san_licensing);
+        let (release, san_licensing) = (&self.release, &peers.san_licensing);
         let mut refused = Vec::new();
-        if let Some(id) = back.reservation_id {
-            let released = san_licensing.release(back.license_id, id, request_id);
+        if let Some(id) = release.reservation_id {
+            let released = san_licensing.release(release.license_id, id, request_id);
             refused.extend(released.await?.map(|refusal| *refusal));
         }
-        for certificate in &back.certificates {
+        for certificate in &release.certificates {
             let revoked = peers::san_licensing::revoke(san_licensing, certificate);
             refused.extend(revoked.await?.map(|refusal| *refusal));
         }
@@ -366,8 +367,10 @@ impl Step for ReleaseLicense {
         answer: &Result<Vec<Refusal>, Refusal>,
     ) -> Result<Next<DeleteOrderOperation>, Fault> {
         let refused = never_refused(Self::NAME, answer)?;
-        let (deleting, back) = (&self.deleting, &self.back);
-        deleting.apply_back(tx, now, back, refused).await
+        let (deleting, release) = (&self.deleting, &self.release);
+        deleting
+            .apply_license_release(tx, now, release, refused)
+            .await
     }
 }
 

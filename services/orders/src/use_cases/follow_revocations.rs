@@ -20,7 +20,7 @@ use crate::{
     rules::{
         certificate::Certificate,
         order::Order,
-        revocation::{ReportedRevocation, revoked},
+        revocation::{ReportedRevocation, apply_revocation},
     },
     store,
 };
@@ -46,17 +46,18 @@ impl Follow for FollowRevocations {
             .map(|(reported, _)| reported.san_certificate_id)
             .collect();
         store::early_revocations::lock(tx, &ids).await?;
-        let known = store::certificates::list_counted(tx, &ids).await?;
+        let known = store::certificates::list_by_license_records(tx, &ids).await?;
         let mut early = Vec::new();
         for (reported, origin) in reported {
             let id = Some(reported.san_certificate_id);
-            let is_it = |found: &&Certificate| found.counted.map(|at| at.certificate_id) == id;
+            let is_it =
+                |found: &&Certificate| found.license_record.map(|at| at.certificate_id) == id;
             match known.iter().find(is_it) {
                 Some(found) => apply_to(tx, found, &reported, &origin, self.clock.now()).await?,
                 None => early.push((reported, origin)),
             }
         }
-        store::early_revocations::keep(tx, &early).await
+        store::early_revocations::insert(tx, &early).await
     }
 }
 
@@ -88,23 +89,23 @@ async fn apply_to(
     let now = before.decide_at(clock);
     // Read again under the order's lock: a rival may have revoked it meanwhile.
     let found = store::certificates::get(tx, &scope, found.id).await?;
-    let Some(certificate) = write(tx, found, reported, now).await? else {
+    let Some(certificate) = write_revocation(tx, found, reported, now).await? else {
         return Ok(());
     };
     let after = before.clone().apply_decision(now);
     store::orders::save(tx, &before, &after).await?;
-    tell(tx, &after, &certificate, reported, origin, now).await
+    emit_revoked(tx, &after, &certificate, reported, origin, now).await
 }
 
 /// Writes the revocation, and that the certificate's SANs are back; none where there is nothing to
 /// revoke.
-async fn write(
+async fn write_revocation(
     tx: &Tx,
     found: Certificate,
     reported: &ReportedRevocation,
     now: Instant,
 ) -> Result<Option<Certificate>, Fault> {
-    let Ok(certificate) = revoked(found, reported.reason, false, now) else {
+    let Ok(certificate) = apply_revocation(found, reported.reason, false, now) else {
         return Ok(None);
     };
     store::certificates::set_revoked(tx, &certificate).await?;
@@ -112,7 +113,7 @@ async fn write(
     Ok(Some(certificate))
 }
 
-async fn tell(
+async fn emit_revoked(
     tx: &Tx,
     order: &Order,
     certificate: &Certificate,
@@ -120,7 +121,7 @@ async fn tell(
     origin: &Origin,
     now: Instant,
 ) -> Result<(), Fault> {
-    let told = RevocationEvent {
+    let event = RevocationEvent {
         order,
         certificate,
         origin,
@@ -129,7 +130,7 @@ async fn tell(
         reissue_requested: false,
         san_revoke_time: Some(reported.san_revoke_time),
     };
-    told.emit(tx).await
+    event.emit(tx).await
 }
 
 /// A revocation that came before the record of its certificate.
@@ -147,24 +148,26 @@ impl EarlyRevocation {
         recorded: Certificate,
         now: Instant,
     ) -> Result<(Certificate, Option<Self>), Fault> {
-        let Some(counted) = recorded.counted else {
+        let Some(license_record) = recorded.license_record else {
             return Ok((recorded, None));
         };
-        let early = store::early_revocations::take(tx, counted.certificate_id).await?;
+        let early = store::early_revocations::remove(tx, license_record.certificate_id).await?;
         let Some((reported, origin)) = early else {
             return Ok((recorded, None));
         };
-        Ok(match write(tx, recorded.clone(), &reported, now).await? {
-            Some(certificate) => {
-                let early = Self {
-                    reported,
-                    origin,
-                    now,
-                };
-                (certificate, Some(early))
-            }
-            None => (recorded, None),
-        })
+        Ok(
+            match write_revocation(tx, recorded.clone(), &reported, now).await? {
+                Some(certificate) => {
+                    let early = Self {
+                        reported,
+                        origin,
+                        now,
+                    };
+                    (certificate, Some(early))
+                }
+                None => (recorded, None),
+            },
+        )
     }
 
     /// Says that it was applied; last in the transaction.
@@ -174,7 +177,7 @@ impl EarlyRevocation {
         order: &Order,
         certificate: &Certificate,
     ) -> Result<(), Fault> {
-        tell(
+        emit_revoked(
             tx,
             order,
             certificate,

@@ -42,7 +42,7 @@ pub(crate) struct WantedLicenses {
 #[derive(Debug)]
 pub(crate) struct LicenseOptions {
     pub(crate) order: Order,
-    pub(crate) asked: u32,
+    pub(crate) wanted: u32,
     pub(crate) options: Vec<LicenseOption>,
     pub(crate) closed: Vec<String>,
 }
@@ -70,31 +70,31 @@ pub(crate) enum OptionKind {
 
 /// What an order can do to come to the wanted number of additional licences. Nothing changes.
 pub(crate) async fn list(
-    within: &PreviewContext,
+    context: &PreviewContext,
     call: &Call,
     wanted: WantedLicenses,
 ) -> Result<LicenseOptions, Fault> {
     let (order, now, servers) = {
-        let tx = within.database.read();
+        let tx = context.database.read();
         let order = store::orders::get(&tx, &call.caller.accounts, wanted.order_id).await?;
         let (order, now) = order.at(call.now);
         let servers = store::servers::list_of(&tx, &order).await?;
         (order, now, servers)
     };
     let question = OptionQuery {
-        within,
+        context,
         call,
         order: &order,
         servers: &servers,
-        asked: wanted.additional_licenses,
+        wanted: wanted.additional_licenses,
         now,
     };
     let (mut options, mut closed) = (Vec::new(), Vec::new());
-    if question.asked > order.term.additional_licenses {
+    if question.wanted > order.term.additional_licenses {
         let ways = [
             (
                 "deleting it and ordering again is not open",
-                question.again().await,
+                question.reorder().await,
             ),
             ("renewal is not open", question.renewal().await),
         ];
@@ -107,7 +107,7 @@ pub(crate) async fn list(
         }
     }
     Ok(LicenseOptions {
-        asked: wanted.additional_licenses,
+        wanted: wanted.additional_licenses,
         order,
         options,
         closed,
@@ -116,31 +116,31 @@ pub(crate) async fn list(
 
 /// Who asks for how many, of which settled order.
 struct OptionQuery<'a> {
-    within: &'a PreviewContext,
+    context: &'a PreviewContext,
     call: &'a Call,
     order: &'a Order,
     servers: &'a [Server],
-    asked: u32,
+    wanted: u32,
     now: Instant,
 }
 
 impl OptionQuery<'_> {
     /// Delete it, and order again. A refusal says why that is not open.
-    async fn again(&self) -> Result<LicenseOption, Fault> {
+    async fn reorder(&self) -> Result<LicenseOption, Fault> {
         let deletion = DeleteOrder {
             order_id: self.order.id,
             reason: String::new(),
         };
-        let refunds = deletion.preview(self.call, self.within).await?.refunds;
-        let placed = placed_again(self.order, self.asked);
-        let (placed, quote) = placed.price(self.call, &self.within.peers).await?;
+        let refunds = deletion.preview(self.call, self.context).await?.refunds;
+        let placed = reordered(self.order, self.wanted);
+        let (placed, quote) = placed.price(self.call, &self.context.peers).await?;
         let cost = quote.total().map_err(Fault::internal)?;
         let currency = cost.currency();
         let figures = refunds
             .iter()
             .map(|refund| expected_refund(refund, currency));
         let figures: Vec<_> = figures.collect::<Result<_, _>>().map_err(Fault::internal)?;
-        let figures = reorder_option(self.order, self.asked, &figures, cost, self.now)
+        let figures = reorder_option(self.order, self.wanted, &figures, cost, self.now)
             .map_err(Fault::internal)?;
         Ok(LicenseOption {
             kind: OptionKind::BuyAtOrderAgain,
@@ -154,7 +154,7 @@ impl OptionQuery<'_> {
 
     /// Name the number at renewal, for as many months as now. A refusal says why that is not open.
     async fn renewal(&self) -> Result<LicenseOption, Fault> {
-        let planned = plan_renewal_option(self.order, self.servers, self.asked, self.now);
+        let planned = plan_renewal_option(self.order, self.servers, self.wanted, self.now);
         let renewal = planned.map_err(|unplanned| match unplanned {
             RenewalError::Refused(refusal) => Fault::Refused(refusal),
             RenewalError::UnknownServers(_) | RenewalError::BeyondCalendar => {
@@ -174,7 +174,7 @@ impl OptionQuery<'_> {
             san_license_id: renewed.san_license_id,
         };
         // Nothing is kept at Billing under this id.
-        let Offer { sold, quote } = price.ask(&self.within.peers, Uuid::new_v4()).await?;
+        let Offer { sold, quote } = price.ask(&self.context.peers, Uuid::new_v4()).await?;
         let cost = quote.total().map_err(Fault::internal)?;
         Ok(LicenseOption {
             kind: OptionKind::AtRenewal,
@@ -189,7 +189,7 @@ impl OptionQuery<'_> {
 
 /// The order once more, with other additional licences: what deleting it and buying again places.
 /// It brings no signing request, because the key decides nothing about the price.
-fn placed_again(order: &Order, additional_licenses: u32) -> PlaceOrder {
+fn reordered(order: &Order, additional_licenses: u32) -> PlaceOrder {
     PlaceOrder {
         account_id: order.account_id,
         product_id: order.product_id.clone(),

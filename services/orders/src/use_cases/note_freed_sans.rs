@@ -21,7 +21,7 @@ use crate::{events::CertificateSansReturned, rules::san_license::LicenseRevocati
 pub(crate) struct NoteFreedSans<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
-    pub(crate) back: &'a LicenseRevocation,
+    pub(crate) revocation: &'a LicenseRevocation,
     /// Why there was nothing to revoke any more.
     pub(crate) refusal: Option<&'a Refusal>,
     pub(crate) now: Instant,
@@ -33,7 +33,7 @@ impl Work for NoteFreedSans<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
-        let ids = [self.back.certificate_id];
+        let ids = [self.revocation.certificate_id];
         if store::license_revocations::mark(tx, &ids, self.now).await? == 0 {
             return Ok(false);
         }
@@ -44,10 +44,10 @@ impl Work for NoteFreedSans<'_> {
                 origin: &turns::origin(),
                 time: self.now,
                 why: "MD-7",
-                outcome: self.back.reason.as_str(),
+                outcome: self.revocation.reason.as_str(),
                 data: CertificateSansReturned {
-                    certificate_id: self.back.certificate_id,
-                    san_license_id: self.back.counted.license_id,
+                    certificate_id: self.revocation.certificate_id,
+                    san_license_id: self.revocation.license_record.license_id,
                     refused_message: self.refusal.map(|refusal| refusal.message.as_str()),
                 },
             },

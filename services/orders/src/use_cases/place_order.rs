@@ -88,7 +88,8 @@ impl DurableVerb for PlaceOrder {
         };
         store::orders::insert(tx, &order).await?;
         let (id, first) = (order.id.to_string(), NextStep::of(&price));
-        let begun = operation::begin(tx, order.decision_time, &id, order.account_id, first).await?;
+        let handle =
+            operation::begin(tx, order.decision_time, &id, order.account_id, first).await?;
         emit(
             tx,
             OrderEvent {
@@ -98,7 +99,7 @@ impl DurableVerb for PlaceOrder {
                 why: "T-4",
                 outcome: "PENDING",
                 data: OrderAccepted {
-                    operation_id: begun.id,
+                    operation_id: handle.id,
                     product_id: &order.product_id,
                     term_months: order.term.term.months(),
                     names: texts(&order.names),
@@ -107,7 +108,7 @@ impl DurableVerb for PlaceOrder {
             },
         )
         .await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     async fn pending(
@@ -191,8 +192,8 @@ impl Preview for PlaceOrder {
     type Context = PreviewContext;
 
     /// Checks and prices an order without placing it.
-    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<PlacedOrder, Fault> {
-        let (order, quote) = self.price(call, &within.peers).await?;
+    async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<PlacedOrder, Fault> {
+        let (order, quote) = self.price(call, &context.peers).await?;
         let view = OrderView::bare(order, call.now);
         Ok(PlacedOrder::Preview { view, quote })
     }

@@ -32,7 +32,7 @@ pub(super) struct CertificateRecord<'a> {
     /// When it was accepted.
     pub(super) now: Instant,
     /// Where it counts.
-    pub(super) counted: Option<LicenseRecord>,
+    pub(super) license_record: Option<LicenseRecord>,
     /// With it, its SAN licence is over its quota (SL-21).
     pub(super) over_quota: bool,
 }
@@ -88,7 +88,7 @@ impl CertificateRecord<'_> {
             revoke_time: to_revoke.then_some(self.now),
             revoke_reason: None,
             to_revoke,
-            counted: self.counted,
+            license_record: self.license_record,
         }
     }
 
@@ -118,7 +118,7 @@ impl CertificateRecord<'_> {
                     serial: &certificate.serial_hex,
                     common_name: certificate.common_name.value(),
                     superseded_revoke_time: revoke_time,
-                    san_license_id: self.counted.map(|counted| counted.license_id),
+                    san_license_id: self.license_record.map(|record| record.license_id),
                     over_quota: self.over_quota,
                 },
             },

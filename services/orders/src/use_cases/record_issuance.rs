@@ -42,7 +42,7 @@ use crate::{
     },
     rules::{
         certificate::{Certificate, LicenseRecord},
-        issuance::{check_certificate, expect_issuance},
+        issuance::{check_certificate, require_pending_issuance},
         order,
         permission::{Action, permit},
         san_license::LicenseRevocation,
@@ -82,7 +82,7 @@ impl DurableVerb for RecordIssuance {
         if !is_deleted {
             permit(&before, Action::RecordIssuance, now)?;
             operation::refuse_if_running(tx, &id).await?;
-            expect_issuance(&before, now)?;
+            require_pending_issuance(&before, now)?;
             check_certificate(&before, &self.certificate, now)?;
         }
         let origin = request.origin();
@@ -92,7 +92,7 @@ impl DurableVerb for RecordIssuance {
                 chain_pem: &self.chain_pem,
                 origin: &origin,
                 now,
-                counted: None,
+                license_record: None,
                 over_quota: false,
             };
             let (after, certificate) = record.apply(tx, &before).await?;
@@ -114,10 +114,10 @@ impl DurableVerb for RecordIssuance {
             chain_pem: self.chain_pem.clone(),
         };
         let first = NextStep::of(&count);
-        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
+        let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     async fn pending(
@@ -186,7 +186,7 @@ impl RecordIssuanceOperation {
                 outcome: refusal.reason.as_str(),
                 data: CertificateRefused {
                     message: &refusal.message,
-                    withdrawn_san_certificate_id: withdrawn.map(|counted| counted.certificate_id),
+                    withdrawn_san_certificate_id: withdrawn.map(|record| record.certificate_id),
                 },
             },
         )
@@ -206,7 +206,7 @@ pub(super) struct RecordInLicense {
 /// Where it is recorded.
 pub(super) struct RecordedInLicense {
     /// The SAN licence that it counts in, if any.
-    counted: Option<LicenseRecord>,
+    license_record: Option<LicenseRecord>,
     over_quota: bool,
 }
 
@@ -218,14 +218,14 @@ impl Step for RecordInLicense {
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<RecordedInLicense, PeerFault> {
         let san_licensing = &peers.san_licensing;
         let recorded = san_licensing.record(&self.question, request_id).await?;
-        let counted = recorded
+        let license_record = recorded
             .counted
             .map(|(license_id, certificate_id)| LicenseRecord {
                 license_id,
                 certificate_id,
             });
         Ok(RecordedInLicense {
-            counted,
+            license_record,
             over_quota: recorded.over_quota,
         })
     }
@@ -253,13 +253,13 @@ impl RecordInLicense {
         let recording = &self.recording;
         let before = recording.lock(tx).await?;
         let certificate = stored_leaf(&self.chain_pem)?;
-        let counted = found.counted;
+        let license_record = found.license_record;
         let record = CertificateRecord {
             certificate: &certificate,
             chain_pem: &self.chain_pem,
             origin: &recording.origin,
             now: recording.decision_time,
-            counted,
+            license_record,
             over_quota: found.over_quota,
         };
         // Recorded meanwhile, perhaps, for another order of the account.
@@ -270,14 +270,16 @@ impl RecordInLicense {
                 return Ok(done(*known, view));
             }
             ExistingRecord::OtherOrder(known) => {
-                if let Some(counted) = counted {
+                if let Some(license_record) = license_record {
                     // The order that keeps it gives it back when its time comes.
-                    store::certificates::set_counted(tx, known.id, counted).await?;
+                    store::certificates::set_license_record(tx, known.id, license_record).await?;
                 }
                 let refusal = recorded_elsewhere(&known);
                 return recording.refuse(tx, &refusal, None).await;
             }
-            ExistingRecord::Conflict(known) => return self.withdraw(tx, &known, counted).await,
+            ExistingRecord::Conflict(known) => {
+                return self.withdraw(tx, &known, license_record).await;
+            }
         }
         let (after, certificate) = record.apply(tx, &before).await?;
         let (certificate, early) = EarlyRevocation::apply(tx, certificate, record.now).await?;
@@ -296,22 +298,24 @@ impl RecordInLicense {
         &self,
         tx: &Tx,
         known: &Certificate,
-        counted: Option<LicenseRecord>,
+        license_record: Option<LicenseRecord>,
     ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         let recording = &self.recording;
         let refusal = conflict(known);
-        let Some(counted) = counted.filter(|_| known.counted != counted) else {
+        let Some(license_record) =
+            license_record.filter(|_| known.license_record != license_record)
+        else {
             return recording.refuse(tx, &refusal, None).await;
         };
-        let back = LicenseRevocation {
+        let revocation = LicenseRevocation {
             // Orders knows it by no id of its own.
-            certificate_id: counted.certificate_id,
-            counted,
+            certificate_id: license_record.certificate_id,
+            license_record,
             reason: RevocationReason::CessationOfOperation,
         };
         Ok(Next::step(&WithdrawCertificate {
             recording: recording.clone(),
-            back,
+            revocation,
             refusal,
         }))
     }
@@ -322,7 +326,8 @@ impl RecordInLicense {
 #[derive(Serialize, Deserialize)]
 pub(super) struct WithdrawCertificate {
     pub(super) recording: RecordIssuanceOperation,
-    pub(super) back: LicenseRevocation,
+    #[serde(rename = "back")]
+    pub(super) revocation: LicenseRevocation,
     pub(super) refusal: Refusal,
 }
 
@@ -333,7 +338,9 @@ impl Step for WithdrawCertificate {
 
     /// What counts no more is taken back as well.
     async fn ask(&self, peers: &Peers, _request_id: Uuid) -> Result<(), PeerFault> {
-        revoke(&peers.san_licensing, &self.back).await.map(drop)
+        revoke(&peers.san_licensing, &self.revocation)
+            .await
+            .map(drop)
     }
 
     async fn apply(
@@ -343,8 +350,10 @@ impl Step for WithdrawCertificate {
         withdrawn: &Result<(), Refusal>,
     ) -> Result<Next<RecordIssuanceOperation>, Fault> {
         never_refused(Self::NAME, withdrawn)?;
-        let counted = Some(self.back.counted);
-        self.recording.refuse(tx, &self.refusal, counted).await
+        let license_record = Some(self.revocation.license_record);
+        self.recording
+            .refuse(tx, &self.refusal, license_record)
+            .await
     }
 }
 

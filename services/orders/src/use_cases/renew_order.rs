@@ -98,7 +98,7 @@ impl DurableVerb for RenewOrder {
             }),
         };
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
+        let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
         emit(
@@ -110,7 +110,7 @@ impl DurableVerb for RenewOrder {
                 why: "MD-10",
                 outcome: "CHARGING",
                 data: RenewalAccepted {
-                    operation_id: begun.id,
+                    operation_id: handle.id,
                     term_index: plan.term.index,
                     term_months: plan.term.term.months(),
                     common_name: before.wanted_common_name().value(),
@@ -121,7 +121,7 @@ impl DurableVerb for RenewOrder {
             },
         )
         .await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     async fn pending(
@@ -176,13 +176,13 @@ async fn named_quote(
 async fn plan(
     tx: &Tx,
     order: &Order,
-    wish: &RenewOrder,
+    renewal: &RenewOrder,
     now: Instant,
 ) -> Result<RenewalPlan, Fault> {
     permit(order, Action::Renew, now)?;
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
     let servers = store::servers::list_of(tx, order).await?;
-    plan_renewal(order, &servers, &wish.wanted, now).map_err(|unplanned| match unplanned {
+    plan_renewal(order, &servers, &renewal.wanted, now).map_err(|unplanned| match unplanned {
         RenewalError::Refused(refusal) => (*refusal).into(),
         RenewalError::UnknownServers(unknown) => unknown_servers(&unknown),
         RenewalError::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
@@ -209,9 +209,9 @@ impl Preview for RenewOrder {
 
     /// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
     /// charged exactly (MD-6).
-    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<RenewedOrder, Fault> {
+    async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<RenewedOrder, Fault> {
         let (view, plan, now) = {
-            let tx = within.database.read();
+            let tx = context.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
             let (order, now) = order.at(call.now);
             let plan = plan(&tx, &order, self, now).await?;
@@ -228,7 +228,7 @@ impl Preview for RenewOrder {
                 order.san_license_id,
             )
         };
-        let peers = &within.peers;
+        let peers = &context.peers;
         let offer = price.ask_pinned(peers, Uuid::new_v4(), &plan.pin).await?;
         let Offer { sold, quote } = offer;
         let (id, expire_time) = quote.identity().map_err(Fault::internal)?;
@@ -245,7 +245,7 @@ impl Preview for RenewOrder {
             quote: &kept,
             now,
         };
-        within.database.transact(&keep).await?;
+        context.database.transact(&keep).await?;
         let term = OrderTerm {
             sold: Some(sold),
             ..plan.term

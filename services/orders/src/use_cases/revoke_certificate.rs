@@ -24,7 +24,7 @@ use crate::{
         order::Order,
         permission::{Action, permit},
         reissue::permit_reissue,
-        revocation::revoked,
+        revocation::apply_revocation,
     },
     store,
 };
@@ -43,12 +43,12 @@ pub(crate) struct RevokeCertificate {
 fn plan(
     order: &Order,
     found: Certificate,
-    wish: &RevokeCertificate,
+    request: &RevokeCertificate,
     now: Instant,
 ) -> Result<(Order, Certificate), Fault> {
     permit(order, Action::RevokeCertificate, now)?;
-    let after = revoked(found, wish.reason, wish.by_authority, now)?;
-    if !wish.request_reissue {
+    let after = apply_revocation(found, request.reason, request.by_authority, now)?;
+    if !request.request_reissue {
         return Ok((order.clone().apply_decision(now), after));
     }
     permit(order, Action::RequestReissue, now)?;
@@ -84,7 +84,7 @@ impl Verb for RevokeCertificate {
         };
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        let told = RevocationEvent {
+        let event = RevocationEvent {
             order: &view.order,
             certificate: &certificate,
             origin: &request.origin(),
@@ -93,7 +93,7 @@ impl Verb for RevokeCertificate {
             reissue_requested: self.request_reissue,
             san_revoke_time: None,
         };
-        told.emit(tx).await?;
+        event.emit(tx).await?;
         Ok(RecordedCertificate {
             certificate: Some(certificate),
             view,
@@ -146,9 +146,9 @@ impl Preview for RevokeCertificate {
     async fn preview(
         &self,
         call: &Call,
-        within: &PreviewContext,
+        context: &PreviewContext,
     ) -> Result<RecordedCertificate, Fault> {
-        let tx = within.database.read();
+        let tx = context.database.read();
         let scope = &call.caller.accounts;
         let found = store::certificates::get(&tx, scope, self.certificate_id).await?;
         let order = store::orders::get(&tx, scope, found.order_id).await?;

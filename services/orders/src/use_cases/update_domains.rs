@@ -73,11 +73,11 @@ impl DurableVerb for UpdateDomains {
             }),
         };
         let id = before.id.to_string();
-        let begun = operation::begin(tx, now, &id, before.account_id, first).await?;
-        let after = before.clone().apply_change(plan, Some(begun.id), now);
+        let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
+        let after = before.clone().apply_change(plan, Some(handle.id), now);
         store::orders::save(tx, &before, &after).await?;
         emit_accepted(request, tx, &after, now, "CHARGING").await?;
-        Ok(Accepted::Operation(begun))
+        Ok(Accepted::Operation(handle))
     }
 
     async fn pending(
@@ -209,15 +209,19 @@ impl Preview for UpdateDomains {
 
     /// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
     /// charged exactly (MD-6); what is free needs none.
-    async fn preview(&self, call: &Call, within: &PreviewContext) -> Result<UpdatedDomains, Fault> {
+    async fn preview(
+        &self,
+        call: &Call,
+        context: &PreviewContext,
+    ) -> Result<UpdatedDomains, Fault> {
         let (view, plan, now) = {
-            let tx = within.database.read();
+            let tx = context.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
             let (order, now) = order.at(call.now);
             let plan = plan(&tx, &order, self, now).await?;
             (order_view::load(&tx, order, now).await?, plan, now)
         };
-        let billing = &within.peers.billing;
+        let billing = &context.peers.billing;
         let questions = questions(&view.order, &plan, now)?;
         let this = match &questions.this {
             Some(question) => Some(billing.create_quote(question, Uuid::new_v4()).await?),
@@ -243,7 +247,7 @@ impl Preview for UpdateDomains {
                 quote: &kept,
                 now,
             };
-            within.database.transact(&keep).await?;
+            context.database.transact(&keep).await?;
         }
         let (price, next_price) = priced(&view.order, &plan, now, this, next);
         let common_name = plan.common_name.as_ref();

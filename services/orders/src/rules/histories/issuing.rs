@@ -16,11 +16,11 @@ use super::{
 };
 use crate::rules::{
     certificate::{Certificate, CertificateState},
-    issuance::{check_certificate, expect_issuance, superseded_revoke_time},
+    issuance::{check_certificate, require_pending_issuance, superseded_revoke_time},
     order::SigningRequest,
     permission::{Action, permit},
     reissue::permit_reissue,
-    revocation::revoked,
+    revocation::apply_revocation,
     samples,
     servers::ServerState,
 };
@@ -129,7 +129,7 @@ impl Desk {
         let checked = match self.order.delete_time {
             Some(_) => Ok(()),
             None => permit(&self.order, Action::RecordIssuance, now)
-                .and_then(|()| expect_issuance(&self.order, now))
+                .and_then(|()| require_pending_issuance(&self.order, now))
                 .and_then(|()| check_certificate(&self.order, &parsed, now)),
         };
         let foretold = self.model.may_issue(&paper);
@@ -198,7 +198,9 @@ impl Desk {
         let foretold = self.model.may_revoke(place, by_authority, reissue);
         let order = self.order.clone().with_turns(now);
         let planned = permit(&order, Action::RevokeCertificate, now)
-            .and_then(|()| revoked(self.certificates[place].clone(), reason, by_authority, now))
+            .and_then(|()| {
+                apply_revocation(self.certificates[place].clone(), reason, by_authority, now)
+            })
             .and_then(|found| {
                 if reissue {
                     permit(&order, Action::RequestReissue, now)?;
