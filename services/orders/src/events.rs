@@ -1,6 +1,7 @@
-//! The catalogue of Orders' events: a type per fact, with its data. Consumers read the JSON, so a key or the
-//! shape of its value never changes; a new fact gets a new key or a new type. Instants are RFC 3339, amounts decimal
-//! text in the currency beside them. `licet.orders.operation.cancel_accepted.v1` is the runtime's.
+//! The catalogue of Orders' events: a type per fact, with its data. Consumers read the JSON,
+//! so no key and no shape ever changes; a new fact gets a new key or a new type. Instants are RFC
+//! 3339 text, amounts decimal text in the currency beside them. The runtime adds
+//! `licet.orders.operation.cancel_accepted.v1`.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +69,7 @@ events! {
         term_months: u32,
         /// All domains, the common name among them.
         names: Vec<&'a str>,
-        /// The SAN licence that it draws on, or null.
+        /// The SAN licence that the order draws on, or null.
         san_license_id: Option<LicenseId>,
     }
 
@@ -186,7 +187,8 @@ events! {
         charged: ChargedAmount,
     }
 
-    /// A domain change was accepted (MD-7): it is being charged, or is free and awaits its certificate.
+    /// A domain change was accepted (MD-7): it is being charged, or is free and awaits its
+    /// certificate.
     DomainChangeAccepted<'a> = "domain_change.accepted" {
         added: Vec<&'a str>,
         removed: Vec<&'a str>,
@@ -227,7 +229,8 @@ events! {
         refused_messages: Vec<&'a str>,
     }
 
-    /// The cancellation of a domain change was refused: the change still awaits its certificate.
+    /// The cancellation of a domain change was refused: the change still awaits its
+    /// certificate.
     DomainChangeCancelRefused<'a> = "domain_change.cancel_refused" {
         message: &'a str,
     }
@@ -246,7 +249,7 @@ events! {
         /// In hexadecimal digits.
         serial: &'a str,
         common_name: &'a str,
-        /// From when on the certificates that it replaces count as revoked; null: never, or none is replaced.
+        /// Since when the certificates that it replaces count as revoked; null if never.
         superseded_revoke_time: Option<Instant>,
         /// The SAN licence that it counts in, or null.
         san_license_id: Option<LicenseId>,
@@ -267,7 +270,7 @@ events! {
         /// In hexadecimal digits.
         serial: &'a str,
         reason: Option<RevocationReason>,
-        /// From when on it counts as revoked (T-6).
+        /// Since when it counts as revoked (T-6).
         revoke_time: Option<Instant>,
         /// When SanLicensing recorded the revocation, if it was made there; else null.
         san_revoke_time: Option<Instant>,
@@ -332,7 +335,8 @@ impl ChargedSlots {
     }
 }
 
-/// Whether SanLicensing authorised the certificate that is about to be signed, or refused to decide.
+/// Whether SanLicensing authorised the certificate that is about to be signed, or refused the
+/// request.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum IssuanceDecided<'a> {

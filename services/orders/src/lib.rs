@@ -1,6 +1,6 @@
-//! Orders: certificates ordered for a term, their names, servers and deletion. Money is Billing's,
-//! quotas of names are SanLicensing's: what spans services is a durable operation that ends wholly
-//! done or wholly undone.
+//! Orders: certificates ordered for a term, their domains, servers and deletion. Billing handles
+//! money, SanLicensing quotas of SANs. A change across services is a durable operation, which ends
+//! wholly done or wholly undone.
 
 mod convert;
 mod events;
@@ -47,20 +47,20 @@ use crate::{
 /// What Orders needs to run.
 #[derive(Clone)]
 pub struct Deps {
-    /// Where its schema is kept; brought up to date when the service is built.
+    /// Where its database is; [`build`] migrates it.
     pub location: Location,
-    /// The clock that resumed operations are finished by; requests bring their own decision time.
+    /// The clock of operations and timers; requests bring their own decision time.
     pub clock: Arc<dyn Clock>,
-    /// The channel to Billing, speaking as `orders`.
+    /// The channel to Billing, as caller `orders`.
     pub billing: PeerChannel,
-    /// The channel to SanLicensing, speaking as `orders`.
+    /// The channel to SanLicensing, as caller `orders`.
     pub san_licensing: PeerChannel,
 }
 
-/// Builds the service, ready to be served. Its peers need not be there yet.
+/// Builds the service, ready to be served. Its peers need not be running yet.
 ///
 /// # Errors
-/// When the database cannot be opened, or its schema not brought up to date.
+/// If the database cannot be opened or migrated.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let migrations = store::migrations();
     let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
@@ -148,7 +148,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     })
 }
 
-/// The durable operations, and what each is answered with.
+/// The durable operations, each with the encoder of its response.
 fn registry() -> Registry<Peers> {
     use convert::{cancellation, certificate, deletion, domains, order, renewal};
     use use_cases::{
@@ -180,17 +180,17 @@ fn registry() -> Registry<Peers> {
         })
 }
 
-/// The steps of its durable operations, each with the operation's kind.
+/// The steps of its durable operations, each with its operation's kind.
 #[must_use]
 pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
     registry().steps().collect()
 }
 
-/// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.
-/// Services that use the store need not stop.
+/// Checks a store's event log against its hash chain, on one snapshot and read-only. Services
+/// that use the store may keep running.
 ///
 /// # Errors
-/// When there is no such store, it is of another version, or it cannot be read.
+/// If there is no such store, it is of another version, or it cannot be read.
 pub async fn verify(location: &Location) -> Result<Verification, Fault> {
     let database = Database::open_read_only(location, &store::migrations()).await?;
     let checks = chain::check_log(&database.read()).await?;

@@ -1,6 +1,6 @@
-//! What time alone makes due: a term that starts or ends is written down (MD-10), a superseded
-//! certificate is revoked in its SAN licence when the instant comes from which on it counts as
-//! revoked (MD-7), and the reviews of refunds are followed (AL-4). Decides nothing.
+//! What time alone makes due: writing the turns of orders (MD-10), revoking superseded certificates
+//! in their SAN licences when they count as revoked (MD-7), and following the reviews of refunds
+//! (AL-4). Decides nothing.
 
 use std::{
     pin::Pin,
@@ -30,12 +30,12 @@ use crate::{
     },
 };
 
-/// The pause after SanLicensing gave no answer.
+/// The pause after SanLicensing did not answer; real time.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(2);
 const ASKED_AT_ONCE: usize = 8;
 
-/// Writes down what time has made of orders, each turn once with its event. Nothing waits for it:
-/// readers and decisions settle an order by themselves.
+/// Writes the turns of orders, each once with its event. Nothing waits for it: readers and
+/// decisions apply turns themselves.
 pub(crate) struct TurnTerms {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ pub(crate) struct TurnTerms {
 
 impl DueWork for TurnTerms {
     fn name(&self) -> &'static str {
-        "turn the terms of orders"
+        "write the turns of orders"
     }
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
@@ -67,8 +67,8 @@ impl DueWork for TurnTerms {
     }
 }
 
-/// Revokes in their SAN licence the certificates that count as revoked here, late ones of deleted
-/// orders among them. Two instances on one certificate ask with one request id, and the
+/// Revokes certificates in their SAN licences once they count as revoked here, including late ones
+/// of deleted orders. Two instances send the same request id for a certificate, and the
 /// second notes nothing.
 pub(crate) struct RevokeInLicenses {
     pub(crate) database: Database,
@@ -79,15 +79,15 @@ pub(crate) struct RevokeInLicenses {
 }
 
 impl RevokeInLicenses {
-    /// Whether SanLicensing answered, and if so whether this was still to be noted.
-    async fn give_back(&self, found: &Certificate) -> Result<Option<bool>, Fault> {
+    /// `None` if SanLicensing did not answer; else whether this was noted for the first time.
+    async fn revoke(&self, found: &Certificate) -> Result<Option<bool>, Fault> {
         let Some(revocation) = LicenseRevocation::of_revoked(found) else {
             return Ok(Some(false));
         };
         let refusal = match peers::san_licensing::revoke(&self.san_licensing, &revocation).await {
             Ok(refusal) => refusal,
             Err(fault) => {
-                tracing::info!(id = %found.id, ?fault, "SANs are not returned yet");
+                tracing::info!(id = %found.id, ?fault, "not revoked in the SAN licence yet");
                 return Ok(None);
             }
         };
@@ -104,7 +104,7 @@ impl RevokeInLicenses {
 
 impl DueWork for RevokeInLicenses {
     fn name(&self) -> &'static str {
-        "return SANs of revoked certificates"
+        "revoke certificates in their SAN licences"
     }
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
@@ -115,16 +115,16 @@ impl DueWork for RevokeInLicenses {
                 store::license_revocations::list_due(&tx, self.clock.now()).await?
             };
             let mut asking = stream::iter(due)
-                .map(|found| async move { self.give_back(&found).await })
+                .map(|found| async move { self.revoke(&found).await })
                 .buffer_unordered(ASKED_AT_ONCE);
-            let mut returned = 0;
+            let mut revoked = 0;
             while let Some(answer) = asking.next().await {
                 match answer? {
-                    Some(noted) => returned += u64::from(noted),
+                    Some(noted) => revoked += u64::from(noted),
                     None => self.is_unanswered.store(true, Ordering::Relaxed),
                 }
             }
-            Ok(returned)
+            Ok(revoked)
         })
     }
 
@@ -136,27 +136,29 @@ impl DueWork for RevokeInLicenses {
     }
 }
 
-/// The pause between two looks at the reviews in Billing.
+/// How often Billing is asked for the outcomes of reviews; real time.
 const REVIEW_PAUSE: Duration = Duration::from_secs(3);
 
-/// Asks Billing for the outcome of the reviews that deleted orders wait for, and notes it on them.
-/// Each round takes up where the one before it left off, so that no order waits for ever.
+/// Asks Billing for the outcomes of reviews that deleted orders wait for, and notes them. Each
+/// round continues after the last order of the previous one, so that every order has its turn.
 pub(crate) struct FollowReviews {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) billing: Billing,
-    /// The last order of the round before; none once every order was asked for.
+    /// The last order of the previous round; `None` after the last page.
     pub(crate) after: Mutex<Option<OrderId>>,
 }
 
 impl FollowReviews {
-    /// Whether anything was noted on an order.
+    /// Whether anything was noted on the order.
     async fn follow(&self, order: &Order) -> Result<bool, Fault> {
         let mut answered = Vec::new();
         for refund in waiting(order)? {
             match self.billing.get_refund(refund.id()).await {
                 Ok(found) => answered.push(found),
-                Err(fault) => tracing::info!(id = %order.id, ?fault, "a review is not seen yet"),
+                Err(fault) => {
+                    tracing::info!(id = %order.id, ?fault, "the review of a refund could not be read");
+                }
             }
         }
         let work = NoteReviews {

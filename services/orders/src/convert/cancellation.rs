@@ -1,4 +1,4 @@
-//! Taking a change of names back.
+//! The cancellation of a domain change.
 
 use licet_clients::billing::CreditNote;
 use licet_contracts::orders::v1 as orders;
@@ -6,10 +6,10 @@ use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
 use crate::use_cases::cancel_domain_change::{CancelDomainChange, CancelledDomainChange};
 
-/// The longest reason kept, in characters: the credit note has room for that much.
+/// The longest reason, in characters: what fits into a credit note.
 const MAX_REASON_CHARS: usize = 150;
 
-/// Reads the request to take a change of names back.
+/// Decodes the request to cancel a domain change.
 pub(crate) fn decode_cancel(
     _: &Call,
     message: &orders::CancelDomainChangeRequest,
@@ -31,7 +31,7 @@ pub(crate) fn decode_cancel(
     })
 }
 
-/// The order, and what is credited to it.
+/// The order and its credit notes.
 pub(crate) fn encode_cancel(
     cancelled: CancelledDomainChange,
 ) -> Result<orders::CancelDomainChangeResponse, Fault> {

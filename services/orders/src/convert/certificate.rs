@@ -1,4 +1,4 @@
-//! Certificates: what is reported as signed, what is listed, and what waits for a signature.
+//! Certificates: recorded, listed, revoked and awaited.
 
 use licet_clients::san_licensing::{Authorization, encode_reason};
 use licet_contracts::{
@@ -36,10 +36,10 @@ use crate::{
     },
 };
 
-/// The largest chain taken, in bytes.
+/// The largest chain accepted, in bytes.
 const MAX_CHAIN_BYTES: usize = 256 << 10;
 
-/// Reads the request to begin an issuance.
+/// Decodes the request to begin an issuance.
 pub(crate) fn decode_begin(
     _: &Call,
     message: &orders::BeginIssuanceRequest,
@@ -52,7 +52,7 @@ pub(crate) fn decode_begin(
         Ok(KeyType::Ecc) => Ok(Some(KeyKind::Ec)),
         Ok(KeyType::Ed25519) => Ok(Some(KeyKind::Ed25519)),
         Ok(KeyType::Ed448) => Ok(Some(KeyKind::Ed448)),
-        Err(_) => Err(fields.note("key_type", "is no family of keys")),
+        Err(_) => Err(fields.note("key_type", "is not a known key type")),
     };
     let not_after = message.not_after_time.as_ref();
     let not_after = fields.optional_message("not_after_time", not_after, decode_time);
@@ -66,7 +66,7 @@ pub(crate) fn decode_begin(
     })
 }
 
-/// Reads the report of a signed certificate. What breaks in it is said.
+/// Decodes the report of a signed certificate.
 pub(crate) fn decode_issuance(
     _: &Call,
     message: &orders::RecordIssuanceRequest,
@@ -74,7 +74,10 @@ pub(crate) fn decode_issuance(
     let mut fields = Fields::new();
     let order_id = fields.required("order_id", &message.order_id);
     let chain = match &message.certificate {
-        None => Err(fields.note("certificate_pem", "is required, or certificate_der")),
+        None => Err(fields.note(
+            "certificate_pem",
+            "is required, unless certificate_der is set",
+        )),
         Some(Given::CertificatePem(text)) => chain(&mut fields, "certificate_pem", text.as_bytes()),
         Some(Given::CertificateDer(bytes)) => chain(&mut fields, "certificate_der", bytes),
     };
@@ -100,11 +103,11 @@ fn chain(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<(ParsedCertific
     );
     match chain.into_iter().next() {
         Some(leaf) => Ok((leaf, text)),
-        None => Err(fields.note(path, "holds no certificate")),
+        None => Err(fields.note(path, "contains no certificate")),
     }
 }
 
-/// Reads a certificate's id that must be there.
+/// Decodes the request for a certificate.
 pub(crate) fn decode_get(
     _: &Call,
     message: &orders::GetCertificateRequest,
@@ -114,7 +117,7 @@ pub(crate) fn decode_get(
     fields.build(|| id)
 }
 
-/// Reads what a listing of certificates is narrowed to.
+/// Decodes a filter of certificates.
 pub(crate) fn decode_list(
     _: &Call,
     message: &orders::ListCertificatesRequest,
@@ -130,7 +133,7 @@ pub(crate) fn decode_list(
         Ok(Wire::Revoked) => Ok(Some(CertificateState::Revoked)),
         Ok(Wire::Expired) => Ok(Some(CertificateState::Expired)),
         Ok(Wire::ToRevoke) => Ok(Some(CertificateState::ToRevoke)),
-        Err(_) => Err(fields.note("state", "is no state of a certificate")),
+        Err(_) => Err(fields.note("state", "is not a known certificate state")),
     };
     fields.build(|| {
         Ok(CertificateFilter {
@@ -141,7 +144,7 @@ pub(crate) fn decode_list(
     })
 }
 
-/// Reads whose pending issuances are listed.
+/// Decodes whose pending issuances to list.
 pub(crate) fn decode_pending(
     _: &Call,
     message: &orders::ListPendingIssuanceRequest,
@@ -151,7 +154,7 @@ pub(crate) fn decode_pending(
     fields.build(|| account_id)
 }
 
-/// A certificate as it counts at `now`.
+/// A certificate with its state at `now`.
 pub(crate) fn encode(certificate: &Certificate, now: Instant) -> orders::Certificate {
     use orders::CertificateState as Wire;
     let state = match certificate.state(now) {
@@ -186,7 +189,7 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> orders::Certifi
     }
 }
 
-/// Why a certificate counts as revoked at `now`: what was said, or what replaced or ended it.
+/// Why a certificate counts as revoked at `now`: the reason given, or what replaced or ended it.
 fn revocation_reason(certificate: &Certificate, now: Instant) -> san::RevocationReason {
     let reason = match certificate.state(now) {
         CertificateState::Active | CertificateState::Superseded | CertificateState::Expired => None,
@@ -197,7 +200,7 @@ fn revocation_reason(certificate: &Certificate, now: Instant) -> san::Revocation
     reason.map_or(san::RevocationReason::Unspecified, encode_reason)
 }
 
-/// What is to be signed for an order, were it signed at `now`.
+/// What is to be signed for an order, if it is signed at `now`.
 pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssuance {
     use orders::PendingIssuanceReason as Reason;
     let moves = order.wanted_common_name() != &order.common_name;
@@ -223,7 +226,7 @@ pub(crate) fn encode_pending(order: &Order, now: Instant) -> orders::PendingIssu
     }
 }
 
-/// What is to be signed, and whether its SAN licence has room for it.
+/// What is to be signed, and SanLicensing's authorisation.
 pub(crate) fn encode_started(started: StartedIssuance) -> orders::BeginIssuanceResponse {
     orders::BeginIssuanceResponse {
         pending_issuance: Some(encode_pending(&started.order, started.now)),
@@ -231,7 +234,7 @@ pub(crate) fn encode_started(started: StartedIssuance) -> orders::BeginIssuanceR
     }
 }
 
-/// The certificate as it is recorded, and its order.
+/// The recorded certificate and its order.
 pub(crate) fn encode_recorded(
     recorded: &RecordedCertificate,
 ) -> Result<orders::RecordIssuanceResponse, Fault> {

@@ -1,4 +1,4 @@
-//! What is known of an order that is looked for, as a ticket has it.
+//! Clues: what a ticket says about an order that is looked for.
 
 use licet_contracts::orders::v1 as orders;
 use licet_domain::{certificate::serial, san::San};
@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::rules::listing::Clues;
 
-/// The longest clue taken, in bytes: a name of 253 with room for what is typed around it.
+/// The longest clue, in bytes: a domain of 253 and room for what is typed around it.
 const MAX_CLUE_BYTES: usize = 300;
 
-/// Reads the request to find orders.
+/// Decodes the request to find orders.
 pub(crate) fn decode_find(_: &Call, message: &orders::FindOrdersRequest) -> Result<Clues, Fault> {
     let mut fields = Fields::new();
     let text = message.clue.trim();
@@ -22,7 +22,7 @@ pub(crate) fn decode_find(_: &Call, message: &orders::FindOrdersRequest) -> Resu
         Ok(read(text)).and_then(|clues| match clues.is_empty() {
             true => Err(fields.note(
                 "clue",
-                "is no serial number, fingerprint, name, invoice number, id of an invoice or order, or request_id",
+                "is not a serial number, fingerprint, domain, invoice number, id of an invoice or order, or request_id",
             )),
             false => Ok(clues),
         })
@@ -30,7 +30,7 @@ pub(crate) fn decode_find(_: &Call, message: &orders::FindOrdersRequest) -> Resu
     fields.build(|| clues)
 }
 
-/// Whatever the text can be read as.
+/// Everything that the text can mean.
 fn read(text: &str) -> Clues {
     let digits: String = text
         .chars()

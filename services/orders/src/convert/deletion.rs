@@ -7,10 +7,10 @@ use licet_runtime::{caller::Call, fault::Fault, field::Fields, wire::encode_coun
 use super::order::refund_of;
 use crate::use_cases::{delete_order::DeleteOrder, finish_deletion::DeletedOrder};
 
-/// The longest reason kept, in characters.
+/// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
-/// Reads the request for a deletion.
+/// Decodes the request to delete an order.
 pub(crate) fn decode_delete(
     _: &Call,
     message: &orders::DeleteOrderRequest,
@@ -32,7 +32,8 @@ pub(crate) fn decode_delete(
     })
 }
 
-/// The order, what fell with it, and the refunds of its terms that are decided, ascending by index.
+/// The order, what its deletion invalidated, and the refunds decided so far, ascending by term
+/// index.
 pub(crate) fn encode_deletion(deleted: DeletedOrder) -> Result<orders::DeleteOrderResponse, Fault> {
     let DeletedOrder {
         view,

@@ -1,4 +1,4 @@
-//! The change of an order's names.
+//! Domain changes.
 
 use licet_clients::billing::Quote;
 use licet_contracts::orders::v1 as orders;
@@ -13,7 +13,7 @@ use crate::{
     use_cases::{update_domains::UpdateDomains, updated_domains::UpdatedDomains},
 };
 
-/// Reads the request for a change of names.
+/// Decodes the request for a domain change.
 pub(crate) fn decode_update(
     _: &Call,
     message: &orders::UpdateDomainsRequest,
@@ -26,7 +26,7 @@ pub(crate) fn decode_update(
     fields.check(
         "add_domains",
         moves || !(message.add_domains.is_empty() && message.remove_domains.is_empty()),
-        "must name at least one domain, or remove_domains or common_name must",
+        "must not be empty, unless remove_domains or common_name is set",
     );
     let common_name = if moves {
         dns_name(&mut fields, "common_name", &message.common_name).map(Some)
@@ -36,11 +36,7 @@ pub(crate) fn decode_update(
     if let (Ok(add), Ok(remove)) = (&add, &remove) {
         for (index, name) in remove.iter().enumerate() {
             let path = format!("remove_domains[{index}]");
-            fields.check(
-                &path,
-                !add.contains(name),
-                "is to be added by the same request",
-            );
+            fields.check(&path, !add.contains(name), "is also in add_domains");
         }
     }
     let quote_id = fields.optional("quote_id", &message.quote_id);
@@ -63,8 +59,8 @@ pub(crate) fn decode_update(
     })
 }
 
-/// The order with its change, the prices where they are known, and the names after it with the common
-/// name among them.
+/// The order with its change, the prices where known, and the domains after the change, including
+/// the common name.
 pub(crate) fn encode_update(
     updated: UpdatedDomains,
 ) -> Result<orders::UpdateDomainsResponse, Fault> {

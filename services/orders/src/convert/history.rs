@@ -1,4 +1,4 @@
-//! What happened to an order, entry by entry.
+//! The history of an order.
 
 use licet_contracts::orders::v1 as orders;
 use licet_domain::ids::OrderId;
@@ -6,7 +6,7 @@ use licet_runtime::{caller::Call, fault::Fault, history::Entry, wire::encode_tim
 
 use super::order::decode_order_id;
 
-/// Reads whose history is wanted.
+/// Decodes the request for an order's history.
 pub(crate) fn decode_list(
     _: &Call,
     message: &orders::ListOrderHistoryRequest,
@@ -14,7 +14,7 @@ pub(crate) fn decode_list(
     decode_order_id(&message.order_id)
 }
 
-/// One thing that happened, as its order's history shows it.
+/// An entry of an order's history.
 pub(crate) fn encode(entry: Entry) -> orders::HistoryEntry {
     orders::HistoryEntry {
         event_id: entry.event_id,

@@ -1,5 +1,5 @@
-//! Between the contract's messages and the values that Orders works with, beside `rpc` at the top: a
-//! file per noun. What comes in is parsed, never judged by the rules.
+//! Converts between the contract's messages and the values that Orders works with, a file per noun.
+//! Requests are parsed here; the rules judge them.
 
 pub(crate) mod cancellation;
 pub(crate) mod certificate;

@@ -1,4 +1,4 @@
-//! The ways to more additional licences: asked for, worked out, and shown with their figures.
+//! The options for more additional licences.
 
 use licet_clients::billing::Refund;
 use licet_contracts::orders::v1 as orders;
@@ -16,7 +16,7 @@ use crate::{
     use_cases::license_options::{LicenseOption, LicenseOptions, OptionKind, WantedLicenses},
 };
 
-/// Reads the question what is open.
+/// Decodes the request for the options.
 pub(crate) fn decode_options(
     _: &Call,
     message: &orders::ListAdditionalLicenseOptionsRequest,
@@ -61,7 +61,7 @@ fn encode(option: LicenseOption, order: &Order) -> orders::AdditionalLicenseOpti
     }
 }
 
-/// The whole answer, with what stands against the ways that are not in it.
+/// The open options, and why the others are closed.
 pub(crate) fn encode_options(
     found: LicenseOptions,
 ) -> orders::ListAdditionalLicenseOptionsResponse {

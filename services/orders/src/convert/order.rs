@@ -1,6 +1,9 @@
-//! Orders: the requests that place, name and list them, and how one is shown.
+//! Orders: the requests to place and list them, and how one is shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use licet_clients::billing::{Quote, Refund};
 use licet_contracts::{
@@ -32,16 +35,16 @@ use crate::{
     use_cases::place_order::{PlaceOrder, PlacedOrder},
 };
 
-/// The longest signing request taken, in bytes.
+/// The largest signing request accepted, in bytes.
 const MAX_CSR_BYTES: usize = 64 << 10;
 
-/// The longest text for a server's software and other labels, in characters.
+/// The longest label, such as a server's software, in characters.
 pub(super) const MAX_LABEL_CHARS: usize = 100;
 
-/// The most names that a request may carry: more than any product allows.
+/// The most domains in a request: more than any product allows.
 pub(super) const MAX_NAMES: usize = 1000;
 
-/// Reads the request for a new order.
+/// Decodes the request for a new order.
 pub(crate) fn decode_place(
     _: &Call,
     message: &orders::PlaceOrderRequest,
@@ -81,7 +84,7 @@ pub(crate) fn decode_place(
     })
 }
 
-/// A number of things, at least one.
+/// A count of at least one.
 pub(super) fn positive(fields: &mut Fields, path: &str, number: i32) -> Field<u32> {
     match u32::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
@@ -89,7 +92,7 @@ pub(super) fn positive(fields: &mut Fields, path: &str, number: i32) -> Field<u3
     }
 }
 
-/// A DNS name that must be there, in its canonical form.
+/// A required DNS name, in canonical form.
 pub(super) fn dns_name(fields: &mut Fields, path: &str, text: &str) -> Field<San> {
     if text.is_empty() {
         return Err(fields.note(path, "is required"));
@@ -97,8 +100,8 @@ pub(super) fn dns_name(fields: &mut Fields, path: &str, text: &str) -> Field<San
     San::dns(text).map_err(|error| fields.note(path, error.to_string()))
 }
 
-/// DNS names in their canonical form, none of them twice in whatever spelling (MD-5), but for the
-/// one that `may_repeat`.
+/// DNS names in canonical form. Refuses a name that is listed twice in any spelling (MD-5), except
+/// `may_repeat`.
 pub(super) fn dns_names(
     fields: &mut Fields,
     path: &str,
@@ -109,22 +112,31 @@ pub(super) fn dns_names(
     if names.len() > MAX_NAMES {
         return Err(fields.note(path, format!("has more than {MAX_NAMES} names")));
     }
-    let mut first = BTreeMap::new();
-    let mut repeated = None;
-    for (index, name) in names.iter().enumerate() {
-        let before = *first.entry(name).or_insert(index);
-        if before != index && Some(name) != may_repeat {
-            let noted = fields.note(
-                format!("{path}[{index}]"),
-                format!("is {name} again, which {path}[{before}] named already"),
-            );
-            repeated.get_or_insert(noted);
-        }
-    }
-    repeated.map_or(Ok(names), Err)
+    refuse_repeats(fields, path, &names, may_repeat)?;
+    Ok(names)
 }
 
-/// A short text for people that must be there.
+/// Refuses a list that has an item twice, except `may_repeat`.
+pub(super) fn refuse_repeats<T: Ord + Display>(
+    fields: &mut Fields,
+    path: &str,
+    items: &[T],
+    may_repeat: Option<&T>,
+) -> Field<()> {
+    let mut first = BTreeMap::new();
+    let mut repeated = Ok(());
+    for (index, item) in items.iter().enumerate() {
+        let before = *first.entry(item).or_insert(index);
+        if before != index && Some(item) != may_repeat {
+            let path_of_item = format!("{path}[{index}]");
+            let noted = fields.note(path_of_item, format!("repeats {item} of {path}[{before}]"));
+            repeated = repeated.and(Err(noted));
+        }
+    }
+    repeated
+}
+
+/// A required short text.
 pub(super) fn label(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
     let text = fields.required_text(path, text)?;
     if text.chars().count() > MAX_LABEL_CHARS {
@@ -147,14 +159,14 @@ pub(super) fn signing_request(fields: &mut Fields, text: &str) -> Field<Option<P
     Ok(Some(request))
 }
 
-/// Reads an order's id that must be there.
+/// Decodes a required order id.
 pub(crate) fn decode_order_id(order_id: &str) -> Result<OrderId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("order_id", order_id);
     fields.build(|| id)
 }
 
-/// Reads what a listing of orders is narrowed to.
+/// Decodes a filter of orders.
 pub(crate) fn decode_list(
     _: &Call,
     message: &orders::ListOrdersRequest,
@@ -168,7 +180,7 @@ pub(crate) fn decode_list(
         Ok(orders::OrderState::Issued) => Ok(Some(OrderState::Issued)),
         Ok(orders::OrderState::Ended) => Ok(Some(OrderState::Ended)),
         Ok(orders::OrderState::Deleted) => Ok(Some(OrderState::Deleted)),
-        Err(_) => Err(fields.note("state", "is no state of an order")),
+        Err(_) => Err(fields.note("state", "is not a known order state")),
     };
     let name = if message.domain.is_empty() {
         Ok(None)
@@ -204,7 +216,7 @@ fn encode_state(state: OrderState) -> orders::OrderState {
     }
 }
 
-/// That of one term.
+/// The refund of one term.
 pub(super) fn refund_of(refunds: &[Refund], index: u32) -> Option<billing::Refund> {
     let index = Some(encode_count(index));
     let mut found = refunds.iter();
@@ -251,7 +263,8 @@ pub(crate) fn encode(view: &OrderView) -> Result<orders::Order, Fault> {
     })
 }
 
-/// Since when a certificate is awaited. None is recorded for an order that has ended (MD-10).
+/// Since when a certificate is awaited; absent once the order has ended, when none is recorded any
+/// more (MD-10).
 fn issuance_pending(view: &OrderView) -> Option<Instant> {
     let since = view.order.issuance_pending_since();
     since.filter(|_| view.order.state(view.now) != OrderState::Ended)
@@ -285,8 +298,8 @@ pub(crate) fn encode_term(
     }
 }
 
-/// What is not finished: the operation under way, else the change of names that waits for its
-/// certificate, else the names that a renewal brought, else the reissue that was asked for.
+/// What is pending: the running operation, else the domain change that awaits its certificate, else
+/// domains that a renewal brought, else a reissue.
 fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fault> {
     let change = view.order.change.as_ref();
     if let Some(running) = &view.running {
@@ -316,7 +329,7 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
             domain_change: Some(encode_change(order, change)),
             ..waits(OperationKind::UpdateDomains, change.accept_time)
         }),
-        // A deleted order waits for nothing.
+        // A deleted order awaits nothing.
         (None, _, _) if order.delete_time.is_some() => None,
         (None, true, _) => Some(orders::PendingChange {
             domain_change: Some(encode_new_term(order)),
@@ -327,7 +340,7 @@ fn pending_change(view: &OrderView) -> Result<Option<orders::PendingChange>, Fau
     })
 }
 
-/// What a renewal brought that the certificates do not carry yet.
+/// The domains that a renewal brought and that no certificate carries yet.
 fn encode_new_term(order: &Order) -> orders::DomainChange {
     let names = order.term_names();
     orders::DomainChange {
@@ -356,7 +369,7 @@ fn encode_change(order: &Order, change: &DomainChange) -> orders::DomainChange {
     }
 }
 
-/// An order that was placed, or that a placing would give: that has no id.
+/// A placed order, or a previewed one, which has no id.
 pub(crate) fn encode_placed(placed: PlacedOrder) -> Result<orders::PlaceOrderResponse, Fault> {
     let (view, quote, is_kept) = match placed {
         PlacedOrder::Stored { view, quote } => (view, quote, true),
@@ -376,19 +389,19 @@ pub(crate) fn encode_placed(placed: PlacedOrder) -> Result<orders::PlaceOrderRes
     })
 }
 
-/// An order once it is read.
+/// The response of GetOrder.
 pub(crate) fn encode_found(view: &OrderView) -> Result<orders::GetOrderResponse, Fault> {
     let order = Some(encode(view)?);
     Ok(orders::GetOrderResponse { order })
 }
 
-/// An order that waits for another certificate.
+/// The response of RequestReissue.
 pub(crate) fn encode_reissue(view: &OrderView) -> Result<orders::RequestReissueResponse, Fault> {
     let order = Some(encode(view)?);
     Ok(orders::RequestReissueResponse { order })
 }
 
-/// An order whose software was corrected.
+/// The response of SetServerSoftware.
 pub(crate) fn encode_software(
     view: &OrderView,
 ) -> Result<orders::SetServerSoftwareResponse, Fault> {

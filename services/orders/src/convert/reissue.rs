@@ -1,4 +1,4 @@
-//! The request for another certificate.
+//! The request for a reissue.
 
 use licet_contracts::orders::v1 as orders;
 use licet_runtime::{caller::Call, fault::Fault, field::Fields};
@@ -6,7 +6,7 @@ use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 use super::order::signing_request;
 use crate::use_cases::request_reissue::RequestReissue;
 
-/// Reads the request for another certificate.
+/// Decodes the request for a reissue.
 pub(crate) fn decode_reissue(
     _: &Call,
     message: &orders::RequestReissueRequest,

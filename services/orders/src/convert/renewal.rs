@@ -1,7 +1,5 @@
 //! The renewal of an order.
 
-use std::collections::BTreeMap;
-
 use licet_clients::billing::Quote;
 use licet_contracts::orders::v1 as orders;
 use licet_domain::ids::ServerId;
@@ -11,14 +9,14 @@ use licet_runtime::{
     field::{Field, Fields},
 };
 
-use super::order::{dns_names, encode_term, positive};
+use super::order::{dns_names, encode_term, positive, refuse_repeats};
 use crate::{
     peers::free::with_free_domains,
     rules::renewal::WantedRenewal,
     use_cases::renew_order::{RenewOrder, RenewedOrder},
 };
 
-/// Reads the request for a renewal.
+/// Decodes the request for a renewal.
 pub(crate) fn decode_renew(
     _: &Call,
     message: &orders::RenewOrderRequest,
@@ -51,25 +49,14 @@ pub(crate) fn decode_renew(
     })
 }
 
-/// Ids of servers, none of them twice.
+/// Ids of servers; refuses repeated ones.
 fn server_ids(fields: &mut Fields, path: &str, list: &[String]) -> Field<Vec<ServerId>> {
     let ids: Vec<ServerId> = fields.each(path, list, |text| text.parse())?;
-    let mut first = BTreeMap::new();
-    let mut repeated = None;
-    for (index, id) in ids.iter().enumerate() {
-        let before = *first.entry(id).or_insert(index);
-        if before != index {
-            let noted = fields.note(
-                format!("{path}[{index}]"),
-                format!("is {id} again, which {path}[{before}] named already"),
-            );
-            repeated.get_or_insert(noted);
-        }
-    }
-    repeated.map_or(Ok(ids), Err)
+    refuse_repeats(fields, path, &ids, None)?;
+    Ok(ids)
 }
 
-/// The order, the term that it was or would be sold, and the servers that lapse with its start.
+/// The order, the new term with its quote, and the servers that lapse when it starts.
 pub(crate) fn encode_renewal(renewed: RenewedOrder) -> Result<orders::RenewOrderResponse, Fault> {
     let RenewedOrder {
         view,
@@ -78,7 +65,7 @@ pub(crate) fn encode_renewal(renewed: RenewedOrder) -> Result<orders::RenewOrder
     } = renewed;
     let order = &view.order;
     let sale = sale.map(|(term, quote)| {
-        // A late renewal runs already.
+        // A late renewal already runs.
         let invoice_ids = if order.term.index == term.index {
             &view.invoice_ids
         } else {

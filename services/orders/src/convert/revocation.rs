@@ -6,7 +6,7 @@ use licet_runtime::{caller::Call, fault::Fault, field::Fields};
 
 use crate::use_cases::{record::RecordedCertificate, revoke_certificate::RevokeCertificate};
 
-/// Reads the request to revoke a certificate.
+/// Decodes the request to revoke a certificate.
 pub(crate) fn decode_revoke(
     call: &Call,
     message: &orders::RevokeCertificateRequest,
@@ -15,7 +15,7 @@ pub(crate) fn decode_revoke(
     let certificate_id = fields.required("certificate_id", &message.certificate_id);
     let reason = match san::RevocationReason::try_from(message.reason) {
         Ok(reason) => Ok(decode_reason(reason)),
-        Err(_) => Err(fields.note("reason", "is no reason to revoke a certificate for good")),
+        Err(_) => Err(fields.note("reason", "is not a known reason for a revocation")),
     };
     fields.request_id(message);
     fields.build(|| {
@@ -43,7 +43,7 @@ fn decode_reason(reason: san::RevocationReason) -> RevocationReason {
     }
 }
 
-/// The certificate as it is revoked, or would be, and its order.
+/// The revoked certificate and its order.
 pub(crate) fn encode_revoked(
     recorded: &RecordedCertificate,
 ) -> Result<orders::RevokeCertificateResponse, Fault> {

@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// The longest label of a server, in characters.
+/// The longest host name, in characters.
 const MAX_HOST_NAME_CHARS: usize = 200;
 
-/// Reads the request to register a server.
+/// Decodes the request to register a server.
 pub(crate) fn decode_register(
     _: &Call,
     message: &orders::RegisterServerRequest,
@@ -48,7 +48,7 @@ pub(crate) fn decode_register(
     })
 }
 
-/// Reads the request to correct the software.
+/// Decodes the request to correct the software.
 pub(crate) fn decode_software(
     _: &Call,
     message: &orders::SetServerSoftwareRequest,
@@ -65,7 +65,7 @@ pub(crate) fn decode_software(
     })
 }
 
-/// Reads the request to take a server off its order.
+/// Decodes the request to unregister a server.
 pub(crate) fn decode_unregister(
     _: &Call,
     message: &orders::UnregisterServerRequest,
@@ -100,7 +100,7 @@ pub(crate) fn encode(server: &Server) -> orders::Server {
     }
 }
 
-/// A server that was registered, with how many its order may have and has.
+/// The registered server, and how many the order is licensed for and has.
 pub(crate) fn encode_registered(places: &ServerPlaces) -> orders::RegisterServerResponse {
     orders::RegisterServerResponse {
         server: places.server.as_ref().map(encode),
@@ -109,7 +109,7 @@ pub(crate) fn encode_registered(places: &ServerPlaces) -> orders::RegisterServer
     }
 }
 
-/// A server that left its order, likewise.
+/// The unregistered server, and how many the order is licensed for and has.
 pub(crate) fn encode_unregistered(places: &ServerPlaces) -> orders::UnregisterServerResponse {
     orders::UnregisterServerResponse {
         server: places.server.as_ref().map(encode),
@@ -118,7 +118,7 @@ pub(crate) fn encode_unregistered(places: &ServerPlaces) -> orders::UnregisterSe
     }
 }
 
-/// A page of servers, likewise.
+/// A page of servers, and how many the order is licensed for and has.
 pub(crate) fn encode_page(page: ServerPage) -> orders::ListServersResponse {
     orders::ListServersResponse {
         servers: page.servers.iter().map(encode).collect(),

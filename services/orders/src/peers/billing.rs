@@ -1,4 +1,4 @@
-//! What is asked of Billing about an order, and what of a product decides about one.
+//! Requests to Billing about an order, and what of a product the rules need.
 
 use licet_clients::billing::{
     self as client, Billing, Item, LineKind, ProductVersion, QuoteInput, QuoteQuestion,
@@ -18,7 +18,7 @@ use crate::rules::{
     slots::{SlotCharge, WildcardReplacement},
 };
 
-/// The version of a product that was in force at `as_of`.
+/// The product version in force at `as_of`.
 pub(crate) async fn get_product(
     billing: &Billing,
     product_id: &ProductId,
@@ -28,7 +28,7 @@ pub(crate) async fn get_product(
     found.version().map(product).map_err(PeerFault::Unknown)
 }
 
-/// Converts the fields that orders decide with.
+/// What the rules need of a product.
 fn product(version: ProductVersion) -> Product {
     Product {
         id: version.id,
@@ -72,7 +72,7 @@ pub(crate) fn subject(order_id: OrderId, term: &OrderTerm) -> Subject {
     }
 }
 
-/// Who buys a whole new term of which order; none while an order is only validated.
+/// Who buys a new term of which order; the order is absent while it is only validated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Buyer<'a> {
     pub(crate) account_id: AccountId,
@@ -81,8 +81,8 @@ pub(crate) struct Buyer<'a> {
     pub(crate) pin: &'a str,
 }
 
-/// The question for the price of a whole new term: the certificate, the names beyond the included
-/// ones, the additional licences.
+/// Asks for the price of a whole new term: the certificate, the domains beyond the included ones,
+/// the additional licences.
 pub(crate) fn placing_question(
     buyer: Buyer<'_>,
     term: &OrderTerm,
@@ -105,9 +105,9 @@ pub(crate) fn placing_question(
     })
 }
 
-/// The question for the price of a change of names in one of the order's terms: the slots beyond
-/// those owned in it, for the rest of the running term (MD-1) or the whole of the next, at the prices
-/// and by the policy that the term was bought with (MD-8). None where it charges nothing there.
+/// Asks for the price of a domain change in one of the order's terms: the slots beyond those owned,
+/// for the rest of the running term (MD-1) or the whole of the next, at the prices and by the
+/// policy that the term was bought with (MD-8). `None` if nothing is charged there.
 ///
 /// # Errors
 /// ORDER_NOT_PAID for a term that is not sold yet.
@@ -161,8 +161,7 @@ fn item(kind: LineKind, quantity: u32, term: &OrderTerm, product: &Product) -> I
     }
 }
 
-/// The question for the refund of one of an order's terms, which is in use since `first_use`, decided
-/// as of `now` (AL-4).
+/// Asks for the refund of one of an order's terms, in use since `first_use`, as of `now` (AL-4).
 pub(crate) fn refund_question(
     order: &Order,
     term: &OrderTerm,

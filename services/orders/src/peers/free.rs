@@ -1,6 +1,6 @@
-//! What of an order is not charged, and why (BL-7): names within the slots already paid for (MD-2), and
-//! names drawn from a SAN licence. Billing is not asked: a change that costs nothing is made
-//! though Billing is away.
+//! Explains what an order is not charged for (BL-7): domains within its paid slots (MD-2), and
+//! domains that count in a SAN licence. Billing is not asked, so that a free change works
+//! while Billing is down.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::rules::{
     slots::Slots,
 };
 
-/// What names cost in a term where they cost nothing. None for a term that is not sold: it has no price
-/// yet.
+/// The quote for domains that cost nothing in a term. `None` for a term that is not sold: it has no
+/// price yet.
 pub(crate) fn free_quote(
     order: &Order,
     term: &OrderTerm,
@@ -35,8 +35,8 @@ pub(crate) fn free_quote(
     Some(Quote::free(order.account_id, &subject, pin, &free, now))
 }
 
-/// The quote that a term was sold with for some names, and for an order that draws on a SAN licence a
-/// last line that says why they are not charged.
+/// The quote that a term was sold with; for an order that draws on a SAN licence with a last line
+/// that says why its domains are not charged.
 pub(crate) fn with_free_domains(
     quote: Quote,
     order: &Order,

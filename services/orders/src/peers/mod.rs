@@ -1,6 +1,6 @@
-//! The services that Orders asks: never the other way round. Every question carries its own
-//! request id, so that it can be asked again until there is an answer. What is asked about an
-//! order, and what of the answers decides about it, in the values of this service.
+//! The services that Orders calls; they never call Orders. Each request has its own id, so
+//! that it can be repeated until it is answered. Here an order becomes a request, and an
+//! answer the values that the rules need.
 
 pub(crate) mod billing;
 pub(crate) mod free;
@@ -8,7 +8,7 @@ pub(crate) mod san_licensing;
 
 pub(crate) use licet_clients::{billing::Billing, san_licensing::SanLicensing};
 
-/// All of them.
+/// All peers of Orders.
 #[derive(Clone)]
 pub(crate) struct Peers {
     pub(crate) billing: Billing,

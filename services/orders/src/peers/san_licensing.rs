@@ -1,4 +1,4 @@
-//! What is asked of SanLicensing about an order, and what of its answers decides about one.
+//! Requests to SanLicensing about an order, and what of its answers the rules need.
 
 use licet_clients::san_licensing::{self as client, RecordQuestion, SanLicensing};
 use licet_domain::{
@@ -14,7 +14,7 @@ use crate::rules::{
     san_license::{License, LicenseRevocation},
 };
 
-/// A licence as it stands.
+/// The licence.
 pub(crate) async fn get_license(
     san_licensing: &SanLicensing,
     id: LicenseId,
@@ -23,7 +23,7 @@ pub(crate) async fn get_license(
     license(found).map_err(PeerFault::Unknown)
 }
 
-/// The facts that orders decide with.
+/// What the rules need of a licence.
 fn license(found: client::License) -> Result<License, String> {
     Ok(License {
         id: found.id,
@@ -34,8 +34,9 @@ fn license(found: client::License) -> Result<License, String> {
     })
 }
 
-/// Revokes a certificate for good. Two requests for the same certificate and reason carry the same
-/// request id. A refusal is answered, not met: the certificate counts no more then.
+/// Revokes a certificate for good. The request id follows from the certificate and the reason, so
+/// that repeats are one request. Returns a refusal as a value: the certificate no longer counts
+/// there.
 pub(crate) async fn revoke(
     san_licensing: &SanLicensing,
     revocation: &LicenseRevocation,
@@ -55,7 +56,7 @@ pub(crate) async fn revoke(
         .await
 }
 
-/// The report of a certificate that was signed for the order, with the reservation that it uses.
+/// The request to record a signed certificate, with the reservation that it uses.
 pub(crate) fn record_question(order: &Order, der: &[u8]) -> Result<RecordQuestion, Fault> {
     let product_id = product_id(order)?;
     let reservation_id = order.reservation_id;
@@ -72,13 +73,14 @@ pub(crate) fn product_id(order: &Order) -> Result<&ProductId, Fault> {
     let product_id = order.sold()?.san_product_id.as_ref();
     product_id.ok_or_else(|| {
         Fault::internal(format!(
-            "order {} was sold without its licence's product",
+            "order {} was sold without a product of its SAN licence",
             order.id
         ))
     })
 }
 
-/// The family of the key that the order's signing request is for; none where that is no family.
+/// The key type of the order's signing request; `None` without a request, or if SanLicensing has no
+/// such type.
 pub(crate) fn requested_key(order: &Order) -> Result<Option<KeyKind>, Fault> {
     let Some(request) = &order.signing_request else {
         return Ok(None);

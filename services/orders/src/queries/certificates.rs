@@ -14,7 +14,7 @@ use crate::{
     store,
 };
 
-/// A certificate with the instant that it is seen at: the clock, or its order's last decision where
+/// A certificate, and the instant to show its state at: the clock, or its order's last decision if
 /// another instance's clock was ahead (T-5).
 pub(crate) type CertificateAt = (Certificate, Instant);
 
@@ -45,7 +45,7 @@ async fn with_decision_times(
     Ok(each.collect())
 }
 
-/// A page of certificates without their chains, newest first, and the next one's token.
+/// A page of certificates without their chains, newest first, and the next page's token.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

@@ -1,4 +1,4 @@
-//! What happened to an order, read from the service's own log.
+//! The history of an order, read from this service's event log.
 
 use licet_domain::ids::OrderId;
 use licet_runtime::{
@@ -11,8 +11,8 @@ use licet_runtime::{
 
 use crate::store;
 
-/// A page of an order's history, oldest first, and the next one's token. Every event about an order
-/// bears its id, those of its certificates and servers, too.
+/// A page of an order's history, oldest first, and the next page's token. Events of its
+/// certificates and servers bear the order's id, too.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

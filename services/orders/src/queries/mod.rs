@@ -1,4 +1,4 @@
-//! Reads: each from one snapshot of the database, each within the accounts that the caller sees.
+//! Reads, each from one snapshot of the database and within the accounts that the caller sees.
 
 pub(crate) mod certificates;
 pub(crate) mod history;
@@ -8,7 +8,7 @@ pub(crate) mod servers;
 
 use licet_domain::san::San;
 
-/// About how many bytes some names take in an answer.
+/// The approximate size of domains in a response, in bytes.
 fn name_bytes<'a>(names: impl IntoIterator<Item = &'a San>) -> usize {
     names.into_iter().map(|name| name.value().len() + 3).sum()
 }

@@ -1,5 +1,5 @@
-//! An order together with what is shown beside it: its term's invoices, the certificate to install
-//! and the operation under way. Many orders cost as many queries as one.
+//! An order with what is shown beside it: its invoices, the certificate to install and the running
+//! operation. Many orders take as many queries as one.
 
 use licet_clients::billing::Refund;
 use licet_domain::{
@@ -17,25 +17,25 @@ use crate::{
     store::{certificates, invoices},
 };
 
-/// An order as it is shown at one instant.
+/// An order as shown at one instant.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderView {
     pub(crate) order: Order,
     pub(crate) now: Instant,
-    /// The invoices of its term, oldest first.
+    /// The invoices of the running term, oldest first.
     pub(crate) invoice_ids: Vec<String>,
-    /// Those of the next term, likewise.
+    /// The invoices of the next term, oldest first.
     pub(crate) next_invoice_ids: Vec<String>,
     /// The certificate to install now.
     pub(crate) certificate_id: Option<CertificateId>,
-    /// The operation under way.
+    /// The running operation.
     pub(crate) running: Option<View>,
-    /// Its certificates, where it was renewed.
+    /// The valid periods of its certificates, if it was renewed.
     pub(crate) valid_periods: Vec<ValidPeriod>,
 }
 
 impl OrderView {
-    /// An order that nothing belongs to yet, as time has made it.
+    /// The order with its turns applied, and nothing else.
     pub(crate) fn bare(order: Order, now: Instant) -> Self {
         let (order, now) = order.at(now);
         Self {
@@ -49,7 +49,7 @@ impl OrderView {
         }
     }
 
-    /// An invoice that one of the order's terms is charged with now: it is the newest.
+    /// Adds the newest invoice of a term.
     pub(crate) fn add_invoice(&mut self, term_index: u32, id: InvoiceId) {
         let running = self.order.term.index;
         if term_index == running {
@@ -60,14 +60,13 @@ impl OrderView {
     }
 }
 
-/// The refunds of a deleted order's terms as they were decided, ascending by index; those are absent
-/// that are still to come.
+/// The refunds decided so far of a deleted order, ascending by term index.
 pub(crate) fn refunds(order: &Order) -> Result<Vec<Refund>, Fault> {
     let encoded = order.refunds.values();
     encoded.map(|refund| Refund::decode(refund)).collect()
 }
 
-/// Some orders as they are shown at `now`, in their order.
+/// The orders as shown at `now`, in the given order.
 pub(crate) async fn load_all(
     tx: &Tx,
     orders: Vec<Order>,
@@ -82,18 +81,17 @@ pub(crate) async fn load_all(
     Ok(views)
 }
 
-/// One order as it is shown at `now`.
+/// One order as shown at `now`.
 pub(crate) async fn load(tx: &Tx, order: Order, now: Instant) -> Result<OrderView, Fault> {
     one(load_all(tx, vec![order], now).await?)
 }
 
-/// One order as it is shown once the operation under way has ended, for the answer that ends it.
+/// One order as shown after its running operation, for the response that ends it.
 pub(crate) async fn load_ended(tx: &Tx, order: Order, now: Instant) -> Result<OrderView, Fault> {
     one(load_without_operation(tx, vec![order], now).await?)
 }
 
-/// A new order as it is shown once it is charged: nothing is read, since all that can belong to it yet
-/// is this invoice.
+/// A new order as shown once it is charged. Reads nothing: only this invoice can belong to it yet.
 pub(crate) fn of_new(order: Order, invoice_id: InvoiceId, now: Instant) -> OrderView {
     let mut view = OrderView::bare(order, now);
     view.add_invoice(view.order.term.index, invoice_id);
@@ -114,7 +112,8 @@ async fn load_without_operation(
     let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
     let mut invoice_ids = invoices::list_ids(tx, &ids).await?;
     let current = certificates::list_current(tx, &ids).await?;
-    // No certificate stands before the first term; a late renewal brings another one at once.
+    // No certificate is valid before the first term starts; a late renewal starts another term at
+    // once.
     let renewed = orders.iter().filter(|order| {
         let is_first = order.term.index == 0 && order.next_term.is_none();
         !is_first || now >= order.end()

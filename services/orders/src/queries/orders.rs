@@ -1,4 +1,4 @@
-//! Orders, and what waits for a signature.
+//! Orders, and those that await a certificate.
 
 use licet_domain::ids::{AccountId, OperationId, OrderId};
 use licet_runtime::{
@@ -29,8 +29,8 @@ pub(crate) async fn get(
     order_view::load(&tx, order, call.now).await
 }
 
-/// The order that an operation works on, with the snapshot that it was seen in; none when the
-/// operation has ended since, NOT_FOUND when it is not the caller's to see.
+/// The order of a running operation, and the snapshot that it was read from. `None` if the
+/// operation has ended, NOT_FOUND if the caller may not see it.
 pub(crate) async fn find_under_way(
     database: &Database,
     call: &Call,
@@ -46,7 +46,7 @@ pub(crate) async fn find_under_way(
     Ok(Some((tx, view)))
 }
 
-/// A page of orders, newest first, and the next one's token.
+/// A page of orders, newest first, and the next page's token.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,
@@ -60,17 +60,17 @@ pub(crate) async fn list(
     Ok((order_view::load_all(&tx, rows, page.as_of).await?, next))
 }
 
-/// About how many bytes an order takes in an answer, apart from what every one has.
+/// The approximate size of what varies in an order's response, in bytes.
 fn bytes(order: &Order) -> usize {
     let change = order.change.as_ref().map_or(0, |change| {
         name_bytes(&change.names) + name_bytes(&change.added) + name_bytes(&change.removed)
     });
-    // The running and the next term's are shown twice.
+    // The refunds of the running and the next term are shown twice.
     let refunds: usize = order.refunds.values().map(|refund| 2 * refund.len()).sum();
     name_bytes(&order.names) + change + refunds
 }
 
-/// A page of orders that wait for a certificate, longest waiting first, and the next one's token.
+/// A page of orders that await a certificate, longest waiting first, and the next page's token.
 pub(crate) async fn list_pending(
     database: &Database,
     call: &Call,

@@ -13,7 +13,7 @@ use crate::{
     store,
 };
 
-/// A page of an order's servers, with how many there may be and are.
+/// A page of an order's servers, and how many it is licensed for and has.
 #[derive(Debug)]
 pub(crate) struct ServerPage {
     pub(crate) servers: Vec<Server>,
@@ -22,7 +22,7 @@ pub(crate) struct ServerPage {
     pub(crate) next_page_token: String,
 }
 
-/// A page of an order's servers, oldest first, those that left it included.
+/// A page of an order's servers, oldest first, including those that left.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

@@ -6,12 +6,12 @@ use tonic::{Request, Response, Status};
 
 use crate::{convert, peers::Peers, queries, use_cases::PreviewContext};
 
-/// Certificates.
+/// Serves CertificateService.
 #[derive(Clone)]
 pub(crate) struct CertificateRpc {
-    /// The schema, and the peers for previews; what is accepted goes through the operations.
+    /// The database, and the peers for previews.
     pub(crate) context: PreviewContext,
-    /// What spans services.
+    /// The durable operations.
     pub(crate) operations: Operations<Peers>,
 }
 

@@ -1,5 +1,5 @@
-//! The generated traits over the use-cases and queries: accept, convert, call, encode. Decides
-//! nothing; a method that is not here answers METHOD_NOT_SERVED.
+//! Implements the generated service traits: decode, call a use-case or query, encode. Decides
+//! nothing; a method that is missing here is refused as METHOD_NOT_SERVED.
 
 pub(crate) mod certificate_service;
 pub(crate) mod order_service;

@@ -11,12 +11,12 @@ use crate::{
     use_cases::{PreviewContext, find_orders, license_options},
 };
 
-/// Orders.
+/// Serves OrderService.
 #[derive(Clone)]
 pub(crate) struct OrderRpc {
-    /// The schema, and the peers for previews; what is accepted goes through the operations.
+    /// The database, and the peers for previews.
     pub(crate) context: PreviewContext,
-    /// What spans services.
+    /// The durable operations.
     pub(crate) operations: Operations<Peers>,
 }
 

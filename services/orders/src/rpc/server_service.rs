@@ -6,10 +6,9 @@ use tonic::{Request, Response, Status};
 
 use crate::{convert, queries};
 
-/// Servers.
+/// Serves ServerService.
 #[derive(Clone)]
 pub(crate) struct ServerRpc {
-    /// The service's schema.
     pub(crate) database: Database,
 }
 

@@ -1,5 +1,5 @@
-//! Taking a change of names back before its certificate is recorded (MD-7, MD-8): a name that fails
-//! validation must not block the order. What it was charged is credited whole.
+//! Cancelling a domain change before its certificate is recorded (MD-7, MD-8), so that a domain
+//! that fails validation cannot block the order. Its charge is credited in full.
 
 use licet_domain::{
     clock::Instant,
@@ -9,17 +9,17 @@ use licet_domain::{
 
 use super::order::{ChangeProgress, Order};
 
-/// What taking a change back comes to.
+/// What a cancellation credits and releases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DomainChangeCancellation {
     /// The invoices to credit, the running term's first; none for a free change.
     pub(crate) invoices: Vec<InvoiceId>,
-    /// Room held in a SAN licence for the certificate that will not be signed (SL-12).
+    /// The reservation for the certificate that will not be signed (SL-12).
     pub(crate) reservation_id: Option<ReservationId>,
 }
 
-/// Decides taking back the change of a settled order at `now`, with no operation under way.
-/// NO_CHANGE_PENDING when none waits: names that a renewal brought are no change of domains.
+/// Plans the cancellation at `now`, with no operation running. NO_CHANGE_PENDING if there is no
+/// change; domains that a renewal brought are none.
 pub(crate) fn plan_cancellation(
     order: &Order,
     now: Instant,
@@ -29,7 +29,7 @@ pub(crate) fn plan_cancellation(
         return Err(Refusal::new(
             Reason::NoChangePending,
             format!(
-                "order {} is {state}, and no change of its domains waits for a certificate",
+                "order {} is {state} and has no pending domain change",
                 order.id
             ),
         )
@@ -43,13 +43,13 @@ pub(crate) fn plan_cancellation(
 }
 
 impl Order {
-    /// The change is being taken back: nothing is to be signed for it while it is credited.
+    /// The change is being cancelled: nothing may be signed for it while it is credited.
     pub(crate) fn apply_cancellation(mut self, now: Instant) -> Order {
         self.set_change_progress(ChangeProgress::Charging);
         self.apply_decision(now)
     }
 
-    /// Its charge could not be credited: the change waits for its certificate as before.
+    /// Its charge was not credited: the change still awaits its certificate.
     pub(crate) fn apply_cancellation_refused(mut self, now: Instant) -> Order {
         self.set_change_progress(ChangeProgress::AwaitingIssuance);
         self.apply_decision(now)
@@ -77,7 +77,7 @@ mod tests {
         *,
     };
 
-    /// An order with a charged fourth name that waits for its certificate, and the order before it.
+    /// An order with a charged fourth domain that awaits its certificate, and the order before.
     fn waiting() -> (Order, Order, InvoiceId) {
         let before = order(&["example.com", "a.example.com", "b.example.com"]);
         let now = instant("2026-07-01T00:00:00Z");
@@ -116,7 +116,7 @@ mod tests {
         let back = crediting.clone().apply_change_cancelled(now);
         assert_eq!((&back.names, &back.term), (&before.names, &before.term));
         assert_eq!((back.change, back.revision), (None, waiting.revision + 1));
-        // Refused, it waits as it did.
+        // Refused, it awaits its certificate as before.
         let refused = crediting.apply_cancellation_refused(now);
         assert_eq!(refused, waiting.apply_decision(now));
     }

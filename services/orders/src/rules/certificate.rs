@@ -1,5 +1,5 @@
-//! A recorded certificate and what it counts as at an instant. Its own dates are the CA's; when it
-//! was recorded and from when it counts as revoked are ours (T-6).
+//! A recorded certificate and its state at an instant. Its validity dates are the CA's; when it was
+//! recorded and since when it counts as revoked is ours (T-6).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use licet_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Under which licence a certificate counts, and by which id it is known there.
+/// The record of a certificate in a SAN licence: the licence, and the certificate's id in
+/// SanLicensing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LicenseRecord {
     pub(crate) license_id: LicenseId,
@@ -26,15 +27,16 @@ pub(crate) struct Certificate {
     pub(crate) id: CertificateId,
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
-    /// The chain as PEM, the certificate itself first; empty in listings, which do not read it.
+    /// The chain as PEM, the certificate first; empty in listings, which do not read it.
     pub(crate) chain_pem: String,
     pub(crate) fingerprint_sha256: [u8; 32],
-    /// Of the issuer's name in DER (SL-14); absent where it was recorded before this was kept.
+    /// Digest of the issuer's name in DER (SL-14); absent if it was recorded before this was
+    /// stored.
     pub(crate) issuer_sha256: Option<[u8; 32]>,
     pub(crate) serial_hex: String,
     pub(crate) issuer: String,
     pub(crate) subject: String,
-    /// The order's common name.
+    /// The order's common name when it was recorded.
     pub(crate) common_name: San,
     /// Kind and size of the key: `RSA 2048`.
     pub(crate) key_type: String,
@@ -42,35 +44,35 @@ pub(crate) struct Certificate {
     pub(crate) not_before: Instant,
     pub(crate) not_after: Instant,
     pub(crate) record_time: Instant,
-    /// When a newer certificate took its place (MD-7).
+    /// When a newer certificate replaced it (MD-7).
     pub(crate) superseded_time: Option<Instant>,
-    /// From when on it counts as revoked; may lie ahead.
+    /// Since when it counts as revoked; may lie ahead.
     pub(crate) revoke_time: Option<Instant>,
-    /// Why it does, where somebody said so: neither a replacement nor a deletion did it.
+    /// Why it was revoked, if a request said so; absent if a replacement or a deletion revokes it.
     pub(crate) revoke_reason: Option<RevocationReason>,
-    /// Its order is deleted and the CA is still to revoke it.
+    /// Its order is deleted, and the CA has not revoked it yet.
     pub(crate) to_revoke: bool,
-    /// Where its SANs count; absent where they count in no SAN licence.
+    /// Absent if its SANs count in no SAN licence.
     pub(crate) license_record: Option<LicenseRecord>,
 }
 
-/// What a certificate counts as.
+/// The state of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CertificateState {
     /// Neither replaced, nor revoked, nor expired.
     Active,
-    /// Replaced, and still good until its revocation or its end (MD-7).
+    /// Replaced, and valid until it is revoked or expires (MD-7).
     Superseded,
     /// Revoked.
     Revoked,
     /// Past its last second.
     Expired,
-    /// Counts as revoked with the deletion of its order; the CA is still to do it.
+    /// Revoked by the deletion of its order; the CA has not done it yet.
     ToRevoke,
 }
 
 impl Certificate {
-    /// What the certificate counts as at `now`.
+    /// The state at `now`.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {
         let lifecycle = CertificateLifecycle {
             not_after: self.not_after,
@@ -82,7 +84,7 @@ impl Certificate {
     }
 }
 
-/// The facts of a certificate that decide what it counts as.
+/// What the state of a certificate depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CertificateLifecycle {
     pub(crate) not_after: Instant,
@@ -92,10 +94,9 @@ pub(crate) struct CertificateLifecycle {
 }
 
 impl CertificateLifecycle {
-    /// What the certificate counts as at `now`, from its instants alone: nothing has to run at
-    /// those instants for the answer to be right.
+    /// The state at `now`, from instants alone: nothing has to run at those instants.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {
-        // notAfter is inclusive to its second (SL-1); past the calendar nothing expires.
+        // notAfter includes its second (SL-1); beyond the supported date range nothing expires.
         let over = self
             .not_after
             .checked_add(TimeDelta::seconds(1))
@@ -114,7 +115,7 @@ impl CertificateLifecycle {
     }
 }
 
-/// A key's kind and size for a person, as `RSA 2048`.
+/// Kind and size of a key for people: `RSA 2048`.
 pub(crate) fn key_type(key: PublicKey) -> String {
     match key.kind {
         KeyKind::Rsa if key.bits == 0 => "RSA".to_owned(),
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(found.state(before), CertificateState::Superseded);
         let then = samples::instant("2026-02-04T00:00:00Z");
         assert_eq!(found.state(then), CertificateState::Revoked);
-        // Where the policy never revokes, the certificate stands until it expires.
+        // If the policy never revokes, it is valid until it expires.
         found.revoke_time = None;
         assert_eq!(found.state(then), CertificateState::Superseded);
     }

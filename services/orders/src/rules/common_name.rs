@@ -1,5 +1,6 @@
-//! Moving an order's common name to another of its names (MD-5): what it is in each term while a
-//! change waits to move it, and what further servers stand against (AL-6). A change alone moves it.
+//! Moving the common name of an order to another of its domains (MD-5): the common name of each
+//! term while a change to move it is pending, and how further servers prevent it (AL-6). Only a
+//! domain change moves it.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +16,8 @@ use super::{
 };
 
 impl Order {
-    /// The common name that the next certificate has to carry: that of a change that is paid for, else
-    /// the present one.
+    /// The common name that the next certificate must carry: that of a paid change, else the
+    /// present one.
     pub(crate) fn wanted_common_name(&self) -> &San {
         let waits = |change: &&DomainChange| change.progress == ChangeProgress::AwaitingIssuance;
         let change = self.change.as_ref().filter(waits);
@@ -24,7 +25,7 @@ impl Order {
         moved.unwrap_or(&self.common_name)
     }
 
-    /// The common name once the change that waits or is charged is made.
+    /// The common name once the pending change is made.
     pub(crate) fn common_name_after(&self) -> &San {
         self.moved_common_name().unwrap_or(&self.common_name)
     }
@@ -34,8 +35,8 @@ impl Order {
         change.and_then(|change| change.common_name.as_ref())
     }
 
-    /// The common name and the names that a term was bought for: while a move waits, a term that was
-    /// bought since it was accepted was bought with the new common name.
+    /// The common name and the domains that a term was bought for. A term bought while a move was
+    /// pending was bought with the new common name.
     pub(crate) fn bought_for(&self, term: &OrderTerm) -> (&San, BTreeSet<San>) {
         let names = term.names.as_ref().unwrap_or(&self.names);
         let change = self.change.as_ref();
@@ -48,8 +49,8 @@ impl Order {
         }
     }
 
-    /// Names that were bought with the common name of a move that waits, as a term keeps them: as they
-    /// are without it, so that nothing of it is left once it is taken back.
+    /// Domains bought with the common name of a pending move, as a term stores them: without the
+    /// move, so that nothing is left of it if it is cancelled.
     pub(super) fn without_move(&self, names: &BTreeSet<San>) -> BTreeSet<San> {
         match self.moved_common_name() {
             Some(moved) => with_common_name(names, moved, &self.common_name),
@@ -58,8 +59,8 @@ impl Order {
     }
 }
 
-/// Whether the servers let the common name move: each further one serves the present one (AL-6). The
-/// primary server follows it.
+/// Refuses to move the common name while further servers use the present one (AL-6). The primary
+/// server follows the move.
 pub(crate) fn permit_move(order: &Order, servers: &[Server]) -> Result<(), Refusal> {
     let further = registered(servers).filter(|server| !server.primary).count();
     if further == 0 {
@@ -68,8 +69,8 @@ pub(crate) fn permit_move(order: &Order, servers: &[Server]) -> Result<(), Refus
     Err(Refusal::new(
         Reason::FurtherServersRegistered,
         format!(
-            "order {} has {further} servers beyond the primary one, which serve {}: unregister them \
-             before its common name moves",
+            "order {} has {further} servers besides the primary one, which use the common name {}: \
+             unregister them before you change it",
             order.id, order.common_name
         ),
     )
@@ -77,8 +78,7 @@ pub(crate) fn permit_move(order: &Order, servers: &[Server]) -> Result<(), Refus
     .with("registered", further))
 }
 
-/// Whether a further server may come (AL-6): not while the common name that it is to serve is about
-/// to move (MD-5).
+/// Refuses a further server while the common name that it would use is about to move (MD-5, AL-6).
 pub(crate) fn permit_further_server(order: &Order, servers: &[Server]) -> Result<(), Refusal> {
     let has_primary = registered(servers).any(|server| server.primary);
     if !has_primary || order.moved_common_name().is_none() {
@@ -90,8 +90,8 @@ pub(crate) fn permit_further_server(order: &Order, servers: &[Server]) -> Result
     Err(Refusal::new(
         Reason::ChangeInProgress,
         format!(
-            "another common name of order {} than {} waits for its certificate: register further \
-             servers once that is recorded, or take the change back",
+            "the common name of order {} is about to change from {}: register further servers \
+             once the new certificate is recorded, or cancel the change",
             order.id, order.common_name
         ),
     )
@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// An order with its common name's move to `a.test` waiting, and `cn.test` leaving with it.
+    /// An order with a pending change that moves the common name to `a.test` and removes `cn.test`.
     fn waiting() -> Order {
         let order = samples::order(&["cn.test", "a.test", "b.test"]);
         let wanted = moving("a.test", &[], &["cn.test"]);
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// The order with its next term bought for these names, by the product of the present one.
+    /// The order with its next term bought for these domains, by the product of the present one.
     fn renewed(order: &Order, list: &[&str], now: Instant) -> Order {
         let planned = plan_renewal(order, &[], &renewal(list), now).unwrap();
         let term = OrderTerm {
@@ -187,7 +187,7 @@ mod tests {
         let with_a_name = moving("cn.test", &["b.test"], &[]);
         let plain = plan_domain_change(&order, &with_a_name).unwrap();
         assert_eq!(plain.common_name, None);
-        // MD-6: the quote of a change with a move is not that of one without.
+        // MD-6: the quotes of a change with and without a move differ.
         let moved = moving("a.test", &["b.test"], &[]);
         let moved = plan_domain_change(&order, &moved).unwrap();
         assert_ne!(moved.pin, plain.pin);
@@ -205,7 +205,7 @@ mod tests {
         let fresh = moving("x.test", &["x.test"], &["cn.test", "a.test"]);
         let plan = plan_domain_change(&order, &fresh).unwrap();
         assert_eq!(plan.names, names(&["x.test"]));
-        // Without a move it stays as long as the order.
+        // Without a move it cannot be removed.
         let removed = WantedChange {
             common_name: None,
             ..moving("x.test", &[], &["cn.test"])
@@ -239,7 +239,7 @@ mod tests {
         let now = instant("2026-12-01T00:00:00Z");
         let order = samples::order(&["cn.test", "a.test"]);
         let wanted = moving("a.test", &[], &["cn.test"]);
-        // The next term was bought without it.
+        // The next term was bought without `a.test`.
         let without = renewed(&order, &["cn.test"], now);
         assert_eq!(reason(&without, &wanted), Reason::DomainNotPresent);
         let order = renewed(&order, &[], now);

@@ -1,5 +1,4 @@
-//! Deleting an order (AL-7, X-3): what becomes invalid. Whether anything is refunded is Billing's
-//! to say (AL-4).
+//! Deleting an order (AL-7, X-3): what becomes invalid. Billing decides about refunds (AL-4).
 
 use licet_domain::{
     clock::Instant,
@@ -13,24 +12,24 @@ use super::{
     servers::{Server, registered},
 };
 
-/// All that a deletion makes invalid, at once.
+/// Everything that a deletion invalidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Deletion {
-    /// Certificates that count as revoked from the deletion on: those neither revoked nor expired.
+    /// Certificates that the deletion revokes: those neither revoked nor expired.
     pub(crate) certificates: Vec<CertificateId>,
     /// Servers that lose their licence (AL-7).
     pub(crate) servers: Vec<ServerId>,
     /// Additional licences of the running term that are void (AL-7).
     pub(crate) additional_licenses: u32,
-    /// Those bought for the next term, likewise.
+    /// Additional licences of the next term that are void.
     #[serde(default)]
     pub(crate) next_additional_licenses: u32,
-    /// Whether a change of names that waited for its certificate is dropped with the order.
+    /// Whether a pending domain change is dropped.
     pub(crate) drops_change: bool,
 }
 
-/// Decides what deleting the order at `now` makes invalid. A certificate that would count as
-/// revoked only later, having been superseded, is revoked now with the rest.
+/// Plans what deleting the order at `now` invalidates. A superseded certificate that was to be
+/// revoked later is revoked now.
 pub(crate) fn plan_deletion(
     order: &Order,
     certificates: &[Certificate],
@@ -50,7 +49,7 @@ pub(crate) fn plan_deletion(
     }
 }
 
-/// The additional licences bought for the term after the running one.
+/// The additional licences bought for the next term.
 pub(crate) fn next_additional_licenses(order: &Order) -> u32 {
     let next = order.next_term.as_ref();
     next.map_or(0, |next| next.additional_licenses)

@@ -1,5 +1,5 @@
-//! Changing the names of an order (MD-1, MD-2, MD-5 to MD-7): what the names become, which slots
-//! that charges, and the pin by which a quote belongs to exactly this change.
+//! Domain changes (MD-1, MD-2, MD-5 to MD-7): which domains the order then has, which slots are
+//! charged, and the pin that binds a quote to exactly this change.
 
 use std::collections::BTreeSet;
 
@@ -20,46 +20,46 @@ use super::{
     slots::{SlotCharge, Slots, count},
 };
 
-/// The names to add and to remove, canonical already: case variants of one name are one name
-/// here, and a name listed twice is listed once (MD-5).
+/// The domains to add and to remove, in canonical form: spellings of one domain are one domain, and
+/// a repetition does not count (MD-5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedChange {
     pub(crate) add: BTreeSet<San>,
     pub(crate) remove: BTreeSet<San>,
-    /// The name to be made the common name; absent, or the present one: it stays (MD-5).
+    /// The new common name; absent or equal to the present one if it stays (MD-5).
     pub(crate) common_name: Option<San>,
 }
 
-/// What a change of names comes to.
+/// What a domain change does and costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DomainPlan {
-    /// All names after the change, the common name among them.
+    /// All domains after the change, including the common name.
     pub(crate) names: BTreeSet<San>,
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
-    /// The name that is made the common name (MD-5); absent where that stays.
+    /// The new common name (MD-5); absent if it stays.
     pub(crate) common_name: Option<San>,
-    /// The slots to pay for (MD-4); zero for a change that does not raise the total (MD-2).
+    /// The slots to pay for (MD-4); zero if the change does not raise the total (MD-2).
     pub(crate) charge: SlotCharge,
-    /// Those to pay for in the next term, where one is bought (MD-8).
+    /// The slots to pay for in the next term, if one is bought (MD-8).
     pub(crate) next_charge: SlotCharge,
     /// Binds a quote to this change of this revision of the order (MD-6).
     pub(crate) pin: String,
 }
 
 impl DomainPlan {
-    /// Whether it costs nothing, in no term (MD-2).
+    /// Whether it costs nothing in any term (MD-2).
     pub(crate) fn is_free(&self) -> bool {
         self.charge.is_zero() && self.next_charge.is_zero()
     }
 }
 
-/// Decides a change of names, or says everything that stands against it. A change that waits for
-/// its certificate blocks the next one (MD-7); names that a renewal brought do not. Names drawn
-/// from a SAN licence are not charged (X-4).
+/// Plans a domain change, or refuses it with every objection. A change that awaits its certificate
+/// blocks the next one (MD-7); domains that a renewal brought do not. Domains that count in a SAN
+/// licence are not charged (X-4).
 ///
-/// Where a next term is bought the names change in that one, too, and are charged there by what it
-/// was sold with (MD-8).
+/// If a next term is bought, its domains change too, and are charged by what that term was sold
+/// with (MD-8).
 pub(crate) fn plan_domain_change(
     order: &Order,
     wanted: &WantedChange,
@@ -80,7 +80,7 @@ pub(crate) fn plan_domain_change(
     object_to_number(&sold.product, limit, &names, &mut objections);
     let absent = moved.filter(|moved| !names.contains(*moved));
     if let Some(moved) = absent {
-        object_to_absent(moved, "the names after the change", &mut objections);
+        object_to_absent(moved, "the domains after the change", &mut objections);
     }
     let next = NextTerm::of(order, wanted);
     if let Some(next) = &next {
@@ -97,7 +97,7 @@ pub(crate) fn plan_domain_change(
         return Err(Refusal::new(
             Reason::NoChange,
             format!(
-                "this leaves the {} names of order {} as they are",
+                "this changes none of the {} domains of order {}",
                 names.len(),
                 order.id
             ),
@@ -108,7 +108,7 @@ pub(crate) fn plan_domain_change(
         if draws_on_license {
             return SlotCharge::default();
         }
-        // The next term may have some of the added names already.
+        // The next term may have some of the added domains already.
         let added = after.difference(before);
         let wildcards_added = count(added.filter(|name| name.is_wildcard()).count());
         let wanted = Slots::of(after);
@@ -127,15 +127,14 @@ pub(crate) fn plan_domain_change(
     })
 }
 
-/// The term that is bought for the time after the running one, with its names before the change and
-/// after it.
+/// The next term, with its domains before and after the change.
 struct NextTerm<'a> {
     sold: &'a SoldProduct,
     before: &'a BTreeSet<San>,
     after: BTreeSet<San>,
 }
 
-/// What the running term refuses already, and is not to be said twice.
+/// The objections already made for the running term, so that the next term does not repeat them.
 struct RunningTermObjections {
     common_name: bool,
     wildcards: bool,
@@ -154,7 +153,7 @@ impl<'a> NextTerm<'a> {
         })
     }
 
-    /// Holds the change against all that the next term's own version limits (MD-8).
+    /// Checks the change against the product version of the next term (MD-8).
     fn object(
         &self,
         order: &Order,
@@ -164,10 +163,11 @@ impl<'a> NextTerm<'a> {
         objections: &mut Objections,
     ) {
         let product = &self.sold.product;
-        // It follows one that moves (MD-5); the present one is always among its names.
+        // The common name moves in this term as well (MD-5); the present one is always among its
+        // domains.
         let absent = moved.filter(|moved| !self.after.contains(*moved));
         if let Some(moved) = absent.filter(|_| !said.common_name) {
-            object_to_absent(moved, "the next term's names", objections);
+            object_to_absent(moved, "the next term's domains", objections);
         }
         if !said.wildcards {
             object_to_wildcards(product, wanted.add.difference(self.before), objections);
@@ -179,8 +179,8 @@ impl<'a> NextTerm<'a> {
     }
 }
 
-/// Further names are sold by the slot for multi-domain products only. A product of one domain has its
-/// name replaced, common name and all, until its first certificate is recorded (MD-5).
+/// Only multi-domain products sell slots. On a single-domain product the one domain can be
+/// replaced, as the common name, until its first certificate is recorded (MD-5).
 fn object_to_kind(order: &Order, product: &Product, moved: Option<&San>) -> Result<(), Refusal> {
     let id = product.id.as_str();
     let kind = match (product.kind, moved) {
@@ -191,8 +191,8 @@ fn object_to_kind(order: &Order, product: &Product, moved: Option<&San>) -> Resu
             return Err(Refusal::new(
                 Reason::CommonNameFixed,
                 format!(
-                    "{id} is of kind SINGLE_DOMAIN: {name} stays once its first certificate is \
-                     recorded"
+                    "{id} is of kind SINGLE_DOMAIN: the common name {name} is fixed once the \
+                     first certificate is recorded"
                 ),
             )
             .with("common_name", name));
@@ -202,7 +202,7 @@ fn object_to_kind(order: &Order, product: &Product, moved: Option<&San>) -> Resu
     };
     Err(Refusal::new(
         Reason::ProductKindMismatch,
-        format!("{id} is of kind {kind}: the names of its orders do not change"),
+        format!("{id} is of kind {kind}: the domains of its orders cannot be changed"),
     )
     .with("product_id", id)
     .with("kind", kind))
@@ -212,7 +212,7 @@ fn object_to_absent(name: &San, of_what: &str, objections: &mut Objections) {
     objections.add(
         Reason::DomainNotPresent,
         name.value(),
-        format!("{name} is to be the common name, and is not one of {of_what}"),
+        format!("{name} cannot be the common name: it is not one of {of_what}"),
     );
 }
 
@@ -221,13 +221,13 @@ fn object_to_fixed(name: &San, objections: &mut Objections) {
         .add(
             Reason::CommonNameFixed,
             name.value(),
-            format!("{name} is the common name and stays, unless another name takes its place"),
+            format!("{name} is the common name: name another common name to remove it"),
         )
         .with("common_name", name);
 }
 
-/// Holds each name of the request against those that the order has. A name that is added and
-/// removed at once fails one of the two, whichever of them it is.
+/// Checks each domain of the request against those of the order. A domain that is both added and
+/// removed fails one of the two checks.
 fn object_to_names(
     order: &Order,
     product: &Product,
@@ -240,7 +240,7 @@ fn object_to_names(
             objections.add(
                 Reason::DomainAlreadyPresent,
                 name.value(),
-                format!("{name} is one of the order's names already"),
+                format!("{name} is already one of the order's domains"),
             );
         }
         object_to_wildcards(product, [name], objections);
@@ -254,13 +254,13 @@ fn object_to_names(
             objections.add(
                 Reason::DomainNotPresent,
                 name.value(),
-                format!("{name} is not one of the order's names"),
+                format!("{name} is not one of the order's domains"),
             );
         }
     }
 }
 
-/// Holds the number of names against the limit for orders of the product, which counts the common name (MD-4).
+/// Checks the number of domains, including the common name, against the product's limit (MD-4).
 pub(super) fn object_to_number(
     product: &Product,
     limit: u32,
@@ -274,7 +274,7 @@ pub(super) fn object_to_number(
             .add(
                 Reason::TooManyDomains,
                 id,
-                format!("{number} names, the common name among them, where {id} allows {limit}"),
+                format!("{number} domains including the common name; {id} allows at most {limit}"),
             )
             .with("product_id", id)
             .with("maximum", limit)
@@ -282,7 +282,7 @@ pub(super) fn object_to_number(
     }
 }
 
-/// Notes each wildcard among names that come, where the product sells none (MD-8: that of their term).
+/// Objects to each wildcard if the product offers none (for a next term, its own version: MD-8).
 pub(super) fn object_to_wildcards<'a>(
     product: &Product,
     names: impl IntoIterator<Item = &'a San>,
@@ -297,15 +297,15 @@ pub(super) fn object_to_wildcards<'a>(
             .add(
                 Reason::WildcardNotOffered,
                 name.value(),
-                format!("{name} is a wildcard, and {id} offers none in its version {version}"),
+                format!("{name} is a wildcard; version {version} of {id} offers no wildcards"),
             )
             .with("product_id", id);
     }
 }
 
-/// SHA-256, in hex, over the order, its revision, the names after the change, and the common name where
-/// that moves (MD-5, MD-6). Names hold no line break and no space, so the text hashed is read back in
-/// one way only.
+/// SHA-256 in hex over the order, its revision, the domains after the change, and a new common name
+/// (MD-5, MD-6). Domains contain no line break and no space, so two different changes never hash
+/// the same text.
 fn pin(order: OrderId, revision: u64, names: &BTreeSet<San>, common_name: Option<&San>) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{order}\n{revision}\n"));

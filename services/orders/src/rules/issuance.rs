@@ -1,5 +1,5 @@
-//! A certificate held against the order it was issued for (MD-7, MD-9): names, key and dates, and
-//! how long the next one may live.
+//! Checks a certificate against the order that it was issued for (MD-7, MD-9): domains, key and
+//! dates, and how long the next one may be valid.
 
 use chrono::TimeDelta;
 use licet_domain::{
@@ -17,8 +17,8 @@ use super::{
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// From when on (notBefore, in seconds since the epoch) public TLS certificates may be valid for
-/// at most so many days (MD-9; CA/Browser Forum ballot SC-081). Earliest last.
+/// The longest validity of public TLS certificates in days, by notBefore in seconds since the epoch
+/// (MD-9; CA/Browser Forum ballot SC-081). Latest first.
 const PUBLIC_TLS_LIMITS_DAYS: [(i64, i64); 4] = [
     (1_868_227_200, 47),  // 2029-03-15
     (1_805_068_800, 100), // 2027-03-15
@@ -26,7 +26,7 @@ const PUBLIC_TLS_LIMITS_DAYS: [(i64, i64); 4] = [
     (i64::MIN, 398),
 ];
 
-/// The longest validity of a public TLS certificate that begins at `not_before` (MD-9).
+/// The longest validity of a public TLS certificate with this notBefore (MD-9).
 fn public_limit_days(not_before: Instant) -> i64 {
     let seconds = not_before.as_micros().div_euclid(1_000_000);
     PUBLIC_TLS_LIMITS_DAYS
@@ -35,9 +35,9 @@ fn public_limit_days(not_before: Instant) -> i64 {
         .map_or(398, |(_, days)| *days)
 }
 
-/// The latest end of a certificate of this order, exclusive: the end of the last term that was bought
-/// for all of its names, and the tolerance. A term bought for fewer names needs a certificate of its
-/// own (MD-9).
+/// The latest end of a certificate of this order, exclusive: the end of the last term bought for
+/// all its domains, plus the tolerance. A term bought for fewer domains needs its own certificate
+/// (MD-9).
 fn active_until_limit(order: &Order, product: &Product) -> Option<Instant> {
     let tolerance = TimeDelta::hours(i64::from(product.tolerance_hours));
     let wanted = order.wanted_names();
@@ -47,8 +47,8 @@ fn active_until_limit(order: &Order, product: &Product) -> Option<Instant> {
     last.term.end().checked_add(tolerance)
 }
 
-/// The latest notAfter that a certificate signed at `now` may carry (MD-9), or none where the
-/// calendar ends first.
+/// The latest notAfter of a certificate signed at `now` (MD-9); `None` if it exceeds the supported
+/// date range.
 pub(crate) fn longest_not_after(order: &Order, now: Instant) -> Option<Instant> {
     let product = &order.term.sold.as_ref()?.product;
     let mut until = active_until_limit(order, product)?;
@@ -58,15 +58,14 @@ pub(crate) fn longest_not_after(order: &Order, now: Instant) -> Option<Instant> 
     until.checked_add(TimeDelta::seconds(-1))
 }
 
-/// Whether the order waits for a certificate at all. One that has its certificate, no names that
-/// want another, and no reissue asked for, does not.
+/// Refuses an order that awaits no certificate: it has one, no domains need another, and no reissue
+/// is requested.
 pub(crate) fn require_pending_issuance(order: &Order, now: Instant) -> Result<(), Refusal> {
     if order.state(now) == OrderState::Issued && order.issuance_pending_since().is_none() {
         return Err(Refusal::new(
             Reason::IssuanceNotPending,
             format!(
-                "order {} has its certificate, and neither a change of domains nor a reissue waits \
-                 for another",
+                "order {} has its certificate, and neither a domain change nor a reissue is pending",
                 order.id
             ),
         )
@@ -76,9 +75,9 @@ pub(crate) fn require_pending_issuance(order: &Order, now: Instant) -> Result<()
     Ok(())
 }
 
-/// Holds a certificate against the order: exactly the wanted names, the order's common name, the
-/// key of the signing request where there is one, and dates within the limits (MD-9), its own end
-/// still ahead of `now`. Every difference is named.
+/// Checks a certificate against the order: exactly the wanted domains, the order's common name, the
+/// key of the signing request if there is one, dates within the limits (MD-9), and not expired at
+/// `now`. The refusal names every difference.
 pub(crate) fn check_certificate(
     order: &Order,
     certificate: &ParsedCertificate,
@@ -88,14 +87,14 @@ pub(crate) fn check_certificate(
     let mut objections = Objections::default();
     compare_names(order, certificate, &mut objections);
     if certificate.is_authority {
-        let description = "the certificate is a certificate authority's (basicConstraints CA:TRUE); \
-                           an order's certificate is an end entity's";
+        let description = "the certificate belongs to a certificate authority (basicConstraints \
+                           CA:TRUE); an end entity certificate is required";
         mismatch(&mut objections, "basic_constraints", description);
     }
     if let Some(request) = &order.signing_request
         && request.spki_sha256 != certificate.spki_sha256
     {
-        let description = "the certificate's key is not the one of the order's CSR";
+        let description = "the certificate's key differs from the key of the order's CSR";
         mismatch(&mut objections, "public_key", description);
     }
     compare_dates(order, product, certificate, &mut objections);
@@ -105,7 +104,7 @@ pub(crate) fn check_certificate(
         mismatch(
             &mut objections,
             "not_after",
-            format!("the certificate was active until {active_until}, which is over at {now}"),
+            format!("the certificate expired at {active_until}; it is {now}"),
         );
     }
     objections.refuse_if_any()
@@ -129,12 +128,12 @@ fn compare_names(order: &Order, certificate: &ParsedCertificate, objections: &mu
             objections,
             name.value(),
             format!(
-                "{name} ({}) is not one of the order's names",
+                "{name} ({}) is not one of the order's domains",
                 name.kind().as_str()
             ),
         );
     }
-    // A certificate need not have a common name; one that it has is the order's.
+    // The common name of a certificate is optional; if present it must be the order's.
     if let Some(text) = &certificate.common_name
         && San::dns(text).ok().as_ref() != Some(order.wanted_common_name())
     {
@@ -142,7 +141,7 @@ fn compare_names(order: &Order, certificate: &ParsedCertificate, objections: &mu
             objections,
             "common_name",
             format!(
-                "the certificate's common name is {text}, that of the order {}",
+                "the certificate's common name is {text}; the order's is {}",
                 order.wanted_common_name()
             ),
         );
@@ -162,8 +161,8 @@ fn compare_dates(
             objections,
             "validity",
             format!(
-                "valid for {validity_seconds} s, where public TLS allows {limit_days} days \
-                 ({} s) from {} on",
+                "valid for {validity_seconds} s; public TLS allows at most {limit_days} days \
+                 ({} s) from {}",
                 limit_days * DAY_SECONDS,
                 certificate.not_before
             ),
@@ -176,8 +175,8 @@ fn compare_dates(
             objections,
             "not_after",
             format!(
-                "the certificate is active until {}, but the last term bought for its names and \
-                 the tolerance of {} h end at {limit}",
+                "the certificate is valid until {}; the last term bought for its domains, with a \
+                 tolerance of {} h, ends at {limit}",
                 certificate.active_until(),
                 product.tolerance_hours
             ),
@@ -185,9 +184,9 @@ fn compare_dates(
     }
 }
 
-/// When the certificates that a new one replaces count as revoked (MD-7): none where the policy
-/// lets them stand until they expire. What works is not taken away for one that is not valid yet:
-/// the time counts from the new one's notBefore where that lies ahead.
+/// When the certificates that a new one replaces count as revoked (MD-7); `None` if the policy
+/// leaves them valid until they expire. The time counts from the new one's notBefore if that lies
+/// ahead, so that there is always a valid certificate.
 pub(crate) fn superseded_revoke_time(
     order: &Order,
     not_before: Instant,
@@ -295,7 +294,7 @@ mod tests {
             next_charged: None,
             accept_time: order.create_time,
         });
-        // Not charged yet: nothing is to be signed.
+        // Not charged yet: nothing may be signed.
         assert_eq!(order.wanted_names(), &names(&["example.com"]));
         assert!(require_pending_issuance(&order, order.create_time).is_err());
         if let Some(change) = &mut order.change {
@@ -325,7 +324,7 @@ mod tests {
         let mut order = order(&["example.com"]);
         order.term.term =
             licet_domain::term::Term::first(instant("2026-01-01T00:00:00Z"), 60).unwrap();
-        // (notBefore, notAfter of exactly the limit; one second more is too long)
+        // (notBefore, limit in days: exactly the limit passes, one second more does not)
         let cases = [
             ("2026-03-14T23:59:59Z", 398),
             ("2026-03-15T00:00:00Z", 200),
@@ -407,7 +406,7 @@ mod tests {
             |order: &Order, not_before: Instant| superseded_revoke_time(order, not_before, now);
         assert_eq!(revoke_time(&order, order.create_time), Some(then));
         assert_eq!(revoke_time(&order, now), Some(then));
-        // Its time counts from the day on which the new one is valid.
+        // The time counts from the day on which the new one is valid.
         let ahead = instant("2026-10-09T00:00:00Z");
         let after = instant("2026-10-12T00:00:00Z");
         assert_eq!(revoke_time(&order, ahead), Some(after));

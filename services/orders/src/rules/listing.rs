@@ -1,4 +1,4 @@
-//! What a listing may be narrowed to. States here are those of an instant, never a stored column.
+//! The filters of listings. A state is the one at an instant, never a stored column.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use licet_domain::{
 
 use super::{certificate::CertificateState, order::OrderState};
 
-/// What a listing of orders is narrowed to.
+/// A filter of orders.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OrderFilter {
     pub(crate) account_id: Option<AccountId>,
     pub(crate) state: Option<OrderState>,
     pub(crate) name: Option<San>,
-    /// Its last term ends then or later.
+    /// The last term ends then or later.
     pub(crate) end_from: Option<Instant>,
-    /// Its last term ends earlier.
+    /// The last term ends earlier.
     pub(crate) end_before: Option<Instant>,
-    /// One of these leads to it.
+    /// One of these matches.
     pub(crate) clues: Option<Clues>,
 }
 
-/// What one text that is known of an order can be read as.
+/// Everything that one search text can mean.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clues {
     pub(crate) order_id: Option<OrderId>,
@@ -32,14 +32,14 @@ pub(crate) struct Clues {
     pub(crate) fingerprint_sha256: Option<[u8; 32]>,
     pub(crate) name: Option<San>,
     pub(crate) invoice_id: Option<InvoiceId>,
-    /// As people know it: Billing tells whose it is.
+    /// As printed on the invoice; Billing knows whose it is.
     pub(crate) invoice_number: Option<String>,
-    /// As its caller may have written it.
+    /// In every spelling that a caller may have used.
     pub(crate) request_ids: BTreeSet<String>,
 }
 
 impl Clues {
-    /// Whether the text can be read as nothing that an order is known by.
+    /// Whether the text has no meaning by which an order can be found.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
             order_id,
@@ -60,7 +60,7 @@ impl Clues {
     }
 }
 
-/// What a listing of certificates is narrowed to.
+/// A filter of certificates.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CertificateFilter {
     pub(crate) account_id: Option<AccountId>,

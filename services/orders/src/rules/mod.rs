@@ -1,5 +1,5 @@
-//! What Orders decides, and nothing else: plain values in, a decision or a refusal out, time as a
-//! parameter. Nothing here may reach for the store, the contract or the network.
+//! What Orders decides, and nothing else: plain values in, a plan or a refusal out, time as a
+//! parameter. Nothing here uses the store, the contract or the network.
 
 pub(crate) mod cancellation;
 pub(crate) mod certificate;

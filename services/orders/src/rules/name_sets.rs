@@ -1,10 +1,10 @@
-//! Sets of names as they are once something is changed in them.
+//! Changes to sets of domains.
 
 use std::collections::BTreeSet;
 
 use licet_domain::san::San;
 
-/// A change as it was kept: the names after it are those of the order with the change made.
+/// The domains once these are removed and those added.
 pub(crate) fn changed_names(
     names: &BTreeSet<San>,
     added: &BTreeSet<San>,
@@ -13,8 +13,8 @@ pub(crate) fn changed_names(
     names.difference(removed).chain(added).cloned().collect()
 }
 
-/// The names with `new` for their common name, in the place of `old` where it is not one of them: as
-/// many as before.
+/// The domains with `new` as the common name. If `new` is not among them it replaces `old`, so that
+/// their number stays.
 pub(crate) fn with_common_name(names: &BTreeSet<San>, old: &San, new: &San) -> BTreeSet<San> {
     let mut names = names.clone();
     if !names.contains(new) {

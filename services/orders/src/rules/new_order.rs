@@ -1,5 +1,5 @@
-//! Placing an order: whether the product can be ordered like this, and which slots beyond the
-//! included ones it charges (MD-4, AL-2).
+//! Placing an order: whether the product can be ordered like this, and which slots it charges
+//! beyond the included ones (MD-4, AL-2).
 
 use std::collections::BTreeSet;
 
@@ -16,29 +16,29 @@ use super::{
     slots::{SlotCharge, Slots},
 };
 
-/// What the customer asks for, as far as the product decides about it.
+/// What a customer asks for, as far as the product decides about it.
 #[derive(Debug)]
 pub(crate) struct WantedOrder<'a> {
-    /// All names, the common name among them, each once.
+    /// All domains, including the common name, each once.
     pub(crate) names: &'a BTreeSet<San>,
     pub(crate) term_months: u32,
     pub(crate) additional_licenses: u32,
-    /// Its names are drawn from a SAN licence.
+    /// Its domains count in a SAN licence.
     pub(crate) draws_on_license: bool,
 }
 
-/// What placing it comes to.
+/// What a new order charges and owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OrderPlan {
-    /// Slots to pay for on top of the certificate.
+    /// The slots to pay for besides the certificate.
     pub(crate) charge: SlotCharge,
-    /// Slots that the order owns once that is paid, the included ones counted in.
+    /// The slots that the order owns once charged, including those in the product's price.
     pub(crate) slots: Slots,
 }
 
-/// Decides a new order against its product, or says everything that stands against it. A new
-/// order is a change from no names at all: the same count as later changes (MD-4). One that draws
-/// its names from a SAN licence pays for no slots.
+/// Plans a new order by its product, or refuses it with every objection. It is counted like a
+/// change from no domains at all (MD-4). An order that draws on a SAN licence pays for no slots
+///
 pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<OrderPlan, Refusal> {
     let mut objections = Objections::default();
     object_to_kind(product, &mut objections);
@@ -62,9 +62,9 @@ pub(crate) fn plan_order(product: &Product, wanted: &WantedOrder) -> Result<Orde
     })
 }
 
-/// Decides a term like [`plan_order`] that has one of two sets of names, as many in each: either must
-/// be sold, and the dearer one is charged, which pays for the other, too. They differ while a common
-/// name waits to move, which can be taken back (MD-4, MD-5).
+/// Like [`plan_order`], for a term that will have one of two sets of domains of equal size: both
+/// must be allowed, and the dearer one is charged, which covers the other. They differ while a move
+/// of the common name, which can be cancelled, is pending (MD-4, MD-5).
 pub(crate) fn plan_either(
     product: &Product,
     wanted: &WantedOrder,
@@ -94,7 +94,7 @@ fn object_to_kind(product: &Product, objections: &mut Objections) {
                 .add(
                     Reason::ProductKindMismatch,
                     id,
-                    format!("{id} is a SAN licence and not a certificate that can be ordered"),
+                    format!("{id} is a SAN licence; order a certificate product"),
                 )
                 .with("product_id", id)
                 .with("kind", "SAN_LICENSE");
@@ -117,15 +117,15 @@ fn object_to_term(product: &Product, months: u32, objections: &mut Objections) {
         .add(
             Reason::TermNotSold,
             "term_months",
-            format!("{id} is sold for {sold} months, not for {months}"),
+            format!("{id} is not sold for {months} months; choose one of {sold}"),
         )
         .with("product_id", id)
         .with("term_months", months)
         .with("sold", sold);
 }
 
-/// They are bought here or with a renewal, and in no other way (AL-2); there is no wish for how
-/// long, because they last as long as the term that they are bought with (AL-5).
+/// Additional licences are only bought with an order or a renewal (AL-2). They last as long as its
+/// term, so no period is asked for (AL-5).
 fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections) {
     let maximum = product.max_additional_licenses;
     if asked > maximum {
@@ -134,7 +134,7 @@ fn object_to_licenses(product: &Product, asked: u32, objections: &mut Objections
             .add(
                 Reason::TooManyAdditionalLicenses,
                 "additional_licenses",
-                format!("{asked} additional licences, where {id} allows {maximum}"),
+                format!("{asked} additional licences; {id} allows at most {maximum}"),
             )
             .with("product_id", id)
             .with("maximum", maximum)
@@ -202,7 +202,7 @@ mod tests {
             }
         );
 
-        // Fewer names than included leave the included slots to the order all the same (MD-2).
+        // With fewer domains than included, the order still owns the included slots (MD-2).
         assert_eq!(
             plan(&product, &["a.test"], 12, 0).unwrap().slots.standard,
             3
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(sold(WildcardReplacement::Free), ([0, 1, 0], (3, 1)));
         assert_eq!(sold(WildcardReplacement::Difference), ([0, 1, 3], (0, 4)));
         assert_eq!(sold(WildcardReplacement::FullPrice), ([0, 4, 0], (3, 4)));
-        // A product of one domain sells no slots: its price is that of its name.
+        // A single-domain product sells no slots: its price covers its domain.
         let single = plan(&samples::single_domain(), &["*.a.test"], 12, 0).unwrap();
         assert!(single.charge.is_zero());
     }

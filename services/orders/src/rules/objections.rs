@@ -1,17 +1,17 @@
-//! Collects everything that speaks against a request, so that the answer names all of it at once
-//! and not only what happened to be looked at first.
+//! Collects all objections to a request, so that the refusal names every one and not only the
+//! first.
 
 use std::fmt;
 
 use licet_domain::refusal::{ERROR_TEXT_ROOM, Reason, Refusal, listed};
 
-/// The objections found so far, in the order in which they were found.
+/// The objections so far, in the order of their discovery.
 #[derive(Debug, Default)]
 pub(crate) struct Objections {
     found: Vec<Objection>,
 }
 
-/// One thing that speaks against a request.
+/// One objection.
 #[derive(Debug)]
 pub(crate) struct Objection {
     reason: Reason,
@@ -21,7 +21,7 @@ pub(crate) struct Objection {
 }
 
 impl Objection {
-    /// Attaches a number or an id that a program wants to read.
+    /// Adds a number or an id for programs.
     pub(crate) fn with(&mut self, key: &'static str, value: impl fmt::Display) -> &mut Self {
         self.metadata.push((key, format!("{value}")));
         self
@@ -29,7 +29,7 @@ impl Objection {
 }
 
 impl Objections {
-    /// Notes one objection about `subject`: a name, an id or a field of the request.
+    /// Adds an objection about `subject`: a domain, an id or a field of the request.
     pub(crate) fn add(
         &mut self,
         reason: Reason,
@@ -45,8 +45,8 @@ impl Objections {
         self.found.push_mut(objection)
     }
 
-    /// Nothing found: the request may go on. Else one refusal with the reason and the numbers of
-    /// the first objection, and all of them as its violations, each with its own reason as kind.
+    /// Without objections, does nothing. Else returns one refusal with the reason and metadata of
+    /// the first objection, and all of them as violations, each with its own reason as kind.
     pub(crate) fn refuse_if_any(self) -> Result<(), Refusal> {
         let Some(first) = self.found.first() else {
             return Ok(());

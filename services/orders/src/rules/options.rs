@@ -1,5 +1,5 @@
-//! What is open to who needs more additional licences (AL-3): the dates, sums and words of each
-//! way. What a way refunds and costs is asked of what would do it, and never worked out here.
+//! The options for more additional licences (AL-3): their dates, sums and explanations. What an
+//! option refunds and costs comes from what would carry it out, and is never computed here.
 
 use std::collections::BTreeSet;
 
@@ -17,32 +17,32 @@ use super::{
     servers::Server,
 };
 
-/// What deleting the order brings back of one of its terms (AL-4).
+/// What deleting the order refunds of one of its terms (AL-4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExpectedRefund {
-    /// What comes back for certain; zero while a review would have to decide.
+    /// Refunded for certain; zero if a review has to decide.
     pub(crate) amount: Money,
-    /// What a review would decide about, where it would.
+    /// The amount that a review would decide about, if any.
     pub(crate) in_review: Option<Money>,
-    /// The last instant at which the answer is this one; none while only the term's end changes it.
+    /// The last instant at which this is so; absent if only the end of the term changes it.
     pub(crate) last_time: Option<Instant>,
 }
 
-/// A way that is open.
+/// The dates and the cost of an open option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OptionFigures {
-    /// From when on it is open.
+    /// Since when it is open.
     pub(crate) from: Instant,
-    /// From when on it is no longer open, or no longer on these terms.
+    /// Since when it is closed, or has another cost.
     pub(crate) until: Option<Instant>,
-    /// Its cost less what comes back for certain.
+    /// Its cost minus what is refunded for certain.
     pub(crate) net: Money,
-    /// The way in words and figures.
+    /// The option in words and figures.
     pub(crate) explanation: String,
 }
 
-/// Deleting the order at `now` and placing it anew with `asked` licences for `cost` (AL-3). What
-/// comes back changes with the days since the issuance, and with the term that runs.
+/// Deleting the order at `now` and ordering again with the wanted licences for `cost` (AL-3). The
+/// refund changes with the days since issuance, and with the running term.
 pub(crate) fn reorder_option(
     order: &Order,
     asked: u32,
@@ -59,7 +59,7 @@ pub(crate) fn reorder_option(
         }
     }
     let changes = refunds.iter().filter_map(|refund| refund.last_time);
-    // The last instant belongs to the days of the refund (AL-4).
+    // The last instant still belongs to the refund period (AL-4).
     let changes = changes.filter_map(|last| last.checked_add(TimeDelta::microseconds(1)));
     let term_end = order.term.term.end();
     let until = changes.fold(term_end, Instant::min);
@@ -76,7 +76,7 @@ pub(crate) fn reorder_option(
         net,
         explanation: format!(
             "delete the order before {until}, which refunds {}{review} (AL-4), and order the same \
-             names again for {months} months with {asked} additional licences for {}: {} in all",
+             domains again for {months} months with {asked} additional licences for {}: {} in all",
             amount(back),
             amount(cost),
             amount(net)
@@ -84,8 +84,8 @@ pub(crate) fn reorder_option(
     })
 }
 
-/// Naming the number when the order is renewed, at the prices of today (AL-9). The licences are
-/// there from the new term's start on.
+/// Renewing the order with the wanted licences, at the prices of now (AL-9). They can be used from
+/// the new term's start on.
 pub(crate) fn renewal_option(renewal: &RenewalOption, cost: Money) -> OptionFigures {
     let (term, from) = (&renewal.term, renewal.from);
     let until = renewal.until;
@@ -95,8 +95,8 @@ pub(crate) fn renewal_option(renewal: &RenewalOption, cost: Money) -> OptionFigu
         until,
         net: cost,
         explanation: format!(
-            "renew the order from {from} on{before} with {} additional licences, to be used from \
-             {} on (AL-9): for {} months {} at the prices of today",
+            "renew the order from {from}{before} with {} additional licences, which can be used from \
+             {} (AL-9): {} months for {} at today's prices",
             term.additional_licenses,
             term.term.start(),
             term.term.months(),
@@ -110,15 +110,15 @@ pub(crate) fn renewal_option(renewal: &RenewalOption, cost: Money) -> OptionFigu
 pub(crate) struct RenewalOption {
     /// The term that it would buy, at the prices of now.
     pub(crate) term: OrderTerm,
-    /// Its names should a move of the common name that waits be taken back (MD-5).
+    /// Its domains if a pending move of the common name is cancelled (MD-5).
     pub(crate) without_move: BTreeSet<San>,
     pub(crate) from: Instant,
-    /// Absent where the calendar ends before it.
+    /// Absent if beyond the supported date range.
     pub(crate) until: Option<Instant>,
 }
 
-/// Decides the renewal with `asked` licences for as many months as the present term has. One whose
-/// window is still to come is decided as of its first instant, and priced as of `now` (MD-10).
+/// Plans the renewal with the wanted licences for as many months as the present term. If the window
+/// is not open yet, it is planned as of its first instant, and priced as of `now` (MD-10).
 pub(crate) fn plan_renewal_option(
     order: &Order,
     servers: &[Server],
@@ -143,23 +143,23 @@ pub(crate) fn plan_renewal_option(
         },
         without_move: plan.without_move,
         from,
-        // A term that is over is not sold (MD-10).
+        // A term that would be over is not sold (MD-10).
         until: renewable_until(order).map(|until| until.min(plan_end)),
     })
 }
 
-/// Why there are these ways and no others: `closed` says what stands against each of the rest.
+/// Explains the options; `closed` says why each of the others is closed.
 pub(crate) fn overview(order: &Order, asked: u32, closed: &[String]) -> String {
     let has = order.term.additional_licenses;
     let mut text = if asked > has {
         format!(
-            "order {} has {has} additional licences where {asked} are needed, and more are bought \
-             with an order or with its renewal only (AL-2)",
+            "order {} has {has} additional licences and needs {asked}; more can only be bought with an \
+             order or its renewal (AL-2)",
             order.id
         )
     } else {
         format!(
-            "order {} has {has} additional licences, which covers the {asked} that are needed",
+            "order {} has {has} additional licences and needs {asked}: it needs no more",
             order.id
         )
     };
@@ -207,7 +207,7 @@ mod tests {
         );
         assert!(figures.explanation.ends_with("57.00 USD in all"));
 
-        // What a review may bring is said and not counted on.
+        // What a review may grant is mentioned, and not counted.
         let review = ExpectedRefund {
             amount: usd(0),
             in_review: Some(usd(14_700)),
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(figures.net, usd(20_400));
         assert!(figures.explanation.contains("147.00 USD more if a review"));
 
-        // Where no day changes the answer, the end of the running term does.
+        // If no day changes the refund, the end of the running term does.
         let never = ExpectedRefund {
             last_time: None,
             ..whole
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(late.from, instant("2027-01-15T00:00:00Z"));
         let too_late = open(&order, "2027-01-31T00:00:00Z");
         assert_eq!(reason(too_late), Some(Reason::RenewalTooLate));
-        // A month's renewal closes with the month itself, which is over before the window is.
+        // A renewal for a month closes with that month, which is over before the window is.
         let mut month = order.clone();
         let anchor = instant("2026-01-31T00:00:00Z");
         month.term.term = licet_domain::term::Term::first(anchor, 1).unwrap();
@@ -287,8 +287,11 @@ mod tests {
         let order = order(&["example.com"]);
         let closed = ["it is renewed already".to_owned()];
         let text = overview(&order, 2, &closed);
-        assert!(text.contains("has 1 additional licences where 2"), "{text}");
+        assert!(
+            text.contains("has 1 additional licences and needs 2"),
+            "{text}"
+        );
         assert!(text.ends_with("; it is renewed already"), "{text}");
-        assert!(overview(&order, 1, &[]).contains("covers the 1"));
+        assert!(overview(&order, 1, &[]).contains("it needs no more"));
     }
 }

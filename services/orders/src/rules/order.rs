@@ -1,5 +1,5 @@
-//! The values that the decisions are about: an order, the terms it was bought for, the change that
-//! waits for its certificate. They are read from and written to the store, never fetched here.
+//! The values that the rules decide about: an order, its terms, and its pending domain change. The
+//! store reads and writes them; nothing here fetches them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,29 +24,30 @@ use super::{
     slots::{SlotCharge, Slots},
 };
 
-/// One term of an order, with everything that later decisions of this term are made with.
+/// One term of an order, with everything that later decisions about the term depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OrderTerm {
     /// 0 for the first term of an order.
     pub(crate) index: u32,
     pub(crate) term: Term,
-    /// Prices of this term are those in force then, whatever was set since (MD-8): when the order
-    /// was accepted, and once it is charged since when the prices charged are in force (BL-8).
+    /// The term is priced by the prices in force at this instant, whatever was set since (MD-8):
+    /// when the order was accepted; once charged, since when the charged prices are in force
+    /// (BL-8).
     pub(crate) price_time: Instant,
     pub(crate) additional_licenses: u32,
     /// When the first certificate of this term was recorded.
     pub(crate) first_issuance_time: Option<Instant>,
-    /// What was sold; absent until the term's charge is through.
+    /// What was sold; absent until the term is charged.
     pub(crate) sold: Option<SoldProduct>,
-    /// The names bought for the term, the common name among them, as they are without a move of it that
-    /// waits (MD-5); absent where they are those that the order's certificates carry.
+    /// The domains bought for the term, including the common name, without a pending move of it
+    /// (MD-5); absent if the order's certificates carry exactly these.
     #[serde(default)]
     pub(crate) names: Option<BTreeSet<San>>,
-    /// The servers that stay when the term starts: what was registered before it and is not here
-    /// lapses then (AL-9). Absent for a first term.
+    /// The servers that stay when the term starts: any other one registered before lapses then
+    /// (AL-9). Absent for a first term.
     #[serde(default)]
     pub(crate) kept_servers: Option<BTreeSet<ServerId>>,
-    /// When its purchase was accepted (T-4); absent for what was sold before this was kept.
+    /// When its purchase was accepted (T-4); absent if it was sold before this was stored.
     #[serde(default)]
     pub(crate) bought_time: Option<Instant>,
 }
@@ -58,27 +59,28 @@ impl OrderTerm {
         sold.map_or_else(RefundCount::default, |sold| sold.product.refund_count)
     }
 
-    /// When its purchase was accepted. What was sold before this was kept counts from its use.
+    /// When its purchase was accepted; the price time for a term sold before this was stored.
     pub(crate) fn bought(&self) -> Instant {
         self.bought_time.unwrap_or(self.price_time)
     }
 }
 
-/// What a term was sold with.
+/// What was sold with a term.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SoldProduct {
     pub(crate) product: Product,
-    /// Slots that belong to the order until the term ends, the included ones counted in (MD-2).
+    /// The slots that the order owns until the term ends, including those in the product's price
+    /// (MD-2).
     pub(crate) slots: Slots,
     /// The currency that the order is charged in.
     pub(crate) currency: Currency,
-    /// The product of its SAN licence that the order's certificates count as; absent for an
-    /// order that draws on none.
+    /// The product of its SAN licence that the order's certificates count as; absent if it
+    /// draws on none.
     pub(crate) san_product_id: Option<ProductId>,
 }
 
 worded! {
-    /// How far an order has come, as recorded. That it has ended is never recorded: time says so.
+    /// How far an order has come, as stored. That it ended is not stored: it follows from the time.
     pub(crate) enum Progress {
         /// Accepted; its charge is under way.
         Pending = "PENDING",
@@ -92,13 +94,13 @@ worded! {
 }
 
 worded! {
-    /// What an order's customer sees of it at one instant; the words are the contract's.
+    /// The state of an order at one instant, in the contract's words.
     pub(crate) enum OrderState {
         /// Accepted; its charge is under way.
         Pending = "PENDING",
-        /// Charged; waits for its first certificate.
+        /// Charged; awaits its first certificate.
         Paid = "PAID",
-        /// Has a certificate, and time left.
+        /// Has had a certificate; its last term is not over.
         Issued = "ISSUED",
         /// Its last term is over.
         Ended = "ENDED",
@@ -108,52 +110,53 @@ worded! {
 }
 
 worded! {
-    /// Where a change of names stands (MD-7).
+    /// The progress of a domain change (MD-7).
     pub(crate) enum ChangeProgress {
-        /// Accepted; what it costs is being charged.
+        /// Accepted, and being charged; or being cancelled, and credited.
         Charging = "CHARGING",
-        /// Charged or free; the new certificate is awaited.
+        /// Charged or free; awaits its certificate.
         AwaitingIssuance = "AWAITING_ISSUANCE",
     }
 }
 
-/// A change of names that was accepted and is not in a certificate yet.
+/// A domain change that was accepted and is not in a certificate yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DomainChange {
     pub(crate) progress: ChangeProgress,
     /// Index of the term that ran when it was accepted.
     pub(crate) term_index: u32,
-    /// Whether the next term was bought by then, so that it is made in that one, too (MD-8). A term
-    /// bought later has the names that it was bought for; the common name alone moves in it (MD-5).
+    /// Whether the next term was bought before it, so that the change is made in that term, too
+    /// (MD-8). A term bought later keeps the domains that it was bought for; only the common name
+    /// moves in it (MD-5).
     pub(crate) in_next_term: bool,
-    /// All names of the order once the change is through, the common name among them.
+    /// All domains of the order once the change is made, including the common name.
     pub(crate) names: BTreeSet<San>,
     pub(crate) added: BTreeSet<San>,
     pub(crate) removed: BTreeSet<San>,
-    /// The name that is made the common name with it (MD-5); absent where that stays.
+    /// The new common name (MD-5); absent if it stays.
     pub(crate) common_name: Option<San>,
-    /// The slots that it pays for in that term.
+    /// The slots that it pays for in term `term_index`.
     pub(crate) charge: SlotCharge,
-    /// The slots that it pays for in the term after it, bought already (MD-8).
+    /// The slots that it pays for in the term after that, if bought before (MD-8).
     pub(crate) next_charge: SlotCharge,
     pub(crate) accept_time: Instant,
-    /// The operation that charges it; absent for a free one.
+    /// The operation that charges it; absent for a free change.
     pub(crate) operation_id: Option<OperationId>,
-    /// What was charged for that term; absent until it is.
+    /// What was charged for term `term_index`; absent until charged.
     pub(crate) charged: Option<ChangeCharge>,
-    /// What was charged for the term after it; absent until it is, and where none was bought.
+    /// What was charged for the term after that; absent until charged, and if none was bought.
     pub(crate) next_charged: Option<ChangeCharge>,
 }
 
 impl DomainChange {
-    /// Whether it is made in a term of its order (MD-8).
+    /// Whether the change is made in this term (MD-8).
     pub(crate) fn is_made_in(&self, term_index: u32) -> bool {
         let next = self.term_index.saturating_add(1);
         term_index == self.term_index || (self.in_next_term && term_index == next)
     }
 
-    /// The names of a term of its order once it is made. The common name of the order, which is
-    /// `common_name` now, moves in every term (MD-5).
+    /// The domains of a term once the change is made. The order's common name, now `common_name`,
+    /// moves in every term (MD-5).
     pub(crate) fn names_in(
         &self,
         term_index: u32,
@@ -169,14 +172,14 @@ impl DomainChange {
         }
     }
 
-    /// The invoices that it was charged with, this term's first.
+    /// The invoices of its charges, the running term's first.
     pub(crate) fn invoice_ids(&self) -> impl Iterator<Item = InvoiceId> {
         let charges = [self.charged, self.next_charged];
         charges.into_iter().flatten().filter_map(|it| it.invoice_id)
     }
 }
 
-/// What a change of names was charged.
+/// What a domain change was charged in one term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChangeCharge {
     /// Absent for a free change.
@@ -184,7 +187,7 @@ pub(crate) struct ChangeCharge {
     pub(crate) total: Money,
 }
 
-/// The customer's request (PKCS#10), and the key that it was made with.
+/// The customer's signing request (PKCS#10), and the digest of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SigningRequest {
     pub(crate) pem: String,
@@ -192,7 +195,7 @@ pub(crate) struct SigningRequest {
 }
 
 impl SigningRequest {
-    /// A request as an order keeps it.
+    /// A signing request as an order stores it.
     pub(crate) fn of(request: &ParsedRequest) -> Self {
         let der = std::iter::once(request.der.as_slice());
         Self {
@@ -202,7 +205,7 @@ impl SigningRequest {
     }
 }
 
-/// An order with the term that runs and the change that waits.
+/// An order with its running term and its pending domain change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
@@ -211,44 +214,44 @@ pub(crate) struct Order {
     /// Grows with every change of the order; a quote is pinned to it (MD-6).
     pub(crate) revision: u64,
     pub(crate) common_name: San,
-    /// The names that the order's certificates carry today, the common name among them.
+    /// The domains that the order's certificates carry now, including the common name.
     pub(crate) names: BTreeSet<San>,
     pub(crate) server_software: String,
     pub(crate) signing_request: Option<SigningRequest>,
-    /// The SAN licence that its names are drawn from.
+    /// The SAN licence that its domains count in.
     pub(crate) san_license_id: Option<LicenseId>,
-    /// What holds the SANs of the certificate that is about to be signed (SL-12); it may have
-    /// lapsed. Absent when none was granted since the last certificate.
+    /// The reservation for the next certificate (SL-12), which may have expired; absent if none was
+    /// granted since the last certificate.
     pub(crate) reservation_id: Option<ReservationId>,
     pub(crate) product_id: ProductId,
-    /// The term that runs, or the last one that did.
+    /// The running term, or the last one that ran.
     pub(crate) term: OrderTerm,
-    /// The term bought for the time after it; one at most (MD-10).
+    /// The term bought to follow it; at most one (MD-10).
     pub(crate) next_term: Option<OrderTerm>,
     pub(crate) change: Option<DomainChange>,
-    /// Since when another certificate with the same names is asked for; absent when none is.
+    /// Since when a reissue is requested; absent if none is.
     pub(crate) reissue_since: Option<Instant>,
-    /// Whether it was noted that time has ended the order; nothing is decided by it.
+    /// Whether the end of the order was written down; nothing depends on it.
     pub(crate) end_noted: bool,
     pub(crate) create_time: Instant,
-    /// When something was last decided about this order; time never runs back behind it (T-5).
+    /// When this order was last decided about; no later decision is dated earlier (T-5).
     pub(crate) decision_time: Instant,
     pub(crate) delete_time: Option<Instant>,
-    /// The refunds of its terms by their index, as the customer sees them, encoded; nothing here is
-    /// decided by them.
+    /// The encoded refunds of its terms by term index, as the customer sees them; nothing here
+    /// depends on them.
     pub(crate) refunds: BTreeMap<u32, Vec<u8>>,
-    /// A refund waits for a review at Billing, whose outcome is still to be asked for.
+    /// Whether a refund is in review at Billing.
     pub(crate) refund_in_review: bool,
 }
 
 impl Order {
-    /// The instant to decide this order's next request at: the clock, or the last decision where
-    /// another instance's clock was ahead (T-5).
+    /// The decision time of the order's next request: the clock, or the last decision if another
+    /// instance's clock was ahead (T-5).
     pub(crate) fn decide_at(&self, clock: Instant) -> Instant {
         clock.max(self.decision_time)
     }
 
-    /// The state at `now`. An order ends by time alone, so nothing has to run for it to show.
+    /// The state at `now`. An order ends by time alone; no timer has to run for it.
     pub(crate) fn state(&self, now: Instant) -> OrderState {
         let over = now >= self.end();
         match self.progress {
@@ -260,33 +263,30 @@ impl Order {
         }
     }
 
-    /// What the order was sold with. Asking before it is charged is refused as ORDER_NOT_PAID.
+    /// What the order was sold with. Refused as ORDER_NOT_PAID until it is charged.
     pub(crate) fn sold(&self) -> Result<&SoldProduct, Refusal> {
         self.term.sold.as_ref().ok_or_else(|| {
             Refusal::new(
                 Reason::OrderNotPaid,
-                format!(
-                    "order {} is PENDING: wait until its charge is through",
-                    self.id
-                ),
+                format!("order {} is PENDING: wait until it is charged", self.id),
             )
             .with("order_id", self.id)
             .with("state", "PENDING")
         })
     }
 
-    /// The end of the last term that was bought.
+    /// The end of the last term bought.
     pub(crate) fn end(&self) -> Instant {
         self.next_term.as_ref().unwrap_or(&self.term).term.end()
     }
 
-    /// The names bought for the running term, a change that waits left aside.
+    /// The domains bought for the running term, without a pending change.
     pub(crate) fn term_names(&self) -> &BTreeSet<San> {
         self.term.names.as_ref().unwrap_or(&self.names)
     }
 
-    /// The names that the next certificate has to carry: those of a change that is paid for, else
-    /// those bought for the running term.
+    /// The domains that the next certificate must carry: those of a paid change, else those bought
+    /// for the running term.
     pub(crate) fn wanted_names(&self) -> &BTreeSet<San> {
         match &self.change {
             Some(change) if change.progress == ChangeProgress::AwaitingIssuance => &change.names,
@@ -294,7 +294,7 @@ impl Order {
         }
     }
 
-    /// The names of a term bought for later, with a change that is paid for made in it, too (MD-8).
+    /// The domains of a term bought for later, with a paid change made in it (MD-8).
     pub(crate) fn wanted_names_in(&self, later: &OrderTerm) -> BTreeSet<San> {
         let names = later.names.as_ref().unwrap_or(&self.names);
         match &self.change {
@@ -305,8 +305,8 @@ impl Order {
         }
     }
 
-    /// Since when a certificate is awaited that the CA may sign: the first one, one with changed
-    /// names, or one that was asked for. Absent when none is.
+    /// Since when the CA may sign a certificate for the order: its first, one with changed domains,
+    /// or a reissue. Absent if none is awaited.
     pub(crate) fn issuance_pending_since(&self) -> Option<Instant> {
         let first = match self.progress {
             Progress::Pending | Progress::Deleted => return None,

@@ -1,5 +1,5 @@
-//! What may be done with an order in which state: one table, asked by every use-case. The refusals
-//! name the state and the way out of it.
+//! What may be done with an order in which state: one table, which every use-case asks. Each
+//! refusal names the state and what to do.
 
 use licet_domain::{
     clock::Instant,
@@ -11,33 +11,33 @@ use super::{
     product::Product,
 };
 
-/// Something that a request wants to do with an order.
+/// What a request wants to do with an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Change its names (MD-1 to MD-8).
+    /// Change its domains (MD-1 to MD-8).
     ChangeDomains,
-    /// Take a change of names back (MD-7).
+    /// Cancel its domain change (MD-7).
     CancelChange,
-    /// Ask for another certificate with the same names.
+    /// Request a reissue (MD-7).
     RequestReissue,
-    /// Have a certificate signed for it, or record one that was.
+    /// Have a certificate signed for it, or record one.
     RecordIssuance,
     /// Revoke one of its certificates.
     RevokeCertificate,
-    /// Register a server that uses its certificate (AL-8).
+    /// Register a server (AL-8).
     RegisterServer,
-    /// Free a server's place (AL-8).
+    /// Unregister a server (AL-8).
     UnregisterServer,
     /// Correct the software of its servers (AL-6).
     SetServerSoftware,
-    /// Buy its next term (MD-10).
+    /// Renew it (MD-10).
     Renew,
     /// Delete it (AL-7).
     Delete,
 }
 
 impl Action {
-    /// Every action there is.
+    /// All actions.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
         Self::ChangeDomains,
@@ -53,10 +53,9 @@ impl Action {
     ];
 }
 
-/// Whether `action` is open to the settled order at `now` as far as its state says. MD-10: an ended
-/// order can only be renewed; a place may still be freed and a certificate revoked, which change
-/// nothing that it was sold. X-8 (a certificate that comes after the deletion) is decided by
-/// whoever records it, before this is asked.
+/// Refuses `action` if the order's state at `now` forbids it. MD-10: an ended order can only be
+/// renewed; a server may still be unregistered and a certificate revoked, which change nothing that
+/// was sold. X-8, a certificate recorded after the deletion, is decided before this is asked.
 pub(crate) fn permit(order: &Order, action: Action, now: Instant) -> Result<(), Refusal> {
     let state = order.state(now);
     match reason_against(state, action) {
@@ -100,19 +99,19 @@ fn reason_against(state: OrderState, action: Action) -> Option<Reason> {
 
 fn refuse(order: &Order, state: OrderState, reason: Reason, now: Instant) -> Refusal {
     let id = order.id;
-    // A way out that is closed is none.
+    // Do not suggest a renewal that is no longer possible.
     let until = renewable_until(order).filter(|until| now < *until);
     let message = match state {
         OrderState::Pending if reason == Reason::OrderNotPaid => {
-            format!("order {id} is PENDING: wait until its charge is through")
+            format!("order {id} is PENDING: wait until it is charged")
         }
         OrderState::Pending | OrderState::Paid | OrderState::Issued => format!(
-            "order {id} is {} and has no certificate yet: register once one is recorded",
+            "order {id} is {} and has no certificate yet: register servers once one is recorded",
             state.as_str()
         ),
         OrderState::Ended => match until {
             Some(until) => format!(
-                "order {id} ENDED at {}: it can only be renewed before {until}, or a new order placed",
+                "order {id} ENDED at {}: renew it before {until}, or place a new order",
                 order.end()
             ),
             None => format!("order {id} ENDED at {}: place a new order", order.end()),
@@ -134,8 +133,8 @@ fn refuse(order: &Order, state: OrderState, reason: Reason, now: Instant) -> Ref
     refusal
 }
 
-/// From when on the order's last term can no longer be renewed, by the policy that it was sold with
-/// (MD-10): that instant itself is too late *(ours)*.
+/// Since when the order's last term can no longer be renewed, by the policy that it was sold with
+/// (MD-10); that instant itself is too late *(ours)*.
 pub(crate) fn renewable_until(order: &Order) -> Option<Instant> {
     let days = sold_last(order)?.renewal_grace_days;
     order
@@ -143,7 +142,7 @@ pub(crate) fn renewable_until(order: &Order) -> Option<Instant> {
         .checked_add(chrono::TimeDelta::days(i64::from(days)))
 }
 
-/// From when on the order's last term can be renewed (MD-10).
+/// Since when the order's last term can be renewed (MD-10).
 pub(crate) fn renewable_from(order: &Order) -> Option<Instant> {
     let days = sold_last(order)?.renewal_open_days;
     let open = chrono::TimeDelta::days(i64::from(days));

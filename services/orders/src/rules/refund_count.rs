@@ -1,19 +1,20 @@
-//! From when on the days of a term's refund count (AL-4), told from the term and the certificates of
-//! its order alone: nothing has to run when a term turns, and the answer about the past stays.
+//! Since when the days of a term's refund count (AL-4), derived from the term and the certificates
+//! of its order alone: nothing has to run when a term turns, and the answer about the past never
+//! changes.
 
 use chrono::TimeDelta;
 use licet_domain::clock::Instant;
 
 use super::{certificate::Certificate, order::OrderTerm, product::RefundCount};
 
-/// The longest that a policy lets the days of a refund count.
+/// The longest refund period that a policy may set, in days.
 const MAX_REFUND_DAYS: u64 = 3650;
 
-/// The most terms, each of a month of 28 days at least, that can have ended in the longest days of a
-/// refund, and the one that these days began in.
+/// The most terms, each at least 28 days long, that can have ended within the longest refund
+/// period, plus the one in which the period began.
 pub(crate) const MAX_OPEN_TERMS: u64 = MAX_REFUND_DAYS / 28 + 2;
 
-/// From when until when a certificate stands.
+/// The period in which a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ValidPeriod {
     pub(crate) record_time: Instant,
@@ -30,10 +31,10 @@ impl ValidPeriod {
         }
     }
 
-    /// Whether one recorded before `instant` stands then: neither revoked nor expired by then. One that
-    /// was superseded stands until its revocation.
+    /// Whether a certificate recorded before `instant` is valid then: neither revoked nor expired.
+    /// A superseded one is valid until its revocation.
     fn stands_at(&self, instant: Instant) -> bool {
-        // notAfter is inclusive to its second (SL-1); past the calendar nothing expires.
+        // notAfter includes its second (SL-1); beyond the supported date range nothing expires.
         let is_over = self
             .not_after
             .checked_add(TimeDelta::seconds(1))
@@ -43,9 +44,9 @@ impl ValidPeriod {
     }
 }
 
-/// Since when a term of an order with these certificates is in use: from its start where one that was
-/// recorded before stands then, else from the first one that is recorded in it. Absent: it has not
-/// begun, or no certificate was active in it by `now`.
+/// Since when a term is in use: from its start if a certificate recorded before is valid then, else
+/// from the first one recorded in it. Absent if the term has not begun, or no certificate was valid
+/// in it by `now`.
 pub(crate) fn first_use(
     term: &OrderTerm,
     certificates: &[ValidPeriod],
@@ -63,8 +64,8 @@ pub(crate) fn first_use(
     }
 }
 
-/// From when on the days of the term's refund count, by its policy. Absent: it has not begun, or it
-/// counts from its use and has none.
+/// Since when the days of the term's refund count, by its policy. Absent if the term has not begun,
+/// or the policy counts from its use and it has none.
 pub(crate) fn refund_count_start(
     term: &OrderTerm,
     certificates: &[ValidPeriod],
@@ -76,8 +77,9 @@ pub(crate) fn refund_count_start(
     }
 }
 
-/// Whether the count of a term that is over is still open at `now`, so that a deletion has to ask for
-/// its refund. What was sold before the days were kept is asked for as long as any policy lets it.
+/// Whether the refund period of a past term is still open at `now`, so that a deletion has to
+/// request its refund. A term sold before the period was stored is open as long as any policy
+/// allows.
 pub(crate) fn is_open(term: &OrderTerm, certificates: &[ValidPeriod], now: Instant) -> bool {
     let sold = term.sold.as_ref();
     let days = sold.and_then(|sold| sold.product.no_refund_days);

@@ -1,5 +1,5 @@
-//! Asking for another certificate with the same names (MD-7): certificates live shorter than the
-//! order that pays for them. It is free, and it may bring a new key.
+//! Reissue (MD-7): another certificate for the same domains within a paid term, because
+//! certificates are valid for a shorter time than orders. Free of charge; it may bring a new key.
 
 use licet_domain::{
     certificate::ParsedRequest,
@@ -12,8 +12,8 @@ use super::{
     signing_request::check_signing_request,
 };
 
-/// Whether another certificate may be asked for: not while a change of names waits for its own.
-/// The signing request is held against the order as at placing.
+/// Refuses a reissue while a domain change awaits its certificate. The signing request is checked
+/// as for a new order.
 pub(crate) fn permit_reissue(
     order: &Order,
     request: Option<&ParsedRequest>,
@@ -27,7 +27,7 @@ pub(crate) fn permit_reissue(
     })
 }
 
-/// CHANGE_IN_PROGRESS: a change of names waits for its certificate.
+/// CHANGE_IN_PROGRESS: a domain change awaits its certificate.
 pub(super) fn change_in_progress(order: &Order, waiting: &DomainChange) -> Refusal {
     let operation = waiting
         .operation_id
@@ -35,8 +35,8 @@ pub(super) fn change_in_progress(order: &Order, waiting: &DomainChange) -> Refus
     Refusal::new(
         Reason::ChangeInProgress,
         format!(
-            "order {} has a change of domains accepted at {} that waits for its certificate; \
-             record that certificate first, or take the change back",
+            "order {} has a domain change, accepted at {}, that awaits its certificate: record the \
+             certificate first, or cancel the change",
             order.id, waiting.accept_time
         ),
     )
@@ -46,8 +46,8 @@ pub(super) fn change_in_progress(order: &Order, waiting: &DomainChange) -> Refus
 }
 
 impl Order {
-    /// Another certificate is asked for, with the key of `request` where there is one. Where one is
-    /// awaited already it stays the same wait, with that key.
+    /// A reissue is requested, with the key of `request` if there is one. If a certificate is
+    /// already awaited, the wait stays the same, with that key.
     pub(crate) fn apply_reissue(mut self, request: Option<SigningRequest>, now: Instant) -> Order {
         let before = (self.reissue_since, self.signing_request.clone());
         if self.issuance_pending_since().is_none() {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(asked.issuance_pending_since(), Some(now));
         assert_eq!(asked.wanted_names(), &before.names);
         assert!(require_pending_issuance(&asked, now).is_ok());
-        // Asked again, it is the same wait; a new key takes the place of the one before.
+        // Requested again, it is the same wait; a new key replaces the one before.
         let later = instant("2026-06-02T00:00:00Z");
         let same = asked.clone().apply_reissue(None, later);
         assert_eq!(

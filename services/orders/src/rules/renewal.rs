@@ -1,6 +1,5 @@
-//! Renewing an order (MD-10, AL-9): whether its window is open, which term that buys, and which
-//! servers stay in it. What the term costs, and whether it is sold like that, is planned as for a
-//! new order.
+//! Renewing an order (MD-10, AL-9): whether its window is open, which term it buys, and which
+//! servers stay. Whether the term can be sold, and its price, is planned as for a new order.
 
 use std::collections::BTreeSet;
 
@@ -19,25 +18,25 @@ use super::{
     servers::{Server, registered},
 };
 
-/// What the customer wants the next term to be.
+/// The next term that a customer asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedRenewal {
     pub(crate) months: u32,
-    /// All names but, maybe, the common name; none given: those of today.
+    /// The domains; the common name may be left out. Empty: the present ones.
     pub(crate) names: BTreeSet<San>,
-    /// Named again, whatever was bought before (AL-9).
+    /// Named anew; what was bought before does not carry over (AL-9).
     pub(crate) additional_licenses: u32,
-    /// The servers to keep, each once; none given: all, where they may.
+    /// The servers to keep, each once. Empty: all, if the licences allow it.
     pub(crate) keep: Vec<ServerId>,
 }
 
-/// What a renewal comes to.
+/// What a renewal buys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RenewalPlan {
-    /// The term to be sold, with its names and the servers that stay. While a move of the common name
-    /// waits, its names are those with the move (MD-5).
+    /// The term to sell, with its domains and the servers that stay. While a move of the common
+    /// name is pending, its domains are those with the move (MD-5).
     pub(crate) term: OrderTerm,
-    /// Its names should that move be taken back, which the term has to cover as well.
+    /// Its domains if that move is cancelled; the term has to cover them as well.
     pub(crate) without_move: BTreeSet<San>,
     /// The registered servers that do not stay, oldest first.
     pub(crate) lapsing: Vec<ServerId>,
@@ -45,20 +44,20 @@ pub(crate) struct RenewalPlan {
     pub(crate) pin: String,
 }
 
-/// Why there is no renewal like that.
+/// Why a renewal cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RenewalError {
-    /// It is refused.
+    /// The rules refuse it.
     Refused(Box<Refusal>),
-    /// These of the servers to keep are not registered on the order, by their place in the list.
+    /// These servers to keep are not registered on the order, with their place in the list.
     UnknownServers(Vec<(usize, ServerId)>),
-    /// The term would lead beyond the calendar.
+    /// The term exceeds the supported date range.
     BeyondCalendar,
 }
 
-/// Decides the renewal of a settled order at `now`. The new term starts at the end of the present
-/// one, from the same anchor, also where that end has passed: no day is lost and none paid twice
-/// (T-2, MD-10). The prices are those of `now`.
+/// Plans the renewal of an order at `now`. The new term starts at the end of the present one, from
+/// the same anchor, even if that end has passed: no day is lost and none paid twice (T-2, MD-10).
+/// It is priced as of `now`.
 pub(crate) fn plan_renewal(
     order: &Order,
     servers: &[Server],
@@ -74,7 +73,7 @@ pub(crate) fn plan_renewal(
     if names.is_empty() {
         names.clone_from(order.wanted_names());
     }
-    // MD-5: it is always one of them, and that of a change that waits is the one to be.
+    // MD-5: the common name is always among them; with a pending move, the new one.
     names.insert(order.wanted_common_name().clone());
     let without_move = order.without_move(&names);
     let lapsing = registered(servers).filter(|server| !kept.contains(&server.id));
@@ -100,8 +99,8 @@ fn refused(refusal: Refusal) -> RenewalError {
     RenewalError::Refused(Box::new(refusal))
 }
 
-/// Whether the order can be renewed at `now` (MD-10): one future term at most, and not before or
-/// after the window that its present term was sold with.
+/// Refuses a renewal at `now` if a future term is bought already, or outside the window that the
+/// last term was sold with (MD-10).
 fn check_window(order: &Order, now: Instant) -> Result<(), Refusal> {
     let (id, end) = (order.id, order.end());
     if let Some(next) = &order.next_term {
@@ -109,20 +108,20 @@ fn check_window(order: &Order, now: Instant) -> Result<(), Refusal> {
         return Err(Refusal::new(
             Reason::RenewalAlreadyBought,
             format!(
-                "order {id} is renewed until {end} already, and there is one future term at most: \
-                 renew it again once that term runs, from {start} on"
+                "order {id} is already renewed until {end}, and only one future term can be bought: \
+                 renew it again from {start}, when that term starts"
             ),
         )
         .with("order_id", id)
         .with("start_time", start)
         .with("end_time", end));
     }
-    // Past the calendar there is no window's end to miss.
+    // A window that ends beyond the supported date range never closes.
     if let Some(until) = renewable_until(order).filter(|until| now >= *until) {
         return Err(Refusal::new(
             Reason::RenewalTooLate,
             format!(
-                "order {id} ended at {end} and could be renewed before {until}: place a new order"
+                "order {id} ended at {end} and could be renewed until {until}: place a new order"
             ),
         )
         .with("order_id", id)
@@ -132,7 +131,7 @@ fn check_window(order: &Order, now: Instant) -> Result<(), Refusal> {
     if let Some(from) = renewable_from(order).filter(|from| now < *from) {
         return Err(Refusal::new(
             Reason::RenewalTooEarly,
-            format!("order {id} ends at {end} and can be renewed from {from} on"),
+            format!("order {id} ends at {end} and can be renewed from {from}"),
         )
         .with("order_id", id)
         .with("from_time", from)
@@ -141,7 +140,7 @@ fn check_window(order: &Order, now: Instant) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A term that would be over already is not sold (MD-10): its end itself is too late, as with SL-9.
+/// Refuses a term that would be over at `now` (MD-10); its end itself is too late, as with SL-9.
 fn check_not_over(order: &Order, term: &Term, now: Instant) -> Result<(), Refusal> {
     let (id, start, end) = (order.id, term.start(), term.end());
     if now < end {
@@ -150,8 +149,8 @@ fn check_not_over(order: &Order, term: &Term, now: Instant) -> Result<(), Refusa
     Err(Refusal::new(
         Reason::TermEnded,
         format!(
-            "the new term of order {id} would run from {start} to {end}, which is over at {now}: \
-             renew it for longer"
+            "the new term of order {id} would run from {start} to {end} and be over at {now}: \
+             choose a longer term"
         ),
     )
     .with("order_id", id)
@@ -159,8 +158,8 @@ fn check_not_over(order: &Order, term: &Term, now: Instant) -> Result<(), Refusa
     .with("change_time", now))
 }
 
-/// The servers that stay when the new term starts (AL-9): all, where they may and none are named;
-/// else those named and the primary one, which is always kept.
+/// The servers that stay when the new term starts (AL-9): the named ones and the primary one; if
+/// none are named, all, if the licences allow it.
 fn keep_servers(
     order: &Order,
     servers: &[Server],
@@ -188,9 +187,9 @@ fn keep_servers(
         Refusal::new(
             Reason::ServersToKeepRequired,
             format!(
-                "{registered} servers are registered, and {} additional licences allow {licensed}, \
-                 the primary server counted in: keep_server_ids must name at most {licensed} to \
-                 keep, and {named} are named",
+                "{registered} servers are registered; {} additional licences allow {licensed} including \
+                 the primary one. List at most {licensed} servers to keep in keep_server_ids; \
+                 {named} are listed",
                 wanted.additional_licenses
             ),
         )
@@ -201,8 +200,8 @@ fn keep_servers(
     ))
 }
 
-/// SHA-256, in hex, over the order, its revision and the term that the renewal buys (MD-6). No part
-/// holds a line break, so the text hashed is read back in one way only.
+/// SHA-256 in hex over the order, its revision and the term that the renewal buys (MD-6). No part
+/// contains a line break, so two different renewals never hash the same text.
 fn pin(
     order: OrderId,
     revision: u64,
@@ -280,7 +279,7 @@ mod tests {
         assert_eq!(early.metadata["from_time"], "2026-10-03T00:00:00.000000Z");
         assert!(plan("2026-10-03T00:00:00Z").is_ok());
         let last = plan("2027-01-30T23:59:59.999999Z").unwrap();
-        // However late, it starts where the old one ended.
+        // However late, it starts at the end of the old one.
         assert_eq!(last.term.term.start(), order.end());
         assert_eq!(last.term.term.end(), instant("2028-01-01T00:00:00Z"));
         let late = plan("2027-01-31T00:00:00Z");
@@ -312,7 +311,7 @@ mod tests {
             ..wanted(0, &[])
         };
         let plan = plan_renewal(&order, &[], &other, now).unwrap();
-        // MD-5: the common name is always one of them.
+        // MD-5: the common name is always among them.
         assert_eq!(
             plan.term.names,
             Some(names(&["example.com", "b.example.com"]))
@@ -341,7 +340,7 @@ mod tests {
         let plan = |wanted: WantedRenewal| plan_renewal(&order, &all, &wanted, now);
         assert_eq!(reason(plan(wanted(0, &[]))), Reason::ServersToKeepRequired);
         assert_eq!(reason(plan(wanted(1, &[]))), Reason::ServersToKeepRequired);
-        // All may stay, and do; or fewer by choice.
+        // All stay if they may, or fewer by choice.
         let found = plan(wanted(2, &[])).unwrap();
         assert_eq!(
             (found.term.kept_servers.unwrap().len(), found.lapsing),
@@ -349,7 +348,7 @@ mod tests {
         );
         let found = plan(wanted(2, &[ids[1]])).unwrap();
         assert_eq!(found.lapsing, [ids[2]]);
-        // The primary one stays unnamed, and counts.
+        // The primary one stays even if not named, and counts.
         let found = plan(wanted(0, &[ids[0]])).unwrap();
         assert_eq!(found.term.kept_servers, Some([ids[0]].into()));
         assert_eq!(found.lapsing, ids[1..]);
@@ -385,7 +384,7 @@ mod tests {
             states(&after),
             [ServerState::Registered, ServerState::Lapsed]
         );
-        // What is registered in the new term has nothing to do with what was kept.
+        // A server registered in the new term is not affected by what was kept.
         let mut new = all[1].clone();
         new.register_time = start;
         assert_eq!(new.with_lapse(&after).state, ServerState::Registered);

@@ -1,5 +1,5 @@
-//! Revoking one certificate: whether that is still open, and from when on it counts (SL-19). It is a
-//! command: it counts from our record time on, and an event tells the CA (T-6).
+//! Revoking one certificate: whether it is possible, and since when it counts as revoked (SL-19).
+//! It counts from our record time, and an event tells the CA (T-6).
 
 use licet_domain::{
     clock::Instant,
@@ -13,18 +13,18 @@ use super::{
     san_license::LicenseRevocation,
 };
 
-/// A revocation that was made in a SAN licence, and reached Orders by its event.
+/// A revocation that was made in a SAN licence and reached Orders by an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReportedRevocation {
-    /// The certificate as SanLicensing knows it.
+    /// The certificate's id in SanLicensing.
     pub(crate) san_certificate_id: CertificateId,
     pub(crate) reason: RevocationReason,
-    /// When it was recorded there: a fact here, by which nothing counts (T-6).
+    /// When SanLicensing recorded it; shown only, nothing depends on it (T-6).
     pub(crate) san_revoke_time: Instant,
 }
 
-/// The certificate once it is revoked at `now` for this reason. Where the authority reports one that
-/// counted as revoked with its order, the reason stays unless it names another.
+/// The certificate, revoked at `now` for this reason. If the CA reports one that its order's
+/// deletion revoked, an unspecified reason leaves the reason that it has.
 pub(crate) fn apply_revocation(
     found: Certificate,
     reason: RevocationReason,
@@ -45,9 +45,9 @@ pub(crate) fn apply_revocation(
     })
 }
 
-/// Decides the revocation of a certificate at `now`: from when on it counts as revoked. One that
-/// was to count as revoked later, having been superseded, does so now. One whose order is deleted
-/// counts as revoked since then; that it is revoked is for the CA to say, `by_authority`.
+/// Decides since when a certificate revoked at `now` counts as revoked. A superseded one that was
+/// to be revoked later is revoked now. One whose order is deleted counts as revoked since then;
+/// only the CA can report it as revoked, `by_authority`.
 fn plan_revocation(
     found: &Certificate,
     by_authority: bool,
@@ -60,15 +60,13 @@ fn plan_revocation(
         }
         CertificateState::ToRevoke => (
             "TO_REVOKE",
-            "counts as revoked with its order, and the certificate authority was told".to_owned(),
+            "was revoked by the deletion of its order, and the certificate authority was told"
+                .to_owned(),
         ),
-        CertificateState::Revoked => ("REVOKED", "is revoked already".to_owned()),
-        CertificateState::Expired => (
-            "EXPIRED",
-            format!("expired with the last second of {}", found.not_after),
-        ),
+        CertificateState::Revoked => ("REVOKED", "is already revoked".to_owned()),
+        CertificateState::Expired => ("EXPIRED", format!("expired after {}", found.not_after)),
     };
-    let message = format!("certificate {} {why}: nothing is left to revoke", found.id);
+    let message = format!("certificate {} {why}: there is nothing to revoke", found.id);
     let mut refusal = Refusal::new(Reason::CertificateNotRevocable, &message)
         .with("certificate_id", found.id)
         .with("state", state)

@@ -1,4 +1,4 @@
-//! Orders and products for the tests of the rules; nothing here is part of the service.
+//! Sample orders and products for unit tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub(crate) fn names(list: &[&str]) -> BTreeSet<San> {
     list.iter().map(|name| dns(name)).collect()
 }
 
-/// A multi-domain product: 3 names included, 5 at most, 12 or 24 months, 2 additional licences.
+/// A multi-domain product: 3 domains included, 5 at most, 12 or 24 months, 2 additional licences.
 pub(crate) fn multi_domain() -> Product {
     Product {
         id: "multi-domain-dv".parse().unwrap(),
@@ -61,8 +61,8 @@ pub(crate) fn single_domain() -> Product {
     }
 }
 
-/// An issued one-year order of the multi-domain product from 2026-01-01 on, the first name being
-/// the common name, with one additional licence.
+/// An issued one-year order of the multi-domain product from 2026-01-01, with one additional
+/// licence; the first domain is the common name.
 pub(crate) fn order(list: &[&str]) -> Order {
     let start = instant("2026-01-01T00:00:00Z");
     let product = multi_domain();

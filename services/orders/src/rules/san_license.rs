@@ -1,5 +1,5 @@
-//! Orders that draw their names from a SAN licence: which licence may be drawn on, and what
-//! is to be given back to it. What fits into its quota is decided where the licence is kept.
+//! Orders that draw on a SAN licence: which licence an order may draw on, and what to release
+//! there. SanLicensing decides what fits its quota.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,13 @@ use super::{
     product::Product,
 };
 
-/// The most names of an order that draws on a SAN licence: as many as one authorisation takes.
+/// The most domains of an order that draws on a SAN licence: the limit of one authorisation.
 const MAX_AUTHORIZED_NAMES: u32 = 200;
 
 worded! {
-    /// Where a SAN licence stands; the words are the contract's.
+    /// The state of a SAN licence, in the contract's words.
     pub(crate) enum LicenseState {
-        /// Drafted; not accepted yet.
+        /// Quoted; not accepted yet.
         Quoted = "QUOTED",
         /// Accepted; its charge is under way.
         Accepting = "ACCEPTING",
@@ -39,23 +39,23 @@ worded! {
     }
 }
 
-/// The facts of a SAN licence that decide whether an order may draw on it.
+/// What of a SAN licence decides whether an order may draw on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct License {
     pub(crate) id: LicenseId,
     pub(crate) account_id: AccountId,
     pub(crate) state: LicenseState,
     pub(crate) products: BTreeSet<ProductId>,
-    /// When its terms were and are in force, oldest first; none for a draft that starts when it is
-    /// accepted.
+    /// The periods of its terms, oldest first; none for a quote that starts when it is accepted.
     pub(crate) periods: Vec<Period>,
 }
 
 /// The product of the licence that an order's certificates count as (X-4, SL-20): the order's own
-/// where the licence has it, else the licence's first *(ours)*. Any of them counts in the same quota.
+/// if the licence has it, else the licence's first *(ours)*. All count in the same quota.
 ///
-/// The licence is of the order's account and runs at `now`, the order's decision time: one that has
-/// ended since was good for it (T-3). Whether the names fit is not asked before they are signed.
+/// The licence must belong to the order's account and run at `now`, the order's decision time; if
+/// it has ended since, that does not matter (T-3). Whether the SANs fit is asked before a
+/// certificate is signed.
 pub(crate) fn draw_on(
     license: &License,
     account_id: AccountId,
@@ -80,13 +80,14 @@ pub(crate) fn draw_on(
 fn not_active(license: &License, now: Instant) -> Refusal {
     let id = license.id;
     let state = match license.state {
-        // What is charged lacks a term at `now`: the next one is still to start, or the last one is over.
+        // A charged licence without a term at `now`: its next term has not begun, or its last one
+        // is over.
         LicenseState::Active | LicenseState::Ended => {
             let mut starts = license.periods.iter().map(|period| period.start);
             if let Some(start) = starts.find(|start| now < *start) {
                 return Refusal::new(
                     Reason::LicenseNotActive,
-                    format!("SAN licence {id} starts at {start}: no order draws on it at {now}"),
+                    format!("SAN licence {id} starts at {start}: it cannot be drawn on at {now}"),
                 )
                 .with("license_id", id)
                 .with("start_time", start);
@@ -98,13 +99,13 @@ fn not_active(license: &License, now: Instant) -> Refusal {
     let state = state.as_str();
     Refusal::new(
         Reason::LicenseNotActive,
-        format!("SAN licence {id} is {state}: no order draws on it at {now}"),
+        format!("SAN licence {id} is {state}: it cannot be drawn on at {now}"),
     )
     .with("license_id", id)
     .with("state", state)
 }
 
-/// Most names that an order of the product may have, the common name among them.
+/// The most domains of an order of the product, including the common name.
 pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
     let limit = product.name_limit();
     if draws_on_license {
@@ -114,10 +115,10 @@ pub(crate) fn name_limit(product: &Product, draws_on_license: bool) -> u32 {
     }
 }
 
-/// A certificate whose SANs are to return to its licence.
+/// A revocation to make in a SAN licence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LicenseRevocation {
-    /// The certificate as Orders knows it.
+    /// The certificate's id in Orders.
     pub(crate) certificate_id: CertificateId,
     #[serde(rename = "counted")]
     pub(crate) license_record: LicenseRecord,
@@ -125,13 +126,13 @@ pub(crate) struct LicenseRevocation {
 }
 
 impl LicenseRevocation {
-    /// For a certificate that counts as revoked here; none where it counts in no licence.
+    /// For a certificate that counts as revoked; `None` if it counts in no licence.
     pub(crate) fn of_revoked(found: &Certificate) -> Option<Self> {
         Self::of(found, Self::reason_of(found))
     }
 
-    /// Why a certificate counts as revoked: what was said of it, else that its order was deleted,
-    /// else that a newer one took its place.
+    /// Why a certificate counts as revoked: the reason given, else that its order was deleted, else
+    /// that a newer one replaced it.
     pub(crate) fn reason_of(found: &Certificate) -> RevocationReason {
         let derived = if found.to_revoke || found.superseded_time.is_none() {
             RevocationReason::CessationOfOperation
@@ -155,7 +156,7 @@ impl LicenseRevocation {
     }
 }
 
-/// All that a deleted order held of its SAN licence.
+/// Everything that a deleted order held of its SAN licence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LicenseReleasePlan {
     pub(crate) license_id: LicenseId,
@@ -163,8 +164,8 @@ pub(crate) struct LicenseReleasePlan {
     pub(crate) certificates: Vec<LicenseRevocation>,
 }
 
-/// What the deletion of an order gives back to its SAN licence: the room held for the next
-/// certificate, and the SANs of those that `fall` with it. None where it holds nothing.
+/// What the deletion of an order releases in its SAN licence: its reservation, and the SANs
+/// of the certificates that it invalidates. `None` if it holds nothing.
 pub(crate) fn plan_license_release(
     order: &Order,
     certificates: &[Certificate],
@@ -244,10 +245,10 @@ mod tests {
             draw(&found, "2027-01-01T00:00:00Z"),
             Err(Reason::LicenseNotActive)
         );
-        // Ended since: what was decided within its term stands (T-3).
+        // Ended since: a decision within its term stays valid (T-3).
         found.state = LicenseState::Ended;
         assert!(draw(&found, first).is_ok());
-        // So does what was decided in a term before the running one.
+        // So does one in a term before the running one.
         found.state = LicenseState::Active;
         let next = Period::new(
             instant("2027-01-05T00:00:00Z"),
@@ -326,7 +327,7 @@ mod tests {
             |found: &Certificate| LicenseRevocation::of_revoked(found).map(|back| back.reason);
         found.superseded_time = Some(found.record_time);
         assert_eq!(reason(&found), Some(RevocationReason::Superseded));
-        // Superseded, and then its order deleted: both ways of giving it back say the same.
+        // Superseded, and then its order deleted: both derive the same reason.
         found.to_revoke = true;
         assert_eq!(reason(&found), Some(RevocationReason::CessationOfOperation));
         assert_eq!(

@@ -1,5 +1,5 @@
 //! Servers that use an order's certificate (AL-1, AL-6, AL-8, AL-11): how many, and with which
-//! software. No CSR, enrolment or authentication is asked for any of them.
+//! software. No server needs a CSR, an enrolment or authentication.
 
 use licet_domain::{
     case::folded,
@@ -23,7 +23,7 @@ pub(crate) struct Server {
     pub(crate) host_name: String,
     pub(crate) server_software: String,
     pub(crate) common_name: San,
-    /// Whether the certificate itself covers it; every other one uses an additional licence.
+    /// Whether the certificate itself covers it; any other server uses an additional licence.
     pub(crate) primary: bool,
     pub(crate) state: ServerState,
     pub(crate) register_time: Instant,
@@ -34,7 +34,7 @@ worded! {
     pub(crate) enum ServerState {
         /// It may.
         Registered = "REGISTERED",
-        /// Its owner took it off the order.
+        /// It was unregistered (AL-8).
         Unregistered = "UNREGISTERED",
         /// Its order was deleted (AL-7).
         Invalidated = "INVALIDATED",
@@ -44,8 +44,8 @@ worded! {
 }
 
 impl Server {
-    /// The server as it stands on the settled order: one that was registered before the running
-    /// term, and that its renewal did not keep, has lapsed (AL-9). That is never written down.
+    /// The server with its state on the order: one registered before the running term that the
+    /// renewal did not keep has lapsed (AL-9). A lapse is not stored.
     pub(crate) fn with_lapse(mut self, order: &Order) -> Server {
         let stays = order.term.kept_servers.as_ref().is_none_or(|kept| {
             self.register_time >= order.term.term.start() || kept.contains(&self.id)
@@ -57,21 +57,21 @@ impl Server {
     }
 }
 
-/// Those of an order's servers that use its certificate now.
+/// The servers that use the order's certificate now.
 pub(crate) fn registered(servers: &[Server]) -> impl Iterator<Item = &Server> {
     servers
         .iter()
         .filter(|server| server.state == ServerState::Registered)
 }
 
-/// Whether the next server is the one that the certificate itself covers: the first is, and so is
-/// whoever comes after that one left.
+/// Whether the next server becomes the primary one: the first server does, and the next one after
+/// the primary left.
 pub(crate) fn takes_primary_place(servers: &[Server]) -> bool {
     !registered(servers).any(|server| server.primary)
 }
 
 /// How many servers an order may have: the primary one and one per additional licence (AL-1); none
-/// once it is deleted (AL-7).
+/// once deleted (AL-7).
 pub(crate) fn server_limit(order: &Order) -> u64 {
     match order.progress {
         Progress::Pending | Progress::Paid | Progress::Issued => {
@@ -81,9 +81,9 @@ pub(crate) fn server_limit(order: &Order) -> u64 {
     }
 }
 
-/// Whether one more server may use the order's certificate, `registered` using it already. It has
-/// the order's software and common name (AL-6), and a place is left: the primary server takes the
-/// first, so with N additional licences server N + 2 is refused (AL-8).
+/// Refuses one more server if its software or common name differ from the order's (AL-6), or no
+/// place is left with `registered` servers. The primary server takes the first place, so with N
+/// additional licences server N + 2 is refused (AL-8).
 pub(crate) fn permit_server(
     order: &Order,
     registered: u64,
@@ -97,7 +97,7 @@ pub(crate) fn permit_server(
                 Reason::ServerSoftwareMismatch,
                 "server_software",
                 format!(
-                    "the order's servers run {}, this one {server_software}",
+                    "the order's servers run {}; this one runs {server_software}",
                     order.server_software
                 ),
             )
@@ -110,7 +110,7 @@ pub(crate) fn permit_server(
                 Reason::CommonNameMismatch,
                 "common_name",
                 format!(
-                    "the order's common name is {}, not {common_name}",
+                    "the order's common name is {}; this server's is {common_name}",
                     order.common_name
                 ),
             )
@@ -124,9 +124,8 @@ pub(crate) fn permit_server(
         return Err(Refusal::new(
             Reason::ServerLimitReached,
             format!(
-                "{registered} servers are registered, and {} additional licences allow {limit}, \
-                 the primary server counted in; unregister one, or buy more licences with the \
-                 order's renewal",
+                "{registered} servers are registered; {} additional licences allow {limit} including \
+                 the primary one. Unregister one, or buy more licences when you renew the order",
                 order.term.additional_licenses
             ),
         )
@@ -175,7 +174,7 @@ mod tests {
         assert_eq!(refusal.reason, Reason::ServerSoftwareMismatch);
         assert_eq!(refusal.violations.len(), 2);
         assert_eq!(refusal.violations[1].kind, "COMMON_NAME_MISMATCH");
-        // Software is a word to people: its case makes no second software.
+        // The case of the software's name does not matter.
         assert!(permit_server(&order, 0, "Nginx", &order.common_name).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Holding a certificate request (PKCS#10) against the order that it came with (MD-5).
+//! Checks a signing request (PKCS#10) against its order (MD-5).
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use licet_domain::{
 };
 
 use super::objections::Objections;
-/// The shortest RSA key that is taken, in bits.
+
+/// The shortest RSA key accepted, in bits.
 const LEAST_RSA_BITS: u32 = 2048;
-/// The smallest field of a curve that is taken, in bits.
+/// The smallest field of an accepted curve, in bits.
 const LEAST_EC_BITS: u32 = 256;
 
-/// Holds a signing request (PKCS#10) against the order it came with: its common name is the
-/// order's, and where it asks for names they are exactly the order's. One that asks for none
-/// brings its key alone, which has to be strong enough.
+/// Checks a signing request (PKCS#10): its common name is the order's, its domains, if any, are
+/// exactly the order's, and its key is strong enough.
 pub(crate) fn check_signing_request(
     common_name: &San,
     names: &BTreeSet<San>,
@@ -30,7 +30,7 @@ pub(crate) fn check_signing_request(
             Reason::CsrMismatch,
             text,
             format!(
-                "the CSR's common name is {text}, that of the order {}",
+                "the CSR's common name is {text}; the order's is {}",
                 common_name.value()
             ),
         );
@@ -40,22 +40,21 @@ pub(crate) fn check_signing_request(
         objections.add(
             Reason::CsrMismatch,
             name.value(),
-            format!("{name} is one of the order's names, and the CSR does not ask for it"),
+            format!("{name} is one of the order's domains and missing from the CSR"),
         );
     }
     for name in request.sans.difference(names) {
         objections.add(
             Reason::CsrMismatch,
             name.value(),
-            format!("the CSR asks for {name}, which is not one of the order's names"),
+            format!("the CSR asks for {name}, which is not one of the order's domains"),
         );
     }
     object_to_key(request.key, &mut objections);
     objections.refuse_if_any()
 }
 
-/// The kinds and sizes of keys that certificates are ordered for *(ours)*: what the authority would
-/// turn down is better told before it is paid for.
+/// Objects to keys that the CA would refuse, before the order is paid for *(ours)*.
 fn object_to_key(key: PublicKey, objections: &mut Objections) {
     let mut weak = |kind: &str, description: String| {
         objections
@@ -67,7 +66,7 @@ fn object_to_key(key: PublicKey, objections: &mut Objections) {
         KeyKind::Rsa if key.bits >= LEAST_RSA_BITS => {}
         KeyKind::Rsa => {
             let description = format!(
-                "the CSR's RSA key has {} bits, where {LEAST_RSA_BITS} are the least: make a new key",
+                "the CSR's RSA key has {} bits; at least {LEAST_RSA_BITS} are required. Generate a new key",
                 key.bits
             );
             objections
@@ -76,17 +75,17 @@ fn object_to_key(key: PublicKey, objections: &mut Objections) {
                 .with("bits", key.bits)
                 .with("minimum_bits", LEAST_RSA_BITS);
         }
-        // Only the curves that are taken have a size that is known.
+        // The size is known for accepted curves only.
         KeyKind::Ec if key.bits >= LEAST_EC_BITS => {}
         KeyKind::Ec => weak(
             "EC",
-            "the CSR's key is on another curve than P-256, P-384 and P-521: make a new key on one \
-             of these"
+            "the CSR's key is on an unsupported curve: generate a new key on P-256, P-384 or P-521"
                 .to_owned(),
         ),
         KeyKind::Other => weak(
             "OTHER",
-            "the CSR's key is neither RSA nor EC nor Ed25519 nor Ed448: make a new key".to_owned(),
+            "the CSR's key is of an unsupported type: generate an RSA, EC, Ed25519 or Ed448 key"
+                .to_owned(),
         ),
     }
 }
@@ -143,9 +142,9 @@ mod tests {
         let short = key(KeyKind::Rsa, 2047).unwrap();
         assert_eq!(short.reason, Reason::CsrKeyWeak);
         assert_eq!(short.metadata["minimum_bits"], "2048");
-        // A curve whose size is not known is none that is signed, and the taken ones are named.
+        // An unknown curve has no size, and the refusal names the accepted ones.
         let other_curve = key(KeyKind::Ec, 0).unwrap();
-        assert!(other_curve.message.contains("P-256, P-384 and P-521"));
+        assert!(other_curve.message.contains("P-256, P-384 or P-521"));
         assert!(!other_curve.metadata.contains_key("bits"));
         assert_eq!(
             key(KeyKind::Other, 4096).unwrap().metadata["key_type"],

@@ -1,12 +1,12 @@
-//! Counting paid slots (MD-2, MD-4): how many further names a change has to pay for. Counts only;
-//! which name sits in which slot is never asked.
+//! Paid slots (MD-2, MD-4): how many slots a change has to pay for. Only numbers matter; no domain
+//! is assigned to a slot.
 
 use std::collections::BTreeSet;
 
 use licet_domain::san::San;
 use serde::{Deserialize, Serialize};
 
-/// A number of names by how they are priced.
+/// Numbers of domains, or of slots, by how they are priced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Slots {
     pub(crate) standard: u32,
@@ -14,7 +14,7 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Counts a set of names.
+    /// Counts a set of domains.
     pub(crate) fn of(names: &BTreeSet<San>) -> Slots {
         let wildcard = names.iter().filter(|name| name.is_wildcard()).count();
         Slots {
@@ -23,13 +23,13 @@ impl Slots {
         }
     }
 
-    /// Standard and wildcard names together.
+    /// Standard and wildcard together.
     pub(crate) fn total(self) -> u32 {
         self.standard.saturating_add(self.wildcard)
     }
 
-    /// What is owned once `charged` is paid for: charged slots stay with the order (MD-2), and the
-    /// standard ones that wildcards took for the difference are wildcard slots (MD-4).
+    /// What is owned once `charged` is paid: charged slots stay with the order (MD-2), and
+    /// converted standard slots are wildcard slots (MD-4).
     pub(crate) fn plus(self, charged: SlotCharge) -> Slots {
         let (new, taken) = (charged.standard, charged.converted);
         Slots {
@@ -38,7 +38,7 @@ impl Slots {
         }
     }
 
-    /// What is owned once the charge for `charged` is given back (MD-7).
+    /// What is owned once `charged` is credited (MD-7).
     pub(crate) fn minus(self, charged: SlotCharge) -> Slots {
         let (new, taken) = (charged.standard, charged.converted);
         Slots {
@@ -48,48 +48,47 @@ impl Slots {
     }
 }
 
-/// The slots that are to be paid for, by how they are priced (MD-4).
+/// The slots to pay for, by how they are priced (MD-4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SlotCharge {
     /// New standard slots, at the domain's price.
     pub(crate) standard: u32,
     /// New wildcard slots, at the wildcard's price.
     pub(crate) wildcard: u32,
-    /// Standard slots that become wildcard ones, at the difference of both prices.
+    /// Standard slots that become wildcard slots, at the difference of both prices.
     pub(crate) converted: u32,
 }
 
 impl SlotCharge {
-    /// Nothing at all: a change that charges this is free.
+    /// Whether nothing is charged.
     pub(crate) fn is_zero(self) -> bool {
         self == SlotCharge::default()
     }
 
-    /// The wildcard slots that it brings.
+    /// The wildcard slots that it adds.
     pub(crate) fn wildcards(self) -> u32 {
         self.wildcard.saturating_add(self.converted)
     }
 }
 
-/// What a wildcard costs that takes the place of a standard slot (MD-4): policy, pinned when sold.
+/// What a wildcard costs that takes a standard slot (MD-4): a policy, stored with the sale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum WildcardReplacement {
-    /// Nothing, and no slot changes: the total alone decides.
+    /// Nothing, and no slot changes: only the total counts.
     Free,
-    /// What it costs more than a standard domain; the slot becomes a wildcard slot.
+    /// The difference to a standard domain; the slot becomes a wildcard slot.
     Difference,
-    /// The wildcard's price; the standard slot stays with the order.
+    /// The full price of a wildcard; the standard slot stays with the order.
     FullPrice,
 }
 
-/// The slots to pay for (MD-4). `owned` are the slots that the order has, the included ones among
-/// them; `wanted` the names after the change; `wildcards_added` how many of the names that the
-/// change brings are wildcards.
+/// The slots to pay for (MD-4). `owned` are the order's slots, including those in the product's
+/// price; `wanted` counts the domains after the change; `wildcards_added` counts the wildcards
+/// among the added domains.
 ///
-/// What goes beyond the total owned is charged; of that, as wildcards at most what the change brings
-/// and what is not owned as wildcards already, and the rest as standard names. The wildcards that the
-/// change brings beyond these, and for which no wildcard slot is owned, take the place of standard
-/// slots, and are charged by the policy.
+/// Domains beyond the total owned are charged: as wildcards at most as many as the change adds and
+/// no wildcard slot is owned for, the rest as standard domains. Any other added wildcard without a
+/// wildcard slot takes a standard slot, and is charged by the policy.
 pub(crate) fn slots_to_charge(
     policy: WildcardReplacement,
     owned: Slots,
@@ -118,7 +117,7 @@ pub(crate) fn slots_to_charge(
     }
 }
 
-/// A count of names as u32. Requests are bounded far below its end, so it never saturates.
+/// A count of domains as u32. Requests are far smaller, so it never saturates.
 pub(crate) fn count(names: usize) -> u32 {
     u32::try_from(names).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! Correcting the software of an order's servers (AL-6): every server of an order runs the same, so
-//! it is fixed as soon as a further one relies on it.
+//! Correcting the software of an order's servers (AL-6): all servers of an order run the same, so
+//! it is fixed once a further server is registered.
 
 use licet_domain::{
     clock::Instant,
@@ -12,15 +12,15 @@ use super::{
     servers::{Server, registered},
 };
 
-/// Whether the software can still be corrected, and which registered servers go with it: the
-/// primary one at most *(ours)*.
+/// The registered servers to correct: at most the primary one *(ours)*. Refused if further servers
+/// are registered.
 pub(crate) fn plan_software(order: &Order, servers: &[Server]) -> Result<Vec<ServerId>, Refusal> {
     let further = registered(servers).filter(|server| !server.primary).count();
     if further > 0 {
         return Err(Refusal::new(
             Reason::FurtherServersRegistered,
             format!(
-                "order {} has {further} servers beyond the primary one, which run {}: unregister \
+                "order {} has {further} servers besides the primary one, which run {}: unregister \
                  them first",
                 order.id, order.server_software
             ),

@@ -1,29 +1,30 @@
-//! What time alone makes of an order (MD-10, AL-9): the next term becomes the running one at its
-//! start, and the last one ends. Readers and decisions start from the settled order, so that
-//! nothing depends on when a timer ran; a timer writes the same down, once, with its event.
+//! The turns of an order, which time alone causes (MD-10, AL-9): the next term starts, or the last
+//! one ends. Readers and decisions first apply the turns that have come, so that nothing depends on
+//! when a timer runs. The timer only writes them down, each once with its event.
 
 use licet_domain::clock::Instant;
 
 use super::order::{Order, Progress};
 
-/// One thing that time did to an order.
+/// What time does to an order at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// The term bought for the time after the last one runs.
+    /// The next term starts.
     TermStarted,
-    /// The last term is over.
+    /// The last term ends.
     Ended,
 }
 
 impl Order {
-    /// The order as it is at `now`, and the instant to decide about it at (T-5).
+    /// The order with the turns that have come, and its decision time (T-5).
     pub(crate) fn at(self, clock: Instant) -> (Order, Instant) {
         let now = self.decide_at(clock);
         (self.with_turns(now), now)
     }
 
-    /// What time has made of the order by `now`. The same whether it was written down or not, its
-    /// revision included: a quote made before a term starts does not fit after it (MD-6).
+    /// The order with the turns that have come by `now`. It is the same whether they were written
+    /// or not, including its revision: a quote made before a term starts does not match after it
+    /// (MD-6).
     pub(crate) fn with_turns(mut self, now: Instant) -> Order {
         while let Some((_, next)) = self.next_turn(now) {
             self = next;
@@ -31,7 +32,7 @@ impl Order {
         self
     }
 
-    /// When time next does something to the order that is to be written down.
+    /// When the next turn comes.
     pub(crate) fn turn_time(&self) -> Option<Instant> {
         match (self.progress, &self.next_term) {
             (Progress::Pending | Progress::Deleted, _) => None,
@@ -42,7 +43,7 @@ impl Order {
         }
     }
 
-    /// The first thing that time has done by `now`, and the order after it.
+    /// The first turn that has come by `now`, and the order after it.
     pub(crate) fn next_turn(&self, now: Instant) -> Option<(Turn, Order)> {
         let time = self.turn_time().filter(|time| now >= *time)?;
         let mut order = self.clone();
@@ -51,7 +52,7 @@ impl Order {
             order.end_noted = true;
             return Some((Turn::Ended, order));
         };
-        // Names that the certificates carry already want no other one (MD-7).
+        // Domains that the certificates already carry need no new certificate (MD-7).
         term.names = term.names.filter(|names| *names != order.names);
         order.term = term;
         order.end_noted = false;
@@ -78,7 +79,7 @@ mod tests {
         *,
     };
 
-    /// The order with a second year bought, for these names and no additional licence.
+    /// The order with a second year bought for these domains, without additional licences.
     fn renewed(list: &[&str]) -> Order {
         let mut order = order(&["example.com", "a.example.com"]);
         let mut next = order.term.clone();
@@ -103,13 +104,13 @@ mod tests {
         assert_eq!((after.term.index, &after.next_term), (1, &None));
         assert_eq!(after.revision, before.revision + 1);
         assert_eq!(after.decision_time, start);
-        // Today's names need no other certificate.
+        // The present domains need no other certificate.
         assert_eq!(
             (&after.term.names, after.issuance_pending_since()),
             (&None, None)
         );
         assert_eq!(after.state(start), OrderState::Issued);
-        // A day later it is the same order: nothing hangs on when it was looked at.
+        // A day later it is the same order: it does not matter when it is read.
         let later = instant("2027-01-02T00:00:00Z");
         assert_eq!(before.with_turns(later), after);
         assert_eq!(after.clone().with_turns(later), after);
@@ -151,10 +152,10 @@ mod tests {
         let both = names(&["example.com", "b.example.com", "c.example.com"]);
         assert_eq!(after.wanted_names(), &both);
         assert_eq!(after.issuance_pending_since(), Some(accepted));
-        // Issued before the start, the change is in the next term's names as well.
+        // Issued before the start, the change is in the next term's domains as well.
         let early = waiting.clone().apply_issuance(accepted).with_turns(start);
         assert_eq!(early.wanted_names(), &both);
-        // Taken back in the new term, that term's own names are left.
+        // Cancelled in the new term, it leaves that term's own domains.
         let back = after.apply_change_cancelled(start);
         assert_eq!(
             back.wanted_names(),
@@ -175,7 +176,7 @@ mod tests {
         late.end_noted = true;
         let after = late.with_turns(instant("2027-01-20T00:00:00Z"));
         assert_eq!((after.term.term.start(), after.end_noted), (end, false));
-        // Two years on, both turns have come.
+        // After two years both turns have come.
         let over = renewed(&["example.com"]).with_turns(instant("2028-01-01T00:00:00Z"));
         assert_eq!((over.term.index, over.end_noted), (1, true));
     }

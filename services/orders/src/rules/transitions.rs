@@ -1,5 +1,5 @@
-//! How an order moves on: each function takes the order and gives the next one. That the move is
-//! allowed was decided before; here it is only made, with its revision and its decision time.
+//! The transitions of an order: each function takes an order and returns the next one, with its
+//! revision and decision time. Whether a transition is allowed was decided before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use super::{
 };
 
 impl Order {
-    /// Every move counts in the revision, so that a quote made before it no longer fits (MD-6),
-    /// and none is dated before the last (T-5).
+    /// Counts the transition in the revision, so that an earlier quote no longer matches (MD-6),
+    /// and dates it no earlier than the last one (T-5).
     pub(super) fn moved(self, now: Instant) -> Order {
         Order {
             revision: self.revision.saturating_add(1),
@@ -27,10 +27,10 @@ impl Order {
         }
     }
 
-    /// The order is charged and waits for its first certificate. Its term began when it was
-    /// accepted, however late the charge came through (T-4). `price_time` is since when the prices
-    /// that it was charged by are in force: looked up at that very instant they are the same ones
-    /// for ever, while a list set moments before the order may have come too late for it (BL-8).
+    /// The order is charged and awaits its first certificate. Its term began when it was accepted,
+    /// however long the charge took (T-4). `price_time` is since when the charged prices are in
+    /// force: looked up at that instant they never change, whereas a price list set moments before
+    /// the order may have come too late for it (BL-8).
     pub(crate) fn apply_sale(mut self, sold: SoldProduct, price_time: Option<Instant>) -> Order {
         let accepted = self.decision_time;
         self.term.sold = Some(sold);
@@ -39,9 +39,9 @@ impl Order {
         self.moved(accepted)
     }
 
-    /// A change of names is accepted. One that costs nothing waits for its certificate at once;
-    /// one to be charged counts in the revision only once it is, so that after a refused charge
-    /// the quote that it was made with still fits.
+    /// A domain change is accepted. A free one awaits its certificate at once. One to be charged
+    /// counts in the revision only once it is charged, so that its quote still matches after a
+    /// refused charge.
     pub(crate) fn apply_change(
         mut self,
         plan: DomainPlan,
@@ -80,8 +80,8 @@ impl Order {
         }
     }
 
-    /// The change is paid for: its slots belong to the order now (MD-2), in the next term by what
-    /// was charged for that (MD-8), and its certificate is awaited.
+    /// The change is charged: its slots belong to the order (MD-2), those of the next term by what
+    /// was charged there (MD-8), and it awaits its certificate.
     pub(crate) fn apply_change_charged(
         mut self,
         charged: Option<ChangeCharge>,
@@ -101,21 +101,21 @@ impl Order {
         self.moved(now)
     }
 
-    /// The change is taken back before its certificate came (MD-7): names and slots are as they
-    /// were before it, those of the next term, too (MD-8). No term keeps a move that waits, so that
-    /// nothing of it comes back (MD-5).
+    /// The change is cancelled before its certificate (MD-7): domains and slots are as before it,
+    /// also in the next term (MD-8). No term stores a pending move, so nothing of it is left
+    /// (MD-5).
     pub(crate) fn apply_change_cancelled(mut self, now: Instant) -> Order {
         if let Some(change) = self.change.take() {
             let (this, next) = (change.term_index, change.term_index.saturating_add(1));
             self.change_slots(this, |slots| slots.minus(change.charge));
             self.change_slots(next, |slots| slots.minus(change.next_charge));
         }
-        // The room for its certificate is given back before.
+        // The reservation for its certificate was released before.
         self.reservation_id = None;
         self.moved(now)
     }
 
-    /// Changes the slots of the running or the next term; a term that is over has none to change.
+    /// Changes the slots of the running or the next term; a past term has none to change.
     fn change_slots(&mut self, index: u32, change: impl FnOnce(Slots) -> Slots) {
         let terms = std::iter::once(&mut self.term).chain(&mut self.next_term);
         let term = terms.into_iter().find(|term| term.index == index);
@@ -124,15 +124,14 @@ impl Order {
         }
     }
 
-    /// The change was refused by whoever charges it: the order is as it was before.
+    /// The charge of the change was refused: the order is as before it.
     pub(crate) fn apply_change_refused(mut self, now: Instant) -> Order {
         self.change = None;
         self.apply_decision(now)
     }
 
-    /// A certificate with the wanted names is recorded: a change that waited for it is through
-    /// (MD-7), the common name has moved where it was to (MD-5), and the first one of the term is kept
-    /// with it (AL-4).
+    /// A certificate with the wanted domains is recorded: a pending change is made (MD-7), the
+    /// common name has moved if it was to (MD-5), and the term's first issuance is stored (AL-4).
     pub(crate) fn apply_issuance(mut self, now: Instant) -> Order {
         let common_name = self.wanted_common_name().clone();
         self.names = self.wanted_names().clone();
@@ -150,14 +149,14 @@ impl Order {
         self.moved(now)
     }
 
-    /// Room for the certificate to be signed was granted. The reservation before it is given
-    /// back. Nothing that a quote is pinned to has changed, so the revision stays (MD-6).
+    /// A reservation for the next certificate was granted; the one before is released. A
+    /// quote does not depend on it, so the revision stays (MD-6).
     pub(crate) fn apply_reservation(mut self, id: ReservationId, now: Instant) -> Order {
         self.reservation_id = Some(id);
         self.apply_decision(now)
     }
 
-    /// The order is deleted; a change that waited goes with it.
+    /// The order is deleted, and its pending change dropped.
     pub(crate) fn apply_deletion(mut self, now: Instant) -> Order {
         self.progress = Progress::Deleted;
         self.change = None;
@@ -167,8 +166,8 @@ impl Order {
         self.moved(now)
     }
 
-    /// The refunds of a deleted order's terms as they stand, by index, and whether a review of any is
-    /// still awaited. A refund that is absent stays as it was.
+    /// Stores refunds of a deleted order by term index, and whether any is still in review. Refunds
+    /// of other terms stay.
     pub(crate) fn apply_refunds(
         mut self,
         refunds: BTreeMap<u32, Vec<u8>>,
@@ -181,11 +180,11 @@ impl Order {
         }
     }
 
-    /// The term is bought: it runs from the end of the present one on (MD-10), which may have passed.
-    /// It is kept without a move of the common name that waits, which is made in it when it is made at
-    /// all (MD-5).
+    /// The term is bought: it runs from the end of the present one, even if that has passed
+    /// (MD-10). It is stored without a pending move of the common name, which is made in it if it
+    /// is made at all (MD-5).
     /// While it was being charged, servers may have left, which frees their places, and others may
-    /// have come that were not `known` when it was accepted: each stays where there is one (AL-9).
+    /// have come that were not `known` at acceptance: each stays if there is a place (AL-9).
     pub(crate) fn apply_renewal(
         mut self,
         mut term: OrderTerm,
@@ -206,7 +205,7 @@ impl Order {
         })
     }
 
-    /// A server was registered: it stays in the next term where that has a place for it (AL-9).
+    /// A server was registered: it stays in the next term if that has a place (AL-9).
     pub(crate) fn apply_registration(mut self, id: ServerId, now: Instant) -> Order {
         if let Some(next) = &mut self.next_term
             && let Some(kept) = &mut next.kept_servers
@@ -217,7 +216,7 @@ impl Order {
         self.apply_decision(now)
     }
 
-    /// A server left, and frees its place in the next term, too (AL-8).
+    /// A server was unregistered, which frees its place in the next term, too (AL-8).
     pub(crate) fn apply_unregistration(mut self, id: ServerId, now: Instant) -> Order {
         if let Some(next) = &mut self.next_term
             && let Some(kept) = &mut next.kept_servers
@@ -227,7 +226,7 @@ impl Order {
         self.apply_decision(now)
     }
 
-    /// Something was decided about the order that leaves it as it is (T-5).
+    /// A decision that leaves the order as it is (T-5).
     pub(crate) fn apply_decision(mut self, now: Instant) -> Order {
         self.decision_time = self.decision_time.max(now);
         self
@@ -284,7 +283,7 @@ mod tests {
         assert_eq!(issued.names.len(), 4);
         assert_eq!(issued.change, None);
 
-        // Two removed today and two added later cost nothing (MD-2).
+        // Two removed now and two added later cost nothing (MD-2).
         let fewer = plan(&issued, &[], &["a.example.com", "b.example.com"]);
         let fewer = issued.apply_change(fewer, None, now).apply_issuance(now);
         assert!(

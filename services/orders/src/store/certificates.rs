@@ -1,5 +1,4 @@
-//! Recorded certificates. Their own facts are written once; what changes is from when on they
-//! count as superseded or revoked.
+//! Recorded certificates. Only when they are superseded or revoked, and where they count, changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +70,7 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A certificate that the caller sees.
+/// A certificate within the caller's scope.
 pub(crate) async fn find(
     tx: &Tx,
     scope: &AccountScope,
@@ -85,7 +84,7 @@ pub(crate) async fn find(
         .transpose()
 }
 
-/// As [`find`]; NOT_FOUND when there is none.
+/// Like [`find`]; NOT_FOUND if there is none.
 pub(crate) async fn get(
     tx: &Tx,
     scope: &AccountScope,
@@ -95,7 +94,7 @@ pub(crate) async fn get(
     found.ok_or_else(|| not_found("certificate", id).into())
 }
 
-/// The very same certificate, if the account has it already.
+/// The same certificate, if the account has recorded it.
 pub(crate) async fn find_same(
     tx: &Tx,
     account_id: AccountId,
@@ -110,8 +109,8 @@ pub(crate) async fn find_same(
         .transpose()
 }
 
-/// The certificates of an account with a serial number, their chains among them, oldest first. One of
-/// an issuer at most, but for those that were recorded before issuers were held against each other.
+/// The certificates of an account with a serial number, including their chains, oldest first: one
+/// per issuer, except those recorded before issuers were compared.
 pub(crate) async fn list_by_serial(
     tx: &Tx,
     account_id: AccountId,
@@ -127,7 +126,7 @@ pub(crate) async fn list_by_serial(
     rows.into_iter().map(read).collect()
 }
 
-/// The certificates without their chains, which are large and of use one at a time.
+/// Selects certificates without their chains, which are large and needed one at a time.
 pub(super) fn without_chains() -> Select<Entity> {
     let columns = Column::iter().filter(|column| !matches!(column, Column::ChainPem));
     Entity::find()
@@ -147,7 +146,7 @@ pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificat
     rows.into_iter().map(read).collect()
 }
 
-/// The certificates, without their chains, that SanLicensing knows by these ids.
+/// The certificates with these ids in SanLicensing, without their chains.
 pub(crate) async fn list_by_license_records(
     tx: &Tx,
     san_certificate_ids: &[CertificateId],
@@ -160,7 +159,7 @@ pub(crate) async fn list_by_license_records(
     rows.into_iter().map(read).collect()
 }
 
-/// A certificate that was not replaced, as far as its order shows it.
+/// A certificate that was not replaced, as its order shows it.
 #[derive(Debug)]
 pub(crate) struct CurrentCertificate {
     pub(crate) order_id: OrderId,
@@ -168,8 +167,8 @@ pub(crate) struct CurrentCertificate {
     pub(crate) lifecycle: CertificateLifecycle,
 }
 
-/// The certificates of some orders that were not replaced, oldest first: one per order at most
-/// is there to be installed.
+/// The certificates of orders that were not replaced, oldest first; at most one per order is
+/// active.
 pub(crate) async fn list_current(
     tx: &Tx,
     order_ids: &[String],
@@ -206,7 +205,7 @@ pub(crate) async fn list_current(
         .collect()
 }
 
-/// From when until when the certificates of some orders stand, by order.
+/// The valid periods of the certificates of orders, by order.
 pub(crate) async fn list_valid_periods(
     tx: &Tx,
     order_ids: &[String],
@@ -237,7 +236,7 @@ pub(crate) async fn list_valid_periods(
     Ok(found)
 }
 
-/// The certificates of a page without their chains, newest first.
+/// A page of certificates without their chains, newest first.
 pub(crate) async fn list(
     tx: &Tx,
     scope: &AccountScope,
@@ -263,8 +262,8 @@ pub(crate) async fn list(
     rows.into_iter().map(read).collect()
 }
 
-/// The rows whose instant has come by `now`, or by their order's last decision where another instance's
-/// clock was ahead (T-5). Holds of no row without the instant.
+/// The rows whose instant has come by `now`, or by their order's last decision if another
+/// instance's clock was ahead (T-5). Never a row without the instant.
 fn has_come(instant_us: &Expr, now: Instant) -> Condition {
     let decided = order_row::Entity::find()
         .select_only()
@@ -280,10 +279,10 @@ fn has_come(instant_us: &Expr, now: Instant) -> Condition {
         .add(instant_us.clone().lte(decided))
 }
 
-/// The rows that count as `state` at `now`; says in SQL what `Certificate::state` says.
+/// The rows in `state` at `now`; the SQL counterpart of `Certificate::state`.
 fn in_state(state: CertificateState, now: Instant) -> Condition {
     let revoke_us = Expr::col((Entity, Column::RevokeUs));
-    // notAfter is inclusive to its second.
+    // notAfter includes its second.
     let end_us = Expr::col((Entity, Column::NotAfterUs)).add(1_000_000);
     let kept = || Condition::all().add(Column::ToRevoke.eq(0));
     let unrevoked = || {
@@ -303,9 +302,9 @@ fn in_state(state: CertificateState, now: Instant) -> Condition {
     }
 }
 
-/// Writes a certificate. Where the same one, or another of its issuer and serial, is being recorded
-/// for another order of the account, this waits for that, and the work is run again to find it
-/// recorded.
+/// Inserts a certificate. If the same one, or another of its issuer and serial, is being recorded
+/// for another order of the account, waits for that and fails with contention, so that the work
+/// runs again and finds it.
 pub(crate) async fn insert(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
     match columns(found)?.into_active_model().insert(tx).await {
         Ok(_) => Ok(()),
@@ -317,7 +316,7 @@ pub(crate) async fn insert(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
 }
 
 /// Marks every certificate of an order as replaced at `now`, and as revoked from `revoke_time` on
-/// where it is not revoked earlier (MD-7).
+/// unless it is revoked earlier (MD-7).
 pub(crate) async fn supersede(
     tx: &Tx,
     order_id: OrderId,
@@ -325,7 +324,8 @@ pub(crate) async fn supersede(
     revoke_time: Option<Instant>,
 ) -> Result<(), Fault> {
     if let Some(time) = revoke_time {
-        // One that a certificate of a later notBefore replaced stands no longer than this lets it.
+        // An earlier replacement may have had a later notBefore, and so set a later revocation:
+        // bring it forward.
         Entity::update_many()
             .col_expr(Column::RevokeUs, Expr::value(time.as_micros()))
             .filter(Column::OrderId.eq(order_id.to_string()))
@@ -344,15 +344,15 @@ pub(crate) async fn supersede(
         .filter(Column::OrderId.eq(order_id.to_string()))
         .filter(Column::SupersededUs.is_null())
         .filter(Column::RevokeUs.is_null())
-        // What has expired stays expired.
+        // An expired certificate stays expired.
         .filter(Column::NotAfterUs.gt(now.as_micros().saturating_sub(1_000_000)))
         .exec(tx)
         .await?;
     Ok(())
 }
 
-/// Makes some certificates count as revoked from `now` on, those too that were to be later, and
-/// marks them for the CA to revoke.
+/// Revokes certificates at `now`, including those that were to be revoked later, and marks them for
+/// the CA to revoke.
 pub(crate) async fn revoke(tx: &Tx, ids: &[CertificateId], now: Instant) -> Result<(), Fault> {
     Entity::update_many()
         .set(ActiveModel {
@@ -366,7 +366,7 @@ pub(crate) async fn revoke(tx: &Tx, ids: &[CertificateId], now: Instant) -> Resu
     Ok(())
 }
 
-/// Writes from when on, and why, a certificate counts as revoked for good.
+/// Writes since when, and why, a certificate counts as revoked.
 pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
     Entity::update_many()
         .set(ActiveModel {
@@ -381,7 +381,7 @@ pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Faul
     Ok(())
 }
 
-/// Writes where a certificate counts, that was not known to count anywhere.
+/// Writes the licence record of a certificate that has none.
 pub(crate) async fn set_license_record(
     tx: &Tx,
     id: CertificateId,

@@ -1,5 +1,5 @@
-//! Revocations that SanLicensing told of before their certificates were recorded here: kept
-//! until they are, as that service itself keeps the authority's (SL-15).
+//! Revocations that SanLicensing reported before their certificates were recorded here,
+//! stored until then, as SanLicensing stores the CA's (SL-15).
 
 use licet_domain::ids::CertificateId;
 use licet_runtime::{
@@ -37,8 +37,8 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Lets a certificate's record and its revocation pass one after the other, whichever comes first:
-/// whoever is second sees what the first one wrote. SQLite has one writer anyway.
+/// Serialises the record of a certificate and its revocation: the second sees what the first wrote.
+/// SQLite has one writer anyway.
 pub(crate) async fn lock(tx: &Tx, ids: &[CertificateId]) -> Result<(), Fault> {
     if tx.get_database_backend() != DbBackend::Postgres {
         return Ok(());
@@ -53,7 +53,7 @@ pub(crate) async fn lock(tx: &Tx, ids: &[CertificateId]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Keeps revocations whose certificates are not known; one that is kept stays as it is.
+/// Stores revocations of unknown certificates; one already stored stays as it is.
 pub(crate) async fn insert(tx: &Tx, early: &[(ReportedRevocation, Origin)]) -> Result<(), Fault> {
     let rows: Vec<ActiveModel> = early
         .iter()
@@ -72,7 +72,7 @@ pub(crate) async fn insert(tx: &Tx, early: &[(ReportedRevocation, Origin)]) -> R
     Ok(())
 }
 
-/// The revocation that waits for a certificate, which is recorded now.
+/// Removes and returns the revocation that waits for a certificate.
 pub(crate) async fn remove(
     tx: &Tx,
     san_certificate_id: CertificateId,

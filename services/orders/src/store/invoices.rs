@@ -1,4 +1,4 @@
-//! Which invoices of Billing an order's terms were charged with.
+//! The invoices of Billing for an order's terms.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Keeps an invoice of one of the order's terms.
+/// Stores an invoice of one of the order's terms.
 pub(crate) async fn insert(
     tx: &Tx,
     order: &Order,
@@ -55,7 +55,7 @@ pub(crate) async fn insert(
     Ok(tx.later(Entity, insert).await?)
 }
 
-/// The invoices of some orders, by order and term index, oldest first.
+/// The invoices of orders, by order and term index, oldest first.
 pub(crate) async fn list_ids(
     tx: &Tx,
     order_ids: &[String],

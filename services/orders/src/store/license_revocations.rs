@@ -1,5 +1,5 @@
-//! Which certificates are revoked here and still count in their SAN licence: the revocation
-//! there is a call of its own, made once this one's instant has come.
+//! Certificates that are revoked here and still count in their SAN licence. They are revoked
+//! there by a separate call, once their revocation takes effect.
 
 use licet_domain::{clock::Instant, ids::CertificateId};
 use licet_runtime::{database::Tx, fault::Fault};
@@ -12,11 +12,11 @@ use super::certificates::{
 };
 use crate::rules::certificate::Certificate;
 
-/// The most certificates that one round takes up.
+/// The most certificates of one round.
 const MAX_AT_ONCE: u64 = 256;
 
-/// Certificates without their chains that count as revoked at `now`, and whose SANs are not known
-/// to be back in their licence; those that wait longest first.
+/// Certificates, without their chains, that count as revoked at `now` and whose SANs are not known
+/// to be free, longest waiting first.
 pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<Certificate>, Fault> {
     let rows = without_chains()
         .filter(Column::SanCertificateId.is_not_null())
@@ -30,8 +30,7 @@ pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<Certificate>, 
     rows.into_iter().map(read).collect()
 }
 
-/// Notes that the SANs of some certificates are back in their licence. Answers how many were not
-/// noted before.
+/// Notes that the SANs of certificates are free in their licence. Returns for how many that is new.
 pub(crate) async fn mark(tx: &Tx, ids: &[CertificateId], now: Instant) -> Result<u64, Fault> {
     let result = Entity::update_many()
         .col_expr(Column::SansReturnedUs, Expr::value(now.as_micros()))

@@ -1,5 +1,5 @@
-//! Orders' own tables: rows to domain values and back. The only place that knows the database;
-//! it decides nothing, and every function takes the transaction it works in.
+//! Orders' tables: maps rows to domain values and back. Only this module knows the database. It
+//! decides nothing, and every function takes its transaction.
 
 pub(crate) mod certificates;
 mod columns;
@@ -19,14 +19,14 @@ use licet_runtime::{
     database::{Migration, Rewrite},
 };
 
-/// The tables of what a mutation is about, by the field that names it. Each says whose it is.
+/// For each field that names what a mutation is about, the table that has its account.
 pub(crate) const SUBJECTS: &[(&str, &str)] = &[
     ("certificate_id", "certificate"),
     ("order_id", "certificate_order"),
     ("server_id", "server"),
 ];
 
-/// The schema, in the order of its changes.
+/// The migrations, in order.
 pub(crate) fn migrations() -> Vec<Migration> {
     vec![
         Migration {
@@ -53,7 +53,7 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "orders_0006_issuers",
             sql: include_str!("migrations/m0006_issuers.sql"),
         },
-        // What it does, SQL cannot say.
+        // Done in Rust: SQL cannot parse certificates.
         Migration {
             name: serials::MIGRATION,
             sql: "",
@@ -81,7 +81,7 @@ pub(crate) fn migrations() -> Vec<Migration> {
     ]
 }
 
-/// What migrations do that SQL cannot say.
+/// The migrations that are done in Rust.
 pub(crate) const REWRITES: [Rewrite; 2] = [
     Rewrite {
         migration: serials::MIGRATION,
@@ -93,7 +93,7 @@ pub(crate) const REWRITES: [Rewrite; 2] = [
     },
 ];
 
-/// The accounts of one resource alone: what an operation sees once it was accepted.
+/// The scope of one account, for an accepted operation.
 pub(crate) fn only(account_id: AccountId) -> AccountScope {
     AccountScope::Only([account_id].into())
 }

@@ -1,5 +1,5 @@
-//! Terms that an earlier version kept with the common name of a move that waited when they were bought:
-//! kept as they are without it (MD-5). Made once, with a migration; the column is read no more.
+//! Migration: rewrites terms that an earlier version stored with the common name of a pending move,
+//! as they are without it (MD-5). The column `common_name` is no longer read.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,9 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Stat
 use super::columns::stored_name;
 use crate::rules::name_sets::with_common_name;
 
-/// The migration that it belongs to.
 pub(super) const MIGRATION: &str = "orders_0014_moved_terms";
 
-/// Terms that are in memory at a time.
+/// Terms in memory at a time.
 const CHUNK: i64 = 200;
 
 const MOVED: &str = "SELECT t.order_id, t.term_index, t.common_name AS moved, t.names_json, \
@@ -29,8 +28,8 @@ const NAMES: &str = "SELECT name FROM order_name WHERE order_id = $1";
 const KEEP: &str = "UPDATE order_term SET names_json = $1, common_name = NULL \
     WHERE order_id = $2 AND term_index = $3";
 
-/// An order that waits for nothing else waits no longer where its terms are for the names ($2) that its
-/// certificates carry.
+/// An order no longer awaits a certificate if nothing else is pending and its terms are for the
+/// domains ($2) that its certificates carry.
 const WAIT_NO_LONGER: &str = "UPDATE certificate_order SET issuance_pending_us = NULL \
     WHERE order_id = $1 AND progress = 'ISSUED' AND reissue_us IS NULL \
     AND NOT EXISTS (SELECT 1 FROM domain_change AS c WHERE c.order_id = certificate_order.order_id) \
@@ -52,7 +51,7 @@ struct Name {
     name: String,
 }
 
-/// Takes the moves out of the terms that run or are to come.
+/// Removes the moves from running and future terms.
 pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     loop {
         let rows = Moved::find_by_statement(statement(tx, MOVED, [CHUNK.into()]));
@@ -83,7 +82,7 @@ fn unread(fault: &Fault) -> DbErr {
     DbErr::Custom(format!("{fault:?}"))
 }
 
-/// The names of the term as they are kept now, and those that the order's certificates carry, as JSON.
+/// The domains of the term as stored now, and those that the order's certificates carry, as JSON.
 fn without_move(row: &Moved, carried: &[Name]) -> Result<(Option<String>, String), Fault> {
     let carried = carried.iter().map(|row| stored_name("name", &row.name));
     let carried = carried.collect::<Result<BTreeSet<San>, Fault>>()?;
@@ -96,7 +95,7 @@ fn without_move(row: &Moved, carried: &[Name]) -> Result<(Option<String>, String
     let moved = stored_name("common_name", &row.moved)?;
     let common_name = stored_name("common_name", &row.common_name)?;
     let names = with_common_name(&names, &moved, &common_name);
-    // A running term for the names of today wants no other certificate.
+    // A running term for the present domains needs no other certificate.
     let is_carried = row.term_index == row.running_index && names == carried;
     let names = (!is_carried).then(|| to_json("names_json", &names));
     Ok((names.transpose()?, carried_json))

@@ -1,4 +1,4 @@
-//! The rows of an order's tables, to the domain's values and back. No query is made here.
+//! Maps the rows of an order's tables to domain values and back. Makes no query.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::rules::{
 };
 
 pub(super) mod order_row {
-    //! An order; what its running term was sold with is in `order_term`.
+    //! An order; what its terms were sold with is in `order_term`.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -85,7 +85,7 @@ pub(super) mod term_row {
 }
 
 pub(super) mod name_row {
-    //! A name that an order stands for now.
+    //! A domain that an order's certificates carry.
     use sea_orm::entity::prelude::*;
     use serde::Deserialize;
 
@@ -106,7 +106,7 @@ pub(super) mod name_row {
 }
 
 pub(super) mod change_row {
-    //! The change of names that waits for its charge or its certificate; one per order.
+    //! The pending domain change; one per order.
     use sea_orm::entity::prelude::*;
     use serde::Deserialize;
 
@@ -204,7 +204,7 @@ pub(super) fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
         count("first_month", row.first_month)?,
         count("months", row.months)?,
     )
-    .ok_or_else(|| Fault::internal(format!("the stored term of {} is none", row.order_id)))?;
+    .ok_or_else(|| Fault::internal(format!("the stored term of {} is invalid", row.order_id)))?;
     Ok(OrderTerm {
         index: count("term_index", row.term_index)?,
         term,
@@ -230,7 +230,7 @@ pub(super) fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
     })
 }
 
-/// The change as it stands on an order whose running term has these names.
+/// The change of an order whose running term has these domains.
 fn read_change(
     row: &change_row::Model,
     term_index: u32,
@@ -305,8 +305,8 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
     })
 }
 
-/// Since when a certificate is awaited, or from when on one will be: the next term may bring names
-/// that want another, and the lists of what waits are to show it with no timer in between.
+/// Since when a certificate is awaited, or will be: a next term may bring domains that need another
+/// one, and listings show that at its start without a timer.
 fn issuance_pending(order: &Order) -> Option<Instant> {
     order.issuance_pending_since().or_else(|| {
         let next = order.next_term.as_ref()?;
@@ -315,7 +315,7 @@ fn issuance_pending(order: &Order) -> Option<Instant> {
     })
 }
 
-/// The columns of the order's terms, the running one first.
+/// The rows of the order's terms, the running one first.
 pub(super) fn term_columns(order: &Order) -> Result<Vec<term_row::Model>, Fault> {
     let terms = std::iter::once(&order.term).chain(&order.next_term);
     terms.map(|term| one_term(order, term)).collect()

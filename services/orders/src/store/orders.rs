@@ -1,5 +1,5 @@
-//! Orders with their terms, their names and the change that waits. An order is written by what
-//! differs from the one that was read, under the lock on its row.
+//! Orders with their terms, domains and pending domain change. Under the lock on its row, an order
+//! is saved by what differs from what was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,12 +37,12 @@ use crate::rules::{
     refund_count::MAX_OPEN_TERMS,
 };
 
-/// An order that the caller sees, read only. NOT_FOUND when there is none.
+/// An order within the caller's scope, read only; NOT_FOUND if there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: OrderId) -> Result<Order, Fault> {
     load_one(tx, scope, id, false).await
 }
 
-/// As [`get`], and nobody else changes the order before this transaction ends.
+/// Like [`get`], and locks the order until the transaction ends.
 pub(crate) async fn lock(tx: &Tx, scope: &AccountScope, id: OrderId) -> Result<Order, Fault> {
     load_one(tx, scope, id, true).await
 }
@@ -60,7 +60,7 @@ async fn load_one(tx: &Tx, scope: &AccountScope, id: OrderId, lock: bool) -> Res
         .ok_or_else(|| Fault::internal(format!("order {id} has no term")))
 }
 
-/// When some orders were last decided about: none is seen at an earlier instant (T-5).
+/// When orders were last decided about; they are never shown as of an earlier instant (T-5).
 pub(crate) async fn decision_times(
     tx: &Tx,
     ids: &BTreeSet<OrderId>,
@@ -83,7 +83,7 @@ pub(crate) async fn decision_times(
         .collect()
 }
 
-/// The orders of a page, newest first.
+/// A page of orders, newest first.
 pub(crate) async fn list(
     tx: &Tx,
     scope: &AccountScope,
@@ -131,14 +131,14 @@ fn of_name(name: &San) -> SelectStatement {
     ids_of("order_name", "order_id", Expr::col("name").eq(name.value()))
 }
 
-/// The ids in the column of a table's rows for which the condition holds.
+/// The ids in a column of the rows that meet the condition.
 fn ids_of(table: &'static str, column: &'static str, holds: Expr) -> SelectStatement {
     let mut ids = Query::select();
     ids.column(column).from(table).and_where(holds);
     ids
 }
 
-/// The orders that one of the clues leads to; each is looked up in an index of its own.
+/// The orders that match any of the clues; each clue uses its own index.
 fn led_to(clues: &Clues) -> Condition {
     let order_id = clues.order_id.as_ref().map(ToString::to_string);
     let of_certificate = |holds| ids_of("certificate", "order_id", holds);
@@ -156,7 +156,7 @@ fn led_to(clues: &Clues) -> Condition {
         clues.name.as_ref().map(of_name),
         invoice.map(|holds| ids_of("order_invoice", "order_id", holds)),
         Some(ids_of("event", "resource_id", requests.clone())),
-        // What happened a moment ago has no place in the log yet.
+        // The latest events have no position in the log yet.
         Some(ids_of("outbox", "resource_id", requests)),
     ];
     let found = found.into_iter().flatten();
@@ -166,8 +166,8 @@ fn led_to(clues: &Clues) -> Condition {
     )
 }
 
-/// The rows whose instant has come by `now`, or by their order's last decision where another instance's
-/// clock was ahead (T-5).
+/// The rows whose instant has come by `now`, or by their last decision if another instance's clock
+/// was ahead (T-5).
 fn has_come(instant_us: order_row::Column, now: Instant) -> Condition {
     use order_row::Column;
     Condition::any().add(instant_us.lte(now.as_micros())).add(
@@ -176,7 +176,7 @@ fn has_come(instant_us: order_row::Column, now: Instant) -> Condition {
     )
 }
 
-/// The rows that are in a state at an instant: an order ends by time alone.
+/// The rows in a state at `now`; an order ends by time alone.
 fn in_state(state: OrderState, now: Instant) -> Condition {
     use order_row::Column;
     let over = || has_come(Column::EndUs, now);
@@ -199,9 +199,9 @@ fn in_state(state: OrderState, now: Instant) -> Condition {
     }
 }
 
-/// Orders that wait for a certificate, longest waiting first; an ended order waits no longer. One
-/// whose change is being charged is left out: its names are about to change, and a certificate for
-/// the present ones would not be recorded meanwhile.
+/// A page of orders that await a certificate, longest waiting first; an ended order awaits none.
+/// Leaves out orders whose domain change is being charged: a certificate for the present domains
+/// would not be recorded.
 pub(crate) async fn list_pending(
     tx: &Tx,
     scope: &AccountScope,
@@ -216,7 +216,7 @@ pub(crate) async fn list_pending(
         .to_owned();
     let wanted = in_scope(scope, Column::AccountId)
         .add_option(account_id.map(|id| Column::AccountId.eq(id.to_string())))
-        // One that only the next term asks for lies ahead.
+        // Leaves out what only a future term will need.
         .add(has_come(Column::IssuancePendingUs, page.as_of))
         .add(has_come(Column::EndUs, page.as_of).not())
         .add(Column::OrderId.not_in_subquery(charging));
@@ -231,11 +231,11 @@ pub(crate) async fn list_pending(
     assemble(tx, rows).await
 }
 
-/// The most orders that one round of the timer takes up.
+/// The most orders of one round of the timer.
 const MAX_TURNED_AT_ONCE: u64 = 256;
 
-/// Orders that time has done something to by `now` which is not written down, with their accounts,
-/// longest due first. One with an operation under way waits for its end.
+/// Orders with a turn that has come by `now` and is not written, with their accounts, longest due
+/// first. Orders with a running operation wait for its end.
 pub(crate) async fn list_to_turn(
     tx: &Tx,
     now: Instant,
@@ -263,7 +263,7 @@ pub(crate) async fn list_to_turn(
 /// The most orders whose refunds one round asks for.
 pub(crate) const MAX_REVIEWED_AT_ONCE: u64 = 256;
 
-/// Orders with a refund in review, ascending by id, after `after` where that is given.
+/// Orders with a refund in review, ascending by id, starting after `after`.
 pub(crate) async fn list_in_review(tx: &Tx, after: Option<OrderId>) -> Result<Vec<Order>, Fault> {
     use order_row::Column;
     let wanted = Condition::all()
@@ -278,8 +278,8 @@ pub(crate) async fn list_in_review(tx: &Tx, after: Option<OrderId>) -> Result<Ve
     assemble(tx, rows).await
 }
 
-/// Reads what belongs to some orders, in one query for all tables, and puts it together, keeping the
-/// orders' order.
+/// Completes orders from their rows: reads all other tables in one query, and keeps the orders'
+/// order.
 async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fault> {
     #[derive(FromQueryResult)]
     struct Part {
@@ -328,7 +328,7 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
         .collect()
 }
 
-/// The terms of an order that are over, newest first: no more of them than can still be refunded.
+/// The past terms of an order, newest first, no more than can still be refunded.
 pub(crate) async fn list_past_terms(tx: &Tx, order: &Order) -> Result<Vec<OrderTerm>, Fault> {
     let rows = term_row::Entity::find()
         .filter(term_row::Column::OrderId.eq(order.id.to_string()))
@@ -340,7 +340,7 @@ pub(crate) async fn list_past_terms(tx: &Tx, order: &Order) -> Result<Vec<OrderT
     rows.iter().map(read_term).collect()
 }
 
-/// Writes a new order.
+/// Inserts an order.
 pub(crate) async fn insert(tx: &Tx, order: &Order) -> Result<(), Fault> {
     let order_row = order_columns(order)?.into_active_model();
     let terms = term_columns(order)?.into_iter();
@@ -355,7 +355,7 @@ pub(crate) async fn insert(tx: &Tx, order: &Order) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Writes what `after` changed of `before`, which was read under the order's lock.
+/// Saves what `after` changed of `before`, which was read under the order's lock.
 pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
     if before == after {
         return Ok(());
@@ -374,7 +374,7 @@ pub(crate) async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<(), F
     save_change(tx, before, after).await
 }
 
-/// A term that is over keeps its row.
+/// The rows of past terms stay.
 async fn save_terms(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
     if (&before.term, &before.next_term) == (&after.term, &after.next_term) {
         return Ok(());
@@ -417,7 +417,6 @@ async fn save_names(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault>
     Ok(())
 }
 
-/// The change of names that waits.
 async fn save_change(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault> {
     match (&before.change, &after.change) {
         (None, Some(change)) => {
@@ -454,7 +453,7 @@ fn name_columns<'a>(
     })
 }
 
-/// Removes an order whose placing was refused: it never was.
+/// Removes an order that was refused: it never existed.
 pub(crate) async fn remove(tx: &Tx, id: OrderId) -> Result<(), Fault> {
     let id = id.to_string();
     let names = name_row::Entity::delete_many().filter(name_row::Column::OrderId.eq(&id));

@@ -1,5 +1,5 @@
-//! The quotes that previews of domain changes and renewals left at Billing (MD-6). Only these may pay for a
-//! change: a quote that a customer had Billing make for something cheaper is none of them.
+//! The quotes from previews of domain changes and renewals (MD-6). Only these may pay for a change,
+//! so that a quote for something cheaper cannot.
 
 use licet_domain::{
     clock::Instant,
@@ -16,7 +16,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use crate::rules::order::{Order, SoldProduct};
 
 mod row {
-    //! A quote that a preview of a change of names left at Billing.
+    //! A quote from a preview.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -39,25 +39,25 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A quote for a change of an order's names, or for its renewal.
+/// A quote for a domain change or a renewal of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderQuote {
     pub(crate) id: QuoteId,
-    /// What it was made for: the order, its revision and the names.
+    /// What it was made for: a hash over the order, its revision and the request.
     pub(crate) pin: String,
     pub(crate) expire_time: Instant,
-    /// The quote as Billing answered it, encoded.
+    /// The quote, encoded as Billing returned it.
     pub(crate) encoded: Vec<u8>,
-    /// That of the next term, where a change of names is charged in both (MD-8), likewise.
+    /// The quote of the next term, if a domain change is charged in both (MD-8).
     pub(crate) next_encoded: Option<Vec<u8>>,
-    /// What a renewal would be sold with; absent for a change of names.
+    /// What a renewal would be sold with; absent for a domain change.
     pub(crate) sold: Option<SoldProduct>,
 }
 
-/// How long after its end a quote is still known, so that its use is answered QUOTE_EXPIRED.
+/// How long an expired quote is stored, so that using it is refused as QUOTE_EXPIRED.
 const RETENTION_DAYS: i64 = 90;
 
-/// Keeps a quote, and forgets those of the same order that ended long ago.
+/// Inserts a quote, and deletes those of the same order that expired long ago.
 async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Result<(), Fault> {
     if let Some(before) = now.checked_add(-chrono::TimeDelta::days(RETENTION_DAYS)) {
         Entity::delete_many()
@@ -86,7 +86,7 @@ async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Res
     Ok(())
 }
 
-/// A quote that a preview of this order left.
+/// A quote from a preview of this order.
 pub(crate) async fn find(
     tx: &Tx,
     order_id: OrderId,
@@ -113,7 +113,7 @@ pub(crate) async fn find(
     .transpose()
 }
 
-/// Remembers that a quote came from a preview here.
+/// Stores the quote of a preview.
 pub(crate) struct StoreQuote<'a> {
     pub(crate) order: &'a Order,
     pub(crate) quote: &'a OrderQuote,

@@ -1,27 +1,26 @@
-//! Negative serials that earlier versions kept without their sign, in the spelling of this one (SL-14):
-//! read again from the certificates themselves. Made once, with a migration.
+//! Migration: respells negative serials that earlier versions stored without their sign, as read
+//! from the certificates again (SL-14).
 
 use licet_domain::certificate::parse_leaf;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement};
 
-/// The migration that it belongs to.
 pub(super) const MIGRATION: &str = "orders_0009_serials";
 
-/// Certificates that are in memory at a time.
+/// Certificates in memory at a time.
 const CHUNK: i64 = 200;
 
-/// Those that may have been negative: whole octets, the first with its highest bit. Most of them are
-/// positive, and stay as they are.
+/// Serials that may be negative: whole octets, the first with its highest bit set. Most are
+/// positive and stay.
 const SUSPECTS: &str = "SELECT certificate_id, serial_hex, chain_pem FROM certificate \
     WHERE certificate_id > $1 AND serial_hex >= '8' AND length(serial_hex) % 2 = 0 \
     ORDER BY certificate_id LIMIT $2";
 
-/// One that was recorded once more since then, by its right serial, keeps that to itself.
+/// A certificate recorded again since with its right serial keeps that serial to itself.
 const RESPELL: &str = "UPDATE certificate SET serial_hex = $1 WHERE certificate_id = $2 \
     AND NOT EXISTS (SELECT 1 FROM certificate AS other WHERE other.account_id = certificate.account_id \
         AND other.serial_hex = $1 AND other.issuer_sha256 = certificate.issuer_sha256)";
 
-/// Spells every serial as its certificate has it.
+/// Respells every serial as its certificate has it.
 pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
@@ -40,7 +39,7 @@ pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
         };
         after = last.certificate_id.clone();
         for row in rows {
-            // What is not read any more stays as it is.
+            // A certificate that no longer parses stays as it is.
             let Ok(leaf) = parse_leaf(row.chain_pem.as_bytes()) else {
                 continue;
             };

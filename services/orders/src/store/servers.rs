@@ -1,4 +1,4 @@
-//! Servers registered on orders, those that left included.
+//! Servers of orders, including those that left.
 
 use licet_domain::{
     ids::{AccountId, ServerId},
@@ -25,7 +25,7 @@ use crate::rules::{
 };
 
 mod row {
-    //! A server that uses an order's certificate, or did.
+    //! A server that uses, or used, an order's certificate.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -49,7 +49,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A server that the caller sees, as it was last written; NOT_FOUND when there is none.
+/// A server as stored, within the caller's scope; NOT_FOUND if there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<Server, Fault> {
     let row = Entity::find_by_id(id.to_string())
         .filter(in_scope(scope, Column::AccountId))
@@ -59,7 +59,7 @@ pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<S
     read(row)
 }
 
-/// All servers of a settled order as they stand on it, oldest first.
+/// All servers of an order with their states on it, oldest first.
 pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Server>, Fault> {
     let rows = Entity::find()
         .filter(Column::OrderId.eq(order.id.to_string()))
@@ -71,7 +71,7 @@ pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Server>, Fault
     servers.map(|found| Ok(found?.with_lapse(order))).collect()
 }
 
-/// The servers of a page of one settled order, oldest first.
+/// A page of an order's servers with their states on it, oldest first.
 pub(crate) async fn list(tx: &Tx, order: &Order, page: &Page) -> Result<Vec<Server>, Fault> {
     let rows = Entity::find()
         .filter(Column::OrderId.eq(order.id.to_string()))
@@ -85,7 +85,7 @@ pub(crate) async fn list(tx: &Tx, order: &Order, page: &Page) -> Result<Vec<Serv
     servers.map(|found| Ok(found?.with_lapse(order))).collect()
 }
 
-/// Writes a new server of an account's order.
+/// Inserts a server.
 pub(crate) async fn insert(tx: &Tx, account_id: AccountId, server: &Server) -> Result<(), Fault> {
     Model {
         account_id: account_id.to_string(),
@@ -104,56 +104,53 @@ pub(crate) async fn insert(tx: &Tx, account_id: AccountId, server: &Server) -> R
     Ok(())
 }
 
-/// Takes one server off its order.
+/// Marks a server as unregistered.
 pub(crate) async fn unregister(tx: &Tx, id: ServerId) -> Result<(), Fault> {
     set_state(tx, &[id], ServerState::Unregistered).await
 }
 
-/// Takes the licence from some servers whose order is deleted (AL-7).
+/// Marks servers of a deleted order as invalidated (AL-7).
 pub(crate) async fn invalidate(tx: &Tx, ids: &[ServerId]) -> Result<(), Fault> {
     set_state(tx, ids, ServerState::Invalidated).await
 }
 
-/// Notes another software for some servers (AL-6).
+async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), Fault> {
+    let columns = ActiveModel {
+        state: Set(state.as_str().to_owned()),
+        ..Default::default()
+    };
+    update(tx, ids, columns).await
+}
+
+/// Sets the software of servers (AL-6).
 pub(crate) async fn set_software(
     tx: &Tx,
     ids: &[ServerId],
     server_software: &str,
 ) -> Result<(), Fault> {
-    Entity::update_many()
-        .set(ActiveModel {
-            server_software: Set(server_software.to_owned()),
-            ..Default::default()
-        })
-        .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
-        .exec(tx)
-        .await?;
-    Ok(())
+    let columns = ActiveModel {
+        server_software: Set(server_software.to_owned()),
+        ..Default::default()
+    };
+    update(tx, ids, columns).await
 }
 
-/// Notes the common name that some servers serve from now on (MD-5).
+/// Sets the common name that servers use (MD-5).
 pub(crate) async fn set_common_name(
     tx: &Tx,
     ids: &[ServerId],
     common_name: &San,
 ) -> Result<(), Fault> {
-    Entity::update_many()
-        .set(ActiveModel {
-            common_name: Set(common_name.value().to_owned()),
-            ..Default::default()
-        })
-        .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
-        .exec(tx)
-        .await?;
-    Ok(())
+    let columns = ActiveModel {
+        common_name: Set(common_name.value().to_owned()),
+        ..Default::default()
+    };
+    update(tx, ids, columns).await
 }
 
-async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), Fault> {
+async fn update(tx: &Tx, ids: &[ServerId], columns: ActiveModel) -> Result<(), Fault> {
     Entity::update_many()
-        .set(ActiveModel {
-            state: Set(state.as_str().to_owned()),
-            ..Default::default()
-        })
+        .set(columns)
         .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
         .exec(tx)
         .await?;

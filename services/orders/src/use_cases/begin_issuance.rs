@@ -1,6 +1,6 @@
-//! BeginIssuance: what the CA is to sign, said at once; an order that draws on a SAN licence is
-//! authorised there first, as an operation, and keeps the reservation of a grant (X-4, SL-12). It
-//! holds one at most: a further grant replaces the one before, which is given back.
+//! BeginIssuance: returns what the CA is to sign. For an order that draws on a SAN licence, an
+//! operation first has SanLicensing authorise it and stores the reservation on the order (X-4,
+//! SL-12). An order has one reservation at most: a new one replaces the old one, which is released.
 
 use licet_clients::{
     authorization_reversal::AuthorizationReversal,
@@ -44,7 +44,7 @@ use crate::{
     store,
 };
 
-/// A certificate that the authority is about to sign.
+/// A certificate that the CA is about to sign.
 #[derive(Debug, Clone)]
 pub(crate) struct BeginIssuance {
     pub(crate) order_id: OrderId,
@@ -89,7 +89,7 @@ impl DurableVerb for BeginIssuance {
         Ok(Accepted::Operation(handle))
     }
 
-    /// What is not decided yet has no answer that might be taken for a grant.
+    /// Until it is decided there is no response that could be mistaken for a grant.
     async fn pending(
         &self,
         call: &Call,
@@ -109,18 +109,18 @@ impl DurableVerb for BeginIssuance {
     }
 }
 
-/// What is to be signed for an order at `now`, and whether its SAN licence has room for it.
+/// What is to be signed for an order at `now`, and whether it is authorised.
 #[derive(Debug)]
 pub(crate) struct StartedIssuance {
     pub(crate) order: Order,
     pub(crate) now: Instant,
-    /// Absent where the order draws on no licence.
+    /// Absent if the order draws on no licence.
     pub(crate) authorization: Option<Authorization>,
 }
 
 impl BeginIssuance {
-    /// The question whether the certificate that the order waits for may be signed (SL-12): all its
-    /// names, the family of the CSR's key where there is one, and its end.
+    /// Asks whether the awaited certificate may be signed (SL-12): all its domains, the key type of
+    /// the CSR if there is one, and its end.
     fn authorize_question(
         &self,
         order: &Order,
@@ -130,14 +130,13 @@ impl BeginIssuance {
         let of_csr = requested_key(order)?;
         let mut fields = Fields::new();
         let key = match (self.key_type, of_csr) {
-            (Some(given), Some(own)) if given != own => Err(fields.note(
-                "key_type",
-                "is not the family of the key in the order's CSR",
-            )),
+            (Some(given), Some(own)) if given != own => {
+                Err(fields.note("key_type", "differs from the key type of the order's CSR"))
+            }
             (Some(known), _) | (None, Some(known)) => Ok(known),
             (None, None) => Err(fields.note(
                 "key_type",
-                "is required: the order draws on a SAN licence and has no CSR that says it",
+                "is required: the order draws on a SAN licence and has no CSR to take it from",
             )),
         };
         let not_after = match self.not_after {
@@ -161,7 +160,7 @@ impl BeginIssuance {
     }
 }
 
-/// An authorisation under way.
+/// The operation that has an issuance authorised.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct BeginIssuanceOperation {
     order_id: OrderId,
@@ -177,7 +176,7 @@ impl Operation for BeginIssuanceOperation {
 }
 
 impl BeginIssuanceOperation {
-    /// All steps that it may come to.
+    /// All its steps.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<Authorize>().or::<ReleaseReplaced>()
     }
@@ -186,7 +185,8 @@ impl BeginIssuanceOperation {
         store::orders::lock(tx, &store::only(self.account_id), self.order_id).await
     }
 
-    /// What is to be signed is what it was when that was accepted: nothing changes it meanwhile.
+    /// The order still is what it was when this was accepted: nothing else changes it meanwhile
+    ///
     fn done(&self, order: Order, answer: &Authorization) -> Next<Self> {
         Next::Done(StartedIssuance {
             order,
@@ -195,7 +195,7 @@ impl BeginIssuanceOperation {
         })
     }
 
-    /// A grant leaves its reservation on the order; a denial leaves the order as it was.
+    /// Stores the reservation of a grant; a denial changes nothing on the order.
     async fn apply_decision(&self, tx: &Tx, answer: &Authorization) -> Result<Next<Self>, Fault> {
         let reservation_id = answer.granted().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
@@ -251,7 +251,7 @@ impl BeginIssuanceOperation {
     }
 }
 
-/// The licence is asked for room.
+/// Asks SanLicensing to authorise the certificate.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Authorize {
     pub(super) issuance: BeginIssuanceOperation,
@@ -285,8 +285,8 @@ impl Step for Authorize {
     }
 }
 
-/// A grant takes the place of an earlier one, which is given back. The SANs that both hold weigh once
-/// (SL-4), so the new reservation is made first: a denial leaves the order with the one that it has.
+/// Releases the reservation that a new one replaces. SANs in both count once (SL-4), so the new one
+/// is made first: after a denial the order keeps the one it has.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReleaseReplaced {
     pub(super) issuance: BeginIssuanceOperation,
@@ -300,7 +300,7 @@ impl Step for ReleaseReplaced {
     type Operation = BeginIssuanceOperation;
     type Answer = ();
 
-    /// One that held nothing any more is given back as well.
+    /// A reservation that SanLicensing no longer holds counts as released.
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
         let (license_id, id) = (self.license_id, self.reservation_id);
         let released = peers.san_licensing.release(license_id, id, request_id);

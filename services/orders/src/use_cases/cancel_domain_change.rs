@@ -1,6 +1,6 @@
-//! CancelDomainChange (MD-7, MD-8): a free change is taken back at once. One that was charged is
-//! credited at Billing first, invoice by invoice, and room held in a SAN licence for its certificate
-//! is given back; once the first credit stands it only goes forward.
+//! CancelDomainChange (MD-7, MD-8): cancels a free change at once. For a charged one it first
+//! credits each invoice at Billing and releases the reservation held for its certificate. Once the
+//! first invoice is credited, it only goes forward.
 
 use licet_clients::billing::CreditNote;
 use licet_domain::{
@@ -40,7 +40,7 @@ use crate::{
     store,
 };
 
-/// A change of names that a customer takes back, and why.
+/// The cancellation that a customer asks for, and why.
 #[derive(Debug, Clone)]
 pub(crate) struct CancelDomainChange {
     pub(crate) order_id: OrderId,
@@ -122,14 +122,14 @@ impl DurableVerb for CancelDomainChange {
     }
 }
 
-/// An order whose change is taken back, or would be, and what is credited to it.
+/// An order whose change is cancelled or previewed to be, and the credit notes.
 #[derive(Debug)]
 pub(crate) struct CancelledDomainChange {
     pub(crate) view: OrderView,
     pub(crate) credit_notes: Vec<CreditNote>,
 }
 
-/// Why an invoice is credited, for its credit note.
+/// The reason on a credit note. Sent again on every attempt, so it must not change with a version.
 fn credit_reason(order_id: OrderId, reason: &str) -> String {
     if reason.is_empty() {
         format!("Change of domains of {order_id} taken back, MD-7")
@@ -138,7 +138,7 @@ fn credit_reason(order_id: OrderId, reason: &str) -> String {
     }
 }
 
-/// What taking the change of a settled order back comes to, with nothing else under way.
+/// Plans the cancellation for an order that has no other operation running.
 async fn plan(tx: &Tx, order: &Order, now: Instant) -> Result<DomainChangeCancellation, Fault> {
     permit(order, Action::CancelChange, now)?;
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
@@ -153,7 +153,7 @@ impl Preview for CancelDomainChange {
     type Output = CancelledDomainChange;
     type Context = PreviewContext;
 
-    /// Says what would be credited.
+    /// Shows what would be credited.
     async fn preview(
         &self,
         call: &Call,
@@ -169,7 +169,7 @@ impl Preview for CancelDomainChange {
         let mut credit_notes = Vec::new();
         let reason = credit_reason(self.order_id, &self.reason);
         for invoice_id in plan.invoices {
-            // Nothing is kept at Billing under this id.
+            // Billing stores nothing under this id.
             let billing = &context.peers.billing;
             let note = billing.credit_invoice(invoice_id, &reason, true, Uuid::new_v4());
             credit_notes.extend(note.await?);
@@ -178,7 +178,7 @@ impl Preview for CancelDomainChange {
     }
 }
 
-/// A change that is being taken back.
+/// The operation that credits and cancels a change.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct CancelDomainChangeOperation {
     order_id: OrderId,
@@ -187,11 +187,11 @@ pub(crate) struct CancelDomainChangeOperation {
     decision_time: Instant,
     reason: String,
     credit_notes: Vec<CreditNote>,
-    /// Why a later invoice could not be credited, once an earlier one was.
+    /// Why a later invoice was not credited, after an earlier one was.
     refused: Vec<Refusal>,
 }
 
-/// Room that is held in a SAN licence for the change's certificate.
+/// The reservation in a SAN licence for the change's certificate.
 type Reservation = Option<(LicenseId, ReservationId)>;
 
 impl Operation for CancelDomainChangeOperation {
@@ -201,14 +201,15 @@ impl Operation for CancelDomainChangeOperation {
 }
 
 impl CancelDomainChangeOperation {
-    /// All steps that it may come to.
+    /// All its steps.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<CreditInvoice<false>>()
             .or::<CreditInvoice<true>>()
             .or::<ReleaseReservation>()
     }
 
-    /// The invoices are that of the term that ran first, then that of the next (MD-8).
+    /// Credits the invoice of the term that ran at the change first, then that of the next term
+    /// (MD-8).
     pub(super) fn begin(
         self,
         invoices: Vec<InvoiceId>,
@@ -224,10 +225,12 @@ impl CancelDomainChangeOperation {
             }));
         }
         let released = self.release(reservation);
-        released.ok_or_else(|| Fault::internal("a change that owes nothing is taken back at once"))
+        released.ok_or_else(|| {
+            Fault::internal("a change with nothing to credit or release needs no operation")
+        })
     }
 
-    /// The release of what is held.
+    /// The step that releases the reservation, if there is one.
     pub(super) fn release(&self, reservation: Reservation) -> Option<NextStep<Self>> {
         let (license_id, reservation_id) = reservation?;
         Some(NextStep::of(&ReleaseReservation {
@@ -256,7 +259,7 @@ impl CancelDomainChangeOperation {
         }))
     }
 
-    /// Nothing was credited: the change waits for its certificate as before.
+    /// Nothing was credited: the change still awaits its certificate.
     async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
         let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
         let after = before
@@ -272,7 +275,7 @@ impl CancelDomainChangeOperation {
     }
 }
 
-/// An invoice of the change is credited: its first, or the one of the next term after it.
+/// Credits an invoice of the change: the first, or with `NEXT` that of the next term.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CreditInvoice<const NEXT: bool> {
     pub(super) change: CancelDomainChangeOperation,
@@ -302,7 +305,7 @@ impl<const NEXT: bool> Step for CreditInvoice<NEXT> {
         let mut change = self.change.clone();
         match answer {
             Ok(note) => change.credit_notes.extend(note.clone()),
-            // Something is credited for good: what is refused now is shown, and stops nothing.
+            // An earlier invoice is credited and stays so: report the refusal and go on.
             Err(refusal) if NEXT => change.refused.push(refusal.clone()),
             Err(refusal) => return change.refuse(tx, refusal).await,
         }
@@ -322,7 +325,7 @@ impl<const NEXT: bool> Step for CreditInvoice<NEXT> {
     }
 }
 
-/// Room that is held for the change's certificate is given back.
+/// Releases the reservation for the change's certificate.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReleaseReservation {
     pub(super) change: CancelDomainChangeOperation,
@@ -335,7 +338,7 @@ impl Step for ReleaseReservation {
     type Operation = CancelDomainChangeOperation;
     type Answer = ();
 
-    /// What was not held any more is given back as well.
+    /// A reservation that SanLicensing no longer holds counts as released.
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
         let (license_id, id) = (self.license_id, self.reservation_id);
         let released = peers.san_licensing.release(license_id, id, request_id);
@@ -391,7 +394,7 @@ impl CancelledEvent<'_> {
 mod tests {
     use super::*;
 
-    /// The longest reason that a request may have, in characters.
+    /// The longest reason of a request, in characters.
     const MAX_REASON_CHARS: usize = 150;
 
     #[test]

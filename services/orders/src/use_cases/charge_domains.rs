@@ -1,5 +1,5 @@
-//! A change of names that is being charged: priced for the running term, and for the next one
-//! where that is bought (MD-8), and charged for both at once: both or neither (BL-6).
+//! Charges a domain change: prices it for the running term, and for the next term if that is
+//! bought (MD-8), then charges both in one request: both or neither (BL-6).
 
 use licet_clients::{
     billing::{Invoice, Quote, QuoteQuestion},
@@ -35,8 +35,8 @@ use crate::{
     store,
 };
 
-/// What is asked of Billing about the change: for the rest of the running term, and for the whole
-/// of the next one. Nothing is asked where nothing is charged.
+/// What Billing is asked to price: the rest of the running term, and the whole next term. A term in
+/// which nothing is charged has no question.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Questions {
     #[serde(default, alias = "question")]
@@ -45,7 +45,7 @@ pub(super) struct Questions {
     pub(super) next: Option<QuoteQuestion>,
 }
 
-/// What the terms are charged by that anything is charged for.
+/// The quotes to charge, for the terms in which anything is charged.
 #[derive(Clone)]
 pub(super) enum Quotes {
     This(Quote),
@@ -59,12 +59,12 @@ impl Quotes {
             (Some(this), Some(next)) => Ok(Self::Both(this, Box::new(next))),
             (Some(this), None) => Ok(Self::This(this)),
             (None, Some(next)) => Ok(Self::Next(next)),
-            (None, None) => Err("a change of names without a price is charged"),
+            (None, None) => Err("a domain change without a price cannot be charged"),
         }
     }
 }
 
-/// A change of names that is being charged.
+/// The operation that charges an accepted domain change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct UpdateDomainsOperation {
     order_id: OrderId,
@@ -80,7 +80,7 @@ impl Operation for UpdateDomainsOperation {
 }
 
 impl UpdateDomainsOperation {
-    /// All steps that it may come to.
+    /// All its steps.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<PriceDomainChange>()
             .or::<ChargeDomainChange>()
@@ -97,7 +97,7 @@ impl UpdateDomainsOperation {
         }
     }
 
-    /// Both terms are charged at once, or the one that anything is charged for (BL-6).
+    /// Charges both terms at once, or the one in which anything is charged (BL-6).
     pub(super) fn charge(&self, quotes: Quotes) -> NextStep<Self> {
         let change = self.clone();
         let charges = match quotes {
@@ -141,7 +141,7 @@ impl UpdateDomainsOperation {
         let after = before
             .clone()
             .apply_change_charged(charges.0, charges.1, self.decision_time);
-        // All that is read comes before all that is written.
+        // Reads come before writes, so that the writes can be batched.
         let mut view = order_view::load_ended(tx, after.clone(), now).await?;
         store::orders::save(tx, &before, &after).await?;
         let index = after.term.index;
@@ -176,7 +176,7 @@ impl UpdateDomainsOperation {
         Ok(Next::Done(UpdatedDomains::of(view, price, next_price)))
     }
 
-    /// What each term was charged; one that nothing was charged for says why (MD-2).
+    /// The price in each term; a term in which nothing was charged says why (MD-2).
     fn prices(
         &self,
         before: &Order,
@@ -201,7 +201,7 @@ impl UpdateDomainsOperation {
     }
 }
 
-/// The change is to be priced.
+/// Prices the change.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PriceDomainChange {
     pub(super) change: UpdateDomainsOperation,
@@ -248,7 +248,7 @@ impl Step for PriceDomainChange {
     }
 }
 
-/// The running term is charged, at once with the next one where that costs anything, too.
+/// Charges the running term, together with the next one if anything is charged there.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChargeDomainChange {
     pub(super) change: UpdateDomainsOperation,
@@ -259,7 +259,7 @@ pub(super) struct ChargeDomainChange {
 pub(super) enum Charges {
     This(Quote),
     Both(Quote, Quote),
-    /// In an operation of an earlier version: the next term is charged once the running one is.
+    /// Stored by an earlier version: the next term is charged after the running one.
     InTurn(Quote, Quote),
 }
 
@@ -325,11 +325,11 @@ impl Step for ChargeDomainChange {
     }
 }
 
-/// The next term alone is charged.
+/// Charges the next term alone.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChargeNextTerm {
     pub(super) change: UpdateDomainsOperation,
-    /// In an operation of an earlier version: what the running term was charged already.
+    /// Stored by an earlier version: the charge of the running term, already made.
     pub(super) charged: Option<ChargedQuote>,
     pub(super) quote: Quote,
 }
@@ -378,8 +378,8 @@ impl Step for ChargeNextTerm {
     }
 }
 
-/// In an operation of an earlier version: the next term's charge was refused after the running one's
-/// was made, which is given back.
+/// Stored by an earlier version: the charge of the next term was refused after the running term was
+/// charged, so that charge is credited.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CreditDomainChange {
     pub(super) change: UpdateDomainsOperation,
@@ -402,7 +402,7 @@ impl Step for CreditDomainChange {
         credited.await.map(drop)
     }
 
-    /// A credit that is refused leaves nothing that could be given back.
+    /// If Billing refuses the credit, there is nothing left to credit.
     async fn apply(
         &self,
         tx: &Tx,
@@ -413,7 +413,7 @@ impl Step for CreditDomainChange {
     }
 }
 
-/// A quote with the invoice that it became.
+/// A charged quote, and its invoice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ChargedQuote {
     quote: Quote,
@@ -436,7 +436,7 @@ impl ChargedQuote {
         })
     }
 
-    /// The quote as it stands once it was charged.
+    /// The quote as charged.
     fn quote(&self) -> Quote {
         self.quote.charged(&self.invoice)
     }

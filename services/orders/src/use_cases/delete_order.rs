@@ -1,6 +1,6 @@
-//! DeleteOrder (AL-4, AL-7, X-3): everything of the order is invalid with its acceptance; the refunds
-//! of its terms and what it gives back to its SAN licence follow as an operation that only goes
-//! forward, because a deletion is never taken back.
+//! DeleteOrder (AL-4, AL-7, X-3): invalidates everything of the order when it is accepted. An
+//! operation then requests the refunds of its terms and releases what it holds of its SAN licence.
+//! It only goes forward, because a deletion is final.
 
 use licet_clients::billing::{Refund, RefundQuestion};
 use licet_domain::{
@@ -42,7 +42,7 @@ use crate::{
     store,
 };
 
-/// An order that a customer wants to delete, and why.
+/// The deletion that a customer asks for, and why.
 #[derive(Debug, Clone)]
 pub(crate) struct DeleteOrder {
     pub(crate) order_id: OrderId,
@@ -124,16 +124,16 @@ impl DurableVerb for DeleteOrder {
     }
 }
 
-/// What a deletion comes to.
+/// What a deletion does.
 struct Plan {
     deletion: Deletion,
-    /// What is asked of Billing for the refunds of its terms.
+    /// The refunds to request of Billing.
     questions: Questions,
-    /// What the order holds of its SAN licence.
+    /// What the order holds of its SAN licence, to be released.
     release: Option<LicenseReleasePlan>,
 }
 
-/// What falls at `now` with a settled order that has nothing else under way.
+/// Plans the deletion of an order that has no other operation running.
 async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Result<Plan, Fault> {
     permit(order, Action::Delete, now)?;
     operation::refuse_if_running(tx, &order.id.to_string()).await?;
@@ -155,7 +155,7 @@ impl Preview for DeleteOrder {
     type Output = DeletedOrder;
     type Context = PreviewContext;
 
-    /// Says what a deletion would refund and what would become invalid.
+    /// Shows what a deletion would refund and invalidate.
     async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<DeletedOrder, Fault> {
         let (view, deletion, questions) = {
             let tx = context.database.read();
@@ -183,7 +183,7 @@ async fn preview_refund(
     order: &Order,
     question: &RefundQuestion,
 ) -> Result<Refund, Fault> {
-    // Nothing is kept at Billing under this id.
+    // Billing stores nothing under this id.
     match billing.request_refund(question, Uuid::new_v4()).await {
         Ok(refund) => Ok(refund),
         Err(PeerFault::Refused(refusal)) => {
@@ -193,7 +193,7 @@ async fn preview_refund(
     }
 }
 
-/// What fell with a deletion whose steps are still to come: it is read from what was marked.
+/// What an accepted deletion invalidated, read from the marks that it left.
 async fn invalidated(tx: &Tx, order: &Order) -> Result<Deletion, Fault> {
     let certificates = store::certificates::list_of(tx, order.id).await?;
     let servers = store::servers::list_of(tx, order).await?;

@@ -1,5 +1,5 @@
-//! Operations as the version before typed steps stored them: the fields of a kind, and how far it had
-//! come.
+//! Reads operations that were stored before steps were typed: the fields of a kind, and the stage
+//! that it had reached.
 
 use licet_clients::{
     billing::{Quote, RefundQuestion},
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{
     begin_issuance::{Authorize, BeginIssuanceOperation, ReleaseReplaced},
-    cancel_domain_change::{CancelDomainChangeOperation, Credit},
+    cancel_domain_change::{CancelDomainChangeOperation, CreditInvoice},
     charge_domains::{
         ChargeDomainChange, ChargeNextTerm, ChargedQuote, Charges, CreditDomainChange,
         PriceDomainChange, Questions, Quotes, UpdateDomainsOperation,
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::rules::san_license::LicenseRevocation;
 
-/// The step that an operation of the given variant was at.
+/// The step that a stored operation of this variant was at.
 pub(crate) fn read(variant: &str, state: &Value) -> Result<Option<StoredStep>, Fault> {
     let step = match variant {
         "PlaceOrder" => purchase::<PlaceOrderOperation>(state)?,
@@ -86,7 +86,7 @@ fn update_domains(state: &Value) -> Result<StoredStep, Fault> {
             charged: Option<Box<ChargedQuote>>,
             next_quote: Quote,
         },
-        CreditInvoice {
+        Credit {
             invoice_id: InvoiceId,
             refusal: Refusal,
         },
@@ -155,7 +155,7 @@ fn delete_order(state: &Value) -> Result<StoredStep, Fault> {
         deleting.past_questions.clear();
     }
     let next = deleting.next();
-    let next = next.ok_or_else(|| Fault::internal("a stored deletion has nothing to come"))?;
+    let next = next.ok_or_else(|| Fault::internal("a stored deletion has no step left"))?;
     Ok(next.into())
 }
 

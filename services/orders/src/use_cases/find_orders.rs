@@ -1,4 +1,5 @@
-//! FindOrders: orders by what a ticket says of them. Nothing changes; what only Billing knows, it is asked.
+//! FindOrders: finds orders by what a ticket says about them. Asks Billing whose an invoice number
+//! is. Changes nothing.
 
 use licet_runtime::{caller::Call, fault::Fault, page::Page};
 
@@ -8,7 +9,7 @@ use crate::{
     rules::listing::{Clues, OrderFilter},
 };
 
-/// A page of the orders that the clues lead to, newest first, and the next one's token.
+/// A page of the orders that match the clues, newest first, and the next page's token.
 pub(crate) async fn find(
     context: &PreviewContext,
     call: &Call,
@@ -17,7 +18,7 @@ pub(crate) async fn find(
 ) -> Result<(Vec<OrderView>, String), Fault> {
     if let Some(number) = &clues.invoice_number {
         let invoice = context.peers.billing.find_invoice(number).await?;
-        // An invoice of something else, such as a SAN licence, leads to no order.
+        // The invoice of something else, such as a SAN licence, matches no order.
         let of_order = invoice.and_then(|invoice| invoice.resource_id().parse().ok());
         clues.order_id = clues.order_id.or(of_order);
     }

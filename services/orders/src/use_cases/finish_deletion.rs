@@ -1,5 +1,6 @@
-//! What a deletion still owes once the order is gone (AL-4, X-3): the refund of each of its terms,
-//! and what it held of its SAN licence. It only goes forward: what is refused goes to a review.
+//! Finishes a deletion (AL-4, X-3): requests the refund of each term, and releases what the order
+//! held of its SAN licence. It only goes forward: a refund that Billing refuses is shown as one to
+//! review.
 
 use std::collections::BTreeMap;
 
@@ -34,18 +35,18 @@ use crate::{
     store,
 };
 
-/// What is asked of Billing for the refunds of a deleted order's terms: each has a policy and a count
-/// of its own (AL-4).
+/// The refund questions to Billing, one per term: each term has its own policy and its own count of
+/// days (AL-4).
 pub(super) struct Questions {
     decision_time: Instant,
     running: RefundQuestion,
     next: Option<RefundQuestion>,
-    /// The terms that are over and whose count is still open, ascending by index.
+    /// The past terms whose refund period is still open, ascending by index.
     past: Vec<RefundQuestion>,
 }
 
 impl Questions {
-    /// Of the running term, the next one, and those of the terms before that are still open at `now`.
+    /// For the running term, the next one, and the past ones that are still open at `now`.
     pub(super) fn new(
         order: &Order,
         past: &[OrderTerm],
@@ -68,15 +69,15 @@ impl Questions {
         }
     }
 
-    /// Ascending by the index of their terms.
+    /// Ascending by term index.
     pub(super) fn all(&self) -> impl Iterator<Item = &RefundQuestion> {
         let running = std::iter::once(&self.running);
         self.past.iter().chain(running).chain(&self.next)
     }
 }
 
-/// An order that is deleted, or would be, what fell with it, and the refunds of its terms that are
-/// decided, ascending by index.
+/// A deleted or previewed order, what the deletion invalidates, and the refunds decided so far,
+/// ascending by term index.
 #[derive(Debug)]
 pub(crate) struct DeletedOrder {
     pub(crate) view: OrderView,
@@ -84,7 +85,7 @@ pub(crate) struct DeletedOrder {
     pub(crate) refunds: Vec<Refund>,
 }
 
-/// A deletion, and what is still to come of it.
+/// The operation that finishes a deletion, with what is still to do.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct DeleteOrderOperation {
     order_id: OrderId,
@@ -94,7 +95,7 @@ pub(crate) struct DeleteOrderOperation {
     deletion: Deletion,
     #[serde(default)]
     pub(super) next_question: Option<RefundQuestion>,
-    /// Of the terms that are over.
+    /// For the past terms.
     #[serde(default)]
     pub(super) past_questions: Vec<RefundQuestion>,
     #[serde(default, rename = "back")]
@@ -108,7 +109,7 @@ impl Operation for DeleteOrderOperation {
 }
 
 impl DeleteOrderOperation {
-    /// All steps that it may come to.
+    /// All its steps.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<RefundTerm<false>>()
             .or::<RefundTerm<true>>()
@@ -138,7 +139,7 @@ impl DeleteOrderOperation {
         })
     }
 
-    /// The refund of the next term, then those of the terms that are over, then what is given back.
+    /// The refund of the next term first, then those of the past terms, then the release.
     pub(super) fn next(&self) -> Option<NextStep<Self>> {
         let mut deleting = self.clone();
         if let Some(question) = deleting.next_question.take() {
@@ -155,8 +156,8 @@ impl DeleteOrderOperation {
         Some(NextStep::of(&ReleaseLicense { deleting, release }))
     }
 
-    /// A refund that Billing refuses does not bring the order back: the deletion is done, and the
-    /// order and its event show a refund that finance has to look at.
+    /// A refusal of Billing does not restore the order: the order and its event show a refund that
+    /// finance has to look at.
     async fn apply_refunds(
         &self,
         tx: &Tx,
@@ -217,7 +218,7 @@ impl DeleteOrderOperation {
         .await
     }
 
-    /// Nothing of the SAN licence is held any more: what was refused there is shown in the event.
+    /// The order holds nothing of the SAN licence now; refusals are shown in the event.
     async fn apply_license_release(
         &self,
         tx: &Tx,
@@ -264,7 +265,7 @@ impl DeleteOrderOperation {
     }
 }
 
-/// The refund of the term that ran is decided, or that of the next.
+/// Requests the refund of the term that ran, or with `NEXT` of the next one.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RefundTerm<const NEXT: bool> {
     pub(super) deleting: DeleteOrderOperation,
@@ -292,7 +293,7 @@ impl<const NEXT: bool> Step for RefundTerm<NEXT> {
     }
 }
 
-/// The refunds of terms that are over are decided.
+/// Requests the refunds of the past terms.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RefundPastTerms {
     pub(super) deleting: DeleteOrderOperation,
@@ -302,10 +303,10 @@ pub(super) struct RefundPastTerms {
 impl Step for RefundPastTerms {
     const NAME: &'static str = "refund-past-terms";
     type Operation = DeleteOrderOperation;
-    /// In the order of the questions.
+    /// In the order of `questions`.
     type Answer = Vec<Result<Refund, Refusal>>;
 
-    /// Each is asked for under an id of its own: asked again, it is answered as it was.
+    /// Each question has its own request id, so that a repeat gets the same answer.
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Self::Answer, PeerFault> {
         let mut decided = Vec::new();
         for (number, question) in (1..).zip(&self.questions) {
@@ -332,7 +333,7 @@ impl Step for RefundPastTerms {
     }
 }
 
-/// What the order held of its SAN licence is given back.
+/// Releases what the order held of its SAN licence.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReleaseLicense {
     pub(super) deleting: DeleteOrderOperation,
@@ -343,7 +344,7 @@ pub(super) struct ReleaseLicense {
 impl Step for ReleaseLicense {
     const NAME: &'static str = "give-back";
     type Operation = DeleteOrderOperation;
-    /// What was not held any more.
+    /// The refusals: what the licence no longer held.
     type Answer = Vec<Refusal>;
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Vec<Refusal>, PeerFault> {
@@ -374,7 +375,7 @@ impl Step for ReleaseLicense {
     }
 }
 
-/// The currency that an order was sold in.
+/// The currency that the order was sold in.
 pub(super) fn sold_in(order: &Order) -> Option<Currency> {
     order.term.sold.as_ref().map(|sold| sold.currency)
 }

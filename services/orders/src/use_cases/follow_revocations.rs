@@ -1,5 +1,6 @@
-//! Revocations made in a SAN licence reach the orders of their certificates by SanLicensing's events
-//! there and then what RevokeCertificate does. One that comes before its certificate waits.
+//! Follows SanLicensing's events: a revocation made in a SAN licence revokes the certificate on its
+//! order at once. A revocation that comes before the record of its certificate is stored
+//! until then.
 
 use std::sync::Arc;
 
@@ -70,13 +71,13 @@ fn reported(found: Revocation) -> (ReportedRevocation, Origin) {
     (reported, found.origin)
 }
 
-/// Whether Orders itself asked for it: it was decided here then, and is noted by whoever asked.
+/// Whether Orders requested the revocation: it was decided here, and its request notes it.
 fn asked_here(origin: &Origin) -> bool {
     origin.caller == turns::origin().caller && origin.method.ends_with("/RevokeCertificates")
 }
 
-/// The certificate counts as revoked from now on (T-6), whatever else is under way. One that counts
-/// as revoked already, or has expired, stays as it is.
+/// The certificate counts as revoked from now on (T-6), even while an operation is running. If it
+/// is revoked or expired already, it stays as it is.
 async fn apply_to(
     tx: &Tx,
     found: &Certificate,
@@ -87,7 +88,7 @@ async fn apply_to(
     let scope = store::only(found.account_id);
     let before = store::orders::lock(tx, &scope, found.order_id).await?;
     let now = before.decide_at(clock);
-    // Read again under the order's lock: a rival may have revoked it meanwhile.
+    // Read again under the order's lock: another request may have revoked it meanwhile.
     let found = store::certificates::get(tx, &scope, found.id).await?;
     let Some(certificate) = write_revocation(tx, found, reported, now).await? else {
         return Ok(());
@@ -97,7 +98,7 @@ async fn apply_to(
     emit_revoked(tx, &after, &certificate, reported, origin, now).await
 }
 
-/// Writes the revocation, and that the certificate's SANs are back; none where there is nothing to
+/// Writes the revocation and that the certificate's SANs are free; `None` if there is nothing to
 /// revoke.
 async fn write_revocation(
     tx: &Tx,
@@ -141,8 +142,8 @@ pub(super) struct EarlyRevocation {
 }
 
 impl EarlyRevocation {
-    /// Applies the one that waits for a certificate, which was recorded at `now` in this
-    /// transaction: it is revoked with its record.
+    /// Applies the stored revocation, if any, of a certificate that this transaction recorded at
+    /// `now`.
     pub(super) async fn apply(
         tx: &Tx,
         recorded: Certificate,
@@ -170,7 +171,7 @@ impl EarlyRevocation {
         )
     }
 
-    /// Says that it was applied; last in the transaction.
+    /// Writes the event; last in the transaction.
     pub(super) async fn emit(
         &self,
         tx: &Tx,
@@ -204,7 +205,7 @@ mod tests {
         };
         assert!(asked("orders", "RevokeCertificates"));
         assert!(!asked("security-team", "RevokeCertificates"));
-        // The authority had reported it before Orders recorded the certificate (SL-15).
+        // The CA reported it before Orders recorded the certificate (SL-15).
         assert!(!asked("orders", "RecordCertificate"));
     }
 }

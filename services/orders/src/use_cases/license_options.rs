@@ -1,5 +1,6 @@
-//! ListAdditionalLicenseOptions (AL-3): each way is asked of what would do it — the deletion's and
-//! the placing's own previews, the price of a renewal — so that doing it comes to what was said.
+//! ListAdditionalLicenseOptions (AL-3): prices each option by the previews of what would carry it
+//! out (DeleteOrder, PlaceOrder, the price of a renewal), so that carrying it out costs what was
+//! shown.
 
 use std::collections::BTreeSet;
 
@@ -31,14 +32,14 @@ use crate::{
     store,
 };
 
-/// Who needs how many additional licences in all.
+/// How many additional licences an order needs in all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WantedLicenses {
     pub(crate) order_id: OrderId,
     pub(crate) additional_licenses: u32,
 }
 
-/// What is open, and what stands against the ways that are not.
+/// The open options, and why the others are closed.
 #[derive(Debug)]
 pub(crate) struct LicenseOptions {
     pub(crate) order: Order,
@@ -47,28 +48,28 @@ pub(crate) struct LicenseOptions {
     pub(crate) closed: Vec<String>,
 }
 
-/// A way that is open, with its price.
+/// An open option, with its price.
 #[derive(Debug)]
 pub(crate) struct LicenseOption {
     pub(crate) kind: OptionKind,
     pub(crate) figures: OptionFigures,
     pub(crate) refunds: Vec<Refund>,
     pub(crate) quote: Quote,
-    /// What the quote would be sold with, and the names that it is for.
+    /// What the quote sells, and for which domains.
     pub(crate) sold: SoldProduct,
     pub(crate) names: BTreeSet<San>,
 }
 
-/// How more licences are come by.
+/// How to get more licences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OptionKind {
-    /// Deleting the order, and ordering again (AL-3).
+    /// Delete the order and order again (AL-3).
     BuyAtOrderAgain,
-    /// Naming the number at renewal (AL-9).
+    /// Name the number at renewal (AL-9).
     AtRenewal,
 }
 
-/// What an order can do to come to the wanted number of additional licences. Nothing changes.
+/// The options for an order to get the wanted number of additional licences. Changes nothing.
 pub(crate) async fn list(
     context: &PreviewContext,
     call: &Call,
@@ -93,10 +94,10 @@ pub(crate) async fn list(
     if question.wanted > order.term.additional_licenses {
         let ways = [
             (
-                "deleting it and ordering again is not open",
+                "deleting the order and ordering again is not possible",
                 question.reorder().await,
             ),
-            ("renewal is not open", question.renewal().await),
+            ("renewing is not possible", question.renewal().await),
         ];
         for (name, option) in ways {
             match option {
@@ -114,7 +115,7 @@ pub(crate) async fn list(
     })
 }
 
-/// Who asks for how many, of which settled order.
+/// A request for the options of an order.
 struct OptionQuery<'a> {
     context: &'a PreviewContext,
     call: &'a Call,
@@ -125,7 +126,7 @@ struct OptionQuery<'a> {
 }
 
 impl OptionQuery<'_> {
-    /// Delete it, and order again. A refusal says why that is not open.
+    /// Delete the order and order again. A refusal says why this is closed.
     async fn reorder(&self) -> Result<LicenseOption, Fault> {
         let deletion = DeleteOrder {
             order_id: self.order.id,
@@ -152,16 +153,16 @@ impl OptionQuery<'_> {
         })
     }
 
-    /// Name the number at renewal, for as many months as now. A refusal says why that is not open.
+    /// Renew for as many months as now, naming the number. A refusal says why this is closed.
     async fn renewal(&self) -> Result<LicenseOption, Fault> {
         let planned = plan_renewal_option(self.order, self.servers, self.wanted, self.now);
         let renewal = planned.map_err(|unplanned| match unplanned {
             RenewalError::Refused(refusal) => Fault::Refused(refusal),
-            RenewalError::UnknownServers(_) | RenewalError::BeyondCalendar => {
-                Fault::internal(format!("a renewal as before is not planned: {unplanned:?}"))
-            }
+            RenewalError::UnknownServers(_) | RenewalError::BeyondCalendar => Fault::internal(
+                format!("an unchanged renewal cannot be planned: {unplanned:?}"),
+            ),
         })?;
-        // What is shown are the names that the new term would be bought for.
+        // Show the domains that the new term would be bought for.
         let mut renewed = self.order.clone();
         renewed.names.clone_from(self.order.wanted_names());
         let price = PriceOrder {
@@ -173,7 +174,7 @@ impl OptionQuery<'_> {
             term: &renewal.term,
             san_license_id: renewed.san_license_id,
         };
-        // Nothing is kept at Billing under this id.
+        // Billing stores nothing under this id.
         let Offer { sold, quote } = price.ask(&self.context.peers, Uuid::new_v4()).await?;
         let cost = quote.total().map_err(Fault::internal)?;
         Ok(LicenseOption {
@@ -187,8 +188,8 @@ impl OptionQuery<'_> {
     }
 }
 
-/// The order once more, with other additional licences: what deleting it and buying again places.
-/// It brings no signing request, because the key decides nothing about the price.
+/// The order to place after the deletion, with another number of additional licences. Without a
+/// signing request: the key does not affect the price.
 fn reordered(order: &Order, additional_licenses: u32) -> PlaceOrder {
     PlaceOrder {
         account_id: order.account_id,
@@ -203,7 +204,7 @@ fn reordered(order: &Order, additional_licenses: u32) -> PlaceOrder {
     }
 }
 
-/// What a refund comes to, for certain or after a review.
+/// What a refund pays, for certain or after a review.
 fn expected_refund(refund: &Refund, currency: Currency) -> Result<ExpectedRefund, String> {
     let zero = Money::zero(currency);
     let nothing = ExpectedRefund {

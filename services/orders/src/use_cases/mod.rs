@@ -1,6 +1,6 @@
-//! What changes orders: each file is one verb, a transaction around load, rules and store. What
-//! needs a peer is accepted here and goes on as a durable operation. A verb is its request as a value,
-//! and answers a value.
+//! The commands of Orders, a file each: the request as a value, and one transaction that loads,
+//! decides by the rules and stores. A command that needs a peer is accepted here and finished by a
+//! durable operation. It returns a value.
 
 pub(crate) mod begin_issuance;
 pub(crate) mod cancel_domain_change;
@@ -33,7 +33,7 @@ use licet_runtime::database::Database;
 
 use crate::peers::Peers;
 
-/// What a preview looks at.
+/// What a preview reads.
 #[derive(Clone)]
 pub(crate) struct PreviewContext {
     pub(crate) database: Database,

@@ -1,5 +1,4 @@
-//! The note that a certificate's SANs are back in their SAN licence, once its revocation is made
-//! there (MD-7, X-4).
+//! Notes that the SANs of a revoked certificate are free in their SAN licence (MD-7, X-4).
 
 use licet_domain::{
     clock::Instant,
@@ -17,18 +16,18 @@ use super::{
 };
 use crate::{events::CertificateSansReturned, rules::san_license::LicenseRevocation, store};
 
-/// Notes what was given back; time alone asked for it.
+/// Notes a revocation that SanLicensing made.
 pub(crate) struct NoteFreedSans<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
     pub(crate) revocation: &'a LicenseRevocation,
-    /// Why there was nothing to revoke any more.
+    /// Why SanLicensing had nothing to revoke.
     pub(crate) refusal: Option<&'a Refusal>,
     pub(crate) now: Instant,
 }
 
 impl Work for NoteFreedSans<'_> {
-    /// Whether it was not noted before.
+    /// Whether this is the first note.
     type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {

@@ -1,5 +1,5 @@
-//! PlaceOrder: accepted as a PENDING order, then priced and charged at Billing as of its decision
-//! time. A definite refusal leaves no order; the operation keeps the refusal.
+//! PlaceOrder: accepts a PENDING order, then prices and charges it at Billing as of its decision
+//! time. A refusal removes the order; the operation stores the refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,19 +47,19 @@ use crate::{
     store,
 };
 
-/// A new order that a customer wants.
+/// A new order that a customer asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct PlaceOrder {
     pub(crate) account_id: AccountId,
     pub(crate) product_id: ProductId,
     pub(crate) term_months: u32,
     pub(crate) common_name: San,
-    /// All names, the common name among them, each once (MD-5).
+    /// All domains, including the common name, each once (MD-5).
     pub(crate) names: BTreeSet<San>,
     pub(crate) server_software: String,
     pub(crate) additional_licenses: u32,
     pub(crate) request: Option<ParsedRequest>,
-    /// The SAN licence that its names are drawn from.
+    /// The SAN licence that its domains count in.
     pub(crate) san_license_id: Option<LicenseId>,
 }
 
@@ -122,24 +122,24 @@ impl DurableVerb for PlaceOrder {
     }
 }
 
-/// An order that was placed, with its price where that is charged.
+/// An order that was placed or previewed, with its price.
 #[derive(Debug)]
 pub(crate) enum PlacedOrder {
-    /// It is kept.
+    /// Stored; the price is absent while it is being charged.
     Stored {
         view: OrderView,
         quote: Option<Quote>,
     },
-    /// It was only validated, and has no id.
+    /// Only previewed: it has no id.
     Preview { view: OrderView, quote: Quote },
 }
 
-/// The order as it is accepted: its term starts now, what it costs is still to be seen (T-4).
+/// The order as it is accepted: its term starts now, and its price is not known yet (T-4).
 fn pending_order(call: &Call, wanted: &PlaceOrder) -> Result<Order, Fault> {
     require_account(&call.caller, wanted.account_id)?;
     let now = call.now;
     let term = Term::first(now, wanted.term_months)
-        .ok_or_else(|| Fault::invalid("term_months", "leads beyond the calendar"))?;
+        .ok_or_else(|| Fault::invalid("term_months", "exceeds the supported date range"))?;
     let order_term = OrderTerm {
         index: 0,
         term,
@@ -179,7 +179,7 @@ fn pending_order(call: &Call, wanted: &PlaceOrder) -> Result<Order, Fault> {
     })
 }
 
-/// An account that the caller does not see answers as one that is not there.
+/// An account outside the caller's scope is reported as not found.
 fn require_account(caller: &Caller, account_id: AccountId) -> Result<(), Fault> {
     if caller.sees(account_id) {
         return Ok(());
@@ -191,7 +191,7 @@ impl Preview for PlaceOrder {
     type Output = PlacedOrder;
     type Context = PreviewContext;
 
-    /// Checks and prices an order without placing it.
+    /// Checks and prices the order without placing it.
     async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<PlacedOrder, Fault> {
         let (order, quote) = self.price(call, &context.peers).await?;
         let view = OrderView::bare(order, call.now);
@@ -200,7 +200,7 @@ impl Preview for PlaceOrder {
 }
 
 impl PlaceOrder {
-    /// The order as it would be sold, and its price.
+    /// The order as it would be sold, with its price.
     pub(super) async fn price(&self, call: &Call, peers: &Peers) -> Result<(Order, Quote), Fault> {
         let order = pending_order(call, self)?;
         let price = PriceOrder {
@@ -212,14 +212,14 @@ impl PlaceOrder {
             term: &order.term,
             san_license_id: order.san_license_id,
         };
-        // Nothing is kept at Billing under this id.
+        // Billing stores nothing under this id.
         let Offer { sold, quote } = price.ask(peers, Uuid::new_v4()).await?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
         Ok((order.apply_sale(sold, price_time), quote))
     }
 }
 
-/// A placing under way.
+/// The operation that charges an accepted order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PlaceOrderOperation {
     order_id: OrderId,
@@ -228,7 +228,7 @@ pub(crate) struct PlaceOrderOperation {
     decision_time: Instant,
 }
 
-/// The order that is to be priced.
+/// What the price depends on.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PlaceOrderQuestion {
     product_id: ProductId,

@@ -1,5 +1,5 @@
-//! What a new order costs: its product and its SAN licence are read at their services, it is
-//! planned by them, and Billing prices the plan. Nothing is charged or written here.
+//! Prices a new order, or a new term: reads the product and the SAN licence at their services,
+//! plans the order by them, and has Billing price the plan. Charges and writes nothing.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What an order, or a term of one, is sold with, and its price.
+/// What an order, or one of its terms, would be sold with, and the quote.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Offer {
     pub(super) sold: SoldProduct,
@@ -35,29 +35,29 @@ impl AsRef<Quote> for Offer {
     }
 }
 
-/// The question what an order costs.
+/// An order, or a new term of one, to be priced.
 pub(super) struct PriceOrder<'a> {
     /// Absent while the order is only validated.
     pub(super) order_id: Option<OrderId>,
     pub(super) account_id: AccountId,
     pub(super) product_id: &'a ProductId,
     pub(super) names: &'a BTreeSet<San>,
-    /// Its names should a move of the common name that waits be taken back (MD-5).
+    /// The domains if a pending move of the common name is cancelled (MD-5).
     pub(super) without_move: Option<&'a BTreeSet<San>>,
     pub(super) term: &'a OrderTerm,
     pub(super) san_license_id: Option<LicenseId>,
 }
 
 impl PriceOrder<'_> {
-    /// As [`Self::ask_pinned`], the quote standing for the order itself.
+    /// Like [`Self::ask_pinned`], with the order's id as the pin.
     pub(super) async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<Offer, PeerFault> {
         let pin = self.order_id.map_or_else(String::new, |id| id.to_string());
         self.ask_pinned(peers, request_id, &pin).await
     }
 
-    /// Reads the product as of the decision time, plans the order by it, and has it priced. The
-    /// same question at another time has the same answer, because the past of the catalogue never
-    /// changes (BL-8), but for what was being set at that very moment; the quote settles it.
+    /// Reads the product as of the decision time, plans the order by it, and has it priced. Asked
+    /// again later, the answer is the same, because the past of the catalogue never changes (BL-8);
+    /// only a price set at that very instant can differ, and then the quote decides.
     pub(super) async fn ask_pinned(
         &self,
         peers: &Peers,
@@ -100,7 +100,7 @@ impl PriceOrder<'_> {
     }
 
     /// The product of the SAN licence that the order's certificates count as. The licence
-    /// has to run; whether it has room is asked when the CA is about to sign.
+    /// must be running. Whether the SANs fit its quota is asked before a certificate is signed.
     async fn san_product(&self, peers: &Peers, id: LicenseId) -> Result<ProductId, PeerFault> {
         let license = peers::san_licensing::get_license(&peers.san_licensing, id).await?;
         let now = self.term.price_time;

@@ -1,5 +1,5 @@
-//! The record of a certificate on its order, in one transaction: what it replaces is superseded
-//! there and then (MD-7), never by a later sweep. That it may be recorded was decided before.
+//! Records a certificate on its order, in one transaction: the certificates that it replaces are
+//! superseded at once (MD-7), never by a later sweep. The checks were made before.
 
 use licet_domain::{
     certificate::{ParsedCertificate, parse_chain},
@@ -29,17 +29,17 @@ pub(super) struct CertificateRecord<'a> {
     /// The certificate and its chain, as PEM.
     pub(super) chain_pem: &'a str,
     pub(super) origin: &'a Origin,
-    /// When it was accepted.
+    /// The decision time.
     pub(super) now: Instant,
-    /// Where it counts.
+    /// Its record in the SAN licence.
     pub(super) license_record: Option<LicenseRecord>,
-    /// With it, its SAN licence is over its quota (SL-21).
+    /// Whether its SAN licence is over its quota with it (SL-21).
     pub(super) over_quota: bool,
 }
 
 impl CertificateRecord<'_> {
-    /// Records it. One that comes after the order's deletion exists all the same: it is kept, and
-    /// the CA is told to revoke it.
+    /// Records the certificate. If the order is deleted it is recorded all the same, because it
+    /// exists, and the CA is told to revoke it.
     pub(super) async fn apply(
         &self,
         tx: &Tx,
@@ -56,7 +56,7 @@ impl CertificateRecord<'_> {
             before.clone().apply_issuance(self.now)
         };
         if after.common_name != before.common_name {
-            // MD-5: the primary server serves the new one.
+            // MD-5: the primary server follows the new common name.
             let servers = store::servers::list_of(tx, &after).await?;
             let ids: Vec<_> = registered(&servers).map(|server| server.id).collect();
             store::servers::set_common_name(tx, &ids, &after.common_name).await?;
@@ -92,7 +92,7 @@ impl CertificateRecord<'_> {
         }
     }
 
-    /// Says that it was recorded; last in the transaction.
+    /// Writes the event; last in the transaction.
     pub(super) async fn emit(
         &self,
         tx: &Tx,
@@ -127,20 +127,20 @@ impl CertificateRecord<'_> {
     }
 }
 
-/// What the account has recorded already that stands in a certificate's way.
+/// A certificate that the account recorded before, and that a new record meets.
 pub(super) enum ExistingRecord {
-    /// Nothing.
+    /// There is none.
     None,
-    /// The very same certificate, for this order.
+    /// The same certificate, for this order.
     SameOrder(Box<Certificate>),
-    /// The very same certificate, for another order.
+    /// The same certificate, for another order.
     OtherOrder(Box<Certificate>),
     /// Another certificate of the same issuer and serial (SL-14).
     Conflict(Box<Certificate>),
 }
 
 impl ExistingRecord {
-    /// Looks for it.
+    /// Looks for one.
     pub(super) async fn find(
         tx: &Tx,
         order: &Order,
@@ -159,7 +159,7 @@ impl ExistingRecord {
         Ok(another.map_or(Self::None, |known| Self::Conflict(Box::new(known))))
     }
 
-    /// The certificate where it is recorded for this order; refused where it cannot be.
+    /// The certificate if this order has it; a refusal if it cannot be recorded.
     pub(super) fn into_recorded(self) -> Result<Option<Certificate>, Refusal> {
         match self {
             Self::None => Ok(None),
@@ -170,12 +170,12 @@ impl ExistingRecord {
     }
 }
 
-/// The refusal of a certificate that another order of the account has.
+/// Refuses a certificate that another order of the account has.
 pub(super) fn recorded_elsewhere(known: &Certificate) -> Refusal {
     Refusal::new(
         Reason::AlreadyExists,
         format!(
-            "this very certificate is recorded as {} for order {}",
+            "this certificate is already recorded as {} for order {}",
             known.id, known.order_id
         ),
     )
@@ -183,7 +183,7 @@ pub(super) fn recorded_elsewhere(known: &Certificate) -> Refusal {
     .with("id", known.id)
 }
 
-/// An issuer gives a serial number to one certificate alone (RFC 5280, 4.1.2.2).
+/// An issuer gives each serial number to one certificate only (RFC 5280, 4.1.2.2).
 async fn find_another(
     tx: &Tx,
     order: &Order,
@@ -203,12 +203,12 @@ async fn find_another(
     Ok(None)
 }
 
-/// The refusal of another certificate of an issuer and serial that `known` has.
+/// Refuses another certificate with the issuer and serial of `known`.
 pub(super) fn conflict(known: &Certificate) -> Refusal {
     Refusal::new(
         Reason::CertificateConflict,
         format!(
-            "another certificate of this issuer and serial is recorded as {} for order {}",
+            "another certificate with this issuer and serial is already recorded as {} for order {}",
             known.id, known.order_id
         ),
     )
@@ -216,7 +216,7 @@ pub(super) fn conflict(known: &Certificate) -> Refusal {
     .with("serial", &known.serial_hex)
 }
 
-/// The issuer of a certificate that was recorded before issuers were kept.
+/// The issuer of a certificate that was recorded before issuers were stored.
 fn stored_issuer(known: &Certificate) -> Result<[u8; 32], Fault> {
     let chain = parse_chain(known.chain_pem.as_bytes()).map_err(Fault::internal)?;
     let leaf = chain.first();
@@ -228,7 +228,7 @@ fn issuer_digest(issuer_der: &[u8]) -> [u8; 32] {
     Sha256::digest(issuer_der).into()
 }
 
-/// An order with its certificate as that is recorded; absent while that is under way.
+/// A recorded certificate and its order; the certificate is absent while it is being recorded.
 #[derive(Debug)]
 pub(crate) struct RecordedCertificate {
     pub(crate) certificate: Option<Certificate>,

@@ -1,6 +1,6 @@
-//! RecordIssuance: a signed certificate is held against its order, and recorded in one transaction
-//! with all that follows from it (MD-7). One of an order that draws on a SAN licence is recorded
-//! there in between, as an operation (X-4, SL-21).
+//! RecordIssuance: checks a signed certificate against its order and records it with all that
+//! follows, in one transaction (MD-7). If the order draws on a SAN licence, an operation records it
+//! there first (X-4, SL-21).
 
 use licet_clients::san_licensing::RecordQuestion;
 use licet_domain::{
@@ -50,7 +50,7 @@ use crate::{
     store,
 };
 
-/// A certificate that was signed for an order.
+/// A certificate that the CA signed for an order.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordIssuance {
     pub(crate) order_id: OrderId,
@@ -134,16 +134,16 @@ impl DurableVerb for RecordIssuance {
     }
 }
 
-/// The certificate of a chain that was accepted.
+/// The leaf of a stored chain.
 fn stored_leaf(chain_pem: &str) -> Result<ParsedCertificate, Fault> {
     let chain = parse_chain(chain_pem.as_bytes()).map_err(Fault::internal)?;
     let leaf = chain.into_iter().next();
-    leaf.ok_or_else(|| Fault::internal("a kept chain is empty"))
+    leaf.ok_or_else(|| Fault::internal("a stored chain is empty"))
 }
 
-/// A certificate that is being recorded. What was held against the order when it was accepted still
-/// holds: nothing else changes it meanwhile. What the account has recorded for its other orders
-/// is held against it again at the end.
+/// The operation that records a certificate. The checks made when it was accepted still hold:
+/// nothing else changes the order meanwhile. What the account recorded for its other orders
+/// is checked again at the end.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct RecordIssuanceOperation {
     order_id: OrderId,
@@ -159,7 +159,7 @@ impl Operation for RecordIssuanceOperation {
 }
 
 impl RecordIssuanceOperation {
-    /// All steps that it may come to.
+    /// All its steps.
     pub(crate) fn steps() -> Steps<Self> {
         Steps::of::<RecordInLicense>().or::<WithdrawCertificate>()
     }
@@ -168,7 +168,7 @@ impl RecordIssuanceOperation {
         store::orders::lock(tx, &store::only(self.account_id), self.order_id).await
     }
 
-    /// `withdrawn` is where it counted in a SAN licence until it was taken back there.
+    /// `withdrawn`: its record in the SAN licence, if it was revoked there again.
     async fn refuse(
         &self,
         tx: &Tx,
@@ -195,7 +195,7 @@ impl RecordIssuanceOperation {
     }
 }
 
-/// It is recorded in the order's SAN licence, and then on the order.
+/// Records the certificate in the order's SAN licence, then on the order.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RecordInLicense {
     pub(super) recording: RecordIssuanceOperation,
@@ -203,9 +203,9 @@ pub(super) struct RecordInLicense {
     pub(super) chain_pem: String,
 }
 
-/// Where it is recorded.
+/// SanLicensing's answer to a record.
 pub(super) struct RecordedInLicense {
-    /// The SAN licence that it counts in, if any.
+    /// Absent if it counts in no licence.
     license_record: Option<LicenseRecord>,
     over_quota: bool,
 }
@@ -262,7 +262,7 @@ impl RecordInLicense {
             license_record,
             over_quota: found.over_quota,
         };
-        // Recorded meanwhile, perhaps, for another order of the account.
+        // It may have been recorded for another order of the account meanwhile.
         match ExistingRecord::find(tx, &before, &certificate).await? {
             ExistingRecord::None => {}
             ExistingRecord::SameOrder(known) => {
@@ -271,7 +271,7 @@ impl RecordInLicense {
             }
             ExistingRecord::OtherOrder(known) => {
                 if let Some(license_record) = license_record {
-                    // The order that keeps it gives it back when its time comes.
+                    // That order frees it in the licence when its time comes.
                     store::certificates::set_license_record(tx, known.id, license_record).await?;
                 }
                 let refusal = recorded_elsewhere(&known);
@@ -291,9 +291,9 @@ impl RecordInLicense {
         Ok(done(certificate, view))
     }
 
-    /// Another certificate of its issuer and serial was recorded meanwhile, and this one is refused. It
-    /// counts already: it goes forward, and is revoked there first, unless the licence took the
-    /// two for one.
+    /// Another certificate of the same issuer and serial was recorded meanwhile, so this one is
+    /// refused. It counts in the licence already and is revoked there first, unless the
+    /// licence took both for one certificate.
     async fn withdraw(
         &self,
         tx: &Tx,
@@ -308,7 +308,7 @@ impl RecordInLicense {
             return recording.refuse(tx, &refusal, None).await;
         };
         let revocation = LicenseRevocation {
-            // Orders knows it by no id of its own.
+            // Orders has no id for it.
             certificate_id: license_record.certificate_id,
             license_record,
             reason: RevocationReason::CessationOfOperation,
@@ -321,8 +321,8 @@ impl RecordInLicense {
     }
 }
 
-/// It counts in the licence and is refused here all the same. It is taken back there: no order keeps it,
-/// and nobody would ever revoke it.
+/// Revokes a refused certificate in the licence where it counts: no order has it, so nobody else
+/// ever would.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WithdrawCertificate {
     pub(super) recording: RecordIssuanceOperation,
@@ -336,7 +336,7 @@ impl Step for WithdrawCertificate {
     type Operation = RecordIssuanceOperation;
     type Answer = ();
 
-    /// What counts no more is taken back as well.
+    /// A certificate that no longer counts there is treated as revoked.
     async fn ask(&self, peers: &Peers, _request_id: Uuid) -> Result<(), PeerFault> {
         revoke(&peers.san_licensing, &self.revocation)
             .await

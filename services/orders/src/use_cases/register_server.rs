@@ -26,7 +26,7 @@ use crate::{
     store,
 };
 
-/// A server that is to use an order's certificate.
+/// A server to register on an order.
 #[derive(Debug, Clone)]
 pub(crate) struct RegisterServer {
     pub(crate) order_id: OrderId,
@@ -35,7 +35,7 @@ pub(crate) struct RegisterServer {
     pub(crate) common_name: San,
 }
 
-/// A server, with how many its order may have and has.
+/// A server, and how many its order is licensed for and has.
 #[derive(Debug)]
 pub(crate) struct ServerPlaces {
     pub(crate) server: Option<Server>,

@@ -1,6 +1,6 @@
-//! RenewOrder (MD-10, AL-9): planned against the locked order, then priced and charged at Billing
-//! as of its decision time, by the preview's quote where one is named. A definite refusal leaves
-//! the order as it was.
+//! RenewOrder (MD-10, AL-9): plans the renewal of the locked order, then prices and charges it at
+//! Billing as of its decision time, by the preview's quote if one is named. A refusal leaves the
+//! order as it was.
 
 use std::collections::BTreeSet;
 
@@ -50,12 +50,12 @@ use crate::{
     store::{self, quotes::OrderQuote},
 };
 
-/// What a customer wants to buy for the time after the present term.
+/// A renewal that a customer asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct RenewOrder {
     pub(crate) order_id: OrderId,
     pub(crate) wanted: WantedRenewal,
-    /// The quote to charge it by; absent: the price as of the decision time.
+    /// The quote to charge; absent: the price as of the decision time.
     pub(crate) quote_id: Option<QuoteId>,
 }
 
@@ -139,17 +139,17 @@ impl DurableVerb for RenewOrder {
     }
 }
 
-/// An order that is renewed, or would be, and the servers that lapse with the start of the new term.
+/// A renewed or previewed order, and the servers that lapse when the new term starts.
 #[derive(Debug)]
 pub(crate) struct RenewedOrder {
     pub(crate) view: OrderView,
-    /// The term that it was or would be sold, and its price; absent while that is charged.
+    /// The new term and its price; absent while it is being charged.
     pub(crate) sale: Option<(OrderTerm, Quote)>,
     pub(crate) lapsing: Vec<ServerId>,
 }
 
-/// The quote that a preview of this very renewal left, and what that was to be sold with. Billing
-/// judges whether it still holds.
+/// The quote that a preview of exactly this renewal stored, and what the term was to be sold with.
+/// Billing checks whether the quote is still valid.
 async fn named_quote(
     tx: &Tx,
     order: &Order,
@@ -165,14 +165,14 @@ async fn named_quote(
         }),
         Some(_) | None => Err(Refusal::new(
             Reason::QuoteStale,
-            format!("quote {id} does not fit: the order or the renewal is not that of its preview"),
+            format!("quote {id} was made for another state of the order or another renewal: preview again"),
         )
         .with("quote_id", id)
         .into()),
     }
 }
 
-/// What the renewal comes to for a settled order with nothing else under way.
+/// Plans the renewal of an order that has no other operation running.
 async fn plan(
     tx: &Tx,
     order: &Order,
@@ -185,11 +185,13 @@ async fn plan(
     plan_renewal(order, &servers, &renewal.wanted, now).map_err(|unplanned| match unplanned {
         RenewalError::Refused(refusal) => (*refusal).into(),
         RenewalError::UnknownServers(unknown) => unknown_servers(&unknown),
-        RenewalError::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
+        RenewalError::BeyondCalendar => {
+            Fault::invalid("term_months", "exceeds the supported date range")
+        }
     })
 }
 
-/// Says of each server to keep that the order has it not.
+/// Reports every server to keep that the order does not have.
 fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
     let mut fields = Fields::new();
     let mut noted = None;
@@ -207,7 +209,7 @@ impl Preview for RenewOrder {
     type Output = RenewedOrder;
     type Context = PreviewContext;
 
-    /// Checks and prices a renewal without buying it. The price leaves its quote at Billing, to be
+    /// Checks and prices the renewal without buying it. The quote is stored, so that it can be
     /// charged exactly (MD-6).
     async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<RenewedOrder, Fault> {
         let (view, plan, now) = {
@@ -258,7 +260,7 @@ impl Preview for RenewOrder {
     }
 }
 
-/// The question what the term costs, planned like a new order for its names (MD-4).
+/// What the term costs is planned like a new order for its domains (MD-4).
 fn price<'a>(
     order_id: OrderId,
     account_id: AccountId,
@@ -278,28 +280,28 @@ fn price<'a>(
     }
 }
 
-/// A renewal under way.
+/// The operation that charges an accepted renewal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RenewOrderOperation {
     order_id: OrderId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
-    /// The term to be bought, with its names and the servers that stay.
+    /// The new term, with its domains and the servers that stay.
     term: OrderTerm,
-    /// The servers that were registered when it was accepted.
+    /// The servers that were registered when the renewal was accepted.
     known: BTreeSet<ServerId>,
-    /// Those of them that are not kept.
+    /// The servers in `known` that do not stay.
     lapsing: Vec<ServerId>,
 }
 
-/// What of the order its next term is priced by.
+/// What the price of the next term depends on.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct RenewOrderQuestion {
     product_id: ProductId,
     san_license_id: Option<LicenseId>,
     pin: String,
-    /// Absent in an operation of an earlier version.
+    /// Absent in operations stored by an earlier version.
     #[serde(default)]
     without_move: Option<BTreeSet<San>>,
 }
@@ -346,7 +348,8 @@ impl Purchase for RenewOrderOperation {
         emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await
     }
 
-    /// The term is the order's. One that was bought after the old end runs from that on at once.
+    /// Adds the term to the order. If the old term has ended, the new one runs from its end at
+    /// once.
     async fn apply_charge(
         &self,
         tx: &Tx,
@@ -369,7 +372,7 @@ impl Purchase for RenewOrderOperation {
             before
                 .clone()
                 .apply_renewal(term.clone(), &self.known, &servers, self.decision_time);
-        // All that is read comes before all that is written.
+        // Reads come before writes, so that the writes can be batched.
         let mut view = order_view::load_ended(tx, after.clone(), now).await?;
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;

@@ -1,5 +1,5 @@
-//! RequestReissue (MD-7): the order waits for another certificate with the same names, and with the
-//! key of the signing request where one is given. Free.
+//! RequestReissue (MD-7): the order awaits another certificate for the same domains, with the key
+//! of the signing request if one is given. Free of charge.
 
 use licet_domain::{certificate::ParsedRequest, ids::OrderId};
 use licet_runtime::{
@@ -24,11 +24,11 @@ use crate::{
     store,
 };
 
-/// Another certificate that a customer asks for.
+/// A reissue that a customer asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestReissue {
     pub(crate) order_id: OrderId,
-    /// Absent: the key stays.
+    /// Absent: the order keeps its signing request.
     pub(crate) request: Option<ParsedRequest>,
 }
 
@@ -39,7 +39,7 @@ impl Verb for RequestReissue {
         let scope = &request.call.caller.accounts;
         let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
         permit(&before, Action::RequestReissue, now)?;
-        // A certificate on its way was held against the key that the order has now.
+        // A certificate that is being recorded was checked against the order's present key.
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         let csr = self.request.as_ref();
         permit_reissue(&before, csr)?;

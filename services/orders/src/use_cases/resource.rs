@@ -1,4 +1,4 @@
-//! Orders as what operations change.
+//! Orders as the resource of durable operations.
 
 use licet_domain::{clock::Instant, ids::OrderId};
 use licet_runtime::{
@@ -7,7 +7,7 @@ use licet_runtime::{
 
 use crate::store;
 
-/// The orders of this service.
+/// The resource type of this service's operations.
 pub(crate) struct Orders;
 
 impl Resource for Orders {

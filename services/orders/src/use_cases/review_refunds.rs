@@ -1,5 +1,5 @@
-//! The outcome of the reviews of a deleted order's refunds, noted on the order once Billing has it
-//! (AL-4): what the order shows follows the review, and nothing is decided here.
+//! Notes the outcome of refund reviews on deleted orders once Billing has it (AL-4). Nothing is
+//! decided here.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::{events::RefundReviewed, queries::order_view::refunds, rules::order::Order, store};
 
-/// The refunds of an order that wait for a review, ascending by their terms.
+/// The refunds of an order that are in review, ascending by term.
 pub(crate) fn waiting(order: &Order) -> Result<Vec<Refund>, Fault> {
     let mut shown = refunds(order)?;
     shown.retain(Refund::is_in_review);
     Ok(shown)
 }
 
-/// Notes refunds as Billing answered them just now.
+/// Notes the refunds that Billing returned.
 pub(crate) struct NoteReviews<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
@@ -35,7 +35,7 @@ pub(crate) struct NoteReviews<'a> {
 }
 
 impl NoteReviews<'_> {
-    /// The refunds that were reviewed since the order shows them, by the index of their terms.
+    /// The refunds that were reviewed since the order was last updated, by term index.
     fn newer(&self, order: &Order) -> Result<BTreeMap<u32, Refund>, Fault> {
         let mut newer = BTreeMap::new();
         for (index, shown) in &order.refunds {
@@ -50,7 +50,7 @@ impl NoteReviews<'_> {
 }
 
 impl Work for NoteReviews<'_> {
-    /// Whether anything was noted that was not before.
+    /// Whether anything changed.
     type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {

@@ -1,5 +1,5 @@
-//! RevokeCertificate (SL-19, T-6): one certificate counts as revoked from now on, whatever else is
-//! under way. In its SAN licence the timer revokes it at once.
+//! RevokeCertificate (SL-19, T-6): a certificate counts as revoked from now on, even while an
+//! operation is running. The timer revokes it in its SAN licence at once.
 
 use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationReason};
 use licet_runtime::{
@@ -29,17 +29,17 @@ use crate::{
     store,
 };
 
-/// A certificate that is to be revoked, for good.
+/// A certificate to revoke for good.
 #[derive(Debug, Clone)]
 pub(crate) struct RevokeCertificate {
     pub(crate) certificate_id: CertificateId,
     pub(crate) reason: RevocationReason,
     pub(crate) request_reissue: bool,
-    /// Whether the certificate authority says so, which makes it a report.
+    /// Whether the CA sends it, so that it reports a revocation already made.
     pub(crate) by_authority: bool,
 }
 
-/// The certificate after it, and its order, decided against the order as time has it.
+/// The order and the certificate after the revocation.
 fn plan(
     order: &Order,
     found: Certificate,
@@ -68,12 +68,12 @@ impl Verb for RevokeCertificate {
             operation::refuse_if_running(tx, &order_id.to_string()).await?;
             (order, now)
         } else {
-            // A key in other hands waits for nothing: what time did is left to whoever is next.
+            // A compromised key cannot wait: the turns that have come are left to the next request.
             let order = store::orders::lock(tx, scope, order_id).await?;
             let now = order.decide_at(request.call.now);
             (order, now)
         };
-        // Read again under the order's lock: a rival may have revoked it meanwhile.
+        // Read again under the order's lock: another request may have revoked it meanwhile.
         let found = store::certificates::get(tx, scope, id).await?;
         let (settled, certificate) = plan(&before.clone().with_turns(now), found, self, now)?;
         store::certificates::set_revoked(tx, &certificate).await?;
@@ -101,7 +101,7 @@ impl Verb for RevokeCertificate {
     }
 }
 
-/// The event of a revocation that was written, whoever asked for it and wherever.
+/// The event of a revocation, wherever it was requested.
 pub(super) struct RevocationEvent<'a> {
     pub(super) order: &'a Order,
     pub(super) certificate: &'a Certificate,
@@ -109,12 +109,12 @@ pub(super) struct RevocationEvent<'a> {
     pub(super) time: Instant,
     pub(super) why: &'a str,
     pub(super) reissue_requested: bool,
-    /// When it was recorded in the SAN licence, where it was made there.
+    /// When SanLicensing recorded it, if it was made there.
     pub(super) san_revoke_time: Option<Instant>,
 }
 
 impl RevocationEvent<'_> {
-    /// Says it; last in the transaction.
+    /// Writes the event; last in the transaction.
     pub(super) async fn emit(&self, tx: &Tx) -> Result<(), Fault> {
         emit(
             tx,
@@ -142,7 +142,7 @@ impl Preview for RevokeCertificate {
     type Output = RecordedCertificate;
     type Context = PreviewContext;
 
-    /// Says what a revocation would come to.
+    /// Shows what a revocation would do.
     async fn preview(
         &self,
         call: &Call,

@@ -1,4 +1,5 @@
-//! SetServerSoftware (AL-6): the order's software, and the registered primary server's with it.
+//! SetServerSoftware (AL-6): corrects the software of the order and of its registered primary
+//! server.
 
 use licet_domain::ids::OrderId;
 use licet_runtime::{
@@ -21,7 +22,7 @@ use crate::{
     store,
 };
 
-/// The software that an order's servers run in truth.
+/// The corrected software of an order's servers.
 #[derive(Debug, Clone)]
 pub(crate) struct SetServerSoftware {
     pub(crate) order_id: OrderId,

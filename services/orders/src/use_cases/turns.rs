@@ -1,5 +1,5 @@
-//! Writes down what time has made of an order, once and with its events (MD-10): whoever is first
-//! to lock the order does it, a request or the timer. Nothing is decided here.
+//! Writes the turns of an order, each once and with its event (MD-10): whoever locks the order
+//! first writes them, a request or the timer. Nothing is decided here.
 
 use licet_domain::{
     clock::Instant,
@@ -20,8 +20,7 @@ use crate::{
     store,
 };
 
-/// The settled order under its lock, and the instant to decide about it at (T-5). What time has
-/// done is written with it.
+/// Locks the order, writes the turns that have come, and returns it with the decision time (T-5).
 pub(super) async fn lock(
     tx: &Tx,
     scope: &AccountScope,
@@ -34,15 +33,15 @@ pub(super) async fn lock(
     Ok((order, now))
 }
 
-/// Writes each turn that has come, with its event. Answers how many there were.
+/// Writes each turn that has come, with its event. Returns how many there were.
 ///
-/// What an operation under way decided holds for the terms as they stood (T-3): until it has ended
-/// the order is left as it was accepted, and whoever wants to change it is sent back.
+/// A running operation decided by the terms as they were when it was accepted (T-3). Until it ends,
+/// the turns wait, and a request that would change the order is refused.
 async fn write_turns(tx: &Tx, before: Order, now: Instant) -> Result<(Order, u64), Fault> {
     let mut order = before.clone();
     let mut turns = Vec::new();
     while let Some((turn, next)) = order.next_turn(now) {
-        // Noted after what was decided before it, also where its own instant lies further back.
+        // A turn is dated no earlier than the last decision, even if its instant was earlier.
         let time = order.turn_time().unwrap_or(now).max(order.decision_time);
         order = next;
         turns.push((turn, time, order.clone()));
@@ -92,7 +91,7 @@ async fn emit_turned<D: EventData>(
     emit(tx, event).await
 }
 
-/// Time alone asked for it.
+/// The origin of what time alone causes.
 pub(super) fn origin() -> Origin {
     Origin {
         caller: "orders".to_owned(),
@@ -101,7 +100,7 @@ pub(super) fn origin() -> Origin {
     }
 }
 
-/// Writes down what time has done to one order.
+/// Writes the turns of one order that have come.
 pub(crate) struct WriteTurns {
     pub(crate) account_id: AccountId,
     pub(crate) order_id: OrderId,
@@ -109,7 +108,7 @@ pub(crate) struct WriteTurns {
 }
 
 impl Work for WriteTurns {
-    /// How many turns were written.
+    /// The number of turns written.
     type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {

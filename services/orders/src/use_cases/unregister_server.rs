@@ -1,4 +1,4 @@
-//! UnregisterServer (AL-8): frees the server's place and refunds nothing.
+//! UnregisterServer (AL-8): frees the server's place; refunds nothing.
 
 use licet_domain::ids::ServerId;
 use licet_runtime::{
@@ -21,7 +21,7 @@ use crate::{
     store,
 };
 
-/// A server that is to leave its order.
+/// A server to unregister.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnregisterServer {
     pub(crate) server_id: ServerId,
@@ -35,7 +35,7 @@ impl Verb for UnregisterServer {
         let found = store::servers::get(tx, scope, self.server_id).await?;
         let (order, now) = turns::lock(tx, scope, found.order_id, request.call.now).await?;
         permit(&order, Action::UnregisterServer, now)?;
-        // Read again under the order's lock: a rival may have taken it off meanwhile.
+        // Read again under the order's lock: another request may have unregistered it meanwhile.
         let mut servers = store::servers::list_of(tx, &order).await?;
         if let Some(server) = servers.iter_mut().find(|server| server.id == found.id)
             && server.state == ServerState::Registered

@@ -1,5 +1,5 @@
-//! UpdateDomains: planned against the locked order; a free change is done at once, any other is
-//! charged at Billing, by the preview's quote where one is named (MD-1 to MD-8).
+//! UpdateDomains: plans the change of the locked order. A free change is done at once; any other is
+//! charged at Billing, by the preview's quote if one is named (MD-1 to MD-8).
 
 use licet_clients::billing::Quote;
 use licet_domain::{
@@ -41,12 +41,12 @@ use crate::{
     store::{self, quotes::OrderQuote},
 };
 
-/// A change of names that a customer wants.
+/// A domain change that a customer asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct UpdateDomains {
     pub(crate) order_id: OrderId,
     pub(crate) wanted: WantedChange,
-    /// The quote to charge it by; absent: the price as of the decision time.
+    /// The quote to charge; absent: the price as of the decision time.
     pub(crate) quote_id: Option<QuoteId>,
 }
 
@@ -92,7 +92,7 @@ impl DurableVerb for UpdateDomains {
 }
 
 impl UpdateDomains {
-    /// Nothing is due: the change waits for its certificate at once (MD-2, MD-7).
+    /// Nothing is charged: the change awaits its certificate at once (MD-2, MD-7).
     async fn accept_free(
         &self,
         request: &ChangeRequest,
@@ -105,7 +105,7 @@ impl UpdateDomains {
             let Some(_) = store::quotes::find(tx, before.id, id).await? else {
                 return Err(not_found("quote", id).into());
             };
-            let why = "the change is free, and that quote is for one that is not";
+            let why = "it is for a change that costs something, and this one is free";
             return Err(stale(id, why).into());
         }
         let (price, next_price) = priced(before, &plan, now, None, None);
@@ -147,7 +147,7 @@ async fn emit_accepted(
     .await
 }
 
-/// What the change comes to for a settled order with nothing else under way.
+/// Plans the change of an order that has no other operation running.
 async fn plan(
     tx: &Tx,
     order: &Order,
@@ -174,7 +174,8 @@ fn questions(order: &Order, plan: &DomainPlan, now: Instant) -> Result<Questions
     })
 }
 
-/// The quotes that a preview of this very change left. Billing judges whether they still hold.
+/// The quotes that a preview of exactly this change stored. Billing checks whether they are still
+/// valid.
 async fn named_quotes(
     tx: &Tx,
     order: &Order,
@@ -185,7 +186,11 @@ async fn named_quotes(
         return Err(not_found("quote", id).into());
     };
     if found.pin != plan.pin {
-        return Err(stale(id, "the order or the names are not those of its preview").into());
+        return Err(stale(
+            id,
+            "it was made for another state of the order or another change: preview again",
+        )
+        .into());
     }
     let named = Quote::decode(&found.encoded)?;
     if plan.charge.is_zero() {
@@ -198,7 +203,7 @@ async fn named_quotes(
 fn stale(id: QuoteId, why: &str) -> Refusal {
     Refusal::new(
         Reason::QuoteStale,
-        format!("quote {id} does not fit: {why}"),
+        format!("quote {id} does not match this request: {why}"),
     )
     .with("quote_id", id)
 }
@@ -207,8 +212,8 @@ impl Preview for UpdateDomains {
     type Output = UpdatedDomains;
     type Context = PreviewContext;
 
-    /// Checks and prices a change without making it. A price leaves its quotes at Billing, to be
-    /// charged exactly (MD-6); what is free needs none.
+    /// Checks and prices the change without making it. Quotes are stored, so that they can be
+    /// charged exactly (MD-6); a free change needs none.
     async fn preview(
         &self,
         call: &Call,

@@ -1,4 +1,4 @@
-//! An order with a change of its names, and what that costs in each of its terms.
+//! An order with a domain change, and what the change costs in each of its terms.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,11 @@ use crate::{
     },
 };
 
-/// An order that has its change, or would have it, with the price in each of its terms where that is
-/// known.
+/// An order with its accepted or previewed change, and the price in each term where it is known.
 #[derive(Debug)]
 pub(crate) struct UpdatedDomains {
     pub(crate) view: OrderView,
-    /// All names with the change, the common name among them.
+    /// All domains with the change, including the common name.
     pub(crate) names: BTreeSet<San>,
     pub(crate) common_name: San,
     pub(crate) price: Option<Quote>,
@@ -28,7 +27,7 @@ pub(crate) struct UpdatedDomains {
 }
 
 impl UpdatedDomains {
-    /// Of an order that has its change, or has none under way.
+    /// For an order whose change, if any, is stored.
     pub(super) fn of(view: OrderView, price: Option<Quote>, next_price: Option<Quote>) -> Self {
         let order = &view.order;
         let change = order.change.as_ref();
@@ -43,8 +42,8 @@ impl UpdatedDomains {
     }
 }
 
-/// What the change costs in each of the order's terms: what was quoted, and for a term that has no
-/// quote why it charges nothing (MD-2, X-4). One that is not sold has no price yet.
+/// The price in each of the order's terms: the quote, or for a term without one why it costs
+/// nothing (MD-2, X-4). A term that is not sold yet has no price.
 pub(super) fn priced(
     order: &Order,
     plan: &DomainPlan,

@@ -1,4 +1,4 @@
-//! MD-1, MD-2, MD-4 to MD-8, X-4: what changes of names come to, and what stands against them.
+//! MD-1, MD-2, MD-4 to MD-8, X-4: what domain changes cost, and what is refused.
 
 use licet_domain::ids::LicenseId;
 
@@ -58,7 +58,7 @@ fn md_8_each_term_is_charged_by_its_own_slots_and_limits() {
     next.term = order.term.term.next(12).unwrap();
     next.names = Some(samples::names(&["example.com"]));
     order.next_term = Some(next);
-    // Beyond what is paid today, and within the total that is paid for the next term.
+    // Beyond the total of the running term, within the total of the next.
     let more = change(&["c.example.com", "*.example.com"], &[]);
     let plan = plan_domain_change(&order, &more).unwrap();
     let replaced = SlotCharge {
@@ -81,7 +81,7 @@ fn md_8_each_term_is_charged_by_its_own_slots_and_limits() {
         (plan.charge, plan.next_charge),
         (charge(0, 0), charge(1, 1))
     );
-    // The next term may take fewer names than this one.
+    // The next term may allow fewer domains than this one.
     let next = order.next_term.as_mut().unwrap();
     next.sold.as_mut().unwrap().product.max_domains = 2;
     let refusal = plan_domain_change(&order, &more).unwrap_err();
@@ -111,7 +111,7 @@ fn md_4_a_wildcard_that_the_next_term_has_already_is_not_added_there() {
     let mut next = order.term.clone();
     next.index = 1;
     next.term = order.term.term.next(12).unwrap();
-    // Bought in the place of a standard name, and nothing is left.
+    // Bought for a standard slot, with no slot left.
     next.names = Some(samples::names(&["example.com", "*.example.com"]));
     next.sold.as_mut().unwrap().slots.standard = 2;
     order.next_term = Some(next);
@@ -157,7 +157,7 @@ fn md_8_a_term_bought_after_a_change_keeps_the_names_it_was_bought_for() {
         samples::names(&["example.com", "c.example.com"])
     );
     assert_eq!(issued.next_term.unwrap().names, Some(bought.clone()));
-    // The same where the change still waits when that term starts.
+    // The same if the change is still pending when that term starts.
     let later = waiting.with_turns(before.term.term.end());
     assert_eq!(later.wanted_names(), &bought);
 }

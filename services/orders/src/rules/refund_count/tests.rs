@@ -7,7 +7,7 @@ use super::{
 
 const START: &str = "2027-01-01T00:00:00Z";
 
-/// The second year of an order, 2027, in which nothing is issued.
+/// The second year of an order, 2027, without an issuance.
 fn second_year() -> OrderTerm {
     let mut term = order(&["example.com"]).term;
     term.term = term.term.next(12).unwrap();
@@ -37,15 +37,15 @@ fn al_4_a_term_is_used_from_its_start_under_a_certificate_that_stands() {
     for (found, stands) in [
         (stay("2026-12-31T00:00:00Z", late, None), true),
         (stay("2026-12-31T23:59:59.999999Z", late, None), true),
-        // Recorded as it starts, it is the first one in it.
+        // Recorded as the term starts, it is the first one in it.
         (stay(START, late, None), false),
-        // notAfter is inclusive to its second.
+        // notAfter includes its second.
         (stay("2026-12-01T00:00:00Z", START, None), true),
         (
             stay("2026-12-01T00:00:00Z", "2026-12-31T23:59:59Z", None),
             false,
         ),
-        // Superseded, it stands until its revocation, and not at it.
+        // Superseded, it is valid until its revocation, exclusive.
         (
             stay(
                 "2026-12-01T00:00:00Z",
@@ -65,7 +65,7 @@ fn al_4_a_term_is_used_from_its_start_under_a_certificate_that_stands() {
             stands.then_some(start),
             "{found:?}"
         );
-        // Whatever is issued in it later does not start the count anew.
+        // A later issuance in the term does not restart the count.
         let mut issued = term.clone();
         issued.first_issuance_time = Some(instant("2027-04-06T00:00:00Z"));
         let expected = if stands {
@@ -74,7 +74,7 @@ fn al_4_a_term_is_used_from_its_start_under_a_certificate_that_stands() {
             issued.first_issuance_time
         };
         assert_eq!(first_use(&issued, &[found], now), expected, "{found:?}");
-        // Before it has begun it is not used.
+        // Before it has begun, it is not in use.
         assert_eq!(first_use(&term, &[found], moved(start, -1)), None);
         assert_eq!(first_use(&term, &[found], start), stands.then_some(start));
     }
@@ -103,11 +103,11 @@ fn al_4_a_term_that_is_over_is_open_as_long_as_its_days_run() {
     let days = |count: i64| moved(last_day, count * 86_400_000_000);
     assert!(is_open(&term, &[], days(30)));
     assert!(!is_open(&term, &[], moved(days(30), 1)));
-    // Sold before the days were kept: as long as any policy lets it.
+    // Sold before the period was stored: as long as any policy allows.
     term.sold.as_mut().unwrap().product.no_refund_days = None;
     assert!(is_open(&term, &[], days(3650)));
     assert!(!is_open(&term, &[], moved(days(3650), 1)));
-    // Never used, it has nothing to give back.
+    // Never used, it has nothing to refund.
     term.first_issuance_time = None;
     assert!(!is_open(&term, &[], days(4)));
 }

@@ -1,4 +1,4 @@
-//! MD-2, MD-4, MD-7: what a change of names charges in slots, and that no detour is cheaper.
+//! MD-2, MD-4, MD-7: which slots a domain change charges, and that no detour is cheaper.
 
 use std::collections::BTreeSet;
 
@@ -141,19 +141,19 @@ fn md_2_removed_today_added_later_is_free() {
     }
 }
 
-/// An order's names and slots, and what was paid for them. At one instant every price is prorated by
-/// the same fraction, so prices for the whole term compare what the change costs exactly.
+/// An order's domains and slots, and what was paid for them. At one instant every price is prorated
+/// by the same fraction, so prices for the whole term compare the costs of changes exactly.
 #[derive(Clone, Debug)]
 struct Standing {
     policy: WildcardReplacement,
-    /// Of a domain and of a wildcard domain.
+    /// Of a domain and of a wildcard.
     prices: (u64, u64),
     names: BTreeSet<u8>,
     owned: Slots,
     paid: u64,
 }
 
-/// Of the names that there are, those from here on are wildcards.
+/// Names from this number on are wildcards.
 const FIRST_WILDCARD: u8 = 7;
 const NAMES: u8 = 12;
 
@@ -183,7 +183,7 @@ fn some_names() -> impl Strategy<Value = BTreeSet<u8>> {
     prop::collection::btree_set(0..NAMES, 1..8)
 }
 
-/// The old formula, as the rule had it before the policy was there.
+/// The formula of the rule before there were policies.
 fn by_the_total_alone(owned: Slots, wanted: Slots, added: u32) -> SlotCharge {
     let (s, w) = (i64::from(owned.standard), i64::from(owned.wildcard));
     let (a, b) = (i64::from(wanted.standard), i64::from(wanted.wildcard));
@@ -221,20 +221,20 @@ proptest! {
     fn md_2_what_was_charged_is_not_charged_again(
         s in 0u32..50, w in 0u32..50, a in 0u32..50, added in 0u32..50, covered in 0u32..50,
     ) {
-        // Every wildcard has a slot, or comes with the change.
+        // Every wildcard has a slot, or is added by the change.
         let wanted = slots(a, added + covered.min(w));
         for policy in POLICIES {
             let owned = slots(s, w);
             let charged = slots_to_charge(policy, owned, wanted, added);
             let after = owned.plus(charged);
             prop_assert!(slots_to_charge(policy, after, wanted, added).is_zero(), "{:?}", policy);
-            // MD-7: taken back, exactly those slots go, the converted ones, too.
+            // MD-7: a cancellation removes exactly those slots, including converted ones.
             prop_assert_eq!(after.minus(charged), owned);
         }
     }
 
-    /// MD-4: under DIFFERENCE and FULL_PRICE no set of names comes cheaper by a detour of changes, be
-    /// it from nothing or from an order that stands, than bought at once.
+    /// MD-4: under DIFFERENCE and FULL_PRICE, no detour of changes makes a set of domains cheaper
+    /// than buying it at once, from nothing or from an existing order.
     #[test]
     fn md_4_no_detour_is_cheaper(
         included in 1u32..5,
@@ -257,7 +257,7 @@ proptest! {
         let around = around.changed_to(&last);
         prop_assert!(around.paid >= placed.changed_to(&last).paid, "{:?}", around);
         prop_assert!(around.paid >= nothing.changed_to(&last).paid, "{:?}", around);
-        // All that stands has a slot.
+        // Every domain has a slot.
         prop_assert!(count(last.len()) <= around.owned.total());
         let wildcards = last.iter().filter(|name| **name >= FIRST_WILDCARD).count();
         prop_assert!(count(wildcards) <= around.owned.wildcard);

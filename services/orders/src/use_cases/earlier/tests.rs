@@ -1,5 +1,5 @@
-//! Operations as the version before typed steps stored them, one of each kind and step: each is read,
-//! with nothing of it lost that is still to come.
+//! One stored operation of each kind and stage from before steps were typed: each is read without
+//! losing anything that its next steps need.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn stored() -> impl Iterator<Item = Stored> {
     lines.map(|line| serde_json::from_str(line).unwrap())
 }
 
-/// The texts and figures in a value, those of the fields named aside.
+/// The texts and figures in a value, except in the named fields.
 fn facts(value: &Value, aside: &[&str]) -> BTreeSet<String> {
     match value {
         Value::Null => BTreeSet::new(),
@@ -39,7 +39,7 @@ fn facts(value: &Value, aside: &[&str]) -> BTreeSet<String> {
     }
 }
 
-/// What a step no longer needs, because it is done.
+/// The fields that a step no longer needs.
 fn done_before(kind: &str, step: &str) -> &'static [&'static str] {
     match (kind, step) {
         ("DELETE_ORDER", "refund") => &[
@@ -120,7 +120,7 @@ fn x_2_operations_of_the_version_before_are_read_at_every_step() {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
-/// A version before kept what was to be signed as a message, which is read no more.
+/// An earlier version also stored the pending issuance as a message, which is ignored now.
 #[test]
 fn x_2_operations_of_an_earlier_version_are_read() {
     let authorize = stored().find(|stored| stored.step == "authorize").unwrap();
@@ -135,7 +135,7 @@ fn x_2_operations_of_an_earlier_version_are_read() {
     assert_eq!(today["issuance"]["order_id"], order_id);
 }
 
-/// An operation of an earlier version charges one term after the other to its end.
+/// An operation of an earlier version still charges one term after the other.
 #[test]
 fn x_2_operations_of_an_earlier_version_are_read_and_go_on() {
     let registry = crate::registry();
