@@ -1,10 +1,11 @@
-//! Text compared in any case.
+//! Case-insensitive comparison of text.
 
-/// The small letter that a sigma ends a word as; everywhere else it is written σ.
+/// The lower-case form of a sigma at the end of a word; everywhere else it is σ.
 const FINAL_SIGMA: &str = "ς";
 
-/// The text in lower case, letter by letter: lower case as a whole makes a capital sigma the one letter
-/// or the other by where it stands, so that a part of a text would not be a part of it any more.
+/// The text in lower case, converted letter by letter. `to_lowercase` chooses between σ and ς by
+/// position in the whole text, so a prefix of the text would not always fold to a prefix of the folded
+/// text.
 #[must_use]
 pub fn folded(text: &str) -> String {
     text.to_lowercase().replace(FINAL_SIGMA, "σ")

@@ -1,5 +1,5 @@
-//! Instants and where they come from (T-1, T-3). Nothing here reads a clock: the one that does
-//! belongs to the process, and a decision takes its `now` as a value.
+//! Instants, and the trait of the clock they come from (T-1, T-3). Nothing here reads a clock: the
+//! process owns it, and decisions receive `now` as a value.
 
 use std::{fmt, str::FromStr};
 
@@ -7,12 +7,12 @@ use chrono::{DateTime, Months, SecondsFormat, TimeDelta, Utc};
 
 use crate::text::serde_as_text;
 
-/// An instant in UTC with microsecond resolution (T-1), from year 1 to the end of year 9999: what
-/// RFC 3339 and the contract's timestamps can write.
+/// An instant in UTC with microsecond resolution (T-1), from year 1 to the end of year 9999: the range
+/// of RFC 3339 and of the contract's timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(DateTime<Utc>);
 
-/// Why a text is no instant; a sentence to put after a field's path.
+/// The text is not an instant. The message follows a field's path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an RFC 3339 time between years 1 and 9999, such as 2026-01-01T00:00:00Z")]
 pub struct InstantError;
@@ -25,13 +25,12 @@ const fn from_micros_or_epoch(micros: i64) -> Instant {
 }
 
 impl Instant {
-    /// 0001-01-01T00:00:00.000000Z, the earliest.
+    /// 0001-01-01T00:00:00.000000Z, the earliest instant.
     pub const MIN: Self = from_micros_or_epoch(-62_135_596_800_000_000);
-    /// 9999-12-31T23:59:59.999999Z, the latest.
+    /// 9999-12-31T23:59:59.999999Z, the latest instant.
     pub const MAX: Self = from_micros_or_epoch(253_402_300_799_999_999);
 
-    /// The instant that many microseconds after 1970-01-01T00:00:00Z; `None` outside years 1 to
-    /// 9999.
+    /// The instant `micros` microseconds after 1970-01-01T00:00:00Z; `None` outside years 1 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
         let instant = Self(DateTime::from_timestamp_micros(micros)?);
         (Self::MIN..=Self::MAX)
@@ -44,8 +43,7 @@ impl Instant {
         self.0.timestamp_micros()
     }
 
-    /// The microsecond that `time` falls in; a time outside years 1 to 9999 becomes the nearest
-    /// instant there is.
+    /// `time` truncated to the microsecond; outside years 1 to 9999, the nearest valid instant.
     pub fn from_utc(time: DateTime<Utc>) -> Self {
         let nearest = if time < Self::MIN.0 {
             Self::MIN
@@ -60,19 +58,19 @@ impl Instant {
         self.0
     }
 
-    /// The instant `delta` later, truncated to its microsecond; `None` outside years 1 to 9999.
+    /// The instant `delta` later, truncated to the microsecond; `None` outside years 1 to 9999.
     pub fn checked_add(self, delta: TimeDelta) -> Option<Self> {
         Self::from_micros(self.0.checked_add_signed(delta)?.timestamp_micros())
     }
 
-    /// The instant that many calendar months later at the same time of day, on the last day of the
-    /// month where that month is shorter (T-2); `None` beyond year 9999.
+    /// The instant `months` calendar months later at the same time of day; on the last day of the month
+    /// if that month is shorter (T-2). `None` beyond year 9999.
     pub fn checked_add_months(self, months: u32) -> Option<Self> {
         let later = self.0.checked_add_months(Months::new(months))?;
         Self::from_micros(later.timestamp_micros())
     }
 
-    /// Microseconds from this instant to `later`; negative when `later` is the earlier one.
+    /// Microseconds from this instant to `later`; negative if `later` is earlier.
     pub fn micros_until(self, later: Self) -> i64 {
         later.as_micros() - self.as_micros()
     }
@@ -85,7 +83,7 @@ impl fmt::Display for Instant {
     }
 }
 
-/// Reads RFC 3339 with any offset, and truncates to the microsecond.
+/// Parses RFC 3339 with any offset, truncating to the microsecond.
 impl FromStr for Instant {
     type Err = InstantError;
 
@@ -97,8 +95,8 @@ impl FromStr for Instant {
 
 serde_as_text!(Instant);
 
-/// Where a process takes the current time from. It is read once, where a request is accepted; from
-/// there on the decision time travels as a value (T-3).
+/// The clock of a process. It is read once, when a request is accepted; from then on the decision time
+/// is passed as a value (T-3).
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Instant;
@@ -114,7 +112,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// T-1: microseconds, truncated and never rounded up; UTC whatever the offset was.
+    /// T-1: truncated to the microsecond, never rounded up; in UTC whatever the offset.
     #[test]
     fn t1_reads_and_writes_rfc_3339() {
         for (text, expected) in [
@@ -158,7 +156,7 @@ mod tests {
         assert_eq!(Instant::MIN.checked_add_months(u32::MAX), None);
     }
 
-    /// T-2: months are those of the calendar, clamped to the end of a shorter one.
+    /// T-2: calendar months, clamped to the last day of a shorter month.
     #[test]
     fn t2_adds_calendar_months() {
         for (start, months, expected) in [

@@ -1,5 +1,5 @@
-//! Typed ids: a prefix that says what is named, and a UUIDv7 in base 32 (the TypeID format).
-//! An id carries no authority: every lookup still names the account.
+//! Typed ids: a prefix for the kind of resource, and a UUIDv7 in base 32 (the TypeID format).
+//! An id grants no access: every lookup also restricts the account.
 
 use std::{fmt, str::FromStr};
 
@@ -8,26 +8,24 @@ use uuid::Uuid;
 
 use crate::text::{serde_as_text, shortened};
 
-/// Why a text is not the id that was expected; a sentence to put after a field's path.
+/// The text is not an id of the expected kind. The message follows a field's path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Not a prefixed id of the expected kind.
-    #[error(
-        "must be an id of the form `{prefix}_` followed by 26 characters, which `{found}` is not"
-    )]
+    #[error("must be `{prefix}_` followed by 26 characters, not `{found}`")]
     NotAnId {
         /// The prefix that was expected, `acc` for an account.
         prefix: &'static str,
-        /// What stood there, shortened.
+        /// The text found, shortened.
         found: String,
     },
-    /// Not a product's readable id.
+    /// Not a product id.
     #[error(
-        "must be a product id (a lower-case letter, then up to 62 lower-case letters, digits or \
-         hyphens), which `{found}` is not"
+        "must be a product id: a lower-case letter, then up to 62 lower-case letters, digits or \
+         hyphens, not `{found}`"
     )]
     NotAProductId {
-        /// What stood there, shortened.
+        /// The text found, shortened.
         found: String,
     },
 }
@@ -46,15 +44,15 @@ macro_rules! typed_id {
         pub struct $name(TypeSafeId<$tag>);
 
         impl $name {
-            /// What every id of this kind starts with, without the underscore.
+            /// Prefix of every id of this kind, without the underscore.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id, later in order than those this process made before it.
+            /// A new id, which sorts after the ids that this process generated before.
             pub fn generate() -> Self {
                 Self::from_uuid(Uuid::now_v7())
             }
 
-            /// The id over a given UUID, of any version: a derived id may be a UUIDv5.
+            /// The id for a given UUID of any version; derived ids use UUIDv5.
             pub fn from_uuid(uuid: Uuid) -> Self {
                 Self(TypeSafeId::from_uuid(uuid))
             }
@@ -141,8 +139,8 @@ typed_id!(
     EntryId, Entry, "ent"
 );
 
-/// A product's readable id, chosen by whoever creates it: `multi-domain-dv`. A lower-case ASCII
-/// letter, then up to 62 lower-case letters, digits or hyphens.
+/// A product's readable id, chosen by its creator: `multi-domain-dv`. A lower-case ASCII letter, then
+/// up to 62 lower-case letters, digits or hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductId(String);
 

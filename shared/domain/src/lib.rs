@@ -1,6 +1,6 @@
-//! The values that two services or more decide with: money, terms, SANs, certificates, ids, time
-//! and refusals. The rules they implement are in RULES.md beside this crate.
-//! Never here: I/O, async, the contract, the store. Time is always a value that is passed in.
+//! The values that at least two services use in decisions: money, terms, SANs, certificates, ids, time
+//! and refusals. RULES.md in this crate has the rules they implement.
+//! No I/O, no async, no contract, no store. The current time is always passed in as a value.
 
 mod text;
 

@@ -1,33 +1,33 @@
-//! Definite refusals: the reasons that the contract lists, with what a client needs to act
-//! on them. Whatever is not one of these reasons has an unknown outcome and is asked again.
+//! Definite refusals: the reasons listed in the contract, with the data that a client needs to
+//! act on them. After any other error the outcome is unknown, and the request is repeated.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of refusal a reason is; it decides the canonical status code.
+/// Class of a reason; determines the canonical status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The thing named does not exist, or not for this caller.
+    /// The resource does not exist, or this caller may not see it.
     NotFound,
-    /// What was to be made exists already, or the request id was used for something else.
+    /// The resource already exists, or the request id was used for something else.
     AlreadyExists,
-    /// The state of things does not permit it.
+    /// The current state does not permit the request.
     Precondition,
-    /// Something limited has run out: money, places.
+    /// A limited resource is used up: money, licensed servers.
     Exhausted,
 }
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $class:ident;)+) => {
-        /// Why a request was refused, for good: asked again, it is refused again until something
-        /// changes. The contract lists the same names.
+        /// Why a request was definitely refused: repeating it is refused again until something changes.
+        /// The contract lists the same names.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         pub enum Reason { $($(#[$doc])* $variant,)+ }
 
         impl Reason {
-            /// Every reason there is, in the order of the contract.
+            /// All reasons, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The name in the contract, `QUOTE_STALE`.
@@ -35,7 +35,7 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $word,)+ }
             }
 
-            /// The kind of refusal this is.
+            /// The reason's class.
             pub fn class(self) -> Class {
                 match self { $(Self::$variant => Class::$class,)+ }
             }
@@ -44,183 +44,179 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// No such resource for this caller; metadata `resource` and `id`.
+    /// The resource does not exist for this caller; metadata `resource`, `id`.
     NotFound = "NOT_FOUND", NotFound;
-    /// A resource of that id exists.
+    /// A resource with that id already exists.
     AlreadyExists = "ALREADY_EXISTS", AlreadyExists;
-    /// The request id was used with another body (BL-2).
+    /// The request id was used with a different body (BL-2).
     RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
-    /// The balance does not cover it (BL-6); metadata `missing`, `available`, `required`,
+    /// The balance does not cover the charge (BL-6); metadata `missing`, `available`, `required`,
     /// `currency`.
     InsufficientFunds = "INSUFFICIENT_FUNDS", Exhausted;
-    /// Every server that was paid for is registered (AL-8).
+    /// All licensed servers are registered (AL-8).
     ServerLimitReached = "SERVER_LIMIT_REACHED", Exhausted;
-    /// Amounts of two currencies met (M-4).
+    /// Amounts in two currencies cannot be combined (M-4).
     CurrencyMismatch = "CURRENCY_MISMATCH", Precondition;
-    /// The catalogue has no price for it in that currency at that time (BL-8).
+    /// The catalogue has no price for the item in that currency at that time (BL-8).
     PriceNotSet = "PRICE_NOT_SET", Precondition;
     /// The product is not sold for that many months.
     TermNotSold = "TERM_NOT_SOLD", Precondition;
-    /// The product is of another kind than the request needs.
+    /// The request needs a product of another kind.
     ProductKindMismatch = "PRODUCT_KIND_MISMATCH", Precondition;
-    /// An additional licence would cost as much as its certificate, or more (AL-10).
+    /// An additional licence must cost less than its certificate (AL-10).
     AdditionalLicensePriceTooHigh = "ADDITIONAL_LICENSE_PRICE_TOO_HIGH", Precondition;
-    /// A wildcard domain would cost less than a domain (MD-4).
+    /// A wildcard domain must not cost less than a domain (MD-4).
     WildcardPriceTooLow = "WILDCARD_PRICE_TOO_LOW", Precondition;
-    /// The catalogue's past never changes (BL-8).
+    /// The catalogue's past cannot be changed (BL-8).
     EffectiveTimeInPast = "EFFECTIVE_TIME_IN_PAST", Precondition;
-    /// The term is over, and cannot be changed any more (P-1).
+    /// The term is over and can no longer be changed (P-1).
     TermEnded = "TERM_ENDED", Precondition;
-    /// The amount does not fit its representation (M-2).
+    /// The amount exceeds the supported range (M-2).
     AmountOutOfRange = "AMOUNT_OUT_OF_RANGE", Precondition;
-    /// The quote was accepted after its expiry (MD-6).
+    /// The quote had expired when the change was accepted (MD-6).
     QuoteExpired = "QUOTE_EXPIRED", Precondition;
-    /// What the quote was made for has changed since (MD-6).
+    /// What the quote was computed for has changed since (MD-6).
     QuoteStale = "QUOTE_STALE", Precondition;
-    /// The quote was charged before; metadata names its invoice.
+    /// The quote was already charged; metadata names its invoice.
     QuoteSpent = "QUOTE_SPENT", Precondition;
-    /// The charge of this request was given up; metadata `request_id`.
+    /// This request's charge was given up; metadata `request_id`.
     ChargeForbidden = "CHARGE_FORBIDDEN", Precondition;
     /// Credit notes would exceed their invoice, or one of its lines (BL-3); metadata `asked`,
-    /// `creditable`, `currency`, a violation for each line.
+    /// `creditable`, `currency`, and a violation per line.
     CreditExceedsInvoice = "CREDIT_EXCEEDS_INVOICE", Precondition;
-    /// The refund of this term was requested before (AL-4).
+    /// A refund of this term was already requested (AL-4).
     RefundAlreadyRequested = "REFUND_ALREADY_REQUESTED", Precondition;
-    /// A change of the order or the licence is under way (MD-7, X-7).
+    /// Another change of the order or licence is in progress (MD-7, X-7).
     ChangeInProgress = "CHANGE_IN_PROGRESS", Precondition;
-    /// The order's charge is not through.
+    /// The order's first charge is not complete.
     OrderNotPaid = "ORDER_NOT_PAID", Precondition;
     /// The order has no certificate yet.
     OrderNotIssued = "ORDER_NOT_ISSUED", Precondition;
     /// The order's last term is over.
     OrderEnded = "ORDER_ENDED", Precondition;
-    /// The order was deleted.
+    /// The order is deleted.
     OrderDeleted = "ORDER_DELETED", Precondition;
-    /// More names than the product allows (MD-4).
+    /// More domains than the product allows (MD-4).
     TooManyDomains = "TOO_MANY_DOMAINS", Precondition;
     /// More additional licences than the product allows (AL-1).
     TooManyAdditionalLicenses = "TOO_MANY_ADDITIONAL_LICENSES", Precondition;
-    /// A name to be added is one of the order's names (MD-5).
+    /// A domain to add is already on the order (MD-5).
     DomainAlreadyPresent = "DOMAIN_ALREADY_PRESENT", Precondition;
-    /// A name to be removed is none of the order's names (MD-5).
+    /// A domain to remove is not on the order (MD-5).
     DomainNotPresent = "DOMAIN_NOT_PRESENT", Precondition;
     /// The common name cannot be removed (MD-5).
     CommonNameFixed = "COMMON_NAME_FIXED", Precondition;
-    /// The product has no wildcard names.
+    /// The product does not offer wildcards.
     WildcardNotOffered = "WILDCARD_NOT_OFFERED", Precondition;
     /// The request would change nothing.
     NoChange = "NO_CHANGE", Precondition;
-    /// The server runs another software than the order's (AL-6).
+    /// The server runs different software than the order states (AL-6).
     ServerSoftwareMismatch = "SERVER_SOFTWARE_MISMATCH", Precondition;
-    /// The server has another common name than the order's (AL-6).
+    /// The server's common name is not the order's (AL-6).
     CommonNameMismatch = "COMMON_NAME_MISMATCH", Precondition;
-    /// The certificate is not the one that the order waits for: names or dates differ.
+    /// The certificate is not the one that the order is waiting for: names, key or dates differ.
     CertificateMismatch = "CERTIFICATE_MISMATCH", Precondition;
-    /// The order waits for no certificate.
+    /// The order is not waiting for a certificate.
     IssuanceNotPending = "ISSUANCE_NOT_PENDING", Precondition;
-    /// The certificate's key is not that of the order's signing request.
+    /// The certificate signing request is for names other than the order's.
     CsrMismatch = "CSR_MISMATCH", Precondition;
-    /// A volume tier would cost more for a SAN than a smaller one (SL-7).
+    /// A volume tier would cost more per SAN than a smaller one (SL-7).
     VolumePriceRises = "VOLUME_PRICE_RISES", Precondition;
-    /// The licence is no draft any more (SL-7); metadata `license_id`, `state`.
+    /// The licence is no longer a draft (SL-7); metadata `license_id`, `state`.
     LicenseNotQuoted = "LICENSE_NOT_QUOTED", Precondition;
-    /// The licence has not started, is over, cancelled or not charged (SL-11); metadata
+    /// The licence has not started, has ended, was cancelled, or is not charged (SL-11); metadata
     /// `license_id`, `state`.
     LicenseNotActive = "LICENSE_NOT_ACTIVE", Precondition;
-    /// The draft of a licence was accepted too late (SL-7); metadata `license_id`,
+    /// The licence draft was accepted after it had expired (SL-7); metadata `license_id`,
     /// `valid_until_time`, `accept_time`.
     LicenseQuoteExpired = "LICENSE_QUOTE_EXPIRED", Precondition;
-    /// The account has a running or accepted licence for a product (SL-20); a violation for each,
-    /// metadata `product_id`, `license_id` of the first.
+    /// The account already has a running or accepted licence for a product (SL-20); a violation per
+    /// product, metadata `product_id`, `license_id` of the first.
     ProductAlreadyLicensed = "PRODUCT_ALREADY_LICENSED", Precondition;
-    /// The new quota is not above the present one (SL-8); metadata `license_id`, `quota`, `asked`.
+    /// The new quota is not higher than the present one (SL-8); metadata `license_id`, `quota`,
+    /// `asked`.
     QuotaNotHigher = "QUOTA_NOT_HIGHER", Precondition;
-    /// The reservation was used by a certificate, or given back before (SL-12); metadata
+    /// The reservation was already used by a certificate, or released (SL-12); metadata
     /// `reservation_id`, `state`.
     ReservationSpent = "RESERVATION_SPENT", Precondition;
-    /// A certificate of that issuer and serial is recorded as another one (SL-14); metadata
+    /// A different certificate with this issuer and serial is recorded (SL-14); metadata
     /// `certificate_id`, `serial`.
     CertificateConflict = "CERTIFICATE_CONFLICT", AlreadyExists;
-    /// A certificate is revoked or expired already (SL-19); a violation for each.
+    /// A certificate is already revoked or expired (SL-19); a violation for each.
     CertificateNotRevocable = "CERTIFICATE_NOT_REVOCABLE", Precondition;
-    /// Something is due on the account, so it cannot pay in advance again (BL-6); metadata
-    /// `account_id`, `due`, `currency`.
+    /// The account cannot become prepaid while something is due (BL-6); metadata `account_id`, `due`,
+    /// `currency`.
     AccountHasDue = "ACCOUNT_HAS_DUE", Precondition;
-    /// With the charge more would be due than the credit limit (BL-6); metadata `limit`, `due`,
-    /// `required`, `missing`, `currency`.
+    /// The charge would exceed the credit limit (BL-6); metadata `limit`, `due`, `required`, `missing`,
+    /// `currency`.
     CreditLimitExceeded = "CREDIT_LIMIT_EXCEEDED", Exhausted;
-    /// An invoice is unpaid beyond the grace after it was due (BL-6); metadata `invoice_id`,
-    /// `number`, `due_time`, `overdue_days`, `grace_days`.
+    /// An invoice is overdue beyond the grace period (BL-6); metadata `invoice_id`, `number`,
+    /// `due_time`, `overdue_days`, `grace_days`.
     AccountOverdue = "ACCOUNT_OVERDUE", Precondition;
     /// Nothing is due on the invoice; metadata `invoice_id`, `state`.
     InvoiceNotOpen = "INVOICE_NOT_OPEN", Precondition;
-    /// More would be paid than is due; metadata `invoice_id`, `due`, `asked`, `currency`.
+    /// The payment exceeds what is due; metadata `invoice_id`, `due`, `asked`, `currency`.
     PaymentExceedsDue = "PAYMENT_EXCEEDS_DUE", Precondition;
-    /// The entry was taken back before; metadata `entry_id`, `reversal_entry_id`.
+    /// The entry was already reversed; metadata `entry_id`, `reversal_entry_id`.
     EntryAlreadyReversed = "ENTRY_ALREADY_REVERSED", Precondition;
     /// The entry is neither a deposit nor a withdrawal; metadata `entry_id`, `kind`.
     EntryNotReversible = "ENTRY_NOT_REVERSIBLE", Precondition;
-    /// The refund does not wait for a review (AL-4); metadata `refund_id`, `state`.
+    /// The refund is not waiting for a review (AL-4); metadata `refund_id`, `state`.
     RefundNotPending = "REFUND_NOT_PENDING", Precondition;
-    /// A refund was to be decided as of before what it decides about was bought (AL-4, T-5); metadata
+    /// The refund's decision time is before the purchase that it decides about (AL-4, T-5); metadata
     /// `decision_time`, `accept_time`.
     DecisionBeforePurchase = "DECISION_BEFORE_PURCHASE", Precondition;
-    /// The first issuance that was named lies outside of the term (AL-4); metadata
-    /// `first_issuance_time`, `start_time`, `end_time`.
+    /// The stated first issuance is outside the term (AL-4); metadata `first_issuance_time`,
+    /// `start_time`, `end_time`.
     IssuanceOutsideTerm = "ISSUANCE_OUTSIDE_TERM", Precondition;
-    /// The period has too many entries for one page to print; metadata `entries`, `maximum`.
+    /// The period has more entries than fit on one page; metadata `entries`, `maximum`.
     StatementTooLong = "STATEMENT_TOO_LONG", Precondition;
-    /// It cannot be renewed yet (MD-10, SL-9); metadata `order_id` or `license_id`, `from_time`,
-    /// `end_time`.
+    /// Too early to renew (MD-10, SL-9); metadata `order_id` or `license_id`, `from_time`, `end_time`.
     RenewalTooEarly = "RENEWAL_TOO_EARLY", Precondition;
-    /// It can no longer be renewed (MD-10, SL-9); metadata `order_id` or `license_id`,
-    /// `until_time`, `end_time`.
+    /// Too late to renew (MD-10, SL-9); metadata `order_id` or `license_id`, `until_time`, `end_time`.
     RenewalTooLate = "RENEWAL_TOO_LATE", Precondition;
-    /// The next term is bought already (MD-10, SL-9); metadata `order_id` or `license_id`,
+    /// The next term is already bought (MD-10, SL-9); metadata `order_id` or `license_id`,
     /// `start_time`, `end_time`.
     RenewalAlreadyBought = "RENEWAL_ALREADY_BOUGHT", Precondition;
-    /// It must be said which servers stay in the new term (AL-9); metadata `order_id`,
+    /// The request must name the servers that stay in the new term (AL-9); metadata `order_id`,
     /// `registered`, `licensed`, `named`.
     ServersToKeepRequired = "SERVERS_TO_KEEP_REQUIRED", Precondition;
-    /// No change of names waits for its certificate (MD-7); metadata `order_id`, `state`.
+    /// No domain change is waiting for its certificate (MD-7); metadata `order_id`, `state`.
     NoChangePending = "NO_CHANGE_PENDING", Precondition;
-    /// The operation has ended, or has done what cannot be undone; metadata `operation_id`,
+    /// The operation has ended, or has done something irreversible; metadata `operation_id`,
     /// `state`, `step`.
     OperationNotCancellable = "OPERATION_NOT_CANCELLABLE", Precondition;
-    /// The operation was given up, and nothing of it stands; metadata `operation_id`, `step`.
+    /// The operation was cancelled and left nothing behind; metadata `operation_id`, `step`.
     OperationCancelled = "OPERATION_CANCELLED", Precondition;
-    /// The order's software is fixed while further servers are registered (AL-6); metadata
-    /// `order_id`, `registered`.
+    /// The order's software and common name cannot change while further servers are registered (AL-6);
+    /// metadata `order_id`, `registered`.
     FurtherServersRegistered = "FURTHER_SERVERS_REGISTERED", Precondition;
-    /// The key of a CSR is too short, or of a kind or curve that is not signed; metadata `key_type`,
-    /// and for RSA `bits`, `minimum_bits`.
+    /// The key of a CSR is too short, or of an unsupported kind or curve; metadata `key_type`, and for
+    /// RSA `bits`, `minimum_bits`.
     CsrKeyWeak = "CSR_KEY_WEAK", Precondition;
-    /// A licence that has ended is renewed only with a stated exception (SL-9); metadata
+    /// A licence that has ended can be renewed only with a stated exception (SL-9); metadata
     /// `license_id`, `until_time`, `end_time`.
     RenewalExceptionRequired = "RENEWAL_EXCEPTION_REQUIRED", Precondition;
-    /// Certificates that stand will use more than the new quota (SL-9); metadata `license_id`,
+    /// The existing certificates will use more than the new quota (SL-9); metadata `license_id`,
     /// `foreseen`, `quota`, `over_by`, `as_of_time`.
     ForeseenUsageExceedsQuota = "FORESEEN_USAGE_EXCEEDS_QUOTA", Precondition;
-    /// The licence's terms may not last that long (SL-6); metadata `license_id`, `term_months`,
+    /// The licence does not permit a term this long (SL-6); metadata `license_id`, `term_months`,
     /// `maximum`.
     TermTooLong = "TERM_TOO_LONG", Precondition;
-    /// The product's tier and price are both above those that the term was sold with (SL-10);
-    /// metadata `license_id`, `product_id`, `tier`, `highest_tier`, `price`, `highest_price`,
-    /// `currency`.
+    /// The product's tier and price both exceed those that the term was sold with (SL-10); metadata
+    /// `license_id`, `product_id`, `tier`, `highest_tier`, `price`, `highest_price`, `currency`.
     ProductTooHigh = "PRODUCT_TOO_HIGH", Precondition;
-    /// The licence has as many products as a licence may have; metadata `license_id`, `maximum`.
+    /// The licence has the maximum number of products; metadata `license_id`, `maximum`.
     TooManyProducts = "TOO_MANY_PRODUCTS", Precondition;
-    /// The batch is not the feed's next one (SL-14); metadata `feed_id`, `sequence`, `cursor`,
-    /// `asked`.
+    /// The batch is not the feed's next one (SL-14); metadata `feed_id`, `sequence`, `cursor`, `asked`.
     FeedOutOfSequence = "FEED_OUT_OF_SEQUENCE", Precondition;
-    /// The feed's last batch is repeated with other content (SL-14); metadata `feed_id`,
+    /// The feed's last batch was repeated with different content (SL-14); metadata `feed_id`,
     /// `sequence`, `cursor`.
     FeedBatchChanged = "FEED_BATCH_CHANGED", Precondition;
-    /// The certificate counts in a licence already (SL-16); metadata `certificate_id`,
-    /// `license_id`.
+    /// The certificate already counts in a licence (SL-16); metadata `certificate_id`, `license_id`.
     CertificateAlreadyAllocated = "CERTIFICATE_ALREADY_ALLOCATED", Precondition;
-    /// The revocation would give back something else than what was previewed, or that is too long
-    /// ago (SL-19); metadata `license_id`, `preview_time`, `as_of_time`, `returning_weight`.
+    /// The revocation would not free what was previewed, or the preview is too old (SL-19); metadata
+    /// `license_id`, `preview_time`, `as_of_time`, `returning_weight`.
     PreviewStale = "PREVIEW_STALE", Precondition;
 }
 
@@ -230,7 +226,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A name that is none of the contract's refusal reasons.
+/// A name that is not a refusal reason of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a refusal reason")]
 pub struct UnknownReason(pub String);
@@ -244,28 +240,28 @@ impl FromStr for Reason {
     }
 }
 
-/// One of several things that stand against a request.
+/// One of several problems with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// What kind of thing is violated, `NAME` for one.
+    /// Kind of problem, such as `NAME`.
     pub kind: String,
-    /// What it is about: a name, an id.
+    /// What it concerns: a name or an id.
     pub subject: String,
-    /// A sentence for a person.
+    /// The problem, as a sentence for people.
     pub description: String,
 }
 
-/// A definite refusal: nothing was changed, and the same request gets the same answer (BL-2).
+/// A definite refusal: nothing was changed, and a repeat of the request gets the same refusal (BL-2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// Why, for a program.
+    /// The reason, for programs.
     pub reason: Reason,
-    /// Why, for a person.
+    /// The reason, for people.
     pub message: String,
-    /// The numbers and ids behind it, by name.
+    /// The numbers and ids behind the refusal, by key.
     pub metadata: BTreeMap<String, String>,
-    /// Each thing that stands against the request, where there can be several.
+    /// All problems with the request, where there can be several.
     pub violations: Vec<Violation>,
 }
 
@@ -280,14 +276,14 @@ impl Refusal {
         }
     }
 
-    /// Adds a number or an id for a program to read; the last value of a key stands.
+    /// Adds a number or an id for programs; a repeated key replaces the value.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl fmt::Display) -> Self {
         self.metadata.insert(key.into(), value.to_string());
         self
     }
 
-    /// Adds one of the things that stand against the request.
+    /// Adds one of several problems.
     #[must_use]
     pub fn violation(
         mut self,
@@ -304,7 +300,7 @@ impl Refusal {
     }
 }
 
-/// NOT_FOUND: there is no such thing, or none that the caller sees.
+/// NOT_FOUND: the resource does not exist, or the caller may not see it.
 #[must_use]
 pub fn not_found(resource: &str, id: impl fmt::Display) -> Refusal {
     Refusal::new(Reason::NotFound, format!("there is no {resource} {id}"))
@@ -312,11 +308,11 @@ pub fn not_found(resource: &str, id: impl fmt::Display) -> Refusal {
         .with("id", id)
 }
 
-/// The room that an error's text has for the things that are wrong, in bytes.
+/// Space for the list of problems in an error's text, in bytes.
 pub const ERROR_TEXT_ROOM: usize = 1900;
 
-/// The first of `total` things that are wrong, as many as `room` bytes hold but one at least, and
-/// how many more there are. An error's text names all of them: many tools show nothing else of it.
+/// Joins the first of `total` problems, as many as fit into `room` bytes but at least one, and appends
+/// how many are left out. Errors list problems in their text because many tools show nothing else.
 pub fn listed(things: impl IntoIterator<Item = String>, total: usize, room: usize) -> String {
     let mut text = String::new();
     let mut named = 0;

@@ -1,25 +1,25 @@
-//! Why a certificate is revoked (SL-19).
+//! Reasons for revocation (SL-19).
 
 use crate::worded;
 
 worded! {
-    /// Why a certificate is revoked, in the words of RFC 5280.
+    /// Why a certificate is revoked, with the names of RFC 5280.
     pub enum RevocationReason {
-        /// For no particular reason.
+        /// No particular reason.
         Unspecified = "UNSPECIFIED",
-        /// The private key is known or suspected to be in other hands.
+        /// The private key is known or suspected to be compromised.
         KeyCompromise = "KEY_COMPROMISE",
-        /// The certificate authority's key is known or suspected to be in other hands.
+        /// The certificate authority's key is known or suspected to be compromised.
         CaCompromise = "CA_COMPROMISE",
-        /// The subject's name or its affiliation has changed.
+        /// The subject's name or affiliation has changed.
         AffiliationChanged = "AFFILIATION_CHANGED",
-        /// A newer certificate took its place (MD-7).
+        /// Replaced by a newer certificate (MD-7).
         Superseded = "SUPERSEDED",
         /// Its order was deleted.
         CessationOfOperation = "CESSATION_OF_OPERATION",
-        /// A privilege that the certificate attests was withdrawn.
+        /// A privilege stated in the certificate was withdrawn.
         PrivilegeWithdrawn = "PRIVILEGE_WITHDRAWN",
-        /// What the attribute authority attested is known or suspected to be compromised.
+        /// Something that the attribute authority attested is known or suspected to be compromised.
         AaCompromise = "AA_COMPROMISE",
     }
 }

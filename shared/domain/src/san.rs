@@ -1,5 +1,5 @@
-//! Subject alternative names in their one canonical form, so that equal names are equal values
-//! (SL-1 to SL-3, MD-5). What a name costs or whether a licence has room for it is decided elsewhere.
+//! Subject alternative names in canonical form, so that equal names are equal values (SL-1 to SL-3,
+//! MD-5). Prices and quotas of names are decided elsewhere.
 
 use std::{
     borrow::Cow,
@@ -17,31 +17,31 @@ use crate::text::{printable, serde_as_text, shortened};
 
 /// The longest dNSName in octets (RFC 1035, 2.3.4).
 const LONGEST_NAME: usize = 253;
-/// The longest value that is kept whole, in octets: it stands in the key of an index.
+/// The longest value stored in full, in octets: values are part of an index key.
 const LONGEST_VALUE: usize = 2000;
-/// How many characters of a longer one are kept before its digest.
+/// Number of characters of a longer value that are stored before its digest.
 const SHOWN_CHARACTERS: usize = 100;
-/// What UTS 46 takes for a full stop.
+/// The characters that UTS 46 maps to a full stop.
 const DOTS: [char; 3] = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
-/// The types of SAN that count (SL-1); names of any other type do not.
+/// The types of SAN that count (SL-1); all others are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SanType {
     /// A DNS name, with or without a wildcard.
     DnsName,
     /// An IPv4 or IPv6 address.
     IpAddress,
-    /// A mailbox.
+    /// An email address.
     Rfc822Name,
     /// A user principal name: otherName 1.3.6.1.4.1.311.20.2.3.
     Upn,
 }
 
 impl SanType {
-    /// Every type that counts.
+    /// All types that count.
     pub const ALL: &'static [Self] = &[Self::DnsName, Self::IpAddress, Self::Rfc822Name, Self::Upn];
 
-    /// The name that X.509 gives it: `dNSName`, `iPAddress`, `rfc822Name`, `otherName:UPN`.
+    /// Its X.509 name: `dNSName`, `iPAddress`, `rfc822Name`, `otherName:UPN`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DnsName => "dNSName",
@@ -71,48 +71,48 @@ impl FromStr for SanType {
 
 serde_as_text!(SanType);
 
-/// What is wrong with a name that was asked for; a sentence to put after a field's path.
+/// Why a requested name is not valid. The message follows a field's path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SanError {
-    /// Nothing stands there.
+    /// Empty.
     #[error("must not be empty")]
     Empty,
-    /// An address where a DNS name belongs.
-    #[error("is an IP address, which is an iPAddress and not a dNSName")]
+    /// An IP address as a DNS name.
+    #[error("is an IP address: use the type iPAddress, not dNSName")]
     IpLiteral,
-    /// A `*` in the wrong place.
-    #[error("may have `*` only as its whole left-most label, with a name after it")]
+    /// A misplaced `*`.
+    #[error("may have `*` only as its entire left-most label, followed by a name")]
     MisplacedWildcard,
-    /// No DNS name, also after conversion to A-labels.
+    /// Not a DNS name, even after conversion to A-labels.
     #[error(
         "is not a DNS name: labels of 1 to 63 letters, digits and inner hyphens, joined by dots, \
          at most 253 octets once converted to ASCII"
     )]
     NotADnsName,
-    /// A label that looks like an A-label and is none.
+    /// A label that looks like an A-label but is not one.
     #[error(
-        "has a label with hyphens in its third and fourth place, which RFC 5890 reserves for \
+        "has a label with hyphens in third and fourth position, which RFC 5890 reserves for \
          A-labels (`xn--`)"
     )]
     ReservedHyphens,
-    /// No address.
+    /// Not an IP address.
     #[error("is not an IPv4 address in dotted decimal or an IPv6 address")]
     NotAnIpAddress,
-    /// No mailbox.
+    /// Not an email address.
     #[error("is not an email address: {0}")]
     NotAMailbox(String),
-    /// No user principal name.
+    /// Not a user principal name.
     #[error("is not a user principal name: one `@` with text before and after it")]
     NotAUpn,
-    /// No type of SAN that counts.
+    /// Not a type of SAN that counts.
     #[error("`{found}` is not one of dNSName, iPAddress, rfc822Name and otherName:UPN")]
     UnknownType {
-        /// What stood there, shortened.
+        /// The text found, shortened.
         found: String,
     },
 }
 
-/// One SAN in its canonical form. The type is part of it: the same text as rfc822Name and as UPN is
+/// A SAN in canonical form. Its type is part of its identity: the same text as rfc822Name and as UPN is
 /// two SANs (SL-2). Ordered by type, then by value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "StoredSan")]
@@ -123,8 +123,8 @@ pub struct San {
 }
 
 impl San {
-    /// A DNS name that is asked for: lower case, A-labels, without a trailing dot; `*` only as the
-    /// whole left-most label. Single-label names are names.
+    /// A requested DNS name: lower case, A-labels, no trailing dot, `*` only as the entire left-most
+    /// label. Names with a single label are valid.
     pub fn dns(text: &str) -> Result<Self, SanError> {
         dns_form(text).map(|value| Self {
             kind: SanType::DnsName,
@@ -132,7 +132,7 @@ impl San {
         })
     }
 
-    /// An address that is asked for: IPv4 in dotted decimal, IPv6 in any of its spellings.
+    /// A requested IP address: IPv4 in dotted decimal, IPv6 in any spelling.
     pub fn ip(text: &str) -> Result<Self, SanError> {
         if text.is_empty() {
             return Err(SanError::Empty);
@@ -141,7 +141,7 @@ impl San {
         Ok(Self::from_address(address))
     }
 
-    /// A mailbox that is asked for: lower case throughout, its domain in A-labels.
+    /// A requested email address: entirely lower case, domain in A-labels.
     pub fn email(text: &str) -> Result<Self, SanError> {
         mailbox_form(text).map(|value| Self {
             kind: SanType::Rfc822Name,
@@ -149,7 +149,7 @@ impl San {
         })
     }
 
-    /// A user principal name that is asked for: Unicode lower case in NFC, one `@` with text on both sides.
+    /// A requested user principal name: Unicode lower case in NFC, one `@` with text on both sides.
     pub fn upn(text: &str) -> Result<Self, SanError> {
         upn_form(text).map(|value| Self {
             kind: SanType::Upn,
@@ -157,15 +157,14 @@ impl San {
         })
     }
 
-    /// A name that a certificate carries, or that was stored: canonical where it is well formed,
-    /// else lower-cased with control characters written out, a DNS name without its trailing dot.
-    /// It is never refused (SL-1). One of more than 2000 octets is kept as its first 100 characters
-    /// and its SHA-256.
+    /// A name from a certificate or from the store. A well-formed name is canonicalised; any other is
+    /// lower-cased, its control characters are escaped, and a DNS name loses its trailing dot. No name
+    /// is refused (SL-1). One longer than 2000 octets becomes its first 100 characters and its SHA-256.
     pub fn recorded(kind: SanType, text: &str) -> Self {
-        Self::asked(kind, text)
+        Self::requested(kind, text)
             .unwrap_or_else(|_| {
                 let plain = malformed_form(kind, text);
-                Self::asked(kind, &plain).unwrap_or(Self { kind, value: plain })
+                Self::requested(kind, &plain).unwrap_or(Self { kind, value: plain })
             })
             .bounded()
     }
@@ -182,8 +181,8 @@ impl San {
         }
     }
 
-    /// The address of an iPAddress name's octets: 4 are IPv4 and 16 are IPv6, which stay different
-    /// SANs even where IPv6 embeds an IPv4 address. `None` for any other length.
+    /// The address in an iPAddress name: 4 octets are IPv4, 16 are IPv6. The two remain different SANs
+    /// even if IPv6 embeds the IPv4 address. `None` for any other length.
     pub fn ip_octets(octets: &[u8]) -> Option<Self> {
         let address = if let Ok(four) = <[u8; 4]>::try_from(octets) {
             IpAddr::V4(Ipv4Addr::from(four))
@@ -193,12 +192,12 @@ impl San {
         Some(Self::from_address(address))
     }
 
-    /// Its type.
+    /// The type.
     pub fn kind(&self) -> SanType {
         self.kind
     }
 
-    /// Its canonical text.
+    /// The canonical value.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -208,7 +207,7 @@ impl San {
         self.kind == SanType::DnsName && self.value.starts_with("*.")
     }
 
-    /// What it counts for: 1, and a wildcard what the licence says (SL-3).
+    /// Its weight: 1, or the licence's multiplier for a wildcard (SL-3).
     pub fn weight(&self, wildcard_multiplier: u32) -> u32 {
         if self.is_wildcard() {
             wildcard_multiplier
@@ -217,7 +216,7 @@ impl San {
         }
     }
 
-    fn asked(kind: SanType, text: &str) -> Result<Self, SanError> {
+    fn requested(kind: SanType, text: &str) -> Result<Self, SanError> {
         match kind {
             SanType::DnsName => Self::dns(text),
             SanType::IpAddress => Self::ip(text),
@@ -226,8 +225,8 @@ impl San {
         }
     }
 
-    /// The standard library writes IPv6 as RFC 5952 has it, and an IPv4-mapped address as
-    /// `::ffff:1.2.3.4`, which no IPv4 address is written as.
+    /// The standard library formats IPv6 as in RFC 5952, and an IPv4-mapped address as
+    /// `::ffff:1.2.3.4`, which differs from every IPv4 address.
     fn from_address(address: IpAddr) -> Self {
         Self {
             kind: SanType::IpAddress,
@@ -236,7 +235,7 @@ impl San {
     }
 }
 
-/// The canonical text alone.
+/// The canonical value, without the type.
 impl fmt::Display for San {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(&self.value)
@@ -256,7 +255,7 @@ impl From<StoredSan> for San {
     }
 }
 
-/// The text with the dots of other scripts as full stops.
+/// Replaces the dots that UTS 46 maps to a full stop.
 fn with_full_stops(text: &str) -> Cow<'_, str> {
     if text.contains(DOTS) {
         Cow::Owned(text.replace(DOTS, "."))
@@ -265,12 +264,12 @@ fn with_full_stops(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a name that is not well formed is compared by.
+/// The form in which names that are not well formed are stored and compared.
 fn malformed_form(kind: SanType, text: &str) -> String {
     match kind {
         SanType::DnsName => {
             let plain = printable(&with_full_stops(text).to_lowercase());
-            // One dot alone: what is left is the same when it is read again.
+            // Remove only a single trailing dot, so that reading the result again changes nothing.
             match plain.strip_suffix('.') {
                 Some(name) if !name.ends_with('.') => name.to_owned(),
                 Some(_) | None => plain,
@@ -281,7 +280,7 @@ fn malformed_form(kind: SanType, text: &str) -> String {
     }
 }
 
-/// Lower case in NFC: a letter and its accent are the letter that has it.
+/// Lower case in NFC, so that a precomposed letter equals the letter with a combining accent.
 fn lower_case(text: &str) -> String {
     let composed: String = text.nfc().collect();
     composed.to_lowercase().nfc().collect()
@@ -307,7 +306,7 @@ fn dns_form(text: &str) -> Result<String, SanError> {
     Ok(form)
 }
 
-/// A host's name in A-labels (UTS 46, non-transitional), without wildcard or trailing dot.
+/// A host name in A-labels (UTS 46, non-transitional), without wildcard and trailing dot.
 fn host_form(name: &str) -> Result<String, SanError> {
     if name.parse::<IpAddr>().is_ok() {
         return Err(SanError::IpLiteral);
@@ -319,14 +318,14 @@ fn host_form(name: &str) -> Result<String, SanError> {
             SanError::NotADnsName
         }
     })?;
-    // Full-width digits and dots become an address only here.
+    // Full-width digits and dots become an address only by the conversion.
     if ascii.parse::<IpAddr>().is_ok() {
         return Err(SanError::IpLiteral);
     }
     Ok(ascii)
 }
 
-/// RFC 5890, 2.3.1: such a label is an A-label or nothing.
+/// RFC 5890, 2.3.1 reserves such labels for A-labels.
 fn has_reserved_hyphens(label: &str) -> bool {
     let mut characters = label.chars();
     let start: String = characters.by_ref().take(2).collect();
@@ -345,8 +344,7 @@ fn mailbox_form(text: &str) -> Result<String, SanError> {
         return Err(wrong("the part before the `@` must be printable ASCII"));
     }
     let domain = host_form(domain).map_err(|error| wrong(&format!("its domain {error}")))?;
-    // The strict grammar is held against the canonical form, so that canonicalising it again
-    // cannot fail.
+    // Validate the canonical form, so that canonicalising it again cannot fail.
     let form = format!("{}@{domain}", local.to_ascii_lowercase());
     let options = Options::default()
         .with_no_minimum_sub_domains()

@@ -1,46 +1,46 @@
-//! Terms: so many calendar months counted from an anchor (T-2), and half-open periods (T-1).
-//! Prorating them is Billing's decision and not here.
+//! Terms in calendar months counted from an anchor (T-2), and half-open periods (T-1).
+//! Proration is Billing's decision and not here.
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
 
-/// A half-open span of time `[start, end)` (T-1). Made by [`Period::new`], which holds start < end.
+/// A half-open span of time `[start, end)` (T-1). [`Period::new`] ensures start < end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "StoredPeriod")]
 pub struct Period {
     /// The first instant inside.
     pub start: Instant,
-    /// The first instant after it.
+    /// The first instant after the span.
     pub end: Instant,
 }
 
 impl Period {
-    /// The span from `start` up to and without `end`; `None` unless start < end.
+    /// The span from `start` to `end`, exclusive; `None` unless start < end.
     pub fn new(start: Instant, end: Instant) -> Option<Self> {
         (start < end).then_some(Self { start, end })
     }
 
-    /// Whether `at` lies inside: the start does, the end does not.
+    /// Whether `at` is inside: from `start`, inclusive, to `end`, exclusive.
     pub fn contains(&self, at: Instant) -> bool {
         self.start <= at && at < self.end
     }
 }
 
-/// Why stored numbers are no term or period.
+/// Stored numbers do not form a term or a period.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TermError {
-    /// A period must start before it ends.
+    /// The period is empty or reversed.
     #[error("a period must start before it ends")]
     EmptyPeriod,
-    /// A term must have at least one month and end within the calendar.
+    /// The term has no months, or ends after year 9999.
     #[error("a term must last at least one month and end before the year 10000")]
     NoSuchTerm,
 }
 
-/// N calendar months that start `first_month` months after an anchor. Every boundary is counted
-/// from the anchor, and a renewal keeps the anchor of the first term, so that ends do not creep
-/// (T-2): from 31 January they are 28 February and 31 March.
+/// A number of calendar months, starting `first_month` months after an anchor. Every boundary is
+/// counted from the anchor, and renewals keep the anchor of the first term, so that month ends do not
+/// drift (T-2): from 31 January, the next boundaries are 28 February and 31 March.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "StoredTerm")]
 pub struct Term {
@@ -50,8 +50,8 @@ pub struct Term {
 }
 
 impl Term {
-    /// The term of `months` months that starts `first_month` months after `anchor`; `None` for
-    /// zero months or an end beyond year 9999, so that no boundary can fail later.
+    /// The term of `months` months that starts `first_month` months after `anchor`. `None` for zero
+    /// months or an end after year 9999, so that computing a boundary later cannot fail.
     pub fn new(anchor: Instant, first_month: u32, months: u32) -> Option<Self> {
         if months == 0 {
             return None;
@@ -69,8 +69,7 @@ impl Term {
         Self::new(anchor, 0, months)
     }
 
-    /// The term of `months` months that starts where this one ends, counted from the same anchor;
-    /// `None` as for [`Term::new`].
+    /// The following term of `months` months, with the same anchor; `None` as for [`Term::new`].
     pub fn next(&self, months: u32) -> Option<Self> {
         Self::new(
             self.anchor,
@@ -79,10 +78,9 @@ impl Term {
         )
     }
 
-    /// Where month `k` of the term starts: 0 is its start, `months()` its end; larger `k` are the
-    /// end as well.
+    /// The start of month `k` of the term: 0 is the term's start, `months()` and above its end.
     pub fn boundary(&self, k: u32) -> Instant {
-        // Neither fallback is reached: `new` has computed the latest of these boundaries.
+        // The fallback is never used: `new` has checked the latest of these boundaries.
         let months = self.first_month.saturating_add(k.min(self.months));
         self.anchor
             .checked_add_months(months)
@@ -107,17 +105,17 @@ impl Term {
         }
     }
 
-    /// How many calendar months it lasts, at least 1.
+    /// Length in calendar months, at least 1.
     pub fn months(&self) -> u32 {
         self.months
     }
 
-    /// The instant that all its boundaries are counted from: the start of the first term.
+    /// The instant from which all boundaries are counted: the start of the first term.
     pub fn anchor(&self) -> Instant {
         self.anchor
     }
 
-    /// How many months after the anchor it starts.
+    /// Number of months from the anchor to its start.
     pub fn first_month(&self) -> u32 {
         self.first_month
     }
@@ -162,7 +160,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// T-2: boundaries come from the anchor and not from one another.
+    /// T-2: boundaries are counted from the anchor, not from one another.
     #[test]
     fn t2_boundaries_are_counted_from_the_anchor() {
         for (anchor, months, expected) in [
@@ -210,7 +208,7 @@ mod tests {
         assert!(serde_json::from_str::<Term>(json).is_err());
     }
 
-    /// T-1: a period holds its start and not its end.
+    /// T-1: a period includes its start and excludes its end.
     #[test]
     fn t1_periods_are_half_open() {
         let (start, end) = (
@@ -241,8 +239,8 @@ mod tests {
     }
 
     proptest! {
-        /// T-2: boundaries ascend; the last of a term is the first of its successor, so that no
-        /// instant is lost or counted twice.
+        /// T-2: boundaries ascend, and a term ends where its successor starts, so that no instant is
+        /// lost or counted twice.
         #[test]
         fn t2_terms_follow_one_another(term in terms(), months in 1_u32..120) {
             for k in 0..term.months() {

@@ -1,7 +1,7 @@
-//! What several values share about their written form.
+//! Helpers for the text form of values.
 
-/// Implements serde for a type as the one string that its `Display` writes and its `FromStr`
-/// reads, so that what is stored is what a person reads, and is checked again when it comes back.
+/// Implements serde through `Display` and `FromStr`, so that the stored form is readable and is
+/// validated again when it is read.
 macro_rules! serde_as_text {
     ($type:ty) => {
         impl serde::Serialize for $type {
@@ -20,8 +20,8 @@ macro_rules! serde_as_text {
 }
 pub(crate) use serde_as_text;
 
-/// The text with every control character written out as an escape: a NUL or a line break inside a
-/// hostile certificate must reach neither a database column nor a log line as itself.
+/// The text with every control character escaped: a NUL or a line break in a hostile certificate must
+/// not get into a database column or a log line.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -34,7 +34,7 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// At most the first 120 characters: what a client sent is quoted in an error, never echoed whole.
+/// The first 120 characters at most: errors quote what a client sent, but never all of it.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(120) {
         Some((cut, _)) => format!("{}…", &text[..cut]),

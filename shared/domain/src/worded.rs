@@ -1,7 +1,6 @@
-//! Closed sets of values that stores and explanations know by a word. A word once written is never
-//! given another meaning.
+//! Enums whose variants are stored as words. A word that was ever stored never changes its meaning.
 
-/// Declares an enum whose variants have words: `as_str`, `FromStr`, and serde as the word.
+/// Declares an enum with a word for each variant: `as_str`, `FromStr`, and serde as the word.
 #[macro_export]
 macro_rules! worded {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -10,7 +9,7 @@ macro_rules! worded {
         $vis enum $name { $($(#[$doc])* $variant,)+ }
 
         impl $name {
-            /// The word that the store and the explanations use.
+            /// The word used in the store and in explanations.
             $vis fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
@@ -23,7 +22,7 @@ macro_rules! worded {
                 match word {
                     $($word => Ok(Self::$variant),)+
                     other => Err(format!(
-                        concat!("`{}` is not a word for ", stringify!($name)), other
+                        concat!("`{}` is not a value of ", stringify!($name)), other
                     )),
                 }
             }

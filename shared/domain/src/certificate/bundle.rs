@@ -1,5 +1,6 @@
-//! What one DER document is, seen from its outermost structure alone, and the certificates of a
-//! certs-only PKCS#7 (RFC 2315, RFC 5652). A certificate that is odd inside stays one.
+//! Classifies a DER document by its outermost structure alone, and extracts the certificates of a
+//! certs-only PKCS#7 (RFC 2315, RFC 5652). Whatever is odd inside a certificate, it is still a
+//! certificate.
 
 use der::{
     Decode, Header, Reader, Sequence, SliceReader, Tag, Tagged,
@@ -8,20 +9,20 @@ use der::{
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 
-/// What a DER document is.
+/// Kind of a DER document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// It is signed as a certificate is. Whether it reads as one is not said; a revocation list
-    /// looks the same from outside.
+    /// Signed as a certificate is. It may not parse as one; a revocation list has the same outermost
+    /// structure.
     Signed,
-    /// A PKCS#7 with the certificates in it, each as it stands there.
+    /// A PKCS#7 with these certificates, each exactly as encoded there.
     Bundle(Vec<Vec<u8>>),
     /// Anything else: a key, a PKCS#12, a damaged structure.
     Other,
 }
 
-/// The length of the DER document that begins with `head`, in bytes. `None`: none begins so. Its first 16
-/// bytes are enough to tell.
+/// The length in bytes of the DER document that begins with `head`; `None` if no DER document begins
+/// like this. Its first 16 bytes are enough.
 #[must_use]
 pub fn document_length(head: &[u8]) -> Option<usize> {
     let mut reader = SliceReader::new(head).ok()?;
@@ -33,7 +34,7 @@ pub fn document_length(head: &[u8]) -> Option<usize> {
     begun.checked_add(usize::try_from(header.length()).ok()?)
 }
 
-/// Tells what `der` is.
+/// Classifies `der` by its outermost structure.
 #[must_use]
 pub fn classify_document(der: &[u8]) -> Document {
     let Some(parts) = AnyRef::from_der(der).ok().and_then(parts) else {
@@ -56,7 +57,7 @@ struct ContentInfo<'a> {
     content: AnyRef<'a>,
 }
 
-/// The certificates of a SignedData: its part under the tag [0].
+/// The certificates of a SignedData: the part tagged [0].
 fn bundled(der: &[u8]) -> Option<Vec<Vec<u8>>> {
     let info = ContentInfo::from_der(der).ok()?;
     if info.content_type != SIGNED_DATA {
@@ -97,7 +98,7 @@ mod tests {
     fn a_document_is_told_by_its_outermost_structure() {
         let signed = [0x30, 7, 0x30, 0, 0x30, 0, 3, 1, 0];
         assert_eq!(classify_document(&signed), Document::Signed);
-        // A private key begins with its version (RFC 5958), an encrypted one ends with octets.
+        // A private key begins with its version (RFC 5958); an encrypted one ends with octets.
         assert_eq!(
             classify_document(&[0x30, 5, 2, 1, 0, 0x30, 0]),
             Document::Other

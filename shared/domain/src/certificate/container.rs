@@ -1,4 +1,4 @@
-//! From what a client sends, PEM or DER, to the DER of each document in it. Never empty.
+//! Splits what a client sends, PEM or DER, into the DER of each document. The result is never empty.
 
 use der::{Reader, SliceReader};
 
@@ -7,8 +7,8 @@ use crate::text::shortened;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 
-/// The documents in `bytes`, in their order. PEM blocks must have one of `labels`, the first of
-/// which is named where another stands.
+/// The documents in `bytes`, in order. PEM blocks must have one of `labels`; the error for any other
+/// label names the first.
 pub(super) fn documents(
     bytes: &[u8],
     labels: &[&'static str],
@@ -23,7 +23,7 @@ pub(super) fn documents(
     }
 }
 
-/// The first document in `bytes`, as [`documents`]; what follows it is not looked at.
+/// The first document in `bytes`, as [`documents`]; everything after it is ignored.
 pub(super) fn first(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, CertificateError> {
     if bytes.trim_ascii().is_empty() {
         return Err(CertificateError::Empty);
@@ -31,7 +31,7 @@ pub(super) fn first(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, Ce
     if is_der(bytes) {
         return element(bytes, 1).map(<[u8]>::to_vec);
     }
-    // Up to the next block, or the end: a block that is cut off is found to be so.
+    // Up to the next block or the end, so that a truncated block is detected.
     let position = |bytes: &[u8], mark: &[u8]| {
         let mut windows = bytes.windows(mark.len());
         windows.position(|window| window == mark)
@@ -47,12 +47,12 @@ pub(super) fn first(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, Ce
         .ok_or(CertificateError::NeitherPemNorDer)
 }
 
-/// A SEQUENCE of 128 octets or more, as each document is: no text starts so.
+/// A SEQUENCE of at least 128 octets, as every document is. No text starts like this.
 fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=0xff, ..])
 }
 
-/// White space between documents and behind them is what editors and shells leave.
+/// Editors and shells leave white space between and after documents.
 fn from_der(mut rest: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
     let mut documents = Vec::new();
     while !rest.is_empty() {
@@ -63,37 +63,39 @@ fn from_der(mut rest: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
     Ok(documents)
 }
 
-/// The element that `bytes` begin with.
+/// The element at the start of `bytes`.
 fn element(bytes: &[u8], number: usize) -> Result<&[u8], CertificateError> {
     SliceReader::new(bytes)
         .and_then(|mut reader| reader.tlv_bytes())
         .map_err(|error| CertificateError::BrokenDer {
             what: format!("document {number}"),
-            part: "its outermost structure",
+            part: "outermost structure",
             detail: error.to_string(),
         })
 }
 
 fn from_pem(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<Vec<u8>>, CertificateError> {
-    let begun = bytes
+    let begin_count = bytes
         .windows(BEGIN.len())
         .filter(|window| *window == BEGIN)
         .count();
-    if begun == 0 {
+    if begin_count == 0 {
         return Err(CertificateError::NeitherPemNorDer);
     }
     let blocks = pem::parse_many(bytes)
         .map_err(|error| CertificateError::BrokenPem(shortened(&error.to_string())))?;
-    // The parser passes over a block that never ends.
-    if blocks.len() != begun {
-        return Err(CertificateError::BrokenPem("a block is cut off".to_owned()));
+    // The parser skips a block that never ends.
+    if blocks.len() != begin_count {
+        return Err(CertificateError::BrokenPem(
+            "a block is truncated".to_owned(),
+        ));
     }
     let expected = labels.first().copied().unwrap_or_default();
     blocks
         .into_iter()
         .map(|block| {
             if labels.contains(&block.tag()) {
-                // Behind a trusted certificate stands what it is trusted for.
+                // In a trusted certificate, trust settings follow the certificate.
                 element(block.contents(), 1).map(<[u8]>::to_vec)
             } else {
                 Err(CertificateError::WrongLabel {

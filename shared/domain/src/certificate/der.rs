@@ -1,5 +1,5 @@
-//! The ASN.1 of certificates and requests. Only what is needed is interpreted; everything else is
-//! kept as it stands, so that an odd extension or name type never costs a certificate its reading.
+//! The ASN.1 of certificates and requests. Only what is needed is interpreted; everything else is left
+//! as it is, so that an odd extension or name type never makes a certificate unreadable.
 
 use std::collections::BTreeSet;
 
@@ -29,12 +29,12 @@ use crate::{
 
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-/// What asks for extensions in a request: PKCS#9 (RFC 2985, 5.4.2), and Microsoft before that.
+/// The attributes that request extensions: PKCS#9 (RFC 2985, 5.4.2), and Microsoft's predecessor.
 const EXTENSION_REQUESTS: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14"),
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14"),
 ];
-/// The type of a user principal name, 1.3.6.1.4.1.311.20.2.3, as it is encoded.
+/// The encoded type of a user principal name, 1.3.6.1.4.1.311.20.2.3.
 const UPN: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
@@ -48,11 +48,11 @@ const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const UNIQUE_IDS: [u8; 2] = [0x81, 0x82];
-/// Context-specific and constructed, numbers 0 and 3.
+/// Context-specific, constructed, numbers 0 and 3.
 const CONTEXT_0: u8 = 0xa0;
 const CONTEXT_3: u8 = 0xa3;
 
-/// Which part of a document broke, and how.
+/// The part of a document that is broken, and how.
 pub(super) struct Broken {
     part: &'static str,
     detail: String,
@@ -75,20 +75,20 @@ fn broken<E: ToString>(part: &'static str) -> impl FnOnce(E) -> Broken {
     }
 }
 
-/// The two names of a certificate, as they are compared along a chain.
+/// Both names of a certificate, in the form that is compared along a chain.
 pub(super) struct Names {
     pub(super) issuer: Comparable,
     pub(super) subject: Comparable,
 }
 
-/// The parts of a certificate (RFC 5280, 4.1) that are looked at.
+/// The parts of a certificate (RFC 5280, 4.1) that are used.
 struct Parts<'a> {
     serial: Element<'a>,
     issuer: Element<'a>,
     validity: Element<'a>,
     subject: Element<'a>,
     public_key: Element<'a>,
-    /// A SEQUENCE of them, behind its tag.
+    /// A SEQUENCE of extensions, inside its tag.
     extensions: Option<Element<'a>>,
 }
 
@@ -120,11 +120,11 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A certificate's facts, and its names to compare.
+/// Parses a certificate, and its names for comparison.
 pub(super) fn certificate(document: &[u8]) -> Result<(ParsedCertificate, Names), Broken> {
-    let parts = Parts::read(document).map_err(broken("its structure"))?;
-    let issuer = DistinguishedName::read(parts.issuer.whole).map_err(broken("its issuer"))?;
-    let subject = DistinguishedName::read(parts.subject.whole).map_err(broken("its subject"))?;
+    let parts = Parts::read(document).map_err(broken("structure"))?;
+    let issuer = DistinguishedName::read(parts.issuer.whole).map_err(broken("issuer"))?;
+    let subject = DistinguishedName::read(parts.subject.whole).map_err(broken("subject"))?;
     let (not_before, not_after) = validity(parts.validity)?;
     let extensions = parts.extensions.map(|tagged| tagged.content);
     let names = Names {
@@ -142,16 +142,16 @@ pub(super) fn certificate(document: &[u8]) -> Result<(ParsedCertificate, Names),
         not_after,
         key: parse_public_key(parts.public_key.whole),
         spki_sha256: sha256(parts.public_key.whole),
-        is_authority: is_authority(extensions).map_err(broken("its extensions"))?,
+        is_authority: is_authority(extensions).map_err(broken("extensions"))?,
         issuer_der: parts.issuer.whole.to_vec(),
         der: document.to_vec(),
     };
     Ok((parsed, names))
 }
 
-/// A request's facts (RFC 2986). Its attributes may be left out, as OpenSSL permits.
+/// Parses a request (RFC 2986). The attributes may be missing, as OpenSSL permits.
 pub(super) fn request(document: &[u8]) -> Result<ParsedRequest, Broken> {
-    let part = "its structure";
+    let part = "structure";
     let mut outer = within(SEQUENCE, document).map_err(broken(part))?;
     let info = outer.take(SEQUENCE).map_err(broken(part))?;
     outer.take(SEQUENCE).map_err(broken(part))?;
@@ -164,25 +164,25 @@ pub(super) fn request(document: &[u8]) -> Result<ParsedRequest, Broken> {
     let attributes = info.take_if(CONTEXT_0).map_err(broken(part))?;
     info.end().map_err(broken(part))?;
 
-    let subject = DistinguishedName::read(subject.whole).map_err(broken("its subject"))?;
-    let mut asked = BTreeSet::new();
+    let subject = DistinguishedName::read(subject.whole).map_err(broken("subject"))?;
+    let mut requested = BTreeSet::new();
     if let Some(attributes) = attributes {
-        let requests = extension_requests(attributes).map_err(broken("its attributes"))?;
+        let requests = extension_requests(attributes).map_err(broken("attributes"))?;
         for extensions in requests {
-            asked.append(&mut sans(Some(extensions))?);
+            requested.append(&mut sans(Some(extensions))?);
         }
     }
     Ok(ParsedRequest {
         subject: subject.shown(),
         common_name: subject.common_name(),
-        sans: asked,
+        sans: requested,
         key: parse_public_key(public_key.whole),
         spki_sha256: sha256(public_key.whole),
         der: document.to_vec(),
     })
 }
 
-/// Each value of each attribute that asks for extensions.
+/// All values of all attributes that request extensions.
 fn extension_requests(attributes: Element<'_>) -> Result<Vec<&[u8]>, String> {
     let mut requests = Vec::new();
     for attribute in Elements::of(attributes.content).rest()? {
@@ -202,102 +202,102 @@ fn extension_requests(attributes: Element<'_>) -> Result<Vec<&[u8]>, String> {
 }
 
 fn validity(element: Element<'_>) -> Result<(Instant, Instant), Broken> {
-    let part = "its validity";
+    let part = "validity";
     let ends = Elements::of(element.content).rest();
     let ends = ends.map_err(broken(part))?;
     let [not_before, not_after] = <[Element<'_>; 2]>::try_from(ends)
-        .map_err(|ends| broken(part)(format!("it has {} ends", ends.len())))?;
+        .map_err(|ends| broken(part)(format!("has {} times instead of 2", ends.len())))?;
     let (not_before, not_after) = (instant(not_before)?, instant(not_after)?);
     if not_after < not_before {
-        return Err(broken(part)("it ends before it begins"));
+        return Err(broken(part)("ends before it starts"));
     }
     Ok((not_before, not_after))
 }
 
-/// A time as OpenSSL reads it: seconds may be missing, and an offset may stand in the place of `Z`.
+/// Parses a time as OpenSSL does: seconds may be missing, and an offset may replace `Z`.
 fn instant(element: Element<'_>) -> Result<Instant, Broken> {
     let written = octets_text(element.content);
-    let no_time = || {
-        let text = format!("`{}` is no time", shortened(&written));
-        broken("its validity")(text)
+    let invalid = || {
+        let text = format!("`{}` is not a valid time", shortened(&written));
+        broken("validity")(text)
     };
-    let figures = written.bytes().take_while(u8::is_ascii_digit).count();
-    let (figures, mut rest) = written.split_at(figures);
+    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, mut rest) = written.split_at(digits);
     let mut whole = match element.tag {
         // RFC 5280, 4.1.2.5.1.
-        UTC_TIME if figures >= "50" => format!("19{figures}"),
-        UTC_TIME => format!("20{figures}"),
-        GENERALIZED_TIME => figures.to_owned(),
-        _ => return Err(no_time()),
+        UTC_TIME if digits >= "50" => format!("19{digits}"),
+        UTC_TIME => format!("20{digits}"),
+        GENERALIZED_TIME => digits.to_owned(),
+        _ => return Err(invalid()),
     };
     if whole.len() == 12 {
         whole.push_str("00");
     }
-    let local = NaiveDateTime::parse_from_str(&whole, "%Y%m%d%H%M%S").map_err(|_| no_time())?;
+    let local = NaiveDateTime::parse_from_str(&whole, "%Y%m%d%H%M%S").map_err(|_| invalid())?;
     if whole.len() != 14 {
-        return Err(no_time());
+        return Err(invalid());
     }
     if element.tag == GENERALIZED_TIME
         && let Some(fraction) = rest.strip_prefix(['.', ','])
     {
         rest = fraction.trim_start_matches(|sign: char| sign.is_ascii_digit());
     }
-    let ahead = offset_minutes(rest).ok_or_else(no_time)?;
+    let offset = offset_minutes(rest).ok_or_else(invalid)?;
     let utc = local
         .and_utc()
-        .checked_sub_signed(TimeDelta::minutes(ahead));
+        .checked_sub_signed(TimeDelta::minutes(offset));
     utc.and_then(|time| Instant::from_micros(time.timestamp_micros()))
-        .ok_or_else(|| broken("its validity")("a time is beyond the calendar"))
+        .ok_or_else(|| broken("validity")("is outside years 1 to 9999"))
 }
 
 fn offset_minutes(zone: &str) -> Option<i64> {
-    let (sign, figures) = match zone.split_at_checked(1)? {
+    let (sign, digits) = match zone.split_at_checked(1)? {
         ("Z", "") => return Some(0),
-        ("+", figures) => (1, figures),
-        ("-", figures) => (-1, figures),
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
         _ => return None,
     };
-    let is_plain = figures.len() == 4 && figures.bytes().all(|octet| octet.is_ascii_digit());
-    let figures: i64 = figures.parse().ok().filter(|_| is_plain)?;
-    let (hours, minutes) = (figures / 100, figures % 100);
+    let is_plain = digits.len() == 4 && digits.bytes().all(|octet| octet.is_ascii_digit());
+    let digits: i64 = digits.parse().ok().filter(|_| is_plain)?;
+    let (hours, minutes) = (digits / 100, digits % 100);
     (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
 }
 
-/// X.690, 8.3: an INTEGER is signed, and −128 is another serial than 128.
+/// X.690, 8.3: an INTEGER is signed, so −128 and 128 are different serials.
 fn serial_hex(octets: &[u8]) -> Result<String, Broken> {
-    let part = "its serial number";
+    let part = "serial number";
     if octets.is_empty() {
-        return Err(broken(part)("it has no octet"));
+        return Err(broken(part)("is empty"));
     }
     let text = BigInt::from_signed_bytes_be(octets).to_str_radix(16);
     if text.trim_start_matches('-').len() > LONGEST_SERIAL_DIGITS {
-        let text = format!("it has more than {LONGEST_SERIAL_DIGITS} hexadecimal digits");
+        let text = format!("has more than {LONGEST_SERIAL_DIGITS} hexadecimal digits");
         return Err(broken(part)(text));
     }
     Ok(text)
 }
 
-/// The SANs of the types that count (SL-1), from a SEQUENCE of extensions. One that is not well
-/// formed counts all the same.
+/// The SANs of the types that count (SL-1), from a SEQUENCE of extensions. Names that are not well
+/// formed count as well.
 fn sans(extensions: Option<&[u8]>) -> Result<BTreeSet<San>, Broken> {
     let mut sans = BTreeSet::new();
     let Some(extensions) = extensions else {
         return Ok(sans);
     };
     let each = within(SEQUENCE, extensions).and_then(Elements::rest);
-    for extension in each.map_err(broken("its extensions"))? {
-        let content = value_of(extension, SUBJECT_ALT_NAME).map_err(broken("its extensions"))?;
+    for extension in each.map_err(broken("extensions"))? {
+        let content = value_of(extension, SUBJECT_ALT_NAME).map_err(broken("extensions"))?;
         if let Some(content) = content {
             let names = within(SEQUENCE, content).and_then(Elements::rest);
-            let names = names.map_err(broken("its subject alternative names"))?;
+            let names = names.map_err(broken("subject alternative names"))?;
             sans.extend(names.into_iter().filter_map(san));
         }
     }
     Ok(sans)
 }
 
-/// Whether a SEQUENCE of extensions makes an authority of the certificate. What cannot be read as
-/// basicConstraints says nothing of the kind: it costs no certificate its reading (SL-21).
+/// Whether a SEQUENCE of extensions marks a certificate authority. Unreadable basicConstraints do not,
+/// and never make a certificate unreadable (SL-21).
 fn is_authority(extensions: Option<&[u8]>) -> Result<bool, String> {
     let Some(extensions) = extensions else {
         return Ok(false);
@@ -311,14 +311,14 @@ fn is_authority(extensions: Option<&[u8]>) -> Result<bool, String> {
     Ok(false)
 }
 
-/// What is in an extension, if it is of this kind.
+/// The value of an extension, if it is of the wanted type.
 fn value_of(extension: Element<'_>, wanted: ObjectIdentifier) -> Result<Option<&[u8]>, String> {
     let mut parts = within(SEQUENCE, extension.whole)?;
     let kind = parts.take(OBJECT_IDENTIFIER)?;
     if kind.content != wanted.as_bytes() {
         return Ok(None);
     }
-    // Whether it is critical may stand between.
+    // The critical flag may come before the value.
     let parts = parts.rest()?;
     let value = parts.iter().find(|part| part.tag == OCTET_STRING);
     let value = value.ok_or("an extension has no value")?;
@@ -328,20 +328,20 @@ fn value_of(extension: Element<'_>, wanted: ObjectIdentifier) -> Result<Option<&
 /// One GeneralName (RFC 5280, 4.2.1.6); `None` for a type that does not count.
 fn san(name: Element<'_>) -> Option<San> {
     let octets = name.content;
-    // Without the bit that says whether elements are in it.
+    // Ignore the bit for constructed encoding.
     match name.tag & !0x20 {
         0x80 => upn(octets),
         0x81 => Some(San::recorded(SanType::Rfc822Name, &octets_text(octets))),
         0x82 => Some(San::recorded(SanType::DnsName, &octets_text(octets))),
         0x87 => Some(San::ip_octets(octets).unwrap_or_else(|| {
-            // No address has so many octets, yet the name stands there: it counts as its hex.
+            // Not an address of any length, but the certificate carries it: it counts as its hex.
             San::recorded(SanType::IpAddress, &hex::encode(octets))
         })),
         _ => None,
     }
 }
 
-/// An otherName, if it is a UPN. Its text stands behind an explicit tag, or without one; what is no
+/// An otherName, if it is a UPN. Its text is inside an explicit tag or without one; what is not an
 /// element at all counts as its hex.
 fn upn(octets: &[u8]) -> Option<San> {
     let octets = octets.strip_prefix(UPN)?;
@@ -356,7 +356,7 @@ fn upn(octets: &[u8]) -> Option<San> {
     Some(San::recorded(SanType::Upn, &value))
 }
 
-/// What is known of a key. One that cannot be read costs no certificate its reading (SL-21).
+/// Kind and strength of a key. An unreadable key never makes a certificate unreadable (SL-21).
 fn parse_public_key(public_key: &[u8]) -> PublicKey {
     let Ok(key) = SubjectPublicKeyInfoRef::from_der(public_key) else {
         return PublicKey {
@@ -381,7 +381,7 @@ fn parse_public_key(public_key: &[u8]) -> PublicKey {
     PublicKey { kind, bits }
 }
 
-/// Bits of an RSA modulus (RFC 8017, A.1.1); 0 where there is none to read.
+/// Bits of an RSA modulus (RFC 8017, A.1.1); 0 if it is unreadable.
 fn modulus_bits(public_key: &[u8]) -> u32 {
     let modulus = within(SEQUENCE, public_key).and_then(|mut parts| parts.take(INTEGER));
     let Ok(modulus) = modulus else { return 0 };

@@ -1,5 +1,5 @@
-//! The elements of an encoding, one after another, whatever their tags: `der` knows no
-//! UniversalString and no universal tag in the long form, and certificates carry both.
+//! Reads ASN.1 elements of any tag: the `der` crate supports neither UniversalString nor universal tags
+//! in long form, and certificates contain both.
 
 use der::{Decode, Length, Reader, SliceReader};
 
@@ -12,16 +12,16 @@ pub(super) const UTF8_STRING: u8 = 0x0c;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 
-/// One element: what it is, what is in it, and all of it.
+/// One element: its tag, its content, and its complete encoding.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
-    /// The identifier octet; the first one of a tag in the long form.
+    /// The identifier octet; for a tag in long form, the first one.
     pub(super) tag: u8,
     pub(super) content: &'a [u8],
     pub(super) whole: &'a [u8],
 }
 
-/// What is left to read of a content.
+/// Content that is still to be read.
 #[derive(Clone, Copy)]
 pub(super) struct Elements<'a>(&'a [u8]);
 
@@ -30,16 +30,16 @@ impl<'a> Elements<'a> {
         Self(content)
     }
 
-    /// The next element, if there is one.
+    /// The next element; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Element<'a>>, String> {
         let bytes = self.0;
         let Some((tag, mut rest)) = bytes.split_first() else {
             return Ok(None);
         };
-        // X.690, 8.1.2.4: the number goes on as long as bit 8 is set.
+        // X.690, 8.1.2.4: the tag number continues while bit 8 is set.
         if tag & 0x1f == 0x1f {
             let last = rest.iter().position(|octet| octet & 0x80 == 0);
-            rest = &rest[last.ok_or("a tag is cut off")? + 1..];
+            rest = &rest[last.ok_or("a tag is truncated")? + 1..];
         }
         let text = |error: der::Error| error.to_string();
         let mut reader = SliceReader::new(rest).map_err(text)?;
@@ -59,10 +59,10 @@ impl<'a> Elements<'a> {
         match self.next()? {
             Some(element) if element.tag == tag => Ok(element),
             Some(element) => Err(format!(
-                "an element of tag {:02x} stands where one of {tag:02x} belongs",
+                "found tag {:02x} instead of {tag:02x}",
                 element.tag
             )),
-            None => Err(format!("an element of tag {tag:02x} is missing")),
+            None => Err(format!("tag {tag:02x} is missing")),
         }
     }
 
@@ -75,15 +75,15 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Nothing may be left.
+    /// Fails unless everything was read.
     pub(super) fn end(self) -> Result<(), String> {
         match self.0.len() {
             0 => Ok(()),
-            left => Err(format!("{left} octets too many")),
+            left => Err(format!("{left} extra octets")),
         }
     }
 
-    /// All that is left.
+    /// All remaining elements.
     pub(super) fn rest(mut self) -> Result<Vec<Element<'a>>, String> {
         let mut all = Vec::new();
         while let Some(element) = self.next()? {
@@ -93,7 +93,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// The elements of the one element that `bytes` are, of this tag.
+/// The content of `bytes`, which must be exactly one element with this tag.
 pub(super) fn within(tag: u8, bytes: &[u8]) -> Result<Elements<'_>, String> {
     let mut outer = Elements(bytes);
     let element = outer.take(tag)?;

@@ -1,50 +1,50 @@
-//! Why bytes cannot be read as certificates or requests.
+//! Errors of parsing certificates and requests.
 
-/// Why bytes are no certificate chain or request; a sentence to put after a field's path. It quotes
-/// names at most, and never the bytes.
+/// Why bytes cannot be parsed as a certificate chain or request. The message follows a field's path; it
+/// quotes names at most, never the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// Nothing stands there.
-    #[error("must not be empty: PEM or DER is expected")]
+    /// Empty.
+    #[error("must not be empty: expected PEM or DER")]
     Empty,
-    /// Neither form.
+    /// Neither PEM nor DER.
     #[error("is neither PEM (no `-----BEGIN` line) nor DER")]
     NeitherPemNorDer,
-    /// The armour around the DER is broken.
-    #[error("has PEM that cannot be read: {0}")]
+    /// Malformed PEM.
+    #[error("contains malformed PEM: {0}")]
     BrokenPem(String),
-    /// Something else than asked for, a private key for one.
-    #[error("holds a PEM block of `{found}` where `{expected}` is expected")]
+    /// A PEM block of another kind, such as a private key.
+    #[error("contains a PEM block `{found}` instead of `{expected}`")]
     WrongLabel {
-        /// The label that stood there, shortened.
+        /// The label found, shortened.
         found: String,
-        /// The label that belongs there.
+        /// The expected label.
         expected: &'static str,
     },
-    /// DER that is no such structure.
-    #[error("{what} cannot be read: {part}: {detail}")]
+    /// DER of another structure.
+    #[error("cannot parse {what}: {part}: {detail}")]
     BrokenDer {
-        /// Which one: `certificate 2` or `the request`.
+        /// The document: `certificate 2` or `the request`.
         what: String,
-        /// The part of it that is broken.
+        /// The broken part.
         part: &'static str,
-        /// What broke.
+        /// The error.
         detail: String,
     },
-    /// Certificates that do not follow one another.
+    /// Certificates that do not form a chain.
     #[error(
-        "certificate {position} was issued by `{issuer}`, but the one after it is `{subject}`: \
-         the chain must start with the leaf, each followed by its issuer"
+        "certificate {position} was issued by `{issuer}`, but the next certificate is `{subject}`: \
+         start with the leaf, and follow each certificate by its issuer's"
     )]
     BrokenChain {
-        /// Which certificate, counted from 1.
+        /// The certificate, counted from 1.
         position: usize,
         /// Its issuer, shortened.
         issuer: String,
-        /// The subject of the next one, shortened.
+        /// The subject of the next certificate, shortened.
         subject: String,
     },
-    /// More requests than one.
-    #[error("holds {0} requests where one is expected")]
+    /// More than one request.
+    #[error("contains {0} requests instead of one")]
     SeveralRequests(usize),
 }

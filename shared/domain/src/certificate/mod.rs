@@ -1,6 +1,6 @@
-//! Real X.509 certificates and PKCS#10 requests, read into the facts that are decided with.
-//! Reading is pure, and verifies no path and no purpose: that is the CA's part. A request's own
-//! signature is verified where one comes in.
+//! Parses X.509 certificates and PKCS#10 requests into the data that decisions need. Parsing is pure;
+//! it validates no path and no purpose, which is the CA's task. The signature of a request is verified
+//! separately, when one is submitted.
 
 mod bundle;
 mod container;
@@ -20,14 +20,13 @@ pub use signature::SignatureError;
 
 use crate::text::shortened;
 
-/// The labels of PEM blocks that hold a certificate: today's first, and those of old software.
+/// PEM labels of certificates: the current one first, then those of old software.
 const CERTIFICATES: &[&str] = &["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 
-/// Reads one certificate, PEM or DER. What follows it is not looked at: a caller that keeps no chain
-/// judges none.
-///
-/// # Errors
-/// What the bytes are not.
+/// Parses one certificate, PEM or DER. Everything after it is ignored: a caller that stores no chain
+/// does not judge one.
+/// | # Errors
+/// If the bytes are not a certificate.
 pub fn parse_leaf(bytes: &[u8]) -> Result<ParsedCertificate, CertificateError> {
     let document = container::first(bytes, CERTIFICATES)?;
     let parsed = der::certificate(&document);
@@ -35,9 +34,9 @@ pub fn parse_leaf(bytes: &[u8]) -> Result<ParsedCertificate, CertificateError> {
     Ok(certificate)
 }
 
-/// Reads a certificate chain: PEM of one or several blocks, or DER of one or several certificates
-/// one after another. The leaf comes first, and each certificate's issuer is the subject of the next
-/// one, as RFC 5280, 7.1 compares names. The answer holds at least one certificate.
+/// Parses a certificate chain: one or more PEM blocks, or concatenated DER. The leaf comes first, and
+/// each issuer must equal the subject of the next certificate, as RFC 5280, 7.1 compares names. Returns
+/// at least one certificate.
 pub fn parse_chain(bytes: &[u8]) -> Result<Vec<ParsedCertificate>, CertificateError> {
     let documents = container::documents(bytes, CERTIFICATES)?;
     let mut chain: Vec<ParsedCertificate> = Vec::with_capacity(documents.len());
@@ -60,7 +59,7 @@ pub fn parse_chain(bytes: &[u8]) -> Result<Vec<ParsedCertificate>, CertificateEr
     Ok(chain)
 }
 
-/// Reads one PKCS#10 certification request, PEM or DER.
+/// Parses one PKCS#10 certification request, PEM or DER.
 pub fn parse_request(bytes: &[u8]) -> Result<ParsedRequest, CertificateError> {
     let labels = &["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
     let documents = container::documents(bytes, labels)?;

@@ -1,5 +1,5 @@
-//! Distinguished names: written for a person (RFC 4514), and compared as RFC 5280, 7.1 compares
-//! them. Which octets they are is not decided here: an issuer is identified by those (SL-14).
+//! Distinguished names: formatted for people (RFC 4514), and compared as RFC 5280, 7.1 compares them.
+//! To identify an issuer, use its octets instead (SL-14).
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ const STRINGS: [u8; 9] = [
     BMP_STRING,
 ];
 
-/// A name as it stands in a document: its relative names, each a set of attributes.
+/// A parsed name: its relative names, each a set of attributes.
 pub(super) struct DistinguishedName<'a>(Vec<Vec<Attribute<'a>>>);
 
 struct Attribute<'a> {
@@ -44,7 +44,7 @@ struct Attribute<'a> {
     value: Element<'a>,
 }
 
-/// What two names have alike that are one (RFC 5280, 7.1).
+/// A name in a form that is equal for names that RFC 5280, 7.1 considers equal.
 #[derive(PartialEq, Eq)]
 pub(super) struct Comparable(Vec<BTreeSet<(Vec<u8>, Value)>>);
 
@@ -55,7 +55,7 @@ enum Value {
 }
 
 impl<'a> DistinguishedName<'a> {
-    /// Reads a name from its DER.
+    /// Parses a name from DER.
     pub(super) fn read(der: &'a [u8]) -> Result<Self, String> {
         let sets = within(SEQUENCE, der)?.rest()?;
         let relative = |set: &Element<'a>| {
@@ -65,7 +65,7 @@ impl<'a> DistinguishedName<'a> {
         Ok(Self(sets.iter().map(relative).collect::<Result<_, _>>()?))
     }
 
-    /// The last common name, because the most specific part of a name stands last.
+    /// The last common name: the most specific part of a name comes last.
     pub(super) fn common_name(&self) -> Option<String> {
         let last = self
             .0
@@ -75,7 +75,7 @@ impl<'a> DistinguishedName<'a> {
         Some(printable(&text(last.value)))
     }
 
-    /// RFC 4514: the most specific part first.
+    /// As in RFC 4514, the most specific part first.
     pub(super) fn shown(&self) -> String {
         let relative: Vec<_> = self
             .0
@@ -89,7 +89,7 @@ impl<'a> DistinguishedName<'a> {
         printable(&relative.join(","))
     }
 
-    /// What it is compared by.
+    /// The name in the form that is compared.
     pub(super) fn comparable(&self) -> Comparable {
         let value = |attribute: &Attribute<'_>| {
             let value = if STRINGS.contains(&attribute.value.tag) {
@@ -127,15 +127,15 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// RFC 4518 in short: compatibility forms, case and the length of white space make no difference.
+/// RFC 4518, simplified: ignores compatibility forms, case, and the amount of white space.
 fn prepared(text: &str) -> String {
     let folded = text.nfkc().collect::<String>().to_lowercase();
     let words: Vec<_> = folded.split_whitespace().collect();
     words.join(" ")
 }
 
-/// The text of a string of whatever type. Octets that are no UTF-8 are taken one by one as
-/// characters, so that different octets stay different text.
+/// The text of a string of any type. Octets that are not UTF-8 become one character each, so that
+/// different octets remain different text.
 pub(super) fn text(string: Element<'_>) -> String {
     let octets = string.content;
     let wide = match string.tag {

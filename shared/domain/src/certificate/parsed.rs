@@ -1,4 +1,4 @@
-//! What is read of certificates and requests.
+//! The result of parsing certificates and requests.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{clock::Instant, san::San};
 
-/// What kind of public key it is.
+/// Kind of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum KeyKind {
@@ -28,28 +28,28 @@ pub enum KeyKind {
 pub struct PublicKey {
     /// Its kind.
     pub kind: KeyKind,
-    /// Bits of the RSA modulus; of the curve's field for P-256, P-384 and P-521; of the key for
-    /// Ed25519 and Ed448; 0 where that is not known.
+    /// Bits: for RSA of the modulus; for P-256, P-384 and P-521 of the curve's field; for Ed25519 and
+    /// Ed448 of the key; 0 if unknown.
     pub bits: u32,
 }
 
-/// The facts of one certificate.
+/// A parsed certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedCertificate {
-    /// The certificate itself, exactly as it was given.
+    /// The certificate, exactly as given.
     pub der: Vec<u8>,
     /// SHA-256 of `der`.
     pub fingerprint_sha256: [u8; 32],
-    /// The issuer's name in DER, exactly as it stands in the certificate (SL-14).
+    /// The issuer's name in DER, exactly as in the certificate (SL-14).
     pub issuer_der: Vec<u8>,
-    /// The issuer's name for a person, RFC 4514.
+    /// The issuer's name for people, RFC 4514.
     pub issuer: String,
-    /// The subject's name for a person, RFC 4514; may be empty.
+    /// The subject's name for people, RFC 4514; may be empty.
     pub subject: String,
     /// The subject's most specific common name, as written.
     pub common_name: Option<String>,
-    /// The serial number in lower-case hex without leading zeros, `-` before a negative one; `0`
-    /// for zero (SL-14). As [`serial`](super::serial()) has it.
+    /// The serial number in lower-case hex without leading zeros, preceded by `-` if negative; `0` for
+    /// zero (SL-14). The form that [`serial`](super::serial()) returns.
     pub serial_hex: String,
     /// Its SANs of the four types that count, well formed or not (SL-1).
     pub sans: BTreeSet<San>,
@@ -66,14 +66,13 @@ pub struct ParsedCertificate {
 }
 
 impl ParsedCertificate {
-    /// notAfter − notBefore + 1 s, because both ends are inside (MD-9). In seconds, at least 1.
+    /// notAfter − notBefore + 1 s in seconds, because both ends are included (MD-9). At least 1.
     pub fn validity_seconds(&self) -> i64 {
         self.not_before.micros_until(self.not_after) / 1_000_000 + 1
     }
 
-    /// The first instant at which it is expired: one second after notAfter (SL-1). The
-    /// 9999-12-31T23:59:59Z of a certificate without expiry (RFC 5280, 4.1.2.5) stays within the
-    /// calendar.
+    /// The first instant at which it is expired: one second after notAfter (SL-1). A certificate
+    /// without expiry (9999-12-31T23:59:59Z; RFC 5280, 4.1.2.5) stays within the supported range.
     pub fn active_until(&self) -> Instant {
         self.not_after
             .checked_add(chrono::TimeDelta::seconds(1))
@@ -81,21 +80,21 @@ impl ParsedCertificate {
     }
 }
 
-/// The facts of one PKCS#10 request. Reading it verifies no signature: one that was taken in before
-/// stays readable.
+/// A parsed PKCS#10 request. Parsing does not verify the signature, so that requests accepted earlier
+/// stay readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedRequest {
-    /// The request itself, exactly as it was given.
+    /// The request, exactly as given.
     pub der: Vec<u8>,
-    /// The subject's name for a person, RFC 4514; may be empty.
+    /// The subject's name for people, RFC 4514; may be empty.
     pub subject: String,
     /// The subject's most specific common name, as written.
     pub common_name: Option<String>,
-    /// The SANs it asks for, of the four types that count, well formed or not.
+    /// The requested SANs of the four types that count, well formed or not.
     pub sans: BTreeSet<San>,
     /// Its public key's kind and strength.
     pub key: PublicKey,
-    /// SHA-256 of its SubjectPublicKeyInfo in DER: a certificate for this key has the same.
+    /// SHA-256 of its SubjectPublicKeyInfo in DER; the same for a certificate with this key.
     pub spki_sha256: [u8; 32],
 }
 

@@ -1,22 +1,18 @@
-//! Serial numbers in their one spelling (SL-14).
+//! Serial numbers in canonical form (SL-14).
 
-/// The most hexadecimal digits of a serial number: RFC 5280 has 40, and what was signed beyond it
-/// exists. It stands in the key of an index.
+/// The longest serial number in hexadecimal digits. RFC 5280 permits 40, but longer ones exist. Serial
+/// numbers are part of an index key.
 pub const LONGEST_SERIAL_DIGITS: usize = 2000;
 
-/// What is wrong with a serial number that was written down; a sentence to put after a field's path.
+/// The text is not a serial number. The message follows a field's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be 1 to {LONGEST_SERIAL_DIGITS} hexadecimal digits, with a `-` before them where it is \
-     negative"
-)]
+#[error("must be 1 to {LONGEST_SERIAL_DIGITS} hexadecimal digits, preceded by `-` if negative")]
 pub struct SerialError;
 
-/// A serial number in its one spelling, from hexadecimal digits: lower case, without leading zeros,
-/// `-` before a negative one; `0` for zero (SL-14).
-///
-/// # Errors
-/// When it is none.
+/// Canonicalises a serial number in hexadecimal: lower case, without leading zeros, preceded by `-` if
+/// negative; `0` for zero (SL-14).
+/// | # Errors
+/// If the text is not a serial number.
 pub fn serial(text: &str) -> Result<String, SerialError> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),

@@ -1,5 +1,5 @@
-//! The proof of possession that a request carries (RFC 2986): its signature, by its own key. Without
-//! it anybody could have a certificate signed for a key that is somebody else's.
+//! The proof of possession in a request (RFC 2986): its signature by its own key. Without it, anybody
+//! could get a certificate for somebody else's key.
 
 use der::{Decode, asn1::ObjectIdentifier};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -32,45 +32,43 @@ const PURE_ED25519: ObjectIdentifier = oid("1.3.101.112");
 
 /// Octets of the field of P-521, which is longer than twice the shortest digest.
 const P_521_OCTETS: usize = 66;
-/// The RSA keys whose signatures are verified, in bits.
+/// The sizes of RSA keys whose signatures are verified, in bits.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
-/// Why a request proves nothing; a sentence to put after a field's path.
+/// Why a request proves no possession. The message follows a field's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The key in the request did not sign it.
     #[error(
-        "is not signed by the key in it (RFC 2986): whoever asks has to hold the private key. Make \
-         the request anew with that key"
+        "is not signed by the key in it, so it does not prove possession of the private key \
+         (RFC 2986): create the request again and sign it with that private key"
     )]
     NotByItsKey,
-    /// A signature that is not verified here.
+    /// A signature that cannot be verified here.
     #[error(
-        "is signed by an algorithm that is not verified here: sign the request with SHA-256, \
-         SHA-384 or SHA-512, an RSA key of at most 8192 bits by PKCS #1 v1.5, or by PSS with a salt \
-         as long as the digest"
+        "is signed by an unsupported algorithm: use SHA-256, SHA-384 or SHA-512; for RSA, a key of \
+         at most 8192 bits with PKCS #1 v1.5, or PSS with a salt as long as the digest"
     )]
     UnknownAlgorithm,
 }
 
 impl ParsedRequest {
-    /// Verifies that the key in the request signed it. Keys that no certificate is ordered for are
-    /// not looked at, nor Ed448, which nothing here can verify.
-    ///
-    /// # Errors
-    /// When it is not so, or cannot be known.
+    /// Verifies that the key in the request signed it. Skips keys that cannot be ordered, and Ed448,
+    /// which no dependency can verify.
+    /// | # Errors
+    /// If the signature is wrong, or of an unsupported algorithm.
     pub fn verify_signature(&self) -> Result<(), SignatureError> {
         let kind = self.key.kind;
-        let is_looked_at = match kind {
+        let is_verifiable = match kind {
             KeyKind::Rsa => self.key.bits >= *RSA_BITS.start(),
             KeyKind::Ec => self.key.bits > 0,
             KeyKind::Ed25519 => true,
             KeyKind::Ed448 | KeyKind::Other => false,
         };
-        if !is_looked_at {
+        if !is_verifiable {
             return Ok(());
         }
-        let signed = Signed::read(&self.der).ok_or(SignatureError::NotByItsKey)?;
+        let signed = SignedRequest::read(&self.der).ok_or(SignatureError::NotByItsKey)?;
         match (kind, signed.algorithm) {
             (KeyKind::Rsa, _) if !RSA_BITS.contains(&self.key.bits) => {
                 Err(SignatureError::UnknownAlgorithm)
@@ -78,7 +76,7 @@ impl ParsedRequest {
             (KeyKind::Rsa, RSA_SHA256) => signed.verify(&[&RSA_PKCS1_2048_8192_SHA256]),
             (KeyKind::Rsa, RSA_SHA384) => signed.verify(&[&RSA_PKCS1_2048_8192_SHA384]),
             (KeyKind::Rsa, RSA_SHA512) => signed.verify(&[&RSA_PKCS1_2048_8192_SHA512]),
-            // The digest stands in parameters; a signature that is good by one of them is good.
+            // The digest is in the parameters; try each instead of parsing them.
             (KeyKind::Rsa, RSA_PSS) => signed.verify(&[
                 &RSA_PSS_2048_8192_SHA256,
                 &RSA_PSS_2048_8192_SHA384,
@@ -94,23 +92,23 @@ impl ParsedRequest {
     }
 }
 
-/// What a request's signature is about.
-struct Signed<'a> {
-    /// What is signed, as it stands in the request.
+/// The parts of a request that its signature involves.
+struct SignedRequest<'a> {
+    /// The signed octets, exactly as in the request.
     message: &'a [u8],
     algorithm: ObjectIdentifier,
     signature: &'a [u8],
-    /// The key's own octets, without its algorithm.
+    /// The key's octets, without its algorithm.
     public_key: Vec<u8>,
 }
 
-impl<'a> Signed<'a> {
+impl<'a> SignedRequest<'a> {
     fn read(document: &'a [u8]) -> Option<Self> {
         let mut outer = within(SEQUENCE, document).ok()?;
         let info = outer.take(SEQUENCE).ok()?;
         let mut algorithm = within(SEQUENCE, outer.take(SEQUENCE).ok()?.whole).ok()?;
         let algorithm = algorithm.take(OBJECT_IDENTIFIER).ok()?;
-        // The first octet counts unused bits: a signature has none.
+        // The first octet is the number of unused bits, 0 in a signature.
         let signature = outer.take(BIT_STRING).ok()?.content.strip_prefix(&[0])?;
         let mut parts = within(SEQUENCE, info.whole).ok()?;
         parts.next().ok()??;
@@ -147,7 +145,7 @@ impl<'a> Signed<'a> {
             }),
             521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(key).and_then(|key| {
                 let signature = p521::ecdsa::Signature::from_der(self.signature)?;
-                // A shorter digest is the same number with zeros before it.
+                // A shorter digest is the same number with leading zeros.
                 let mut whole = vec![0; P_521_OCTETS.saturating_sub(digest.len())];
                 whole.extend_from_slice(digest);
                 key.verify_prehash(&whole, &signature)

@@ -1,4 +1,4 @@
-//! Certificates and requests made by rcgen, whole and broken (SL-1, SL-14, MD-9).
+//! Certificates and requests made by rcgen, intact and damaged (SL-1, SL-14, MD-9).
 
 use std::{
     collections::BTreeSet,
@@ -22,8 +22,8 @@ use crate::{
 mod odd;
 mod proof;
 
-/// A certificate over a 2048-bit RSA key, as OpenSSL makes it: ring, which rcgen signs with, makes
-/// no RSA keys.
+/// A certificate with a 2048-bit RSA key, made by OpenSSL: rcgen signs with ring, which generates no
+/// RSA keys.
 const RSA: &str = include_str!("tests/rsa-2048.pem");
 
 fn at(text: &str) -> Instant {
@@ -95,7 +95,7 @@ const EXPECTED: [(SanType, &str); 7] = [
     (SanType::Upn, "jö@corp"),
 ];
 
-/// SL-1, SL-14: every fact of a certificate, in both of its forms.
+/// SL-1, SL-14: all fields of a certificate, from PEM and DER.
 #[test]
 fn reads_the_facts_from_pem_and_der() {
     let mut params = params("www.example.com");
@@ -125,7 +125,7 @@ fn reads_the_facts_from_pem_and_der() {
     assert_eq!(parsed.not_after, at("2026-07-01T00:00:00Z"));
 }
 
-/// A subject may be empty, and its strings of an old type.
+/// A subject may be empty, or contain strings of an old type.
 #[test]
 fn reads_odd_subjects() {
     let mut params = params("a");
@@ -141,7 +141,7 @@ fn reads_odd_subjects() {
     assert_eq!(parsed.common_name.as_deref(), Some("Žižkov"));
 }
 
-/// MD-9, SL-1: both ends of the validity are inside, so it lasts and counts one second more.
+/// MD-9, SL-1: both ends of the validity are included, so it lasts and counts one second more.
 #[test]
 fn md9_validity_is_inclusive() {
     let parsed = only(self_signed(&params("a")).der());
@@ -160,7 +160,7 @@ fn md9_validity_is_inclusive() {
     let error = parse_chain(self_signed(&backward).der()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "certificate 1 cannot be read: its validity: it ends before it begins"
+        "cannot parse certificate 1: validity: ends before it starts"
     );
 }
 
@@ -242,11 +242,11 @@ fn reads_a_request() {
     assert!(parse_chain(pem.as_bytes()).is_err() && parse_request(RSA.as_bytes()).is_err());
 }
 
-/// SL-1: names that no rule permits stand there all the same, and count.
+/// SL-1: malformed names count all the same.
 #[test]
 fn sl1_malformed_names_count() {
-    // GeneralNames: an iPAddress of eight octets, a dNSName that is Latin-1, one with a NUL in it,
-    // an x400Address and a registeredID.
+    // GeneralNames: an iPAddress of eight octets, a dNSName in Latin-1, one with a NUL, an x400Address
+    // and a registeredID.
     let names: &[&[u8]] = &[
         &[0x87, 8, 10, 0, 0, 0, 255, 0, 0, 0],
         &[0x82, 4, b'B', 0xfc, b'.', b'x'],
@@ -295,21 +295,18 @@ fn says_what_broke() {
         (b"hello", "is neither PEM"),
         (b"\x00\xff\xfe", "is neither PEM"),
         (b"\x30", "is neither PEM"),
-        (cut_off.as_bytes(), "has PEM that cannot be read"),
+        (cut_off.as_bytes(), "contains malformed PEM"),
         (
             whole_and_cut_off.as_bytes(),
-            "has PEM that cannot be read: a block is cut off",
+            "contains malformed PEM: a block is truncated",
         ),
-        (not_base64.as_bytes(), "has PEM that cannot be read"),
+        (not_base64.as_bytes(), "contains malformed PEM"),
         (
             private_key.as_bytes(),
-            "holds a PEM block of `PRIVATE KEY` where `CERTIFICATE` is expected",
+            "contains a PEM block `PRIVATE KEY` instead of `CERTIFICATE`",
         ),
-        (&other_der, "certificate 1 cannot be read: its structure: "),
-        (
-            half_der,
-            "document 1 cannot be read: its outermost structure: ",
-        ),
+        (&other_der, "cannot parse certificate 1: structure: "),
+        (half_der, "cannot parse document 1: outermost structure: "),
     ] {
         let error = parse_chain(bytes).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
@@ -317,7 +314,7 @@ fn says_what_broke() {
     }
     let request = parse_request(made.der()).unwrap_err().to_string();
     assert!(
-        request.starts_with("the request cannot be read: its structure: "),
+        request.starts_with("cannot parse the request: structure: "),
         "{request}"
     );
 }
@@ -339,7 +336,7 @@ static WHOLE: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
     (chain, request.der().to_vec())
 });
 
-/// Reads in every way, and holds what must be so of whatever could be read.
+/// Parses in every way, and checks the invariants of whatever parses.
 fn read(bytes: &[u8]) {
     for certificate in parse_chain(bytes).unwrap_or_default() {
         assert!(certificate.validity_seconds() >= 1);
@@ -361,7 +358,7 @@ proptest! {
         read(&[b"-----BEGIN ", bytes.as_slice(), b"-----END "].concat());
     }
 
-    /// Nor do real documents of which some octets were changed, cut or doubled.
+    /// Nor do real documents with some octets changed, cut or duplicated.
     #[test]
     fn damaged_documents_never_panic(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),

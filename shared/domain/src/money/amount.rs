@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{currency::Currency, error::MoneyError};
 use crate::text::shortened;
 
-/// An amount: a currency and a whole number of its minor units, of either sign (M-1).
+/// An amount: a currency and a whole number of its minor units, positive or negative (M-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Money {
     currency: Currency,
@@ -16,18 +16,18 @@ pub struct Money {
 }
 
 impl Money {
-    /// The amount of that many minor units (cents for USD).
+    /// The amount of `minor` minor units (cents for USD).
     pub fn from_minor(currency: Currency, minor: i64) -> Self {
         Self { currency, minor }
     }
 
-    /// Nothing, in that currency.
+    /// Zero in that currency.
     pub fn zero(currency: Currency) -> Self {
         Self::from_minor(currency, 0)
     }
 
-    /// Reads an ISO 4217 code and a decimal with exactly that currency's digits: `USD`, `24.50`.
-    /// A minus sign is allowed; where a negative amount makes no sense its reader refuses it.
+    /// Parses an ISO 4217 code and a decimal with exactly that currency's digits: `USD`, `24.50`. A
+    /// minus sign is accepted; callers that need a non-negative amount check for it.
     pub fn parse(code: &str, value: &str) -> Result<Self, MoneyError> {
         let currency: Currency = code.parse()?;
         let expected = currency.minor_digits();
@@ -49,7 +49,7 @@ impl Money {
         self.minor
     }
 
-    /// Whether it is nothing.
+    /// Whether the amount is zero.
     pub fn is_zero(self) -> bool {
         self.minor == 0
     }
@@ -101,9 +101,9 @@ impl fmt::Display for Money {
     }
 }
 
-/// Reads digits with at most one point and an optional minus sign, written the one plain way: no
-/// plus, no exponent, no separators, no leading zeros, no minus zero. `None` when it has more
-/// decimals than a decimal number here can hold.
+/// Parses digits with at most one point and an optional minus sign, in a single spelling: no plus,
+/// exponent, separators, leading zeros or negative zero. `None` if it has more decimals than `Decimal`
+/// can hold.
 pub(super) fn plain_decimal(value: &str) -> Result<Option<Decimal>, MoneyError> {
     let malformed = || MoneyError::Malformed {
         value: shortened(value),
@@ -191,14 +191,14 @@ mod tests {
         }
     }
 
-    /// M-4: two currencies never meet, and nothing wraps.
+    /// M-4: two currencies are never combined, and nothing wraps.
     #[test]
     fn m4_sums_are_checked() {
         let yen = Money::zero("JPY".parse().unwrap());
         let error = usd(1).checked_add(yen).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "amounts in USD and JPY cannot be put together"
+            "amounts in USD and JPY cannot be combined"
         );
         assert_eq!(usd(1).checked_sub(yen), Err(error));
         assert_eq!(usd(150).checked_add(usd(-50)), Ok(usd(100)));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     proptest! {
-        /// M-1: an amount survives its text and JSON, in every number of digits.
+        /// M-1: an amount round-trips through text and JSON, for every number of digits.
         #[test]
         fn m1_round_trips(
             minor in any::<i64>(), code in prop::sample::select(vec!["USD", "JPY", "BHD", "CLF"]),

@@ -1,11 +1,10 @@
-//! Currencies, as ISO 4217 lists them.
+//! ISO 4217 currencies.
 
 use std::{fmt, str::FromStr};
 
 use crate::text::{serde_as_text, shortened};
 
-/// A currency of ISO 4217 that has a minor unit: no metals, testing codes or units of account
-/// without one.
+/// An ISO 4217 currency with a minor unit: no metals, test codes or units of account without one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency {
     iso: iso_currency::Currency,
@@ -13,24 +12,24 @@ pub struct Currency {
 }
 
 impl Currency {
-    /// The three capital letters, `USD`.
+    /// The code, `USD`.
     pub fn code(self) -> &'static str {
         self.iso.code()
     }
 
-    /// How many decimals the minor unit has: USD 2, JPY 0, BHD 3 (M-1).
+    /// The number of decimals of the minor unit: USD 2, JPY 0, BHD 3 (M-1).
     pub fn minor_digits(self) -> u32 {
         self.minor_digits
     }
 
-    /// Whether ISO 4217 has withdrawn it. What was sold in it can still be read, paid and refunded, but
-    /// nothing new starts in it (M-1).
+    /// Whether ISO 4217 has withdrawn it. Existing amounts in it can still be read, paid and refunded,
+    /// but nothing new can be opened or priced in it (M-1).
     pub fn is_withdrawn(self) -> bool {
         WITHDRAWN.contains(&self.code())
     }
 }
 
-/// The currencies read here that ISO 4217 lists as historic, as of November 2026.
+/// The supported currencies that ISO 4217 lists as historic, as of November 2026.
 const WITHDRAWN: [&str; 5] = ["BGN", "CUC", "HRK", "SLL", "ZWL"];
 
 impl fmt::Display for Currency {
@@ -45,11 +44,11 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// No ISO 4217 code, or one without a minor unit, such as gold; a sentence to put after a field's path.
+/// Not an ISO 4217 code, or one without a minor unit, such as gold. The message follows a field's path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{code}` is not the ISO 4217 code of a currency with a minor unit, such as USD")]
 pub struct UnknownCurrency {
-    /// What stood there, shortened.
+    /// The text found, shortened.
     code: String,
 }
 
@@ -76,13 +75,13 @@ serde_as_text!(Currency);
 mod tests {
     use super::*;
 
-    /// M-1: every historic currency that is read is known as withdrawn.
+    /// M-1: every supported historic currency counts as withdrawn.
     #[test]
     fn m1_withdrawn() {
         for code in ["BGN", "CUC", "HRK", "SLL", "ZWL"] {
             assert!(code.parse::<Currency>().unwrap().is_withdrawn(), "{code}");
         }
-        // VES is still listed beside VED.
+        // ISO 4217 still lists VES beside VED.
         for code in ["EUR", "SLE", "ZWG", "CUP", "VES", "VED", "CLF"] {
             assert!(!code.parse::<Currency>().unwrap().is_withdrawn(), "{code}");
         }

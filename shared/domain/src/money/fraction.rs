@@ -1,5 +1,5 @@
-//! Exact fractions: what part of a term is left. Of any size, because terms are counted in
-//! microseconds and their parts are added up.
+//! Exact fractions, for the share of a term that remains. Arbitrary precision, because terms are
+//! measured in microseconds and their fractions are added up.
 
 use std::{fmt, str::FromStr};
 
@@ -10,22 +10,22 @@ use num_traits::{One, Zero};
 use super::error::MoneyError;
 use crate::text::{serde_as_text, shortened};
 
-/// An exact fraction in lowest terms. It is rounded only where a price becomes an amount (M-2).
+/// An exact fraction in lowest terms. Rounding happens only where a price becomes an amount (M-2).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fraction(BigRational);
 
 impl Fraction {
-    /// The whole.
+    /// One.
     pub fn one() -> Self {
         Self(BigRational::one())
     }
 
-    /// Nothing.
+    /// Zero.
     pub fn zero() -> Self {
         Self(BigRational::zero())
     }
 
-    /// `numerator / denominator`; `None` when the denominator is zero.
+    /// `numerator / denominator`; `None` if the denominator is zero.
     pub fn new(numerator: i128, denominator: i128) -> Option<Self> {
         (denominator != 0).then(|| {
             Self(BigRational::new(
@@ -58,7 +58,7 @@ impl Fraction {
     }
 }
 
-/// In lowest terms, `184/365`; a whole number stands alone, `1`.
+/// In lowest terms, `184/365`; a whole number without denominator, `1`.
 impl fmt::Display for Fraction {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(to)
@@ -102,7 +102,7 @@ mod tests {
     }
 
     proptest! {
-        /// A fraction survives its text and JSON, and arithmetic on it is exact.
+        /// A fraction round-trips through text and JSON, and its arithmetic is exact.
         #[test]
         fn round_trips_and_stays_exact(
             a in any::<i128>(), b in 1_i128.., c in any::<i128>(), d in 1_i128..,

@@ -1,4 +1,4 @@
-//! Money, exact to the minor unit (M-1 to M-4). Never a float, and never two currencies in one sum.
+//! Money, exact to the minor unit (M-1 to M-4): no floats, and no sums across currencies.
 
 mod amount;
 mod currency;

@@ -1,5 +1,5 @@
-//! Prices: finer than amounts, because a SAN sold in bulk costs a fraction of a cent (M-1). Here,
-//! and nowhere else, an exact value is rounded to an amount (M-2).
+//! Prices: finer than amounts, because a SAN sold in bulk costs a fraction of a cent (M-1). Only here
+//! is an exact value rounded to an amount (M-2).
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use super::{
     fraction::Fraction,
 };
 
-/// Decimals that a price may have at most (M-1).
+/// Maximum number of decimals of a price (M-1).
 const PRICE_DIGITS: u32 = 6;
 
-/// A price per unit, zero or more, in millionths of the currency's major unit (M-1).
+/// A price per unit, not negative, in millionths of the currency's major unit (M-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "StoredPrice")]
 pub struct Price {
@@ -28,7 +28,7 @@ pub struct Price {
 }
 
 impl Price {
-    /// The price of that many millionths of the major unit; fails below zero.
+    /// The price of `micros` millionths of the major unit; an error if negative.
     pub fn from_micros(currency: Currency, micros: i64) -> Result<Self, MoneyError> {
         if micros < 0 {
             return Err(MoneyError::Negative);
@@ -36,7 +36,7 @@ impl Price {
         Ok(Self { currency, micros })
     }
 
-    /// Reads an ISO 4217 code and a decimal of at most six digits: `USD`, `0.0025`.
+    /// Parses an ISO 4217 code and a decimal with at most six decimals: `USD`, `0.0025`.
     pub fn parse(code: &str, value: &str) -> Result<Self, MoneyError> {
         let currency: Currency = code.parse()?;
         let too_many = MoneyError::TooManyDigits { most: PRICE_DIGITS };
@@ -62,8 +62,8 @@ impl Price {
         self.currency
     }
 
-    /// The price as a decimal: at least the currency's digits, no zeros after them: `49.00`,
-    /// `0.0025`.
+    /// The price as a decimal with at least the currency's digits and no further trailing zeros:
+    /// `49.00`, `0.0025`.
     pub fn value(self) -> String {
         let mut decimal = Decimal::new(self.micros, PRICE_DIGITS).normalize();
         decimal.rescale(decimal.scale().max(self.currency.minor_digits()));
@@ -71,7 +71,7 @@ impl Price {
     }
 
     /// price × quantity × fraction, computed exactly and rounded once, half away from zero, to the
-    /// minor unit (M-2); fails beyond 64 bits of minor units.
+    /// minor unit (M-2). An error beyond 64 bits of minor units.
     pub fn amount(&self, quantity: u32, fraction: &Fraction) -> Result<Money, MoneyError> {
         let micros = BigInt::from(self.micros) * BigInt::from(quantity);
         let minor_per_major = BigInt::from(10_u32.pow(self.currency.minor_digits()));
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// M-1: up to six decimals, never below zero.
+    /// M-1: up to six decimals, never negative.
     #[test]
     fn m1_reads_and_writes_prices() {
         for (code, value, micros, expected) in [
@@ -165,7 +165,7 @@ mod tests {
             ("USD", "0.005", 1, "-1", "-0.01"),
             ("USD", "0.015", 1, "-1", "-0.02"),
             ("USD", "0.01", 1, "-499999/1000000", "0.00"),
-            // Rounding each unit first would give 10.00.
+            // Rounding per unit would give 10.00.
             ("USD", "0.0025", 1000, "1", "2.50"),
             ("JPY", "0.5", 1, "1", "1"),
             ("JPY", "100", 3, "1/7", "43"),
@@ -200,7 +200,7 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<Price>(&json).unwrap(), price);
         }
 
-        /// M-2: the amount is never further than half a minor unit from the exact value.
+        /// M-2: the amount differs from the exact value by at most half a minor unit.
         #[test]
         fn m2_is_within_half_a_minor_unit(
             micros in 0_i64..1_000_000_000_000, quantity in 0_u32..10_000,

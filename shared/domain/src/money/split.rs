@@ -1,12 +1,12 @@
-//! Splitting one amount over several lines without losing or inventing a minor unit (M-3).
+//! Splitting an amount over several lines so that the parts sum to it exactly (M-3).
 
 use std::cmp::Reverse;
 
 use super::{amount::Money, error::MoneyError};
 
-/// Splits `total` in proportion to `weights`, by largest remainder, ties to the earlier part (M-3).
-/// The parts sum to the total, each within one minor unit of its exact share and of the same sign.
-/// Fails with `NoWeights` when there is something to split and every weight is zero.
+/// Splits `total` in proportion to `weights` by largest remainder; ties go to the earlier part (M-3).
+/// The parts sum to the total; each has its sign and is within one minor unit of its exact share.
+/// Returns `NoWeights` if the total is not zero but all weights are.
 pub fn split(total: Money, weights: &[u64]) -> Result<Vec<Money>, MoneyError> {
     let sum: u128 = weights.iter().copied().map(u128::from).sum();
     if sum == 0 {
@@ -16,14 +16,14 @@ pub fn split(total: Money, weights: &[u64]) -> Result<Vec<Money>, MoneyError> {
             Err(MoneyError::NoWeights)
         };
     }
-    // At most 2^63 × 2^64: it fits.
+    // At most 2^63 × 2^64, which fits.
     let whole = u128::from(total.minor().unsigned_abs());
     let shares = weights.iter().map(|&weight| whole * u128::from(weight));
     let (mut parts, remainders): (Vec<u128>, Vec<u128>) =
         shares.map(|share| (share / sum, share % sum)).unzip();
 
-    // The remainders sum to `missing` times `sum`, and each is less than `sum`: those who get one
-    // more are fewer than those who have a remainder at all.
+    // The remainders sum to `missing × sum` and each is less than `sum`, so fewer parts get one unit
+    // more than have a remainder.
     let mut missing = whole - parts.iter().sum::<u128>();
     let mut by_remainder: Vec<usize> = (0..parts.len()).collect();
     by_remainder.sort_by_key(|&part| Reverse(remainders[part]));
@@ -90,8 +90,8 @@ mod tests {
     }
 
     proptest! {
-        /// M-3: the parts sum to the whole; each lies within one minor unit of its exact share;
-        /// of two equal weights the earlier gets no less.
+        /// M-3: the parts sum to the whole, each is within one minor unit of its exact share, and of
+        /// two equal weights the earlier gets no less.
         #[test]
         fn m3_sums_to_the_whole_and_is_fair(
             total in any::<i64>(),

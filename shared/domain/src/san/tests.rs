@@ -1,10 +1,10 @@
-//! What is one SAN, as tables and properties (SL-1 to SL-3, MD-5).
+//! SANs in canonical form, by tables and properties (SL-1 to SL-3, MD-5).
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// MD-5: one name however it is written.
+/// MD-5: every spelling of a name has the same canonical form.
 #[test]
 fn md5_dns_names_have_one_form() {
     let longest_label = "a".repeat(63);
@@ -19,10 +19,10 @@ fn md5_dns_names_have_one_form() {
         ("Bücher.example", "xn--bcher-kva.example"),
         ("BÜCHER.example", "xn--bcher-kva.example"),
         ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
-        // Non-transitional: ß is a letter of its own.
+        // Non-transitional: ß is a separate letter.
         ("straße.de", "xn--strae-oqa.de"),
         ("strasse.de", "strasse.de"),
-        // An ideographic full stop parts labels as a dot does.
+        // An ideographic full stop separates labels like a dot.
         ("例え。jp", "xn--r8jz45g.jp"),
         ("1.2.3.4.example", "1.2.3.4.example"),
         (&longest_label, &longest_label),
@@ -68,11 +68,11 @@ fn dns_names_asked_for_must_be_well_formed() {
     }
     assert_eq!(
         San::dns("192.0.2.1").unwrap_err().to_string(),
-        "is an IP address, which is an iPAddress and not a dNSName"
+        "is an IP address: use the type iPAddress, not dNSName"
     );
 }
 
-/// 253 octets hold the wildcard label as well.
+/// The 253 octets include the wildcard label.
 #[test]
 fn longest_dns_name() {
     let name = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(61));
@@ -110,7 +110,7 @@ fn addresses_have_one_form() {
     assert_eq!(San::ip(""), Err(SanError::Empty));
 }
 
-/// Four octets and sixteen are two SANs, also where sixteen embed the four.
+/// Four octets and sixteen are two SANs, even if the sixteen embed the four.
 #[test]
 fn ipv4_and_its_mapped_form_are_two_sans() {
     let four = San::ip_octets(&[192, 0, 2, 1]).unwrap();
@@ -123,7 +123,7 @@ fn ipv4_and_its_mapped_form_are_two_sans() {
     assert_eq!(San::ip_octets(&[1, 2, 3, 4, 255, 255, 255, 0]), None);
 }
 
-/// SL-2: lower case throughout, the part before the `@` included.
+/// SL-2: entirely lower case, including the part before the `@`.
 #[test]
 fn mailboxes_have_one_form() {
     for (text, expected) in [
@@ -175,7 +175,7 @@ fn principal_names_have_one_form() {
     }
 }
 
-/// SL-2: the type makes two of one text.
+/// SL-2: the same text with two types is two SANs.
 #[test]
 fn sl2_the_type_tells_sans_apart() {
     let text = "jo@example.com";
@@ -184,7 +184,7 @@ fn sl2_the_type_tells_sans_apart() {
     assert_ne!(mailbox, principal);
 }
 
-/// SL-3: a wildcard weighs the multiplier, and is another SAN than the name below it.
+/// SL-3: a wildcard weighs the multiplier, and differs from the name without it.
 #[test]
 fn sl3_weights() {
     let (wildcard, plain) = (
@@ -205,7 +205,7 @@ fn sl3_weights() {
     );
 }
 
-/// SL-1: what a certificate carries is never refused or dropped, only lower-cased.
+/// SL-1: names on a certificate are never refused or dropped, only lower-cased.
 #[test]
 fn sl1_recorded_names_are_kept() {
     for (kind, text, expected) in [
@@ -244,7 +244,7 @@ fn kinds() -> impl Strategy<Value = SanType> {
     prop::sample::select(SanType::ALL)
 }
 
-/// Text near the edges: names, addresses, mailboxes, odd case, and anything at all.
+/// Text near the edges: names, addresses, email addresses, unusual case, and arbitrary text.
 fn names() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -256,12 +256,12 @@ fn names() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Canonicalising twice changes nothing, for what is asked and for what is recorded; and a
-    /// recorded name that is well formed is the one that was asked for.
+    /// Canonicalising twice changes nothing, for requested and for recorded names; and a well-formed
+    /// recorded name equals the requested one.
     #[test]
     fn canonical_forms_are_stable(kind in kinds(), text in names()) {
-        if let Ok(asked) = San::asked(kind, &text) {
-            prop_assert_eq!(San::asked(kind, asked.value()), Ok(asked.clone()));
+        if let Ok(asked) = San::requested(kind, &text) {
+            prop_assert_eq!(San::requested(kind, asked.value()), Ok(asked.clone()));
             prop_assert_eq!(San::recorded(kind, &text), asked);
         }
         let recorded = San::recorded(kind, &text);
@@ -279,7 +279,7 @@ proptest! {
         prop_assert_eq!(San::recorded(kind, &text.to_lowercase()), san);
     }
 
-    /// Octets and text are two ways to the same SAN.
+    /// Octets and text yield the same SAN.
     #[test]
     fn addresses_survive_their_octets(octets in any::<[u8; 16]>()) {
         let san = San::ip_octets(&octets).unwrap();
@@ -289,7 +289,7 @@ proptest! {
     }
 }
 
-/// UTS 46 maps the dots of other scripts to a full stop, wherever they stand.
+/// UTS 46 maps the dots of other scripts to a full stop, wherever they are.
 #[test]
 fn md5_every_dot_of_uts_46_is_a_dot() {
     for dot in ['\u{3002}', '\u{ff0e}', '\u{ff61}'] {
@@ -306,7 +306,7 @@ fn md5_every_dot_of_uts_46_is_a_dot() {
     }
 }
 
-/// SL-1, SL-2: one trailing dot makes no other name, well formed or not.
+/// SL-1, SL-2: one trailing dot does not make another name, well formed or not.
 #[test]
 fn sl1_a_trailing_dot_makes_no_second_name() {
     for text in ["a_b.example", "-a.example", "a..b"] {
@@ -317,7 +317,7 @@ fn sl1_a_trailing_dot_makes_no_second_name() {
     }
 }
 
-/// SL-2: a letter and its accent are the letter that has it: a UPN is compared in NFC.
+/// SL-2: UPNs are compared in NFC, so a precomposed letter equals the letter with a combining accent.
 #[test]
 fn sl2_a_upn_is_one_in_nfc_and_nfd() {
     let composed = San::upn("Jos\u{e9}@corp").unwrap();
@@ -327,7 +327,7 @@ fn sl2_a_upn_is_one_in_nfc_and_nfd() {
     assert_eq!(malformed("E\u{301}@@"), malformed("\u{e9}@@"));
 }
 
-/// RFC 5890, 2.3.1: what the hyphens are reserved for is said, not that the name has wrong signs.
+/// RFC 5890, 2.3.1: the message names the reserved hyphens, not invalid characters.
 #[test]
 fn hyphens_in_the_third_and_fourth_place_are_named() {
     for text in ["r3---sn-abc.example", "a.ab--c.example", "*.zz--.example"] {

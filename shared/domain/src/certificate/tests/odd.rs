@@ -1,9 +1,9 @@
-//! Certificates and requests that the standards permit, or that stand in the world all the same:
-//! each is read, and nothing that it carries is dropped (SL-1, SL-14).
+//! Unusual certificates and requests that the standards permit or that exist anyway: each is parsed,
+//! and nothing in it is dropped (SL-1, SL-14).
 
 use super::*;
 
-/// Replaces octets that stand in a document once.
+/// Replaces octets that occur exactly once in a document.
 #[track_caller]
 fn patched(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len(), "lengths around it stay true");
@@ -41,7 +41,7 @@ fn with_names(names: &[u8]) -> ParsedCertificate {
     only(self_signed(&params).der())
 }
 
-/// RFC 5280, 4.1.2.5.1: YY of 50 and more is 19YY; GeneralizedTime goes back further still.
+/// RFC 5280, 4.1.2.5.1: a YY of 50 or more means 19YY; GeneralizedTime goes back further.
 #[test]
 fn a_validity_may_begin_before_1970() {
     for (year, text) in [
@@ -56,7 +56,7 @@ fn a_validity_may_begin_before_1970() {
     }
 }
 
-/// Old software wrote times without seconds, or with an offset; OpenSSL reads them so.
+/// Old software wrote times without seconds or with an offset; OpenSSL accepts both.
 #[test]
 fn times_of_old_software_are_read() {
     let made = self_signed(&params("a"));
@@ -77,10 +77,10 @@ fn times_of_old_software_are_read() {
         b"\x17\x0d261301000000Z",
     );
     let error = parse_chain(&broken).unwrap_err().to_string();
-    assert!(error.contains("its validity"), "{error}");
+    assert!(error.contains("validity"), "{error}");
 }
 
-/// X.690, 8.3: an INTEGER is signed, so these are four serials and not two.
+/// X.690, 8.3: an INTEGER is signed, so these are four different serials.
 #[test]
 fn negative_serials_are_other_serials() {
     let of = |octets: &[u8], patch: Option<(&[u8], &[u8])>| {
@@ -102,7 +102,7 @@ fn negative_serials_are_other_serials() {
     assert_eq!(of(&[5], Some((b"\x01\x05", b"\x01\x80"))), "-80");
     assert_eq!(of(&[5], Some((b"\x01\x05", b"\x01\xff"))), "-1");
     assert_eq!(of(&[5], Some((b"\x01\x05", b"\x01\x00"))), "0");
-    // Longer than it need be, and the same number.
+    // Longer than necessary, but the same number.
     assert_eq!(
         of(&[0x7f, 1], Some((b"\x02\x7f\x01", b"\x02\xff\x80"))),
         "-80"
@@ -128,7 +128,7 @@ fn a_universal_string_is_read_in_subject_and_issuer() {
     assert_eq!(parsed.issuer, "CN=Žižkov");
 }
 
-/// SL-1: a UPN counts in whatever type of string, with its explicit tag or without.
+/// SL-1: a UPN counts in any type of string, with or without its explicit tag.
 #[test]
 fn sl1_a_upn_counts_however_it_is_encoded() {
     const UPN: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
@@ -147,7 +147,7 @@ fn sl1_a_upn_counts_however_it_is_encoded() {
         (element(0xa0, &string(0x1c, &utf32("Ä@b"))), "ä@b"),
         (string(0x0c, b"A@b"), "a@b"),
         (string(0x1c, &utf32("A@b")), "a@b"),
-        // No text of that type, and nothing at all: it stands there, and counts.
+        // Not text of that type, or empty: it counts anyway.
         (element(0xa0, &string(0x1e, b"odd")), "odd"),
         (element(0xa0, b""), ""),
         (b"".to_vec(), ""),
@@ -163,7 +163,7 @@ fn sl1_a_upn_counts_however_it_is_encoded() {
     }
 }
 
-/// SL-1: a name of whatever length counts, as one SAN of its own.
+/// SL-1: a name of any length counts, as its own SAN.
 #[test]
 fn sl1_a_name_of_any_length_counts() {
     let long = |last: u8| [&vec![b'A'; 5000], [last].as_slice()].concat();
@@ -181,11 +181,11 @@ fn sl1_a_name_of_any_length_counts() {
     }
 }
 
-/// SL-1: an extension, a key or a signature that nothing here reads costs no certificate its reading.
+/// SL-1: an extension, key or signature that cannot be parsed never makes a certificate unreadable.
 #[test]
 fn what_is_not_needed_is_not_judged() {
     let made = self_signed(&params("a"));
-    // The key's algorithm: no elliptic curve any more, but an OID that nobody knows.
+    // Replace the key's algorithm, elliptic curve, by an unknown OID.
     let other = patched(
         made.der(),
         b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01",
@@ -208,7 +208,7 @@ fn what_is_not_needed_is_not_judged() {
     );
 }
 
-/// What editors and shells leave behind the DER.
+/// Editors and shells leave white space after DER.
 #[test]
 fn white_space_after_der_is_passed_over() {
     let made = self_signed(&params("a"));
@@ -219,7 +219,7 @@ fn white_space_after_der_is_passed_over() {
     assert!(parse_chain(&[made.der().as_ref(), b"\nx"].concat()).is_err());
 }
 
-/// RFC 5280, 7.1: the type of a string, its case and its white space make no other name.
+/// RFC 5280, 7.1: string type, case and amount of white space make no difference between names.
 #[test]
 fn a_chain_is_compared_name_by_name() {
     use rcgen::DnValue::{PrintableString, TeletexString, Utf8String};
@@ -256,12 +256,12 @@ fn a_chain_is_compared_name_by_name() {
     }
 }
 
-/// The extension request of PKCS#9, and Microsoft's, which has the same content.
+/// The extension requests of PKCS#9 and of Microsoft have the same content.
 const PKCS_9: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e";
 const MICROSOFT: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0e";
 
-/// A request with these attributes in the place of its own; its signature is no longer true, and is
-/// not looked at.
+/// A request with these attributes instead of its own. Its signature becomes invalid, which parsing
+/// ignores.
 fn request_with(attributes: &[u8]) -> Vec<u8> {
     let mut params = params("www.example.com");
     params.subject_alt_names = Vec::new();
@@ -325,7 +325,7 @@ fn a_request_is_read_in_all_its_attributes() {
     );
 }
 
-/// RFC 2986 has the attributes always there; OpenSSL takes a request without them, and so do we.
+/// RFC 2986 requires the attributes; OpenSSL accepts a request without them, and so do we.
 #[test]
 fn a_request_may_have_no_attributes() {
     for attributes in [&b""[..], b"\xa0\x00"] {

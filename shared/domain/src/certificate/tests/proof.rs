@@ -1,5 +1,5 @@
-//! The proof of possession in a request (RFC 2986): good ones as OpenSSL and rcgen make them, and each
-//! of them with a bit turned.
+//! The proof of possession in a request (RFC 2986): valid ones made by OpenSSL and rcgen, and each with
+//! one bit flipped.
 
 use super::*;
 
