@@ -67,7 +67,7 @@ events! {
         operation_id: OperationId,
         product_id: &'a ProductId,
         term_months: u32,
-        /// All domains, the common name among them.
+        /// All domains, including the common name.
         names: Vec<&'a str>,
         /// The SAN licence that the order draws on, or null.
         san_license_id: Option<LicenseId>,
@@ -363,4 +363,52 @@ pub(crate) enum IssuanceDecided<'a> {
 
 impl EventData for IssuanceDecided<'_> {
     const TYPE: &'static str = "licet.orders.issuance.decided.v1";
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json, to_value};
+
+    use super::*;
+
+    fn charged() -> ChargedAmount {
+        ChargedAmount::new(None, Money::from_minor("USD".parse().unwrap(), 2450))
+    }
+
+    #[test]
+    fn x_5_the_shapes_of_data_stay() {
+        assert_eq!(
+            DomainChangeCharged::TYPE,
+            "licet.orders.domain_change.charged.v1"
+        );
+        let amount = json!({ "invoice_id": null, "total": "24.50", "currency": "USD" });
+        let both = DomainChangeCharged {
+            charged: Some(charged()),
+            next_term: Some(charged()),
+        };
+        let mut expected = amount.clone();
+        expected["next_term"] = amount.clone();
+        assert_eq!(to_value(&both).unwrap(), expected);
+        let next = DomainChangeCharged {
+            charged: None,
+            next_term: Some(charged()),
+        };
+        assert_eq!(to_value(&next).unwrap(), json!({ "next_term": amount }));
+        let paid = OrderPaid { charged: charged() };
+        assert_eq!(to_value(&paid).unwrap(), amount);
+        let refused = IssuanceDecided::Refused { message: "no" };
+        assert_eq!(to_value(&refused).unwrap(), json!({ "message": "no" }));
+        let decision = IssuanceDecided::Decision {
+            san_license_id: None,
+            reservation_id: None,
+            replaced_reservation_id: None,
+            reasons: vec!["LICENSE_ENDED"],
+            needed: 2,
+            short_by: 1,
+        };
+        let decision = to_value(&decision).unwrap();
+        assert_eq!(decision["reservation_id"], Value::Null);
+        assert_eq!(decision["needed"], json!(2));
+        assert_eq!(decision.as_object().unwrap().len(), 6);
+    }
 }

@@ -1,4 +1,5 @@
-//! Recorded certificates. Only when they are superseded or revoked, and where they count, changes.
+//! Recorded certificates. After the insert only supersession, revocation and the licence record
+//! change.
 
 use std::collections::{BTreeMap, BTreeSet};
 

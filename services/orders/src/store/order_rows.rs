@@ -8,7 +8,7 @@ use licet_runtime::{
     stored::{count, from_json, instant, instant_if, money, parsed, parsed_if, to_json},
 };
 
-use super::columns::{digest, stored_name};
+use super::columns::{digest, from_json_if, stored_name, to_json_if};
 use crate::rules::{
     order::{ChangeCharge, DomainChange, Order, OrderTerm, Progress, SigningRequest},
     slots::SlotCharge,
@@ -164,9 +164,8 @@ pub(super) fn read_order(
     };
     let common_name = stored_name("common_name", &row.common_name)?;
     let term = read_term(term)?;
-    let past = row.past_refunds_json.as_deref();
-    let past = past.map(|text| from_json("past_refunds_json", text));
-    let mut refunds: BTreeMap<u32, Vec<u8>> = past.transpose()?.unwrap_or_default();
+    let past = from_json_if("past_refunds_json", row.past_refunds_json.as_deref())?;
+    let mut refunds: BTreeMap<u32, Vec<u8>> = past.unwrap_or_default();
     let (index, next) = (term.index, term.index.saturating_add(1));
     refunds.extend(row.refund.map(|refund| (index, refund)));
     refunds.extend(row.next_refund.map(|refund| (next, refund)));
@@ -211,21 +210,9 @@ pub(super) fn read_term(row: &term_row::Model) -> Result<OrderTerm, Fault> {
         price_time: instant("price_us", row.price_us)?,
         additional_licenses: count("additional_licenses", row.additional_licenses)?,
         first_issuance_time: instant_if("first_issuance_us", row.first_issuance_us)?,
-        sold: row
-            .sold_json
-            .as_deref()
-            .map(|text| from_json("sold_json", text))
-            .transpose()?,
-        names: row
-            .names_json
-            .as_deref()
-            .map(|text| from_json("names_json", text))
-            .transpose()?,
-        kept_servers: row
-            .kept_servers_json
-            .as_deref()
-            .map(|text| from_json("kept_servers_json", text))
-            .transpose()?,
+        sold: from_json_if("sold_json", row.sold_json.as_deref())?,
+        names: from_json_if("names_json", row.names_json.as_deref())?,
+        kept_servers: from_json_if("kept_servers_json", row.kept_servers_json.as_deref())?,
         bought_time: instant_if("bought_us", row.bought_us)?,
     })
 }
@@ -277,7 +264,7 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
     let request = order.signing_request.as_ref();
     let (index, next) = (order.term.index, order.term.index.saturating_add(1));
     let past: BTreeMap<_, _> = order.refunds.range(..index).collect();
-    let past = (!past.is_empty()).then(|| to_json("past_refunds_json", &past));
+    let past = Some(&past).filter(|past| !past.is_empty());
     Ok(order_row::Model {
         account_id: order.account_id.to_string(),
         order_id: order.id.to_string(),
@@ -301,7 +288,7 @@ pub(super) fn order_columns(order: &Order) -> Result<order_row::Model, Fault> {
         turn_us: order.turn_time().map(Instant::as_micros),
         next_refund: order.refunds.get(&next).cloned(),
         refund_in_review: i64::from(order.refund_in_review),
-        past_refunds_json: past.transpose()?,
+        past_refunds_json: to_json_if("past_refunds_json", past)?,
     })
 }
 
@@ -332,21 +319,9 @@ fn one_term(order: &Order, term: &OrderTerm) -> Result<term_row::Model, Fault> {
         price_us: term.price_time.as_micros(),
         additional_licenses: i64::from(term.additional_licenses),
         first_issuance_us: term.first_issuance_time.map(Instant::as_micros),
-        sold_json: term
-            .sold
-            .as_ref()
-            .map(|sold| to_json("sold_json", sold))
-            .transpose()?,
-        names_json: term
-            .names
-            .as_ref()
-            .map(|names| to_json("names_json", names))
-            .transpose()?,
-        kept_servers_json: term
-            .kept_servers
-            .as_ref()
-            .map(|kept| to_json("kept_servers_json", kept))
-            .transpose()?,
+        sold_json: to_json_if("sold_json", term.sold.as_ref())?,
+        names_json: to_json_if("names_json", term.names.as_ref())?,
+        kept_servers_json: to_json_if("kept_servers_json", term.kept_servers.as_ref())?,
         bought_us: term.bought_time.map(Instant::as_micros),
     })
 }

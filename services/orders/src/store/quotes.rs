@@ -8,11 +8,12 @@ use licet_domain::{
 use licet_runtime::{
     database::{Tx, Work},
     fault::Fault,
-    stored::{from_json, instant, parsed, to_json},
+    stored::{instant, parsed},
 };
 use row::{Column, Entity, Model};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
+use super::columns::{from_json_if, to_json_if};
 use crate::rules::order::{Order, SoldProduct};
 
 mod row {
@@ -74,11 +75,7 @@ async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Res
         expire_us: quote.expire_time.as_micros(),
         quote: quote.encoded.clone(),
         next_quote: quote.next_encoded.clone(),
-        sold_json: quote
-            .sold
-            .as_ref()
-            .map(|sold| to_json("sold_json", sold))
-            .transpose()?,
+        sold_json: to_json_if("sold_json", quote.sold.as_ref())?,
     }
     .into_active_model()
     .insert(tx)
@@ -103,11 +100,7 @@ pub(crate) async fn find(
             expire_time: instant("expire_us", row.expire_us)?,
             encoded: row.quote,
             next_encoded: row.next_quote,
-            sold: row
-                .sold_json
-                .as_deref()
-                .map(|text| from_json("sold_json", text))
-                .transpose()?,
+            sold: from_json_if("sold_json", row.sold_json.as_deref())?,
         })
     })
     .transpose()

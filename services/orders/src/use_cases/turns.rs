@@ -1,5 +1,5 @@
-//! Writes the turns of an order, each once and with its event (MD-10): whoever locks the order
-//! first writes them, a request or the timer. Nothing is decided here.
+//! Writes the turns of an order, each once and with its event (MD-10), for the first request or
+//! timer that locks the order. Nothing is decided here.
 
 use licet_domain::{
     clock::Instant,
