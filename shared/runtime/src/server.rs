@@ -116,7 +116,7 @@ const CLOSING: Duration = Duration::from_millis(250);
 
 /// A running server.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningServer {
     address: SocketAddr,
     calls: ConcurrencyLimit,
     streams: ConcurrencyLimit,
@@ -127,7 +127,7 @@ pub struct Running {
     drain: Duration,
 }
 
-impl Running {
+impl RunningServer {
     /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -173,7 +173,7 @@ impl Running {
 /// Stops the servers of one process in the given order: list a server before its peers. Waits for calls in
 /// progress and for streams that read requests, for all servers together at most as long as the longest
 /// drain. Does not wait for idle connections, nor for clients that do not read.
-pub async fn shutdown(mut servers: Vec<Running>) {
+pub async fn shutdown(mut servers: Vec<RunningServer>) {
     let drains = servers.iter().map(|server| server.drain);
     let deadline = Instant::now() + drains.max().unwrap_or_default();
     for server in &mut servers {
@@ -192,7 +192,7 @@ pub async fn start(
     listener: TcpListener,
     limits: &Limits,
     suite: &Suite,
-) -> Result<Running, StartError> {
+) -> Result<RunningServer, StartError> {
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
         return Err(StartError::NotLoopback(address));
@@ -296,7 +296,7 @@ pub async fn start(
         let _ = stopped.clone().wait_for(|stopped| *stopped).await;
         set_health(&reporter, &names, ServingStatus::NotServing).await;
     });
-    Ok(Running {
+    Ok(RunningServer {
         address,
         calls,
         streams,
@@ -393,9 +393,9 @@ mod tests {
     use super::*;
 
     /// A server with a call that never ends.
-    fn hanging(drain: Duration) -> (Running, crate::concurrency::Permit) {
+    fn hanging(drain: Duration) -> (RunningServer, crate::concurrency::Permit) {
         let limits = Limits::default();
-        let running = Running {
+        let running = RunningServer {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             calls: call_limit(&limits),
             streams: stream_limit(&limits),

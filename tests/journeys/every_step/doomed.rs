@@ -13,7 +13,7 @@ pub(super) struct Doomed {
     runtime: Option<Runtime>,
     pub(super) doors: Doors,
     /// They serve for as long as somebody has these.
-    _running: [Running; 2],
+    _running: [RunningServer; 2],
 }
 
 impl Doomed {
