@@ -1,5 +1,5 @@
-//! SanLicensing: licences for a quota of SANs, and who may take how much of it. Money is Billing's:
-//! what spans both is a durable operation that ends wholly done or wholly undone.
+//! SanLicensing: licences for a quota of SANs, and decisions under them. Money is Billing's: a change that
+//! spans both services is a durable operation, which ends wholly done or wholly undone.
 
 mod convert;
 mod peers;
@@ -35,32 +35,31 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     peers::Billing,
-    queries::usage::Counting,
+    queries::usage::UsageCounter,
     quota::Quota,
     rpc::{
         ingest_service::IngestRpc, issuance_service::IssuanceRpc, license_service::LicenseRpc,
         usage_service::UsageRpc,
     },
-    timers::{ApplyPassedBy, TakeOver, TellTurns},
+    timers::{AlertOnTurns, AllocateCertificates, ApplyMissedRevocations},
     use_cases::{Sources, resource::Licenses},
 };
 
-/// What SanLicensing needs to run.
+/// Dependencies of the service.
 #[derive(Clone)]
 pub struct Deps {
-    /// Where its schema is kept; brought up to date when the service is built.
+    /// Location of its schema, which is migrated when the service is built.
     pub location: Location,
-    /// The clock that resumed operations are finished by, and that a watcher's time passes by;
-    /// requests bring their own decision time.
+    /// The clock of resumed operations, background work and watches. Requests bring their own decision time.
     pub clock: Arc<dyn Clock>,
-    /// The channel to Billing, speaking as `san-licensing`.
+    /// The channel to Billing, as caller `san-licensing`.
     pub billing: PeerChannel,
 }
 
-/// Builds the service, ready to be served. Billing need not be there yet.
+/// Builds the service, ready to be served. Billing need not be running yet.
 ///
 /// # Errors
-/// When the database cannot be opened, or its schema not brought up to date.
+/// The database cannot be opened or its schema not migrated.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let migrations = store::migrations();
     let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
@@ -75,18 +74,18 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         deps.clock.clone(),
         registry(),
     );
-    let take_over = TakeOver {
+    let allocation = AllocateCertificates {
         database: database.clone(),
         quota: quota.clone(),
         clock: deps.clock.clone(),
         after: Mutex::new(None),
     };
-    let passed_by = ApplyPassedBy {
+    let missed = ApplyMissedRevocations {
         database: database.clone(),
         quota: quota.clone(),
         clock: deps.clock.clone(),
     };
-    let turns = TellTurns {
+    let turns = AlertOnTurns {
         database: database.clone(),
         clock: deps.clock.clone(),
     };
@@ -129,12 +128,11 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         UsageRpc {
             database: schema(),
             quota,
-            counting: Counting::new(schema()),
+            counter: UsageCounter::new(schema()),
             clock
         }
     );
-    let due: Vec<Arc<dyn DueWork>> =
-        vec![Arc::new(take_over), Arc::new(passed_by), Arc::new(turns)];
+    let due: Vec<Arc<dyn DueWork>> = vec![Arc::new(allocation), Arc::new(missed), Arc::new(turns)];
     Ok(Service {
         name: "san-licensing",
         routes,
@@ -144,35 +142,36 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     })
 }
 
-/// The durable operations, and what each is answered with.
+/// The durable operations with their responses.
 fn registry() -> Registry<Billing> {
     use convert::{license, renewal};
     use use_cases::{
-        accept_license::Accepting, earlier, increase_quota::Increasing, renew_license::Renewing,
+        accept_license::AcceptLicenseOperation, earlier, increase_quota::IncreaseQuotaOperation,
+        renew_license::RenewLicenseOperation,
     };
     Registry::new(earlier::read)
-        .with(purchase::steps::<Accepting>(), |sold| {
+        .with(purchase::steps::<AcceptLicenseOperation>(), |sold| {
             license::encode_accepted(&sold)
         })
-        .with(purchase::steps::<Increasing>(), |sold| {
+        .with(purchase::steps::<IncreaseQuotaOperation>(), |sold| {
             license::encode_increased(&sold)
         })
-        .with(purchase::steps::<Renewing>(), |bought| {
+        .with(purchase::steps::<RenewLicenseOperation>(), |bought| {
             renewal::encode_renewed(&bought)
         })
 }
 
-/// The steps of its durable operations, each with the operation's kind.
+/// Kind and step of all durable operations.
 #[must_use]
 pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
     registry().steps().collect()
 }
 
-/// Holds a store's event log against its chain of hashes, on one snapshot and without a change to it.
-/// Services that use the store need not stop.
+/// Verifies a store's event log against its hash chain, read-only and on one snapshot. Services that use
+/// the store need not stop.
 ///
 /// # Errors
-/// When there is no such store, it is of another version, or it cannot be read.
+/// The store does not exist, has another version, or cannot be read.
 pub async fn verify(location: &Location) -> Result<Verification, Fault> {
     let database = Database::open_read_only(location, &store::migrations()).await?;
     let checks = chain::check_log(&database.read()).await?;

@@ -1,6 +1,5 @@
-//! What time alone makes due: certificates that a licence has to take over are brought to it, a chunk
-//! at a time (SL-16, SL-20), revocations to certificates that they passed by (SL-15), and alerts as
-//! terms start and end (SL-17). Decides nothing.
+//! Background work: allocates certificates to licences, a chunk at a time (SL-16, SL-20), applies missed
+//! revocations (SL-15), and emits the alerts of turns (SL-17).
 
 use std::{
     pin::Pin,
@@ -21,55 +20,56 @@ use licet_runtime::{
 };
 
 use crate::{
-    quota::{Batch, Chunk, From, Quota},
+    quota::{Batch, Chunk, Quota, Source},
     rules::feed::Report,
     store::{
         self,
         allocation::{After, Pair},
-        certificates::Wanted,
+        certificates::CoverageQuery,
     },
-    use_cases::tell_turns,
+    use_cases::alert_on_turns,
 };
 
-/// The pause between two looks that find nothing.
+/// Pause after a round without work.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many accounts and products are looked at in a round.
+/// The most pairs of account and product of a round.
 const PAIRS: u64 = 500;
 
-/// Brings certificates to the licences that cover them. Nothing remembers what was looked at: what
-/// is unallocated is looked at again and again, so that none is forgotten. Two instances on one
-/// chunk wait for each other at the licence's fence, and the second finds the next one.
-pub(crate) struct TakeOver {
+/// Allocates certificates to the licences that cover them. Keeps no record of its progress: unallocated
+/// certificates are examined again and again, so that none is missed. Two instances on one chunk wait for each
+/// other at the licence's fence, and the second gets the next chunk.
+pub(crate) struct AllocateCertificates {
     pub(crate) database: Database,
     pub(crate) quota: Quota,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The last pair of the round before; none once every pair was looked at.
+    /// The last pair of the previous round; `None` if that was the last round.
     pub(crate) after: Mutex<Option<Pair>>,
 }
 
-/// An account's product whose licence runs, and may have certificates to take over.
-struct Found {
+/// A pair with an active licence that may have certificates to be allocated.
+struct CoveredPair {
     pair: Pair,
     license_id: LicenseId,
     has_unallocated: bool,
-    /// Licences before it may count some of them still.
-    is_unsettled: bool,
+    /// Earlier licences may still count certificates.
+    is_incomplete: bool,
 }
 
-impl TakeOver {
-    /// The pairs of a round that have a running licence, and whether that was the last round.
-    async fn find(&self, now: Instant) -> Result<(Vec<Found>, bool), Fault> {
+impl AllocateCertificates {
+    /// The pairs of a round that have an active licence, and whether that was the last round.
+    async fn find(&self, now: Instant) -> Result<(Vec<CoveredPair>, bool), Fault> {
         let after = self.lock_after().clone();
         let tx = self.database.read();
         let unallocated =
             store::allocation::list_unallocated_pairs(&tx, after.as_ref(), PAIRS).await?;
-        let unsettled = store::allocation::list_unsettled_pairs(&tx, after.as_ref(), PAIRS).await?;
-        let mut pairs: Vec<_> = unallocated.iter().chain(&unsettled).cloned().collect();
+        let incomplete =
+            store::allocation::list_incomplete_pairs(&tx, after.as_ref(), PAIRS).await?;
+        let mut pairs: Vec<_> = unallocated.iter().chain(&incomplete).cloned().collect();
         if pairs.is_empty() {
             *self.lock_after() = None;
             return Ok((Vec::new(), true));
         }
-        // As the database sorts them: by their bytes.
+        // In the order of the database: by bytes.
         pairs.sort_unstable_by_key(|(account, product)| (account.to_string(), product.clone()));
         pairs.dedup();
         let most = usize::try_from(PAIRS).map_err(Fault::internal)?;
@@ -78,7 +78,7 @@ impl TakeOver {
         *self.lock_after() = pairs.last().filter(|_| !is_last).cloned();
         let wanted: Vec<_> = pairs
             .iter()
-            .map(|(account_id, product_id)| Wanted {
+            .map(|(account_id, product_id)| CoverageQuery {
                 account_id: *account_id,
                 product_id,
                 reservation_id: None,
@@ -88,11 +88,11 @@ impl TakeOver {
         let covering = store::certificates::find_covering(&tx, &wanted).await?;
         let each = pairs.iter().zip(covering);
         let found = each.filter_map(|(pair, covering)| {
-            Some(Found {
+            Some(CoveredPair {
                 pair: pair.clone(),
                 license_id: covering.by_product?,
                 has_unallocated: unallocated.contains(pair),
-                is_unsettled: unsettled.contains(pair),
+                is_incomplete: incomplete.contains(pair),
             })
         });
         Ok((found.collect(), is_last))
@@ -102,14 +102,14 @@ impl TakeOver {
         self.after.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the licence take over what it can. Answers how much that was.
-    async fn take_over(&self, found: &Found, now: Instant) -> Result<u64, Fault> {
+    /// Allocates all certificates that the licence covers. Returns their number.
+    async fn allocate(&self, found: &CoveredPair, now: Instant) -> Result<u64, Fault> {
         let (mut count, mut is_active) = (0, true);
-        // A fence that moves for nothing costs other instances a look.
+        // A fence moved in vain would cost other instances a query.
         if found.has_unallocated {
-            (count, is_active) = self.take_all(found, From::Unallocated, now).await?;
+            (count, is_active) = self.allocate_all(found, Source::Unallocated, now).await?;
         }
-        if !found.is_unsettled || !is_active {
+        if !found.is_incomplete || !is_active {
             return Ok(count);
         }
         let over = {
@@ -117,51 +117,51 @@ impl TakeOver {
             store::licenses::list_over(&tx, found.pair.0, now).await?
         };
         for license_id in over {
-            let from = From::License(license_id, After::start());
-            let (more, still) = self.take_all(found, from, now).await?;
+            let source = Source::License(license_id, After::start());
+            let (more, still) = self.allocate_all(found, source, now).await?;
             count += more;
             is_active &= still;
         }
         if is_active {
-            let work = Settled { found, now };
+            let work = MarkComplete { found, now };
             self.database.transact(&work).await?;
             count += 1;
         }
         Ok(count)
     }
 
-    async fn take_all(
+    async fn allocate_all(
         &self,
-        found: &Found,
-        mut from: From,
+        found: &CoveredPair,
+        mut source: Source,
         now: Instant,
     ) -> Result<(u64, bool), Fault> {
         let (account_id, product_id) = &found.pair;
         let mut count = 0;
         loop {
-            let taken = self
+            let chunk = self
                 .quota
-                .take_over(Chunk {
+                .allocate_chunk(Chunk {
                     account_id: *account_id,
                     product_id: product_id.clone(),
                     to: found.license_id,
-                    from: from.clone(),
+                    source: source.clone(),
                     origin: timer(),
                     clock: now,
                 })
                 .await?;
-            count += taken.count;
-            let Some(after) = taken.after else {
-                return Ok((count, taken.is_active));
+            count += chunk.count;
+            let Some(after) = chunk.after else {
+                return Ok((count, chunk.is_active));
             };
-            if let From::License(_, place) = &mut from {
+            if let Source::License(_, place) = &mut source {
                 *place = after;
             }
         }
     }
 }
 
-/// Who asks for what time alone makes due.
+/// The origin of background work.
 fn timer() -> Origin {
     Origin {
         caller: "san-licensing".to_owned(),
@@ -170,26 +170,26 @@ fn timer() -> Origin {
     }
 }
 
-/// The licence has taken over what the ones before it counted.
-struct Settled<'a> {
-    found: &'a Found,
+/// Marks that the licence has all certificates of earlier ones.
+struct MarkComplete<'a> {
+    found: &'a CoveredPair,
     now: Instant,
 }
 
-impl Work for Settled<'_> {
+impl Work for MarkComplete<'_> {
     type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
-        let Found {
+        let CoveredPair {
             pair, license_id, ..
         } = self.found;
-        store::allocation::settle(tx, pair, *license_id, self.now).await
+        store::allocation::mark_complete(tx, pair, *license_id, self.now).await
     }
 }
 
-impl DueWork for TakeOver {
+impl DueWork for AllocateCertificates {
     fn name(&self) -> &'static str {
-        "bring certificates to their licences"
+        "allocate certificates"
     }
 
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
@@ -200,12 +200,12 @@ impl DueWork for TakeOver {
             let now = self.clock.now();
             loop {
                 let (found, is_last) = self.find(now).await?;
-                let mut taken = 0;
+                let mut allocated = 0;
                 for one in &found {
-                    taken += self.take_over(one, now).await?;
+                    allocated += self.allocate(one, now).await?;
                 }
-                if taken > 0 || is_last {
-                    return Ok(taken);
+                if allocated > 0 || is_last {
+                    return Ok(allocated);
                 }
             }
         })
@@ -216,30 +216,30 @@ impl DueWork for TakeOver {
     }
 }
 
-/// For how long after it was kept a revocation may have missed a certificate that was being
-/// recorded at the same time; real time, and far beyond what a transaction takes.
-const PASSING_US: i64 = 600_000_000;
-const REVOKED_AT_ONCE: u64 = 500;
+/// How long after it was stored a revocation may be found to have missed its certificate; real time, and far
+/// longer than a transaction.
+const MISSED_WITHIN_US: i64 = 600_000_000;
+const REVOCATIONS: u64 = 500;
 
-/// A revocation and its certificate that are taken in at the same time do not see one another: what
-/// was kept of late is held against what is known.
-pub(crate) struct ApplyPassedBy {
+/// Applies revocations whose certificates were recorded at the same time, by transactions that did not see each
+/// other.
+pub(crate) struct ApplyMissedRevocations {
     pub(crate) database: Database,
     pub(crate) quota: Quota,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl DueWork for ApplyPassedBy {
+impl DueWork for ApplyMissedRevocations {
     fn name(&self) -> &'static str {
-        "apply revocations that came early"
+        "apply missed revocations"
     }
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let found = {
                 let tx = self.database.read();
-                let since_us = real_now().as_micros() - PASSING_US;
-                store::early_revocations::list_passed_by(&tx, since_us, REVOKED_AT_ONCE).await?
+                let since_us = real_now().as_micros() - MISSED_WITHIN_US;
+                store::early_revocations::list_missed(&tx, since_us, REVOCATIONS).await?
             };
             if found.is_empty() {
                 return Ok(0);
@@ -249,7 +249,7 @@ impl DueWork for ApplyPassedBy {
                 origin: timer(),
                 scope: AccountScope::All,
                 clock: self.clock.now(),
-                place: None,
+                header: None,
                 reports: (0..)
                     .zip(found.into_iter().map(Report::Revocation))
                     .collect(),
@@ -266,16 +266,16 @@ impl DueWork for ApplyPassedBy {
     }
 }
 
-/// Tells of the parts of a quota that usage reaches as a term starts or ends. Two instances on one
-/// licence wait for each other at its fence, and the second finds it told.
-pub(crate) struct TellTurns {
+/// Emits the alerts of turns. Two instances on one licence wait for each other at its fence, and the second
+/// finds the turns completed.
+pub(crate) struct AlertOnTurns {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl DueWork for TellTurns {
+impl DueWork for AlertOnTurns {
     fn name(&self) -> &'static str {
-        "tell of usage as terms turn"
+        "emit the alerts of turns"
     }
 
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
@@ -285,13 +285,13 @@ impl DueWork for TellTurns {
                 let tx = self.database.read();
                 store::turns::list_due(&tx, now).await?
             };
-            let mut told = 0;
+            let mut completed = 0;
             for (license_id, from) in due {
                 let is_first =
-                    tell_turns::tell(&self.database, license_id, from, now, &timer()).await?;
-                told += u64::from(is_first);
+                    alert_on_turns::run(&self.database, license_id, from, now, &timer()).await?;
+                completed += u64::from(is_first);
             }
-            Ok(told)
+            Ok(completed)
         })
     }
 }

@@ -6,12 +6,12 @@ use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
 
 use super::{once::Respond, san, usage::decode_until_before};
 use crate::{
-    quota::command::{Allocate, Allocation, Record, Recording, Revoke},
+    quota::command::{Allocate, AllocatedCertificate, Record, RecordedCertificate, Revoke},
     rules::{
         certificate::{Certificate, CertificateState},
+        filters::CertificateFilter,
         license::KeyType,
-        lookup::CertificateFilter,
-        name::packed,
+        packed_san::packed,
     },
 };
 
@@ -73,7 +73,7 @@ pub(crate) fn decode_list(
     use wire::CertificateState as Wire;
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
-    let name = message
+    let san = message
         .san
         .as_ref()
         .map(|given| san::decode_one(&mut fields, "san", given))
@@ -89,7 +89,7 @@ pub(crate) fn decode_list(
     fields.build(|| {
         Ok(CertificateFilter {
             license_id: license_id?,
-            name: name?.as_ref().map(packed),
+            san: san?.as_ref().map(packed),
             state: state?,
             until_before: until_before?,
         })
@@ -99,11 +99,11 @@ pub(crate) fn decode_list(
 impl Respond for Record {
     type Response = wire::RecordCertificateResponse;
 
-    fn respond(recording: &Recording, now: Instant) -> Self::Response {
+    fn respond(recorded: &RecordedCertificate, now: Instant) -> Self::Response {
         wire::RecordCertificateResponse {
-            certificate: Some(encode(&recording.certificate, now)),
-            already_known: recording.already_known,
-            over_quota: recording.over_quota,
+            certificate: Some(encode(&recorded.certificate, now)),
+            already_known: recorded.already_known,
+            over_quota: recorded.over_quota,
         }
     }
 }
@@ -111,10 +111,10 @@ impl Respond for Record {
 impl Respond for Allocate {
     type Response = wire::AllocateCertificateResponse;
 
-    fn respond(allocation: &Allocation, now: Instant) -> Self::Response {
+    fn respond(allocated: &AllocatedCertificate, now: Instant) -> Self::Response {
         wire::AllocateCertificateResponse {
-            certificate: Some(encode(&allocation.certificate, now)),
-            over_quota: allocation.over_quota,
+            certificate: Some(encode(&allocated.certificate, now)),
+            over_quota: allocated.over_quota,
         }
     }
 }
@@ -160,7 +160,7 @@ pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certifica
         product_id: certificate.product_id.to_string(),
         serial: certificate.key.serial_hex.clone(),
         issuer_sha256: certificate.key.issuer_sha256.clone(),
-        sans: san::encode_all(&certificate.names),
+        sans: san::encode_all(&certificate.sans),
         not_before_time: Some(encode_time(certificate.not_before)),
         not_after_time: Some(encode_time(certificate.not_after)),
         key_type: key_type.into(),

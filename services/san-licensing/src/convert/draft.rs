@@ -13,7 +13,7 @@ use licet_runtime::{
 use super::{certificate::decode_key_type, license, weight::quota};
 use crate::{
     rules::license::{KeyType, MAX_PRODUCTS, Options},
-    use_cases::quote_license::{Draft, Quoted, judge_times},
+    use_cases::quote_license::{Draft, QuotedLicense, check_times},
 };
 
 /// Reads the request for a draft. One that is malformed hears of its times, too, as of `now`.
@@ -26,7 +26,7 @@ pub(crate) fn decode_quote(
 
 fn read_quote(
     message: &sanlicensing::QuoteLicenseRequest,
-    judged_at: Option<Instant>,
+    check_at: Option<Instant>,
 ) -> Result<Draft, Fault> {
     let mut fields = Fields::new();
     let account_id = fields.required("account_id", &message.account_id);
@@ -44,9 +44,9 @@ fn read_quote(
         message.valid_until_time.as_ref(),
         decode_time,
     );
-    if let (Ok(start), Ok(valid_until), Some(now)) = (&start, &valid_until, judged_at) {
+    if let (Ok(start), Ok(valid_until), Some(now)) = (&start, &valid_until, check_at) {
         // What is wrong is noted; what would be right belongs to the draft.
-        let _ = judge_times(&mut fields, *start, *valid_until, now);
+        let _ = check_times(&mut fields, *start, *valid_until, now);
     }
     let hand_price = fields.optional_message("hand_price", message.hand_price.as_ref(), hand_price);
     fields.request_id(message);
@@ -65,9 +65,11 @@ fn read_quote(
 }
 
 /// A draft with its price.
-pub(crate) fn encode_quoted(quoted: &Quoted) -> Result<sanlicensing::QuoteLicenseResponse, Fault> {
+pub(crate) fn encode_quoted(
+    quoted: &QuotedLicense,
+) -> Result<sanlicensing::QuoteLicenseResponse, Fault> {
     let view = &quoted.view;
-    let license = if quoted.is_kept {
+    let license = if quoted.is_stored {
         license::encode(view)?
     } else {
         license::encode_validated(view)?

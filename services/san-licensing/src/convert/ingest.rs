@@ -24,11 +24,12 @@ use super::{
     report::{decode_facts, decode_issuer, decode_leaf, decode_serial},
 };
 use crate::{
-    quota::{Acknowledged, Batch, FeedPlace, command::Allocate},
+    quota::{Acknowledgement, Batch, BatchHeader, command::Allocate},
     rules::{
         certificate::{CertificateKey, EarlyRevocation},
         feed::{
-            Counts, Feed, ListedRefusal, RecordRefusal, RefusedRecord, Report, ReportedRevocation,
+            Feed, IngestCounts, ListedRefusal, RecordRefusal, RefusedRecord, Report,
+            ReportedRevocation,
         },
         not_found,
     },
@@ -67,7 +68,7 @@ pub(crate) fn decode_batch(
         fields.note("records", format!("has more than {MAX_RECORDS} records"));
     }
     let (feed_id, cursor, sequence) = fields.build(|| Ok((feed_id?, cursor?, sequence?)))?;
-    let place = FeedPlace {
+    let header = BatchHeader {
         feed_id: feed_id.into(),
         sequence,
         cursor,
@@ -81,7 +82,7 @@ pub(crate) fn decode_batch(
         match decode_record(record, call, now) {
             Ok(report) => {
                 if let Report::Certificate(certificate) = &report {
-                    sans += certificate.names.len();
+                    sans += certificate.sans.len();
                 }
                 reports.push((index, report));
             }
@@ -94,10 +95,10 @@ pub(crate) fn decode_batch(
     }
     let records = message.records;
     Ok(Batch {
-        origin: call.origin(&format!("{}/{sequence}", place.feed_id)),
+        origin: call.origin(&format!("{}/{sequence}", header.feed_id)),
         scope: call.caller.accounts.clone(),
         clock: now,
-        place: Some(place),
+        header: Some(header),
         reports,
         refused,
         content: Box::new(move |index| {
@@ -240,7 +241,7 @@ fn content(record: &wire::IngestRecord) -> (Vec<u8>, u64) {
     (bytes, length)
 }
 
-fn encode_acknowledgement(acknowledged: &Acknowledged<'_>) -> Vec<u8> {
+fn encode_acknowledgement(acknowledged: &Acknowledgement<'_>) -> Vec<u8> {
     let feed = acknowledged.feed;
     let refused = acknowledged.refused.iter().take(MAX_ACKNOWLEDGED);
     let response = wire::IngestCertificatesResponse {
@@ -262,7 +263,7 @@ fn encode_number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn encode_counts(counts: Counts) -> wire::IngestCounts {
+fn encode_counts(counts: IngestCounts) -> wire::IngestCounts {
     wire::IngestCounts {
         recorded: encode_number(counts.recorded),
         unallocated: encode_number(counts.unallocated),

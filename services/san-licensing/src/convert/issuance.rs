@@ -86,7 +86,7 @@ pub(crate) fn decode_authorize(
         let request = IssuanceRequest {
             id: decision_id(&call.caller.name, call.method, request_id),
             product_id: product_id?,
-            names: san::pack(&sans),
+            sans: san::pack(&sans),
             has_wildcard: sans.iter().any(San::is_wildcard),
             key_type: key_type?,
             not_before,
@@ -221,7 +221,7 @@ pub(crate) fn encode_reservation(reservation: &Reservation, now: Instant) -> wir
     wire::Reservation {
         reservation_id: reservation.id.to_string(),
         license_id: reservation.license_id.to_string(),
-        sans: san::encode_all(&reservation.names),
+        sans: san::encode_all(&reservation.sans),
         decide_time: Some(encode_time(reservation.decide_time)),
         expire_time: Some(encode_time(reservation.expire_time)),
         state: state.into(),
@@ -274,8 +274,8 @@ mod tests {
     }
 
     fn asked(message: &wire::AuthorizeIssuanceRequest) -> (IssuanceRequest, [u8; 32]) {
-        let (_, ask) = decode_authorize(message, &call()).unwrap();
-        (ask.request, ask.fingerprint)
+        let (_, command) = decode_authorize(message, &call()).unwrap();
+        (command.request, command.fingerprint)
     }
 
     fn paths(message: &wire::AuthorizeIssuanceRequest) -> Vec<String> {
@@ -293,7 +293,7 @@ mod tests {
     fn sl_12_a_request_is_read_with_its_defaults() {
         let (request, _) = asked(&message());
         assert_eq!(
-            request.names,
+            request.sans,
             ["d:*.example.com".into(), "d:example.com".into()]
         );
         assert!(request.has_wildcard);

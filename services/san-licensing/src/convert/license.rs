@@ -18,11 +18,11 @@ use crate::{
     peers::Quote,
     queries::license_view::LicenseView,
     rules::{
+        filters::LicenseFilter,
         license::{KeyType, License, LicenseState, LicenseTerm, Options},
-        listing::LicenseFilter,
     },
     use_cases::{
-        accept_license::{AcceptLicense, Sold},
+        accept_license::{AcceptLicense, PricedLicense},
         cancel_license::CancelLicense,
         increase_quota::IncreaseQuota,
         withdraw_quote::WithdrawQuote,
@@ -223,7 +223,9 @@ pub(crate) fn decode_accept(
 }
 
 /// A licence that was accepted.
-pub(crate) fn encode_accepted(sold: &Sold) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
+pub(crate) fn encode_accepted(
+    sold: &PricedLicense,
+) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
     Ok(sanlicensing::AcceptLicenseResponse {
         license: Some(encode(&sold.view)?),
         quote: sold.quote.as_ref().map(Quote::message).cloned(),
@@ -231,7 +233,9 @@ pub(crate) fn encode_accepted(sold: &Sold) -> Result<sanlicensing::AcceptLicense
 }
 
 /// A licence whose quota was raised.
-pub(crate) fn encode_increased(sold: &Sold) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
+pub(crate) fn encode_increased(
+    sold: &PricedLicense,
+) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
     Ok(sanlicensing::IncreaseQuotaResponse {
         license: Some(encode(&sold.view)?),
         quote: sold.quote.as_ref().map(Quote::message).cloned(),

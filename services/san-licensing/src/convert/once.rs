@@ -5,10 +5,10 @@ use licet_domain::clock::Instant;
 use licet_runtime::{caller::Call, fault::Fault, replay, stored};
 use prost::Message;
 
-use crate::quota::command::{Ask, Once};
+use crate::quota::command::{Command, Once};
 
 /// A command with the response that says what the engine replied.
-pub(crate) trait Respond: Ask {
+pub(crate) trait Respond: Command {
     /// The response.
     type Response: Message + Default;
 
@@ -20,10 +20,10 @@ pub(crate) trait Respond: Ask {
 pub(crate) fn once<A: Respond>(
     call: &Call,
     message: &impl Mutation,
-    ask: A,
+    command: A,
 ) -> Result<Once<A>, Fault> {
     Ok(Once {
-        ask,
+        command,
         claim: replay::Claim::of(call, message)?,
         encode: |reply, now| A::respond(reply, now).encode_to_vec(),
     })

@@ -8,16 +8,18 @@ use licet_runtime::{
 };
 
 use super::license;
-use crate::use_cases::add_product::{Addition, Joined};
+use crate::use_cases::add_product::{AddedProduct, ProductAddition};
 
 /// Reads the request to add a product.
-pub(crate) fn decode_add(message: &sanlicensing::AddProductRequest) -> Result<Addition, Fault> {
+pub(crate) fn decode_add(
+    message: &sanlicensing::AddProductRequest,
+) -> Result<ProductAddition, Fault> {
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let product_id = fields.required("product_id", &message.product_id);
     fields.request_id(message);
     fields.build(|| {
-        Ok(Addition {
+        Ok(ProductAddition {
             license_id: license_id?,
             product_id: product_id?,
         })
@@ -26,15 +28,15 @@ pub(crate) fn decode_add(message: &sanlicensing::AddProductRequest) -> Result<Ad
 
 /// The licence with the product, and why it may have it.
 pub(crate) fn encode_added(
-    Joined { view, joining }: &Joined,
+    AddedProduct { view, comparison }: &AddedProduct,
 ) -> Result<sanlicensing::AddProductResponse, Fault> {
     Ok(sanlicensing::AddProductResponse {
         license: Some(license::encode(view)?),
-        tier: encode_count(joining.tier),
-        highest_tier: encode_count(joining.highest_tier),
-        price: Some(encode_price(joining.price)),
-        highest_price: joining.highest_price.map(encode_price),
-        explanation: joining.explain(),
+        tier: encode_count(comparison.tier),
+        highest_tier: encode_count(comparison.highest_tier),
+        price: Some(encode_price(comparison.price)),
+        highest_price: comparison.highest_price.map(encode_price),
+        explanation: comparison.explain(),
         rule_id: "SL-10".to_owned(),
     })
 }

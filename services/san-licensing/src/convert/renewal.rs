@@ -9,8 +9,8 @@ use super::{
     weight::{encode_weight, quota},
 };
 use crate::{
-    rules::renewal::{Foreseen, WantedTerm},
-    use_cases::renew_license::{RenewLicense, Renewal},
+    rules::renewal::{ForeseenUsage, WantedTerm},
+    use_cases::renew_license::{RenewLicense, RenewedLicense},
 };
 
 /// Reads the request for a next term.
@@ -46,7 +46,7 @@ pub(crate) fn decode_renew(
 
 /// A licence with its next term.
 pub(crate) fn encode_renewed(
-    renewal: &Renewal,
+    renewal: &RenewedLicense,
 ) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
     let bought = renewal.bought.as_ref();
     Ok(sanlicensing::RenewLicenseResponse {
@@ -58,7 +58,7 @@ pub(crate) fn encode_renewed(
 }
 
 /// The usage that a term begins with.
-fn encode_foreseen(foreseen: &Foreseen) -> sanlicensing::ForeseenUsage {
+fn encode_foreseen(foreseen: &ForeseenUsage) -> sanlicensing::ForeseenUsage {
     sanlicensing::ForeseenUsage {
         as_of_time: Some(encode_time(foreseen.at)),
         used: encode_weight(foreseen.weight),
@@ -89,9 +89,9 @@ mod tests {
             late_exception: "  ".to_owned(),
             ..request()
         };
-        let wish = decode_renew(&blank).unwrap();
-        assert_eq!(wish.wanted.options, None);
-        assert_eq!(wish.wanted.late_exception, None);
+        let renewal = decode_renew(&blank).unwrap();
+        assert_eq!(renewal.wanted.options, None);
+        assert_eq!(renewal.wanted.late_exception, None);
         let given = sanlicensing::RenewLicenseRequest {
             options: Some(sanlicensing::LicenseOptions::default()),
             late_exception: "lost".to_owned(),

@@ -86,7 +86,7 @@ impl Facts {
             },
             product_id,
             key_type: self.key_type,
-            names: san::pack(&self.sans),
+            sans: san::pack(&self.sans),
             not_before: self.not_before,
             not_after: self.not_after,
             record_time: now,
@@ -235,7 +235,7 @@ mod tests {
         let certificate = decode_record(&report(facts()), at(150)).unwrap();
         assert_eq!(certificate.key.serial_hex, "ab");
         assert_eq!(certificate.key.issuer_sha256.len(), 64);
-        assert_eq!(certificate.names, ["d:example.com".into()]);
+        assert_eq!(certificate.sans, ["d:example.com".into()]);
         assert_eq!((certificate.until, certificate.key_type), (at(201), None));
         let zero = wire::CertificateFacts {
             serial: "0000".to_owned(),

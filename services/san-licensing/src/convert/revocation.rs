@@ -15,7 +15,7 @@ use crate::{
     quota::command::Revoke,
     rules::quota::{
         holdings::ClaimKind,
-        revocation_preview::{Holder, Returning, RevocationPreview, Staying},
+        revocation_preview::{ReturningSan, RevocationPreview, SanHolder, StayingSan},
     },
 };
 
@@ -94,23 +94,23 @@ pub(crate) fn encode(preview: &RevocationPreview) -> wire::PreviewRevocationResp
     }
 }
 
-fn encode_returning(returning: &Returning) -> wire::ReturningSan {
+fn encode_returning(returning: &ReturningSan) -> wire::ReturningSan {
     wire::ReturningSan {
-        san: san::encode(&returning.name),
+        san: san::encode(&returning.san),
         weight: encode_weight(returning.weight),
     }
 }
 
-fn encode_staying(staying: &Staying) -> wire::StayingSan {
+fn encode_staying(staying: &StayingSan) -> wire::StayingSan {
     wire::StayingSan {
-        san: san::encode(&staying.name),
+        san: san::encode(&staying.san),
         weight: encode_weight(staying.weight),
         holders: staying.holders.iter().map(encode_holder).collect(),
         holder_count: encode_weight(staying.holder_count),
     }
 }
 
-fn encode_holder(holder: &Holder) -> wire::SanHolder {
+fn encode_holder(holder: &SanHolder) -> wire::SanHolder {
     use wire::san_holder::Holder as Wire;
     let id = match holder.kind {
         ClaimKind::Active => Wire::CertificateId(CertificateId::from_uuid(holder.id).to_string()),

@@ -7,7 +7,7 @@ use licet_contracts::sanlicensing::v1 as wire;
 use licet_domain::san::{San, SanType};
 use licet_runtime::field::{Field, Fields};
 
-use crate::rules::name::{Name, packed, unpacked};
+use crate::rules::packed_san::{PackedSan, packed, unpacked};
 
 /// The longest value that is asked for, in characters.
 const MAX_CHARACTERS: usize = 1000;
@@ -118,18 +118,18 @@ pub(crate) fn decode_kind(kind: i32) -> Result<Option<SanType>, &'static str> {
 }
 
 /// The form that SANs are kept in, ascending.
-pub(crate) fn pack(sans: &BTreeSet<San>) -> Vec<Name> {
+pub(crate) fn pack(sans: &BTreeSet<San>) -> Vec<PackedSan> {
     sans.iter().map(packed).collect()
 }
 
 /// SANs that are kept.
-pub(crate) fn encode_all(names: &[Name]) -> Vec<wire::San> {
-    names.iter().filter_map(|name| encode(name)).collect()
+pub(crate) fn encode_all(sans: &[PackedSan]) -> Vec<wire::San> {
+    sans.iter().filter_map(|san| encode(san)).collect()
 }
 
 /// A SAN that is kept; every one that was packed has a message.
-pub(crate) fn encode(name: &str) -> Option<wire::San> {
-    let san = unpacked(name)?;
+pub(crate) fn encode(san: &str) -> Option<wire::San> {
+    let san = unpacked(san)?;
     let kind = match san.kind() {
         SanType::DnsName => wire::SanType::DnsName,
         SanType::IpAddress => wire::SanType::IpAddress,

@@ -12,8 +12,8 @@ use prost_types::Timestamp;
 use super::{san, weight::encode_weight};
 use crate::rules::{
     counting::{DayUsage, Days, days_of},
-    lookup::{SanFilter, UniqueSan},
-    name::is_wildcard,
+    filters::{SanFilter, UniqueSan},
+    packed_san::is_wildcard,
     quota::usage::Usage,
 };
 
@@ -136,9 +136,9 @@ pub(super) fn decode_until_before(
 
 /// A distinct SAN under a licence's multiplier (SL-3).
 pub(crate) fn encode_unique_san(found: &UniqueSan, wildcard_multiplier: u32) -> wire::UniqueSan {
-    let is_wildcard = is_wildcard(&found.name);
+    let is_wildcard = is_wildcard(&found.san);
     wire::UniqueSan {
-        san: san::encode(&found.name),
+        san: san::encode(&found.san),
         weight: if is_wildcard {
             wildcard_multiplier.into()
         } else {
@@ -152,7 +152,7 @@ pub(crate) fn encode_unique_san(found: &UniqueSan, wildcard_multiplier: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::counting::Counts;
+    use crate::rules::counting::SanCounts;
 
     /// SL-21: recording is never refused, so that what is free may be below zero.
     #[test]
@@ -163,10 +163,10 @@ mod tests {
             quota: 10,
             used: 11,
             reserved: 2,
-            counts: Counts {
+            counts: SanCounts {
                 dns_names: 3,
                 wildcards: 2,
-                ..Counts::default()
+                ..SanCounts::default()
             },
             next_returns: vec![],
             version: 4,
@@ -180,7 +180,7 @@ mod tests {
     fn sl_3_a_wildcard_weighs_the_multiplier() {
         let weight = |name: &str| {
             let found = UniqueSan {
-                name: name.into(),
+                san: name.into(),
                 until: Instant::from_micros(1).unwrap(),
                 certificates: 1,
             };

@@ -72,14 +72,14 @@ pub(crate) fn sale(quote: &Quote, quota: u64, by_hand: bool) -> Result<Sale, Str
 
 /// What is to be priced for a licence that is drafted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct TermPricing<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) quota: u64,
     pub(crate) term: &'a Term,
     pub(crate) hand_price: Option<Money>,
 }
 
-impl Wanted<'_> {
+impl TermPricing<'_> {
     /// An item for each of some products, in their order, at the prices of now.
     fn items(&self, products: &BTreeSet<ProductId>, now: Instant) -> Vec<Item> {
         let item = |product: &ProductId| Item {
@@ -93,7 +93,7 @@ impl Wanted<'_> {
 
 /// The question what each of some products costs at a quota, now: a line for each, in their order.
 pub(crate) fn draft_quote(
-    wanted: &Wanted<'_>,
+    wanted: &TermPricing<'_>,
     products: &BTreeSet<ProductId>,
     now: Instant,
 ) -> QuoteQuestion {
@@ -158,7 +158,7 @@ pub(crate) fn renewal_quote(
     hand_price: Option<Money>,
     now: Instant,
 ) -> QuoteQuestion {
-    let wanted = Wanted {
+    let wanted = TermPricing {
         account_id: license.account_id,
         quota: plan.quota,
         term: &plan.term,
@@ -170,13 +170,13 @@ pub(crate) fn renewal_quote(
 
 /// The question what each of some products costs now, at the quota and for the length of the running
 /// term (SL-10).
-pub(crate) fn joining_quote(
+pub(crate) fn comparison_quote(
     license: &License,
     products: &BTreeSet<ProductId>,
     now: Instant,
 ) -> QuoteQuestion {
     let term = license.current_term(now);
-    let wanted = Wanted {
+    let wanted = TermPricing {
         account_id: license.account_id,
         quota: term.quota(),
         term: &term.term,

@@ -11,9 +11,9 @@ use licet_runtime::{
     page::{Page, time_key},
 };
 
-use super::{name_bytes, seen};
+use super::{san_bytes, visible_license::VisibleLicense};
 use crate::{
-    rules::{certificate::Certificate, lookup::CertificateFilter, not_found},
+    rules::{certificate::Certificate, filters::CertificateFilter, not_found},
     store,
 };
 
@@ -26,7 +26,7 @@ pub(crate) async fn get_all(
     ids: &[CertificateId],
 ) -> Result<(Vec<Certificate>, Instant), Fault> {
     let tx = database.read();
-    let seen = seen::license(&tx, call, license_id).await?;
+    let visible = VisibleLicense::load(&tx, call, license_id).await?;
     let mut found = store::certificates::find_by_id(&tx, ids).await?;
     let certificates = ids
         .iter()
@@ -37,11 +37,11 @@ pub(crate) async fn get_all(
                 .ok_or_else(|| not_found("certificate", id))
         })
         .collect::<Result<_, _>>()?;
-    Ok((certificates, seen.now))
+    Ok((certificates, visible.now))
 }
 
 /// A page of a licence's certificates, newest first.
-pub(crate) struct Listed {
+pub(crate) struct CertificatePage {
     pub(crate) certificates: Vec<Certificate>,
     /// The instant that their states are seen at.
     pub(crate) now: Instant,
@@ -54,14 +54,14 @@ pub(crate) async fn list_unallocated(
     call: &Call,
     account_id: Option<AccountId>,
     page: &Page,
-) -> Result<Listed, Fault> {
+) -> Result<CertificatePage, Fault> {
     let tx = database.read();
     let scope = &call.caller.accounts;
     let rows = store::certificates::list_unallocated(&tx, scope, account_id, page).await?;
-    let bytes = |certificate: &Certificate| name_bytes(&certificate.names);
+    let bytes = |certificate: &Certificate| san_bytes(&certificate.sans);
     let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
     let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok(Listed {
+    Ok(CertificatePage {
         certificates,
         now: page.as_of,
         next_page_token,
@@ -74,15 +74,15 @@ pub(crate) async fn list(
     call: &Call,
     filter: &CertificateFilter,
     page: Page,
-) -> Result<Listed, Fault> {
+) -> Result<CertificatePage, Fault> {
     let tx = database.read();
-    let seen = seen::license(&tx, call, filter.license_id).await?;
-    let page = page.not_before(seen.now);
+    let visible = VisibleLicense::load(&tx, call, filter.license_id).await?;
+    let page = page.not_before(visible.now);
     let rows = store::certificates::list(&tx, filter, &page).await?;
-    let bytes = |certificate: &Certificate| name_bytes(&certificate.names);
+    let bytes = |certificate: &Certificate| san_bytes(&certificate.sans);
     let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
     let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok(Listed {
+    Ok(CertificatePage {
         certificates,
         now: page.as_of,
         next_page_token,

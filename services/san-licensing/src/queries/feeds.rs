@@ -8,7 +8,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    quota::check_seen,
+    quota::check_visible,
     rules::{
         feed::{Feed, ListedRefusal},
         not_found,
@@ -19,13 +19,13 @@ use crate::{
 /// The feed, or NOT_FOUND.
 pub(crate) async fn get(database: &Database, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
     let tx = database.read();
-    seen(&tx, call, feed_id).await
+    visible(&tx, call, feed_id).await
 }
 
-async fn seen(tx: &Tx, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
+async fn visible(tx: &Tx, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
     let feed = store::feeds::find(tx, feed_id).await?;
     let feed = feed.ok_or_else(|| not_found("feed", feed_id))?;
-    check_seen(&feed, &call.caller.name, &call.caller.accounts)?;
+    check_visible(&feed, &call.caller.name, &call.caller.accounts)?;
     Ok(feed)
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn list_refused(
     page: &Page,
 ) -> Result<(Vec<ListedRefusal>, String), Fault> {
     let tx = database.read();
-    let feed = seen(&tx, call, feed_id).await?;
+    let feed = visible(&tx, call, feed_id).await?;
     let rows = store::feeds::list_refused(&tx, &feed.id, page).await?;
     let bytes = |listed: &ListedRefusal| {
         let texts = listed.record.reasons.iter().map(String::len);

@@ -11,7 +11,7 @@ use licet_runtime::{
 
 use super::license_view::{self, LicenseView};
 use crate::{
-    rules::{license::License, listing::LicenseFilter},
+    rules::{filters::LicenseFilter, license::License},
     store,
 };
 

@@ -7,13 +7,13 @@ pub(crate) mod licenses;
 pub(crate) mod reservations;
 pub(crate) mod revocation_preview;
 pub(crate) mod sans;
-mod seen;
 pub(crate) mod usage;
+mod visible_license;
 pub(crate) mod watch;
 
-use crate::rules::name::Name;
+use crate::rules::packed_san::PackedSan;
 
 /// About how many bytes some names take in an answer.
-fn name_bytes(names: &[Name]) -> usize {
-    names.iter().map(|name| name.len() + 8).sum()
+fn san_bytes(sans: &[PackedSan]) -> usize {
+    sans.iter().map(|san| san.len() + 8).sum()
 }

@@ -8,11 +8,11 @@ use licet_runtime::{
     page::{Page, time_key},
 };
 
-use super::{name_bytes, seen};
+use super::{san_bytes, visible_license::VisibleLicense};
 use crate::{rules::reservation::Reservation, store};
 
 /// A page of the reservations that hold SANs, oldest first.
-pub(crate) struct Held {
+pub(crate) struct ReservationPage {
     pub(crate) reservations: Vec<Reservation>,
     /// The instant that they are seen at.
     pub(crate) now: Instant,
@@ -25,15 +25,15 @@ pub(crate) async fn list(
     call: &Call,
     license_id: LicenseId,
     page: Page,
-) -> Result<Held, Fault> {
+) -> Result<ReservationPage, Fault> {
     let tx = database.read();
-    let now = seen::license(&tx, call, license_id).await?.now;
+    let now = VisibleLicense::load(&tx, call, license_id).await?.now;
     let page = page.not_before(now);
     let rows = store::reservations::list_held(&tx, license_id, now, &page).await?;
-    let bytes = |reservation: &Reservation| name_bytes(&reservation.names);
+    let bytes = |reservation: &Reservation| san_bytes(&reservation.sans);
     let key = |reservation: &Reservation| time_key(reservation.decide_time, reservation.id.uuid());
     let (reservations, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok(Held {
+    Ok(ReservationPage {
         reservations,
         now,
         next_page_token,

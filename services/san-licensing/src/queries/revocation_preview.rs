@@ -6,7 +6,7 @@ use licet_runtime::{caller::Call, fault::Fault};
 use crate::{
     quota::{
         Quota,
-        command::{Asker, PreviewRevocation},
+        command::{PreviewRevocation, Requester},
     },
     rules::quota::revocation_preview::RevocationPreview,
 };
@@ -19,6 +19,8 @@ pub(crate) async fn get(
     license_id: LicenseId,
     ids: Vec<CertificateId>,
 ) -> Result<Box<RevocationPreview>, Fault> {
-    let ask = PreviewRevocation { ids };
-    quota.submit(license_id, Asker::of(call, ""), ask).await
+    let command = PreviewRevocation { ids };
+    quota
+        .submit(license_id, Requester::of(call, ""), command)
+        .await
 }

@@ -2,14 +2,14 @@
 
 use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
 
-use super::seen;
+use super::visible_license::VisibleLicense;
 use crate::{
-    rules::lookup::{SanFilter, UniqueSan},
+    rules::filters::{SanFilter, UniqueSan},
     store,
 };
 
 /// A page of distinct SANs, ascending.
-pub(crate) struct UniqueSans {
+pub(crate) struct UniqueSanPage {
     pub(crate) sans: Vec<UniqueSan>,
     /// What a wildcard weighs (SL-3).
     pub(crate) wildcard_multiplier: u32,
@@ -22,17 +22,17 @@ pub(crate) async fn list(
     call: &Call,
     filter: &SanFilter,
     page: Page,
-) -> Result<UniqueSans, Fault> {
+) -> Result<UniqueSanPage, Fault> {
     let tx = database.read();
-    let seen = seen::license(&tx, call, filter.license_id).await?;
-    let page = page.not_before(seen.now);
+    let visible = VisibleLicense::load(&tx, call, filter.license_id).await?;
+    let page = page.not_before(visible.now);
     let rows = store::sans::list_unique(&tx, filter, &page).await?;
-    let bytes = |found: &UniqueSan| found.name.len();
-    let key = |found: &UniqueSan| vec![found.name.to_string()];
+    let bytes = |found: &UniqueSan| found.san.len();
+    let key = |found: &UniqueSan| vec![found.san.to_string()];
     let (sans, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok(UniqueSans {
+    Ok(UniqueSanPage {
         sans,
-        wildcard_multiplier: seen.license.multiplier_at(page.as_of),
+        wildcard_multiplier: visible.license.multiplier_at(page.as_of),
         next_page_token,
     })
 }

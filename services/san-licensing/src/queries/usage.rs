@@ -11,7 +11,7 @@ use licet_runtime::{
 };
 use tokio::sync::Semaphore;
 
-use super::seen;
+use super::visible_license::VisibleLicense;
 use crate::{
     rules::{
         counting::{DayCount, DayUsage, Days, InstantCount},
@@ -30,16 +30,16 @@ const DAYS_OF_PAGE: usize = 1000;
 
 /// Where usage is counted.
 #[derive(Clone)]
-pub(crate) struct Counting {
+pub(crate) struct UsageCounter {
     database: Database,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-impl Counting {
+impl UsageCounter {
     /// Over a service's schema.
     pub(crate) fn new(database: Database) -> Self {
-        let turns = Arc::new(Semaphore::new(COUNTS_AT_ONCE));
-        Self { database, turns }
+        let permits = Arc::new(Semaphore::new(COUNTS_AT_ONCE));
+        Self { database, permits }
     }
 
     /// The licence's usage as of `at`, past or future, by what is recorded up to now (SL-17).
@@ -49,10 +49,10 @@ impl Counting {
         license_id: LicenseId,
         at: Instant,
     ) -> Result<Usage, Fault> {
-        let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
+        let _permit = self.permits.acquire().await.map_err(Fault::internal)?;
         let tx = self.database.read();
-        let seen = seen::license(&tx, call, license_id).await?;
-        let multiplier = seen.license.multiplier_at(at);
+        let visible = VisibleLicense::load(&tx, call, license_id).await?;
+        let multiplier = visible.license.multiplier_at(at);
         let count = InstantCount::new(RETURNS);
         let count = store::usage::count_active(&tx, license_id, at, count).await?;
         let (counts, returns) = count.finish();
@@ -60,15 +60,15 @@ impl Counting {
         Ok(Usage {
             license_id,
             as_of: at,
-            quota: seen.license.quota_at(at),
+            quota: visible.license.quota_at(at),
             used: counts.weight(multiplier),
             reserved: reserved.weight(multiplier),
             counts,
             next_returns: returns
                 .into_iter()
-                .map(|(at, names)| (at, names.weight(multiplier)))
+                .map(|(at, sans)| (at, sans.weight(multiplier)))
                 .collect(),
-            version: seen.version,
+            version: visible.version,
         })
     }
 
@@ -79,16 +79,16 @@ impl Counting {
         license_id: LicenseId,
         days: Option<Days>,
         page: Page,
-    ) -> Result<DailyUsage, Fault> {
-        let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
+    ) -> Result<DailyUsagePage, Fault> {
+        let _permit = self.permits.acquire().await.map_err(Fault::internal)?;
         let tx = self.database.read();
-        let seen = seen::license(&tx, call, license_id).await?;
-        let page = page.not_before(seen.now).or_size(DAYS_OF_PAGE);
+        let visible = VisibleLicense::load(&tx, call, license_id).await?;
+        let page = page.not_before(visible.now).or_size(DAYS_OF_PAGE);
         let days = days.unwrap_or_else(|| Days::last(USUAL_DAYS, page.as_of));
         let after = page.after_key().map(str::parse::<Instant>);
         let after = after.transpose().map_err(|_| foreign_token())?;
         let most = usize::try_from(page.limit()).map_err(Fault::internal)?;
-        let counted = match DayCount::new(days.after(after, most), seen.license.multipliers()) {
+        let counted = match DayCount::new(days.after(after, most), visible.license.multipliers()) {
             Some(count) => {
                 let count = store::usage::count_days(&tx, license_id, page.as_of, count).await?;
                 // Sorting what changed is work for a thread of its own.
@@ -101,9 +101,9 @@ impl Counting {
         let (days, next_page_token) = page.finish(counted, key);
         let quota = |day: Period| {
             let last = Instant::from_micros(day.end.as_micros() - 1);
-            seen.license.quota_at(last.unwrap_or(day.start))
+            visible.license.quota_at(last.unwrap_or(day.start))
         };
-        Ok(DailyUsage {
+        Ok(DailyUsagePage {
             days: days
                 .into_iter()
                 .map(|usage| (usage, quota(usage.day)))
@@ -115,7 +115,7 @@ impl Counting {
 }
 
 /// A page of days.
-pub(crate) struct DailyUsage {
+pub(crate) struct DailyUsagePage {
     /// Each with the quota in its last microsecond.
     pub(crate) days: Vec<(DayUsage, u64)>,
     /// The instant that they are seen from.

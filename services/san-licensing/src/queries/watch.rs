@@ -9,7 +9,7 @@ use licet_runtime::{caller::Call, fault::Fault};
 use crate::{
     quota::{
         Quota,
-        command::{Asker, ReadUsage},
+        command::{ReadUsage, Requester},
     },
     rules::quota::usage::Usage,
 };
@@ -25,7 +25,7 @@ pub(crate) async fn get_now(
     license_id: LicenseId,
 ) -> Result<Usage, Fault> {
     quota
-        .submit(license_id, Asker::of(call, ""), ReadUsage)
+        .submit(license_id, Requester::of(call, ""), ReadUsage)
         .await
 }
 

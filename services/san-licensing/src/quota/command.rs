@@ -22,14 +22,14 @@ use crate::rules::{
 };
 
 /// A command to the engine.
-pub(crate) trait Ask: Send + Sync + 'static {
+pub(crate) trait Command: Send + Sync + 'static {
     /// What the engine replies to it.
     type Reply: Send + 'static;
 }
 
 /// Who asks, and when.
 #[derive(Clone, Debug)]
-pub(crate) struct Asker {
+pub(crate) struct Requester {
     /// The accounts that the caller sees.
     pub(crate) scope: AccountScope,
     pub(crate) origin: Origin,
@@ -37,7 +37,7 @@ pub(crate) struct Asker {
     pub(crate) clock: Instant,
 }
 
-impl Asker {
+impl Requester {
     /// Who makes a call.
     pub(crate) fn of(call: &Call, request_id: &str) -> Self {
         Self {
@@ -56,7 +56,7 @@ pub(crate) struct Authorize {
     pub(crate) fingerprint: [u8; 32],
 }
 
-impl Ask for Authorize {
+impl Command for Authorize {
     type Reply = Decision;
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Release {
     pub(crate) id: ReservationId,
 }
 
-impl Ask for Release {
+impl Command for Release {
     type Reply = Reservation;
 }
 
@@ -76,13 +76,13 @@ pub(crate) struct Record {
     pub(crate) certificate: Certificate,
 }
 
-impl Ask for Record {
-    type Reply = Recording;
+impl Command for Record {
+    type Reply = RecordedCertificate;
 }
 
 /// A certificate as it was recorded.
 #[derive(Clone, Debug)]
-pub(crate) struct Recording {
+pub(crate) struct RecordedCertificate {
     pub(crate) certificate: Certificate,
     /// It was recorded before; nothing changed.
     pub(crate) already_known: bool,
@@ -99,7 +99,7 @@ pub(crate) struct Revoke {
     pub(crate) preview: Option<PreviewToken>,
 }
 
-impl Ask for Revoke {
+impl Command for Revoke {
     type Reply = Vec<Certificate>;
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct PreviewRevocation {
     pub(crate) ids: Vec<CertificateId>,
 }
 
-impl Ask for PreviewRevocation {
+impl Command for PreviewRevocation {
     type Reply = Box<RevocationPreview>;
 }
 
@@ -119,13 +119,13 @@ pub(crate) struct Allocate {
     pub(crate) id: CertificateId,
 }
 
-impl Ask for Allocate {
-    type Reply = Allocation;
+impl Command for Allocate {
+    type Reply = AllocatedCertificate;
 }
 
 /// A certificate counts in a licence that it did not count in before.
 #[derive(Clone, Debug)]
-pub(crate) struct Allocation {
+pub(crate) struct AllocatedCertificate {
     pub(crate) certificate: Certificate,
     /// The licence now uses more than its quota (SL-21).
     pub(crate) over_quota: bool,
@@ -135,33 +135,33 @@ pub(crate) struct Allocation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadUsage;
 
-impl Ask for ReadUsage {
+impl Command for ReadUsage {
     type Reply = Usage;
 }
 
 /// A command that is done once, however often its request is repeated (BL-2). The reply is the encoded
 /// response, the same for every repeat.
 #[derive(Clone, Debug)]
-pub(crate) struct Once<A: Ask> {
-    pub(crate) ask: A,
+pub(crate) struct Once<A: Command> {
+    pub(crate) command: A,
     pub(crate) claim: replay::Claim,
     /// Encodes the command's reply, as of the time of the decision.
     pub(crate) encode: fn(&A::Reply, Instant) -> Vec<u8>,
 }
 
-impl Ask for Once<Release> {
+impl Command for Once<Release> {
     type Reply = Vec<u8>;
 }
 
-impl Ask for Once<Record> {
+impl Command for Once<Record> {
     type Reply = Placement;
 }
 
-impl Ask for Once<Revoke> {
+impl Command for Once<Revoke> {
     type Reply = Vec<u8>;
 }
 
-impl Ask for Once<Allocate> {
+impl Command for Once<Allocate> {
     type Reply = Vec<u8>;
 }
 

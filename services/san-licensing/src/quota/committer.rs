@@ -15,18 +15,21 @@ use tokio::{
 };
 
 use super::{
-    placing::{self, Unplaced},
-    round::{self, Alone},
-    submission::{Change, Look, Submission, fail_all, send_all},
+    placement::{self, UnplacedRecord},
+    round,
+    submission::{Change, Read, Submission, fail_all, send_all},
 };
-use crate::rules::quota::holdings::{Holdings, Licenses};
+use crate::{
+    rules::quota::holdings::{Holdings, Licenses},
+    store::decisions::RoundWrite,
+};
 
 /// What waits for the committer.
-pub(super) enum Waiting {
+pub(super) enum WorkItem {
     Change(Submission<Change>),
-    Look(Submission<Look>),
+    Read(Submission<Read>),
     /// A certificate to be recorded, whose licence is to be found.
-    Unplaced(Unplaced),
+    Unplaced(UnplacedRecord),
     Job(ExclusiveJob),
 }
 
@@ -50,7 +53,7 @@ const LOCKED_ROUNDS: u64 = 16;
 const MEMORY_BYTES: usize = 1 << 30;
 
 /// Starts a committer over a database; it ends when the last sender is dropped.
-pub(super) fn start(database: Database) -> mpsc::Sender<Waiting> {
+pub(super) fn start(database: Database) -> mpsc::Sender<WorkItem> {
     let (sender, receiver) = mpsc::channel(WAITING);
     tokio::spawn(Committer::new(database).run(receiver));
     sender
@@ -58,7 +61,7 @@ pub(super) fn start(database: Database) -> mpsc::Sender<Waiting> {
 
 struct Committer {
     database: Database,
-    memory: HashMap<LicenseId, Remembered>,
+    memory: HashMap<LicenseId, CachedLicense>,
     rounds: u64,
     /// Licences that another instance moved of late, and until which round they are locked first.
     contended: HashMap<LicenseId, u64>,
@@ -66,10 +69,10 @@ struct Committer {
     jobs: JoinSet<(BTreeSet<LicenseId>, Licenses)>,
     lent: HashSet<LicenseId>,
     /// What waits until a job is back.
-    held_back: Vec<Waiting>,
+    deferred: Vec<WorkItem>,
 }
 
-struct Remembered {
+struct CachedLicense {
     holdings: Holdings,
     last_round: u64,
 }
@@ -83,11 +86,11 @@ impl Committer {
             contended: HashMap::new(),
             jobs: JoinSet::new(),
             lent: HashSet::new(),
-            held_back: Vec::new(),
+            deferred: Vec::new(),
         }
     }
 
-    async fn run(mut self, mut receiver: mpsc::Receiver<Waiting>) {
+    async fn run(mut self, mut receiver: mpsc::Receiver<WorkItem>) {
         let mut waiting = Vec::with_capacity(ROUND);
         loop {
             tokio::select! {
@@ -109,24 +112,24 @@ impl Committer {
     fn end_job(
         &mut self,
         returned: Result<(BTreeSet<LicenseId>, Licenses), JoinError>,
-        waiting: &mut Vec<Waiting>,
+        waiting: &mut Vec<WorkItem>,
     ) {
         match returned {
             Ok((licenses, memory)) => {
                 self.lent.retain(|id| !licenses.contains(id));
-                self.keep(memory);
+                self.put_back(memory);
             }
             // It ends by itself: a panic within is caught there.
             Err(error) => tracing::error!(%error, "an exclusive job was cut off"),
         }
-        waiting.append(&mut self.held_back);
+        waiting.append(&mut self.deferred);
     }
 
     /// Lends the memory of its licences to a job, once it is all here.
     fn start_job(&mut self, job: ExclusiveJob) {
         let is_lent = job.licenses.iter().any(|id| self.lent.contains(id));
         if is_lent || self.jobs.len() >= JOBS {
-            return self.held_back.push(Waiting::Job(job));
+            return self.deferred.push(WorkItem::Job(job));
         }
         let ExclusiveJob { licenses, run } = job;
         let lent = licenses.iter().filter_map(|id| {
@@ -147,29 +150,29 @@ impl Committer {
         });
     }
 
-    async fn round(&mut self, waiting: &mut Vec<Waiting>) {
+    async fn round(&mut self, waiting: &mut Vec<WorkItem>) {
         let mut changes = Vec::with_capacity(waiting.len());
-        let mut looks = Vec::new();
+        let mut reads = Vec::new();
         let mut unplaced = Vec::new();
         let mut jobs = Vec::new();
         for one in waiting.drain(..) {
             match one {
-                Waiting::Change(one) if self.lent.contains(&one.license_id) => {
-                    self.held_back.push(Waiting::Change(one));
+                WorkItem::Change(one) if self.lent.contains(&one.license_id) => {
+                    self.deferred.push(WorkItem::Change(one));
                 }
-                Waiting::Look(one) if self.lent.contains(&one.license_id) => {
-                    self.held_back.push(Waiting::Look(one));
+                WorkItem::Read(one) if self.lent.contains(&one.license_id) => {
+                    self.deferred.push(WorkItem::Read(one));
                 }
-                Waiting::Change(one) => changes.push(one),
-                Waiting::Look(one) => looks.push(one),
-                Waiting::Unplaced(one) => unplaced.push(one),
-                Waiting::Job(one) => jobs.push(one),
+                WorkItem::Change(one) => changes.push(one),
+                WorkItem::Read(one) => reads.push(one),
+                WorkItem::Unplaced(one) => unplaced.push(one),
+                WorkItem::Job(one) => jobs.push(one),
             }
         }
         if !unplaced.is_empty() {
-            for one in placing::place(&self.database, unplaced).await {
+            for one in placement::place(&self.database, unplaced).await {
                 if self.lent.contains(&one.license_id) {
-                    self.held_back.push(Waiting::Change(one));
+                    self.deferred.push(WorkItem::Change(one));
                 } else {
                     changes.push(one);
                 }
@@ -178,8 +181,8 @@ impl Committer {
         if !changes.is_empty() {
             self.commit(changes).await;
         }
-        if !looks.is_empty() {
-            self.look(looks).await;
+        if !reads.is_empty() {
+            self.read(reads).await;
         }
         for job in jobs {
             self.start_job(job);
@@ -188,7 +191,7 @@ impl Committer {
     }
 
     /// Hands out the memory of the licences that a round is about.
-    fn take<C>(&mut self, submissions: &[Submission<C>]) -> Licenses {
+    fn lend<C>(&mut self, submissions: &[Submission<C>]) -> Licenses {
         submissions
             .iter()
             .filter_map(|submission| {
@@ -200,11 +203,11 @@ impl Committer {
             .collect()
     }
 
-    fn keep(&mut self, memory: Licenses) {
+    fn put_back(&mut self, memory: Licenses) {
         self.rounds += 1;
         for (id, holdings) in memory {
             let last_round = self.rounds;
-            let remembered = Remembered {
+            let remembered = CachedLicense {
                 holdings,
                 last_round,
             };
@@ -213,7 +216,7 @@ impl Committer {
     }
 
     async fn commit(&mut self, mut submissions: Vec<Submission<Change>>) {
-        let mut memory = self.take(&submissions);
+        let mut memory = self.lend(&submissions);
         let remembered: HashSet<_> = memory.keys().copied().collect();
         // A cold licence is read before its fence is locked, so that others do not wait for it.
         if let Err(fault) = round::load_missing(&self.database, &submissions, &mut memory).await {
@@ -228,22 +231,24 @@ impl Committer {
             }
         }
         if !self.is_contended(&submissions)
-            && let Some(expected) = round::expect(&self.database, &submissions, &memory)
+            && let Some(expected) = round::expected_fences(&self.database, &submissions, &memory)
         {
-            match round::alone(&self.database, &submissions, &mut memory, &expected).await {
-                Ok(Alone::Decided) => {
-                    self.keep(memory);
+            match round::decide_optimistically(&self.database, &submissions, &mut memory, &expected)
+                .await
+            {
+                Ok(RoundWrite::Written) => {
+                    self.put_back(memory);
                     return send_all(submissions);
                 }
-                Ok(Alone::Repeated) => {}
-                Ok(Alone::Missed) => self.contend(&submissions),
+                Ok(RoundWrite::Repeated) => {}
+                Ok(RoundWrite::FenceMoved) => self.mark_contended(&submissions),
                 Err(fault) => return fail_all(submissions, &fault),
             }
         }
         let work = round::Round::new(&submissions, memory);
         match self.database.transact(&work).await {
             Ok(memory) => {
-                self.keep(memory);
+                self.put_back(memory);
                 send_all(submissions);
             }
             // Whether it is committed is unknown: the memory of these licences is dropped, and read
@@ -259,18 +264,18 @@ impl Committer {
         each.any(|submission| self.contended.contains_key(&submission.license_id))
     }
 
-    fn contend(&mut self, submissions: &[Submission<Change>]) {
+    fn mark_contended(&mut self, submissions: &[Submission<Change>]) {
         let until = self.rounds + LOCKED_ROUNDS;
         for submission in submissions {
             self.contended.insert(submission.license_id, until);
         }
     }
 
-    async fn look(&mut self, submissions: Vec<Submission<Look>>) {
-        let mut memory = self.take(&submissions);
-        match round::look(&self.database, &submissions, &mut memory).await {
+    async fn read(&mut self, submissions: Vec<Submission<Read>>) {
+        let mut memory = self.lend(&submissions);
+        match round::read(&self.database, &submissions, &mut memory).await {
             Ok(()) => {
-                self.keep(memory);
+                self.put_back(memory);
                 send_all(submissions);
             }
             Err(fault) => fail_all(submissions, &fault),

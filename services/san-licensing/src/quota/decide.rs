@@ -5,9 +5,9 @@ use licet_domain::refusal::Refusal;
 use licet_runtime::{fault::Fault, replay::Reply};
 
 use super::{
-    command::{Ask, Authorize, Once, Placement},
+    command::{Authorize, Command, Once, Placement},
     plan::Plan,
-    submission::{Change, Look, Submission},
+    submission::{Change, Read, Submission},
 };
 use crate::rules::{
     decision::Decision,
@@ -29,18 +29,18 @@ pub(super) fn decide_all(
 }
 
 fn decide(plan: &mut Plan, licenses: &mut Licenses, submission: &Submission<Change>) {
-    let origin = &submission.asker.origin;
+    let origin = &submission.requester.origin;
     match &submission.command {
         Change::Authorize(pending) => {
-            pending.set(authorize(plan, licenses, submission, &pending.ask));
+            pending.set(authorize(plan, licenses, submission, &pending.command));
         }
         Change::Release(pending) => {
             pending.set(once(
                 plan,
                 licenses,
                 submission,
-                &pending.ask,
-                |plan, holdings, ask| plan.release(holdings, origin, *ask),
+                &pending.command,
+                |plan, holdings, command| plan.release(holdings, origin, *command),
             ));
         }
         Change::Record(pending) => {
@@ -48,8 +48,8 @@ fn decide(plan: &mut Plan, licenses: &mut Licenses, submission: &Submission<Chan
                 plan,
                 licenses,
                 submission,
-                &pending.ask,
-                |plan, holdings, ask| plan.record(holdings, origin, ask),
+                &pending.command,
+                |plan, holdings, command| plan.record(holdings, origin, command),
             );
             pending.set(response.map(Placement::Counted));
         }
@@ -58,8 +58,8 @@ fn decide(plan: &mut Plan, licenses: &mut Licenses, submission: &Submission<Chan
                 plan,
                 licenses,
                 submission,
-                &pending.ask,
-                |plan, holdings, ask| plan.revoke(holdings, origin, ask),
+                &pending.command,
+                |plan, holdings, command| plan.revoke(holdings, origin, command),
             ));
         }
         Change::Allocate(pending) => {
@@ -67,8 +67,8 @@ fn decide(plan: &mut Plan, licenses: &mut Licenses, submission: &Submission<Chan
                 plan,
                 licenses,
                 submission,
-                &pending.ask,
-                |plan, holdings, ask| plan.allocate_by_hand(holdings, origin, *ask),
+                &pending.command,
+                |plan, holdings, command| plan.allocate_by_hand(holdings, origin, *command),
             ));
         }
     }
@@ -79,38 +79,38 @@ fn authorize(
     plan: &mut Plan,
     licenses: &mut Licenses,
     submission: &Submission<Change>,
-    ask: &Authorize,
+    command: &Authorize,
 ) -> Result<Decision, Fault> {
     let holdings = submission.visible(licenses)?;
-    let request = &ask.request;
+    let request = &command.request;
     if request.not_after <= holdings.as_of() && !plan.records.decisions.contains_key(&request.id) {
         return Err(Fault::invalid("not_after_time", "must be after now"));
     }
-    Ok(plan.authorize(holdings, &submission.asker.origin, ask)?)
+    Ok(plan.authorize(holdings, &submission.requester.origin, command)?)
 }
 
 /// Decides a command that is done once, or replies as it was replied before.
-fn once<A: Ask>(
+fn once<A: Command>(
     plan: &mut Plan,
     licenses: &mut Licenses,
     submission: &Submission<Change>,
     once: &Once<A>,
     decide: impl FnOnce(&mut Plan, &mut Holdings, &A) -> Result<A::Reply, Refusal>,
 ) -> Result<Vec<u8>, Fault> {
-    if let Some(first) = plan.records.settled.find(&once.claim) {
+    if let Some(first) = plan.records.replies.find(&once.claim) {
         // The first reply is for those who see the licence now.
         submission.visible(licenses)?;
         return Ok(response(&first)?);
     }
     let decided = submission.visible(licenses).and_then(|holdings| {
-        let reply = decide(plan, holdings, &once.ask)?;
+        let reply = decide(plan, holdings, &once.command)?;
         Ok((once.encode)(&reply, holdings.as_of()))
     });
     let settled = match decided {
         Ok(response) => Reply::Response(response),
         Err(refusal) => Reply::Refusal(refusal),
     };
-    plan.settle(&once.claim, &settled);
+    plan.record_reply(&once.claim, &settled);
     Ok(response(&settled)?)
 }
 
@@ -122,19 +122,19 @@ fn response(settled: &Reply) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Replies to commands that change nothing, each as of its own clock.
-pub(super) fn look_all(plan: &Plan, licenses: &mut Licenses, submissions: &[Submission<Look>]) {
+pub(super) fn read_all(plan: &Plan, licenses: &mut Licenses, submissions: &[Submission<Read>]) {
     for submission in submissions {
         let holdings = submission.visible(licenses).map(|holdings| {
-            holdings.advance(submission.asker.clock);
+            holdings.advance(submission.requester.clock);
             &*holdings
         });
         match &submission.command {
-            Look::PreviewRevocation(pending) => {
-                let reply =
-                    holdings.and_then(|holdings| plan.preview_revocation(holdings, &pending.ask));
+            Read::PreviewRevocation(pending) => {
+                let reply = holdings
+                    .and_then(|holdings| plan.preview_revocation(holdings, &pending.command));
                 pending.set(reply.map_err(Fault::from));
             }
-            Look::ReadUsage(pending) => {
+            Read::ReadUsage(pending) => {
                 pending.set(holdings.map(Usage::of).map_err(Fault::from));
             }
         }

@@ -8,12 +8,12 @@ use licet_runtime::{database::Database, fault::Fault};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    command::{Asker, Once, Placement, Record},
-    committer::{self, ExclusiveJob, Waiting},
-    ingest::{self, Batch, Placed, Taken},
-    placing::Unplaced,
-    submission::{Command, Pending, Submission, Submit, undecided},
-    take_over::{self, Chunk, TakenOver},
+    allocation::{self, AllocatedChunk, Chunk},
+    command::{Once, Placement, Record, Requester},
+    committer::{self, ExclusiveJob, WorkItem},
+    ingest::{self, Batch, BatchLicenses, IngestResult},
+    placement::UnplacedRecord,
+    submission::{AnyCommand, Pending, Submission, Submit, undecided},
 };
 use crate::rules::quota::holdings::Licenses;
 
@@ -21,11 +21,11 @@ use crate::rules::quota::holdings::Licenses;
 #[derive(Clone)]
 pub(crate) struct Quota {
     database: Database,
-    sender: mpsc::Sender<Waiting>,
+    sender: mpsc::Sender<WorkItem>,
 }
 
 /// How often a batch's licences are looked for again where they have changed meanwhile.
-const PLACINGS: usize = 8;
+const ATTEMPTS: usize = 8;
 
 impl Quota {
     /// Starts a committer over a database; it ends when the last handle goes.
@@ -38,19 +38,19 @@ impl Quota {
     pub(crate) async fn submit<A: Submit>(
         &self,
         license_id: LicenseId,
-        asker: Asker,
-        ask: A,
+        requester: Requester,
+        command: A,
     ) -> Result<A::Reply, Fault> {
         let (sender, reply) = oneshot::channel();
-        let waiting = match A::command(Pending::new(ask, sender)) {
-            Command::Change(command) => Waiting::Change(Submission {
+        let waiting = match A::command(Pending::new(command, sender)) {
+            AnyCommand::Change(command) => WorkItem::Change(Submission {
                 license_id,
-                asker,
+                requester,
                 command,
             }),
-            Command::Look(command) => Waiting::Look(Submission {
+            AnyCommand::Read(command) => WorkItem::Read(Submission {
                 license_id,
-                asker,
+                requester,
                 command,
             }),
         };
@@ -61,29 +61,29 @@ impl Quota {
     /// there is none.
     pub(crate) async fn record(
         &self,
-        asker: Asker,
+        requester: Requester,
         once: Once<Record>,
     ) -> Result<Placement, Fault> {
         let (sender, reply) = oneshot::channel();
-        let unplaced = Unplaced {
-            asker,
+        let unplaced = UnplacedRecord {
+            requester,
             once,
             sender,
         };
-        self.wait(Waiting::Unplaced(unplaced), reply).await
+        self.wait(WorkItem::Unplaced(unplaced), reply).await
     }
 
     /// Takes a batch of reports in, whole or not at all. Returns its acknowledgement, encoded.
     pub(crate) async fn ingest(&self, batch: Batch) -> Result<Vec<u8>, Fault> {
         let batch = Arc::new(batch);
-        for _ in 0..PLACINGS {
-            let placed = Placed::find(&self.database, &batch).await?;
-            let licenses = placed.licenses();
+        for _ in 0..ATTEMPTS {
+            let batch_licenses = BatchLicenses::find(&self.database, &batch).await?;
+            let licenses = batch_licenses.ids();
             let (database, batch) = (self.database.clone(), Arc::clone(&batch));
-            let taken = self.run_job(licenses, move |memory| async move {
-                ingest::take(&database, &batch, &placed, memory).await
+            let result = self.run_job(licenses, move |memory| async move {
+                ingest::run(&database, &batch, &batch_licenses, memory).await
             });
-            if let Taken::Acknowledged(acknowledgement) = taken.await? {
+            if let IngestResult::Acknowledged(acknowledgement) = result.await? {
                 return Ok(acknowledgement);
             }
         }
@@ -91,11 +91,11 @@ impl Quota {
     }
 
     /// Lets a licence take a chunk of certificates over (SL-16, SL-20).
-    pub(crate) async fn take_over(&self, chunk: Chunk) -> Result<TakenOver, Fault> {
+    pub(crate) async fn allocate_chunk(&self, chunk: Chunk) -> Result<AllocatedChunk, Fault> {
         let licenses = chunk.licenses();
         let database = self.database.clone();
         self.run_job(licenses, move |memory| async move {
-            take_over::take(&database, &chunk, memory).await
+            allocation::run(&database, &chunk, memory).await
         })
         .await
     }
@@ -124,12 +124,12 @@ impl Quota {
             licenses,
             run: Box::new(run),
         };
-        self.wait(Waiting::Job(job), reply).await
+        self.wait(WorkItem::Job(job), reply).await
     }
 
     async fn wait<T>(
         &self,
-        waiting: Waiting,
+        waiting: WorkItem,
         reply: oneshot::Receiver<Result<T, Fault>>,
     ) -> Result<T, Fault> {
         let gone = Fault::internal("the committer has stopped");

@@ -23,11 +23,13 @@ use super::{memory, plan::Plan, records::Records};
 use crate::{
     rules::{
         certificate::{Certificate, conflict},
-        feed::{Counts, Feed, RecordRefusal, RefusedRecord, Report, ReportedRevocation, Turn},
+        feed::{
+            BatchKind, Feed, IngestCounts, RecordRefusal, RefusedRecord, Report, ReportedRevocation,
+        },
         not_found,
         quota::holdings::Licenses,
     },
-    store::{self, certificates::Wanted},
+    store::{self, certificates::CoverageQuery},
 };
 
 /// Reports that are taken together.
@@ -38,7 +40,7 @@ pub(crate) struct Batch {
     /// The clock when the batch was accepted (T-3).
     pub(crate) clock: Instant,
     /// `None` for what is looked at again, outside of any feed.
-    pub(crate) place: Option<FeedPlace>,
+    pub(crate) header: Option<BatchHeader>,
     /// What is to be decided, each with its place in the batch.
     pub(crate) reports: Vec<(u32, Report)>,
     /// What is refused already.
@@ -48,40 +50,40 @@ pub(crate) struct Batch {
 }
 
 /// A batch's place in its feed.
-pub(crate) struct FeedPlace {
+pub(crate) struct BatchHeader {
     pub(crate) feed_id: Arc<str>,
     pub(crate) sequence: u64,
     pub(crate) cursor: String,
     /// Of the whole batch, so that its repeat is known.
     pub(crate) fingerprint: [u8; 32],
     /// The encoded acknowledgement.
-    pub(crate) encode: fn(&Acknowledged<'_>) -> Vec<u8>,
+    pub(crate) encode: fn(&Acknowledgement<'_>) -> Vec<u8>,
 }
 
 /// What an acknowledgement says.
-pub(crate) struct Acknowledged<'a> {
+pub(crate) struct Acknowledgement<'a> {
     pub(crate) feed: &'a Feed,
-    pub(crate) counts: Counts,
+    pub(crate) counts: IngestCounts,
     pub(crate) refused: &'a [RefusedRecord],
     pub(crate) now: Instant,
 }
 
 /// The result of a batch.
-pub(super) enum Taken {
+pub(super) enum IngestResult {
     /// It is durable; its acknowledgement, encoded, and none for what is of no feed.
     Acknowledged(Vec<u8>),
     /// Nothing: its licences have changed since they were looked for.
-    Misplaced,
+    LicensesChanged,
 }
 
 /// The licences that a batch is about.
-pub(super) struct Placed {
+pub(super) struct BatchLicenses {
     by_pair: HashMap<(AccountId, ProductId), LicenseId>,
     /// Those of the certificates to be revoked.
     of_revoked: BTreeSet<LicenseId>,
 }
 
-impl Placed {
+impl BatchLicenses {
     /// Finds them, before anything is locked.
     pub(super) async fn find(database: &Database, batch: &Batch) -> Result<Self, Fault> {
         let each = batch.reports.iter();
@@ -103,7 +105,7 @@ impl Placed {
         })
     }
 
-    pub(super) fn licenses(&self) -> BTreeSet<LicenseId> {
+    pub(super) fn ids(&self) -> BTreeSet<LicenseId> {
         let by_pair = self.by_pair.values();
         by_pair.chain(&self.of_revoked).copied().collect()
     }
@@ -120,7 +122,7 @@ async fn covered(
     }
     let wanted: Vec<_> = pairs
         .iter()
-        .map(|(account_id, product_id)| Wanted {
+        .map(|(account_id, product_id)| CoverageQuery {
             account_id: *account_id,
             product_id,
             reservation_id: None,
@@ -149,53 +151,53 @@ impl Batch {
 }
 
 /// Takes a batch in. Returns the memory it leaves, and the result.
-pub(super) async fn take(
+pub(super) async fn run(
     database: &Database,
     batch: &Batch,
-    placed: &Placed,
+    licenses: &BatchLicenses,
     mut memory: Licenses,
-) -> (Licenses, Result<Taken, Fault>) {
+) -> (Licenses, Result<IngestResult, Fault>) {
     // A cold licence is read before its fence is locked, so that others do not wait for it.
-    let licenses = placed.licenses().into_iter().collect();
-    if let Err(fault) = memory::load(database, licenses, &mut memory).await {
+    let ids = licenses.ids().into_iter().collect();
+    if let Err(fault) = memory::load(database, ids, &mut memory).await {
         return (memory, Err(fault));
     }
-    let work = Take {
+    let work = IngestBatch {
         batch,
-        placed,
+        licenses,
         memory: Mutex::new(memory),
     };
     match database.transact(&work).await {
-        Ok((memory, taken)) => (memory, Ok(taken)),
+        Ok((memory, result)) => (memory, Ok(result)),
         // Whether it is committed is unknown, and memory is spent; or it was refused before.
         Err(fault) => (work.memory(), Err(fault)),
     }
 }
 
-struct Take<'a> {
+struct IngestBatch<'a> {
     batch: &'a Batch,
-    placed: &'a Placed,
+    licenses: &'a BatchLicenses,
     /// The memory at the start. A run that fails has spent it; the next one reads again.
     memory: Mutex<Licenses>,
 }
 
-impl Take<'_> {
+impl IngestBatch<'_> {
     fn memory(&self) -> Licenses {
         std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The feed, or the acknowledgement of a batch that is repeated.
-    async fn open(&self, tx: &Tx, place: &FeedPlace) -> Result<(Feed, Turn), Fault> {
+    async fn open(&self, tx: &Tx, header: &BatchHeader) -> Result<(Feed, BatchKind), Fault> {
         let batch = self.batch;
         let caller = &batch.origin.caller;
-        let feed = store::feeds::lock(tx, &place.feed_id, caller, batch.clock).await?;
-        check_seen(&feed, caller, &batch.scope)?;
-        let turn = feed.turn(place.sequence, &place.fingerprint)?;
-        Ok((feed, turn))
+        let feed = store::feeds::lock(tx, &header.feed_id, caller, batch.clock).await?;
+        check_visible(&feed, caller, &batch.scope)?;
+        let kind = feed.check_sequence(header.sequence, &header.fingerprint)?;
+        Ok((feed, kind))
     }
 
     /// Whether the licences are those that the batch was placed in, now that they stand still.
-    async fn is_placed(
+    async fn is_current(
         &self,
         tx: &Tx,
         memory: &Licenses,
@@ -225,53 +227,57 @@ impl Take<'_> {
         let pairs: HashSet<_> = each.filter_map(|(_, report)| report.pair()).collect();
         let uncovered = pairs
             .into_iter()
-            .filter(|pair| !self.placed.by_pair.contains_key(pair));
+            .filter(|pair| !self.licenses.by_pair.contains_key(pair));
         let started = covered(tx, uncovered.collect(), self.batch.clock).await?;
         Ok(started.is_empty())
     }
 }
 
-impl Work for Take<'_> {
-    type Output = (Licenses, Taken);
+impl Work for IngestBatch<'_> {
+    type Output = (Licenses, IngestResult);
 
     async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let batch = self.batch;
         let mut opened = None;
-        if let Some(place) = &batch.place {
-            let (feed, turn) = self.open(tx, place).await?;
-            if turn == Turn::Repeated {
-                let again = Taken::Acknowledged(feed.acknowledgement);
+        if let Some(header) = &batch.header {
+            let (feed, kind) = self.open(tx, header).await?;
+            if kind == BatchKind::Repeated {
+                let again = IngestResult::Acknowledged(feed.acknowledgement);
                 return Ok((self.memory(), again));
             }
-            opened = Some((place, feed));
+            opened = Some((header, feed));
         }
         let mut memory = self.memory();
-        memory::lock_at(tx, &mut memory, self.placed.licenses(), batch.clock).await?;
+        memory::lock_at(tx, &mut memory, self.licenses.ids(), batch.clock).await?;
         let found = store::certificates::find_by_key(tx, &batch.keys()).await?;
         let records = Records::of(found);
-        if !self.is_placed(tx, &memory, &records).await? {
-            return Ok((memory, Taken::Misplaced));
+        if !self.is_current(tx, &memory, &records).await? {
+            return Ok((memory, IngestResult::LicensesChanged));
         }
-        let mut tally = Tally::new(batch, self.placed, Plan::knowing(records));
+        let mut tally = Tally::new(batch, self.licenses, Plan::with_records(records));
         for (index, report) in &batch.reports {
             tally.decide(&mut memory, *index, report);
         }
         tally.plan.write_changes(tx).await?;
         let mut feed_event = None;
         let mut acknowledgement = Vec::new();
-        if let Some((place, mut feed)) = opened {
-            acknowledgement = tally.close(tx, place, &mut feed).await?;
+        if let Some((header, mut feed)) = opened {
+            acknowledgement = tally.close(tx, header, &mut feed).await?;
             feed_event = Some(tally.feed_event(&feed));
         }
         let mut events = tally.plan.events(&memory);
         events.extend(tally.unallocated_events().chain(feed_event));
         outbox::emit_all(tx, &events).await?;
-        Ok((memory, Taken::Acknowledged(acknowledgement)))
+        Ok((memory, IngestResult::Acknowledged(acknowledgement)))
     }
 }
 
 /// A feed of another caller is seen by whoever sees every account.
-pub(crate) fn check_seen(feed: &Feed, caller: &str, scope: &AccountScope) -> Result<(), Refusal> {
+pub(crate) fn check_visible(
+    feed: &Feed,
+    caller: &str,
+    scope: &AccountScope,
+) -> Result<(), Refusal> {
     if *scope == AccountScope::All || feed.opened_by == caller {
         Ok(())
     } else {
@@ -282,20 +288,20 @@ pub(crate) fn check_seen(feed: &Feed, caller: &str, scope: &AccountScope) -> Res
 /// The result of a batch so far.
 struct Tally<'a> {
     batch: &'a Batch,
-    placed: &'a Placed,
+    licenses: &'a BatchLicenses,
     plan: Plan,
-    counts: Counts,
+    counts: IngestCounts,
     refused: Vec<RefusedRecord>,
     unallocated: BTreeMap<AccountId, Vec<CertificateId>>,
 }
 
 impl<'a> Tally<'a> {
-    fn new(batch: &'a Batch, placed: &'a Placed, plan: Plan) -> Self {
+    fn new(batch: &'a Batch, licenses: &'a BatchLicenses, plan: Plan) -> Self {
         Self {
             batch,
-            placed,
+            licenses,
             plan,
-            counts: Counts::default(),
+            counts: IngestCounts::default(),
             refused: batch.refused.clone(),
             unallocated: BTreeMap::new(),
         }
@@ -323,10 +329,10 @@ impl<'a> Tally<'a> {
             return;
         }
         let pair = (certificate.key.account_id, certificate.product_id.clone());
-        let license = self.placed.by_pair.get(&pair);
+        let license = self.licenses.by_pair.get(&pair);
         let holdings = license.and_then(|id| memory.get_mut(id));
         // One that ended by its own time meanwhile covers nothing.
-        let holdings = holdings.filter(|holdings| holdings.terms().is_active(holdings.as_of()));
+        let holdings = holdings.filter(|holdings| holdings.limits().is_active(holdings.as_of()));
         let origin = &self.batch.origin;
         if holdings.is_some() {
             self.counts.recorded += 1;
@@ -361,13 +367,13 @@ impl<'a> Tally<'a> {
             } else {
                 self.counts.kept_for_later += 1;
                 let key = reported.key.clone();
-                self.plan.keep_early(key, reported.revocation, now);
+                self.plan.store_early(key, reported.revocation, now);
             }
             return;
         };
         if found.revoke_time.is_some() {
             self.counts.already_known += 1;
-            self.plan.forget_early(&reported.key);
+            self.plan.drop_early(&reported.key);
             return;
         }
         self.counts.revoked += 1;
@@ -393,18 +399,18 @@ impl<'a> Tally<'a> {
     async fn close(
         &mut self,
         tx: &Tx,
-        place: &FeedPlace,
+        header: &BatchHeader,
         feed: &mut Feed,
     ) -> Result<Vec<u8>, Fault> {
         let now = self.batch.clock.max(feed.update_time);
         self.refused.sort_unstable_by_key(|record| record.index);
         self.counts.refused = u64::try_from(self.refused.len()).map_err(Fault::internal)?;
-        feed.sequence = place.sequence;
-        feed.cursor.clone_from(&place.cursor);
-        feed.fingerprint = place.fingerprint.to_vec();
+        feed.sequence = header.sequence;
+        feed.cursor.clone_from(&header.cursor);
+        feed.fingerprint = header.fingerprint.to_vec();
         feed.counts = feed.counts.plus(self.counts);
         feed.update_time = now;
-        feed.acknowledgement = (place.encode)(&Acknowledged {
+        feed.acknowledgement = (header.encode)(&Acknowledgement {
             feed,
             counts: self.counts,
             refused: &self.refused,

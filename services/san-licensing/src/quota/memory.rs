@@ -13,7 +13,7 @@ use crate::{
     rules::quota::holdings::{Holdings, Licenses},
     store::{
         self,
-        changes::{Changed, Since},
+        changes::{ChangedClaim, Since},
         fences::Fence,
     },
 };
@@ -80,12 +80,12 @@ pub(super) async fn catch_up(
                 // Not before anything that was decided about the licence: of the terms bought by
                 // then, memory holds the current one and the next (SL-6).
                 holdings.advance(fence.as_of);
-                holdings.change_terms(license.terms_as_of(holdings.as_of()));
+                holdings.change_limits(license.limits_as_of(holdings.as_of()));
                 holdings.version = fence.version;
             }
             None => {
-                let terms = license.terms_as_of(fence.as_of);
-                memory.insert(id, Holdings::new(terms, fence.version, fence.as_of));
+                let limits = license.limits_as_of(fence.as_of);
+                memory.insert(id, Holdings::new(limits, fence.version, fence.as_of));
             }
         }
     }
@@ -105,14 +105,14 @@ pub(super) fn advance(memory: &mut Licenses, fences: &[Fence]) {
     }
 }
 
-fn apply(memory: &mut Licenses, changes: Vec<Changed>) {
+fn apply(memory: &mut Licenses, changes: Vec<ChangedClaim>) {
     for change in changes {
         let Some(holdings) = memory.get_mut(&change.license_id) else {
             continue;
         };
         holdings.release(change.id);
         if let Some(claim) = change.claim {
-            holdings.take(change.id, claim);
+            holdings.add(change.id, claim);
         }
     }
 }

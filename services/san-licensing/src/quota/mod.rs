@@ -2,21 +2,21 @@
 //! commits them together. Correctness rests on the fence in the database, never on being alone.
 
 mod alerts;
+mod allocation;
 pub(crate) mod command;
 mod committer;
 mod decide;
 mod handle;
 mod ingest;
 mod memory;
-mod placing;
+mod placement;
 mod plan;
 mod records;
 mod round;
 mod submission;
-mod take_over;
 mod usage_change;
 
 pub(crate) use alerts::Alert;
+pub(crate) use allocation::{Chunk, Source};
 pub(crate) use handle::Quota;
-pub(crate) use ingest::{Acknowledged, Batch, FeedPlace, check_seen};
-pub(crate) use take_over::{Chunk, From};
+pub(crate) use ingest::{Acknowledgement, Batch, BatchHeader, check_visible};

@@ -25,7 +25,7 @@ use crate::{
     },
     store::{
         self,
-        allocation::Allocated,
+        allocation::Allocation,
         certificates::Versioned,
         decisions::{ClosedDecision, NewDecision},
     },
@@ -43,7 +43,7 @@ pub(super) struct Plan {
     revoked: Vec<Versioned>,
     /// Certificates that were reported under another product before.
     corrected: Vec<Certificate>,
-    allocated: Vec<Allocated>,
+    allocated: Vec<Allocation>,
     /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
     early: Vec<(CertificateKey, EarlyRevocation)>,
     early_time: Option<Instant>,
@@ -55,7 +55,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Nothing yet; repeats are answered from the records.
-    pub(super) fn knowing(records: Records) -> Self {
+    pub(super) fn with_records(records: Records) -> Self {
         Self {
             records,
             ..Self::default()
@@ -63,8 +63,8 @@ impl Plan {
     }
 
     /// A command is settled for every repeat of its request.
-    pub(super) fn settle(&mut self, claim: &replay::Claim, settled: &Reply) {
-        self.records.settled.insert(claim, settled.clone());
+    pub(super) fn record_reply(&mut self, claim: &replay::Claim, settled: &Reply) {
+        self.records.replies.insert(claim, settled.clone());
         self.settled.push((claim.clone(), settled.clone()));
     }
 
@@ -115,7 +115,7 @@ impl Plan {
             .cloned()
             .collect();
         if let Some(now) = self.early_time.filter(|_| !early.is_empty()) {
-            store::early_revocations::keep(tx, &early, now, real_now().as_micros()).await?;
+            store::early_revocations::insert_all(tx, &early, now, real_now().as_micros()).await?;
         }
         if !self.applied.is_empty() {
             store::early_revocations::delete(tx, &self.applied).await?;

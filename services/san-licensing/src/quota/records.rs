@@ -22,7 +22,7 @@ pub(super) struct Records {
     /// Certificates, and revocations that wait for theirs, under their keys.
     pub(super) by_key: FoundByKey,
     pub(super) by_id: HashMap<CertificateId, Certificate>,
-    pub(super) settled: replay::Replies,
+    pub(super) replies: replay::Replies,
 }
 
 impl Records {
@@ -42,29 +42,29 @@ impl Records {
         let mut claims = Vec::new();
         for submission in submissions {
             match &submission.command {
-                Change::Authorize(Pending { ask, .. }) => decisions.push(ask.request.id),
-                Change::Release(Pending { ask: once, .. }) => {
+                Change::Authorize(Pending { command, .. }) => decisions.push(command.request.id),
+                Change::Release(Pending { command: once, .. }) => {
                     claims.push(&once.claim);
-                    decisions.push(once.ask.id.uuid());
+                    decisions.push(once.command.id.uuid());
                 }
-                Change::Record(Pending { ask: once, .. }) => {
+                Change::Record(Pending { command: once, .. }) => {
                     claims.push(&once.claim);
-                    let certificate = &once.ask.certificate;
+                    let certificate = &once.command.certificate;
                     keys.push(&certificate.key);
                     decisions.extend(certificate.reservation_id.map(|id| id.uuid()));
                 }
-                Change::Revoke(Pending { ask: once, .. }) => {
+                Change::Revoke(Pending { command: once, .. }) => {
                     claims.push(&once.claim);
-                    ids.extend_from_slice(&once.ask.ids);
+                    ids.extend_from_slice(&once.command.ids);
                 }
-                Change::Allocate(Pending { ask: once, .. }) => {
+                Change::Allocate(Pending { command: once, .. }) => {
                     claims.push(&once.claim);
-                    ids.push(once.ask.id);
+                    ids.push(once.command.id);
                 }
             }
         }
         let mut records = Self {
-            settled: replay::find_replies(tx, &claims).await?,
+            replies: replay::find_replies(tx, &claims).await?,
             ..Self::default()
         };
         if !decisions.is_empty() {

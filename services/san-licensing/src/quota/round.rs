@@ -14,15 +14,15 @@ use licet_runtime::{
 use sea_orm::DbBackend;
 
 use super::{
-    decide::{decide_all, look_all},
+    decide::{decide_all, read_all},
     memory::{advance, catch_up, load, lock},
     plan::Plan,
     records::Records,
-    submission::{Change, Look, Submission},
+    submission::{Change, Read, Submission},
 };
 use crate::{
     rules::quota::holdings::{Holdings, Licenses},
-    store::{self, decisions::Written, fences::Fence},
+    store::{self, decisions::RoundWrite, fences::Fence},
 };
 
 /// In the order in which their fences are locked.
@@ -44,9 +44,9 @@ pub(super) async fn load_missing(
 }
 
 /// Replies to commands that only look, from one snapshot.
-pub(super) async fn look(
+pub(super) async fn read(
     database: &Database,
-    submissions: &[Submission<Look>],
+    submissions: &[Submission<Read>],
     memory: &mut Licenses,
 ) -> Result<(), Fault> {
     let licenses = distinct_licenses(submissions);
@@ -58,8 +58,8 @@ pub(super) async fn look(
     let ids: Vec<_> = submissions
         .iter()
         .flat_map(|submission| match &submission.command {
-            Look::PreviewRevocation(pending) => &pending.ask.ids[..],
-            Look::ReadUsage(_) => &[],
+            Read::PreviewRevocation(pending) => &pending.command.ids[..],
+            Read::ReadUsage(_) => &[],
         })
         .copied()
         .collect();
@@ -69,12 +69,12 @@ pub(super) async fn look(
         fences = store::fences::read(&tx, &licenses).await?;
         catch_up(&tx, memory, &fences, 0).await?;
         if !ids.is_empty() {
-            plan = Plan::knowing(Records::find_certificates(&tx, &ids).await?);
+            plan = Plan::with_records(Records::find_certificates(&tx, &ids).await?);
         }
     }
     // What another instance decided at is not in the future of what is replied here (T-5).
     advance(memory, &fences);
-    look_all(&plan, memory, submissions);
+    read_all(&plan, memory, submissions);
     Ok(())
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn look(
 fn decided_at(submissions: &[Submission<Change>], memory: &Licenses) -> Vec<(LicenseId, Instant)> {
     let mut latest = BTreeMap::new();
     for submission in submissions {
-        let (id, clock) = (submission.license_id, submission.asker.clock);
+        let (id, clock) = (submission.license_id, submission.requester.clock);
         let seen = memory.get(&id).map_or(clock, Holdings::as_of);
         let now = latest.entry(id).or_insert(seen);
         *now = clock.max(*now);
@@ -91,24 +91,14 @@ fn decided_at(submissions: &[Submission<Change>], memory: &Licenses) -> Vec<(Lic
     latest.into_iter().collect()
 }
 
-/// How a round that was decided from memory alone ended.
-pub(super) enum Alone {
-    /// It is written, and the replies are set.
-    Decided,
-    /// Nothing is written: a command is a repeat, and its first reply is to be found.
-    Repeated,
-    /// Nothing is written: another instance was there first.
-    Missed,
-}
-
 /// Decides a round of authorisations from memory, and writes it in one statement that holds only
 /// where the memory is exact.
-pub(super) async fn alone(
+pub(super) async fn decide_optimistically(
     database: &Database,
     submissions: &[Submission<Change>],
     memory: &mut Licenses,
     expected: &[Fence],
-) -> Result<Alone, Fault> {
+) -> Result<RoundWrite, Fault> {
     for fence in expected {
         if let Some(holdings) = memory.get_mut(&fence.license_id) {
             holdings.version += 1;
@@ -119,14 +109,11 @@ pub(super) async fn alone(
     decide_all(&mut plan, memory, submissions);
     let events = plan.events(memory);
     let written =
-        store::decisions::decide_alone(database, expected, &plan.decisions, &events).await;
-    let undecided = match written {
-        Ok(Written::Whole) => return Ok(Alone::Decided),
-        Ok(Written::Repeated) => Alone::Repeated,
-        Ok(Written::Missed) | Err(Fault::Contention(_)) => Alone::Missed,
-        // Whether it is written is unknown.
-        Err(fault) => return Err(fault),
-    };
+        store::decisions::write_optimistically(database, expected, &plan.decisions, &events)
+            .await?;
+    if written == RoundWrite::Written {
+        return Ok(written);
+    }
     for new in &plan.decisions {
         if let Some(holdings) = memory.get_mut(&new.license_id) {
             holdings.release(new.id);
@@ -137,12 +124,12 @@ pub(super) async fn alone(
             holdings.version = fence.version;
         }
     }
-    Ok(undecided)
+    Ok(written)
 }
 
 /// The fences as memory expects them; `None` where a round needs more than memory, as a repeat does
 /// that must find its first reply.
-pub(super) fn expect(
+pub(super) fn expected_fences(
     database: &Database,
     submissions: &[Submission<Change>],
     memory: &Licenses,
@@ -165,17 +152,17 @@ pub(super) fn expect(
         .iter()
         .map(|fence| (fence.license_id, fence.as_of))
         .collect();
-    let is_plain = |submission: &Submission<Change>| {
+    let is_new = |submission: &Submission<Change>| {
         let Change::Authorize(pending) = &submission.command else {
             return false;
         };
-        let (id, request) = (submission.license_id, &pending.ask.request);
+        let (id, request) = (submission.license_id, &pending.command.request);
         at.get(&id).is_some_and(|now| request.not_after > *now)
             && memory
                 .get(&id)
                 .is_some_and(|holdings| holdings.claim(request.id).is_none())
     };
-    submissions.iter().all(is_plain).then_some(expected)
+    submissions.iter().all(is_new).then_some(expected)
 }
 
 /// A round of commands that change something.
@@ -203,7 +190,7 @@ impl Work for Round<'_> {
             std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         let licenses = decided_at(self.submissions, &memory);
         lock(tx, &mut memory, &licenses).await?;
-        let mut plan = Plan::knowing(Records::find(tx, self.submissions).await?);
+        let mut plan = Plan::with_records(Records::find(tx, self.submissions).await?);
         decide_all(&mut plan, &mut memory, self.submissions);
         plan.write(tx, &memory).await?;
         Ok(memory)

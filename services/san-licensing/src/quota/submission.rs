@@ -11,7 +11,8 @@ use licet_runtime::{
 use tokio::sync::oneshot;
 
 use super::command::{
-    Allocate, Ask, Asker, Authorize, Once, PreviewRevocation, ReadUsage, Record, Release, Revoke,
+    Allocate, Authorize, Command, Once, PreviewRevocation, ReadUsage, Record, Release, Requester,
+    Revoke,
 };
 use crate::rules::{
     not_found,
@@ -21,7 +22,7 @@ use crate::rules::{
 /// A command about one licence.
 pub(crate) struct Submission<C> {
     pub(super) license_id: LicenseId,
-    pub(super) asker: Asker,
+    pub(super) requester: Requester,
     pub(super) command: C,
 }
 
@@ -35,7 +36,7 @@ pub(crate) enum Change {
 }
 
 /// Any command that changes nothing.
-pub(crate) enum Look {
+pub(crate) enum Read {
     PreviewRevocation(Pending<PreviewRevocation>),
     ReadUsage(Pending<ReadUsage>),
 }
@@ -45,15 +46,15 @@ pub(crate) enum Look {
     clippy::large_enum_variant,
     reason = "it is taken apart as soon as it is made, and a box would be an allocation a command"
 )]
-pub(crate) enum Command {
+pub(crate) enum AnyCommand {
     Change(Change),
-    Look(Look),
+    Read(Read),
 }
 
 /// A command that can be submitted.
-pub(crate) trait Submit: Ask + Sized {
+pub(crate) trait Submit: Command + Sized {
     /// The command among all others.
-    fn command(pending: Pending<Self>) -> Command;
+    fn command(pending: Pending<Self>) -> AnyCommand;
 }
 
 /// A command whose round is over.
@@ -83,13 +84,13 @@ macro_rules! commands {
 }
 
 commands! { Change: Authorize, Release, Record, Revoke, Allocate }
-commands! { Look: PreviewRevocation, ReadUsage }
+commands! { Read: PreviewRevocation, ReadUsage }
 
 macro_rules! submit {
     ($ask:ty => $kind:ident::$command:ident) => {
         impl Submit for $ask {
-            fn command(pending: Pending<Self>) -> Command {
-                Command::$kind($kind::$command(pending))
+            fn command(pending: Pending<Self>) -> AnyCommand {
+                AnyCommand::$kind($kind::$command(pending))
             }
         }
     };
@@ -99,21 +100,21 @@ submit! { Authorize => Change::Authorize }
 submit! { Once<Release> => Change::Release }
 submit! { Once<Revoke> => Change::Revoke }
 submit! { Once<Allocate> => Change::Allocate }
-submit! { PreviewRevocation => Look::PreviewRevocation }
-submit! { ReadUsage => Look::ReadUsage }
+submit! { PreviewRevocation => Read::PreviewRevocation }
+submit! { ReadUsage => Read::ReadUsage }
 
 /// A command that waits for its reply, which is sent once the round is committed. A round may run
 /// again: the last reply is the one that is sent.
-pub(crate) struct Pending<A: Ask> {
-    pub(super) ask: A,
+pub(crate) struct Pending<A: Command> {
+    pub(super) command: A,
     reply: Mutex<Option<Result<A::Reply, Fault>>>,
     sender: oneshot::Sender<Result<A::Reply, Fault>>,
 }
 
-impl<A: Ask> Pending<A> {
-    pub(super) fn new(ask: A, sender: oneshot::Sender<Result<A::Reply, Fault>>) -> Self {
+impl<A: Command> Pending<A> {
+    pub(super) fn new(command: A, sender: oneshot::Sender<Result<A::Reply, Fault>>) -> Self {
         Self {
-            ask,
+            command,
             reply: Mutex::new(None),
             sender,
         }
@@ -145,9 +146,9 @@ impl<C> Submission<C> {
     ) -> Result<&'a mut Holdings, Refusal> {
         let id = self.license_id;
         let holdings = licenses.get_mut(&id);
-        let seen = holdings.filter(|holdings| match &self.asker.scope {
+        let seen = holdings.filter(|holdings| match &self.requester.scope {
             AccountScope::All => true,
-            AccountScope::Only(accounts) => accounts.contains(&holdings.terms().account_id),
+            AccountScope::Only(accounts) => accounts.contains(&holdings.limits().account_id),
         });
         seen.ok_or_else(|| not_found("license", id))
     }

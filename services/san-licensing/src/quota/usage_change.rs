@@ -64,8 +64,8 @@ impl UsageChange {
 
     /// The event, with the figures of the round's end.
     pub(super) fn event(&self, license_id: LicenseId, holdings: &Holdings) -> Option<Event<'_>> {
-        let quota = holdings.terms().term.quota;
-        let is_over = holdings.taken() > quota;
+        let quota = holdings.limits().term.quota;
+        let is_over = holdings.held() > quota;
         let outcome = if is_over {
             "OVER_QUOTA"
         } else {
@@ -74,7 +74,7 @@ impl UsageChange {
         Some(Event {
             kind: "licet.sanlicensing.usage.changed.v1",
             resource_id: license_id.to_string(),
-            account_id: Some(holdings.terms().account_id),
+            account_id: Some(holdings.limits().account_id),
             time: holdings.as_of(),
             origin: self.origin.as_ref()?,
             why: if is_over { "SL-21" } else { "SL-12" }.to_owned(),

@@ -27,7 +27,7 @@ use crate::{
     queries,
     quota::{
         Batch, Quota,
-        command::{Allocate, Asker},
+        command::{Allocate, Requester},
     },
     use_cases::allocate_certificate,
 };
@@ -56,7 +56,7 @@ pub(crate) struct IngestRpc {
 }
 
 type Batches = Streaming<sanlicensing::IngestCertificatesRequest>;
-type Acknowledged = sanlicensing::IngestCertificatesResponse;
+type Acknowledgement = sanlicensing::IngestCertificatesResponse;
 
 impl IngestRpc {
     pub(crate) fn new(database: Database, quota: Quota, clock: Arc<dyn Clock>) -> Self {
@@ -71,17 +71,17 @@ impl IngestRpc {
     /// Decides one batch after the other while the next one is read. An answer waits for nothing
     /// but its own batch: whether another one follows is the sender's affair. Returns the error that
     /// ends the stream.
-    async fn take_in(
+    async fn ingest(
         self,
         call: Call,
         batches: Batches,
-        acknowledged: mpsc::Sender<Acknowledged>,
-        _place: Permit,
+        acknowledgements: mpsc::Sender<Acknowledgement>,
+        _permit: Permit,
     ) -> Option<Status> {
         // One batch is decided and one lies here: a sender that is faster waits.
         let (sender, receiver) = mpsc::channel(1);
-        let reading = self.read_all(&call, batches, sender, &acknowledged);
-        let deciding = self.decide_all(&call, receiver, &acknowledged);
+        let reading = self.read_all(&call, batches, sender, &acknowledgements);
+        let deciding = self.decide_all(&call, receiver, &acknowledgements);
         let ((), end) = tokio::join!(reading, deciding);
         end
     }
@@ -92,7 +92,7 @@ impl IngestRpc {
         &self,
         call: &Call,
         mut batches: mpsc::Receiver<Result<Batch, Fault>>,
-        acknowledged: &mpsc::Sender<Acknowledged>,
+        acknowledgements: &mpsc::Sender<Acknowledgement>,
     ) -> Option<Status> {
         let mut stopped = call.stopped.clone();
         let mut count: u64 = 0;
@@ -100,7 +100,7 @@ impl IngestRpc {
         let end = loop {
             let room = tokio::select! {
                 biased;
-                room = acknowledged.reserve() => room,
+                room = acknowledgements.reserve() => room,
                 _ = stopped.wait_for(|stopped| *stopped) => break Some(stopping()),
             };
             // Without room the sender left; what is durable stays.
@@ -121,9 +121,9 @@ impl IngestRpc {
         end.map(|fault| end_of(fault, durable.as_ref()))
     }
 
-    async fn decide(&self, batch: Result<Batch, Fault>) -> Result<Acknowledged, Fault> {
+    async fn decide(&self, batch: Result<Batch, Fault>) -> Result<Acknowledgement, Fault> {
         let encoded = self.quota.ingest(batch?).await?;
-        let answer = stored::message::<Acknowledged>(&encoded)?;
+        let answer = stored::message::<Acknowledgement>(&encoded)?;
         let (feed, sequence) = (&answer.feed_id, answer.sequence);
         let counts = answer.counts.unwrap_or_default();
         tracing::debug!(feed, sequence, ?counts, "a batch is durable");
@@ -137,13 +137,13 @@ impl IngestRpc {
         call: &Call,
         mut batches: Batches,
         sender: mpsc::Sender<Result<Batch, Fault>>,
-        acknowledged: &mpsc::Sender<Acknowledged>,
+        acknowledgements: &mpsc::Sender<Acknowledgement>,
     ) {
         let mut stopped = call.stopped.clone();
         while let Ok(place) = sender.reserve().await {
             let batch = tokio::select! {
                 () = sender.closed() => return,
-                () = acknowledged.closed() => return,
+                () = acknowledgements.closed() => return,
                 _ = stopped.wait_for(|stopped| *stopped) => Err(stopping()),
                 batch = self.read(call, &mut batches) => batch,
             };
@@ -193,7 +193,7 @@ fn stopping() -> Fault {
 }
 
 /// The error that ends a stream, with what is durable of it.
-fn end_of(fault: Fault, durable: Option<&Acknowledged>) -> Status {
+fn end_of(fault: Fault, durable: Option<&Acknowledgement>) -> Status {
     let status = Status::from(fault);
     let Some(durable) = durable else {
         return status;
@@ -221,7 +221,7 @@ impl IngestService for IngestRpc {
         // Apart from the acknowledgements, so that it waits for nobody who reads them.
         let (ending, end) = oneshot::channel();
         let area = call.clone();
-        let taking = self.clone().take_in(call, batches, sender, place);
+        let taking = self.clone().ingest(call, batches, sender, place);
         tokio::spawn(async move {
             if let Some(error) = area.within(taking).await {
                 // A sender that left needs no error.
@@ -229,8 +229,10 @@ impl IngestService for IngestRpc {
             }
         });
         let end = end.into_stream().filter_map(|end| ready(end.ok()));
-        let acknowledged = ReceiverStream::new(receiver).map(Ok);
-        Ok(Response::new(Box::pin(acknowledged.chain(end.map(Err)))))
+        let acknowledgements = ReceiverStream::new(receiver).map(Ok);
+        Ok(Response::new(Box::pin(
+            acknowledgements.chain(end.map(Err)),
+        )))
     }
 
     async fn get_feed(
@@ -287,11 +289,11 @@ impl IngestService for IngestRpc {
         request: Request<sanlicensing::AllocateCertificateRequest>,
     ) -> Result<Response<sanlicensing::AllocateCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, ask) = convert::ingest::decode_allocate(&message)?;
-        let asker = Asker::of(&call, &message.request_id);
-        let allocate = once(&call, &message, ask)?;
+        let (license_id, command) = convert::ingest::decode_allocate(&message)?;
+        let requester = Requester::of(&call, &message.request_id);
+        let allocate = once(&call, &message, command)?;
         let allocated =
-            allocate_certificate::allocate(&self.quota, asker, license_id, allocate).await?;
+            allocate_certificate::allocate(&self.quota, requester, license_id, allocate).await?;
         Ok(Response::new(response::<Allocate>(&allocated)?))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     queries,
     quota::{
         Quota,
-        command::{Asker, Placement, Record, Release, Revoke},
+        command::{Placement, Record, Release, Requester, Revoke},
     },
     use_cases::{
         authorize_issuance, record_certificate, record_unallocated::RecordUnallocated,
@@ -38,9 +38,10 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::AuthorizeIssuanceRequest>,
     ) -> Result<Response<sanlicensing::AuthorizeIssuanceResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, ask) = convert::issuance::decode_authorize(&message, &call)?;
-        let asker = Asker::of(&call, &message.request_id);
-        let decision = authorize_issuance::authorize(&self.quota, asker, license_id, ask).await?;
+        let (license_id, command) = convert::issuance::decode_authorize(&message, &call)?;
+        let requester = Requester::of(&call, &message.request_id);
+        let decision =
+            authorize_issuance::authorize(&self.quota, requester, license_id, command).await?;
         Ok(Response::new(convert::issuance::encode_decision(&decision)))
     }
 
@@ -49,11 +50,11 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::ReleaseReservationRequest>,
     ) -> Result<Response<sanlicensing::ReleaseReservationResponse>, Status> {
         let (call, message) = accept(request)?;
-        let (license_id, ask) = convert::issuance::decode_release(&message)?;
-        let asker = Asker::of(&call, &message.request_id);
-        let release = once(&call, &message, ask)?;
+        let (license_id, command) = convert::issuance::decode_release(&message)?;
+        let requester = Requester::of(&call, &message.request_id);
+        let release = once(&call, &message, command)?;
         let released =
-            release_reservation::release(&self.quota, asker, license_id, release).await?;
+            release_reservation::release(&self.quota, requester, license_id, release).await?;
         Ok(Response::new(response::<Release>(&released)?))
     }
 
@@ -82,9 +83,9 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RecordCertificateResponse>, Status> {
         let (call, message) = accept(request)?;
         let certificate = convert::report::decode_record(&message, call.now)?;
-        let asker = Asker::of(&call, &message.request_id);
+        let requester = Requester::of(&call, &message.request_id);
         let record = once(&call, &message, Record { certificate })?;
-        let placement = record_certificate::record(&self.quota, asker, record).await?;
+        let placement = record_certificate::record(&self.quota, requester, record).await?;
         Ok(Response::new(match placement {
             Placement::Counted(encoded) => response::<Record>(&encoded)?,
             Placement::Uncovered {
@@ -97,8 +98,8 @@ impl IssuanceService for IssuanceRpc {
                     certificate: &certificate,
                     reserved_under,
                 };
-                replay::once(&self.database, &call, &message, &work, |recording| {
-                    Record::respond(&recording, call.now)
+                replay::once(&self.database, &call, &message, &work, |recorded| {
+                    Record::respond(&recorded, call.now)
                 })
                 .await?
             }
@@ -122,17 +123,19 @@ impl IssuanceService for IssuanceRpc {
     ) -> Result<Response<sanlicensing::RevokeCertificatesResponse>, Status> {
         let (call, message) = accept(request)?;
         let needs_preview = !call.caller.is_machine();
-        let (license_id, ask) = convert::revocation::decode_revoke(&message, needs_preview)?;
+        let (license_id, command) = convert::revocation::decode_revoke(&message, needs_preview)?;
         if message.validate_only {
             let (found, now) =
-                queries::certificates::get_all(&self.database, &call, license_id, &ask.ids).await?;
+                queries::certificates::get_all(&self.database, &call, license_id, &command.ids)
+                    .await?;
             return Ok(Response::new(convert::certificate::encode_revoked(
                 &found, now,
             )));
         }
-        let asker = Asker::of(&call, &message.request_id);
-        let revoke = once(&call, &message, ask)?;
-        let revoked = revoke_certificates::revoke(&self.quota, asker, license_id, revoke).await?;
+        let requester = Requester::of(&call, &message.request_id);
+        let revoke = once(&call, &message, command)?;
+        let revoked =
+            revoke_certificates::revoke(&self.quota, requester, license_id, revoke).await?;
         Ok(Response::new(response::<Revoke>(&revoked)?))
     }
 }

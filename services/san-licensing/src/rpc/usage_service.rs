@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
     convert,
-    queries::{self, usage::Counting, watch::Watch},
+    queries::{self, usage::UsageCounter, watch::Watch},
     quota::Quota,
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct UsageRpc {
     /// Where what is used now is known.
     pub(crate) quota: Quota,
     /// Where what was used and will be is counted.
-    pub(crate) counting: Counting,
+    pub(crate) counter: UsageCounter,
     /// What a watcher's time passes by.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -36,7 +36,7 @@ impl UsageService for UsageRpc {
         let (call, (license_id, as_of)) =
             door::read(request, |_, message| convert::usage::decode_get(message))?;
         let usage = if let Some(at) = as_of {
-            self.counting.get_at(&call, license_id, at).await?
+            self.counter.get_at(&call, license_id, at).await?
         } else {
             queries::watch::get_now(&self.quota, &call, license_id).await?
         };
@@ -51,8 +51,8 @@ impl UsageService for UsageRpc {
         let (call, (license_id, days), page) = door::list(request, |_, message| {
             convert::usage::decode_list_daily(message)
         })?;
-        let counting = &self.counting;
-        let daily = counting.list_days(&call, license_id, days, page).await?;
+        let counter = &self.counter;
+        let daily = counter.list_days(&call, license_id, days, page).await?;
         let days = daily
             .days
             .iter()

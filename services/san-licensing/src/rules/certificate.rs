@@ -10,7 +10,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{license::KeyType, name::Name};
+use super::{license::KeyType, packed_san::PackedSan};
 
 /// What makes a certificate the same one when it is reported again (SL-14).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,7 @@ pub(crate) struct Certificate {
     /// `None`: of neither family; it exists all the same (SL-21).
     pub(crate) key_type: Option<KeyType>,
     /// Distinct.
-    pub(crate) names: Vec<Name>,
+    pub(crate) sans: Vec<PackedSan>,
     pub(crate) not_before: Instant,
     /// Its last second (RFC 5280, 4.1.2.5).
     pub(crate) not_after: Instant,
@@ -75,14 +75,14 @@ worded! {
 impl Certificate {
     /// Whether `other`, reported under the same key, tells the same certificate (SL-14).
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let names = |certificate: &Self| -> BTreeSet<Name> {
-            let each = certificate.names.iter();
+        let sans = |certificate: &Self| -> BTreeSet<PackedSan> {
+            let each = certificate.sans.iter();
             each.cloned().collect()
         };
         (self.not_before, self.not_after) == (other.not_before, other.not_after)
             && self.product_id == other.product_id
             && is_same_key_type(self.key_type, other.key_type)
-            && names(self) == names(other)
+            && sans(self) == sans(other)
     }
 
     /// Whether `other`, reported under the same key, tells this certificate but for its product, and may

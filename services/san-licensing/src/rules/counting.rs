@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use licet_domain::{clock::Instant, term::Period};
 
-use super::name::is_wildcard;
+use super::packed_san::is_wildcard;
 
 /// Distinct SANs, by type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct SanCounts {
     pub(crate) dns_names: u64,
     pub(crate) ip_addresses: u64,
     pub(crate) rfc822_names: u64,
@@ -19,17 +19,17 @@ pub(crate) struct Counts {
     pub(crate) wildcards: u64,
 }
 
-impl Counts {
+impl SanCounts {
     /// Counts one SAN more, or less.
-    pub(crate) fn count(&mut self, name: &str, step: impl Fn(u64) -> u64) {
-        let kind = match name.as_bytes().first() {
+    pub(crate) fn count(&mut self, san: &str, step: impl Fn(u64) -> u64) {
+        let kind = match san.as_bytes().first() {
             Some(b'd') => &mut self.dns_names,
             Some(b'i') => &mut self.ip_addresses,
             Some(b'r') => &mut self.rfc822_names,
             Some(_) | None => &mut self.upns,
         };
         *kind = step(*kind);
-        if is_wildcard(name) {
+        if is_wildcard(san) {
             self.wildcards = step(self.wildcards);
         }
     }
@@ -47,14 +47,14 @@ impl Counts {
 
 /// Distinct SANs, told apart by what they weigh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Distinct {
+pub(crate) struct DistinctSans {
     /// No wildcards; each weighs 1.
     pub(crate) plain: u64,
     /// Each weighs the multiplier of a term (SL-3).
     pub(crate) wildcards: u64,
 }
 
-impl Distinct {
+impl DistinctSans {
     fn count(&mut self, is_wildcard: bool, step: impl Fn(u64) -> u64) {
         let kind = if is_wildcard {
             &mut self.wildcards
@@ -73,11 +73,11 @@ impl Distinct {
 /// Counts the SANs that are active at an instant, and when they return.
 #[derive(Debug)]
 pub(crate) struct InstantCount {
-    counts: Counts,
+    counts: SanCounts,
     /// The SAN that is coming in, and until when it is held so far.
     current: Option<(String, Instant)>,
     /// The earliest returns, at most `most` instants.
-    returns: BTreeMap<Instant, Distinct>,
+    returns: BTreeMap<Instant, DistinctSans>,
     most: usize,
 }
 
@@ -85,7 +85,7 @@ impl InstantCount {
     /// Nothing yet; the first `most` returns are kept.
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            counts: Counts::default(),
+            counts: SanCounts::default(),
             current: None,
             returns: BTreeMap::new(),
             most,
@@ -93,31 +93,31 @@ impl InstantCount {
     }
 
     /// A certificate that is active holds a SAN. Invariant: those of one SAN come together.
-    pub(crate) fn add(&mut self, name: String, until: Instant) {
+    pub(crate) fn add(&mut self, san: String, until: Instant) {
         match &mut self.current {
-            Some((current, last)) if *current == name => *last = until.max(*last),
+            Some((current, last)) if *current == san => *last = until.max(*last),
             Some(_) | None => {
-                self.settle();
-                self.current = Some((name, until));
+                self.close_san();
+                self.current = Some((san, until));
             }
         }
     }
 
-    fn settle(&mut self) {
-        let Some((name, until)) = self.current.take() else {
+    fn close_san(&mut self) {
+        let Some((san, until)) = self.current.take() else {
             return;
         };
-        self.counts.count(&name, |count| count + 1);
+        self.counts.count(&san, |count| count + 1);
         let returning = self.returns.entry(until).or_default();
-        returning.count(is_wildcard(&name), |count| count + 1);
+        returning.count(is_wildcard(&san), |count| count + 1);
         if self.returns.len() > self.most {
             self.returns.pop_last();
         }
     }
 
     /// All that were counted, and the next instants at which some of them return.
-    pub(crate) fn finish(mut self) -> (Counts, Vec<(Instant, Distinct)>) {
-        self.settle();
+    pub(crate) fn finish(mut self) -> (SanCounts, Vec<(Instant, DistinctSans)>) {
+        self.close_san();
         (self.counts, self.returns.into_iter().collect())
     }
 }
@@ -129,8 +129,8 @@ pub(crate) struct Multipliers(pub(crate) Vec<(Instant, u32)>);
 impl Multipliers {
     /// What a wildcard weighs at an instant.
     pub(crate) fn at(&self, at: Instant) -> u32 {
-        let begun = self.0.iter().rev().find(|(from, _)| *from <= at);
-        begun.or(self.0.first()).map_or(1, |(_, weight)| *weight)
+        let started = self.0.iter().rev().find(|(from, _)| *from <= at);
+        started.or(self.0.first()).map_or(1, |(_, weight)| *weight)
     }
 
     fn next_after(&self, at: Instant) -> Option<Instant> {
@@ -169,10 +169,10 @@ pub(crate) struct DayCount {
     whole: Period,
     multipliers: Multipliers,
     /// The SAN that is coming in, and when certificates hold it.
-    name: String,
+    san: String,
     holds: Vec<Period>,
     /// What counts as the first day begins.
-    first: Distinct,
+    first: DistinctSans,
     changes: Vec<Change>,
 }
 
@@ -184,9 +184,9 @@ impl DayCount {
             days,
             whole,
             multipliers,
-            name: String::new(),
+            san: String::new(),
             holds: Vec::new(),
-            first: Distinct::default(),
+            first: DistinctSans::default(),
             changes: Vec::new(),
         })
     }
@@ -197,16 +197,16 @@ impl DayCount {
     }
 
     /// A certificate holds a SAN for a time. Invariant: those of one SAN come together.
-    pub(crate) fn add(&mut self, name: &str, held: Period) {
-        if self.name != name {
-            self.settle();
-            name.clone_into(&mut self.name);
+    pub(crate) fn add(&mut self, san: &str, held: Period) {
+        if self.san != san {
+            self.close_san();
+            san.clone_into(&mut self.san);
         }
         self.holds.push(held);
     }
 
     /// However many certificates hold a SAN, it counts once (SL-4).
-    fn settle(&mut self) {
+    fn close_san(&mut self) {
         let mut holds = std::mem::take(&mut self.holds);
         holds.sort_unstable_by_key(|held| held.start);
         let mut stretch: Option<Period> = None;
@@ -226,7 +226,7 @@ impl DayCount {
     }
 
     fn count(&mut self, stretch: Period) {
-        let is_wildcard = is_wildcard(&self.name);
+        let is_wildcard = is_wildcard(&self.san);
         if stretch.start >= self.whole.end || stretch.end <= self.whole.start {
             return;
         }
@@ -249,7 +249,7 @@ impl DayCount {
 
     /// The days.
     pub(crate) fn finish(mut self) -> Vec<DayUsage> {
-        self.settle();
+        self.close_san();
         let mut changes = self.changes;
         // Those of one instant are one change: nothing is seen in between.
         changes.sort_unstable_by_key(|change| (change.at, !change.begins));

@@ -81,7 +81,7 @@ pub(crate) struct ListedRefusal {
 
 /// What came of some records; each is counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct IngestCounts {
     pub(crate) recorded: u64,
     pub(crate) unallocated: u64,
     pub(crate) revoked: u64,
@@ -90,7 +90,7 @@ pub(crate) struct Counts {
     pub(crate) refused: u64,
 }
 
-impl Counts {
+impl IngestCounts {
     /// Both together.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
@@ -117,14 +117,14 @@ pub(crate) struct Feed {
     pub(crate) fingerprint: Vec<u8>,
     /// How that batch was acknowledged, encoded.
     pub(crate) acknowledgement: Vec<u8>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: IngestCounts,
     pub(crate) create_time: Instant,
     pub(crate) update_time: Instant,
 }
 
 /// What a batch is to its feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum BatchKind {
     /// The next one.
     Next,
     /// The last one again: acknowledged as it was.
@@ -133,9 +133,13 @@ pub(crate) enum Turn {
 
 impl Feed {
     /// What the batch is to the feed; refused where it is neither the next nor the last one.
-    pub(crate) fn turn(&self, sequence: u64, fingerprint: &[u8]) -> Result<Turn, Refusal> {
+    pub(crate) fn check_sequence(
+        &self,
+        sequence: u64,
+        fingerprint: &[u8],
+    ) -> Result<BatchKind, Refusal> {
         if sequence == self.sequence + 1 {
-            return Ok(Turn::Next);
+            return Ok(BatchKind::Next);
         }
         let (reason, message) = if sequence != self.sequence || sequence == 0 {
             let message = format!(
@@ -144,7 +148,7 @@ impl Feed {
             );
             (Reason::FeedOutOfSequence, message)
         } else if self.fingerprint == fingerprint {
-            return Ok(Turn::Repeated);
+            return Ok(BatchKind::Repeated);
         } else {
             let message = format!(
                 "batch {sequence} of feed {} was taken with other content",
@@ -174,25 +178,25 @@ mod tests {
             cursor: "c".to_owned(),
             fingerprint: vec![3],
             acknowledgement: vec![],
-            counts: Counts::default(),
+            counts: IngestCounts::default(),
             create_time: now,
             update_time: now,
         };
-        let turn = |sequence, fingerprint: u8| {
-            feed.turn(sequence, &[fingerprint])
+        let check = |sequence, fingerprint: u8| {
+            feed.check_sequence(sequence, &[fingerprint])
                 .map_err(|refusal| refusal.reason)
         };
-        assert_eq!(turn(4, 9), Ok(Turn::Next));
-        assert_eq!(turn(3, 3), Ok(Turn::Repeated));
-        assert_eq!(turn(3, 4), Err(Reason::FeedBatchChanged));
+        assert_eq!(check(4, 9), Ok(BatchKind::Next));
+        assert_eq!(check(3, 3), Ok(BatchKind::Repeated));
+        assert_eq!(check(3, 4), Err(Reason::FeedBatchChanged));
         for elsewhere in [0, 2, 5, u64::MAX] {
-            assert_eq!(turn(elsewhere, 3), Err(Reason::FeedOutOfSequence));
+            assert_eq!(check(elsewhere, 3), Err(Reason::FeedOutOfSequence));
         }
         let new = Feed {
             sequence: 0,
             ..feed
         };
-        assert!(new.turn(0, &[3]).is_err());
-        assert_eq!(new.turn(1, &[]).unwrap(), Turn::Next);
+        assert!(new.check_sequence(0, &[3]).is_err());
+        assert_eq!(new.check_sequence(1, &[]).unwrap(), BatchKind::Next);
     }
 }

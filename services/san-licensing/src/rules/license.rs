@@ -29,7 +29,7 @@ worded! {
 
 worded! {
     /// How far a licence has come; that it has ended is seen from its term.
-    pub(crate) enum Progress {
+    pub(crate) enum LicenseProgress {
         /// Drafted; the customer may accept it.
         Quoted = "QUOTED",
         /// Accepted; its products are held and its charge is under way (SL-20).
@@ -85,13 +85,13 @@ impl Default for Options {
     }
 }
 
-fn state_of(progress: Progress, end: Instant, now: Instant) -> LicenseState {
+fn state_of(progress: LicenseProgress, end: Instant, now: Instant) -> LicenseState {
     match progress {
-        Progress::Quoted => LicenseState::Quoted,
-        Progress::Accepting => LicenseState::Accepting,
-        Progress::Active if now < end => LicenseState::Active,
-        Progress::Active => LicenseState::Ended,
-        Progress::Cancelled => LicenseState::Cancelled,
+        LicenseProgress::Quoted => LicenseState::Quoted,
+        LicenseProgress::Accepting => LicenseState::Accepting,
+        LicenseProgress::Active if now < end => LicenseState::Active,
+        LicenseProgress::Active => LicenseState::Ended,
+        LicenseProgress::Cancelled => LicenseState::Cancelled,
     }
 }
 
@@ -106,10 +106,10 @@ pub(crate) struct TermLimits {
 
 /// What decisions under a licence depend on, as of an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct LicenseLimits {
     pub(crate) license_id: LicenseId,
     pub(crate) account_id: AccountId,
-    pub(crate) progress: Progress,
+    pub(crate) progress: LicenseProgress,
     pub(crate) products: BTreeSet<ProductId>,
     /// Of the term that decisions are made under, be it over or not begun.
     pub(crate) term: TermLimits,
@@ -117,7 +117,7 @@ pub(crate) struct Terms {
     pub(crate) next: Option<TermLimits>,
 }
 
-impl Terms {
+impl LicenseLimits {
     /// The quota of the term in force at `at`, an instant that these terms are of (SL-6); none
     /// where nothing is authorised.
     pub(crate) fn quota_at(&self, at: Instant) -> u64 {
@@ -130,7 +130,7 @@ impl Terms {
 
     /// Whether the licence authorises anything at `now` (SL-11).
     pub(crate) fn is_active(&self, now: Instant) -> bool {
-        self.progress == Progress::Active && self.term.period.contains(now)
+        self.progress == LicenseProgress::Active && self.term.period.contains(now)
     }
 
     /// Where the licence stands at `now`.
@@ -145,7 +145,7 @@ impl Terms {
 
     /// Time passes: the next term is the one that decisions are made under from its start on.
     /// Answers whether it has become that.
-    pub(crate) fn pass(&mut self, now: Instant) -> bool {
+    pub(crate) fn advance(&mut self, now: Instant) -> bool {
         match self.next.take_if(|next| next.period.start <= now) {
             Some(next) => {
                 self.term = next;
@@ -235,7 +235,7 @@ impl LicenseTerm {
 
 /// What usage is held against at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weighed {
+pub(crate) struct UsageLimit {
     pub(crate) quota: u64,
     /// What a wildcard weighs.
     pub(crate) multiplier: u32,
@@ -247,8 +247,8 @@ pub(crate) struct Turn {
     /// The last instant before it.
     pub(crate) before: Instant,
     pub(crate) time: Instant,
-    pub(crate) was: Weighed,
-    pub(crate) is: Weighed,
+    pub(crate) was: UsageLimit,
+    pub(crate) is: UsageLimit,
 }
 
 impl Turn {
@@ -266,7 +266,7 @@ pub(crate) const MAX_PRODUCTS: usize = 100;
 pub(crate) struct License {
     pub(crate) id: LicenseId,
     pub(crate) account_id: AccountId,
-    pub(crate) progress: Progress,
+    pub(crate) progress: LicenseProgress,
     /// 1 to [`MAX_PRODUCTS`].
     pub(crate) products: BTreeSet<ProductId>,
     /// The start that was agreed on; `None`, or over at the acceptance: it starts then (T-4).
@@ -328,18 +328,18 @@ impl License {
     /// after a cancellation by the term of then, as no later one comes.
     pub(crate) fn current_term(&self, at: Instant) -> &LicenseTerm {
         let at = self.cancel_time.map_or(at, |time| time.min(at));
-        let begun = |term: &&LicenseTerm| term.in_force().start <= at;
+        let started = |term: &&LicenseTerm| term.in_force().start <= at;
         self.renewals
             .iter()
             .rev()
-            .find(begun)
+            .find(started)
             .unwrap_or(&self.first)
     }
 
     /// As [`License::current_term`], to be changed.
     pub(super) fn current_term_mut(&mut self, at: Instant) -> &mut LicenseTerm {
-        let begun = |term: &&mut LicenseTerm| term.in_force().start <= at;
-        let found = self.renewals.iter_mut().rev().find(begun);
+        let started = |term: &&mut LicenseTerm| term.in_force().start <= at;
+        let found = self.renewals.iter_mut().rev().find(started);
         found.unwrap_or(&mut self.first)
     }
 
@@ -378,7 +378,7 @@ impl License {
         });
         let bounds: BTreeSet<Instant> = bounds.filter(is_standing).collect();
         let within = bounds.into_iter().filter(|at| (from..=to).contains(at));
-        let limits = |at| Weighed {
+        let limits = |at| UsageLimit {
             quota: uncancelled.quota_at(at),
             multiplier: uncancelled.multiplier_at(at),
         };
@@ -396,8 +396,8 @@ impl License {
 
     /// What decisions at `at` and after it depend on. Invariant: nothing was decided about the licence
     /// after `at`, so that one term at most is still to come (SL-9).
-    pub(crate) fn terms_as_of(&self, at: Instant) -> Terms {
-        Terms {
+    pub(crate) fn limits_as_of(&self, at: Instant) -> LicenseLimits {
+        LicenseLimits {
             license_id: self.id,
             account_id: self.account_id,
             progress: self.progress,

@@ -18,7 +18,7 @@ pub(crate) fn dearest(prices: &[(ProductId, Money)]) -> Option<&ProductId> {
 
 /// A product that is to join a licence, beside those that the running term was sold with (SL-10).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Joining {
+pub(crate) struct ProductComparison {
     pub(crate) product_id: ProductId,
     /// Its rank in the catalogue, now.
     pub(crate) tier: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Joining {
     pub(crate) highest_price: Option<Price>,
 }
 
-impl Joining {
+impl ProductComparison {
     fn is_ranked(&self) -> bool {
         self.tier <= self.highest_tier
     }
@@ -119,15 +119,15 @@ mod tests {
             (3, "0.10", None, false),
             (2, "0.10", None, true),
         ] {
-            let joining = Joining {
+            let comparison = ProductComparison {
                 product_id: "b".parse().unwrap(),
                 tier,
                 highest_tier: 2,
                 price: usd(price),
                 highest_price: highest_price.map(usd),
             };
-            let result = joining.permit(license_id);
-            assert_eq!(result.is_ok(), permitted, "{joining:?}");
+            let result = comparison.permit(license_id);
+            assert_eq!(result.is_ok(), permitted, "{comparison:?}");
             if let Err(refusal) = result {
                 assert_eq!(refusal.reason, Reason::ProductTooHigh);
                 assert_eq!(refusal.metadata["highest_tier"], "2");

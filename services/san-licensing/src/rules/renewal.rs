@@ -44,11 +44,11 @@ pub(crate) struct RenewalPlan {
 
 /// Why there is no renewal like that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unplanned {
+pub(crate) enum RenewalError {
     /// It is refused.
     Refused(Box<Refusal>),
     /// The term would lead beyond the calendar.
-    BeyondCalendar,
+    ExceedsDateRange,
 }
 
 /// Decides the renewal of a licence at `now`. The new term starts where the last one ended, from the
@@ -57,14 +57,14 @@ pub(crate) fn plan_renewal(
     license: &License,
     wanted: &WantedTerm,
     now: Instant,
-) -> Result<RenewalPlan, Unplanned> {
-    let refused = |refusal| Unplanned::Refused(Box::new(refusal));
+) -> Result<RenewalPlan, RenewalError> {
+    let refused = |refusal| RenewalError::Refused(Box::new(refusal));
     check_window(license, wanted, now).map_err(refused)?;
     let last = license.last_term();
     let options = wanted.options.as_ref().unwrap_or(&last.options);
     check_months(license, options, wanted.months).map_err(refused)?;
     let next = last.term.next(wanted.months);
-    let term = next.ok_or(Unplanned::BeyondCalendar)?;
+    let term = next.ok_or(RenewalError::ExceedsDateRange)?;
     if term.end() <= now {
         return Err(refused(over_already(license, &term, now)));
     }
@@ -186,8 +186,8 @@ impl RenewalPlan {
     }
 
     /// What is foreseen of a licence that will use so much weight.
-    pub(crate) fn foresee(&self, license_id: LicenseId, weight: u64) -> Foreseen {
-        Foreseen {
+    pub(crate) fn foresee(&self, license_id: LicenseId, weight: u64) -> ForeseenUsage {
+        ForeseenUsage {
             license_id,
             at: self.from,
             weight,
@@ -198,7 +198,7 @@ impl RenewalPlan {
 
 /// The usage that a term begins with, by the certificates that stand (SL-9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Foreseen {
+pub(crate) struct ForeseenUsage {
     license_id: LicenseId,
     pub(crate) at: Instant,
     /// By the new term's multiplier.
@@ -206,7 +206,7 @@ pub(crate) struct Foreseen {
     pub(crate) quota: u64,
 }
 
-impl Foreseen {
+impl ForeseenUsage {
     /// By how much it passes the new quota.
     pub(crate) fn over_by(&self) -> u64 {
         self.weight.saturating_sub(self.quota)
@@ -265,9 +265,9 @@ mod tests {
         license.apply_renewal(term, InvoiceId::generate(), now)
     }
 
-    fn reason(result: Result<RenewalPlan, Unplanned>) -> Reason {
+    fn reason(result: Result<RenewalPlan, RenewalError>) -> Reason {
         match result {
-            Err(Unplanned::Refused(refusal)) => refusal.reason,
+            Err(RenewalError::Refused(refusal)) => refusal.reason,
             other => panic!("{other:?}"),
         }
     }
@@ -346,11 +346,11 @@ mod tests {
         assert_eq!(seen(end), (50, 3));
         assert_eq!(seen(license.end()), (0, 3));
         assert_eq!(license.state(end), LicenseState::Active);
-        let mut terms = license.terms_as_of(now);
+        let mut terms = license.limits_as_of(now);
         assert_eq!((terms.term.quota, terms.end()), (100, license.end()));
-        assert!(!terms.pass(micros(end, -1)));
-        assert!(terms.pass(end));
-        assert_eq!(terms, license.terms_as_of(end));
+        assert!(!terms.advance(micros(end, -1)));
+        assert!(terms.advance(end));
+        assert_eq!(terms, license.limits_as_of(end));
         assert_eq!((terms.quota_at(end), terms.next), (50, None));
     }
 

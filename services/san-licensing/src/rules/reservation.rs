@@ -7,7 +7,7 @@ use licet_domain::{
     worded,
 };
 
-use super::name::Name;
+use super::packed_san::PackedSan;
 
 worded! {
     /// What became of a grant; that its time ran out is seen from its end.
@@ -40,7 +40,7 @@ pub(crate) struct Reservation {
     pub(crate) id: ReservationId,
     pub(crate) license_id: LicenseId,
     /// Distinct, ascending.
-    pub(crate) names: Vec<Name>,
+    pub(crate) sans: Vec<PackedSan>,
     pub(crate) decide_time: Instant,
     /// The first instant at which it no longer holds, unless it ended before.
     pub(crate) expire_time: Instant,
@@ -80,7 +80,7 @@ mod tests {
         let mut reservation = Reservation {
             id: ReservationId::generate(),
             license_id: LicenseId::generate(),
-            names: vec!["d:example.com".into()],
+            sans: vec!["d:example.com".into()],
             decide_time: at(0),
             expire_time: at(10),
             progress: ReservationProgress::Granted,

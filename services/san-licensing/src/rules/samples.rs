@@ -9,7 +9,7 @@ use licet_domain::{
     term::Term,
 };
 
-use super::license::{License, LicenseTerm, Options, Progress, Sale};
+use super::license::{License, LicenseProgress, LicenseTerm, Options, Sale};
 
 /// An instant from its text.
 pub(crate) fn instant(text: &str) -> Instant {
@@ -36,7 +36,7 @@ pub(crate) fn draft() -> License {
     License {
         id: LicenseId::generate(),
         account_id: AccountId::generate(),
-        progress: Progress::Quoted,
+        progress: LicenseProgress::Quoted,
         products: BTreeSet::from(["intranet-dv".parse().unwrap()]),
         asked_start: None,
         first: LicenseTerm {

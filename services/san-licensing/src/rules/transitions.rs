@@ -8,7 +8,7 @@ use licet_domain::{
     term::Term,
 };
 
-use super::license::{License, LicenseState, LicenseTerm, MAX_PRODUCTS, Progress, Raise};
+use super::license::{License, LicenseProgress, LicenseState, LicenseTerm, MAX_PRODUCTS, Raise};
 
 impl License {
     /// Whether the draft can be accepted at `now` (SL-7).
@@ -167,7 +167,7 @@ impl License {
     /// The draft is accepted: what it costs is being charged, and until then it authorises nothing
     /// (SL-11).
     pub(crate) fn apply_acceptance(mut self, term: Term, now: Instant) -> License {
-        self.progress = Progress::Accepting;
+        self.progress = LicenseProgress::Accepting;
         self.first.term = term;
         self.moved(now)
     }
@@ -175,7 +175,7 @@ impl License {
     /// The charge of an acceptance was refused: it is a draft again, and starts when it is accepted
     /// again.
     pub(crate) fn apply_acceptance_refused(mut self, now: Instant) -> License {
-        self.progress = Progress::Quoted;
+        self.progress = LicenseProgress::Quoted;
         if let Some(asked) = self.asked_start {
             let months = self.first.term.months();
             self.first.term = Term::first(asked, months).unwrap_or(self.first.term);
@@ -186,7 +186,7 @@ impl License {
     /// The licence is charged, and runs from the start of its term, however late the charge came
     /// through (T-4).
     pub(crate) fn apply_charge(mut self, invoice_id: InvoiceId, now: Instant) -> License {
-        self.progress = Progress::Active;
+        self.progress = LicenseProgress::Active;
         self.invoices.push(invoice_id);
         self.moved(now)
     }
@@ -242,7 +242,7 @@ impl License {
     /// The draft is taken back, or the licence is over before its time, a term not begun included
     /// (SL-7): it authorises nothing from now on (SL-11).
     pub(crate) fn apply_cancellation(mut self, now: Instant) -> License {
-        self.progress = Progress::Cancelled;
+        self.progress = LicenseProgress::Cancelled;
         self.cancel_time = Some(now);
         self.moved(now)
     }
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(cancelled.state(over), LicenseState::Cancelled);
         let quotas = [before(now), now, before(over), over].map(|at| cancelled.quota_at(at));
         assert_eq!(quotas, [0, 100, 100, 0]);
-        assert!(!cancelled.terms_as_of(over).is_active(over));
+        assert!(!cancelled.limits_as_of(over).is_active(over));
     }
 
     #[test]

@@ -11,24 +11,24 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use super::{
     certificates::{self, COLUMNS},
     query::{Query, Rows, insert, sql},
-    sans::{self, Counted},
+    sans::{self, CountedCertificate},
 };
 use crate::rules::certificate::Certificate;
 
 /// A certificate that counts in another licence than before, or in one for the first time.
 #[derive(Clone, Debug)]
-pub(crate) struct Allocated {
+pub(crate) struct Allocation {
     /// As it is now.
     pub(crate) certificate: Certificate,
     /// Of the new licence's fence.
     pub(crate) version: i64,
     /// The licence that it left.
-    pub(crate) left: Option<Left>,
+    pub(crate) left: Option<Departure>,
 }
 
 /// The licence that a certificate left.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Left {
+pub(crate) struct Departure {
     pub(crate) license_id: LicenseId,
     /// Of its fence.
     pub(crate) version: i64,
@@ -41,7 +41,7 @@ pub(crate) struct Left {
 ///
 /// # Errors
 /// [`Fault::Contention`] when one was taken elsewhere meanwhile.
-pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocated]) -> Result<(), Fault> {
+pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocation]) -> Result<(), Fault> {
     let since = |certificate: &Certificate| {
         let time = certificate.allocate_time;
         time.unwrap_or(certificate.record_time)
@@ -72,12 +72,12 @@ pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocated]) -> Result<(), Fau
     let each = allocated.iter().map(|one| &one.certificate);
     let active: Vec<_> = each
         .filter(|certificate| certificate.until > since(certificate))
-        .filter_map(|certificate| Counted::from(certificate, since(certificate)))
+        .filter_map(|certificate| CountedCertificate::from(certificate, since(certificate)))
         .collect();
     sans::insert_all(tx, &active).await
 }
 
-async fn depart(tx: &Tx, left: &[(&Certificate, Left)]) -> Result<(), Fault> {
+async fn depart(tx: &Tx, left: &[(&Certificate, Departure)]) -> Result<(), Fault> {
     let rows = Rows::of(left)
         .text("license_id", |(_, left)| left.license_id)
         .long("version", |(_, left)| left.version)
@@ -87,7 +87,7 @@ async fn depart(tx: &Tx, left: &[(&Certificate, Left)]) -> Result<(), Fault> {
     insert(tx, "departure", rows).await?;
     let ended: Vec<_> = left
         .iter()
-        .map(|(certificate, left)| Counted {
+        .map(|(certificate, left)| CountedCertificate {
             certificate,
             license_id: left.license_id,
             time: left.time,
@@ -229,7 +229,7 @@ pub(crate) async fn list_unallocated_pairs(
 }
 
 /// Pairs whose licence may still have to take certificates over from one before it, ascending.
-pub(crate) async fn list_unsettled_pairs(
+pub(crate) async fn list_incomplete_pairs(
     tx: &Tx,
     after: Option<&Pair>,
     limit: u64,
@@ -242,7 +242,7 @@ pub(crate) async fn list_unsettled_pairs(
 }
 
 /// The pair's licence has taken over what it had to.
-pub(crate) async fn settle(
+pub(crate) async fn mark_complete(
     tx: &Tx,
     (account_id, product_id): &Pair,
     license_id: LicenseId,

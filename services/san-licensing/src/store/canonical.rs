@@ -7,7 +7,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Statement, Value,
 };
 
-use crate::rules::name::{Name, is_wildcard, packed, unpacked};
+use crate::rules::packed_san::{PackedSan, is_wildcard, packed, unpacked};
 
 /// The migration that it belongs to.
 pub(super) const MIGRATION: &str = "san_licensing_0007_canonical";
@@ -24,7 +24,7 @@ pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
 
 /// The form that a kept name has now; none where it has it. One that was too long to be kept whole
 /// cannot be had back.
-fn canonical(name: &str) -> Option<Name> {
+fn canonical(name: &str) -> Option<PackedSan> {
     if name.contains("…sha256:") {
         return None;
     }
@@ -41,7 +41,7 @@ fn canonical_list(names: &str) -> Option<String> {
     let each = names
         .lines()
         .map(|name| canonical(name).unwrap_or(name.into()));
-    let distinct: BTreeSet<Name> = each.collect();
+    let distinct: BTreeSet<PackedSan> = each.collect();
     let distinct: Vec<_> = distinct.into_iter().collect();
     Some(distinct.join("\n"))
 }

@@ -21,17 +21,17 @@ use sea_orm::{
 };
 
 use super::{
-    names::{join_names, split_names},
     query::{Query, Rows, insert, sql},
+    san_lists::{join_sans, split_sans},
     sans::{
-        self, Counted,
+        self, CountedCertificate,
         row::{Column as SanColumn, Entity as SanEntity},
     },
 };
 use crate::rules::{
     certificate::{Certificate, CertificateKey, CertificateState, EarlyRevocation},
+    filters::CertificateFilter,
     license::KeyType,
-    lookup::CertificateFilter,
 };
 
 mod row {
@@ -89,7 +89,7 @@ impl TryFrom<Model> for Certificate {
             },
             product_id: parsed::<ProductId>("product_id", &row.product_id)?,
             key_type: parsed_if::<KeyType>("key_type", row.key_type.as_deref())?,
-            names: split_names(&row.names),
+            sans: split_sans(&row.names),
             not_before: instant("not_before_us", row.not_before_us)?,
             not_after: instant("not_after_us", row.not_after_us)?,
             record_time: instant("record_us", row.record_us)?,
@@ -183,7 +183,7 @@ pub(super) async fn read(tx: &Tx, query: Statement) -> Result<Vec<Certificate>, 
 
 /// Which licences of an account speak for a certificate.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Covering {
+pub(crate) struct CoveringLicenses {
     /// The running one that holds its product (SL-20).
     pub(crate) by_product: Option<LicenseId>,
     /// The one that its reservation was granted under, in whatever state.
@@ -194,7 +194,7 @@ pub(crate) struct Covering {
 
 /// A certificate whose licence is wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct CoverageQuery<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) product_id: &'a ProductId,
     pub(crate) reservation_id: Option<ReservationId>,
@@ -202,7 +202,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: Instant,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> CoverageQuery<'a> {
     /// The licence of a certificate as of `now`.
     pub(crate) fn of(certificate: &'a Certificate, now: Instant) -> Self {
         Self {
@@ -218,8 +218,8 @@ impl<'a> Wanted<'a> {
 /// own instant, in the order of `wanted`. An ended licence covers nothing (SL-16).
 pub(crate) async fn find_covering(
     connection: &impl ConnectionTrait,
-    wanted: &[Wanted<'_>],
-) -> Result<Vec<Covering>, Fault> {
+    wanted: &[CoverageQuery<'_>],
+) -> Result<Vec<CoveringLicenses>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
         position: i64,
@@ -245,7 +245,7 @@ pub(crate) async fn find_covering(
     }
     rows.iter()
         .map(|row| {
-            Ok(Covering {
+            Ok(CoveringLicenses {
                 by_product: parsed_if("by_product", row.by_product.as_deref())?,
                 by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
                 reservation_runs: row.reservation_runs,
@@ -269,7 +269,7 @@ pub(crate) async fn insert_all(tx: &Tx, certificates: &[Versioned]) -> Result<()
         .optional_text("key_type", |(certificate, _)| {
             certificate.key_type.map(KeyType::as_str)
         })
-        .string("names", |(certificate, _)| join_names(&certificate.names))
+        .string("names", |(certificate, _)| join_sans(&certificate.sans))
         .long("not_before_us", |(certificate, _)| {
             certificate.not_before.as_micros()
         })
@@ -286,7 +286,7 @@ pub(crate) async fn insert_all(tx: &Tx, certificates: &[Versioned]) -> Result<()
     insert(tx, "certificate", rows).await?;
     let each = certificates.iter().map(|(certificate, _)| certificate);
     let counted: Vec<_> = each
-        .filter_map(|certificate| Counted::from(certificate, certificate.record_time))
+        .filter_map(|certificate| CountedCertificate::from(certificate, certificate.record_time))
         .collect();
     sans::insert_all(tx, &counted).await
 }
@@ -312,7 +312,7 @@ pub(crate) async fn revoke(tx: &Tx, revoked: &[Versioned]) -> Result<(), Fault> 
     tx.execute_raw(query).await?;
     let each = revoked.iter().map(|(certificate, _)| certificate);
     let ended: Vec<_> = each
-        .filter_map(|certificate| Counted::from(certificate, time(certificate)))
+        .filter_map(|certificate| CountedCertificate::from(certificate, time(certificate)))
         .collect();
     sans::end_all(tx, &ended).await
 }
@@ -353,12 +353,12 @@ pub(crate) async fn list(
 ) -> Result<Vec<Certificate>, Fault> {
     let license_id = filter.license_id.to_string();
     let mut wanted = Condition::all().add(Column::LicenseId.eq(&license_id));
-    if let Some(name) = &filter.name {
+    if let Some(san) = &filter.san {
         let holders = sea_query::Query::select()
             .column(SanColumn::CertificateId)
             .from(SanEntity)
             .and_where(SanColumn::LicenseId.eq(&license_id))
-            .and_where(SanColumn::Name.eq(name.as_ref()))
+            .and_where(SanColumn::Name.eq(san.as_ref()))
             .to_owned();
         wanted = wanted.add(Column::CertificateId.in_subquery(holders));
     }

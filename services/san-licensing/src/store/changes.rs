@@ -9,8 +9,8 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::{
-    names::split_names,
     query::{Query, Rows},
+    san_lists::split_sans,
 };
 use crate::rules::quota::holdings::{Claim, ClaimKind};
 
@@ -31,7 +31,7 @@ fn wanted(since: &[Since]) -> Rows<'_, Since> {
 
 /// A decision or a certificate that changed: what it holds now.
 #[derive(Debug)]
-pub(crate) struct Changed {
+pub(crate) struct ChangedClaim {
     pub(crate) license_id: LicenseId,
     pub(crate) id: Uuid,
     /// `None`: it holds nothing any more.
@@ -39,7 +39,10 @@ pub(crate) struct Changed {
 }
 
 /// The reservations that changed.
-pub(crate) async fn find_reservations(tx: &Tx, since: &[Since]) -> Result<Vec<Changed>, Fault> {
+pub(crate) async fn find_reservations(
+    tx: &Tx,
+    since: &[Since],
+) -> Result<Vec<ChangedClaim>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
         license_id: String,
@@ -58,11 +61,11 @@ pub(crate) async fn find_reservations(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
             let until = stored::instant("expire_us", row.expire_us)?;
             let claim = Claim {
                 kind: ClaimKind::Reserved,
-                names: split_names(&row.names),
+                sans: split_sans(&row.names),
                 until,
                 reach: until.max(stored::instant("until_us", row.until_us)?),
             };
-            Ok(Changed {
+            Ok(ChangedClaim {
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 id: stored::parsed("decision_id", &row.decision_id)?,
                 claim: holds.then_some(claim),
@@ -72,7 +75,10 @@ pub(crate) async fn find_reservations(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
 }
 
 /// The certificates that changed.
-pub(crate) async fn find_certificates(tx: &Tx, since: &[Since]) -> Result<Vec<Changed>, Fault> {
+pub(crate) async fn find_certificates(
+    tx: &Tx,
+    since: &[Since],
+) -> Result<Vec<ChangedClaim>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
         license_id: String,
@@ -89,11 +95,11 @@ pub(crate) async fn find_certificates(tx: &Tx, since: &[Since]) -> Result<Vec<Ch
             let until = stored::instant_if("until_us", row.until_us)?;
             let claim = until.map(|until| Claim {
                 kind: ClaimKind::Active,
-                names: split_names(&row.names),
+                sans: split_sans(&row.names),
                 until,
                 reach: until,
             });
-            Ok(Changed {
+            Ok(ChangedClaim {
                 license_id: stored::parsed("license_id", &row.license_id)?,
                 id: id.uuid(),
                 claim,

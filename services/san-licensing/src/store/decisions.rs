@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::{
     fences::{self, Fence},
     licenses::{signed, unsigned},
-    names::{join_names, split_names},
     query::{Query, Rows, insert, sql},
+    san_lists::{join_sans, split_sans},
 };
 use crate::rules::{
     decision::{Decision, DenialReason, NextShortage},
-    name::Name,
+    packed_san::PackedSan,
     reservation::{Reservation, ReservationProgress},
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct DecisionRecord {
     pub(crate) fingerprint: [u8; 32],
     /// What became of a grant; `None` for a denial.
     pub(crate) progress: Option<ReservationProgress>,
-    pub(crate) names: Vec<Name>,
+    pub(crate) sans: Vec<PackedSan>,
     pub(crate) decision: Decision,
 }
 
@@ -45,7 +45,7 @@ impl DecisionRecord {
         Some(Reservation {
             id,
             license_id: self.license_id,
-            names: self.names.clone(),
+            sans: self.sans.clone(),
             decide_time: self.decision.time,
             expire_time: self.decision.expire?,
             progress: self.progress?,
@@ -62,7 +62,7 @@ impl From<&NewDecision> for DecisionRecord {
                 .decision
                 .is_granted()
                 .then_some(ReservationProgress::Granted),
-            names: new.names.clone(),
+            sans: new.sans.clone(),
             decision: new.decision.clone(),
         }
     }
@@ -135,7 +135,7 @@ impl TryFrom<DecisionRow> for (Uuid, DecisionRecord) {
                 .map_err(|_| Fault::internal("fingerprint is not of 32 bytes"))?,
             // A denial's word is none of a reservation's.
             progress: row.state.parse().ok(),
-            names: split_names(&row.names),
+            sans: split_sans(&row.names),
             decision,
         };
         Ok((id, record))
@@ -158,7 +158,7 @@ pub(crate) struct NewDecision {
     pub(crate) id: Uuid,
     pub(crate) version: i64,
     pub(crate) fingerprint: [u8; 32],
-    pub(crate) names: Vec<Name>,
+    pub(crate) sans: Vec<PackedSan>,
     /// The first instant at which the certificate asked for would no longer count.
     pub(crate) until: Instant,
     pub(crate) decision: Decision,
@@ -198,7 +198,7 @@ fn rows(decisions: &[NewDecision]) -> Result<Rows<'_, NewDecision>, Fault> {
         .long("version", |new| new.version)
         .bytes("fingerprint", |new| new.fingerprint)
         .text("state", NewDecision::state)
-        .string("names", |new| join_names(&new.names))
+        .string("names", |new| join_sans(&new.sans))
         .long("decided_us", |new| new.decision.time.as_micros())
         .long("expire_us", |new| expire(new).as_micros())
         .long("until_us", |new| new.until.as_micros())
@@ -214,27 +214,28 @@ pub(crate) async fn insert_all(tx: &Tx, decisions: &[NewDecision]) -> Result<(),
     insert(tx, "decision", rows(decisions)?).await
 }
 
-/// How a round that was written alone ended.
+/// Result of [`write_optimistically`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    Whole,
-    /// A decision is recorded already.
+pub(crate) enum RoundWrite {
+    /// The whole round is written.
+    Written,
+    /// Nothing is written: one of the decisions is already recorded.
     Repeated,
-    /// A fence is at another version.
-    Missed,
+    /// Nothing is written: another instance moved a fence first.
+    FenceMoved,
 }
 
-/// Moves the fences on from where they are expected, records the decisions and writes the events, all
-/// in one statement of PostgreSQL. Unless it did, nothing but fences has moved.
+/// Moves the fences on from their expected versions, records the decisions and writes the events, in one
+/// statement of PostgreSQL. Where it returns anything but `Written`, at most some fences have moved.
 ///
 /// # Errors
-/// [`Fault::Contention`] when nothing happened, another fault when that is unknown.
-pub(crate) async fn decide_alone(
+/// It is unknown whether the round is written.
+pub(crate) async fn write_optimistically(
     database: &Database,
     expected: &[Fence],
     decisions: &[NewDecision],
     events: &[Event<'_>],
-) -> Result<Written, Fault> {
+) -> Result<RoundWrite, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
         met: bool,
@@ -249,10 +250,13 @@ pub(crate) async fn decide_alone(
         .rows("decisions", rows(decisions)?);
     let query = query.statement(include_str!("sql/postgres/decide_round.sql"))?;
     match Row::find_by_statement(query).one(connection).await {
-        Ok(Some(row)) if row.holds => Ok(Written::Whole),
-        Ok(Some(row)) if row.met => Ok(Written::Repeated),
-        Ok(_) => Ok(Written::Missed),
-        Err(error) => Err(error.into()),
+        Ok(Some(row)) if row.holds => Ok(RoundWrite::Written),
+        Ok(Some(row)) if row.met => Ok(RoundWrite::Repeated),
+        Ok(_) => Ok(RoundWrite::FenceMoved),
+        Err(error) => match Fault::from(error) {
+            Fault::Contention(_) => Ok(RoundWrite::FenceMoved),
+            fault => Err(fault),
+        },
     }
 }
 

@@ -18,7 +18,7 @@ use crate::rules::{
 };
 
 /// Keeps revocations until their certificates are known. `kept_us`: real time.
-pub(crate) async fn keep(
+pub(crate) async fn insert_all(
     tx: &Tx,
     early: &[(CertificateKey, EarlyRevocation)],
     now: Instant,
@@ -44,7 +44,7 @@ pub(crate) async fn delete(tx: &Tx, keys: &[CertificateKey]) -> Result<(), Fault
 
 /// Revocations kept since `kept_us` whose certificates are known all the same: the two passed each
 /// other by in transactions that did not see one another.
-pub(crate) async fn list_passed_by(
+pub(crate) async fn list_missed(
     tx: &Tx,
     kept_us: i64,
     limit: u64,

@@ -13,7 +13,7 @@ use super::{
     licenses::{signed, unsigned},
     query::{Query, Rows, insert},
 };
-use crate::rules::feed::{Counts, Feed, ListedRefusal, RecordRefusal, RefusedRecord};
+use crate::rules::feed::{Feed, IngestCounts, ListedRefusal, RecordRefusal, RefusedRecord};
 
 #[derive(FromQueryResult)]
 struct FeedRow {
@@ -48,7 +48,7 @@ impl TryFrom<FeedRow> for Feed {
             cursor: row.feed_cursor,
             fingerprint: row.fingerprint,
             acknowledgement: row.acknowledgement,
-            counts: Counts {
+            counts: IngestCounts {
                 recorded: unsigned("recorded", row.recorded)?,
                 unallocated: unsigned("unallocated", row.unallocated)?,
                 revoked: unsigned("revoked", row.revoked)?,

@@ -24,11 +24,11 @@ use sea_orm::{
 
 use super::{
     fences,
-    terms::{self, TermsOf},
+    terms::{self, LicenseTerms},
 };
 use crate::rules::{
-    license::{License, LicenseState, Progress},
-    listing::LicenseFilter,
+    filters::LicenseFilter,
+    license::{License, LicenseProgress, LicenseState},
     not_found,
 };
 
@@ -91,7 +91,7 @@ pub(super) fn signed(column: &str, number: u64) -> Result<i64, Fault> {
     i64::try_from(number).map_err(|_| Fault::internal(format!("{column} cannot hold {number}")))
 }
 
-fn read(row: &Model, terms: TermsOf) -> Result<License, Fault> {
+fn read(row: &Model, terms: LicenseTerms) -> Result<License, Fault> {
     let (first, renewals) = terms;
     Ok(License {
         id: parsed("license_id", &row.license_id)?,
@@ -212,7 +212,9 @@ pub(crate) async fn list(
 
 /// The rows that are in a state at an instant: a licence ends by time alone.
 fn in_state(state: LicenseState, now_us: i64) -> Condition {
-    let at = |progress: Progress| Condition::all().add(Column::Progress.eq(progress.as_str()));
+    let at = |progress: LicenseProgress| {
+        Condition::all().add(Column::Progress.eq(progress.as_str()))
+    };
     // By the clock, or by what was decided under the licence last where another instance's was ahead
     // (T-5). Its fence knows that.
     let over = || {
@@ -221,11 +223,11 @@ fn in_state(state: LicenseState, now_us: i64) -> Condition {
         ))
     };
     match state {
-        LicenseState::Quoted => at(Progress::Quoted),
-        LicenseState::Accepting => at(Progress::Accepting),
-        LicenseState::Active => at(Progress::Active).add(over().not()),
-        LicenseState::Ended => at(Progress::Active).add(over()),
-        LicenseState::Cancelled => at(Progress::Cancelled),
+        LicenseState::Quoted => at(LicenseProgress::Quoted),
+        LicenseState::Accepting => at(LicenseProgress::Accepting),
+        LicenseState::Active => at(LicenseProgress::Active).add(over().not()),
+        LicenseState::Ended => at(LicenseProgress::Active).add(over()),
+        LicenseState::Cancelled => at(LicenseProgress::Cancelled),
     }
 }
 

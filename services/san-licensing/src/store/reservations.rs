@@ -14,7 +14,7 @@ use row::{Column, Entity, Model};
 use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::names::split_names;
+use super::san_lists::split_sans;
 use crate::rules::reservation::{Reservation, ReservationProgress};
 
 mod row {
@@ -64,7 +64,7 @@ fn read(row: &Model) -> Result<Reservation, Fault> {
     Ok(Reservation {
         id: ReservationId::from_uuid(id),
         license_id: parsed("license_id", &row.license_id)?,
-        names: split_names(&row.names),
+        sans: split_sans(&row.names),
         decide_time: instant("decided_us", row.decided_us)?,
         expire_time: instant("expire_us", row.expire_us)?,
         progress: parsed("state", &row.state)?,

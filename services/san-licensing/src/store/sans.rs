@@ -10,12 +10,12 @@ use sea_orm::{
 };
 
 use super::{
-    names::join_names,
     query::{Query, Rows, sql},
+    san_lists::join_sans,
 };
 use crate::rules::{
     certificate::Certificate,
-    lookup::{SIGMAS, SanFilter, UniqueSan},
+    filters::{SIGMAS, SanFilter, UniqueSan},
 };
 
 pub(super) mod row {
@@ -43,14 +43,14 @@ pub(super) mod row {
 
 /// A certificate whose SANs begin to count in a licence, or end to.
 #[derive(Clone, Copy)]
-pub(super) struct Counted<'a> {
+pub(super) struct CountedCertificate<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) license_id: LicenseId,
     /// When they begin, or end.
     pub(super) time: Instant,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> CountedCertificate<'a> {
     /// In the certificate's licence; `None` where it has none.
     pub(super) fn from(certificate: &'a Certificate, time: Instant) -> Option<Self> {
         Some(Self {
@@ -61,15 +61,15 @@ impl<'a> Counted<'a> {
     }
 }
 
-fn rows<'a>(counted: &'a [Counted<'a>]) -> Rows<'a, Counted<'a>> {
+fn rows<'a>(counted: &'a [CountedCertificate<'a>]) -> Rows<'a, CountedCertificate<'a>> {
     Rows::of(counted)
         .text("license_id", |counted| counted.license_id)
         .text("certificate_id", |counted| counted.certificate.id)
-        .string("names", |counted| join_names(&counted.certificate.names))
+        .string("names", |counted| join_sans(&counted.certificate.sans))
 }
 
 /// Lets the SANs of certificates count in licences, each from its time on.
-pub(super) async fn insert_all(tx: &Tx, counted: &[Counted<'_>]) -> Result<(), Fault> {
+pub(super) async fn insert_all(tx: &Tx, counted: &[CountedCertificate<'_>]) -> Result<(), Fault> {
     if counted.is_empty() {
         return Ok(());
     }
@@ -83,7 +83,7 @@ pub(super) async fn insert_all(tx: &Tx, counted: &[Counted<'_>]) -> Result<(), F
 }
 
 /// Ends what the SANs of certificates count in licences, each at its time.
-pub(super) async fn end_all(tx: &Tx, ended: &[Counted<'_>]) -> Result<(), Fault> {
+pub(super) async fn end_all(tx: &Tx, ended: &[CountedCertificate<'_>]) -> Result<(), Fault> {
     if ended.is_empty() {
         return Ok(());
     }
@@ -150,7 +150,7 @@ pub(crate) async fn list_unique(
     rows.into_iter()
         .map(|row| {
             Ok(UniqueSan {
-                name: row.name.into(),
+                san: row.name.into(),
                 until: instant("until_us", row.last_until_us)?,
                 certificates: u64::try_from(row.certificates).map_err(Fault::internal)?,
             })

@@ -44,7 +44,7 @@ mod row {
 }
 
 /// A licence's first term and its renewals.
-pub(super) type TermsOf = (LicenseTerm, Vec<LicenseTerm>);
+pub(super) type LicenseTerms = (LicenseTerm, Vec<LicenseTerm>);
 
 fn read(row: &Model) -> Result<LicenseTerm, Fault> {
     let term = Term::new(
@@ -83,14 +83,14 @@ fn columns(license_id: &str, index: i64, term: &LicenseTerm) -> Result<Model, Fa
 pub(super) async fn find(
     tx: &Tx,
     licenses: impl Iterator<Item = &str>,
-) -> Result<HashMap<String, TermsOf>, Fault> {
+) -> Result<HashMap<String, LicenseTerms>, Fault> {
     let rows = Entity::find()
         .filter(Column::LicenseId.is_in(licenses))
         .order_by_asc(Column::LicenseId)
         .order_by_asc(Column::TermIndex)
         .all(tx)
         .await?;
-    let mut found: HashMap<String, TermsOf> = HashMap::new();
+    let mut found: HashMap<String, LicenseTerms> = HashMap::new();
     for row in &rows {
         let term = read(row)?;
         match found.get_mut(&row.license_id) {

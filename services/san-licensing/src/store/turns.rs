@@ -38,7 +38,7 @@ const MAX_AT_ONCE: u64 = 100;
 
 /// Sees to it that a licence's turns after `now` are looked at; an earlier one that still is to be
 /// stays so.
-pub(crate) async fn watch(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
+pub(crate) async fn schedule(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
     let mut turns = license.turns(now, Instant::MAX).into_iter();
     let Some(next) = turns.find(|turn| turn.time > now) else {
         return Ok(());
@@ -73,7 +73,7 @@ pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseId, In
 
 /// All is told up to the licence's next turn; none will come where that is absent. Answers whether
 /// nobody else said so before.
-pub(crate) async fn pass(
+pub(crate) async fn complete(
     tx: &Tx,
     license_id: LicenseId,
     from: Instant,

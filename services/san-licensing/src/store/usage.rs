@@ -12,7 +12,7 @@ use super::{
     query::{Query, sql},
     sans::row::{Column, Entity},
 };
-use crate::rules::counting::{DayCount, Distinct, InstantCount};
+use crate::rules::counting::{DayCount, DistinctSans, InstantCount};
 
 /// Gives each of a licence's rows that are `wanted` to `take`, one at a time: all of them need not
 /// fit into memory.
@@ -93,7 +93,7 @@ pub(crate) async fn find_reserved(
     tx: &Tx,
     license_id: LicenseId,
     at: Instant,
-) -> Result<Distinct, Fault> {
+) -> Result<DistinctSans, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
         distinct_sans: i64,
@@ -108,7 +108,7 @@ pub(crate) async fn find_reserved(
     let query = query.statement_of(sql!("reserved_at"))?;
     let row = Row::find_by_statement(query).one(tx).await?;
     let row = row.ok_or_else(|| Fault::internal("an aggregate has no row"))?;
-    Ok(Distinct {
+    Ok(DistinctSans {
         plain: count("plain", row.distinct_sans - row.wildcards)?,
         wildcards: count("wildcards", row.wildcards)?,
     })

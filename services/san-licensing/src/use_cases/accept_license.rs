@@ -43,13 +43,13 @@ pub(crate) struct AcceptLicense {
 
 /// A licence with the quote that a change of it is charged by.
 #[derive(Clone, Debug)]
-pub(crate) struct Sold {
+pub(crate) struct PricedLicense {
     pub(crate) view: LicenseView,
     /// Absent while the change is being charged.
     pub(crate) quote: Option<Quote>,
 }
 
-impl Sold {
+impl PricedLicense {
     /// The change is being charged.
     pub(crate) fn pending(view: LicenseView) -> Self {
         Self { view, quote: None }
@@ -57,9 +57,13 @@ impl Sold {
 }
 
 impl DurableVerb for AcceptLicense {
-    type Output = Sold;
+    type Output = PricedLicense;
 
-    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<PricedLicense>, Fault> {
         let call = &request.call;
         let scope = &call.caller.accounts;
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
@@ -72,7 +76,7 @@ impl DurableVerb for AcceptLicense {
         let origin = request.origin();
         let account_id = license.account_id;
         let price = Price {
-            purchase: Accepting {
+            purchase: AcceptLicenseOperation {
                 license_id: license.id,
                 account_id,
                 origin: origin.clone(),
@@ -110,17 +114,17 @@ impl DurableVerb for AcceptLicense {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Sold>, Fault> {
+    ) -> Result<Option<PricedLicense>, Fault> {
         let found = licenses::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(Sold::pending))
+        Ok(found.map(PricedLicense::pending))
     }
 }
 
 impl Preview for AcceptLicense {
-    type Output = Sold;
+    type Output = PricedLicense;
     type Context = Sources;
 
-    async fn preview(&self, call: &Call, sources: &Sources) -> Result<Sold, Fault> {
+    async fn preview(&self, call: &Call, sources: &Sources) -> Result<PricedLicense, Fault> {
         let (view, question) = {
             let tx = sources.database.read();
             let draft = store::licenses::get(&tx, &call.caller.accounts, self.license_id).await?;
@@ -134,7 +138,7 @@ impl Preview for AcceptLicense {
         let quote = peers::preview_quote(&sources.billing, &question).await?;
         check_price(&quote, view.license.first.sale.amount)?;
         let quote = Some(quote);
-        Ok(Sold { view, quote })
+        Ok(PricedLicense { view, quote })
     }
 }
 
@@ -166,7 +170,7 @@ fn check_price(quote: &Quote, agreed: Money) -> Result<(), PeerFault> {
 
 /// An acceptance under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Accepting {
+pub(crate) struct AcceptLicenseOperation {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
@@ -174,7 +178,7 @@ pub(crate) struct Accepting {
     price: Money,
 }
 
-impl Accepting {
+impl AcceptLicenseOperation {
     async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
         let scope = store::only(self.account_id);
         let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
@@ -182,13 +186,13 @@ impl Accepting {
     }
 }
 
-impl Operation for Accepting {
+impl Operation for AcceptLicenseOperation {
     const KIND: &'static str = "ACCEPT_LICENSE";
     type Peers = Billing;
-    type Output = Sold;
+    type Output = PricedLicense;
 }
 
-impl Purchase for Accepting {
+impl Purchase for AcceptLicenseOperation {
     type Question = QuoteQuestion;
     type Offer = Quote;
 
@@ -223,12 +227,12 @@ impl Purchase for Accepting {
         now: Instant,
         quote: &Quote,
         invoice: &Invoice,
-    ) -> Result<Sold, Fault> {
+    ) -> Result<PricedLicense, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
         let license = before.apply_charge(invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
-        store::turns::watch(tx, &license, now).await?;
+        store::turns::schedule(tx, &license, now).await?;
         let view = LicenseView {
             now: license.decide_at(now),
             license,
@@ -253,6 +257,6 @@ impl Purchase for Accepting {
         )
         .await?;
         let quote = Some(quote.charged(invoice));
-        Ok(Sold { view, quote })
+        Ok(PricedLicense { view, quote })
     }
 }

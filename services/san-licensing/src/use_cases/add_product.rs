@@ -25,29 +25,29 @@ use super::{
 use crate::{
     peers::{self, Billing, Product, Quote},
     queries::license_view::{self, LicenseView},
-    rules::{license::License, pricing::Joining},
+    rules::{license::License, pricing::ProductComparison},
     store,
 };
 
 /// A product for a licence.
 #[derive(Debug, Clone)]
-pub(crate) struct Addition {
+pub(crate) struct ProductAddition {
     pub(crate) license_id: LicenseId,
     pub(crate) product_id: ProductId,
 }
 
 /// What Billing said, of the licence as it was then.
 #[derive(Debug)]
-pub(crate) struct Compared {
-    joining: Joining,
+pub(crate) struct VersionedComparison {
+    comparison: ProductComparison,
     revision: u64,
 }
 
 /// A product that joined a licence, or would, and why it may.
 #[derive(Clone, Debug)]
-pub(crate) struct Joined {
+pub(crate) struct AddedProduct {
     pub(crate) view: LicenseView,
-    pub(crate) joining: Joining,
+    pub(crate) comparison: ProductComparison,
 }
 
 /// Compares the product with those that the licence was sold with. What Billing or the licence
@@ -56,8 +56,8 @@ pub(crate) struct Joined {
 pub(crate) async fn compare(
     Sources { database, billing }: &Sources,
     call: &Call,
-    addition: &Addition,
-) -> Result<Result<Compared, Refusal>, Fault> {
+    addition: &ProductAddition,
+) -> Result<Result<VersionedComparison, Refusal>, Fault> {
     let view = {
         let tx = database.read();
         let scope = &call.caller.accounts;
@@ -67,9 +67,9 @@ pub(crate) async fn compare(
             Err(fault) => return Err(fault),
         }
     };
-    match ask(billing, &view.license, addition, view.now).await {
-        Ok(joining) => Ok(Ok(Compared {
-            joining,
+    match ask_billing(billing, &view.license, addition, view.now).await {
+        Ok(comparison) => Ok(Ok(VersionedComparison {
+            comparison,
             revision: view.license.revision,
         })),
         Err(PeerFault::Refused(refusal)) => Ok(Err(*refusal)),
@@ -77,20 +77,20 @@ pub(crate) async fn compare(
     }
 }
 
-async fn ask(
+async fn ask_billing(
     billing: &Billing,
     license: &License,
-    addition: &Addition,
+    addition: &ProductAddition,
     now: Instant,
-) -> Result<Joining, PeerFault> {
+) -> Result<ProductComparison, PeerFault> {
     let term = license.current_term(now);
     let product_id = &addition.product_id;
     let one = [product_id.clone()].into();
-    let question = peers::joining_quote(license, &one, now);
+    let question = peers::comparison_quote(license, &one, now);
     let quote = peers::preview_quote(billing, &question).await?;
     let highest = |quote: &Quote| quote.highest_unit_price().map_err(PeerFault::Unknown);
     let price = highest(&quote)?;
-    let question = peers::joining_quote(license, &term.sold_products, now);
+    let question = peers::comparison_quote(license, &term.sold_products, now);
     let highest_price = match peers::preview_quote(billing, &question).await {
         Ok(quote) => highest(&quote)?,
         // They are sold no more: the tier alone decides.
@@ -104,7 +104,7 @@ async fn ask(
     let tiers: Vec<_> = tiers
         .collect::<Result<_, _>>()
         .map_err(PeerFault::Unknown)?;
-    Ok(Joining {
+    Ok(ProductComparison {
         product_id: product_id.clone(),
         tier: product.tier().map_err(PeerFault::Unknown)?,
         highest_tier: tiers.into_iter().max().unwrap_or(0),
@@ -116,17 +116,17 @@ async fn ask(
 /// Adds a product to a licence.
 #[derive(Debug)]
 pub(crate) struct AddProduct {
-    pub(crate) addition: Addition,
-    pub(crate) compared: Result<Compared, Refusal>,
+    pub(crate) addition: ProductAddition,
+    pub(crate) compared: Result<VersionedComparison, Refusal>,
 }
 
 impl Verb for AddProduct {
-    type Output = Joined;
+    type Output = AddedProduct;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Joined, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<AddedProduct, Fault> {
         let call = &request.call;
         let scope = &call.caller.accounts;
-        let Addition {
+        let ProductAddition {
             license_id,
             product_id,
         } = &self.addition;
@@ -136,7 +136,7 @@ impl Verb for AddProduct {
         store::licenses::hold_products(tx, &license).await?;
         refuse_held(tx, &license, now).await?;
         store::licenses::save(tx, &license).await?;
-        let joining = compared.joining.clone();
+        let comparison = compared.comparison.clone();
         emit(
             tx,
             LicenseEvent {
@@ -148,11 +148,11 @@ impl Verb for AddProduct {
                 outcome: "ADDED",
                 data: serde_json::json!({
                     "product_id": product_id,
-                    "tier": joining.tier,
-                    "highest_tier": joining.highest_tier,
-                    "price": joining.price.value(),
-                    "highest_price": joining.highest_price.map(Price::value),
-                    "currency": joining.price.currency().code(),
+                    "tier": comparison.tier,
+                    "highest_tier": comparison.highest_tier,
+                    "price": comparison.price.value(),
+                    "highest_price": comparison.highest_price.map(Price::value),
+                    "currency": comparison.price.currency().code(),
                 }),
             },
         )
@@ -162,24 +162,24 @@ impl Verb for AddProduct {
             now,
             running: None,
         };
-        Ok(Joined { view, joining })
+        Ok(AddedProduct { view, comparison })
     }
 }
 
 impl Preview for AddProduct {
-    type Output = Joined;
+    type Output = AddedProduct;
     type Context = Database;
 
-    async fn preview(&self, call: &Call, database: &Database) -> Result<Joined, Fault> {
+    async fn preview(&self, call: &Call, database: &Database) -> Result<AddedProduct, Fault> {
         let tx = database.read();
         let scope = &call.caller.accounts;
         let before = store::licenses::get(&tx, scope, self.addition.license_id).await?;
         let view = license_view::load(&tx, before, call.now).await?;
         let (license, compared) = self.added(&tx, view.license.clone(), view.now).await?;
         refuse_held(&tx, &license, view.now).await?;
-        let joining = compared.joining.clone();
+        let comparison = compared.comparison.clone();
         let view = LicenseView { license, ..view };
-        Ok(Joined { view, joining })
+        Ok(AddedProduct { view, comparison })
     }
 }
 
@@ -190,7 +190,7 @@ impl AddProduct {
         tx: &Tx,
         before: License,
         now: Instant,
-    ) -> Result<(License, &Compared), Fault> {
+    ) -> Result<(License, &VersionedComparison), Fault> {
         let product_id = &self.addition.product_id;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         before.permit_product(product_id, now)?;
@@ -201,7 +201,7 @@ impl AddProduct {
                 "the licence was changed meanwhile; ask again with the same request_id",
             ));
         }
-        compared.joining.permit(before.id)?;
+        compared.comparison.permit(before.id)?;
         let license = before.apply_product(product_id.clone(), now);
         Ok((license, compared))
     }

@@ -5,15 +5,15 @@ use licet_runtime::fault::Fault;
 
 use crate::quota::{
     Quota,
-    command::{Allocate, Asker, Once},
+    command::{Allocate, Once, Requester},
 };
 
 /// Lets a certificate count in a licence. Returns the encoded response.
 pub(crate) async fn allocate(
     quota: &Quota,
-    asker: Asker,
+    requester: Requester,
     license_id: LicenseId,
     allocate: Once<Allocate>,
 ) -> Result<Vec<u8>, Fault> {
-    quota.submit(license_id, asker, allocate).await
+    quota.submit(license_id, requester, allocate).await
 }

@@ -6,7 +6,7 @@ use licet_runtime::fault::Fault;
 use crate::{
     quota::{
         Quota,
-        command::{Asker, Authorize},
+        command::{Authorize, Requester},
     },
     rules::decision::Decision,
 };
@@ -14,9 +14,9 @@ use crate::{
 /// Decides whether a certificate may be signed.
 pub(crate) async fn authorize(
     quota: &Quota,
-    asker: Asker,
+    requester: Requester,
     license_id: LicenseId,
-    ask: Authorize,
+    command: Authorize,
 ) -> Result<Decision, Fault> {
-    quota.submit(license_id, asker, ask).await
+    quota.submit(license_id, requester, command).await
 }

@@ -8,7 +8,10 @@ use licet_runtime::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{accept_license::Accepting, increase_quota::Increasing, renew_license::Renewing};
+use super::{
+    accept_license::AcceptLicenseOperation, increase_quota::IncreaseQuotaOperation,
+    renew_license::RenewLicenseOperation,
+};
 use crate::peers::{Quote, QuoteQuestion};
 
 #[derive(Deserialize)]
@@ -25,9 +28,9 @@ enum Stage {
 /// The step that an operation of the given variant was at.
 pub(crate) fn read(variant: &str, state: &Value) -> Result<Option<StoredStep>, Fault> {
     match variant {
-        "AcceptLicense" => step::<Accepting>(state).map(Some),
-        "IncreaseQuota" => step::<Increasing>(state).map(Some),
-        "RenewLicense" => step::<Renewing>(state).map(Some),
+        "AcceptLicense" => step::<AcceptLicenseOperation>(state).map(Some),
+        "IncreaseQuota" => step::<IncreaseQuotaOperation>(state).map(Some),
+        "RenewLicense" => step::<RenewLicenseOperation>(state).map(Some),
         _ => Ok(None),
     }
 }

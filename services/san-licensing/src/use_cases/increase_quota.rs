@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     Sources,
-    accept_license::Sold,
+    accept_license::PricedLicense,
     event::{LicenseEvent, emit},
 };
 use crate::{
@@ -43,9 +43,13 @@ pub(crate) struct IncreaseQuota {
 }
 
 impl DurableVerb for IncreaseQuota {
-    type Output = Sold;
+    type Output = PricedLicense;
 
-    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Sold>, Fault> {
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<PricedLicense>, Fault> {
         let call = &request.call;
         let scope = &call.caller.accounts;
         let Self { license_id, quota } = *self;
@@ -56,7 +60,7 @@ impl DurableVerb for IncreaseQuota {
         let origin = request.origin();
         let account_id = before.account_id;
         let price = Price {
-            purchase: Increasing {
+            purchase: IncreaseQuotaOperation {
                 license_id: before.id,
                 account_id,
                 origin: origin.clone(),
@@ -94,17 +98,17 @@ impl DurableVerb for IncreaseQuota {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Sold>, Fault> {
+    ) -> Result<Option<PricedLicense>, Fault> {
         let found = licenses::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(Sold::pending))
+        Ok(found.map(PricedLicense::pending))
     }
 }
 
 impl Preview for IncreaseQuota {
-    type Output = Sold;
+    type Output = PricedLicense;
     type Context = Sources;
 
-    async fn preview(&self, call: &Call, sources: &Sources) -> Result<Sold, Fault> {
+    async fn preview(&self, call: &Call, sources: &Sources) -> Result<PricedLicense, Fault> {
         let (view, question) = {
             let tx = sources.database.read();
             let scope = &call.caller.accounts;
@@ -115,7 +119,7 @@ impl Preview for IncreaseQuota {
             (view, question)
         };
         let quote = Some(peers::preview_quote(&sources.billing, &question).await?);
-        Ok(Sold { view, quote })
+        Ok(PricedLicense { view, quote })
     }
 }
 
@@ -128,7 +132,7 @@ fn question(license: &License, quota: u64, now: Instant) -> Result<QuoteQuestion
 
 /// An increase under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Increasing {
+pub(crate) struct IncreaseQuotaOperation {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
@@ -136,7 +140,7 @@ pub(crate) struct Increasing {
     quota: u64,
 }
 
-impl Increasing {
+impl IncreaseQuotaOperation {
     async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
         let scope = store::only(self.account_id);
         let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
@@ -144,13 +148,13 @@ impl Increasing {
     }
 }
 
-impl Operation for Increasing {
+impl Operation for IncreaseQuotaOperation {
     const KIND: &'static str = "INCREASE_QUOTA";
     type Peers = Billing;
-    type Output = Sold;
+    type Output = PricedLicense;
 }
 
-impl Purchase for Increasing {
+impl Purchase for IncreaseQuotaOperation {
     type Question = QuoteQuestion;
     type Offer = Quote;
 
@@ -181,7 +185,7 @@ impl Purchase for Increasing {
         now: Instant,
         quote: &Quote,
         invoice: &Invoice,
-    ) -> Result<Sold, Fault> {
+    ) -> Result<PricedLicense, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let before = self.lock(tx).await?;
         let old_quota = before.current_term(self.decision_time).quota();
@@ -212,6 +216,6 @@ impl Purchase for Increasing {
         )
         .await?;
         let quote = Some(quote.charged(invoice));
-        Ok(Sold { view, quote })
+        Ok(PricedLicense { view, quote })
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod accept_license;
 pub(crate) mod add_product;
+pub(crate) mod alert_on_turns;
 pub(crate) mod allocate_certificate;
 pub(crate) mod authorize_issuance;
 pub(crate) mod cancel_license;
@@ -16,7 +17,6 @@ pub(crate) mod release_reservation;
 pub(crate) mod renew_license;
 pub(crate) mod resource;
 pub(crate) mod revoke_certificates;
-pub(crate) mod tell_turns;
 pub(crate) mod withdraw_quote;
 
 use licet_runtime::database::Database;

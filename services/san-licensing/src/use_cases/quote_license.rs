@@ -22,10 +22,10 @@ use licet_runtime::{
 
 use super::event::{LicenseEvent, emit};
 use crate::{
-    peers::{self, Billing, Quote, Wanted},
+    peers::{self, Billing, Quote, TermPricing},
     queries::license_view::LicenseView,
     rules::{
-        license::{License, LicenseTerm, Options, Progress, Sale},
+        license::{License, LicenseProgress, LicenseTerm, Options, Sale},
         not_found,
     },
     store,
@@ -55,14 +55,14 @@ impl Draft {
     /// `now`. Not when it is read: a repeat that comes late has the answer of the first (BL-2).
     pub(crate) fn valid_until(&self, now: Instant) -> Result<Instant, Fault> {
         let mut fields = Fields::new();
-        let until = judge_times(&mut fields, self.start, self.valid_until, now);
+        let until = check_times(&mut fields, self.start, self.valid_until, now);
         fields.build(|| until)
     }
 }
 
 /// Notes what is wrong with a draft's times as of `now`. Returns from when on it can no longer be
 /// accepted.
-pub(crate) fn judge_times(
+pub(crate) fn check_times(
     fields: &mut Fields,
     start: Option<Instant>,
     valid_until: Option<Instant>,
@@ -88,7 +88,7 @@ pub(crate) fn judge_times(
 
 /// What a draft was priced at.
 #[derive(Debug)]
-pub(crate) struct Priced {
+pub(crate) struct DraftPrice {
     sale: Sale,
     quote: Quote,
 }
@@ -99,22 +99,22 @@ pub(crate) async fn price(
     billing: &Billing,
     call: &Call,
     draft: &Draft,
-) -> Result<Result<Priced, Refusal>, Fault> {
+) -> Result<Result<DraftPrice, Refusal>, Fault> {
     let term = term(draft, call.now)?;
-    match ask(billing, draft, &term, call.now).await {
+    match ask_billing(billing, draft, &term, call.now).await {
         Ok(priced) => Ok(Ok(priced)),
         Err(PeerFault::Refused(refusal)) => Ok(Err(*refusal)),
         Err(fault) => Err(fault.into()),
     }
 }
 
-async fn ask(
+async fn ask_billing(
     billing: &Billing,
     draft: &Draft,
     term: &Term,
     now: Instant,
-) -> Result<Priced, PeerFault> {
-    let wanted = Wanted {
+) -> Result<DraftPrice, PeerFault> {
+    let wanted = TermPricing {
         account_id: draft.account_id,
         quota: draft.quota,
         term,
@@ -124,7 +124,7 @@ async fn ask(
     let question = peers::narrow_to_dearest(billing, &question).await?;
     let quote = peers::preview_quote(billing, &question).await?;
     let sale = peers::sale(&quote, draft.quota, draft.hand_price.is_some());
-    Ok(Priced {
+    Ok(DraftPrice {
         sale: sale.map_err(PeerFault::Unknown)?,
         quote,
     })
@@ -142,7 +142,7 @@ fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
     Ok(License {
         id: LicenseId::generate(),
         account_id: draft.account_id,
-        progress: Progress::Quoted,
+        progress: LicenseProgress::Quoted,
         products: draft.products.clone(),
         asked_start: draft.start,
         first: LicenseTerm {
@@ -167,23 +167,23 @@ fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
 
 /// A draft with the quote that its price is from.
 #[derive(Clone, Debug)]
-pub(crate) struct Quoted {
+pub(crate) struct QuotedLicense {
     pub(crate) view: LicenseView,
     pub(crate) quote: Quote,
     /// Whether it is kept: one that is only previewed has no id.
-    pub(crate) is_kept: bool,
+    pub(crate) is_stored: bool,
 }
 
 /// Keeps a draft.
 #[derive(Debug)]
 pub(crate) struct QuoteLicense {
     pub(crate) draft: Draft,
-    pub(crate) priced: Result<Priced, Refusal>,
+    pub(crate) priced: Result<DraftPrice, Refusal>,
 }
 
 impl QuoteLicense {
     /// The draft for a caller who may see its account, if Billing had a price for it.
-    fn plan(&self, call: &Call) -> Result<Quoted, Fault> {
+    fn plan(&self, call: &Call) -> Result<QuotedLicense, Fault> {
         let draft = &self.draft;
         if !call.caller.sees(draft.account_id) {
             return Err(not_found("account", draft.account_id).into());
@@ -191,31 +191,31 @@ impl QuoteLicense {
         let priced = self.priced.as_ref().map_err(Refusal::clone)?;
         let license = drafted(call, draft, priced.sale.clone())?;
         let now = license.decision_time;
-        Ok(Quoted {
+        Ok(QuotedLicense {
             view: LicenseView {
                 license,
                 now,
                 running: None,
             },
             quote: priced.quote.clone(),
-            is_kept: false,
+            is_stored: false,
         })
     }
 }
 
 impl Preview for QuoteLicense {
-    type Output = Quoted;
+    type Output = QuotedLicense;
     type Context = ();
 
-    async fn preview(&self, call: &Call, (): &()) -> Result<Quoted, Fault> {
+    async fn preview(&self, call: &Call, (): &()) -> Result<QuotedLicense, Fault> {
         self.plan(call)
     }
 }
 
 impl Verb for QuoteLicense {
-    type Output = Quoted;
+    type Output = QuotedLicense;
 
-    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Quoted, Fault> {
+    async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<QuotedLicense, Fault> {
         let quoted = self.plan(&request.call)?;
         let license = &quoted.view.license;
         store::licenses::insert(tx, license).await?;
@@ -241,8 +241,8 @@ impl Verb for QuoteLicense {
             },
         )
         .await?;
-        Ok(Quoted {
-            is_kept: true,
+        Ok(QuotedLicense {
+            is_stored: true,
             ..quoted
         })
     }

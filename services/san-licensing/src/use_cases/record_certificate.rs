@@ -5,14 +5,14 @@ use licet_runtime::fault::Fault;
 
 use crate::quota::{
     Quota,
-    command::{Asker, Once, Placement, Record},
+    command::{Once, Placement, Record, Requester},
 };
 
 /// Records a certificate where it counts.
 pub(crate) async fn record(
     quota: &Quota,
-    asker: Asker,
+    requester: Requester,
     record: Once<Record>,
 ) -> Result<Placement, Fault> {
-    quota.record(asker, record).await
+    quota.record(requester, record).await
 }

@@ -11,13 +11,13 @@ use licet_runtime::{
 use serde_json::json;
 
 use crate::{
-    quota::command::Recording,
+    quota::command::RecordedCertificate,
     rules::{
         certificate::{Certificate, conflict},
         not_found,
         reservation::ReservationProgress,
     },
-    store::{self, certificates::Wanted, decisions::ClosedDecision},
+    store::{self, certificates::CoverageQuery, decisions::ClosedDecision},
 };
 
 /// Keeps a certificate without a licence.
@@ -32,7 +32,7 @@ pub(crate) struct RecordUnallocated<'a> {
 impl RecordUnallocated<'_> {
     /// A licence may have started since it was looked for: then the certificate counts in it.
     async fn refuse_covered(&self, tx: &Tx) -> Result<(), Fault> {
-        let wanted = Wanted::of(self.certificate, self.call.now);
+        let wanted = CoverageQuery::of(self.certificate, self.call.now);
         let covering = store::certificates::find_covering(tx, &[wanted]).await?;
         if covering
             .iter()
@@ -77,7 +77,7 @@ impl RecordUnallocated<'_> {
 
 impl RecordUnallocated<'_> {
     /// It was reported under another product, and counts nowhere yet (SL-14).
-    async fn correct(&self, tx: &Tx, first: Certificate) -> Result<Recording, Fault> {
+    async fn correct(&self, tx: &Tx, first: Certificate) -> Result<RecordedCertificate, Fault> {
         self.refuse_covered(tx).await?;
         let corrected = Certificate {
             product_id: self.certificate.product_id.clone(),
@@ -108,9 +108,9 @@ impl RecordUnallocated<'_> {
 }
 
 impl Work for RecordUnallocated<'_> {
-    type Output = Recording;
+    type Output = RecordedCertificate;
 
-    async fn run(&self, tx: &Tx) -> Result<Recording, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<RecordedCertificate, Fault> {
         let key = &self.certificate.key;
         let mut found = store::certificates::find_by_key(tx, &[key]).await?;
         if let Some(first) = found.certificates.remove(key) {
@@ -141,8 +141,8 @@ impl Work for RecordUnallocated<'_> {
     }
 }
 
-fn recorded(certificate: Certificate, already_known: bool) -> Recording {
-    Recording {
+fn recorded(certificate: Certificate, already_known: bool) -> RecordedCertificate {
+    RecordedCertificate {
         certificate,
         already_known,
         over_quota: false,

@@ -5,15 +5,15 @@ use licet_runtime::fault::Fault;
 
 use crate::quota::{
     Quota,
-    command::{Asker, Once, Release},
+    command::{Once, Release, Requester},
 };
 
 /// Gives a reservation back. Returns the encoded response.
 pub(crate) async fn release(
     quota: &Quota,
-    asker: Asker,
+    requester: Requester,
     license_id: LicenseId,
     release: Once<Release>,
 ) -> Result<Vec<u8>, Fault> {
-    quota.submit(license_id, asker, release).await
+    quota.submit(license_id, requester, release).await
 }

@@ -35,7 +35,7 @@ use crate::{
     rules::{
         counting::InstantCount,
         license::{License, LicenseTerm},
-        renewal::{Foreseen, RenewalPlan, Unplanned, WantedTerm, plan_renewal},
+        renewal::{ForeseenUsage, RenewalError, RenewalPlan, WantedTerm, plan_renewal},
     },
     store,
 };
@@ -52,24 +52,28 @@ pub(crate) struct RenewLicense {
 
 /// A licence with the term that is bought, or would be.
 #[derive(Clone, Debug)]
-pub(crate) struct Renewal {
+pub(crate) struct RenewedLicense {
     pub(crate) view: LicenseView,
     /// Absent while the term is being charged.
-    pub(crate) bought: Option<Bought>,
+    pub(crate) bought: Option<BoughtTerm>,
 }
 
 /// A term that is bought, or would be.
 #[derive(Clone, Debug)]
-pub(crate) struct Bought {
+pub(crate) struct BoughtTerm {
     pub(crate) quote: Quote,
     pub(crate) term: LicenseTerm,
-    pub(crate) foreseen: Foreseen,
+    pub(crate) foreseen: ForeseenUsage,
 }
 
 impl DurableVerb for RenewLicense {
-    type Output = Renewal;
+    type Output = RenewedLicense;
 
-    async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<Renewal>, Fault> {
+    async fn accept(
+        &self,
+        request: &ChangeRequest,
+        tx: &Tx,
+    ) -> Result<Accepted<RenewedLicense>, Fault> {
         let call = &request.call;
         let scope = &call.caller.accounts;
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
@@ -82,7 +86,7 @@ impl DurableVerb for RenewLicense {
         let origin = request.origin();
         let (id, account_id) = (license.id.to_string(), license.account_id);
         let price = Price {
-            purchase: Renewing {
+            purchase: RenewLicenseOperation {
                 license_id: license.id,
                 account_id,
                 origin: origin.clone(),
@@ -125,17 +129,17 @@ impl DurableVerb for RenewLicense {
         call: &Call,
         database: &Database,
         operation_id: OperationId,
-    ) -> Result<Option<Renewal>, Fault> {
+    ) -> Result<Option<RenewedLicense>, Fault> {
         let found = licenses::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|view| Renewal { view, bought: None }))
+        Ok(found.map(|view| RenewedLicense { view, bought: None }))
     }
 }
 
 impl Preview for RenewLicense {
-    type Output = Renewal;
+    type Output = RenewedLicense;
     type Context = Sources;
 
-    async fn preview(&self, call: &Call, sources: &Sources) -> Result<Renewal, Fault> {
+    async fn preview(&self, call: &Call, sources: &Sources) -> Result<RenewedLicense, Fault> {
         let (view, plan, foreseen) = {
             let tx = sources.database.read();
             let scope = &call.caller.accounts;
@@ -152,12 +156,12 @@ impl Preview for RenewLicense {
         let quote = peers::preview_quote(billing, &question).await?;
         let sale = peers::sale(&quote, plan.quota, self.hand_price.is_some());
         let term = plan.sold(license, sale.map_err(Fault::internal)?, *now);
-        let bought = Some(Bought {
+        let bought = Some(BoughtTerm {
             quote,
             term,
             foreseen,
         });
-        Ok(Renewal { view, bought })
+        Ok(RenewedLicense { view, bought })
     }
 }
 
@@ -166,36 +170,38 @@ impl Preview for RenewLicense {
 async fn plan(
     tx: &Tx,
     license: &License,
-    wish: &RenewLicense,
+    request: &RenewLicense,
     now: Instant,
-) -> Result<(RenewalPlan, Foreseen), Fault> {
+) -> Result<(RenewalPlan, ForeseenUsage), Fault> {
     operation::refuse_if_running(tx, &license.id.to_string()).await?;
-    let plan = plan_renewal(license, &wish.wanted, now).map_err(|unplanned| match unplanned {
-        Unplanned::Refused(refusal) => (*refusal).into(),
-        Unplanned::BeyondCalendar => Fault::invalid("term_months", "leads beyond the calendar"),
+    let plan = plan_renewal(license, &request.wanted, now).map_err(|error| match error {
+        RenewalError::Refused(refusal) => (*refusal).into(),
+        RenewalError::ExceedsDateRange => {
+            Fault::invalid("term_months", "leads beyond the calendar")
+        }
     })?;
     let count = InstantCount::new(0);
     let count = store::usage::count_active(tx, license.id, plan.from, count).await?;
     let (counts, _) = count.finish();
     let weight = counts.weight(plan.options.wildcard_multiplier);
     let foreseen = plan.foresee(license.id, weight);
-    foreseen.check(wish.accept_over_quota)?;
+    foreseen.check(request.accept_over_quota)?;
     Ok((plan, foreseen))
 }
 
 /// A renewal under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Renewing {
+pub(crate) struct RenewLicenseOperation {
     license_id: LicenseId,
     account_id: AccountId,
     origin: Origin,
     decision_time: Instant,
     plan: RenewalPlan,
-    foreseen: Foreseen,
+    foreseen: ForeseenUsage,
     by_hand: bool,
 }
 
-impl Renewing {
+impl RenewLicenseOperation {
     async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
         let scope = store::only(self.account_id);
         let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
@@ -203,13 +209,13 @@ impl Renewing {
     }
 }
 
-impl Operation for Renewing {
+impl Operation for RenewLicenseOperation {
     const KIND: &'static str = "RENEW_LICENSE";
     type Peers = Billing;
-    type Output = Renewal;
+    type Output = RenewedLicense;
 }
 
-impl Purchase for Renewing {
+impl Purchase for RenewLicenseOperation {
     type Question = QuoteQuestion;
     type Offer = Quote;
 
@@ -242,7 +248,7 @@ impl Purchase for Renewing {
         now: Instant,
         quote: &Quote,
         invoice: &Invoice,
-    ) -> Result<Renewal, Fault> {
+    ) -> Result<RenewedLicense, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let sale = peers::sale(quote, self.plan.quota, self.by_hand);
         let before = self.lock(tx).await?;
@@ -250,7 +256,7 @@ impl Purchase for Renewing {
         let term = self.plan.sold(&before, sale, self.decision_time);
         let license = before.apply_renewal(term.clone(), invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
-        store::turns::watch(tx, &license, now).await?;
+        store::turns::schedule(tx, &license, now).await?;
         let view = LicenseView {
             now: license.decide_at(now),
             license,
@@ -279,11 +285,11 @@ impl Purchase for Renewing {
             },
         )
         .await?;
-        let bought = Some(Bought {
+        let bought = Some(BoughtTerm {
             quote: quote.charged(invoice),
             term,
             foreseen: self.foreseen,
         });
-        Ok(Renewal { view, bought })
+        Ok(RenewedLicense { view, bought })
     }
 }

@@ -6,15 +6,15 @@ use licet_runtime::fault::Fault;
 
 use crate::quota::{
     Quota,
-    command::{Asker, Once, Revoke},
+    command::{Once, Requester, Revoke},
 };
 
 /// Revokes certificates. Returns the encoded response.
 pub(crate) async fn revoke(
     quota: &Quota,
-    asker: Asker,
+    requester: Requester,
     license_id: LicenseId,
     revoke: Once<Revoke>,
 ) -> Result<Vec<u8>, Fault> {
-    quota.submit(license_id, asker, revoke).await
+    quota.submit(license_id, requester, revoke).await
 }

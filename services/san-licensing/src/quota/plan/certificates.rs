@@ -12,7 +12,9 @@ use super::Plan;
 use crate::{
     quota::{
         alerts::Alert,
-        command::{Allocate, Allocation, PreviewRevocation, Record, Recording, Revoke},
+        command::{
+            Allocate, AllocatedCertificate, PreviewRevocation, Record, RecordedCertificate, Revoke,
+        },
     },
     rules::{
         alert::Ratio,
@@ -34,7 +36,7 @@ impl Plan {
         holdings: &mut Holdings,
         origin: &Origin,
         Record { certificate }: &Record,
-    ) -> Result<Recording, Refusal> {
+    ) -> Result<RecordedCertificate, Refusal> {
         let first = self.records.by_key.certificates.get(&certificate.key);
         let first = first.cloned();
         if let Some(first) = &first
@@ -43,7 +45,7 @@ impl Plan {
             if !first.is_same_as(certificate) {
                 return Err(conflict(first));
             }
-            return Ok(Recording {
+            return Ok(RecordedCertificate {
                 certificate: first.clone(),
                 already_known: true,
                 over_quota: is_over_quota(holdings),
@@ -59,7 +61,7 @@ impl Plan {
                 self.correct_product(Some(&mut *holdings), origin, first, product_id)
             }
         };
-        Ok(Recording {
+        Ok(RecordedCertificate {
             certificate,
             already_known: false,
             over_quota: is_over_quota(holdings),
@@ -69,26 +71,26 @@ impl Plan {
     /// A certificate's SANs count from now on, and alerts say what that reaches (SL-17). The holdings
     /// are exact under the fence, and a repeat takes nothing: each crossing is reported once, on
     /// whatever instance.
-    pub(super) fn take(
+    pub(super) fn count(
         &mut self,
         holdings: &mut Holdings,
         origin: &Origin,
         certificate: &Certificate,
     ) {
         let before = holdings.used();
-        holdings.take(
+        holdings.add(
             certificate.id.uuid(),
             Claim {
                 kind: ClaimKind::Active,
-                names: certificate.names.clone(),
+                sans: certificate.sans.clone(),
                 until: certificate.until,
                 reach: certificate.until,
             },
         );
         let time = holdings.as_of();
-        let quota = holdings.terms().quota_at(time);
+        let quota = holdings.limits().quota_at(time);
         let ratio = |used| Ratio { quota, used };
-        let (license_id, account_id) = (holdings.terms().license_id, holdings.terms().account_id);
+        let (license_id, account_id) = (holdings.limits().license_id, holdings.limits().account_id);
         let moved = (ratio(before), ratio(holdings.used()));
         let reached = Alert::each(license_id, account_id, origin, time, moved);
         self.alerts.extend(reached);
@@ -109,14 +111,14 @@ impl Plan {
         &mut self,
         holdings: &mut Holdings,
         origin: &Origin,
-        ask: &Revoke,
+        command: &Revoke,
     ) -> Result<Vec<Certificate>, Refusal> {
-        let mut certificates = self.revocable(holdings, &ask.ids)?;
-        if let Some(preview) = &ask.preview {
-            preview_revocation(holdings, &ask.ids).check(preview)?;
+        let mut certificates = self.revocable(holdings, &command.ids)?;
+        if let Some(preview) = &command.preview {
+            preview_revocation(holdings, &command.ids).check(preview)?;
         }
         for certificate in &mut certificates {
-            self.revoke_one(holdings, origin, certificate, ask.reason);
+            self.revoke_one(holdings, origin, certificate, command.reason);
         }
         Ok(certificates)
     }
@@ -136,7 +138,7 @@ impl Plan {
         let by_id = &mut self.records.by_id;
         by_id.insert(certificate.id, certificate.clone());
         self.revoked.push((certificate.clone(), holdings.version));
-        let change = self.change(holdings.terms().license_id, origin);
+        let change = self.change(holdings.limits().license_id, origin);
         change.revoke(certificate, origin);
     }
 
@@ -147,7 +149,7 @@ impl Plan {
         holdings: &Holdings,
         ids: &[CertificateId],
     ) -> Result<Vec<Certificate>, Refusal> {
-        let license_id = Some(holdings.terms().license_id);
+        let license_id = Some(holdings.limits().license_id);
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let certificate = self.records.by_id.get(id);
@@ -166,22 +168,22 @@ impl Plan {
         holdings: &mut Holdings,
         origin: &Origin,
         Allocate { id }: Allocate,
-    ) -> Result<Allocation, Refusal> {
-        let account_id = holdings.terms().account_id;
+    ) -> Result<AllocatedCertificate, Refusal> {
+        let account_id = holdings.limits().account_id;
         let found = self.records.by_id.get(&id);
         let found = found.filter(|found| found.key.account_id == account_id);
         let certificate = found.ok_or_else(|| not_found("certificate", id))?.clone();
         if let Some(license_id) = certificate.license_id {
             return Err(already_allocated(&certificate, license_id));
         }
-        let (terms, now) = (holdings.terms(), holdings.as_of());
-        if !terms.is_active(now) {
-            let start = terms.term.period.start;
-            return Err(not_active(terms.license_id, terms.state(now), start));
+        let (limits, now) = (holdings.limits(), holdings.as_of());
+        if !limits.is_active(now) {
+            let start = limits.term.period.start;
+            return Err(not_active(limits.license_id, limits.state(now), start));
         }
         let certificate = self.allocate(holdings, None, origin, certificate);
         self.records.by_id.insert(id, certificate.clone());
-        Ok(Allocation {
+        Ok(AllocatedCertificate {
             certificate,
             over_quota: is_over_quota(holdings),
         })
@@ -189,7 +191,7 @@ impl Plan {
 }
 
 fn is_over_quota(holdings: &Holdings) -> bool {
-    holdings.taken() > holdings.terms().term.quota
+    holdings.held() > holdings.limits().term.quota
 }
 
 /// A certificate that is over cannot be revoked (SL-19): its SANs are back already.

@@ -10,7 +10,7 @@ use crate::{
         certificate::{Certificate, CertificateKey, EarlyRevocation},
         quota::holdings::Holdings,
     },
-    store::allocation::{Allocated, Left},
+    store::allocation::{Allocation, Departure},
 };
 
 impl Plan {
@@ -22,11 +22,11 @@ impl Plan {
         origin: &Origin,
         mut certificate: Certificate,
     ) -> Certificate {
-        let license_id = holdings.terms().license_id;
+        let license_id = holdings.limits().license_id;
         certificate.license_id = Some(license_id);
         certificate.record_time = holdings.as_of();
         self.apply_early(&mut certificate, holdings.version);
-        self.take(holdings, origin, &certificate);
+        self.count(holdings, origin, &certificate);
         self.insert(&certificate, holdings.version);
         let change = self.change(license_id, origin);
         change.recorded.push(certificate.id);
@@ -99,14 +99,14 @@ impl Plan {
         let version = if let Some(holdings) = holdings {
             certificate.revoke(revocation, holdings.as_of());
             holdings.release(certificate.id.uuid());
-            self.change(holdings.terms().license_id, origin)
+            self.change(holdings.limits().license_id, origin)
                 .revoke(&certificate, origin);
             holdings.version
         } else {
             certificate.revoke(revocation, now);
             0
         };
-        self.forget_early(&certificate.key);
+        self.drop_early(&certificate.key);
         let recorded = &mut self.records.by_key.certificates;
         recorded.insert(certificate.key.clone(), certificate.clone());
         self.revoked.push((certificate, version));
@@ -114,14 +114,14 @@ impl Plan {
 
     /// A revocation waits no more: it is on its certificate. It may have waited where the reports of
     /// the two passed each other by.
-    pub(in crate::quota) fn forget_early(&mut self, key: &CertificateKey) {
+    pub(in crate::quota) fn drop_early(&mut self, key: &CertificateKey) {
         if self.records.by_key.early.remove(key).is_some() {
             self.applied.push(key.clone());
         }
     }
 
     /// Keeps a revocation whose certificate is not known (SL-15).
-    pub(in crate::quota) fn keep_early(
+    pub(in crate::quota) fn store_early(
         &mut self,
         key: CertificateKey,
         revocation: EarlyRevocation,
@@ -142,22 +142,22 @@ impl Plan {
     ) -> Certificate {
         let left = from.map(|from| {
             from.release(certificate.id.uuid());
-            let license_id = from.terms().license_id;
+            let license_id = from.limits().license_id;
             self.change(license_id, origin).left.push(certificate.id);
-            Left {
+            Departure {
                 license_id,
                 version: from.version,
                 time: from.as_of(),
             }
         });
-        let license_id = to.terms().license_id;
+        let license_id = to.limits().license_id;
         certificate.license_id = Some(license_id);
         certificate.allocate_time = Some(to.as_of());
-        self.take(to, origin, &certificate);
+        self.count(to, origin, &certificate);
         self.change(license_id, origin)
             .allocated
             .push(certificate.id);
-        self.allocated.push(Allocated {
+        self.allocated.push(Allocation {
             certificate: certificate.clone(),
             version: to.version,
             left,

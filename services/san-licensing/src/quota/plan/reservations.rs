@@ -23,11 +23,11 @@ impl Plan {
         &mut self,
         holdings: &mut Holdings,
         origin: &Origin,
-        ask: &Authorize,
+        command: &Authorize,
     ) -> Result<Decision, Refusal> {
-        let (license_id, request) = (holdings.terms().license_id, &ask.request);
+        let (license_id, request) = (holdings.limits().license_id, &command.request);
         if let Some(first) = self.records.decisions.get(&request.id) {
-            if first.fingerprint != ask.fingerprint || first.license_id != license_id {
+            if first.fingerprint != command.fingerprint || first.license_id != license_id {
                 return Err(request_id_reused(origin));
             }
             return Ok(first.decision.clone());
@@ -37,8 +37,8 @@ impl Plan {
             license_id,
             id: request.id,
             version: holdings.version,
-            fingerprint: ask.fingerprint,
-            names: request.names.clone(),
+            fingerprint: command.fingerprint,
+            sans: request.sans.clone(),
             until: request.until(),
             decision: decision.clone(),
         };
@@ -62,7 +62,7 @@ impl Plan {
         origin: &Origin,
         Release { id }: Release,
     ) -> Result<Reservation, Refusal> {
-        let license_id = holdings.terms().license_id;
+        let license_id = holdings.limits().license_id;
         let mut reservation = self.records.reservation(license_id, id)?;
         match reservation.state(holdings.as_of()) {
             ReservationState::Released => {
@@ -89,7 +89,7 @@ impl Plan {
         holdings: &mut Holdings,
         id: ReservationId,
     ) -> Result<(), Refusal> {
-        let license_id: LicenseId = holdings.terms().license_id;
+        let license_id: LicenseId = holdings.limits().license_id;
         let reservation = self.records.reservation(license_id, id)?;
         match reservation.progress {
             ReservationProgress::Recorded => {

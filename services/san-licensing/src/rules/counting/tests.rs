@@ -119,11 +119,11 @@ fn sl_17_only_the_next_returns_are_kept() {
         (counts.distinct(), counts.upns, counts.wildcards),
         (5, 1, 1)
     );
-    let plain = Distinct {
+    let plain = DistinctSans {
         plain: 2,
         wildcards: 0,
     };
-    let wildcard = Distinct {
+    let wildcard = DistinctSans {
         plain: 0,
         wildcards: 1,
     };

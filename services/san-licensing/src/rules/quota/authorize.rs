@@ -6,11 +6,11 @@ use chrono::TimeDelta;
 use licet_domain::{clock::Instant, ids::ProductId};
 use uuid::Uuid;
 
-use super::holdings::{Claim, ClaimKind, Holdings, room::Wish};
+use super::holdings::{Claim, ClaimKind, Holdings, room::FitConditions};
 use crate::rules::{
     decision::{Decision, DenialReason, NextShortage},
-    license::{KeyType, Terms},
-    name::Name,
+    license::{KeyType, LicenseLimits},
+    packed_san::PackedSan,
 };
 
 /// A request for room for one certificate. Invariant: `names` are distinct and not empty.
@@ -19,7 +19,7 @@ pub(crate) struct IssuanceRequest {
     /// The reservation that a grant makes; named by the request, so that a repeat is found.
     pub(crate) id: Uuid,
     pub(crate) product_id: ProductId,
-    pub(crate) names: Vec<Name>,
+    pub(crate) sans: Vec<PackedSan>,
     pub(crate) has_wildcard: bool,
     pub(crate) key_type: KeyType,
     pub(crate) not_before: Option<Instant>,
@@ -51,11 +51,11 @@ impl IssuanceRequest {
 pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> Decision {
     holdings.advance(request.clock);
     let now = holdings.as_of();
-    let needed = holdings.missing_weight(&request.names);
-    let quota = holdings.terms().term.quota;
-    let short_by = (holdings.taken() + needed).saturating_sub(quota);
-    let latest_not_after = latest_not_after(holdings.terms(), request, now);
-    let mut reasons = option_reasons(holdings.terms(), request, now);
+    let needed = holdings.missing_weight(&request.sans);
+    let quota = holdings.limits().term.quota;
+    let short_by = (holdings.held() + needed).saturating_sub(quota);
+    let latest_not_after = latest_not_after(holdings.limits(), request, now);
+    let mut reasons = option_reasons(holdings.limits(), request, now);
     // What the licence holds already always passes, over its quota, too (SL-4, SL-11).
     let is_short = needed > 0 && short_by > 0;
     if is_short {
@@ -84,15 +84,15 @@ pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> D
         reasons,
     };
     if let Some(until) = expire {
-        let names = request.names.clone();
+        let sans = request.sans.clone();
         let claim = Claim {
             kind: ClaimKind::Reserved,
-            names,
+            sans,
             until,
             reach: request.reach(now),
         };
         // The active ones are held, too: one that expires meanwhile is not sold twice (SL-13).
-        holdings.take(request.id, claim);
+        holdings.add(request.id, claim);
     }
     decision
 }
@@ -100,38 +100,38 @@ pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> D
 /// When the same request would be granted, by what stands now (SL-12): all that is asked of it passes
 /// then, and not the quotas alone.
 fn earliest_grant(holdings: &Holdings, request: &IssuanceRequest) -> Option<Instant> {
-    let terms = holdings.terms();
-    let mut later = terms.clone();
-    let start = terms.next.as_ref().map(|next| next.period.start);
-    start.map(|start| later.pass(start));
+    let limits = holdings.limits();
+    let mut later = limits.clone();
+    let start = limits.next.as_ref().map(|next| next.period.start);
+    start.map(|start| later.advance(start));
     let of = |at: Instant| {
         if start.is_some_and(|start| start <= at) {
             &later
         } else {
-            terms
+            limits
         }
     };
-    let mut further: Vec<_> = [terms, &later]
+    let mut extra: Vec<_> = [limits, &later]
         .into_iter()
-        .filter_map(|terms| short_enough(terms, request))
+        .filter_map(|limits| short_enough(limits, request))
         .collect();
-    further.sort_unstable();
+    extra.sort_unstable();
     holdings.earliest_fit(
-        &request.names,
-        &Wish {
+        &request.sans,
+        &FitConditions {
             reach: &|at| request.reach(at),
             passes: &|at| option_reasons(of(at), request, at).is_empty(),
-            further: &further,
+            extra: &extra,
             // A request whose end has passed is none.
-            last: request.not_after.min(terms.end()),
+            end: request.not_after.min(limits.end()),
         },
     )
 }
 
 /// From when on what is left of the validity asked for is no longer than the longest permitted;
 /// absent where that does not hang on when it is asked for.
-fn short_enough(terms: &Terms, request: &IssuanceRequest) -> Option<Instant> {
-    let days = terms.term.options.longest_validity_days?;
+fn short_enough(limits: &LicenseLimits, request: &IssuanceRequest) -> Option<Instant> {
+    let days = limits.term.options.longest_validity_days?;
     let is_open = request.not_before.is_none();
     let until = is_open.then(|| request.until())?;
     until.checked_add(-TimeDelta::days(days.into()))
@@ -144,11 +144,11 @@ fn next_shortage(
     request: &IssuanceRequest,
     now: Instant,
 ) -> Option<NextShortage> {
-    let next = holdings.terms().next.as_ref()?;
+    let next = holdings.limits().next.as_ref()?;
     if request.reach(now) <= next.period.start {
         return None;
     }
-    let (held, needed) = holdings.lasting_with(&request.names, next);
+    let (held, needed) = holdings.lasting_with(&request.sans, next);
     let shortage = NextShortage {
         start: next.period.start,
         quota: next.quota,
@@ -159,13 +159,17 @@ fn next_shortage(
 }
 
 /// What the licence's options say against the request, the quota left aside.
-fn option_reasons(terms: &Terms, request: &IssuanceRequest, now: Instant) -> Vec<DenialReason> {
-    let options = &terms.term.options;
+fn option_reasons(
+    limits: &LicenseLimits,
+    request: &IssuanceRequest,
+    now: Instant,
+) -> Vec<DenialReason> {
+    let options = &limits.term.options;
     let mut reasons = Vec::new();
-    if !terms.is_active(now) {
+    if !limits.is_active(now) {
         reasons.push(DenialReason::LicenseNotActive);
     }
-    if !terms.products.contains(&request.product_id) {
+    if !limits.products.contains(&request.product_id) {
         reasons.push(DenialReason::ProductNotLicensed);
     }
     if request.has_wildcard && !options.wildcards_allowed {
@@ -175,31 +179,35 @@ fn option_reasons(terms: &Terms, request: &IssuanceRequest, now: Instant) -> Vec
         reasons.push(DenialReason::KeyTypeNotAllowed);
     }
     let from = request.not_before.unwrap_or(now);
-    if longest_validity_end(terms, from).is_some_and(|latest| request.not_after > latest) {
+    if longest_validity_end(limits, from).is_some_and(|latest| request.not_after > latest) {
         reasons.push(DenialReason::ValidityTooLong);
     }
-    if outlived_end(terms).is_some_and(|latest| request.not_after > latest) {
+    if outlived_end(limits).is_some_and(|latest| request.not_after > latest) {
         reasons.push(DenialReason::OutlivesLicense);
     }
     reasons
 }
 
 /// The latest notAfter that passes every option (SL-6).
-fn latest_not_after(terms: &Terms, request: &IssuanceRequest, now: Instant) -> Option<Instant> {
-    let longest = longest_validity_end(terms, request.not_before.unwrap_or(now));
-    [longest, outlived_end(terms)].into_iter().flatten().min()
+fn latest_not_after(
+    limits: &LicenseLimits,
+    request: &IssuanceRequest,
+    now: Instant,
+) -> Option<Instant> {
+    let longest = longest_validity_end(limits, request.not_before.unwrap_or(now));
+    [longest, outlived_end(limits)].into_iter().flatten().min()
 }
 
 /// The latest notAfter that does not outlive the licence's last term, where one of the terms that
 /// stand before it forbids that (SL-6).
-fn outlived_end(terms: &Terms) -> Option<Instant> {
-    let mut each = std::iter::once(&terms.term).chain(&terms.next);
+fn outlived_end(limits: &LicenseLimits) -> Option<Instant> {
+    let mut each = std::iter::once(&limits.term).chain(&limits.next);
     let is_free = each.all(|term| term.options.may_outlive);
-    (!is_free).then(|| last_second(terms.end()))
+    (!is_free).then(|| last_second(limits.end()))
 }
 
-fn longest_validity_end(terms: &Terms, from: Instant) -> Option<Instant> {
-    let days = terms.term.options.longest_validity_days?;
+fn longest_validity_end(limits: &LicenseLimits, from: Instant) -> Option<Instant> {
+    let days = limits.term.options.longest_validity_days?;
     let end = from.checked_add(TimeDelta::days(days.into()))?;
     Some(last_second(end))
 }

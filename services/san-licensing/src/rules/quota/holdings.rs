@@ -10,9 +10,9 @@ use licet_domain::{clock::Instant, ids::LicenseId};
 use uuid::Uuid;
 
 use crate::rules::{
-    counting::Counts,
-    license::{TermLimits, Terms},
-    name::{Name, is_wildcard},
+    counting::SanCounts,
+    license::{LicenseLimits, TermLimits},
+    packed_san::{PackedSan, is_wildcard},
 };
 
 pub(super) mod room;
@@ -30,7 +30,7 @@ pub(crate) enum ClaimKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) kind: ClaimKind,
-    pub(crate) names: Vec<Name>,
+    pub(crate) sans: Vec<PackedSan>,
     /// The first instant at which it no longer holds.
     pub(crate) until: Instant,
     /// The first instant at which it holds no more, nor would a certificate that was asked for with
@@ -50,15 +50,15 @@ pub(crate) struct Hold {
 
 /// One SAN with all that holds it, and how it is counted now.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldSan {
     holds: Vec<Hold>,
     is_active: bool,
-    is_taken: bool,
+    is_held: bool,
     /// Whether something reaches beyond the start of the next term.
     is_lasting: bool,
 }
 
-impl Held {
+impl HeldSan {
     /// The claim with which the SAN returns: the last of all to end, or of the active ones.
     fn last(&self, wanted: impl Fn(&Hold) -> bool) -> Option<Uuid> {
         let holds = self.holds.iter().filter(|hold| wanted(hold));
@@ -74,7 +74,7 @@ impl Held {
         let is_lasting =
             next_start.is_some_and(|start| self.holds.iter().any(|hold| hold.reach > start));
         Change {
-            taken: changed(&mut self.is_taken, !self.holds.is_empty()),
+            held: changed(&mut self.is_held, !self.holds.is_empty()),
             active: changed(&mut self.is_active, is_active),
             lasting: changed(&mut self.is_lasting, is_lasting),
         }
@@ -84,13 +84,13 @@ impl Held {
 /// How a SAN is counted otherwise than before; `None`: as before.
 #[derive(Clone, Copy)]
 struct Change {
-    taken: Option<bool>,
+    held: Option<bool>,
     active: Option<bool>,
     lasting: Option<bool>,
 }
 
-fn weight(name: &str, multiplier: u32) -> u64 {
-    if is_wildcard(name) {
+fn weight(san: &str, multiplier: u32) -> u64 {
+    if is_wildcard(san) {
         u64::from(multiplier)
     } else {
         1
@@ -103,38 +103,38 @@ pub(crate) type Licenses = HashMap<LicenseId, Holdings>;
 /// All that decisions about one licence depend on.
 #[derive(Debug)]
 pub(crate) struct Holdings {
-    terms: Terms,
+    limits: LicenseLimits,
     /// The fence's version that this is exact at.
     pub(crate) version: i64,
     /// The licence's last decision time (T-5).
     as_of: Instant,
-    names: HashMap<Name, Held>,
+    sans: HashMap<PackedSan, HeldSan>,
     claims: HashMap<Uuid, Claim>,
     /// The claims in the order of their ends.
     due: BTreeSet<(Instant, Uuid)>,
     /// Weight of the SANs on active certificates.
     used: u64,
     /// Weight of those and of the reserved ones.
-    taken: u64,
+    held: u64,
     /// Weight, by the next term's multiplier, of what lasts beyond that term's start.
     lasting: u64,
-    counts: Counts,
+    counts: SanCounts,
     bytes: usize,
 }
 
 impl Holdings {
-    pub(crate) fn new(terms: Terms, version: i64, as_of: Instant) -> Self {
+    pub(crate) fn new(limits: LicenseLimits, version: i64, as_of: Instant) -> Self {
         Self {
-            terms,
+            limits,
             version,
             as_of,
-            names: HashMap::new(),
+            sans: HashMap::new(),
             claims: HashMap::new(),
             due: BTreeSet::new(),
             used: 0,
-            taken: 0,
+            held: 0,
             lasting: 0,
-            counts: Counts::default(),
+            counts: SanCounts::default(),
             bytes: LICENSE_BYTES,
         }
     }
@@ -143,22 +143,22 @@ impl Holdings {
         self.as_of
     }
 
-    pub(crate) fn terms(&self) -> &Terms {
-        &self.terms
+    pub(crate) fn limits(&self) -> &LicenseLimits {
+        &self.limits
     }
 
     /// The licence is on other terms than before, as of its last decision time. Invariant: the terms
     /// are of that instant.
-    pub(crate) fn change_terms(&mut self, terms: Terms) {
-        let before = std::mem::replace(&mut self.terms, terms);
-        let weights = |terms: &Terms| {
-            let next = terms.next.as_ref();
+    pub(crate) fn change_limits(&mut self, limits: LicenseLimits) {
+        let before = std::mem::replace(&mut self.limits, limits);
+        let weights = |limits: &LicenseLimits| {
+            let next = limits.next.as_ref();
             (
-                terms.term.options.wildcard_multiplier,
+                limits.term.options.wildcard_multiplier,
                 next.map(|next| (next.period.start, next.options.wildcard_multiplier)),
             )
         };
-        if weights(&before) != weights(&self.terms) {
+        if weights(&before) != weights(&self.limits) {
             self.weigh_anew();
         }
     }
@@ -166,15 +166,15 @@ impl Holdings {
     /// Counts every weight from the holds: what a wildcard weighs, and where the next term starts,
     /// is in all of them.
     fn weigh_anew(&mut self) {
-        let multiplier = self.terms.term.options.wildcard_multiplier;
-        let next = self.terms.next.as_ref();
+        let multiplier = self.limits.term.options.wildcard_multiplier;
+        let next = self.limits.next.as_ref();
         let next = next.map(|next| (next.period.start, next.options.wildcard_multiplier));
-        (self.used, self.taken, self.lasting) = (0, 0, 0);
-        for (name, held) in &mut self.names {
+        (self.used, self.held, self.lasting) = (0, 0, 0);
+        for (san, held) in &mut self.sans {
             held.recount(next.map(|(start, _)| start));
-            let weighed = |is: bool, multiplier| if is { weight(name, multiplier) } else { 0 };
+            let weighed = |is: bool, multiplier| if is { weight(san, multiplier) } else { 0 };
             self.used += weighed(held.is_active, multiplier);
-            self.taken += weighed(held.is_taken, multiplier);
+            self.held += weighed(held.is_held, multiplier);
             if let Some((_, multiplier)) = next {
                 self.lasting += weighed(held.is_lasting, multiplier);
             }
@@ -182,7 +182,7 @@ impl Holdings {
     }
 
     fn next_start(&self) -> Option<Instant> {
-        self.terms.next.as_ref().map(|next| next.period.start)
+        self.limits.next.as_ref().map(|next| next.period.start)
     }
 
     pub(crate) fn used(&self) -> u64 {
@@ -191,14 +191,14 @@ impl Holdings {
 
     /// Weight that reservations hold beyond what is used.
     pub(crate) fn reserved(&self) -> u64 {
-        self.taken - self.used
+        self.held - self.used
     }
 
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
+    pub(crate) fn held(&self) -> u64 {
+        self.held
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> SanCounts {
         self.counts
     }
 
@@ -208,31 +208,30 @@ impl Holdings {
     }
 
     /// Weight of those of `names` that nothing holds yet. Invariant: `names` has no repeats.
-    pub(crate) fn missing_weight(&self, names: &[Name]) -> u64 {
-        names
-            .iter()
-            .filter(|name| !self.names.get(*name).is_some_and(|held| held.is_taken))
-            .map(|name| self.weight(name))
+    pub(crate) fn missing_weight(&self, sans: &[PackedSan]) -> u64 {
+        sans.iter()
+            .filter(|san| !self.sans.get(*san).is_some_and(|held| held.is_held))
+            .map(|san| self.weight(san))
             .sum()
     }
 
     /// What a SAN weighs in the term in force (SL-3).
-    pub(crate) fn weight(&self, name: &str) -> u64 {
-        weight(name, self.terms.term.options.wildcard_multiplier)
+    pub(crate) fn weight(&self, san: &str) -> u64 {
+        weight(san, self.limits.term.options.wildcard_multiplier)
     }
 
     /// All that holds a SAN now.
-    pub(crate) fn holds(&self, name: &str) -> &[Hold] {
-        self.names.get(name).map_or(&[], |held| &held.holds)
+    pub(crate) fn holds(&self, san: &str) -> &[Hold] {
+        self.sans.get(san).map_or(&[], |held| &held.holds)
     }
 
     /// Weight of what lasts beyond the next term's start, and of those of `names` that do not, both
     /// by that term's multiplier. Invariant: `names` has no repeats.
-    pub(crate) fn lasting_with(&self, names: &[Name], next: &TermLimits) -> (u64, u64) {
-        let missing = names
+    pub(crate) fn lasting_with(&self, sans: &[PackedSan], next: &TermLimits) -> (u64, u64) {
+        let missing = sans
             .iter()
-            .filter(|name| !self.names.get(*name).is_some_and(|held| held.is_lasting))
-            .map(|name| weight(name, next.options.wildcard_multiplier))
+            .filter(|san| !self.sans.get(*san).is_some_and(|held| held.is_lasting))
+            .map(|san| weight(san, next.options.wildcard_multiplier))
             .sum();
         (self.lasting, missing)
     }
@@ -250,27 +249,27 @@ impl Holdings {
             self.due.pop_first();
             self.release(id);
         }
-        if self.terms.pass(now) {
+        if self.limits.advance(now) {
             self.weigh_anew();
         }
     }
 
     /// Takes SANs until `claim.until`. One that has ended already takes nothing.
-    pub(crate) fn take(&mut self, id: Uuid, mut claim: Claim) {
+    pub(crate) fn add(&mut self, id: Uuid, mut claim: Claim) {
         if claim.until <= self.as_of {
             return;
         }
         let next_start = self.next_start();
-        for name in &mut claim.names {
-            let held = match self.names.entry(Arc::clone(name)) {
+        for san in &mut claim.sans {
+            let held = match self.sans.entry(Arc::clone(san)) {
                 Slot::Occupied(slot) => {
                     // One text for all that hold it.
-                    *name = Arc::clone(slot.key());
+                    *san = Arc::clone(slot.key());
                     slot.into_mut()
                 }
                 Slot::Vacant(slot) => {
-                    self.bytes += NAME_BYTES + name.len();
-                    slot.insert(Held::default())
+                    self.bytes += NAME_BYTES + san.len();
+                    slot.insert(HeldSan::default())
                 }
             };
             held.holds.push(Hold {
@@ -280,7 +279,7 @@ impl Holdings {
                 reach: claim.reach,
             });
             let change = held.recount(next_start);
-            self.count(name, change);
+            self.count(san, change);
         }
         self.bytes += claim_bytes(&claim);
         self.due.insert((claim.until, id));
@@ -292,17 +291,17 @@ impl Holdings {
         let claim = self.claims.remove(&id)?;
         self.due.remove(&(claim.until, id));
         let next_start = self.next_start();
-        for name in &claim.names {
-            let Some(held) = self.names.get_mut(name) else {
+        for san in &claim.sans {
+            let Some(held) = self.sans.get_mut(san) else {
                 continue;
             };
             held.holds.retain(|hold| hold.claim != id);
             let change = held.recount(next_start);
-            if !held.is_taken {
-                self.names.remove(name);
-                self.bytes = self.bytes.saturating_sub(NAME_BYTES + name.len());
+            if !held.is_held {
+                self.sans.remove(san);
+                self.bytes = self.bytes.saturating_sub(NAME_BYTES + san.len());
             }
-            self.count(name, change);
+            self.count(san, change);
         }
         self.bytes = self.bytes.saturating_sub(claim_bytes(&claim));
         Some(claim)
@@ -314,26 +313,26 @@ impl Holdings {
     }
 
     /// Brings the figures in line with a SAN that is held otherwise than before.
-    fn count(&mut self, name: &str, change: Change) {
-        let weight_now = self.weight(name);
-        match change.taken {
-            Some(true) => self.taken += weight_now,
-            Some(false) => self.taken -= weight_now,
+    fn count(&mut self, san: &str, change: Change) {
+        let weight_now = self.weight(san);
+        match change.held {
+            Some(true) => self.held += weight_now,
+            Some(false) => self.held -= weight_now,
             None => {}
         }
         match change.active {
             Some(true) => {
                 self.used += weight_now;
-                self.counts.count(name, |count| count + 1);
+                self.counts.count(san, |count| count + 1);
             }
             Some(false) => {
                 self.used -= weight_now;
-                self.counts.count(name, |count| count - 1);
+                self.counts.count(san, |count| count - 1);
             }
             None => {}
         }
-        if let (Some(lasts), Some(next)) = (change.lasting, &self.terms.next) {
-            let weight_then = weight(name, next.options.wildcard_multiplier);
+        if let (Some(lasts), Some(next)) = (change.lasting, &self.limits.next) {
+            let weight_then = weight(san, next.options.wildcard_multiplier);
             if lasts {
                 self.lasting += weight_then;
             } else {
@@ -348,10 +347,10 @@ impl Holdings {
         &self,
         id: Uuid,
         wanted: impl Fn(&Hold) -> bool + Copy,
-    ) -> impl Iterator<Item = &Name> {
-        let names = self.claims.get(&id).map_or(&[][..], |claim| &claim.names);
-        names.iter().filter(move |name| {
-            let held = self.names.get(*name);
+    ) -> impl Iterator<Item = &PackedSan> {
+        let sans = self.claims.get(&id).map_or(&[][..], |claim| &claim.sans);
+        sans.iter().filter(move |san| {
+            let held = self.sans.get(*san);
             held.and_then(|held| held.last(wanted)) == Some(id)
         })
     }
@@ -361,7 +360,7 @@ impl Holdings {
         let mut returns: Vec<(Instant, u64)> = Vec::new();
         for (at, id) in &self.due {
             let ending = self.returning(*id, |hold| hold.kind == ClaimKind::Active);
-            let weight: u64 = ending.map(|name| self.weight(name)).sum();
+            let weight: u64 = ending.map(|san| self.weight(san)).sum();
             if weight == 0 {
                 continue;
             }
@@ -377,7 +376,7 @@ impl Holdings {
 }
 
 fn claim_bytes(claim: &Claim) -> usize {
-    CLAIM_BYTES + claim.names.len() * HOLD_BYTES
+    CLAIM_BYTES + claim.sans.len() * HOLD_BYTES
 }
 
 /// Rough sizes of what is kept, map slots and allocations included.

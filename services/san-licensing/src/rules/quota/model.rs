@@ -20,8 +20,8 @@ use super::{
 };
 use crate::rules::{
     decision::{DenialReason, NextShortage},
-    license::{KeyType, Options, Progress, TermLimits, Terms},
-    name::{Name, is_wildcard, packed},
+    license::{KeyType, LicenseLimits, LicenseProgress, Options, TermLimits},
+    packed_san::{PackedSan, is_wildcard, packed},
 };
 
 const MULTIPLIER: u32 = 5;
@@ -51,11 +51,11 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let names = || prop::collection::btree_set(0..12_usize, 1..5);
+    let sans = || prop::collection::btree_set(0..12_usize, 1..5);
     let step = prop_oneof![
-        16 => (names(), 1..50_i64, 1..90_i64)
-            .prop_map(|(names, hold, life)| Step::Authorize(names, hold, life)),
-        10 => (names(), 1..90_i64).prop_map(|(names, life)| Step::Record(names, life)),
+        16 => (sans(), 1..50_i64, 1..90_i64)
+            .prop_map(|(sans, hold, life)| Step::Authorize(sans, hold, life)),
+        10 => (sans(), 1..90_i64).prop_map(|(sans, life)| Step::Record(sans, life)),
         6 => (0..50_usize).prop_map(Step::Release),
         6 => (0..20_000_000_i64).prop_map(Step::Pass),
         6 => any::<bool>().prop_map(Step::PassToEnd),
@@ -68,7 +68,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Twelve names, every fourth a wildcard.
-fn name(index: usize) -> Name {
+fn san(index: usize) -> PackedSan {
     let text = match index % 4 {
         0 => format!("*.w{index}.example"),
         _ => format!("n{index}.example"),
@@ -76,14 +76,14 @@ fn name(index: usize) -> Name {
     packed(&San::dns(&text).unwrap())
 }
 
-fn names(indexes: &BTreeSet<usize>) -> Vec<Name> {
-    indexes.iter().map(|index| name(*index)).collect()
+fn sans(indexes: &BTreeSet<usize>) -> Vec<PackedSan> {
+    indexes.iter().map(|index| san(*index)).collect()
 }
 
-fn weight<'a>(names: impl IntoIterator<Item = &'a Name>, term: &TermLimits) -> u64 {
-    let distinct: BTreeSet<&Name> = names.into_iter().collect();
-    let each = distinct.into_iter().map(|name| {
-        if is_wildcard(name) {
+fn weight<'a>(sans: impl IntoIterator<Item = &'a PackedSan>, term: &TermLimits) -> u64 {
+    let distinct: BTreeSet<&PackedSan> = sans.into_iter().collect();
+    let each = distinct.into_iter().map(|san| {
+        if is_wildcard(san) {
             u64::from(term.options.wildcard_multiplier)
         } else {
             1
@@ -103,11 +103,11 @@ struct Model {
 impl Model {
     fn term_at(&self, at: Instant) -> &TermLimits {
         let at = self.cancelled.map_or(at, |cancelled| cancelled.min(at));
-        let begun = |term: &&TermLimits| term.period.start <= at;
+        let started = |term: &&TermLimits| term.period.start <= at;
         self.terms
             .iter()
             .rev()
-            .find(begun)
+            .find(started)
             .unwrap_or(&self.terms[0])
     }
 
@@ -119,30 +119,30 @@ impl Model {
         self.terms.iter().find(|term| term.period.start > self.now)
     }
 
-    fn held(&self, at: Instant, wanted: impl Fn(&Claim) -> bool) -> Vec<&Name> {
+    fn held_sans(&self, at: Instant, wanted: impl Fn(&Claim) -> bool) -> Vec<&PackedSan> {
         let held = self.claims.values();
         let held = held.filter(|claim| claim.until > at && wanted(claim));
-        held.flat_map(|claim| &claim.names).collect()
+        held.flat_map(|claim| &claim.sans).collect()
     }
 
     fn used(&self) -> u64 {
-        let active = self.held(self.now, |claim| claim.kind == ClaimKind::Active);
+        let active = self.held_sans(self.now, |claim| claim.kind == ClaimKind::Active);
         weight(active, self.term_at(self.now))
     }
 
-    fn taken_with(&self, names: &[Name], at: Instant) -> u64 {
-        let held = self.held(at, |_| true);
-        weight(held.into_iter().chain(names), self.term_at(at))
+    fn held_with(&self, sans: &[PackedSan], at: Instant) -> u64 {
+        let held = self.held_sans(at, |_| true);
+        weight(held.into_iter().chain(sans), self.term_at(at))
     }
 
-    fn taken(&self) -> u64 {
-        self.taken_with(&[], self.now)
+    fn held(&self) -> u64 {
+        self.held_with(&[], self.now)
     }
 
     /// What lasts beyond the start of the next term, as it is known at an instant before it.
-    fn lasting_with(&self, names: &[Name], at: Instant, next: &TermLimits) -> u64 {
-        let lasting = self.held(at, |claim| claim.reach > next.period.start);
-        weight(lasting.into_iter().chain(names), next)
+    fn lasting_with(&self, sans: &[PackedSan], at: Instant, next: &TermLimits) -> u64 {
+        let lasting = self.held_sans(at, |claim| claim.reach > next.period.start);
+        weight(lasting.into_iter().chain(sans), next)
     }
 
     fn next_shortage(&self, request: &IssuanceRequest) -> Option<NextShortage> {
@@ -154,28 +154,28 @@ impl Model {
             start: next.period.start,
             quota: next.quota,
             held,
-            needed: self.lasting_with(&request.names, self.now, next) - held,
+            needed: self.lasting_with(&request.sans, self.now, next) - held,
         };
         (shortage.needed > 0 && held + shortage.needed > next.quota).then_some(shortage)
     }
 
     /// Whether the same request would be granted then, by what stands now.
     fn would_pass(&self, request: &IssuanceRequest, at: Instant) -> bool {
-        let names = &request.names;
+        let sans = &request.sans;
         let term = self.term_at(at);
         let runs = self.cancelled.is_none() && term.period.contains(at) && at < request.not_after;
         // What needs no room passes a quota that is full (SL-4).
         let passes = |with: u64, without: u64, quota: u64| with == without || with <= quota;
         let fits = passes(
-            self.taken_with(names, at),
-            self.taken_with(&[], at),
+            self.held_with(sans, at),
+            self.held_with(&[], at),
             term.quota,
         );
         let next = self.next().filter(|next| next.period.start > at);
         let next = next.filter(|next| reach(request, at) > next.period.start);
         let fits_next = next.is_none_or(|next| {
-            let lasting = |names: &[Name]| self.lasting_with(names, at, next);
-            passes(lasting(names), lasting(&[]), next.quota)
+            let lasting = |sans: &[PackedSan]| self.lasting_with(sans, at, next);
+            passes(lasting(sans), lasting(&[]), next.quota)
         });
         runs && fits && fits_next
     }
@@ -194,12 +194,12 @@ impl Model {
     }
 
     /// What the engine is told when it reads the licence.
-    fn terms(&self, license: &Terms) -> Terms {
-        Terms {
+    fn terms(&self, license: &LicenseLimits) -> LicenseLimits {
+        LicenseLimits {
             progress: if self.cancelled.is_some() {
-                Progress::Cancelled
+                LicenseProgress::Cancelled
             } else {
-                Progress::Active
+                LicenseProgress::Active
             },
             term: self.term_at(self.now).clone(),
             next: self.next().cloned(),
@@ -224,12 +224,12 @@ fn limits(start: Instant, quota: u64, wildcard_multiplier: u32) -> TermLimits {
     }
 }
 
-fn terms(now: Instant) -> Terms {
+fn terms(now: Instant) -> LicenseLimits {
     let product = "intranet-dv".parse().unwrap();
-    Terms {
+    LicenseLimits {
         license_id: LicenseId::generate(),
         account_id: AccountId::generate(),
-        progress: Progress::Active,
+        progress: LicenseProgress::Active,
         products: BTreeSet::from([product]),
         term: limits(now, 12, MULTIPLIER),
         next: None,
@@ -241,7 +241,7 @@ fn later(now: Instant, micros: i64) -> Instant {
 }
 
 fn request(
-    names: Vec<Name>,
+    sans: Vec<PackedSan>,
     hold_seconds: i64,
     life_seconds: i64,
     now: Instant,
@@ -249,8 +249,8 @@ fn request(
     IssuanceRequest {
         id: Uuid::new_v4(),
         product_id: "intranet-dv".parse().unwrap(),
-        has_wildcard: names.iter().any(|name| is_wildcard(name)),
-        names,
+        has_wildcard: sans.iter().any(|san| is_wildcard(san)),
+        sans,
         key_type: KeyType::Ecc,
         not_before: None,
         not_after: later(now, life_seconds * 1_000_000),
@@ -264,11 +264,11 @@ fn check_authorize(
     model: &mut Model,
     request: IssuanceRequest,
 ) -> Result<(), TestCaseError> {
-    let taken = model.taken();
-    let needed = model.taken_with(&request.names, model.now) - taken;
+    let held = model.held();
+    let needed = model.held_with(&request.sans, model.now) - held;
     let term = model.term_at(model.now);
     let (quota, next) = (term.quota, model.next_shortage(&request));
-    let is_short = needed > 0 && taken + needed > quota;
+    let is_short = needed > 0 && held + needed > quota;
     let mut reasons = Vec::new();
     if model.cancelled.is_some() || !term.period.contains(model.now) {
         reasons.push(DenialReason::LicenseNotActive);
@@ -284,14 +284,14 @@ fn check_authorize(
     prop_assert_eq!(&decision.reasons, &reasons);
     prop_assert_eq!((decision.needed, decision.quota), (needed, quota));
     prop_assert_eq!((decision.fits, decision.next), (fits, next));
-    let over = (taken + needed).saturating_sub(quota);
+    let over = (held + needed).saturating_sub(quota);
     prop_assert_eq!(decision.short_by, if is_short { over } else { 0 });
     prop_assert_eq!(decision.expire.is_some(), reasons.is_empty());
     if let Some(until) = decision.expire {
         let claim = Claim {
             kind: ClaimKind::Reserved,
             reach: reach(&request, model.now),
-            names: request.names,
+            sans: request.sans,
             until,
         };
         model.claims.insert(request.id, claim);
@@ -321,19 +321,19 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
     for step in history {
         match step {
             Step::Authorize(indexes, hold, life) => {
-                let request = request(names(indexes), *hold, *life, model.now);
+                let request = request(sans(indexes), *hold, *life, model.now);
                 check_authorize(&mut holdings, &mut model, request)?;
             }
             Step::Record(indexes, life) => {
                 let until = later(model.now, life * 1_000_000);
                 let claim = Claim {
                     kind: ClaimKind::Active,
-                    names: names(indexes),
+                    sans: sans(indexes),
                     until,
                     reach: until,
                 };
                 let id = Uuid::new_v4();
-                holdings.take(id, claim.clone());
+                holdings.add(id, claim.clone());
                 model.claims.insert(id, claim);
             }
             Step::Release(number) => {
@@ -355,30 +355,30 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
             }
             Step::Increase(by) => {
                 let now = model.now;
-                let begun = |term: &&mut TermLimits| term.period.start <= now;
-                if let Some(term) = model.terms.iter_mut().rev().find(begun) {
+                let started = |term: &&mut TermLimits| term.period.start <= now;
+                if let Some(term) = model.terms.iter_mut().rev().find(started) {
                     term.quota += by;
                 }
-                holdings.change_terms(model.terms(&license));
+                holdings.change_limits(model.terms(&license));
             }
             Step::Renew(quota, multiplier) => {
                 renew(&mut model, *quota, *multiplier);
-                holdings.change_terms(model.terms(&license));
+                holdings.change_limits(model.terms(&license));
             }
             Step::Cancel => {
                 model.cancelled.get_or_insert(model.now);
-                holdings.change_terms(model.terms(&license));
+                holdings.change_limits(model.terms(&license));
             }
         }
         holdings.advance(model.now);
         prop_assert_eq!(holdings.used(), model.used());
-        prop_assert_eq!(holdings.reserved(), model.taken() - model.used());
-        prop_assert_eq!(holdings.terms(), &model.terms(&license));
+        prop_assert_eq!(holdings.reserved(), model.held() - model.used());
+        prop_assert_eq!(holdings.limits(), &model.terms(&license));
     }
     // When all has ended, nothing is left in memory but what names nothing.
     if let Some(last) = model.claims.values().map(|claim| claim.until).max() {
         holdings.advance(last);
-        prop_assert_eq!((holdings.used(), holdings.taken()), (0, 0));
+        prop_assert_eq!((holdings.used(), holdings.held()), (0, 0));
         prop_assert_eq!(holdings.counts().distinct(), 0);
     }
     Ok(())
@@ -398,7 +398,7 @@ proptest! {
 fn sl_3_a_name_and_its_wildcard_weigh_six() {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut holdings = Holdings::new(terms(start), 1, start);
-    let asked: BTreeSet<Name> = ["Example.com", "example.com", "*.example.com"]
+    let asked: BTreeSet<PackedSan> = ["Example.com", "example.com", "*.example.com"]
         .iter()
         .map(|text| packed(&San::dns(text).unwrap()))
         .collect();

@@ -36,10 +36,10 @@ impl ReturnDigest {
     }
 
     /// A SAN returns with a weight, or does not. Invariant: they come in one order, whatever it is.
-    pub(crate) fn add(&mut self, name: &str, returning: Option<u64>) {
+    pub(crate) fn add(&mut self, san: &str, returning: Option<u64>) {
         // The length in front keeps two names from running into each other; no SAN weighs nothing.
-        self.hash.update(name.len().to_be_bytes());
-        self.hash.update(name);
+        self.hash.update(san.len().to_be_bytes());
+        self.hash.update(san);
         self.hash.update(returning.unwrap_or(0).to_be_bytes());
     }
 }
@@ -105,24 +105,24 @@ impl fmt::Display for PreviewToken {
 
 /// A text that is no preview's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoToken;
+pub(crate) struct InvalidToken;
 
-impl fmt::Display for NoToken {
+impl fmt::Display for InvalidToken {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("is no token of a preview")
     }
 }
 
 impl FromStr for PreviewToken {
-    type Err = NoToken;
+    type Err = InvalidToken;
 
-    fn from_str(text: &str) -> Result<Self, NoToken> {
+    fn from_str(text: &str) -> Result<Self, InvalidToken> {
         let mut bytes = [0; 40];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| NoToken)?;
-        let (time, hash) = bytes.split_first_chunk().ok_or(NoToken)?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidToken)?;
+        let (time, hash) = bytes.split_first_chunk().ok_or(InvalidToken)?;
         Ok(Self {
-            time: Instant::from_micros(i64::from_be_bytes(*time)).ok_or(NoToken)?,
-            hash: hash.try_into().map_err(|_| NoToken)?,
+            time: Instant::from_micros(i64::from_be_bytes(*time)).ok_or(InvalidToken)?,
+            hash: hash.try_into().map_err(|_| InvalidToken)?,
         })
     }
 }
@@ -140,11 +140,11 @@ mod tests {
     fn digest(
         license_id: LicenseId,
         ids: &[CertificateId],
-        names: &[(&str, Option<u64>)],
+        sans: &[(&str, Option<u64>)],
     ) -> ReturnDigest {
         let mut digest = ReturnDigest::new(license_id, ids);
-        for (name, returning) in names {
-            digest.add(name, *returning);
+        for (san, returning) in sans {
+            digest.add(san, *returning);
         }
         digest
     }
@@ -153,29 +153,29 @@ mod tests {
     fn sl_19_a_preview_fits_what_it_was_of_and_nothing_else() {
         let (license_id, other_license) = (LicenseId::generate(), LicenseId::generate());
         let [a, b, c] = [(); 3].map(|()| CertificateId::generate());
-        let names = [("d:a.example", Some(1)), ("d:*.b.example", None)];
-        let seen = digest(license_id, &[a, b], &names);
+        let sans = [("d:a.example", Some(1)), ("d:*.b.example", None)];
+        let seen = digest(license_id, &[a, b], &sans);
         let preview = PreviewToken::of(at(0), &seen);
         let fits = |digest: &ReturnDigest| preview.check(digest, at(1), 1).is_ok();
         assert!(fits(&seen));
-        assert!(fits(&digest(license_id, &[b, a], &names)));
+        assert!(fits(&digest(license_id, &[b, a], &sans)));
         for (wrong, digest) in [
-            ("licence", digest(other_license, &[a, b], &names)),
-            ("certificate", digest(license_id, &[a, c], &names)),
-            ("fewer", digest(license_id, &[a], &names)),
-            ("more", digest(license_id, &[a, b, c], &names)),
-            ("SANs", digest(license_id, &[a, b], &names[..1])),
+            ("licence", digest(other_license, &[a, b], &sans)),
+            ("certificate", digest(license_id, &[a, c], &sans)),
+            ("fewer", digest(license_id, &[a], &sans)),
+            ("more", digest(license_id, &[a, b, c], &sans)),
+            ("SANs", digest(license_id, &[a, b], &sans[..1])),
             (
                 "returns",
-                digest(license_id, &[a, b], &[names[0], ("d:*.b.example", Some(5))]),
+                digest(license_id, &[a, b], &[sans[0], ("d:*.b.example", Some(5))]),
             ),
             (
                 "weight",
-                digest(license_id, &[a, b], &[("d:a.example", Some(2)), names[1]]),
+                digest(license_id, &[a, b], &[("d:a.example", Some(2)), sans[1]]),
             ),
             (
                 "stays",
-                digest(license_id, &[a, b], &[("d:a.example", None), names[1]]),
+                digest(license_id, &[a, b], &[("d:a.example", None), sans[1]]),
             ),
         ] {
             assert!(!fits(&digest), "{wrong}");
@@ -212,10 +212,10 @@ mod tests {
         let text = preview.to_string();
         assert_eq!(text.parse(), Ok(preview));
         for wrong in ["", "x", &text[1..], &format!("{text}00"), &"f".repeat(79)] {
-            assert_eq!(wrong.parse::<PreviewToken>(), Err(NoToken), "{wrong}");
+            assert_eq!(wrong.parse::<PreviewToken>(), Err(InvalidToken), "{wrong}");
         }
         // A time that is beyond the calendar.
         let endless = format!("7f{}", "f".repeat(78));
-        assert_eq!(endless.parse::<PreviewToken>(), Err(NoToken));
+        assert_eq!(endless.parse::<PreviewToken>(), Err(InvalidToken));
     }
 }

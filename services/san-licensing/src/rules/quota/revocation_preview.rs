@@ -10,7 +10,7 @@ use super::{
     holdings::{ClaimKind, Hold, Holdings},
     preview_token::{PreviewToken, ReturnDigest},
 };
-use crate::rules::name::Name;
+use crate::rules::packed_san::PackedSan;
 
 /// The most SANs of a kind that are shown one by one, and the most bytes of their text.
 const SHOWN: usize = 1000;
@@ -22,8 +22,8 @@ const SHOWN_HOLDERS: usize = 10;
 #[derive(Clone, Debug)]
 pub(crate) struct RevocationPreview {
     pub(crate) as_of: Instant,
-    pub(crate) returning: Shown<Returning>,
-    pub(crate) staying: Shown<Staying>,
+    pub(crate) returning: ShownSans<ReturningSan>,
+    pub(crate) staying: ShownSans<StayingSan>,
     /// In all, however many SANs are shown.
     pub(crate) returning_weight: u64,
     pub(crate) used_before: u64,
@@ -33,7 +33,7 @@ pub(crate) struct RevocationPreview {
 
 /// SANs, the first of them one by one.
 #[derive(Clone, Debug)]
-pub(crate) struct Shown<T> {
+pub(crate) struct ShownSans<T> {
     /// Ascending by type and value.
     pub(crate) first: Vec<T>,
     pub(crate) count: u64,
@@ -42,30 +42,30 @@ pub(crate) struct Shown<T> {
 
 /// A SAN that returns: nothing else holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Returning {
-    pub(crate) name: Name,
+pub(crate) struct ReturningSan {
+    pub(crate) san: PackedSan,
     pub(crate) weight: u64,
 }
 
 /// A SAN that does not return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Staying {
-    pub(crate) name: Name,
+pub(crate) struct StayingSan {
+    pub(crate) san: PackedSan,
     pub(crate) weight: u64,
     /// What else holds it, the last to end first.
-    pub(crate) holders: Vec<Holder>,
+    pub(crate) holders: Vec<SanHolder>,
     pub(crate) holder_count: u64,
 }
 
 /// What else holds a SAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
+pub(crate) struct SanHolder {
     pub(crate) id: Uuid,
     pub(crate) kind: ClaimKind,
     pub(crate) until: Instant,
 }
 
-impl<T> Shown<T> {
+impl<T> ShownSans<T> {
     fn nothing() -> Self {
         Self {
             first: Vec::new(),
@@ -75,9 +75,9 @@ impl<T> Shown<T> {
     }
 
     /// Adds a SAN; its details are built only where they are shown.
-    fn add(&mut self, name: &Name, tell: impl FnOnce() -> T) {
+    fn add(&mut self, san: &PackedSan, tell: impl FnOnce() -> T) {
         self.count += 1;
-        self.bytes += name.len();
+        self.bytes += san.len();
         if self.count <= SHOWN as u64 && self.bytes <= SHOWN_BYTES {
             self.first.push(tell());
         }
@@ -105,29 +105,29 @@ impl RevocationPreview {
 pub(crate) fn preview_revocation(holdings: &Holdings, ids: &[CertificateId]) -> RevocationPreview {
     let revoked: HashSet<Uuid> = ids.iter().map(CertificateId::uuid).collect();
     let claims = revoked.iter().filter_map(|id| holdings.claim(*id));
-    let mut names: Vec<&Name> = claims.flat_map(|claim| &claim.names).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut digest = ReturnDigest::new(holdings.terms().license_id, ids);
-    let (mut returning, mut staying) = (Shown::nothing(), Shown::nothing());
+    let mut sans: Vec<&PackedSan> = claims.flat_map(|claim| &claim.sans).collect();
+    sans.sort_unstable();
+    sans.dedup();
+    let mut digest = ReturnDigest::new(holdings.limits().license_id, ids);
+    let (mut returning, mut staying) = (ShownSans::nothing(), ShownSans::nothing());
     let (mut returning_weight, mut used_after) = (0, holdings.used());
     let is_other = |hold: &&Hold| !revoked.contains(&hold.claim);
-    for name in names {
-        let weight = holdings.weight(name);
-        let others = || holdings.holds(name).iter().filter(is_other);
+    for san in sans {
+        let weight = holdings.weight(san);
+        let others = || holdings.holds(san).iter().filter(is_other);
         if !others().any(|hold| hold.kind == ClaimKind::Active) {
             used_after -= weight;
         }
         if others().next().is_none() {
             returning_weight += weight;
-            digest.add(name, Some(weight));
-            returning.add(name, || Returning {
-                name: Name::clone(name),
+            digest.add(san, Some(weight));
+            returning.add(san, || ReturningSan {
+                san: PackedSan::clone(san),
                 weight,
             });
         } else {
-            digest.add(name, None);
-            staying.add(name, || stay(name, weight, others()));
+            digest.add(san, None);
+            staying.add(san, || stay(san, weight, others()));
         }
     }
     RevocationPreview {
@@ -141,9 +141,9 @@ pub(crate) fn preview_revocation(holdings: &Holdings, ids: &[CertificateId]) -> 
     }
 }
 
-fn stay<'a>(name: &Name, weight: u64, others: impl Iterator<Item = &'a Hold>) -> Staying {
+fn stay<'a>(san: &PackedSan, weight: u64, others: impl Iterator<Item = &'a Hold>) -> StayingSan {
     let mut holders: Vec<_> = others
-        .map(|hold| Holder {
+        .map(|hold| SanHolder {
             id: hold.claim,
             kind: hold.kind,
             until: hold.until,
@@ -152,8 +152,8 @@ fn stay<'a>(name: &Name, weight: u64, others: impl Iterator<Item = &'a Hold>) ->
     let holder_count = holders.len() as u64;
     holders.sort_unstable_by_key(|holder| (Reverse(holder.until), holder.id));
     holders.truncate(SHOWN_HOLDERS);
-    Staying {
-        name: Name::clone(name),
+    StayingSan {
+        san: PackedSan::clone(san),
         weight,
         holders,
         holder_count,
@@ -175,24 +175,24 @@ mod tests {
         let mut license = draft();
         license.first.options.wildcard_multiplier = 5;
         let now = instant("2026-03-01T00:00:00Z");
-        Holdings::new(license.terms_as_of(now), 1, now)
+        Holdings::new(license.limits_as_of(now), 1, now)
     }
 
-    fn take(holdings: &mut Holdings, kind: ClaimKind, names: &[&str], until: &str) -> Uuid {
+    fn take(holdings: &mut Holdings, kind: ClaimKind, sans: &[&str], until: &str) -> Uuid {
         let id = Uuid::now_v7();
         let until = instant(until);
         let claim = Claim {
             kind,
-            names: names.iter().map(|name| (*name).into()).collect(),
+            sans: sans.iter().map(|san| (*san).into()).collect(),
             until,
             reach: until,
         };
-        holdings.take(id, claim);
+        holdings.add(id, claim);
         id
     }
 
-    fn certificate(holdings: &mut Holdings, names: &[&str], until: &str) -> CertificateId {
-        CertificateId::from_uuid(take(holdings, ClaimKind::Active, names, until))
+    fn certificate(holdings: &mut Holdings, sans: &[&str], until: &str) -> CertificateId {
+        CertificateId::from_uuid(take(holdings, ClaimKind::Active, sans, until))
     }
 
     const JUNE: &str = "2026-06-01T00:00:00Z";
@@ -200,31 +200,31 @@ mod tests {
     #[test]
     fn sl_19_a_san_returns_unless_others_hold_it() {
         let mut holdings = licensed();
-        let names = ["d:a", "d:*.b", "d:c", "d:*.d"];
-        let first = certificate(&mut holdings, &names, JUNE);
+        let sans = ["d:a", "d:*.b", "d:c", "d:*.d"];
+        let first = certificate(&mut holdings, &sans, JUNE);
         let second = certificate(&mut holdings, &["d:a", "d:c"], "2026-05-01T00:00:00Z");
         let until = "2026-03-01T00:15:00Z";
         let held = take(&mut holdings, ClaimKind::Reserved, &["d:c", "d:*.d"], until);
-        assert_eq!((holdings.used(), holdings.taken()), (12, 12));
+        assert_eq!((holdings.used(), holdings.held()), (12, 12));
 
         let alone = preview_revocation(&holdings, &[first]);
-        let returning = Returning {
-            name: "d:*.b".into(),
+        let returning = ReturningSan {
+            san: "d:*.b".into(),
             weight: 5,
         };
         assert_eq!(alone.returning.first, [returning]);
-        let reserved = Holder {
+        let reserved = SanHolder {
             id: held,
             kind: ClaimKind::Reserved,
             until: instant(until),
         };
-        let active = Holder {
+        let active = SanHolder {
             id: second.uuid(),
             kind: ClaimKind::Active,
             until: instant("2026-05-01T00:00:00Z"),
         };
-        let staying = |name: &str, weight, holders: &[Holder]| Staying {
-            name: name.into(),
+        let staying = |san: &str, weight, holders: &[SanHolder]| StayingSan {
+            san: san.into(),
             weight,
             holders: holders.to_vec(),
             holder_count: holders.len() as u64,
@@ -246,10 +246,10 @@ mod tests {
         assert_eq!((both.returning_weight, both.used_after), (6, 0));
 
         // It says what happens.
-        let (used, taken) = (holdings.used(), holdings.taken());
+        let (used, held) = (holdings.used(), holdings.held());
         holdings.release(first.uuid());
         assert_eq!(holdings.used(), alone.used_after);
-        assert_eq!(taken - holdings.taken(), alone.returning_weight);
+        assert_eq!(held - holdings.held(), alone.returning_weight);
         holdings.release(second.uuid());
         assert_eq!(holdings.used(), both.used_after);
         assert_eq!(used - holdings.used(), 12);
@@ -282,11 +282,11 @@ mod tests {
     fn no_more_is_shown_than_a_message_holds() {
         let mut holdings = licensed();
         let long = "x".repeat(2000);
-        let names: Vec<_> = (0..1001).map(|n| format!("u:{n:04}{long}")).collect();
-        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let sans: Vec<_> = (0..1001).map(|n| format!("u:{n:04}{long}")).collect();
+        let sans: Vec<_> = sans.iter().map(String::as_str).collect();
         let short: Vec<_> = (0..1001).map(|n| format!("d:{n:04}")).collect();
         let short: Vec<_> = short.iter().map(String::as_str).collect();
-        let first = certificate(&mut holdings, &names, JUNE);
+        let first = certificate(&mut holdings, &sans, JUNE);
         let second = certificate(&mut holdings, &short, JUNE);
         for _ in 0..11 {
             certificate(&mut holdings, &short, JUNE);
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(back.returning.first.len(), (1 << 20) / 2006);
         assert_eq!((back.staying.count, back.staying.first.len()), (1001, 1000));
         let last = &back.staying.first[999];
-        assert_eq!(&*last.name, "d:0999");
+        assert_eq!(&*last.san, "d:0999");
         assert_eq!((last.holders.len(), last.holder_count), (10, 11));
     }
 }

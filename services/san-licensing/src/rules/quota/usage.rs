@@ -3,7 +3,7 @@
 use licet_domain::{clock::Instant, ids::LicenseId};
 
 use super::holdings::Holdings;
-use crate::rules::counting::Counts;
+use crate::rules::counting::SanCounts;
 
 /// How many of the next returns are shown.
 pub(crate) const RETURNS: usize = 5;
@@ -16,7 +16,7 @@ pub(crate) struct Usage {
     pub(crate) quota: u64,
     pub(crate) used: u64,
     pub(crate) reserved: u64,
-    pub(crate) counts: Counts,
+    pub(crate) counts: SanCounts,
     /// When used weight returns next, and how much.
     pub(crate) next_returns: Vec<(Instant, u64)>,
     pub(crate) version: i64,
@@ -25,11 +25,11 @@ pub(crate) struct Usage {
 impl Usage {
     /// How much of a licence is used now.
     pub(crate) fn of(holdings: &Holdings) -> Self {
-        let terms = holdings.terms();
+        let limits = holdings.limits();
         Self {
-            license_id: terms.license_id,
+            license_id: limits.license_id,
             as_of: holdings.as_of(),
-            quota: terms.quota_at(holdings.as_of()),
+            quota: limits.quota_at(holdings.as_of()),
             used: holdings.used(),
             reserved: holdings.reserved(),
             counts: holdings.counts(),

@@ -6,42 +6,46 @@ use std::collections::BTreeSet;
 use licet_domain::clock::Instant;
 use uuid::Uuid;
 
-use super::{Held, Hold, Holdings, weight};
-use crate::rules::{license::TermLimits, name::Name};
+use super::{HeldSan, Hold, Holdings, weight};
+use crate::rules::{license::TermLimits, packed_san::PackedSan};
 
 impl Holdings {
     /// The earliest instant at which a request for `names` would be granted, by what is known today:
     /// others' SANs only return. It must pass the quota in force then, the one bought for the time
     /// after it (SL-6), and all else that is asked of it. `None` when it never is.
-    pub(crate) fn earliest_fit(&self, names: &[Name], wish: &Wish<'_>) -> Option<Instant> {
-        let next = self.terms.next.as_ref();
-        let ours: BTreeSet<&str> = names.iter().map(AsRef::as_ref).collect();
-        let is_other = |name: &&Name| !ours.contains(name.as_ref());
-        let mut room = Room::of(&self.terms.term, names);
-        room.take(self.taken, self.missing_weight(names));
+    pub(crate) fn earliest_fit(
+        &self,
+        sans: &[PackedSan],
+        conditions: &FitConditions<'_>,
+    ) -> Option<Instant> {
+        let next = self.limits.next.as_ref();
+        let ours: BTreeSet<&str> = sans.iter().map(AsRef::as_ref).collect();
+        let is_other = |san: &&PackedSan| !ours.contains(san.as_ref());
+        let mut room = Room::of(&self.limits.term, sans);
+        room.set_held(self.held, self.missing_weight(sans));
         let mut coming = next.map(|next| {
-            let mut room = Room::of(next, names);
-            let (lasting, missing) = self.lasting_with(names, next);
-            room.take(lasting, missing);
+            let mut room = Room::of(next, sans);
+            let (lasting, missing) = self.lasting_with(sans, next);
+            room.set_held(lasting, missing);
             (next.period.start, room)
         });
         // What is held already passes a quota that is full (SL-4).
-        let held_until = self.held_until(names, |_| true);
+        let held_until = self.held_until(sans, |_| true);
         let start = next.map(|next| next.period.start);
-        let lasting_until = start.map(|start| self.held_until(names, |hold| hold.reach > start));
+        let lasting_until = start.map(|start| self.held_until(sans, |hold| hold.reach > start));
         let fits = |at: Instant, room: &Room, coming: &Option<(Instant, Room)>| {
             let passes_next = coming.as_ref().is_none_or(|(start, room)| {
-                let lasts = (wish.reach)(at) > *start;
+                let lasts = (conditions.reach)(at) > *start;
                 !lasts || lasting_until.is_some_and(|until| at < until) || room.fits()
             });
-            (at < held_until || room.fits()) && passes_next && (wish.passes)(at)
+            (at < held_until || room.fits()) && passes_next && (conditions.passes)(at)
         };
         if fits(self.as_of, &room, &coming) {
             return Some(self.as_of);
         }
-        let end = start.map_or(wish.last, |start| start.min(wish.last));
+        let end = start.map_or(conditions.end, |start| start.min(conditions.end));
         let due = self.due.iter().map(|(at, id)| (*at, Some(*id)));
-        for (at, id) in moments(due, wish.further, self.as_of, end) {
+        for (at, id) in moments(due, conditions.extra, self.as_of, end) {
             if let Some(id) = id {
                 room.give_back(self.returning(id, |_| true).filter(is_other));
                 if let Some((start, room)) = &mut coming {
@@ -54,35 +58,35 @@ impl Holdings {
                 return Some(at);
             }
         }
-        self.earliest_next_fit(names, wish, next?, held_until, is_other)
+        self.earliest_next_fit(sans, conditions, next?, held_until, is_other)
     }
 
     /// The same from the next term's start on: its quota and weights alone decide then.
     fn earliest_next_fit(
         &self,
-        names: &[Name],
-        wish: &Wish<'_>,
+        sans: &[PackedSan],
+        conditions: &FitConditions<'_>,
         next: &TermLimits,
         held_until: Instant,
-        is_other: impl Fn(&&Name) -> bool + Copy,
+        is_other: impl Fn(&&PackedSan) -> bool + Copy,
     ) -> Option<Instant> {
         let start = next.period.start;
-        let holds_then = |held: &Held| held.holds.iter().any(|hold| hold.until > start);
-        let held_then = self.names.iter().filter(|(_, held)| holds_then(held));
-        let mut room = Room::of(next, names);
+        let holds_then = |held: &HeldSan| held.holds.iter().any(|hold| hold.until > start);
+        let held_then = self.sans.iter().filter(|(_, held)| holds_then(held));
+        let mut room = Room::of(next, sans);
         room.others = held_then
-            .map(|(name, _)| name)
+            .map(|(san, _)| san)
             .filter(is_other)
-            .map(|name| room.weight(name))
+            .map(|san| room.weight(san))
             .sum();
         let fits = |at: Instant, room: &Room| {
-            at < wish.last && (at < held_until || room.fits()) && (wish.passes)(at)
+            at < conditions.end && (at < held_until || room.fits()) && (conditions.passes)(at)
         };
         if fits(start, &room) {
             return Some(start);
         }
         let due = self.due.iter().map(|(at, id)| (*at, Some(*id)));
-        for (at, id) in moments(due, wish.further, start, wish.last) {
+        for (at, id) in moments(due, conditions.extra, start, conditions.end) {
             if let Some(id) = id {
                 room.give_back(self.returning(id, |_| true).filter(is_other));
             }
@@ -94,9 +98,9 @@ impl Holdings {
     }
 
     /// The first instant at which one of `names` is not held by anything that is `wanted`.
-    fn held_until(&self, names: &[Name], wanted: impl Fn(&Hold) -> bool) -> Instant {
-        let each = names.iter().map(|name| {
-            let holds = self.holds(name).iter().filter(|hold| wanted(hold));
+    fn held_until(&self, sans: &[PackedSan], wanted: impl Fn(&Hold) -> bool) -> Instant {
+        let each = sans.iter().map(|san| {
+            let holds = self.holds(san).iter().filter(|hold| wanted(hold));
             holds.map(|hold| hold.until).max().unwrap_or(self.as_of)
         });
         each.min().unwrap_or(Instant::MAX)
@@ -104,22 +108,22 @@ impl Holdings {
 }
 
 /// What a request asks of an instant, but for room.
-pub(crate) struct Wish<'a> {
+pub(crate) struct FitConditions<'a> {
     /// How far it would reach if it were made then.
     pub(crate) reach: &'a dyn Fn(Instant) -> Instant,
     /// Whether all else would pass.
     pub(crate) passes: &'a dyn Fn(Instant) -> bool,
     /// Instants from which on more of that may pass, ascending.
-    pub(crate) further: &'a [Instant],
+    pub(crate) extra: &'a [Instant],
     /// From when on nothing would.
-    pub(crate) last: Instant,
+    pub(crate) end: Instant,
 }
 
 /// Instants after one and before another at which something may pass that did not: claims end, or
 /// what is asked for else comes near. Ascending; with the claim, where it is one.
 fn moments(
     due: impl Iterator<Item = (Instant, Option<Uuid>)>,
-    further: &[Instant],
+    extra: &[Instant],
     after: Instant,
     before: Instant,
 ) -> impl Iterator<Item = (Instant, Option<Uuid>)> {
@@ -128,14 +132,14 @@ fn moments(
         .skip_while(move |(at, _)| *at <= after)
         .take_while(move |(at, _)| *at < before)
         .peekable();
-    let mut further = further
+    let mut extra = extra
         .iter()
         .copied()
         .filter(move |at| is_within(*at))
         .peekable();
     std::iter::from_fn(move || {
         let ending = due.peek().map(|(at, _)| *at);
-        match further.next_if(|at| ending.is_none_or(|ending| *at < ending)) {
+        match extra.next_if(|at| ending.is_none_or(|ending| *at < ending)) {
             Some(at) => Some((at, None)),
             None => due.next(),
         }
@@ -152,9 +156,9 @@ struct Room {
 }
 
 impl Room {
-    fn of(limits: &TermLimits, names: &[Name]) -> Self {
+    fn of(limits: &TermLimits, sans: &[PackedSan]) -> Self {
         let multiplier = limits.options.wildcard_multiplier;
-        let wanted = names.iter().map(|name| weight(name, multiplier)).sum();
+        let wanted = sans.iter().map(|san| weight(san, multiplier)).sum();
         Self {
             free: limits.quota.checked_sub(wanted),
             wanted,
@@ -164,18 +168,18 @@ impl Room {
     }
 
     /// So much is held, and so much of what the request wants is not in it.
-    fn take(&mut self, held: u64, missing: u64) {
+    fn set_held(&mut self, held: u64, missing: u64) {
         self.others = held - (self.wanted - missing);
     }
 
-    fn weight(&self, name: &Name) -> u64 {
-        weight(name, self.multiplier)
+    fn weight(&self, san: &PackedSan) -> u64 {
+        weight(san, self.multiplier)
     }
 
     /// These of the others' return.
-    fn give_back<'a>(&mut self, names: impl Iterator<Item = &'a Name>) {
+    fn give_back<'a>(&mut self, sans: impl Iterator<Item = &'a PackedSan>) {
         let multiplier = self.multiplier;
-        let weight: u64 = names.map(|name| weight(name, multiplier)).sum();
+        let weight: u64 = sans.map(|san| weight(san, multiplier)).sum();
         self.others -= weight;
     }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Tells of what time made of a licence from `from` up to `now`. Answers whether nobody else did.
-pub(crate) async fn tell(
+pub(crate) async fn run(
     database: &Database,
     license_id: LicenseId,
     from: Instant,
@@ -33,7 +33,7 @@ pub(crate) async fn tell(
     if license.turns(from, now).iter().any(Turn::may_rise) {
         // From here on nothing is decided about the licence before `now` (T-5): what is counted of
         // the time before stands.
-        license = database.transact(&Stop { license_id, now }).await?;
+        license = database.transact(&MoveFence { license_id, now }).await?;
     }
     let turns = license.turns(from, now);
     let mut alerts = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) async fn tell(
             license_id, account_id, origin, turn.time, moved,
         ));
     }
-    let work = Told {
+    let work = WriteAlerts {
         license: &license,
         from,
         now,
@@ -78,12 +78,12 @@ async fn count(
 }
 
 /// Moves the licence's time on.
-struct Stop {
+struct MoveFence {
     license_id: LicenseId,
     now: Instant,
 }
 
-impl Work for Stop {
+impl Work for MoveFence {
     type Output = License;
 
     async fn run(&self, tx: &Tx) -> Result<License, Fault> {
@@ -104,14 +104,14 @@ async fn find(tx: &Tx, license_id: LicenseId) -> Result<License, Fault> {
 }
 
 /// Writes what was counted.
-struct Told<'a> {
+struct WriteAlerts<'a> {
     license: &'a License,
     from: Instant,
     now: Instant,
     alerts: &'a [Alert],
 }
 
-impl Work for Told<'_> {
+impl Work for WriteAlerts<'_> {
     type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
@@ -123,7 +123,7 @@ impl Work for Told<'_> {
         let mut coming = license.turns(self.now, Instant::MAX).into_iter();
         let next = coming.find(|turn| turn.time > self.now);
         let next = next.map(|turn| turn.time);
-        if !store::turns::pass(tx, license.id, self.from, next).await? {
+        if !store::turns::complete(tx, license.id, self.from, next).await? {
             return Ok(false);
         }
         let events: Vec<_> = self.alerts.iter().map(Alert::event).collect();

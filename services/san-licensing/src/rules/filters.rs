@@ -1,18 +1,31 @@
-//! What can be looked up of what a licence holds: its certificates and its distinct SANs (SL-18).
+//! Filters of the lists of licences, certificates and distinct SANs (SL-18). A state is that of an
+//! instant, never a stored column.
 
-use licet_domain::{clock::Instant, ids::LicenseId, san::SanType};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId},
+    san::SanType,
+};
 
 use super::{
     certificate::CertificateState,
-    name::{Name, letter},
+    license::LicenseState,
+    packed_san::{PackedSan, letter},
 };
 
-/// What a listing of certificates is narrowed to.
+/// Filter of ListLicenses.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LicenseFilter {
+    pub(crate) account_id: Option<AccountId>,
+    pub(crate) state: Option<LicenseState>,
+}
+
+/// Filter of ListCertificates.
 #[derive(Clone, Debug)]
 pub(crate) struct CertificateFilter {
     pub(crate) license_id: LicenseId,
     /// Those that carry this SAN.
-    pub(crate) name: Option<Name>,
+    pub(crate) san: Option<PackedSan>,
     pub(crate) state: Option<CertificateState>,
     /// Those whose SANs no longer count before this instant.
     pub(crate) until_before: Option<Instant>,
@@ -32,7 +45,7 @@ pub(crate) struct SanFilter {
 /// A distinct SAN on active certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UniqueSan {
-    pub(crate) name: Name,
+    pub(crate) san: PackedSan,
     /// From when on no certificate that is active now holds it.
     pub(crate) until: Instant,
     /// Active certificates that hold it.

@@ -7,7 +7,7 @@ use licet_runtime::{caller::Call, database::Tx, fault::Fault};
 use crate::{rules::license::License, store};
 
 /// A licence that the caller sees.
-pub(super) struct Seen {
+pub(super) struct VisibleLicense {
     pub(super) license: License,
     /// The later of the call's clock and the licence's own time (T-5): another instance's clock
     /// may be ahead, and what it recorded is seen.
@@ -16,14 +16,16 @@ pub(super) struct Seen {
     pub(super) version: i64,
 }
 
-/// The licence, or NOT_FOUND.
-pub(super) async fn license(tx: &Tx, call: &Call, license_id: LicenseId) -> Result<Seen, Fault> {
-    let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
-    let fences = store::fences::read(tx, &[license_id]).await?;
-    let fence = fences.first();
-    Ok(Seen {
-        license,
-        now: fence.map_or(call.now, |fence| fence.as_of.max(call.now)),
-        version: fence.map_or(0, |fence| fence.version),
-    })
+impl VisibleLicense {
+    /// The licence, or NOT_FOUND.
+    pub(super) async fn load(tx: &Tx, call: &Call, license_id: LicenseId) -> Result<Self, Fault> {
+        let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
+        let fences = store::fences::read(tx, &[license_id]).await?;
+        let fence = fences.first();
+        Ok(Self {
+            license,
+            now: fence.map_or(call.now, |fence| fence.as_of.max(call.now)),
+            version: fence.map_or(0, |fence| fence.version),
+        })
+    }
 }

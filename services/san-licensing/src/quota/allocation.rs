@@ -30,7 +30,7 @@ const CHUNK: u64 = 500;
 
 /// Which certificates are taken over.
 #[derive(Clone, Debug)]
-pub(crate) enum From {
+pub(crate) enum Source {
     /// Those that no licence covered.
     Unallocated,
     /// Those that a licence before it counts, from a place on.
@@ -42,14 +42,14 @@ pub(crate) struct Chunk {
     pub(crate) account_id: AccountId,
     pub(crate) product_id: ProductId,
     pub(crate) to: LicenseId,
-    pub(crate) from: From,
+    pub(crate) source: Source,
     pub(crate) origin: Origin,
     pub(crate) clock: Instant,
 }
 
 /// The result of a chunk.
 #[derive(Debug)]
-pub(crate) struct TakenOver {
+pub(crate) struct AllocatedChunk {
     pub(crate) count: u64,
     /// Where to go on; `None`: that was all.
     pub(crate) after: Option<After>,
@@ -59,26 +59,26 @@ pub(crate) struct TakenOver {
 
 impl Chunk {
     pub(super) fn licenses(&self) -> BTreeSet<LicenseId> {
-        [Some(self.to), self.source()]
+        [Some(self.to), self.source_license()]
             .into_iter()
             .flatten()
             .collect()
     }
 
-    fn source(&self) -> Option<LicenseId> {
-        match &self.from {
-            From::Unallocated => None,
-            From::License(id, _) => Some(*id),
+    fn source_license(&self) -> Option<LicenseId> {
+        match &self.source {
+            Source::Unallocated => None,
+            Source::License(id, _) => Some(*id),
         }
     }
 
     async fn find(&self, tx: &Tx, now: Instant) -> Result<Vec<Certificate>, Fault> {
         let product_id = &self.product_id;
-        match &self.from {
-            From::Unallocated => {
+        match &self.source {
+            Source::Unallocated => {
                 store::allocation::lock_unallocated(tx, self.account_id, product_id, CHUNK).await
             }
-            From::License(from, after) => {
+            Source::License(from, after) => {
                 store::allocation::list_active(tx, *from, product_id, self.to, now, after, CHUNK)
                     .await
             }
@@ -87,34 +87,34 @@ impl Chunk {
 }
 
 /// Takes a chunk over. Returns the memory it leaves, and the result.
-pub(super) async fn take(
+pub(super) async fn run(
     database: &Database,
     chunk: &Chunk,
     mut memory: Licenses,
-) -> (Licenses, Result<TakenOver, Fault>) {
+) -> (Licenses, Result<AllocatedChunk, Fault>) {
     let licenses = chunk.licenses().into_iter().collect();
     if let Err(fault) = memory::load(database, licenses, &mut memory).await {
         return (memory, Err(fault));
     }
-    let work = Take {
+    let work = AllocateChunk {
         chunk,
         memory: Mutex::new(memory),
     };
     match database.transact(&work).await {
-        Ok((memory, taken)) => (memory, Ok(taken)),
+        Ok((memory, allocated)) => (memory, Ok(allocated)),
         // Whether it is committed is unknown: memory is dropped.
         Err(fault) => (Licenses::new(), Err(fault)),
     }
 }
 
-struct Take<'a> {
+struct AllocateChunk<'a> {
     chunk: &'a Chunk,
     /// The memory at the start. A run that fails has spent it; the next one reads again.
     memory: Mutex<Licenses>,
 }
 
-impl Work for Take<'_> {
-    type Output = (Licenses, TakenOver);
+impl Work for AllocateChunk<'_> {
+    type Output = (Licenses, AllocatedChunk);
 
     async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let chunk = self.chunk;
@@ -122,12 +122,12 @@ impl Work for Take<'_> {
             std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         memory::lock_at(tx, &mut memory, chunk.licenses(), chunk.clock).await?;
         // Taken out of the map, so that both licences can be changed at once.
-        let mut from = chunk.source().and_then(|id| memory.remove(&id));
+        let mut from = chunk.source_license().and_then(|id| memory.remove(&id));
         let to = memory.get_mut(&chunk.to);
         let to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
         let now = from.as_ref().map_or(to.as_of(), Holdings::as_of);
         let mut found = Vec::new();
-        let is_active = to.terms().is_active(to.as_of());
+        let is_active = to.limits().is_active(to.as_of());
         if is_active {
             found = chunk.find(tx, now).await?;
         }
@@ -141,14 +141,14 @@ impl Work for Take<'_> {
             plan.allocate(to, from.as_mut(), &chunk.origin, certificate);
         }
         if let Some(from) = from {
-            memory.insert(from.terms().license_id, from);
+            memory.insert(from.limits().license_id, from);
         }
         plan.write(tx, &memory).await?;
-        let taken = TakenOver {
+        let allocated = AllocatedChunk {
             count,
             after: last.filter(|_| count == CHUNK),
             is_active,
         };
-        Ok((memory, taken))
+        Ok((memory, allocated))
     }
 }

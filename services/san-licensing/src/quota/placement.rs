@@ -9,29 +9,34 @@ use licet_runtime::{
 use tokio::sync::oneshot;
 
 use super::{
-    command::{Asker, Once, Placement, Record},
+    command::{Once, Placement, Record, Requester},
     submission::{Change, Pending, Submission},
 };
 use crate::{
     rules::not_found,
     store::{
         self,
-        certificates::{Covering, Wanted},
+        certificates::{CoverageQuery, CoveringLicenses},
     },
 };
 
 /// A certificate to be recorded, whose licence is to be found.
-pub(super) struct Unplaced {
-    pub(super) asker: Asker,
+pub(super) struct UnplacedRecord {
+    pub(super) requester: Requester,
     pub(super) once: Once<Record>,
     pub(super) sender: oneshot::Sender<Result<Placement, Fault>>,
 }
 
 /// Finds the licences, with one read for all; replies to those that count nowhere.
-pub(super) async fn place(database: &Database, unplaced: Vec<Unplaced>) -> Vec<Submission<Change>> {
+pub(super) async fn place(
+    database: &Database,
+    unplaced: Vec<UnplacedRecord>,
+) -> Vec<Submission<Change>> {
     let wanted: Vec<_> = unplaced
         .iter()
-        .map(|unplaced| Wanted::of(&unplaced.once.ask.certificate, unplaced.asker.clock))
+        .map(|unplaced| {
+            CoverageQuery::of(&unplaced.once.command.certificate, unplaced.requester.clock)
+        })
         .collect();
     let found = store::certificates::find_covering(database.read_alone(), &wanted).await;
     let covering = match found {
@@ -57,23 +62,23 @@ fn unread() -> Fault {
     )
 }
 
-fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission<Change>> {
+fn submit(mut unplaced: UnplacedRecord, covering: CoveringLicenses) -> Option<Submission<Change>> {
     let reply = match find(&unplaced, covering) {
         Ok(Some(license_id)) => {
             // What an ended licence reserved binds its successor in nothing: the certificate exists,
             // and counts (SL-21).
             let is_other = covering.by_reservation.is_some_and(|id| id != license_id);
             if is_other && !covering.reservation_runs {
-                unplaced.once.ask.certificate.reservation_id = None;
+                unplaced.once.command.certificate.reservation_id = None;
             }
             return Some(Submission {
                 license_id,
-                asker: unplaced.asker,
+                requester: unplaced.requester,
                 command: Change::Record(Pending::new(unplaced.once, unplaced.sender)),
             });
         }
         Ok(None) => Ok(Placement::Uncovered {
-            certificate: Box::new(unplaced.once.ask.certificate),
+            certificate: Box::new(unplaced.once.command.certificate),
             reserved_under: covering.by_reservation,
         }),
         Err(refusal) => Err(refusal.into()),
@@ -86,9 +91,12 @@ fn submit(mut unplaced: Unplaced, covering: Covering) -> Option<Submission<Chang
 /// The licence, or none (SL-16). The account need not have a licence yet, as in a feed: the
 /// certificate waits for one. A reservation that is not there is refused where the request is
 /// recorded, so that a repeat gets the same refusal (BL-2).
-fn find(unplaced: &Unplaced, covering: Covering) -> Result<Option<LicenseId>, Refusal> {
-    let account_id = unplaced.once.ask.certificate.key.account_id;
-    if !unplaced.asker.scope.sees(account_id) {
+fn find(
+    unplaced: &UnplacedRecord,
+    covering: CoveringLicenses,
+) -> Result<Option<LicenseId>, Refusal> {
+    let account_id = unplaced.once.command.certificate.key.account_id;
+    if !unplaced.requester.scope.sees(account_id) {
         return Err(not_found("account", account_id));
     }
     let running = covering

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use licet_domain::san::{San, SanType};
 
 /// A SAN as it is kept: a letter for its type, a colon, its canonical value.
-pub(crate) type Name = Arc<str>;
+pub(crate) type PackedSan = Arc<str>;
 
 /// A SAN in the form that is kept.
-pub(crate) fn packed(san: &San) -> Name {
+pub(crate) fn packed(san: &San) -> PackedSan {
     format!("{}:{}", letter(san.kind()), san.value()).into()
 }
 
@@ -23,8 +23,8 @@ pub(crate) fn letter(kind: SanType) -> char {
 }
 
 /// The inverse of [`packed`]; `None` for a text that no SAN was packed into.
-pub(crate) fn unpacked(name: &str) -> Option<San> {
-    let (letter, value) = name.split_once(':')?;
+pub(crate) fn unpacked(san: &str) -> Option<San> {
+    let (letter, value) = san.split_once(':')?;
     let kind = match letter {
         "d" => SanType::DnsName,
         "i" => SanType::IpAddress,
@@ -36,8 +36,8 @@ pub(crate) fn unpacked(name: &str) -> Option<San> {
 }
 
 /// Whether a packed SAN is a wildcard (SL-3).
-pub(crate) fn is_wildcard(name: &str) -> bool {
-    name.starts_with("d:*.")
+pub(crate) fn is_wildcard(san: &str) -> bool {
+    san.starts_with("d:*.")
 }
 
 #[cfg(test)]
