@@ -281,7 +281,7 @@ async fn sl_10_a_product_joins_by_its_tier_or_its_price(backend: Backend) {
     assert_eq!((answer.tier, answer.highest_tier), (1, 2));
     assert_eq!(answer.rule_id, "SL-10");
     assert!(
-        answer.explanation.contains("tier 1 is no higher than 2"),
+        answer.explanation.contains("tier 1 is not above 2"),
         "{answer:?}"
     );
     let answer = world.added(&license, "priced-equal").await;

@@ -89,7 +89,7 @@ async fn sl_6_what_lasts_into_the_next_term_fits_it(backend: Backend) {
     assert_eq!((instant(next.start_time), next.quota), (start, 4));
     assert_eq!(denied.rule_id, "SL-6");
     assert!(
-        denied.explanation.contains("pass the quota of 4 by 1"),
+        denied.explanation.contains("exceed the quota of 4 by 1"),
         "{denied:?}"
     );
     // Room returns with that certificate, when the end asked for has passed as well: only one that

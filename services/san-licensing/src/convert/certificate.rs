@@ -1,4 +1,4 @@
-//! Certificates: how one is shown, and which are listed.
+//! Certificates: encodes them, and decodes the filter of their list.
 
 use licet_contracts::{sanlicensing::v1 as wire, types::v1 as types};
 use licet_domain::{clock::Instant, revocation::RevocationReason};
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// A family of keys; `None` where none is said.
+/// Decodes a key type; `None` if unspecified.
 pub(super) fn decode_key_type(key_type: i32) -> Result<Option<KeyType>, &'static str> {
     Ok(match types::KeyType::try_from(key_type) {
         Ok(types::KeyType::Unspecified) => None,
@@ -23,11 +23,11 @@ pub(super) fn decode_key_type(key_type: i32) -> Result<Option<KeyType>, &'static
         Ok(types::KeyType::Ecc) => Some(KeyType::Ecc),
         Ok(types::KeyType::Ed25519) => Some(KeyType::Ed25519),
         Ok(types::KeyType::Ed448) => Some(KeyType::Ed448),
-        Err(_) => return Err("is no type of key"),
+        Err(_) => return Err("is not a key type"),
     })
 }
 
-/// A family of keys in the contract's form.
+/// Encodes a key type.
 pub(super) fn encode_key_type(key_type: KeyType) -> types::KeyType {
     match key_type {
         KeyType::Rsa => types::KeyType::Rsa,
@@ -37,7 +37,7 @@ pub(super) fn encode_key_type(key_type: KeyType) -> types::KeyType {
     }
 }
 
-/// Why a certificate is revoked; `None` for a reason that can be undone, and for none.
+/// Decodes a revocation reason; `None` if it is unknown or reversible.
 pub(super) fn decode_reason(reason: i32) -> Option<RevocationReason> {
     use wire::RevocationReason as Wire;
     Some(match Wire::try_from(reason).ok()? {
@@ -66,7 +66,7 @@ fn encode_reason(reason: RevocationReason) -> wire::RevocationReason {
     }
 }
 
-/// Reads what a listing of certificates is narrowed to.
+/// Decodes the filter of ListCertificates.
 pub(crate) fn decode_list(
     message: &wire::ListCertificatesRequest,
 ) -> Result<CertificateFilter, Fault> {
@@ -83,7 +83,7 @@ pub(crate) fn decode_list(
         Ok(Wire::Active) => Ok(Some(CertificateState::Active)),
         Ok(Wire::Revoked) => Ok(Some(CertificateState::Revoked)),
         Ok(Wire::Expired) => Ok(Some(CertificateState::Expired)),
-        Err(_) => Err(fields.note("state", "is no state of a certificate")),
+        Err(_) => Err(fields.note("state", "is not a certificate state")),
     };
     let until_before = decode_until_before(&mut fields, message.until_before_time.as_ref());
     fields.build(|| {
@@ -127,7 +127,7 @@ impl Respond for Revoke {
     }
 }
 
-/// Certificates that are revoked, or would be.
+/// Encodes revoked certificates, or of a preview those to be revoked.
 pub(crate) fn encode_revoked(
     certificates: &[Certificate],
     now: Instant,
@@ -140,7 +140,7 @@ pub(crate) fn encode_revoked(
     }
 }
 
-/// A certificate as it counts at `now`.
+/// Encodes a certificate with its state at `now`.
 pub(crate) fn encode(certificate: &Certificate, now: Instant) -> wire::Certificate {
     use wire::CertificateState as Wire;
     let state = match certificate.state(certificate.decide_at(now)) {

@@ -1,4 +1,4 @@
-//! Drafts: the request that has a licence drafted, with what it may be sold with (SL-6, SL-7).
+//! Drafts: decodes QuoteLicense with its options, and encodes the draft (SL-6, SL-7).
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     use_cases::quote_license::{Draft, QuotedLicense, check_times},
 };
 
-/// Reads the request for a draft. One that is malformed hears of its times, too, as of `now`.
+/// Decodes a draft. If it is malformed, its times are checked as of `now` as well, to report all violations.
 pub(crate) fn decode_quote(
     message: &sanlicensing::QuoteLicenseRequest,
     now: Instant,
@@ -33,8 +33,8 @@ fn read_quote(
     let products = products(&mut fields, &message.product_ids);
     let quota = quota(&mut fields, message.quota);
     let term_months = term_months(&mut fields, message.term_months);
-    let unsaid = sanlicensing::LicenseOptions::default();
-    let options = options(&mut fields, message.options.as_ref().unwrap_or(&unsaid));
+    let default = sanlicensing::LicenseOptions::default();
+    let options = options(&mut fields, message.options.as_ref().unwrap_or(&default));
     if let (Ok(months), Ok(options)) = (&term_months, &options) {
         check_length(&mut fields, *months, options);
     }
@@ -45,7 +45,7 @@ fn read_quote(
         decode_time,
     );
     if let (Ok(start), Ok(valid_until), Some(now)) = (&start, &valid_until, check_at) {
-        // What is wrong is noted; what would be right belongs to the draft.
+        // Only for the violations.
         let _ = check_times(&mut fields, *start, *valid_until, now);
     }
     let hand_price = fields.optional_message("hand_price", message.hand_price.as_ref(), hand_price);
@@ -64,7 +64,7 @@ fn read_quote(
     })
 }
 
-/// A draft with its price.
+/// Encodes a draft with its price.
 pub(crate) fn encode_quoted(
     quoted: &QuotedLicense,
 ) -> Result<sanlicensing::QuoteLicenseResponse, Fault> {
@@ -72,7 +72,7 @@ pub(crate) fn encode_quoted(
     let license = if quoted.is_stored {
         license::encode(view)?
     } else {
-        license::encode_validated(view)?
+        license::encode_preview(view)?
     };
     Ok(sanlicensing::QuoteLicenseResponse {
         license: Some(license),
@@ -80,7 +80,7 @@ pub(crate) fn encode_quoted(
     })
 }
 
-/// The length of a term.
+/// Decodes the length of a term.
 pub(super) fn term_months(fields: &mut Fields, months: i32) -> Field<u32> {
     match u32::try_from(months) {
         Ok(months) if months > 0 => Ok(months),
@@ -88,15 +88,15 @@ pub(super) fn term_months(fields: &mut Fields, months: i32) -> Field<u32> {
     }
 }
 
-/// A term no longer than the options given with it permit (SL-6).
+/// Checks that a term is no longer than its options permit (SL-6).
 pub(super) fn check_length(fields: &mut Fields, months: u32, options: &Options) {
     if let Some(longest) = options.longest_term_months {
-        let description = format!("is above options.max_term_months, {longest}");
+        let description = format!("must not exceed options.max_term_months, {longest}");
         fields.check("term_months", months <= longest, &description);
     }
 }
 
-/// A price given in place of the volume tiers (SL-7).
+/// Decodes a price in place of the volume tiers (SL-7).
 pub(super) fn hand_price(message: &types::Money) -> Result<Money, String> {
     let price = decode_money(message).map_err(|error| error.to_string())?;
     if price.minor() < 0 {
@@ -107,7 +107,7 @@ pub(super) fn hand_price(message: &types::Money) -> Result<Money, String> {
 
 fn products(fields: &mut Fields, list: &[String]) -> Field<BTreeSet<ProductId>> {
     if list.is_empty() || list.len() > MAX_PRODUCTS {
-        let description = format!("must have 1 to {MAX_PRODUCTS} products");
+        let description = format!("must have 1 to {MAX_PRODUCTS} elements");
         return Err(fields.note("product_ids", description));
     }
     let ids = fields.each("product_ids", list, |text| text.parse::<ProductId>())?;
@@ -115,7 +115,7 @@ fn products(fields: &mut Fields, list: &[String]) -> Field<BTreeSet<ProductId>> 
     let mut repeated = None;
     for (index, id) in ids.into_iter().enumerate() {
         if distinct.contains(&id) {
-            let noted = fields.note(format!("product_ids[{index}]"), format!("is {id} again"));
+            let noted = fields.note(format!("product_ids[{index}]"), format!("repeats {id}"));
             repeated.get_or_insert(noted);
         }
         distinct.insert(id);
@@ -123,7 +123,7 @@ fn products(fields: &mut Fields, list: &[String]) -> Field<BTreeSet<ProductId>> 
     repeated.map_or(Ok(distinct), Err)
 }
 
-/// What a term permits (SL-6).
+/// Decodes the options of a term (SL-6).
 pub(super) fn options(
     fields: &mut Fields,
     message: &sanlicensing::LicenseOptions,
@@ -163,17 +163,17 @@ fn key_types(fields: &mut Fields, list: &[i32]) -> Field<BTreeSet<KeyType>> {
     let path = "options.key_types";
     let decoded = fields.each(path, list, |number| match decode_key_type(*number) {
         Ok(Some(key_type)) => Ok(key_type),
-        Ok(None) | Err(_) => Err("is no family of keys"),
+        Ok(None) | Err(_) => Err("is not a key type"),
     })?;
     let count = decoded.len();
     let distinct: BTreeSet<_> = decoded.into_iter().collect();
     if distinct.len() < count {
-        return Err(fields.note(path, "names a family twice"));
+        return Err(fields.note(path, "must not repeat a key type"));
     }
     Ok(distinct)
 }
 
-/// A limit; 0 is none.
+/// Decodes a limit; 0 means none.
 fn limit(fields: &mut Fields, path: &str, number: i32, most: u32) -> Field<Option<u32>> {
     match u32::try_from(number) {
         Ok(0) => Ok(None),

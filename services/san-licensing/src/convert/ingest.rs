@@ -1,5 +1,5 @@
-//! Batches of reports, where a feed stands, and the records that were refused (SL-14). A record that
-//! is malformed is refused alone; only what is wrong with the batch itself is wrong with the call.
+//! Batches of reports, feeds, and refused records (SL-14). A malformed record is refused alone; only an error
+//! in the batch itself fails the call.
 
 use licet_contracts::sanlicensing::{
     v1 as wire,
@@ -37,35 +37,38 @@ use crate::{
 
 /// The most records of a batch.
 const MAX_RECORDS: usize = 1000;
-/// The most SANs of a batch: they are what takes memory.
+/// The most SANs of a batch; they dominate its memory.
 const MAX_SANS: usize = 50_000;
-/// The longest name of a feed, in bytes.
+/// The longest feed id, in bytes.
 const MAX_FEED_ID_BYTES: usize = 128;
 /// The longest cursor, in bytes.
 const MAX_CURSOR_BYTES: usize = 1024;
-/// How much of a refused record is kept, in bytes.
+/// The most bytes of a refused record that are stored.
 const MAX_CONTENT_BYTES: usize = 8192;
-/// How many texts say what is wrong with a record, each of so many bytes at most.
+/// The most reasons stored for a refused record, and the most bytes of each.
 const MAX_REASONS: usize = 20;
 const MAX_REASON_BYTES: usize = 300;
-/// How many refused records an acknowledgement names.
+/// The most refused records in an acknowledgement.
 const MAX_ACKNOWLEDGED: usize = 20;
 
-/// Reads a batch that was accepted at `now`.
+/// Decodes a batch accepted at `now`.
 pub(crate) fn decode_batch(
     message: wire::IngestCertificatesRequest,
     call: &Call,
     now: Instant,
 ) -> Result<Batch, Fault> {
     let mut fields = Fields::new();
-    let feed_id = decode_feed_name(&mut fields, &message.feed_id);
+    let feed_id = decode_feed(&mut fields, &message.feed_id);
     let cursor = decode_cursor(&mut fields, &message.cursor);
     let sequence = u64::try_from(message.sequence).ok();
     let sequence = sequence
         .filter(|sequence| *sequence > 0)
-        .ok_or_else(|| fields.note("sequence", "must be 1 or more"));
+        .ok_or_else(|| fields.note("sequence", "must be at least 1"));
     if message.records.len() > MAX_RECORDS {
-        fields.note("records", format!("has more than {MAX_RECORDS} records"));
+        fields.note(
+            "records",
+            format!("must have at most {MAX_RECORDS} elements"),
+        );
     }
     let (feed_id, cursor, sequence) = fields.build(|| Ok((feed_id?, cursor?, sequence?)))?;
     let header = BatchHeader {
@@ -89,7 +92,7 @@ pub(crate) fn decode_batch(
             Err(fault) => refused.push(refuse(index, record, fault)?),
         }
         if sans > MAX_SANS {
-            let text = format!("has more than {MAX_SANS} SANs");
+            let text = format!("must have at most {MAX_SANS} SANs in all");
             return Err(Fault::invalid("records", text));
         }
     }
@@ -108,29 +111,33 @@ pub(crate) fn decode_batch(
     })
 }
 
-fn decode_feed_name(fields: &mut Fields, text: &str) -> Field<String> {
+fn decode_feed(fields: &mut Fields, text: &str) -> Field<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte);
     if text.is_empty() || text.len() > MAX_FEED_ID_BYTES || !text.bytes().all(is_plain) {
-        let text = format!("must be 1 to {MAX_FEED_ID_BYTES} letters, digits and -._:/");
+        let text =
+            format!("must have 1 to {MAX_FEED_ID_BYTES} characters out of A-Z a-z 0-9 - . _ : /");
         return Err(fields.note("feed_id", text));
     }
     Ok(text.to_owned())
 }
 
-/// Reads the name of a feed that is looked at.
+/// Decodes a feed id.
 pub(crate) fn decode_feed_id(text: &str) -> Result<String, Fault> {
     let mut fields = Fields::new();
-    let feed_id = decode_feed_name(&mut fields, text);
+    let feed_id = decode_feed(&mut fields, text);
     fields.build(|| feed_id)
 }
 
-/// The sender's own words: kept as they are.
+/// Decodes a cursor, an opaque text of the sender.
 fn decode_cursor(fields: &mut Fields, text: &str) -> Field<String> {
     if text.len() > MAX_CURSOR_BYTES {
-        return Err(fields.note("cursor", format!("is longer than {MAX_CURSOR_BYTES} bytes")));
+        return Err(fields.note(
+            "cursor",
+            format!("must have at most {MAX_CURSOR_BYTES} bytes"),
+        ));
     }
     if text.contains('\0') {
-        return Err(fields.note("cursor", "has a NUL"));
+        return Err(fields.note("cursor", "must not contain NUL"));
     }
     Ok(text.to_owned())
 }
@@ -140,7 +147,7 @@ fn decode_record(record: &wire::IngestRecord, call: &Call, now: Instant) -> Resu
     let account_id = fields.required::<AccountId>("account_id", &record.account_id);
     let facts = match &record.report {
         None => {
-            let text = "is required, or facts, or revocation";
+            let text = "one of certificate_der, facts and revocation is required";
             Err(fields.note("certificate_der", text))
         }
         Some(Given::CertificateDer(bytes)) => decode_leaf(&mut fields, "certificate_der", bytes),
@@ -156,11 +163,11 @@ fn decode_record(record: &wire::IngestRecord, call: &Call, now: Instant) -> Resu
     let (facts, account_id, product_id) =
         fields.build(|| Ok((facts?, account_id?, product_id?)))?;
     check_account(call, account_id)?;
-    let certificate = facts.reported(account_id, product_id, now);
+    let certificate = facts.into_certificate(account_id, product_id, now);
     Ok(Report::Certificate(certificate))
 }
 
-/// The account need not be known here: its certificates wait for its licence (SL-16).
+/// Refuses an account that the caller does not see. An account without a licence is fine (SL-16).
 fn check_account(call: &Call, account_id: AccountId) -> Result<(), Refusal> {
     if call.caller.sees(account_id) {
         Ok(())
@@ -175,16 +182,19 @@ fn decode_revocation(
     given: &wire::ReportedRevocation,
 ) -> Field<ReportedRevocation> {
     let issuer_sha256 = match &given.issuer {
-        None => Err(fields.note("revocation.issuer_der", "is required, or issuer_sha256")),
+        None => Err(fields.note(
+            "revocation.issuer_der",
+            "one of issuer_der and issuer_sha256 is required",
+        )),
         Some(Issuer::IssuerDer(der)) => decode_issuer(fields, "revocation.issuer_der", der),
         Some(Issuer::IssuerSha256(digest)) if digest.len() == 32 => Ok(hex::encode(digest)),
         Some(Issuer::IssuerSha256(_)) => {
-            Err(fields.note("revocation.issuer_sha256", "must be of 32 bytes"))
+            Err(fields.note("revocation.issuer_sha256", "must have 32 bytes"))
         }
     };
     let serial_hex = decode_serial(fields, "revocation.serial", &given.serial);
     let reason = decode_reason(given.reason).ok_or_else(|| {
-        let text = "is no reason that a certificate is revoked for";
+        let text = "is not a permitted revocation reason";
         fields.note("revocation.reason", text)
     });
     let path = "revocation.revoke_time";
@@ -202,7 +212,7 @@ fn decode_revocation(
     })
 }
 
-/// What the record is refused for; a fault that is ours is the batch's.
+/// The refused record. An internal fault fails the batch instead.
 fn refuse(index: u32, record: &wire::IngestRecord, fault: Fault) -> Result<RefusedRecord, Fault> {
     let (refusal, reasons) = match fault {
         Fault::Invalid(violations) => {
@@ -226,7 +236,7 @@ fn refuse(index: u32, record: &wire::IngestRecord, fault: Fault) -> Result<Refus
     })
 }
 
-/// One bounded line; what a client wrote may stand in it.
+/// Makes a reason one bounded line without control characters: it may quote the client.
 fn plain(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_REASON_BYTES);
     let each = text[..end].chars();
@@ -292,12 +302,12 @@ fn encode_refused(sequence: u64, record: &RefusedRecord, time: Instant) -> wire:
     }
 }
 
-/// A refused record as it is listed.
+/// Encodes a refused record.
 pub(crate) fn encode_listed(listed: &ListedRefusal) -> wire::RefusedRecord {
     encode_refused(listed.sequence, &listed.record, listed.refuse_time)
 }
 
-/// Where a feed stands.
+/// Encodes a feed.
 pub(crate) fn encode_feed(feed: &Feed) -> wire::Feed {
     wire::Feed {
         feed_id: feed.id.to_string(),
@@ -310,7 +320,7 @@ pub(crate) fn encode_feed(feed: &Feed) -> wire::Feed {
     }
 }
 
-/// Reads which certificate is allocated to which licence.
+/// Decodes an allocation.
 pub(crate) fn decode_allocate(
     message: &wire::AllocateCertificateRequest,
 ) -> Result<(LicenseId, Allocate), Fault> {
@@ -328,7 +338,7 @@ pub(crate) fn decode_allocate(
     })
 }
 
-/// Reads whose unallocated certificates are listed; `None`: of every account that is seen.
+/// Decodes the account of ListUnallocated; `None` for all that the caller sees.
 pub(crate) fn decode_unallocated(
     message: &wire::ListUnallocatedRequest,
 ) -> Result<Option<AccountId>, Fault> {

@@ -1,4 +1,4 @@
-//! Requests for room, the decisions about them, and reservations (SL-12).
+//! Authorisations, their decisions, and reservations (SL-12).
 
 use chrono::TimeDelta;
 use licet_contracts::{Mutation, sanlicensing::v1 as wire};
@@ -30,21 +30,20 @@ use crate::{
     },
 };
 
-/// The most distinct SANs of one certificate that are asked for.
+/// The most distinct SANs of one request.
 const MAX_SANS: usize = 200;
-/// What a grant holds its SANs for where nothing is said.
+/// How long a reservation holds its SANs by default.
 const DEFAULT_HOLD: TimeDelta = TimeDelta::minutes(15);
-/// The longest that a grant holds its SANs.
+/// How long a reservation holds its SANs at most.
 const LONGEST_HOLD: TimeDelta = TimeDelta::hours(24);
 
-/// The namespace of decision ids; nothing else is named in it.
+/// UUID namespace of decision ids.
 const DECISIONS: Uuid = Uuid::from_u128(0x8d5c_1f6e_94b7_4a0b_9d27_51c3_6e80_f2a4);
 
-/// The id of the decision about a request, which is its reservation's id when it is granted. It is
-/// derived from who asked, for what and under which `request_id`, so that the decision is found by
-/// a repeat, on whatever instance, without a record of its own (BL-2).
+/// The id of a request's decision, and of its reservation if granted. It is derived from caller, method and
+/// `request_id`, so that a repeat finds the decision on any instance without a separate record (BL-2).
 fn decision_id(caller: &str, method: &str, request_id: Uuid) -> Uuid {
-    // Lengths in front keep two names from running into each other.
+    // The length prefixes separate caller and method.
     let name = format!(
         "{}:{caller}{}:{method}{request_id}",
         caller.len(),
@@ -53,7 +52,7 @@ fn decision_id(caller: &str, method: &str, request_id: Uuid) -> Uuid {
     Uuid::new_v5(&DECISIONS, name.as_bytes())
 }
 
-/// Reads a request for room.
+/// Decodes an authorisation.
 pub(crate) fn decode_authorize(
     message: &wire::AuthorizeIssuanceRequest,
     call: &Call,
@@ -61,8 +60,8 @@ pub(crate) fn decode_authorize(
     let mut fields = Fields::new();
     let license_id = fields.required("license_id", &message.license_id);
     let product_id = fields.required("product_id", &message.product_id);
-    fields.check("sans", !message.sans.is_empty(), "must name a SAN");
-    let sans = san::decode_asked(&mut fields, "sans", &message.sans, MAX_SANS);
+    fields.check("sans", !message.sans.is_empty(), "must not be empty");
+    let sans = san::decode_requested(&mut fields, "sans", &message.sans, MAX_SANS);
     let key_type = match decode_key_type(message.key_type) {
         Ok(Some(key_type)) => Ok(key_type),
         Ok(None) => Err(fields.note("key_type", "is required")),
@@ -71,8 +70,8 @@ pub(crate) fn decode_authorize(
     let validity = decode_validity(&mut fields, message);
     let hold = fields.optional_message("hold_for", message.hold_for.as_ref(), decode_hold);
     fields.request_id(message);
-    // A request that is right otherwise may be a repeat of one that was in time (BL-2): then the
-    // engine judges, which knows.
+    // A request without other violations may be a repeat of one that was in time (BL-2): the engine, which
+    // knows, checks it.
     if let Ok((_, not_after)) = validity
         && !fields.is_clean()
     {
@@ -81,7 +80,7 @@ pub(crate) fn decode_authorize(
     fields.build(|| {
         let (not_before, not_after) = validity?;
         let sans = sans?;
-        // Held to be a UUID above.
+        // Checked above to be a UUID.
         let request_id = message.request_id().parse().unwrap_or_default();
         let request = IssuanceRequest {
             id: decision_id(&call.caller.name, call.method, request_id),
@@ -125,19 +124,19 @@ fn decode_validity(
 fn decode_hold(hold: &Duration) -> Result<TimeDelta, &'static str> {
     decode_length(hold)
         .filter(|length| *length <= LONGEST_HOLD)
-        .ok_or("must be above zero and at most 24 hours")
+        .ok_or("must be longer than zero and at most 24 hours")
 }
 
-/// A decision, granted or denied.
+/// Encodes a decision.
 pub(crate) fn encode_decision(decision: &Decision) -> wire::AuthorizeIssuanceResponse {
-    let (outcome, reservation_id) = if decision.is_granted() {
+    let (granted_or_denied, reservation_id) = if decision.is_granted() {
         let id = ReservationId::from_uuid(decision.id);
         (wire::AuthorizationDecision::Granted, id.to_string())
     } else {
         (wire::AuthorizationDecision::Denied, String::new())
     };
     wire::AuthorizeIssuanceResponse {
-        decision: outcome.into(),
+        decision: granted_or_denied.into(),
         reservation_id,
         expire_time: decision.expire.map(encode_time),
         reasons: decision
@@ -182,7 +181,7 @@ fn encode_reason(reason: DenialReason) -> wire::DenialReason {
     }
 }
 
-/// Reads which reservation is given back.
+/// Decodes the release of a reservation.
 pub(crate) fn decode_release(
     message: &wire::ReleaseReservationRequest,
 ) -> Result<(LicenseId, Release), Fault> {
@@ -210,7 +209,7 @@ impl Respond for Release {
     }
 }
 
-/// A reservation as it stands at `now`.
+/// Encodes a reservation with its state at `now`.
 pub(crate) fn encode_reservation(reservation: &Reservation, now: Instant) -> wire::Reservation {
     let state = match reservation.state(now) {
         ReservationState::Held => wire::ReservationState::Held,
@@ -273,7 +272,7 @@ mod tests {
         }
     }
 
-    fn asked(message: &wire::AuthorizeIssuanceRequest) -> (IssuanceRequest, [u8; 32]) {
+    fn decoded(message: &wire::AuthorizeIssuanceRequest) -> (IssuanceRequest, [u8; 32]) {
         let (_, command) = decode_authorize(message, &call()).unwrap();
         (command.request, command.fingerprint)
     }
@@ -288,10 +287,10 @@ mod tests {
         }
     }
 
-    /// SL-2: a SAN given twice is one; the defaults are those of the contract.
+    /// SL-2: a repeated SAN is one; defaults are those of the contract.
     #[test]
     fn sl_12_a_request_is_read_with_its_defaults() {
-        let (request, _) = asked(&message());
+        let (request, _) = decoded(&message());
         assert_eq!(
             request.sans,
             ["d:*.example.com".into(), "d:example.com".into()]
@@ -301,28 +300,28 @@ mod tests {
         assert_eq!(request.not_after, at(1_000_000_100));
     }
 
-    /// BL-2: the same attempt has the same decision id, and another body another fingerprint.
+    /// BL-2: a repeat has the same decision id; another body has another fingerprint.
     #[test]
     fn bl_2_a_repeat_names_the_same_decision() {
         let first = message();
-        let (request, fingerprint) = asked(&first);
-        assert_eq!(asked(&first).0.id, request.id);
+        let (request, fingerprint) = decoded(&first);
+        assert_eq!(decoded(&first).0.id, request.id);
         let shouted = wire::AuthorizeIssuanceRequest {
             request_id: first.request_id.to_uppercase(),
             ..first.clone()
         };
-        assert_eq!(asked(&shouted).0.id, request.id);
+        assert_eq!(decoded(&shouted).0.id, request.id);
         let other = wire::AuthorizeIssuanceRequest {
             request_id: Uuid::new_v4().to_string(),
             ..first.clone()
         };
-        let (again, same_body) = asked(&other);
+        let (again, same_body) = decoded(&other);
         assert!(again.id != request.id && same_body == fingerprint);
         let body = wire::AuthorizeIssuanceRequest {
             product_id: "other".to_owned(),
             ..first
         };
-        assert!(asked(&body).1 != fingerprint);
+        assert!(decoded(&body).1 != fingerprint);
         let id = Uuid::new_v4();
         assert!(decision_id("a", "b", id) != decision_id("ab", "", id));
     }
@@ -356,7 +355,7 @@ mod tests {
 
     #[test]
     fn an_endless_validity_is_taken_and_an_endless_hold_is_not() {
-        // RFC 5280, 4.1.2.5: 9999-12-31T23:59:59Z is the end of what has none.
+        // RFC 5280, 4.1.2.5: 9999-12-31T23:59:59Z means no expiry.
         let endless = wire::AuthorizeIssuanceRequest {
             not_after_time: Some(encode_time(at(253_402_300_799))),
             ..message()

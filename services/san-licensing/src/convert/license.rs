@@ -1,4 +1,4 @@
-//! Licences: the requests that accept, raise, end and list them, and how one is shown.
+//! Licences: decodes the requests that accept, raise, end and list them, and encodes licences.
 
 use licet_contracts::{Mutation, sanlicensing::v1 as sanlicensing};
 use licet_domain::ids::LicenseId;
@@ -29,14 +29,14 @@ use crate::{
     },
 };
 
-/// Reads a licence's id that must be there.
+/// Decodes a required licence id.
 pub(crate) fn decode_license_id(license_id: &str) -> Result<LicenseId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("license_id", license_id);
     fields.build(|| id)
 }
 
-/// Reads a change of a licence that is about nothing but that.
+/// Decodes a change that consists of a licence id.
 fn decode_change(message: &impl Mutation, license_id: &str) -> Result<LicenseId, Fault> {
     let mut fields = Fields::new();
     let id = fields.required("license_id", license_id);
@@ -44,7 +44,7 @@ fn decode_change(message: &impl Mutation, license_id: &str) -> Result<LicenseId,
     fields.build(|| id)
 }
 
-/// Reads the request to end a licence.
+/// Decodes a cancellation.
 pub(crate) fn decode_cancel(
     message: &sanlicensing::CancelLicenseRequest,
 ) -> Result<CancelLicense, Fault> {
@@ -60,19 +60,19 @@ pub(crate) fn decode_cancel(
     })
 }
 
-/// The longest reason kept, in characters.
+/// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
-/// A reason in words, which may be empty.
+/// Decodes a reason in free text, which may be empty.
 pub(super) fn reason(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
     if text.chars().count() > MAX_REASON_CHARS {
-        let description = format!("is longer than {MAX_REASON_CHARS} characters");
+        let description = format!("must have at most {MAX_REASON_CHARS} characters");
         return Err(fields.note(path, description));
     }
     fields.text(path, text)
 }
 
-/// Reads the request to raise a quota.
+/// Decodes an increase of a quota.
 pub(crate) fn decode_increase(
     message: &sanlicensing::IncreaseQuotaRequest,
 ) -> Result<IncreaseQuota, Fault> {
@@ -88,7 +88,7 @@ pub(crate) fn decode_increase(
     })
 }
 
-/// Reads what a listing of licences is narrowed to.
+/// Decodes the filter of ListLicenses.
 pub(crate) fn decode_list(
     message: &sanlicensing::ListLicensesRequest,
 ) -> Result<LicenseFilter, Fault> {
@@ -102,7 +102,7 @@ pub(crate) fn decode_list(
         Ok(Wire::Active) => Ok(Some(LicenseState::Active)),
         Ok(Wire::Ended) => Ok(Some(LicenseState::Ended)),
         Ok(Wire::Cancelled) => Ok(Some(LicenseState::Cancelled)),
-        Err(_) => Err(fields.note("state", "is no state of a licence")),
+        Err(_) => Err(fields.note("state", "is not a licence state")),
     };
     fields.build(|| {
         Ok(LicenseFilter {
@@ -122,7 +122,7 @@ fn encode_state(state: LicenseState) -> sanlicensing::LicenseState {
     }
 }
 
-/// A licence as its customer sees it.
+/// Encodes a licence.
 pub(crate) fn encode(view: &LicenseView) -> Result<sanlicensing::License, Fault> {
     let license = &view.license;
     let state = license.state(view.now);
@@ -162,14 +162,14 @@ fn encode_options(options: &Options) -> sanlicensing::LicenseOptions {
     }
 }
 
-/// The term that speaks for a licence in that state.
+/// Encodes the current term of a licence in `state`.
 fn encode_current(
     license: &License,
     term: &LicenseTerm,
     state: LicenseState,
 ) -> sanlicensing::LicenseTerm {
-    // When a draft without a start will run is not known before its acceptance; nor is it ever when
-    // it was withdrawn.
+    // The period of a draft without an agreed start is unknown until its acceptance, and stays so if it is
+    // withdrawn.
     let is_draft = match state {
         LicenseState::Quoted => true,
         LicenseState::Cancelled => license.invoices.is_empty(),
@@ -183,7 +183,7 @@ fn encode_current(
     }
 }
 
-/// A term of a licence.
+/// Encodes a term.
 pub(super) fn encode_term(term: &LicenseTerm) -> sanlicensing::LicenseTerm {
     let raises = term.raises.iter().map(|raise| sanlicensing::QuotaRaise {
         raise_time: Some(encode_time(raise.time)),
@@ -214,7 +214,7 @@ fn encode_pending(running: &View) -> Result<sanlicensing::PendingChange, Fault> 
     })
 }
 
-/// Reads the request to accept a draft.
+/// Decodes an acceptance.
 pub(crate) fn decode_accept(
     message: &sanlicensing::AcceptLicenseRequest,
 ) -> Result<AcceptLicense, Fault> {
@@ -222,7 +222,7 @@ pub(crate) fn decode_accept(
     Ok(AcceptLicense { license_id })
 }
 
-/// A licence that was accepted.
+/// Encodes an accepted licence.
 pub(crate) fn encode_accepted(
     sold: &PricedLicense,
 ) -> Result<sanlicensing::AcceptLicenseResponse, Fault> {
@@ -232,7 +232,7 @@ pub(crate) fn encode_accepted(
     })
 }
 
-/// A licence whose quota was raised.
+/// Encodes a licence with a raised quota.
 pub(crate) fn encode_increased(
     sold: &PricedLicense,
 ) -> Result<sanlicensing::IncreaseQuotaResponse, Fault> {
@@ -242,7 +242,7 @@ pub(crate) fn encode_increased(
     })
 }
 
-/// Reads the request to take a draft back.
+/// Decodes a withdrawal.
 pub(crate) fn decode_withdraw(
     message: &sanlicensing::WithdrawQuoteRequest,
 ) -> Result<WithdrawQuote, Fault> {
@@ -250,7 +250,7 @@ pub(crate) fn decode_withdraw(
     Ok(WithdrawQuote { license_id })
 }
 
-/// A draft that was taken back.
+/// Encodes a withdrawn draft.
 pub(crate) fn encode_withdrawn(
     view: &LicenseView,
 ) -> Result<sanlicensing::WithdrawQuoteResponse, Fault> {
@@ -259,7 +259,7 @@ pub(crate) fn encode_withdrawn(
     })
 }
 
-/// A licence that was ended.
+/// Encodes a cancelled licence.
 pub(crate) fn encode_cancelled(
     view: &LicenseView,
 ) -> Result<sanlicensing::CancelLicenseResponse, Fault> {
@@ -268,8 +268,8 @@ pub(crate) fn encode_cancelled(
     })
 }
 
-/// The licence that a draft would give, which has no id as long as it is only validated.
-pub(super) fn encode_validated(view: &LicenseView) -> Result<sanlicensing::License, Fault> {
+/// Encodes the draft of a preview, which has no id.
+pub(super) fn encode_preview(view: &LicenseView) -> Result<sanlicensing::License, Fault> {
     Ok(sanlicensing::License {
         license_id: String::new(),
         ..encode(view)?

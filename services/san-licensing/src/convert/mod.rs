@@ -1,5 +1,5 @@
-//! Between the contract's messages and the values that SanLicensing works with: a file per noun.
-//! What comes in is parsed, never judged by the rules.
+//! Converts between the contract's messages and SanLicensing's values: a file per noun. Requests are parsed
+//! here; the rules judge them elsewhere.
 
 pub(crate) mod certificate;
 pub(crate) mod draft;

@@ -1,4 +1,4 @@
-//! Commands whose responses are kept for repeats (BL-2): each has its response, and no other.
+//! Commands whose responses are stored for repeats (BL-2), each with the type of its response.
 
 use licet_contracts::Mutation;
 use licet_domain::clock::Instant;
@@ -7,16 +7,15 @@ use prost::Message;
 
 use crate::quota::command::{Command, Once};
 
-/// A command with the response that says what the engine replied.
+/// A command with a response in the contract.
 pub(crate) trait Respond: Command {
-    /// The response.
     type Response: Message + Default;
 
-    /// The response to a reply as of the time of the decision.
+    /// Encodes a reply of the engine as of the decision time.
     fn respond(reply: &Self::Reply, now: Instant) -> Self::Response;
 }
 
-/// The command of a request, to be done once for all its repeats.
+/// The command of a request, to be executed once for all its repeats.
 pub(crate) fn once<A: Respond>(
     call: &Call,
     message: &impl Mutation,
@@ -29,7 +28,7 @@ pub(crate) fn once<A: Respond>(
     })
 }
 
-/// The response that was kept of a command.
+/// Decodes the stored response of a command.
 pub(crate) fn response<A: Respond>(encoded: &[u8]) -> Result<A::Response, Fault> {
     stored::message(encoded)
 }

@@ -1,4 +1,4 @@
-//! A product that is to join a licence: its request, and how what decided about it is shown (SL-10).
+//! Addition of a product: decodes the request, and encodes the licence with the reasons (SL-10).
 
 use licet_contracts::sanlicensing::v1 as sanlicensing;
 use licet_runtime::{
@@ -10,7 +10,7 @@ use licet_runtime::{
 use super::license;
 use crate::use_cases::add_product::{AddedProduct, ProductAddition};
 
-/// Reads the request to add a product.
+/// Decodes an addition.
 pub(crate) fn decode_add(
     message: &sanlicensing::AddProductRequest,
 ) -> Result<ProductAddition, Fault> {
@@ -26,7 +26,7 @@ pub(crate) fn decode_add(
     })
 }
 
-/// The licence with the product, and why it may have it.
+/// Encodes the licence with the product, and why it may have it.
 pub(crate) fn encode_added(
     AddedProduct { view, comparison }: &AddedProduct,
 ) -> Result<sanlicensing::AddProductResponse, Fault> {

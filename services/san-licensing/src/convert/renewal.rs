@@ -1,4 +1,4 @@
-//! Renewals: the request for a licence's next term, and how what it comes to is shown (SL-9).
+//! Renewals: decodes the request for a further term, and encodes the renewed licence (SL-9).
 
 use licet_contracts::sanlicensing::v1 as sanlicensing;
 use licet_runtime::{fault::Fault, field::Fields, wire::encode_time};
@@ -13,7 +13,7 @@ use crate::{
     use_cases::renew_license::{RenewLicense, RenewedLicense},
 };
 
-/// Reads the request for a next term.
+/// Decodes a renewal.
 pub(crate) fn decode_renew(
     message: &sanlicensing::RenewLicenseRequest,
 ) -> Result<RenewLicense, Fault> {
@@ -44,7 +44,7 @@ pub(crate) fn decode_renew(
     })
 }
 
-/// A licence with its next term.
+/// Encodes a licence with its further term.
 pub(crate) fn encode_renewed(
     renewal: &RenewedLicense,
 ) -> Result<sanlicensing::RenewLicenseResponse, Fault> {
@@ -57,7 +57,6 @@ pub(crate) fn encode_renewed(
     })
 }
 
-/// The usage that a term begins with.
 fn encode_foreseen(foreseen: &ForeseenUsage) -> sanlicensing::ForeseenUsage {
     sanlicensing::ForeseenUsage {
         as_of_time: Some(encode_time(foreseen.at)),

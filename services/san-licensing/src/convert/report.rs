@@ -1,4 +1,4 @@
-//! Reports of signed certificates, as X.509 or as facts (SL-14, SL-21).
+//! Decodes reports of signed certificates, as X.509 or as facts (SL-14, SL-21).
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ use crate::rules::{
 /// The most SANs that count on one certificate.
 const MAX_SANS: usize = 2000;
 
-/// What counts of a certificate, however it was reported.
+/// The facts of a certificate that matter for counting.
 pub(super) struct Facts {
     issuer_sha256: String,
     serial_hex: String,
@@ -39,8 +39,7 @@ pub(super) struct Facts {
     key_type: Option<KeyType>,
 }
 
-/// Reads the report of a signed certificate. Which licence it counts in, and since when, is said
-/// where it is recorded; until then it has no licence, and `now` for its record time.
+/// Decodes a signed certificate. It has no licence, and `now` as its record time, until it is recorded.
 pub(crate) fn decode_record(
     message: &wire::RecordCertificateRequest,
     now: Instant,
@@ -51,7 +50,7 @@ pub(crate) fn decode_record(
     let facts = match &message.certificate {
         None => Err(fields.note(
             "certificate_pem",
-            "is required, or certificate_der, or facts",
+            "one of certificate_pem, certificate_der and facts is required",
         )),
         Some(Given::CertificatePem(text)) => {
             decode_leaf(&mut fields, "certificate_pem", text.as_bytes())
@@ -62,15 +61,15 @@ pub(crate) fn decode_record(
     let reservation_id = fields.optional("reservation_id", &message.reservation_id);
     fields.request_id(message);
     fields.build(|| {
-        let mut certificate = facts?.reported(account_id?, product_id?, now);
+        let mut certificate = facts?.into_certificate(account_id?, product_id?, now);
         certificate.reservation_id = reservation_id?;
         Ok(certificate)
     })
 }
 
 impl Facts {
-    /// The certificate that they are reported of.
-    pub(super) fn reported(
+    /// The certificate with these facts.
+    pub(super) fn into_certificate(
         self,
         account_id: AccountId,
         product_id: ProductId,
@@ -100,14 +99,14 @@ impl Facts {
     }
 }
 
-/// notAfter is inclusive to its second (SL-1). A certificate without expiry stays in the calendar.
+/// The first instant after notAfter, which includes its second (SL-1).
 fn active_until(not_after: Instant) -> Instant {
     not_after
         .checked_add(TimeDelta::seconds(1))
         .unwrap_or(Instant::MAX)
 }
 
-/// A certificate. What follows it is not kept, and so not judged.
+/// Decodes the first certificate of `bytes`, and ignores what follows it.
 pub(super) fn decode_leaf(fields: &mut Fields, path: &str, bytes: &[u8]) -> Field<Facts> {
     let leaf = parse_leaf(bytes).map_err(|error| fields.note(path, error.to_string()))?;
     san::check_recorded(fields, path, &leaf.sans, MAX_SANS)?;
@@ -161,19 +160,19 @@ pub(super) fn decode_facts(fields: &mut Fields, facts: &wire::CertificateFacts) 
     })
 }
 
-/// The digest of an issuer's DER-encoded name, in hexadecimal.
+/// Decodes an issuer's DER-encoded name into its digest in hexadecimal.
 pub(super) fn decode_issuer(fields: &mut Fields, path: &str, der: &[u8]) -> Field<String> {
     if der.is_empty() {
         return Err(fields.note(path, "is required"));
     }
-    // A Name is a SEQUENCE (RFC 5280, 4.1.2.4); a printed name is a frequent mistake.
+    // A Name is a SEQUENCE (RFC 5280, 4.1.2.4); sending a printed name is a common mistake.
     if der.first() != Some(&0x30) {
-        return Err(fields.note(path, "is no DER-encoded name"));
+        return Err(fields.note(path, "must be a DER-encoded name"));
     }
     Ok(hex::encode(Sha256::digest(der)))
 }
 
-/// A serial as it is compared (SL-14).
+/// Decodes a serial number into the form in which serials are compared (SL-14).
 pub(super) fn decode_serial(fields: &mut Fields, path: &str, text: &str) -> Field<String> {
     if text.is_empty() {
         return Err(fields.note(path, "is required"));
@@ -181,7 +180,7 @@ pub(super) fn decode_serial(fields: &mut Fields, path: &str, text: &str) -> Fiel
     serial(text).map_err(|error| fields.note(path, error.to_string()))
 }
 
-/// The second that an end of validity falls in: X.509 has no fractions of it.
+/// Decodes an end of validity, truncated to the second as in X.509.
 pub(super) fn decode_second(time: &Timestamp) -> Result<Instant, &'static str> {
     decode_time(&Timestamp {
         seconds: time.seconds,
@@ -229,7 +228,7 @@ mod tests {
         }
     }
 
-    /// SL-1, SL-14: what names it is canonical, and it counts through its last second.
+    /// SL-1, SL-14: its key is canonical, and it counts through its last second.
     #[test]
     fn sl_14_facts_name_a_certificate_in_one_way() {
         let certificate = decode_record(&report(facts()), at(150)).unwrap();

@@ -1,4 +1,4 @@
-//! Revocations: which certificates are to be revoked and why, and what returns with them (SL-19).
+//! Revocations and their previews (SL-19).
 
 use std::collections::HashSet;
 
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// The most certificates that are revoked at once.
+/// The most certificates of one revocation.
 const MAX_REVOKED: usize = 1000;
 
-/// Reads a revocation; `needs_preview`: whether its caller must show one.
+/// Decodes a revocation. `needs_preview` makes the preview token mandatory.
 pub(crate) fn decode_revoke(
     message: &wire::RevokeCertificatesRequest,
     needs_preview: bool,
@@ -31,10 +31,10 @@ pub(crate) fn decode_revoke(
     let license_id = fields.required("license_id", &message.license_id);
     let ids = decode_ids(&mut fields, &message.certificate_ids);
     let reason = decode_reason(message.reason)
-        .ok_or_else(|| fields.note("reason", "is no reason that a certificate is revoked for"));
+        .ok_or_else(|| fields.note("reason", "is not a permitted revocation reason"));
     let preview = fields.optional("preview_token", &message.preview_token);
     let is_shown = message.validate_only || !needs_preview || !message.preview_token.is_empty();
-    let missing = "is required: look at what returns first";
+    let missing = "is required: request a revocation preview first";
     fields.check("preview_token", is_shown, missing);
     fields.request_id(message);
     fields.build(|| {
@@ -47,7 +47,7 @@ pub(crate) fn decode_revoke(
     })
 }
 
-/// Reads what is to be looked at.
+/// Decodes the request for a preview.
 pub(crate) fn decode_preview(
     message: &wire::PreviewRevocationRequest,
 ) -> Result<(LicenseId, Vec<CertificateId>), Fault> {
@@ -59,20 +59,20 @@ pub(crate) fn decode_preview(
 
 fn decode_ids(fields: &mut Fields, given: &[String]) -> Field<Vec<CertificateId>> {
     let path = "certificate_ids";
-    fields.check(path, !given.is_empty(), "must name a certificate");
+    fields.check(path, !given.is_empty(), "must not be empty");
     if given.len() > MAX_REVOKED {
-        return Err(fields.note(path, format!("has more than {MAX_REVOKED} elements")));
+        return Err(fields.note(path, format!("must have at most {MAX_REVOKED} elements")));
     }
     let ids = fields.each(path, given, |id| id.parse::<CertificateId>())?;
     let mut seen = HashSet::new();
     for (index, id) in ids.iter().enumerate() {
         let path = format!("certificate_ids[{index}]");
-        fields.check(&path, seen.insert(*id), "was named before");
+        fields.check(&path, seen.insert(*id), "is repeated");
     }
     Ok(ids)
 }
 
-/// What a revocation would return.
+/// Encodes a preview.
 pub(crate) fn encode(preview: &RevocationPreview) -> wire::PreviewRevocationResponse {
     let token = preview.token();
     wire::PreviewRevocationResponse {

@@ -1,5 +1,4 @@
-//! SANs: those that are asked for must be well formed, those that a certificate carries are taken
-//! as they are (SL-1).
+//! SANs. Requested ones must be well-formed; those of a certificate are accepted as they are (SL-1).
 
 use std::collections::BTreeSet;
 
@@ -9,11 +8,11 @@ use licet_runtime::field::{Field, Fields};
 
 use crate::rules::packed_san::{PackedSan, packed, unpacked};
 
-/// The longest value that is asked for, in characters.
+/// The longest value of a requested SAN, in characters.
 const MAX_CHARACTERS: usize = 1000;
 
-/// SANs that are asked for, at most `most` distinct ones.
-pub(crate) fn decode_asked(
+/// Decodes requested SANs, at most `most` distinct ones.
+pub(crate) fn decode_requested(
     fields: &mut Fields,
     path: &str,
     list: &[wire::San],
@@ -21,7 +20,7 @@ pub(crate) fn decode_asked(
 ) -> Field<BTreeSet<San>> {
     decode_all(fields, path, list, most, |kind, value| {
         if value.chars().nth(MAX_CHARACTERS).is_some() {
-            return Err(format!("is longer than {MAX_CHARACTERS} characters"));
+            return Err(format!("must have at most {MAX_CHARACTERS} characters"));
         }
         match kind {
             SanType::DnsName => San::dns(value),
@@ -33,7 +32,7 @@ pub(crate) fn decode_asked(
     })
 }
 
-/// SANs that a certificate carries, at most `most` distinct ones.
+/// Decodes the SANs of a certificate, at most `most` distinct ones.
 pub(crate) fn decode_recorded(
     fields: &mut Fields,
     path: &str,
@@ -45,14 +44,14 @@ pub(crate) fn decode_recorded(
     })
 }
 
-/// One SAN that is looked for, in any spelling.
+/// Decodes one SAN to be searched for, in any spelling.
 pub(crate) fn decode_one(fields: &mut Fields, path: &str, given: &wire::San) -> Field<San> {
     decode(fields, path, given, &|kind, value| {
         Ok(San::recorded(kind, value))
     })
 }
 
-/// Notes what is wrong with SANs that were read from a certificate.
+/// Checks the number of SANs read from a certificate.
 pub(crate) fn check_recorded(
     fields: &mut Fields,
     path: &str,
@@ -60,7 +59,7 @@ pub(crate) fn check_recorded(
     most: usize,
 ) -> Field<()> {
     if sans.len() > most {
-        return Err(fields.note(path, format!("has more than {most} SANs that count")));
+        return Err(fields.note(path, format!("must have at most {most} SANs that count")));
     }
     Ok(())
 }
@@ -85,7 +84,7 @@ fn decode_all(
         }
     }
     if sans.len() > most {
-        first = Some(fields.note(path, format!("has more than {most} distinct SANs")));
+        first = Some(fields.note(path, format!("must have at most {most} distinct SANs")));
     }
     first.map_or(Ok(sans), Err)
 }
@@ -105,7 +104,7 @@ fn decode(
     form(kind?, &given.value).map_err(|error| fields.note(at_value(), error))
 }
 
-/// A type of SAN; `None` where none is said.
+/// Decodes a SAN type; `None` if unspecified.
 pub(crate) fn decode_kind(kind: i32) -> Result<Option<SanType>, &'static str> {
     Ok(match wire::SanType::try_from(kind) {
         Ok(wire::SanType::Unspecified) => None,
@@ -113,21 +112,21 @@ pub(crate) fn decode_kind(kind: i32) -> Result<Option<SanType>, &'static str> {
         Ok(wire::SanType::IpAddress) => Some(SanType::IpAddress),
         Ok(wire::SanType::Rfc822Name) => Some(SanType::Rfc822Name),
         Ok(wire::SanType::Upn) => Some(SanType::Upn),
-        Err(_) => return Err("is no type of SAN that counts"),
+        Err(_) => return Err("is not a SAN type"),
     })
 }
 
-/// The form that SANs are kept in, ascending.
+/// Packs SANs, ascending.
 pub(crate) fn pack(sans: &BTreeSet<San>) -> Vec<PackedSan> {
     sans.iter().map(packed).collect()
 }
 
-/// SANs that are kept.
+/// Encodes packed SANs.
 pub(crate) fn encode_all(sans: &[PackedSan]) -> Vec<wire::San> {
     sans.iter().filter_map(|san| encode(san)).collect()
 }
 
-/// A SAN that is kept; every one that was packed has a message.
+/// Encodes a packed SAN. `None` does not occur for stored SANs.
 pub(crate) fn encode(san: &str) -> Option<wire::San> {
     let san = unpacked(san)?;
     let kind = match san.kind() {
@@ -157,7 +156,7 @@ mod tests {
 
     fn violations(list: &[wire::San], most: usize) -> Vec<String> {
         let mut fields = Fields::new();
-        let sans = decode_asked(&mut fields, "sans", list, most);
+        let sans = decode_requested(&mut fields, "sans", list, most);
         match fields.build(|| sans) {
             Ok(_) => vec![],
             Err(Fault::Invalid(found)) => {
@@ -176,7 +175,7 @@ mod tests {
             given(wire::SanType::Upn, "A@example.com"),
         ];
         let mut fields = Fields::new();
-        let sans = decode_asked(&mut fields, "sans", &list, 3).unwrap();
+        let sans = decode_requested(&mut fields, "sans", &list, 3).unwrap();
         assert_eq!(
             pack(&sans).join(" "),
             "d:example.com r:a@example.com u:a@example.com"

@@ -1,4 +1,4 @@
-//! How much of a licence is used, and by which SANs (SL-1, SL-17, SL-18).
+//! Usage of a licence, and its distinct SANs (SL-1, SL-17, SL-18).
 
 use licet_contracts::sanlicensing::v1 as wire;
 use licet_domain::{case::folded, clock::Instant, ids::LicenseId};
@@ -17,10 +17,10 @@ use crate::rules::{
     quota::usage::Usage,
 };
 
-/// The longest prefix that is taken, in characters.
+/// The longest prefix, in characters.
 const MAX_PREFIX: usize = 1000;
 
-/// Reads whose usage is asked for, and as of when; `None`: now.
+/// Decodes GetUsage: the licence, and the instant if it is not now.
 pub(crate) fn decode_get(
     message: &wire::GetUsageRequest,
 ) -> Result<(LicenseId, Option<Instant>), Fault> {
@@ -30,7 +30,7 @@ pub(crate) fn decode_get(
     fields.build(|| Ok((license_id?, as_of?)))
 }
 
-/// A licence's usage at its instant.
+/// Encodes a usage.
 pub(crate) fn encode(usage: &Usage) -> wire::Usage {
     let counts = usage.counts;
     let quota = encode_weight(usage.quota);
@@ -63,10 +63,10 @@ pub(crate) fn encode(usage: &Usage) -> wire::Usage {
     }
 }
 
-/// The most days that can be asked about at once, in pages: a hundred years.
+/// The most days of one list, over all pages: a hundred years.
 const MAX_DAYS: i64 = 36_525;
 
-/// Reads whose days are asked for, and which; `None`: the usual ones.
+/// Decodes ListDailyUsage: the licence, and the days if they are not the default.
 pub(crate) fn decode_list_daily(
     message: &wire::ListDailyUsageRequest,
 ) -> Result<(LicenseId, Option<Days>), Fault> {
@@ -77,14 +77,14 @@ pub(crate) fn decode_list_daily(
         Some(period) => fields.period("period", period).and_then(|period| {
             match days_of(period).filter(|days| days.count() <= MAX_DAYS) {
                 Some(days) => Ok(Some(days)),
-                None => Err(fields.note("period", "touches more than 36525 days")),
+                None => Err(fields.note("period", "must not touch more than 36525 days")),
             }
         }),
     };
     fields.build(|| Ok((license_id?, days?)))
 }
 
-/// A day with the quota at its end, seen from `now`.
+/// Encodes a day with the quota at its end. `now` tells past from forecast.
 pub(crate) fn encode_day(usage: &DayUsage, quota: u64, now: Instant) -> wire::DailyUsage {
     let kind = if usage.day.end <= now {
         wire::DayKind::Past
@@ -104,7 +104,7 @@ pub(crate) fn encode_day(usage: &DayUsage, quota: u64, now: Instant) -> wire::Da
     }
 }
 
-/// Reads what a listing of distinct SANs is narrowed to.
+/// Decodes the filter of ListUniqueSans.
 pub(crate) fn decode_unique_sans(
     message: &wire::ListUniqueSansRequest,
 ) -> Result<SanFilter, Fault> {
@@ -112,9 +112,9 @@ pub(crate) fn decode_unique_sans(
     let license_id = fields.required("license_id", &message.license_id);
     let kind = san::decode_kind(message.r#type).map_err(|error| fields.note("type", error));
     let is_short = message.prefix.chars().nth(MAX_PREFIX).is_none();
-    fields.check("prefix", is_short, "is longer than 1000 characters");
+    fields.check("prefix", is_short, "must have at most 1000 characters");
     let is_plain = !message.prefix.chars().any(char::is_control);
-    fields.check("prefix", is_plain, "has control characters");
+    fields.check("prefix", is_plain, "must not contain control characters");
     let until_before = decode_until_before(&mut fields, message.until_before_time.as_ref());
     fields.build(|| {
         Ok(SanFilter {
@@ -126,7 +126,7 @@ pub(crate) fn decode_unique_sans(
     })
 }
 
-/// Before when what is listed must no longer count; `None`: whenever that is (SL-18).
+/// Decodes the instant before which listed items must cease to count (SL-18).
 pub(super) fn decode_until_before(
     fields: &mut Fields,
     time: Option<&Timestamp>,
@@ -134,7 +134,7 @@ pub(super) fn decode_until_before(
     fields.optional_message("until_before_time", time, decode_time)
 }
 
-/// A distinct SAN under a licence's multiplier (SL-3).
+/// Encodes a distinct SAN, weighed by the licence's multiplier (SL-3).
 pub(crate) fn encode_unique_san(found: &UniqueSan, wildcard_multiplier: u32) -> wire::UniqueSan {
     let is_wildcard = is_wildcard(&found.san);
     wire::UniqueSan {
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::rules::counting::SanCounts;
 
-    /// SL-21: recording is never refused, so that what is free may be below zero.
+    /// SL-21: recording is never refused, so `free` may be negative.
     #[test]
     fn sl_21_a_license_over_its_quota_has_less_than_nothing_free() {
         let usage = Usage {

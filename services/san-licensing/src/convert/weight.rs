@@ -1,16 +1,16 @@
-//! Weights, counts and quotas in the contract's form.
+//! Weights, counts and quotas.
 
 use licet_runtime::field::{Field, Fields};
 
 /// The largest quota.
 const MAX_QUOTA: u64 = 1_000_000_000;
 
-/// A weight in the contract's form.
+/// Encodes a weight or a count.
 pub(super) fn encode_weight(weight: u64) -> i64 {
     i64::try_from(weight).unwrap_or(i64::MAX)
 }
 
-/// A quota within its limits.
+/// Decodes a quota.
 pub(super) fn quota(fields: &mut Fields, quota: i64) -> Field<u64> {
     match u64::try_from(quota) {
         Ok(quota @ 1..=MAX_QUOTA) => Ok(quota),

@@ -1,5 +1,5 @@
-//! What SanLicensing asks of Billing about a licence, and what of its quotes decides about one. Several
-//! products are priced by the dearest (SL-10).
+//! Questions to Billing about the price of a licence, and the sale that a quote pins. The dearest of several
+//! products prices all of them (SL-10).
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::rules::{
 
 pub(crate) use licet_clients::billing::{Billing, Invoice, Product, Quote, QuoteQuestion};
 
-/// A quote, computed alone: nothing of it is kept.
+/// Asks Billing for a quote that is not stored.
 pub(crate) async fn preview_quote(
     billing: &Billing,
     question: &QuoteQuestion,
@@ -30,7 +30,7 @@ pub(crate) async fn preview_quote(
     billing.create_quote(&question, Uuid::new_v4()).await
 }
 
-/// The question about the one product of several that is the dearest, which prices them all (SL-10).
+/// Narrows a question about several products to the dearest one, which prices them all (SL-10).
 pub(crate) async fn narrow_to_dearest(
     billing: &Billing,
     question: &QuoteQuestion,
@@ -38,15 +38,16 @@ pub(crate) async fn narrow_to_dearest(
     if question.item_count() <= 1 {
         return Ok(question.clone());
     }
-    // About one thing a quote would have to be of one product.
+    // A quote with a subject can only have one product.
     let quote = preview_quote(billing, &question.without_subject()).await?;
     let prices = quote.prices().map_err(PeerFault::Unknown)?;
     let dearest = dearest(&prices);
-    let dearest = dearest.ok_or_else(|| PeerFault::Unknown("Billing priced no line".to_owned()))?;
+    let dearest =
+        dearest.ok_or_else(|| PeerFault::Unknown("Billing's quote has no lines".to_owned()))?;
     Ok(question.of_product(dearest))
 }
 
-/// The price of a purchase that may be of several products.
+/// Asks Billing to price a purchase of one or more products.
 pub(crate) async fn price(
     billing: &Billing,
     question: &QuoteQuestion,
@@ -56,7 +57,7 @@ pub(crate) async fn price(
     billing.create_quote(&question, request_id).await
 }
 
-/// What a quote of one line pins for the term that it is of (SL-7, BL-8).
+/// The sale that a quote of one line pins for its term (SL-7, BL-8).
 pub(crate) fn sale(quote: &Quote, quota: u64, by_hand: bool) -> Result<Sale, String> {
     let line = quote.only_line()?;
     Ok(Sale {
@@ -70,7 +71,7 @@ pub(crate) fn sale(quote: &Quote, quota: u64, by_hand: bool) -> Result<Sale, Str
     })
 }
 
-/// What is to be priced for a licence that is drafted.
+/// A term to be priced, for any products.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TermPricing<'a> {
     pub(crate) account_id: AccountId,
@@ -80,7 +81,7 @@ pub(crate) struct TermPricing<'a> {
 }
 
 impl TermPricing<'_> {
-    /// An item for each of some products, in their order, at the prices of now.
+    /// An item per product, in order, at the prices of `now`.
     fn items(&self, products: &BTreeSet<ProductId>, now: Instant) -> Vec<Item> {
         let item = |product: &ProductId| Item {
             hand_amount: self.hand_price,
@@ -91,7 +92,7 @@ impl TermPricing<'_> {
     }
 }
 
-/// The question what each of some products costs at a quota, now: a line for each, in their order.
+/// The question for the prices of a draft at `now`: one line per product, in order.
 pub(crate) fn draft_quote(
     wanted: &TermPricing<'_>,
     products: &BTreeSet<ProductId>,
@@ -107,7 +108,7 @@ pub(crate) fn draft_quote(
     })
 }
 
-/// The question for the price of an accepted licence, with all that its draft was priced with.
+/// The question for the price of an accepted licence, priced as its draft was.
 pub(crate) fn acceptance_quote(license: &License, now: Instant) -> QuoteQuestion {
     let LicenseTerm { term, sale, .. } = &license.first;
     let item = Item {
@@ -124,8 +125,7 @@ pub(crate) fn acceptance_quote(license: &License, now: Instant) -> QuoteQuestion
     license_quote(license, 0, vec![item], now)
 }
 
-/// The question for the price of `added` SANs at the running term's own price, from now to its end
-/// (SL-8).
+/// The question for the price of `added` SANs from `now` to the end of the current term, at its own price (SL-8).
 pub(crate) fn increase_quote(license: &License, added: u64, now: Instant) -> QuoteQuestion {
     let LicenseTerm { term, sale, .. } = license.current_term(now);
     let before = license
@@ -135,7 +135,7 @@ pub(crate) fn increase_quote(license: &License, added: u64, now: Instant) -> Quo
     let item = Item {
         product_version: Some(sale.product_version),
         unit_price: (!sale.by_hand).then_some(sale.unit_price),
-        // Exact where the price of each is not (M-2).
+        // The unit price of an amount by hand is rounded; the amount itself is exact (M-2).
         hand_amount: sale.by_hand.then_some(sale.amount),
         hand_quantity: if sale.by_hand { sale.quota } else { 0 },
         change_time: Some(now),
@@ -150,8 +150,7 @@ pub(crate) fn increase_quote(license: &License, added: u64, now: Instant) -> Quo
     license_quote(license, index, vec![item], now)
 }
 
-/// The question for the price of a licence's next term at the prices of now: a line for each of its
-/// products (SL-9).
+/// The question for the price of a further term at the prices of `now`: one line per product (SL-9).
 pub(crate) fn renewal_quote(
     license: &License,
     plan: &RenewalPlan,
@@ -168,8 +167,7 @@ pub(crate) fn renewal_quote(
     license_quote(license, plan.index, items, now)
 }
 
-/// The question what each of some products costs now, at the quota and for the length of the running
-/// term (SL-10).
+/// The question for the prices of products at `now`, with the quota and length of the current term (SL-10).
 pub(crate) fn comparison_quote(
     license: &License,
     products: &BTreeSet<ProductId>,

@@ -1,4 +1,4 @@
-//! Recorded certificates.
+//! Reads certificates.
 
 use licet_domain::{
     clock::Instant,
@@ -17,8 +17,7 @@ use crate::{
     store,
 };
 
-/// Some certificates of a licence, in the order of their ids as given, or NOT_FOUND for the first
-/// that is not there.
+/// Some certificates of a licence in the order of `ids`; NOT_FOUND for the first that does not exist.
 pub(crate) async fn get_all(
     database: &Database,
     call: &Call,
@@ -40,15 +39,15 @@ pub(crate) async fn get_all(
     Ok((certificates, visible.now))
 }
 
-/// A page of a licence's certificates, newest first.
+/// A page of certificates, newest first.
 pub(crate) struct CertificatePage {
     pub(crate) certificates: Vec<Certificate>,
-    /// The instant that their states are seen at.
+    /// The instant of their states.
     pub(crate) now: Instant,
     pub(crate) next_page_token: String,
 }
 
-/// A page of the certificates that no licence covers (SL-16), newest first.
+/// Lists unallocated certificates (SL-16), newest first.
 pub(crate) async fn list_unallocated(
     database: &Database,
     call: &Call,
@@ -68,7 +67,7 @@ pub(crate) async fn list_unallocated(
     })
 }
 
-/// A page of a licence's certificates, newest first, and the next one's token.
+/// Lists a licence's certificates, newest first.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

@@ -1,4 +1,4 @@
-//! Feeds, and what was refused of them.
+//! Reads feeds and their refused records.
 
 use licet_runtime::{
     caller::Call,
@@ -29,7 +29,7 @@ async fn visible(tx: &Tx, call: &Call, feed_id: &str) -> Result<Feed, Fault> {
     Ok(feed)
 }
 
-/// A page of a feed's refused records, the last ones first, and the next one's token.
+/// Lists a feed's refused records, latest first, with the token of the next page.
 pub(crate) async fn list_refused(
     database: &Database,
     call: &Call,

@@ -1,5 +1,5 @@
-//! A licence together with what is shown beside it: the operation under way, at the instant that it
-//! is seen at. Many licences cost as many queries as one.
+//! A licence as it is shown: with its running operation, at one instant. Many licences cost as many queries
+//! as one.
 
 use std::collections::HashMap;
 
@@ -12,17 +12,15 @@ use licet_runtime::{
 
 use crate::{rules::license::License, store};
 
-/// A licence as it is shown at one instant.
+/// A licence as it is shown at the instant `now`.
 #[derive(Debug, Clone)]
 pub(crate) struct LicenseView {
     pub(crate) license: License,
     pub(crate) now: Instant,
-    /// The operation under way.
     pub(crate) running: Option<View>,
 }
 
-/// Some licences as they are shown at `clock`, in their order; none earlier than anything that was
-/// decided under it (T-5).
+/// The views of licences at `clock`, in their order; each no earlier than the last decision under it (T-5).
 pub(crate) async fn load_all(
     tx: &Tx,
     licenses: Vec<License>,
@@ -47,10 +45,10 @@ pub(crate) async fn load_all(
     Ok(views.collect())
 }
 
-/// One licence as it is shown at `clock`.
+/// The view of one licence at `clock`.
 pub(crate) async fn load(tx: &Tx, license: License, clock: Instant) -> Result<LicenseView, Fault> {
     let mut views = load_all(tx, vec![license], clock).await?;
     views
         .pop()
-        .ok_or_else(|| Fault::internal("a licence was lost between its reads"))
+        .ok_or_else(|| Fault::internal("the view of one licence is missing"))
 }

@@ -1,4 +1,4 @@
-//! Licences.
+//! Reads licences.
 
 use licet_domain::ids::{LicenseId, OperationId};
 use licet_runtime::{
@@ -26,8 +26,8 @@ pub(crate) async fn get(
     license_view::load(&tx, license, call.now).await
 }
 
-/// The licence that an operation works on; none when the operation has ended since, NOT_FOUND when
-/// it is not the caller's to see.
+/// The licence of a running operation; `None` if the operation has ended, NOT_FOUND if the caller may not see
+/// it.
 pub(crate) async fn find_under_way(
     database: &Database,
     call: &Call,
@@ -42,7 +42,7 @@ pub(crate) async fn find_under_way(
     license_view::load(&tx, license, call.now).await.map(Some)
 }
 
-/// A page of licences, newest first, and the next one's token.
+/// Lists licences, newest first, with the token of the next page.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,
@@ -61,5 +61,5 @@ pub(crate) async fn list(
     Ok((views, next_page_token))
 }
 
-/// About how many bytes an invoice's id takes in an answer.
+/// Approximate bytes of an invoice id in a response.
 const INVOICE_BYTES: usize = 32;

@@ -1,4 +1,4 @@
-//! Reads: each from one snapshot of the database, each within the accounts that the caller sees.
+//! Queries, each on one snapshot of the database and within the caller's accounts.
 
 pub(crate) mod certificates;
 pub(crate) mod feeds;
@@ -13,7 +13,7 @@ pub(crate) mod watch;
 
 use crate::rules::packed_san::PackedSan;
 
-/// About how many bytes some names take in an answer.
+/// Approximate bytes of SANs in a response.
 fn san_bytes(sans: &[PackedSan]) -> usize {
     sans.iter().map(|san| san.len() + 8).sum()
 }

@@ -1,4 +1,4 @@
-//! Reservations.
+//! Reads reservations.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
@@ -11,15 +11,15 @@ use licet_runtime::{
 use super::{san_bytes, visible_license::VisibleLicense};
 use crate::{rules::reservation::Reservation, store};
 
-/// A page of the reservations that hold SANs, oldest first.
+/// A page of reservations, oldest first.
 pub(crate) struct ReservationPage {
     pub(crate) reservations: Vec<Reservation>,
-    /// The instant that they are seen at.
+    /// The instant of their states.
     pub(crate) now: Instant,
     pub(crate) next_page_token: String,
 }
 
-/// A page of the reservations that hold SANs now, and the next one's token.
+/// Lists the reservations that hold SANs now, oldest first.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

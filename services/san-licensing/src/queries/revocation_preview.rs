@@ -1,4 +1,4 @@
-//! What a revocation of certificates would return (SL-19).
+//! Previews revocations (SL-19).
 
 use licet_domain::ids::{CertificateId, LicenseId};
 use licet_runtime::{caller::Call, fault::Fault};
@@ -11,8 +11,8 @@ use crate::{
     rules::quota::revocation_preview::RevocationPreview,
 };
 
-/// What returns if these certificates of a licence are revoked at the call's time or, with the
-/// licence, at a later one (T-5). Exact: the engine that decides about the revocation computes it.
+/// Previews the revocation of certificates of a licence at the time of the call, or at the licence's if that
+/// is later (T-5). Exact: the engine that will decide the revocation computes it.
 pub(crate) async fn get(
     quota: &Quota,
     call: &Call,

@@ -1,4 +1,4 @@
-//! The distinct SANs that a licence counts.
+//! Reads the distinct SANs of a licence.
 
 use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
 
@@ -16,7 +16,7 @@ pub(crate) struct UniqueSanPage {
     pub(crate) next_page_token: String,
 }
 
-/// A page of the distinct SANs on active certificates, and the next one's token.
+/// Lists the distinct SANs on active certificates, ascending.
 pub(crate) async fn list(
     database: &Database,
     call: &Call,

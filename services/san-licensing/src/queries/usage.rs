@@ -1,4 +1,4 @@
-//! A licence's usage as of any instant, and day by day (SL-17).
+//! Counts a licence's usage at any instant, and day by day (SL-17).
 
 use std::sync::Arc;
 
@@ -20,15 +20,15 @@ use crate::{
     store,
 };
 
-/// How many licences are counted at once: each count has a connection to itself, and a day count
-/// some dozen bytes of memory for each stretch of time that a SAN counts.
+/// The most counts at once. Each takes a database connection, and a day count some dozen bytes of memory per
+/// stretch of time in which a SAN counts.
 const COUNTS_AT_ONCE: usize = 4;
-/// The days of a listing that names none.
-const USUAL_DAYS: u32 = 30;
-/// The days of a page whose size nobody named: as many as it may be.
+/// Days of a list without a period.
+const DEFAULT_DAYS: u32 = 30;
+/// Days of a page without a size: the largest size.
 const DAYS_OF_PAGE: usize = 1000;
 
-/// Where usage is counted.
+/// Counts usage from the database.
 #[derive(Clone)]
 pub(crate) struct UsageCounter {
     database: Database,
@@ -36,13 +36,12 @@ pub(crate) struct UsageCounter {
 }
 
 impl UsageCounter {
-    /// Over a service's schema.
     pub(crate) fn new(database: Database) -> Self {
         let permits = Arc::new(Semaphore::new(COUNTS_AT_ONCE));
         Self { database, permits }
     }
 
-    /// The licence's usage as of `at`, past or future, by what is recorded up to now (SL-17).
+    /// The licence's usage at `at`, past or future, from today's records (SL-17).
     pub(crate) async fn get_at(
         &self,
         call: &Call,
@@ -72,7 +71,7 @@ impl UsageCounter {
         })
     }
 
-    /// A page of a licence's days, ascending; `days`: the last 30 unless they are named.
+    /// Lists a licence's days, ascending; by default the last 30.
     pub(crate) async fn list_days(
         &self,
         call: &Call,
@@ -84,14 +83,14 @@ impl UsageCounter {
         let tx = self.database.read();
         let visible = VisibleLicense::load(&tx, call, license_id).await?;
         let page = page.not_before(visible.now).or_size(DAYS_OF_PAGE);
-        let days = days.unwrap_or_else(|| Days::last(USUAL_DAYS, page.as_of));
+        let days = days.unwrap_or_else(|| Days::last(DEFAULT_DAYS, page.as_of));
         let after = page.after_key().map(str::parse::<Instant>);
         let after = after.transpose().map_err(|_| foreign_token())?;
         let most = usize::try_from(page.limit()).map_err(Fault::internal)?;
         let counted = match DayCount::new(days.after(after, most), visible.license.multipliers()) {
             Some(count) => {
                 let count = store::usage::count_days(&tx, license_id, page.as_of, count).await?;
-                // Sorting what changed is work for a thread of its own.
+                // Sorting the changes takes CPU time: keep it off the async threads.
                 let counted = tokio::task::spawn_blocking(move || count.finish()).await;
                 counted.map_err(Fault::internal)?
             }
@@ -116,9 +115,9 @@ impl UsageCounter {
 
 /// A page of days.
 pub(crate) struct DailyUsagePage {
-    /// Each with the quota in its last microsecond.
+    /// Days, each with the quota in its last microsecond.
     pub(crate) days: Vec<(DayUsage, u64)>,
-    /// The instant that they are seen from.
+    /// The instant that tells past from forecast.
     pub(crate) now: Instant,
     pub(crate) next_page_token: String,
 }

@@ -1,18 +1,17 @@
-//! A licence as reads see it: within the caller's accounts, at an instant that is never before
-//! what was decided about it last.
+//! A licence as queries see it: within the caller's accounts, no earlier than the last decision about it.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{caller::Call, database::Tx, fault::Fault};
 
 use crate::{rules::license::License, store};
 
-/// A licence that the caller sees.
+/// A licence that the caller may see.
 pub(super) struct VisibleLicense {
     pub(super) license: License,
-    /// The later of the call's clock and the licence's own time (T-5): another instance's clock
-    /// may be ahead, and what it recorded is seen.
+    /// The later of the call's clock and the licence's own time (T-5): another instance's clock may be ahead,
+    /// and its records must be visible.
     pub(super) now: Instant,
-    /// Counts the changes that decisions depend on; 0 before the licence is accepted.
+    /// Version of the fence; 0 if there is none.
     pub(super) version: i64,
 }
 

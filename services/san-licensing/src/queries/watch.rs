@@ -1,5 +1,4 @@
-//! A licence's usage now, and as it changes (SL-17): by a decision here, by one on another instance,
-//! or by time alone.
+//! A licence's usage now, and a watch of its changes (SL-17): by decisions of any instance, or by time alone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +13,11 @@ use crate::{
     rules::quota::usage::Usage,
 };
 
-/// A watcher looks as often as events are given their positions; what changes in between comes
-/// as one.
-const PACE: Duration = Duration::from_millis(250);
+/// Time between two reads of a watch, as long as between two moves of events to their positions. Changes in
+/// between are reported as one.
+const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How much of a licence is used at the call's time, or, with the licence, at a later one (T-5).
+/// The licence's usage at the time of the call, or at the licence's if that is later (T-5).
 pub(crate) async fn get_now(
     quota: &Quota,
     call: &Call,
@@ -29,7 +28,7 @@ pub(crate) async fn get_now(
         .await
 }
 
-/// One caller who watches one licence. It keeps nothing but what it said last.
+/// A caller's watch of one licence. It remembers the last reported usage.
 pub(crate) struct Watch {
     quota: Quota,
     clock: Arc<dyn Clock>,
@@ -40,7 +39,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins with the usage now; NOT_FOUND for whoever may not see the licence.
+    /// Starts with the present usage; NOT_FOUND if the caller may not see the licence.
     pub(crate) async fn begin(
         quota: Quota,
         clock: Arc<dyn Clock>,
@@ -58,13 +57,13 @@ impl Watch {
         })
     }
 
-    /// The next usage that is to be said.
+    /// Waits for the next usage to report; the first is the present one.
     pub(crate) async fn next(mut self) -> Result<Option<(Usage, Self)>, Fault> {
         while !std::mem::take(&mut self.is_new) {
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(INTERVAL).await;
             self.call.now = self.clock.now();
             let usage = get_now(&self.quota, &self.call, self.license_id).await?;
-            self.is_new = !usage.is_as(&self.last);
+            self.is_new = !usage.has_same_figures(&self.last);
             self.last = usage;
         }
         Ok(Some((self.last.clone(), self)))

@@ -32,25 +32,23 @@ use crate::{
     use_cases::allocate_certificate,
 };
 
-/// How many feeds are taken in at once: with two batches of each at most, what bounds the memory. One
-/// caller that leaves its feeds open does not keep others out.
+/// The most feeds at once, which bounds memory: each has at most two batches in it. A limit per caller keeps
+/// one caller from blocking the others.
 const FEEDS: ConcurrencyBounds = ConcurrencyBounds {
     what: "feeds",
     reason: TransientReason::Overloaded,
     total: 16,
     per_caller: 8,
 };
-/// How many acknowledgements wait for the sender to read them, before no further batch is decided.
+/// The most unread acknowledgements of a feed; beyond it no further batch is decided.
 const UNREAD: usize = 2;
 
-/// Ingest.
+/// Serves IngestService.
 #[derive(Clone)]
 pub(crate) struct IngestRpc {
-    /// The service's schema.
     pub(crate) database: Database,
-    /// Where everything that depends on a quota is decided.
     pub(crate) quota: Quota,
-    /// Each batch of a stream has a decision time of its own.
+    /// Each batch of a stream gets its own decision time.
     pub(crate) clock: Arc<dyn Clock>,
     feeds: ConcurrencyLimit,
 }
@@ -68,9 +66,8 @@ impl IngestRpc {
         }
     }
 
-    /// Decides one batch after the other while the next one is read. An answer waits for nothing
-    /// but its own batch: whether another one follows is the sender's affair. Returns the error that
-    /// ends the stream.
+    /// Decides one batch after the other while the next one is read. An acknowledgement waits for its own
+    /// batch alone. Returns the error that ends the stream, if any.
     async fn ingest(
         self,
         call: Call,
@@ -78,7 +75,7 @@ impl IngestRpc {
         acknowledgements: mpsc::Sender<Acknowledgement>,
         _permit: Permit,
     ) -> Option<Status> {
-        // One batch is decided and one lies here: a sender that is faster waits.
+        // While one batch is decided, one more is read; then the sender waits.
         let (sender, receiver) = mpsc::channel(1);
         let reading = self.read_all(&call, batches, sender, &acknowledgements);
         let deciding = self.decide_all(&call, receiver, &acknowledgements);
@@ -86,8 +83,8 @@ impl IngestRpc {
         end
     }
 
-    /// Decides until a batch ends the stream, there are no more, or the sender is gone. A sender that
-    /// does not read what is acknowledged is decided nothing more for, and holds up no stop.
+    /// Decides batches until one fails, there are no more, or the sender is gone. Waits while acknowledgements
+    /// are unread, but not beyond the stop of the service.
     async fn decide_all(
         &self,
         call: &Call,
@@ -103,7 +100,7 @@ impl IngestRpc {
                 room = acknowledgements.reserve() => room,
                 _ = stopped.wait_for(|stopped| *stopped) => break Some(stopping()),
             };
-            // Without room the sender left; what is durable stays.
+            // Without room the sender is gone; durable batches stay.
             let (Ok(room), Some(batch)) = (room, batches.recv().await) else {
                 break None;
             };
@@ -117,7 +114,7 @@ impl IngestRpc {
             }
         };
         let caller = &call.caller.name;
-        tracing::info!(caller, batches = count, "a stream of batches ended");
+        tracing::info!(caller, batches = count, "a feed stream ended");
         end.map(|fault| end_of(fault, durable.as_ref()))
     }
 
@@ -130,8 +127,8 @@ impl IngestRpc {
         Ok(answer)
     }
 
-    /// Reads ahead by one batch, until there are no more, one cannot be read, the sender, the answer's
-    /// reader or the decisions are gone, or the service stops.
+    /// Reads one batch ahead, until there are no more, one cannot be read, the sender or the decider is gone,
+    /// or the service stops.
     async fn read_all(
         &self,
         call: &Call,
@@ -158,7 +155,7 @@ impl IngestRpc {
         }
     }
 
-    /// The next batch, read and parsed; `None`: there is none.
+    /// Reads and decodes the next batch; `None` at the end of the stream.
     async fn read(&self, call: &Call, batches: &mut Batches) -> Result<Option<Batch>, Fault> {
         let message = match batches.message().await {
             Ok(Some(message)) => message,
@@ -172,27 +169,27 @@ impl IngestRpc {
     }
 }
 
-/// Why the next message cannot be read. Everything is an error but a sender who is gone: an end
-/// without one would say that all was taken.
+/// Handles a message that cannot be read. Only a sender that is gone is not an error: an end without error
+/// would say that everything was ingested.
 fn unread(status: &Status) -> Result<Option<Batch>, Fault> {
     if status.code() == Code::Cancelled {
-        tracing::info!(%status, "a feed was cut off");
+        tracing::info!(%status, "the sender of a feed is gone");
         return Ok(None);
     }
     if status.code() == Code::OutOfRange {
-        let text = format!("is a batch of more than {MAX_MESSAGE_BYTES} bytes");
+        let text = format!("make the batch larger than {MAX_MESSAGE_BYTES} bytes");
         return Err(Fault::invalid("records", text));
     }
-    let text = format!("is no IngestCertificatesRequest: {}", status.message());
+    let text = format!("is not an IngestCertificatesRequest: {}", status.message());
     Err(Fault::invalid("message", text))
 }
 
 fn stopping() -> Fault {
-    let text = "the service stops; go on from where the feed stands when it is back";
+    let text = "the service is stopping; reconnect later and resume from the feed's position";
     Fault::transient(TransientReason::ServiceStopping, text)
 }
 
-/// The error that ends a stream, with what is durable of it.
+/// The error that ends a stream, with the last durable batch.
 fn end_of(fault: Fault, durable: Option<&Acknowledgement>) -> Status {
     let status = Status::from(fault);
     let Some(durable) = durable else {
@@ -218,13 +215,13 @@ impl IngestService for IngestRpc {
         let (call, batches) = accept(request)?;
         let place = self.feeds.take(&call.caller.name)?;
         let (sender, receiver) = mpsc::channel(UNREAD);
-        // Apart from the acknowledgements, so that it waits for nobody who reads them.
+        // The error has its own channel, so that it does not wait for unread acknowledgements.
         let (ending, end) = oneshot::channel();
-        let area = call.clone();
-        let taking = self.clone().ingest(call, batches, sender, place);
+        let context = call.clone();
+        let ingesting = self.clone().ingest(call, batches, sender, place);
         tokio::spawn(async move {
-            if let Some(error) = area.within(taking).await {
-                // A sender that left needs no error.
+            if let Some(error) = context.within(ingesting).await {
+                // The sender may be gone.
                 let _ = ending.send(error);
             }
         });

@@ -22,12 +22,10 @@ use crate::{
     },
 };
 
-/// Issuance.
+/// Serves IssuanceService.
 #[derive(Clone)]
 pub(crate) struct IssuanceRpc {
-    /// The service's schema.
     pub(crate) database: Database,
-    /// Where everything that depends on a quota is decided.
     pub(crate) quota: Quota,
 }
 

@@ -17,12 +17,10 @@ use crate::{
     },
 };
 
-/// Licences.
+/// Serves LicenseService.
 #[derive(Clone)]
 pub(crate) struct LicenseRpc {
-    /// What previews read; what is charged goes through the operations.
     pub(crate) sources: Sources,
-    /// What spans services.
     pub(crate) operations: Operations<Billing>,
 }
 

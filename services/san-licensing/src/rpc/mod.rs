@@ -1,5 +1,4 @@
-//! The generated traits over the use-cases and queries: accept, convert, call, encode. Decides
-//! nothing; a method that is not here answers METHOD_NOT_SERVED.
+//! Implements the generated service traits: accept, decode, call a use case or query, encode. Decides nothing.
 
 pub(crate) mod ingest_service;
 pub(crate) mod issuance_service;

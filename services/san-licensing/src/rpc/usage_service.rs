@@ -14,16 +14,15 @@ use crate::{
     quota::Quota,
 };
 
-/// Usage.
+/// Serves UsageService.
 #[derive(Clone)]
 pub(crate) struct UsageRpc {
-    /// The service's schema.
     pub(crate) database: Database,
-    /// Where what is used now is known.
+    /// Knows the present usage.
     pub(crate) quota: Quota,
-    /// Where what was used and will be is counted.
+    /// Counts past and future usage.
     pub(crate) counter: UsageCounter,
-    /// What a watcher's time passes by.
+    /// The clock of watches.
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -73,7 +72,7 @@ impl UsageService for UsageRpc {
         })?;
         let (quota, clock) = (self.quota.clone(), Arc::clone(&self.clock));
         let watch = Watch::begin(quota, clock, call.clone(), license_id).await?;
-        // Whoever leaves ends it: it goes on only as it is read.
+        // The stream advances only as it is read, so it ends when the caller leaves.
         let changes = stream::try_unfold((call, watch), |(call, watch)| async move {
             let next = async { watch.next().await.map_err(Status::from) };
             let next = call.within(next).await?;

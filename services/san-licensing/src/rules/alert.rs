@@ -1,12 +1,11 @@
-//! Alerts as usage reaches parts of a quota (SL-17): whatever moves the one against the other, a
-//! record, a term that starts with a lower quota, or the end of all. Nothing is kept between
-//! decisions: each is held against what was right before it.
+//! Alerts as usage reaches shares of a quota (SL-17), by a record, a term with a lower quota, or the end of
+//! the last term. Stateless: each change is compared with the moment right before it.
 
-/// The parts of a quota that are told of, in percent.
+/// The shares of a quota that are reported, in percent.
 const THRESHOLDS: [u32; 3] = [80, 90, 100];
 
-/// Usage and the quota at an instant. Where no term is in force the quota is zero, and any usage
-/// reaches every part of it *(ours)*.
+/// Usage and quota at an instant. Without a term in force the quota is zero, and any usage reaches every
+/// share of it *(ours)*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ratio {
     pub(crate) quota: u64,
@@ -20,7 +19,7 @@ impl Ratio {
     }
 }
 
-/// The parts that usage reaches, in percent, ascending. What is reserved is no usage yet.
+/// The shares that usage reaches by a change, in percent, ascending. Reservations are not usage.
 pub(crate) fn reached(before: Ratio, after: Ratio) -> impl Iterator<Item = u32> {
     let each = THRESHOLDS.into_iter();
     each.filter(move |percent| !before.is_at(*percent) && after.is_at(*percent))
@@ -40,7 +39,7 @@ mod tests {
             ((7, 10), (10, 10), vec![80, 90, 100]),
             ((10, 10), (12, 10), vec![]),
             ((9, 10), (5, 10), vec![]),
-            // Exactly, where the part is no whole weight.
+            // Exact where the share is not a whole weight.
             ((5, 7), (6, 7), vec![80]),
             ((0, 7), (5, 7), vec![]),
             ((0, 1), (1, 1), vec![80, 90, 100]),
@@ -49,7 +48,7 @@ mod tests {
             ((6, 14), (6, 7), vec![80]),
             ((6, 7), (6, 14), vec![]),
             ((6, 10), (9, 10), vec![80, 90]),
-            // No term is in force any more, or at last.
+            // A term ends, or starts.
             ((0, 0), (9, 0), vec![80, 90, 100]),
             ((9, 10), (9, 0), vec![100]),
             ((0, 10), (0, 0), vec![]),

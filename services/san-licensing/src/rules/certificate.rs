@@ -1,4 +1,4 @@
-//! A certificate that counts in a licence, from its record to its end (SL-1, SL-14, SL-19).
+//! A recorded certificate, from its record to its end (SL-1, SL-14, SL-19).
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use licet_domain::{
 
 use super::{license::KeyType, packed_san::PackedSan};
 
-/// What makes a certificate the same one when it is reported again (SL-14).
+/// Identifies a certificate across reports (SL-14).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CertificateKey {
     pub(crate) account_id: AccountId,
@@ -22,11 +22,11 @@ pub(crate) struct CertificateKey {
     pub(crate) serial_hex: String,
 }
 
-/// A revocation that is reported by the authority, of a certificate that may be known or not (SL-15).
+/// A revocation reported by the CA; its certificate may not be recorded yet (SL-15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EarlyRevocation {
     pub(crate) reason: RevocationReason,
-    /// When the authority says that it was revoked; nothing is counted by it (T-6).
+    /// Revocation time according to the CA. Not used for counting (T-6).
     pub(crate) ca_time: Option<Instant>,
 }
 
@@ -34,11 +34,11 @@ pub(crate) struct EarlyRevocation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
     pub(crate) id: CertificateId,
-    /// The licence that it counts in; `None`: no licence covers it (SL-16).
+    /// The licence that it counts in; `None` if no licence covers it (SL-16).
     pub(crate) license_id: Option<LicenseId>,
     pub(crate) key: CertificateKey,
     pub(crate) product_id: ProductId,
-    /// `None`: of neither family; it exists all the same (SL-21).
+    /// `None` if unknown or of no supported family (SL-21).
     pub(crate) key_type: Option<KeyType>,
     /// Distinct.
     pub(crate) sans: Vec<PackedSan>,
@@ -52,28 +52,28 @@ pub(crate) struct Certificate {
     /// When its revocation was recorded here (T-6).
     pub(crate) revoke_time: Option<Instant>,
     pub(crate) revoke_reason: Option<RevocationReason>,
-    /// When the authority says that it was revoked.
+    /// Revocation time according to the CA.
     pub(crate) ca_revoke_time: Option<Instant>,
-    /// Since when it counts in its licence, where that is not since its record (SL-16).
+    /// Since when it counts in its licence, if not since its record (SL-16).
     pub(crate) allocate_time: Option<Instant>,
     /// The reservation that it used.
     pub(crate) reservation_id: Option<ReservationId>,
 }
 
 worded! {
-    /// How a certificate counts at an instant.
+    /// State of a certificate at an instant.
     pub(crate) enum CertificateState {
         /// Its SANs are used.
         Active = "ACTIVE",
-        /// It was revoked; its SANs are back.
+        /// It was revoked; its SANs no longer count.
         Revoked = "REVOKED",
-        /// Its time is over; its SANs are back.
+        /// Its validity is over; its SANs no longer count.
         Expired = "EXPIRED",
     }
 }
 
 impl Certificate {
-    /// Whether `other`, reported under the same key, tells the same certificate (SL-14).
+    /// Whether `other`, reported under the same key, describes the same certificate (SL-14).
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let sans = |certificate: &Self| -> BTreeSet<PackedSan> {
             let each = certificate.sans.iter();
@@ -85,8 +85,8 @@ impl Certificate {
             && sans(self) == sans(other)
     }
 
-    /// Whether `other`, reported under the same key, tells this certificate but for its product, and may
-    /// correct that: it has counted in no licence yet (SL-14).
+    /// Whether `other`, reported under the same key, differs in the product alone and may correct it: this
+    /// certificate has counted in no licence yet (SL-14).
     pub(crate) fn is_corrected_by(&self, other: &Self) -> bool {
         let corrected = Self {
             product_id: other.product_id.clone(),
@@ -95,15 +95,15 @@ impl Certificate {
         self.license_id.is_none() && !self.is_same_as(other) && corrected.is_same_as(other)
     }
 
-    /// The instant to see it at, or to decide about it at: `clock`, or what was recorded of it last where
-    /// another instance's clock was ahead (T-5).
+    /// The instant as of which it is shown or decided: `clock`, or its last change if another instance's clock
+    /// was ahead (T-5).
     pub(crate) fn decide_at(&self, clock: Instant) -> Instant {
         let recorded = [self.revoke_time, self.allocate_time];
         let recorded = recorded.into_iter().flatten();
         recorded.fold(clock.max(self.record_time), Instant::max)
     }
 
-    /// It is revoked from `now` on (SL-5, T-6), and no earlier than it was recorded (T-5).
+    /// Revokes it as of `now` (SL-5, T-6), but no earlier than its last change (T-5).
     pub(crate) fn revoke(&mut self, revocation: EarlyRevocation, now: Instant) {
         let now = self.decide_at(now);
         self.revoke_time = Some(now);
@@ -112,7 +112,7 @@ impl Certificate {
         self.until = self.until.min(now);
     }
 
-    /// How it counts at `now`.
+    /// Its state at `now`.
     pub(crate) fn state(&self, now: Instant) -> CertificateState {
         if self.revoke_time.is_some_and(|revoked| revoked <= now) {
             CertificateState::Revoked
@@ -124,7 +124,7 @@ impl Certificate {
     }
 }
 
-/// A report may leave the key type out. Ed25519 was once recorded as ECC, and Ed448 as none.
+/// A report may omit the key type. Earlier versions recorded Ed25519 as ECC, and Ed448 as none.
 fn is_same_key_type(one: Option<KeyType>, other: Option<KeyType>) -> bool {
     let (Some(one), Some(other)) = (one, other) else {
         return true;
@@ -133,12 +133,12 @@ fn is_same_key_type(one: Option<KeyType>, other: Option<KeyType>) -> bool {
     one == other || (was_one.contains(&one) && was_one.contains(&other))
 }
 
-/// The refusal to allocate a certificate that counts in a licence (SL-16).
+/// The refusal to allocate an allocated certificate (SL-16).
 pub(crate) fn already_allocated(certificate: &Certificate, license_id: LicenseId) -> Refusal {
     Refusal::new(
         Reason::CertificateAlreadyAllocated,
         format!(
-            "certificate {} counts in licence {license_id}",
+            "certificate {} is already allocated to licence {license_id}",
             certificate.id
         ),
     )
@@ -146,12 +146,12 @@ pub(crate) fn already_allocated(certificate: &Certificate, license_id: LicenseId
     .with("license_id", license_id)
 }
 
-/// The refusal of another certificate under a key that was reported (SL-14).
+/// The refusal of a different certificate under a recorded key (SL-14).
 pub(crate) fn conflict(first: &Certificate) -> Refusal {
     Refusal::new(
         Reason::CertificateConflict,
         format!(
-            "a certificate of this issuer and serial is recorded as {} with other SANs, dates, key or product",
+            "certificate {} of this issuer and serial is recorded with different SANs, dates, key type or product",
             first.id
         ),
     )

@@ -1,6 +1,6 @@
-//! How many distinct SANs a licence counts: at an instant, and day by day with each day's peak (SL-1,
-//! SL-17). Told from the time that each certificate holds each SAN, those of one SAN together; every
-//! instant is weighed by its own term (SL-3, SL-6).
+//! Counts a licence's distinct SANs at an instant, or day by day with each day's peak (SL-1, SL-17). The
+//! input is the time for which each certificate holds each SAN, grouped by SAN. Every instant is weighed by
+//! the multiplier of its own term (SL-3, SL-6).
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ pub(crate) struct SanCounts {
     pub(crate) ip_addresses: u64,
     pub(crate) rfc822_names: u64,
     pub(crate) upns: u64,
-    /// Of the DNS names, those that are wildcards.
+    /// Those of the DNS names that are wildcards.
     pub(crate) wildcards: u64,
 }
 
 impl SanCounts {
-    /// Counts one SAN more, or less.
+    /// Counts one SAN more or less, as `step` says.
     pub(crate) fn count(&mut self, san: &str, step: impl Fn(u64) -> u64) {
         let kind = match san.as_bytes().first() {
             Some(b'd') => &mut self.dns_names,
@@ -34,23 +34,23 @@ impl SanCounts {
         }
     }
 
-    /// All of them.
+    /// The number of SANs of all types.
     pub(crate) fn distinct(self) -> u64 {
         self.dns_names + self.ip_addresses + self.rfc822_names + self.upns
     }
 
-    /// What they weigh where a wildcard weighs `multiplier` (SL-3).
+    /// Their weight if a wildcard weighs `multiplier` (SL-3).
     pub(crate) fn weight(self, multiplier: u32) -> u64 {
         self.distinct() - self.wildcards + self.wildcards * u64::from(multiplier)
     }
 }
 
-/// Distinct SANs, told apart by what they weigh.
+/// Distinct SANs, by weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DistinctSans {
-    /// No wildcards; each weighs 1.
+    /// SANs other than wildcards; each weighs 1.
     pub(crate) plain: u64,
-    /// Each weighs the multiplier of a term (SL-3).
+    /// Wildcards; each weighs the multiplier of the term (SL-3).
     pub(crate) wildcards: u64,
 }
 
@@ -64,25 +64,25 @@ impl DistinctSans {
         *kind = step(*kind);
     }
 
-    /// What they weigh where a wildcard weighs `multiplier`.
+    /// Their weight if a wildcard weighs `multiplier`.
     pub(crate) fn weight(self, multiplier: u32) -> u64 {
         self.plain + self.wildcards * u64::from(multiplier)
     }
 }
 
-/// Counts the SANs that are active at an instant, and when they return.
+/// Counts the SANs that are active at an instant, and when they cease to count.
 #[derive(Debug)]
 pub(crate) struct InstantCount {
     counts: SanCounts,
-    /// The SAN that is coming in, and until when it is held so far.
+    /// The SAN being added, and its latest end so far.
     current: Option<(String, Instant)>,
-    /// The earliest returns, at most `most` instants.
+    /// SANs by their end: the earliest `most` instants.
     returns: BTreeMap<Instant, DistinctSans>,
     most: usize,
 }
 
 impl InstantCount {
-    /// Nothing yet; the first `most` returns are kept.
+    /// An empty count that keeps the first `most` ends.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             counts: SanCounts::default(),
@@ -92,7 +92,7 @@ impl InstantCount {
         }
     }
 
-    /// A certificate that is active holds a SAN. Invariant: those of one SAN come together.
+    /// Adds a SAN of an active certificate. Invariant: those of one SAN are added one after the other.
     pub(crate) fn add(&mut self, san: String, until: Instant) {
         match &mut self.current {
             Some((current, last)) if *current == san => *last = until.max(*last),
@@ -115,19 +115,20 @@ impl InstantCount {
         }
     }
 
-    /// All that were counted, and the next instants at which some of them return.
+    /// The counted SANs, and the next instants at which some of them cease to count.
     pub(crate) fn finish(mut self) -> (SanCounts, Vec<(Instant, DistinctSans)>) {
         self.close_san();
         (self.counts, self.returns.into_iter().collect())
     }
 }
 
-/// From when on a wildcard weighs what, ascending; the first also before it. Invariant: not empty.
+/// What a wildcard weighs from which instant on, ascending. The first entry also applies before its instant.
+/// Invariant: not empty.
 #[derive(Clone, Debug)]
 pub(crate) struct Multipliers(pub(crate) Vec<(Instant, u32)>);
 
 impl Multipliers {
-    /// What a wildcard weighs at an instant.
+    /// What a wildcard weighs at `at`.
     pub(crate) fn at(&self, at: Instant) -> u32 {
         let started = self.0.iter().rev().find(|(from, _)| *from <= at);
         started.or(self.0.first()).map_or(1, |(_, weight)| *weight)
@@ -145,15 +146,15 @@ pub(crate) struct DayUsage {
     pub(crate) day: Period,
     /// Weight in its last microsecond.
     pub(crate) used: u64,
-    /// The SANs that make it up.
+    /// Number of SANs in its last microsecond.
     pub(crate) distinct: u64,
-    /// The most weight at any of its instants.
+    /// The highest weight of the day.
     pub(crate) peak: u64,
-    /// The first of the instants with so much.
+    /// The first instant with the highest weight.
     pub(crate) peak_time: Instant,
 }
 
-/// A SAN begins to count, or no longer does.
+/// A SAN begins or ceases to count.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     at: Instant,
@@ -161,23 +162,23 @@ struct Change {
     is_wildcard: bool,
 }
 
-/// Counts day by day. In memory are two changes at most for every stretch of time that a SAN counts
-/// for without a break, however many certificates hold it.
+/// Counts day by day. Memory holds at most two changes per unbroken stretch in which a SAN counts, however
+/// many certificates hold it.
 #[derive(Debug)]
 pub(crate) struct DayCount {
     days: Vec<Period>,
     whole: Period,
     multipliers: Multipliers,
-    /// The SAN that is coming in, and when certificates hold it.
+    /// The SAN being added, and when certificates hold it.
     san: String,
     holds: Vec<Period>,
-    /// What counts as the first day begins.
+    /// SANs that count as the first day begins.
     first: DistinctSans,
     changes: Vec<Change>,
 }
 
 impl DayCount {
-    /// Over some days, ascending and without a gap; `None` over none.
+    /// Counts over some days, ascending and without a gap; `None` for no days.
     pub(crate) fn new(days: Vec<Period>, multipliers: Multipliers) -> Option<Self> {
         let whole = Period::new(days.first()?.start, days.last()?.end)?;
         Some(Self {
@@ -191,12 +192,13 @@ impl DayCount {
         })
     }
 
-    /// From the first day's beginning to the last one's end.
+    /// From the beginning of the first day to the end of the last.
     pub(crate) fn whole(&self) -> Period {
         self.whole
     }
 
-    /// A certificate holds a SAN for a time. Invariant: those of one SAN come together.
+    /// Adds the time for which a certificate holds a SAN. Invariant: those of one SAN are added one after the
+    /// other.
     pub(crate) fn add(&mut self, san: &str, held: Period) {
         if self.san != san {
             self.close_san();
@@ -205,7 +207,7 @@ impl DayCount {
         self.holds.push(held);
     }
 
-    /// However many certificates hold a SAN, it counts once (SL-4).
+    /// Merges the times of one SAN: it counts once, however many certificates hold it (SL-4).
     fn close_san(&mut self) {
         let mut holds = std::mem::take(&mut self.holds);
         holds.sort_unstable_by_key(|held| held.start);
@@ -247,11 +249,11 @@ impl DayCount {
         }
     }
 
-    /// The days.
+    /// The usage of each day.
     pub(crate) fn finish(mut self) -> Vec<DayUsage> {
         self.close_san();
         let mut changes = self.changes;
-        // Those of one instant are one change: nothing is seen in between.
+        // Changes of one instant apply together: no peak is taken in between.
         changes.sort_unstable_by_key(|change| (change.at, !change.begins));
         let mut changes = changes.into_iter().peekable();
         let mut counted = self.first;
@@ -290,10 +292,10 @@ impl DayCount {
     }
 }
 
-/// A day has 86 400 s in UTC as it is counted here.
+/// A UTC day, without leap seconds.
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// The UTC days that a span touches, ascending; `None` where they leave the calendar.
+/// The UTC days that a span touches, ascending; `None` if they exceed the supported date range.
 pub(crate) fn days_of(span: Period) -> Option<Days> {
     let first = span.start.as_micros().div_euclid(DAY_MICROS);
     let last = (span.end.as_micros() - 1).div_euclid(DAY_MICROS);
@@ -309,7 +311,7 @@ pub(crate) struct Days {
 }
 
 impl Days {
-    /// The last `count` days up to the one of `now`.
+    /// The last `count` days, up to that of `now`.
     pub(crate) fn last(count: u32, now: Instant) -> Self {
         let last = now.as_micros().div_euclid(DAY_MICROS);
         Self {
@@ -318,12 +320,12 @@ impl Days {
         }
     }
 
-    /// How many they are.
+    /// The number of days.
     pub(crate) fn count(self) -> i64 {
         self.last + 1 - self.first
     }
 
-    /// Those that begin after `after`, at most `most` of them.
+    /// The days that begin after `after`, at most `most` of them.
     pub(crate) fn after(self, after: Option<Instant>, most: usize) -> Vec<Period> {
         let first = after.map_or(self.first, |after| {
             let next = after.as_micros().div_euclid(DAY_MICROS) + 1;

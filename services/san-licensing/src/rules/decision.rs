@@ -1,4 +1,4 @@
-//! What was decided about a request for room, with all that it was decided from (SL-12).
+//! The decision of an authorisation, with all figures that it is based on (SL-12).
 
 use licet_domain::{clock::Instant, worded};
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use uuid::Uuid;
 worded! {
     /// Why a request is denied.
     pub(crate) enum DenialReason {
-        /// The licence has not started, has ended, is cancelled or not charged (SL-11).
+        /// The licence is not charged, not started, ended or cancelled (SL-11).
         LicenseNotActive = "LICENSE_NOT_ACTIVE",
-        /// The product is none of the licence's (SL-6).
+        /// The licence does not include the product (SL-6).
         ProductNotLicensed = "PRODUCT_NOT_LICENSED",
         /// The licence was sold without wildcards (SL-6).
         WildcardNotAllowed = "WILDCARD_NOT_ALLOWED",
@@ -19,38 +19,37 @@ worded! {
         ValidityTooLong = "VALIDITY_TOO_LONG",
         /// The certificate would outlive the licence, which does not allow it (SL-6).
         OutlivesLicense = "OUTLIVES_LICENSE",
-        /// The SANs that the licence does not hold yet do not fit (SL-13).
+        /// The SANs that the licence does not hold yet exceed its quota (SL-13).
         QuotaExceeded = "QUOTA_EXCEEDED",
-        /// The SANs that would last into the next term do not fit into what is free of it (SL-6).
+        /// The SANs that would last into the next term exceed its quota (SL-6).
         NextTermQuotaExceeded = "NEXT_TERM_QUOTA_EXCEEDED",
     }
 }
 
-/// How a request passes the quota of the term that is bought for later (SL-6). Weights are by that
-/// term's multiplier.
+/// By how much a request exceeds the quota of the next term (SL-6). Weights are by that term's multiplier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NextShortage {
     pub(crate) start: Instant,
     pub(crate) quota: u64,
-    /// Weight of what the licence holds and will at the term's start, by what stands: SANs on
-    /// certificates that last into it, and reserved for such.
+    /// Weight that the licence will hold at the term's start as far as known now: SANs on certificates that
+    /// last into it, and reserved for such.
     pub(crate) held: u64,
     /// Weight of the request's SANs that are not among them.
     pub(crate) needed: u64,
 }
 
 impl NextShortage {
-    /// By how much it passes the quota.
+    /// Weight by which the request exceeds the quota.
     pub(crate) fn short_by(&self) -> u64 {
         (self.held + self.needed).saturating_sub(self.quota)
     }
 }
 
-/// A decision with all that it was made from; kept, and given again to a repeat.
+/// The decision of an authorisation; stored, and returned to a repeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Decision {
     pub(crate) id: Uuid,
-    /// Empty when granted.
+    /// Empty if granted.
     pub(crate) reasons: Vec<DenialReason>,
     pub(crate) time: Instant,
     /// Until when a grant holds its SANs.
@@ -58,16 +57,16 @@ pub(crate) struct Decision {
     pub(crate) quota: u64,
     /// Weight on active certificates, before this decision.
     pub(crate) used: u64,
-    /// Weight that reservations hold beyond it, before this decision.
+    /// Weight that reservations hold beyond `used`, before this decision.
     pub(crate) reserved: u64,
-    /// Weight of the request's SANs that the licence did not hold.
+    /// Weight of the request's SANs that the licence did not hold before.
     pub(crate) needed: u64,
     pub(crate) short_by: u64,
-    /// From when on the request would fit.
+    /// When the request would be granted.
     pub(crate) fits: Option<Instant>,
-    /// The latest notAfter that would pass, where that was the reason.
+    /// The latest permitted notAfter, if the request's was too late.
     pub(crate) latest_not_after: Option<Instant>,
-    /// Set where the next term's quota was the reason.
+    /// Set if the next term's quota was a reason.
     pub(crate) next: Option<NextShortage>,
 }
 

@@ -1,4 +1,4 @@
-//! A decision in words and figures, and the rule that it rests on. Nothing is decided here.
+//! Explains a decision in words and figures, with the rule that it rests on. Decides nothing.
 
 use super::decision::{Decision, DenialReason};
 
@@ -33,7 +33,7 @@ pub(crate) fn explain(decision: &Decision) -> String {
     if decision.is_granted() {
         if *needed == 0 {
             return format!(
-                "Granted: the licence holds every one of the SANs, so none needs room; {used} \
+                "Granted: the licence already holds all of the SANs, so they need no quota; {used} \
                  used and {reserved} reserved of {quota}."
             );
         }
@@ -49,7 +49,7 @@ pub(crate) fn explain(decision: &Decision) -> String {
         .collect();
     let mut text = format!("Denied: {}.", reasons.join("; "));
     if let Some(latest) = decision.latest_not_after {
-        text.push_str(&format!(" The latest notAfter that passes is {latest}."));
+        text.push_str(&format!(" The latest permitted notAfter is {latest}."));
     }
     text
 }
@@ -57,13 +57,17 @@ pub(crate) fn explain(decision: &Decision) -> String {
 fn why(reason: DenialReason, decision: &Decision) -> String {
     let text = match reason {
         DenialReason::LicenseNotActive => {
-            "the licence has not started, is over, is cancelled or is not charged"
+            "the licence is not charged, not started, ended or cancelled"
         }
-        DenialReason::ProductNotLicensed => "the product is none of the licence's",
-        DenialReason::WildcardNotAllowed => "the licence permits no wildcards",
-        DenialReason::KeyTypeNotAllowed => "the licence does not permit that type of key",
-        DenialReason::ValidityTooLong => "it would be valid for longer than the licence permits",
-        DenialReason::OutlivesLicense => "it would outlive the licence, which does not permit it",
+        DenialReason::ProductNotLicensed => "the licence does not include the product",
+        DenialReason::WildcardNotAllowed => "the licence does not permit wildcards",
+        DenialReason::KeyTypeNotAllowed => "the licence does not permit this key type",
+        DenialReason::ValidityTooLong => {
+            "the certificate would be valid for longer than the licence permits"
+        }
+        DenialReason::OutlivesLicense => {
+            "the certificate would outlive the licence, which does not permit that"
+        }
         DenialReason::QuotaExceeded => return over_quota(decision),
         DenialReason::NextTermQuotaExceeded => return over_next_quota(decision),
     };
@@ -81,19 +85,19 @@ fn over_quota(decision: &Decision) -> String {
     } = decision;
     let fits = fits(decision);
     format!(
-        "{used} used, {reserved} reserved and {needed} needed pass the quota of {quota} by \
-         {short_by}, and {fits}"
+        "{used} used, {reserved} reserved and {needed} needed exceed the quota of {quota} by \
+         {short_by}; {fits}"
     )
 }
 
 fn over_next_quota(decision: &Decision) -> String {
     let Some(next) = &decision.next else {
-        return "it does not fit the next term".to_owned();
+        return "the SANs exceed the quota of the next term".to_owned();
     };
     let fits = fits(decision);
     format!(
-        "it would last into the term that starts at {}, for which {} held and {} needed pass the \
-         quota of {} by {}, and {fits}",
+        "the certificate would last into the term that starts at {}, where {} held and {} needed \
+         exceed the quota of {} by {}; {fits}",
         next.start,
         next.held,
         next.needed,
@@ -104,8 +108,8 @@ fn over_next_quota(decision: &Decision) -> String {
 
 fn fits(decision: &Decision) -> String {
     match decision.fits {
-        Some(fits) => format!("it would fit from {fits} on"),
-        None => "no instant is foreseen at which it would fit".to_owned(),
+        Some(fits) => format!("they would fit from {fits} on"),
+        None => "no time is known when they would fit".to_owned(),
     }
 }
 
@@ -150,9 +154,9 @@ mod tests {
         denied.latest_not_after = Instant::from_micros(2);
         assert_eq!(
             explain(&denied),
-            "Denied: it would outlive the licence, which does not permit it; 6 used, 3 reserved \
-             and 5 needed pass the quota of 10 by 4, and it would fit from \
-             1970-01-01T00:00:00.000001Z on. The latest notAfter that passes is \
+            "Denied: the certificate would outlive the licence, which does not permit that; 6 used, \
+             3 reserved and 5 needed exceed the quota of 10 by 4; they would fit from \
+             1970-01-01T00:00:00.000001Z on. The latest permitted notAfter is \
              1970-01-01T00:00:00.000002Z."
         );
         assert_eq!(rule_id(&denied), "SL-6");
@@ -178,9 +182,9 @@ mod tests {
         assert_eq!(rule_id(&denied), "SL-6");
         assert_eq!(
             explain(&denied),
-            "Denied: it would last into the term that starts at 1970-01-01T00:00:00.000000Z, for \
-             which 4 held and 2 needed pass the quota of 5 by 1, and no instant is foreseen at which \
-             it would fit."
+            "Denied: the certificate would last into the term that starts at \
+             1970-01-01T00:00:00.000000Z, where 4 held and 2 needed exceed the quota of 5 by 1; no \
+             time is known when they would fit."
         );
     }
 }

@@ -1,5 +1,4 @@
-//! A feed of the authority's back end: where it stands, which batch comes next, and what came of
-//! its records (SL-14).
+//! A feed of the CA's back end: its position, which batch is next, and the results of its records (SL-14).
 
 use std::sync::Arc;
 
@@ -12,24 +11,24 @@ use licet_domain::{
 
 use super::certificate::{Certificate, CertificateKey, EarlyRevocation};
 
-/// A revocation as the authority reports it.
+/// A revocation as the CA reports it.
 #[derive(Clone, Debug)]
 pub(crate) struct ReportedRevocation {
     pub(crate) key: CertificateKey,
     pub(crate) revocation: EarlyRevocation,
 }
 
-/// One thing that the authority reports.
+/// A record of a batch.
 #[derive(Clone, Debug)]
 pub(crate) enum Report {
-    /// A certificate was signed. Which licence it counts in is found when it is decided.
+    /// A certificate was signed. Its licence is found when the report is decided.
     Certificate(Certificate),
     /// A certificate was revoked.
     Revocation(ReportedRevocation),
 }
 
 impl Report {
-    /// Account and product of a certificate, which decide about its licence (SL-20).
+    /// Account and product of a certificate, which determine its licence (SL-20).
     pub(crate) fn pair(&self) -> Option<(AccountId, ProductId)> {
         match self {
             Self::Certificate(found) => Some((found.key.account_id, found.product_id.clone())),
@@ -37,7 +36,7 @@ impl Report {
         }
     }
 
-    /// What names the certificate.
+    /// The key of the reported certificate.
     pub(crate) fn key(&self) -> &CertificateKey {
         match self {
             Self::Certificate(certificate) => &certificate.key,
@@ -49,25 +48,26 @@ impl Report {
 worded! {
     /// Why a record is refused.
     pub(crate) enum RecordRefusal {
-        /// It does not parse.
+        /// It is malformed.
         Malformed = "MALFORMED",
-        /// Another certificate is recorded under its key.
+        /// A different certificate is recorded under its key.
         CertificateConflict = "CERTIFICATE_CONFLICT",
-        /// Its account is none that the caller sees.
+        /// The caller does not see its account.
         NotFound = "NOT_FOUND",
     }
 }
 
-/// A record that is refused, alone (SL-14).
+/// A refused record. The rest of its batch is unaffected (SL-14).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefusedRecord {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub(crate) index: u32,
     pub(crate) refusal: RecordRefusal,
-    /// What is wrong, each in a line of its own.
+    /// What is wrong, one line each.
     pub(crate) reasons: Vec<String>,
-    /// The record as it was sent, bounded.
+    /// The first bytes of the record as it was sent.
     pub(crate) content: Vec<u8>,
+    /// Full length of the record in bytes.
     pub(crate) content_bytes: u64,
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct ListedRefusal {
     pub(crate) refuse_time: Instant,
 }
 
-/// What came of some records; each is counted once.
+/// Results of some records; each record counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IngestCounts {
     pub(crate) recorded: u64,
@@ -91,7 +91,7 @@ pub(crate) struct IngestCounts {
 }
 
 impl IngestCounts {
-    /// Both together.
+    /// The sum of both.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             recorded: self.recorded + other.recorded,
@@ -104,35 +104,35 @@ impl IngestCounts {
     }
 }
 
-/// Where a feed stands.
+/// A feed and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Feed {
     pub(crate) id: Arc<str>,
     /// The caller that sent its first batch.
     pub(crate) opened_by: String,
-    /// The last durable batch; 0: none yet.
+    /// Number of the last durable batch; 0 before the first.
     pub(crate) sequence: u64,
     pub(crate) cursor: String,
-    /// Of that batch, so that its repeat is known.
+    /// Of that batch: detects a repeat.
     pub(crate) fingerprint: Vec<u8>,
-    /// How that batch was acknowledged, encoded.
+    /// Encoded acknowledgement of that batch.
     pub(crate) acknowledgement: Vec<u8>,
     pub(crate) counts: IngestCounts,
     pub(crate) create_time: Instant,
     pub(crate) update_time: Instant,
 }
 
-/// What a batch is to its feed.
+/// Whether a batch continues its feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchKind {
-    /// The next one.
+    /// The next batch.
     Next,
-    /// The last one again: acknowledged as it was.
+    /// The last batch again; it gets the same acknowledgement.
     Repeated,
 }
 
 impl Feed {
-    /// What the batch is to the feed; refused where it is neither the next nor the last one.
+    /// Whether the batch is the next one or the last one again; refuses any other.
     pub(crate) fn check_sequence(
         &self,
         sequence: u64,
@@ -143,7 +143,7 @@ impl Feed {
         }
         let (reason, message) = if sequence != self.sequence || sequence == 0 {
             let message = format!(
-                "feed {} stands at batch {}: {sequence} is not the next one",
+                "feed {} is at batch {}; batch {sequence} is not the next one",
                 self.id, self.sequence
             );
             (Reason::FeedOutOfSequence, message)
@@ -151,7 +151,7 @@ impl Feed {
             return Ok(BatchKind::Repeated);
         } else {
             let message = format!(
-                "batch {sequence} of feed {} was taken with other content",
+                "batch {sequence} of feed {} was already ingested with different content",
                 self.id
             );
             (Reason::FeedBatchChanged, message)

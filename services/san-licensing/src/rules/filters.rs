@@ -24,21 +24,21 @@ pub(crate) struct LicenseFilter {
 #[derive(Clone, Debug)]
 pub(crate) struct CertificateFilter {
     pub(crate) license_id: LicenseId,
-    /// Those that carry this SAN.
+    /// Certificates that carry this SAN.
     pub(crate) san: Option<PackedSan>,
     pub(crate) state: Option<CertificateState>,
-    /// Those whose SANs no longer count before this instant.
+    /// Certificates whose SANs cease to count before this instant.
     pub(crate) until_before: Option<Instant>,
 }
 
-/// What a listing of distinct SANs is narrowed to.
+/// Filter of ListUniqueSans.
 #[derive(Clone, Debug)]
 pub(crate) struct SanFilter {
     pub(crate) license_id: LicenseId,
     pub(crate) kind: Option<SanType>,
-    /// How the canonical value begins, folded; empty: however it does.
+    /// Case-folded prefix of the canonical value; empty for any.
     pub(crate) prefix: String,
-    /// Those that return before this instant.
+    /// SANs that cease to count before this instant.
     pub(crate) until_before: Option<Instant>,
 }
 
@@ -46,24 +46,24 @@ pub(crate) struct SanFilter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UniqueSan {
     pub(crate) san: PackedSan,
-    /// From when on no certificate that is active now holds it.
+    /// When the last certificate that is active now and holds it ends.
     pub(crate) until: Instant,
-    /// Active certificates that hold it.
+    /// Number of active certificates that hold it.
     pub(crate) certificates: u64,
 }
 
-/// The letters that a capital sigma may have become, first the one that stands for both (SL-2).
+/// The two lower-case forms of a capital sigma; the first is used for both in comparisons (SL-2).
 pub(crate) const SIGMAS: [&str; 2] = ["σ", "ς"];
 
 impl SanFilter {
-    /// The half-open ranges of packed SANs that pass, by code points; none: all pass. What is left
-    /// of them after [`SanFilter::folded_ranges`], where there are some.
+    /// Half-open ranges of packed SANs, by code points; if empty, all pass. A SAN must also be in one of
+    /// [`SanFilter::folded_ranges`], if there are any.
     pub(crate) fn ranges(&self) -> Vec<(String, String)> {
         let plain = self.prefix.split(SIGMAS[0]).next().unwrap_or_default();
         self.ranges_of(plain)
     }
 
-    /// The ranges that SANs pass with both sigmas made one; none where the prefix has no sigma.
+    /// Ranges for SANs in which both sigmas are replaced by one; empty if the prefix has no sigma.
     pub(crate) fn folded_ranges(&self) -> Vec<(String, String)> {
         if self.prefix.contains(SIGMAS[0]) {
             self.ranges_of(&self.prefix)
@@ -89,8 +89,7 @@ impl SanFilter {
     }
 }
 
-/// The first text after all that begin with `prefix`, which must not consist of the last code
-/// point alone.
+/// The smallest text above all that begin with `prefix`, which must not consist of the last code point alone.
 fn first_beyond(prefix: &str) -> String {
     let mut beyond = prefix.to_owned();
     while let Some(last) = beyond.pop() {

@@ -1,4 +1,4 @@
-//! A SAN licence: what it was sold with, where it stands, and what decisions under it depend on.
+//! A SAN licence: its terms, its state, and the limits that decisions under it depend on.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::counting::Multipliers;
 
 worded! {
-    /// The families of keys that a licence may be sold for (SL-6).
+    /// Key families that a licence may permit (SL-6).
     pub(crate) enum KeyType {
         /// RSA, of any size.
         Rsa = "RSA",
@@ -28,47 +28,47 @@ worded! {
 }
 
 worded! {
-    /// How far a licence has come; that it has ended is seen from its term.
+    /// Stored progress of a licence. Whether it has ended follows from its term.
     pub(crate) enum LicenseProgress {
         /// Drafted; the customer may accept it.
         Quoted = "QUOTED",
-        /// Accepted; its products are held and its charge is under way (SL-20).
+        /// Accepted; its products are held, and it is being charged (SL-20).
         Accepting = "ACCEPTING",
         /// Charged.
         Active = "ACTIVE",
-        /// Withdrawn, or ended before its time without a refund (SL-7).
+        /// Withdrawn or cancelled (SL-7).
         Cancelled = "CANCELLED",
     }
 }
 
 worded! {
-    /// Where a licence stands at an instant.
+    /// State of a licence at an instant.
     pub(crate) enum LicenseState {
         /// Drafted.
         Quoted = "QUOTED",
-        /// Accepted, its charge under way.
+        /// Accepted, and being charged.
         Accepting = "ACCEPTING",
-        /// Charged, and its last term not over.
+        /// Charged, and its last term is not over.
         Active = "ACTIVE",
         /// Its last term is over (SL-11).
         Ended = "ENDED",
-        /// Withdrawn, or ended before its time (SL-7).
+        /// Withdrawn or cancelled (SL-7).
         Cancelled = "CANCELLED",
     }
 }
 
-/// What a licence may be sold with (SL-6).
+/// Options that a term of a licence is sold with (SL-6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Options {
     pub(crate) wildcards_allowed: bool,
     /// What a wildcard weighs (SL-3).
     pub(crate) wildcard_multiplier: u32,
     pub(crate) key_types: BTreeSet<KeyType>,
-    /// Longest validity of a certificate in days of 86 400 s; `None`: no limit *(ours)*.
+    /// Longest validity of a certificate in days of 86 400 s; `None` for no limit *(ours)*.
     pub(crate) longest_validity_days: Option<u32>,
     /// Whether certificates may outlive the licence.
     pub(crate) may_outlive: bool,
-    /// Longest term of the licence in months; `None`: no limit.
+    /// Longest term of the licence in months; `None` for no limit.
     pub(crate) longest_term_months: Option<u32>,
 }
 
@@ -95,31 +95,30 @@ fn state_of(progress: LicenseProgress, end: Instant, now: Instant) -> LicenseSta
     }
 }
 
-/// What a term limits decisions to.
+/// Limits of one term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TermLimits {
     pub(crate) quota: u64,
-    /// When it is in force.
+    /// When the term is in force.
     pub(crate) period: Period,
     pub(crate) options: Options,
 }
 
-/// What decisions under a licence depend on, as of an instant.
+/// The part of a licence that decisions under it depend on, as of an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LicenseLimits {
     pub(crate) license_id: LicenseId,
     pub(crate) account_id: AccountId,
     pub(crate) progress: LicenseProgress,
     pub(crate) products: BTreeSet<ProductId>,
-    /// Of the term that decisions are made under, be it over or not begun.
+    /// Limits of the current term, even if it is over or has not started.
     pub(crate) term: TermLimits,
-    /// Of the term that is bought for the time after it (SL-6).
+    /// Limits of the term bought for the time after it (SL-6).
     pub(crate) next: Option<TermLimits>,
 }
 
 impl LicenseLimits {
-    /// The quota of the term in force at `at`, an instant that these terms are of (SL-6); none
-    /// where nothing is authorised.
+    /// The quota at `at`, an instant that these limits are as of (SL-6); 0 if the licence is not active.
     pub(crate) fn quota_at(&self, at: Instant) -> u64 {
         if self.is_active(at) {
             self.term.quota
@@ -128,23 +127,23 @@ impl LicenseLimits {
         }
     }
 
-    /// Whether the licence authorises anything at `now` (SL-11).
+    /// Whether the licence can authorise certificates at `now` (SL-11).
     pub(crate) fn is_active(&self, now: Instant) -> bool {
         self.progress == LicenseProgress::Active && self.term.period.contains(now)
     }
 
-    /// Where the licence stands at `now`.
+    /// State of the licence at `now`.
     pub(crate) fn state(&self, now: Instant) -> LicenseState {
         state_of(self.progress, self.end(), now)
     }
 
-    /// The end of the last term that is bought.
+    /// The end of the last bought term.
     pub(crate) fn end(&self) -> Instant {
         self.next.as_ref().unwrap_or(&self.term).period.end
     }
 
-    /// Time passes: the next term is the one that decisions are made under from its start on.
-    /// Answers whether it has become that.
+    /// Advances to `now`: from its start on, the next term is the current one. Returns whether it has become
+    /// that.
     pub(crate) fn advance(&mut self, now: Instant) -> bool {
         match self.next.take_if(|next| next.period.start <= now) {
             Some(next) => {
@@ -156,54 +155,54 @@ impl LicenseLimits {
     }
 }
 
-/// What a licence was priced with, pinned when it is drafted (SL-7).
+/// How a term was priced, pinned when it is drafted (SL-7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sale {
-    /// The product whose price the licence has: the dearest of them at its quota (SL-10).
+    /// The product that prices the term: the dearest one at its quota (SL-10).
     pub(crate) product_id: ProductId,
-    /// Its version, whose policy prorates an increase.
+    /// Version of that product; its policy prorates an increase.
     pub(crate) product_version: u32,
-    /// Since when the volume tiers that it is priced by are in force (BL-8).
+    /// Instant from which the volume tiers of the price are in force (BL-8).
     pub(crate) price_time: Instant,
-    /// The quota that it is sold with.
+    /// The quota that the term is sold with.
     pub(crate) quota: u64,
-    /// What the term costs for that quota.
+    /// Price of the term for that quota.
     pub(crate) amount: Money,
-    /// Price of one SAN for 12 months. An increase pays it, too, unless it is a rounded share of an
-    /// amount by hand: then that amount's exact share (SL-8).
+    /// Price of one SAN for 12 months. It also prices an increase, unless `by_hand`: then it is rounded, and
+    /// the increase pays the exact share of `amount` (SL-8).
     pub(crate) unit_price: Price,
-    /// Whether the amount was given in place of the volume tiers.
+    /// Whether sales set `amount` in place of the volume tiers.
     pub(crate) by_hand: bool,
 }
 
-/// A raise of the quota while the licence runs (SL-8).
+/// An increase of the quota within a term (SL-8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Raise {
-    /// From when on it counts.
+    /// From when on it applies.
     pub(crate) time: Instant,
-    /// The quota after it.
+    /// The new quota.
     pub(crate) quota: u64,
 }
 
-/// A term of a licence, with what it was sold with (SL-6).
+/// A term of a licence, as it was sold (SL-6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LicenseTerm {
-    /// Only its months count as long as the licence is a draft without `asked_start`.
+    /// In a draft without `asked_start` only its months are valid.
     pub(crate) term: Term,
     pub(crate) sale: Sale,
-    /// The products that it was sold with: what may be added is measured by them (SL-10).
+    /// The products that it was sold with. A product to be added is compared with them (SL-10).
     pub(crate) sold_products: BTreeSet<ProductId>,
-    /// As of when it was priced.
+    /// When it was priced.
     pub(crate) sold_time: Instant,
     pub(crate) options: Options,
-    /// How its quota grew, oldest first (SL-8).
+    /// Increases of its quota, oldest first (SL-8).
     pub(crate) raises: Vec<Raise>,
-    /// When it was bought, if it had begun by then (SL-9): it is in force from then on.
+    /// When it was bought, if that was after its start: it is in force from then on (SL-9).
     pub(crate) bought_late: Option<Instant>,
 }
 
 impl LicenseTerm {
-    /// The quota in the end, at least 1.
+    /// The quota after all increases; at least 1.
     pub(crate) fn quota(&self) -> u64 {
         let last = self.raises.last();
         last.map_or(self.sale.quota, |raise| raise.quota)
@@ -215,7 +214,7 @@ impl LicenseTerm {
         raise.map_or(self.sale.quota, |raise| raise.quota)
     }
 
-    /// When it is in force: from its start, or its late purchase, to its end.
+    /// When it is in force: from its start or its late purchase to its end.
     pub(crate) fn in_force(&self) -> Period {
         let whole = self.term.period();
         Period {
@@ -233,7 +232,7 @@ impl LicenseTerm {
     }
 }
 
-/// What usage is held against at an instant.
+/// Quota and multiplier at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UsageLimit {
     pub(crate) quota: u64,
@@ -252,7 +251,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Whether the same SANs may reach more of the quota than before.
+    /// Whether the same SANs may use a larger share of the quota than before.
     pub(crate) fn may_rise(&self) -> bool {
         self.is.quota < self.was.quota || self.is.multiplier > self.was.multiplier
     }
@@ -269,29 +268,28 @@ pub(crate) struct License {
     pub(crate) progress: LicenseProgress,
     /// 1 to [`MAX_PRODUCTS`].
     pub(crate) products: BTreeSet<ProductId>,
-    /// The start that was agreed on; `None`, or over at the acceptance: it starts then (T-4).
+    /// The agreed start. If `None` or in the past at the acceptance, the licence starts then (T-4).
     pub(crate) asked_start: Option<Instant>,
     /// The term that it was drafted with.
     pub(crate) first: LicenseTerm,
-    /// The terms bought since, each from where the one before it ends; one at most has not begun
-    /// (SL-9).
+    /// The terms bought since, each from the end of the one before it. At most one has not started (SL-9).
     pub(crate) renewals: Vec<LicenseTerm>,
-    /// Whether a further term is being charged: the products are held for it (SL-20).
+    /// Whether a further term is being charged; its products stay held (SL-20).
     pub(crate) renewing: bool,
-    /// From when on the draft can no longer be accepted (SL-7).
+    /// The first instant at which the draft can no longer be accepted (SL-7).
     pub(crate) valid_until: Instant,
-    /// In the order of their issue; none until it is charged.
+    /// In the order of their issue; empty until the licence is charged.
     pub(crate) invoices: Vec<InvoiceId>,
     /// When it was withdrawn or cancelled (SL-7).
     pub(crate) cancel_time: Option<Instant>,
     pub(crate) revision: u64,
     pub(crate) create_time: Instant,
-    /// As of when something was last decided about the licence itself (T-5).
+    /// Time of the last decision about the licence itself (T-5).
     pub(crate) decision_time: Instant,
 }
 
 impl License {
-    /// The instant as of which a request of `clock` is decided (T-5).
+    /// The decision time of a request accepted at `clock` (T-5).
     pub(crate) fn decide_at(&self, clock: Instant) -> Instant {
         clock.max(self.decision_time)
     }
@@ -311,9 +309,8 @@ impl License {
         self.last_term().term.end()
     }
 
-    /// The term in force at `at`; `None` outside of every charged one and after a cancellation
-    /// (SL-6, SL-11). What is answered about the past never changes (T-6): before its purchase a
-    /// term bought late is in force no more than it was then.
+    /// The term in force at `at`; `None` outside of every charged term and after a cancellation (SL-6, SL-11).
+    /// The past never changes (T-6): a term bought late is not in force before its purchase.
     pub(crate) fn term_at(&self, at: Instant) -> Option<&LicenseTerm> {
         let is_over = self.cancel_time.is_some_and(|time| time <= at);
         if self.invoices.is_empty() || is_over {
@@ -323,9 +320,8 @@ impl License {
         term.in_force().contains(at).then_some(term)
     }
 
-    /// The term that speaks for the licence at `at`: the one in force, else the last that was, else
-    /// the first that will be. Usage at `at` is weighed by it, whatever became of the licence (SL-6):
-    /// after a cancellation by the term of then, as no later one comes.
+    /// The current term at `at`: the one in force, else the last that was, else the first that will be. Its
+    /// multiplier weighs usage (SL-6). After a cancellation it stays the term of that time.
     pub(crate) fn current_term(&self, at: Instant) -> &LicenseTerm {
         let at = self.cancel_time.map_or(at, |time| time.min(at));
         let started = |term: &&LicenseTerm| term.in_force().start <= at;
@@ -336,21 +332,21 @@ impl License {
             .unwrap_or(&self.first)
     }
 
-    /// As [`License::current_term`], to be changed.
+    /// As [`License::current_term`], mutable.
     pub(super) fn current_term_mut(&mut self, at: Instant) -> &mut LicenseTerm {
         let started = |term: &&mut LicenseTerm| term.in_force().start <= at;
         let found = self.renewals.iter_mut().rev().find(started);
         found.unwrap_or(&mut self.first)
     }
 
-    /// The term bought for the time after the current one; none comes after a cancellation (SL-7).
+    /// The term bought for the time after the current one; `None` after a cancellation (SL-7).
     pub(crate) fn next_term(&self, now: Instant) -> Option<&LicenseTerm> {
         let coming = |term: &&LicenseTerm| term.in_force().start > now;
         let found = self.renewals.iter().find(coming);
         found.filter(|_| self.cancel_time.is_none())
     }
 
-    /// The quota in force at `at`; none outside of a charged term (SL-17).
+    /// The quota in force at `at`; 0 outside of every charged term (SL-17).
     pub(crate) fn quota_at(&self, at: Instant) -> u64 {
         self.term_at(at).map_or(0, |term| term.quota_at(at))
     }
@@ -360,13 +356,13 @@ impl License {
         self.current_term(at).options.wildcard_multiplier
     }
 
-    /// What time alone makes of the quota and of what a wildcard weighs, from `from` up to `to`, in
-    /// the order of time: terms start and end (SL-17). A cancellation is no work of time.
+    /// The turns from `from` to `to`, in the order of time: instants at which a term starts or ends (SL-17).
+    /// A cancellation is not a turn.
     pub(crate) fn turns(&self, from: Instant, to: Instant) -> Vec<Turn> {
         if self.invoices.is_empty() {
             return Vec::new();
         }
-        // One that turns in the instant of its cancellation did so before it.
+        // A turn at the very instant of the cancellation happened before it.
         let is_standing = |at: &Instant| self.cancel_time.is_none_or(|time| *at <= time);
         let uncancelled = Self {
             cancel_time: None,
@@ -394,8 +390,8 @@ impl License {
         within.filter_map(turn).collect()
     }
 
-    /// What decisions at `at` and after it depend on. Invariant: nothing was decided about the licence
-    /// after `at`, so that one term at most is still to come (SL-9).
+    /// The limits of decisions at `at` and later. Invariant: nothing was decided about the licence after `at`,
+    /// so that at most one term has not started (SL-9).
     pub(crate) fn limits_as_of(&self, at: Instant) -> LicenseLimits {
         LicenseLimits {
             license_id: self.id,
@@ -407,8 +403,8 @@ impl License {
         }
     }
 
-    /// What a wildcard weighs from each term's start on (SL-3, SL-6); as [`License::current_term`],
-    /// that of then for ever after a cancellation.
+    /// What a wildcard weighs from the start of each term on (SL-3, SL-6). After a cancellation it stays that
+    /// of the current term.
     pub(crate) fn multipliers(&self) -> Multipliers {
         let begins = |term: &&LicenseTerm| {
             let start = term.in_force().start;
@@ -423,7 +419,7 @@ impl License {
         )
     }
 
-    /// Where it stands at `now`.
+    /// State of the licence at `now`.
     pub(crate) fn state(&self, now: Instant) -> LicenseState {
         state_of(self.progress, self.end(), now)
     }

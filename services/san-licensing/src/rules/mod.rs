@@ -1,6 +1,5 @@
-//! What SanLicensing decides about licences, and the values that it decides with: plain values in, a
-//! decision or a refusal out, time as a parameter. Nothing here may reach for the store, the
-//! contract or the network.
+//! The rules of SAN licences, and the values that they work on: plain values in, a decision or a refusal
+//! out, time as a parameter. Must not use the store, the contract or the network.
 
 pub(crate) mod alert;
 pub(crate) mod certificate;

@@ -1,18 +1,18 @@
-//! SANs in the form that is kept and counted by: one short text each, equal for equal SANs.
+//! Packed SANs, the form in which SANs are stored and counted: a short text each, equal for equal SANs.
 
 use std::sync::Arc;
 
 use licet_domain::san::{San, SanType};
 
-/// A SAN as it is kept: a letter for its type, a colon, its canonical value.
+/// A packed SAN: a letter for its type, a colon, and its canonical value.
 pub(crate) type PackedSan = Arc<str>;
 
-/// A SAN in the form that is kept.
+/// Packs a SAN.
 pub(crate) fn packed(san: &San) -> PackedSan {
     format!("{}:{}", letter(san.kind()), san.value()).into()
 }
 
-/// The letter that a type is packed into; ascending in the order of the types.
+/// The letter of a type, ascending in the order of the types.
 pub(crate) fn letter(kind: SanType) -> char {
     match kind {
         SanType::DnsName => 'd',
@@ -22,7 +22,7 @@ pub(crate) fn letter(kind: SanType) -> char {
     }
 }
 
-/// The inverse of [`packed`]; `None` for a text that no SAN was packed into.
+/// The inverse of [`packed`]; `None` if the text is not a packed SAN.
 pub(crate) fn unpacked(san: &str) -> Option<San> {
     let (letter, value) = san.split_once(':')?;
     let kind = match letter {

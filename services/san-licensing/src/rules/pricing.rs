@@ -1,4 +1,4 @@
-//! Which product prices a licence, and which may join it. The prices themselves are Billing's.
+//! Which product prices a licence, and which may be added to it. The prices themselves are Billing's.
 
 use licet_domain::{
     ids::{LicenseId, ProductId},
@@ -6,8 +6,8 @@ use licet_domain::{
     refusal::{Reason, Refusal},
 };
 
-/// The product that prices a licence: the dearest of them at its quota (SL-10), of equals the
-/// first by id. `None` without any. Invariant: all amounts are of one currency.
+/// The product that prices a licence: the dearest one at its quota (SL-10), the first by id among equals.
+/// `None` for no products. Invariant: all amounts are of one currency.
 pub(crate) fn dearest(prices: &[(ProductId, Money)]) -> Option<&ProductId> {
     let dearer = |best: &'_ &(ProductId, Money), next: &'_ &(ProductId, Money)| {
         let by_price = best.1.minor().cmp(&next.1.minor());
@@ -16,17 +16,17 @@ pub(crate) fn dearest(prices: &[(ProductId, Money)]) -> Option<&ProductId> {
     prices.iter().max_by(dearer).map(|(product, _)| product)
 }
 
-/// A product that is to join a licence, beside those that the running term was sold with (SL-10).
+/// A product to be added to a licence, compared with those that the current term was sold with (SL-10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProductComparison {
     pub(crate) product_id: ProductId,
-    /// Its rank in the catalogue, now.
+    /// Its tier in the catalogue of now.
     pub(crate) tier: u32,
-    /// The highest rank among the others, as they were sold.
+    /// The highest tier of the others, when they were sold.
     pub(crate) highest_tier: u32,
-    /// One SAN for 12 months at the licence's quota, by the catalogue of now.
+    /// Its price of one SAN for 12 months at the licence's quota, by the catalogue of now.
     pub(crate) price: Price,
-    /// The highest such price among the others; `None`: the catalogue has none for them any more.
+    /// The highest such price of the others; `None` if the catalogue no longer prices any.
     pub(crate) highest_price: Option<Price>,
 }
 
@@ -46,15 +46,15 @@ impl ProductComparison {
         highest.map_or_else(|| "none".to_owned(), |price| price.to_string())
     }
 
-    /// Whether it may join: its rank is no higher, or its price is not. Invariant: both prices are of
-    /// one currency.
+    /// Permits the product if its tier or its price is no higher than the others'. Invariant: both prices are
+    /// of one currency.
     pub(crate) fn permit(&self, license_id: LicenseId) -> Result<(), Refusal> {
         if self.is_ranked() || self.is_priced() {
             return Ok(());
         }
         let message = format!(
-            "{} is of tier {} and costs {} a SAN and year, both above the highest of the products \
-             that the term was sold with: tier {} and {}",
+            "{} has tier {} and costs {} per SAN and year; both exceed the highest of the products \
+             that the term was sold with (tier {}, price {})",
             self.product_id,
             self.tier,
             self.price,
@@ -74,18 +74,17 @@ impl ProductComparison {
             .with("currency", self.price.currency().code()))
     }
 
-    /// Why it may join, in figures.
+    /// Why it is permitted, in figures.
     pub(crate) fn explain(&self) -> String {
         if self.is_ranked() {
             return format!(
-                "its tier {} is no higher than {}, the highest among the products that the term was \
-                 sold with",
+                "its tier {} is not above {}, the highest of the products that the term was sold with",
                 self.tier, self.highest_tier
             );
         }
         format!(
-            "its price of {} a SAN and year is no higher than {}, the highest among the products \
-             that the term was sold with",
+            "its price of {} per SAN and year is not above {}, the highest of the products that the \
+             term was sold with",
             self.price,
             self.highest()
         )

@@ -1,5 +1,5 @@
-//! Renewing a SAN licence (SL-9): whether its window is open, which term that buys, and whether the
-//! usage foreseen fits it. What the term costs is asked of Billing.
+//! Renewal of a SAN licence (SL-9): whether its window is open, which term it buys, and whether the foreseen
+//! usage fits the quota. Billing prices the term.
 
 use chrono::TimeDelta;
 use licet_domain::{
@@ -12,47 +12,47 @@ use serde::{Deserialize, Serialize};
 
 use super::license::{License, LicenseState, LicenseTerm, Options, Sale};
 
-/// From how long before its end to how long after it a licence is renewed, in days of 24 h.
+/// How long before and after its end a licence can be renewed, in days of 24 h.
 const WINDOW: TimeDelta = TimeDelta::days(30);
 
-/// A further term as sales wants it.
+/// A further term to be bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WantedTerm {
     pub(crate) quota: u64,
     pub(crate) months: u32,
-    /// `None`: as in the term before.
+    /// `None` for those of the term before.
     pub(crate) options: Option<Options>,
-    /// Why it is renewed although it has ended; `None`: nothing is stated.
+    /// Stated reason to renew a licence that has ended.
     pub(crate) late_exception: Option<String>,
 }
 
-/// What a renewal comes to, but for its price.
+/// The plan of a renewal, without its price.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RenewalPlan {
     pub(crate) term: Term,
-    /// Which of the licence's terms it is, 0 for the first.
+    /// Index among the licence's terms; 0 is the first.
     pub(crate) index: u32,
     pub(crate) quota: u64,
     pub(crate) options: Options,
-    /// When it is bought, if it has begun by then.
+    /// When it is bought, if that is after its start.
     pub(crate) bought_late: Option<Instant>,
-    /// The exception that a late renewal is made by.
+    /// Stated reason of a late renewal.
     pub(crate) late_exception: Option<String>,
-    /// The first instant at which it will be in force: usage is foreseen as of it.
+    /// The first instant at which it is in force; usage is foreseen as of it.
     pub(crate) from: Instant,
 }
 
-/// Why there is no renewal like that.
+/// Why a renewal cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RenewalError {
-    /// It is refused.
+    /// The rules refuse it.
     Refused(Box<Refusal>),
-    /// The term would lead beyond the calendar.
+    /// The term would exceed the supported date range.
     ExceedsDateRange,
 }
 
-/// Decides the renewal of a licence at `now`. The new term starts where the last one ended, from the
-/// same anchor, also where that end has passed (T-2, SL-9).
+/// Plans the renewal of a licence at `now`. The new term starts at the end of the last one and has the same
+/// anchor, even if that end is past (T-2, SL-9).
 pub(crate) fn plan_renewal(
     license: &License,
     wanted: &WantedTerm,
@@ -66,7 +66,7 @@ pub(crate) fn plan_renewal(
     let next = last.term.next(wanted.months);
     let term = next.ok_or(RenewalError::ExceedsDateRange)?;
     if term.end() <= now {
-        return Err(refused(over_already(license, &term, now)));
+        return Err(refused(already_over(license, &term, now)));
     }
     let is_late = term.start() <= now;
     let before = license.terms().count();
@@ -81,8 +81,8 @@ pub(crate) fn plan_renewal(
     })
 }
 
-/// Whether the licence can be renewed at `now`: one term at most that has not begun, not before the
-/// window, after its end only with a stated exception, and not after the window.
+/// Refuses a renewal at `now` outside of the window, of a licence with a term that has not started, or of an
+/// ended licence without a stated exception.
 fn check_window(license: &License, wanted: &WantedTerm, now: Instant) -> Result<(), Refusal> {
     match license.state(now) {
         LicenseState::Active if license.first.term.start() <= now => {}
@@ -96,8 +96,8 @@ fn check_window(license: &License, wanted: &WantedTerm, now: Instant) -> Result<
     if let Some(next) = license.next_term(now) {
         let start = next.term.start();
         let message = format!(
-            "licence {id} is renewed until {end} already, and there is one future term at most: \
-             renew it again once that term runs, from {start} on"
+            "licence {id} is already renewed until {end}; it can be renewed again once that term has \
+             started at {start}"
         );
         return Err(Refusal::new(Reason::RenewalAlreadyBought, message)
             .with("license_id", id)
@@ -107,7 +107,7 @@ fn check_window(license: &License, wanted: &WantedTerm, now: Instant) -> Result<
     match end.checked_add(-WINDOW).filter(|from| now < *from) {
         Some(from) => {
             let message =
-                format!("licence {id} runs until {end} and can be renewed from {from} on");
+                format!("licence {id} runs until {end}; it can be renewed from {from} on");
             Err(Refusal::new(Reason::RenewalTooEarly, message)
                 .with("license_id", id)
                 .with("from_time", from)
@@ -119,11 +119,11 @@ fn check_window(license: &License, wanted: &WantedTerm, now: Instant) -> Result<
 
 fn check_late(license: &License, wanted: &WantedTerm, now: Instant) -> Result<(), Refusal> {
     let (id, end) = (license.id, license.end());
-    // Beyond the calendar there is no window's end to miss.
+    // If the end of the window exceeds the supported date range, it is never missed.
     let until = end.checked_add(WINDOW).unwrap_or(Instant::MAX);
     if until <= now {
         let message = format!(
-            "licence {id} ended at {end} and could be renewed before {until}: have a new one drafted"
+            "licence {id} ended at {end} and could be renewed until {until}; request a new quote"
         );
         return Err(Refusal::new(Reason::RenewalTooLate, message)
             .with("license_id", id)
@@ -131,9 +131,8 @@ fn check_late(license: &License, wanted: &WantedTerm, now: Instant) -> Result<()
             .with("end_time", end));
     }
     if wanted.late_exception.is_none() {
-        let message = format!(
-            "licence {id} ended at {end}: until {until} it is renewed only with a stated exception"
-        );
+        let message =
+            format!("licence {id} ended at {end}; state late_exception to renew it until {until}");
         return Err(Refusal::new(Reason::RenewalExceptionRequired, message)
             .with("license_id", id)
             .with("until_time", until)
@@ -146,7 +145,7 @@ fn check_months(license: &License, options: &Options, months: u32) -> Result<(),
     match options.longest_term_months {
         Some(longest) if longest < months => {
             let message = format!(
-                "licence {} has terms of {longest} months at most, and {months} are asked for",
+                "licence {} permits terms of at most {longest} months; {months} were requested",
                 license.id
             );
             Err(Refusal::new(Reason::TermTooLong, message)
@@ -158,11 +157,11 @@ fn check_months(license: &License, options: &Options, months: u32) -> Result<(),
     }
 }
 
-/// A short term may be over before its late renewal.
-fn over_already(license: &License, term: &Term, now: Instant) -> Refusal {
+/// The refusal of a late renewal whose short term would already be over.
+fn already_over(license: &License, term: &Term, now: Instant) -> Refusal {
     let (start, end) = (term.start(), term.end());
     let message = format!(
-        "the new term of licence {} would run from {start} to {end}, which is over at {now}",
+        "the new term of licence {} would run from {start} to {end}, and is over at {now}",
         license.id
     );
     Refusal::new(Reason::TermEnded, message)
@@ -172,7 +171,7 @@ fn over_already(license: &License, term: &Term, now: Instant) -> Refusal {
 }
 
 impl RenewalPlan {
-    /// The term as it is bought for all the licence's products.
+    /// The bought term, for all of the licence's products.
     pub(crate) fn sold(&self, license: &License, sale: Sale, sold_time: Instant) -> LicenseTerm {
         LicenseTerm {
             term: self.term,
@@ -185,7 +184,7 @@ impl RenewalPlan {
         }
     }
 
-    /// What is foreseen of a licence that will use so much weight.
+    /// The foreseen usage of a licence that will use `weight`.
     pub(crate) fn foresee(&self, license_id: LicenseId, weight: u64) -> ForeseenUsage {
         ForeseenUsage {
             license_id,
@@ -196,7 +195,7 @@ impl RenewalPlan {
     }
 }
 
-/// The usage that a term begins with, by the certificates that stand (SL-9).
+/// Usage at the start of a term, from today's certificates (SL-9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ForeseenUsage {
     license_id: LicenseId,
@@ -207,20 +206,20 @@ pub(crate) struct ForeseenUsage {
 }
 
 impl ForeseenUsage {
-    /// By how much it passes the new quota.
+    /// Weight by which it exceeds the new quota.
     pub(crate) fn over_by(&self) -> u64 {
         self.weight.saturating_sub(self.quota)
     }
 
-    /// Refuses a quota below it, unless that is accepted.
+    /// Refuses a quota below the usage, unless the caller accepts that.
     pub(crate) fn check(&self, accept_over_quota: bool) -> Result<(), Refusal> {
         let over_by = self.over_by();
         if over_by == 0 || accept_over_quota {
             return Ok(());
         }
         let message = format!(
-            "certificates of licence {} that stand will use {} at {}, which is {over_by} over the \
-             new quota of {}: set accept_over_quota to renew it all the same",
+            "certificates of licence {} will use {} at {}, {over_by} more than the new quota of {}; \
+             choose a higher quota, or set accept_over_quota to renew anyway",
             self.license_id, self.weight, self.at, self.quota
         );
         Err(Refusal::new(Reason::ForeseenUsageExceedsQuota, message)
@@ -252,7 +251,7 @@ mod tests {
         }
     }
 
-    /// Of 31 January 2026 for a year.
+    /// A licence that runs for a year from 31 January 2026.
     fn running() -> License {
         let start = instant("2026-01-31T00:00:00Z");
         let term = Term::first(start, 12).unwrap();
@@ -380,7 +379,7 @@ mod tests {
             late_exception: Some("lost".to_owned()),
             ..wanted(1)
         };
-        // From 28 February to 31 March, of which the window's end takes nothing.
+        // The term from 28 February to 31 March outlasts the window.
         let last = instant("2026-03-29T23:59:59Z");
         assert!(plan_renewal(&license, &excused, last).is_ok());
         license.first.term = Term::first(instant("2026-01-01T00:00:00Z"), 1).unwrap();

@@ -1,4 +1,4 @@
-//! SANs that are held for a certificate about to be signed, as they are looked at later (SL-12).
+//! Reservations: SANs held for a certificate that is about to be signed (SL-12).
 
 use licet_domain::{
     clock::Instant,
@@ -10,31 +10,31 @@ use licet_domain::{
 use super::packed_san::PackedSan;
 
 worded! {
-    /// What became of a grant; that its time ran out is seen from its end.
+    /// Stored progress of a reservation. Whether it has expired follows from its expire time.
     pub(crate) enum ReservationProgress {
-        /// Granted, and nothing since.
+        /// Granted, with no change since.
         Granted = "GRANTED",
-        /// Given back.
+        /// Released before its time.
         Released = "RELEASED",
         /// A certificate was recorded with it.
         Recorded = "RECORDED",
     }
 }
 
-/// Where a reservation stands at an instant.
+/// State of a reservation at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReservationState {
     /// It holds its SANs.
     Held,
     /// A certificate was recorded with it.
     Recorded,
-    /// It was given back before its time.
+    /// It was released before its time.
     Released,
-    /// Its time ran out.
+    /// It has expired.
     Expired,
 }
 
-/// A grant, whatever became of it.
+/// A reservation, in any state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reservation {
     pub(crate) id: ReservationId,
@@ -42,13 +42,13 @@ pub(crate) struct Reservation {
     /// Distinct, ascending.
     pub(crate) sans: Vec<PackedSan>,
     pub(crate) decide_time: Instant,
-    /// The first instant at which it no longer holds, unless it ended before.
+    /// The first instant at which it no longer holds SANs, unless it ends before.
     pub(crate) expire_time: Instant,
     pub(crate) progress: ReservationProgress,
 }
 
 impl Reservation {
-    /// The refusal to use it again.
+    /// The refusal to use it: `why` it is spent.
     pub(crate) fn spent(&self, why: &str) -> Refusal {
         Refusal::new(
             Reason::ReservationSpent,
@@ -58,7 +58,7 @@ impl Reservation {
         .with("state", self.progress.as_str())
     }
 
-    /// Where it stands at `now`.
+    /// Its state at `now`.
     pub(crate) fn state(&self, now: Instant) -> ReservationState {
         match self.progress {
             ReservationProgress::Granted if self.expire_time <= now => ReservationState::Expired,

@@ -1,4 +1,4 @@
-//! Licences that the tests of the rules work with.
+//! Sample licences for the tests of the rules.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub(crate) fn instant(text: &str) -> Instant {
     text.parse().unwrap()
 }
 
-/// What a year for so many SANs at 0.80 USD is sold with.
+/// The sale of one year for `quota` SANs at 0.80 USD each.
 pub(crate) fn sale(quota: u64) -> Sale {
     let minor = i64::try_from(quota).unwrap() * 80;
     Sale {
@@ -30,7 +30,7 @@ pub(crate) fn sale(quota: u64) -> Sale {
     }
 }
 
-/// A draft of February 2026 for 100 SANs and a year, at 0.80 USD each, valid until 3 March.
+/// A draft of February 2026 for 100 SANs and one year at 0.80 USD each, valid until 3 March.
 pub(crate) fn draft() -> License {
     let create_time = instant("2026-02-01T00:00:00Z");
     License {

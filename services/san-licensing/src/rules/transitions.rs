@@ -1,5 +1,5 @@
-//! What may be done with a licence in each state, and how it moves on: each move takes the licence
-//! and gives the next one, with its revision and its decision time.
+//! What each state of a licence permits, and its transitions: each takes the licence and returns the next
+//! one, with its revision and decision time.
 
 use licet_domain::{
     clock::Instant,
@@ -11,12 +11,12 @@ use licet_domain::{
 use super::license::{License, LicenseProgress, LicenseState, LicenseTerm, MAX_PRODUCTS, Raise};
 
 impl License {
-    /// Whether the draft can be accepted at `now` (SL-7).
+    /// Refuses an acceptance at `now`, unless it is a valid draft (SL-7).
     pub(crate) fn permit_acceptance(&self, now: Instant) -> Result<(), Refusal> {
         self.permit_withdrawal(now)?;
         if self.valid_until <= now {
             let message = format!(
-                "the draft {} was valid until {}, and it is {now}: have it drafted again",
+                "draft {} was valid until {}; it is now {now}. Request a new quote",
                 self.id, self.valid_until
             );
             return Err(Refusal::new(Reason::LicenseQuoteExpired, message)
@@ -27,20 +27,19 @@ impl License {
         Ok(())
     }
 
-    /// Whether it is a draft, which can be withdrawn even when it can be accepted no more (SL-7).
+    /// Refuses a withdrawal, unless it is a draft, valid or not (SL-7).
     pub(crate) fn permit_withdrawal(&self, now: Instant) -> Result<(), Refusal> {
         let state = self.state(now);
         if state == LicenseState::Quoted {
             return Ok(());
         }
-        let message = format!("licence {} is {} and no draft", self.id, state.as_str());
+        let message = format!("licence {} is {}, not a draft", self.id, state.as_str());
         Err(Refusal::new(Reason::LicenseNotQuoted, message)
             .with("license_id", self.id)
             .with("state", state.as_str()))
     }
 
-    /// Whether it can be cancelled at `now`: from its charge to its end, before its start, too
-    /// (SL-7).
+    /// Refuses a cancellation at `now`, except from the charge to the end, even before the start (SL-7).
     pub(crate) fn permit_cancellation(&self, now: Instant) -> Result<(), Refusal> {
         match self.state(now) {
             LicenseState::Active => Ok(()),
@@ -51,7 +50,7 @@ impl License {
         }
     }
 
-    /// Whether it is charged and within its terms at `now` (SL-11).
+    /// Refuses unless it is charged and within its terms at `now` (SL-11).
     fn permit_running(&self, now: Instant) -> Result<(), Refusal> {
         self.permit_cancellation(now)?;
         if now < self.first.term.start() {
@@ -60,18 +59,19 @@ impl License {
         Ok(())
     }
 
-    /// The refusal of what only a running licence permits.
+    /// The refusal of a change that only a running licence permits.
     pub(super) fn not_active(&self, now: Instant) -> Refusal {
         not_active(self.id, self.state(now), self.first.term.start())
     }
 
-    /// Whether the quota of the running term can be raised to `quota` at `now` (SL-8).
+    /// Refuses to raise the current term's quota to `quota` at `now`, unless the licence runs and `quota` is
+    /// higher (SL-8).
     pub(crate) fn permit_increase(&self, quota: u64, now: Instant) -> Result<(), Refusal> {
         self.permit_running(now)?;
         let present = self.current_term(now).quota();
         if quota <= present {
             let message = format!(
-                "licence {} has a quota of {present}: {quota} is not above it",
+                "licence {} already has a quota of {present}; {quota} is not higher",
                 self.id
             );
             return Err(Refusal::new(Reason::QuotaNotHigher, message)
@@ -82,18 +82,21 @@ impl License {
         Ok(())
     }
 
-    /// Whether the licence can have one more product at `now`, be it good enough or not (SL-10).
+    /// Refuses another product at `now`; its tier and price are not checked here (SL-10).
     pub(crate) fn permit_product(&self, product: &ProductId, now: Instant) -> Result<(), Refusal> {
         self.permit_running(now)?;
         if self.products.contains(product) {
-            let message = format!("licence {} has {product} already", self.id);
+            let message = format!("licence {} already has product {product}", self.id);
             return Err(Refusal::new(Reason::ProductAlreadyLicensed, message)
                 .with("product_id", product)
                 .with("license_id", self.id)
                 .violation("PRODUCT", product.as_str(), format!("held by {}", self.id)));
         }
         if self.products.len() >= MAX_PRODUCTS {
-            let message = format!("licence {} has {MAX_PRODUCTS} products already", self.id);
+            let message = format!(
+                "licence {} already has {MAX_PRODUCTS} products, the most that a licence can have",
+                self.id
+            );
             return Err(Refusal::new(Reason::TooManyProducts, message)
                 .with("license_id", self.id)
                 .with("maximum", MAX_PRODUCTS));
@@ -101,7 +104,7 @@ impl License {
         Ok(())
     }
 
-    /// Refuses the licence what others still have of its products (SL-20).
+    /// Refuses products that other licences still hold (SL-20).
     pub(crate) fn refuse_held(
         &self,
         holders: &[(ProductId, License)],
@@ -118,7 +121,7 @@ impl License {
         };
         let each = held.iter().map(|(product, holder)| {
             let (id, end) = (holder.id, holder.end());
-            format!("the account has licence {id} for {product} already, until {end}")
+            format!("product {product} is held by licence {id} of the account until {end}")
         });
         let message = listed(each, held.len(), ERROR_TEXT_ROOM);
         let mut refusal = Refusal::new(Reason::ProductAlreadyLicensed, message)
@@ -131,8 +134,8 @@ impl License {
         Err(refusal)
     }
 
-    /// Whether its products are free for another (SL-20): never while a further term is charged. Nor is
-    /// it looked at before what was decided about it last (T-5).
+    /// Whether other licences may hold its products (SL-20): never while a further term is being charged.
+    /// Judged no earlier than its last decision (T-5).
     fn is_over(&self, now: Instant) -> bool {
         match self.state(self.decide_at(now)) {
             LicenseState::Ended => !self.renewing,
@@ -141,22 +144,22 @@ impl License {
         }
     }
 
-    /// The term that an acceptance at `now` begins: at the start agreed on unless that is over,
-    /// else at once (T-4). `None` beyond the calendar.
+    /// The term of an acceptance at `now`: from the agreed start, or from `now` if that is past or unset
+    /// (T-4). `None` if it exceeds the supported date range.
     pub(crate) fn term_from(&self, now: Instant) -> Option<Term> {
         let start = self.asked_start.map_or(now, |asked| asked.max(now));
         Term::first(start, self.first.term.months())
     }
 
-    /// Every move counts in the revision, and none is dated before the last (T-5).
-    fn moved(self, now: Instant) -> License {
+    /// Increments the revision. The decision time never runs back (T-5).
+    fn revised(self, now: Instant) -> License {
         License {
             revision: self.revision.saturating_add(1),
             ..self.apply_decision(now)
         }
     }
 
-    /// Something was decided about the licence that leaves it as it is (T-5).
+    /// Records the time of a decision that does not change the licence (T-5).
     pub(crate) fn apply_decision(self, now: Instant) -> License {
         License {
             decision_time: self.decision_time.max(now),
@@ -164,34 +167,32 @@ impl License {
         }
     }
 
-    /// The draft is accepted: what it costs is being charged, and until then it authorises nothing
-    /// (SL-11).
+    /// Accepts the draft. It authorises nothing until it is charged (SL-11).
     pub(crate) fn apply_acceptance(mut self, term: Term, now: Instant) -> License {
         self.progress = LicenseProgress::Accepting;
         self.first.term = term;
-        self.moved(now)
+        self.revised(now)
     }
 
-    /// The charge of an acceptance was refused: it is a draft again, and starts when it is accepted
-    /// again.
+    /// Makes the licence a draft again after the charge of its acceptance was refused.
     pub(crate) fn apply_acceptance_refused(mut self, now: Instant) -> License {
         self.progress = LicenseProgress::Quoted;
         if let Some(asked) = self.asked_start {
             let months = self.first.term.months();
             self.first.term = Term::first(asked, months).unwrap_or(self.first.term);
         }
-        self.moved(now)
+        self.revised(now)
     }
 
-    /// The licence is charged, and runs from the start of its term, however late the charge came
-    /// through (T-4).
+    /// Marks the licence as charged. It runs from the start of its term, however late the charge completed
+    /// (T-4).
     pub(crate) fn apply_charge(mut self, invoice_id: InvoiceId, now: Instant) -> License {
         self.progress = LicenseProgress::Active;
         self.invoices.push(invoice_id);
-        self.moved(now)
+        self.revised(now)
     }
 
-    /// A raised quota is charged, and there as of the decision time, in the term of then (SL-8).
+    /// Raises the quota of the term that is current at the decision time (SL-8).
     pub(crate) fn apply_increase(
         mut self,
         quota: u64,
@@ -201,10 +202,10 @@ impl License {
         let raise = Raise { time: now, quota };
         self.current_term_mut(now).raises.push(raise);
         self.invoices.push(invoice_id);
-        self.moved(now)
+        self.revised(now)
     }
 
-    /// A further term is to be charged: until that is settled the products stay held (SL-20).
+    /// Marks the licence as being renewed: until that ends its products stay held (SL-20).
     pub(crate) fn apply_renewal_accepted(self, now: Instant) -> License {
         License {
             renewing: true,
@@ -212,7 +213,7 @@ impl License {
         }
     }
 
-    /// The charge of a further term was refused: the licence is as it was.
+    /// Ends a renewal whose charge was refused.
     pub(crate) fn apply_renewal_refused(self, now: Instant) -> License {
         License {
             renewing: false,
@@ -220,7 +221,7 @@ impl License {
         }
     }
 
-    /// A further term is charged, and the licence's (SL-9).
+    /// Adds a charged term (SL-9).
     pub(crate) fn apply_renewal(
         mut self,
         term: LicenseTerm,
@@ -230,31 +231,31 @@ impl License {
         self.renewing = false;
         self.renewals.push(term);
         self.invoices.push(invoice_id);
-        self.moved(now)
+        self.revised(now)
     }
 
-    /// A product counts in the licence, too (SL-10).
+    /// Adds a product (SL-10).
     pub(crate) fn apply_product(mut self, product: ProductId, now: Instant) -> License {
         self.products.insert(product);
-        self.moved(now)
+        self.revised(now)
     }
 
-    /// The draft is taken back, or the licence is over before its time, a term not begun included
-    /// (SL-7): it authorises nothing from now on (SL-11).
+    /// Withdraws the draft or cancels the licence with all its terms (SL-7). It authorises nothing from now on
+    /// (SL-11).
     pub(crate) fn apply_cancellation(mut self, now: Instant) -> License {
         self.progress = LicenseProgress::Cancelled;
         self.cancel_time = Some(now);
-        self.moved(now)
+        self.revised(now)
     }
 }
 
-/// LICENSE_NOT_ACTIVE, with the state that stands in the way. ACTIVE does not: such a licence is charged
-/// and has not started, so its start is said instead.
+/// LICENSE_NOT_ACTIVE, with the state of the licence. One that is ACTIVE has not started: the refusal has its
+/// start instead.
 pub(crate) fn not_active(id: LicenseId, state: LicenseState, start: Instant) -> Refusal {
     match state {
         LicenseState::Active => Refusal::new(
             Reason::LicenseNotActive,
-            format!("licence {id} starts at {start} and is not running yet"),
+            format!("licence {id} is not running yet; it starts at {start}"),
         )
         .with("license_id", id)
         .with("start_time", start),
@@ -263,7 +264,7 @@ pub(crate) fn not_active(id: LicenseId, state: LicenseState, start: Instant) -> 
         | LicenseState::Ended
         | LicenseState::Cancelled => Refusal::new(
             Reason::LicenseNotActive,
-            format!("licence {id} is {} and not running", state.as_str()),
+            format!("licence {id} is {}, not running", state.as_str()),
         )
         .with("license_id", id)
         .with("state", state.as_str()),
@@ -396,7 +397,7 @@ mod tests {
         assert_eq!(refusal.violations.len(), 1);
         assert_eq!(wanted.refuse_held(&holders, end), Ok(()));
         assert_eq!(holders[0].1.refuse_held(&holders, now), Ok(()));
-        // While its next term is charged nobody else has its product, be it over or not.
+        // While its next term is being charged, no other licence gets its product, even after its end.
         let renewing = |holder: &License| holder.clone().apply_renewal_accepted(now);
         let charging = vec![(holders[0].0.clone(), renewing(&holders[0].1))];
         assert!(wanted.refuse_held(&charging, end).is_err());

@@ -1,5 +1,4 @@
-//! Certificates on their way into a licence: unallocated ones, and those of a licence that is over
-//! (SL-16, SL-20).
+//! Allocation of certificates to a licence: unallocated ones, and those of an earlier licence (SL-16, SL-20).
 
 use licet_domain::{
     clock::Instant,
@@ -15,12 +14,12 @@ use super::{
 };
 use crate::rules::certificate::Certificate;
 
-/// A certificate that counts in another licence than before, or in one for the first time.
+/// A certificate that is allocated to a licence, from another one or for the first time.
 #[derive(Clone, Debug)]
 pub(crate) struct Allocation {
-    /// As it is now.
+    /// The certificate after the change.
     pub(crate) certificate: Certificate,
-    /// Of the new licence's fence.
+    /// Version of the new licence's fence.
     pub(crate) version: i64,
     /// The licence that it left.
     pub(crate) left: Option<Departure>,
@@ -30,17 +29,16 @@ pub(crate) struct Allocation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Departure {
     pub(crate) license_id: LicenseId,
-    /// Of its fence.
+    /// Version of its fence.
     pub(crate) version: i64,
-    /// From when on the certificate does not count there any more.
+    /// The first instant at which the certificate no longer counts there.
     pub(crate) time: Instant,
 }
 
-/// Lets certificates count where they are allocated to. What counted until now stays in the licence
-/// that they left (T-6).
+/// Allocates certificates. Their usage until now stays with the licence that they left (T-6).
 ///
 /// # Errors
-/// [`Fault::Contention`] when one was taken elsewhere meanwhile.
+/// [`Fault::Contention`] if one was allocated elsewhere since it was read.
 pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocation]) -> Result<(), Fault> {
     let since = |certificate: &Certificate| {
         let time = certificate.allocate_time;
@@ -68,7 +66,7 @@ pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocation]) -> Result<(), Fa
     if !left.is_empty() {
         depart(tx, &left).await?;
     }
-    // What is over already counts nowhere.
+    // A certificate that is already over does not count.
     let each = allocated.iter().map(|one| &one.certificate);
     let active: Vec<_> = each
         .filter(|certificate| certificate.until > since(certificate))
@@ -96,7 +94,7 @@ async fn depart(tx: &Tx, left: &[(&Certificate, Departure)]) -> Result<(), Fault
     sans::end_all(tx, &ended).await
 }
 
-/// Where a pass over a licence's certificates stands.
+/// Position of a pass over a licence's certificates.
 #[derive(Clone, Debug)]
 pub(crate) struct After {
     pub(crate) record_us: i64,
@@ -104,7 +102,7 @@ pub(crate) struct After {
 }
 
 impl After {
-    /// Before the first one.
+    /// Before the first certificate.
     pub(crate) fn start() -> Self {
         Self {
             record_us: i64::MIN,
@@ -113,8 +111,8 @@ impl After {
     }
 }
 
-/// Certificates of a product that a licence still counts at `now`, in the order of their record,
-/// without those that left `target` before: they do not go back, as their SANs ended there.
+/// Certificates of a product that a licence still counts at `now`, in the order of their record. Leaves out
+/// those that left `target` before: their SANs have ended there, and they cannot return.
 pub(crate) async fn list_active(
     tx: &Tx,
     license_id: LicenseId,
@@ -142,8 +140,7 @@ pub(crate) async fn list_active(
     certificates::read(tx, query.statement(text)?).await
 }
 
-/// Unallocated certificates of a product; nobody else allocates or revokes them before this
-/// transaction ends.
+/// Unallocated certificates of a product, locked against allocation and revocation by others.
 pub(crate) async fn lock_unallocated(
     tx: &Tx,
     account_id: AccountId,
@@ -161,14 +158,13 @@ pub(crate) async fn lock_unallocated(
     certificates::read(tx, query.statement(&locking(tx, text))?).await
 }
 
-/// How many of some certificates are unallocated still; nobody else allocates them before this
-/// transaction ends.
+/// How many of some certificates are still unallocated. Locks them against allocation by others.
 pub(crate) async fn count_unallocated(
     tx: &Tx,
     unallocated: &[&Certificate],
 ) -> Result<usize, Fault> {
     if tx.get_database_backend() == DbBackend::Sqlite {
-        // One writer at a time: what was read stands.
+        // SQLite has one writer at a time: they cannot have changed since they were read.
         return Ok(unallocated.len());
     }
     let wanted = Rows::of(unallocated).text("certificate_id", |found| found.id);
@@ -180,7 +176,7 @@ pub(crate) async fn count_unallocated(
     Ok(tx.query_all_raw(query).await?.len())
 }
 
-/// SQLite has one writer at a time anyway, and no such words.
+/// Adds `FOR UPDATE` on PostgreSQL. SQLite has one writer at a time, and no such clause.
 fn locking(tx: &Tx, text: &str) -> String {
     if tx.get_database_backend() == DbBackend::Postgres {
         format!("{text} FOR UPDATE")
@@ -189,7 +185,7 @@ fn locking(tx: &Tx, text: &str) -> String {
     }
 }
 
-/// An account and a product, which have one licence at a time (SL-20).
+/// An account and a product: they have at most one licence at a time (SL-20).
 pub(crate) type Pair = (AccountId, ProductId);
 
 #[derive(FromQueryResult)]
@@ -217,7 +213,7 @@ fn after_pair(tx: &Tx, after: Option<&Pair>, limit: u64) -> Query {
         .value("limit", limit)
 }
 
-/// Pairs that have unallocated certificates, ascending.
+/// Pairs with unallocated certificates, ascending.
 pub(crate) async fn list_unallocated_pairs(
     tx: &Tx,
     after: Option<&Pair>,
@@ -228,7 +224,7 @@ pub(crate) async fn list_unallocated_pairs(
     pairs(PairRow::find_by_statement(query).all(tx).await?)
 }
 
-/// Pairs whose licence may still have to take certificates over from one before it, ascending.
+/// Pairs whose licence may not have all certificates of an earlier one yet, ascending.
 pub(crate) async fn list_incomplete_pairs(
     tx: &Tx,
     after: Option<&Pair>,
@@ -241,7 +237,7 @@ pub(crate) async fn list_incomplete_pairs(
     pairs(PairRow::find_by_statement(query).all(tx).await?)
 }
 
-/// The pair's licence has taken over what it had to.
+/// Marks that the pair's licence has all certificates of earlier ones.
 pub(crate) async fn mark_complete(
     tx: &Tx,
     (account_id, product_id): &Pair,

@@ -1,5 +1,5 @@
-//! Names that earlier versions kept in a form that is canonical no more, in the form of this one: a name
-//! that is asked for weighs nothing where it stands already (SL-2, SL-4). Made once, with a migration.
+//! Rewrites SANs that earlier versions stored in a form that is no longer canonical, once, with a migration.
+//! Otherwise a requested SAN would not match its stored form, and would count twice (SL-2, SL-4).
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,21 @@ use sea_orm::{
 
 use crate::rules::packed_san::{PackedSan, is_wildcard, packed, unpacked};
 
-/// The migration that it belongs to.
+/// The migration that runs the rewrite.
 pub(super) const MIGRATION: &str = "san_licensing_0007_canonical";
 
-/// Rows that are in memory at a time.
+/// Rows in memory at a time.
 const CHUNK: i64 = 500;
 
-/// Brings every name to its form: on certificates, in reservations, and where they are counted.
+/// Rewrites the SANs of certificates, decisions and counts.
 pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     rewrite_lists(tx, "certificate", "certificate_id").await?;
     rewrite_lists(tx, "decision", "decision_id").await?;
     rewrite_counted(tx).await
 }
 
-/// The form that a kept name has now; none where it has it. One that was too long to be kept whole
-/// cannot be had back.
+/// The canonical form of a stored SAN; `None` if it has it already. A SAN that was shortened to a hash cannot
+/// be restored.
 fn canonical(name: &str) -> Option<PackedSan> {
     if name.contains("…sha256:") {
         return None;
@@ -32,7 +32,7 @@ fn canonical(name: &str) -> Option<PackedSan> {
     (*form != *name).then_some(form)
 }
 
-/// Several names of one row, a line each.
+/// The canonical form of a column of SANs, one per line; `None` if it has it already.
 fn canonical_list(names: &str) -> Option<String> {
     let is_other = |name: &str| canonical(name).is_some();
     if !names.lines().any(is_other) {
@@ -46,7 +46,7 @@ fn canonical_list(names: &str) -> Option<String> {
     Some(distinct.join("\n"))
 }
 
-/// What only names outside of ASCII and malformed ones with a last dot match: all others are as they were.
+/// Rewrites a column of SANs. Only SANs outside of ASCII and malformed ones with a final dot can change.
 async fn rewrite_lists(tx: &DatabaseTransaction, table: &str, key: &str) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
@@ -75,7 +75,8 @@ async fn rewrite_lists(tx: &DatabaseTransaction, table: &str, key: &str) -> Resu
     }
 }
 
-/// Two forms on one certificate become one: all of its SANs count from one instant to another.
+/// Rewrites the counted SANs. If a certificate has two forms of one SAN, one row is deleted: both count for
+/// the same time.
 async fn rewrite_counted(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {

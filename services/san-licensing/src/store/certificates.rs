@@ -1,4 +1,4 @@
-//! Certificates: how they are recorded, changed and found.
+//! Stores and finds certificates.
 
 use std::collections::HashMap;
 
@@ -67,7 +67,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// All columns of a row, for the statements that select one.
+/// All columns, for hand-written statements.
 pub(super) const COLUMNS: &str = "certificate.account_id, certificate.certificate_id, \
     certificate.license_id, certificate.issuer_sha256, certificate.serial_hex, \
     certificate.product_id, certificate.key_type, certificate.names, certificate.not_before_us, \
@@ -106,15 +106,15 @@ impl TryFrom<Model> for Certificate {
     }
 }
 
-/// What is recorded under some keys.
+/// The records under some keys.
 #[derive(Debug, Default)]
 pub(crate) struct FoundByKey {
     pub(crate) certificates: HashMap<CertificateKey, Certificate>,
-    /// Revocations that came before their certificates (SL-15).
+    /// Revocations that arrived before their certificates (SL-15).
     pub(crate) early: HashMap<CertificateKey, EarlyRevocation>,
 }
 
-/// The certificates that are recorded under some keys, and the revocations that wait for them.
+/// Finds the certificates under some keys, and the revocations that arrived before their certificates.
 pub(crate) async fn find_by_key(
     connection: &impl ConnectionTrait,
     keys: &[&CertificateKey],
@@ -159,7 +159,7 @@ pub(crate) async fn find_by_key(
     Ok(found)
 }
 
-/// The certificates with some ids.
+/// Finds certificates by id.
 pub(crate) async fn find_by_id(
     tx: &Tx,
     ids: &[CertificateId],
@@ -175,35 +175,34 @@ pub(crate) async fn find_by_id(
         .collect())
 }
 
-/// The certificates that a statement selects, by all their columns.
+/// The certificates that a statement selects.
 pub(super) async fn read(tx: &Tx, query: Statement) -> Result<Vec<Certificate>, Fault> {
     let rows = Model::find_by_statement(query).all(tx).await?;
     rows.into_iter().map(Certificate::try_from).collect()
 }
 
-/// Which licences of an account speak for a certificate.
+/// The licences of an account that may count a certificate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CoveringLicenses {
-    /// The running one that holds its product (SL-20).
+    /// The active one that holds its product (SL-20).
     pub(crate) by_product: Option<LicenseId>,
-    /// The one that its reservation was granted under, in whatever state.
+    /// The one that its reservation was granted under, in any state.
     pub(crate) by_reservation: Option<LicenseId>,
-    /// Whether that one runs.
+    /// Whether that one is active.
     pub(crate) reservation_runs: bool,
 }
 
-/// A certificate whose licence is wanted.
+/// The data of a certificate by which its licence is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CoverageQuery<'a> {
     pub(crate) account_id: AccountId,
     pub(crate) product_id: &'a ProductId,
     pub(crate) reservation_id: Option<ReservationId>,
-    /// As of when.
     pub(crate) now: Instant,
 }
 
 impl<'a> CoverageQuery<'a> {
-    /// The licence of a certificate as of `now`.
+    /// Looks up the licence of a certificate as of `now`.
     pub(crate) fn of(certificate: &'a Certificate, now: Instant) -> Self {
         Self {
             account_id: certificate.key.account_id,
@@ -214,8 +213,8 @@ impl<'a> CoverageQuery<'a> {
     }
 }
 
-/// Finds the accounts' licences for the products and reservations of certificates, each as of its
-/// own instant, in the order of `wanted`. An ended licence covers nothing (SL-16).
+/// Finds the licences for the products and reservations of certificates, each as of its own instant, in the
+/// order of `wanted`. An ended licence covers nothing (SL-16).
 pub(crate) async fn find_covering(
     connection: &impl ConnectionTrait,
     wanted: &[CoverageQuery<'_>],
@@ -241,7 +240,9 @@ pub(crate) async fn find_covering(
     let mut rows = Row::find_by_statement(query).all(connection).await?;
     rows.sort_unstable_by_key(|row| row.position);
     if rows.len() != wanted.len() {
-        return Err(Fault::internal("a certificate has no row, or two"));
+        return Err(Fault::internal(
+            "the lookup of licences returned another number of rows than certificates",
+        ));
     }
     rows.iter()
         .map(|row| {
@@ -254,10 +255,10 @@ pub(crate) async fn find_covering(
         .collect()
 }
 
-/// A certificate to be recorded or changed, with the version of its licence's fence.
+/// A certificate to be inserted or changed, and the version of its licence's fence.
 pub(crate) type Versioned = (Certificate, i64);
 
-/// Records certificates.
+/// Inserts certificates.
 pub(crate) async fn insert_all(tx: &Tx, certificates: &[Versioned]) -> Result<(), Fault> {
     let rows = key_rows(certificates, |(certificate, _)| &certificate.key)
         .text("certificate_id", |(certificate, _)| certificate.id)
@@ -291,9 +292,9 @@ pub(crate) async fn insert_all(tx: &Tx, certificates: &[Versioned]) -> Result<()
     sans::insert_all(tx, &counted).await
 }
 
-/// Ends certificates by revocation.
+/// Revokes certificates.
 pub(crate) async fn revoke(tx: &Tx, revoked: &[Versioned]) -> Result<(), Fault> {
-    // A revoked certificate has its time and reason; what has none ends when it ends anyway.
+    // A revoked certificate always has its time.
     let time = |certificate: &Certificate| certificate.revoke_time.unwrap_or(certificate.until);
     let rows = Rows::of(revoked)
         .text("certificate_id", |(certificate, _)| certificate.id)
@@ -317,10 +318,10 @@ pub(crate) async fn revoke(tx: &Tx, revoked: &[Versioned]) -> Result<(), Fault> 
     sans::end_all(tx, &ended).await
 }
 
-/// Gives certificates that count nowhere yet the products that they have now (SL-14).
+/// Corrects the products of unallocated certificates (SL-14).
 ///
 /// # Errors
-/// [`Fault::Contention`] when one came to count meanwhile.
+/// [`Fault::Contention`] if one was allocated since it was read.
 pub(crate) async fn correct_products(tx: &Tx, corrected: &[Certificate]) -> Result<(), Fault> {
     let rows = Rows::of(corrected)
         .text("certificate_id", |certificate| certificate.id)
@@ -334,7 +335,7 @@ pub(crate) async fn correct_products(tx: &Tx, corrected: &[Certificate]) -> Resu
     Ok(())
 }
 
-/// Rows with what names a certificate each.
+/// Rows with the columns of certificate keys.
 pub(super) fn key_rows<'a, T>(
     items: &'a [T],
     key: impl Fn(&'a T) -> &'a CertificateKey,
@@ -345,7 +346,7 @@ pub(super) fn key_rows<'a, T>(
         .text("serial_hex", |item| &key(item).serial_hex)
 }
 
-/// The certificates of a page, newest first.
+/// A page of certificates, newest first.
 pub(crate) async fn list(
     tx: &Tx,
     filter: &CertificateFilter,
@@ -377,7 +378,7 @@ pub(crate) async fn list(
     rows.into_iter().map(Certificate::try_from).collect()
 }
 
-/// The certificates of a page that no licence covers, of the accounts that are seen, newest first.
+/// A page of unallocated certificates of the accounts in scope, newest first.
 pub(crate) async fn list_unallocated(
     tx: &Tx,
     scope: &AccountScope,
@@ -397,7 +398,7 @@ pub(crate) async fn list_unallocated(
     rows.into_iter().map(Certificate::try_from).collect()
 }
 
-/// The rows that count as `state` at `now`; says in SQL what `Certificate::state` says.
+/// The rows in `state` at `now`. Must agree with `Certificate::state`.
 fn in_state(state: CertificateState, now: Instant) -> Condition {
     let micros = now.as_micros();
     let unrevoked = || {

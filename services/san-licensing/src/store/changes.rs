@@ -1,4 +1,4 @@
-//! What changed of licences since a version of their fences: what the engine's memory catches up on.
+//! Changes of licences since a version of their fences, for the engine's memory to catch up on.
 
 use licet_domain::{
     clock::Instant,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::rules::quota::holdings::{Claim, ClaimKind};
 
-/// From which version on a licence's changes are wanted; 0 asks for all that is still of effect.
+/// The version after which a licence's changes are wanted; 0 for everything that still holds SANs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Since {
     pub(crate) license_id: LicenseId,
@@ -29,16 +29,16 @@ fn wanted(since: &[Since]) -> Rows<'_, Since> {
         .long("as_of_us", |since| since.as_of.as_micros())
 }
 
-/// A decision or a certificate that changed: what it holds now.
+/// A decision or certificate that has changed.
 #[derive(Debug)]
 pub(crate) struct ChangedClaim {
     pub(crate) license_id: LicenseId,
     pub(crate) id: Uuid,
-    /// `None`: it holds nothing any more.
+    /// The SANs that it holds now, if any.
     pub(crate) claim: Option<Claim>,
 }
 
-/// The reservations that changed.
+/// Finds changed reservations.
 pub(crate) async fn find_reservations(
     tx: &Tx,
     since: &[Since],
@@ -74,7 +74,7 @@ pub(crate) async fn find_reservations(
         .collect()
 }
 
-/// The certificates that changed.
+/// Finds changed certificates.
 pub(crate) async fn find_certificates(
     tx: &Tx,
     since: &[Since],

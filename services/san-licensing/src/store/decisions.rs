@@ -1,4 +1,4 @@
-//! Decisions about requests for room; a granted one is a reservation (SL-12).
+//! Decisions of authorisations; a granted one is a reservation (SL-12).
 
 use std::collections::HashMap;
 
@@ -28,19 +28,19 @@ use crate::rules::{
     reservation::{Reservation, ReservationProgress},
 };
 
-/// A decision as it is recorded.
+/// A stored decision.
 #[derive(Clone, Debug)]
 pub(crate) struct DecisionRecord {
     pub(crate) license_id: LicenseId,
     pub(crate) fingerprint: [u8; 32],
-    /// What became of a grant; `None` for a denial.
+    /// Progress of a grant's reservation; `None` for a denial.
     pub(crate) progress: Option<ReservationProgress>,
     pub(crate) sans: Vec<PackedSan>,
     pub(crate) decision: Decision,
 }
 
 impl DecisionRecord {
-    /// The reservation that a grant made.
+    /// The reservation of a grant.
     pub(crate) fn reservation(&self, id: ReservationId) -> Option<Reservation> {
         Some(Reservation {
             id,
@@ -68,7 +68,7 @@ impl From<&NewDecision> for DecisionRecord {
     }
 }
 
-/// What a denial says beyond the figures of every decision.
+/// The parts of a denial that a grant does not have.
 #[derive(Serialize, Deserialize)]
 struct Denial {
     reasons: Vec<DenialReason>,
@@ -132,8 +132,8 @@ impl TryFrom<DecisionRow> for (Uuid, DecisionRecord) {
         let record = DecisionRecord {
             license_id: stored::parsed("license_id", &row.license_id)?,
             fingerprint: fingerprint
-                .map_err(|_| Fault::internal("fingerprint is not of 32 bytes"))?,
-            // A denial's word is none of a reservation's.
+                .map_err(|_| Fault::internal("fingerprint does not have 32 bytes"))?,
+            // `DENIED` is no progress of a reservation.
             progress: row.state.parse().ok(),
             sans: split_sans(&row.names),
             decision,
@@ -142,7 +142,7 @@ impl TryFrom<DecisionRow> for (Uuid, DecisionRecord) {
     }
 }
 
-/// The decisions that are recorded under some ids.
+/// Finds decisions by id.
 pub(crate) async fn find(tx: &Tx, ids: &[Uuid]) -> Result<HashMap<Uuid, DecisionRecord>, Fault> {
     let rows = Rows::of(ids).text("decision_id", |id| *id);
     let query = Query::on(tx).rows("wanted", rows);
@@ -151,7 +151,7 @@ pub(crate) async fn find(tx: &Tx, ids: &[Uuid]) -> Result<HashMap<Uuid, Decision
     rows.into_iter().map(TryFrom::try_from).collect()
 }
 
-/// A decision to record.
+/// A decision to be inserted.
 #[derive(Clone, Debug)]
 pub(crate) struct NewDecision {
     pub(crate) license_id: LicenseId,
@@ -159,7 +159,7 @@ pub(crate) struct NewDecision {
     pub(crate) version: i64,
     pub(crate) fingerprint: [u8; 32],
     pub(crate) sans: Vec<PackedSan>,
-    /// The first instant at which the certificate asked for would no longer count.
+    /// The first instant at which the requested certificate would no longer count.
     pub(crate) until: Instant,
     pub(crate) decision: Decision,
 }
@@ -173,7 +173,7 @@ impl NewDecision {
         }
     }
 
-    /// What a denial says beyond the figures of every decision.
+    /// The parts of a denial that a grant does not have.
     fn denial(&self) -> Result<Option<String>, Fault> {
         let decision = &self.decision;
         if decision.is_granted() {
@@ -209,7 +209,7 @@ fn rows(decisions: &[NewDecision]) -> Result<Rows<'_, NewDecision>, Fault> {
         .try_optional_text("denial_json", NewDecision::denial)
 }
 
-/// Records decisions.
+/// Inserts decisions.
 pub(crate) async fn insert_all(tx: &Tx, decisions: &[NewDecision]) -> Result<(), Fault> {
     insert(tx, "decision", rows(decisions)?).await
 }
@@ -243,7 +243,7 @@ pub(crate) async fn write_optimistically(
     }
     let connection = database.write_alone();
     let query = Query::on(connection)
-        // The events' own text knows them as the first parameter.
+        // The events' statement expects them as its first parameter.
         .value("events", outbox::rows(events))
         .part("insert events", outbox::INSERT_POSTGRES)
         .rows("expected", fences::rows(expected))
@@ -260,7 +260,7 @@ pub(crate) async fn write_optimistically(
     }
 }
 
-/// A reservation that ends before its time.
+/// A reservation to be closed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClosedDecision {
     pub(crate) id: Uuid,

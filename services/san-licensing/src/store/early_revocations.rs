@@ -1,4 +1,4 @@
-//! Revocations whose certificates are not known yet (SL-15).
+//! Revocations that arrived before their certificates (SL-15).
 
 use licet_domain::{clock::Instant, revocation::RevocationReason};
 use licet_runtime::{
@@ -17,7 +17,7 @@ use crate::rules::{
     feed::ReportedRevocation,
 };
 
-/// Keeps revocations until their certificates are known. `kept_us`: real time.
+/// Inserts revocations at `kept_us`, in microseconds of real time.
 pub(crate) async fn insert_all(
     tx: &Tx,
     early: &[(CertificateKey, EarlyRevocation)],
@@ -34,7 +34,7 @@ pub(crate) async fn insert_all(
     insert(tx, "early_revocation", rows).await
 }
 
-/// Deletes revocations that were applied: they are on their certificates.
+/// Deletes revocations that have been applied to their certificates.
 pub(crate) async fn delete(tx: &Tx, keys: &[CertificateKey]) -> Result<(), Fault> {
     let query = Query::on(tx).rows("applied", key_rows(keys, |key| key));
     let query = query.statement(include_str!("sql/delete_early_revocations.sql"))?;
@@ -42,8 +42,8 @@ pub(crate) async fn delete(tx: &Tx, keys: &[CertificateKey]) -> Result<(), Fault
     Ok(())
 }
 
-/// Revocations kept since `kept_us` whose certificates are known all the same: the two passed each
-/// other by in transactions that did not see one another.
+/// Revocations inserted since `kept_us` whose certificates exist: the two were recorded at the same time, by
+/// transactions that did not see each other.
 pub(crate) async fn list_missed(
     tx: &Tx,
     kept_us: i64,

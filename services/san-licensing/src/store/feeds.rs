@@ -1,4 +1,4 @@
-//! Feeds: where each stands, and the records that were refused (SL-14).
+//! Feeds with their positions, and refused records (SL-14).
 
 use licet_domain::clock::Instant;
 use licet_runtime::{
@@ -33,7 +33,7 @@ struct FeedRow {
     update_us: i64,
 }
 
-/// All columns of a row.
+/// All columns.
 const COLUMNS: &str = "feed_id, opened_by, sequence, feed_cursor, fingerprint, acknowledgement, recorded, unallocated, \
     revoked, kept_for_later, already_known, refused, create_us, update_us";
 
@@ -62,8 +62,7 @@ impl TryFrom<FeedRow> for Feed {
     }
 }
 
-/// The feed, opened by `caller` at `now` if it is new; nobody else takes a batch of it before this
-/// transaction ends.
+/// Locks the feed, which `caller` opens at `now` if it is new.
 pub(crate) async fn lock(
     tx: &Tx,
     feed_id: &str,
@@ -81,11 +80,11 @@ pub(crate) async fn lock(
         ON CONFLICT (feed_id) DO UPDATE SET feed_id = excluded.feed_id RETURNING {columns}";
     let query = query.statement(text)?;
     let row = FeedRow::find_by_statement(query).one(tx).await?;
-    row.ok_or_else(|| Fault::internal("a feed vanished under its key"))?
+    row.ok_or_else(|| Fault::internal("an upserted feed returned no row"))?
         .try_into()
 }
 
-/// The feed as it stands.
+/// Finds a feed.
 pub(crate) async fn find(tx: &Tx, feed_id: &str) -> Result<Option<Feed>, Fault> {
     let query = Query::on(tx)
         .part("columns", COLUMNS)
@@ -95,7 +94,7 @@ pub(crate) async fn find(tx: &Tx, feed_id: &str) -> Result<Option<Feed>, Fault> 
     row.map(Feed::try_from).transpose()
 }
 
-/// Writes a feed that was read by [`lock`].
+/// Updates a feed read by [`lock`].
 pub(crate) async fn save(tx: &Tx, feed: &Feed) -> Result<(), Fault> {
     let text = "UPDATE feed SET sequence = {sequence}, feed_cursor = {feed_cursor}, \
             fingerprint = {fingerprint}, acknowledgement = {acknowledgement}, recorded = {recorded}, \
@@ -126,7 +125,7 @@ pub(crate) async fn save(tx: &Tx, feed: &Feed) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Keeps the records of a batch that were refused.
+/// Inserts the refused records of a batch.
 pub(crate) async fn insert_refused(
     tx: &Tx,
     feed: &Feed,
@@ -148,7 +147,7 @@ pub(crate) async fn insert_refused(
     insert(tx, "refused_record", rows).await
 }
 
-/// The refused records of a page, the last ones first.
+/// A page of refused records, latest first.
 pub(crate) async fn list_refused(
     tx: &Tx,
     feed_id: &str,

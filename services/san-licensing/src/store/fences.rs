@@ -1,5 +1,5 @@
-//! The fence of a licence: a version that every decision about the licence moves on, and the licence's
-//! last decision time. A decision locks it first.
+//! The fence of a licence: its last decision time, and a version that every decision under the licence
+//! increments. A decision locks the fence first.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{database::Tx, fault::Fault, stored};
@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::query::{Query, Rows, insert, sql};
 
-/// A licence's fence: a decision about the licence moves it, and its version says what to catch up on.
+/// A licence's fence. Its version tells other instances whether to catch up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fence {
     pub(crate) license_id: LicenseId,
@@ -34,7 +34,7 @@ impl TryFrom<FenceRow> for Fence {
     }
 }
 
-/// Rows of fences.
+/// Fences as rows.
 pub(super) fn rows(fences: &[Fence]) -> Rows<'_, Fence> {
     Rows::of(fences)
         .text("license_id", |fence| fence.license_id)
@@ -42,8 +42,7 @@ pub(super) fn rows(fences: &[Fence]) -> Rows<'_, Fence> {
         .long("as_of_us", |fence| fence.as_of.as_micros())
 }
 
-/// Locks the fences and moves each on by one version, to its instant at least; licences without one
-/// are left out.
+/// Locks fences and moves each on by one version, and to at least its instant. Leaves out licences without one.
 pub(crate) async fn move_on(
     tx: &Tx,
     licenses: &[(LicenseId, Instant)],
@@ -57,7 +56,7 @@ pub(crate) async fn move_on(
     rows.into_iter().map(TryFrom::try_from).collect()
 }
 
-/// Reads the fences as they stand.
+/// Reads fences without locking them.
 pub(crate) async fn read(
     connection: &impl ConnectionTrait,
     licenses: &[LicenseId],
@@ -69,7 +68,7 @@ pub(crate) async fn read(
     rows.into_iter().map(TryFrom::try_from).collect()
 }
 
-/// A fence for a new licence.
+/// Inserts the fence of a new licence.
 pub(crate) async fn open(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<(), Fault> {
     let first = Fence {
         license_id,

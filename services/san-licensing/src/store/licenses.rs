@@ -1,5 +1,5 @@
-//! Licences, and which licence holds a product of an account (SL-20). A licence is locked by its
-//! fence: nothing is changed without moving that first.
+//! Licences, and which licence holds a product of an account (SL-20). A licence is locked by its fence:
+//! every change moves the fence first.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,7 +33,7 @@ use crate::rules::{
 };
 
 mod row {
-    //! A licence, from the start of its first term to the end of its last.
+    //! A licence. `start_us` is the start of its first term, `end_us` the end of its last.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -63,7 +63,7 @@ mod row {
 }
 
 mod product_row {
-    //! Which licence holds a product of an account.
+    //! The licence that holds a product of an account.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -83,12 +83,19 @@ mod product_row {
 }
 
 pub(super) fn unsigned(column: &str, number: i64) -> Result<u64, Fault> {
-    u64::try_from(number)
-        .map_err(|_| Fault::internal(format!("{column} holds {number}, which is no count")))
+    u64::try_from(number).map_err(|_| {
+        Fault::internal(format!(
+            "column {column} holds {number}, which is not a count"
+        ))
+    })
 }
 
 pub(super) fn signed(column: &str, number: u64) -> Result<i64, Fault> {
-    i64::try_from(number).map_err(|_| Fault::internal(format!("{column} cannot hold {number}")))
+    i64::try_from(number).map_err(|_| {
+        Fault::internal(format!(
+            "column {column} cannot hold {number}: it is too large"
+        ))
+    })
 }
 
 fn read(row: &Model, terms: LicenseTerms) -> Result<License, Fault> {
@@ -111,15 +118,16 @@ fn read(row: &Model, terms: LicenseTerms) -> Result<License, Fault> {
     })
 }
 
-/// The licences of some rows with their terms, in the order of the rows.
+/// Reads licences with their terms, in the order of the rows.
 async fn read_all(tx: &Tx, rows: Vec<Model>) -> Result<Vec<License>, Fault> {
     let ids = rows.iter().map(|row| row.license_id.as_str());
     let mut terms = terms::find(tx, ids).await?;
     rows.iter()
         .map(|row| {
             let terms = terms.remove(&row.license_id);
-            let terms =
-                terms.ok_or_else(|| Fault::internal(format!("{} has no term", row.license_id)))?;
+            let terms = terms.ok_or_else(|| {
+                Fault::internal(format!("licence {} has no term", row.license_id))
+            })?;
             read(row, terms)
         })
         .collect()
@@ -144,7 +152,7 @@ fn columns(license: &License) -> Result<Model, Fault> {
     })
 }
 
-/// Some licences, whoever asks; those that are not there are left out.
+/// Finds licences, without regard to the caller. Leaves out those that do not exist.
 pub(crate) async fn find_all(
     tx: &Tx,
     licenses: &[LicenseId],
@@ -160,7 +168,7 @@ pub(crate) async fn find_all(
         .collect())
 }
 
-/// A licence that the caller sees, read only. NOT_FOUND when there is none.
+/// A licence that the caller may see, not locked; NOT_FOUND if there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: LicenseId) -> Result<License, Fault> {
     let query = Entity::find_by_id(id.to_string()).filter(in_scope(scope, Column::AccountId));
     let rows = query.one(tx).await?.into_iter().collect();
@@ -168,16 +176,15 @@ pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: LicenseId) -> Result<
     Ok(found.pop().ok_or_else(|| not_found("license", id))?)
 }
 
-/// As [`get`], and nobody else changes the licence, nor decides anything under it, before this
-/// transaction ends. With the instant as of which a request of `clock` is decided: no earlier than
-/// anything that was decided before (T-5).
+/// As [`get`], and locks the licence against changes and decisions. Also returns the decision time of a
+/// request accepted at `clock`: no earlier than the last decision (T-5).
 pub(crate) async fn lock(
     tx: &Tx,
     scope: &AccountScope,
     id: LicenseId,
     clock: Instant,
 ) -> Result<(License, Instant), Fault> {
-    // The fence first, always: every decision under the licence waits at it.
+    // Always lock the fence first: decisions under the licence wait for it.
     let fences = fences::move_on(tx, &[(id, clock)]).await?;
     let license = get(tx, scope, id).await?;
     let as_of = fences.iter().map(|fence| fence.as_of).max();
@@ -185,7 +192,7 @@ pub(crate) async fn lock(
     Ok((license, now))
 }
 
-/// The licences of a page, newest first.
+/// A page of licences, newest first.
 pub(crate) async fn list(
     tx: &Tx,
     scope: &AccountScope,
@@ -210,13 +217,12 @@ pub(crate) async fn list(
     read_all(tx, rows).await
 }
 
-/// The rows that are in a state at an instant: a licence ends by time alone.
+/// The rows in a state at an instant. A licence ends by time alone.
 fn in_state(state: LicenseState, now_us: i64) -> Condition {
     let at = |progress: LicenseProgress| {
         Condition::all().add(Column::Progress.eq(progress.as_str()))
     };
-    // By the clock, or by what was decided under the licence last where another instance's was ahead
-    // (T-5). Its fence knows that.
+    // By the clock, or by the last decision under the licence if another instance's clock was ahead (T-5).
     let over = || {
         Condition::any().add(Column::EndUs.lte(now_us)).add(Expr::cust(
             "end_us <= (SELECT as_of_us FROM license_fence WHERE license_fence.license_id = license.license_id)",
@@ -231,14 +237,14 @@ fn in_state(state: LicenseState, now_us: i64) -> Condition {
     }
 }
 
-/// Writes a new licence, with the fence of its decisions.
+/// Inserts a licence with its fence.
 pub(crate) async fn insert(tx: &Tx, license: &License) -> Result<(), Fault> {
     columns(license)?.into_active_model().insert(tx).await?;
     terms::save(tx, license).await?;
     fences::open(tx, license.id, license.decision_time).await
 }
 
-/// Writes a licence that was read by [`lock`].
+/// Updates a licence read by [`lock`].
 pub(crate) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
     columns(license)?
         .into_active_model()
@@ -248,7 +254,7 @@ pub(crate) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
     terms::save(tx, license).await
 }
 
-/// The licences that hold some products of an account, those whose time is over included.
+/// The licences that hold some products of an account, including ended ones.
 pub(crate) async fn find_holders(
     tx: &Tx,
     account_id: AccountId,
@@ -273,15 +279,19 @@ pub(crate) async fn find_holders(
     held.into_iter()
         .map(|row| {
             let license = licenses.get(&row.license_id).cloned();
-            let license = license
-                .ok_or_else(|| Fault::internal(format!("{} is not there", row.license_id)))?;
+            let license = license.ok_or_else(|| {
+                Fault::internal(format!(
+                    "licence {} holds a product but does not exist",
+                    row.license_id
+                ))
+            })?;
             Ok((parsed("product_id", &row.product_id)?, license))
         })
         .collect()
 }
 
-/// Holds the licence's products for it where nobody holds them (SL-20). Whoever holds the others
-/// is for the caller to see: a rival that holds one at the same time has ended before this does.
+/// Holds those of the licence's products that no licence holds (SL-20). The caller must check the holders of
+/// the others: a concurrent transaction that holds one has committed by the time this returns.
 pub(crate) async fn hold_products(tx: &Tx, license: &License) -> Result<(), Fault> {
     let rows = license
         .products
@@ -298,7 +308,7 @@ pub(crate) async fn hold_products(tx: &Tx, license: &License) -> Result<(), Faul
     Ok(())
 }
 
-/// Lets go of the products that the licence holds.
+/// Releases all products that the licence holds.
 pub(crate) async fn release_products(tx: &Tx, license: &License) -> Result<(), Fault> {
     product_row::Entity::delete_many()
         .filter(product_row::Column::AccountId.eq(license.account_id.to_string()))
@@ -308,7 +318,7 @@ pub(crate) async fn release_products(tx: &Tx, license: &License) -> Result<(), F
     Ok(())
 }
 
-/// The licences of an account that are over at `now`.
+/// The licences of an account that are ended or cancelled at `now`.
 pub(crate) async fn list_over(
     tx: &Tx,
     account_id: AccountId,
@@ -324,14 +334,14 @@ pub(crate) async fn list_over(
         .collect()
 }
 
-/// The rows of licences whose time is over. One whose further term is being charged is not.
+/// The rows of ended and cancelled licences, except those whose further term is being charged.
 fn over(now_us: i64) -> Condition {
     Condition::any()
         .add(in_state(LicenseState::Ended, now_us).add(Column::Renewing.eq(0)))
         .add(in_state(LicenseState::Cancelled, now_us))
 }
 
-/// Lets go of what licences that are over at `now` hold of the licence's products (SL-20).
+/// Releases those of the licence's products that licences ended at `now` still hold (SL-20).
 pub(crate) async fn release_ended(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
     let over = Query::select()
         .column(Column::LicenseId)

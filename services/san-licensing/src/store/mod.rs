@@ -1,5 +1,5 @@
-//! SanLicensing's own tables: rows to domain values and back. The only place that knows the
-//! database; it decides nothing, and every function takes the transaction it works in.
+//! SanLicensing's tables: rows to values and back. The only module that knows the database. It decides
+//! nothing, and every function takes its transaction.
 
 pub(crate) mod allocation;
 mod canonical;
@@ -24,11 +24,11 @@ use licet_runtime::{
     database::{Migration, Rewrite},
 };
 
-/// The tables of what a mutation is about, by the field that names it. Each says whose it is.
+/// The tables of the resources that mutations name, by the naming field. Each has an `account_id`.
 pub(crate) const SUBJECTS: &[(&str, &str)] =
     &[("certificate_id", "certificate"), ("license_id", "license")];
 
-/// The schema, in the order of its changes.
+/// The migrations of the schema, in order.
 pub(crate) fn migrations() -> Vec<Migration> {
     vec![
         Migration {
@@ -51,12 +51,12 @@ pub(crate) fn migrations() -> Vec<Migration> {
             name: "san_licensing_0005_turns",
             sql: include_str!("migrations/m0005_turns.sql"),
         },
-        // Sold while Ed25519 was called ECC, a licence for ECC keeps it.
+        // Ed25519 was part of ECC when these licences were sold: they keep it.
         Migration {
             name: "san_licensing_0006_edwards",
             sql: include_str!("migrations/m0006_edwards.sql"),
         },
-        // What it does, SQL cannot say.
+        // Its work is in `REWRITES`.
         Migration {
             name: canonical::MIGRATION,
             sql: "",
@@ -64,13 +64,13 @@ pub(crate) fn migrations() -> Vec<Migration> {
     ]
 }
 
-/// What migrations do that SQL cannot say.
+/// The parts of migrations that SQL cannot express.
 pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
     migration: canonical::MIGRATION,
     run: |tx| Box::pin(canonical::rewrite(tx)),
 }];
 
-/// The accounts of one resource alone: what an operation sees once it was accepted.
+/// The scope of one account: that of an accepted operation.
 pub(crate) fn only(account_id: AccountId) -> AccountScope {
     AccountScope::Only([account_id].into())
 }

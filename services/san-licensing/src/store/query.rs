@@ -1,5 +1,5 @@
-//! Statements that speak of their values by name: `{licenses}` is a table of rows, `{licenses.version}`
-//! one of its columns, `{now_us}` a value. No text counts columns or parameters.
+//! Statements with named values: `{licenses}` is a table of rows, `{licenses.version}` one of its columns,
+//! `{now_us}` a value. No statement numbers its columns or parameters.
 
 use std::fmt::{self, Display, Write};
 
@@ -7,7 +7,7 @@ use licet_runtime::fault::Fault;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use serde_json::json;
 
-/// The texts of a statement in the words of each database: PostgreSQL, SQLite.
+/// A statement's texts for PostgreSQL and for SQLite.
 macro_rules! sql {
     ($name:literal) => {
         (
@@ -18,13 +18,13 @@ macro_rules! sql {
 }
 pub(super) use sql;
 
-/// The values of a column, a row each.
+/// The values of a column, one per row.
 enum Cells {
     Text(Vec<String>),
-    /// An absent one is empty on its way.
+    /// `None` is sent as an empty text.
     OptionalText(Vec<String>),
     Long(Vec<i64>),
-    /// A text on its way; an absent one is empty.
+    /// Sent as texts; `None` as an empty one.
     OptionalLong(Vec<String>),
     Bytes(Vec<Vec<u8>>),
 }
@@ -40,7 +40,7 @@ impl Cells {
         }
     }
 
-    /// Bytes are hexadecimal in JSON.
+    /// The value of a row as JSON, bytes in hexadecimal.
     fn json(&self, row: usize) -> serde_json::Value {
         match self {
             Self::Text(values) | Self::OptionalText(values) | Self::OptionalLong(values) => {
@@ -62,7 +62,7 @@ impl Cells {
     }
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -88,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// Writes the column's value, from the form in which it arrives.
+    /// Writes the expression that converts the sent value into the column's.
     fn write(self, text: &mut String, arriving: impl Display, backend: DbBackend) -> fmt::Result {
         match self {
             Self::OptionalText => write!(text, "NULLIF({arriving}, '')"),
@@ -99,14 +99,14 @@ impl Kind {
     }
 }
 
-/// A table of rows: each column has a name and a value of every row.
+/// A table of rows, stored by column.
 pub(super) struct Rows<'a, T> {
     items: &'a [T],
     columns: Vec<(&'static str, Cells)>,
 }
 
 impl<'a, T> Rows<'a, T> {
-    /// A row for each item, without columns yet.
+    /// One row per item, without columns yet.
     pub(super) fn of(items: &'a [T]) -> Self {
         Self {
             items,
@@ -125,7 +125,7 @@ impl<'a, T> Rows<'a, T> {
         self.column(name, cells)
     }
 
-    /// As [`Self::text`], of texts that are made for it.
+    /// As [`Self::text`], for owned texts.
     pub(super) fn string(self, name: &'static str, value: impl Fn(&'a T) -> String) -> Self {
         let cells = Cells::Text(self.items.iter().map(value).collect());
         self.column(name, cells)
@@ -164,7 +164,7 @@ impl<'a, T> Rows<'a, T> {
         self.column(name, cells)
     }
 
-    /// A column of values that may not fit.
+    /// A column of numbers whose conversion may fail.
     pub(super) fn try_long(
         self,
         name: &'static str,
@@ -174,7 +174,7 @@ impl<'a, T> Rows<'a, T> {
         Ok(self.column(name, Cells::Long(cells)))
     }
 
-    /// A column of texts that may be absent, or impossible.
+    /// A column of optional texts whose conversion may fail.
     pub(super) fn try_optional_text(
         self,
         name: &'static str,
@@ -193,17 +193,17 @@ impl<'a, T> Rows<'a, T> {
     }
 }
 
-/// What a name stands for in a text.
+/// What a name in a statement is bound to.
 enum Binding {
     /// The parameter with this number.
     Value(usize),
-    /// Columns that begin at the parameter with this number.
+    /// Columns of rows, from the parameter with this number on.
     Rows(usize, Vec<(&'static str, Kind)>),
     /// A part of the text itself.
     Part(&'static str),
 }
 
-/// The values of a statement, by their names.
+/// A statement's values by name.
 pub(super) struct Query {
     backend: DbBackend,
     bindings: Vec<(&'static str, Binding)>,
@@ -211,7 +211,7 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// A statement for this database, without values yet.
+    /// A query without values, for the connection's database.
     pub(super) fn on(connection: &impl ConnectionTrait) -> Self {
         Self {
             backend: connection.get_database_backend(),
@@ -220,7 +220,7 @@ impl Query {
         }
     }
 
-    /// `{name}` is this value.
+    /// Binds `{name}` to a value.
     pub(super) fn value(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         let binding = Binding::Value(self.values.len());
@@ -228,14 +228,14 @@ impl Query {
         self
     }
 
-    /// `{name}` is a part of the text.
+    /// Binds `{name}` to a part of the text.
     pub(super) fn part(mut self, name: &'static str, text: &'static str) -> Self {
         self.bindings.push((name, Binding::Part(text)));
         self
     }
 
-    /// `{name}` is a table of these rows, `{name.column}` one of its columns alone, and `{name:columns}`
-    /// the names of all.
+    /// Binds `{name}` to a table of rows, `{name.column}` to one of its columns, and `{name:columns}` to the
+    /// names of all columns.
     pub(super) fn rows<T>(mut self, name: &'static str, rows: Rows<'_, T>) -> Self {
         let first = self.values.len() + 1;
         let columns = rows.columns.iter();
@@ -256,7 +256,7 @@ impl Query {
         self
     }
 
-    /// The statement of the text for the database at hand.
+    /// The statement with the text for the connection's database.
     ///
     /// # Errors
     /// As [`Self::statement`].
@@ -265,10 +265,10 @@ impl Query {
         self.statement(if is_postgres { postgres } else { sqlite })
     }
 
-    /// The statement of a text.
+    /// The statement with a text.
     ///
     /// # Errors
-    /// The text has a name that nothing is bound to.
+    /// The text contains an unbound name.
     pub(super) fn statement(self, text: &str) -> Result<Statement, Fault> {
         let mut written = String::with_capacity(text.len() * 2);
         let mut rest = text;
@@ -288,7 +288,7 @@ impl Query {
         ))
     }
 
-    /// Writes what a name stands for; `None` where it stands for nothing.
+    /// Writes what a name is bound to; `None` if it is unbound.
     fn write(&self, text: &mut String, name: &str) -> Option<()> {
         let (table, column) = match name.split_once(['.', ':']) {
             Some((table, column)) => (table, Some(column)),
@@ -369,7 +369,7 @@ fn write_names(text: &mut String, columns: &[(&'static str, Kind)]) -> fmt::Resu
     Ok(())
 }
 
-/// Inserts rows into a table: each value into the column of its name.
+/// Inserts rows into the columns of the same names.
 pub(super) async fn insert<T>(
     connection: &impl ConnectionTrait,
     table: &'static str,

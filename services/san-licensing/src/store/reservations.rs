@@ -1,4 +1,4 @@
-//! Reservations as they are looked at. They are written with the decisions that made them.
+//! Reads reservations. `decisions` writes them.
 
 use licet_domain::{
     clock::Instant,
@@ -39,7 +39,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The reservations of a page that hold SANs at `now`, oldest first.
+/// A page of the reservations that hold SANs at `now`, oldest first.
 pub(crate) async fn list_held(
     tx: &Tx,
     license_id: LicenseId,

@@ -1,4 +1,4 @@
-//! SANs as a column holds them: a line each.
+//! Columns of packed SANs, one per line.
 
 use crate::rules::packed_san::PackedSan;
 

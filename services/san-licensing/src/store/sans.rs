@@ -41,17 +41,17 @@ pub(super) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A certificate whose SANs begin to count in a licence, or end to.
+/// A certificate whose SANs begin or cease to count in a licence.
 #[derive(Clone, Copy)]
 pub(super) struct CountedCertificate<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) license_id: LicenseId,
-    /// When they begin, or end.
+    /// When they begin or cease to.
     pub(super) time: Instant,
 }
 
 impl<'a> CountedCertificate<'a> {
-    /// In the certificate's licence; `None` where it has none.
+    /// In the certificate's licence, if it has one.
     pub(super) fn from(certificate: &'a Certificate, time: Instant) -> Option<Self> {
         Some(Self {
             certificate,
@@ -68,7 +68,7 @@ fn rows<'a>(counted: &'a [CountedCertificate<'a>]) -> Rows<'a, CountedCertificat
         .string("names", |counted| join_sans(&counted.certificate.sans))
 }
 
-/// Lets the SANs of certificates count in licences, each from its time on.
+/// Inserts the SANs of certificates, which count from `time` on.
 pub(super) async fn insert_all(tx: &Tx, counted: &[CountedCertificate<'_>]) -> Result<(), Fault> {
     if counted.is_empty() {
         return Ok(());
@@ -82,7 +82,7 @@ pub(super) async fn insert_all(tx: &Tx, counted: &[CountedCertificate<'_>]) -> R
     Ok(())
 }
 
-/// Ends what the SANs of certificates count in licences, each at its time.
+/// Ends the SANs of certificates at `time`.
 pub(super) async fn end_all(tx: &Tx, ended: &[CountedCertificate<'_>]) -> Result<(), Fault> {
     if ended.is_empty() {
         return Ok(());
@@ -94,7 +94,7 @@ pub(super) async fn end_all(tx: &Tx, ended: &[CountedCertificate<'_>]) -> Result
     Ok(())
 }
 
-/// The rows whose text is in one of some half-open ranges; all rows where there are none.
+/// The rows whose text is in one of some half-open ranges; `None` for no ranges.
 fn in_any(ranges: Vec<(String, String)>, text: impl Fn() -> SimpleExpr) -> Option<Condition> {
     let each = ranges.into_iter().map(|(start, end)| {
         Condition::all()
@@ -106,7 +106,7 @@ fn in_any(ranges: Vec<(String, String)>, text: impl Fn() -> SimpleExpr) -> Optio
     })
 }
 
-/// The distinct SANs of a page that are active as of the listing's beginning, ascending.
+/// A page of the distinct SANs that are active as of the first page, ascending.
 pub(crate) async fn list_unique(
     tx: &Tx,
     filter: &SanFilter,
@@ -131,7 +131,7 @@ pub(crate) async fn list_unique(
     wanted = wanted
         .add_option(in_any(filter.ranges(), || Column::Name.into_expr()))
         .add_option(in_any(filter.folded_ranges(), folded));
-    // A SAN returns with the last certificate that holds it (SL-5).
+    // A SAN counts until the last certificate that holds it ends (SL-5).
     let until_before = filter.until_before.map(Instant::as_micros);
     let returning = until_before.map(|before| ExprTrait::lt(Column::UntilUs.max(), before));
     let rows = Entity::find()

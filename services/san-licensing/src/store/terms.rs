@@ -1,4 +1,4 @@
-//! The terms of licences (SL-6): rows to values and back, written with the licence that they are of.
+//! The terms of licences (SL-6), written together with their licence.
 
 use std::collections::HashMap;
 
@@ -53,7 +53,9 @@ fn read(row: &Model) -> Result<LicenseTerm, Fault> {
         count("months", row.months)?,
     );
     Ok(LicenseTerm {
-        term: term.ok_or_else(|| Fault::internal(format!("{} has no term", row.license_id)))?,
+        term: term.ok_or_else(|| {
+            Fault::internal(format!("licence {} has an invalid term", row.license_id))
+        })?,
         sale: from_json("sold_json", &row.sold_json)?,
         sold_products: from_json("products_json", &row.products_json)?,
         sold_time: instant("sold_us", row.sold_us)?,
@@ -79,7 +81,7 @@ fn columns(license_id: &str, index: i64, term: &LicenseTerm) -> Result<Model, Fa
     })
 }
 
-/// The terms of some licences, by the licence's id.
+/// Finds the terms of licences, by licence id.
 pub(super) async fn find(
     tx: &Tx,
     licenses: impl Iterator<Item = &str>,
@@ -110,7 +112,7 @@ pub(super) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
     let rows: Vec<_> = rows
         .map(|(index, term)| Ok(columns(&id, index, term)?.into_active_model()))
         .collect::<Result<_, Fault>>()?;
-    // What a term was sold with never changes: its start does at the acceptance, its quota by a raise.
+    // Only these change after the insert: the start at the acceptance, the quota by a raise.
     let changing = [Column::AnchorUs, Column::RaisesJson];
     Entity::insert_many(rows)
         .on_conflict(

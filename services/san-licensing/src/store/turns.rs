@@ -1,5 +1,5 @@
-//! Up to when a licence's turns of quota by time alone are looked at (SL-17). A row says: what lies
-//! before its instant is told of, and nothing turns between now and then.
+//! The next turn of each licence (SL-17). A row means that the alerts of all turns before its instant are
+//! emitted.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
@@ -16,7 +16,7 @@ use sea_orm::{
 use crate::rules::license::License;
 
 mod row {
-    //! A licence whose quota time will turn.
+    //! A licence with a turn to come.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -33,11 +33,10 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The most licences that one round takes up.
+/// The most licences of one round.
 const MAX_AT_ONCE: u64 = 100;
 
-/// Sees to it that a licence's turns after `now` are looked at; an earlier one that still is to be
-/// stays so.
+/// Schedules a licence's next turn after `now`, unless an earlier one is scheduled.
 pub(crate) async fn schedule(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
     let mut turns = license.turns(now, Instant::MAX).into_iter();
     let Some(next) = turns.find(|turn| turn.time > now) else {
@@ -54,7 +53,7 @@ pub(crate) async fn schedule(tx: &Tx, license: &License, now: Instant) -> Result
     Ok(())
 }
 
-/// Licences to look at, each with the instant from which on nothing is told of yet.
+/// Licences with a due turn, and its instant.
 pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseId, Instant)>, Fault> {
     let rows = Entity::find()
         .filter(Column::NextUs.lte(now.as_micros()))
@@ -71,33 +70,33 @@ pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseId, In
         .collect()
 }
 
-/// All is told up to the licence's next turn; none will come where that is absent. Answers whether
-/// nobody else said so before.
+/// Completes a licence's turns from `from` on, and schedules the next one, if any. Returns `false` if another
+/// instance did so before.
 pub(crate) async fn complete(
     tx: &Tx,
     license_id: LicenseId,
     from: Instant,
     next: Option<Instant>,
 ) -> Result<bool, Fault> {
-    let this = Condition::all()
+    let scheduled = Condition::all()
         .add(Column::LicenseId.eq(license_id.to_string()))
         .add(Column::NextUs.eq(from.as_micros()));
-    let passed = match next {
+    let changed = match next {
         Some(next) => {
             Entity::update_many()
                 .col_expr(Column::NextUs, Expr::value(next.as_micros()))
-                .filter(this)
+                .filter(scheduled)
                 .exec(tx)
                 .await?
                 .rows_affected
         }
         None => {
             Entity::delete_many()
-                .filter(this)
+                .filter(scheduled)
                 .exec(tx)
                 .await?
                 .rows_affected
         }
     };
-    Ok(passed > 0)
+    Ok(changed > 0)
 }

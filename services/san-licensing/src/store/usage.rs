@@ -1,5 +1,5 @@
-//! What a licence's usage is counted from (SL-17): the rows of its SANs, each read once, in the order
-//! of the names. What is used now is known without counting and does not come from here.
+//! Reads the rows from which a licence's past and future usage is counted (SL-17), grouped by SAN. The quota
+//! engine knows the present usage without counting.
 
 use futures::TryStreamExt;
 use licet_domain::{clock::Instant, ids::LicenseId, term::Period};
@@ -14,20 +14,19 @@ use super::{
 };
 use crate::rules::counting::{DayCount, DistinctSans, InstantCount};
 
-/// Gives each of a licence's rows that are `wanted` to `take`, one at a time: all of them need not
-/// fit into memory.
+/// Passes each `wanted` row of a licence to `visit`, one at a time: all of them may not fit into memory.
 async fn read_rows(
     tx: &Tx,
     license_id: LicenseId,
     wanted: Condition,
-    mut take: impl FnMut(String, Instant, Instant),
+    mut visit: impl FnMut(String, Instant, Instant),
 ) -> Result<(), Fault> {
     let mut rows = Entity::find()
         .select_only()
         .columns([Column::Name, Column::RecordUs, Column::UntilUs])
         .filter(Column::LicenseId.eq(license_id.to_string()))
         .filter(wanted)
-        // The order of the primary key, so that nothing is sorted.
+        // The order of the primary key needs no sort.
         .order_by_asc(Column::LicenseId)
         .order_by_asc(Column::Name)
         .into_tuple::<(String, i64, i64)>()
@@ -35,7 +34,7 @@ async fn read_rows(
         .await?;
     while let Some((name, record_us, until_us)) = rows.try_next().await? {
         let record = instant("record_us", record_us)?;
-        take(name, record, instant("until_us", until_us)?);
+        visit(name, record, instant("until_us", until_us)?);
     }
     Ok(())
 }
@@ -50,7 +49,7 @@ pub(crate) async fn count_active(
     count_recorded(tx, license_id, at, at, count).await
 }
 
-/// The same of those alone that were recorded up to `record`.
+/// As [`count_active`], of certificates recorded up to `record`.
 pub(crate) async fn count_recorded(
     tx: &Tx,
     license_id: LicenseId,
@@ -61,12 +60,12 @@ pub(crate) async fn count_recorded(
     let active = Condition::all()
         .add(Column::RecordUs.lte(record.as_micros()))
         .add(Column::UntilUs.gt(at.as_micros()));
-    let take = |name, _, until| count.add(name, until);
-    read_rows(tx, license_id, active, take).await?;
+    let visit = |name, _, until| count.add(name, until);
+    read_rows(tx, license_id, active, visit).await?;
     Ok(count)
 }
 
-/// Counts the distinct SANs day by day, by what was recorded up to `as_of`.
+/// Counts the distinct SANs day by day, of certificates recorded up to `as_of`.
 pub(crate) async fn count_days(
     tx: &Tx,
     license_id: LicenseId,
@@ -78,17 +77,17 @@ pub(crate) async fn count_days(
         .add(Column::RecordUs.lte(as_of.as_micros()))
         .add(Column::RecordUs.lt(whole.end.as_micros()))
         .add(Column::UntilUs.gt(whole.start.as_micros()));
-    let take = |name: String, record, until| {
-        // One that was over when it was recorded never counted.
+    let visit = |name: String, record, until| {
+        // A certificate that was over when it was recorded never counted.
         if let Some(held) = Period::new(record, until) {
             count.add(&name, held);
         }
     };
-    read_rows(tx, license_id, within, take).await?;
+    read_rows(tx, license_id, within, visit).await?;
     Ok(count)
 }
 
-/// The distinct SANs that reservations hold at `at` and no active certificate does (SL-13).
+/// Counts the distinct SANs that reservations, but no active certificates, hold at `at` (SL-13).
 pub(crate) async fn find_reserved(
     tx: &Tx,
     license_id: LicenseId,
@@ -107,7 +106,7 @@ pub(crate) async fn find_reserved(
         .value("at_us", at.as_micros());
     let query = query.statement_of(sql!("reserved_at"))?;
     let row = Row::find_by_statement(query).one(tx).await?;
-    let row = row.ok_or_else(|| Fault::internal("an aggregate has no row"))?;
+    let row = row.ok_or_else(|| Fault::internal("the count of reserved SANs returned no row"))?;
     Ok(DistinctSans {
         plain: count("plain", row.distinct_sans - row.wildcards)?,
         wildcards: count("wildcards", row.wildcards)?,

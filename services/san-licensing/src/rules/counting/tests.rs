@@ -1,4 +1,4 @@
-//! Counting by hand: what a person can check on paper, and a recount from scratch over random holds.
+//! Examples that a person can check on paper, and random holds compared with a recount from scratch.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ fn held(start: &str, end: &str) -> Period {
     Period::new(at(start), at(end)).unwrap()
 }
 
-/// Three days from 1 March 2026 on, a wildcard weighing 5.
+/// The first three days of March 2026; a wildcard weighs 5.
 fn three_days() -> DayCount {
     let days = days_of(held("2026-03-01T00:00:00Z", "2026-03-04T00:00:00Z")).unwrap();
     let multipliers = Multipliers(vec![(at("2026-01-01T00:00:00Z"), 5)]);
     DayCount::new(days.after(None, 1000), multipliers).unwrap()
 }
 
-/// Used, distinct and peak of each day, and when the peak was.
-fn told(days: &[DayUsage]) -> Vec<(u64, u64, u64, String)> {
+/// Used, distinct, peak and peak time of each day.
+fn figures(days: &[DayUsage]) -> Vec<(u64, u64, u64, String)> {
     days.iter()
         .map(|day| (day.used, day.distinct, day.peak, day.peak_time.to_string()))
         .collect()
@@ -45,13 +45,13 @@ fn sl_17_a_peak_includes_what_came_and_went_within_the_day() {
         (1, 1, 6, "2026-03-02T08:00:00.000000Z".to_owned()),
         (0, 0, 0, "2026-03-03T00:00:00.000000Z".to_owned()),
     ];
-    assert_eq!(told(&count.finish()), expected);
+    assert_eq!(figures(&count.finish()), expected);
 }
 
 #[test]
 fn sl_4_a_san_on_many_certificates_counts_once_and_without_a_break() {
     let mut count = three_days();
-    // In any order; the last two touch, and one lies within another.
+    // In any order: the first two touch, the third lies within the second.
     count.add("d:a", held("2026-03-02T12:00:00Z", "2026-03-03T12:00:00Z"));
     count.add("d:a", held("2026-03-01T01:00:00Z", "2026-03-02T12:00:00Z"));
     count.add("d:a", held("2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z"));
@@ -60,10 +60,10 @@ fn sl_4_a_san_on_many_certificates_counts_once_and_without_a_break() {
         (1, 1, 1, "2026-03-02T00:00:00.000000Z".to_owned()),
         (0, 0, 1, "2026-03-03T00:00:00.000000Z".to_owned()),
     ];
-    assert_eq!(told(&count.finish()), expected);
+    assert_eq!(figures(&count.finish()), expected);
 }
 
-/// SL-6: a day over which a term ends is weighed by both.
+/// SL-6: a day on which a term ends is weighed by both terms.
 #[test]
 fn sl_6_each_instant_is_weighed_by_its_own_term() {
     let mut count = three_days();
@@ -79,7 +79,7 @@ fn sl_6_each_instant_is_weighed_by_its_own_term() {
         (1, 1, 10, "2026-03-02T06:00:00.000000Z".to_owned()),
         (1, 1, 1, "2026-03-03T00:00:00.000000Z".to_owned()),
     ];
-    assert_eq!(told(&count.finish()), expected);
+    assert_eq!(figures(&count.finish()), expected);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn sl_17_only_the_next_returns_are_kept() {
 
 const NAMES: [&str; 4] = ["d:*.a", "d:*.b", "d:a", "u:a"];
 
-/// Weight of the names that something holds at an instant, counted anew.
+/// Recounts the weight of the SANs that are held at an instant.
 fn recount(holds: &[(usize, Period)], multipliers: &Multipliers, time: Instant) -> u64 {
     let names: BTreeSet<&str> = holds
         .iter()
@@ -154,7 +154,7 @@ proptest! {
         holds in prop::collection::vec((0..NAMES.len(), -3..40_i64, 1..20_i64), 0..12),
         change in -1..30_i64,
     ) {
-        // Sixths of a day: what happens falls on midnights, too.
+        // Sixths of a day, so that some changes fall on midnight.
         let sixth = |count: i64| {
             Instant::from_micros(20_000 * DAY_MICROS + count * (DAY_MICROS / 6)).unwrap()
         };

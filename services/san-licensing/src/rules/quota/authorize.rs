@@ -1,6 +1,5 @@
-//! The decision whether a certificate may be signed (SL-3, SL-4, SL-6, SL-11 to SL-13). The
-//! licence's holdings and the request in, the decision out. A grant takes its SANs at once, so that the
-//! next request of the same round sees them.
+//! Decides whether a certificate may be signed, from the licence's holdings and the request (SL-3, SL-4, SL-6,
+//! SL-11 to SL-13). A grant holds its SANs at once, so that the next request of the round sees them.
 
 use chrono::TimeDelta;
 use licet_domain::{clock::Instant, ids::ProductId};
@@ -13,10 +12,10 @@ use crate::rules::{
     packed_san::PackedSan,
 };
 
-/// A request for room for one certificate. Invariant: `names` are distinct and not empty.
+/// A request to authorise one certificate. Invariant: `sans` are distinct and not empty.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuanceRequest {
-    /// The reservation that a grant makes; named by the request, so that a repeat is found.
+    /// Id of the reservation that a grant creates; derived from the request, so that a repeat is found.
     pub(crate) id: Uuid,
     pub(crate) product_id: ProductId,
     pub(crate) sans: Vec<PackedSan>,
@@ -31,23 +30,22 @@ pub(crate) struct IssuanceRequest {
 }
 
 impl IssuanceRequest {
-    /// The first instant at which the certificate no longer counts: notAfter is inclusive to its
-    /// second (RFC 5280, 4.1.2.5).
+    /// The first instant at which the certificate no longer counts: notAfter includes its second (RFC 5280,
+    /// 4.1.2.5).
     pub(crate) fn until(&self) -> Instant {
         let end = self.not_after.checked_add(TimeDelta::seconds(1));
         end.unwrap_or(Instant::MAX)
     }
 
-    /// How far it reaches when it is granted at `now`: as long as its reservation or, if that is
-    /// used, its certificate.
+    /// When its SANs cease to be held if it is granted at `now`: the later end of its reservation and of its
+    /// certificate.
     fn reach(&self, now: Instant) -> Instant {
         let expire = now.checked_add(self.hold).unwrap_or(Instant::MAX);
         self.until().max(expire)
     }
 }
 
-/// Decides `request` as of the later of its clock and the licence's own time (T-5), and takes what
-/// is granted.
+/// Decides `request` as of the later of its clock and the licence's own time (T-5). A grant holds its SANs.
 pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> Decision {
     holdings.advance(request.clock);
     let now = holdings.as_of();
@@ -56,7 +54,7 @@ pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> D
     let short_by = (holdings.held() + needed).saturating_sub(quota);
     let latest_not_after = latest_not_after(holdings.limits(), request, now);
     let mut reasons = option_reasons(holdings.limits(), request, now);
-    // What the licence holds already always passes, over its quota, too (SL-4, SL-11).
+    // SANs that the licence already holds always pass, even over the quota (SL-4, SL-11).
     let is_short = needed > 0 && short_by > 0;
     if is_short {
         reasons.push(DenialReason::QuotaExceeded);
@@ -91,14 +89,14 @@ pub(crate) fn authorize(holdings: &mut Holdings, request: &IssuanceRequest) -> D
             until,
             reach: request.reach(now),
         };
-        // The active ones are held, too: one that expires meanwhile is not sold twice (SL-13).
+        // SANs on active certificates are held as well, in case their certificates end first (SL-13).
         holdings.add(request.id, claim);
     }
     decision
 }
 
-/// When the same request would be granted, by what stands now (SL-12): all that is asked of it passes
-/// then, and not the quotas alone.
+/// When the same request would be granted, as far as known now (SL-12): it must then pass the options as well
+/// as the quotas.
 fn earliest_grant(holdings: &Holdings, request: &IssuanceRequest) -> Option<Instant> {
     let limits = holdings.limits();
     let mut later = limits.clone();
@@ -122,14 +120,14 @@ fn earliest_grant(holdings: &Holdings, request: &IssuanceRequest) -> Option<Inst
             reach: &|at| request.reach(at),
             passes: &|at| option_reasons(of(at), request, at).is_empty(),
             extra: &extra,
-            // A request whose end has passed is none.
+            // After its notAfter a request is invalid.
             end: request.not_after.min(limits.end()),
         },
     )
 }
 
-/// From when on what is left of the validity asked for is no longer than the longest permitted;
-/// absent where that does not hang on when it is asked for.
+/// When the remaining validity falls to the longest permitted; `None` if it does not depend on the time of
+/// the request.
 fn short_enough(limits: &LicenseLimits, request: &IssuanceRequest) -> Option<Instant> {
     let days = limits.term.options.longest_validity_days?;
     let is_open = request.not_before.is_none();
@@ -137,8 +135,8 @@ fn short_enough(limits: &LicenseLimits, request: &IssuanceRequest) -> Option<Ins
     until.checked_add(-TimeDelta::days(days.into()))
 }
 
-/// How the request passes the quota of a next term that it would last into (SL-6). SANs that last
-/// into it already need no room there (SL-4).
+/// By how much the request exceeds the quota of the next term, if it would last into it (SL-6). SANs that
+/// already last into it need no quota there (SL-4).
 fn next_shortage(
     holdings: &Holdings,
     request: &IssuanceRequest,
@@ -158,7 +156,7 @@ fn next_shortage(
     (needed > 0 && shortage.short_by() > 0).then_some(shortage)
 }
 
-/// What the licence's options say against the request, the quota left aside.
+/// Reasons against the request other than quotas.
 fn option_reasons(
     limits: &LicenseLimits,
     request: &IssuanceRequest,
@@ -188,7 +186,7 @@ fn option_reasons(
     reasons
 }
 
-/// The latest notAfter that passes every option (SL-6).
+/// The latest notAfter that all options permit (SL-6).
 fn latest_not_after(
     limits: &LicenseLimits,
     request: &IssuanceRequest,
@@ -198,8 +196,7 @@ fn latest_not_after(
     [longest, outlived_end(limits)].into_iter().flatten().min()
 }
 
-/// The latest notAfter that does not outlive the licence's last term, where one of the terms that
-/// stand before it forbids that (SL-6).
+/// The latest notAfter that does not outlive the licence, if the current or the next term forbids that (SL-6).
 fn outlived_end(limits: &LicenseLimits) -> Option<Instant> {
     let mut each = std::iter::once(&limits.term).chain(&limits.next);
     let is_free = each.all(|term| term.options.may_outlive);
@@ -212,7 +209,7 @@ fn longest_validity_end(limits: &LicenseLimits, from: Instant) -> Option<Instant
     Some(last_second(end))
 }
 
-/// notAfter is inclusive to its second (RFC 5280, 4.1.2.5).
+/// The last second before `end`: notAfter includes its second (RFC 5280, 4.1.2.5).
 fn last_second(end: Instant) -> Instant {
     end.checked_add(TimeDelta::seconds(-1)).unwrap_or(end)
 }

@@ -1,5 +1,4 @@
-//! A licence's holdings: every live claim on its SANs, exact at one version of its fence. Time comes
-//! in as a value, and nothing here reads or writes a store.
+//! A licence's holdings: every live claim on its SANs, exact at one version of its fence.
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry as Slot},
@@ -17,24 +16,23 @@ use crate::rules::{
 
 pub(super) mod room;
 
-/// Why a SAN is taken.
+/// Why a SAN is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimKind {
-    /// A reservation holds it (SL-12).
+    /// By a reservation (SL-12).
     Reserved,
-    /// It stands on an active certificate (SL-1).
+    /// By an active certificate (SL-1).
     Active,
 }
 
-/// SANs taken together until one instant: by a reservation, or by a certificate.
+/// SANs held until one instant by one reservation or certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) kind: ClaimKind,
     pub(crate) sans: Vec<PackedSan>,
     /// The first instant at which it no longer holds.
     pub(crate) until: Instant,
-    /// The first instant at which it holds no more, nor would a certificate that was asked for with
-    /// it (SL-6). Never before `until`.
+    /// As `until`, but for a reservation not before the end of the certificate that it is for (SL-6).
     pub(crate) reach: Instant,
 }
 
@@ -48,18 +46,18 @@ pub(crate) struct Hold {
     reach: Instant,
 }
 
-/// One SAN with all that holds it, and how it is counted now.
+/// One SAN with all its holds, and how it counts now.
 #[derive(Debug, Default)]
 struct HeldSan {
     holds: Vec<Hold>,
     is_active: bool,
     is_held: bool,
-    /// Whether something reaches beyond the start of the next term.
+    /// Whether a hold reaches beyond the start of the next term.
     is_lasting: bool,
 }
 
 impl HeldSan {
-    /// The claim with which the SAN returns: the last of all to end, or of the active ones.
+    /// The claim that ends last, of those with a `wanted` hold: with it the SAN ceases to be held.
     fn last(&self, wanted: impl Fn(&Hold) -> bool) -> Option<Uuid> {
         let holds = self.holds.iter().filter(|hold| wanted(hold));
         holds
@@ -67,7 +65,7 @@ impl HeldSan {
             .map(|hold| hold.claim)
     }
 
-    /// Brings the marks in line with the holds and the start of the next term.
+    /// Updates the flags from the holds and the start of the next term.
     fn recount(&mut self, next_start: Option<Instant>) -> Change {
         let changed = |mark: &mut bool, is: bool| (std::mem::replace(mark, is) != is).then_some(is);
         let is_active = self.holds.iter().any(|hold| hold.kind == ClaimKind::Active);
@@ -81,7 +79,7 @@ impl HeldSan {
     }
 }
 
-/// How a SAN is counted otherwise than before; `None`: as before.
+/// The new flags of a SAN; `None` if unchanged.
 #[derive(Clone, Copy)]
 struct Change {
     held: Option<bool>,
@@ -100,23 +98,23 @@ fn weight(san: &str, multiplier: u32) -> u64 {
 /// The holdings of several licences.
 pub(crate) type Licenses = HashMap<LicenseId, Holdings>;
 
-/// All that decisions about one licence depend on.
+/// Everything that decisions about one licence depend on.
 #[derive(Debug)]
 pub(crate) struct Holdings {
     limits: LicenseLimits,
-    /// The fence's version that this is exact at.
+    /// The version of the fence at which this is exact.
     pub(crate) version: i64,
     /// The licence's last decision time (T-5).
     as_of: Instant,
     sans: HashMap<PackedSan, HeldSan>,
     claims: HashMap<Uuid, Claim>,
-    /// The claims in the order of their ends.
+    /// The claims by their ends.
     due: BTreeSet<(Instant, Uuid)>,
     /// Weight of the SANs on active certificates.
     used: u64,
-    /// Weight of those and of the reserved ones.
+    /// Weight of the SANs on active certificates and in reservations.
     held: u64,
-    /// Weight, by the next term's multiplier, of what lasts beyond that term's start.
+    /// Weight of the SANs held beyond the start of the next term, by that term's multiplier.
     lasting: u64,
     counts: SanCounts,
     bytes: usize,
@@ -147,8 +145,7 @@ impl Holdings {
         &self.limits
     }
 
-    /// The licence is on other terms than before, as of its last decision time. Invariant: the terms
-    /// are of that instant.
+    /// Replaces the limits. Invariant: they are as of the licence's last decision time.
     pub(crate) fn change_limits(&mut self, limits: LicenseLimits) {
         let before = std::mem::replace(&mut self.limits, limits);
         let weights = |limits: &LicenseLimits| {
@@ -159,13 +156,12 @@ impl Holdings {
             )
         };
         if weights(&before) != weights(&self.limits) {
-            self.weigh_anew();
+            self.reweigh();
         }
     }
 
-    /// Counts every weight from the holds: what a wildcard weighs, and where the next term starts,
-    /// is in all of them.
-    fn weigh_anew(&mut self) {
+    /// Recomputes all weights, after a change of multipliers or of the next term's start.
+    fn reweigh(&mut self) {
         let multiplier = self.limits.term.options.wildcard_multiplier;
         let next = self.limits.next.as_ref();
         let next = next.map(|next| (next.period.start, next.options.wildcard_multiplier));
@@ -202,12 +198,12 @@ impl Holdings {
         self.counts
     }
 
-    /// About how much memory this takes.
+    /// Approximate size in memory.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Weight of those of `names` that nothing holds yet. Invariant: `names` has no repeats.
+    /// Weight of those of `sans` that are not held. Invariant: `sans` are distinct.
     pub(crate) fn missing_weight(&self, sans: &[PackedSan]) -> u64 {
         sans.iter()
             .filter(|san| !self.sans.get(*san).is_some_and(|held| held.is_held))
@@ -215,18 +211,18 @@ impl Holdings {
             .sum()
     }
 
-    /// What a SAN weighs in the term in force (SL-3).
+    /// Weight of a SAN in the current term (SL-3).
     pub(crate) fn weight(&self, san: &str) -> u64 {
         weight(san, self.limits.term.options.wildcard_multiplier)
     }
 
-    /// All that holds a SAN now.
+    /// The holds on a SAN.
     pub(crate) fn holds(&self, san: &str) -> &[Hold] {
         self.sans.get(san).map_or(&[], |held| &held.holds)
     }
 
-    /// Weight of what lasts beyond the next term's start, and of those of `names` that do not, both
-    /// by that term's multiplier. Invariant: `names` has no repeats.
+    /// Weight of the SANs held beyond the start of the next term, and weight of those of `sans` that are not,
+    /// both by that term's multiplier. Invariant: `sans` are distinct.
     pub(crate) fn lasting_with(&self, sans: &[PackedSan], next: &TermLimits) -> (u64, u64) {
         let missing = sans
             .iter()
@@ -236,8 +232,8 @@ impl Holdings {
         (self.lasting, missing)
     }
 
-    /// Time passes: what ends up to `now` is let go, to the microsecond (SL-5), and the next term
-    /// begins at its start (SL-6). It never runs back (T-5).
+    /// Advances to `now`: releases claims that have ended, to the microsecond (SL-5), and starts the next term
+    /// if it is due (SL-6). Never goes back (T-5).
     pub(crate) fn advance(&mut self, now: Instant) {
         if now <= self.as_of {
             return;
@@ -250,11 +246,11 @@ impl Holdings {
             self.release(id);
         }
         if self.limits.advance(now) {
-            self.weigh_anew();
+            self.reweigh();
         }
     }
 
-    /// Takes SANs until `claim.until`. One that has ended already takes nothing.
+    /// Adds a claim, unless it has already ended.
     pub(crate) fn add(&mut self, id: Uuid, mut claim: Claim) {
         if claim.until <= self.as_of {
             return;
@@ -263,7 +259,7 @@ impl Holdings {
         for san in &mut claim.sans {
             let held = match self.sans.entry(Arc::clone(san)) {
                 Slot::Occupied(slot) => {
-                    // One text for all that hold it.
+                    // Share one text among all holders.
                     *san = Arc::clone(slot.key());
                     slot.into_mut()
                 }
@@ -286,7 +282,7 @@ impl Holdings {
         self.claims.insert(id, claim);
     }
 
-    /// Gives the SANs of a claim back; answers the claim, so that it can be taken again.
+    /// Removes a claim, and returns it so that it can be added again.
     pub(crate) fn release(&mut self, id: Uuid) -> Option<Claim> {
         let claim = self.claims.remove(&id)?;
         self.due.remove(&(claim.until, id));
@@ -307,12 +303,12 @@ impl Holdings {
         Some(claim)
     }
 
-    /// Whether a claim holds SANs now.
+    /// The live claim with an id.
     pub(crate) fn claim(&self, id: Uuid) -> Option<&Claim> {
         self.claims.get(&id)
     }
 
-    /// Brings the figures in line with a SAN that is held otherwise than before.
+    /// Updates the weights after a change of one SAN.
     fn count(&mut self, san: &str, change: Change) {
         let weight_now = self.weight(san);
         match change.held {
@@ -341,8 +337,8 @@ impl Holdings {
         }
     }
 
-    /// The SANs that return when a claim ends: nothing that is `wanted` holds them longer. Of claims
-    /// that end together one, the last by its id, returns what they share.
+    /// The SANs that cease to be held when a claim ends, counting `wanted` holds alone. If claims end together,
+    /// their shared SANs go with the last by id.
     fn returning(
         &self,
         id: Uuid,
@@ -355,7 +351,7 @@ impl Holdings {
         })
     }
 
-    /// The next returns of used weight: when, and how much. At most `most` instants.
+    /// When used weight falls next, and by how much: at most `most` instants.
     pub(crate) fn next_returns(&self, most: usize) -> Vec<(Instant, u64)> {
         let mut returns: Vec<(Instant, u64)> = Vec::new();
         for (at, id) in &self.due {
@@ -379,7 +375,7 @@ fn claim_bytes(claim: &Claim) -> usize {
     CLAIM_BYTES + claim.sans.len() * HOLD_BYTES
 }
 
-/// Rough sizes of what is kept, map slots and allocations included.
+/// Approximate sizes in bytes, with map slots and allocations.
 const LICENSE_BYTES: usize = 1024;
 const NAME_BYTES: usize = 120;
 const HOLD_BYTES: usize = 56;

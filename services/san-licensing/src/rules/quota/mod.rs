@@ -1,4 +1,4 @@
-//! The quota: a licence's holdings in memory, and the decisions about them. Time comes in as a value;
+//! The quota: a licence's holdings in memory, and decisions about them. Pure: time is a parameter, and
 //! nothing here reads or writes a store.
 
 pub(crate) mod authorize;

@@ -1,6 +1,5 @@
-//! The engine's memory and decisions against a recount from scratch: random histories over terms with
-//! quotas and multipliers of their own, compared after every step (SL-1, SL-3 to SL-6, SL-9,
-//! SL-11 to SL-13).
+//! Compares holdings and decisions with a recount from scratch after every step of random histories, over
+//! terms with different quotas and multipliers (SL-1, SL-3 to SL-6, SL-9, SL-11 to SL-13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,28 +24,28 @@ use crate::rules::{
 };
 
 const MULTIPLIER: u32 = 5;
-/// How long a term lasts, so that histories cross some.
+/// Length of a term, short enough for histories to cross several.
 const TERM: TimeDelta = TimeDelta::seconds(60);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Ask for names for some seconds of a certificate's life, and hold them for some.
+    /// Request SANs: seconds of the reservation, seconds of the certificate's life.
     Authorize(BTreeSet<usize>, i64, i64),
-    /// A certificate with names counts for some seconds.
+    /// Record a certificate: SANs and seconds of its life.
     Record(BTreeSet<usize>, i64),
-    /// The n-th claim, counted around, is given back or revoked.
+    /// Release the n-th claim, modulo their number.
     Release(usize),
-    /// Microseconds pass.
+    /// Let microseconds pass.
     Pass(i64),
-    /// The next claim to end ends now, or in a microsecond.
+    /// Pass to the next end of a claim, or to a microsecond before it.
     PassToEnd(bool),
-    /// The next term starts, or the licence ends, now or in a microsecond.
+    /// Pass to the end of the current term, or to a microsecond before it.
     PassToTerm(bool),
-    /// The quota is raised.
+    /// Raise the quota.
     Increase(u64),
-    /// A further term is bought, late or not, with this quota and multiplier.
+    /// Buy a further term, late or not, with this quota and multiplier.
     Renew(u64, u32),
-    /// The licence is cancelled.
+    /// Cancel the licence.
     Cancel,
 }
 
@@ -67,7 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// Twelve names, every fourth a wildcard.
+/// One of twelve SANs; every fourth is a wildcard.
 fn san(index: usize) -> PackedSan {
     let text = match index % 4 {
         0 => format!("*.w{index}.example"),
@@ -92,7 +91,7 @@ fn weight<'a>(sans: impl IntoIterator<Item = &'a PackedSan>, term: &TermLimits) 
     each.sum()
 }
 
-/// Everything that ever was, counted anew for each question.
+/// The whole history, recounted for each question.
 struct Model {
     now: Instant,
     terms: Vec<TermLimits>,
@@ -111,7 +110,7 @@ impl Model {
             .unwrap_or(&self.terms[0])
     }
 
-    /// None comes after a cancellation.
+    /// The next term; none after a cancellation.
     fn next(&self) -> Option<&TermLimits> {
         if self.cancelled.is_some() {
             return None;
@@ -139,7 +138,7 @@ impl Model {
         self.held_with(&[], self.now)
     }
 
-    /// What lasts beyond the start of the next term, as it is known at an instant before it.
+    /// Weight of SANs held beyond the start of the next term, as known at `at` before it.
     fn lasting_with(&self, sans: &[PackedSan], at: Instant, next: &TermLimits) -> u64 {
         let lasting = self.held_sans(at, |claim| claim.reach > next.period.start);
         weight(lasting.into_iter().chain(sans), next)
@@ -159,12 +158,12 @@ impl Model {
         (shortage.needed > 0 && held + shortage.needed > next.quota).then_some(shortage)
     }
 
-    /// Whether the same request would be granted then, by what stands now.
+    /// Whether the same request would be granted at `at`, as far as known now.
     fn would_pass(&self, request: &IssuanceRequest, at: Instant) -> bool {
         let sans = &request.sans;
         let term = self.term_at(at);
         let runs = self.cancelled.is_none() && term.period.contains(at) && at < request.not_after;
-        // What needs no room passes a quota that is full (SL-4).
+        // SANs that are held pass even a full quota (SL-4).
         let passes = |with: u64, without: u64, quota: u64| with == without || with <= quota;
         let fits = passes(
             self.held_with(sans, at),
@@ -193,7 +192,7 @@ impl Model {
         ends.filter(|at| *at > self.now).min()
     }
 
-    /// What the engine is told when it reads the licence.
+    /// The limits that the engine gets when it reads the licence.
     fn terms(&self, license: &LicenseLimits) -> LicenseLimits {
         LicenseLimits {
             progress: if self.cancelled.is_some() {
@@ -299,7 +298,7 @@ fn check_authorize(
     Ok(())
 }
 
-/// The next term, where none is bought: from the end of the last one, or late and from now on.
+/// Buys a next term if there is none: from the end of the last one, or late and from now on.
 fn renew(model: &mut Model, quota: u64, multiplier: u32) {
     let end = model.terms.last().map(|last| last.period.end);
     let start = end.map_or(model.now, |end| end.max(model.now));
@@ -375,7 +374,7 @@ fn check(history: &[Step]) -> Result<(), TestCaseError> {
         prop_assert_eq!(holdings.reserved(), model.held() - model.used());
         prop_assert_eq!(holdings.limits(), &model.terms(&license));
     }
-    // When all has ended, nothing is left in memory but what names nothing.
+    // When all claims have ended, nothing counts any more.
     if let Some(last) = model.claims.values().map(|claim| claim.until).max() {
         holdings.advance(last);
         prop_assert_eq!((holdings.used(), holdings.held()), (0, 0));
@@ -393,7 +392,7 @@ proptest! {
     }
 }
 
-/// SL-2, SL-3: case makes no second SAN, and a wildcard is another and weighs five.
+/// SL-2, SL-3: case does not make a second SAN; a wildcard is a SAN of its own and weighs five.
 #[test]
 fn sl_3_a_name_and_its_wildcard_weigh_six() {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();

@@ -1,5 +1,5 @@
-//! What a person has looked at before certificates are revoked (SL-19): the digest of
-//! what returns, the token that stands for it, and whether it still fits. A token is its own record.
+//! Tokens that prove that a person has seen a revocation preview (SL-19). A token contains the time and the
+//! digest of the preview, so it needs no record.
 
 use std::{fmt, str::FromStr};
 
@@ -11,10 +11,10 @@ use licet_domain::{
 };
 use sha2::{Digest, Sha256};
 
-/// For how long a preview is good.
+/// How long a preview is valid.
 const GOOD_FOR: TimeDelta = TimeDelta::minutes(15);
 
-/// What a revocation gives back: of which certificates, and what becomes of each of their SANs.
+/// Digest of a preview: the certificates, and which of their SANs would be freed.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnDigest {
     license_id: LicenseId,
@@ -22,7 +22,7 @@ pub(crate) struct ReturnDigest {
 }
 
 impl ReturnDigest {
-    /// Of these certificates of a licence, in whatever order they are named.
+    /// Starts the digest of these certificates of a licence, in any order.
     pub(crate) fn new(license_id: LicenseId, ids: &[CertificateId]) -> Self {
         let mut hash = Sha256::new();
         hash.update(license_id.uuid());
@@ -35,16 +35,16 @@ impl ReturnDigest {
         Self { license_id, hash }
     }
 
-    /// A SAN returns with a weight, or does not. Invariant: they come in one order, whatever it is.
+    /// Adds a SAN with the weight that it frees, if any. Invariant: SANs are always added in the same order.
     pub(crate) fn add(&mut self, san: &str, returning: Option<u64>) {
-        // The length in front keeps two names from running into each other; no SAN weighs nothing.
+        // The length prefix separates SANs. No SAN weighs 0.
         self.hash.update(san.len().to_be_bytes());
         self.hash.update(san);
         self.hash.update(returning.unwrap_or(0).to_be_bytes());
     }
 }
 
-/// Shows that its holder has looked: when, and at what.
+/// Proof that its holder has seen a preview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PreviewToken {
     time: Instant,
@@ -52,7 +52,7 @@ pub(crate) struct PreviewToken {
 }
 
 impl PreviewToken {
-    /// The digest were looked at as of `time`.
+    /// The token of a preview as of `time`.
     pub(crate) fn of(time: Instant, digest: &ReturnDigest) -> Self {
         let mut hash = digest.hash.clone();
         hash.update(time.as_micros().to_be_bytes());
@@ -62,13 +62,13 @@ impl PreviewToken {
         }
     }
 
-    /// The first instant at which it is no longer good.
+    /// The first instant at which it is no longer valid.
     pub(crate) fn expire_time(self) -> Instant {
         self.time.checked_add(GOOD_FOR).unwrap_or(Instant::MAX)
     }
 
-    /// Whether the digest at `now`, by which `weight` returns, are those that were looked at (SL-19).
-    /// One from a clock that is ahead of this one is as good.
+    /// Checks that the preview at `now`, which frees `weight`, is the one that was seen (SL-19). A token from
+    /// an instance whose clock is ahead is valid.
     ///
     /// # Errors
     /// PREVIEW_STALE.
@@ -79,15 +79,15 @@ impl PreviewToken {
         weight: u64,
     ) -> Result<(), Refusal> {
         let why = if now >= self.expire_time() {
-            "is too old"
+            "has expired"
         } else if self != Self::of(self.time, digest) {
-            "is of other certificates, or what would return has changed since"
+            "is for other certificates, or the SANs to be freed have changed since"
         } else {
             return Ok(());
         };
         Err(Refusal::new(
             Reason::PreviewStale,
-            format!("the preview {why}; look again before certificates are revoked"),
+            format!("the preview {why}; request a new preview before revoking"),
         )
         .with("license_id", digest.license_id)
         .with("preview_time", self.time)
@@ -103,13 +103,13 @@ impl fmt::Display for PreviewToken {
     }
 }
 
-/// A text that is no preview's.
+/// A text that is not a preview token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidToken;
 
 impl fmt::Display for InvalidToken {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("is no token of a preview")
+        to.write_str("is not a preview token")
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
         ] {
             assert_eq!(preview.check(&seen, at(now), 0).is_ok(), is_good, "{now}");
         }
-        // Its time is part of what it stands for.
+        // The time is part of the digest.
         let later = PreviewToken {
             time: at(MINUTE),
             ..preview
@@ -214,7 +214,7 @@ mod tests {
         for wrong in ["", "x", &text[1..], &format!("{text}00"), &"f".repeat(79)] {
             assert_eq!(wrong.parse::<PreviewToken>(), Err(InvalidToken), "{wrong}");
         }
-        // A time that is beyond the calendar.
+        // A time that exceeds the supported date range.
         let endless = format!("7f{}", "f".repeat(78));
         assert_eq!(endless.parse::<PreviewToken>(), Err(InvalidToken));
     }

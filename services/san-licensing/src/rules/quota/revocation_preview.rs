@@ -1,5 +1,5 @@
-//! What a revocation of certificates would return (SL-19): shown before the revocation, and compared
-//! with what was shown when the certificates are revoked. Computed from the licence's holdings alone.
+//! Revocation previews: which SANs a revocation would free (SL-19), computed from the licence's holdings.
+//! The revocation compares the preview that was shown with the present one.
 
 use std::{cmp::Reverse, collections::HashSet};
 
@@ -12,26 +12,26 @@ use super::{
 };
 use crate::rules::packed_san::PackedSan;
 
-/// The most SANs of a kind that are shown one by one, and the most bytes of their text.
+/// The most SANs that a list shows, and the most bytes of their text.
 const SHOWN: usize = 1000;
 const SHOWN_BYTES: usize = 1 << 20;
-/// The most holders of a SAN that are shown.
+/// The most holders shown for a SAN.
 const SHOWN_HOLDERS: usize = 10;
 
-/// What a revocation would return.
+/// A preview of a revocation.
 #[derive(Clone, Debug)]
 pub(crate) struct RevocationPreview {
     pub(crate) as_of: Instant,
     pub(crate) returning: ShownSans<ReturningSan>,
     pub(crate) staying: ShownSans<StayingSan>,
-    /// In all, however many SANs are shown.
+    /// Weight of all returning SANs, shown or not.
     pub(crate) returning_weight: u64,
     pub(crate) used_before: u64,
     pub(crate) used_after: u64,
     digest: ReturnDigest,
 }
 
-/// SANs, the first of them one by one.
+/// A list of SANs of which only the first are shown.
 #[derive(Clone, Debug)]
 pub(crate) struct ShownSans<T> {
     /// Ascending by type and value.
@@ -40,24 +40,24 @@ pub(crate) struct ShownSans<T> {
     bytes: usize,
 }
 
-/// A SAN that returns: nothing else holds it.
+/// A SAN that would be freed: nothing else holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReturningSan {
     pub(crate) san: PackedSan,
     pub(crate) weight: u64,
 }
 
-/// A SAN that does not return.
+/// A SAN that would stay held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StayingSan {
     pub(crate) san: PackedSan,
     pub(crate) weight: u64,
-    /// What else holds it, the last to end first.
+    /// Its other holders, the last to end first.
     pub(crate) holders: Vec<SanHolder>,
     pub(crate) holder_count: u64,
 }
 
-/// What else holds a SAN.
+/// Another holder of a SAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SanHolder {
     pub(crate) id: Uuid,
@@ -74,23 +74,23 @@ impl<T> ShownSans<T> {
         }
     }
 
-    /// Adds a SAN; its details are built only where they are shown.
-    fn add(&mut self, san: &PackedSan, tell: impl FnOnce() -> T) {
+    /// Adds a SAN. Builds its details only if they are shown.
+    fn add(&mut self, san: &PackedSan, details: impl FnOnce() -> T) {
         self.count += 1;
         self.bytes += san.len();
         if self.count <= SHOWN as u64 && self.bytes <= SHOWN_BYTES {
-            self.first.push(tell());
+            self.first.push(details());
         }
     }
 }
 
 impl RevocationPreview {
-    /// Shows that its holder has seen this preview.
+    /// The token that proves that its holder has seen this preview.
     pub(crate) fn token(&self) -> PreviewToken {
         PreviewToken::of(self.as_of, &self.digest)
     }
 
-    /// Whether `token` was given for what returns now.
+    /// Checks that `token` is of this preview.
     ///
     /// # Errors
     /// PREVIEW_STALE.
@@ -99,9 +99,8 @@ impl RevocationPreview {
     }
 }
 
-/// What a revocation of these certificates returns now. Each SAN returns with the last that holds it
-/// (SL-5): another certificate, or a reservation. Invariant: the certificates are the licence's, and
-/// active.
+/// Previews the revocation of certificates. A SAN is freed with its last holder, certificate or reservation
+/// (SL-5). Invariant: the certificates are active ones of the licence.
 pub(crate) fn preview_revocation(holdings: &Holdings, ids: &[CertificateId]) -> RevocationPreview {
     let revoked: HashSet<Uuid> = ids.iter().map(CertificateId::uuid).collect();
     let claims = revoked.iter().filter_map(|id| holdings.claim(*id));
@@ -127,7 +126,7 @@ pub(crate) fn preview_revocation(holdings: &Holdings, ids: &[CertificateId]) -> 
             });
         } else {
             digest.add(san, None);
-            staying.add(san, || stay(san, weight, others()));
+            staying.add(san, || staying_san(san, weight, others()));
         }
     }
     RevocationPreview {
@@ -141,7 +140,11 @@ pub(crate) fn preview_revocation(holdings: &Holdings, ids: &[CertificateId]) -> 
     }
 }
 
-fn stay<'a>(san: &PackedSan, weight: u64, others: impl Iterator<Item = &'a Hold>) -> StayingSan {
+fn staying_san<'a>(
+    san: &PackedSan,
+    weight: u64,
+    others: impl Iterator<Item = &'a Hold>,
+) -> StayingSan {
     let mut holders: Vec<_> = others
         .map(|hold| SanHolder {
             id: hold.claim,
@@ -170,7 +173,7 @@ mod tests {
         samples::{draft, instant},
     };
 
-    /// A licence where a wildcard weighs five, as of the first of March.
+    /// A licence as of 1 March 2026; a wildcard weighs five.
     fn licensed() -> Holdings {
         let mut license = draft();
         license.first.options.wildcard_multiplier = 5;
@@ -245,7 +248,7 @@ mod tests {
         let both = preview_revocation(&holdings, &[first, second]);
         assert_eq!((both.returning_weight, both.used_after), (6, 0));
 
-        // It says what happens.
+        // The revocations have the previewed effect.
         let (used, held) = (holdings.used(), holdings.held());
         holdings.release(first.uuid());
         assert_eq!(holdings.used(), alone.used_after);
@@ -263,14 +266,14 @@ mod tests {
         let check = |holdings: &Holdings, seen: &PreviewToken| {
             preview_revocation(holdings, &[first]).check(seen)
         };
-        // What is not theirs does not matter.
+        // A SAN that the certificate does not carry does not matter.
         certificate(&mut holdings, &["d:c"], JUNE);
         assert_eq!(check(&holdings, &seen), Ok(()));
         certificate(&mut holdings, &["d:b"], "2026-03-01T00:10:00Z");
         let refusal = check(&holdings, &seen).unwrap_err();
         assert_eq!(refusal.reason, Reason::PreviewStale);
         assert_eq!(refusal.metadata["returning_weight"], "1");
-        // It expires, and what returns has changed again.
+        // When the other certificate expires, the preview changes again.
         let seen = preview_revocation(&holdings, &[first]).token();
         holdings.advance(instant("2026-03-01T00:09:59.999999Z"));
         assert_eq!(check(&holdings, &seen), Ok(()));

@@ -1,14 +1,14 @@
-//! A licence's usage at one instant (SL-17).
+//! A licence's usage at an instant (SL-17).
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 
 use super::holdings::Holdings;
 use crate::rules::counting::SanCounts;
 
-/// How many of the next returns are shown.
+/// The most next returns of a usage.
 pub(crate) const RETURNS: usize = 5;
 
-/// A licence's usage at one instant.
+/// A licence's usage at an instant.
 #[derive(Clone, Debug)]
 pub(crate) struct Usage {
     pub(crate) license_id: LicenseId,
@@ -17,13 +17,13 @@ pub(crate) struct Usage {
     pub(crate) used: u64,
     pub(crate) reserved: u64,
     pub(crate) counts: SanCounts,
-    /// When used weight returns next, and how much.
+    /// When used weight falls next, and by how much.
     pub(crate) next_returns: Vec<(Instant, u64)>,
     pub(crate) version: i64,
 }
 
 impl Usage {
-    /// How much of a licence is used now.
+    /// The usage at the time of the holdings.
     pub(crate) fn of(holdings: &Holdings) -> Self {
         let limits = holdings.limits();
         Self {
@@ -38,8 +38,8 @@ impl Usage {
         }
     }
 
-    /// Whether another one of the licence has the same figures, at whatever instant and version.
-    pub(crate) fn is_as(&self, other: &Self) -> bool {
+    /// Whether the figures are the same; instant and version may differ.
+    pub(crate) fn has_same_figures(&self, other: &Self) -> bool {
         let figures = |usage: &Self| (usage.quota, usage.used, usage.reserved, usage.counts);
         figures(self) == figures(other) && self.next_returns == other.next_returns
     }

@@ -1,4 +1,4 @@
--- Only from where they were seen: a rival was there first otherwise.
+-- Only certificates that are still where they were read; otherwise another instance allocated them first.
 UPDATE certificate
 SET license_id = allocated.license_id, version = allocated.version, allocate_us = allocated.allocate_us
 FROM {allocated}

@@ -1,4 +1,4 @@
--- What left for another licence (SL-20) holds nothing here any more.
+-- Certificates that left for another licence (SL-20) hold nothing here.
 SELECT certificate.license_id, certificate.certificate_id, certificate.names, certificate.until_us
 FROM {wanted}
 JOIN certificate

@@ -1,4 +1,4 @@
--- All that still holds by one index; what changed since a version by another.
+-- Everything that still holds SANs uses one index; changes since a version use another.
 SELECT decision.license_id, decision.decision_id, decision.state, decision.names, decision.expire_us,
     decision.until_us
 FROM {wanted}

@@ -1,4 +1,4 @@
--- What ended once keeps its end: an answer about the past never changes (T-6).
+-- A reservation that has ended keeps its end: the past never changes (T-6).
 UPDATE decision
 SET state = closed.state, version = closed.version,
     closed_us = COALESCE(decision.closed_us, closed.closed_us)

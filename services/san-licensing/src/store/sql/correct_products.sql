@@ -1,4 +1,4 @@
--- Only while it counts nowhere: a rival let it count otherwise.
+-- Only unallocated certificates; otherwise another instance allocated them first.
 UPDATE certificate SET product_id = corrected.product_id
 FROM {corrected}
 WHERE certificate.certificate_id = corrected.certificate_id AND certificate.license_id IS NULL

@@ -1,4 +1,4 @@
--- Under each key the certificate, the revocation that came before it, or both.
+-- For each key the certificate, the revocation that arrived before it, or both.
 SELECT {certificate_columns}, wanted.account_id AS wanted_account_id,
     wanted.issuer_sha256 AS wanted_issuer_sha256, wanted.serial_hex AS wanted_serial_hex,
     early.reason AS early_reason, early.ca_revoke_us AS early_ca_revoke_us

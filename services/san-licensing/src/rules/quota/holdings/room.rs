@@ -1,5 +1,5 @@
-//! When a request would find room: the earliest instant at which it passes the quota in force then,
-//! and the one bought for the time after it (SL-4, SL-6, SL-12).
+//! When a request would fit: the earliest instant at which it passes the quota in force then and that of
+//! the next term (SL-4, SL-6, SL-12).
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use super::{HeldSan, Hold, Holdings, weight};
 use crate::rules::{license::TermLimits, packed_san::PackedSan};
 
 impl Holdings {
-    /// The earliest instant at which a request for `names` would be granted, by what is known today:
-    /// others' SANs only return. It must pass the quota in force then, the one bought for the time
-    /// after it (SL-6), and all else that is asked of it. `None` when it never is.
+    /// The earliest instant at which a request for `sans` would be granted as far as known now: other SANs can
+    /// only cease to be held. It must pass the quota in force then, that of the next term (SL-6), and the
+    /// other conditions. `None` if it never does.
     pub(crate) fn earliest_fit(
         &self,
         sans: &[PackedSan],
@@ -29,7 +29,7 @@ impl Holdings {
             room.set_held(lasting, missing);
             (next.period.start, room)
         });
-        // What is held already passes a quota that is full (SL-4).
+        // SANs that are held pass even a full quota (SL-4).
         let held_until = self.held_until(sans, |_| true);
         let start = next.map(|next| next.period.start);
         let lasting_until = start.map(|start| self.held_until(sans, |hold| hold.reach > start));
@@ -47,11 +47,11 @@ impl Holdings {
         let due = self.due.iter().map(|(at, id)| (*at, Some(*id)));
         for (at, id) in moments(due, conditions.extra, self.as_of, end) {
             if let Some(id) = id {
-                room.give_back(self.returning(id, |_| true).filter(is_other));
+                room.free(self.returning(id, |_| true).filter(is_other));
                 if let Some((start, room)) = &mut coming {
                     let start = *start;
                     let lasting = self.returning(id, |hold| hold.reach > start);
-                    room.give_back(lasting.filter(is_other));
+                    room.free(lasting.filter(is_other));
                 }
             }
             if fits(at, &room, &coming) {
@@ -61,7 +61,7 @@ impl Holdings {
         self.earliest_next_fit(sans, conditions, next?, held_until, is_other)
     }
 
-    /// The same from the next term's start on: its quota and weights alone decide then.
+    /// The same from the start of the next term on, when its quota and multiplier apply.
     fn earliest_next_fit(
         &self,
         sans: &[PackedSan],
@@ -88,7 +88,7 @@ impl Holdings {
         let due = self.due.iter().map(|(at, id)| (*at, Some(*id)));
         for (at, id) in moments(due, conditions.extra, start, conditions.end) {
             if let Some(id) = id {
-                room.give_back(self.returning(id, |_| true).filter(is_other));
+                room.free(self.returning(id, |_| true).filter(is_other));
             }
             if fits(at, &room) {
                 return Some(at);
@@ -97,7 +97,7 @@ impl Holdings {
         None
     }
 
-    /// The first instant at which one of `names` is not held by anything that is `wanted`.
+    /// The first instant at which one of `sans` has no `wanted` hold left.
     fn held_until(&self, sans: &[PackedSan], wanted: impl Fn(&Hold) -> bool) -> Instant {
         let each = sans.iter().map(|san| {
             let holds = self.holds(san).iter().filter(|hold| wanted(hold));
@@ -107,20 +107,20 @@ impl Holdings {
     }
 }
 
-/// What a request asks of an instant, but for room.
+/// The conditions of a request other than quotas.
 pub(crate) struct FitConditions<'a> {
-    /// How far it would reach if it were made then.
+    /// When its SANs would cease to be held if it were made then.
     pub(crate) reach: &'a dyn Fn(Instant) -> Instant,
-    /// Whether all else would pass.
+    /// Whether it would pass its options then.
     pub(crate) passes: &'a dyn Fn(Instant) -> bool,
-    /// Instants from which on more of that may pass, ascending.
+    /// Instants at which `passes` may become true, ascending.
     pub(crate) extra: &'a [Instant],
-    /// From when on nothing would.
+    /// The first instant at which it can no longer be granted.
     pub(crate) end: Instant,
 }
 
-/// Instants after one and before another at which something may pass that did not: claims end, or
-/// what is asked for else comes near. Ascending; with the claim, where it is one.
+/// Instants between `after` and `before`, both exclusive, at which a request may begin to pass: ends of claims,
+/// with their ids, and extra instants. Ascending.
 fn moments(
     due: impl Iterator<Item = (Instant, Option<Uuid>)>,
     extra: &[Instant],
@@ -146,9 +146,9 @@ fn moments(
     })
 }
 
-/// What others hold of a quota that a request wants room in.
+/// The part of a quota that other SANs than a request's hold.
 struct Room {
-    /// What is left once the request has its own; `None`: it alone is too much.
+    /// The quota left to others beside the request; `None` if the request alone exceeds it.
     free: Option<u64>,
     wanted: u64,
     others: u64,
@@ -167,7 +167,7 @@ impl Room {
         }
     }
 
-    /// So much is held, and so much of what the request wants is not in it.
+    /// Sets the held weight, of which the request's SANs are a part except for `missing`.
     fn set_held(&mut self, held: u64, missing: u64) {
         self.others = held - (self.wanted - missing);
     }
@@ -176,8 +176,8 @@ impl Room {
         weight(san, self.multiplier)
     }
 
-    /// These of the others' return.
-    fn give_back<'a>(&mut self, sans: impl Iterator<Item = &'a PackedSan>) {
+    /// SANs of others cease to be held.
+    fn free<'a>(&mut self, sans: impl Iterator<Item = &'a PackedSan>) {
         let multiplier = self.multiplier;
         let weight: u64 = sans.map(|san| weight(san, multiplier)).sum();
         self.others -= weight;

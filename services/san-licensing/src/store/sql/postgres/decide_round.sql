@@ -1,6 +1,5 @@
--- A whole round in one statement: the fences are moved where they stand as expected, and unless all of
--- them did, or one of the decisions is there already, nothing is written. A fence that was moved for
--- nothing costs the next decision a look at what changed, which is nothing.
+-- Writes a whole round in one statement, provided that all fences have the expected versions and none of
+-- the decisions exists. A fence that is moved in vain costs the next decision one query for changes.
 WITH moved AS (
     UPDATE license_fence AS fence
     SET version = expected.version + 1, as_of_us = GREATEST(fence.as_of_us, expected.as_of_us)
@@ -16,7 +15,7 @@ WITH moved AS (
     INSERT INTO decision ({decisions:columns})
     SELECT {decisions:columns} FROM {decisions}
     WHERE (SELECT holds FROM round)
-), told AS (
+), emitted AS (
     {insert events} WHERE (SELECT holds FROM round)
 )
 SELECT met, holds FROM round

@@ -1,5 +1,4 @@
--- Each licence as of the wanted instant, or of what was decided under it last where another instance's
--- clock was ahead (T-5).
+-- Each licence as of the wanted instant, or of its last decision if another instance's clock was ahead (T-5).
 SELECT wanted.position,
     (SELECT license.license_id FROM license_product
         JOIN license ON license.license_id = license_product.license_id

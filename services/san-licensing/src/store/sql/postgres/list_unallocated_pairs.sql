@@ -1,4 +1,4 @@
--- From one pair to the next by the index, however many certificates a pair has.
+-- Skips from pair to pair on the index, however many certificates a pair has.
 WITH RECURSIVE pair(a, p) AS (
     (
         SELECT account_id, product_id FROM certificate

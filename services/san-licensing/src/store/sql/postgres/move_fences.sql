@@ -1,4 +1,4 @@
--- Locked in the order of their ids, so that two instances never wait for each other in a ring.
+-- Locks in the order of ids, to avoid deadlocks between instances.
 WITH locked AS (
     SELECT license_id FROM license_fence WHERE license_id = ANY({licenses.license_id})
     ORDER BY license_id FOR UPDATE

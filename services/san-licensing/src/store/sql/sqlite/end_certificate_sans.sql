@@ -1,5 +1,5 @@
--- No name has a control character, and JSON writes DELETE, one of them, as itself: through it the
--- lines of a text become the elements of an array.
+-- Splits the text into lines by way of a JSON array: the line breaks become DELETE, which JSON does not
+-- escape, and which no SAN contains.
 UPDATE certificate_san SET until_us = MIN(certificate_san.until_us, ended.time_us)
 FROM {ended}, json_each('[' || replace(
         json_quote(replace(ended.names, char(10), char(127))), char(127), '","'

@@ -1,5 +1,5 @@
--- No name has a control character, and JSON writes DELETE, one of them, as itself: through it the
--- lines of a text become the elements of an array.
+-- Splits the text into lines by way of a JSON array: the line breaks become DELETE, which JSON does not
+-- escape, and which no SAN contains.
 SELECT COUNT(*) AS distinct_sans, COALESCE(SUM(is_wildcard), 0) AS wildcards
 FROM (
     SELECT DISTINCT line.value AS name, line.value LIKE 'd:*.%' AS is_wildcard
