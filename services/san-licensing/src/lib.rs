@@ -2,6 +2,7 @@
 //! spans both services is a durable operation, which ends wholly done or wholly undone.
 
 mod convert;
+mod events;
 mod peers;
 mod queries;
 mod quota;

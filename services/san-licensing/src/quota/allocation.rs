@@ -1,5 +1,5 @@
-//! A licence takes certificates over, a chunk at a time: unallocated ones of its account (SL-16),
-//! and those that a licence before it still counts (SL-20). What was counted stays counted (T-6).
+//! Allocates certificates to a licence, a chunk at a time: unallocated ones of its account (SL-16), and
+//! those that an earlier licence still counts (SL-20). Past usage does not change (T-6).
 
 use std::{
     collections::BTreeSet,
@@ -25,19 +25,19 @@ use crate::{
     store::{self, allocation::After},
 };
 
-/// Certificates of one chunk.
+/// The most certificates of a chunk.
 const CHUNK: u64 = 500;
 
-/// Which certificates are taken over.
+/// Where certificates come from.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// Those that no licence covered.
+    /// Unallocated ones.
     Unallocated,
-    /// Those that a licence before it counts, from a place on.
+    /// Those of an earlier licence, after a position.
     License(LicenseId, After),
 }
 
-/// A chunk to be taken over.
+/// A chunk to be allocated.
 pub(crate) struct Chunk {
     pub(crate) account_id: AccountId,
     pub(crate) product_id: ProductId,
@@ -51,9 +51,9 @@ pub(crate) struct Chunk {
 #[derive(Debug)]
 pub(crate) struct AllocatedChunk {
     pub(crate) count: u64,
-    /// Where to go on; `None`: that was all.
+    /// Where to continue; `None` after the last chunk.
     pub(crate) after: Option<After>,
-    /// Whether the licence runs: one that does not takes nothing.
+    /// Whether the licence is active; otherwise nothing is allocated to it.
     pub(crate) is_active: bool,
 }
 
@@ -86,7 +86,7 @@ impl Chunk {
     }
 }
 
-/// Takes a chunk over. Returns the memory it leaves, and the result.
+/// Allocates a chunk. Returns the memory after it, and the result.
 pub(super) async fn run(
     database: &Database,
     chunk: &Chunk,
@@ -102,14 +102,14 @@ pub(super) async fn run(
     };
     match database.transact(&work).await {
         Ok((memory, allocated)) => (memory, Ok(allocated)),
-        // Whether it is committed is unknown: memory is dropped.
+        // It is unknown whether the chunk is committed: drop the memory.
         Err(fault) => (Licenses::new(), Err(fault)),
     }
 }
 
 struct AllocateChunk<'a> {
     chunk: &'a Chunk,
-    /// The memory at the start. A run that fails has spent it; the next one reads again.
+    /// Memory before the job. A failed run leaves it empty, and the next run reloads it.
     memory: Mutex<Licenses>,
 }
 
@@ -121,10 +121,10 @@ impl Work for AllocateChunk<'_> {
         let mut memory =
             std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         memory::lock_at(tx, &mut memory, chunk.licenses(), chunk.clock).await?;
-        // Taken out of the map, so that both licences can be changed at once.
+        // Taken out of the map to change both licences at once.
         let mut from = chunk.source_license().and_then(|id| memory.remove(&id));
         let to = memory.get_mut(&chunk.to);
-        let to = to.ok_or_else(|| Fault::internal(format!("{} has no fence", chunk.to)))?;
+        let to = to.ok_or_else(|| Fault::internal(format!("licence {} has no fence", chunk.to)))?;
         let now = from.as_ref().map_or(to.as_of(), Holdings::as_of);
         let mut found = Vec::new();
         let is_active = to.limits().is_active(to.as_of());

@@ -1,5 +1,5 @@
-//! What the quota engine is asked and what it replies. Each command carries the type of its reply, so
-//! that no reply can be taken for another command's.
+//! Commands to the quota engine. Each command has the type of its reply, so that no reply can be mistaken
+//! for that of another command.
 
 use licet_domain::{
     clock::Instant,
@@ -23,14 +23,13 @@ use crate::rules::{
 
 /// A command to the engine.
 pub(crate) trait Command: Send + Sync + 'static {
-    /// What the engine replies to it.
     type Reply: Send + 'static;
 }
 
-/// Who asks, and when.
+/// Who sends a command, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Requester {
-    /// The accounts that the caller sees.
+    /// The accounts that the caller may see.
     pub(crate) scope: AccountScope,
     pub(crate) origin: Origin,
     /// The clock when the request was accepted (T-3).
@@ -38,7 +37,7 @@ pub(crate) struct Requester {
 }
 
 impl Requester {
-    /// Who makes a call.
+    /// The caller of an RPC.
     pub(crate) fn of(call: &Call, request_id: &str) -> Self {
         Self {
             scope: call.caller.accounts.clone(),
@@ -48,11 +47,11 @@ impl Requester {
     }
 }
 
-/// May this certificate be signed (SL-12)?
+/// Decide whether a certificate may be signed (SL-12).
 #[derive(Clone, Debug)]
 pub(crate) struct Authorize {
     pub(crate) request: IssuanceRequest,
-    /// Of the whole request, so that another body under the same id is seen (BL-2).
+    /// Of the whole request: detects another body under the same `request_id` (BL-2).
     pub(crate) fingerprint: [u8; 32],
 }
 
@@ -60,7 +59,7 @@ impl Command for Authorize {
     type Reply = Decision;
 }
 
-/// Give a reservation back. The reply is the reservation, which holds nothing any more.
+/// Release a reservation. The reply is the reservation, which no longer holds SANs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Release {
     pub(crate) id: ReservationId,
@@ -70,7 +69,7 @@ impl Command for Release {
     type Reply = Reservation;
 }
 
-/// A certificate was signed. Its record time and end are set when it is decided (SL-21).
+/// Record a signed certificate. The engine sets its record time and end (SL-21).
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) certificate: Certificate,
@@ -80,22 +79,22 @@ impl Command for Record {
     type Reply = RecordedCertificate;
 }
 
-/// A certificate as it was recorded.
+/// A recorded certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedCertificate {
     pub(crate) certificate: Certificate,
-    /// It was recorded before; nothing changed.
+    /// It was recorded before, and nothing changed.
     pub(crate) already_known: bool,
     /// The licence now uses more than its quota (SL-21).
     pub(crate) over_quota: bool,
 }
 
-/// Certificates are revoked, from the decision on (SL-19). The reply is the certificates.
+/// Revoke certificates as of the decision time (SL-19). The reply is the certificates.
 #[derive(Clone, Debug)]
 pub(crate) struct Revoke {
     pub(crate) ids: Vec<CertificateId>,
     pub(crate) reason: RevocationReason,
-    /// The preview that the caller has seen; `None`: a machine, which follows its own rules.
+    /// The preview that the caller has seen; `None` for a machine, which needs none.
     pub(crate) preview: Option<PreviewToken>,
 }
 
@@ -103,7 +102,7 @@ impl Command for Revoke {
     type Reply = Vec<Certificate>;
 }
 
-/// What would the revocation of certificates return (SL-19)?
+/// Compute which SANs a revocation would free (SL-19).
 #[derive(Clone, Debug)]
 pub(crate) struct PreviewRevocation {
     pub(crate) ids: Vec<CertificateId>,
@@ -113,7 +112,7 @@ impl Command for PreviewRevocation {
     type Reply = Box<RevocationPreview>;
 }
 
-/// A certificate that counts nowhere is to count in this licence (SL-16).
+/// Allocate an unallocated certificate to the licence (SL-16).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allocate {
     pub(crate) id: CertificateId,
@@ -123,7 +122,7 @@ impl Command for Allocate {
     type Reply = AllocatedCertificate;
 }
 
-/// A certificate counts in a licence that it did not count in before.
+/// An allocated certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct AllocatedCertificate {
     pub(crate) certificate: Certificate,
@@ -131,7 +130,7 @@ pub(crate) struct AllocatedCertificate {
     pub(crate) over_quota: bool,
 }
 
-/// How much is used now (SL-17)?
+/// Read the present usage (SL-17).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadUsage;
 
@@ -139,13 +138,13 @@ impl Command for ReadUsage {
     type Reply = Usage;
 }
 
-/// A command that is done once, however often its request is repeated (BL-2). The reply is the encoded
+/// A command that is executed once, however often its request is repeated (BL-2). The reply is the encoded
 /// response, the same for every repeat.
 #[derive(Clone, Debug)]
 pub(crate) struct Once<A: Command> {
     pub(crate) command: A,
     pub(crate) claim: replay::Claim,
-    /// Encodes the command's reply, as of the time of the decision.
+    /// Encodes the command's reply as of the decision time.
     pub(crate) encode: fn(&A::Reply, Instant) -> Vec<u8>,
 }
 
@@ -165,10 +164,10 @@ impl Command for Once<Allocate> {
     type Reply = Vec<u8>;
 }
 
-/// Where a certificate that was to be recorded counts.
+/// Where a certificate counts.
 #[derive(Clone, Debug)]
 pub(crate) enum Placement {
-    /// In a licence; the encoded response.
+    /// In a licence. Holds the encoded response.
     Counted(Vec<u8>),
     /// No licence covers the certificate (SL-16); nothing is recorded yet.
     Uncovered {

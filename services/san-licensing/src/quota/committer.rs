@@ -1,5 +1,5 @@
-//! The committer: takes what waits, has it decided and committed as one round, and replies. While a
-//! round is at the disk the next one gathers, so that many requests share one commit.
+//! The committer takes all waiting commands, decides and commits them as one round, and replies. While a
+//! round is being committed the next one gathers, so that many requests share one commit.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -24,37 +24,37 @@ use crate::{
     store::decisions::RoundWrite,
 };
 
-/// What waits for the committer.
+/// An item in the committer's queue.
 pub(super) enum WorkItem {
     Change(Submission<Change>),
     Read(Submission<Read>),
-    /// A certificate to be recorded, whose licence is to be found.
+    /// A certificate to be recorded in a licence yet to be found.
     Unplaced(UnplacedRecord),
     Job(ExclusiveJob),
 }
 
-/// Work on some licences that is long enough to be a transaction of its own, beside the rounds of
-/// others. The memory of its licences is lent to it, and their commands wait until it is back.
+/// A long transaction on some licences, beside the rounds of the others. The committer lends it the memory
+/// of its licences, whose commands wait until the job is done.
 pub(super) struct ExclusiveJob {
     pub(super) licenses: BTreeSet<LicenseId>,
-    /// Returns the memory that it leaves; nothing where whether it is committed is unknown.
+    /// Returns the memory of its licences, or nothing if it is unknown whether the job is committed.
     pub(super) run: Box<dyn FnOnce(Licenses) -> BoxFuture<'static, Licenses> + Send>,
 }
 
-/// Commands that may wait; beyond it the caller waits, by the server's own limit on calls.
-const WAITING: usize = 4096;
-/// How many exclusive jobs run at once.
+/// Length of the queue. Beyond it callers wait; the server limits their number.
+const QUEUE: usize = 4096;
+/// The most exclusive jobs at once.
 const JOBS: usize = 2;
 /// The most commands of one round.
 const ROUND: usize = 1024;
-/// For how many rounds a licence is locked first after another instance moved it.
+/// For how many rounds after a conflict with another instance a licence is locked before it is decided.
 const LOCKED_ROUNDS: u64 = 16;
-/// The memory of licences is dropped beyond this, least recently used first, in bytes.
+/// The most memory for licences, in bytes. Beyond it the least recently used are dropped.
 const MEMORY_BYTES: usize = 1 << 30;
 
-/// Starts a committer over a database; it ends when the last sender is dropped.
+/// Starts a committer. It ends when the last sender is dropped.
 pub(super) fn start(database: Database) -> mpsc::Sender<WorkItem> {
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::spawn(Committer::new(database).run(receiver));
     sender
 }
@@ -63,12 +63,12 @@ struct Committer {
     database: Database,
     memory: HashMap<LicenseId, CachedLicense>,
     rounds: u64,
-    /// Licences that another instance moved of late, and until which round they are locked first.
+    /// Licences in conflict with another instance, and the round until which they are locked first.
     contended: HashMap<LicenseId, u64>,
-    /// The running jobs, each to the licences that were lent to it and the memory that it leaves.
+    /// The running jobs. Each returns the ids of its licences, and their memory.
     jobs: JoinSet<(BTreeSet<LicenseId>, Licenses)>,
     lent: HashSet<LicenseId>,
-    /// What waits until a job is back.
+    /// Items that wait for a job to end.
     deferred: Vec<WorkItem>,
 }
 
@@ -99,16 +99,15 @@ impl Committer {
             }
             let round = AssertUnwindSafe(self.round(&mut waiting));
             if round.catch_unwind().await.is_err() {
-                // The callers get their reply by the end of their channels. Memory may be half changed,
-                // and is read again.
-                tracing::error!("a round panicked");
+                // The callers get a fault when their channels are dropped. Memory may be half changed.
+                tracing::error!("a round of the quota engine panicked; its memory is reloaded");
                 waiting.clear();
                 self.memory.clear();
             }
         }
     }
 
-    /// A job is back, and what waited for it has its turn.
+    /// Takes the memory back from a job, and requeues the items that waited for it.
     fn end_job(
         &mut self,
         returned: Result<(BTreeSet<LicenseId>, Licenses), JoinError>,
@@ -119,13 +118,15 @@ impl Committer {
                 self.lent.retain(|id| !licenses.contains(id));
                 self.put_back(memory);
             }
-            // It ends by itself: a panic within is caught there.
-            Err(error) => tracing::error!(%error, "an exclusive job was cut off"),
+            // Unexpected: panics within a job are caught.
+            Err(error) => {
+                tracing::error!(%error, "an exclusive job of the quota engine was aborted")
+            }
         }
         waiting.append(&mut self.deferred);
     }
 
-    /// Lends the memory of its licences to a job, once it is all here.
+    /// Starts a job with the memory of its licences, or defers it while any of them is lent.
     fn start_job(&mut self, job: ExclusiveJob) {
         let is_lent = job.licenses.iter().any(|id| self.lent.contains(id));
         if is_lent || self.jobs.len() >= JOBS {
@@ -142,7 +143,7 @@ impl Committer {
             let memory = match AssertUnwindSafe(run(memory)).catch_unwind().await {
                 Ok(memory) => memory,
                 Err(_) => {
-                    tracing::error!("an exclusive job panicked");
+                    tracing::error!("an exclusive job of the quota engine panicked");
                     HashMap::new()
                 }
             };
@@ -190,7 +191,7 @@ impl Committer {
         self.forget();
     }
 
-    /// Hands out the memory of the licences that a round is about.
+    /// Takes the memory of a round's licences out of the committer.
     fn lend<C>(&mut self, submissions: &[Submission<C>]) -> Licenses {
         submissions
             .iter()
@@ -218,7 +219,7 @@ impl Committer {
     async fn commit(&mut self, mut submissions: Vec<Submission<Change>>) {
         let mut memory = self.lend(&submissions);
         let remembered: HashSet<_> = memory.keys().copied().collect();
-        // A cold licence is read before its fence is locked, so that others do not wait for it.
+        // Load missing licences before their fences are locked, so that other instances do not wait.
         if let Err(fault) = round::load_missing(&self.database, &submissions, &mut memory).await {
             let missing;
             (submissions, missing) = submissions
@@ -251,14 +252,14 @@ impl Committer {
                 self.put_back(memory);
                 send_all(submissions);
             }
-            // Whether it is committed is unknown: the memory of these licences is dropped, and read
-            // again when it is asked for.
+            // It is unknown whether the round is committed. The memory of its licences is dropped, and
+            // reloaded when needed.
             Err(fault) => fail_all(submissions, &fault),
         }
     }
 
-    /// Whether a licence of the round is to be locked before it is decided about, or two instances
-    /// could undo each other's rounds for ever.
+    /// Whether a licence of the round must be locked before it is decided. Without that, two instances could
+    /// defeat each other's optimistic rounds for ever.
     fn is_contended(&self, submissions: &[Submission<Change>]) -> bool {
         let mut each = submissions.iter();
         each.any(|submission| self.contended.contains_key(&submission.license_id))
@@ -282,7 +283,7 @@ impl Committer {
         }
     }
 
-    /// Keeps memory bounded, whatever is asked about.
+    /// Drops expired conflicts and the least recently used licences.
     fn forget(&mut self) {
         let rounds = self.rounds;
         self.contended.retain(|_, until| *until > rounds);

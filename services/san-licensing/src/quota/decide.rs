@@ -1,5 +1,5 @@
-//! Decides the commands of a round, one after the other: each against the holdings that the ones before
-//! it left. Repeats get the first reply (BL-2).
+//! Decides the commands of a round in order, each on the holdings that the previous ones left. Repeats get
+//! the first reply (BL-2).
 
 use licet_domain::refusal::Refusal;
 use licet_runtime::{fault::Fault, replay::Reply};
@@ -17,7 +17,7 @@ use crate::rules::{
     },
 };
 
-/// Decides commands that change something: the replies are set, the changes planned.
+/// Decides changes: sets their replies and plans their writes.
 pub(super) fn decide_all(
     plan: &mut Plan,
     licenses: &mut Licenses,
@@ -74,7 +74,7 @@ fn decide(plan: &mut Plan, licenses: &mut Licenses, submission: &Submission<Chan
     }
 }
 
-/// An authorisation's decision is its own record: a repeat finds it.
+/// Decides an authorisation. The recorded decision itself is what a repeat finds.
 fn authorize(
     plan: &mut Plan,
     licenses: &mut Licenses,
@@ -89,7 +89,7 @@ fn authorize(
     Ok(plan.authorize(holdings, &submission.requester.origin, command)?)
 }
 
-/// Decides a command that is done once, or replies as it was replied before.
+/// Decides a command, or returns the reply of the first request if this is a repeat.
 fn once<A: Command>(
     plan: &mut Plan,
     licenses: &mut Licenses,
@@ -98,7 +98,7 @@ fn once<A: Command>(
     decide: impl FnOnce(&mut Plan, &mut Holdings, &A) -> Result<A::Reply, Refusal>,
 ) -> Result<Vec<u8>, Fault> {
     if let Some(first) = plan.records.replies.find(&once.claim) {
-        // The first reply is for those who see the licence now.
+        // The caller may have lost access to the licence since.
         submission.visible(licenses)?;
         return Ok(response(&first)?);
     }
@@ -121,7 +121,7 @@ fn response(settled: &Reply) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// Replies to commands that change nothing, each as of its own clock.
+/// Replies to reads, each as of its own clock.
 pub(super) fn read_all(plan: &Plan, licenses: &mut Licenses, submissions: &[Submission<Read>]) {
     for submission in submissions {
         let holdings = submission.visible(licenses).map(|holdings| {

@@ -1,4 +1,4 @@
-//! The way to the committer of this process: commands, batches and chunks go in, replies come out.
+//! The handle to this process's committer: takes commands, batches and chunks, and returns their replies.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,24 +17,24 @@ use super::{
 };
 use crate::rules::quota::holdings::Licenses;
 
-/// The way to the committer of this process.
+/// A handle to this process's committer.
 #[derive(Clone)]
 pub(crate) struct Quota {
     database: Database,
     sender: mpsc::Sender<WorkItem>,
 }
 
-/// How often a batch's licences are looked for again where they have changed meanwhile.
+/// The most attempts at a batch whose licences change before they are locked.
 const ATTEMPTS: usize = 8;
 
 impl Quota {
-    /// Starts a committer over a database; it ends when the last handle goes.
+    /// Starts a committer. It ends when the last handle is dropped.
     pub(crate) fn start(database: Database) -> Self {
         let sender = committer::start(database.clone());
         Self { database, sender }
     }
 
-    /// Has a command about a licence decided and committed.
+    /// Decides and commits a command about a licence.
     pub(crate) async fn submit<A: Submit>(
         &self,
         license_id: LicenseId,
@@ -57,8 +57,7 @@ impl Quota {
         self.wait(waiting, reply).await
     }
 
-    /// Has a certificate recorded in the licence that it counts in; [`Placement::Uncovered`] where
-    /// there is none.
+    /// Records a certificate in the licence that covers it; [`Placement::Uncovered`] if none does.
     pub(crate) async fn record(
         &self,
         requester: Requester,
@@ -73,7 +72,7 @@ impl Quota {
         self.wait(WorkItem::Unplaced(unplaced), reply).await
     }
 
-    /// Takes a batch of reports in, whole or not at all. Returns its acknowledgement, encoded.
+    /// Ingests a batch of reports, all or nothing. Returns the encoded acknowledgement.
     pub(crate) async fn ingest(&self, batch: Batch) -> Result<Vec<u8>, Fault> {
         let batch = Arc::new(batch);
         for _ in 0..ATTEMPTS {
@@ -90,7 +89,7 @@ impl Quota {
         Err(undecided())
     }
 
-    /// Lets a licence take a chunk of certificates over (SL-16, SL-20).
+    /// Allocates a chunk of certificates to a licence (SL-16, SL-20).
     pub(crate) async fn allocate_chunk(&self, chunk: Chunk) -> Result<AllocatedChunk, Fault> {
         let licenses = chunk.licenses();
         let database = self.database.clone();
@@ -114,7 +113,7 @@ impl Quota {
             let working = work(memory);
             let replying = async move {
                 let (memory, done) = working.await;
-                // A caller that left needs no reply; what was done for it stands.
+                // The caller may be gone; the job's work stands.
                 let _ = sender.send(done);
                 memory
             };
@@ -132,7 +131,7 @@ impl Quota {
         waiting: WorkItem,
         reply: oneshot::Receiver<Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let gone = Fault::internal("the committer has stopped");
+        let gone = Fault::internal("the committer of the quota engine has stopped");
         self.sender.send(waiting).await.map_err(|_| gone)?;
         reply.await.map_err(|_| undecided())?
     }

@@ -1,5 +1,5 @@
-//! A batch of reports: every record decided in order against its licences' holdings, and all of it written
-//! with the feed's new position, in one transaction (SL-14, SL-15, SL-16, SL-21).
+//! Ingests a batch of reports: decides every record in order on the holdings of its licence, and writes all
+//! of it with the feed's new position in one transaction (SL-14, SL-15, SL-16, SL-21).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -15,12 +15,12 @@ use licet_runtime::{
     caller::{AccountScope, Origin},
     database::{Database, Tx, Work},
     fault::Fault,
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use super::{memory, plan::Plan, records::Records};
 use crate::{
+    events::{CertificatesUnallocated, FeedAdvanced},
     rules::{
         certificate::{Certificate, conflict},
         feed::{
@@ -32,35 +32,35 @@ use crate::{
     store::{self, certificates::CoverageQuery},
 };
 
-/// Reports that are taken together.
+/// Reports that are ingested together.
 pub(crate) struct Batch {
     pub(crate) origin: Origin,
-    /// Which feeds of others are seen: all, or none.
+    /// With every account in scope, the caller sees the feeds of other callers.
     pub(crate) scope: AccountScope,
     /// The clock when the batch was accepted (T-3).
     pub(crate) clock: Instant,
-    /// `None` for what is looked at again, outside of any feed.
+    /// `None` for revocations that a timer applies, outside of any feed.
     pub(crate) header: Option<BatchHeader>,
-    /// What is to be decided, each with its place in the batch.
+    /// The reports to be decided, each with its index in the batch.
     pub(crate) reports: Vec<(u32, Report)>,
-    /// What is refused already.
+    /// Records that were refused while they were decoded.
     pub(crate) refused: Vec<RefusedRecord>,
-    /// A record as it was sent, to be kept if it is refused.
+    /// Returns the bytes of a record, bounded, and its full length, to be stored if it is refused.
     pub(crate) content: Box<dyn Fn(u32) -> (Vec<u8>, u64) + Send + Sync>,
 }
 
-/// A batch's place in its feed.
+/// A batch's feed, and its position there.
 pub(crate) struct BatchHeader {
     pub(crate) feed_id: Arc<str>,
     pub(crate) sequence: u64,
     pub(crate) cursor: String,
-    /// Of the whole batch, so that its repeat is known.
+    /// Of the whole batch: detects a repeat.
     pub(crate) fingerprint: [u8; 32],
-    /// The encoded acknowledgement.
+    /// Encodes the acknowledgement.
     pub(crate) encode: fn(&Acknowledgement<'_>) -> Vec<u8>,
 }
 
-/// What an acknowledgement says.
+/// The content of an acknowledgement.
 pub(crate) struct Acknowledgement<'a> {
     pub(crate) feed: &'a Feed,
     pub(crate) counts: IngestCounts,
@@ -70,21 +70,21 @@ pub(crate) struct Acknowledgement<'a> {
 
 /// The result of a batch.
 pub(super) enum IngestResult {
-    /// It is durable; its acknowledgement, encoded, and none for what is of no feed.
+    /// The batch is durable. Holds the encoded acknowledgement, empty outside of a feed.
     Acknowledged(Vec<u8>),
-    /// Nothing: its licences have changed since they were looked for.
+    /// Nothing is written: the batch's licences have changed since they were found.
     LicensesChanged,
 }
 
-/// The licences that a batch is about.
+/// The licences of a batch.
 pub(super) struct BatchLicenses {
     by_pair: HashMap<(AccountId, ProductId), LicenseId>,
-    /// Those of the certificates to be revoked.
+    /// The licences of the certificates to be revoked.
     of_revoked: BTreeSet<LicenseId>,
 }
 
 impl BatchLicenses {
-    /// Finds them, before anything is locked.
+    /// Finds the licences before they are locked.
     pub(super) async fn find(database: &Database, batch: &Batch) -> Result<Self, Fault> {
         let each = batch.reports.iter();
         let pairs: HashSet<_> = each.filter_map(|(_, report)| report.pair()).collect();
@@ -111,7 +111,7 @@ impl BatchLicenses {
     }
 }
 
-/// The running licences of some accounts for some products; those that have none are left out.
+/// The active licences of some accounts for some products. Pairs without one are left out.
 async fn covered(
     connection: &impl sea_orm::ConnectionTrait,
     pairs: Vec<(AccountId, ProductId)>,
@@ -150,14 +150,14 @@ impl Batch {
     }
 }
 
-/// Takes a batch in. Returns the memory it leaves, and the result.
+/// Ingests a batch. Returns the memory after it, and the result.
 pub(super) async fn run(
     database: &Database,
     batch: &Batch,
     licenses: &BatchLicenses,
     mut memory: Licenses,
 ) -> (Licenses, Result<IngestResult, Fault>) {
-    // A cold licence is read before its fence is locked, so that others do not wait for it.
+    // Load missing licences before their fences are locked, so that other instances do not wait.
     let ids = licenses.ids().into_iter().collect();
     if let Err(fault) = memory::load(database, ids, &mut memory).await {
         return (memory, Err(fault));
@@ -169,7 +169,8 @@ pub(super) async fn run(
     };
     match database.transact(&work).await {
         Ok((memory, result)) => (memory, Ok(result)),
-        // Whether it is committed is unknown, and memory is spent; or it was refused before.
+        // Either it is unknown whether the batch is committed, and memory is empty, or the batch was refused
+        // before it took memory.
         Err(fault) => (work.memory(), Err(fault)),
     }
 }
@@ -177,7 +178,7 @@ pub(super) async fn run(
 struct IngestBatch<'a> {
     batch: &'a Batch,
     licenses: &'a BatchLicenses,
-    /// The memory at the start. A run that fails has spent it; the next one reads again.
+    /// Memory before the job. A failed run leaves it empty, and the next run reloads it.
     memory: Mutex<Licenses>,
 }
 
@@ -186,7 +187,7 @@ impl IngestBatch<'_> {
         std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The feed, or the acknowledgement of a batch that is repeated.
+    /// Locks the feed, and checks whether the batch is its next or its last one.
     async fn open(&self, tx: &Tx, header: &BatchHeader) -> Result<(Feed, BatchKind), Fault> {
         let batch = self.batch;
         let caller = &batch.origin.caller;
@@ -196,14 +197,14 @@ impl IngestBatch<'_> {
         Ok((feed, kind))
     }
 
-    /// Whether the licences are those that the batch was placed in, now that they stand still.
+    /// Whether the batch's licences, now locked, are still the right ones.
     async fn is_current(
         &self,
         tx: &Tx,
         memory: &Licenses,
         records: &Records,
     ) -> Result<bool, Fault> {
-        // Each once, however often its revocation is reported.
+        // A certificate's revocation may be reported more than once.
         let mut unallocated = HashMap::new();
         for reported in self.batch.revocations() {
             let Some(found) = records.by_key.certificates.get(&reported.key) else {
@@ -263,16 +264,19 @@ impl Work for IngestBatch<'_> {
         let mut acknowledgement = Vec::new();
         if let Some((header, mut feed)) = opened {
             acknowledgement = tally.close(tx, header, &mut feed).await?;
-            feed_event = Some(tally.feed_event(&feed));
+            feed_event = Some(tally.feed_event(&feed)?);
         }
-        let mut events = tally.plan.events(&memory);
-        events.extend(tally.unallocated_events().chain(feed_event));
+        let mut events = tally.plan.events(&memory)?;
+        for event in tally.unallocated_events() {
+            events.push(event?);
+        }
+        events.extend(feed_event);
         outbox::emit_all(tx, &events).await?;
         Ok((memory, IngestResult::Acknowledged(acknowledgement)))
     }
 }
 
-/// A feed of another caller is seen by whoever sees every account.
+/// Refuses another caller's feed, unless the caller sees every account.
 pub(crate) fn check_visible(
     feed: &Feed,
     caller: &str,
@@ -285,7 +289,7 @@ pub(crate) fn check_visible(
     }
 }
 
-/// The result of a batch so far.
+/// The running result of a batch.
 struct Tally<'a> {
     batch: &'a Batch,
     licenses: &'a BatchLicenses,
@@ -331,7 +335,7 @@ impl<'a> Tally<'a> {
         let pair = (certificate.key.account_id, certificate.product_id.clone());
         let license = self.licenses.by_pair.get(&pair);
         let holdings = license.and_then(|id| memory.get_mut(id));
-        // One that ended by its own time meanwhile covers nothing.
+        // A licence that has ended since it was found covers nothing.
         let holdings = holdings.filter(|holdings| holdings.limits().is_active(holdings.as_of()));
         let origin = &self.batch.origin;
         if holdings.is_some() {
@@ -395,7 +399,7 @@ impl<'a> Tally<'a> {
         });
     }
 
-    /// The feed stands behind the batch from now on.
+    /// Advances the feed past the batch. Returns the encoded acknowledgement.
     async fn close(
         &mut self,
         tx: &Tx,
@@ -423,46 +427,47 @@ impl<'a> Tally<'a> {
         Ok(feed.acknowledgement.clone())
     }
 
-    /// One event for an account and a batch.
-    fn unallocated_events(&self) -> impl Iterator<Item = Event<'a>> {
+    /// An event for each account with unallocated certificates.
+    fn unallocated_events(&self) -> impl Iterator<Item = Result<Event<'a>, Fault>> {
         let batch = self.batch;
-        self.unallocated.iter().map(move |(account_id, ids)| Event {
-            kind: "licet.sanlicensing.certificates.unallocated.v1",
-            resource_id: account_id.to_string(),
-            account_id: Some(*account_id),
-            time: batch.clock,
-            origin: &batch.origin,
-            why: "SL-16".to_owned(),
-            outcome: "UNALLOCATED".to_owned(),
-            data: json!({ "certificates": ids }),
+        self.unallocated.iter().map(move |(account_id, ids)| {
+            let header = EventHeader {
+                resource_id: account_id.to_string(),
+                account_id: Some(*account_id),
+                time: batch.clock,
+                origin: &batch.origin,
+                why: "SL-16".to_owned(),
+                outcome: "UNALLOCATED".to_owned(),
+            };
+            Event::new(header, &CertificatesUnallocated { certificates: ids })
         })
     }
 
-    fn feed_event(&self, feed: &Feed) -> Event<'a> {
+    fn feed_event(&self, feed: &Feed) -> Result<Event<'a>, Fault> {
         let counts = self.counts;
         let outcome = if counts.refused == 0 {
             "TAKEN"
         } else {
             "RECORDS_REFUSED"
         };
-        Event {
-            kind: "licet.sanlicensing.feed.advanced.v1",
+        let header = EventHeader {
             resource_id: feed.id.to_string(),
             account_id: None,
             time: feed.update_time,
             origin: &self.batch.origin,
             why: "SL-14".to_owned(),
             outcome: outcome.to_owned(),
-            data: json!({
-                "sequence": feed.sequence,
-                "cursor": feed.cursor,
-                "recorded": counts.recorded,
-                "unallocated": counts.unallocated,
-                "revoked": counts.revoked,
-                "kept_for_later": counts.kept_for_later,
-                "already_known": counts.already_known,
-                "refused": counts.refused,
-            }),
-        }
+        };
+        let data = FeedAdvanced {
+            sequence: feed.sequence,
+            cursor: &feed.cursor,
+            recorded: counts.recorded,
+            unallocated: counts.unallocated,
+            revoked: counts.revoked,
+            kept_for_later: counts.kept_for_later,
+            already_known: counts.already_known,
+            refused: counts.refused,
+        };
+        Event::new(header, &data)
     }
 }

@@ -1,5 +1,5 @@
-//! Brings the memory of licences to their fences: reads what is missing, and catches up on what other
-//! instances changed.
+//! Brings the memory of licences up to their fences: loads missing licences, and applies the changes of
+//! other instances.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Reads the licences among these that are not in memory.
+/// Loads those of some licences that are not in memory.
 pub(super) async fn load(
     database: &Database,
     mut missing: Vec<LicenseId>,
@@ -33,8 +33,8 @@ pub(super) async fn load(
     catch_up(&tx, memory, &fences, 0).await
 }
 
-/// Brings memory to the fences' versions. A fence that this round moved by `own` versions
-/// and nobody else did needs nothing read.
+/// Brings memory to the fences' versions, `own` of which this round moved itself. Reads nothing for a fence
+/// that no other instance moved.
 pub(super) async fn catch_up(
     tx: &Tx,
     memory: &mut Licenses,
@@ -60,11 +60,11 @@ pub(super) async fn catch_up(
         let id = fence.license_id;
         let Some(license) = licenses.get(&id) else {
             return Err(Fault::internal(format!(
-                "licence {id} has a fence and is not there"
+                "licence {id} has a fence but no row"
             )));
         };
-        // If memory is ahead of the fence, it has commits that the database lost, in a failover say:
-        // it is read again.
+        // If memory is ahead of the fence, it has commits that the database lost (a failover, say):
+        // discard and reload.
         let from = memory
             .get(&id)
             .filter(|holdings| holdings.version <= fence.version - own);
@@ -77,8 +77,8 @@ pub(super) async fn catch_up(
         });
         match memory.get_mut(&id).filter(|_| version > 0) {
             Some(holdings) => {
-                // Not before anything that was decided about the licence: of the terms bought by
-                // then, memory holds the current one and the next (SL-6).
+                // Advance first: the limits must be as of the last decision, which knows the current term
+                // and the next (SL-6).
                 holdings.advance(fence.as_of);
                 holdings.change_limits(license.limits_as_of(holdings.as_of()));
                 holdings.version = fence.version;
@@ -96,7 +96,7 @@ pub(super) async fn catch_up(
     Ok(())
 }
 
-/// No licence is earlier than its fence (T-5).
+/// Advances licences to the time of their fences (T-5).
 pub(super) fn advance(memory: &mut Licenses, fences: &[Fence]) {
     for fence in fences {
         if let Some(holdings) = memory.get_mut(&fence.license_id) {
@@ -117,7 +117,7 @@ fn apply(memory: &mut Licenses, changes: Vec<ChangedClaim>) {
     }
 }
 
-/// As [`lock`], each licence at `clock`, or at what memory has seen already (T-5).
+/// As [`lock`], each licence as of the later of `clock` and its time in memory (T-5).
 pub(super) async fn lock_at(
     tx: &Tx,
     memory: &mut Licenses,
@@ -133,8 +133,7 @@ pub(super) async fn lock_at(
     lock(tx, memory, &at).await
 }
 
-/// Locks and moves the fences of some licences, each to its instant at least, and brings
-/// memory to them.
+/// Locks the fences of some licences, moves each to at least its instant, and brings memory up to them.
 pub(super) async fn lock(
     tx: &Tx,
     memory: &mut Licenses,

@@ -1,5 +1,5 @@
-//! The quota engine: one committer per process decides the requests of all licences that wait, and
-//! commits them together. Correctness rests on the fence in the database, never on being alone.
+//! The quota engine: one committer per process decides all waiting commands and commits them together.
+//! Several instances may run: correctness rests on the fences in the database.
 
 mod alerts;
 mod allocation;

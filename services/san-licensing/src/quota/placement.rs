@@ -1,5 +1,5 @@
-//! Which licence a certificate to be recorded counts in: in the account's licence for its product
-//! (SL-20), or else in the one that its reservation was granted under. Asked for many at a time.
+//! Finds the licence in which a certificate counts: the account's licence for its product (SL-20), or else
+//! the one that its reservation was granted under. Looks up many certificates at a time.
 
 use licet_domain::{ids::LicenseId, refusal::Refusal};
 use licet_runtime::{
@@ -20,14 +20,14 @@ use crate::{
     },
 };
 
-/// A certificate to be recorded, whose licence is to be found.
+/// A certificate to be recorded in a licence yet to be found.
 pub(super) struct UnplacedRecord {
     pub(super) requester: Requester,
     pub(super) once: Once<Record>,
     pub(super) sender: oneshot::Sender<Result<Placement, Fault>>,
 }
 
-/// Finds the licences, with one read for all; replies to those that count nowhere.
+/// Finds the licences with one read for all, and replies to commands whose certificate none covers.
 pub(super) async fn place(
     database: &Database,
     unplaced: Vec<UnplacedRecord>,
@@ -42,7 +42,7 @@ pub(super) async fn place(
     let covering = match found {
         Ok(covering) => covering,
         Err(fault) => {
-            tracing::error!(?fault, "licences of certificates could not be found");
+            tracing::error!(?fault, "the licences of certificates could not be read");
             for unplaced in unplaced {
                 let fault = fault.clone_transient().unwrap_or_else(unread);
                 let _ = unplaced.sender.send(Err(fault));
@@ -58,15 +58,15 @@ pub(super) async fn place(
 fn unread() -> Fault {
     Fault::transient(
         TransientReason::Overloaded,
-        "the certificate's licence could not be read; ask again with the same request_id",
+        "the certificate's licence could not be read; retry with the same request_id",
     )
 }
 
 fn submit(mut unplaced: UnplacedRecord, covering: CoveringLicenses) -> Option<Submission<Change>> {
     let reply = match find(&unplaced, covering) {
         Ok(Some(license_id)) => {
-            // What an ended licence reserved binds its successor in nothing: the certificate exists,
-            // and counts (SL-21).
+            // A reservation under an ended licence does not bind the licence that covers the certificate
+            // now (SL-21).
             let is_other = covering.by_reservation.is_some_and(|id| id != license_id);
             if is_other && !covering.reservation_runs {
                 unplaced.once.command.certificate.reservation_id = None;
@@ -83,14 +83,13 @@ fn submit(mut unplaced: UnplacedRecord, covering: CoveringLicenses) -> Option<Su
         }),
         Err(refusal) => Err(refusal.into()),
     };
-    // A caller that left needs no reply.
+    // The caller may be gone.
     let _ = unplaced.sender.send(reply);
     None
 }
 
-/// The licence, or none (SL-16). The account need not have a licence yet, as in a feed: the
-/// certificate waits for one. A reservation that is not there is refused where the request is
-/// recorded, so that a repeat gets the same refusal (BL-2).
+/// The licence, or `None` if none covers the certificate (SL-16). An unknown reservation is not refused here
+/// but with the recording, so that a repeat gets the same refusal (BL-2).
 fn find(
     unplaced: &UnplacedRecord,
     covering: CoveringLicenses,

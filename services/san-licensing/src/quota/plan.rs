@@ -1,5 +1,4 @@
-//! A round's plan: all that its commands change, gathered while they are decided one after the other,
-//! and written together.
+//! A round's plan: the changes of all its commands, gathered as they are decided and written together.
 
 mod certificates;
 mod reports;
@@ -31,22 +30,22 @@ use crate::{
     },
 };
 
-/// What a round has decided and still has to write.
+/// The changes that a round has decided and still has to write.
 #[derive(Default)]
 pub(super) struct Plan {
-    /// What is recorded already, this round's own decisions included: a repeat in the same round is a
-    /// repeat, too.
+    /// Earlier records, and this round's own: a command may be repeated within its round.
     pub(super) records: Records,
     pub(super) decisions: Vec<NewDecision>,
     closed: Vec<ClosedDecision>,
     certificates: Vec<Versioned>,
     revoked: Vec<Versioned>,
-    /// Certificates that were reported under another product before.
+    /// Certificates with a corrected product.
     corrected: Vec<Certificate>,
     allocated: Vec<Allocation>,
-    /// Revocations to be kept until their certificates arrive (SL-15), and those that were applied.
+    /// Revocations that arrived before their certificates (SL-15).
     early: Vec<(CertificateKey, EarlyRevocation)>,
     early_time: Option<Instant>,
+    /// Early revocations that are now on their certificates.
     applied: Vec<CertificateKey>,
     changes: HashMap<LicenseId, UsageChange>,
     alerts: Vec<Alert>,
@@ -54,7 +53,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Nothing yet; repeats are answered from the records.
+    /// An empty plan; repeats are answered from the records.
     pub(super) fn with_records(records: Records) -> Self {
         Self {
             records,
@@ -62,26 +61,26 @@ impl Plan {
         }
     }
 
-    /// A command is settled for every repeat of its request.
+    /// Stores the reply to a command for repeats of its request.
     pub(super) fn record_reply(&mut self, claim: &replay::Claim, settled: &Reply) {
         self.records.replies.insert(claim, settled.clone());
         self.settled.push((claim.clone(), settled.clone()));
     }
 
-    /// How the round changes a licence's usage so far.
+    /// The change of a licence's usage so far.
     fn change(&mut self, license_id: LicenseId, origin: &Origin) -> &mut UsageChange {
         let change = self.changes.entry(license_id).or_default();
         change.add_origin(origin);
         change
     }
 
-    /// Writes it all, in the transaction that holds the fences.
+    /// Writes the changes and their events, in the transaction that holds the fences.
     pub(super) async fn write(&self, tx: &Tx, licenses: &Licenses) -> Result<(), Fault> {
         self.write_changes(tx).await?;
-        outbox::emit_all(tx, &self.events(licenses)).await
+        outbox::emit_all(tx, &self.events(licenses)?).await
     }
 
-    /// Writes it all but the events.
+    /// Writes the changes without their events.
     pub(super) async fn write_changes(&self, tx: &Tx) -> Result<(), Fault> {
         if !self.decisions.is_empty() {
             store::decisions::insert_all(tx, &self.decisions).await?;
@@ -106,7 +105,7 @@ impl Plan {
     }
 
     async fn write_early(&self, tx: &Tx) -> Result<(), Fault> {
-        // What came in one batch with its certificate is kept and applied in one go.
+        // A revocation applied in the batch that brought it need not be stored.
         let waits = |key: &CertificateKey| self.records.by_key.early.contains_key(key);
         let early: Vec<_> = self
             .early
@@ -123,9 +122,8 @@ impl Plan {
         Ok(())
     }
 
-    /// One event for a licence and a round: thousands of decisions a second need no event each. Then
-    /// one for each part of a quota that was reached.
-    pub(super) fn events(&self, licenses: &Licenses) -> Vec<Event<'_>> {
+    /// One event per licence and round, as one per decision would be thousands a second, and one per alert.
+    pub(super) fn events(&self, licenses: &Licenses) -> Result<Vec<Event<'_>>, Fault> {
         let each = self.changes.iter();
         let changes = each.filter_map(|(id, change)| change.event(*id, licenses.get(id)?));
         changes

@@ -1,4 +1,4 @@
-//! What is recorded already of the commands of a round: repeats are answered from it.
+//! Earlier records that the commands of a round refer to. Repeats are answered from them.
 
 use std::collections::HashMap;
 
@@ -15,18 +15,18 @@ use crate::{
     store::{self, certificates::FoundByKey, decisions::DecisionRecord},
 };
 
-/// What is recorded already.
+/// Earlier records, by key and by id.
 #[derive(Default)]
 pub(super) struct Records {
     pub(super) decisions: HashMap<Uuid, DecisionRecord>,
-    /// Certificates, and revocations that wait for theirs, under their keys.
+    /// Certificates, and revocations whose certificates are not recorded yet.
     pub(super) by_key: FoundByKey,
     pub(super) by_id: HashMap<CertificateId, Certificate>,
     pub(super) replies: replay::Replies,
 }
 
 impl Records {
-    /// What is recorded under the keys of reports.
+    /// The records under the keys of reports.
     pub(super) fn of(by_key: FoundByKey) -> Self {
         Self {
             by_key,
@@ -34,7 +34,7 @@ impl Records {
         }
     }
 
-    /// What is recorded of these commands.
+    /// Finds the records that some changes refer to.
     pub(super) async fn find(tx: &Tx, submissions: &[Submission<Change>]) -> Result<Self, Fault> {
         let mut decisions = Vec::new();
         let mut keys = Vec::new();
@@ -79,7 +79,7 @@ impl Records {
         Ok(records)
     }
 
-    /// The recorded certificates that commands look at.
+    /// Finds the certificates that reads refer to.
     pub(super) async fn find_certificates(tx: &Tx, ids: &[CertificateId]) -> Result<Self, Fault> {
         Ok(Self {
             by_id: store::certificates::find_by_id(tx, ids).await?,
@@ -87,7 +87,7 @@ impl Records {
         })
     }
 
-    /// A grant of the licence, in whatever state.
+    /// A reservation of the licence, in any state.
     pub(super) fn reservation(
         &self,
         license_id: LicenseId,

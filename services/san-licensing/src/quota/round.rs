@@ -1,5 +1,5 @@
-//! One round: the fences of its licences are locked and moved, memory catches up on what other
-//! instances changed, every command is decided in order, and all of it is written in one transaction.
+//! One round: lock and move the fences of its licences, catch up on the changes of other instances, decide
+//! every command in order, and write everything in one transaction.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ use crate::{
     store::{self, decisions::RoundWrite, fences::Fence},
 };
 
-/// In the order in which their fences are locked.
+/// The licences of commands, in the order in which their fences are locked.
 fn distinct_licenses<C>(submissions: &[Submission<C>]) -> Vec<LicenseId> {
     let ids: BTreeSet<_> = submissions
         .iter()
@@ -34,7 +34,7 @@ fn distinct_licenses<C>(submissions: &[Submission<C>]) -> Vec<LicenseId> {
     ids.into_iter().collect()
 }
 
-/// Reads the licences of a round that are not in memory.
+/// Loads the licences of a round that are not in memory.
 pub(super) async fn load_missing(
     database: &Database,
     submissions: &[Submission<Change>],
@@ -43,7 +43,7 @@ pub(super) async fn load_missing(
     load(database, distinct_licenses(submissions), memory).await
 }
 
-/// Replies to commands that only look, from one snapshot.
+/// Replies to reads, from one snapshot.
 pub(super) async fn read(
     database: &Database,
     submissions: &[Submission<Read>],
@@ -72,14 +72,14 @@ pub(super) async fn read(
             plan = Plan::with_records(Records::find_certificates(&tx, &ids).await?);
         }
     }
-    // What another instance decided at is not in the future of what is replied here (T-5).
+    // A reply is never as of a time before a decision of another instance (T-5).
     advance(memory, &fences);
     read_all(&plan, memory, submissions);
     Ok(())
 }
 
-/// The licences of a round in the order in which their fences are locked, each with the instant that
-/// it is decided at: the latest clock of its commands, or what memory has seen already (T-5).
+/// The licences of a round in the order in which their fences are locked, each with its decision time: the
+/// latest clock of its commands, or its time in memory if that is later (T-5).
 fn decided_at(submissions: &[Submission<Change>], memory: &Licenses) -> Vec<(LicenseId, Instant)> {
     let mut latest = BTreeMap::new();
     for submission in submissions {
@@ -91,8 +91,8 @@ fn decided_at(submissions: &[Submission<Change>], memory: &Licenses) -> Vec<(Lic
     latest.into_iter().collect()
 }
 
-/// Decides a round of authorisations from memory, and writes it in one statement that holds only
-/// where the memory is exact.
+/// Decides a round of authorisations from memory, and writes it in one statement that takes effect only if
+/// memory is exact. Otherwise undoes the decisions in memory.
 pub(super) async fn decide_optimistically(
     database: &Database,
     submissions: &[Submission<Change>],
@@ -107,7 +107,7 @@ pub(super) async fn decide_optimistically(
     advance(memory, expected);
     let mut plan = Plan::default();
     decide_all(&mut plan, memory, submissions);
-    let events = plan.events(memory);
+    let events = plan.events(memory)?;
     let written =
         store::decisions::write_optimistically(database, expected, &plan.decisions, &events)
             .await?;
@@ -127,8 +127,8 @@ pub(super) async fn decide_optimistically(
     Ok(written)
 }
 
-/// The fences as memory expects them; `None` where a round needs more than memory, as a repeat does
-/// that must find its first reply.
+/// The fences that memory expects. `None` if the round must read from the database, as for a repeat that
+/// needs its first reply.
 pub(super) fn expected_fences(
     database: &Database,
     submissions: &[Submission<Change>],
@@ -165,10 +165,10 @@ pub(super) fn expected_fences(
     submissions.iter().all(is_new).then_some(expected)
 }
 
-/// A round of commands that change something.
+/// A round of changes.
 pub(super) struct Round<'a> {
     submissions: &'a [Submission<Change>],
-    /// The memory at the start. A run that fails has spent it; the next one reads again.
+    /// Memory before the round. A failed run leaves it empty, and the next run reloads it.
     memory: Mutex<Licenses>,
 }
 
@@ -182,7 +182,7 @@ impl<'a> Round<'a> {
 }
 
 impl Work for Round<'_> {
-    /// The memory that a committed round leaves; the replies are set.
+    /// Memory after the round; the replies are set.
     type Output = Licenses;
 
     async fn run(&self, tx: &Tx) -> Result<Licenses, Fault> {

@@ -1,5 +1,5 @@
-//! Commands on their way through the committer: changes in one line and looks in another, each with a
-//! place for its reply, of the type that the command names. Only the engine sees this form.
+//! Commands on their way through the committer: changes and reads, each with a slot for the reply of its
+//! type. Only the engine sees this form.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -26,7 +26,7 @@ pub(crate) struct Submission<C> {
     pub(super) command: C,
 }
 
-/// Any command that changes something.
+/// Any command that changes data.
 pub(crate) enum Change {
     Authorize(Pending<Authorize>),
     Release(Pending<Once<Release>>),
@@ -35,7 +35,7 @@ pub(crate) enum Change {
     Allocate(Pending<Once<Allocate>>),
 }
 
-/// Any command that changes nothing.
+/// Any command that only reads.
 pub(crate) enum Read {
     PreviewRevocation(Pending<PreviewRevocation>),
     ReadUsage(Pending<ReadUsage>),
@@ -44,7 +44,7 @@ pub(crate) enum Read {
 /// Any command.
 #[expect(
     clippy::large_enum_variant,
-    reason = "it is taken apart as soon as it is made, and a box would be an allocation a command"
+    reason = "short-lived; boxing would cost an allocation per command"
 )]
 pub(crate) enum AnyCommand {
     Change(Change),
@@ -53,15 +53,15 @@ pub(crate) enum AnyCommand {
 
 /// A command that can be submitted.
 pub(crate) trait Submit: Command + Sized {
-    /// The command among all others.
+    /// Wraps the command.
     fn command(pending: Pending<Self>) -> AnyCommand;
 }
 
 /// A command whose round is over.
 pub(super) trait Finish {
-    /// The round is committed: sends the reply.
+    /// Sends the reply: the round is committed.
     fn send(self);
-    /// The round failed.
+    /// Sends a fault: the round failed.
     fn fail(self, fault: Fault);
 }
 
@@ -103,8 +103,8 @@ submit! { Once<Allocate> => Change::Allocate }
 submit! { PreviewRevocation => Read::PreviewRevocation }
 submit! { ReadUsage => Read::ReadUsage }
 
-/// A command that waits for its reply, which is sent once the round is committed. A round may run
-/// again: the last reply is the one that is sent.
+/// A command that waits for its reply, which is sent once the round is committed. If a round runs again, its
+/// last reply is sent.
 pub(crate) struct Pending<A: Command> {
     pub(super) command: A,
     reply: Mutex<Option<Result<A::Reply, Fault>>>,
@@ -120,16 +120,16 @@ impl<A: Command> Pending<A> {
         }
     }
 
-    /// Sets the reply that is sent if the round is committed.
+    /// Sets the reply to be sent when the round is committed.
     pub(super) fn set(&self, reply: Result<A::Reply, Fault>) {
-        let mut place = self.reply.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(reply);
+        let mut slot = self.reply.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(reply);
     }
 
     fn send(self) {
         let reply = self.reply.into_inner();
         let reply = reply.unwrap_or_else(PoisonError::into_inner);
-        // A caller that left needs no reply; what was decided for it stands.
+        // The caller may be gone; the decision stands.
         let _ = self.sender.send(reply.unwrap_or_else(|| Err(undecided())));
     }
 
@@ -139,41 +139,45 @@ impl<A: Command> Pending<A> {
 }
 
 impl<C> Submission<C> {
-    /// The holdings of the command's licence; NOT_FOUND for a caller who may not see it, too.
+    /// The holdings of the command's licence; NOT_FOUND also if the caller may not see it.
     pub(super) fn visible<'a>(
         &self,
         licenses: &'a mut Licenses,
     ) -> Result<&'a mut Holdings, Refusal> {
         let id = self.license_id;
         let holdings = licenses.get_mut(&id);
-        let seen = holdings.filter(|holdings| match &self.requester.scope {
+        let visible = holdings.filter(|holdings| match &self.requester.scope {
             AccountScope::All => true,
             AccountScope::Only(accounts) => accounts.contains(&holdings.limits().account_id),
         });
-        seen.ok_or_else(|| not_found("license", id))
+        visible.ok_or_else(|| not_found("license", id))
     }
 }
 
-/// The round of these commands is committed.
+/// Sends the replies of a committed round.
 pub(super) fn send_all<C: Finish>(submissions: Vec<Submission<C>>) {
     for submission in submissions {
         submission.command.send();
     }
 }
 
-/// The round of these commands failed.
+/// Sends a fault to all commands of a failed round.
 pub(super) fn fail_all<C: Finish>(submissions: Vec<Submission<C>>, fault: &Fault) {
-    tracing::error!(?fault, commands = submissions.len(), "a round failed");
+    tracing::error!(
+        ?fault,
+        commands = submissions.len(),
+        "a round of the quota engine failed"
+    );
     for submission in submissions {
         let fault = fault.clone_transient().unwrap_or_else(undecided);
         submission.command.fail(fault);
     }
 }
 
-/// Whether the command was done is unknown.
+/// It is unknown whether the command is committed.
 pub(super) fn undecided() -> Fault {
     Fault::transient(
         TransientReason::Overloaded,
-        "the decision could not be committed; ask again with the same request_id",
+        "the decision could not be committed; retry with the same request_id",
     )
 }

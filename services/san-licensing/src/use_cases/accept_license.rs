@@ -1,6 +1,6 @@
-//! AcceptLicense: the products are held and the draft is ACCEPTING (SL-20), then it is priced and
-//! charged at Billing as of its decision time. A definite refusal lets the products go, and the
-//! draft is there again.
+//! AcceptLicense holds the products and marks the draft ACCEPTING (SL-20), then has Billing price and
+//! charge it as of the decision time. If Billing refuses, the products are released and the licence is a
+//! draft again.
 
 use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
@@ -26,6 +26,7 @@ use super::{
     event::{LicenseEvent, emit},
 };
 use crate::{
+    events::{LicenseAccepted, LicenseCharged, LicenseRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
@@ -35,22 +36,22 @@ use crate::{
     store,
 };
 
-/// Accepts a draft.
+/// Request to accept a draft.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AcceptLicense {
     pub(crate) license_id: LicenseId,
 }
 
-/// A licence with the quote that a change of it is charged by.
+/// A licence, and the quote of the change made to it.
 #[derive(Clone, Debug)]
 pub(crate) struct PricedLicense {
     pub(crate) view: LicenseView,
-    /// Absent while the change is being charged.
+    /// `None` while the change is being charged.
     pub(crate) quote: Option<Quote>,
 }
 
 impl PricedLicense {
-    /// The change is being charged.
+    /// A licence whose change is being charged.
     pub(crate) fn pending(view: LicenseView) -> Self {
         Self { view, quote: None }
     }
@@ -91,18 +92,17 @@ impl DurableVerb for AcceptLicense {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.accepted",
                 license: &license,
                 origin: &origin,
                 time: now,
                 why: "SL-20",
                 outcome: "ACCEPTING",
-                data: serde_json::json!({
-                    "operation_id": begun.id,
-                    "products": license.products,
-                    "start_time": license.first.term.start(),
-                    "end_time": license.first.term.end(),
-                }),
+                data: LicenseAccepted {
+                    operation_id: begun.id,
+                    products: &license.products,
+                    start_time: license.first.term.start(),
+                    end_time: license.first.term.end(),
+                },
             },
         )
         .await?;
@@ -142,33 +142,36 @@ impl Preview for AcceptLicense {
     }
 }
 
-/// The licence as it is accepted at `now`, the products that others have left aside.
+/// The licence accepted at `now`. Does not check whether other licences hold its products.
 fn accepted(draft: License, now: Instant) -> Result<License, Fault> {
     draft.permit_acceptance(now)?;
-    let term = draft
-        .term_from(now)
-        .ok_or_else(|| Fault::invalid("license_id", "has a term that leads beyond the calendar"))?;
+    let term = draft.term_from(now).ok_or_else(|| {
+        Fault::invalid(
+            "license_id",
+            "has a term that exceeds the supported date range",
+        )
+    })?;
     Ok(draft.apply_acceptance(term, now))
 }
 
-/// Refuses what others have of the licence's products (SL-20).
+/// Refuses products that other licences of the account hold (SL-20).
 pub(super) async fn refuse_held(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
     let holders = store::licenses::find_holders(tx, license.account_id, &license.products).await?;
     Ok(license.refuse_held(&holders, now)?)
 }
 
-/// The price of a draft is fixed (SL-7): whatever Billing says now, no other is charged.
+/// Fails unless Billing's price is the one agreed in the draft (SL-7).
 fn check_price(quote: &Quote, agreed: Money) -> Result<(), PeerFault> {
     let total = quote.total().map_err(PeerFault::Unknown)?;
     if total == agreed {
         return Ok(());
     }
     Err(PeerFault::Unknown(format!(
-        "Billing prices the licence at {total}, where {agreed} is agreed"
+        "Billing prices the licence at {total}, but the draft was agreed at {agreed}"
     )))
 }
 
-/// An acceptance under way.
+/// Durable operation of AcceptLicense.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AcceptLicenseOperation {
     license_id: LicenseId,
@@ -178,12 +181,15 @@ pub(crate) struct AcceptLicenseOperation {
     price: Money,
 }
 
-impl AcceptLicenseOperation {
-    async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
-        let scope = store::only(self.account_id);
-        let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
-        Ok(locked.0)
-    }
+/// Locks the licence of an operation, in the scope of its account.
+pub(super) async fn lock(
+    tx: &Tx,
+    account_id: AccountId,
+    id: LicenseId,
+    time: Instant,
+) -> Result<License, Fault> {
+    let (license, _) = store::licenses::lock(tx, &store::only(account_id), id, time).await?;
+    Ok(license)
 }
 
 impl Operation for AcceptLicenseOperation {
@@ -212,12 +218,13 @@ impl Purchase for AcceptLicenseOperation {
     }
 
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
-        let before = self.lock(tx).await?;
+        let before = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let license = before.apply_acceptance_refused(self.decision_time);
         store::licenses::release_products(tx, &license).await?;
         store::licenses::save(tx, &license).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = LicenseEvent::refused("license.refused", &license, origin, time, refusal);
+        let event: LicenseEvent<'_, LicenseRefused<'_>> =
+            LicenseEvent::refused(&license, origin, time, refusal);
         emit(tx, event).await
     }
 
@@ -229,7 +236,7 @@ impl Purchase for AcceptLicenseOperation {
         invoice: &Invoice,
     ) -> Result<PricedLicense, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
-        let before = self.lock(tx).await?;
+        let before = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let license = before.apply_charge(invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
         store::turns::schedule(tx, &license, now).await?;
@@ -241,18 +248,17 @@ impl Purchase for AcceptLicenseOperation {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.charged",
                 license: &view.license,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "T-4",
                 outcome: "ACTIVE",
-                data: serde_json::json!({
-                    "invoice_id": invoice_id,
-                    "total": total.value(),
-                    "currency": total.currency().code(),
-                    "quota": view.license.first.quota(),
-                }),
+                data: LicenseCharged {
+                    invoice_id,
+                    total: total.value(),
+                    currency: total.currency().code(),
+                    quota: view.license.first.quota(),
+                },
             },
         )
         .await?;

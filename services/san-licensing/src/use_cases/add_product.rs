@@ -1,5 +1,5 @@
-//! AddProduct: Billing's catalogue is asked for tiers and prices, and the product joins the running
-//! licence for nothing if they permit it (SL-10). Billing is only read: nothing is half done.
+//! AddProduct adds a product to a running licence free of charge, if Billing's tiers and prices permit it
+//! (SL-10). It only reads from Billing, so it needs no durable operation.
 
 use futures::future::try_join_all;
 use licet_domain::{
@@ -23,36 +23,36 @@ use super::{
     event::{LicenseEvent, emit},
 };
 use crate::{
+    events::ProductAdded,
     peers::{self, Billing, Product, Quote},
     queries::license_view::{self, LicenseView},
     rules::{license::License, pricing::ProductComparison},
     store,
 };
 
-/// A product for a licence.
+/// A product to be added to a licence.
 #[derive(Debug, Clone)]
 pub(crate) struct ProductAddition {
     pub(crate) license_id: LicenseId,
     pub(crate) product_id: ProductId,
 }
 
-/// What Billing said, of the licence as it was then.
+/// Billing's tiers and prices, and the revision of the licence that they were read for.
 #[derive(Debug)]
 pub(crate) struct VersionedComparison {
     comparison: ProductComparison,
     revision: u64,
 }
 
-/// A product that joined a licence, or would, and why it may.
+/// A licence with an added product, and why it may have it.
 #[derive(Clone, Debug)]
 pub(crate) struct AddedProduct {
     pub(crate) view: LicenseView,
     pub(crate) comparison: ProductComparison,
 }
 
-/// Compares the product with those that the licence was sold with. What Billing or the licence
-/// refuses is the request's refusal, to be kept as its answer; a repeat of a request that was
-/// answered asks in vain and changes nothing.
+/// Compares the product with those that the licence was sold with. A refusal is stored as the request's
+/// response. A repeat compares again, but gets the stored response.
 pub(crate) async fn compare(
     Sources { database, billing }: &Sources,
     call: &Call,
@@ -93,7 +93,7 @@ async fn ask_billing(
     let question = peers::comparison_quote(license, &term.sold_products, now);
     let highest_price = match peers::preview_quote(billing, &question).await {
         Ok(quote) => highest(&quote)?,
-        // They are sold no more: the tier alone decides.
+        // They are no longer sold: the tier alone decides.
         Err(PeerFault::Refused(_)) => None,
         Err(fault) => return Err(fault),
     };
@@ -108,12 +108,13 @@ async fn ask_billing(
         product_id: product_id.clone(),
         tier: product.tier().map_err(PeerFault::Unknown)?,
         highest_tier: tiers.into_iter().max().unwrap_or(0),
-        price: price.ok_or_else(|| PeerFault::Unknown("Billing priced no line".to_owned()))?,
+        price: price
+            .ok_or_else(|| PeerFault::Unknown("Billing's quote has no lines".to_owned()))?,
         highest_price,
     })
 }
 
-/// Adds a product to a licence.
+/// Request to add a product to a licence.
 #[derive(Debug)]
 pub(crate) struct AddProduct {
     pub(crate) addition: ProductAddition,
@@ -140,20 +141,19 @@ impl Verb for AddProduct {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.product_added",
                 license: &license,
                 origin: &request.origin(),
                 time: now,
                 why: "SL-10",
                 outcome: "ADDED",
-                data: serde_json::json!({
-                    "product_id": product_id,
-                    "tier": comparison.tier,
-                    "highest_tier": comparison.highest_tier,
-                    "price": comparison.price.value(),
-                    "highest_price": comparison.highest_price.map(Price::value),
-                    "currency": comparison.price.currency().code(),
-                }),
+                data: ProductAdded {
+                    product_id,
+                    tier: comparison.tier,
+                    highest_tier: comparison.highest_tier,
+                    price: comparison.price.value(),
+                    highest_price: comparison.highest_price.map(Price::value),
+                    currency: comparison.price.currency().code(),
+                },
             },
         )
         .await?;
@@ -184,7 +184,7 @@ impl Preview for AddProduct {
 }
 
 impl AddProduct {
-    /// The licence with the product at `now`, others' licences left aside.
+    /// The licence with the product at `now`. Does not check whether other licences hold the product.
     async fn added(
         &self,
         tx: &Tx,
@@ -198,7 +198,7 @@ impl AddProduct {
         if compared.revision != before.revision {
             return Err(Fault::transient(
                 TransientReason::OperationInProgress,
-                "the licence was changed meanwhile; ask again with the same request_id",
+                "the licence was changed while Billing was asked; retry with the same request_id",
             ));
         }
         compared.comparison.permit(before.id)?;

@@ -1,6 +1,5 @@
-//! Alerts that time alone makes due (SL-17): a term starts with a lower quota or dearer wildcards, or
-//! the last one ends. Counted as of the instant at which it happened, and told of once, whichever
-//! instance looks.
+//! Emits the alerts of turns (SL-17), as a term with a lower quota or a higher multiplier starts or the last
+//! term ends. Usage is counted as of the turn, and one instance alone emits each alert.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
@@ -21,7 +20,8 @@ use crate::{
     store,
 };
 
-/// Tells of what time made of a licence from `from` up to `now`. Answers whether nobody else did.
+/// Emits the alerts of a licence's turns from `from` to `now`. Returns `false` if another instance did, or
+/// the licence has changed.
 pub(crate) async fn run(
     database: &Database,
     license_id: LicenseId,
@@ -31,8 +31,8 @@ pub(crate) async fn run(
 ) -> Result<bool, Fault> {
     let mut license = find(&database.read(), license_id).await?;
     if license.turns(from, now).iter().any(Turn::may_rise) {
-        // From here on nothing is decided about the licence before `now` (T-5): what is counted of
-        // the time before stands.
+        // Once the fence is at `now`, nothing is decided as of an earlier time (T-5), so the counts below
+        // are final.
         license = database.transact(&MoveFence { license_id, now }).await?;
     }
     let turns = license.turns(from, now);
@@ -53,8 +53,8 @@ pub(crate) async fn run(
     database.transact(&work).await
 }
 
-/// Usage right before a turn, and by its own quota and weights. What is recorded in its instant comes
-/// after it, and its own record tells of it.
+/// Usage right before a turn and at it. Certificates recorded at the instant of the turn are left out:
+/// their own records emit alerts.
 async fn count(
     database: &Database,
     license_id: LicenseId,
@@ -77,7 +77,7 @@ async fn count(
     Ok((before, after))
 }
 
-/// Moves the licence's time on.
+/// Moves the licence's fence to `now`.
 struct MoveFence {
     license_id: LicenseId,
     now: Instant,
@@ -103,7 +103,7 @@ async fn find(tx: &Tx, license_id: LicenseId) -> Result<License, Fault> {
         .ok_or_else(|| not_found("license", license_id))?)
 }
 
-/// Writes what was counted.
+/// Writes the alerts.
 struct WriteAlerts<'a> {
     license: &'a License,
     from: Instant,
@@ -116,7 +116,7 @@ impl Work for WriteAlerts<'_> {
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let license = lock(tx, self.license.id, self.now).await?;
-        // Changed while it was counted: the next round looks again.
+        // Changed during the count: the next round counts again.
         if license.revision != self.license.revision {
             return Ok(false);
         }
@@ -126,7 +126,11 @@ impl Work for WriteAlerts<'_> {
         if !store::turns::complete(tx, license.id, self.from, next).await? {
             return Ok(false);
         }
-        let events: Vec<_> = self.alerts.iter().map(Alert::event).collect();
+        let events: Vec<_> = self
+            .alerts
+            .iter()
+            .map(Alert::event)
+            .collect::<Result<_, _>>()?;
         outbox::emit_all(tx, &events).await?;
         Ok(true)
     }

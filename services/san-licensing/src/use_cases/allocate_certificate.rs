@@ -1,4 +1,4 @@
-//! AllocateCertificate: sales let a certificate that counts nowhere count in a licence (SL-16).
+//! AllocateCertificate assigns an unallocated certificate to the licence that sales chose (SL-16).
 
 use licet_domain::ids::LicenseId;
 use licet_runtime::fault::Fault;
@@ -8,7 +8,7 @@ use crate::quota::{
     command::{Allocate, Once, Requester},
 };
 
-/// Lets a certificate count in a licence. Returns the encoded response.
+/// Allocates a certificate to a licence. Returns the encoded response.
 pub(crate) async fn allocate(
     quota: &Quota,
     requester: Requester,

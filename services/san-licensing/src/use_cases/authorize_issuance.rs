@@ -1,4 +1,4 @@
-//! AuthorizeIssuance: whether a certificate may be signed (SL-12). A grant reserves its SANs.
+//! AuthorizeIssuance decides whether a certificate may be signed (SL-12). A grant reserves its SANs.
 
 use licet_domain::ids::LicenseId;
 use licet_runtime::fault::Fault;

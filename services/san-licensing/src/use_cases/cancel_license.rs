@@ -1,5 +1,5 @@
-//! CancelLicense: a charged licence is over from now on, without a refund (SL-7). What it held is free
-//! for another (SL-20), and the fence that moves tells every instance (SL-11).
+//! CancelLicense ends a charged licence at once and without a refund (SL-7). Other licences may hold its
+//! products from then on (SL-20), and its moved fence tells every instance (SL-11).
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
@@ -12,13 +12,14 @@ use licet_runtime::{
 
 use super::event::{LicenseEvent, emit};
 use crate::{
+    events::LicenseCancelled,
     queries::license_view::{self, LicenseView},
     quota::Alert,
     rules::{alert::Ratio, counting::InstantCount, license::License},
     store,
 };
 
-/// Ends a licence before its time.
+/// Request to cancel a licence.
 #[derive(Clone, Debug)]
 pub(crate) struct CancelLicense {
     pub(crate) license_id: LicenseId,
@@ -40,22 +41,20 @@ impl Verb for CancelLicense {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.cancelled",
                 license: &license,
                 origin: &origin,
                 time: now,
                 why: "SL-7",
                 outcome: "CANCELLED",
-                data: serde_json::json!({
-                    "reason": self.reason,
-                    "products": license.products,
-                    // When it would have ended.
-                    "end_time": license.end(),
-                }),
+                data: LicenseCancelled {
+                    reason: &self.reason,
+                    products: &license.products,
+                    end_time: license.end(),
+                },
             },
         )
         .await?;
-        let alerts: Vec<_> = alerts.iter().map(Alert::event).collect();
+        let alerts: Vec<_> = alerts.iter().map(Alert::event).collect::<Result<_, _>>()?;
         outbox::emit_all(tx, &alerts).await?;
         Ok(LicenseView {
             license,
@@ -79,7 +78,7 @@ impl Preview for CancelLicense {
     }
 }
 
-/// Without a quota, what stands reaches every part of it (SL-17).
+/// The alerts of a quota that falls to zero: any usage reaches every share of it (SL-17).
 async fn alerts(
     tx: &Tx,
     before: &License,
@@ -93,7 +92,7 @@ async fn alerts(
     Ok(Alert::each(before.id, before.account_id, origin, now, moved).collect())
 }
 
-/// The licence as it is cancelled at `now`.
+/// The licence cancelled at `now`.
 async fn cancelled(tx: &Tx, before: License, now: Instant) -> Result<License, Fault> {
     operation::refuse_if_running(tx, &before.id.to_string()).await?;
     before.permit_cancellation(now)?;

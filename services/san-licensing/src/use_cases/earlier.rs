@@ -1,4 +1,4 @@
-//! Operations as the version before typed steps stored them: each with its stage.
+//! Reads operations that the version before typed steps stored, each with its stage.
 
 use licet_clients::purchase::{Charge, Price, Purchase};
 use licet_runtime::{
@@ -25,7 +25,7 @@ enum Stage {
     Charge { quote: Quote },
 }
 
-/// The step that an operation of the given variant was at.
+/// The step that an operation of the given variant had reached.
 pub(crate) fn read(variant: &str, state: &Value) -> Result<Option<StoredStep>, Fault> {
     match variant {
         "AcceptLicense" => step::<AcceptLicenseOperation>(state).map(Some),

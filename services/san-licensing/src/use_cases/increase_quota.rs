@@ -1,5 +1,5 @@
-//! IncreaseQuota: priced at the licence's own price for the time that is left, charged, and then
-//! there as of its decision time (SL-8). Until the charge is made nothing changes.
+//! IncreaseQuota is priced at the licence's own price for the rest of its term (SL-8). Once charged, the
+//! higher quota applies from the decision time; until then nothing changes.
 
 use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
@@ -21,10 +21,11 @@ use uuid::Uuid;
 
 use super::{
     Sources,
-    accept_license::PricedLicense,
+    accept_license::{PricedLicense, lock},
     event::{LicenseEvent, emit},
 };
 use crate::{
+    events::{QuotaIncreaseAccepted, QuotaIncreaseCharged, QuotaIncreaseRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
@@ -34,11 +35,11 @@ use crate::{
     store,
 };
 
-/// Accepts a higher quota.
+/// Request to raise a quota.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IncreaseQuota {
     pub(crate) license_id: LicenseId,
-    /// As it is to be.
+    /// The new quota.
     pub(crate) quota: u64,
 }
 
@@ -76,17 +77,16 @@ impl DurableVerb for IncreaseQuota {
         emit(
             tx,
             LicenseEvent {
-                kind: "quota_increase.accepted",
                 license: &license,
                 origin: &origin,
                 time: now,
                 why: "SL-8",
                 outcome: "CHARGING",
-                data: serde_json::json!({
-                    "operation_id": begun.id,
-                    "quota": license.current_term(now).quota(),
-                    "new_quota": quota,
-                }),
+                data: QuotaIncreaseAccepted {
+                    operation_id: begun.id,
+                    quota: license.current_term(now).quota(),
+                    new_quota: quota,
+                },
             },
         )
         .await?;
@@ -123,14 +123,14 @@ impl Preview for IncreaseQuota {
     }
 }
 
-/// The question for the price, where the increase is permitted.
+/// The question for the price of an increase, or its refusal.
 fn question(license: &License, quota: u64, now: Instant) -> Result<QuoteQuestion, Refusal> {
     license.permit_increase(quota, now)?;
     let added = quota - license.current_term(now).quota();
     Ok(peers::increase_quote(license, added, now))
 }
 
-/// An increase under way.
+/// Durable operation of IncreaseQuota.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct IncreaseQuotaOperation {
     license_id: LicenseId,
@@ -138,14 +138,6 @@ pub(crate) struct IncreaseQuotaOperation {
     origin: Origin,
     decision_time: Instant,
     quota: u64,
-}
-
-impl IncreaseQuotaOperation {
-    async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
-        let scope = store::only(self.account_id);
-        let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
-        Ok(locked.0)
-    }
 }
 
 impl Operation for IncreaseQuotaOperation {
@@ -172,10 +164,10 @@ impl Purchase for IncreaseQuotaOperation {
     }
 
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
-        let license = self.lock(tx).await?;
+        let license = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event =
-            LicenseEvent::refused("quota_increase.refused", &license, origin, time, refusal);
+        let event: LicenseEvent<'_, QuotaIncreaseRefused<'_>> =
+            LicenseEvent::refused(&license, origin, time, refusal);
         emit(tx, event).await
     }
 
@@ -187,7 +179,7 @@ impl Purchase for IncreaseQuotaOperation {
         invoice: &Invoice,
     ) -> Result<PricedLicense, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
-        let before = self.lock(tx).await?;
+        let before = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let old_quota = before.current_term(self.decision_time).quota();
         let license = before.apply_increase(self.quota, invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
@@ -199,19 +191,18 @@ impl Purchase for IncreaseQuotaOperation {
         emit(
             tx,
             LicenseEvent {
-                kind: "quota_increase.charged",
                 license: &view.license,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "SL-8",
                 outcome: "ACTIVE",
-                data: serde_json::json!({
-                    "invoice_id": invoice_id,
-                    "total": total.value(),
-                    "currency": total.currency().code(),
-                    "old_quota": old_quota,
-                    "quota": self.quota,
-                }),
+                data: QuotaIncreaseCharged {
+                    invoice_id,
+                    total: total.value(),
+                    currency: total.currency().code(),
+                    old_quota,
+                    quota: self.quota,
+                },
             },
         )
         .await?;

@@ -1,5 +1,5 @@
-//! What changes licences: each file is one verb, a transaction around load, rules and store. What
-//! needs Billing is accepted here and goes on as a durable operation.
+//! Changes of licences: each file is one verb, a transaction that loads, decides and stores. A verb that
+//! needs Billing is accepted here and continues as a durable operation.
 
 pub(crate) mod accept_license;
 pub(crate) mod add_product;
@@ -26,8 +26,6 @@ use crate::peers::Billing;
 /// What a preview of a change reads.
 #[derive(Clone)]
 pub(crate) struct Sources {
-    /// The service's schema.
     pub(crate) database: Database,
-    /// For prices.
     pub(crate) billing: Billing,
 }

@@ -1,5 +1,5 @@
-//! QuoteLicense: Billing prices what sales wants to offer, and it is kept as a draft with all that
-//! its price came from (SL-7). Nothing is held or charged.
+//! QuoteLicense has Billing price a licence and stores it as a draft, with everything that its price was
+//! computed from (SL-7). Nothing is held or charged.
 
 use std::collections::BTreeSet;
 
@@ -22,6 +22,7 @@ use licet_runtime::{
 
 use super::event::{LicenseEvent, emit};
 use crate::{
+    events::LicenseQuoted,
     peers::{self, Billing, Quote, TermPricing},
     queries::license_view::LicenseView,
     rules::{
@@ -31,7 +32,7 @@ use crate::{
     store,
 };
 
-/// A licence as sales wants it drafted.
+/// A licence to be drafted.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) account_id: AccountId,
@@ -41,18 +42,18 @@ pub(crate) struct Draft {
     pub(crate) options: Options,
     pub(crate) start: Option<Instant>,
     pub(crate) valid_until: Option<Instant>,
-    /// Price of the whole term, in place of the volume tiers (SL-7).
+    /// Price of the whole term in place of the volume tiers (SL-7).
     pub(crate) hand_price: Option<Money>,
 }
 
-/// How long a draft can be accepted where nothing is said, in days of 24 h.
+/// How long a draft can be accepted by default, in days of 24 h.
 const VALID_DAYS: i64 = 30;
-/// The longest that a draft can be accepted, in days of 24 h.
+/// How long a draft can be accepted at most, in days of 24 h.
 const LONGEST_VALID_DAYS: i64 = 90;
 
 impl Draft {
-    /// From when on the draft can no longer be accepted (SL-7), once its times are judged as of
-    /// `now`. Not when it is read: a repeat that comes late has the answer of the first (BL-2).
+    /// The first instant at which the draft can no longer be accepted (SL-7). Checks the draft's times as of
+    /// `now`; decoding does not, so that a late repeat gets the response of the first (BL-2).
     pub(crate) fn valid_until(&self, now: Instant) -> Result<Instant, Fault> {
         let mut fields = Fields::new();
         let until = check_times(&mut fields, self.start, self.valid_until, now);
@@ -60,8 +61,7 @@ impl Draft {
     }
 }
 
-/// Notes what is wrong with a draft's times as of `now`. Returns from when on it can no longer be
-/// accepted.
+/// Checks a draft's times as of `now`. Returns the first instant at which it can no longer be accepted.
 pub(crate) fn check_times(
     fields: &mut Fields,
     start: Option<Instant>,
@@ -69,7 +69,7 @@ pub(crate) fn check_times(
     now: Instant,
 ) -> Field<Instant> {
     let not_over = start.is_none_or(|start| start >= now);
-    fields.check("start_time", not_over, "is over");
+    fields.check("start_time", not_over, "must not be in the past");
     let path = "valid_until_time";
     let after = |days| now.checked_add(TimeDelta::days(days));
     match (
@@ -82,19 +82,19 @@ pub(crate) fn check_times(
                 format!("must be after now and at most {LONGEST_VALID_DAYS} days ahead");
             Err(fields.note(path, description))
         }
-        (None, _) | (_, None) => Err(fields.note(path, "leads beyond the calendar")),
+        (None, _) | (_, None) => Err(fields.note(path, "exceeds the supported date range")),
     }
 }
 
-/// What a draft was priced at.
+/// A draft's price.
 #[derive(Debug)]
 pub(crate) struct DraftPrice {
     sale: Sale,
     quote: Quote,
 }
 
-/// Prices a draft. What Billing refuses is the request's refusal, to be kept as its answer; a
-/// repeat of a request that was answered asks in vain and changes nothing.
+/// Prices a draft. A refusal is stored as the request's response. A repeat prices again, but
+/// gets the stored response.
 pub(crate) async fn price(
     billing: &Billing,
     call: &Call,
@@ -130,13 +130,13 @@ async fn ask_billing(
     })
 }
 
-/// The draft's term: from the start agreed on, else from now.
+/// The draft's term, from the agreed start or from `now`.
 fn term(draft: &Draft, now: Instant) -> Result<Term, Fault> {
     Term::first(draft.start.unwrap_or(now), draft.term_months)
-        .ok_or_else(|| Fault::invalid("term_months", "leads beyond the calendar"))
+        .ok_or_else(|| Fault::invalid("term_months", "exceeds the supported date range"))
 }
 
-/// The licence as it is drafted.
+/// The drafted licence.
 fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
     let now = call.now;
     Ok(License {
@@ -165,16 +165,16 @@ fn drafted(call: &Call, draft: &Draft, sale: Sale) -> Result<License, Fault> {
     })
 }
 
-/// A draft with the quote that its price is from.
+/// A draft and the quote of its price.
 #[derive(Clone, Debug)]
 pub(crate) struct QuotedLicense {
     pub(crate) view: LicenseView,
     pub(crate) quote: Quote,
-    /// Whether it is kept: one that is only previewed has no id.
+    /// Whether the draft is stored. A preview's is not, and has no id.
     pub(crate) is_stored: bool,
 }
 
-/// Keeps a draft.
+/// Request to draft a licence, with its price.
 #[derive(Debug)]
 pub(crate) struct QuoteLicense {
     pub(crate) draft: Draft,
@@ -182,7 +182,7 @@ pub(crate) struct QuoteLicense {
 }
 
 impl QuoteLicense {
-    /// The draft for a caller who may see its account, if Billing had a price for it.
+    /// The draft, if the caller may see the account and Billing priced it.
     fn plan(&self, call: &Call) -> Result<QuotedLicense, Fault> {
         let draft = &self.draft;
         if !call.caller.sees(draft.account_id) {
@@ -223,21 +223,20 @@ impl Verb for QuoteLicense {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.quoted",
                 license,
                 origin: &request.origin(),
                 time: license.decision_time,
                 why: "SL-7",
                 outcome: "QUOTED",
-                data: serde_json::json!({
-                    "products": license.products,
-                    "quota": license.first.quota(),
-                    "term_months": license.first.term.months(),
-                    "price": sale.amount.value(),
-                    "currency": sale.amount.currency().code(),
-                    "by_hand": sale.by_hand,
-                    "valid_until_time": license.valid_until,
-                }),
+                data: LicenseQuoted {
+                    products: &license.products,
+                    quota: license.first.quota(),
+                    term_months: license.first.term.months(),
+                    price: sale.amount.value(),
+                    currency: sale.amount.currency().code(),
+                    by_hand: sale.by_hand,
+                    valid_until_time: license.valid_until,
+                },
             },
         )
         .await?;

@@ -1,5 +1,5 @@
-//! RecordCertificate: a signed certificate counts in the licence that covers it (SL-20, SL-21). One that
-//! no licence covers is recorded all the same, by `record_unallocated`.
+//! RecordCertificate counts a signed certificate in the licence that covers it (SL-20, SL-21).
+//! `record_unallocated` records one that no licence covers.
 
 use licet_runtime::fault::Fault;
 
@@ -8,7 +8,7 @@ use crate::quota::{
     command::{Once, Placement, Record, Requester},
 };
 
-/// Records a certificate where it counts.
+/// Records a certificate in the licence that covers it.
 pub(crate) async fn record(
     quota: &Quota,
     requester: Requester,

@@ -1,16 +1,16 @@
-//! A certificate that no licence covers exists all the same: it is kept, and counts nowhere until a
-//! licence covers it (SL-16, SL-21).
+//! Records a certificate that no licence covers: it exists, and counts nowhere until a licence covers it
+//! (SL-16, SL-21).
 
 use licet_domain::ids::LicenseId;
 use licet_runtime::{
     caller::Call,
     database::{Tx, Work},
     fault::{Fault, TransientReason},
-    outbox,
+    outbox::{self, Event, EventHeader},
 };
-use serde_json::json;
 
 use crate::{
+    events::CertificateUnallocated,
     quota::command::RecordedCertificate,
     rules::{
         certificate::{Certificate, conflict},
@@ -20,7 +20,7 @@ use crate::{
     store::{self, certificates::CoverageQuery, decisions::ClosedDecision},
 };
 
-/// Keeps a certificate without a licence.
+/// Records a certificate without a licence.
 pub(crate) struct RecordUnallocated<'a> {
     pub(crate) call: &'a Call,
     pub(crate) request_id: &'a str,
@@ -30,7 +30,7 @@ pub(crate) struct RecordUnallocated<'a> {
 }
 
 impl RecordUnallocated<'_> {
-    /// A licence may have started since it was looked for: then the certificate counts in it.
+    /// Fails if a licence that covers the certificate has started since the lookup.
     async fn refuse_covered(&self, tx: &Tx) -> Result<(), Fault> {
         let wanted = CoverageQuery::of(self.certificate, self.call.now);
         let covering = store::certificates::find_covering(tx, &[wanted]).await?;
@@ -40,13 +40,13 @@ impl RecordUnallocated<'_> {
         {
             return Err(Fault::transient(
                 TransientReason::Overloaded,
-                "a licence for the certificate has just started; ask again with the same request_id",
+                "a licence for the certificate has just started; retry with the same request_id",
             ));
         }
         Ok(())
     }
 
-    /// A reservation is used up by one certificate, wherever that one counts.
+    /// Marks the certificate's reservation as recorded: a reservation serves one certificate.
     async fn use_up_reservation(&self, tx: &Tx) -> Result<(), Fault> {
         let Some(id) = self.certificate.reservation_id else {
             return Ok(());
@@ -55,8 +55,10 @@ impl RecordUnallocated<'_> {
             .reserved_under
             .ok_or_else(|| not_found("reservation", id))?;
         let fences = store::fences::move_on(tx, &[(license_id, self.call.now)]).await?;
-        let kept = store::decisions::find(tx, &[id.uuid()]).await?;
-        let reservation = kept.get(&id.uuid()).and_then(|kept| kept.reservation(id));
+        let found = store::decisions::find(tx, &[id.uuid()]).await?;
+        let reservation = found
+            .get(&id.uuid())
+            .and_then(|found| found.reservation(id));
         let (Some(fence), Some(reservation)) = (fences.first(), reservation) else {
             return Err(not_found("reservation", id).into());
         };
@@ -76,7 +78,7 @@ impl RecordUnallocated<'_> {
 }
 
 impl RecordUnallocated<'_> {
-    /// It was reported under another product, and counts nowhere yet (SL-14).
+    /// Corrects the product that the certificate was first reported under (SL-14).
     async fn correct(&self, tx: &Tx, first: Certificate) -> Result<RecordedCertificate, Fault> {
         self.refuse_covered(tx).await?;
         let corrected = Certificate {
@@ -89,21 +91,20 @@ impl RecordUnallocated<'_> {
     }
 
     async fn emit(&self, tx: &Tx, certificate: &Certificate) -> Result<(), Fault> {
-        let key = &certificate.key;
-        outbox::emit(
-            tx,
-            outbox::Event {
-                kind: "licet.sanlicensing.certificate.unallocated.v1",
-                resource_id: certificate.id.to_string(),
-                account_id: Some(key.account_id),
-                time: self.call.now,
-                origin: &self.call.origin(self.request_id),
-                why: "SL-16".to_owned(),
-                outcome: "UNALLOCATED".to_owned(),
-                data: json!({ "product_id": certificate.product_id, "serial": key.serial_hex }),
-            },
-        )
-        .await
+        let origin = self.call.origin(self.request_id);
+        let header = EventHeader {
+            resource_id: certificate.id.to_string(),
+            account_id: Some(certificate.key.account_id),
+            time: self.call.now,
+            origin: &origin,
+            why: "SL-16".to_owned(),
+            outcome: "UNALLOCATED".to_owned(),
+        };
+        let data = CertificateUnallocated {
+            product_id: &certificate.product_id,
+            serial: &certificate.key.serial_hex,
+        };
+        outbox::emit(tx, Event::new(header, &data)?).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! ReleaseReservation: a reservation is given back before its time (SL-12).
+//! ReleaseReservation ends a reservation before its time (SL-12).
 
 use licet_domain::ids::LicenseId;
 use licet_runtime::fault::Fault;
@@ -8,7 +8,7 @@ use crate::quota::{
     command::{Once, Release, Requester},
 };
 
-/// Gives a reservation back. Returns the encoded response.
+/// Releases a reservation. Returns the encoded response.
 pub(crate) async fn release(
     quota: &Quota,
     requester: Requester,

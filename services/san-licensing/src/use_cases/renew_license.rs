@@ -1,6 +1,5 @@
-//! RenewLicense (SL-9): planned against the locked licence, whose products are held for it (SL-20),
-//! then priced and charged at Billing as of its decision time. A definite refusal leaves the licence
-//! as it was.
+//! RenewLicense plans a further term on the locked licence and holds its products (SL-9, SL-20), then has
+//! Billing price and charge it as of the decision time. If Billing refuses, the licence is unchanged.
 
 use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
@@ -23,10 +22,11 @@ use uuid::Uuid;
 
 use super::{
     Sources,
-    accept_license::refuse_held,
+    accept_license::{lock, refuse_held},
     event::{LicenseEvent, emit},
 };
 use crate::{
+    events::{LicenseRenewed, RenewalAccepted, RenewalRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
     queries::{
         license_view::{self, LicenseView},
@@ -40,25 +40,25 @@ use crate::{
     store,
 };
 
-/// Buys a further term, as sales wants it.
+/// Request for a further term.
 #[derive(Debug, Clone)]
 pub(crate) struct RenewLicense {
     pub(crate) license_id: LicenseId,
     pub(crate) wanted: WantedTerm,
-    /// Price of the whole term, in place of the volume tiers (SL-7).
+    /// Price of the whole term in place of the volume tiers (SL-7).
     pub(crate) hand_price: Option<Money>,
     pub(crate) accept_over_quota: bool,
 }
 
-/// A licence with the term that is bought, or would be.
+/// A licence and its further term.
 #[derive(Clone, Debug)]
 pub(crate) struct RenewedLicense {
     pub(crate) view: LicenseView,
-    /// Absent while the term is being charged.
+    /// `None` while the term is being charged.
     pub(crate) bought: Option<BoughtTerm>,
 }
 
-/// A term that is bought, or would be.
+/// A further term with its quote; of a preview, the term that a renewal would buy.
 #[derive(Clone, Debug)]
 pub(crate) struct BoughtTerm {
     pub(crate) quote: Quote,
@@ -103,21 +103,20 @@ impl DurableVerb for RenewLicense {
         emit(
             tx,
             LicenseEvent {
-                kind: "renewal.accepted",
                 license: &license,
                 origin: &origin,
                 time: now,
                 why: "SL-9",
                 outcome: "CHARGING",
-                data: serde_json::json!({
-                    "operation_id": begun.id,
-                    "term_index": plan.index,
-                    "term_months": plan.term.months(),
-                    "quota": plan.quota,
-                    "foreseen": foreseen.weight,
-                    "over_by": foreseen.over_by(),
-                    "late_exception": plan.late_exception,
-                }),
+                data: RenewalAccepted {
+                    operation_id: begun.id,
+                    term_index: plan.index,
+                    term_months: plan.term.months(),
+                    quota: plan.quota,
+                    foreseen: foreseen.weight,
+                    over_by: foreseen.over_by(),
+                    late_exception: plan.late_exception.as_deref(),
+                },
             },
         )
         .await?;
@@ -165,8 +164,8 @@ impl Preview for RenewLicense {
     }
 }
 
-/// What the renewal comes to at `now` for a licence with nothing else under way, the products that
-/// others have left aside.
+/// Plans the renewal at `now` of a licence without a running operation. Does not check whether other
+/// licences hold its products.
 async fn plan(
     tx: &Tx,
     license: &License,
@@ -177,7 +176,7 @@ async fn plan(
     let plan = plan_renewal(license, &request.wanted, now).map_err(|error| match error {
         RenewalError::Refused(refusal) => (*refusal).into(),
         RenewalError::ExceedsDateRange => {
-            Fault::invalid("term_months", "leads beyond the calendar")
+            Fault::invalid("term_months", "exceeds the supported date range")
         }
     })?;
     let count = InstantCount::new(0);
@@ -189,7 +188,7 @@ async fn plan(
     Ok((plan, foreseen))
 }
 
-/// A renewal under way.
+/// Durable operation of RenewLicense.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RenewLicenseOperation {
     license_id: LicenseId,
@@ -199,14 +198,6 @@ pub(crate) struct RenewLicenseOperation {
     plan: RenewalPlan,
     foreseen: ForeseenUsage,
     by_hand: bool,
-}
-
-impl RenewLicenseOperation {
-    async fn lock(&self, tx: &Tx) -> Result<License, Fault> {
-        let scope = store::only(self.account_id);
-        let locked = store::licenses::lock(tx, &scope, self.license_id, self.decision_time).await?;
-        Ok(locked.0)
-    }
 }
 
 impl Operation for RenewLicenseOperation {
@@ -233,15 +224,16 @@ impl Purchase for RenewLicenseOperation {
     }
 
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
-        let before = self.lock(tx).await?;
+        let before = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let license = before.apply_renewal_refused(self.decision_time);
         store::licenses::save(tx, &license).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event = LicenseEvent::refused("renewal.refused", &license, origin, time, refusal);
+        let event: LicenseEvent<'_, RenewalRefused<'_>> =
+            LicenseEvent::refused(&license, origin, time, refusal);
         emit(tx, event).await
     }
 
-    /// The term is the licence's. One that was bought after the old end is in force at once.
+    /// Adds the term to the licence. A term bought after the old end is in force at once.
     async fn apply_charge(
         &self,
         tx: &Tx,
@@ -251,7 +243,7 @@ impl Purchase for RenewLicenseOperation {
     ) -> Result<RenewedLicense, Fault> {
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let sale = peers::sale(quote, self.plan.quota, self.by_hand);
-        let before = self.lock(tx).await?;
+        let before = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let sale = sale.map_err(Fault::internal)?;
         let term = self.plan.sold(&before, sale, self.decision_time);
         let license = before.apply_renewal(term.clone(), invoice_id, self.decision_time);
@@ -265,23 +257,22 @@ impl Purchase for RenewLicenseOperation {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.renewed",
                 license: &view.license,
                 origin: &self.origin,
                 time: self.decision_time,
                 why: "SL-9",
                 outcome: "RENEWED",
-                data: serde_json::json!({
-                    "term_index": self.plan.index,
-                    "start_time": term.term.start(),
-                    "end_time": term.term.end(),
-                    "quota": self.plan.quota,
-                    "bought_late_time": term.bought_late,
-                    "late_exception": self.plan.late_exception,
-                    "invoice_id": invoice_id,
-                    "total": total.value(),
-                    "currency": total.currency().code(),
-                }),
+                data: LicenseRenewed {
+                    term_index: self.plan.index,
+                    start_time: term.term.start(),
+                    end_time: term.term.end(),
+                    quota: self.plan.quota,
+                    bought_late_time: term.bought_late,
+                    late_exception: self.plan.late_exception.as_deref(),
+                    invoice_id,
+                    total: total.value(),
+                    currency: total.currency().code(),
+                },
             },
         )
         .await?;

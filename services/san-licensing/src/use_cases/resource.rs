@@ -1,4 +1,4 @@
-//! Licences as what operations change.
+//! Licences as the resource of operations.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
@@ -7,7 +7,7 @@ use licet_runtime::{
 
 use crate::store;
 
-/// The licences of this service.
+/// Locks licences for the operation service.
 pub(crate) struct Licenses;
 
 impl Resource for Licenses {

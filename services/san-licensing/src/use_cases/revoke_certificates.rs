@@ -1,5 +1,5 @@
-//! RevokeCertificates: certificates count no longer (SL-5, SL-19). A caller who is no machine shows that
-//! it has seen a preview of what returns.
+//! RevokeCertificates ends certificates before their time (SL-5, SL-19). A caller that is a person must
+//! have seen a revocation preview.
 
 use licet_domain::ids::LicenseId;
 use licet_runtime::fault::Fault;

@@ -1,4 +1,4 @@
-//! WithdrawQuote: a draft is taken back before it is accepted (SL-7). It had nothing held or charged.
+//! WithdrawQuote ends a draft before it is accepted (SL-7). Nothing was held or charged for it.
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
@@ -11,12 +11,13 @@ use licet_runtime::{
 
 use super::event::{LicenseEvent, emit};
 use crate::{
+    events::LicenseWithdrawn,
     queries::license_view::{self, LicenseView},
     rules::license::License,
     store,
 };
 
-/// Takes a draft back.
+/// Request to withdraw a draft.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WithdrawQuote {
     pub(crate) license_id: LicenseId,
@@ -34,13 +35,14 @@ impl Verb for WithdrawQuote {
         emit(
             tx,
             LicenseEvent {
-                kind: "license.withdrawn",
                 license: &license,
                 origin: &request.origin(),
                 time: now,
                 why: "SL-7",
                 outcome: "CANCELLED",
-                data: serde_json::json!({ "valid_until_time": license.valid_until }),
+                data: LicenseWithdrawn {
+                    valid_until_time: license.valid_until,
+                },
             },
         )
         .await?;
@@ -65,7 +67,7 @@ impl Preview for WithdrawQuote {
     }
 }
 
-/// The licence as it is withdrawn at `now`.
+/// The licence withdrawn at `now`.
 async fn withdrawn(tx: &Tx, draft: License, now: Instant) -> Result<License, Fault> {
     operation::refuse_if_running(tx, &draft.id.to_string()).await?;
     draft.permit_withdrawal(now)?;

@@ -29,8 +29,8 @@ use crate::{
 };
 
 impl Plan {
-    /// A parsed certificate exists: it is recorded over the quota and after its reservation lapsed,
-    /// too (SL-21). Names that were reserved and are not on it return.
+    /// Records a certificate, even over the quota or after its reservation ended: it exists (SL-21).
+    /// Reserved SANs that it does not carry are freed.
     pub(in crate::quota) fn record(
         &mut self,
         holdings: &mut Holdings,
@@ -68,9 +68,8 @@ impl Plan {
         })
     }
 
-    /// A certificate's SANs count from now on, and alerts say what that reaches (SL-17). The holdings
-    /// are exact under the fence, and a repeat takes nothing: each crossing is reported once, on
-    /// whatever instance.
+    /// Counts a certificate's SANs from now on, and adds the alerts that this triggers (SL-17). Each alert is
+    /// emitted once: holdings are exact under the fence on every instance, and a repeat counts nothing.
     pub(super) fn count(
         &mut self,
         holdings: &mut Holdings,
@@ -96,7 +95,7 @@ impl Plan {
         self.alerts.extend(reached);
     }
 
-    /// What a revocation of the licence's certificates would return.
+    /// Previews the revocation of certificates.
     pub(in crate::quota) fn preview_revocation(
         &self,
         holdings: &Holdings,
@@ -106,7 +105,7 @@ impl Plan {
         Ok(Box::new(preview_revocation(holdings, ids)))
     }
 
-    /// Revoked certificates count until now and no longer (SL-5, SL-19).
+    /// Revokes certificates: they count until now (SL-5, SL-19).
     pub(in crate::quota) fn revoke(
         &mut self,
         holdings: &mut Holdings,
@@ -142,8 +141,8 @@ impl Plan {
         change.revoke(certificate, origin);
     }
 
-    /// The licence's certificates of some ids, in their order. All or none (SL-19): an id that is not
-    /// the licence's is refused, and so is a certificate that counts no more.
+    /// The licence's certificates with some ids, in their order. Refuses all if one is unknown or no longer
+    /// active (SL-19).
     fn revocable(
         &self,
         holdings: &Holdings,
@@ -162,7 +161,7 @@ impl Plan {
         Ok(found)
     }
 
-    /// Sales decide where an unallocated certificate counts (SL-16).
+    /// Allocates a certificate as sales decided (SL-16).
     pub(in crate::quota) fn allocate_by_hand(
         &mut self,
         holdings: &mut Holdings,
@@ -194,13 +193,13 @@ fn is_over_quota(holdings: &Holdings) -> bool {
     holdings.held() > holdings.limits().term.quota
 }
 
-/// A certificate that is over cannot be revoked (SL-19): its SANs are back already.
+/// Refuses certificates that are no longer active (SL-19).
 fn check_revocable(certificates: &[Certificate], now: Instant) -> Result<(), Refusal> {
     let over: Vec<_> = certificates
         .iter()
         .filter_map(|certificate| match certificate.state(now) {
             CertificateState::Active => None,
-            CertificateState::Revoked => Some((certificate, "is revoked already")),
+            CertificateState::Revoked => Some((certificate, "is already revoked")),
             CertificateState::Expired => Some((certificate, "has expired")),
         })
         .collect();
@@ -211,7 +210,7 @@ fn check_revocable(certificates: &[Certificate], now: Instant) -> Result<(), Ref
         .iter()
         .map(|(certificate, why)| format!("certificate {} {why}", certificate.id));
     let each = listed(each, over.len(), ERROR_TEXT_ROOM);
-    let message = format!("{each}: the SANs are back");
+    let message = format!("{each}; only active certificates can be revoked");
     let mut refusal = Refusal::new(Reason::CertificateNotRevocable, message);
     for (certificate, why) in over {
         refusal = refusal.violation("CERTIFICATE", certificate.id.to_string(), why);

@@ -1,5 +1,5 @@
-//! Reported certificates and revocations, however they were reported: recorded, allocated, revoked,
-//! or kept until the other one of the two arrives (SL-15, SL-16, SL-21).
+//! Reported certificates and revocations, from a feed or a single request: recorded, allocated, applied,
+//! or stored until their counterpart arrives (SL-15, SL-16, SL-21).
 
 use licet_domain::{clock::Instant, ids::ProductId};
 use licet_runtime::caller::Origin;
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Plan {
-    /// A certificate that nothing is recorded of counts in a licence from now on, unless its revocation
-    /// came before it (SL-15).
+    /// Records a new certificate in a licence. It counts from now on, unless its revocation arrived before
+    /// it (SL-15).
     pub(in crate::quota) fn record_new(
         &mut self,
         holdings: &mut Holdings,
@@ -36,7 +36,7 @@ impl Plan {
         certificate
     }
 
-    /// A certificate that nothing is recorded of, and that no licence covers (SL-16).
+    /// Records a new certificate that no licence covers (SL-16).
     pub(in crate::quota) fn record_unallocated(
         &mut self,
         mut certificate: Certificate,
@@ -48,8 +48,8 @@ impl Plan {
         self.insert(&certificate, 0);
     }
 
-    /// A certificate that counts nowhere yet was reported under another product (SL-14). It has the one
-    /// that is reported now, and counts in the licence of that one from now on, where there is one.
+    /// Corrects the product of an unallocated certificate that was reported under another one (SL-14), and
+    /// allocates it to the licence that covers the corrected product, if any.
     pub(in crate::quota) fn correct_product(
         &mut self,
         holdings: Option<&mut Holdings>,
@@ -58,7 +58,7 @@ impl Plan {
         product_id: ProductId,
     ) -> Certificate {
         certificate.product_id = product_id;
-        // A statement changes a row once.
+        // A statement may change a row only once.
         self.corrected.retain(|other| other.id != certificate.id);
         self.corrected.push(certificate.clone());
         if let Some(holdings) = holdings {
@@ -70,7 +70,7 @@ impl Plan {
         certificate
     }
 
-    /// The revocation that came before the certificate counts from its record on (SL-15, T-6).
+    /// Applies a revocation that arrived before its certificate, as of the record time (SL-15, T-6).
     fn apply_early(&mut self, certificate: &mut Certificate, version: i64) {
         if let Some(revocation) = self.records.by_key.early.remove(&certificate.key) {
             certificate.revoke(revocation, certificate.record_time);
@@ -86,8 +86,8 @@ impl Plan {
         self.certificates.push((certificate.clone(), version));
     }
 
-    /// A revocation that the authority reports, of a certificate that is recorded: in the licence that it
-    /// counts in, from that one's time on, or in none, from `now` on.
+    /// Applies a reported revocation to a recorded certificate: as of the time of its licence, or of `now` if
+    /// it has none.
     pub(in crate::quota) fn revoke_reported(
         &mut self,
         holdings: Option<&mut Holdings>,
@@ -112,15 +112,15 @@ impl Plan {
         self.revoked.push((certificate, version));
     }
 
-    /// A revocation waits no more: it is on its certificate. It may have waited where the reports of
-    /// the two passed each other by.
+    /// Deletes an early revocation whose certificate is already revoked. It can exist because its report and
+    /// the certificate's were ingested at the same time.
     pub(in crate::quota) fn drop_early(&mut self, key: &CertificateKey) {
         if self.records.by_key.early.remove(key).is_some() {
             self.applied.push(key.clone());
         }
     }
 
-    /// Keeps a revocation whose certificate is not known (SL-15).
+    /// Stores a revocation whose certificate is not recorded yet (SL-15).
     pub(in crate::quota) fn store_early(
         &mut self,
         key: CertificateKey,
@@ -132,7 +132,7 @@ impl Plan {
         self.early.push((key, revocation));
     }
 
-    /// A certificate counts in `to` from now on, and no longer in the licence that it leaves.
+    /// Counts a certificate in `to` from now on, and no longer in `from`.
     pub(in crate::quota) fn allocate(
         &mut self,
         to: &mut Holdings,

@@ -1,4 +1,4 @@
-//! Requests for room and the reservations that grants make (SL-12).
+//! Authorisations, and the reservations that grants create (SL-12).
 
 use licet_domain::{
     ids::{LicenseId, ReservationId},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Plan {
-    /// Decides a request for room; a repeat gets the first decision.
+    /// Decides an authorisation. A repeat gets the first decision.
     pub(in crate::quota) fn authorize(
         &mut self,
         holdings: &mut Holdings,
@@ -55,7 +55,7 @@ impl Plan {
         Ok(decision)
     }
 
-    /// Gives a reservation back.
+    /// Releases a reservation.
     pub(in crate::quota) fn release(
         &mut self,
         holdings: &mut Holdings,
@@ -66,12 +66,12 @@ impl Plan {
         let mut reservation = self.records.reservation(license_id, id)?;
         match reservation.state(holdings.as_of()) {
             ReservationState::Released => {
-                return Err(reservation.spent("it was given back before"));
+                return Err(reservation.spent("it was already released"));
             }
             ReservationState::Recorded => {
                 return Err(reservation.spent("a certificate was recorded with it"));
             }
-            // Its time ran out: it holds nothing any more, and stays as it is.
+            // An expired reservation holds nothing, and needs no change.
             ReservationState::Expired => return Ok(reservation),
             ReservationState::Held => {}
         }
@@ -82,8 +82,8 @@ impl Plan {
         Ok(reservation)
     }
 
-    /// The reservation of a certificate that is recorded. One that was given back or has lapsed is used
-    /// all the same (SL-21), and only once.
+    /// Marks a certificate's reservation as recorded, once. It may have been released or have expired
+    /// (SL-21).
     pub(super) fn use_reservation(
         &mut self,
         holdings: &mut Holdings,
@@ -107,7 +107,7 @@ impl Plan {
         if let Some(first) = self.records.decisions.get_mut(&id.uuid()) {
             first.progress = Some(progress);
         }
-        // One end for each, the last of a round: a statement changes a row once.
+        // The last end of a round replaces earlier ones: a statement may change a row only once.
         self.closed.retain(|closed| closed.id != id.uuid());
         self.closed.push(ClosedDecision {
             id: id.uuid(),
@@ -118,12 +118,12 @@ impl Plan {
     }
 }
 
-/// The refusal of another request under an id that was used.
+/// The refusal of another request under a used id.
 fn request_id_reused(origin: &Origin) -> Refusal {
     Refusal::new(
         Reason::RequestIdReused,
         format!(
-            "request_id {} was used for another {} request; take a new one",
+            "request_id {} was used for another {} request; use a new one",
             origin.request_id, origin.method
         ),
     )

@@ -1,5 +1,5 @@
-//! Operations as the version before typed steps stored them, one of each kind and step: each is read,
-//! with nothing of it lost.
+//! One operation of each kind and step, as the version before typed steps stored it: each is read without
+//! loss.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ struct Stored {
     state_json: String,
 }
 
-/// The texts and figures in a value.
-fn facts(value: &Value) -> BTreeSet<String> {
+/// The scalars in a value.
+fn scalars(value: &Value) -> BTreeSet<String> {
     match value {
         Value::Null => BTreeSet::new(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => [value.to_string()].into(),
-        Value::Array(values) => values.iter().flat_map(facts).collect(),
-        Value::Object(fields) => fields.values().flat_map(facts).collect(),
+        Value::Array(values) => values.iter().flat_map(scalars).collect(),
+        Value::Object(fields) => fields.values().flat_map(scalars).collect(),
     }
 }
 
@@ -40,7 +40,7 @@ fn x_2_operations_of_the_version_before_are_read_at_every_step() {
         let stored: Value = serde_json::from_str(&state_json).unwrap();
         let operation = stored.pointer("/Cancelling/operation").unwrap_or(&stored);
         let today: Value = serde_json::from_str(&found.state).unwrap();
-        assert_eq!(facts(operation), facts(&today), "{kind} {step}");
+        assert_eq!(scalars(operation), scalars(&today), "{kind} {step}");
         let again = registry.inspect(&kind, &found.step, &found.state).unwrap();
         assert_eq!(again.state, found.state);
         seen.insert((kind, step));
