@@ -120,7 +120,7 @@ impl Committer {
             }
             // Unexpected: panics within a job are caught.
             Err(error) => {
-                tracing::error!(%error, "an exclusive job of the quota engine was aborted")
+                tracing::error!(%error, "an exclusive job of the quota engine was aborted");
             }
         }
         waiting.append(&mut self.deferred);

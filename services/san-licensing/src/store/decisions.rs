@@ -255,7 +255,10 @@ pub(crate) async fn write_optimistically(
         Ok(_) => Ok(RoundWrite::FenceMoved),
         Err(error) => match Fault::from(error) {
             Fault::Contention(_) => Ok(RoundWrite::FenceMoved),
-            fault => Err(fault),
+            fault @ (Fault::Invalid(_)
+            | Fault::Refused(_)
+            | Fault::Transient(_)
+            | Fault::Internal(_)) => Err(fault),
         },
     }
 }

@@ -17,12 +17,12 @@ use crate::rules::{
     feed::ReportedRevocation,
 };
 
-/// Inserts revocations at `kept_us`, in microseconds of real time.
+/// Inserts revocations at `stored_us`, in microseconds of real time.
 pub(crate) async fn insert_all(
     tx: &Tx,
     early: &[(CertificateKey, EarlyRevocation)],
     now: Instant,
-    kept_us: i64,
+    stored_us: i64,
 ) -> Result<(), Fault> {
     let rows = key_rows(early, |(key, _)| key)
         .text("reason", |(_, revocation)| revocation.reason.as_str())
@@ -30,7 +30,7 @@ pub(crate) async fn insert_all(
             revocation.ca_time.map(Instant::as_micros)
         })
         .long("record_us", |_| now.as_micros())
-        .long("kept_us", |_| kept_us);
+        .long("kept_us", |_| stored_us);
     insert(tx, "early_revocation", rows).await
 }
 
@@ -42,11 +42,11 @@ pub(crate) async fn delete(tx: &Tx, keys: &[CertificateKey]) -> Result<(), Fault
     Ok(())
 }
 
-/// Revocations inserted since `kept_us` whose certificates exist: the two were recorded at the same time, by
+/// Revocations inserted since `stored_us` whose certificates exist: the two were recorded at the same time, by
 /// transactions that did not see each other.
 pub(crate) async fn list_missed(
     tx: &Tx,
-    kept_us: i64,
+    stored_us: i64,
     limit: u64,
 ) -> Result<Vec<ReportedRevocation>, Fault> {
     #[derive(FromQueryResult)]
@@ -63,7 +63,7 @@ pub(crate) async fn list_missed(
         AND certificate.issuer_sha256 = early.issuer_sha256 \
         AND certificate.serial_hex = early.serial_hex \
         WHERE early.kept_us > $1 ORDER BY early.kept_us LIMIT $2";
-    let values: [Value; 2] = [kept_us.into(), limit.into()];
+    let values: [Value; 2] = [stored_us.into(), limit.into()];
     let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()

@@ -219,9 +219,8 @@ pub(crate) async fn list(
 
 /// The rows in a state at an instant. A licence ends by time alone.
 fn in_state(state: LicenseState, now_us: i64) -> Condition {
-    let at = |progress: LicenseProgress| {
-        Condition::all().add(Column::Progress.eq(progress.as_str()))
-    };
+    let at =
+        |progress: LicenseProgress| Condition::all().add(Column::Progress.eq(progress.as_str()));
     // By the clock, or by the last decision under the licence if another instance's clock was ahead (T-5).
     let over = || {
         Condition::any().add(Column::EndUs.lte(now_us)).add(Expr::cust(

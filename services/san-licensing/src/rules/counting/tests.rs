@@ -101,7 +101,7 @@ fn the_days_of_a_span_are_whole_and_paged() {
 }
 
 #[test]
-fn sl_17_only_the_next_returns_are_kept() {
+fn sl_17_only_the_next_returns_are_listed() {
     let mut count = InstantCount::new(2);
     let until = |day: u32| at(&format!("2026-03-{day:02}T00:00:00Z"));
     for (name, day) in [
