@@ -101,7 +101,7 @@ async fn sl_14_files_are_fed_in_once(backend: Backend) {
     let fewer = run(&world, &license, "files", &[pem]).await;
     assert!(fewer.status.success(), "{fewer:?}");
     assert!(
-        text(&fewer).contains(&line(2, "known already")),
+        text(&fewer).contains(&line(2, "already known")),
         "{fewer:?}"
     );
     // As another feed the same records are known; a poisoned one ends with 1.
@@ -113,7 +113,7 @@ async fn sl_14_files_are_fed_in_once(backend: Backend) {
     let other = run(&world, &license, "others", &[pem, &poisoned]).await;
     assert_eq!(other.status.code(), Some(1), "{other:?}");
     assert!(
-        text(&other).contains(&line(2, "known already")),
+        text(&other).contains(&line(2, "already known")),
         "{other:?}"
     );
     assert!(

@@ -131,8 +131,8 @@ fn counts(output: &Output) -> [u32; 4] {
     };
     [
         count("recorded in a licence"),
-        count("kept without a licence"),
-        count("known already"),
+        count("stored without a licence"),
+        count("already known"),
         count("  refused"),
     ]
 }
@@ -183,7 +183,7 @@ async fn sl_14_a_file_that_grew_is_gone_on_with(backend: Backend) {
     let ran = feeding.run(&[], &[&path]).await;
     passed(&ran, [1, 0, 0, 0]);
     assert!(
-        text(&ran).contains("goes on after record 2"),
+        text(&ran).contains("resumes after record 2"),
         "{}",
         text(&ran)
     );
@@ -314,19 +314,19 @@ async fn sl_14_what_cannot_be_read_is_refused_alone(backend: Backend) {
         .await;
     passed(&ran, [3, 0, 0, 8]);
     for listed in [
-        "a.pem:13: is a X509 CRL and no certificate",
-        "b.key:1: is a PRIVATE KEY and no certificate",
-        "b.key.der: is DER of something that is no certificate",
+        "a.pem:13: is a X509 CRL, not a certificate",
+        "b.key:1: is a PRIVATE KEY, not a certificate",
+        "b.key.der: is DER, but not a certificate",
         "c.jsonl:1: EOF",
         "c.jsonl:2: serial 0b: reason: \"certificateHold\"",
         "e.txt: is neither PEM, DER nor JSON lines",
-        "f.pem:13: is a PEM block that is cut off",
+        "f.pem:13: is a truncated PEM block",
         "missing.pem: cannot be read",
     ] {
         let listed = listed.replace(":13:", &format!(":{}:", lines + 1));
         assert!(text(&ran).contains(&listed), "{listed}: {}", text(&ran));
     }
-    assert!(text(&ran).contains("revocations kept for later"));
+    assert!(text(&ran).contains("revocations stored for later"));
     // A key leaves this machine for nobody.
     let request = ListRefusedRecordsRequest {
         feed_id: "folder".to_owned(),
@@ -406,7 +406,7 @@ async fn sl_14_joined_files_are_read_whatever_stands_between_them(backend: Backe
         passed(&feeding.run(&[], &[&path]).await, [recorded, 0, 0, 0]);
     }
     let lines = pem("k1.example").lines().count();
-    let at_the_end = format!("at the end:{}: is a PEM block that is cut off", lines + 1);
+    let at_the_end = format!("at the end:{}: is a truncated PEM block", lines + 1);
     let torn = [
         (
             "at the end",
@@ -416,12 +416,12 @@ async fn sl_14_joined_files_are_read_whatever_stands_between_them(backend: Backe
         (
             "in a line",
             cut_off("l1.example") + &pem("l2.example"),
-            "in a line:1: is a PEM block that is cut off",
+            "in a line:1: is a truncated PEM block",
         ),
         (
             "in its end",
             pem("m1.example").trim_end_matches('-').to_owned() + &pem("m2.example"),
-            "in its end:1: is PEM that cannot be read",
+            "in its end:1: is malformed PEM",
         ),
     ];
     for (name, content, listed) in torn {
@@ -493,14 +493,14 @@ async fn sl_14_a_feed_that_broke_off_is_gone_on_with(backend: Backend) {
     let (ran, ()) = tokio::join!(running, killing);
     assert_eq!(ran.status.code(), Some(1), "{}", text(&ran));
     assert!(
-        text(&ran).contains("feed nightly broke off"),
+        text(&ran).contains("feed nightly was interrupted"),
         "{}",
         text(&ran)
     );
     // Another instance goes on, and nothing is missing.
     let ran = feeding.run_as(&options, &file, None).await;
     assert!(
-        text(&ran).contains("goes on after record"),
+        text(&ran).contains("resumes after record"),
         "{}",
         text(&ran)
     );
@@ -538,7 +538,7 @@ async fn sl_14_a_pipe_with_both_kinds_of_reports_is_read_whole(backend: Backend)
         let ran = feeding.run(&["--feed", "nightly"], &[&pipe]).await;
         writer.join().unwrap();
         passed(&ran, [2, 0, 0, 0]);
-        let kept = "         1  revocations kept for later";
+        let kept = "         1  revocations stored for later";
         assert!(text(&ran).contains(kept), "{}", text(&ran));
     }
     assert_eq!(feeding.used().await, 4);

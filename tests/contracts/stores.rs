@@ -68,7 +68,7 @@ fn the_embedded_suite_misses_a_store_that_is_gone() {
                 said.contains(&format!("sqlite:{}", store.display())),
                 "{said}"
             );
-            assert!(said.contains("bring it back"), "{said}");
+            assert!(said.contains("restore it"), "{said}");
             assert!(!store.exists(), "it was made anew");
             std::fs::rename(&away, &store).unwrap();
             suite.start_again().await;

@@ -1,22 +1,22 @@
-//! Usage as a chart of characters, the days from left to right under the line of the quota. Pure: days
-//! in, lines out; it knows neither the contract nor the terminal.
+//! Draws usage as a chart of characters: days from left to right, and a line for the quota. Pure:
+//! days in, lines out; no contract, no terminal.
 
 use licet_domain::clock::Instant;
 
 /// One day of a licence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Day {
-    /// Its first instant.
+    /// First instant of the day.
     pub(crate) start: Instant,
     pub(crate) kind: Kind,
     pub(crate) quota: u64,
-    /// Weight that is used at its end.
+    /// Weight used at the end of the day.
     pub(crate) used: u64,
-    /// The most at any of its instants.
+    /// Highest weight used on the day.
     pub(crate) peak: u64,
 }
 
-/// Where a day lies.
+/// A day relative to now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Past,
@@ -24,14 +24,14 @@ pub(crate) enum Kind {
     Forecast,
 }
 
-/// What a chart is drawn with.
+/// The characters of a chart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signs {
     used: char,
     forecast: char,
     peak: char,
     quota: char,
-    /// The line of the quota across a bar that reaches it.
+    /// The quota line where it crosses a bar.
     reached: char,
     axis: char,
     floor: char,
@@ -40,7 +40,7 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
-    /// For whatever shows text.
+    /// For any text output.
     pub(crate) const ASCII: Self = Self {
         used: '#',
         forecast: '+',
@@ -66,16 +66,16 @@ impl Signs {
     };
 }
 
-/// Lines of bars.
+/// Number of lines for the bars.
 const HEIGHT: u64 = 12;
-/// A line in so many is labelled.
+/// Every third line has a label.
 const LABELLED: u64 = 3;
-/// However few days there are, a bar is at most so wide.
+/// The widest bar, however few days there are.
 const WIDEST_BAR: usize = 3;
-/// A chart needs room for its labels and some bars.
+/// Minimum width, for the labels and some bars.
 const NARROWEST: usize = 40;
 
-/// Days that are one bar: the last one's end, the highest peak of all.
+/// Combines `each` days into a bar, with the used weight of the last day and the highest peak.
 fn bars(days: &[Day], each: usize) -> Vec<Day> {
     let chunks = days.chunks(each);
     chunks
@@ -92,10 +92,10 @@ fn bars(days: &[Day], each: usize) -> Vec<Day> {
         .collect()
 }
 
-/// The lines of a chart of `days` that fit into `width` columns, with what its signs say.
+/// The lines of a chart of `days` that is at most `width` columns wide, with a legend.
 pub(crate) fn draw(days: &[Day], width: usize, signs: &Signs) -> Vec<String> {
     let most = days.iter().map(|day| day.peak.max(day.quota)).max();
-    // So that every labelled line stands for a whole weight.
+    // Makes every label a whole number.
     let top = most.unwrap_or(0).max(1).next_multiple_of(HEIGHT / LABELLED);
     let label_width = top.to_string().len();
     let columns = width.max(NARROWEST) - label_width - 3;
@@ -146,12 +146,12 @@ fn cell(bar: &Day, row: u64, level: impl Fn(u64) -> u64, signs: &Signs) -> char 
     }
 }
 
-/// The first ten characters of an instant are its day.
+/// The day: the first ten characters of an instant.
 fn date(at: Instant) -> String {
     at.to_string().chars().take(10).collect()
 }
 
-/// The first day, today and the last bar's, as far as there is room.
+/// The dates of the first and the last bar, as far as they fit, and a mark under today.
 fn dates(bars: &[Day], wide: usize, indent: usize, signs: &Signs) -> Vec<String> {
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
         return Vec::new();

@@ -1,5 +1,5 @@
 //! The embedded suite: three services in one process on SQLite files in one folder, locked against
-//! a second start, with the test clock on.
+//! a second process, with the test clock on.
 
 use std::{
     fs::{File, TryLockError},
@@ -18,24 +18,21 @@ use licet_runtime::{
 };
 use tokio::net::TcpListener;
 
-use crate::{
-    StopSignal, Trouble, bind,
-    starter::{self, Starter},
-};
+use crate::{CommandError, StopSignal, bind, starter};
 
 /// Settings of the embedded suite.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The folder that holds everything; made when absent.
+    /// The folder for all data; created if missing.
     #[arg(long, env = "LICET_DATA", default_value = "./licet-data")]
     data: PathBuf,
-    /// Where Orders listens.
+    /// The address on which Orders listens.
     #[arg(long, env = "LICET_ORDERS_LISTEN", default_value = "127.0.0.1:50051")]
     orders_listen: SocketAddr,
-    /// Where Billing listens.
+    /// The address on which Billing listens.
     #[arg(long, env = "LICET_BILLING_LISTEN", default_value = "127.0.0.1:50052")]
     billing_listen: SocketAddr,
-    /// Where SanLicensing listens.
+    /// The address on which SanLicensing listens.
     #[arg(
         long,
         env = "LICET_SAN_LICENSING_LISTEN",
@@ -45,64 +42,64 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The folder that holds everything.
+    /// The folder for all data.
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 }
 
-/// Runs the suite until the process is told to stop.
-pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
+/// Runs the suite until the process receives a stop signal.
+pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), CommandError> {
     std::fs::create_dir_all(&options.data)?;
-    let _held = lock(&options.data)?;
-    let making = FirstStart::check(&options.data).await?;
+    let _lock = lock(&options.data)?;
+    let first_start = FirstStart::check(&options.data).await?;
     let clock = Arc::new(TestClock::open(&options.data.join("clock"))?);
     let mut stop = StopSignal::listen()?;
-    let (services, starter) = tokio::select! {
+    let (services, account_id) = tokio::select! {
         started = Services::start(options, limits, &clock) => started?,
         () = stop.received() => return Ok(()),
     };
-    if let Some(making) = making {
-        making.end()?;
+    if let Some(first_start) = first_start {
+        first_start.end()?;
     }
-    println!("{}", services.welcome(&options.data, starter.as_ref()));
+    println!("{}", services.welcome(&options.data, &account_id));
     stop.received().await;
-    println!("Stopping; calls under way are finished first.");
+    println!("Stopping; finishing the calls in progress.");
     services.shutdown().await;
     Ok(())
 }
 
-/// Two processes on one folder would each keep a clock and a driver of their own.
-fn lock(data: &Path) -> Result<File, Trouble> {
+/// Two processes on one folder would each run a clock and drive the operations.
+fn lock(data: &Path) -> Result<File, CommandError> {
     let path = data.join("lock");
     let file = File::create(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Trouble(format!(
-            "another licet runs on {}; stop it, or choose another folder with --data (LICET_DATA)",
+        Err(TryLockError::WouldBlock) => Err(CommandError(format!(
+            "another licet runs on {}: stop it, or choose another folder with --data (LICET_DATA)",
             data.display()
         ))),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
 
-/// The three stores, which are made together and never again.
+/// The three stores, created together on the first start only.
 const STORES: [&str; 3] = ["billing", "san-licensing", "orders"];
 
 fn store(data: &Path, name: &str) -> Location {
     Location::Sqlite(data.join(format!("{name}.db")))
 }
 
-/// A first start under way: a file says so until all stores are made, so that a start which is cut off
-/// can be made again.
+/// A first start in progress. A marker file exists until all stores are created, so that an
+/// interrupted first start can be repeated.
 struct FirstStart {
     marker: PathBuf,
 }
 
 impl FirstStart {
-    /// `None` where all stores are there. One that is missing beside others is lost, and nothing is made
-    /// in its place: what was acknowledged would be done and charged a second time.
-    async fn check(data: &Path) -> Result<Option<Self>, Trouble> {
+    /// `None` if all stores exist. If only some do, the others are lost: creating new ones would
+    /// carry out and charge acknowledged requests a second time.
+    async fn check(data: &Path) -> Result<Option<Self>, CommandError> {
         let marker = data.join("first-start");
         let mut missing = Vec::new();
         for name in STORES {
@@ -115,9 +112,9 @@ impl FirstStart {
             return Ok(None);
         }
         if missing.len() < STORES.len() && !marker.exists() {
-            return Err(Trouble(format!(
-                "there is no store at {} any more, beside others in {}: bring it back, or choose an \
-                 empty folder with --data (LICET_DATA)",
+            return Err(CommandError(format!(
+                "the store at {} is missing, but {} has others: restore it, or choose an empty \
+                 folder with --data (LICET_DATA)",
                 missing.join(" and "),
                 data.display()
             )));
@@ -126,7 +123,7 @@ impl FirstStart {
         Ok(Some(Self { marker }))
     }
 
-    fn end(self) -> Result<(), Trouble> {
+    fn end(self) -> Result<(), CommandError> {
         Ok(std::fs::remove_file(self.marker)?)
     }
 }
@@ -138,14 +135,14 @@ struct Services {
 }
 
 impl Services {
-    /// A call that gets through finds the starter data.
+    /// Loads the starter data before any address serves calls.
     async fn start(
         options: &Options,
         limits: &Limits,
         clock: &Arc<TestClock>,
-    ) -> Result<(Self, Option<Starter>), Trouble> {
+    ) -> Result<(Self, String), CommandError> {
         let suite = &Suite::on_test_clock(clock.clone());
-        // All ports are taken before anything is built: a taken one changes nothing.
+        // Bind all addresses before building anything, so that a taken one changes nothing.
         let orders = bind(
             options.orders_listen,
             "--orders-listen (LICET_ORDERS_LISTEN)",
@@ -161,12 +158,13 @@ impl Services {
             "--san-licensing-listen (LICET_SAN_LICENSING_LISTEN)",
         )
         .await?;
-        let url =
-            |listener: &TcpListener| Ok::<_, Trouble>(format!("http://{}", listener.local_addr()?));
+        let url = |listener: &TcpListener| {
+            Ok::<_, CommandError>(format!("http://{}", listener.local_addr()?))
+        };
         let (billing_url, san_licensing_url) = (url(&billing)?, url(&san_licensing)?);
 
         let location = |name| store(&options.data, name);
-        let starter = starter::load(&options.data, &location("billing"), limits, clock).await?;
+        let account_id = starter::load(&options.data, &location("billing"), limits, clock).await?;
         let service = licet_billing::build(licet_billing::Deps {
             location: location("billing"),
         })
@@ -192,38 +190,32 @@ impl Services {
             billing,
             san_licensing,
         };
-        Ok((services, starter))
+        Ok((services, account_id))
     }
 
-    /// Orders first: it stops asking before those that it asks are gone.
+    /// Stops Orders first, so that it sends no calls to services that are gone.
     async fn shutdown(self) {
         server::shutdown(vec![self.orders, self.san_licensing, self.billing]).await;
     }
 
-    fn welcome(&self, data: &Path, starter: Option<&Starter>) -> String {
+    fn welcome(&self, data: &Path, account_id: &str) -> String {
         let orders = self.orders.address();
-        let mut text = format!(
-            "\nLicet runs on {}. It is a place to try things: the test clock is on, and every \
+        format!(
+            "\nLicet runs on {}. It is for trying things out: the test clock is on, and every \
              caller on this machine is an operator.\n\n  \
              Orders        {orders}\n  \
              Billing       {}\n  \
-             SanLicensing  {}\n",
+             SanLicensing  {}\n\n\
+             The starter catalogue has single-domain-dv, multi-domain-dv and, for SAN licences, \
+             intranet-dv. A first call to try:\n\n  \
+             grpcurl -plaintext -d '{{\"account_id\": \"{account_id}\", \"product_id\": \"multi-domain-dv\", \
+             \"term_months\": 12, \"common_name\": \"example.com\", \"server_software\": \"nginx\", \
+             \"request_id\": \"'$(cat /proc/sys/kernel/random/uuid)'\"}}' \\\n    \
+             {orders} licet.orders.v1.OrderService/PlaceOrder\n\n\
+             Ctrl-C stops it; the next start resumes with the same data.\n",
             data.display(),
             self.billing.address(),
             self.san_licensing.address(),
-        );
-        if let Some(starter) = starter {
-            text.push_str(&format!(
-                "\nThe starter catalogue has single-domain-dv, multi-domain-dv and, as a SAN \
-                 licence, intranet-dv. A first call to try:\n\n  \
-                 grpcurl -plaintext -d '{{\"account_id\": \"{}\", \"product_id\": \"multi-domain-dv\", \
-                 \"term_months\": 12, \"common_name\": \"example.com\", \"server_software\": \"nginx\", \
-                 \"request_id\": \"'$(cat /proc/sys/kernel/random/uuid)'\"}}' \\\n    \
-                 {orders} licet.orders.v1.OrderService/PlaceOrder\n",
-                starter.account_id
-            ));
-        }
-        text.push_str("\nCtrl-C stops it; started again, it finds everything as it was.\n");
-        text
+        )
     }
 }

@@ -1,14 +1,14 @@
-//! `licet ingest FILE…`: what a certificate authority signed and revoked, from files into
-//! SanLicensing, taken up again where it broke off. Decides nothing about a record.
+//! `licet ingest FILE…`: sends the certificates and revocations in files to SanLicensing, resuming
+//! where the last run stopped. Makes no decisions about records.
 
 mod batches;
+mod feed_sender;
 mod formats;
 mod inputs;
 mod item;
 mod lines;
-mod progress;
-mod sending;
-mod text;
+mod progress_bar;
+mod scan;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -18,36 +18,37 @@ use licet_runtime::{peer::PeerChannel, transport::MAX_MESSAGE_BYTES};
 use tokio::sync::mpsc;
 
 use self::{
+    feed_sender::{Client, FeedSender, Totals, last_durable},
     inputs::Input,
     lines::Defaults,
-    progress::Progress,
-    sending::{Client, Sending, Totals, position},
+    progress_bar::ProgressBar,
 };
-use crate::Trouble;
+use crate::CommandError;
 
 /// Settings of `licet ingest`.
 #[derive(Args, Debug)]
 #[command(after_help = lines::FORMAT)]
 pub(crate) struct Options {
-    /// Files, folders with all files in them and below, sorted by name, or - for the standard input.
-    /// A file is PEM or DER of certificates or of a PKCS#7 (.p7b), or JSON lines, or gzip of one of
-    /// these; what is in it tells which.
+    /// Files; folders, which are read recursively, sorted by name; or - for standard input. A file
+    /// contains PEM or DER certificates, a PKCS#7 (.p7b), JSON lines, or gzip of one of these; the
+    /// format is detected from the content.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The account that the records belong to, "acc_…"; a line may name its own.
+    /// The account of the records, "acc_…"; a JSON line can name another.
     #[arg(long)]
     account: Option<String>,
-    /// The product that the certificates belong to; a line may name its own.
+    /// The product of the certificates; a JSON line can name another.
     #[arg(long)]
     product: Option<String>,
-    /// One feed for everything that is named, in its order. Without it each file or folder that is
-    /// named is a feed of its own.
+    /// The name of one feed for all files, in the given order. Without it, each file or folder
+    /// given is a separate feed.
     #[arg(long)]
     feed: Option<String>,
-    /// Counts records that are refused as passed: the same files, given again, go on after them.
+    /// Treats refused records as done, so that the next run does not send them and the records
+    /// after them again.
     #[arg(long)]
     skip_refused: bool,
-    /// Where SanLicensing is.
+    /// SanLicensing's URL.
     #[arg(
         long,
         env = "LICET_SAN_LICENSING_URL",
@@ -56,24 +57,8 @@ pub(crate) struct Options {
     san_licensing_url: String,
 }
 
-/// Whose the records are, in the thread that reads.
-#[derive(Clone)]
-struct Owner {
-    account_id: Option<String>,
-    product_id: Option<String>,
-}
-
-impl Owner {
-    fn defaults(&self) -> Defaults<'_> {
-        Defaults {
-            account_id: self.account_id.as_deref(),
-            product_id: self.product_id.as_deref(),
-        }
-    }
-}
-
-/// Sends the files and prints how many records were taken; ends with 1 if any was refused.
-pub(crate) async fn run(options: &Options) -> Result<ExitCode, Trouble> {
+/// Sends the files and prints the results; the exit code is 1 if anything was refused.
+pub(crate) async fn run(options: &Options) -> Result<ExitCode, CommandError> {
     let paths = options.files.clone();
     let opening = tokio::task::spawn_blocking(|| {
         let inputs = paths.into_iter().map(Input::of);
@@ -91,7 +76,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, Trouble> {
     let mut client = IngestServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let mut totals = Totals::default();
     let sizes: Vec<u64> = feeds.iter().map(|(_, inputs)| bytes_of(inputs)).collect();
-    let mut progress = Progress::start(sizes.iter().sum());
+    let mut progress = ProgressBar::start(sizes.iter().sum());
     let mut ended = Ok(());
     for ((feed, inputs), bytes) in feeds.into_iter().zip(sizes) {
         ended = send(
@@ -128,20 +113,28 @@ async fn send(
     feed: String,
     mut inputs: Vec<Input>,
     totals: &mut Totals,
-    progress: &mut Progress,
-) -> Result<(), Trouble> {
-    let owner = Owner {
+    progress: &mut ProgressBar,
+) -> Result<(), CommandError> {
+    let defaults = Defaults {
         account_id: options.account.clone(),
         product_id: options.product.clone(),
     };
-    let place = position(client, &feed).await?;
-    let (sender, told) = mpsc::channel(1);
+    let (sequence, checkpoint) = last_durable(client, &feed).await?;
+    let (sender, messages) = mpsc::channel(1);
     let reading = tokio::task::spawn_blocking(move || {
-        batches::read(&mut inputs, &owner.defaults(), place.1, &sender);
+        batches::read(&mut inputs, &defaults, checkpoint, &sender);
     });
-    let sending = Sending::new(client, &feed, options.skip_refused, place, totals, progress);
-    sending.run(told).await?;
-    // It has ended: nothing more was told.
+    let stored = (sequence, checkpoint);
+    let feed_sender = FeedSender::new(
+        client,
+        &feed,
+        options.skip_refused,
+        stored,
+        totals,
+        progress,
+    );
+    feed_sender.run(messages).await?;
+    // The channel is closed, so the reader has ended.
     reading.await?;
     Ok(())
 }
@@ -150,10 +143,10 @@ fn text_of(totals: &Totals) -> String {
     let counts = &totals.counts;
     let lines = [
         ("recorded in a licence", counts.recorded),
-        ("kept without a licence", counts.unallocated),
+        ("stored without a licence", counts.unallocated),
         ("revoked", counts.revoked),
-        ("revocations kept for later", counts.kept_for_later),
-        ("known already", counts.already_known),
+        ("revocations stored for later", counts.kept_for_later),
+        ("already known", counts.already_known),
         ("refused", totals.refused()),
     ];
     let lines = lines.map(|(what, count)| format!("{count:>10}  {what}\n"));

@@ -1,6 +1,6 @@
-//! The suite's entry point: reads the command line, starts the log and runs what was asked for.
+//! Entry point of the suite: parses the command line, starts logging and runs the command.
 
-mod accept;
+mod accept_peer_store;
 mod chart;
 mod embedded;
 mod ingest;
@@ -18,13 +18,13 @@ use licet_runtime::{config::Limits, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tonic::Status;
 
-/// What keeps the suite from starting or running.
+/// The message with which a command fails.
 #[derive(Debug)]
-pub(crate) struct Trouble(String);
+pub(crate) struct CommandError(String);
 
-impl<E: std::error::Error> From<E> for Trouble {
+impl<E: std::error::Error> From<E> for CommandError {
     fn from(error: E) -> Self {
-        // The whole chain: "transport error" alone helps nobody.
+        // Include the causes: "transport error" alone does not help.
         let mut text = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -40,8 +40,8 @@ impl<E: std::error::Error> From<E> for Trouble {
 
 /// The commerce behind TLS certificates: orders, billing and SAN licensing.
 ///
-/// Without a command it starts the three services in this process, on storage of its own, with
-/// the test clock on: a place to try things, on this machine alone.
+/// Without a command, starts all three services in this process on embedded storage, with the test
+/// clock on: for trying things out, reachable from this machine only.
 #[derive(Parser)]
 #[command(name = "licet", version)]
 struct Arguments {
@@ -55,22 +55,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs one service of the suite on a database of its own.
+    /// Runs one service on its own database.
     Serve(serve::Options),
-    /// Lets a service work with another store of a peer, because the old one is lost for good.
-    AcceptPeerStore(accept::Options),
-    /// Holds what is kept against what it follows from, without a change, and says what differs:
-    /// every balance against its postings, every invoice against its lines, every event against its chain.
+    /// Lets a service work with a new store of a peer after the old one was lost for good.
+    AcceptPeerStore(accept_peer_store::Options),
+    /// Checks the stores for consistency, read-only, and prints the differences: every balance
+    /// against its postings, every invoice against its lines, every event against its hash chain.
     Verify(verify::Options),
-    /// Feeds certificates and revocations from files into SanLicensing, from where the feed stands.
+    /// Sends certificates and revocations from files to SanLicensing, resuming where the last run
+    /// stopped.
     Ingest(ingest::Options),
-    /// Writes an invoice or a statement as an HTML page that can be printed and sent on.
+    /// Writes an invoice or a statement as an HTML page to print or send.
     Render(render::Options),
-    /// Draws what a SAN licence has used and will use, day by day, under the line of its quota.
+    /// Draws the past and future usage of a SAN licence, day by day, against its quota.
     Usage(usage::Options),
 }
 
-/// Runs the command line of this process to its end.
+/// Runs the command given on the command line.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -82,7 +83,7 @@ pub fn main() -> ExitCode {
     let ran = runtime.block_on(async {
         match arguments.command {
             Some(Command::Serve(options)) => serve::run(&options, &arguments.limits).await?,
-            Some(Command::AcceptPeerStore(options)) => accept::run(&options).await?,
+            Some(Command::AcceptPeerStore(options)) => accept_peer_store::run(&options).await?,
             Some(Command::Verify(options)) => {
                 return verify::run(&options, arguments.embedded.data()).await;
             }
@@ -95,51 +96,51 @@ pub fn main() -> ExitCode {
     });
     match ran {
         Ok(code) => code,
-        Err(trouble) => report(&trouble),
+        Err(error) => report(&error),
     }
 }
 
-fn report(Trouble(text): &Trouble) -> ExitCode {
+fn report(CommandError(text): &CommandError) -> ExitCode {
     tracing::error!("{text}");
     ExitCode::FAILURE
 }
 
-/// A day is its first instant (T-1).
+/// A date stands for its first instant (T-1).
 pub(crate) fn read_instant(text: &str) -> Result<Instant, InstantError> {
     text.parse()
         .or_else(|_| format!("{text}T00:00:00Z").parse())
 }
 
-/// What a service answered in place of what it was asked for.
-pub(crate) fn refused(service: &str, status: &Status) -> Trouble {
+/// The error that a service returned.
+pub(crate) fn service_error(service: &str, status: &Status) -> CommandError {
     let mut text = format!(
-        "{service} answered {:?}: {}",
+        "{service} returned {:?}: {}",
         status.code(),
         status.message()
     );
     if let Some(cause) = std::error::Error::source(status) {
         text = format!("{text}: {cause}");
     }
-    Trouble(text)
+    CommandError(text)
 }
 
-/// Ctrl-C and SIGTERM, listened to from the moment this is made: a service that says that it serves can
-/// be told to stop.
+/// SIGINT (Ctrl-C) and SIGTERM, from the moment this value is created: by the time a service says
+/// that it is serving, it can be stopped.
 pub(crate) struct StopSignal {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl StopSignal {
-    /// Listens from now on.
-    pub(crate) fn listen() -> Result<Self, Trouble> {
+    /// Starts listening.
+    pub(crate) fn listen() -> Result<Self, CommandError> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    /// Resolves when the process is told to stop.
+    /// Returns once the process receives a stop signal.
     pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -148,16 +149,16 @@ impl StopSignal {
     }
 }
 
-/// Binds a listener; a failure names the address and the setting that changes it.
+/// Binds a listener; the error names the address and the setting that changes it.
 pub(crate) async fn bind(
     address: std::net::SocketAddr,
     setting: &str,
-) -> Result<tokio::net::TcpListener, Trouble> {
+) -> Result<tokio::net::TcpListener, CommandError> {
     tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| {
-            Trouble(format!(
-                "cannot listen on {address}: {error}; choose another with {setting}"
+            CommandError(format!(
+                "cannot listen on {address}: {error}: choose another address with {setting}"
             ))
         })
 }

@@ -1,8 +1,8 @@
-//! The one binary, `licet`: everything in one process, or one service of the suite.
+//! The binary, `licet`: the whole suite in one process, or one of its services.
 
 use std::process::ExitCode;
 
-/// A third of a hot service's time went into the system's allocator.
+/// A busy service spent a third of its time in the system allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,5 +1,5 @@
-//! `licet render`: an invoice or a statement as a page, from a running Billing to the standard
-//! output.
+//! `licet render`: writes an invoice or a statement from a running Billing to standard output as a
+//! page.
 
 use std::io::Write;
 
@@ -14,14 +14,14 @@ use licet_contracts::{
 use licet_domain::clock::Instant;
 use licet_runtime::{peer::PeerChannel, transport::MAX_MESSAGE_BYTES, wire::encode_time};
 
-use crate::{Trouble, read_instant, refused};
+use crate::{CommandError, read_instant, service_error};
 
 /// Settings of `licet render`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     #[command(subcommand)]
     document: Document,
-    /// Where Billing is.
+    /// Billing's URL.
     #[arg(
         long,
         env = "LICET_BILLING_URL",
@@ -35,24 +35,24 @@ pub(crate) struct Options {
 enum Document {
     /// An invoice with its credit notes.
     Invoice {
-        /// Its id, "inv_…".
+        /// The invoice's id, "inv_…".
         invoice_id: String,
     },
     /// An account's statement over a period.
     Statement {
         /// The account's id, "acc_…".
         account_id: String,
-        /// Where the period begins: a day, or an instant such as 2026-01-01T00:00:00Z.
+        /// Start of the period: a date, or an instant such as 2026-01-01T00:00:00Z.
         #[arg(long, value_parser = read_instant)]
         from: Instant,
-        /// Where it ends, itself not included; likewise.
+        /// End of the period, exclusive: a date or an instant.
         #[arg(long, value_parser = read_instant)]
         to: Instant,
     },
 }
 
-/// Writes the page to the standard output.
-pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
+/// Writes the page to standard output.
+pub(crate) async fn run(options: &Options) -> Result<(), CommandError> {
     let channel = PeerChannel::new(&options.billing_url, "render")?;
     let content = match &options.document {
         Document::Invoice { invoice_id } => {
@@ -61,9 +61,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
             };
             let mut invoices =
                 InvoiceServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-            let answer = invoices.render_invoice(request).await;
-            answer
-                .map_err(|status| refused("Billing", &status))?
+            let response = invoices.render_invoice(request).await;
+            response
+                .map_err(|status| service_error("Billing", &status))?
                 .into_inner()
                 .content
         }
@@ -81,9 +81,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
             };
             let mut accounts =
                 AccountServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-            let answer = accounts.render_statement(request).await;
-            answer
-                .map_err(|status| refused("Billing", &status))?
+            let response = accounts.render_statement(request).await;
+            response
+                .map_err(|status| service_error("Billing", &status))?
                 .into_inner()
                 .content
         }

@@ -1,4 +1,4 @@
-//! `licet serve NAME`: one service on a database of its own, for production.
+//! `licet serve NAME`: runs one service on its own database, for production.
 
 use std::net::SocketAddr;
 
@@ -10,9 +10,9 @@ use licet_runtime::{
     server::{self, Suite},
 };
 
-use crate::{StopSignal, Trouble, bind};
+use crate::{CommandError, StopSignal, bind};
 
-/// Which service to run.
+/// The service to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
     Orders,
@@ -23,26 +23,27 @@ enum Name {
 /// Settings of `licet serve`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The service.
+    /// The service to run.
     name: Name,
-    /// Its database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA.
+    /// The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA.
     #[arg(long, env = "LICET_DATABASE")]
     database: Location,
-    /// Makes the database's store where there is none; for the first start alone, so that a store
-    /// that is gone is missed.
+    /// Creates the store if it does not exist. Use it for the first start only, so that a lost
+    /// store is noticed.
     #[arg(long, env = "LICET_CREATE")]
     create: bool,
-    /// Where it listens; the service's default port on loopback if not given.
+    /// The address to listen on. Default: the service's port on loopback (Orders 50051, Billing
+    /// 50052, SanLicensing 50053).
     #[arg(long, env = "LICET_LISTEN")]
     listen: Option<SocketAddr>,
-    /// Where Billing is; Orders and SanLicensing need it.
+    /// Billing's URL, for Orders and SanLicensing.
     #[arg(
         long,
         env = "LICET_BILLING_URL",
         default_value = "http://127.0.0.1:50052"
     )]
     billing_url: String,
-    /// Where SanLicensing is; Orders needs it.
+    /// SanLicensing's URL, for Orders.
     #[arg(
         long,
         env = "LICET_SAN_LICENSING_URL",
@@ -62,13 +63,13 @@ impl Name {
     }
 }
 
-/// Runs the service until the process is told to stop.
-pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Trouble> {
+/// Runs the service until the process receives a stop signal.
+pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), CommandError> {
     let suite = Suite::on_system_clock();
     let location = options.database.clone();
     if !options.create && !Database::exists(&location).await? {
-        return Err(Trouble(format!(
-            "there is no store at {location}: bring it back, or make a new one with --create \
+        return Err(CommandError(format!(
+            "no store at {location}: restore it, or create a new one with --create \
              (LICET_CREATE=true)"
         )));
     }

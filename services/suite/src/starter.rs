@@ -1,5 +1,5 @@
-//! The starter catalogue and one account with a balance, loaded through Billing's own front door
-//! when the store is new. Its request ids are fixed, so a load that was cut off completes.
+//! The starter catalogue and an account with a balance, loaded through Billing's own API when the
+//! store is new. Fixed request ids let an interrupted load complete.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -24,36 +24,26 @@ use licet_runtime::{
 };
 use tokio::net::TcpListener;
 
-use crate::Trouble;
-
-/// What a person needs to know to make a first call.
-pub(crate) struct Starter {
-    /// The account that the starter deposit went to.
-    pub(crate) account_id: String,
-}
+use crate::CommandError;
 
 const CURRENCY: &str = "USD";
 
-/// Loads the starter data unless that was done before. `None` where the store was made otherwise.
+/// Loads the starter data unless that was done before, and returns the account with the balance.
 pub(crate) async fn load(
     data: &Path,
     billing: &Location,
     limits: &Limits,
     clock: &Arc<TestClock>,
-) -> Result<Option<Starter>, Trouble> {
+) -> Result<String, CommandError> {
     let marker = data.join("starter-account");
     match std::fs::read_to_string(&marker) {
-        // An empty one is of a load that found no room for it.
-        Ok(text) if !text.trim().is_empty() => {
-            return Ok(Some(Starter {
-                account_id: text.trim().to_owned(),
-            }));
-        }
+        // An empty file is left by a load that ran out of disk space.
+        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    // A front door that nobody else knows: the suite's own opens when everything is there.
+    // Use a private address: the suite's own addresses serve calls only once everything is loaded.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let service = licet_billing::build(licet_billing::Deps {
         location: billing.clone(),
@@ -65,11 +55,11 @@ pub(crate) async fn load(
     running.shutdown().await;
     let account_id = account_id?;
     std::fs::write(&marker, &account_id)?;
-    Ok(Some(Starter { account_id }))
+    Ok(account_id)
 }
 
-/// Loads it through Billing's front door; gives the account's id.
-async fn load_through(billing: SocketAddr) -> Result<String, Trouble> {
+/// Loads the data through Billing's API and returns the account's id.
+async fn load_through(billing: SocketAddr) -> Result<String, CommandError> {
     let channel = PeerChannel::new(&format!("http://{billing}"), "starter")?;
     let mut catalog = CatalogServiceClient::new(channel.clone());
     create_product(&mut catalog, single_domain(), 1).await?;
@@ -92,7 +82,7 @@ async fn load_through(billing: SocketAddr) -> Result<String, Trouble> {
         .await?
         .into_inner()
         .account
-        .ok_or_else(|| Trouble("Billing answered without the account".to_owned()))?;
+        .ok_or_else(|| CommandError("Billing returned no account".to_owned()))?;
     accounts
         .deposit(DepositRequest {
             account_id: account.account_id.clone(),
@@ -115,7 +105,7 @@ async fn create_product(
     catalog: &mut CatalogServiceClient<PeerChannel>,
     product: Product,
     number: u8,
-) -> Result<(), Trouble> {
+) -> Result<(), CommandError> {
     let request = CreateProductRequest {
         product: Some(product),
         request_id: request_id(number),
@@ -128,7 +118,7 @@ async fn set_prices(
     catalog: &mut CatalogServiceClient<PeerChannel>,
     prices: SetPricesRequest,
     number: u8,
-) -> Result<(), Trouble> {
+) -> Result<(), CommandError> {
     let request = SetPricesRequest {
         request_id: request_id(number),
         ..prices
@@ -146,7 +136,7 @@ fn term_prices(product_id: &str, prices: Vec<TermPrice>) -> SetPricesRequest {
     }
 }
 
-/// One name on several servers: the text on additional licences.
+/// One domain on several servers, for trying additional licences.
 fn single_domain() -> Product {
     Product {
         product_id: "single-domain-dv".to_owned(),
@@ -161,7 +151,7 @@ fn single_domain() -> Product {
     }
 }
 
-/// Several names that change midway: 49.00 a year for each further one.
+/// Several domains that can change during the term, 49.00 a year for each additional one.
 fn multi_domain() -> Product {
     Product {
         product_id: "multi-domain-dv".to_owned(),
@@ -177,7 +167,7 @@ fn multi_domain() -> Product {
     }
 }
 
-/// Any number of certificates for a quota of distinct SANs.
+/// A quota of distinct SANs over any number of certificates.
 fn intranet() -> Product {
     Product {
         product_id: "intranet-dv".to_owned(),
@@ -192,7 +182,7 @@ fn intranet() -> Product {
     }
 }
 
-/// All SANs of a quota at the price of the tier that it reaches, for a year.
+/// The price of a SAN per year; the tier that a quota reaches applies to all its SANs.
 fn intranet_prices() -> SetPricesRequest {
     let tiers = [(1, "1.00"), (100, "0.80"), (1000, "0.50"), (10_000, "0.25")];
     SetPricesRequest {

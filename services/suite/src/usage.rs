@@ -1,5 +1,5 @@
-//! `licet usage`: what a SAN licence has used and will use, day by day, from a running SanLicensing
-//! to the standard output as a chart.
+//! `licet usage`: draws the past and future usage of a SAN licence from a running SanLicensing, day
+//! by day, as a chart on standard output.
 
 use std::io::{IsTerminal, Write};
 
@@ -19,9 +19,9 @@ use licet_runtime::{
 };
 
 use crate::{
-    Trouble,
+    CommandError,
     chart::{self, Day, Kind, Signs},
-    read_instant, refused,
+    read_instant, service_error,
 };
 
 /// Settings of `licet usage`.
@@ -29,19 +29,19 @@ use crate::{
 pub(crate) struct Options {
     /// The licence's id, "lic_…".
     license_id: String,
-    /// The first day, such as 2026-01-01. Not given: 30 days ago.
+    /// The first day, such as 2026-01-01. Default: 30 days ago.
     #[arg(long, value_parser = read_instant)]
     from: Option<Instant>,
-    /// Where the days end, itself not included. Not given: in 90 days.
+    /// The end of the days, exclusive. Default: in 90 days.
     #[arg(long, value_parser = read_instant)]
     to: Option<Instant>,
-    /// Draws with plain characters, as it does anyway for what is no terminal.
+    /// Draws with ASCII characters; the default if the output is not a terminal.
     #[arg(long)]
     ascii: bool,
-    /// How many columns the chart may take. Not given: the terminal's, or 100.
+    /// Maximum width of the chart in columns. Default: the terminal's width, or 100.
     #[arg(long)]
     width: Option<u16>,
-    /// Where SanLicensing is.
+    /// SanLicensing's URL.
     #[arg(
         long,
         env = "LICET_SAN_LICENSING_URL",
@@ -54,20 +54,20 @@ const PAST_DAYS: i64 = 30;
 const FORECAST_DAYS: i64 = 90;
 const USUAL_WIDTH: u16 = 100;
 
-/// Writes the chart to the standard output.
-pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
+/// Writes the chart to standard output.
+pub(crate) async fn run(options: &Options) -> Result<(), CommandError> {
     let channel = PeerChannel::new(&options.san_licensing_url, "usage")?;
     let mut client = UsageServiceClient::new(channel);
     let request = GetUsageRequest {
         license_id: options.license_id.clone(),
         as_of_time: None,
     };
-    let answer = client.get_usage(request).await;
-    let answer = answer.map_err(|status| refused("SanLicensing", &status))?;
-    let usage = answer
+    let response = client.get_usage(request).await;
+    let response = response.map_err(|status| service_error("SanLicensing", &status))?;
+    let usage = response
         .into_inner()
         .usage
-        .ok_or_else(|| Trouble("SanLicensing answered without the usage".to_owned()))?;
+        .ok_or_else(|| CommandError("SanLicensing returned no usage".to_owned()))?;
     let now = instant(usage.as_of_time)?;
     let away = |days: i64| now.checked_add(TimeDelta::days(days)).unwrap_or(now);
     let mut request = ListDailyUsageRequest {
@@ -81,7 +81,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
     let mut days = Vec::new();
     loop {
         let page = client.list_daily_usage(request.clone()).await;
-        let page = page.map_err(|status| refused("SanLicensing", &status))?;
+        let page = page.map_err(|status| service_error("SanLicensing", &status))?;
         let page = page.into_inner();
         days.extend(page.days);
         if page.next_page_token.is_empty() {
@@ -101,7 +101,7 @@ fn lines(
     days: &[DailyUsage],
     options: &Options,
     is_terminal: bool,
-) -> Result<Vec<String>, Trouble> {
+) -> Result<Vec<String>, CommandError> {
     let signs = if options.ascii || !is_terminal {
         Signs::ASCII
     } else {
@@ -124,7 +124,7 @@ fn lines(
     ];
     let drawn = days.iter().map(day).collect::<Result<Vec<_>, _>>()?;
     lines.extend(chart::draw(&drawn, width.into(), &signs));
-    // The first of the days with the most.
+    // The first of the days with the highest peak.
     if let Some(peak) = days.iter().rev().max_by_key(|day| day.peak_used) {
         let (used, quota, time) = (peak.peak_used, peak.quota, instant(peak.peak_time)?);
         lines.push(format!(" highest peak {used} of {quota} at {time}"));
@@ -137,7 +137,7 @@ fn lines(
     Ok(lines)
 }
 
-fn day(usage: &DailyUsage) -> Result<Day, Trouble> {
+fn day(usage: &DailyUsage) -> Result<Day, CommandError> {
     let period = usage.day.unwrap_or_default();
     Ok(Day {
         start: instant(period.start_time)?,
@@ -152,9 +152,7 @@ fn day(usage: &DailyUsage) -> Result<Day, Trouble> {
     })
 }
 
-fn instant(time: Option<prost_types::Timestamp>) -> Result<Instant, Trouble> {
-    let time = time
-        .ok_or("is not there")
-        .and_then(|time| decode_time(&time));
-    time.map_err(|error| Trouble(format!("a time that SanLicensing answered {error}")))
+fn instant(time: Option<prost_types::Timestamp>) -> Result<Instant, CommandError> {
+    let time = time.ok_or("is missing").and_then(|time| decode_time(&time));
+    time.map_err(|error| CommandError(format!("a time that SanLicensing returned {error}")))
 }

@@ -1,5 +1,5 @@
-//! `licet verify`: what is kept, held against what it follows from, store by store. It changes nothing,
-//! and may run beside the services.
+//! `licet verify`: checks each store for consistency. Changes nothing, and can run beside the
+//! services.
 
 use std::{
     io::Write,
@@ -11,36 +11,37 @@ use std::{
 use clap::Args;
 use licet_runtime::{database::Location, fault::Fault, verification::Verification};
 
-use crate::Trouble;
+use crate::CommandError;
 
 /// Settings of `licet verify`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Billing's database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. With no
-    /// database given, the three of the embedded suite are read; with any, those that are given.
+    /// Billing's database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. If no
+    /// database is given, checks the three stores of the embedded suite; otherwise, only the
+    /// databases given.
     #[arg(long, env = "LICET_BILLING_DATABASE")]
     billing_database: Option<Location>,
-    /// Orders' database, likewise.
+    /// Orders' database; see --billing-database.
     #[arg(long, env = "LICET_ORDERS_DATABASE")]
     orders_database: Option<Location>,
-    /// SanLicensing's database, likewise.
+    /// SanLicensing's database; see --billing-database.
     #[arg(long, env = "LICET_SAN_LICENSING_DATABASE")]
     san_licensing_database: Option<Location>,
-    /// The folder of the embedded suite, as the suite itself is told.
+    /// The folder of the embedded suite. Default: ./licet-data, or LICET_DATA.
     #[arg(long)]
     data: Option<PathBuf>,
 }
 
-/// Reads one store.
+/// Checks one store.
 type Verify =
     fn(&Location) -> Pin<Box<dyn Future<Output = Result<Verification, Fault>> + Send + '_>>;
 
-/// A service whose store is read.
+/// A store that can be checked.
 struct Store {
     name: &'static str,
-    /// In the folder of the embedded suite.
+    /// File name in the folder of the embedded suite.
     file: &'static str,
-    /// What names another place of it.
+    /// The option that selects another database.
     setting: &'static str,
     given: fn(&Options) -> Option<&Location>,
     verify: Verify,
@@ -70,9 +71,9 @@ const STORES: [Store; 3] = [
     },
 ];
 
-/// Prints every check, and ends with 1 where something differs. `data`: the embedded suite's
-/// folder where the command itself was not told one.
-pub(crate) async fn run(options: &Options, data: &Path) -> Result<ExitCode, Trouble> {
+/// Prints every check; the exit code is 1 if anything differs. `data` is the embedded suite's
+/// folder unless the command has its own option.
+pub(crate) async fn run(options: &Options, data: &Path) -> Result<ExitCode, CommandError> {
     let data = options.data.as_deref().unwrap_or(data);
     let stores = stores(options, data)?;
     let mut differences = 0;
@@ -88,8 +89,8 @@ pub(crate) async fn run(options: &Options, data: &Path) -> Result<ExitCode, Trou
     })
 }
 
-/// What is to be read, all of it there.
-fn stores(options: &Options, data: &Path) -> Result<Vec<(&'static Store, Location)>, Trouble> {
+/// The stores to check, all of which exist.
+fn stores(options: &Options, data: &Path) -> Result<Vec<(&'static Store, Location)>, CommandError> {
     let given = |store: &'static Store| Some((store, (store.given)(options)?.clone()));
     let mut stores: Vec<_> = STORES.iter().filter_map(given).collect();
     if stores.is_empty() {
@@ -100,8 +101,8 @@ fn stores(options: &Options, data: &Path) -> Result<Vec<(&'static Store, Locatio
         if let Location::Sqlite(path) = location
             && !path.is_file()
         {
-            return Err(Trouble(format!(
-                "there is no store at {}; choose another with {} or --data (LICET_DATA)",
+            return Err(CommandError(format!(
+                "no store at {}: choose another with {} or --data (LICET_DATA)",
                 path.display(),
                 store.setting
             )));

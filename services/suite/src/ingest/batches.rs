@@ -1,5 +1,5 @@
-//! Items to batches, read in a thread of their own: from the first item that was not passed yet, or
-//! from the start where the files are not those that were passed.
+//! Groups items into batches, in a thread of its own: after the last checkpoint, or from the start
+//! if the files are not the ones that the checkpoint was for.
 
 use std::sync::{
     Arc,
@@ -12,98 +12,102 @@ use tokio::sync::mpsc;
 
 use super::{
     inputs::Input,
-    item::{Flow, Item, Mark, Place},
+    item::{Checkpoint, Flow, Item, Place},
     lines::Defaults,
 };
 
-/// The most records of a batch, bytes of them, and SANs that there can be in them: what SanLicensing
-/// takes, or less.
+/// Limits of a batch: records, their bytes, and the SANs that they could contain. At most what
+/// SanLicensing accepts.
 const BATCH_RECORDS: usize = 500;
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_SANS: usize = 50_000;
-/// The most items of a batch, with those that are refused here.
+/// Most items in a batch, including those refused here.
 const BATCH_ITEMS: usize = 1000;
-/// The most SANs of a certificate that are taken; the fewest bytes that one has in DER, an empty one, and
-/// that a certificate has without them.
+/// Most SANs that a certificate may have; fewest bytes of a SAN in DER, an empty one; and of a
+/// certificate without SANs.
 const MAX_SANS: usize = 2000;
 const SAN_BYTES: usize = 2;
 const BARE_BYTES: usize = 150;
 
-/// What the reading tells.
-pub(super) enum Told {
-    /// What follows is read from here.
-    From(Mark),
+/// A message from the reading thread.
+pub(super) enum ReaderMessage {
+    /// The items after this checkpoint follow.
+    ResumeAfter(Checkpoint),
     Batch(Batch),
 }
 
-/// Items that belong together. Not all of them have a record.
+/// Consecutive items. Refused items have no record.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) items: Vec<Read>,
+    pub(super) items: Vec<BatchItem>,
     pub(super) records: Vec<IngestRecord>,
-    /// Of the files that were read for it.
+    /// Bytes of the files read so far.
     pub(super) bytes_read: u64,
 }
 
-/// An item of a batch.
-pub(super) struct Read {
+pub(super) struct BatchItem {
     pub(super) place: Place,
-    /// Up to this one.
-    pub(super) mark: Mark,
+    /// The checkpoint after this item.
+    pub(super) checkpoint: Checkpoint,
     /// Why it is not sent.
     pub(super) refusal: Option<String>,
 }
 
-/// Reads `inputs` into batches, beginning after `passed` if that is what they begin with.
+/// Reads `inputs` into batches: the items after `passed`, if the inputs begin with the items up to
+/// it; else all items.
 pub(super) fn read(
     inputs: &mut [Input],
-    owner: &Defaults<'_>,
-    passed: Mark,
-    sender: &mpsc::Sender<Told>,
+    owner: &Defaults,
+    passed: Checkpoint,
+    sender: &mpsc::Sender<ReaderMessage>,
 ) {
     let mut read_bytes = Arc::new(AtomicU64::new(0));
-    let mut reading = Reading::after(passed, sender, &read_bytes);
-    let mut flow = visit(inputs, owner, &read_bytes, &mut reading);
-    if reading.is_before_start() {
-        // Other content under the feed's name: all of it is new.
+    let mut batcher = Batcher::after(passed, sender, &read_bytes);
+    let mut flow = visit(inputs, owner, &read_bytes, &mut batcher);
+    if batcher.is_before_start() {
+        // Other content under the feed's name: send all of it.
         read_bytes = Arc::new(AtomicU64::new(0));
-        reading = Reading::after(Mark::default(), sender, &read_bytes);
-        flow = visit(inputs, owner, &read_bytes, &mut reading);
+        batcher = Batcher::after(Checkpoint::default(), sender, &read_bytes);
+        flow = visit(inputs, owner, &read_bytes, &mut batcher);
     }
     if flow.is_continue() {
-        // Nobody listens any more: then nothing is left to be told.
-        let _ = reading.flush();
+        // An error means that the receiver is gone.
+        let _ = batcher.flush();
     }
 }
 
 fn visit(
     inputs: &mut [Input],
-    owner: &Defaults<'_>,
+    owner: &Defaults,
     read_bytes: &AtomicU64,
-    reading: &mut Reading<'_>,
+    batcher: &mut Batcher<'_>,
 ) -> Flow {
     for input in inputs {
-        input.visit(owner, read_bytes, &mut |item| reading.take(item))?;
+        input.visit(owner, read_bytes, &mut |item| batcher.add(item))?;
     }
     Flow::Continue(())
 }
 
-struct Reading<'a> {
-    start: Mark,
-    at: Mark,
+struct Batcher<'a> {
+    start: Checkpoint,
+    at: Checkpoint,
     is_started: bool,
     batch: Batch,
     bytes: usize,
     sans: usize,
-    sender: &'a mpsc::Sender<Told>,
+    sender: &'a mpsc::Sender<ReaderMessage>,
     read_bytes: Arc<AtomicU64>,
 }
 
-impl<'a> Reading<'a> {
-    fn after(start: Mark, sender: &'a mpsc::Sender<Told>, read_bytes: &Arc<AtomicU64>) -> Self {
+impl<'a> Batcher<'a> {
+    fn after(
+        start: Checkpoint,
+        sender: &'a mpsc::Sender<ReaderMessage>,
+        read_bytes: &Arc<AtomicU64>,
+    ) -> Self {
         Self {
             start,
-            at: Mark::default(),
+            at: Checkpoint::default(),
             is_started: false,
             batch: Batch::default(),
             bytes: 0,
@@ -113,15 +117,15 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The items that were passed did not come: these are others, or fewer.
+    /// Whether the files ended or differed before the checkpoint was reached.
     fn is_before_start(&self) -> bool {
         self.at != self.start && !self.is_started
     }
 
-    fn take(&mut self, item: Item) -> Flow {
+    fn add(&mut self, item: Item) -> Flow {
         if !self.is_started {
             if self.at.passed < self.start.passed {
-                self.at = self.at.then(&item);
+                self.at = self.at.after(&item);
                 return Flow::Continue(());
             }
             if self.at != self.start {
@@ -129,7 +133,7 @@ impl<'a> Reading<'a> {
             }
             self.begin()?;
         }
-        self.at = self.at.then(&item);
+        self.at = self.at.after(&item);
         let Item { place, content } = item;
         let (record, refusal) = match content {
             Ok(record) => (Some(record), None),
@@ -137,7 +141,7 @@ impl<'a> Reading<'a> {
         };
         if let Some(record) = record {
             let (bytes, sans) = (record.encoded_len(), most_sans(&record));
-            // The bounds hold with this one: it may be large itself.
+            // Flush first if this record, which may be large, would exceed a limit.
             if self.bytes + bytes > BATCH_BYTES || self.sans + sans > BATCH_SANS {
                 self.flush()?;
             }
@@ -145,9 +149,9 @@ impl<'a> Reading<'a> {
             self.sans += sans;
             self.batch.records.push(record);
         }
-        self.batch.items.push(Read {
+        self.batch.items.push(BatchItem {
             place,
-            mark: self.at,
+            checkpoint: self.at,
             refusal,
         });
         let is_full = self.batch.records.len() == BATCH_RECORDS;
@@ -159,10 +163,10 @@ impl<'a> Reading<'a> {
 
     fn begin(&mut self) -> Flow {
         self.is_started = true;
-        self.tell(Told::From(self.start))
+        self.send(ReaderMessage::ResumeAfter(self.start))
     }
 
-    /// What was gathered is told; of files without a further item, where they end.
+    /// Sends the gathered items. Without any, only says where the batches start.
     fn flush(&mut self) -> Flow {
         if !self.is_started {
             self.begin()?;
@@ -173,11 +177,11 @@ impl<'a> Reading<'a> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.bytes_read = self.read_bytes.load(Ordering::Relaxed);
         (self.bytes, self.sans) = (0, 0);
-        self.tell(Told::Batch(batch))
+        self.send(ReaderMessage::Batch(batch))
     }
 
-    fn tell(&self, told: Told) -> Flow {
-        match self.sender.blocking_send(told) {
+    fn send(&self, message: ReaderMessage) -> Flow {
+        match self.sender.blocking_send(message) {
             Ok(()) => Flow::Continue(()),
             Err(_) => Flow::Break(()),
         }

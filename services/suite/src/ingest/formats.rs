@@ -1,5 +1,5 @@
-//! One file's text to items: PEM, DER, PKCS#7, JSON lines, and gzip around any of them, told apart by
-//! what stands there. What cannot be read is refused alone; nothing large is held whole.
+//! Splits a file into items: PEM, DER, PKCS#7, JSON lines, or gzip of one of these, detected from
+//! the content. Unreadable parts are refused individually; no large file is held in memory.
 
 use std::{
     io::{self, BufRead, BufReader, Cursor, Read},
@@ -13,21 +13,21 @@ use licet_domain::certificate::{Document, classify_document, document_length};
 use super::{
     item::{Flow, Item, Place, Sink},
     lines::{self, Defaults},
-    text::{self, Part},
+    scan::{self, Part},
 };
 
-/// How much of a file is looked at to tell its format.
+/// How much of a file is read to detect its format.
 const HEAD_BYTES: usize = 64 << 10;
-/// The longest line, PEM block and DER document that are read.
+/// The longest line, PEM block and DER document that is read.
 const MAX_LINE_BYTES: usize = 4 << 20;
 const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One file while it is read.
+/// A file being read.
 pub(super) struct File<'a, 'b> {
     pub(super) name: Arc<str>,
-    pub(super) owner: &'a Defaults<'a>,
+    pub(super) owner: &'a Defaults,
     pub(super) sink: &'a mut Sink<'b>,
 }
 
@@ -45,7 +45,7 @@ fn format_of(head: &[u8]) -> Format {
     if head.starts_with(&[0x1f, 0x8b]) {
         return Format::Gzip;
     }
-    // A SEQUENCE of 128 octets or more: no text begins so.
+    // A SEQUENCE of at least 128 octets: no text starts like this.
     if matches!(head, [0x30, 0x80..=0xff, ..]) {
         return Format::Der;
     }
@@ -54,7 +54,7 @@ fn format_of(head: &[u8]) -> Format {
     }
     let mut lines = head.split(|byte| matches!(byte, b'\n' | b'\r'));
     lines
-        .find_map(|line| match text::next(line.trim_ascii_start()) {
+        .find_map(|line| match scan::next(line.trim_ascii_start()) {
             Part::Value => Some(Format::Lines),
             Part::Begin(_) => Some(Format::Pem),
             Part::End(_) | Part::Other => None,
@@ -63,7 +63,7 @@ fn format_of(head: &[u8]) -> Format {
 }
 
 impl File<'_, '_> {
-    /// Reads it all. A failure to read is an item, too.
+    /// Reads the whole file. A read error becomes a refused item.
     pub(super) fn read(&mut self, input: impl Read) -> Flow {
         match self.read_plain_or_packed(input) {
             Ok(flow) => flow,
@@ -89,19 +89,20 @@ impl File<'_, '_> {
             Format::Pem => self.read_text(input, true),
             Format::Der => self.read_der(input),
             Format::Gzip => Ok(self.refuse(None, "is gzip within gzip")),
-            Format::Unknown => {
-                Ok(self.refuse(None, "is neither PEM, DER nor JSON lines, nor gzip of them"))
-            }
+            Format::Unknown => Ok(self.refuse(
+                None,
+                "is neither PEM, DER nor JSON lines, nor gzip of these",
+            )),
         }
     }
 
-    /// Lines of JSON and PEM blocks, one kind behind the other where files were joined. What is neither
-    /// is text around blocks, as openssl writes it, where there are any; else a line that is refused.
+    /// Reads JSON lines and PEM blocks, mixed if files were joined. Anything else is refused,
+    /// unless the file has PEM blocks: then it is text around them, as openssl writes.
     fn read_text(&mut self, mut input: impl BufRead, mut has_blocks: bool) -> io::Result<Flow> {
         let mut line = Vec::new();
         let mut open: Option<Block> = None;
         for number in 1.. {
-            let Some(is_whole) = text::read_line(&mut input, &mut line, MAX_LINE_BYTES)? else {
+            let Some(is_whole) = scan::read_line(&mut input, &mut line, MAX_LINE_BYTES)? else {
                 break;
             };
             let mut rest = line.trim_ascii();
@@ -109,9 +110,9 @@ impl File<'_, '_> {
                 let (taken, flow) = match &mut open {
                     Some(block) => match block.add(rest) {
                         Added::All => (rest.len(), Flow::Continue(())),
-                        Added::CutOff(at) => {
+                        Added::Truncated(at) => {
                             let block = open.take();
-                            (at, self.refuse_cut_off(block.as_ref()))
+                            (at, self.refuse_truncated(block.as_ref()))
                         }
                         Added::Ended(at) => {
                             let block = open.take();
@@ -121,7 +122,7 @@ impl File<'_, '_> {
                             )
                         }
                     },
-                    None => match text::next(rest) {
+                    None => match scan::next(rest) {
                         Part::Value => self.take_values(number, rest, is_whole),
                         Part::Begin(boundary) => {
                             has_blocks = true;
@@ -129,7 +130,7 @@ impl File<'_, '_> {
                             (boundary.end, Flow::Continue(()))
                         }
                         Part::End(length) => {
-                            let text = "is the end of a PEM block without a beginning";
+                            let text = "is the end of a PEM block without its beginning";
                             (length, self.refuse(Some(number), text))
                         }
                         Part::Other if has_blocks => (rest.len(), Flow::Continue(())),
@@ -141,19 +142,20 @@ impl File<'_, '_> {
                 }
                 rest = rest[taken..].trim_ascii_start();
             }
-            if !is_whole && text::find_boundary(&line).is_some() {
+            if !is_whole && scan::find_boundary(&line).is_some() {
                 let flow = self.refuse(Some(number), too_long("line", MAX_LINE_BYTES));
                 if flow.is_break() {
                     return Ok(flow);
                 }
             }
         }
-        Ok(self.refuse_cut_off(open.as_ref()))
+        Ok(self.refuse_truncated(open.as_ref()))
     }
 
-    /// A line of JSON, or several where files were joined. Returns how much of the text they are.
+    /// Reads one line of JSON, or several on one line if files were joined. Returns how much of the
+    /// text was read.
     fn take_values(&mut self, number: u64, text: &[u8], is_whole: bool) -> (usize, Flow) {
-        let length = match text::value_length(text) {
+        let length = match scan::value_length(text) {
             Some(length) if is_whole => length,
             Some(_) | None => text.len(),
         };
@@ -175,10 +177,10 @@ impl File<'_, '_> {
         (self.sink)(item)
     }
 
-    fn refuse_cut_off(&mut self, block: Option<&Block>) -> Flow {
+    fn refuse_truncated(&mut self, block: Option<&Block>) -> Flow {
         match block {
             None => Flow::Continue(()),
-            Some(block) => self.refuse(Some(block.line), "is a PEM block that is cut off"),
+            Some(block) => self.refuse(Some(block.line), "is a truncated PEM block"),
         }
     }
 
@@ -188,20 +190,20 @@ impl File<'_, '_> {
             return self.refuse(line, too_long("PEM block", MAX_DOCUMENT_BYTES));
         }
         match pem::parse(&block.text) {
-            Err(error) => self.refuse(line, format!("is PEM that cannot be read: {error}")),
+            Err(error) => self.refuse(line, format!("is malformed PEM: {error}")),
             Ok(parsed) => match parsed.tag() {
                 "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
                     self.take_labelled(line, parsed.into_contents())
                 }
                 "PKCS7" | "CMS" => self.take_document(line, parsed.into_contents()),
-                // It is not sent: it may be a secret.
-                tag => self.refuse(line, format!("is a {tag} and no certificate")),
+                // Not sent: it may be secret.
+                tag => self.refuse(line, format!("is a {tag}, not a certificate")),
             },
         }
     }
 
-    /// What says that it is a certificate, or a PKCS#7, as some tools label it. What follows a
-    /// trusted certificate is not part of it.
+    /// A block labelled as a certificate. Some tools label a PKCS#7 like that. Trust settings after
+    /// a trusted certificate are dropped.
     fn take_labelled(&mut self, line: Option<u64>, mut der: Vec<u8>) -> Flow {
         der.truncate(document_length(&der).unwrap_or(usize::MAX));
         match classify_document(&der) {
@@ -219,18 +221,18 @@ impl File<'_, '_> {
                 return Ok(Flow::Continue(()));
             }
             let Some(length) = document_length(&der) else {
-                return Ok(self.refuse(None, "has something that is not DER"));
+                return Ok(self.refuse(None, "contains data that is not DER"));
             };
             if length > MAX_DOCUMENT_BYTES {
                 return Ok(self.refuse(None, too_long("DER document", MAX_DOCUMENT_BYTES)));
             }
             if length < der.len() {
-                return Ok(self.refuse(None, "has something that is no certificate"));
+                return Ok(self.refuse(None, "contains DER that is not a certificate"));
             }
             let missing = u64::try_from(length - der.len()).unwrap_or(u64::MAX);
             input.by_ref().take(missing).read_to_end(&mut der)?;
             if der.len() < length {
-                return Ok(self.refuse(None, "is cut off"));
+                return Ok(self.refuse(None, "is truncated"));
             }
             let flow = self.take_document(None, der);
             if flow.is_break() {
@@ -243,7 +245,7 @@ impl File<'_, '_> {
         match classify_document(&der) {
             Document::Signed => self.send_certificate(line, der),
             Document::Bundle(each) if each.is_empty() => {
-                self.refuse(line, "is a PKCS#7 without a certificate")
+                self.refuse(line, "is a PKCS#7 without certificates")
             }
             Document::Bundle(each) => {
                 for certificate in each {
@@ -254,8 +256,8 @@ impl File<'_, '_> {
                 }
                 Flow::Continue(())
             }
-            // It is not sent: it may be a secret.
-            Document::Other => self.refuse(line, "is DER of something that is no certificate"),
+            // Not sent: it may be secret.
+            Document::Other => self.refuse(line, "is DER, but not a certificate"),
         }
     }
 
@@ -263,18 +265,18 @@ impl File<'_, '_> {
         match classify_document(&der) {
             Document::Signed => self.send_certificate(line, der),
             Document::Bundle(_) | Document::Other => {
-                self.refuse(line, "is DER of something that is no certificate")
+                self.refuse(line, "is DER, but not a certificate")
             }
         }
     }
 
-    /// What does not parse inside is SanLicensing's to refuse, so that it is kept and listed.
+    /// SanLicensing refuses a certificate that cannot be parsed, so that it is stored and listed.
     fn send_certificate(&mut self, line: Option<u64>, der: Vec<u8>) -> Flow {
         let place = self.place(line);
-        let owner = lines::owner(None, self.owner.account_id, "--account").and_then(|account| {
+        let owner = lines::owner(None, &self.owner.account_id, "--account").and_then(|account| {
             Ok((
                 account,
-                lines::owner(None, self.owner.product_id, "--product")?,
+                lines::owner(None, &self.owner.product_id, "--product")?,
             ))
         });
         (self.sink)(match owner {
@@ -304,20 +306,20 @@ impl File<'_, '_> {
     }
 }
 
-/// A PEM block that has begun.
+/// An unfinished PEM block.
 struct Block {
     line: u64,
-    /// In lines, whatever the file's own lines are.
+    /// Its lines, with line feeds whatever the file uses.
     text: Vec<u8>,
     is_too_long: bool,
 }
 
-/// What became of a text that was added to a block.
+/// Where a text ends that is added to a block.
 enum Added {
-    /// All of it belongs to the block.
+    /// The whole text belongs to the block.
     All,
     /// Another block begins here.
-    CutOff(usize),
+    Truncated(usize),
     /// The block ends here.
     Ended(usize),
 }
@@ -332,14 +334,14 @@ impl Block {
     }
 
     fn add(&mut self, text: &[u8]) -> Added {
-        match text::find_boundary(text) {
+        match scan::find_boundary(text) {
             None => {
                 self.add_line(text);
                 Added::All
             }
-            Some(at) if text[at..].starts_with(text::BEGIN) => Added::CutOff(at),
+            Some(at) if text[at..].starts_with(scan::BEGIN) => Added::Truncated(at),
             Some(at) => {
-                let end = at + text::boundary_length(&text[at..]);
+                let end = at + scan::boundary_length(&text[at..]);
                 self.add_line(&text[..at]);
                 self.push(&text[at..end]);
                 Added::Ended(end)
@@ -347,7 +349,7 @@ impl Block {
         }
     }
 
-    /// Base64 without white space. A header, which has a colon, says nothing of a certificate.
+    /// Adds base64 without white space. Headers, which have a colon, are dropped.
     fn add_line(&mut self, text: &[u8]) {
         if text.is_empty() || text.contains(&b':') {
             return;
@@ -372,7 +374,7 @@ fn too_long(what: &str, bytes: usize) -> String {
     format!("is a {what} of more than {bytes} bytes")
 }
 
-/// The first bytes, without the mark that some editors put before a text, and all bytes.
+/// The first bytes, without a byte order mark, and a reader of all bytes.
 fn with_head(mut input: impl Read) -> io::Result<(Vec<u8>, impl Read)> {
     let mut head = Vec::new();
     let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);

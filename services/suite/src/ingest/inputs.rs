@@ -1,5 +1,5 @@
-//! What is named on the command line, files, folders and the standard input, read as often as needed
-//! and in the same order each time.
+//! The inputs given on the command line: files, folders and standard input. Each can be read
+//! repeatedly, always in the same order.
 
 use std::{
     fs,
@@ -19,25 +19,25 @@ use super::{
     lines::Defaults,
 };
 
-/// The longest part of a feed's name that is taken from a file's.
+/// How many characters of a file's name its feed's name includes.
 const MAX_NAME_CHARS: usize = 60;
 
-/// Something that is named on the command line.
+/// An input given on the command line.
 pub(super) enum Input {
-    /// A file, or a folder with all that is in it.
+    /// A file or a folder.
     Path(PathBuf),
-    /// What came in by the standard input or a pipe, put down so that it can be read again.
+    /// Standard input or a pipe, copied so that it can be read again.
     Spooled {
-        /// As messages name it.
+        /// The name in messages.
         name: String,
         file: fs::File,
-        /// In hexadecimal.
+        /// Of the content, in hexadecimal.
         sha256: String,
     },
 }
 
 impl Input {
-    /// A path, or `-` for the standard input. What can be read only once is read here to its end.
+    /// A path, or `-` for standard input. An input that can be read only once is copied.
     pub(super) fn of(path: PathBuf) -> io::Result<Self> {
         if path.as_os_str() == "-" {
             return Self::spool("standard input".to_owned(), io::stdin().lock());
@@ -61,8 +61,8 @@ impl Input {
         Ok(Self::Spooled { name, file, sha256 })
     }
 
-    /// The feed of an input of its own. A file keeps its feed while its content changes; what the
-    /// standard input brought has no name but its content.
+    /// The name of the input's own feed. A file keeps its feed when its content changes; standard
+    /// input has no name, so its content names the feed.
     pub(super) fn feed(&self) -> String {
         match self {
             Self::Spooled { sha256, .. } => format!("stdin:{}", &sha256[..16]),
@@ -81,7 +81,7 @@ impl Input {
         }
     }
 
-    /// How many bytes it has; what cannot be seen counts as none.
+    /// The size in bytes; unreadable inputs count as empty.
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Path(path) => bytes_of(path),
@@ -89,10 +89,10 @@ impl Input {
         }
     }
 
-    /// Gives all of its items, and counts the bytes that were read.
+    /// Passes all items to `sink`, counting the bytes read.
     pub(super) fn visit(
         &mut self,
-        owner: &Defaults<'_>,
+        owner: &Defaults,
         read: &AtomicU64,
         sink: &mut Sink<'_>,
     ) -> Flow {
@@ -118,15 +118,15 @@ fn bytes_of(path: &Path) -> u64 {
     }
 }
 
-/// A link to a folder may lead into a circle.
+/// A symbolic link to a folder could lead to an endless loop.
 fn is_link_to_folder(entry: &fs::DirEntry) -> bool {
     let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
     is_link && entry.path().is_dir()
 }
 
-/// Reading on behalf of one input.
+/// A visit to all files of one input.
 struct Visit<'a, 'b> {
-    owner: &'a Defaults<'a>,
+    owner: &'a Defaults,
     read: &'a AtomicU64,
     sink: &'a mut Sink<'b>,
 }
@@ -145,7 +145,7 @@ impl Visit<'_, '_> {
         }
     }
 
-    /// What is in it, sorted by name, folders within it included; hidden names are passed over.
+    /// All entries sorted by name, including subfolders; hidden ones are skipped.
     fn folder(&mut self, path: &Path) -> Flow {
         let listed: io::Result<Vec<_>> = fs::read_dir(path).and_then(Iterator::collect);
         let mut entries = match listed {
@@ -162,7 +162,7 @@ impl Visit<'_, '_> {
                 continue;
             }
             let flow = if is_link_to_folder(&entry) {
-                let text = "is a link to a folder, which is not followed";
+                let text = "is a link to a folder; links are not followed";
                 self.refuse(&path.display().to_string(), text)
             } else {
                 self.path(&path)

@@ -1,5 +1,5 @@
-//! What is read from the files, one after the other: a record, or what is refused here; and the mark
-//! up to which they were passed, which knows them by their content.
+//! Items read from the files: a record, or the reason why there is none. A checkpoint covers the
+//! items passed so far and identifies them by content.
 
 use std::{fmt, ops::ControlFlow, sync::Arc};
 
@@ -9,19 +9,19 @@ use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Whether more is wanted.
+/// Whether to continue.
 pub(super) type Flow = ControlFlow<()>;
 
-/// Where items go; it ends the reading by breaking.
+/// Receives items; breaks to stop the reading.
 pub(super) type Sink<'a> = dyn FnMut(Item) -> Flow + 'a;
 
-/// Where an item stands.
+/// Where an item is in the files.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) file: Arc<str>,
-    /// From 1 on; `None` where the file has no lines.
+    /// Counted from 1; `None` if the file has no lines.
     pub(super) line: Option<u64>,
-    /// Of the certificate, where the text names it.
+    /// The certificate's serial number, if known.
     pub(super) serial: Option<String>,
 }
 
@@ -38,11 +38,11 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that stands in the files.
+/// An item of the files.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) place: Place,
-    /// The record to be sent, or why there is none.
+    /// The record to send, or the reason why there is none.
     pub(super) content: Result<IngestRecord, String>,
 }
 
@@ -52,7 +52,7 @@ const MAX_QUOTED_CHARS: usize = 400;
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
 impl Item {
-    /// Reason and serial number quote what was read, which may be long: a part is enough to find it.
+    /// A refused item. Its reason and serial number may quote long input, so they are shortened.
     pub(super) fn refused(mut place: Place, reason: impl Into<String>) -> Self {
         place.serial = place.serial.map(shortened);
         Self {
@@ -61,10 +61,10 @@ impl Item {
         }
     }
 
-    /// A record, unless it is so long that no batch could hold it beside others.
+    /// A record, unless it is too large for a batch.
     pub(super) fn record(place: Place, record: IngestRecord) -> Self {
         if record.encoded_len() > MAX_RECORD_BYTES {
-            let text = format!("a record of more than {MAX_RECORD_BYTES} bytes is not sent");
+            let text = format!("is too large to send: more than {MAX_RECORD_BYTES} bytes");
             return Self::refused(place, text);
         }
         Self {
@@ -83,7 +83,7 @@ fn shortened(text: String) -> String {
     part
 }
 
-/// The serial number that a record names, where it can be read.
+/// The serial number of a record, if it can be read.
 pub(super) fn serial(record: &IngestRecord) -> Option<String> {
     match record.report.as_ref()? {
         Report::CertificateDer(der) => {
@@ -95,18 +95,18 @@ pub(super) fn serial(record: &IngestRecord) -> Option<String> {
     }
 }
 
-/// How many items were passed, and a digest over them: the files at hand are those that were passed
-/// if their first items have it. This is what a feed's cursor says.
+/// The number of items passed, and a digest over them: files whose first items have this digest are
+/// the same files. This is a feed's cursor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct Checkpoint {
     pub(super) passed: u64,
     #[serde(with = "hex::serde")]
     sha256: [u8; 32],
 }
 
-impl Mark {
-    /// With a further item.
-    pub(super) fn then(self, item: &Item) -> Self {
+impl Checkpoint {
+    /// The checkpoint after a further item.
+    pub(super) fn after(self, item: &Item) -> Self {
         let mut hash = Sha256::new();
         hash.update(self.sha256);
         match &item.content {
@@ -114,7 +114,7 @@ impl Mark {
                 hash.update([1]);
                 hash.update(record.encode_to_vec());
             }
-            // Its place stands for what could not be read.
+            // An unreadable item is identified by its line and the reason.
             Err(reason) => {
                 hash.update([0]);
                 hash.update(item.place.line.unwrap_or(0).to_be_bytes());
@@ -131,8 +131,8 @@ impl Mark {
         serde_json::json!(self).to_string()
     }
 
-    /// `None`: another program's cursor. One that counts alone was written before cursors knew what
-    /// was passed: nothing is known to be passed.
+    /// `None` for a cursor of another program. Earlier versions stored only a number, which does
+    /// not identify the items: start from the beginning.
     pub(super) fn from_cursor(cursor: &str) -> Option<Self> {
         if cursor.is_empty() || cursor.parse::<u64>().is_ok() {
             return Some(Self::default());
@@ -163,34 +163,34 @@ mod tests {
 
     #[test]
     fn sl_14_a_mark_knows_what_was_passed() {
-        let start = Mark::default();
-        let first = start.then(&item("p", 1, Ok(())));
-        assert_eq!(first, start.then(&item("p", 7, Ok(()))));
+        let start = Checkpoint::default();
+        let first = start.after(&item("p", 1, Ok(())));
+        assert_eq!(first, start.after(&item("p", 7, Ok(()))));
         for other in [
             item("q", 1, Ok(())),
             item("p", 1, Err("x")),
             item("p", 2, Err("x")),
             item("p", 1, Err("y")),
         ] {
-            assert_ne!(first, start.then(&other));
+            assert_ne!(first, start.after(&other));
         }
-        let second = first.then(&item("q", 1, Ok(())));
+        let second = first.after(&item("q", 1, Ok(())));
         assert_eq!(second.passed, 2);
-        assert_eq!(Mark::from_cursor(&second.to_cursor()), Some(second));
+        assert_eq!(Checkpoint::from_cursor(&second.to_cursor()), Some(second));
         assert_ne!(
             second,
             start
-                .then(&item("q", 1, Ok(())))
-                .then(&item("p", 1, Ok(())))
+                .after(&item("q", 1, Ok(())))
+                .after(&item("p", 1, Ok(())))
         );
     }
 
     #[test]
     fn sl_14_a_cursor_that_only_counts_says_nothing_of_what_was_passed() {
-        assert_eq!(Mark::from_cursor(""), Some(Mark::default()));
-        assert_eq!(Mark::from_cursor("5"), Some(Mark::default()));
+        assert_eq!(Checkpoint::from_cursor(""), Some(Checkpoint::default()));
+        assert_eq!(Checkpoint::from_cursor("5"), Some(Checkpoint::default()));
         for other in ["after 5", "{}", r#"{"passed":1,"sha256":"00"}"#] {
-            assert_eq!(Mark::from_cursor(other), None);
+            assert_eq!(Checkpoint::from_cursor(other), None);
         }
     }
 }

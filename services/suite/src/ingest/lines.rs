@@ -1,4 +1,4 @@
-//! Records as JSON lines, a record a line.
+//! Records as JSON lines: one record per line.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -12,9 +12,9 @@ use licet_runtime::wire::encode_time;
 use prost_types::Timestamp;
 use serde::Deserialize;
 
-/// The format, for `--help`.
+/// The formats, for `--help`.
 pub(super) const FORMAT: &str = "\
-JSON lines: one object a line, of a certificate that was signed or of one that was revoked.
+JSON lines have one object per line, for a certificate that was signed or one that was revoked:
 
   {\"report\": \"certificate\", \"issuer_der\": \"301f…\", \"serial\": \"0a1b\",
    \"sans\": [\"dns:example.com\", \"ip:192.0.2.1\", \"email:a@example.com\", \"upn:a@example.com\"],
@@ -22,26 +22,26 @@ JSON lines: one object a line, of a certificate that was signed or of one that w
   {\"report\": \"revocation\", \"issuer_der\": \"301f…\", \"serial\": \"0a1b\", \"reason\": \"KEY_COMPROMISE\",
    \"revoke_time\": \"2026-02-01T12:00:00Z\"}
 
-issuer_der is the issuer's name as DER, in hexadecimal; a revocation may have issuer_sha256, its
-SHA-256, instead. key_type (RSA, ECC, ED25519 or ED448), reason and revoke_time may be left out. A reason
-is spelled as RFC 5280 has it, keyCompromise, or KEY_COMPROMISE. certificateHold is refused: it is not for good.
-\"account\" and \"product\" of a line stand in place of --account and --product.
+issuer_der is the issuer's name as DER in hexadecimal; a revocation can have issuer_sha256, its SHA-256,
+instead. key_type (RSA, ECC, ED25519 or ED448), reason and revoke_time are optional. Reasons are spelled
+as in RFC 5280, keyCompromise, or KEY_COMPROMISE; certificateHold is refused, because it is not permanent.
+\"account\" and \"product\" in a line override --account and --product.
 
-PEM and JSON lines may stand in one file, with any end of lines, and with none where files were joined.
-A line or a file that cannot be read, and a record that is refused, is listed with its file, line and
-serial number; everything else is sent. Keys, requests and revocation lists are refused and not sent.
+A file can mix PEM and JSON lines, with any line ends, and with none where files were joined. Unreadable
+lines and files and refused records are listed with file, line and serial number; everything else is
+sent. Private keys, requests and revocation lists are refused and never sent.
 
-SanLicensing keeps of each feed how many records were passed, with a digest of them: the same files,
-given again, go on after those; files with other content are new, and are sent from their start. A
-record that is known already changes nothing. Records after one that was refused are sent again the
-next time, until it is accepted or --skip-refused is given.
+For each feed, SanLicensing stores how many records were passed and a digest of them. Run again with the
+same files, the command resumes after those; files with other content are sent from their start. Records
+that are already known change nothing. A refused record, and the records after it, are sent again on the
+next run, until it is accepted or --skip-refused is given.
 
-Exit status: 0, or 1 where anything was refused or the feed broke off.";
+Exit status: 0, or 1 if anything was refused or a feed was interrupted.";
 
-/// Whom a line without an owner belongs to.
-pub(super) struct Defaults<'a> {
-    pub(super) account_id: Option<&'a str>,
-    pub(super) product_id: Option<&'a str>,
+/// The account and product of records that name none themselves.
+pub(super) struct Defaults {
+    pub(super) account_id: Option<String>,
+    pub(super) product_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,8 +67,8 @@ enum Line {
     },
 }
 
-/// Reads one line.
-pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord, String> {
+/// Parses one line.
+pub(super) fn read(line: &[u8], defaults: &Defaults) -> Result<IngestRecord, String> {
     match serde_json::from_slice(line).map_err(|error| error.to_string())? {
         Line::Certificate {
             account,
@@ -80,8 +80,8 @@ pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord,
             not_after,
             key_type,
         } => Ok(IngestRecord {
-            account_id: owner(account, defaults.account_id, "--account")?,
-            product_id: owner(product, defaults.product_id, "--product")?,
+            account_id: owner(account, &defaults.account_id, "--account")?,
+            product_id: owner(product, &defaults.product_id, "--product")?,
             report: Some(Report::Facts(CertificateFacts {
                 issuer_der: bytes("issuer_der", &issuer_der)?,
                 serial,
@@ -107,7 +107,7 @@ pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord,
                 issuer_sha256.map(|text| bytes("issuer_sha256", &text).map(Issuer::IssuerSha256));
             let revoke_time = revoke_time.map(|text| time("revoke_time", &text));
             Ok(IngestRecord {
-                account_id: owner(account, defaults.account_id, "--account")?,
+                account_id: owner(account, &defaults.account_id, "--account")?,
                 product_id: String::new(),
                 report: Some(Report::Revocation(ReportedRevocation {
                     issuer: by_name.or(by_digest).transpose()?,
@@ -120,18 +120,18 @@ pub(super) fn read(line: &[u8], defaults: &Defaults<'_>) -> Result<IngestRecord,
     }
 }
 
-/// The account or product that a record belongs to.
+/// The account or product of a record.
 pub(super) fn owner(
     given: Option<String>,
-    default: Option<&str>,
+    default: &Option<String>,
     option: &str,
 ) -> Result<String, String> {
     given
-        .or_else(|| default.map(str::to_owned))
-        .ok_or_else(|| format!("{option} is needed, or {} in the line", &option[2..]))
+        .or_else(|| default.clone())
+        .ok_or_else(|| format!("needs {option}, or {:?} in the line", &option[2..]))
 }
 
-/// The serial number of a line that does not read as a record, where it can be told.
+/// The serial number in a line that is not a valid record, if it can be found.
 pub(super) fn serial(line: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(line).ok()?;
     Some(value.get("serial")?.as_str()?.to_owned())
@@ -149,13 +149,13 @@ fn time(field: &str, text: &str) -> Result<Timestamp, String> {
 fn san(text: &str) -> Result<San, String> {
     let (kind, value) = text
         .split_once(':')
-        .ok_or_else(|| format!("sans: {text:?} has no type before a colon"))?;
+        .ok_or_else(|| format!("sans: {text:?} has no type, as in \"dns:example.com\""))?;
     let kind = match kind {
         "dns" => SanType::DnsName,
         "ip" => SanType::IpAddress,
         "email" => SanType::Rfc822Name,
         "upn" => SanType::Upn,
-        other => return Err(format!("sans: {other:?} is none of dns, ip, email, upn")),
+        other => return Err(format!("sans: {other:?} is not one of dns, ip, email, upn")),
     };
     Ok(San {
         r#type: kind.into(),
@@ -171,12 +171,13 @@ fn key(text: Option<&str>) -> Result<KeyType, String> {
         Some("ED25519") => Ok(KeyType::Ed25519),
         Some("ED448") => Ok(KeyType::Ed448),
         Some(other) => Err(format!(
-            "key_type: {other:?} is none of RSA, ECC, ED25519, ED448"
+            "key_type: {other:?} is not one of RSA, ECC, ED25519, ED448"
         )),
     }
 }
 
-/// A reason in the contract's spelling or in RFC 5280's (5.3.1): they differ in case and underscores.
+/// A reason in the contract's spelling or in that of RFC 5280, 5.3.1; they differ in case and
+/// underscores.
 fn reason_of(text: Option<&str>) -> Result<RevocationReason, String> {
     let Some(text) = text else {
         return Ok(RevocationReason::Unspecified);
@@ -188,9 +189,11 @@ fn reason_of(text: Option<&str>) -> Result<RevocationReason, String> {
     };
     let last = i32::from(RevocationReason::AaCompromise);
     let mut every = (0..=last).filter_map(|number| RevocationReason::try_from(number).ok());
-    every.find(|reason| same(reason.as_str_name())).ok_or_else(|| {
-        format!("reason: {text:?} is no reason of RFC 5280 that a certificate is revoked for good for")
-    })
+    every
+        .find(|reason| same(reason.as_str_name()))
+        .ok_or_else(|| {
+            format!("reason: {text:?} is not a reason of RFC 5280 for a permanent revocation")
+        })
 }
 
 #[cfg(test)]
@@ -199,7 +202,7 @@ mod tests {
 
     fn read_line(line: &str) -> Result<IngestRecord, String> {
         let defaults = Defaults {
-            account_id: Some("acc"),
+            account_id: Some("acc".to_owned()),
             product_id: None,
         };
         read(line.as_bytes(), &defaults)

@@ -1,5 +1,5 @@
-//! What stands on a line of a text: PEM boundaries and JSON, several of them where files were joined
-//! that ended without a line end. Knows nothing of what they say.
+//! Scans text for PEM boundaries and JSON, several per line where files were joined without a line
+//! end. Does not interpret their content.
 
 use std::{
     io::{self, BufRead},
@@ -12,21 +12,21 @@ pub(super) const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 
-/// What a text outside of a PEM block goes on with.
+/// What comes next in a text outside PEM blocks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// JSON, from the text's start on.
+    /// JSON, starting here.
     Value,
-    /// The beginning of a PEM block, and where it stands.
+    /// The start boundary of a PEM block, at this range.
     Begin(Range<usize>),
-    /// The end of a PEM block, at the text's start, of so many bytes.
+    /// The end boundary of a PEM block, starting here, of this length.
     End(usize),
-    /// Nothing but text.
+    /// Other text.
     Other,
 }
 
-/// What a text without white space before it goes on with. A boundary behind other text is one
-/// where a file without a line end was joined, and not where a sentence speaks of it.
+/// What comes next in a text without leading white space. After other text, a boundary counts only
+/// if it could be the start of a joined file, not if a sentence mentions it.
 pub(super) fn next(text: &[u8]) -> Part {
     if text.starts_with(b"{") {
         return Part::Value;
@@ -46,14 +46,14 @@ pub(super) fn next(text: &[u8]) -> Part {
     Part::Begin(boundary)
 }
 
-/// Where the first boundary of a PEM block stands.
+/// The position of the first PEM boundary.
 pub(super) fn find_boundary(text: &[u8]) -> Option<usize> {
     let (begin, end) = (find(text, BEGIN), find(text, END));
     begin.into_iter().chain(end).min()
 }
 
-/// How long the boundary is that a text starts with. One that is cut off ends with the text, or where
-/// the next one begins.
+/// The length of the boundary at the start of the text. A truncated boundary ends with the text or
+/// where the next one begins.
 pub(super) fn boundary_length(text: &[u8]) -> usize {
     let label = DASHES.len();
     let Some(close) = find(&text[label..], DASHES).map(|at| label + at) else {
@@ -65,7 +65,7 @@ pub(super) fn boundary_length(text: &[u8]) -> usize {
     close + DASHES.len()
 }
 
-/// How long the JSON is that a text starts with; `None` where it is none.
+/// The length of the JSON at the start of the text; `None` if there is none.
 pub(super) fn value_length(text: &[u8]) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
     match values.next() {
@@ -78,8 +78,8 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len()).position(|window| window == word)
 }
 
-/// Reads a line of bounded length, without its end: LF, CRLF, or CR alone. Says whether it is whole;
-/// what is beyond the bound is passed over. `None`: there is no further line.
+/// Reads a line of at most `bound` bytes without its end: LF, CRLF or CR. Returns whether it is
+/// complete, skipping what exceeds the bound; `None` at the end of the input.
 pub(super) fn read_line(
     input: &mut impl BufRead,
     line: &mut Vec<u8>,

@@ -1,5 +1,5 @@
-//! `licet accept-peer-store`: lets a service work with another store of a peer than the one that it has
-//! worked with. Only a person can know that the old one is lost for good.
+//! `licet accept-peer-store`: lets a service work with a new store of a peer. Only a person can
+//! know that the old store is lost for good.
 
 use std::str::FromStr;
 
@@ -10,21 +10,21 @@ use licet_runtime::{
 };
 use uuid::Uuid;
 
-use crate::Trouble;
+use crate::CommandError;
 
 /// Settings of `licet accept-peer-store`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The database of the service that refuses: sqlite:PATH, or
+    /// The database of the service that refuses the peer's store: sqlite:PATH, or
     /// postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. The service may be running.
     #[arg(long, env = "LICET_DATABASE")]
     database: Location,
-    /// The peer and the id of its new store, as the refusal names them: billing=UUID.
+    /// The peer and the id of its new store, as named in the refusal: billing=UUID.
     #[arg(value_name = "PEER=STORE")]
     accepted: PeerStore,
 }
 
-/// A peer and its store.
+/// A peer and the id of its store.
 #[derive(Clone, Debug)]
 struct PeerStore {
     peer: String,
@@ -38,7 +38,7 @@ impl FromStr for PeerStore {
         let (peer, store_id) = text.split_once('=').ok_or("must be PEER=STORE")?;
         if !SERVICES.contains(&peer) {
             return Err(format!(
-                "must name one of the peers {}",
+                "must name one of the peers: {}",
                 SERVICES.join(", ")
             ));
         }
@@ -46,18 +46,18 @@ impl FromStr for PeerStore {
             peer: peer.to_owned(),
             store_id: store_id
                 .parse()
-                .map_err(|_| "must name the store by its UUID")?,
+                .map_err(|_| "must give the id of the store as a UUID")?,
         })
     }
 }
 
-/// Accepts the store, and says so.
-pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
+/// Accepts the store and prints a confirmation.
+pub(crate) async fn run(options: &Options) -> Result<(), CommandError> {
     let database = Database::open_existing(&options.database).await?;
     let PeerStore { peer, store_id } = &options.accepted;
     peer_store::accept(&database, peer, *store_id).await?;
     println!(
-        "The store {} at {} works with the store {store_id} of {peer} from now on.",
+        "The store {} at {} now works with the store {store_id} of {peer}.",
         database.store_id(),
         options.database
     );

@@ -1,4 +1,4 @@
-//! How far the files are, on one line of a terminal; nothing where nobody looks.
+//! Shows progress on one line of the terminal; nothing if standard error is not a terminal.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -7,18 +7,18 @@ use std::{
 
 const WIDTH: u64 = 30;
 
-/// A bar on the standard error.
-pub(super) struct Progress {
+/// A progress bar on standard error.
+pub(super) struct ProgressBar {
     total_bytes: u64,
-    /// Of the files that are done.
+    /// Records and bytes of the finished feeds.
     before: (u64, u64),
     last: (u64, u64),
     begun: Instant,
     is_shown: bool,
 }
 
-impl Progress {
-    /// At the start of so many bytes.
+impl ProgressBar {
+    /// Starts a bar for `total_bytes`.
     pub(super) fn start(total_bytes: u64) -> Self {
         Self {
             total_bytes,
@@ -29,7 +29,7 @@ impl Progress {
         }
     }
 
-    /// So many records of the feed under way are durable now, and so many bytes are read for them.
+    /// Updates the present feed: `records` are durable, `bytes` were read for them.
     pub(super) fn show(&mut self, records: u64, bytes: u64) {
         self.last = (records, bytes);
         if self.is_shown {
@@ -48,7 +48,7 @@ impl Progress {
         format!("[{bar}] {records} records, {rate}/s ")
     }
 
-    /// A line for the standard output. The bar is drawn anew below it.
+    /// Prints a line to standard output; the bar is redrawn below it.
     pub(super) fn say(&self, text: &str) -> io::Result<()> {
         if self.is_shown {
             let _ = write!(io::stderr(), "\r\x1b[K");
@@ -56,13 +56,13 @@ impl Progress {
         writeln!(io::stdout(), "{text}")
     }
 
-    /// The feed is done, and the next one begins.
+    /// Counts the finished feed.
     pub(super) fn next_feed(&mut self, total_bytes: u64) {
         self.before = (self.before.0 + self.last.0, self.before.1 + total_bytes);
         self.last = (0, 0);
     }
 
-    /// The line is left as it is.
+    /// Ends the bar's line.
     pub(super) fn end(self) {
         if self.is_shown {
             let _ = writeln!(io::stderr());
