@@ -95,9 +95,9 @@ pub(super) fn read_line(
         }
         let end = buffer.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let part = &buffer[..end.unwrap_or(buffer.len())];
-        let kept = part.len().min(bound - line.len());
-        line.extend_from_slice(&part[..kept]);
-        is_whole &= kept == part.len();
+        let taken = part.len().min(bound - line.len());
+        line.extend_from_slice(&part[..taken]);
+        is_whole &= taken == part.len();
         let Some(end) = end else {
             let count = buffer.len();
             input.consume(count);

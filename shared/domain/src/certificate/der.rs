@@ -27,7 +27,7 @@ use crate::{
     text::shortened,
 };
 
-const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const SAN_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 /// The attributes that request extensions: PKCS#9 (RFC 2985, 5.4.2), and Microsoft's predecessor.
 const EXTENSION_REQUESTS: [ObjectIdentifier; 2] = [
@@ -286,7 +286,7 @@ fn sans(extensions: Option<&[u8]>) -> Result<BTreeSet<San>, Broken> {
     };
     let each = within(SEQUENCE, extensions).and_then(Elements::rest);
     for extension in each.map_err(broken("extensions"))? {
-        let content = value_of(extension, SUBJECT_ALT_NAME).map_err(broken("extensions"))?;
+        let content = value_of(extension, SAN_EXTENSION).map_err(broken("extensions"))?;
         if let Some(content) = content {
             let names = within(SEQUENCE, content).and_then(Elements::rest);
             let names = names.map_err(broken("subject alternative names"))?;

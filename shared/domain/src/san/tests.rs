@@ -207,7 +207,7 @@ fn sl3_weights() {
 
 /// SL-1: names on a certificate are never refused or dropped, only lower-cased.
 #[test]
-fn sl1_recorded_names_are_kept() {
+fn sl1_recorded_names_are_never_dropped() {
     for (kind, text, expected) in [
         (SanType::DnsName, "A_B.Example.com", "a_b.example.com"),
         (SanType::DnsName, "Example.COM.", "example.com"),

@@ -177,7 +177,7 @@ fn sl1_a_name_of_any_length_counts() {
     for san in &parsed.sans {
         assert!(san.value().len() < 300, "{san}");
         let again = San::recorded(san.kind(), san.value());
-        assert_eq!(&again, san, "what is kept stays what it is");
+        assert_eq!(&again, san, "reading it again changes nothing");
     }
 }
 
