@@ -49,7 +49,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    match run(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads the first lines only has seen what they wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -60,15 +60,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> io::Result<()> {
+fn run(command: &Command) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match command {
         Command::Rules => out.write_all(rules::page()?.as_bytes()),
         Command::Prose { kind, draw, seed } => {
-            let mut passages = prose::list(kind)?;
+            let mut passages = prose::list(*kind)?;
             let all = passages.len();
-            if let Some(count) = draw {
-                passages = prose::draw(passages, count, seed);
+            if let Some(count) = *draw {
+                passages = prose::draw(passages, count, *seed);
                 writeln!(out, "{} of {all}, drawn by seed {seed}:", passages.len())?;
             }
             for passage in passages {

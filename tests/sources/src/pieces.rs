@@ -35,15 +35,15 @@ pub(crate) fn pieces(source: &str) -> Vec<Piece<'_>> {
             let end = format!("\"{}", "#".repeat(hashes));
             let inner = quoted[1..].find(&end).map_or(quoted.len(), |at| at + 1);
             (Kind::Text, 1..inner, (inner + end.len()).min(quoted.len()))
-        } else if quoted.starts_with('"') {
+        } else if let Some(quoted) = quoted.strip_prefix('"') {
             let mut is_escaped = false;
-            let inner = quoted[1..].find(|char| {
+            let inner = quoted.find(|char| {
                 let ends = char == '"' && !is_escaped;
                 is_escaped = char == '\\' && !is_escaped;
                 ends
             });
-            let inner = inner.map_or(quoted.len(), |at| at + 1);
-            (Kind::Text, 1..inner, (inner + 1).min(quoted.len()))
+            let inner = inner.unwrap_or(quoted.len());
+            (Kind::Text, 1..inner + 1, (inner + 2).min(quoted.len() + 1))
         } else if quoted.starts_with("'\"'") || quoted.starts_with("'/'") {
             (Kind::Text, 1..2, 3)
         } else {

@@ -91,7 +91,7 @@ pub(crate) fn is_for_tests(file: &str) -> bool {
 }
 
 /// A source before the tests that stand at its end.
-fn without_tests(text: &str) -> &str {
+pub(crate) fn without_tests(text: &str) -> &str {
     let product = text.split("#[cfg(test)]\nmod tests").next();
     product.unwrap_or_default()
 }

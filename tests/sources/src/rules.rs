@@ -5,15 +5,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io,
-    path::Path,
 };
 
-use crate::files::{protos, read, sources};
+use crate::{
+    files::{protos, read, sources},
+    prose::{is_for_tests, without_tests},
+};
 
 /// What a rule's id begins with, as in the law.
 const PREFIXES: [&str; 8] = ["T", "M", "P", "AL", "MD", "SL", "BL", "X"];
-/// The rules that have to be whole: code, and a test over gRPC on both databases, for each id.
-const WHOLE: [&str; 3] = ["AL", "MD", "SL"];
 const LAW: &str = "shared/domain/RULES.md";
 
 type Id = (&'static str, u32);
@@ -91,23 +91,6 @@ fn named_by(test: &str) -> Vec<Id> {
     found
 }
 
-/// Whether a source is there for tests alone.
-fn is_test_source(file: &str) -> bool {
-    let path = Path::new(file);
-    let in_folder = path
-        .components()
-        .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "histories")));
-    let name = path.file_stem().and_then(|name| name.to_str());
-    in_folder || matches!(name, Some("tests" | "histories" | "samples"))
-}
-
-/// A source before the tests that stand at its end.
-fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap_or_default()
-}
-
 fn comments(text: &str) -> String {
     let lines = text.lines().filter_map(|line| {
         let line = line.trim_start().strip_prefix("//")?;
@@ -152,8 +135,15 @@ fn law(text: &str) -> Vec<(Id, String)> {
     found
 }
 
-/// Everything that is known of each rule. Ids that the law does not have are told apart.
-fn survey() -> io::Result<(Vec<(Id, Found)>, Vec<String>)> {
+/// What the sources say of the rules.
+struct Survey {
+    /// In the order of the law.
+    rules: Vec<(Id, Found)>,
+    /// Places that name an id which is no rule.
+    unknown: Vec<String>,
+}
+
+fn survey() -> io::Result<Survey> {
     let order = law(&read(LAW)?);
     let mut found: BTreeMap<Id, Found> = BTreeMap::new();
     for (id, words) in &order {
@@ -172,7 +162,7 @@ fn survey() -> io::Result<(Vec<(Id, Found)>, Vec<String>)> {
 
     for folder in ["shared", "services"] {
         for (file, text) in sources(folder)? {
-            if !is_test_source(&file) {
+            if !is_for_tests(&file) {
                 for id in named(&comments(without_tests(&text))) {
                     note(id, &file, &|rule| add(&mut rule.code, &file));
                 }
@@ -210,7 +200,8 @@ fn survey() -> io::Result<(Vec<(Id, Found)>, Vec<String>)> {
     let rules = order
         .into_iter()
         .map(|(id, _)| (id, found.remove(&id).unwrap_or_default()));
-    Ok((rules.collect(), unknown))
+    let rules = rules.collect();
+    Ok(Survey { rules, unknown })
 }
 
 fn write_files(page: &mut String, title: &str, files: &[String]) {
@@ -235,7 +226,11 @@ pub(crate) fn page() -> io::Result<String> {
     let mut page =
         "A source is listed where its comments name the rule, a test where its name does.\n"
             .to_owned();
-    for (id, rule) in &survey()?.0 {
+    let Survey { rules, unknown } = survey()?;
+    if !unknown.is_empty() {
+        return Err(io::Error::other(unknown.join("\n")));
+    }
+    for (id, rule) in &rules {
         let _ = writeln!(page, "\n## {}\n\n{}\n", id_text(*id), rule.words);
         if rule.code.is_empty() && rule.served.is_empty() && rule.alone.is_empty() {
             page.push_str("- No code and no test names it yet.\n");
@@ -254,7 +249,10 @@ pub(crate) fn page() -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAW, WHOLE, id_text, named, named_by, survey};
+    use super::{LAW, Survey, id_text, named, named_by, survey};
+
+    /// The rules that have to be whole: code, and a test over gRPC on both databases, for each id.
+    const WHOLE: [&str; 3] = ["AL", "MD", "SL"];
 
     #[test]
     fn ids_are_read_from_comments_and_from_names() {
@@ -271,7 +269,10 @@ mod tests {
 
     #[test]
     fn every_rule_of_orders_and_san_licensing_has_code_and_a_test_over_grpc() {
-        let (rules, mut wrong) = survey().unwrap();
+        let Survey {
+            rules,
+            unknown: mut wrong,
+        } = survey().unwrap();
         for (id, rule) in rules.iter().filter(|(id, _)| WHOLE.contains(&id.0)) {
             if rule.code.is_empty() {
                 wrong.push(format!("{}: no code names it", id_text(*id)));
