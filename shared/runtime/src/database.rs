@@ -501,7 +501,7 @@ fn serving_settings() -> Vec<(&'static str, String)> {
         // A cached plan outlives a small table's growth, so it must not scan the table. Every statement has
         // an index to use.
         ("enable_seqscan", "off".to_owned()),
-        // The forbidden scans cost so much in estimates that the planner would compile each of them.
+        // The planner rates a forbidden scan so dear that it would compile each one.
         ("jit", "off".to_owned()),
         ("statement_timeout", timeout.clone()),
         ("idle_in_transaction_session_timeout", timeout),

@@ -1,5 +1,5 @@
 //! Billing, alone or with Orders and SanLicensing, as they run in production, in this process, each
-//! on its own schema of one database; and what its clients ask: charges, orders, changes of names.
+//! on its own schema of one database; and what its clients ask: charges, orders, domain changes.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

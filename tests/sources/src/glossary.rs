@@ -12,7 +12,7 @@ const GLOSSARY: &str = "shared/docs/src/glossary.md";
 /// A row of the glossary.
 struct Concept {
     word: String,
-    /// Words that must not be used for it, each as its parts: `take back` is `take`, `back`.
+    /// Words that must not be used for it, each as its parts: `service fee` is `service`, `fee`.
     not: Vec<Vec<String>>,
 }
 
@@ -32,7 +32,7 @@ fn glossary(page: &str) -> Vec<Concept> {
     rows.collect()
 }
 
-/// A name or a sentence in words, lower case, singular: `TakesBack` and `take_back` are alike.
+/// A name or a sentence in words, lower case, singular: `ServiceFee` and `service_fees` are alike.
 fn words(text: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut before = ' ';

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn md_7_without_a_change_there_is_nothing_to_take_back() {
+    fn md_7_without_a_change_there_is_nothing_to_cancel() {
         let (before, ..) = waiting();
         let now = instant("2026-07-02T00:00:00Z");
         let refusal = plan_cancellation(&before, now).unwrap_err();

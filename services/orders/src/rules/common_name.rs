@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn md_5_a_move_that_is_taken_back_leaves_every_term() {
+    fn md_5_a_cancelled_move_leaves_every_term() {
         let now = instant("2026-12-01T00:00:00Z");
         let order = renewed(&waiting(), &["b.test"], now);
         let start = order.term.term.end();

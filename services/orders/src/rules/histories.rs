@@ -71,7 +71,7 @@ enum Kind {
     WriteDown,
     ChangeDomains,
     Move,
-    TakeBack,
+    CancelChange,
     Finish,
     RequestReissue,
     Issue,
@@ -96,7 +96,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Kind::WriteDown),
         8 => Just(Kind::ChangeDomains),
         5 => Just(Kind::Move),
-        3 => Just(Kind::TakeBack),
+        3 => Just(Kind::CancelChange),
         8 => Just(Kind::Finish),
         1 => Just(Kind::RequestReissue),
         7 => Just(Kind::Issue),
@@ -252,7 +252,7 @@ fn check_reach(happened: &Happened) {
                 Reason::WildcardNotOffered,
             ],
         ),
-        (Kind::TakeBack, &[Reason::NoChangePending]),
+        (Kind::CancelChange, &[Reason::NoChangePending]),
         (
             Kind::RequestReissue,
             &[

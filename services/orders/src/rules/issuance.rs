@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_orders_names_pass_and_every_difference_is_named() {
+    fn exactly_the_domains_of_the_order_pass_and_every_difference_is_named() {
         let mut order = order(&["example.com", "a.example.com"]);
         let good = certificate(
             &["example.com", "a.example.com"],

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn x_3_a_deletion_gives_back_the_reservation_and_what_falls_with_it() {
+    fn x_3_a_deletion_releases_the_reservation_and_what_falls_with_it() {
         let mut order = order(&["a.test"]);
         let license_record = || {
             let (license_id, certificate_id) = (LicenseId::generate(), CertificateId::generate());

@@ -95,7 +95,7 @@ mod tests {
     use super::{super::samples, *};
 
     #[test]
-    fn a_signing_request_asks_for_exactly_the_orders_names_or_for_none() {
+    fn a_signing_request_asks_for_exactly_the_domains_of_the_order_or_for_none() {
         let common_name = samples::dns("a.test");
         let names = samples::names(&["a.test", "b.test"]);
         let request = |common_name: Option<&str>, sans: &[&str]| ParsedRequest {

@@ -394,7 +394,7 @@ impl Step for CreditDomainChange {
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
         let reason = format!(
-            "The change of names of {} could not be charged for its next term, MD-8",
+            "The domain change of {} could not be charged for its next term, MD-8",
             self.change.order_id
         );
         let billing = &peers.billing;

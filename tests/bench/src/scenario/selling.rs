@@ -1,4 +1,4 @@
-//! Charges, orders and changes of names, each beside pgbench that writes the very rows that one of
+//! Charges, orders and domain changes, each beside pgbench that writes the very rows that one of
 //! them was seen to write, into the same tables of a database of its own.
 
 use licet_domain::ids::{AccountId, OrderId, QuoteId};
@@ -313,7 +313,7 @@ async fn one_charge(
     Ok((written, account, quote))
 }
 
-/// What one order placed and one change of names wrote in a database.
+/// What one order placed and one domain change wrote in a database.
 struct Seen {
     placing: Written,
     changing: Written,

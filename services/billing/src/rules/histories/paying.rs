@@ -134,7 +134,7 @@ impl Books {
     pub(super) fn credit(&mut self, dice: &mut Dice<'_>) -> Result<(), Unfinished> {
         let invoice = dice.pick(&self.invoices).ok_or(Unfinished::Idle)?.clone();
         if dice.once_in(4) {
-            return self.take_back(invoice);
+            return self.credit_whole(invoice);
         }
         let mut lines = Vec::new();
         let mut exceeds = false;
@@ -176,7 +176,7 @@ impl Books {
 
     /// MD-7: the charge of a cancelled domain change is credited in full, and a review holds that
     /// much less (BL-3).
-    fn take_back(&mut self, invoice: Invoice) -> Result<(), Unfinished> {
+    fn credit_whole(&mut self, invoice: Invoice) -> Result<(), Unfinished> {
         let left = invoice.total.minor() - invoice.credited.minor();
         let reasons: &[Reason] = if left == 0 {
             &[Reason::CreditExceedsInvoice]

@@ -39,7 +39,7 @@ impl Desk {
             Kind::WriteDown => self.lock_alone(),
             Kind::ChangeDomains => self.change_domains(dice, false),
             Kind::Move => self.change_domains(dice, true),
-            Kind::TakeBack => self.take_back(),
+            Kind::CancelChange => self.cancel_change(),
             Kind::Finish => self.finish(dice),
             Kind::RequestReissue => self.request_reissue(dice),
             Kind::Issue => self.issue(dice),
@@ -214,7 +214,7 @@ impl Desk {
         Ok(())
     }
 
-    fn take_back(&mut self) -> Done {
+    fn cancel_change(&mut self) -> Done {
         self.lock_alone()?;
         let now = self.now();
         let foretold = self.model.may(Action::CancelChange);
@@ -227,7 +227,7 @@ impl Desk {
         let (count, plan) = agree(foretold, planned)?;
         assert_eq!(plan.invoices.len(), count, "MD-7");
         if plan.invoices.is_empty() {
-            self.model.take_back();
+            self.model.cancel_change();
             self.order = self.order.clone().apply_change_cancelled(now);
             return Ok(());
         }
@@ -251,7 +251,7 @@ impl Desk {
                 self.order = self.order.clone().apply_change_refused(accepted);
             }
             Some(UnderWay::TakingBack { accepted, invoices }) if done => {
-                self.model.take_back();
+                self.model.cancel_change();
                 for invoice in &mut self.invoices {
                     if invoices.contains(&invoice.id) {
                         invoice.credited = invoice.total;

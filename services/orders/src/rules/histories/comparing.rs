@@ -77,7 +77,7 @@ impl Desk {
                 expected.kept,
                 "AL-9"
             );
-            // Whether the move that waits is made or taken back.
+            // Whether the move that waits is made or cancelled.
             let place = usize::try_from(term.index).unwrap();
             let is_free = sold.product.wildcard_replacement == WildcardReplacement::Free
                 || sold.product.kind == ProductKind::SingleDomain;

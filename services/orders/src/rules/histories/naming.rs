@@ -60,13 +60,13 @@ impl Model {
     pub(super) fn names_now(&self, term: usize) -> Names {
         let names = &self.terms[term].names;
         match &self.change {
-            Some(change) if !change.is_made_in(term) => self.taken_back(names),
+            Some(change) if !change.is_made_in(term) => self.with_move_cancelled(names),
             _ => names.clone(),
         }
     }
 
-    /// Names that a term is bought for while a move waits, should that be taken back (MD-5).
-    pub(super) fn taken_back(&self, names: &Names) -> Names {
+    /// Names that a term is bought for if the move that waits is cancelled (MD-5).
+    pub(super) fn with_move_cancelled(&self, names: &Names) -> Names {
         let mut names = names.clone();
         let moved = self.change.as_ref().and_then(|change| change.moved);
         if let Some(moved) = moved.filter(|_| !names.contains(&self.common_name)) {
@@ -93,7 +93,7 @@ impl Model {
     }
 
     /// What a renewal is sold with: its names as they are bought, and as they would be with the move
-    /// that waits taken back; either must be sold, and the dearer is charged (MD-5).
+    /// that waits cancelled; either must be sold, and the dearer is charged (MD-5).
     pub(super) fn may_sell_either(
         &self,
         product: &Product,
@@ -103,7 +103,7 @@ impl Model {
     ) -> Result<Charge, Why> {
         let draws = self.draws_on_license;
         let bought = Self::may_sell(product, names, months, licenses, draws)?;
-        let back = self.taken_back(names);
+        let back = self.with_move_cancelled(names);
         let back = Self::may_sell(product, &back, months, licenses, draws)?;
         let costs = |charge| cost(self.now, 0, charge, 0);
         Ok(if costs(back) > costs(bought) {
@@ -113,7 +113,7 @@ impl Model {
         })
     }
 
-    /// What a change of names would be (MD-1 to MD-8), its common name moved to the one that is named,
+    /// What a domain change would be (MD-1 to MD-8), its common name moved to the one that is named,
     /// if that is another.
     pub(super) fn may_change(
         &self,
@@ -226,7 +226,7 @@ impl Model {
     }
 
     /// MD-7: names and slots are as before, and what was charged is credited whole.
-    pub(super) fn take_back(&mut self) {
+    pub(super) fn cancel_change(&mut self) {
         let change = self.drop_change().unwrap();
         for (place, charge) in change.charges {
             let term = &mut self.terms[place];
