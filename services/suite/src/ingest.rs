@@ -44,8 +44,8 @@ pub(crate) struct Options {
     /// given is a separate feed.
     #[arg(long)]
     feed: Option<String>,
-    /// Treats refused records as done, so that the next run does not send them and the records
-    /// after them again.
+    /// Counts refused records as passed, so that the next run does not send them, and the records
+    /// after them, again.
     #[arg(long)]
     skip_refused: bool,
     /// SanLicensing's URL.

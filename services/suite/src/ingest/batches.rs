@@ -1,5 +1,5 @@
-//! Groups items into batches, in a thread of its own: after the last checkpoint, or from the start
-//! if the files are not the ones that the checkpoint was for.
+//! Groups items into batches, on a separate thread: from the last checkpoint on, or from the start
+//! if the files are not those that the checkpoint covers.
 
 use std::sync::{
     Arc,
@@ -71,7 +71,7 @@ pub(super) fn read(
         flow = visit(inputs, owner, &read_bytes, &mut batcher);
     }
     if flow.is_continue() {
-        // An error means that the receiver is gone.
+        // If this fails, the receiver is gone.
         let _ = batcher.flush();
     }
 }

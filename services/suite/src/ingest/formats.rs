@@ -314,7 +314,7 @@ struct Block {
     is_too_long: bool,
 }
 
-/// Where a text ends that is added to a block.
+/// How much of a text belongs to the block it was added to.
 enum Added {
     /// The whole text belongs to the block.
     All,

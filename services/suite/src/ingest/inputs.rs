@@ -19,7 +19,7 @@ use super::{
     lines::Defaults,
 };
 
-/// How many characters of a file's name its feed's name includes.
+/// The longest part of a file's name in the name of its feed.
 const MAX_NAME_CHARS: usize = 60;
 
 /// An input given on the command line.
@@ -118,7 +118,7 @@ fn bytes_of(path: &Path) -> u64 {
     }
 }
 
-/// A symbolic link to a folder could lead to an endless loop.
+/// Links to folders are not followed, because they could form a loop.
 fn is_link_to_folder(entry: &fs::DirEntry) -> bool {
     let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
     is_link && entry.path().is_dir()
@@ -145,7 +145,7 @@ impl Visit<'_, '_> {
         }
     }
 
-    /// All entries sorted by name, including subfolders; hidden ones are skipped.
+    /// Visits all entries sorted by name, including subfolders; skips hidden ones.
     fn folder(&mut self, path: &Path) -> Flow {
         let listed: io::Result<Vec<_>> = fs::read_dir(path).and_then(Iterator::collect);
         let mut entries = match listed {
