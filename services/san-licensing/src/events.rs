@@ -256,3 +256,64 @@ event_types! {
     UsageAlert => "licet.sanlicensing.usage.alert.v1",
     UsageChanged<'_> => "licet.sanlicensing.usage.changed.v1",
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn x_5_the_shapes_of_data_stay() {
+        let certificate_id = CertificateId::generate();
+        let revoked = [Revocations {
+            certificate_ids: vec![certificate_id],
+            reason: RevocationReason::Superseded,
+            origin: Origin {
+                caller: "ca-1".to_owned(),
+                method: "/Revoke".to_owned(),
+                request_id: "1".to_owned(),
+            },
+        }];
+        let changed = UsageChanged {
+            granted: &[],
+            denied: 1,
+            released: &[],
+            recorded: &[],
+            revoked: &revoked,
+            allocated: &[],
+            left: &[],
+            further_callers: &BTreeSet::from(["ca-2".to_owned()]),
+            quota: 20,
+            used: 8,
+            reserved: 1,
+            version: 6,
+        };
+        let expected = json!({
+            "granted": [], "denied": 1, "released": [], "recorded": [],
+            "revoked": [{
+                "certificate_ids": [certificate_id], "reason": "SUPERSEDED",
+                "caller": "ca-1", "method": "/Revoke", "request_id": "1",
+            }],
+            "allocated": [], "left": [], "further_callers": ["ca-2"],
+            "quota": 20, "used": 8, "reserved": 1, "version": 6,
+        });
+        assert_eq!(to_value(&changed).unwrap(), expected);
+        let refused = RenewalRefused::from("no");
+        assert_eq!(to_value(&refused).unwrap(), json!({ "message": "no" }));
+        let product_id = "intranet-dv".parse().unwrap();
+        let added = ProductAdded {
+            product_id: &product_id,
+            tier: 1,
+            highest_tier: 2,
+            price: "0.80".to_owned(),
+            highest_price: None,
+            currency: "USD",
+        };
+        let expected = json!({
+            "product_id": "intranet-dv", "tier": 1, "highest_tier": 2,
+            "price": "0.80", "highest_price": null, "currency": "USD",
+        });
+        assert_eq!(to_value(&added).unwrap(), expected);
+    }
+}

@@ -47,6 +47,19 @@ pub(crate) struct CertificatePage {
     pub(crate) next_page_token: String,
 }
 
+impl CertificatePage {
+    fn of(rows: Vec<Certificate>, page: &Page) -> Self {
+        let bytes = |certificate: &Certificate| san_bytes(&certificate.sans);
+        let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
+        let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
+        Self {
+            certificates,
+            now: page.as_of,
+            next_page_token,
+        }
+    }
+}
+
 /// Lists unallocated certificates (SL-16), newest first.
 pub(crate) async fn list_unallocated(
     database: &Database,
@@ -57,14 +70,7 @@ pub(crate) async fn list_unallocated(
     let tx = database.read();
     let scope = &call.caller.accounts;
     let rows = store::certificates::list_unallocated(&tx, scope, account_id, page).await?;
-    let bytes = |certificate: &Certificate| san_bytes(&certificate.sans);
-    let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
-    let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok(CertificatePage {
-        certificates,
-        now: page.as_of,
-        next_page_token,
-    })
+    Ok(CertificatePage::of(rows, page))
 }
 
 /// Lists a licence's certificates, newest first.
@@ -78,12 +84,5 @@ pub(crate) async fn list(
     let visible = VisibleLicense::load(&tx, call, filter.license_id).await?;
     let page = page.not_before(visible.now);
     let rows = store::certificates::list(&tx, filter, &page).await?;
-    let bytes = |certificate: &Certificate| san_bytes(&certificate.sans);
-    let key = |certificate: &Certificate| time_key(certificate.record_time, certificate.id);
-    let (certificates, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok(CertificatePage {
-        certificates,
-        now: page.as_of,
-        next_page_token,
-    })
+    Ok(CertificatePage::of(rows, &page))
 }

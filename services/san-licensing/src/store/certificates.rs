@@ -367,6 +367,10 @@ pub(crate) async fn list(
     let wanted = wanted
         .add_option(filter.state.map(|state| in_state(state, page.as_of)))
         .add_option(until_before.map(|before| Column::UntilUs.lt(before)));
+    read_page(tx, wanted, page).await
+}
+
+async fn read_page(tx: &Tx, wanted: Condition, page: &Page) -> Result<Vec<Certificate>, Fault> {
     let rows = Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
@@ -386,16 +390,10 @@ pub(crate) async fn list_unallocated(
     page: &Page,
 ) -> Result<Vec<Certificate>, Fault> {
     let of_account = account_id.map(|id| Column::AccountId.eq(id.to_string()));
-    let rows = Entity::find()
-        .filter(Column::LicenseId.is_null())
-        .filter(in_scope(scope, Column::AccountId).add_option(of_account))
-        .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
-        .order_by_desc(Column::RecordUs)
-        .order_by_desc(Column::CertificateId)
-        .limit(page.limit())
-        .all(tx)
-        .await?;
-    rows.into_iter().map(Certificate::try_from).collect()
+    let wanted = in_scope(scope, Column::AccountId)
+        .add(Column::LicenseId.is_null())
+        .add_option(of_account);
+    read_page(tx, wanted, page).await
 }
 
 /// The rows in `state` at `now`. Must agree with `Certificate::state`.
