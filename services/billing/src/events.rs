@@ -343,3 +343,59 @@ impl EventData for RefundApproved<'_> {
 fn decimal<S: Serializer>(amount: &Money, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&amount.value())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn usd(minor: i64) -> Money {
+        Money::from_minor("USD".parse().unwrap(), minor)
+    }
+
+    /// amounts are decimals, a missing subject is two nulls, and a type that shares the fields of
+    /// another has them at the top.
+    #[test]
+    fn x_5_data_as_consumers_read_it() {
+        let quote = QuoteCreated {
+            total: usd(2_450),
+            currency_code: usd(0).currency(),
+            expire_time: "2026-01-01T00:15:00Z".parse().unwrap(),
+            subject: SubjectFields::of(None),
+        };
+        assert_eq!(
+            serde_json::to_value(&quote).unwrap(),
+            json!({
+                "total": "24.50",
+                "currency_code": "USD",
+                "expire_time": "2026-01-01T00:15:00.000000Z",
+                "resource_id": null,
+                "term_index": null,
+            })
+        );
+        let subject = Subject {
+            resource_id: "ord_1".to_owned(),
+            term_index: 2,
+        };
+        let fields = serde_json::to_value(SubjectFields::of(Some(&subject))).unwrap();
+        assert_eq!(fields, json!({ "resource_id": "ord_1", "term_index": 2 }));
+        let withdrawn = AccountWithdrawn(AccountDeposited {
+            entry_id: None,
+            amount: usd(100),
+            balance: usd(0),
+            currency_code: usd(0).currency(),
+            reference: "wire",
+        });
+        assert_eq!(
+            serde_json::to_value(&withdrawn).unwrap(),
+            json!({
+                "entry_id": null,
+                "amount": "1.00",
+                "balance": "0.00",
+                "currency_code": "USD",
+                "reference": "wire",
+            })
+        );
+    }
+}

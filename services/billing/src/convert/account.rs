@@ -12,6 +12,7 @@ use super::{decode_name, decode_required_name, price::decode_new_currency};
 use crate::{
     rules::{
         account::{AccountView, CreditTerms, PaymentTerms},
+        id_text,
         ledger::{BookedEntry, Cause, EntryKind, LedgerAccount, LedgerEntry, Posting},
     },
     use_cases::{
@@ -281,7 +282,7 @@ pub(crate) fn encode_entry_kind(kind: EntryKind) -> billing::EntryKind {
 /// A ledger entry.
 pub(crate) fn encode_entry(entry: &LedgerEntry) -> billing::LedgerEntry {
     let mut message = billing::LedgerEntry {
-        entry_id: entry.entry_id.map_or_else(String::new, |id| id.to_string()),
+        entry_id: id_text(entry.entry_id),
         account_id: entry.account_id.to_string(),
         kind: encode_entry_kind(entry.kind).into(),
         postings: entry.postings.iter().map(encode_posting).collect(),

@@ -16,6 +16,7 @@ use crate::{
     rules::{
         charge::Invoice,
         credit::{CreditNote, LineCredit},
+        id_text,
         listing::CreditNoteFilter,
         numbers::credit_note_number,
     },
@@ -143,9 +144,7 @@ pub(crate) fn encode(note: &CreditNote) -> billing::CreditNote {
         amount: Some(encode_money(line.amount)),
     });
     billing::CreditNote {
-        credit_note_id: note
-            .credit_note_id
-            .map_or_else(String::new, |id| id.to_string()),
+        credit_note_id: id_text(note.credit_note_id),
         number: note.number.map_or_else(String::new, credit_note_number),
         account_id: note.account_id.to_string(),
         invoice_id: note.invoice_id.to_string(),

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     rules::{
         charge::{Invoice, InvoiceState},
+        id_text,
         listing::InvoiceFilter,
         numbers::{invoice_number, parse_invoice_number},
     },
@@ -242,9 +243,7 @@ pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
             held: Some(encode_money(line.held)),
         });
     billing::Invoice {
-        invoice_id: invoice
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string()),
+        invoice_id: id_text(invoice.invoice_id),
         number: invoice.number.map_or_else(String::new, invoice_number),
         account_id: invoice.account_id.to_string(),
         subject: invoice.subject.as_ref().map(encode_subject),

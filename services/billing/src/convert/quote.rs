@@ -17,7 +17,7 @@ use super::{
     line::{decode_subject, encode_lines, encode_subject},
 };
 use crate::{
-    rules::{charge::Quote, item::Item},
+    rules::{charge::Quote, id_text, item::Item},
     use_cases::create_quote::CreateQuote,
 };
 
@@ -108,7 +108,7 @@ pub(crate) fn encode(quote: &Quote, now: Instant) -> billing::Quote {
         billing::QuoteState::Open
     };
     billing::Quote {
-        quote_id: quote.quote_id.map_or_else(String::new, |id| id.to_string()),
+        quote_id: id_text(quote.quote_id),
         account_id: quote.account_id.to_string(),
         pin: quote.pin.clone(),
         subject: quote.subject.as_ref().map(encode_subject),
@@ -117,9 +117,7 @@ pub(crate) fn encode(quote: &Quote, now: Instant) -> billing::Quote {
         decision_time: Some(encode_time(quote.decision)),
         expire_time: Some(encode_time(quote.expires)),
         state: state.into(),
-        invoice_id: quote
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string()),
+        invoice_id: id_text(quote.invoice_id),
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     rules::{
         credit::{CreditNote, RequestedCredit},
+        id_text,
         listing::RefundFilter,
         refund::{Approval, Refund, RefundState, RequestedRefund},
         with_clock_lead,
@@ -208,9 +209,7 @@ pub(crate) fn encode(refund: &Refund) -> billing::Refund {
         RefundState::Rejected => billing::RefundState::Rejected,
     };
     billing::Refund {
-        refund_id: refund
-            .refund_id
-            .map_or_else(String::new, |id| id.to_string()),
+        refund_id: id_text(refund.refund_id),
         account_id: refund.account_id.to_string(),
         subject: Some(encode_subject(&refund.subject)),
         state: state.into(),

@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    rules::{account::AccountView, ledger::LedgerEntry, not_found},
+    rules::{account::AccountView, id_text, ledger::LedgerEntry, not_found},
     store,
 };
 
@@ -61,7 +61,7 @@ pub(crate) async fn list_entries(
     }
     let rows = store::ledger::list(&tx, account_id, period, page).await?;
     Ok(page.finish(rows, |entry| {
-        let id = entry.entry_id.map_or_else(String::new, |id| id.to_string());
+        let id = id_text(entry.entry_id);
         time_key(entry.time, id)
     }))
 }

@@ -12,6 +12,7 @@ use crate::{
     rules::{
         charge::{Invoice, Quote},
         credit::CreditNote,
+        id_text,
         listing::{CreditNoteFilter, InvoiceFilter},
         not_found,
     },
@@ -65,9 +66,7 @@ pub(crate) async fn list_credit_notes(
     let rows = store::credit_notes::list(&tx, &call.caller, filter, page).await?;
     let bytes = |note: &CreditNote| note.reason.len() + note.lines.len() * CREDIT_LINE_BYTES;
     let key = |note: &CreditNote| {
-        let id = note
-            .credit_note_id
-            .map_or_else(String::new, |id| id.to_string());
+        let id = id_text(note.credit_note_id);
         time_key(note.issued, id)
     };
     Ok(page.finish_sized(rows, bytes, key))

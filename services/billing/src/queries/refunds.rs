@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    rules::{listing::RefundFilter, not_found, refund::Refund},
+    rules::{id_text, listing::RefundFilter, not_found, refund::Refund},
     store,
 };
 
@@ -43,9 +43,7 @@ pub(crate) async fn list(
             + review.map_or(0, |review| review.reviewer.len() + review.reason.len())
     };
     Ok(page.finish_sized(rows, bytes, |refund| {
-        let id = refund
-            .refund_id
-            .map_or_else(String::new, |id| id.to_string());
+        let id = id_text(refund.refund_id);
         time_key(refund.decided, id)
     }))
 }

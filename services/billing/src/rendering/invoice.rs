@@ -10,6 +10,7 @@ use crate::rules::{
     charge::{Invoice, InvoiceLine, InvoiceState},
     credit::CreditNote,
     document::InvoiceDocument,
+    id_text,
     numbers::{credit_note_number, invoice_number},
     proration::Convention,
     quote::Line,
@@ -96,9 +97,7 @@ pub(crate) fn render(document: &InvoiceDocument) -> Result<Vec<u8>, Fault> {
         as_of: time(*as_of),
         due_time: invoice.due_time.map(time),
         subject,
-        invoice_id: invoice
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string()),
+        invoice_id: id_text(invoice.invoice_id),
         quote_id: invoice.quote_id.to_string(),
         lines: invoice.lines.iter().map(show_line).collect(),
         sums: sums(invoice),

@@ -9,7 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{account::CreditTerms, currency_mismatch, money_refusal, quote::Line};
+use super::{account::CreditTerms, currency_mismatch, id_text, money_refusal, quote::Line};
 
 /// What a quote, an invoice or a refund is for: one term of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Quote {
     /// # Errors
     /// QUOTE_SPENT, QUOTE_STALE, QUOTE_EXPIRED, in this order.
     pub(crate) fn check_charge(&self, pin: &str, accepted: Instant) -> Result<(), Refusal> {
-        let id = self.quote_id.map_or_else(String::new, |id| id.to_string());
+        let id = id_text(self.quote_id);
         if let Some(invoice_id) = self.invoice_id {
             return Err(Refusal::new(
                 Reason::QuoteSpent,
@@ -229,9 +229,7 @@ impl Invoice {
     pub(crate) fn pay(mut self, amount: Option<Money>) -> Result<(Self, Money), Refusal> {
         let currency = self.total.currency();
         let refused = |error: MoneyError| money_refusal(currency, &error);
-        let id = self
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string());
+        let id = id_text(self.invoice_id);
         let due = self.due().map_err(refused)?;
         if due.is_zero() {
             return Err(Refusal::new(

@@ -12,7 +12,7 @@ use licet_domain::{
 
 use super::{
     charge::{CreditableLine, Invoice, InvoiceLine},
-    money_refusal,
+    id_text, money_refusal,
 };
 
 /// Which part of an invoice a credit is taken from.
@@ -164,7 +164,7 @@ pub(crate) fn plan_goodwill(
 ) -> Result<InvoiceCredit, Refusal> {
     let zero = Money::zero(invoice.total.currency());
     let invoices = creditable(std::slice::from_ref(invoice))?;
-    let asked = if lines.is_empty() {
+    let requests = if lines.is_empty() {
         request_all(&invoices, Source::Free)?
     } else {
         let of_line = |&line: &LineCredit| {
@@ -173,11 +173,9 @@ pub(crate) fn plan_goodwill(
         };
         lines.iter().filter_map(of_line).collect()
     };
-    let credits = plan(&invoices, &asked, Source::Free, zero)?;
+    let credits = plan(&invoices, &requests, Source::Free, zero)?;
     credits.into_iter().next().ok_or_else(|| {
-        let id = invoice
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string());
+        let id = id_text(invoice.invoice_id);
         Refusal::new(
             Reason::CreditExceedsInvoice,
             format!("nothing is left to credit on invoice {id}"),
@@ -234,16 +232,16 @@ pub(crate) fn request_all(
     invoices: &[CreditableInvoice],
     source: Source,
 ) -> Result<Vec<RequestedCredit>, Refusal> {
-    let mut asked = Vec::new();
+    let mut requests = Vec::new();
     for invoice in invoices {
         for line in &invoice.lines {
             let amount = line.room(source)?;
             if amount.minor() > 0 {
-                asked.push(request_line(invoice, line, amount));
+                requests.push(request_line(invoice, line, amount));
             }
         }
     }
-    Ok(asked)
+    Ok(requests)
 }
 
 /// Splits `amount` over the lines, in proportion to what `source` has of each, by largest remainder
@@ -287,7 +285,7 @@ pub(crate) fn spread(
     Ok(parts)
 }
 
-/// Plans the credits in `asked`, one per invoice, in the order of the invoices. A credit lowers
+/// Plans the credits in `requests`, one per invoice, in the order of the invoices. A credit lowers
 /// what is due first, and only the excess returns to the balance: unpaid money never becomes
 /// spendable (BL-4).
 ///
@@ -296,13 +294,13 @@ pub(crate) fn spread(
 /// CURRENCY_MISMATCH.
 pub(crate) fn plan(
     invoices: &[CreditableInvoice],
-    asked: &[RequestedCredit],
+    requests: &[RequestedCredit],
     source: Source,
     zero: Money,
 ) -> Result<Vec<InvoiceCredit>, Refusal> {
     let refused = |error: MoneyError| money_refusal(zero.currency(), &error);
     let mut by_line: BTreeMap<(InvoiceId, u32), Money> = BTreeMap::new();
-    for RequestedCredit { invoice_id, line } in asked {
+    for RequestedCredit { invoice_id, line } in requests {
         let sum = by_line
             .entry((*invoice_id, line.line_number))
             .or_insert(zero);
@@ -398,8 +396,8 @@ struct Excess {
 
 fn exceeds(first: &Excess, others: &[Excess]) -> Refusal {
     let say = |excess: &Excess| {
-        let (asked, creditable) = (excess.line.line.amount, excess.creditable);
-        format!("at most {creditable} can be credited; {asked} was requested")
+        let (requested, creditable) = (excess.line.line.amount, excess.creditable);
+        format!("at most {creditable} can be credited; {requested} was requested")
     };
     let RequestedCredit { invoice_id, line } = first.line;
     let each = std::iter::once(first).chain(others).map(|excess| {

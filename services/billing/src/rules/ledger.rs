@@ -9,7 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::money_refusal;
+use super::{id_text, money_refusal};
 
 worded! {
     /// The ledger accounts of a customer. Debits are positive, credits negative.
@@ -265,7 +265,7 @@ impl LedgerEntry {
         reason: String,
         earlier: Option<EntryId>,
     ) -> Result<Entry, Refusal> {
-        let id = self.entry_id.map_or_else(String::new, |id| id.to_string());
+        let id = id_text(self.entry_id);
         let reverses = match (self.kind, self.entry_id) {
             (EntryKind::Deposit | EntryKind::Withdrawal, Some(entry_id)) => entry_id,
             (kind, _) => {

@@ -76,6 +76,11 @@ pub(crate) fn term_ended(end: Instant, change_time: Instant) -> Refusal {
     .with("change_time", change_time)
 }
 
+/// An id as text; empty for a preview, which has none.
+pub(crate) fn id_text(id: Option<impl std::fmt::Display>) -> String {
+    id.map_or_else(String::new, |id| id.to_string())
+}
+
 /// ALREADY_EXISTS: the id that the caller chose is taken.
 pub(crate) fn already_exists(resource: &str, id: impl std::fmt::Display) -> Refusal {
     Refusal::new(

@@ -15,6 +15,7 @@ use licet_domain::{
 use super::{
     charge::Subject,
     credit::{self, CreditableInvoice, InvoiceCredit, RequestedCredit, Source},
+    id_text,
     refund_policy::{RefundCount, RefundPolicy},
 };
 
@@ -116,7 +117,7 @@ pub(crate) struct Review {
 impl Refund {
     /// REFUND_ALREADY_REQUESTED: this refund blocks another one of its term.
     pub(crate) fn already_requested(&self) -> Refusal {
-        let id = self.refund_id.map_or_else(String::new, |id| id.to_string());
+        let id = id_text(self.refund_id);
         let state = self.decision.state.as_str();
         Refusal::new(
             Reason::RefundAlreadyRequested,
@@ -146,7 +147,7 @@ impl Refund {
         match state {
             RefundState::PendingReview => Ok(()),
             RefundState::Refunded | RefundState::NotDue | RefundState::Rejected => {
-                let id = self.refund_id.map_or_else(String::new, |id| id.to_string());
+                let id = id_text(self.refund_id);
                 let state = state.as_str();
                 Err(Refusal::new(
                     Reason::RefundNotPending,

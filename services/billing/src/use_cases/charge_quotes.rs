@@ -22,6 +22,7 @@ use crate::{
     rules::{
         account::{Account, AccountKind, CreditTerms},
         charge::{Invoice, Quote},
+        id_text,
         ledger::{Entry, LedgerEntry},
         money_refusal, not_found,
     },
@@ -219,9 +220,7 @@ impl ChargePlan {
 /// The event of an issued invoice.
 fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Result<Event<'o>, Fault> {
     let header = EventHeader {
-        resource_id: invoice
-            .invoice_id
-            .map_or_else(String::new, |id| id.to_string()),
+        resource_id: id_text(invoice.invoice_id),
         account_id: Some(invoice.account_id),
         time,
         origin,

@@ -19,7 +19,7 @@ use crate::{
         account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit, LineCredit},
-        money_refusal, not_found,
+        id_text, money_refusal, not_found,
         refund::RefundState,
     },
     store,
@@ -139,9 +139,7 @@ impl Verb for IssueCreditNote {
         let issued = issued_credit_note(notes, invoice, &credit)?;
         let note = &issued.note;
         let header = EventHeader {
-            resource_id: note
-                .credit_note_id
-                .map_or_else(String::new, |id| id.to_string()),
+            resource_id: id_text(note.credit_note_id),
             account_id: Some(account.account_id),
             time: request.call.now,
             origin: &request.origin(),

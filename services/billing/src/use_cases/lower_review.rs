@@ -8,7 +8,11 @@ use licet_runtime::{
     outbox::{self, Event, EventHeader},
 };
 
-use crate::{events::RefundLowered, rules::refund::Refund, store};
+use crate::{
+    events::RefundLowered,
+    rules::{id_text, refund::Refund},
+    store,
+};
 
 /// Stores a refund in review that the rules have lowered. Its account is locked.
 pub(super) async fn lower_review(
@@ -19,9 +23,7 @@ pub(super) async fn lower_review(
 ) -> Result<(), Fault> {
     store::refunds::set_held(tx, review).await?;
     let header = EventHeader {
-        resource_id: review
-            .refund_id
-            .map_or_else(String::new, |id| id.to_string()),
+        resource_id: id_text(review.refund_id),
         account_id: Some(review.account_id),
         time: request.call.now,
         origin: &request.origin(),

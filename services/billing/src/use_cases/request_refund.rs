@@ -60,11 +60,11 @@ impl Preview for RequestRefund {
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::list_of_subject(tx, account_id, &self.subject).await?;
-        let (decided, notice) = self.decide(call, tx, &invoices).await?;
-        let mut refund = decided.refund;
+        let (plan, notice) = self.decide(call, tx, &invoices).await?;
+        let mut refund = plan.refund;
         match refund.decision.state {
             RefundState::Refunded => {
-                check_balance(&account, &decided.credits)?;
+                check_balance(&account, &plan.credits)?;
                 refund.refunded = refund.creditable;
             }
             RefundState::NotDue | RefundState::PendingReview | RefundState::Rejected => {}
@@ -114,8 +114,8 @@ impl RequestRefund {
             subject: self.subject.clone(),
             first_issuance: self.first_issuance,
         };
-        let decided = claim.decide(policy, &term, history, at)?;
-        Ok((decided, refund::notice(&self.subject, term.end, at)))
+        let plan = claim.decide(policy, &term, history, at)?;
+        Ok((plan, refund::notice(&self.subject, term.end, at)))
     }
 
     /// The times of the term, from its invoices; it was bought when its first charge was accepted.
@@ -160,13 +160,13 @@ impl Verb for RequestRefund {
             .await?
             .ok_or_else(|| not_found("account", account_id))?;
         let invoices = store::invoices::lock_of_subject(tx, account_id, &self.subject).await?;
-        let (decided, notice) = self.decide(&request.call, tx, &invoices).await?;
+        let (plan, notice) = self.decide(&request.call, tx, &invoices).await?;
         let RefundPlan {
             mut refund,
             credits,
-            emptied,
-        } = decided;
-        if let Some(review) = emptied {
+            emptied_review,
+        } = plan;
+        if let Some(review) = emptied_review {
             let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
             store::invoices::release_holds(tx, &ids).await?;
             lower_review(tx, request, &review, "AL-4: refunded in full").await?;

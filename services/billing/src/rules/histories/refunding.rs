@@ -127,7 +127,7 @@ impl Books {
         let RefundPlan {
             mut refund,
             credits,
-            emptied,
+            emptied_review,
         } = decided;
         let left = |books: &Self, place: &usize| {
             let invoice = &books.invoices[*place];
@@ -143,10 +143,10 @@ impl Books {
         match refund.decision.state {
             RefundState::Refunded => {
                 assert_eq!(all.minor(), whole, "AL-4: everything is what is left");
-                assert_eq!(emptied.is_some(), review.is_some());
-                if let (Some(emptied), Some(review)) = (emptied, review) {
-                    assert_eq!(emptied.creditable.minor(), 0, "BL-3");
-                    self.refunds[review] = emptied;
+                assert_eq!(emptied_review.is_some(), review.is_some());
+                if let (Some(emptied_review), Some(review)) = (emptied_review, review) {
+                    assert_eq!(emptied_review.creditable.minor(), 0, "BL-3");
+                    self.refunds[review] = emptied_review;
                     self.release_holds(places);
                 }
                 refund.credit_note_ids = self.take_off(&credits);

@@ -44,7 +44,7 @@ pub(crate) struct RefundPlan {
     /// What it credits now, or holds from now on.
     pub(crate) credits: Vec<InvoiceCredit>,
     /// The earlier refund in review, which holds nothing any more: this refund credits it all.
-    pub(crate) emptied: Option<Refund>,
+    pub(crate) emptied_review: Option<Refund>,
 }
 
 impl TermHistory<'_> {
@@ -141,14 +141,17 @@ impl RefundClaim {
             (RefundState::Refunded, review) => {
                 let invoices = history.invoices.iter().cloned();
                 let released: Vec<Invoice> = invoices.map(credit::release_hold).collect();
-                let emptied = review.cloned();
-                let emptied = emptied.map(|it| {
+                let emptied_review = review.cloned();
+                let emptied_review = emptied_review.map(|it| {
                     let held = it.creditable;
                     it.lower(held, at)
                 });
-                let emptied = emptied.transpose().map_err(refused)?;
-                let decided = self.plan_new_refund(decision, &released, at)?;
-                Ok(RefundPlan { emptied, ..decided })
+                let emptied_review = emptied_review.transpose().map_err(refused)?;
+                let plan = self.plan_new_refund(decision, &released, at)?;
+                Ok(RefundPlan {
+                    emptied_review,
+                    ..plan
+                })
             }
             (RefundState::PendingReview | RefundState::NotDue | RefundState::Rejected, None) => {
                 self.plan_new_refund(decision, history.invoices, at)
@@ -180,7 +183,7 @@ impl RefundClaim {
         Ok(RefundPlan {
             refund,
             credits,
-            emptied: None,
+            emptied_review: None,
         })
     }
 }
@@ -203,7 +206,7 @@ fn join_review(
     Ok(RefundPlan {
         refund,
         credits,
-        emptied: None,
+        emptied_review: None,
     })
 }
 
@@ -217,8 +220,8 @@ fn plan_free(invoices: &[Invoice]) -> Result<(Vec<InvoiceCredit>, Money), Refusa
     };
     let zero = Money::zero(first.total.currency());
     let creditable = credit::creditable(invoices)?;
-    let asked = credit::request_all(&creditable, Source::Free)?;
-    let credits = credit::plan(&creditable, &asked, Source::Free, zero)?;
+    let requests = credit::request_all(&creditable, Source::Free)?;
+    let credits = credit::plan(&creditable, &requests, Source::Free, zero)?;
     let (sum, _) = credit::totals(&credits, zero)?;
     Ok((credits, sum))
 }
