@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The most terms of a product: there are no more different ones.
+/// The most terms of a product: as many as there are different ones.
 const MAX_TERMS: usize = catalog::MAX_TERM_MONTHS as usize;
 
 /// Decodes CreateProduct.

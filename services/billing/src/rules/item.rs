@@ -42,8 +42,8 @@ pub(crate) enum Pricing {
     Amount(Money),
 }
 
-/// What a whole term of a licence was sold for by hand. The price per SAN may not fit into the 6
-/// decimals of a price, so it is never stored (SL-8, M-2).
+/// What a whole term of a licence was sold for by hand. Increases are computed from it: its price
+/// per SAN may need more than the 6 decimals of a price (SL-8, M-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HandPrice {
     /// For the whole quota and the whole term.

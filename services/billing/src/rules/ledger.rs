@@ -46,7 +46,7 @@ worded! {
 /// One amount on one ledger account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Posting {
-    /// The ledger account that it moves.
+    /// The ledger account that it changes.
     pub(crate) ledger_account: LedgerAccount,
     /// Positive for a debit, negative for a credit.
     pub(crate) amount: Money,

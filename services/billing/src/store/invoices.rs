@@ -94,8 +94,8 @@ mod line_row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Issues drafted invoices under the next numbers of their series, in order (BL-8), and stores each
-/// with its locked quote. Returns them with their numbers.
+/// Issues drafted invoices under the next numbers of their series, in order (BL-8), and stores in
+/// each locked quote which invoice charged it. Returns the invoices with their numbers.
 ///
 /// From here to the commit every other charge waits for the number series, so PostgreSQL issues a
 /// single invoice in one statement.

@@ -74,8 +74,7 @@ impl IssueCreditNote {
         Ok(found.ok_or_else(|| not_found("invoice", id))?)
     }
 
-    /// The invoice, with what a review holds of it released if that is credited as well; and how
-    /// much that is.
+    /// The invoice, without what a review holds if that is credited as well; and how much that is.
     fn release(&self, invoice: Invoice) -> (Invoice, Option<Money>) {
         let held = invoice.held;
         if self.including_held && held.minor() > 0 {
@@ -108,8 +107,8 @@ impl IssueCreditNote {
         lower_review(tx, request, &lowered, &self.reason).await
     }
 
-    /// Locks the account and then the invoice. The invoice names the account, so it is read before,
-    /// and again once nobody else can change it.
+    /// Locks the account and then the invoice. The invoice names the account, so it is read first
+    /// without a lock, and again under one.
     async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Account, Invoice), Fault> {
         let account_id = self.find(call, tx).await?.account_id;
         let account = store::accounts::lock(tx, &call.caller, account_id)

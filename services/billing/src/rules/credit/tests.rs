@@ -1,4 +1,4 @@
-//! Credits to the minor unit, and every one of them within its line.
+//! Credits to the minor unit, each within its line.
 
 use proptest::prelude::*;
 
