@@ -1,5 +1,5 @@
 //! Compiles the contract under `proto/` without protoc: messages, clients, servers, the descriptor set, the table of
-//! methods and roles, and the `Mutation` and `Listing` implementations. Must fail on a method that names no roles.
+//! methods and roles, and the `Mutation` and `Listing` implementations. Must fail on a method without roles.
 
 use std::{
     env,
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_imports(true)
         .open_files(&files)?;
 
-    // Only the compiler's own encoding keeps comments and our method option; reflection serves these bytes.
+    // Reflection serves these bytes. Only the compiler's own encoding preserves comments and our method option.
     fs::write(
         out.join("licet.descriptors"),
         compiler.encode_file_descriptor_set(),
@@ -59,11 +59,11 @@ fn collect_protos(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// The `METHODS` table, ascending by path so that it can be searched.
+/// The source of the `METHODS` table, sorted by path for binary search.
 fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let option = pool
         .get_extension_by_name("licet.type.v1.roles")
-        .ok_or("the contract lost its method option licet.type.v1.roles")?;
+        .ok_or("the contract has no method option licet.type.v1.roles")?;
     let mut rows = Vec::new();
     for service in pool.services() {
         for method in service.methods() {
@@ -94,12 +94,14 @@ fn role_variants(
     option: &ExtensionDescriptor,
 ) -> Result<Vec<String>, String> {
     let kind = option.kind();
-    let names = kind.as_enum().ok_or("has a role option that is no enum")?;
+    let names = kind
+        .as_enum()
+        .ok_or("has a role option that is not an enum")?;
     let options = method.options();
     let value = options.get_extension(option);
     let roles = value.as_list().unwrap_or_default();
     if roles.is_empty() {
-        return Err("names no roles: add option (licet.type.v1.roles)".to_owned());
+        return Err("has no roles: add option (licet.type.v1.roles)".to_owned());
     }
     let mut variants = Vec::new();
     for role in roles {
@@ -107,17 +109,17 @@ fn role_variants(
         let name = names
             .get_value(number)
             .filter(|_| number != 0)
-            .ok_or_else(|| format!("names the role {number}, which is none"))?;
+            .ok_or_else(|| format!("has the unknown role {number}"))?;
         let variant = format!("Role::{}", variant_of(name.name(), "ROLE_"));
         if variants.contains(&variant) {
-            return Err(format!("names {} twice", name.name()));
+            return Err(format!("has the role {} twice", name.name()));
         }
         variants.push(variant);
     }
     Ok(variants)
 }
 
-/// `ROLE_CERTIFICATE_AUTHORITY` as prost calls the variant: `CertificateAuthority`.
+/// The name of prost's variant: `CertificateAuthority` for `ROLE_CERTIFICATE_AUTHORITY`.
 fn variant_of(value_name: &str, prefix: &str) -> String {
     let words = value_name.strip_prefix(prefix).unwrap_or(value_name);
     words
@@ -129,7 +131,7 @@ fn variant_of(value_name: &str, prefix: &str) -> String {
         .collect()
 }
 
-/// The request messages that have a field of that name, ascending by their own.
+/// The request messages with a field of that name, sorted by name.
 fn requests_with(pool: &DescriptorPool, field: &str) -> Vec<MessageDescriptor> {
     let mut requests: Vec<_> = pool
         .services()
@@ -191,8 +193,8 @@ fn mutation_impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     Ok(text)
 }
 
-/// The field that names what the request is about: the first id in it. A product belongs to no account,
-/// and names nobody's data.
+/// The field that names the request's subject: its first id. Not `product_id`, because a product belongs to no
+/// account.
 fn subject_field(request: &MessageDescriptor) -> Option<String> {
     request
         .fields()
@@ -205,11 +207,11 @@ fn subject_field(request: &MessageDescriptor) -> Option<String> {
         .map(|(_, name)| name)
 }
 
-/// `licet.billing.v1` as this crate calls it: `crate::billing::v1`. `type` is a keyword and stands as `types`.
+/// The module of a package: `crate::billing::v1` for `licet.billing.v1`, with `types` for the keyword `type`.
 fn module_of(package: &str) -> Result<String, String> {
     let area = package
         .strip_prefix("licet.")
-        .ok_or_else(|| format!("{package} is not a package of ours"))?;
+        .ok_or_else(|| format!("{package} does not begin with licet."))?;
     let modules: Vec<_> = area
         .split('.')
         .map(|part| if part == "type" { "types" } else { part })

@@ -1,15 +1,15 @@
-//! Who may call what, as the contract's method option says it. Built from the descriptors; must hold no role of its own.
+//! The roles that may call each method, from the contract's method option. Must not add any role by hand.
 
 use crate::types::v1::Role;
 
-/// A method of the contract, as its descriptor says.
+/// A method of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
     /// Its HTTP/2 path, such as `/licet.billing.v1.AccountService/Deposit`.
     pub path: &'static str,
-    /// The roles of which a caller needs one; never empty, never `Unspecified`.
+    /// The roles of which a caller needs one; never empty, and without `Unspecified`.
     pub roles: &'static [Role],
-    /// Whether requests or responses are a stream, which may stay open for as long as the client likes.
+    /// Whether requests or responses are a stream, which the client may keep open.
     pub streams: bool,
     /// Whether its requests are a stream.
     pub reads_stream: bool,
@@ -17,10 +17,10 @@ pub struct Method {
     pub mutates: bool,
 }
 
-/// Every method of the contract, ascending by path.
+/// Every method of the contract, sorted by path.
 pub const METHODS: &[Method] = include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
-/// The roles that may call the method at `path`. None: no method of this contract, such as health or reflection.
+/// The roles that may call the method at `path`; `None` for a method outside the contract, such as health.
 pub fn roles(path: &str) -> Option<&'static [Role]> {
     let found = METHODS.binary_search_by(|method| method.path.cmp(path));
     found

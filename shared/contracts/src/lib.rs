@@ -1,5 +1,5 @@
-//! The contract in Rust: messages, clients and servers generated from `proto/`, its descriptor set, and what is read
-//! from it: who may call a method, which requests are mutations and which are listings. Nothing here decides anything.
+//! The contract in Rust, generated from `proto/`: messages, clients, servers, the descriptor set, the table of
+//! methods with their roles, and the traits of mutations and listings. It decides nothing.
 
 mod access;
 mod listing;
@@ -9,7 +9,7 @@ pub mod types;
 pub use access::{METHODS, Method, roles};
 pub use listing::Listing;
 pub use mutation::Mutation;
-// The generated code reaches the package `licet.type.v1` by its own name, which is a keyword.
+// Generated code refers to the package `licet.type.v1` by this name, which is a keyword.
 use types as r#type;
 
 /// Every file of the contract with its imports, comments and options, as an encoded `google.protobuf.FileDescriptorSet`.
@@ -42,7 +42,7 @@ package! {
     orders, "licet.orders.v1.rs"
 }
 package! {
-    /// What is under way in a service: its durable operations.
+    /// The durable operations of a service.
     operations, "licet.operations.v1.rs"
 }
 package! {

@@ -1,12 +1,12 @@
-//! Requests for a page of a listing, told by their `page_token`. Implemented from the descriptors, never by hand.
+//! Requests for a page: every request message with a `page_token`. The build script implements the trait.
 
-/// A request for a page. Whatever it has beside the two fields of paging says what is listed.
+/// A request for a page of a listing. All other fields define the listing.
 pub trait Listing: prost::Message + Clone {
-    /// How many rows are wanted at most; 0 for the service's own number.
+    /// The most rows to return; 0 for the default.
     fn page_size(&self) -> i32;
-    /// The token that the page before ended with; empty for the first page.
+    /// The token of this page from the response before; empty for the first page.
     fn page_token(&self) -> &str;
-    /// Empties both; what is left must be the same for all pages of one listing.
+    /// Clears both fields; the rest must be the same for all pages of a listing.
     fn clear_page(&mut self);
 }
 

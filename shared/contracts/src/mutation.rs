@@ -1,15 +1,15 @@
-//! Requests that change something, told by their `request_id` (BL-2). Implemented from the descriptors, never by hand.
+//! Requests for changes: every request message with a `request_id` (BL-2). The build script implements the trait.
 
-/// A request that carries a `request_id`, so that its repeat gets the first answer.
+/// A request with a `request_id`, so that a repeat gets the first reply.
 pub trait Mutation: prost::Message + Clone {
-    /// The id that names the attempt, as the client wrote it: a UUID, if the client keeps to the contract.
+    /// The request's id as the client sent it, not checked to be a UUID.
     fn request_id(&self) -> &str;
-    /// Empties the id; what is left is the body that a repeat must match.
+    /// Clears the id; the rest is the body that a repeat must match.
     fn clear_request_id(&mut self);
-    /// Whether the client only asks what would happen. False for requests that have no such field.
+    /// Whether the client only wants a preview. False for requests without this field.
     fn is_validate_only(&self) -> bool;
-    /// What the request is about: the field that names it, such as `order_id`, and the id in it. None: nothing that
-    /// belongs to an account.
+    /// The field that names the request's subject, such as `order_id`, and the id in it. `None` if the subject
+    /// belongs to no account.
     fn subject(&self) -> Option<(&'static str, &str)>;
 }
 

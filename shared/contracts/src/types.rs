@@ -1,4 +1,4 @@
-//! What every area speaks (package `licet.type`): money, periods, roles and refusal reasons.
+//! Types of all areas (package `licet.type`): money, periods, roles and refusal reasons.
 
 /// Version 1.
 pub mod v1 {

@@ -1,5 +1,5 @@
-//! Holds the contract to its own habits: who may call, what is repeatable, what `grpcurl describe` can show.
-//! Reads the descriptor set that reflection serves, so that what is checked is what a client sees.
+//! Checks conventions of the contract: roles, repeatable requests, paging and comments. Reads the descriptor set
+//! that reflection serves, which is what clients see.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ fn path(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
-/// Reads change nothing and are told by their verb; a bulk stream is idempotent by each of its records instead (SL-14).
+/// Whether a method changes something, judged by its verb. A bulk stream is idempotent by record instead (SL-14).
 fn mutates(method: &MethodDescriptor) -> bool {
     let reads = [
         "Find", "Get", "List", "Preview", "Render", "Stream", "Watch",
@@ -41,7 +41,7 @@ fn mutates(method: &MethodDescriptor) -> bool {
 }
 
 #[test]
-fn every_method_is_in_the_table_with_roles_of_which_one_is_the_operator() {
+fn every_method_is_in_the_table_and_open_to_the_operator() {
     let pool = pool();
     let declared: BTreeSet<String> = methods(&pool).iter().map(path).collect();
     let listed: BTreeSet<String> = METHODS
@@ -62,7 +62,7 @@ fn every_method_is_in_the_table_with_roles_of_which_one_is_the_operator() {
 }
 
 #[test]
-fn the_table_says_what_the_contract_says() {
+fn the_table_has_the_roles_of_the_contract() {
     assert_eq!(
         roles("/licet.billing.v1.AccountService/Deposit"),
         Some(&[Role::Operator, Role::Finance][..])
@@ -74,7 +74,7 @@ fn the_table_says_what_the_contract_says() {
     assert_eq!(roles("/grpc.health.v1.Health/Check"), None);
 }
 
-/// An auditor changes nothing, whatever method is added.
+/// An auditor may change nothing.
 #[test]
 fn no_mutation_is_open_to_an_auditor() {
     for method in methods(&pool()) {
@@ -83,9 +83,9 @@ fn no_mutation_is_open_to_an_auditor() {
     }
 }
 
-/// BL-2: every mutation can be repeated; `validate_only` makes sense on mutations alone.
+/// BL-2: every mutation, and no other method, has a `request_id`; only mutations have `validate_only`.
 #[test]
-fn bl_2_mutations_and_only_they_carry_a_request_id() {
+fn bl_2_only_mutations_have_a_request_id() {
     for method in methods(&pool()) {
         let request = method.input();
         let text = |name: &str, kind: Kind| {
@@ -107,7 +107,7 @@ fn bl_2_mutations_and_only_they_carry_a_request_id() {
 }
 
 #[test]
-fn a_mutation_gives_its_request_id_and_lets_it_go() {
+fn a_mutation_returns_and_clears_its_request_id() {
     let mut request = CreateQuoteRequest {
         request_id: "d6f0f1c1-4b0b-4df4-9d9a-6f2c1f6f2a11".to_owned(),
         validate_only: true,
@@ -120,11 +120,11 @@ fn a_mutation_gives_its_request_id_and_lets_it_go() {
     assert!(!CreateAccountRequest::default().is_validate_only());
 }
 
-/// Lists page in one manner: a size, a token, the next token.
+/// All listings have the same paging fields.
 #[test]
 fn lists_are_paged() {
     for method in methods(&pool()) {
-        // What is open to one order is a handful, worked out afresh, and is not paged.
+        // The few options of one order are computed for each request and need no pages.
         let lists = ["Find", "List"]
             .iter()
             .any(|verb| method.name().starts_with(verb));
@@ -143,10 +143,10 @@ fn lists_are_paged() {
     }
 }
 
-/// `grpcurl describe` is the manual: comments reach the descriptor set for all that a client can name.
+/// `grpcurl describe` is the manual: everything that a client can name has a comment in the descriptor set.
 #[test]
-fn everything_is_commented_in_what_reflection_serves() {
-    let mut silent = Vec::new();
+fn everything_that_reflection_serves_has_a_comment() {
+    let mut uncommented = Vec::new();
     for file in pool()
         .files()
         .filter(|file| file.package_name().starts_with("licet."))
@@ -157,11 +157,11 @@ fn everything_is_commented_in_what_reflection_serves() {
             .as_ref()
             .map_or(&[][..], |info| &info.location);
         let mut need = |at: Vec<i32>, name: String| {
-            let said = |location: &&Location| {
+            let is_comment = |location: &&Location| {
                 location.path == at && !location.leading_comments().trim().is_empty()
             };
-            if !locations.iter().any(|location| said(&location)) {
-                silent.push(name);
+            if !locations.iter().any(|location| is_comment(&location)) {
+                uncommented.push(name);
             }
         };
         for (m, message) in (0..).zip(&proto.message_type) {
@@ -189,12 +189,12 @@ fn everything_is_commented_in_what_reflection_serves() {
             }
         }
     }
-    assert!(silent.is_empty(), "without a comment: {silent:?}");
+    assert!(uncommented.is_empty(), "without a comment: {uncommented:?}");
 }
 
-/// The reason in an error's details is the enum value's name without its prefix.
+/// The reason in `ErrorInfo` is the enum value's name without its prefix.
 #[test]
-fn refusal_reasons_keep_their_prefix() {
+fn refusal_reasons_have_their_prefix() {
     let reason = RefusalReason::QuoteStale.as_str_name();
     assert_eq!(reason.strip_prefix("REFUSAL_REASON_"), Some("QUOTE_STALE"));
     assert_eq!(
@@ -203,9 +203,9 @@ fn refusal_reasons_keep_their_prefix() {
     );
 }
 
-/// A page token is bound to what is left: every field but the two of paging.
+/// A page token is bound to all fields but the two of paging.
 #[test]
-fn a_listing_is_known_without_its_page() {
+fn clearing_the_page_leaves_the_listing() {
     let whole = ListInvoicesRequest {
         account_id: "acct_1".to_owned(),
         state: 1,

@@ -49,7 +49,7 @@ pub trait EventData: Serialize {
     const TYPE: &'static str;
 }
 
-/// What every event says beside its data.
+/// The fields of an event beside its data.
 #[derive(Clone, Debug)]
 pub struct EventHeader<'a> {
     /// The resource that changed; events of one resource keep their order.

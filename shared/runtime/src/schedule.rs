@@ -29,7 +29,7 @@ pub trait DueWork: Send + Sync + 'static {
     }
 }
 
-/// The pause of work that sets none of its own, and after a run that failed.
+/// The default pause, also after a run that failed.
 pub const IDLE_PAUSE: Duration = Duration::from_millis(250);
 
 /// One piece of due work of one service. The schedule and [`CatchUp`] both run it, one at a time.

@@ -1,5 +1,5 @@
 //! Rejects requests that are not gRPC or have an unsupported encoding, before anything else reads them, so
-//! that each has a status of its own.
+//! that each error has its own status.
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tonic::{Status, body::Body, codec::CompressionEncoding};
