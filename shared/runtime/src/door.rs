@@ -157,7 +157,7 @@ impl<M: Mutation, V> Entry<M, V> {
         R: Message + Default,
     {
         let work = Run(self);
-        replay::run(database, &self.request.call, &self.message, &work, encode).await
+        replay::once(database, &self.request.call, &self.message, &work, encode).await
     }
 
     /// Accepts the verb once, whatever the number of repeats: a repeat gets the operation that the first

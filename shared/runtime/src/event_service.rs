@@ -44,7 +44,7 @@ impl EventService for EventRpc {
             return Err(Fault::invalid("after_position", "must not be negative").into());
         }
         let mut fields = Fields::new();
-        let wanted = fields.each("types", &message.types, |text| filter_word(text));
+        let types = fields.each("types", &message.types, |text| filter_word(text));
         let resources = fields.each("resource_ids", &message.resource_ids, |text| {
             filter_word(text)
         });
@@ -58,7 +58,7 @@ impl EventService for EventRpc {
                 "must have at most 100 elements",
             );
         }
-        fields.build(|| Ok((wanted?, resources?)))?;
+        fields.build(|| Ok((types?, resources?)))?;
         let (sender, receiver) = mpsc::channel(64);
         let reader = self.clone();
         let accounts = call.caller.account_filter();
@@ -90,11 +90,11 @@ fn filter_word(text: &str) -> Result<(), &'static str> {
 impl EventRpc {
     async fn feed(
         self,
-        wanted: &StreamEventsRequest,
+        request: &StreamEventsRequest,
         accounts: Option<&[String]>,
         sender: &mpsc::Sender<Result<StreamEventsResponse, Status>>,
     ) -> Result<(), Fault> {
-        let mut after = wanted.after_position;
+        let mut after = request.after_position;
         loop {
             // Registered before the read, so that events moved during the read wake this reader, too.
             let moved = Arc::clone(&self.moved);
@@ -102,7 +102,7 @@ impl EventRpc {
             let (last, events) = {
                 let tx = self.database.read();
                 let last = last_position(&tx).await?;
-                (last, list_after(&tx, after, wanted, accounts).await?)
+                (last, list_after(&tx, after, request, accounts).await?)
             };
             let read = events.len() as u64;
             for event in events {
@@ -116,7 +116,7 @@ impl EventRpc {
             }
             // Skip events that did not match the filter.
             after = after.max(last);
-            if !wanted.follow.unwrap_or(true) {
+            if !request.follow.unwrap_or(true) {
                 return Ok(());
             }
             tokio::select! {
@@ -168,15 +168,15 @@ async fn last_position(tx: &Tx) -> Result<i64, Fault> {
 async fn list_after(
     tx: &Tx,
     after: i64,
-    wanted: &StreamEventsRequest,
+    request: &StreamEventsRequest,
     accounts: Option<&[String]>,
 ) -> Result<Vec<event_row::Model>, Fault> {
     let mut filter = Condition::all().add(event_row::Column::Position.gt(after));
-    if !wanted.types.is_empty() {
-        filter = filter.add(event_row::Column::Type.is_in(&wanted.types));
+    if !request.types.is_empty() {
+        filter = filter.add(event_row::Column::Type.is_in(&request.types));
     }
-    if !wanted.resource_ids.is_empty() {
-        filter = filter.add(event_row::Column::ResourceId.is_in(&wanted.resource_ids));
+    if !request.resource_ids.is_empty() {
+        filter = filter.add(event_row::Column::ResourceId.is_in(&request.resource_ids));
     }
     if let Some(accounts) = accounts {
         filter = filter.add(event_row::Column::AccountId.is_in(accounts));

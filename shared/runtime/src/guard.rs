@@ -141,9 +141,9 @@ impl GuardLayer {
             &self.calls
         };
         let permit = Arc::new(limit.take(&caller.name).map_err(Box::new)?);
-        let wanted = grpc_timeout(request.headers());
+        let timeout = grpc_timeout(request.headers());
         let now = Instant::now();
-        let deadline = now + wanted.unwrap_or(self.longest_call).min(self.longest_call);
+        let deadline = now + timeout.unwrap_or(self.longest_call).min(self.longest_call);
         let call = Call {
             caller,
             now: self.clock.now(),
@@ -153,7 +153,7 @@ impl GuardLayer {
             permit: Some(Arc::clone(&permit)),
         };
         let bounds = streams.then(|| StreamBounds {
-            deadline: wanted.map(|wanted| now + wanted),
+            deadline: timeout.map(|timeout| now + timeout),
             // A method that reads a stream handles the stop itself, and holds its permit while it works.
             stopped: (!reads_stream).then(|| self.stopped.clone()),
             permit: (!reads_stream).then(|| Arc::clone(&permit)),

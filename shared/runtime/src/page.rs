@@ -35,11 +35,6 @@ pub fn time_key(time: Instant, id: impl Display) -> Vec<String> {
     vec![time.as_micros().to_string(), id.to_string()]
 }
 
-/// An optional filter as text, for page tokens.
-pub fn filter_text<T: Display>(value: Option<T>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
-}
-
 /// The violation of a token of another listing.
 pub fn foreign_token() -> Fault {
     Fault::invalid("page_token", "is not a token of this listing")

@@ -40,27 +40,12 @@ pub enum Accepted<A> {
     Operation(OperationHandle),
 }
 
-/// Runs `work` at most once for the message's `request_id`; every repeat gets the same response.
+/// Runs `work` at most once for the message's `request_id`; every repeat gets the same response. If `encode`
+/// fails, nothing is done.
 ///
 /// # Errors
 /// The errors of the work; [`Reason::RequestIdReused`] for a different body under the same id.
 pub async fn once<M, W, R>(
-    database: &Database,
-    call: &Call,
-    message: &M,
-    work: &W,
-    encode: impl Fn(W::Output) -> R + Sync,
-) -> Result<R, Fault>
-where
-    M: Mutation,
-    W: Work,
-    R: Message + Default,
-{
-    run(database, call, message, work, |answer| Ok(encode(answer))).await
-}
-
-/// As [`once`], with an `encode` that may fail; then nothing is done.
-pub(crate) async fn run<M, W, R>(
     database: &Database,
     call: &Call,
     message: &M,
@@ -72,7 +57,7 @@ where
     W: Work,
     R: Message + Default,
 {
-    let to_reply = |answer| Ok(StoredReply::Response(encode(answer)?.encode_to_vec()));
+    let to_reply = |output| Ok(StoredReply::Response(encode(output)?.encode_to_vec()));
     match run_once(database, call, message, work, &to_reply).await? {
         StoredReply::Response(body) => stored::message(&body),
         StoredReply::Operation(handle) => Err(Fault::internal(format!(
@@ -84,26 +69,6 @@ where
 }
 
 /// As [`once`], for work that may continue as a durable operation.
-///
-/// # Errors
-/// As [`once`].
-pub async fn accept<M, A, W, R>(
-    database: &Database,
-    call: &Call,
-    message: &M,
-    work: &W,
-    encode: impl Fn(A) -> R + Sync,
-) -> Result<Accepted<R>, Fault>
-where
-    M: Mutation,
-    A: Send,
-    W: Work<Output = Accepted<A>>,
-    R: Message + Default,
-{
-    begin(database, call, message, work, |answer| Ok(encode(answer))).await
-}
-
-/// As [`accept`], with an `encode` that may fail; then nothing is done.
 pub(crate) async fn begin<M, A, W, R>(
     database: &Database,
     call: &Call,
@@ -117,8 +82,8 @@ where
     W: Work<Output = Accepted<A>>,
     R: Message + Default,
 {
-    let to_reply = |answer| match answer {
-        Accepted::Done(answer) => Ok(StoredReply::Response(encode(answer)?.encode_to_vec())),
+    let to_reply = |accepted| match accepted {
+        Accepted::Done(output) => Ok(StoredReply::Response(encode(output)?.encode_to_vec())),
         Accepted::Operation(handle) => Ok(StoredReply::Operation(handle)),
     };
     match run_once(database, call, message, work, &to_reply).await? {
@@ -235,10 +200,12 @@ pub async fn find_replies(tx: &Tx, claims: &[&Claim]) -> Result<Replies, Fault> 
         .map(|Claim { key, .. }| json!({ "c": key.0, "m": key.1, "r": key.2 }))
         .collect();
     let text = if tx.get_database_backend() == DbBackend::Postgres {
-        "SELECT replay.* FROM json_to_recordset($1::json) AS wanted(c TEXT, m TEXT, r TEXT) \
+        "SELECT caller, method, request_id, fingerprint, outcome, body, operation_id, recorded_us \
+         FROM json_to_recordset($1::json) AS wanted(c TEXT, m TEXT, r TEXT) \
          JOIN replay ON caller = wanted.c AND method = wanted.m AND request_id = wanted.r"
     } else {
-        "SELECT replay.* FROM json_each($1) AS wanted JOIN replay ON caller = wanted.value ->> 'c' \
+        "SELECT caller, method, request_id, fingerprint, outcome, body, operation_id, recorded_us \
+         FROM json_each($1) AS wanted JOIN replay ON caller = wanted.value ->> 'c' \
          AND method = wanted.value ->> 'm' AND request_id = wanted.value ->> 'r'"
     };
     let query = Statement::from_sql_and_values(

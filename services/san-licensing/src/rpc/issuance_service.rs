@@ -97,7 +97,7 @@ impl IssuanceService for IssuanceRpc {
                     reserved_under,
                 };
                 replay::once(&self.database, &call, &message, &work, |recorded| {
-                    Record::respond(&recorded, call.now)
+                    Ok(Record::respond(&recorded, call.now))
                 })
                 .await?
             }

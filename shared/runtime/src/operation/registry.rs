@@ -216,7 +216,7 @@ impl<S: Step> AnyStep<PeersOf<S>> for RegisteredStep<S> {
         Box::pin(async move {
             let step: S = read(&due.state)?;
             let id: OperationId = row.operation_id.parse().map_err(Fault::internal)?;
-            let asked = if due.is_cancelled {
+            let attempt = if due.is_cancelled {
                 match definite(undo(&step, &context.peers, id).await) {
                     Ok(Ok(true)) => Ok(Err(cancelled_refusal::<S>(id))),
                     // The step had already taken effect at the peer: the operation continues with it.
@@ -230,7 +230,7 @@ impl<S: Step> AnyStep<PeersOf<S>> for RegisteredStep<S> {
             } else {
                 definite(step.ask(&context.peers, step_request_id(id, S::NAME)).await)
             };
-            let answer = match asked {
+            let answer = match attempt {
                 Ok(answer) => answer,
                 Err(error) => return Ok(StepAttempt::Unanswered(error)),
             };

@@ -12,13 +12,13 @@ use crate::{database::Tx, fault::Fault, peer::PeerFault};
 pub trait Operation: Sized + Send + Sync + 'static {
     /// The kind as clients see it: `PLACE_ORDER`.
     const KIND: &'static str;
-    /// The peers that its steps may ask.
+    /// The peers that its steps may call.
     type Peers: Send + Sync + 'static;
     /// What its request returns once everything is done.
     type Output: Send;
 }
 
-/// The peers that a step may ask.
+/// The peers that a step may call.
 pub(super) type PeersOf<S> = <<S as Step>::Operation as Operation>::Peers;
 
 /// A step of an operation. Its fields are stored and hold everything that it needs.
