@@ -305,7 +305,7 @@ pub(crate) struct RunningTerm<'a> {
     pub(crate) start_time: Instant,
     pub(crate) end_time: Instant,
     pub(crate) additional_licenses: u32,
-    /// The servers that the renewal kept (AL-9); null for a first term.
+    /// The servers that stay in the term (AL-9); null for a first term.
     pub(crate) kept_server_ids: Option<&'a BTreeSet<ServerId>>,
     /// Whether its domains want another certificate.
     pub(crate) awaits_certificate: bool,

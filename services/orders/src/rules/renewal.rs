@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn al_9_servers_not_kept_lapse_with_the_start_and_not_before() {
+    fn al_9_servers_that_do_not_stay_lapse_with_the_start_and_not_before() {
         let mut order = order(&["example.com"]);
         let now = instant("2026-12-01T00:00:00Z");
         let all = servers(&order, 2);
@@ -384,7 +384,7 @@ mod tests {
             states(&after),
             [ServerState::Registered, ServerState::Lapsed]
         );
-        // A server registered in the new term is not affected by what was kept.
+        // The servers to keep do not affect one registered in the new term.
         let mut new = all[1].clone();
         new.register_time = start;
         assert_eq!(new.with_lapse(&after).state, ServerState::Registered);
