@@ -24,7 +24,7 @@ use crate::{
     fault::Fault,
     field::Fields,
     operation::{self, Ending, OperationHandle, Operations, State, View},
-    outbox::{self, Event},
+    outbox::{self, Event, EventHeader},
     replay::Accepted,
     schedule::DueWork,
     wire::encode_time,
@@ -270,16 +270,15 @@ impl DurableVerb for CancelOperation {
                 "kind": found.kind,
                 "step": found.step,
             });
-            let event = Event {
-                kind: self.served.cancel_event(),
+            let header = EventHeader {
                 resource_id: found.resource_id,
                 account_id: Some(found.account_id),
                 time,
                 origin: &request.origin(),
                 why: "X-2".to_owned(),
                 outcome: "CANCELLING".to_owned(),
-                data,
             };
+            let event = Event::of_type(header, self.served.cancel_event(), data);
             outbox::emit(tx, event).await?;
         }
         Ok(Accepted::Operation(found.operation_id.into()))

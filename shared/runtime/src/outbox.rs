@@ -21,27 +21,6 @@ use crate::{
     schedule::{DueWork, IDLE_PAUSE},
 };
 
-/// A change of state, as the log records it.
-#[derive(Clone, Debug)]
-pub struct Event<'a> {
-    /// The event type, `licet.billing.invoice.issued.v1`.
-    pub kind: &'a str,
-    /// The resource that changed; events of one resource keep their order.
-    pub resource_id: String,
-    /// The account that owns the resource; `None` for installation-wide resources.
-    pub account_id: Option<AccountId>,
-    /// The decision time.
-    pub time: Instant,
-    /// Who asked for the change.
-    pub origin: &'a Origin,
-    /// A rule id, or the reason that the caller gave.
-    pub why: String,
-    /// What became of it, in a word or a short sentence.
-    pub outcome: String,
-    /// The event's data, for programs.
-    pub data: serde_json::Value,
-}
-
 /// The data of one event type. Each service lists its types in `events.rs`: a struct per type, every
 /// field documented.
 pub trait EventData: Serialize {
@@ -66,30 +45,31 @@ pub struct EventHeader<'a> {
     pub outcome: String,
 }
 
+/// A change of state, as the log records it.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    header: EventHeader<'a>,
+    kind: &'static str,
+    data: serde_json::Value,
+}
+
 impl<'a> Event<'a> {
     /// An event with data of its type.
     ///
     /// # Errors
     /// When the data does not serialise to JSON.
     pub fn new<D: EventData>(header: EventHeader<'a>, data: &D) -> Result<Self, Fault> {
-        let EventHeader {
-            resource_id,
-            account_id,
-            time,
-            origin,
-            why,
-            outcome,
-        } = header;
-        Ok(Self {
-            kind: D::TYPE,
-            resource_id,
-            account_id,
-            time,
-            origin,
-            why,
-            outcome,
-            data: serde_json::to_value(data).map_err(Fault::internal)?,
-        })
+        let data = serde_json::to_value(data).map_err(Fault::internal)?;
+        Ok(Self::of_type(header, D::TYPE, data))
+    }
+
+    /// An event that the runtime writes under a type of the service.
+    pub(crate) fn of_type(
+        header: EventHeader<'a>,
+        kind: &'static str,
+        data: serde_json::Value,
+    ) -> Self {
+        Self { header, kind, data }
     }
 }
 
@@ -107,14 +87,14 @@ pub async fn emit(tx: &Tx, mut event: Event<'_>) -> Result<(), Fault> {
         id: NotSet,
         event_id: Set(Uuid::now_v7().to_string()),
         r#type: Set(event.kind.to_owned()),
-        resource_id: Set(event.resource_id),
-        account_id: Set(text_of(event.account_id)),
-        time_us: Set(event.time.as_micros()),
-        caller: Set(event.origin.caller.clone()),
-        request_id: Set(event.origin.request_id.clone()),
-        method: Set(event.origin.method.clone()),
-        why: Set(event.why),
-        outcome: Set(event.outcome),
+        resource_id: Set(event.header.resource_id),
+        account_id: Set(text_of(event.header.account_id)),
+        time_us: Set(event.header.time.as_micros()),
+        caller: Set(event.header.origin.caller.clone()),
+        request_id: Set(event.header.origin.request_id.clone()),
+        method: Set(event.header.origin.method.clone()),
+        why: Set(event.header.why),
+        outcome: Set(event.header.outcome),
         data: Set(event.data.to_string()),
     };
     Ok(tx
@@ -172,14 +152,14 @@ pub fn rows(events: &[Event<'_>]) -> String {
         .map(|event| Row {
             event_id: Uuid::now_v7(),
             r#type: event.kind,
-            resource_id: &event.resource_id,
-            account_id: text_of(event.account_id),
-            time_us: event.time.as_micros(),
-            caller: &event.origin.caller,
-            request_id: &event.origin.request_id,
-            method: &event.origin.method,
-            why: &event.why,
-            outcome: &event.outcome,
+            resource_id: &event.header.resource_id,
+            account_id: text_of(event.header.account_id),
+            time_us: event.header.time.as_micros(),
+            caller: &event.header.origin.caller,
+            request_id: &event.header.origin.request_id,
+            method: &event.header.origin.method,
+            why: &event.header.why,
+            outcome: &event.header.outcome,
             data: event.data.to_string(),
         })
         .collect();
