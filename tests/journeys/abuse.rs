@@ -1,6 +1,6 @@
-//! Nobody comes out ahead by a detour (AL-4, BL-6): random histories of a customer who tries,
-//! over gRPC. What must hold is worked out from what can be seen, and not from a model of the order.
-//! LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
+//! AL-4, BL-6: random histories, over gRPC, of a customer who tries to gain by a detour, and never does.
+//! Expectations come from what is visible, not from a model of the order. LICET_TEST_SEED and
+//! LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,7 +24,9 @@ use crate::harness::{
     clock::{instant, shifted},
     errors::take_apart,
     request_id, run_within,
-    samples::{change_request, common_name_first, issuance_of, multi_domain_product, term_price},
+    samples::{
+        change_request, common_name_first, issuance_of, minor, multi_domain_product, term_price,
+    },
     world::World,
 };
 
@@ -47,7 +49,7 @@ mod al_4_whoever_used_a_term_longer_than_the_limits_pays_for_it {
     }
 }
 
-/// The seeds of as many histories as are asked for, or the one that is to be repeated.
+/// The seeds of the histories to play, or the one seed to repeat.
 pub(super) fn seeds(usual: u64) -> Vec<u64> {
     let count = std::env::var("LICET_TEST_HISTORIES").ok();
     let count = count.map_or(usual, |text| text.parse().unwrap());
@@ -66,13 +68,7 @@ pub(super) async fn start(backend: Backend) -> World {
     world
 }
 
-pub(super) fn minor(money: Option<&licet_contracts::types::v1::Money>) -> i64 {
-    let money = money.unwrap();
-    let money = Money::parse(&money.currency_code, &money.value).unwrap();
-    money.minor()
-}
-
-/// What a product is sold with in one history.
+/// The policy of a product in one history.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     full_days: i64,
@@ -139,11 +135,11 @@ struct Customer<'a> {
     order_id: String,
     /// Every term ever seen, by its index: its span.
     seen: BTreeMap<i32, (Instant, Instant)>,
-    /// How often each step came to which end.
+    /// How often each step ended how.
     happened: BTreeMap<String, u32>,
 }
 
-/// All that a refused request must leave as it was.
+/// What a refused request must not change.
 #[derive(Debug, PartialEq)]
 struct Standing {
     order: Order,
@@ -238,7 +234,7 @@ impl<'a> Customer<'a> {
         self.deposited += amount;
     }
 
-    /// The order as it is; its terms are remembered.
+    /// Reads the order, and remembers its terms.
     async fn look(&mut self) -> Order {
         let order = self.world.settled(&self.order_id).await;
         for term in [&order.current_term, &order.next_term]
@@ -260,7 +256,7 @@ impl<'a> Customer<'a> {
         }
     }
 
-    /// Holds a request that was refused to what it left: nothing but its refusal (BL-6).
+    /// Checks that a refused request changed nothing (BL-6).
     async fn note<T>(
         &mut self,
         step: &str,
@@ -311,7 +307,7 @@ impl<'a> Customer<'a> {
         }
     }
 
-    /// The clock goes on: to where something begins, ends or is decided otherwise, or close by.
+    /// Moves the clock to where something starts, ends or is decided differently, or close by.
     async fn pass(&mut self) {
         let now = self.world.now();
         let mut marks = vec![];
@@ -345,8 +341,7 @@ impl<'a> Customer<'a> {
         self.look().await;
     }
 
-    /// Asks for another certificate where none is awaited, and records one; some last to the order's
-    /// end.
+    /// Requests a reissue if none is awaited, and records a certificate; some last to the order's end.
     async fn issue(&mut self, before: Standing) {
         if before.order.issuance_pending_time.is_none() {
             let request = RequestReissueRequest {
@@ -459,7 +454,7 @@ impl<'a> Customer<'a> {
             .collect()
     }
 
-    /// The order is deleted, and what came back of each term is held against how it was used.
+    /// Deletes the order, and compares the refund of each term with its use.
     async fn end(&mut self) {
         let order = self.look().await;
         if order.state() == OrderState::Ended {
@@ -479,7 +474,7 @@ impl<'a> Customer<'a> {
         invoices.sort_by(|one, other| one.number.cmp(&other.number));
         for (index, span) in self.seen.clone() {
             let of_term = |it: &&Invoice| it.subject.as_ref().unwrap().term_index == index;
-            // What the term was bought with; only its refund credits it.
+            // The term's purchase: only its refund credits it.
             let bought = invoices.iter().find(of_term).unwrap();
             let expected = self.foretold(span, instant(bought.issue_time), &used, now);
             let (total, credited) = (
@@ -521,7 +516,7 @@ impl<'a> Customer<'a> {
         self.check_sum(&invoices).await;
     }
 
-    /// AL-4, told from when certificates stood.
+    /// AL-4, by when certificates were valid.
     fn foretold(
         &self,
         (start, end): (Instant, Instant),
@@ -533,7 +528,7 @@ impl<'a> Customer<'a> {
             return RefundState::Refunded;
         }
         let stood = used.iter().filter_map(|it| {
-            // One recorded in the term counts from then, also where it is revoked at once.
+            // One recorded in the term counts from then, even if it is revoked at once.
             let in_it = it.recorded >= start && it.recorded < end && it.recorded <= now;
             let before = it.recorded < start && it.until > start;
             (in_it || before).then_some(it.recorded.max(start))
@@ -559,7 +554,7 @@ impl<'a> Customer<'a> {
         }
     }
 
-    /// What the customer has and what it was charged for is what it paid in.
+    /// The balance and the charges add up to the deposits.
     async fn check_sum(&self, invoices: &[Invoice]) {
         let charged = invoices
             .iter()
@@ -570,7 +565,7 @@ impl<'a> Customer<'a> {
     }
 }
 
-/// From when to when a certificate stood.
+/// When a certificate was valid.
 #[derive(Clone, Debug)]
 struct Used {
     id: String,

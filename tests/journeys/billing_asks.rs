@@ -1,5 +1,5 @@
-//! The mutations of Billing that random histories make, each with its trial (`validate_only`) where
-//! it has one, and with what a trial cannot know.
+//! The mutations of Billing that random histories call, each with its preview (`validate_only`), if it has
+//! one, and what a preview cannot know.
 
 use std::fmt::Debug;
 
@@ -27,10 +27,10 @@ pub(super) trait Ask: Clone + Debug + Send + 'static {
 
     fn send(self, way: Channel) -> impl Future<Output = Result<Self::Answer, Refused>> + Send;
 
-    /// The same, changing nothing; `None`: it cannot be tried.
+    /// The preview of the request; `None`: it has none.
     fn trial(self) -> Option<Self>;
 
-    /// The answer without what only comes to be when it is done.
+    /// The response without what a preview cannot know.
     fn foreseeable(answer: Self::Answer) -> Self::Answer;
 }
 

@@ -1,4 +1,5 @@
-//! what is asked while Billing is away is accepted, shows as pending, and is done once it is back.
+//! a request made while Billing is away is accepted, shows as pending, and is done once Billing is
+//! back.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -70,7 +71,7 @@ async fn x_7_an_order_placed_while_billing_is_away_is_pending_and_then_paid_once
     );
     assert!(operation.next_attempt_time.is_some());
 
-    // A repeat joins what is under way.
+    // A repeat joins the running operation.
     let again = world
         .orders()
         .place_order(request.clone())

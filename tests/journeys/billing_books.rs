@@ -1,5 +1,5 @@
-//! What Billing shows of an account of a random history, held against its model: sums, ledger, invoices
-//! and their corrections, statements.
+//! Compares what Billing shows of a random history's account with the model: sums, ledger, invoices with
+//! their corrections, statements.
 
 use licet_contracts::{
     billing::v1::{
@@ -34,7 +34,7 @@ impl History<'_> {
             .minor()
     }
 
-    /// What the account shows after a step; of one that moves no money, its sums alone.
+    /// Compares the account after a step; after one that moves no money, its sums only.
     pub(super) async fn compare(&mut self, step: &str) {
         self.model.check();
         if ["clock", "prices", "quote"].contains(&step) {
@@ -190,7 +190,7 @@ impl History<'_> {
         assert_eq!(shown.refunded, self.model.money(refund.refunded));
     }
 
-    /// Opening and all changes are closing, over a span that begins and ends where something happened.
+    /// Opening plus changes is closing, over a period that starts and ends where something happened.
     async fn compare_statement(&mut self) {
         let now = self.now();
         let mut marks: Vec<Instant> = self.model.entries.iter().map(|it| it.time).collect();
@@ -241,7 +241,7 @@ impl History<'_> {
         assert_eq!(statement.entry_count, i64::try_from(count).unwrap());
     }
 
-    /// What is only listed, when the history is over.
+    /// Compares what only lists show, at the end of the history.
     pub(super) async fn compare_lists(&mut self) {
         self.compare_all().await;
         self.compare_statement().await;

@@ -1,4 +1,4 @@
-//! Steps of a random history that take back: credit notes, refunds and their reviews.
+//! The steps of a random history that correct: credit notes, refunds and their reviews.
 
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, CreditNote, CreditNoteLine, IssueCreditNoteRequest,
@@ -19,7 +19,7 @@ use crate::harness::{
 };
 
 impl History<'_> {
-    /// Some of the lines of these invoices, each with a part of what it has, now and then more.
+    /// Some lines of these invoices, each with a part of its amount, now and then with more.
     fn some_parts(&mut self, invoices: &[usize], room: fn(&Line) -> i64) -> Vec<Part> {
         let mut parts = vec![];
         for &invoice in invoices {
@@ -39,13 +39,13 @@ impl History<'_> {
         if self.random.below(24) == 0
             && let Some(&invoice) = invoices.last()
         {
-            // A line that there is not.
+            // A line that does not exist.
             parts.push((invoice, 100, 1));
         }
         parts
     }
 
-    /// Goodwill: of the lines that are named, or all that is left (BL-3, BL-4).
+    /// A goodwill credit: by line, or of everything that is left (BL-3, BL-4).
     pub(super) async fn credit(&mut self) -> &'static str {
         let Some(place) = self.some_invoice(false) else {
             return "idle";
@@ -54,7 +54,7 @@ impl History<'_> {
             0 => vec![],
             _ => self.some_parts(&[place], FREE),
         };
-        // A change that is taken back is credited whole, whatever a review holds (MD-7).
+        // A cancelled change is credited whole, whatever a review holds (MD-7).
         let including_held = named.is_empty() && self.random.below(2) == 0;
         let room = match including_held {
             true => |it: &Line| it.amount - it.credited,
@@ -94,7 +94,7 @@ impl History<'_> {
         "done"
     }
 
-    /// BL-3: what a review holds of the invoice it holds no more, and can grant less by it.
+    /// BL-3: a review no longer holds what was credited of the invoice, and can grant that much less.
     fn take_from_review(&mut self, place: usize) {
         let held = self.model.invoices[place].held();
         let subject = self.model.invoices[place].subject.clone();
@@ -109,7 +109,7 @@ impl History<'_> {
         }
     }
 
-    /// Holds credit notes against what was foretold, and books them.
+    /// Compares credit notes with what was foretold, and books them.
     fn book_notes(&mut self, notes: &[Note], found: &[CreditNote]) {
         assert_eq!(notes.len(), found.len(), "{notes:?} {found:?}");
         for (note, found) in notes.iter().zip(found) {
@@ -128,7 +128,7 @@ impl History<'_> {
         }
     }
 
-    /// A term that was invoiced, mostly one of which nothing was asked back; or one that was not.
+    /// An invoiced term, mostly one without a refund request; or one that was not invoiced.
     fn some_subject(&mut self) -> Option<ModelSubject> {
         let invoiced = self.model.invoices.iter();
         let mut subjects: Vec<_> = invoiced.filter_map(|it| it.subject.clone()).collect();
@@ -145,7 +145,7 @@ impl History<'_> {
         Some(subjects[self.random.index(subjects.len())].clone())
     }
 
-    /// Lets time pass until the days since the term's start are at a limit of the policy, or just after.
+    /// Moves the clock to a limit of the policy, counted from the term's start, or just after it.
     fn move_to_limit(&mut self, subject: &ModelSubject) {
         let invoices = self.model.of_subject(subject);
         let starts = invoices.iter().map(|it| self.model.invoices[*it].term.0);
@@ -160,12 +160,12 @@ impl History<'_> {
         }
     }
 
-    /// A first issuance that lies about as far before `decided` as the policy's limits.
+    /// A first issuance about as long before `decided` as the policy's limits.
     fn some_issuance(&mut self, subject: &ModelSubject, decided: Instant) -> Option<Instant> {
         let (full, none) = self.model.refund_days;
         let invoices = self.model.of_subject(subject);
         let starts = invoices.iter().map(|it| self.model.invoices[*it].term.0);
-        // Mostly no earlier than the term begins.
+        // Mostly no earlier than the term's start.
         let start = starts.min().filter(|_| self.random.below(8) > 0);
         let before = |days: i64, micros: i64| {
             let first = shifted(decided, micros - days * DAY_MICROS);
@@ -181,7 +181,7 @@ impl History<'_> {
         }
     }
 
-    /// AL-4: what is asked back of a term is credited, held or refused, by its age.
+    /// AL-4: a refund is made, held for review or refused, by the age of the term's use.
     pub(super) async fn request_refund(&mut self) -> &'static str {
         let Some(subject) = self.some_subject() else {
             return "idle";
@@ -220,7 +220,7 @@ impl History<'_> {
         state.as_str_name().trim_start_matches("REFUND_STATE_")
     }
 
-    /// Notes a refund: of its own, or as more of the one in review.
+    /// Records a refund: a new one, or an addition to the one in review.
     fn keep_refund(
         &mut self,
         found: &ShownRefund,

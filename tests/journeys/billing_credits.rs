@@ -1,4 +1,4 @@
-//! The part of the billing model that takes back: credits by line, refunds by term (AL-4, BL-3, BL-4).
+//! The part of the billing model that credits: by line, and by term with refunds (AL-4, BL-3, BL-4).
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -7,14 +7,14 @@ use licet_domain::clock::Instant;
 
 use super::billing_model::{DAY_MICROS, Line, Model, No, Refund, Subject, no};
 
-/// A line that is credited: the place of its invoice, its own, and how much.
+/// A credited line: the place of its invoice, its own place, the amount.
 pub(super) type Part = (usize, usize, i64);
 
-/// A credit note: the invoice's place, its total, and what of it returned.
+/// A credit note: the invoice's place, the total, what of it returned to the balance.
 pub(super) type Note = (usize, i64, i64);
 
 impl Model {
-    /// BL-3: the first line of which more is asked than there is, and how many there are.
+    /// BL-3: the first line that is to be credited more than it has, and how many such lines exist.
     pub(super) fn may_credit(&self, parts: &[Part], room: fn(&Line) -> i64) -> Result<(), No> {
         let excess = |(invoice, line, amount): &&Part| {
             let line = self.invoices[*invoice].lines.get(*line);
@@ -32,7 +32,7 @@ impl Model {
             .with("creditable", self.text(creditable)))
     }
 
-    /// What each line of these invoices has, in their order.
+    /// The creditable amount of each line of these invoices, in order.
     pub(super) fn parts(&self, invoices: &[usize], room: fn(&Line) -> i64) -> Vec<Part> {
         let mut parts = vec![];
         for &invoice in invoices {
@@ -43,8 +43,8 @@ impl Model {
         parts
     }
 
-    /// Credits the parts, and answers a note for each invoice, in the order of their issue: what was
-    /// due on it goes down first, and only the rest returns to the balance (BL-4).
+    /// Credits the parts, with a note for each invoice, in the order of issue: a credit lowers what is
+    /// due first, and only the rest returns to the balance (BL-4).
     pub(super) fn credit(&mut self, parts: &[Part]) -> Vec<Note> {
         let mut by_invoice: BTreeMap<usize, i64> = BTreeMap::new();
         for (invoice, _, amount) in parts {
@@ -86,8 +86,8 @@ impl Model {
         places
     }
 
-    /// AL-4: what becomes of a refund that is asked for `given` or else `now`, and how much there is to
-    /// credit, or to hold.
+    /// AL-4: the state of a refund decided as of `given`, or else `now`, and how much it credits or
+    /// holds.
     pub(super) fn may_refund(
         &self,
         subject: &Subject,
@@ -103,7 +103,7 @@ impl Model {
         ) else {
             return Err(no("NOT_FOUND"));
         };
-        // T-5: nothing is decided before it was bought, or before what was decided of it last.
+        // T-5: no decision precedes the purchase or the last decision about it.
         let left = of_it().filter(|it| it.total() > it.credited());
         let last = left.map(|it| it.accepted).fold(bought, Instant::max);
         if let Some(given) = given
@@ -148,13 +148,13 @@ impl Model {
     }
 }
 
-/// What neither a credit note nor a review took.
+/// What is neither credited nor held for review.
 pub(super) const FREE: fn(&Line) -> i64 = |it| it.amount - it.credited - it.held;
 
 /// By how much the clocks of two instances may differ (T-5).
 const CLOCKS_DIFFER_MICROS: i64 = 5 * 60 * 1_000_000;
 
-/// M-3: by largest remainder, ties to the earlier one; what gets nothing is left out.
+/// M-3: by largest remainder, ties to the earlier one; parts of zero are left out.
 pub(super) fn spread(amount: i64, over: &[Part]) -> Vec<Part> {
     let whole: i64 = over.iter().map(|(_, _, weight)| weight).sum();
     let exact = |weight: i64| i128::from(amount) * i128::from(weight);

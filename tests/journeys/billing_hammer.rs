@@ -1,5 +1,5 @@
-//! BL-5, BL-6: 32 clients hammer one account, over two instances on PostgreSQL: no update is lost, no
-//! balance and no limit passed, no charge made twice. LICET_TEST_ATTEMPTS sets how many attempts.
+//! BL-5, BL-6: 32 clients use one account at once, on PostgreSQL over two instances: no update is lost, no
+//! balance or limit exceeded, no charge made twice. LICET_TEST_ATTEMPTS sets how many attempts.
 
 use std::{
     collections::BTreeSet,
@@ -11,12 +11,9 @@ use std::{
     time::Duration,
 };
 
-use licet_contracts::{
-    billing::v1::{
-        ChargeQuoteRequest, CreateQuoteRequest, DepositRequest, EntryKind, LedgerAccount,
-        LedgerEntry, LineKind, ListEntriesRequest, ListInvoicesRequest, Quote,
-    },
-    types::v1::Money as ShownMoney,
+use licet_contracts::billing::v1::{
+    ChargeQuoteRequest, CreateQuoteRequest, DepositRequest, EntryKind, LedgerAccount, LedgerEntry,
+    LineKind, ListEntriesRequest, ListInvoicesRequest, Quote,
 };
 use licet_domain::money::Money;
 use tokio::task::JoinSet;
@@ -32,15 +29,15 @@ use crate::harness::{
     corrections::goodwill,
     errors::Refused,
     run_within,
-    samples::MULTI,
+    samples::{MULTI, minor},
     selling::{ask, item},
     terms::{payment_request, withdraw_request},
 };
 
 const CLIENTS: usize = 32;
-/// What a certificate for a month costs, in cents.
+/// The price of a certificate for a month, in cents.
 const PRICE: i64 = 1_200;
-/// What may be due at most, where clients pay later.
+/// The credit limit, for clients on terms.
 const LIMIT: i64 = 20_000;
 /// For a hundred thousand attempts on a slow machine.
 const LONGEST_RACE: Duration = Duration::from_secs(1800);
@@ -78,28 +75,21 @@ fn attempts() -> usize {
     text.map_or(960, |text| text.parse().unwrap())
 }
 
-pub(super) fn minor(money: Option<&ShownMoney>) -> i64 {
-    let money = money.unwrap();
-    Money::parse(&money.currency_code, &money.value)
-        .unwrap()
-        .minor()
-}
-
 fn text(minor: i64) -> String {
     Money::from_minor("USD".parse().unwrap(), minor).value()
 }
 
-/// What one client was told that it did, in cents; or all of them.
+/// What one client did by the responses it got, in cents; or all clients.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Done {
     /// Deposits less withdrawals and reversals.
     received: i64,
     paid: i64,
     credited: i64,
-    /// What of it returned to the balance.
+    /// How much of it returned to the balance.
     returned: i64,
     invoices: BTreeSet<String>,
-    /// Every entry whose id was told.
+    /// Every entry whose id a response had.
     entries: BTreeSet<String>,
     refused: u32,
 }
@@ -118,7 +108,7 @@ impl AddAssign for Done {
     }
 }
 
-/// One client with its ways to the instances.
+/// One client with its channels to the instances.
 struct Client {
     account_id: String,
     on_terms: bool,
@@ -134,7 +124,7 @@ impl Client {
         self.ways[self.random.index(2)].clone()
     }
 
-    /// Asks once or, the same again, at both instances at once; both are told the same (BL-2).
+    /// Asks once or, the same again, at both instances at once; both return the same (BL-2).
     async fn insist<A: Ask>(&mut self, request: A, reasons: &[&str]) -> Option<A::Answer> {
         let answer = if self.random.below(3) == 0 {
             let [one, other] = self.ways.clone();
@@ -164,8 +154,8 @@ impl Client {
         answer.unwrap().quote.unwrap()
     }
 
-    /// Charges a quote; where it was refused, and now and then where it was not, once more as another
-    /// attempt.
+    /// Charges a quote. If it is refused, and now and then if it is not, tries again with a new
+    /// request_id.
     async fn charge(&mut self) {
         let quote = self.quote().await;
         let reasons = ["INSUFFICIENT_FUNDS", "CREDIT_LIMIT_EXCEEDED", "QUOTE_SPENT"];
@@ -231,7 +221,7 @@ impl Client {
             "PAYMENT_EXCEEDS_DUE",
         ];
         if let Some(answer) = self.insist(request, &reasons).await {
-            // It alone pays its invoices.
+            // No other client pays its invoices.
             let invoice = answer.invoice.unwrap();
             let before = minor(self.invoices[place].paid.as_ref());
             self.done.paid += minor(invoice.paid.as_ref()) - before;
@@ -269,7 +259,7 @@ impl Client {
     }
 }
 
-/// Whoever is told what is missing is told a sum that is right.
+/// A refusal for lack of money has the right sum.
 fn check_missing(refused: &Refused) {
     let number = |key: &str| Money::parse("USD", refused.value(key)).unwrap().minor();
     let missing = match refused.reason.as_str() {
@@ -318,7 +308,7 @@ async fn hammer(backend: Backend, on_terms: bool) {
     field.verify().await;
 }
 
-/// At no time is a balance below zero, or more due than was agreed.
+/// At no time is the balance below zero, or the due amount above the limit.
 async fn watch(field: Arc<Field>, account_id: String, running: Arc<AtomicBool>) {
     while running.load(Ordering::Relaxed) {
         let account = field.world.get_account(&account_id).await;
@@ -329,7 +319,7 @@ async fn watch(field: Arc<Field>, account_id: String, running: Arc<AtomicBool>) 
     }
 }
 
-/// What stands is what the clients were told, no more and no less.
+/// The books are exactly what the clients were told.
 async fn check(field: &Field, account_id: &str, all: &Done) {
     let account = field.world.get_account(account_id).await;
     let balance = all.received - all.paid + all.returned;

@@ -1,6 +1,6 @@
-//! BL-1 to BL-8, AL-4: random histories of accounts over gRPC, held step by step against a model that
-//! sums everything up anew. LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES
-//! and LICET_TEST_STEPS make more of them.
+//! BL-1 to BL-8, AL-4: random histories of accounts over gRPC, compared step by step with a model that
+//! recomputes every sum. LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES and
+//! LICET_TEST_STEPS make more of them.
 
 use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
     billing_asks::Ask,
     billing_model::{Model, No},
     billing_prices::Product,
-    random::Random,
+    random::{Random, from_variable},
 };
 use crate::harness::{
     Backend, channel::Channel, errors::Refused, instances::Ways, request_id, run_within,
@@ -38,7 +38,7 @@ mod random_histories_agree_with_a_model {
     }
 }
 
-/// What a history is made of, and how often each.
+/// The steps of a history, with their weights.
 const STEPS: [(&str, u64); 13] = [
     ("clock", 3),
     ("prices", 2),
@@ -55,19 +55,14 @@ const STEPS: [(&str, u64); 13] = [
     ("repeat", 2),
 ];
 
-/// How often each step came to which end.
+/// How often each step ended how.
 type Happened = BTreeMap<(&'static str, &'static str), u32>;
-
-fn from_variable<T: std::str::FromStr>(variable: &str) -> Option<T> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().ok().expect("the variable says what it is for"))
-}
 
 async fn histories(backend: Backend) {
     let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200_u64);
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(16_u64);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
-    // A seed that is given is that of a history: it alone is repeated.
+    // A given seed is that of one history, which alone is repeated.
     let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
     let first_seed = seeds.seed();
     let mut world = World::start(backend).await;
@@ -95,7 +90,7 @@ async fn histories(backend: Backend) {
         }
         history.compare_lists().await;
         if number % 50 == 49 {
-            // An instance that remembers nothing goes on where the one before it stopped.
+            // A new instance, with nothing in memory, continues.
             world.stop_billing().await;
             world.start_billing().await;
             verify(&world).await;
@@ -117,7 +112,7 @@ async fn verify(world: &World) {
     assert_eq!(verification.differences(), 0, "{verification}");
 }
 
-/// Every step was done, and refused for the reasons that come up often enough not to be missed.
+/// Every step was done, and refused for each reason that comes up often.
 fn check_reach(happened: &Happened) {
     for (step, end) in [
         ("charge", "CREDIT_LIMIT_EXCEEDED"),
@@ -147,7 +142,7 @@ fn check_reach(happened: &Happened) {
     }
 }
 
-/// Holds an answer against what was foretold; the reason, where it was to be refused.
+/// Compares a response with what was foretold; an error is a foretold refusal.
 #[track_caller]
 pub(super) fn agree<E: Debug, T: Debug>(
     expected: Result<E, No>,
@@ -166,7 +161,7 @@ pub(super) fn agree<E: Debug, T: Debug>(
     }
 }
 
-/// A thing that terms are sold of.
+/// A resource whose terms are sold.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
     pub(super) id: String,
@@ -176,10 +171,10 @@ pub(super) struct Resource {
     pub(super) months: i32,
 }
 
-/// Asks an earlier request again, and holds the answer against the first one.
+/// Repeats an earlier request, and compares the response with the first one.
 type Again = Box<dyn Fn(Channel) -> Pin<Box<dyn Future<Output = ()>>>>;
 
-/// One account with a catalogue of its own, and the model of it.
+/// A new account with a new catalogue, and its model.
 pub(super) struct History<'a> {
     pub(super) world: &'a World,
     ways: &'a Ways,
@@ -207,7 +202,7 @@ impl<'a> History<'a> {
         ][random.index(3)];
         let counts_from_purchase = random.below(3) == 0;
         let product = |name: &str, is_license: bool| Product {
-            // Products are for good: those of another history have other names.
+            // Products cannot be deleted: each history has new names.
             id: format!("{name}-{}", uuid::Uuid::new_v4()),
             is_license,
             since: now,
@@ -258,7 +253,7 @@ impl<'a> History<'a> {
                     no_refund_after_days: i32::try_from(none).ok(),
                     refund_count: match self.model.counts_from_purchase {
                         true => RefundCount::Purchase.into(),
-                        // What is not said is the default.
+                        // An unset value is the default.
                         false => RefundCount::Unspecified.into(),
                     },
                     ..Policy::default()
@@ -275,7 +270,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Opens the account; it pays in advance, or later.
+    /// Opens the account, prepaid or on terms.
     async fn open(&mut self) {
         let terms = (self.random.below(2) == 0).then(|| self.some_terms());
         self.model.terms = terms;
@@ -308,7 +303,7 @@ impl<'a> History<'a> {
         (least + self.random.below(most - least + 1)).cast_signed()
     }
 
-    /// Asks for it, after it was tried where it can be: the trial says what comes of it (BL-1).
+    /// Sends a request, after its preview if it has one: both must return the same (BL-1).
     pub(super) async fn ask<A: Ask>(&mut self, request: A) -> Result<A::Answer, Refused> {
         let mut foreseen = None;
         if let Some(trial) = request.clone().trial() {
@@ -326,7 +321,7 @@ impl<'a> History<'a> {
         answer
     }
 
-    /// One after another, until there is something to do.
+    /// Tries steps until one does something.
     async fn step_that_does_something(&mut self) -> (&'static str, &'static str) {
         loop {
             let outcome = self.step().await;
@@ -337,7 +332,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Tries a step; answers which, and what came of it.
+    /// Tries a step; returns which, and how it ended.
     async fn step(&mut self) -> (&'static str, &'static str) {
         let all: u64 = STEPS.iter().map(|(_, weight)| weight).sum();
         let mut roll = self.random.below(all);

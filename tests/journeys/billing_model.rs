@@ -1,5 +1,5 @@
-//! What Billing must say of one account, told from a plain list of what happened to it: nothing is
-//! kept that can be summed up anew. Amounts are minor units.
+//! What Billing must show of one account, computed from a plain list of what happened to it; sums are not
+//! stored. Amounts are minor units.
 
 use std::fmt::Display;
 
@@ -37,7 +37,7 @@ impl No {
     }
 }
 
-/// What was agreed with an account that pays later.
+/// The payment terms of an account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) limit: i64,
@@ -45,7 +45,7 @@ pub(super) struct Terms {
     pub(super) grace_days: i64,
 }
 
-/// A term of a thing.
+/// A term of a resource.
 pub(super) type Subject = (String, i32);
 
 #[derive(Clone, Debug)]
@@ -54,10 +54,10 @@ pub(super) struct Quote {
     pub(super) pin: String,
     pub(super) subject: Option<Subject>,
     pub(super) lines: Vec<i64>,
-    /// The first start and the last end of the terms that it is for.
+    /// The first start and the last end of its terms.
     pub(super) term: (Instant, Instant),
     pub(super) expires: Instant,
-    /// The place of the invoice that it became.
+    /// The place of its invoice.
     pub(super) charged: Option<usize>,
 }
 
@@ -109,7 +109,7 @@ impl Invoice {
         self.total() - self.paid - (self.credited() - self.returned)
     }
 
-    /// BL-3, BL-4: nothing is credited, held, paid or returned beyond what there is.
+    /// BL-3, BL-4: nothing is credited, held, paid or returned beyond the amounts.
     fn check(&self) {
         for line in &self.lines {
             assert!(line.credited >= 0 && line.held >= 0, "{self:?}");
@@ -120,7 +120,7 @@ impl Invoice {
     }
 }
 
-/// What was asked back of a term, and what came of it.
+/// A refund that was requested for a term.
 #[derive(Clone, Debug)]
 pub(super) struct Refund {
     pub(super) id: String,
@@ -128,13 +128,13 @@ pub(super) struct Refund {
     pub(super) state: RefundState,
     pub(super) creditable: i64,
     pub(super) refunded: i64,
-    /// As of when it was decided.
+    /// Its decision time.
     pub(super) decided: Instant,
-    /// How many invoices there were then, or when something joined it.
+    /// How many invoices existed then, or when something was added to it.
     pub(super) seen: usize,
 }
 
-/// A ledger entry, with the id that caused it and, where it can be taken back, its own.
+/// A ledger entry, with the id of its cause and, if it can be reversed, its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) time: Instant,
@@ -182,8 +182,8 @@ impl Model {
         self.invoices.iter().map(Invoice::due).sum()
     }
 
-    /// BL-5: each entry sums to zero, money in is money held, earned and returned, and the ledger and
-    /// the invoices say the same.
+    /// BL-5: each entry sums to zero, the money received is held, earned or returned, and ledger and
+    /// invoices agree.
     pub(super) fn check(&self) {
         for entry in &self.entries {
             let sum: i64 = entry.postings.iter().map(|(_, minor)| minor).sum();
@@ -331,7 +331,7 @@ impl Model {
         }
     }
 
-    /// What a payment pays; `None`: all that is due.
+    /// The amount of a payment; `None` asks for all that is due.
     pub(super) fn may_pay(&self, place: usize, amount: Option<i64>) -> Result<i64, No> {
         let invoice = &self.invoices[place];
         let due = invoice.due();

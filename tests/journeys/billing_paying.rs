@@ -1,5 +1,5 @@
-//! Steps of a random history that move money: deposits, withdrawals, reversals and payments; what was
-//! agreed with the customer; and what is asked once more.
+//! The steps of a random history that move money: deposits, withdrawals, reversals, payments; that change
+//! payment terms; and that repeat a request.
 
 use licet_contracts::billing::v1::{
     AccountKind, DepositRequest, EntryKind, LedgerAccount, PayInvoiceRequest, PaymentTerms,
@@ -66,7 +66,7 @@ impl History<'_> {
         "done"
     }
 
-    /// An entry is taken back once at most, and only where the balance covers it.
+    /// An entry is reversed once at most, and only if the balance covers it.
     pub(super) async fn reverse(&mut self) -> &'static str {
         let own = self.model.entries.iter().filter(|it| !it.id.is_empty());
         let own: Vec<_> = own.cloned().collect();
@@ -148,7 +148,7 @@ impl History<'_> {
         "done"
     }
 
-    /// What is agreed anew holds for charges to come (BL-6).
+    /// New payment terms apply to later charges (BL-6).
     pub(super) async fn change_terms(&mut self) -> &'static str {
         let terms = (self.random.below(3) > 0).then(|| self.some_terms());
         let request = UpdateAccountRequest {
@@ -190,7 +190,7 @@ impl History<'_> {
         }
     }
 
-    /// BL-2: an earlier request again, as it was, and sometimes as it was not.
+    /// BL-2: repeats an earlier request, unchanged or sometimes changed.
     pub(super) async fn repeat(&mut self) -> &'static str {
         if self.asked.is_empty() {
             return "idle";

@@ -1,5 +1,5 @@
-//! What things cost, by the text of the rules and in whole numbers only: the part of the billing
-//! model that knows price lists, terms and conventions. It shares no computation with Billing.
+//! The part of the billing model that prices: price lists, terms and proration, from the text of the
+//! rules, in integers. It shares no computation with Billing.
 
 use licet_contracts::billing::v1::{LineKind, ProrationConvention};
 use licet_domain::clock::Instant;
@@ -21,7 +21,7 @@ pub(super) enum Prices {
     ByVolume(Vec<(i32, i64)>),
 }
 
-/// A product of one history: there from its start on, for terms of 1, 12 and 24 months.
+/// A product of one history, from its start on, for terms of 1, 12 and 24 months.
 #[derive(Clone, Debug)]
 pub(super) struct Product {
     pub(super) id: String,
@@ -42,7 +42,7 @@ pub(super) enum Pricing {
     All(i64),
 }
 
-/// One thing that is to be priced.
+/// An item to price.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) kind: LineKind,
@@ -115,7 +115,7 @@ impl Product {
         Ok(())
     }
 
-    /// What the items cost, in minor units of `10^digits`; or the reason that the first of them gives.
+    /// The amounts of the items, in minor units of `10^digits`; or the reason why one has none.
     pub(super) fn cost(&self, items: &[Item], digits: u32) -> Result<Vec<i64>, &'static str> {
         if items.iter().any(|item| item.price_time < self.since) {
             return Err("NOT_FOUND");
@@ -154,7 +154,7 @@ impl Product {
         match &self.lists.iter().rfind(in_force)?.prices {
             Prices::ByTerm(terms) => {
                 let (_, prices) = terms.iter().find(|(months, _)| *months == item.months)?;
-                // MD-4: both prices, the one less the other.
+                // MD-4: the difference of the two prices.
                 if item.kind == LineKind::WildcardDifference {
                     return Some(prices[2]? - prices[1]?);
                 }

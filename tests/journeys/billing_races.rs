@@ -1,5 +1,5 @@
-//! BL-2 to BL-6, AL-4, MD-6: rivals of whom one alone may win, over two instances on PostgreSQL whose
-//! clocks do not agree. What they leave behind passes `verify`.
+//! BL-2 to BL-6, AL-4, MD-6: rivals of which only one may win, on PostgreSQL over two instances whose
+//! clocks differ. The books they leave pass `verify`.
 
 use std::fmt::Debug;
 
@@ -10,14 +10,14 @@ use licet_contracts::billing::v1::{
 };
 use tokio::task::JoinSet;
 
-use super::{billing_asks::Ask, billing_hammer::minor};
+use super::billing_asks::Ask;
 use crate::harness::{
     Backend,
     corrections::{approval, first_term, goodwill, in_use},
     errors::Refused,
     instances::Ways,
     on_both_databases, request_id,
-    samples::{MULTI, usd},
+    samples::{MULTI, minor, usd},
     selling::item,
     terms::payment_request,
     world::World,
@@ -25,7 +25,7 @@ use crate::harness::{
 
 const ROUNDS: usize = 12;
 const RIVALS: usize = 4;
-/// By how much the second instance's clock is ahead.
+/// How far the second instance's clock is ahead.
 const LEAD: TimeDelta = TimeDelta::milliseconds(1500);
 /// After how many days of use a refund waits for a review.
 const REVIEW_DAYS: i64 = 26;
@@ -40,11 +40,11 @@ on_both_databases![
     bl_6_of_payments_of_one_invoice_one_is_made,
     bl_5_of_reversals_of_one_entry_one_is_booked,
     al_4_of_an_approval_and_a_rejection_one_is_made,
-    bl_3_an_approval_and_a_change_taken_back_credit_nothing_twice,
+    bl_3_an_approval_and_a_cancelled_change_credit_nothing_twice,
     bl_2_one_request_at_both_instances_is_done_once,
 ];
 
-/// A world and the ways to its instances; the second one's clock is ahead (T-5).
+/// A world and the channels to its instances; the second one's clock is ahead (T-5).
 pub(super) struct Field {
     pub(super) world: World,
     pub(super) ways: Ways,
@@ -65,7 +65,7 @@ impl Field {
         self.world.quote(account_id, vec![wanted]).await
     }
 
-    /// Asks all of them at once, each at the next instance.
+    /// Sends all requests at once, each to the next instance.
     async fn race<A: Ask>(&self, requests: Vec<A>) -> Vec<Result<A::Answer, Refused>> {
         let mut rivals = JoinSet::new();
         for (place, request) in requests.into_iter().enumerate() {
@@ -74,7 +74,7 @@ impl Field {
         rivals.join_all().await
     }
 
-    /// As [`Field::race`], of two requests of any kinds.
+    /// Like [`Field::race`], with two requests of any kinds.
     async fn duel<A: Ask, B: Ask>(
         &self,
         one: A,
@@ -85,8 +85,8 @@ impl Field {
         (one.await.unwrap(), other.await.unwrap())
     }
 
-    /// A list holds what was there as of the time at the instance that is asked: until its clock has
-    /// caught up, what the other one wrote meanwhile is still to come.
+    /// A list shows the state at the called instance's time: until its clock has caught up, it lacks
+    /// what the other one wrote.
     pub(super) fn let_clocks_catch_up(&self) {
         self.world.time.advance(LEAD);
     }
@@ -98,7 +98,7 @@ impl Field {
     }
 }
 
-/// The one that was done; all others were refused for this reason, and are answered too.
+/// The one that was done; all others were refused for this reason, and are returned, too.
 #[track_caller]
 fn one_of<T: Debug>(answers: Vec<Result<T, Refused>>, reason: &str) -> (T, Vec<Refused>) {
     let mut done = vec![];
@@ -228,7 +228,7 @@ async fn bl_3_of_two_credit_notes_for_the_same_money_one_is_issued(backend: Back
     field.verify().await;
 }
 
-/// Whoever comes second finds nothing left: credited at once, or held for a review.
+/// The second one finds nothing left, because it is credited or held for review.
 async fn bl_3_a_credit_note_and_a_refund_share_one_line(backend: Backend) {
     let field = Field::open(backend).await;
     for round in 0..ROUNDS {
@@ -374,9 +374,9 @@ fn all_alike<T: Clone + Debug + PartialEq>(answers: Vec<Result<T, Refused>>) -> 
     first
 }
 
-/// MD-7: the change's charge is credited whole, whether the review grants a part of it before or comes
+/// MD-7: the change's charge is credited whole, whether the review has granted a part of it or comes
 /// too late.
-async fn bl_3_an_approval_and_a_change_taken_back_credit_nothing_twice(backend: Backend) {
+async fn bl_3_an_approval_and_a_cancelled_change_credit_nothing_twice(backend: Backend) {
     let field = Field::open(backend).await;
     for _ in 0..ROUNDS {
         let account_id = field.world.account_with("98.00").await;

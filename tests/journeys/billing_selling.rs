@@ -1,5 +1,5 @@
-//! Steps of a random history that sell: the clock, prices, quotes and charges. Each answer is held
-//! against what the model foretold.
+//! The steps of a random history that sell: the clock, prices, quotes and charges. Each response must be
+//! what the model foretold.
 
 use licet_contracts::billing::v1::{
     ChargeQuoteRequest, CreateQuoteRequest, LineKind, Quote as Offer, QuoteItem, SetPricesRequest,
@@ -21,7 +21,7 @@ use crate::harness::{
 const DAY: u64 = DAY_MICROS.unsigned_abs();
 
 impl History<'_> {
-    /// An instant after now at which something ends or begins, or close by; or any other.
+    /// A later instant: mostly one at which something starts or ends, or close by.
     fn later(&mut self) -> Instant {
         let now = self.now();
         let model = &self.model;
@@ -123,7 +123,7 @@ impl History<'_> {
         Prices::ByTerm(prices.collect())
     }
 
-    /// Sets prices, and holds the catalogue to its checks (AL-10, MD-4, SL-7, BL-8).
+    /// Sets prices; the catalogue must refuse wrong ones (AL-10, MD-4, SL-7, BL-8).
     pub(super) async fn list_prices(
         &mut self,
         place: usize,
@@ -171,7 +171,7 @@ impl History<'_> {
         "done"
     }
 
-    /// A thing that terms were sold of, or a new one.
+    /// A resource whose terms were sold, or a new one.
     fn resource(&mut self) -> Resource {
         if !self.resources.is_empty() && self.random.below(3) > 0 {
             let place = self.random.index(self.resources.len());
@@ -274,14 +274,14 @@ impl History<'_> {
         written
     }
 
-    /// BL-1, BL-7, M-2: what the catalogue says of it, computed again.
+    /// BL-1, BL-7, M-2: the quote must have the amounts that the model computes.
     pub(super) async fn quote(&mut self) -> &'static str {
         let now = self.now();
         let resource = self.resource();
         let index = u32::from(self.random.below(5) == 0);
         let count = 1 + self.random.below(3);
         let mut items: Vec<Item> = (0..count).map(|_| self.item(&resource, index)).collect();
-        // A subject is one term.
+        // All items of a subject are in one term.
         let months = items[0].months;
         for item in &mut items {
             item.months = months;

@@ -1,5 +1,5 @@
-//! MD-4: no names are cheaper by a detour of changes than bought at once, at random, over gRPC.
-//! LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
+//! MD-4: no set of domains is cheaper by a detour of changes than bought at once: random detours over
+//! gRPC. LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
 
 use licet_contracts::{
     billing::v1::WildcardReplacement,
@@ -7,10 +7,10 @@ use licet_contracts::{
 };
 
 use super::{
-    abuse::{LONGEST, Terms, minor, seeds, start},
+    abuse::{LONGEST, Terms, seeds, start},
     random::Random,
 };
-use crate::harness::{Backend, request_id, run_within};
+use crate::harness::{Backend, request_id, run_within, samples::minor};
 
 mod md_4_no_names_are_cheaper_by_a_detour_of_changes {
     use super::{Backend, LONGEST, detours, run_within};
@@ -26,8 +26,8 @@ mod md_4_no_names_are_cheaper_by_a_detour_of_changes {
     }
 }
 
-/// Names bought at once, and by a detour of changes at the same instant: the detour is no cheaper,
-/// but by what each of its amounts was rounded (M-2).
+/// Domains bought at once, and by a detour of changes at the same instant: the detour is no cheaper,
+/// except for the rounding of each of its amounts (M-2).
 async fn detours(backend: Backend) {
     let world = start(backend).await;
     let mut dearer = 0;
@@ -47,7 +47,7 @@ async fn detours(backend: Backend) {
         let all = [
             "a.test", "b.test", "c.test", "*.a.test", "*.b.test", "*.c.test",
         ];
-        // Half of them begin with standard names alone and swap these for wildcards.
+        // Half of them start with standard domains only, and replace them by wildcards.
         let only_swaps = random.below(2) == 0;
         let bought = |name: &str, chance: u64| match only_swaps {
             true => !name.starts_with('*'),
@@ -88,7 +88,7 @@ async fn detours(backend: Backend) {
                 continue;
             }
             world.update_domains(&order.order_id, &add, &remove).await;
-            // Some are taken back, which gives back what they cost (MD-7).
+            // Some are cancelled, and their charges credited (MD-7).
             if random.below(4) == 0 {
                 let request = CancelDomainChangeRequest {
                     order_id: order.order_id.clone(),

@@ -1,5 +1,5 @@
-//! MD-7: every step of every kind of operation meets every fault, on its own stage. Either
-//! all is then as without the fault, or all is as before, or as the contract says.
+//! MD-7: every step of every kind of operation meets every fault, each in a cell with
+//! accounts of its own. Afterwards the state is as without the fault, as before, or as the contract says.
 
 mod cells;
 mod doomed;
@@ -33,9 +33,9 @@ use crate::harness::{
     Backend, clock::StandingClock, errors::take_apart, eventually, run_within, world::World,
 };
 
-/// A cell that takes longer hangs; on a quiet machine it takes a second or two.
+/// Limit of a cell, which takes a second or two on an idle machine.
 const LONGEST_CELL: Duration = Duration::from_secs(300);
-/// All cells of one database together, on the busiest machine. Each cell has its own bound.
+/// Limit of all cells of one database, on the busiest machine. Each cell has its own limit.
 const LONGEST_WALK: Duration = Duration::from_secs(3600);
 
 mod x_2_every_step_of_every_operation_survives_every_fault {
@@ -88,17 +88,17 @@ fn registered() -> BTreeSet<(&'static str, &'static str)> {
     all
 }
 
-/// What a scenario comes to when nothing is in the way, and what its stage looks like.
+/// The end of a scenario without a fault, and its setup.
 struct Known {
     trace: Vec<Seen>,
     clean: Snapshot,
     clean_state: (OperationState, String),
     before: Snapshot,
-    /// The same, when the balance was gone for a while.
+    /// The same, if the balance was gone for a while.
     before_short: Snapshot,
 }
 
-/// Without what a schedule did beside the steps, which one of them then did as well.
+/// Without what a schedule did beside the steps and a step then repeated.
 fn without_bystanders(mut trace: Vec<Seen>) -> Vec<Seen> {
     let later = trace.clone();
     let mut number = 0;
@@ -113,7 +113,7 @@ fn without_bystanders(mut trace: Vec<Seen>) -> Vec<Seen> {
     trace
 }
 
-/// Runs one cell in a task of its own: a panic or a hang is a failure of this cell alone.
+/// Runs one cell in its own task: a panic or a hang fails this cell only.
 async fn named(
     name: String,
     run: impl Future<Output = Result<(), String>> + Send + 'static,
@@ -124,7 +124,7 @@ async fn named(
     found.map_err(|error| format!("{name}:\n  {error}"))
 }
 
-/// A kind without a scenario is seen by nobody.
+/// A kind without a scenario would not be tested.
 fn check_kinds() {
     let kinds: BTreeSet<_> = ALL.iter().map(Scenario::kind).collect();
     for (kind, _) in registered() {
@@ -159,7 +159,7 @@ impl Walk {
             .iter()
             .filter(|(kind, _)| *kind == DELETION)
             .count();
-        // Each step meets some ten faults, the one that gives back in two calls.
+        // Each step meets about ten faults; the one that undoes makes two calls.
         stage.let_weeks_pass((steps + 1) * 10 + 3).await;
         let mut walk = Self {
             stage,
@@ -212,7 +212,7 @@ impl Walk {
         }
     }
 
-    /// A step that no scenario comes to is seen by nobody.
+    /// A step that no scenario reaches would not be tested.
     fn check_steps(&self) {
         let all = ALL.iter().flat_map(|scenario| {
             let trace = self.known[scenario.name].trace.iter();
@@ -227,7 +227,7 @@ impl Walk {
         }
     }
 
-    /// The cells, and how many of each kind cannot be.
+    /// The cells, and how many of each kind are impossible.
     fn cells(&self) -> (Vec<Cell>, BTreeMap<(&'static str, &'static str), usize>) {
         let (mut cells, mut impossible) = (Vec::new(), BTreeMap::new());
         for scenario in ALL {
@@ -253,7 +253,7 @@ impl Walk {
         Snapshot::read(&self.stage.world, account_id).await
     }
 
-    /// Runs cells, some at a time; answers what failed.
+    /// Runs cells, some at a time; returns what failed.
     async fn each(self: &Arc<Self>, cells: Vec<Cell>) -> Vec<String> {
         let found = stream::iter(cells).map(|cell| {
             let walk = self.clone();

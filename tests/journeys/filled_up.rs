@@ -1,5 +1,5 @@
-//! A store that fills up under load and gets room again: what was acknowledged is there, what was refused
-//! is done when it is asked for again, nothing restarts. LICET_TEST_FILLS sets how often it fills.
+//! A store that fills up under load and gets room again: it has everything it acknowledged, refused
+//! requests succeed when they are repeated, nothing restarts. LICET_TEST_FILLS sets how often it fills.
 
 use std::time::Duration;
 
@@ -93,10 +93,10 @@ struct Load {
     license: License,
     acknowledged: u64,
     refused: u64,
-    /// What the services said is done.
+    /// What the services acknowledged.
     deposits: usize,
     orders: Vec<String>,
-    /// How many of them were looked at.
+    /// How many of them were checked.
     orders_checked: usize,
     certificates: i64,
     names: u64,
@@ -140,7 +140,7 @@ impl Load {
         }
     }
 
-    /// Asks for several at once. Answers those that were refused, none of them for good.
+    /// Sends several requests at once. Returns those that failed; none may be refused.
     async fn send(&mut self, asks: Vec<Ask>) -> Vec<Ask> {
         let calls: Vec<_> = asks
             .iter()
@@ -198,7 +198,7 @@ impl Load {
         writer.execute_unprepared(&limit).await.unwrap();
     }
 
-    /// Fills up under load, frees under load, and finds all that was acknowledged.
+    /// Fills up under load, frees under load, and finds everything that was acknowledged.
     async fn round(&mut self, fill: u64) {
         let mut open = Vec::new();
         self.fill().await;
@@ -211,7 +211,7 @@ impl Load {
             // Reads are served meanwhile.
             self.read().await;
             if self.limit == Limit::Pages {
-                // A connection that was closed takes its limit with it.
+                // The limit is the connection's: a new one has none.
                 self.fill().await;
             }
         }
@@ -242,7 +242,7 @@ impl Load {
         let used = figures(&self.world.usage(&self.license).await).0;
         assert_eq!(used, self.certificates);
         for order_id in &self.orders[self.orders_checked..] {
-            // Accepted while something was full, it may be on its way still.
+            // Accepted while a store was full, it may still be running.
             eventually("the order is paid", || async {
                 let order = self.world.get_order(order_id).await;
                 (order.state() == OrderState::Paid).then_some(())
@@ -256,7 +256,7 @@ impl Load {
         assert_eq!(verification.differences(), 0, "{verification}");
     }
 
-    /// As after each round, by services that start anew.
+    /// The checks of each round, by restarted services.
     async fn check_again(&mut self) {
         self.world.restart().await;
         self.orders_checked = 0;
@@ -286,7 +286,7 @@ async fn call(mut channels: Channels, ask: Ask) -> Result<Option<String>, Status
     }
 }
 
-/// Nothing is refused for good because a store is full, and nothing is a defect.
+/// A full store causes neither refusals nor internal errors.
 #[track_caller]
 fn passes(status: &Status) {
     let refusal = take_apart(status);

@@ -1,5 +1,5 @@
-//! The event way from SanLicensing to Orders: what is revoked in a SAN licence is revoked on its
-//! order, once, whoever was away, was restarted or saw the event twice.
+//! events from SanLicensing to Orders: a certificate revoked in a SAN licence is revoked on its
+//! order, once, even if a service was away, restarted or saw the event twice.
 
 use std::sync::{
     Arc,
@@ -63,7 +63,7 @@ async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
     };
     let answer = world.orders().place_order(request).await.unwrap();
     let accepted = answer.into_inner().order.unwrap();
-    // Where a store was made anew just now its peers take a moment to meet it.
+    // Peers take a moment to meet a store that has just been made.
     let order = world.settled(&accepted.order_id).await;
     begin(world, &order).await;
     order
@@ -97,7 +97,7 @@ async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
     answer.into_inner().certificates
 }
 
-/// Revokes all of the licence's certificates there, for a lost key; answers the request's id.
+/// Revokes all certificates of the licence there, for a lost key; returns the request's id.
 async fn revoke_all(world: &World, license: &License) -> String {
     let all = active(world, license).await;
     let mut request = world
@@ -140,7 +140,7 @@ async fn history(world: &World, order: &Order) -> Vec<HistoryEntry> {
     let answer = world.orders().list_order_history(ask).await.unwrap();
     let mut entries = answer.into_inner().entries;
     for entry in &mut entries {
-        // Given when the event is moved, which may be later.
+        // Assigned when the event gets its position, which may be later.
         entry.position = 0;
     }
     entries
@@ -152,7 +152,7 @@ async fn revocations(world: &World, order: &Order) -> Vec<HistoryEntry> {
     entries
 }
 
-/// Waits until Orders has applied all that is in SanLicensing's log by now.
+/// Waits until Orders has applied everything in SanLicensing's log.
 async fn followed(world: &World, door: &BackDoor) {
     let last = eventually("all of SanLicensing's events are in its log", || async {
         let door = BackDoor::open(&world.san_licensing_location()).await;
@@ -200,7 +200,7 @@ async fn x_1_a_certificate_revoked_in_san_licensing_is_revoked_in_orders(backend
         RevocationReason::PrivilegeWithdrawn,
         "{found:?}"
     );
-    // The order stands, and waits for nothing: that is for its owner to ask.
+    // The order awaits no certificate: its owner must request a reissue.
     let order = world.get_order(&order.order_id).await;
     assert_eq!(order.state(), OrderState::Issued);
     assert!(order.pending_change.is_none(), "{order:?}");
@@ -241,7 +241,7 @@ async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
     assert_eq!(get(&world, &certificate).await, certificate);
     world.start_san_licensing().await;
 
-    // It counts from its record here on; when it was recorded there is a fact (T-6).
+    // It counts from its record here; the other record time is a fact (T-6).
     let found = revoked(&world, &certificate).await;
     assert_eq!(instant(found.revoke_time), world.now());
     let entries = revocations(&world, &order).await;
@@ -253,7 +253,7 @@ async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
     assert_eq!(entries[0].caller, "security-team");
     assert_eq!(entries[0].request_id, id);
 
-    // And from where it was, it goes on after one more restart.
+    // After one more restart it resumes at its position.
     begin_again(&world, &order).await;
     let next = world.record(&order.order_id).await;
     world.stop_orders().await;
@@ -263,7 +263,7 @@ async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
     assert_eq!(revocations(&world, &order).await.len(), 2);
 }
 
-/// Asks for another certificate with the same names.
+/// Requests a reissue.
 async fn begin_again(world: &World, order: &Order) {
     let request = licet_contracts::orders::v1::RequestReissueRequest {
         order_id: order.order_id.clone(),
@@ -280,7 +280,7 @@ async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend)
     let (order, certificate) = issued(&world, &license, &NAMES).await;
     revoke_all(&world, &license).await;
     let first = revoked(&world, &certificate).await;
-    // Revoked here and by a replacement: both come back from the SAN licence as events.
+    // Revoked here and by a replacement: both return from the SAN licence as events.
     let (mine, own) = issued(&world, &license, &["b.example"]).await;
     let request = RevokeCertificateRequest {
         certificate_id: own.certificate_id.clone(),
@@ -334,7 +334,7 @@ async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend)
     }
 }
 
-/// Loses the answers to records of certificates while it is on.
+/// Loses the responses to RecordCertificate while it is on.
 #[derive(Default)]
 struct Forgetting(AtomicBool);
 
@@ -397,7 +397,7 @@ async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) 
     );
 }
 
-/// The report that a certificate of an order was revoked, which stands in its chain.
+/// The report that a certificate of an order, given in its chain, was revoked.
 fn report(license: &License, chain: &[u8]) -> IngestRecord {
     let parsed = parse_chain(chain).unwrap().remove(0);
     let facts = CertificateFacts {
@@ -469,7 +469,7 @@ async fn x_6_an_advance_of_time_answers_when_revocations_have_followed(backend: 
     world.stock().await;
     let account_id = world.account_with("1000000.00").await;
     let license = world.license(&account_id, 100).await;
-    // Several times: the schedules, which run by themselves, may be faster once.
+    // Several times: a schedule may be faster once.
     for list in [["a.example"], ["b.example"], ["c.example"], ["d.example"]] {
         let (_, certificate) = issued(&world, &license, &list).await;
         revoke_all(&world, &license).await;

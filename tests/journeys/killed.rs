@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// What the starter catalogue includes in the price of its multi-domain product.
+/// Domains included in the price of the starter catalogue's multi-domain product.
 const INCLUDED: [&str; 3] = ["www.example.com", "a.example", "b.example"];
 
 async fn now(suite: &SuiteProcess) -> Instant {
@@ -119,12 +119,12 @@ async fn issued_order(suite: &SuiteProcess) -> Order {
 
 const ROUNDS: i64 = 14;
 
-/// One name goes and two come: four names, one beyond the three that are paid.
+/// Removes one domain and adds two: four, one beyond the three that are paid.
 fn change(order: &Order) -> UpdateDomainsRequest {
     change_request(&order.order_id, &["c.example", "d.example"], &["b.example"])
 }
 
-/// How long a change takes when nobody disturbs it, in microseconds.
+/// How long a change takes undisturbed, in microseconds.
 async fn undisturbed_micros(suite: &SuiteProcess) -> u64 {
     let order = issued_order(suite).await;
     let mut orders = OrderServiceClient::new(suite.orders());
@@ -133,7 +133,7 @@ async fn undisturbed_micros(suite: &SuiteProcess) -> u64 {
     u64::try_from(asked.elapsed().as_micros()).unwrap()
 }
 
-/// whatever moment the power goes, the change is made once and wholly when it is asked again.
+/// at whatever moment the power fails, a repeat makes the change once and wholly.
 #[test]
 fn x_2_killed_in_the_middle_of_a_change_it_is_done_once() {
     let mut random = Random::from_variable_or_chance("LICET_TEST_SEED");
@@ -146,7 +146,7 @@ fn x_2_killed_in_the_middle_of_a_change_it_is_done_once() {
             request_id: request_id(),
         };
         clock.advance_time(advance).await.unwrap();
-        // Some kills come before anything is done, most in between, a few after the answer.
+        // Some kills come before anything is done, most in between, a few after the response.
         let longest_wait = undisturbed_micros(&suite).await * 5 / 4;
         for round in 1..=ROUNDS {
             let order = issued_order(&suite).await;
@@ -170,8 +170,8 @@ fn x_2_killed_in_the_middle_of_a_change_it_is_done_once() {
     });
 }
 
-/// Asks for the change and kills the suite after `wait`; starts it again. Answers whether there was
-/// an answer before.
+/// Requests the change and kills the suite after `wait`; restarts it. Returns whether there was
+/// a response before.
 async fn kill_during(
     suite: &mut SuiteProcess,
     change: &UpdateDomainsRequest,
@@ -188,7 +188,7 @@ async fn kill_during(
     answered
 }
 
-/// Repeats the request until it is answered: one charge, and with the certificate the right names.
+/// Repeats the request until it has a response: one charge, and with the certificate the right domains.
 async fn expect_done_once(suite: &SuiteProcess, order_id: &str, change: &UpdateDomainsRequest) {
     let again = eventually("a definite answer", || {
         let (mut orders, change) = (OrderServiceClient::new(suite.orders()), change.clone());

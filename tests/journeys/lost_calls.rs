@@ -1,5 +1,5 @@
-//! calls between the services lose their requests and their answers at random, from a seed that
-//! is printed; every change is made exactly once all the same.
+//! calls between the services lose their requests or responses at random, by a printed seed; still
+//! every change is made exactly once.
 
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,7 @@ impl FaultPlan for Losing {
     }
 }
 
-/// Asks as a client would: again with the same id until the outcome is definite.
+/// Repeats a request with the same id until the outcome is definite, as a client would.
 async fn insist<T, F>(mut ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<tonic::Response<T>, Status>>,
@@ -87,7 +87,7 @@ async fn x_2_every_change_is_made_exactly_once_whatever_is_lost(backend: Backend
     );
 }
 
-/// Places, changes and perhaps deletes one order on an account of its own.
+/// Places, changes and perhaps deletes one order on a new account.
 async fn journey(world: &World, deletes: bool) {
     let account_id = world.account_with("1000.00").await;
     let place = multi_domain_request(&account_id, &["www.example.com", "a.example"]);
@@ -145,8 +145,8 @@ async fn settled(world: &World, order_id: &str, state: OrderState) -> Order {
     .await
 }
 
-/// The order, and its operation tried again at once: a long run of losses backs off for longer than
-/// a test wants to wait.
+/// The order, with its operation retried at once: after many losses it backs off for longer than a
+/// test should wait.
 async fn hurried(world: &World, order_id: &str) -> Order {
     let order = world.get_order(order_id).await;
     if let Some(pending) = order
@@ -165,7 +165,7 @@ async fn hurried(world: &World, order_id: &str) -> Order {
 
 const LICENSES: usize = 12;
 
-/// SL-9: sold for two products, so that the renewal is priced by the dearest of them.
+/// SL-9: sold for two products, so that the renewal is priced by the dearest.
 async fn x_2_every_renewal_is_made_exactly_once_whatever_is_lost(backend: Backend) {
     let random = Random::from_variable_or_chance("LICET_TEST_SEED");
     println!("seed {} (set LICET_TEST_SEED to repeat it)", random.seed());

@@ -1,4 +1,4 @@
-//! Journeys across the services, with peers away, answers lost and processes killed.
+//! Journeys across the services, with peers away, responses lost and processes killed.
 
 mod abuse;
 mod billing_asks;
@@ -24,17 +24,16 @@ mod orders_asks;
 mod orders_changing;
 mod orders_comparing;
 mod orders_histories;
-mod orders_model;
-mod orders_naming;
 mod orders_opening;
 mod orders_serving;
+mod orders_tracked;
 mod random;
 mod san_counts;
 mod san_cut_off;
 mod san_histories;
 mod san_ingest;
-mod san_model;
 mod san_orders;
 mod san_races;
+mod san_shown;
 mod san_terms;
 mod two_charges;

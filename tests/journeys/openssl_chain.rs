@@ -1,5 +1,5 @@
-//! An order lived through with certificates that the OpenSSL command line made: RSA and EC keys, a
-//! chain of three, PEM and DER, Unicode names. Our own test library signs none of them.
+//! The life of an order with certificates that the OpenSSL command line made: RSA and EC keys, a chain of
+//! three, PEM and DER, Unicode names. Our own test library signs none of them.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -67,7 +67,7 @@ impl Signed {
         }
     }
 
-    /// What the authority is asked to sign.
+    /// The contents to sign.
     async fn pending(&self) -> PendingIssuance {
         let ask = ListPendingIssuanceRequest {
             account_id: self.account_id.clone(),
@@ -78,7 +78,7 @@ impl Signed {
         pending
     }
 
-    /// Signs it exactly, for as long as it may be.
+    /// Signs it exactly, for the longest permitted validity.
     fn sign(&self, pending: &PendingIssuance) -> Chain {
         let last = instant(pending.latest_not_after_time);
         let validity = (self.world.now(), last);
@@ -113,8 +113,8 @@ impl Signed {
         answer.unwrap().into_inner().certificate.unwrap()
     }
 
-    /// Holds what was recorded against what OpenSSL says of it, and the chain that a further server
-    /// retrieves against OpenSSL's own judgement (AL-8).
+    /// Compares what was recorded with what OpenSSL reads, and lets OpenSSL verify the chain that a
+    /// further server retrieves (AL-8).
     async fn hold_to_openssl(&self, recorded: &Certificate, key_type: &str) {
         let kept = self.certificate(&recorded.certificate_id).await;
         assert_eq!(&kept, recorded);
@@ -130,7 +130,7 @@ impl Signed {
         assert_eq!(kept.key_type, key_type);
         assert_eq!(pem.matches("BEGIN CERTIFICATE").count(), 3);
         self.authority.verify(pem, PLACED[2], self.world.now());
-        // OpenSSL holds a certificate's last second for over, RFC 5280 does not.
+        // For OpenSSL a certificate has expired in its last second, for RFC 5280 it has not.
         let late = shifted(instant(kept.not_after_time), -1_000_000);
         self.authority.verify(pem, "a.example.com", late);
     }

@@ -1,5 +1,5 @@
-//! The mutations of Orders that random histories make, each with its trial (`validate_only`) where
-//! it has one, and with what a trial cannot know.
+//! The mutations of Orders that random histories call, each with its preview (`validate_only`), if it has
+//! one, and what a preview cannot know.
 
 use licet_contracts::{
     billing::v1::{Quote, Refund},
@@ -66,8 +66,8 @@ asks! {
     ServerServiceClient.unregister_server: UnregisterServerRequest => UnregisterServerResponse;
 }
 
-/// A quote that was charged is the one that was offered, but for what it became; that of an order
-/// which is not there yet knows neither its subject nor its pin.
+/// A charged quote equals the offered one except for its state; a quote for an order that does not
+/// exist yet has neither subject nor pin.
 fn hide_quote(quote: Option<&mut Quote>) {
     if let Some(quote) = quote {
         *quote = Quote {

@@ -1,5 +1,5 @@
-//! Steps of a random history that buy and change: orders, names and certificates. Each answer is
-//! held against what the model foretold.
+//! Steps of a random history that buy and change: orders, domains and certificates. Each response
+//! must be what the oracle foretold.
 
 use licet_contracts::{
     billing::v1::Quote,
@@ -8,36 +8,35 @@ use licet_contracts::{
         UpdateDomainsRequest, UpdateDomainsResponse,
     },
 };
-use licet_domain::{clock::Instant, money::Money};
+use licet_domain::{clock::Instant, money::Money, refusal::Reason};
+use licet_oracle::orders::{
+    certificates::SignedCertificate,
+    domain_changes::ChangeRequest,
+    order::{DomainChange, Order},
+    policy::{Domains, Reasons, TermRequest, because},
+};
 
 use super::{
     billing_asks::Ask,
     billing_model::DAY_MICROS,
     orders_histories::{History, agree},
-    orders_model::{
-        HOUR_MICROS, Invoice, NAMES, Names, Offer, Order, Term, items_of_slots, items_of_term,
-        owned, to_pay,
-    },
-    orders_naming::{Change, Wish},
+    orders_tracked::{DOMAINS, Offer, PricedTerm, TrackedOrder, goal},
 };
 use crate::harness::{
     certificates,
     clock::{instant, shifted},
     request_id,
-    samples::issuance_of,
+    samples::{common_name_first, issuance_of},
 };
 
 /// A quote is good for so long (MD-6).
-const OFFERED_MICROS: i64 = HOUR_MICROS / 4;
+const OFFERED_MICROS: i64 = 15 * 60 * 1_000_000;
 
 impl History<'_> {
-    /// An order to do something with; mostly one that is not over.
+    /// The order of a step; mostly one that is not over.
     pub(super) fn some_order(&mut self) -> usize {
         let places = 0..self.orders.len();
-        let open = |place: &usize| {
-            let order = &self.orders[*place];
-            order.may(true).is_ok() && !order.is_lost()
-        };
+        let open = |place: &usize| !self.orders[*place].model.is_over();
         let mut open: Vec<usize> = places.clone().filter(open).collect();
         if open.is_empty() || self.random.below(6) == 0 {
             open = places.collect();
@@ -46,7 +45,7 @@ impl History<'_> {
         self.touched
     }
 
-    /// Since when the prices of now are in force.
+    /// Since when the present prices are in force.
     pub(super) fn price_time(&self) -> Instant {
         self.product.lists.last().unwrap().effective
     }
@@ -59,161 +58,137 @@ impl History<'_> {
     }
 
     pub(super) async fn place(&mut self) -> String {
-        let open = self
-            .orders
-            .iter()
-            .filter(|order| order.may(true).is_ok() && !order.is_lost());
+        let open = self.orders.iter().filter(|order| !order.model.is_over());
         if open.count() == 2 {
             return "idle".to_owned();
         }
         let now = self.now();
-        let common_name = NAMES[self.random.index(NAMES.len())];
-        let mut names = match self.policy.is_single {
-            true => Names::new(),
-            false => self.some_names(4),
+        let common_name = DOMAINS[self.random.index(DOMAINS.len())];
+        let mut domains = match self.policy.is_single_domain {
+            true => Domains::new(),
+            false => self.some_domains(4),
         };
-        names.insert(common_name);
-        let months = [1, 12, 12, 24, 6][self.random.index(5)];
-        let licenses = [0, 0, 1, 2, 3][self.random.index(5)];
-        let against = Order::against_sale(self.policy, &names, months, licenses);
-        let included = (self.policy.included, 0);
-        let paid = to_pay(self.policy, included, &Names::new(), &names);
-        let term = Term {
-            first_month: 0,
-            months,
-            start: now,
-            end: now.checked_add_months(months.unsigned_abs()).unwrap(),
+        domains.insert(common_name);
+        let wanted = TermRequest {
+            policy: self.policy.clone(),
+            months: [1, 12, 12, 24, 6][self.random.index(5)],
+            licenses: [0, 0, 1, 2, 3][self.random.index(5)],
+            domains,
             price_time: self.price_time(),
-            licenses,
-            names: names.clone(),
-            slots: owned(included, paid),
-            kept: None,
-            bought: now,
-            first_issued: None,
-            invoices: vec![],
         };
-        let expected = match against.is_empty() {
-            true => self.spend(self.total(&items_of_term(&term, now, paid))),
-            false => Err(against),
+        let priced = PricedTerm {
+            anchor: now,
+            first_month: 0,
+            months: wanted.months,
+            price_time: wanted.price_time,
         };
-        let mut further = names.clone();
+        let expected = wanted.slots_to_pay(false).and_then(|paid| {
+            let total = self.total(&priced.items(paid, wanted.licenses));
+            self.spend(total).map(|()| (paid, total))
+        });
+        let mut further = wanted.domains.clone();
         further.remove(common_name);
         let request = PlaceOrderRequest {
             account_id: self.account_id.clone(),
             product_id: self.product.id.clone(),
-            term_months: months,
+            term_months: wanted.months.cast_signed(),
             common_name: common_name.to_owned(),
             domains: self.spelled(&further),
             server_software: "nginx".to_owned(),
-            additional_licenses: licenses,
+            additional_licenses: i32::try_from(wanted.licenses).unwrap(),
             request_id: request_id(),
             ..PlaceOrderRequest::default()
         };
-        println!("    places {names:?} for {months} months, {licenses} licences: {expected:?}");
-        let (total, answer) = match agree(expected, self.ask(request).await) {
+        println!("    places {wanted:?}: {expected:?}");
+        let ((paid, total), answer) = match agree(expected, self.ask(request).await) {
             Ok(both) => both,
             Err(reason) => return reason,
         };
         self.check_total(answer.quote.as_ref(), total);
         self.balance -= total;
         self.touched = self.orders.len();
-        self.orders.push(Order {
+        let at_placing = (common_name, "nginx");
+        self.orders.push(TrackedOrder {
             id: answer.order.unwrap().order_id,
-            policy: self.policy,
-            now,
-            anchor: now,
-            terms: vec![Term {
-                invoices: vec![Invoice { total, credited: 0 }],
-                ..term
-            }],
-            running: 0,
-            carried: names,
-            common_name,
-            is_issued: false,
-            is_deleted: false,
-            change: None,
-            reissue_since: None,
-            software: "nginx",
-            servers: vec![],
-            certificates: vec![],
+            model: Order::place(wanted, paid, total, at_placing, (false, now)),
+            server_ids: vec![],
+            certificate_ids: vec![],
             offers: vec![],
-            moves: 2,
         });
         "done".to_owned()
     }
 
-    /// The total, where the balance has it (BL-6).
-    pub(super) fn spend(&self, total: i64) -> Result<i64, Vec<&'static str>> {
+    /// Whether the balance has it (BL-6).
+    pub(super) fn spend(&self, total: i64) -> Result<(), Reasons> {
         match total > self.balance {
-            true => Err(vec!["INSUFFICIENT_FUNDS"]),
-            false => Ok(total),
+            true => Err(because(Reason::InsufficientFunds)),
+            false => Ok(()),
         }
     }
 
-    fn some_change(&mut self, place: usize) -> Wish {
-        let order = &self.orders[place];
-        let (names, common_name) = (order.term().names.clone(), order.common_name);
-        let moves = self.policy.is_single || self.random.below(3) == 0;
-        // A single name is replaced; a move is often one alone.
-        if self.policy.is_single && self.random.below(8) > 0 {
-            let name = NAMES[self.random.index(NAMES.len())];
-            return Wish {
-                added: &Names::from([name]) - &names,
-                removed: &Names::from([common_name]) - &Names::from([name]),
-                named: Some(name),
+    fn some_change(&mut self, place: usize) -> ChangeRequest {
+        let order = &self.orders[place].model;
+        let (domains, old) = (order.term().domains.clone(), order.common_name);
+        let is_single = self.policy.is_single_domain;
+        let moves = is_single || self.random.below(3) == 0;
+        // A single domain is replaced; a move is often one alone.
+        if is_single && self.random.below(8) > 0 {
+            let new = DOMAINS[self.random.index(DOMAINS.len())];
+            return ChangeRequest {
+                added: &Domains::from([new]) - &domains,
+                removed: &Domains::from([old]) - &Domains::from([new]),
+                common_name: Some(new),
             };
         }
         let mut added = match moves && self.random.below(2) == 0 {
-            true => Names::new(),
-            false => self.some_names(2),
+            true => Domains::new(),
+            false => self.some_domains(2),
         };
         // Most changes are ones that can be made.
         if self.random.below(8) > 0 {
-            added = &added - &names;
+            added = &added - &domains;
         }
-        let mut removed = Names::new();
-        for name in &names {
-            if self.random.below(5) == 0 && (*name != common_name || self.random.below(4) == 0) {
-                removed.insert(*name);
+        let mut removed = Domains::new();
+        for domain in &domains {
+            if self.random.below(5) == 0 && (*domain != old || self.random.below(4) == 0) {
+                removed.insert(*domain);
             }
         }
-        let mut added = &added - &removed;
-        let mut named = None;
+        let mut request = ChangeRequest {
+            added: &added - &removed,
+            removed,
+            common_name: None,
+        };
         if moves {
-            let after: Vec<_> = (&(&names - &removed) | &added).into_iter().collect();
-            let name = match after.is_empty() || self.random.below(8) == 0 {
-                true => NAMES[self.random.index(NAMES.len())],
+            let after: Vec<_> = request.applied_to(&domains).into_iter().collect();
+            let new = match after.is_empty() || self.random.below(8) == 0 {
+                true => DOMAINS[self.random.index(DOMAINS.len())],
                 false => after[self.random.index(after.len())],
             };
-            if self.random.below(2) == 0 && name != common_name {
-                removed.insert(common_name);
-                added.remove(common_name);
+            if self.random.below(2) == 0 && new != old {
+                request.removed.insert(old);
+                request.added.remove(old);
             }
-            named = Some(name);
+            request.common_name = Some(new);
         }
-        Wish {
-            added,
-            removed,
-            named,
-        }
+        request
     }
 
-    /// What each term that the change is charged in costs (MD-1, MD-8).
-    fn totals(&self, order: &Order, change: &Change) -> Vec<(usize, i64)> {
+    /// What the change costs in each term that it is charged in (MD-1, MD-8).
+    fn totals(&self, order: &Order, change: &DomainChange) -> Vec<(usize, i64)> {
         let charged = change
             .charges
             .iter()
             .filter(|(_, charge)| *charge != (0, 0, 0));
         charged
             .map(|(place, charge)| {
-                let term = &order.terms[*place];
-                let items = items_of_slots(term, order.anchor, *charge, Some(order.now));
-                (*place, self.total(&items))
+                let priced = PricedTerm::of(order, *place);
+                (*place, self.total(&priced.slots(*charge, Some(order.now))))
             })
             .collect()
     }
 
-    /// The quotes of an answer are for these totals, the running term's and the next one's.
+    /// The quotes of a response are for these totals, the running term's and the next one's.
     fn check_totals(&self, order: &Order, answer: &UpdateDomainsResponse, totals: &[(usize, i64)]) {
         let total = |place: usize| {
             let found = totals.iter().find(|(term, _)| *term == place);
@@ -229,89 +204,85 @@ impl History<'_> {
         }
     }
 
-    fn change_request(&mut self, place: usize, wish: &Wish) -> UpdateDomainsRequest {
-        let named: Names = wish.named.into_iter().collect();
+    fn change_request(&mut self, place: usize, wanted: &ChangeRequest) -> UpdateDomainsRequest {
+        let common_name: Domains = wanted.common_name.into_iter().collect();
         UpdateDomainsRequest {
             order_id: self.orders[place].id.clone(),
-            add_domains: self.spelled(&wish.added),
-            remove_domains: self.spelled(&wish.removed),
-            common_name: self.spelled(&named).pop().unwrap_or_default(),
+            add_domains: self.spelled(&wanted.added),
+            remove_domains: self.spelled(&wanted.removed),
+            common_name: self.spelled(&common_name).pop().unwrap_or_default(),
             request_id: request_id(),
             ..UpdateDomainsRequest::default()
         }
     }
 
-    /// A change is looked at, and leaves a quote where it costs something (MD-6).
+    /// A change is previewed, which leaves a quote where it costs something (MD-6).
     pub(super) async fn preview(&mut self) -> String {
         let place = self.some_order();
-        let wish = self.some_change(place);
-        if wish.added.is_empty() && wish.removed.is_empty() && wish.named.is_none() {
+        let wanted = self.some_change(place);
+        if wanted.is_empty() {
             return "idle".to_owned();
         }
-        let foretold = self.orders[place].may_change(&wish);
-        let request = self.change_request(place, &wish).trial().unwrap();
+        let foretold = self.orders[place].model.may_change(&wanted);
+        let request = self.change_request(place, &wanted).trial().unwrap();
         let answer = request.send(self.world.orders_channel()).await;
-        println!("    looks at {wish:?}: {foretold:?}");
+        println!("    previews {wanted:?}: {foretold:?}");
         let (change, answer) = match agree(foretold, answer) {
             Ok(both) => both,
             Err(reason) => return reason,
         };
-        let order = &self.orders[place];
+        let order = &self.orders[place].model;
         let totals = self.totals(order, &change);
         self.check_totals(order, &answer, &totals);
-        let named = match totals.first() {
+        let quote = match totals.first() {
             None => return "free".to_owned(),
             Some((term, _)) if *term == order.running => answer.quote,
             Some(_) => answer.next_term_quote,
         };
-        let named = named.unwrap();
-        assert_eq!(
-            instant(named.expire_time),
-            shifted(order.now, OFFERED_MICROS)
-        );
+        let quote = quote.unwrap();
+        let expires = shifted(order.now, OFFERED_MICROS);
+        assert_eq!(instant(quote.expire_time), expires);
         let offer = Offer {
-            quote_id: named.quote_id,
-            wish: in_words(order, &wish),
-            moves: order.moves,
-            expires: shifted(order.now, OFFERED_MICROS),
+            quote_id: quote.quote_id,
+            goal: goal(order, &wanted),
+            revision: order.revision,
+            expires,
             totals,
         };
         self.orders[place].offers.push(offer);
-        // Mostly it is taken up soon.
+        // Mostly it is used soon.
         if self.random.below(2) > 0 {
-            return self.take_up(place, &wish).await;
+            return self.use_offer(place, &wanted).await;
         }
         "done".to_owned()
     }
 
-    /// A change is made by its quote, at once or some minutes later (MD-6).
-    async fn take_up(&mut self, place: usize, wish: &Wish) -> String {
+    /// A change is made with its quote, at once or some minutes later (MD-6).
+    async fn use_offer(&mut self, place: usize, wanted: &ChangeRequest) -> String {
         if self.random.below(5) == 0 {
-            // Now it is another order (MD-6).
+            // The order is at another revision then (MD-6).
             self.set_software(place).await;
         }
         let minutes = [0, 14, 15, 16][self.random.index(4)];
-        let later = shifted(self.now(), minutes * 60_000_000);
-        self.world.time.move_to(later);
-        self.orders.iter_mut().for_each(|order| order.pass(later));
+        self.move_to(shifted(self.now(), minutes * 60_000_000));
         let offer = self.orders[place].offers.last().unwrap().clone();
-        let mut named = self.change_request(place, wish);
-        named.quote_id = offer.quote_id.clone();
-        self.make_change(place, wish, named, Some(&offer)).await
+        let mut request = self.change_request(place, wanted);
+        request.quote_id.clone_from(&offer.quote_id);
+        self.make_change(place, wanted, request, Some(&offer)).await
     }
 
     pub(super) async fn change(&mut self) -> String {
         let place = self.some_order();
-        let wish = self.some_change(place);
-        if wish.added.is_empty() && wish.removed.is_empty() && wish.named.is_none() {
+        let wanted = self.some_change(place);
+        if wanted.is_empty() {
             return "idle".to_owned();
         }
-        let mut request = self.change_request(place, &wish);
+        let mut request = self.change_request(place, &wanted);
         let order = &self.orders[place];
-        // One that ended longer ago may be forgotten, or not yet.
-        let known = |offer: &&Offer| order.now <= shifted(offer.expires, 90 * DAY_MICROS);
-        let offers: Vec<_> = order.offers.iter().filter(known).cloned().collect();
-        // Now and then by a quote, which is mostly one for something else.
+        // Billing may have deleted one that expired longer ago.
+        let stored = |offer: &&Offer| order.model.now <= shifted(offer.expires, 90 * DAY_MICROS);
+        let offers: Vec<_> = order.offers.iter().filter(stored).cloned().collect();
+        // Now and then with a quote, which is mostly one for something else.
         let offer = match offers.is_empty() || self.random.below(2) > 0 {
             true => None,
             false => Some(&offers[self.random.index(offers.len())]),
@@ -319,38 +290,38 @@ impl History<'_> {
         if let Some(offer) = offer {
             request.quote_id.clone_from(&offer.quote_id);
         }
-        self.make_change(place, &wish, request, offer).await
+        self.make_change(place, &wanted, request, offer).await
     }
 
     async fn make_change(
         &mut self,
         place: usize,
-        wish: &Wish,
+        wanted: &ChangeRequest,
         request: UpdateDomainsRequest,
         offer: Option<&Offer>,
     ) -> String {
-        let order = &self.orders[place];
-        let foretold = order.may_change(wish).and_then(|change| {
+        let order = &self.orders[place].model;
+        let foretold = order.may_change(wanted).and_then(|change| {
             let fresh = self.totals(order, &change);
             let Some(offer) = offer else {
                 return Ok((change, fresh));
             };
             // A free change takes no quote.
-            let is_another = offer.wish != in_words(order, wish);
-            if fresh.is_empty() || is_another || offer.moves != order.moves {
-                return Err(vec!["QUOTE_STALE"]);
+            let is_another = offer.goal != goal(order, wanted);
+            if fresh.is_empty() || is_another || offer.revision != order.revision {
+                return Err(because(Reason::QuoteStale));
             }
             if order.now >= offer.expires {
-                return Err(vec!["QUOTE_EXPIRED"]);
+                return Err(because(Reason::QuoteExpired));
             }
             Ok((change, offer.totals.clone()))
         });
-        println!("    {wish:?} by {offer:?}: {foretold:?}");
+        println!("    {wanted:?} with {offer:?}: {foretold:?}");
         let answer = match offer {
             Some(_) => self.ask_as_offered(request).await,
             None => self.ask(request).await,
         };
-        // What the balance does not have is refused, for both terms at once and without a trace (BL-6).
+        // Without the money for both terms, the request is refused without a trace (BL-6).
         let foretold = foretold.and_then(|(change, totals)| {
             self.spend(totals.iter().map(|(_, total)| total).sum())?;
             Ok((change, totals))
@@ -359,10 +330,10 @@ impl History<'_> {
             Ok(both) => both,
             Err(reason) => return reason,
         };
-        self.check_totals(&self.orders[place], &answer, &totals);
+        self.check_totals(&self.orders[place].model, &answer, &totals);
         self.balance -= totals.iter().map(|(_, total)| total).sum::<i64>();
         let moves = change.moved.is_some();
-        self.orders[place].change(change, &totals);
+        self.orders[place].model.change(change, &totals);
         match offer {
             Some(_) => "as offered".to_owned(),
             None if moves => "moved".to_owned(),
@@ -370,115 +341,90 @@ impl History<'_> {
         }
     }
 
-    pub(super) async fn take_back(&mut self) -> String {
+    pub(super) async fn cancel_change(&mut self) -> String {
         let place = self.some_order();
         let order = &self.orders[place];
-        let foretold = match (order.may(false), &order.change) {
-            (Err(reason), _) => Err(vec![reason]),
-            (Ok(()), None) => Err(vec!["NO_CHANGE_PENDING"]),
-            (Ok(()), Some(_)) => Ok(()),
-        };
         let request = CancelDomainChangeRequest {
             order_id: order.id.clone(),
             request_id: request_id(),
             ..CancelDomainChangeRequest::default()
         };
-        match agree(foretold, self.ask(request).await) {
-            Ok(_) => {
-                let moves = self.orders[place].moves_common_name();
-                self.balance += self.orders[place].take_back();
-                if moves { "moved back" } else { "done" }.to_owned()
-            }
-            Err(reason) => reason,
+        let foretold = order.model.may_cancel_change();
+        if let Err(reason) = agree(foretold, self.ask(request).await) {
+            return reason;
         }
+        let model = &mut self.orders[place].model;
+        let moves = model.moves_common_name();
+        self.balance += model.cancel_change();
+        if moves { "moved back" } else { "done" }.to_owned()
     }
 
     pub(super) async fn reissue(&mut self) -> String {
         let place = self.some_order();
         let order = &self.orders[place];
-        let foretold = may_reissue(order);
         let request = RequestReissueRequest {
             order_id: order.id.clone(),
             request_id: request_id(),
             ..RequestReissueRequest::default()
         };
-        match agree(foretold, self.ask(request).await) {
-            Ok(_) => {
-                self.orders[place].reissue();
-                "done".to_owned()
-            }
-            Err(reason) => reason,
+        let foretold = order.model.may_reissue(None);
+        if let Err(reason) = agree(foretold, self.ask(request).await) {
+            return reason;
         }
+        self.orders[place].model.reissue(None);
+        "done".to_owned()
     }
 
     /// The authority reports a certificate: the one that is awaited, or one that does not fit.
     pub(super) async fn issue(&mut self) -> String {
         let place = self.some_order();
-        let order = &self.orders[place];
-        let (mut names, longest) = (order.wanted(), order.longest_days());
-        let mut common_name = order.wanted_common_name();
-        // Of a private product one may be good to the end, and beyond the term's.
+        let order = &self.orders[place].model;
+        let now = order.now;
+        // Its times are whole seconds.
+        let not_before = shifted(now, -now.as_micros().rem_euclid(1_000_000));
+        let mut signed = SignedCertificate {
+            domains: order.wanted(),
+            common_name: order.wanted_common_name(),
+            key: 0,
+            not_before,
+            not_after: not_before,
+        };
+        let longest = (now.micros_until(order.longest_not_after()) + 1_000_000) / DAY_MICROS;
+        // A certificate of a private product may last to the end of the term, and beyond.
         let most = [30, 90, 800][self.random.index(3)];
         let mut days = longest.clamp(1, most);
-        let mut fits = true;
         match self.random.below(12) {
-            0 => fits = !names.insert("x.test"),
-            1 if longest > 0 => {
-                // Its times are whole seconds, so that one day more may still just fit.
-                days = longest + 2;
-                fits = false;
+            0 => {
+                signed.domains.insert("x.test");
             }
+            // One day more may still fit, because the seconds are whole.
+            1 if longest > 0 => days = longest + 2,
             2 => {
-                let others: Vec<_> = names.iter().filter(|name| **name != common_name).collect();
-                if let Some(other) = others.first() {
-                    common_name = other;
-                    fits = false;
-                }
+                let mut domains = signed.domains.iter();
+                let other = domains.find(|domain| **domain != signed.common_name);
+                signed.common_name = *other.unwrap_or(&signed.common_name);
             }
             _ => {}
         }
-        let order = &self.orders[place];
-        let foretold = match order.may(false) {
-            Err("ORDER_DELETED") => Ok(()),
-            Err(reason) => Err(vec![reason]),
-            Ok(()) if order.pending_since().is_none() => Err(vec!["ISSUANCE_NOT_PENDING"]),
-            Ok(()) if !fits => Err(vec!["CERTIFICATE_MISMATCH"]),
-            Ok(()) => Ok(()),
-        };
-        let list: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let list = crate::harness::samples::common_name_first(list, common_name);
-        let chain = certificates::chain_for(&list, order.now, days);
-        let request = issuance_of(&order.id, chain);
-        println!("    certificate for {common_name}, {names:?}, {days} days: {foretold:?}");
+        signed.not_after = shifted(not_before, days * DAY_MICROS - 1_000_000);
+        let foretold = order.may_issue(&signed);
+        let list: Vec<String> = signed.domains.iter().map(ToString::to_string).collect();
+        let list = common_name_first(list, signed.common_name);
+        let chain = certificates::chain_for(&list, now, days);
+        let request = issuance_of(&self.orders[place].id, chain);
+        println!("    certificate {signed:?}: {foretold:?}");
         let ((), answer) = match agree(foretold, self.ask(request).await) {
             Ok(both) => both,
             Err(reason) => return reason,
         };
         let found = answer.certificate.unwrap();
-        let order = &mut self.orders[place];
-        // A certificate's times are whole seconds.
-        let end = order.now.as_micros() + days * DAY_MICROS;
-        let active_until = shifted(order.now, days * DAY_MICROS - end.rem_euclid(1_000_000));
         let state = found.state();
-        order.issue(found.certificate_id, active_until);
+        let order = &mut self.orders[place];
+        order.certificate_ids.push(found.certificate_id);
+        order.model.issue(&signed);
         match state == CertificateState::ToRevoke {
             true => "TO_REVOKE".to_owned(),
             false => "done".to_owned(),
         }
-    }
-}
-
-/// What a quote of a change is bound to (MD-6).
-fn in_words(order: &Order, wish: &Wish) -> String {
-    let names = &(&order.term().names - &wish.removed) | &wish.added;
-    let common_name = wish.named.unwrap_or(order.common_name);
-    format!("{names:?} {common_name}")
-}
-
-pub(super) fn may_reissue(order: &Order) -> Result<(), Vec<&'static str>> {
-    order.may(false).map_err(|reason| vec![reason])?;
-    match order.change {
-        Some(_) => Err(vec!["CHANGE_IN_PROGRESS"]),
-        None => Ok(()),
     }
 }

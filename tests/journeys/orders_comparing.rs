@@ -1,19 +1,20 @@
-//! What is seen of a random history's account and orders, held against the model of them.
+//! Compares what can be seen of a random history's account and orders with the oracle.
 
 use licet_contracts::orders::v1::{
-    ListCertificatesRequest, ListServersRequest, Order as Seen, OrderState, OrderTerm,
+    ListCertificatesRequest, ListServersRequest, Order as Seen, OrderTerm,
 };
 use licet_domain::money::Money;
+use licet_oracle::orders::{order::OrderState, policy::Domains};
 
 use super::{
-    orders_histories::History,
-    orders_model::{Names, Order},
+    orders_histories::{History, assert_same},
+    orders_tracked::TrackedOrder,
 };
-use crate::harness::clock::instant;
+use crate::harness::{clock::instant, samples::minor};
 
 impl History<'_> {
-    /// Everything that can be seen of the account and the order that was touched is as the model has
-    /// it; now and then, or where all is asked for, every other order, too.
+    /// The account and the order that was touched are as the model has them; now and then, or where
+    /// `all` is asked for, every other order, too.
     pub(super) async fn compare(&mut self, all: bool) {
         let all = all || self.random.below(6) == 0;
         let account = self.world.get_account(&self.account_id).await;
@@ -30,24 +31,20 @@ impl History<'_> {
         }
     }
 
-    async fn compare_invoices(&self, order: &Order) {
+    async fn compare_invoices(&self, order: &TrackedOrder) {
         let invoices = self.world.invoices_of(&order.id).await;
-        let minor = |it: &Option<licet_contracts::types::v1::Money>| {
-            let it = it.as_ref().unwrap();
-            Money::parse(&it.currency_code, &it.value).unwrap().minor()
-        };
         let mut found: Vec<_> = invoices
             .iter()
             .map(|it| {
                 let term = it.subject.as_ref().unwrap().term_index;
                 (
                     usize::try_from(term).unwrap(),
-                    minor(&it.total),
-                    minor(&it.credited),
+                    minor(it.total.as_ref()),
+                    minor(it.credited.as_ref()),
                 )
             })
             .collect();
-        let terms = order.terms.iter().enumerate();
+        let terms = order.model.terms.iter().enumerate();
         let mut expected: Vec<_> = terms
             .flat_map(|(place, term)| {
                 let each = term.invoices.iter();
@@ -59,7 +56,7 @@ impl History<'_> {
         assert_eq!(found, expected, "P-2, MD-1, MD-7, AL-4");
     }
 
-    async fn compare_servers(&self, order: &Order) {
+    async fn compare_servers(&self, order: &TrackedOrder) {
         let request = ListServersRequest {
             order_id: order.id.clone(),
             ..ListServersRequest::default()
@@ -70,28 +67,36 @@ impl History<'_> {
         let mut seen: Vec<_> = seen
             .map(|it| {
                 let serves = it.common_name.as_str();
-                (it.server_id.as_str(), it.primary, serves, it.state())
+                let state = format!("{:?}", it.state());
+                (it.server_id.as_str(), it.primary, serves, state)
             })
             .collect();
-        let expected = order.servers.iter();
+        let model = &order.model;
+        let expected = order.server_ids.iter().zip(&model.servers);
         let mut expected: Vec<_> = expected
-            .map(|it| (it.id.as_str(), it.is_primary, it.serves, it.state))
+            .map(|(id, it)| {
+                (
+                    id.as_str(),
+                    it.is_primary,
+                    it.serves,
+                    format!("{:?}", it.state),
+                )
+            })
             .collect();
         seen.sort();
         expected.sort();
         assert_eq!(seen, expected, "AL-6 to AL-9");
-        let mut here = order.registered();
-        assert!(here.all(|it| it.serves == order.common_name), "AL-6");
-        let licensed = if order.is_deleted {
-            0
-        } else {
-            1 + order.term().licenses
-        };
-        assert_eq!(answer.licensed_servers, licensed, "AL-1");
-        assert!(answer.registered_servers <= licensed, "AL-8");
+        let mut registered = model.registered().into_iter();
+        assert!(
+            registered.all(|it| model.servers[it].serves == model.common_name),
+            "AL-6"
+        );
+        let licensed = model.server_limit();
+        assert_eq!(i64::from(answer.licensed_servers), licensed, "AL-1");
+        assert!(i64::from(answer.registered_servers) <= licensed, "AL-8");
     }
 
-    async fn compare_certificates(&self, order: &Order) {
+    async fn compare_certificates(&self, order: &TrackedOrder) {
         let request = ListCertificatesRequest {
             order_id: order.id.clone(),
             page_size: 1000,
@@ -103,14 +108,19 @@ impl History<'_> {
             .into_iter()
             .map(|it| {
                 let revoked = it.revoke_time.map(|time| instant(Some(time)));
-                (it.certificate_id.clone(), it.state(), revoked)
+                (
+                    it.certificate_id.clone(),
+                    format!("{:?}", it.state()),
+                    revoked,
+                )
             })
             .collect();
-        let mut expected: Vec<_> = order
-            .certificates
-            .iter()
-            .enumerate()
-            .map(|(place, it)| (it.id.clone(), order.certificate_state(place), it.revoked))
+        let ids = order.certificate_ids.iter().enumerate();
+        let mut expected: Vec<_> = ids
+            .map(|(place, id)| {
+                let state = format!("{:?}", order.model.certificate_state(place));
+                (id.clone(), state, order.model.certificates[place].revoked)
+            })
             .collect();
         seen.sort();
         expected.sort();
@@ -118,22 +128,26 @@ impl History<'_> {
     }
 }
 
-fn compare_order(seen: &Seen, model: &Order) {
-    assert_eq!(seen.state(), model.state(), "{seen:?}");
-    let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+fn texts(domains: &Domains) -> Vec<String> {
+    domains.iter().map(ToString::to_string).collect()
+}
+
+fn compare_order(seen: &Seen, order: &TrackedOrder) {
+    let model = &order.model;
+    assert_same(seen.state(), model.state(), "MD-10");
     assert_eq!(seen.domains, texts(&model.carried), "MD-7");
     assert_eq!(seen.common_name, model.common_name, "MD-5");
     assert_eq!(instant(seen.end_time), model.end(), "MD-10");
     assert_eq!(seen.server_software, model.software, "AL-6");
-    assert_eq!(seen.revision, model.moves, "MD-6");
+    assert_eq!(seen.revision, model.revision, "MD-6");
     let pending = seen.issuance_pending_time.map(|time| instant(Some(time)));
     let awaited = model.pending_since();
     let awaited = awaited.filter(|_| model.state() != OrderState::Ended);
     assert_eq!(pending, awaited, "MD-7, MD-10");
-    compare_term(seen.current_term.as_ref().unwrap(), model, model.running);
+    compare_term(seen.current_term.as_ref().unwrap(), order, model.running);
     assert_eq!(seen.next_term.is_some(), model.next_term().is_some());
     if let Some(next) = &seen.next_term {
-        compare_term(next, model, model.running + 1);
+        compare_term(next, order, model.running + 1);
     }
     let pending = seen.pending_change.as_ref();
     let change = pending.and_then(|it| it.domain_change.as_ref());
@@ -144,34 +158,40 @@ fn compare_order(seen: &Seen, model: &Order) {
         assert_eq!(change.names_after, texts(&model.wanted()), "MD-8");
         assert_eq!(change.common_name, model.wanted_common_name(), "MD-5");
     }
-    let waits = pending.is_some();
     let certificate_awaited = model.is_issued && model.pending_since().is_some();
-    assert!(!certificate_awaited || waits, "{seen:?}");
+    assert!(!certificate_awaited || pending.is_some(), "{seen:?}");
 }
 
-/// A term as it is shown is as the model has it.
-fn compare_term(seen: &OrderTerm, order: &Order, place: usize) {
-    let model = &order.terms[place];
-    let texts = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+fn compare_term(seen: &OrderTerm, order: &TrackedOrder, place: usize) {
+    let (model, term) = (&order.model, &order.model.terms[place]);
     let period = seen.period.as_ref().unwrap();
     assert_eq!(usize::try_from(seen.term_index).unwrap(), place);
-    assert_eq!(instant(period.start_time), model.start, "T-2, MD-10");
-    assert_eq!(instant(period.end_time), model.end, "T-2");
-    assert_eq!(seen.months, model.months);
-    let slots = (seen.paid_standard_domains, seen.paid_wildcard_domains);
-    assert_eq!(slots, model.slots, "MD-2, MD-4");
-    assert_eq!(seen.domains, texts(&model.names), "MD-5, MD-8");
-    assert_eq!(seen.common_name, order.common_name_of(place), "MD-5");
-    assert_eq!(seen.additional_licenses, model.licenses, "AL-2, AL-9");
-    let kept = model.kept.iter().flatten().cloned().collect::<Vec<_>>();
+    assert_eq!(instant(period.start_time), term.start, "T-2, MD-10");
+    assert_eq!(instant(period.end_time), term.end, "T-2");
+    assert_eq!(seen.months, term.months.cast_signed());
+    let slots = (
+        i64::from(seen.paid_standard_domains),
+        i64::from(seen.paid_wildcard_domains),
+    );
+    assert_eq!(slots, term.slots, "MD-2, MD-4");
+    assert_eq!(seen.domains, texts(&term.domains), "MD-5, MD-8");
+    assert_eq!(seen.common_name, model.common_name_of(place), "MD-5");
+    let licenses = i64::from(seen.additional_licenses);
+    assert_eq!(licenses, term.licenses, "AL-2, AL-9");
+    let kept = term.kept.iter().flatten();
+    let mut kept: Vec<_> = kept.map(|it| order.server_ids[*it].clone()).collect();
+    kept.sort();
     assert_eq!(seen.keep_server_ids, kept, "AL-9");
     let first = seen.first_issuance_time.map(|time| instant(Some(time)));
-    assert_eq!(first, model.first_issued, "AL-4");
-    if !order.is_deleted {
+    assert_eq!(first, term.first_issued, "AL-4");
+    if !model.is_deleted {
         let counted = seen.refund_count_start_time;
         let counted = counted.map(|time| instant(Some(time)));
-        assert_eq!(counted, order.count_start(place), "AL-4");
+        assert_eq!(counted, model.counted_since(place), "AL-4");
     }
-    let names = i32::try_from(model.names.len()).unwrap();
-    assert!(names <= slots.0 + slots.1, "MD-4: {names} names, {slots:?}");
+    let domains = i64::try_from(term.domains.len()).unwrap();
+    assert!(
+        domains <= slots.0 + slots.1,
+        "MD-4: {domains} domains, {slots:?}"
+    );
 }

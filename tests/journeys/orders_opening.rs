@@ -1,16 +1,16 @@
-//! What a random history of orders begins with: a product with its prices, and an account.
+//! How a random history of orders starts: a product with its prices, and an account.
 
 use licet_contracts::billing::v1::{
     CreateAccountRequest, DepositRequest, Policy as SoldPolicy, Product as Sold,
     ProrationConvention, RefundCount, SetPricesRequest, Supersede, TermPrice, ValidityLimits,
-    WildcardReplacement, supersede::Handling,
+    WildcardReplacement as SoldReplacement, supersede::Handling,
 };
 use licet_domain::money::{Money, Price};
+use licet_oracle::orders::policy::{Policy, WildcardReplacement};
 
 use super::{
     billing_prices::{List, Prices, Product},
     orders_histories::History,
-    orders_model::Policy,
     random::Random,
 };
 use crate::harness::{
@@ -29,25 +29,30 @@ impl<'a> History<'a> {
             ProrationConvention::Linear,
         ][random.index(3)];
         let is_single = random.below(4) == 0;
-        let included = 1 + i32::try_from(random.below(3)).unwrap();
+        let included = 1 + random.below(3).cast_signed();
+        let refund_days = [(25, 30), (10, 20), (0, 0)][random.index(3)];
         let policy = Policy {
-            is_single,
-            included: if is_single { 1 } else { included },
-            maximum: if is_single { 1 } else { 7 },
-            wildcards: random.below(6) > 0,
-            replacement: [
-                WildcardReplacement::Unspecified,
+            is_single_domain: is_single,
+            term_months: vec![1, 12, 24],
+            included_domains: if is_single { 1 } else { included },
+            max_domains: if is_single { 1 } else { 7 },
+            has_wildcards: random.below(6) > 0,
+            wildcard_replacement: [
+                WildcardReplacement::Difference,
                 WildcardReplacement::Free,
                 WildcardReplacement::FullPrice,
             ][random.index(3)],
-            licenses: 2,
+            max_licenses: 2,
             is_public: random.below(3) > 0,
             superseded_hours: [None, Some(0), Some(72)][random.index(3)],
-            open_days: [90, 30][random.index(2)],
-            grace_days: [30, 10][random.index(2)],
-            refund_days: [(25, 30), (10, 20), (0, 0)][random.index(3)],
+            tolerance_hours: 24,
+            renewal_open_days: [90, 30][random.index(2)],
+            renewal_grace_days: [30, 10][random.index(2)],
+            full_refund_days: refund_days.0,
+            no_refund_days: Some(refund_days.1),
             counts_from_purchase: random.below(3) == 0,
         };
+        println!("  {currency}, {convention:?}, {policy:?}");
         let mut history = Self {
             world,
             random,
@@ -56,7 +61,7 @@ impl<'a> History<'a> {
             balance: 0,
             policy,
             product: Product {
-                // Products are for good: those of another history have other names.
+                // Products cannot be deleted: each history has new names.
                 id: format!("multi-{}", uuid::Uuid::new_v4()),
                 is_license: false,
                 since: world.now(),
@@ -67,7 +72,6 @@ impl<'a> History<'a> {
             touched: 0,
             asked: vec![],
         };
-        println!("  {currency}, {convention:?}, {policy:?}");
         history.stock().await;
         history.open().await;
         history.deposit().await;
@@ -80,10 +84,10 @@ impl<'a> History<'a> {
     }
 
     async fn stock(&mut self) {
-        let policy = self.policy;
-        let days = |days: i64| i32::try_from(days).ok();
+        let policy = self.policy.clone();
+        let int = |value: i64| i32::try_from(value).unwrap();
         let handling = match policy.superseded_hours {
-            Some(hours) => Handling::AfterHours(hours),
+            Some(hours) => Handling::AfterHours(int(hours)),
             None => Handling::Never(true),
         };
         let limits = match policy.is_public {
@@ -92,29 +96,34 @@ impl<'a> History<'a> {
         };
         let sold = Sold {
             product_id: self.product.id.clone(),
-            included_domains: policy.included,
-            max_domains: policy.maximum,
+            included_domains: int(policy.included_domains),
+            max_domains: int(policy.max_domains),
             term_months: vec![1, 12, 24],
-            max_additional_licenses: policy.licenses,
-            wildcards_allowed: policy.wildcards,
+            max_additional_licenses: int(policy.max_licenses),
+            wildcards_allowed: policy.has_wildcards,
             validity_limits: limits.into(),
             policy: Some(SoldPolicy {
                 proration_convention: self.product.convention.into(),
-                full_refund_days: days(policy.refund_days.0),
-                no_refund_after_days: days(policy.refund_days.1),
+                full_refund_days: Some(int(policy.full_refund_days)),
+                no_refund_after_days: policy.no_refund_days.map(int),
                 refund_count: match policy.counts_from_purchase {
                     true => RefundCount::Purchase.into(),
                     false => RefundCount::FirstIssuance.into(),
                 },
-                renewal_open_days: days(policy.open_days),
-                renewal_grace_days: days(policy.grace_days),
-                wildcard_replacement: policy.replacement.into(),
+                renewal_open_days: Some(int(policy.renewal_open_days)),
+                renewal_grace_days: Some(int(policy.renewal_grace_days)),
+                wildcard_replacement: match policy.wildcard_replacement {
+                    WildcardReplacement::Free => SoldReplacement::Free.into(),
+                    // The default.
+                    WildcardReplacement::Difference => SoldReplacement::Unspecified.into(),
+                    WildcardReplacement::FullPrice => SoldReplacement::FullPrice.into(),
+                },
                 supersede: Some(Supersede {
                     handling: Some(handling),
                 }),
                 ..SoldPolicy::default()
             }),
-            ..match policy.is_single {
+            ..match policy.is_single_domain {
                 true => single_domain_product(),
                 false => multi_domain_product(),
             }
@@ -135,7 +144,7 @@ impl<'a> History<'a> {
     }
 
     pub(super) async fn deposit(&mut self) -> &'static str {
-        // Sometimes short, so that something cannot be paid.
+        // Sometimes too little for the next purchase.
         let amount = self.minor(1_000, 60_000);
         let text = Money::from_minor(self.currency, amount).value();
         let request = DepositRequest {
@@ -149,7 +158,7 @@ impl<'a> History<'a> {
         "done"
     }
 
-    /// New prices for all that is sold, from now on; often with a fraction of the minor unit.
+    /// New prices from now on; often with a fraction of the minor unit.
     pub(super) async fn set_prices(&mut self) -> &'static str {
         let now = self.now();
         if self
@@ -160,7 +169,7 @@ impl<'a> History<'a> {
         {
             return "idle";
         }
-        let is_single = self.policy.is_single;
+        let is_single = self.policy.is_single_domain;
         let unit = 10_i64.pow(6 - self.digits());
         let mut price = |least, most| self.minor(least, most) * unit + self.minor(0, 1) * 4_321;
         let prices: Vec<(i32, [Option<i64>; 4])> = [1, 12, 24]

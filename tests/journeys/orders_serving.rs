@@ -1,128 +1,101 @@
-//! Steps of a random history about what hangs on an order: its next term, its servers, its end. Each
-//! answer is held against what the model foretold.
+//! Steps of a random history about the next term, the servers, revocation and deletion of an order.
+//! Each response must be what the oracle foretold.
 
 use std::collections::BTreeSet;
 
 use licet_contracts::{
-    billing::v1::{Refund, RefundState},
+    billing::v1::Refund,
     orders::v1::{
-        CertificateState, DeleteOrderRequest, OrderState, RegisterServerRequest, RenewOrderRequest,
-        RevokeCertificateRequest, ServerState, SetServerSoftwareRequest, UnregisterServerRequest,
+        DeleteOrderRequest, RegisterServerRequest, RenewOrderRequest, RevokeCertificateRequest,
+        SetServerSoftwareRequest, UnregisterServerRequest,
     },
 };
-use licet_domain::money::Money;
+use licet_domain::{money::Money, revocation::RevocationReason};
+use licet_oracle::orders::{
+    order::{Action, Order},
+    policy::{Domains, RefundState, TermRequest},
+};
 
 use super::{
     billing_model::DAY_MICROS,
-    orders_changing::may_reissue,
-    orders_histories::{History, agree},
-    orders_model::{Charge, Invoice, Names, Order, Server, Term, items_of_term, owned},
+    orders_histories::{History, agree, assert_same},
+    orders_tracked::PricedTerm,
 };
 use crate::harness::{clock::shifted, request_id};
 
 impl History<'_> {
-    /// MD-10, AL-9: mostly in the window, which the clock is moved to.
+    /// MD-10, AL-9: mostly in the window; the clock is moved there.
     pub(super) async fn renew(&mut self) -> String {
         let place = self.some_order();
-        let from = shifted(
-            self.orders[place].end(),
-            -self.policy.open_days * DAY_MICROS,
-        );
-        let is_bought = self.orders[place].next_term().is_some();
+        let order = &self.orders[place].model;
+        let (from, is_bought) = (order.renewable().0, order.next_term().is_some());
         if from > self.now() && !is_bought && self.random.below(4) > 0 {
-            self.world.time.move_to(from);
-            self.orders.iter_mut().for_each(|order| order.pass(from));
+            self.move_to(from);
         }
-        let months = [1, 12, 12, 24, 6][self.random.index(5)];
-        let licenses = i32::try_from(self.random.below(4)).unwrap();
-        let mut names = match self.policy.is_single && self.random.below(4) > 0 {
-            true => Names::new(),
-            false => self.some_names(3),
+        let mut wanted = TermRequest {
+            policy: self.policy.clone(),
+            months: [1, 12, 12, 24, 6][self.random.index(5)],
+            licenses: self.random.below(4).cast_signed(),
+            domains: match self.policy.is_single_domain && self.random.below(4) > 0 {
+                true => Domains::new(),
+                false => self.some_domains(3),
+            },
+            price_time: self.price_time(),
         };
-        let here = self.orders[place].registered();
-        let here: Vec<String> = here.map(|server| server.id.clone()).collect();
+        let registered = self.orders[place].model.registered();
         let mut keep = BTreeSet::new();
         if self.random.below(2) == 0 {
-            keep = here
-                .into_iter()
-                .filter(|_| self.random.below(2) == 0)
-                .collect();
+            keep = registered.iter().copied().collect();
+            keep.retain(|_| self.random.below(2) == 0);
         }
+        let order = &self.orders[place];
+        let kept_ids = keep
+            .iter()
+            .map(|place: &usize| order.server_ids[*place].clone());
         let request = RenewOrderRequest {
-            order_id: self.orders[place].id.clone(),
-            term_months: months,
-            domains: self.spelled(&names),
-            additional_licenses: licenses,
-            keep_server_ids: keep.iter().cloned().collect(),
+            order_id: order.id.clone(),
+            term_months: wanted.months.cast_signed(),
+            keep_server_ids: kept_ids.collect(),
+            domains: self.spelled(&wanted.domains),
+            additional_licenses: i32::try_from(wanted.licenses).unwrap(),
             request_id: request_id(),
             ..RenewOrderRequest::default()
         };
-        let order = &self.orders[place];
-        if names.is_empty() {
-            names = order.wanted();
+        let order = &self.orders[place].model;
+        if wanted.domains.is_empty() {
+            wanted.domains = order.wanted();
         }
-        names.insert(order.wanted_common_name());
-        let foretold = order
-            .may_renew(months, licenses, &keep)
-            .map_err(|why| vec![why]);
+        wanted.domains.insert(order.wanted_common_name());
+        let priced = PricedTerm {
+            anchor: order.anchor,
+            first_month: order.first_month(order.terms.len()),
+            months: wanted.months,
+            price_time: wanted.price_time,
+        };
+        let foretold = order.may_renew(wanted.months, wanted.licenses, &keep);
         let foretold = foretold.and_then(|kept| {
-            let paid = order.charge_of_renewal(&names, months, licenses)?;
-            let term = self.next_term_of(order, names, paid, (months, licenses), kept);
-            let total = self.total(&items_of_term(&term, order.anchor, paid));
-            self.spend(total).map(|total| (term, total))
+            let paid = order.renewal_slots_to_pay(&wanted)?;
+            let total = self.total(&priced.items(paid, wanted.licenses));
+            self.spend(total).map(|()| (kept, paid, total))
         });
-        println!("    renews for {months} months, keeps {keep:?}: {foretold:?}");
-        let ((term, total), answer) = match agree(foretold, self.ask(request).await) {
+        println!("    renews {wanted:?}, keeps {keep:?}: {foretold:?}");
+        let ((kept, paid, total), answer) = match agree(foretold, self.ask(request).await) {
             Ok(both) => both,
             Err(reason) => return reason,
         };
         self.check_total(answer.quote.as_ref(), total);
         self.balance -= total;
         let order = &mut self.orders[place];
-        let lapsing = order.registered().map(|it| &it.id);
-        let kept = term.kept.as_ref().unwrap();
-        let lapsing: BTreeSet<_> = lapsing.filter(|id| !kept.contains(*id)).cloned().collect();
+        let lapsing = registered.difference(&kept);
+        let lapsing: BTreeSet<_> = lapsing.map(|it| order.server_ids[*it].clone()).collect();
         let said: BTreeSet<_> = answer.lapsing_server_ids.into_iter().collect();
         assert_eq!(said, lapsing, "AL-9");
-        order.terms.push(Term {
-            invoices: vec![Invoice { total, credited: 0 }],
-            ..term
-        });
-        order.moves += 1;
-        // Bought after the old end, it runs at once.
-        order.pass(order.now);
+        let term = order.model.renewal(wanted, paid, kept);
+        order.model.renew(term, total, &registered);
         "done".to_owned()
     }
 
-    fn next_term_of(
-        &self,
-        order: &Order,
-        names: Names,
-        paid: Charge,
-        (months, licenses): (i32, i32),
-        kept: BTreeSet<String>,
-    ) -> Term {
-        let before = order.terms.iter().map(|it| it.months.unsigned_abs());
-        let first_month: u32 = before.sum();
-        let end = first_month + months.unsigned_abs();
-        let included = (self.policy.included, 0);
-        Term {
-            first_month,
-            months,
-            start: order.end(),
-            end: order.anchor.checked_add_months(end).unwrap(),
-            price_time: self.price_time(),
-            licenses,
-            names,
-            slots: owned(included, paid),
-            kept: Some(kept),
-            bought: order.now,
-            first_issued: None,
-            invoices: vec![],
-        }
-    }
-
-    /// A server comes or goes, or the software of them all is corrected.
+    /// Registers or unregisters a server, or corrects the software.
     pub(super) async fn change_servers(&mut self) -> String {
         let place = self.some_order();
         match self.random.below(5) {
@@ -134,103 +107,68 @@ impl History<'_> {
 
     async fn register(&mut self, place: usize) -> String {
         let order = &self.orders[place];
-        let other = if order.software == "nginx" {
-            "apache"
-        } else {
-            "nginx"
+        let software = match (self.random.below(8), order.model.software) {
+            (0, "nginx") => "apache",
+            (0, _) => "nginx",
+            (_, software) => software,
         };
-        let is_other = self.random.below(8) == 0;
-        let order = &self.orders[place];
-        let used = i32::try_from(order.registered().count()).unwrap();
-        let has_primary = order.registered().any(|it| it.is_primary);
-        let foretold = match order.may(false) {
-            Err(reason) => Err(vec![reason]),
-            Ok(()) if order.state() == OrderState::Paid => Err(vec!["ORDER_NOT_ISSUED"]),
-            // AL-6: it would serve a common name that is about to move.
-            Ok(()) if has_primary && order.moves_common_name() => Err(vec!["CHANGE_IN_PROGRESS"]),
-            Ok(()) if is_other => Err(vec!["SERVER_SOFTWARE_MISMATCH"]),
-            Ok(()) if used > order.term().licenses => Err(vec!["SERVER_LIMIT_REACHED"]),
-            Ok(()) => Ok(()),
-        };
+        let common_name = order.model.common_name;
+        let used = order.model.registered().len();
         let request = RegisterServerRequest {
             order_id: order.id.clone(),
-            host_name: format!("www{}.test", order.servers.len()),
-            server_software: if is_other { other } else { order.software }.to_owned(),
-            common_name: order.common_name.to_owned(),
+            host_name: format!("www{}.test", order.server_ids.len()),
+            server_software: software.to_owned(),
+            common_name: common_name.to_owned(),
             request_id: request_id(),
         };
+        let foretold = order.model.may_register(software, common_name);
         println!("    registers one of {used}: {foretold:?}");
         let ((), answer) = match agree(foretold, self.ask(request).await) {
             Ok(both) => both,
             Err(reason) => return reason,
         };
-        assert_eq!(answer.registered_servers, used + 1, "AL-8");
+        assert_eq!(
+            usize::try_from(answer.registered_servers),
+            Ok(used + 1),
+            "AL-8"
+        );
         let order = &mut self.orders[place];
-        let is_primary = !order.registered().any(|it| it.is_primary);
-        let id = answer.server.unwrap().server_id;
-        let next = order.running + 1;
-        if let Some(next) = order.terms.get_mut(next) {
-            let kept = next.kept.as_mut().unwrap();
-            if i32::try_from(kept.len()).unwrap() < 1 + next.licenses {
-                kept.insert(id.clone());
-            }
-        }
-        order.servers.push(Server {
-            id,
-            serves: order.common_name,
-            is_primary,
-            state: ServerState::Registered,
-        });
+        order.server_ids.push(answer.server.unwrap().server_id);
+        order.model.register();
         "done".to_owned()
     }
 
     async fn unregister(&mut self, place: usize) -> String {
         let order = &self.orders[place];
-        if order.servers.is_empty() {
+        if order.server_ids.is_empty() {
             return "idle".to_owned();
         }
-        let number = self.random.index(order.servers.len());
-        let order = &self.orders[place];
-        let foretold = order.may(true).map_err(|reason| vec![reason]);
+        let number = self.random.index(order.server_ids.len());
         let request = UnregisterServerRequest {
-            server_id: order.servers[number].id.clone(),
+            server_id: order.server_ids[number].clone(),
             request_id: request_id(),
         };
+        let foretold = order.model.may(Action::UnregisterServer);
         if let Err(reason) = agree(foretold, self.ask(request).await) {
             return reason;
         }
-        let order = &mut self.orders[place];
-        let server = &mut order.servers[number];
-        if server.state == ServerState::Registered {
-            server.state = ServerState::Unregistered;
-            let next = order.running + 1;
-            if let Some(next) = order.terms.get_mut(next) {
-                next.kept.as_mut().unwrap().remove(&server.id);
-            }
-        }
+        self.orders[place].model.unregister(number);
         "unregistered".to_owned()
     }
 
     pub(super) async fn set_software(&mut self, place: usize) -> String {
         let software = ["nginx", "apache"][self.random.index(2)];
         let order = &self.orders[place];
-        let further = order.registered().any(|it| !it.is_primary);
-        let foretold = match order.may(false) {
-            Err(reason) => Err(vec![reason]),
-            Ok(()) if further => Err(vec!["FURTHER_SERVERS_REGISTERED"]),
-            Ok(()) => Ok(()),
-        };
         let request = SetServerSoftwareRequest {
             order_id: order.id.clone(),
             server_software: software.to_owned(),
             request_id: request_id(),
         };
+        let foretold = order.model.may_set_software();
         if let Err(reason) = agree(foretold, self.ask(request).await) {
             return reason;
         }
-        let order = &mut self.orders[place];
-        order.software = software;
-        order.moves += 1;
+        self.orders[place].model.set_software(software);
         "software set".to_owned()
     }
 
@@ -238,61 +176,40 @@ impl History<'_> {
     pub(super) async fn revoke(&mut self) -> String {
         let place = self.some_order();
         let order = &self.orders[place];
-        if order.certificates.is_empty() {
+        if order.certificate_ids.is_empty() {
             return "idle".to_owned();
         }
-        let number = self.random.index(order.certificates.len());
+        let number = self.random.index(order.certificate_ids.len());
         let reissues = self.random.below(3) == 0;
-        let order = &self.orders[place];
-        let foretold = match order.certificate_state(number) {
-            CertificateState::Revoked | CertificateState::Expired => {
-                Err(vec!["CERTIFICATE_NOT_REVOCABLE"])
-            }
-            CertificateState::Unspecified
-            | CertificateState::Active
-            | CertificateState::Superseded
-            | CertificateState::ToRevoke => {
-                if reissues {
-                    may_reissue(order)
-                } else {
-                    Ok(())
-                }
-            }
-        };
         let request = RevokeCertificateRequest {
-            certificate_id: order.certificates[number].id.clone(),
+            certificate_id: order.certificate_ids[number].clone(),
             request_reissue: reissues,
             request_id: request_id(),
             ..RevokeCertificateRequest::default()
         };
+        let foretold = order.model.may_revoke(number, true, reissues);
         if let Err(reason) = agree(foretold, self.ask(request).await) {
             return reason;
         }
-        let order = &mut self.orders[place];
-        let found = &mut order.certificates[number];
-        if !found.to_revoke {
-            found.revoked = Some(order.now);
-        }
-        found.to_revoke = false;
+        let model = &mut self.orders[place].model;
+        model.revoke(number, RevocationReason::Unspecified);
         if reissues {
-            order.reissue();
+            model.reissue(None);
         }
         "done".to_owned()
     }
 
-    /// The clock goes on to where AL-4 decides otherwise, or to the microsecond after it.
+    /// Moves the clock to where AL-4 decides otherwise, or to the microsecond after it.
     fn move_to_a_refund_limit(&mut self, place: usize) {
-        let (full, none) = self.policy.refund_days;
-        let limit = [full, none][self.random.index(2)] * DAY_MICROS;
+        let limit = self.refund_limits()[self.random.index(2)] * DAY_MICROS;
         let after = [0, 1][self.random.index(2)];
-        let order = &self.orders[place];
-        let Some(issued) = order.count_start(order.running) else {
+        let order = &self.orders[place].model;
+        let Some(since) = order.counted_since(order.running) else {
             return;
         };
-        let to = shifted(issued, limit + after);
+        let to = shifted(since, limit + after);
         if to > order.now && to < order.end() {
-            self.world.time.move_to(to);
-            self.orders.iter_mut().for_each(|order| order.pass(to));
+            self.move_to(to);
         }
     }
 
@@ -300,7 +217,7 @@ impl History<'_> {
         let place = self.some_order();
         self.move_to_a_refund_limit(place);
         let order = &self.orders[place];
-        let foretold = order.may(false).map_err(|reason| vec![reason]);
+        let foretold = order.model.may(Action::Delete);
         let request = DeleteOrderRequest {
             order_id: order.id.clone(),
             request_id: request_id(),
@@ -310,15 +227,15 @@ impl History<'_> {
             Ok(both) => both,
             Err(reason) => return reason,
         };
-        let order = &self.orders[place];
+        let order = &self.orders[place].model;
         let invalid = answer.invalidated.unwrap();
         let void = (
-            invalid.additional_licenses,
-            invalid.next_term_additional_licenses,
+            i64::from(invalid.additional_licenses),
+            i64::from(invalid.next_term_additional_licenses),
         );
         let next = order.next_term().map_or(0, |term| term.licenses);
         assert_eq!(void, (order.term().licenses, next), "AL-7");
-        assert_eq!(invalid.server_ids.len(), order.registered().count(), "AL-7");
+        assert_eq!(invalid.server_ids.len(), order.registered().len(), "AL-7");
         let refundable = order.refundable();
         let of_term = |place: usize| {
             let is_it = |refund: &&Refund| {
@@ -337,17 +254,16 @@ impl History<'_> {
         }
         assert_eq!(answer.refund.as_ref(), of_term(order.running));
         assert_eq!(answer.next_term_refund.as_ref(), of_term(order.running + 1));
-        let (state, _) = order.refund_of(order.running);
-        self.balance += self.orders[place].delete();
-        let name = state.as_str_name();
+        let name = answer.refund.unwrap().state().as_str_name();
+        self.balance += self.orders[place].model.delete();
         name.trim_start_matches("REFUND_STATE_").to_owned()
     }
 
-    /// AL-4: the state, and what comes back for certain.
+    /// AL-4: the state, and what is refunded without a review.
     fn check_refund(&self, order: &Order, place: usize, refund: Option<&Refund>) {
-        let (state, open) = order.refund_of(place);
+        let (state, open) = order.refund(place);
         let refund = refund.unwrap();
-        assert_eq!(refund.state(), state, "AL-4: {refund:?}");
+        assert_same(refund.state(), state, "AL-4");
         let back = if state == RefundState::Refunded {
             open
         } else {

@@ -1,6 +1,16 @@
-//! Numbers that look random and repeat from their seed (SplitMix64); not for secrets.
+//! Pseudo-random numbers that repeat from their seed (SplitMix64); not for secrets.
 
-/// A sequence of numbers, all of it decided by its seed.
+/// The value of an environment variable, if it is set.
+pub(super) fn from_variable<T: std::str::FromStr>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .ok()
+            .expect("the variable has a value of its kind"),
+    )
+}
+
+/// A sequence of numbers that its seed determines.
 pub(super) struct Random {
     seed: u64,
     state: u64,
@@ -11,11 +21,9 @@ impl Random {
         Self { seed, state: seed }
     }
 
-    /// The seed in the environment variable, or one that nobody chose.
+    /// The seed in the environment variable, or a random one.
     pub(super) fn from_variable_or_chance(variable: &str) -> Self {
-        let chosen = std::env::var(variable)
-            .ok()
-            .map(|text| text.parse().unwrap());
+        let chosen = from_variable(variable);
         Self::from_seed(chosen.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0))
     }
 

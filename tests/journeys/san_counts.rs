@@ -1,5 +1,5 @@
-//! SL-1 to SL-5, SL-9, SL-17 to SL-20: every read of a licence says one count. Random stores with odd
-//! certificates in them, each read held against a recount. LICET_TEST_SEED repeats a store,
+//! SL-1 to SL-5, SL-9, SL-17 to SL-20: every read of a licence shows the same count. Random stores with
+//! odd certificates; each read is compared with the oracle. LICET_TEST_SEED repeats a store,
 //! LICET_TEST_HISTORIES makes more of them.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -9,12 +9,17 @@ use licet_contracts::sanlicensing::v1::{
     WatchUsageRequest,
 };
 use licet_domain::clock::Instant;
+use licet_oracle::{
+    DAY_MICROS,
+    licenses::{
+        license::{Certificate, LicenseHistory, Reservation, San as Name},
+        usage::ExpectedUsage,
+    },
+};
 
 use super::{
-    random::Random,
-    san_histories::from_variable,
-    san_model::{Certificate, Counted, DAY_MICROS, Day, Model, Name, Reservation, name_of},
-    san_terms::terms,
+    random::{Random, from_variable},
+    san_shown::{name_of, shown_day, shown_usage, sold_term},
 };
 use crate::harness::{
     Backend,
@@ -43,8 +48,8 @@ mod every_read_says_one_count {
     }
 }
 
-/// What stands on certificates, each as it is written there and as it counts: wildcards, one text in
-/// several types, two spellings of one name, and names that are not well formed.
+/// SANs as certificates have them and as they count: wildcards, one text in several types, two
+/// spellings of one name, and malformed names.
 const NAMES: [(&str, &str); 16] = [
     ("a.example", "a.example"),
     ("A.Example", "a.example"),
@@ -65,7 +70,7 @@ const NAMES: [(&str, &str); 16] = [
 ];
 
 async fn stores(backend: Backend) {
-    let count = from_variable("LICET_TEST_HISTORIES", 12);
+    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(12);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
     let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
     let first_seed = seeds.seed();
@@ -90,10 +95,10 @@ async fn stores(backend: Backend) {
 /// A licence and its model.
 struct Counting {
     license: License,
-    model: Model,
+    model: LicenseHistory,
 }
 
-/// What an account has, with the licence that runs.
+/// An account's store, with the running licence.
 struct Store<'a> {
     world: &'a World,
     random: Random,
@@ -114,7 +119,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Records and revokes, with every read held against the model after each.
+    /// Records and revokes, with every read compared with the model after each.
     async fn fill(&mut self) {
         for _ in 0..8 {
             match self.random.below(8) {
@@ -132,7 +137,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// What a certificate carries: nothing at all, one name that is on many, or some.
+    /// The SANs of a certificate: none, one that many have, or some.
     fn names(&mut self) -> Vec<(&'static str, &'static str)> {
         match self.random.below(5) {
             0 => vec![],
@@ -172,7 +177,7 @@ impl<'a> Store<'a> {
             let (answers, end) = send(self.world.san_channel(0), vec![batch]).await;
             assert_eq!((answers.len(), end.is_ok()), (1, true));
         }
-        // Reported by an ingest before, it is known.
+        // An earlier ingest has reported it.
         let answer = self.world.record_san(report_of(&license, facts)).await;
         let certificate = answer.certificate.unwrap();
         assert_eq!(
@@ -186,7 +191,7 @@ impl<'a> Store<'a> {
         assert_eq!(certificate.license_id, license.license_id);
         self.running.model.certificates.push(Certificate {
             id: certificate.certificate_id,
-            names: counted,
+            sans: counted,
             recorded: instant(certificate.record_time),
             until,
             is_revoked: false,
@@ -217,9 +222,7 @@ impl<'a> Store<'a> {
         let license = &self.running.license;
         let seen = self.world.preview(license, &[&chosen]).await;
         assert_eq!(seen.used_before, self.running.model.usage(now).used);
-        let certificate = &mut self.running.model.certificates[place];
-        certificate.until = now;
-        certificate.is_revoked = true;
+        self.running.model.certificates[place].revoke(now);
         assert_eq!(seen.used_after, self.running.model.usage(now).used);
         self.world.revoke(license, &[&chosen]).await;
     }
@@ -231,7 +234,7 @@ impl<'a> Store<'a> {
         let held = self.world.granted(&self.running.license, &[name]).await;
         self.running.model.reservations.push(Reservation {
             id: held.reservation_id,
-            names: [name_of(&san(name))].into(),
+            sans: [name_of(&san(name))].into(),
             decided: now,
             expires: instant(held.expire_time),
             until: shifted(self.world.usual_end(), 1_000_000),
@@ -240,7 +243,7 @@ impl<'a> Store<'a> {
         });
     }
 
-    /// The licence is cancelled, and a successor takes over what is active. Answers what was before.
+    /// The licence is cancelled, and a successor takes over the active certificates. Returns the licence before.
     async fn hand_over(&mut self) -> Counting {
         let (world, now) = (self.world, self.world.now());
         world.cancelled(&self.running.license).await;
@@ -265,7 +268,7 @@ impl<'a> Store<'a> {
         eventually("the successor has taken over what is active", || async {
             let used = world.usage(license).await.used;
             let left = world.usage(&before.license).await.used;
-            // One without SANs shows in no figure.
+            // A certificate without SANs shows in no figure.
             let ask = ListCertificatesRequest {
                 license_id: license.license_id.clone(),
                 page_size: 1000,
@@ -280,14 +283,14 @@ impl<'a> Store<'a> {
     }
 }
 
-/// Every read of a licence says what the model counts.
+/// Every read of a licence shows the model's count.
 async fn check(world: &World, random: &mut Random, counting: &Counting) {
     let now = world.now();
     let Counting { license, model } = counting;
     let expected = model.usage(now);
-    assert_eq!(counted(&world.usage(license).await), expected, "now");
+    assert_eq!(shown_usage(&world.usage(license).await), expected, "now");
     let as_of = world.usage_at(license, now).await;
-    assert_eq!(counted(&as_of), expected, "as of now");
+    assert_eq!(shown_usage(&as_of), expected, "as of now");
     let ends = model.ends(model.start()).into_iter();
     let starts = model.certificates.iter().map(|found| found.recorded);
     let marks: Vec<_> = ends.chain(starts).collect();
@@ -295,7 +298,7 @@ async fn check(world: &World, random: &mut Random, counting: &Counting) {
         let by = [-1, 0, 1][random.index(3)];
         let at = shifted(marks[random.index(marks.len())], by);
         let usage = world.usage_at(license, at).await;
-        assert_eq!(counted(&usage), model.usage(at), "as of {at}");
+        assert_eq!(shown_usage(&usage), model.usage(at), "as of {at}");
     }
     let first = i64::try_from(random.below(4)).unwrap();
     check_days(world, counting, first).await;
@@ -313,25 +316,9 @@ async fn check_days(world: &World, counting: &Counting, before: i64) {
     let midnight = |day: i64| Instant::from_micros(day * DAY_MICROS).unwrap();
     let (first, last) = (today - before, today + 4);
     let days = world.days(license, midnight(first), midnight(last)).await;
-    let found = days.iter().map(|day| Day {
-        quota: day.quota,
-        used: day.used,
-        distinct: day.distinct_sans,
-        peak: day.peak_used,
-        peak_time: instant(day.peak_time),
-    });
+    let found = days.iter().map(shown_day);
     let expected: Vec<_> = (first..last).map(|day| model.day(midnight(day))).collect();
     assert_eq!(found.collect::<Vec<_>>(), expected, "days");
-}
-
-fn empty() -> Model {
-    Model {
-        terms: vec![],
-        cancelled: None,
-        certificates: vec![],
-        reservations: vec![],
-        alerts: vec![],
-    }
 }
 
 /// A running licence of a month with room for all names.
@@ -340,23 +327,8 @@ async fn begin(world: &World, account_id: &str, multiplier: i32) -> Counting {
     quote.term_months = 1;
     quote.options = Some(wildcards_of(multiplier));
     let license = world.license_with(quote).await;
-    let mut model = empty();
-    model.terms.push(terms(license.term.as_ref().unwrap()));
+    let model = LicenseHistory::new(sold_term(license.term.as_ref().unwrap()));
     Counting { license, model }
-}
-
-fn counted(usage: &licet_contracts::sanlicensing::v1::Usage) -> Counted {
-    let by_type = usage.by_type.unwrap_or_default();
-    let by_type = [by_type.dns, by_type.ip, by_type.email, by_type.upn];
-    assert_eq!(usage.distinct_sans, by_type.iter().sum::<i64>());
-    Counted {
-        quota: usage.quota,
-        used: usage.used,
-        reserved: usage.reserved,
-        free: usage.free,
-        by_type,
-        wildcards: usage.wildcards,
-    }
 }
 
 /// The distinct SANs, some at a time, with how many certificates hold each, and until when.
@@ -389,18 +361,18 @@ async fn check_unique(world: &World, counting: &Counting) {
     assert_eq!(weight, model.usage(now).used, "weight of the distinct SANs");
 }
 
-/// What a watcher is told first.
-async fn check_watch(world: &World, license: &License, expected: &Counted) {
+/// The first usage that a watcher gets.
+async fn check_watch(world: &World, license: &License, expected: &ExpectedUsage) {
     let request = WatchUsageRequest {
         license_id: license.license_id.clone(),
     };
     let answer = world.san_usage().watch_usage(request).await;
     let mut watched = answer.unwrap().into_inner();
     let first = watched.message().await.unwrap().unwrap().usage.unwrap();
-    assert_eq!(&counted(&first), expected, "watched");
+    assert_eq!(&shown_usage(&first), expected, "watched");
 }
 
-/// What a renewal foresees (SL-9).
+/// The usage that a renewal foresees (SL-9).
 async fn check_foreseen(world: &World, counting: &Counting) {
     let (now, model) = (world.now(), &counting.model);
     let end = model.end();

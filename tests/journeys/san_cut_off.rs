@@ -1,5 +1,5 @@
-//! What is left in a SAN licence where Orders and SanLicensing are cut off from each other in the middle
-//! of an issuance: one reservation at most, and no certificate that no order keeps.
+//! Orders and SanLicensing lose contact in the middle of an issuance: the licence has one
+//! reservation at most, and no certificate that no order has.
 
 use std::sync::{
     Arc, Mutex,
@@ -35,10 +35,10 @@ on_both_databases![
     x_4_an_order_cut_off_between_two_reservations_ends_with_one,
     x_3_a_certificate_that_no_order_keeps_does_not_stay_counted,
     x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted,
-    x_3_a_certificate_that_another_order_keeps_is_given_back_with_that_one,
+    x_3_a_certificate_of_another_order_is_revoked_with_that_one,
 ];
 
-/// Interferes with so many calls of one method.
+/// A fault for so many calls of one method.
 #[derive(Default)]
 struct Cutting {
     method: Mutex<&'static str>,
@@ -101,7 +101,7 @@ async fn drawn(world: &World, license: &License, list: &[&str]) -> Order {
     world.place(request).await
 }
 
-/// Certificates of one authority that gave all of them one serial.
+/// Certificates of an authority that uses one serial for all.
 struct OneSerial {
     authority: Authority,
     not_after: Instant,
@@ -179,10 +179,10 @@ async fn x_4_an_order_cut_off_between_two_reservations_ends_with_one(backend: Ba
     let pending = world.get_order(&order.order_id).await.pending_change;
     assert_eq!(pending.unwrap().step, "release-replaced");
     assert_eq!(held().await.len(), 2);
-    // What both hold weighs once.
+    // SANs that both hold weigh once.
     assert_eq!(figures(&world.usage(&license).await), (0, 2, 8));
 
-    // Then the release is made, and its answer is lost.
+    // Then the release is made, and its response is lost.
     cutting.lose_answers("/ReleaseReservation", 1);
     world.settled(&order.order_id).await;
     let answer = world.certificates().begin_issuance(again).await.unwrap();
@@ -246,7 +246,7 @@ async fn x_3_a_certificate_that_no_order_keeps_does_not_stay_counted(backend: Ba
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 9));
 }
 
-/// SL-14: the licence knows a certificate by issuer and serial, and these say the same.
+/// SL-14: the licence identifies a certificate by issuer and serial, which are equal here.
 async fn x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted(backend: Backend) {
     let (world, license, cutting) = started(backend).await;
     let serial = OneSerial::new(&world);
@@ -272,7 +272,7 @@ async fn x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted
     uses(&world, &license, (0, 0, 10)).await;
 }
 
-async fn x_3_a_certificate_that_another_order_keeps_is_given_back_with_that_one(backend: Backend) {
+async fn x_3_a_certificate_of_another_order_is_revoked_with_that_one(backend: Backend) {
     let (world, license, cutting) = started(backend).await;
     let order = drawn(&world, &license, &["a.example"]).await;
     let free = world

@@ -1,5 +1,5 @@
-//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence over its terms, held step by
-//! step against a model that recounts everything. LICET_TEST_SEED repeats a history,
+//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence over its terms, compared
+//! with the oracle after every step. LICET_TEST_SEED repeats a history,
 //! LICET_TEST_HISTORIES makes more of them.
 
 mod alerts;
@@ -20,12 +20,15 @@ use licet_contracts::{
     types::v1::KeyType,
 };
 use licet_domain::clock::Instant;
+use licet_oracle::licenses::{
+    authorization::IssuanceQuestion,
+    license::{Certificate, LicenseHistory, San as Name},
+};
 use tonic::Code;
 
 use super::{
-    random::Random,
-    san_model::{Certificate, Counted, Model, Name, Question, name_of},
-    san_terms::{options, terms},
+    random::{Random, from_variable},
+    san_shown::{name_of, options, shown_usage, sold_term},
 };
 use crate::harness::{
     Backend,
@@ -57,7 +60,7 @@ mod random_histories_agree_with_a_recount {
     }
 }
 
-/// What is asked for: few, so that they meet; each canonical.
+/// Few SANs, so that requests share them; each canonical.
 const NAMES: [&str; 9] = [
     "a.example",
     "b.example",
@@ -70,21 +73,16 @@ const NAMES: [&str; 9] = [
     "d.example",
 ];
 
-/// The second that has begun: certificates know no smaller part of time.
+/// The current second: a certificate's times are whole seconds.
 fn whole_second(time: Instant) -> Instant {
     shifted(time, -time.as_micros().rem_euclid(1_000_000))
 }
 
-pub(super) fn from_variable(variable: &str, otherwise: u64) -> u64 {
-    let text = std::env::var(variable).ok();
-    text.map_or(otherwise, |text| text.parse().unwrap())
-}
-
 async fn histories(backend: Backend) {
-    let count = from_variable("LICET_TEST_HISTORIES", 200);
-    let steps = from_variable("LICET_TEST_STEPS", 15);
+    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200);
+    let steps = from_variable("LICET_TEST_STEPS").unwrap_or(15);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
-    // A seed that is given is that of a history: it alone is repeated.
+    // A given seed is that of one history, which alone is repeated.
     let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
     let first_seed = seeds.seed();
     let mut world = World::start_with_san_licensing(backend).await;
@@ -112,7 +110,7 @@ async fn histories(backend: Backend) {
         history.compare_lists().await;
         ended.push((history.license, history.model, world.now()));
         if number % 20 == 19 {
-            // An instance that remembers nothing goes on where the one before it stopped.
+            // A new instance, with nothing in memory, continues.
             world.stop_san_licensing(0).await;
             world.start_san_licensing().await;
         }
@@ -130,9 +128,9 @@ pub(super) struct History<'a> {
     pub(super) world: &'a World,
     pub(super) random: Random,
     pub(super) license: License,
-    pub(super) model: Model,
+    pub(super) model: LicenseHistory,
     asked: Vec<(
-        Question,
+        IssuanceQuestion,
         AuthorizeIssuanceRequest,
         AuthorizeIssuanceResponse,
     )>,
@@ -150,15 +148,9 @@ impl<'a> History<'a> {
             ..quote_request(&account_id, 3 + i64::try_from(random.below(10)).unwrap())
         };
         let license = world.license_with(quote).await;
-        let term = terms(license.term.as_ref().unwrap());
+        let term = sold_term(license.term.as_ref().unwrap());
         println!("  {term:?}");
-        let model = Model {
-            terms: vec![term],
-            cancelled: None,
-            certificates: vec![],
-            reservations: vec![],
-            alerts: vec![],
-        };
+        let model = LicenseHistory::new(term);
         Self {
             world,
             random,
@@ -190,7 +182,7 @@ impl<'a> History<'a> {
         pick.collect()
     }
 
-    /// The names in some spelling of their own.
+    /// The SANs in some spelling.
     fn spelt(&mut self, names: &BTreeSet<Name>) -> Vec<San> {
         let mut list: Vec<_> = names.iter().cloned().collect();
         if self.random.below(3) == 0 {
@@ -207,12 +199,12 @@ impl<'a> History<'a> {
             .collect()
     }
 
-    /// An instant after now that matters, or one that does not.
+    /// A later instant: mostly one at which something changes.
     fn later(&mut self) -> Instant {
         let now = self.world.now();
         let mut ends = self.model.ends(now);
         if self.random.below(6) > 0 {
-            // Or most histories would be over before anything happened.
+            // Otherwise most histories would be over before anything happens.
             ends.remove(&self.model.end());
         }
         let next = self.model.next_term(now).map(|next| next.start);
@@ -250,7 +242,7 @@ impl<'a> History<'a> {
         shifted(whole_second(self.world.now()), seconds * 1_000_000)
     }
 
-    /// Does something, and holds the answer against the model. Answers what kind of thing.
+    /// Does a step and compares the response with the model. Returns the kind of step.
     async fn step(&mut self) -> usize {
         let roll = self.random.below(26);
         match roll {
@@ -277,7 +269,7 @@ impl<'a> History<'a> {
         let now = self.world.now();
         let names = self.names();
         let not_before = (self.random.below(5) == 0).then(|| shifted(whole_second(now), 1_000_000));
-        let question = Question {
+        let question = IssuanceQuestion {
             product_is_licensed: self.random.below(12) > 0,
             key_type: [KeyType::Rsa, KeyType::Ecc][usize::from(self.random.below(5) == 0)].into(),
             not_before,
@@ -285,7 +277,7 @@ impl<'a> History<'a> {
             hold: TimeDelta::microseconds(
                 1 + i64::try_from(self.random.below(3_000_000_000)).unwrap(),
             ),
-            names,
+            sans: names,
         };
         let hold = question.hold;
         let request = AuthorizeIssuanceRequest {
@@ -296,7 +288,7 @@ impl<'a> History<'a> {
                 OTHER
             }
             .to_owned(),
-            sans: self.spelt(&question.names),
+            sans: self.spelt(&question.sans),
             key_type: question.key_type,
             not_before_time: question.not_before.map(timestamp),
             not_after_time: Some(timestamp(question.not_after)),
@@ -318,7 +310,7 @@ impl<'a> History<'a> {
             let place = self.random.index(self.model.reservations.len());
             let reservation = &self.model.reservations[place];
             if self.random.below(3) > 0 {
-                names.clone_from(&reservation.names);
+                names.clone_from(&reservation.sans);
             }
             used = Some(place);
         }
@@ -366,7 +358,7 @@ impl<'a> History<'a> {
             recorded.sans.iter().map(name_of).collect::<BTreeSet<_>>(),
             names
         );
-        // Only a running licence takes certificates in (SL-16, SL-20).
+        // Only a running licence is allocated certificates (SL-16, SL-20).
         let place = if runs {
             self.license.license_id.as_str()
         } else {
@@ -383,7 +375,7 @@ impl<'a> History<'a> {
         let over_quota = self.model.record(
             Certificate {
                 id: recorded.certificate_id,
-                names,
+                sans: names,
                 recorded: now,
                 until,
                 is_revoked: false,
@@ -432,9 +424,7 @@ impl<'a> History<'a> {
         let returned = before.used + before.reserved - after.used - after.reserved;
         assert_eq!(seen.returning_weight, returned);
         for place in places {
-            let certificate = &mut self.model.certificates[place];
-            certificate.until = now;
-            certificate.is_revoked = true;
+            self.model.certificates[place].revoke(now);
         }
         3
     }
@@ -463,7 +453,7 @@ impl<'a> History<'a> {
         4
     }
 
-    /// Asks an earlier question again, under its own id: the answer is the first one (BL-2).
+    /// Repeats an earlier request, which must get the first response (BL-2).
     async fn repeat(&mut self) -> usize {
         if !self.asked.is_empty() {
             let place = self.random.index(self.asked.len());
@@ -488,7 +478,7 @@ impl<'a> History<'a> {
             .unwrap()
     }
 
-    /// Usage now, and at one instant of the past or of the future.
+    /// Compares usage now, and at one past or future instant.
     async fn compare(&mut self) {
         let now = self.world.now();
         let usage = self.usage(None).await;
@@ -501,7 +491,7 @@ impl<'a> History<'a> {
             start,
             i64::try_from(self.random.below(age.unsigned_abs() + 2)).unwrap() - 1,
         );
-        // Of the past, the instants at which something happened matter most.
+        // In the past, mostly an instant at which something happened.
         let marks: Vec<_> = self
             .marks()
             .into_iter()
@@ -512,7 +502,7 @@ impl<'a> History<'a> {
             1 => shifted(marks[self.random.index(marks.len())], -1),
             _ => marks[self.random.index(marks.len())],
         };
-        // Of the past or of the future, one at each step.
+        // One past or future instant at each step.
         let time = match self.random.below(2) {
             0 => past.min(now),
             _ => self.later(),
@@ -540,23 +530,13 @@ impl<'a> History<'a> {
 
     #[track_caller]
     fn check_usage(&self, usage: &Usage, time: Instant) {
-        let counts = usage.by_type.unwrap_or_default();
-        let found = Counted {
-            quota: usage.quota,
-            used: usage.used,
-            reserved: usage.reserved,
-            free: usage.free,
-            by_type: [counts.dns, counts.ip, counts.email, counts.upn],
-            wildcards: usage.wildcards,
-        };
         let now = self.world.now();
         assert_eq!(
-            found,
+            shown_usage(usage),
             self.model.usage(time),
             "at {time}, asked at {now}: {:#?}",
             self.model
         );
-        assert_eq!(usage.distinct_sans, found.by_type.iter().sum::<i64>());
     }
 
     #[track_caller]
@@ -625,10 +605,10 @@ impl<'a> History<'a> {
             .iter()
             .map(|it| (it.reservation_id.clone(), names(it)))
             .collect();
-        let held = self.model.holding(now);
-        let expected: BTreeSet<_> = held
-            .iter()
-            .map(|it| (it.id.clone(), it.names.clone()))
+        let reservations = self.model.reservations.iter();
+        let expected: BTreeSet<_> = reservations
+            .filter(|it| it.holds(now))
+            .map(|it| (it.id.clone(), it.sans.clone()))
             .collect();
         assert_eq!(found, expected);
 

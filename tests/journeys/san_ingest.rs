@@ -1,7 +1,6 @@
-//! SL-14 at length: real certificates and their revocations, shuffled, repeated, the stream cut and
-//! the service killed on the way; what is used in the end is a naive recount, and the service's
-//! memory stays bounded. LICET_TEST_CERTIFICATES sets how many. Beside it SL-13: Authorize holds the
-//! quota while another instance takes a feed in.
+//! SL-14: real certificates and their revocations, shuffled and repeated, while streams break and the
+//! service is killed; usage must equal a naive recount, in bounded memory. LICET_TEST_CERTIFICATES sets
+//! how many. SL-13: Authorize holds the quota while another instance ingests a feed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,11 +33,11 @@ use crate::harness::{
     world::World,
 };
 
-/// Days that no run outlasts.
+/// A validity longer than any run.
 const VALID_US: i64 = 90 * 86_400_000_000;
-/// Of the process, from before the first batch to its highest, beside what is known of SANs.
+/// How much the process may grow from before the first batch, beside the memory of SANs.
 const MEMORY_BYTES: u64 = 192 << 20;
-/// What a certificate takes in memory that an exact decision needs, with about two SANs.
+/// Memory that an exact decision needs for a certificate with about two SANs.
 const KNOWN_BYTES: u64 = 2048;
 
 fn certificates() -> usize {
@@ -46,7 +45,7 @@ fn certificates() -> usize {
     text.map_or(20_000, |text| text.parse().unwrap())
 }
 
-/// What the authority reports, and what it comes to.
+/// What the authority reports, and the resulting usage.
 struct Reported {
     records: Vec<IngestRecord>,
     /// Names on certificates that were not revoked, by product.
@@ -136,7 +135,7 @@ fn batches(records: &[IngestRecord], random: &mut Random) -> Vec<IngestCertifica
     batches
 }
 
-/// Where the feed stands.
+/// The feed's position.
 async fn position(channel: Channel) -> usize {
     let request = GetFeedRequest {
         feed_id: FEED.to_owned(),
@@ -150,7 +149,7 @@ async fn position(channel: Channel) -> usize {
     }
 }
 
-/// Sends some batches and goes away when so many are acknowledged, or when the service does.
+/// Sends batches and closes the stream after so many acknowledgements, or when the service ends.
 async fn send_some(channel: Channel, batches: Vec<IngestCertificatesRequest>, most: usize) {
     let mut client = IngestServiceClient::new(channel);
     let Ok(answers) = client
@@ -163,8 +162,8 @@ async fn send_some(channel: Channel, batches: Vec<IngestCertificatesRequest>, mo
     while let Some(answer) = answers.next().await {
         match answer {
             Ok(answer) => assert_eq!(counts(&answer)[5], 0, "{answer:?}"),
-            // The service was killed, or is done with a batch of the stream before by now: where
-            // the feed stands is for the feed to say.
+            // The service was killed, or has done a batch of the previous stream by now: only the
+            // feed knows its position.
             Err(status) => {
                 let gone = [
                     Code::Unavailable,
@@ -214,7 +213,7 @@ async fn journey(backend: Backend) {
         if done == batches.len() {
             break;
         }
-        // Sometimes the last batch again, though it was acknowledged.
+        // Sometimes repeats the last batch, though it was acknowledged.
         let from = done.saturating_sub(usize::from(random.below(3) == 0));
         let most = 1 + random.index(batches.len() / 4 + 1);
         let sending = send_some(process.channel(), batches[from..].to_vec(), most);
@@ -260,7 +259,7 @@ async fn journey(backend: Backend) {
             (usage.used, usage.distinct_sans),
             (weight(expected), distinct)
         );
-        // The store says what memory does, and so does an instance that saw nothing of it.
+        // The store agrees with memory, and so does an instance that did not take part.
         let stored = world.usage_at(license, world.now()).await;
         assert_eq!(
             (stored.used, stored.distinct_sans),
@@ -292,7 +291,7 @@ fn sl_14_a_feed_cut_repeated_and_shuffled_comes_to_a_naive_recount_on_postgres()
     run_within(Duration::from_secs(3600), journey(Backend::Postgres));
 }
 
-/// What is taken in passes the quota if it must (SL-21); what is authorised meanwhile never does.
+/// Ingest may exceed the quota (SL-21); Authorize meanwhile never does.
 #[test]
 fn sl_13_authorise_holds_the_quota_while_another_instance_ingests() {
     run_within(Duration::from_secs(300), async {

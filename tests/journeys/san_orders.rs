@@ -1,5 +1,5 @@
-//! Orders that draw their names from a SAN licence, over all three services (X-4, X-3, SL-21): what
-//! is charged, authorised, recorded and given back, also while SanLicensing is away.
+//! SL-21: orders that draw their domains from a SAN licence, over all three services: charged,
+//! authorised, recorded and released, also while SanLicensing is away.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -136,7 +136,7 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backe
     );
     assert_eq!(rules(&quote).last(), Some(&"X-4"));
     assert_eq!(rules(&preview.quote.unwrap()), rules(&quote));
-    // Nothing is asked of the licence before the CA is about to sign.
+    // The licence is not asked before the CA is about to sign.
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
 
     let request = begin_request(&world, &order);
@@ -163,7 +163,7 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backe
     );
     world.record(&order.order_id).await;
     assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
-    // The name that only the superseded certificate has returns with its revocation (MD-7).
+    // The SAN that only the superseded certificate has is free after its revocation (MD-7).
     world.time.advance(TimeDelta::hours(71));
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
@@ -183,7 +183,7 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backe
         CertificateState::Revoked
     );
 
-    // Room held for a further certificate is given back with the rest.
+    // The reservation for a further certificate is released with the rest.
     world
         .update_domains(&order.order_id, &["d.example"], &[])
         .await;
@@ -204,7 +204,7 @@ async fn x_4_an_order_holds_one_reservation(backend: Backend) {
         let ids = held.into_iter().map(|it| it.reservation_id);
         ids.collect::<Vec<_>>()
     };
-    // Asked again and again: a further grant replaces the one before it.
+    // Asked repeatedly: a new grant replaces the previous one.
     for _ in 0..3 {
         let decision = begun(&world, &order).await.authorization.unwrap();
         assert_eq!(decision.decision(), AuthorizationDecision::Granted);
@@ -214,7 +214,7 @@ async fn x_4_an_order_holds_one_reservation(backend: Backend) {
     world.record(&order.order_id).await;
     assert_eq!(figures(&world.usage(&license).await), (3, 0, 1));
 
-    // With other names, and with a denial, which leaves what is held.
+    // With other domains; and denied, which keeps the reservation.
     world
         .update_domains(&order.order_id, &["c.example"], &[])
         .await;
@@ -315,7 +315,7 @@ async fn x_4_a_renewal_charges_no_names_and_goes_on_drawing(backend: Backend) {
     let again = world.orders().renew_order(renewal).await.unwrap();
     assert_eq!(again.into_inner(), renewed, "BL-2");
     assert_eq!(world.invoices_of(&order.order_id).await.len(), 2);
-    // Nothing more is asked of the licence before the CA signs the new names.
+    // The licence is not asked again before the CA signs the new domains.
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 8));
     world.time.move_to(instant(order.end_time));
     let decision = begun(&world, &order).await.authorization.unwrap();
@@ -362,7 +362,7 @@ async fn x_4_a_denial_is_an_answer_and_holds_nothing(backend: Backend) {
             .pending_change
             .is_none()
     );
-    // What was signed all the same exists, and counts (SL-21).
+    // A certificate signed nevertheless exists, and counts (SL-21).
     world.record(&order.order_id).await;
     assert_eq!(world.usage(&license).await.used, 3);
 
@@ -391,7 +391,7 @@ async fn x_4_only_a_running_license_of_the_account_is_drawn_on(backend: Backend)
     let refusal = refusal.expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
     assert_eq!(refusal.value("state"), "QUOTED");
 
-    // Charged, and it starts later: that is said, and not that it is ACTIVE.
+    // Charged, but it starts later: the refusal says so, and not that it is ACTIVE.
     let start = world.now().checked_add(TimeDelta::days(30)).unwrap();
     let later = QuoteLicenseRequest {
         start_time: Some(timestamp(start)),

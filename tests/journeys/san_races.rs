@@ -1,6 +1,5 @@
-//! SL-13 under pressure: many clients over two instances on one PostgreSQL race for the last SANs;
-//! one instance is killed while they do. LICET_TEST_ATTEMPTS sets how many attempts;
-//! `tests/run nightly` makes a hundred thousand.
+//! SL-13: many clients race for the last SANs, on PostgreSQL over two instances, of which one is killed
+//! meanwhile. LICET_TEST_ATTEMPTS sets how many attempts; `tests/run nightly` makes a hundred thousand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +37,7 @@ fn attempts() -> usize {
     text.map_or(25_000, |text| text.parse().unwrap())
 }
 
-/// An attempt with its answer, and when it was under way.
+/// An attempt with its response, and when it ran.
 struct Attempt {
     request: AuthorizeIssuanceRequest,
     answer: AuthorizeIssuanceResponse,
@@ -52,7 +51,7 @@ impl Attempt {
     }
 }
 
-/// A question for one name out of so many; a grant outlasts the race.
+/// A request for one SAN out of so many; a grant outlasts the race.
 fn question(world: &World, license: &License, number: u64) -> AuthorizeIssuanceRequest {
     AuthorizeIssuanceRequest {
         hold_for: Some(prost_types::Duration {
@@ -63,8 +62,8 @@ fn question(world: &World, license: &License, number: u64) -> AuthorizeIssuanceR
     }
 }
 
-/// Asks until the outcome is definite, as a client would: again with the same id, and where a way is
-/// cut off, on the other one.
+/// Repeats a request with the same id until the outcome is definite, as a client would; if a channel
+/// fails, on the other one.
 async fn insist(channels: &[Channel], request: AuthorizeIssuanceRequest) -> Attempt {
     let asked = Instant::now();
     for round in 0..3000 {
@@ -94,7 +93,7 @@ async fn insist(channels: &[Channel], request: AuthorizeIssuanceRequest) -> Atte
     panic!("no definite answer: {request:?}");
 }
 
-/// Lets 64 clients ask for names out of a pool, each client on its own way first.
+/// Lets 64 clients request SANs out of a pool, each on its own channel first.
 async fn race(
     world: &Arc<World>,
     license: &License,
@@ -123,7 +122,7 @@ async fn race(
     clients.join_all().await.into_iter().flatten().collect()
 }
 
-/// Nothing returned meanwhile: the quota is full, was never passed, and nobody was denied while
+/// No SAN was freed meanwhile: the quota is full, was never exceeded, and no request was denied while
 /// there was room.
 async fn check_full(world: &World, license: &License, done: &[Attempt]) {
     let quota = license.quota;
@@ -148,7 +147,7 @@ async fn check_full(world: &World, license: &License, done: &[Attempt]) {
                 answer.used + answer.reserved + answer.needed > quota,
                 "{answer:?}"
             );
-            // Whoever has no room now has none later, and a name that is held needs none.
+            // A request without room has none later, and a SAN that is held needs none.
             assert!(
                 !granted.contains(&text(&attempt.request.sans[0])),
                 "{answer:?}"
@@ -157,7 +156,7 @@ async fn check_full(world: &World, license: &License, done: &[Attempt]) {
             *earliest = attempt.answered.min(*earliest);
         }
     }
-    // Whoever is granted a new name after a denial was answered shows that there was room for it.
+    // A new SAN that is granted after a denial proves that there was room.
     let first_denied = first_denied.expect("there are more names than room");
     for attempt in done.iter().filter(|attempt| attempt.is_granted()) {
         let answer = &attempt.answer;
@@ -175,7 +174,7 @@ async fn check_full(world: &World, license: &License, done: &[Attempt]) {
     assert_eq!(held, answered, "what is held is what was granted");
 }
 
-/// Every reservation that holds something, with its name.
+/// Every reservation that holds a SAN, with the SAN.
 async fn reservations(world: &World, license: &License) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     let mut request = ListReservationsRequest {
@@ -206,8 +205,8 @@ async fn licensed(world: &World, quota: usize) -> License {
         .await
 }
 
-/// Clients take and give back at random, so that the licence is often full and as often is not;
-/// no instant sees more than the quota.
+/// Clients reserve and release at random, so that the licence is full about half of the time; the quota
+/// is never exceeded.
 async fn churn(world: &Arc<World>, license: &License, ways: &[Channel], attempts: usize) {
     let (running, denied) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let watcher = tokio::spawn({
@@ -265,7 +264,7 @@ fn sl_13_clients_of_two_instances_race_for_the_last_sans() {
         let mut world = World::start_with_san_licensing(Backend::Postgres).await;
         world.start_san_licensing().await;
         let attempts = attempts();
-        // Room for a third of the clients at once, so that the race is for the last SANs all along.
+        // Room for a third of the clients, so that they always race for the last SANs.
         let narrow = licensed(&world, CLIENTS).await;
         let world = Arc::new(world);
         let ways = [world.san_channel(0), world.san_channel(1)];
@@ -296,7 +295,7 @@ fn sl_13_an_instance_killed_in_the_race_changes_nothing() {
         let killer = tokio::spawn({
             let (world, license) = (world.clone(), license.clone());
             async move {
-                // In the midst of it: half of the room is taken.
+                // In the middle of the race, half of the room is taken.
                 while figures(&world.usage(&license).await).1 < license.quota / 2 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
@@ -307,7 +306,7 @@ fn sl_13_an_instance_killed_in_the_race_changes_nothing() {
         let done = race(&world, &license, &ways, attempts, pool).await;
         killer.await.unwrap();
         check_full(&world, &license, &done).await;
-        // What the killed instance answered is what the other one knows (BL-2).
+        // The other instance knows what the killed one has answered (BL-2).
         for attempt in done.iter().step_by(10) {
             let request = attempt.request.clone();
             let again = world.san_issuance().authorize_issuance(request).await;

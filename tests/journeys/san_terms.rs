@@ -1,53 +1,22 @@
-//! What changes the licence of a random history, and how the model follows: its quota is raised, a
-//! further term is bought, it is cancelled.
+//! The steps of a random history that change its licence: the quota is raised, a further term is
+//! bought, it is cancelled.
 
 use licet_contracts::sanlicensing::v1::{
-    LicenseOptions, LicenseTerm, RenewLicenseRequest, license_service_client::LicenseServiceClient,
+    RenewLicenseRequest, license_service_client::LicenseServiceClient,
 };
-use licet_contracts::types::v1::KeyType;
 use licet_domain::clock::Instant;
 use tonic::Code;
 
-use super::{random::Random, san_histories::History, san_model::Terms};
+use super::{
+    san_histories::History,
+    san_shown::{options, sold_term},
+};
 use crate::harness::{
-    clock::{instant, shifted},
+    clock::shifted,
     errors::refused,
     san::increase_request,
     san_life::{cancel_request, late_request},
 };
-
-/// What a term may be sold with.
-pub(super) fn options(random: &mut Random) -> LicenseOptions {
-    LicenseOptions {
-        wildcards_allowed: random.below(6) > 0,
-        wildcard_multiplier: i32::try_from(2 + random.below(4)).unwrap(),
-        key_types: match random.below(8) {
-            0 => vec![KeyType::Ecc.into()],
-            1 => vec![KeyType::Rsa.into()],
-            _ => vec![],
-        },
-        max_validity_days: [0, 0, 0, 1, 3][random.index(5)],
-        certificates_may_outlive: Some(random.below(3) > 0),
-        max_term_months: 0,
-    }
-}
-
-/// A term as the model knows it.
-pub(super) fn terms(term: &LicenseTerm) -> Terms {
-    let sold = term.options.clone().unwrap();
-    let period = term.period.unwrap();
-    let start = instant(term.bought_late_time.or(period.start_time));
-    Terms {
-        start,
-        end: instant(period.end_time),
-        quotas: vec![(start, term.sold_quota)],
-        multiplier: sold.wildcard_multiplier.into(),
-        wildcards_allowed: sold.wildcards_allowed,
-        key_types: sold.key_types,
-        max_validity_days: sold.max_validity_days.into(),
-        may_outlive: sold.certificates_may_outlive.unwrap(),
-    }
-}
 
 impl History<'_> {
     pub(super) async fn increase(&mut self) -> usize {
@@ -65,7 +34,7 @@ impl History<'_> {
             refused(answer).expect(Code::FailedPrecondition, "QUOTA_NOT_HIGHER");
         } else {
             assert_eq!(answer.unwrap().into_inner().license.unwrap().quota, quota);
-            self.model.term_at_mut(now).quotas.push((now, quota));
+            self.model.increase(quota, now);
         }
         5
     }
@@ -74,7 +43,7 @@ impl History<'_> {
     pub(super) async fn renew(&mut self) -> usize {
         let now = self.world.now();
         if self.is_stray {
-            // What becomes of certificates that no licence covered is another matter (SL-16).
+            // Other tests follow certificates that no licence covered (SL-16).
             return 8;
         }
         let request = RenewLicenseRequest {
@@ -95,7 +64,7 @@ impl History<'_> {
             refused(answer).expect(Code::FailedPrecondition, reason);
             return 8;
         }
-        let term = terms(&answer.unwrap().into_inner().term.unwrap());
+        let term = sold_term(&answer.unwrap().into_inner().term.unwrap());
         assert_eq!(term.start, self.model.end().max(now));
         self.model.terms.push(term);
         8

@@ -1,5 +1,5 @@
-//! X-2, MD-8, BL-6: a change of names is charged in this term and in the next at once. Whatever is
-//! lost or killed, both are charged exactly once, or neither is and nothing is left of it.
+//! X-2, MD-8, BL-6: a domain change charges this term and the next at once. Whatever is lost or killed,
+//! both are charged exactly once, or neither is and no trace remains.
 
 use std::sync::{
     Arc,
@@ -31,7 +31,7 @@ on_both_databases![
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Interferes with the first charges of two terms, while it is on.
+/// A fault of the first charges of two terms, while it is on.
 struct Cutting {
     is_on: AtomicBool,
     /// Charges seen since it is on.
@@ -121,12 +121,12 @@ impl Renewed {
         invoices.split_off(2)
     }
 
-    /// Asks until the change is through, and sees both charges made once.
+    /// Repeats the request until the change is done, and checks that both charges are made once.
     async fn made_once(&self) {
         self.made_once_from(80_400).await;
     }
 
-    /// As [`Renewed::made_once`], where the customer had so many cents before.
+    /// Like [`Renewed::made_once`], for a customer who had so many cents before.
     async fn made_once_from(&self, before: i64) {
         let done = eventually("the change is charged", || async {
             let answer = self
@@ -159,7 +159,7 @@ impl Renewed {
         assert_eq!(cents(&shown(account.balance.as_ref())), left, "BL-1");
     }
 
-    /// Asks for the change, and waits until its charge was cut off.
+    /// Requests the change, and waits until its charge is cut off.
     async fn stand_at_the_charge(&self, cutting: &Cutting) {
         cutting.switch(true);
         let request = self.request.clone();
@@ -170,7 +170,7 @@ impl Renewed {
         .await;
     }
 
-    /// Leaves the customer with so much to spend.
+    /// Leaves the customer with so much balance.
     async fn keep_only(&self, left: &str) {
         let account = self.world.get_account(&self.account_id).await;
         let change = cents(left) - cents(&shown(account.balance.as_ref()));
@@ -183,13 +183,13 @@ impl Renewed {
         }
     }
 
-    /// Asks for the change until it is refused, and sees that nothing is left of it: no invoice, no
-    /// credit note, no entry, and the order as it was.
+    /// Repeats the request until it is refused, and checks that it left no trace: no invoice, no credit
+    /// note, no entry, and the order unchanged.
     async fn refused_for_good(&self, request: UpdateDomainsRequest) -> Refused {
         let books = self.books().await;
         let refusal = eventually("the change is refused", || async {
             let answer = self.world.orders().update_domains(request.clone()).await;
-            // While Orders starts there is nobody to refuse anything.
+            // While Orders starts, no call gets a refusal.
             let refusal = answer.err();
             refusal.filter(|it| it.code() == Code::ResourceExhausted)
         })
@@ -240,7 +240,7 @@ async fn x_2_whatever_is_lost_both_terms_are_charged_exactly_once(backend: Backe
 }
 
 async fn x_2_killed_at_the_charge_both_are_made_once(backend: Backend) {
-    // The charge reaches Billing or not, and nobody learns of it before Orders is gone.
+    // Whether or not the charge reaches Billing, no response arrives before Orders is gone.
     for how in [Interference::LoseRequest, Interference::LoseResponse] {
         let cutting = Cutting::new(usize::MAX, how);
         let mut renewed = Renewed::start(backend, &cutting).await;
@@ -269,7 +269,7 @@ async fn bl_6_what_is_missing_is_said_of_both_terms_and_nothing_is_left(backend:
     let renewed = Renewed::start(backend, &cutting).await;
     let [this, next] = renewed.totals.each_ref().map(|total| cents(total));
     let all = this + next;
-    // Too little for either; enough for one alone, for the other one alone, and for all but a cent.
+    // Too little for either; enough for one, for the other, and for both but a cent.
     for there in ["1.00", &amount(this), "49.00", &amount(all - 1)] {
         renewed.keep_only(there).await;
         let request = UpdateDomainsRequest {

@@ -1,4 +1,4 @@
-//! One cell of the walk: a fault at one point of a scenario, and what is to come of it.
+//! One cell: a fault at one point of a scenario, and the expected outcome.
 
 use licet_contracts::operations::v1::OperationState;
 
@@ -21,12 +21,12 @@ pub(super) struct Cell {
 }
 
 impl Walk {
-    /// Runs one cell; answers what is wrong with how it ended.
+    /// Runs one cell; returns what is wrong with its end.
     pub(super) async fn run(&self, cell: &Cell) -> Result<(), String> {
         let stage = &self.stage;
         let staged = cell.scenario.set(stage, true).await;
         staged.cell.watch(cell.fault, Some(cell.point.clone()));
-        // Often it has no answer yet; what it came to is asked for below.
+        // Often there is no response yet; the end is read below.
         let _ = staged.asked.send(&stage.doors).await;
         self.wait_until_met(&staged).await;
         let account_id = staged.cell.account_id.as_str();
@@ -57,7 +57,7 @@ impl Walk {
             | Fault::DriverKilled
             | Fault::DelayedAfterDone => {}
         }
-        // What refuses or fails goes on doing so, also to a second driver that comes late.
+        // A lasting fault lasts, also for a second driver that comes late.
         if !matches!(cell.fault, Fault::PeerRefuses(_) | Fault::PeerFails) {
             staged.cell.open();
         }
@@ -79,14 +79,14 @@ impl Walk {
         .await;
     }
 
-    /// Takes the whole balance away, does something, and gives it back.
+    /// Withdraws the whole balance, does something, and deposits it again.
     pub(super) async fn be_short_of_money(&self, account_id: &str, meanwhile: impl AsyncFnOnce()) {
         let amount = self.stage.leave(account_id, 0).await;
         meanwhile().await;
         self.stage.world.deposit(account_id, &amount).await;
     }
 
-    /// Asks to give the operation up, where its contract says that it can be, and where it says that it cannot.
+    /// Cancels the operation, which must succeed or be refused as its contract says.
     async fn cancel(&self, cell: &Cell, staged: &Staged) -> Result<(), String> {
         const NOT_CANCELLABLE: &str = "OPERATION_NOT_CANCELLABLE";
         let operations = &self.stage.operations;
@@ -105,7 +105,7 @@ impl Walk {
         let is_through = cell.end == End::AsClean;
         match (answer.as_ref().map_err(String::as_str), why) {
             (Ok(()), None) | (Err(NOT_CANCELLABLE), Some(_)) => {}
-            // Its driver was just about to find out that it is through.
+            // Its driver was about to learn that it is done.
             (Err(NOT_CANCELLABLE), None) if is_through => {}
             (Ok(()), Some(why)) => return Err(format!("it was cancelled, though {why}")),
             (Err(reason), _) => {
@@ -115,7 +115,7 @@ impl Walk {
             }
         }
         operations.ended(&running).await;
-        // One that ends as refused by itself has nothing left to be cancelled.
+        // An operation that has ended as refused cannot be cancelled.
         let is_refused = self.known[cell.scenario.name].clean_state.0 == OperationState::Refused;
         let expected = match (is_through, why) {
             (true, None) if is_refused => Ok(()),
@@ -132,7 +132,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The operation that was begun, once it has ended.
+    /// The operation, once it has ended.
     pub(super) async fn end(&self, scenario: Scenario, staged: &Staged) -> Operation {
         let operations = &self.stage.operations;
         let account_id = &staged.cell.account_id;
@@ -140,7 +140,7 @@ impl Walk {
         operations.ended(&newest.unwrap()).await
     }
 
-    /// Waits for the end, and holds all that is there then against what is to be.
+    /// Waits for the end, and compares the state with the expected one.
     pub(super) async fn check(&self, cell: &Cell, staged: &Staged) -> Result<(), String> {
         let known = &self.known[cell.scenario.name];
         let ended = self.end(cell.scenario, staged).await;
@@ -200,7 +200,7 @@ impl Walk {
         now.difference(&expected).map_or(Ok(()), Err)
     }
 
-    /// A repeat of the request that began it is answered by what it came to, again and again.
+    /// Repeats of the request that started it always get its result.
     async fn repeat(&self, staged: &Staged, ended: &Operation) -> Result<(), String> {
         let mut answers = Vec::new();
         for _ in 0..2 {

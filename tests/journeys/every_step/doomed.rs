@@ -1,5 +1,5 @@
-//! Further instances of the services that drive operations, on a runtime that ends as a process does
-//! that is killed: everything of them stops where it stands.
+//! More instances of the services that drive operations, on a runtime that ends like a killed process:
+//! every task stops where it is.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::harness::{channel::Channel, world::World};
 pub(super) struct Doomed {
     runtime: Option<Runtime>,
     pub(super) doors: Doors,
-    /// They serve for as long as somebody has these.
+    /// The instances serve until this is dropped.
     _running: [RunningServer; 2],
 }
 
@@ -49,7 +49,7 @@ impl Doomed {
 
 impl Drop for Doomed {
     fn drop(&mut self) {
-        // A runtime that a failed test still has must not be waited for.
+        // Do not wait for the runtime of a failed test.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -1,66 +1,66 @@
-//! What is done to a step, and what the contract has it come to. A step that is new here is met by every
-//! fault; where its contract differs from that of a purchase, this is the table that says so.
+//! The faults, and what the contract says a step must do about each. A new step meets every fault; if its
+//! contract differs from that of a purchase, this table says so.
 
 use licet_domain::refusal::Reason;
 
 use crate::harness::channel::LISTED;
 
-/// What is done to the calls at one point.
+/// A fault of the calls at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Nothing.
     None,
     /// The peer never sees the first attempt.
     RequestLost,
-    /// The peer does it, and its answer is lost.
+    /// The peer does it, and its response is lost.
     AnswerLost,
     /// The peer fails several times.
     PeerFails,
-    /// The peer refuses, which nothing in this test can bring the real one to.
+    /// The peer refuses, for a reason that this test cannot cause at the real one.
     PeerRefuses(Reason),
-    /// The real peer refuses: the balance is gone when it is asked.
+    /// The real peer refuses: the balance is gone.
     ShortOfMoney,
-    /// The real peer refuses, or says that it is done: somebody did just that before.
+    /// The real peer refuses, or reports it as done: someone did it before.
     DoneBefore,
-    /// The process that drives is killed between the peer's answer and the saving.
+    /// The driver is killed between the peer's response and its commit.
     DriverKilled,
-    /// It is cancelled before the peer has seen an attempt.
+    /// The operation is cancelled before the peer has seen an attempt.
     Cancelled,
-    /// It is cancelled once the peer has done it, and its answer was lost.
+    /// The operation is cancelled after the peer has done it and the response was lost.
     CancelledLate,
-    /// The first attempt arrives when a retry has done it.
+    /// The first attempt arrives after a retry has done it.
     DelayedAfterDone,
-    /// The first attempt arrives when a retry was refused for want of money, and the money is there again.
+    /// The first attempt arrives after a retry was refused for lack of money, when there is money again.
     DelayedAfterRefused,
-    /// The first attempt arrives when the operation is cancelled.
+    /// The first attempt arrives after the operation was cancelled.
     DelayedAfterCancelled,
 }
 
-/// One of the changes that a step asks peers for.
+/// One of the mutations that a step calls at a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Point {
     pub(super) step: String,
     /// The peer's method.
     pub(super) path: String,
-    /// Which of the step's changes by this method, counted from 0.
+    /// Which of the step's calls of this method, counted from 0.
     pub(super) number: usize,
 }
 
-/// What everything comes to.
+/// The expected end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// What it comes to without a fault.
+    /// As without a fault.
     AsClean,
-    /// Nothing: all is as before, and the refusal is this.
+    /// Everything as before, with this refusal.
     AsBefore(Reason),
-    /// It goes forward without this: a refund goes to a review.
+    /// Done except for this: a refund goes to a review.
     WithoutRefund,
 }
 
-/// A fault that a step meets, or why there is none such.
+/// A fault that a step meets, or why it cannot meet it.
 pub(super) type Meeting = Result<(Fault, End), (&'static str, &'static str)>;
 
-/// All that is done to one point of a step, with what is to come of it.
+/// The faults of one point of a step, with their expected ends.
 pub(super) fn meetings(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> {
     let mut all: Vec<Meeting> = [
         Fault::RequestLost,
@@ -80,7 +80,7 @@ fn method(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
 }
 
-/// A reason that the peer's method may refuse with, and that the method which begins the operation passes on.
+/// A reason with which the peer's method may refuse, and that the method which starts the operation returns.
 fn passed_on(kind: &str, path: &str) -> Reason {
     let words = kind.split('_').map(|word| {
         let (first, rest) = word.split_at(1);
@@ -196,7 +196,7 @@ pub(super) fn forward_only(scenario: &str, step: &str) -> Option<&'static str> {
 
 fn cancellations(scenario: &str, kind: &str, step: &str) -> Vec<Meeting> {
     if let Some(why) = forward_only(scenario, step) {
-        // It is asked for all the same, and is refused.
+        // It is called nevertheless, and must be refused.
         return vec![
             Ok((Fault::Cancelled, End::AsClean)),
             Ok((Fault::CancelledLate, End::AsClean)),
@@ -205,7 +205,7 @@ fn cancellations(scenario: &str, kind: &str, step: &str) -> Vec<Meeting> {
     }
     let undone = End::AsBefore(Reason::OperationCancelled);
     let late = match (kind, step) {
-        // Through at the peer already: it goes on.
+        // The peer has done it already: the operation continues.
         (_, "charge" | "charge-next-term") => End::AsClean,
         (_, _) => undone,
     };

@@ -1,5 +1,5 @@
-//! The network between the services: it tells of every call which cell of the walk it belongs to, and
-//! meets the calls of one step with that cell's fault.
+//! The network between the services: it knows which cell each call belongs to, and applies that cell's
+//! fault to the calls of one step.
 
 use std::{
     collections::HashMap,
@@ -26,13 +26,13 @@ use super::{
     operations::Operations,
 };
 
-/// What a schedule does as well, for deleted orders, under the same request id as a step that is still to come.
+/// What a schedule does, too, for deleted orders, with the same request id as a later step.
 const ALSO_BY_SCHEDULE: &str = "/RevokeCertificates";
 
 /// The network of one world.
 #[derive(Default)]
 pub(super) struct Network {
-    /// Every id that a call or its answer named, with the cell whose it is: each has its own account.
+    /// Every id in a call or its response, with its cell: each cell has its own account.
     cells: Mutex<HashMap<String, Arc<Cell>>>,
     operations: OnceLock<Operations>,
 }
@@ -45,26 +45,26 @@ pub(super) struct Cell {
 
 struct State {
     mode: Mode,
-    /// The changes that steps asked for, each once, in the order of their first attempts.
+    /// The mutations that steps called, each once, in the order of the first attempts.
     trace: Vec<Seen>,
     /// Attempts at the point of the fault.
     attempts: u32,
-    /// The first attempt there.
+    /// The first one.
     first: Option<Call>,
-    /// Whether the peer has answered the first attempt, and the answer is on its way for ever.
+    /// Whether the peer has responded to the first attempt, with a response that never arrives.
     is_answered: bool,
 }
 
 #[derive(Clone)]
 enum Mode {
-    /// Nothing is in the way.
+    /// No fault.
     Open,
-    /// Calls whose path has this in it are lost.
+    /// Calls whose path contains this are lost.
     Losing(&'static str),
     Watching(Fault, Option<Point>),
 }
 
-/// A change that a step asked a peer for.
+/// A mutation that a step called at a peer.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) point: Point,
@@ -77,7 +77,7 @@ impl Seen {
     }
 }
 
-/// A call to a peer, which may be made again.
+/// A call to a peer, which can be repeated.
 #[derive(Clone)]
 pub(super) struct Call {
     parts: http::request::Parts,
@@ -225,7 +225,7 @@ impl FaultPlan for Network {
     }
 }
 
-/// The same network, for instances that are going to be killed.
+/// The same network, for instances that will be killed.
 pub(super) struct Dying(pub(super) Arc<Network>);
 
 impl FaultPlan for Dying {
@@ -241,13 +241,13 @@ impl Call {
         self.forwarder.send(request).await
     }
 
-    /// Makes it; how it was answered is nobody's business any more.
+    /// Makes the call and ignores its response.
     pub(super) async fn arrive(self) {
         let answer = self.send().await.unwrap();
         answer.into_body().collect().await.unwrap();
     }
 
-    /// The same under an id that nobody else has.
+    /// The same call with a new request id.
     pub(super) fn of_somebody_else(mut self) -> Self {
         let path = self.parts.uri.path().to_owned();
         let old = request_id(&path, &self.bytes).unwrap();
@@ -268,17 +268,17 @@ impl Cell {
         self.state.lock().unwrap().mode.clone()
     }
 
-    /// From now on the calls at a point meet the fault.
+    /// From now on calls at a point meet the fault.
     pub(super) fn watch(&self, fault: Fault, at: Option<Point>) {
         self.state.lock().unwrap().mode = Mode::Watching(fault, at);
     }
 
-    /// From now on calls are lost whose path has this in it.
+    /// From now on calls whose path contains this are lost.
     pub(super) fn lose(&self, part: &'static str) {
         self.state.lock().unwrap().mode = Mode::Losing(part);
     }
 
-    /// From now on nothing is in the way.
+    /// From now on there is no fault.
     pub(super) fn open(&self) {
         self.state.lock().unwrap().mode = Mode::Open;
     }
@@ -307,8 +307,8 @@ impl Cell {
         state.attempts
     }
 
-    /// Which change of its step this is: a repeat of one is that one, also where a second driver comes late
-    /// with it, when the first is a step further.
+    /// Which mutation of its step a call is. A repeat is the same one, even from a second driver that is
+    /// late, when the first is a step ahead.
     fn note(&self, step: &str, path: &str, request_id: &str) -> Point {
         let mut state = self.state.lock().unwrap();
         let is_over = step.is_empty() || step == "cancel";
@@ -333,7 +333,7 @@ impl Cell {
     }
 }
 
-/// What looks like an id in a message: a prefix, an underscore, and 26 characters.
+/// The ids in a message: a prefix, an underscore and 26 characters.
 fn ids(bytes: &[u8]) -> impl Iterator<Item = &str> {
     const LENGTH: usize = 26;
     let marks = (0..bytes.len()).filter(|at| bytes[*at] == b'_');
@@ -350,7 +350,7 @@ fn ids(bytes: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The `request_id` of a call, where the contract has one: of a change, that is.
+/// The `request_id` of a call, if its message has one, as those of mutations do.
 fn request_id(path: &str, bytes: &[u8]) -> Option<String> {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     let pool = POOL.get_or_init(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap());
@@ -359,7 +359,7 @@ fn request_id(path: &str, bytes: &[u8]) -> Option<String> {
     let method = service.methods().find(|found| found.name() == method)?;
     let input: MessageDescriptor = method.input();
     let field = input.get_field_by_name("request_id")?;
-    // Before the message stand its packing and its length.
+    // The compression flag and the length precede the message.
     let message = DynamicMessage::decode(input, bytes.get(5..)?).ok()?;
     message.get_field(&field).as_str().map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! What is asked of the operation services: of both, because an account's operation may be in either.
+//! Asks both operation services, because an account's operation may be in either.
 
 use licet_contracts::operations::v1::{
     CancelOperationRequest, ListOperationsRequest, OperationState, RetryOperationRequest,
@@ -9,7 +9,7 @@ use tonic::{Request, Status};
 use super::scenarios::Place;
 use crate::harness::{channel::Channel, eventually, request_id, world::World};
 
-/// An operation as it stands.
+/// The state of an operation.
 #[derive(Clone, Debug)]
 pub(super) struct Operation {
     place: Place,
@@ -26,7 +26,7 @@ pub(super) struct Operations {
     san_licensing: OperationServiceClient<Channel>,
 }
 
-/// A request of the customer that an account is of, and of nobody else.
+/// A request of the account's customer.
 fn scoped<M>(message: M, account_id: &str) -> Request<M> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();
@@ -75,7 +75,7 @@ impl Operations {
         newest.map(|found| Operation::of(place, &found))
     }
 
-    /// The account's operation that is under way.
+    /// The account's running operation.
     pub(super) async fn running(&self, account_id: &str) -> Option<Operation> {
         for place in [Place::Orders, Place::SanLicensing] {
             let newest = self.newest(place, account_id).await;
@@ -107,7 +107,7 @@ impl Operations {
         Operation::of(operation.place, &now)
     }
 
-    /// Asks to give it up.
+    /// Cancels it.
     pub(super) async fn cancel(
         &self,
         operation: &Operation,

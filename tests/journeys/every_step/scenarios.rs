@@ -1,5 +1,5 @@
-//! A scenario for every kind of operation, and for every way through one that passes other steps: the
-//! stage, set through the services' own front doors, and the call that begins it.
+//! A scenario for every kind of operation, and for every path through one that passes other steps: the
+//! setup, made through the services, and the call that starts the operation.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) enum Place {
     SanLicensing,
 }
 
-/// A way through a kind of operation. Its name opens with the kind.
+/// A path through a kind of operation. Its name starts with the kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scenario {
     pub(super) name: &'static str,
@@ -54,7 +54,7 @@ const fn of_san_licensing(name: &'static str) -> Scenario {
     }
 }
 
-/// All of them; each has its stage in [`Scenario::stage`].
+/// All scenarios; [`Scenario::stage`] has the setup of each.
 pub(super) const ALL: &[Scenario] = &[
     of_orders("PLACE_ORDER"),
     of_orders("RENEW_ORDER"),
@@ -73,10 +73,10 @@ pub(super) const ALL: &[Scenario] = &[
     of_san_licensing("RENEW_LICENSE"),
 ];
 
-/// The scenario whose stage takes weeks.
+/// The scenario whose setup takes weeks.
 pub(super) const DELETION: &str = "DELETE_ORDER";
 
-/// What a scenario begins its operation with.
+/// The call that starts a scenario's operation.
 #[derive(Clone)]
 pub(super) enum Asked {
     PlaceOrder(PlaceOrderRequest),
@@ -91,7 +91,7 @@ pub(super) enum Asked {
     RenewLicense(RenewLicenseRequest),
 }
 
-/// The ways to an instance of each service that drives operations.
+/// Channels to an instance of each service that drives operations.
 #[derive(Clone)]
 pub(super) struct Doors {
     pub(super) orders: Channel,
@@ -99,7 +99,7 @@ pub(super) struct Doors {
 }
 
 impl Asked {
-    /// Asks for it; the answer is shown in words.
+    /// Makes the call; returns the response as text.
     pub(super) async fn send(&self, doors: &Doors) -> Result<String, Status> {
         macro_rules! send {
             ($client:expr, $method:ident, $request:expr) => {{
@@ -126,7 +126,7 @@ impl Asked {
     }
 }
 
-/// A stage that is set.
+/// A finished setup.
 #[derive(Clone)]
 pub(super) struct Staged {
     pub(super) cell: Arc<Cell>,
@@ -139,7 +139,7 @@ impl Scenario {
         self.name.split(' ').next().unwrap()
     }
 
-    /// Sets the stage. Where it begins the operation itself, a stage that is only looked at does not.
+    /// Makes the setup. One that starts the operation itself does not if the setup is only inspected.
     pub(super) async fn set(&self, stage: &Stage, is_begun: bool) -> Staged {
         let (asked, cell) = match self.name {
             DELETION => {
@@ -205,7 +205,7 @@ async fn ask(name: &str, stage: &Stage, cell: &Cell, is_begun: bool) -> Asked {
                 .world
                 .update_domains(&order, &["b.example"], &[])
                 .await;
-            Asked::CancelDomainChange(taking_back(&order))
+            Asked::CancelDomainChange(cancel_request(&order))
         }
         "CANCEL_DOMAIN_CHANGE under a licence" => {
             let order = stage.order_under_license(account_id).await;
@@ -215,7 +215,7 @@ async fn ask(name: &str, stage: &Stage, cell: &Cell, is_begun: bool) -> Asked {
                 .update_domains(&order, &["b.example"], &[])
                 .await;
             stage.begin_issuance(&order).await;
-            Asked::CancelDomainChange(taking_back(&order))
+            Asked::CancelDomainChange(cancel_request(&order))
         }
         "BEGIN_ISSUANCE" => {
             let order = stage.order_under_license(account_id).await;
@@ -248,7 +248,7 @@ async fn ask(name: &str, stage: &Stage, cell: &Cell, is_begun: bool) -> Asked {
     }
 }
 
-fn taking_back(order_id: &str) -> CancelDomainChangeRequest {
+fn cancel_request(order_id: &str) -> CancelDomainChangeRequest {
     CancelDomainChangeRequest {
         order_id: order_id.to_owned(),
         reason: "the domain is not ours".to_owned(),

@@ -1,4 +1,4 @@
-//! All that an account can see, in words, with what differs by chance masked: ids, serials, keys.
+//! Everything that an account can see, as text; what varies by chance is masked: ids, serials, keys.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use licet_contracts::{
 
 use crate::harness::world::World;
 
-/// Rows by what they are rows of, each sorted.
+/// Sorted rows, by section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot(BTreeMap<&'static str, Vec<String>>);
 
-/// Most rows of a page; no account here has as many of anything.
+/// The page size; no account here has as many rows.
 const PAGE: i32 = 1000;
 
 impl Snapshot {
@@ -43,7 +43,7 @@ impl Snapshot {
         Self::read_billing(world, account_id, &mut sections).await;
         Self::read_orders(world, account_id, &mut sections).await;
         Self::read_licenses(world, account_id, &mut sections).await;
-        // What an order waits for is all that a reservation is held for, and one is enough (SL-12).
+        // A reservation is held for the certificate that the order awaits; one is enough (SL-12).
         assert!(
             sections["reservations"].len() <= sections["awaited"].len(),
             "{account_id} holds reservations that no order owns: {:?}",
@@ -148,8 +148,7 @@ impl Snapshot {
         sections.insert("counted", rows(counted));
     }
 
-    /// Without how often something was looked at and written: what is turned back leaves all as it was, and
-    /// has been there.
+    /// Without revisions and versions: what was undone leaves everything else as before.
     pub(super) fn without_versions(mut self) -> Self {
         for row in self.0.values_mut().flatten() {
             for name in ["revision: ", "version: ", "decision_version: "] {
@@ -159,7 +158,7 @@ impl Snapshot {
         self
     }
 
-    /// The sections that these are.
+    /// Only these sections.
     pub(super) fn only(mut self, sections: &[&str]) -> Self {
         self.0.retain(|name, _| sections.contains(name));
         self
@@ -169,7 +168,7 @@ impl Snapshot {
         &self.0[name]
     }
 
-    /// In what it differs from what it should be.
+    /// The differences from the expected state.
     pub(super) fn difference(&self, expected: &Self) -> Option<String> {
         let mut lines = Vec::new();
         for (name, found) in &self.0 {
@@ -204,9 +203,9 @@ fn rows<M: std::fmt::Debug>(list: impl IntoIterator<Item = M>) -> Vec<String> {
     rows
 }
 
-/// The text with every word masked that is an id, a number of a document, or drawn by lot.
+/// The text with ids, document numbers and random values masked.
 fn masked(text: &str) -> String {
-    // A chain of certificates is one text of many lines.
+    // A certificate chain is one text of many lines.
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, chain)) = rest.split_once("-----BEGIN") {

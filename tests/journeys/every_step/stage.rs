@@ -1,4 +1,4 @@
-//! What the stages of the scenarios are set with: orders of a month and licences of accounts of their own.
+//! The setup of scenarios: orders of one month and licences, each of an account of its own.
 
 use std::sync::{Arc, Mutex};
 
@@ -72,7 +72,7 @@ impl Stage {
         self.network.enter(&account_id)
     }
 
-    /// Sets so many stages that take weeks, and lets the weeks pass.
+    /// Makes so many setups that take weeks, and lets the weeks pass.
     pub(super) async fn let_weeks_pass(&self, count: usize) {
         let placed = stream::iter(0..count).map(async |_| {
             let cell = self.enter("5000.00").await;
@@ -97,7 +97,7 @@ impl Stage {
         early.expect("more stages that take weeks are to be set than were")
     }
 
-    /// An order of a month, not yet issued; answers its id.
+    /// An order of a month, not yet issued; returns its id.
     pub(super) async fn order_of_a_month(&self, account_id: &str, list: &[&str]) -> String {
         let place = PlaceOrderRequest {
             term_months: 1,
@@ -141,7 +141,7 @@ impl Stage {
         self.world.orders().renew_order(renewal).await.unwrap();
     }
 
-    /// The report of the certificate that an order waits for, good to the end of its term.
+    /// The report of the certificate that an order awaits, valid to the end of its term.
     pub(super) async fn report(&self, order_id: &str) -> RecordIssuanceRequest {
         let order = self.world.get_order(order_id).await;
         let change = order.pending_change.and_then(|found| found.domain_change);
@@ -182,8 +182,8 @@ impl Stage {
         assert_ne!(authorization.reservation_id, "", "{authorization:?}");
     }
 
-    /// A change of names in two terms as a version before BL-6 stored it: one charged after the other. There is
-    /// money for the first of them alone.
+    /// A domain change in two terms as a version before BL-6 stored it, one charged after the other, with
+    /// money for the first only.
     pub(super) async fn charged_in_turn(&self, cell: &Cell, is_begun: bool) -> Asked {
         let account_id = cell.account_id.as_str();
         let order_id = self.renewed_order(account_id).await;
@@ -245,7 +245,7 @@ impl Stage {
         asked
     }
 
-    /// How much an account has, in cents.
+    /// The balance of an account, in cents.
     pub(super) async fn cents(&self, account_id: &str) -> i64 {
         let account = self.world.get_account(account_id).await;
         account
@@ -257,7 +257,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// Pays back all that an account has but so many cents; answers how much that was.
+    /// Withdraws the balance of an account except for so many cents; returns how much that was.
     pub(super) async fn leave(&self, account_id: &str, cents: i64) -> String {
         let rest = self.cents(account_id).await - cents;
         let amount = format!("{}.{:02}", rest / 100, rest % 100);
@@ -267,7 +267,7 @@ impl Stage {
 }
 
 impl Early {
-    /// Its renewed term is issued, a third one bought, a reservation held; then all of it is to go.
+    /// Its renewed term has a certificate, a third is bought, a reservation held: all to be deleted.
     pub(super) async fn deletion(&self, stage: &Stage) -> Asked {
         let order_id = self.order_id.as_str();
         stage.renew(order_id).await;

@@ -1,18 +1,14 @@
-//! SL-17: what a random history is told of as usage reaches parts of its quota, each crossing once.
+//! SL-17: each alert of a random history is published, and once.
 
 use licet_contracts::{events::v1::StreamEventsRequest, sanlicensing::v1::License};
-use licet_domain::clock::Instant;
+use licet_oracle::licenses::license::{Alert, LicenseHistory};
 use serde_json::Value;
 use tokio_stream::StreamExt as _;
 
-use super::{
-    super::san_model::{Alert, Model},
-    History,
-};
 use crate::harness::{clock::instant, eventually, world::World};
 
-/// What a licence's account was told, in the order of time.
-async fn told(world: &World, license: &License) -> Vec<Alert> {
+/// The alerts that were published, in the order of time.
+async fn published(world: &World, license: &License) -> Vec<Alert> {
     let ask = StreamEventsRequest {
         follow: Some(false),
         resource_ids: vec![license.license_id.clone()],
@@ -38,27 +34,14 @@ async fn told(world: &World, license: &License) -> Vec<Alert> {
     alerts
 }
 
-/// All that is to be told is told, and nothing twice.
-pub(super) async fn compare(world: &World, license: &License, model: &Model) {
+pub(super) async fn compare(world: &World, license: &License, model: &LicenseHistory) {
     let mut expected = model.alerts.clone();
     expected.sort();
-    eventually("every crossing is told of", || async {
-        let told = told(world, license).await;
-        assert!(told.len() <= expected.len(), "{told:#?} {model:#?}");
-        (told.len() == expected.len()).then_some(told)
+    eventually("every alert is published", || async {
+        let found = published(world, license).await;
+        assert!(found.len() <= expected.len(), "{found:#?} {model:#?}");
+        (found.len() == expected.len()).then_some(found)
     })
     .await;
-    assert_eq!(told(world, license).await, expected, "{model:#?}");
-}
-
-impl History<'_> {
-    /// The clock moves. What is done in the instant of a term's start comes after what is told of it.
-    pub(super) async fn move_to(&mut self, time: Instant) {
-        let now = self.world.now();
-        self.world.time.move_to(time);
-        if self.model.pass(now, time) {
-            self.world.settle().await;
-            compare(self.world, &self.license, &self.model).await;
-        }
-    }
+    assert_eq!(published(world, license).await, expected, "{model:#?}");
 }

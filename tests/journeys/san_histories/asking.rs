@@ -1,15 +1,13 @@
-//! SL-12: a question of a random history and its decision, held against the model; and what a denial
-//! says of when it would be granted.
+//! The step of a random history that asks for an authorisation (SL-12), and the one that waits until a
+//! denied request fits.
 
 use licet_contracts::sanlicensing::v1::{
     AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
 };
 use licet_domain::clock::Instant;
+use licet_oracle::licenses::authorization::{ExpectedDecision, IssuanceQuestion, Shortage};
 
-use super::{
-    super::san_model::{Expected, Question, Reservation, Shortage},
-    BTreeSet, History,
-};
+use super::{BTreeSet, History, alerts};
 use crate::harness::{
     clock::{instant, shifted},
     errors::refused,
@@ -17,10 +15,20 @@ use crate::harness::{
 };
 
 impl History<'_> {
-    /// Asks, and holds the decision against the model.
+    /// Moves the clock. A step at the start of a term comes after the alerts of the start.
+    pub(super) async fn move_to(&mut self, time: Instant) {
+        let now = self.world.now();
+        self.world.time.move_to(time);
+        if self.model.pass(now, time) {
+            self.world.catch_up().await;
+            alerts::compare(self.world, &self.license, &self.model).await;
+        }
+    }
+
+    /// Asks, and compares the decision with the model.
     pub(super) async fn ask(
         &mut self,
-        question: Question,
+        question: IssuanceQuestion,
         request: AuthorizeIssuanceRequest,
     ) -> usize {
         let now = self.world.now();
@@ -36,24 +44,17 @@ impl History<'_> {
         let expected = self.model.decide(&question, now);
         self.check_decision(&answer, &expected, now);
         if expected.reasons.is_empty() {
-            let expires = now.checked_add(question.hold).unwrap();
-            assert_eq!(instant(answer.expire_time), expires);
-            self.model.reservations.push(Reservation {
-                id: answer.reservation_id.clone(),
-                names: question.names.clone(),
-                decided: now,
-                expires,
-                until: shifted(question.not_after, 1_000_000),
-                closed: None,
-                is_recorded: false,
-            });
+            let id = answer.reservation_id.clone();
+            let reservation = question.reservation(id, now);
+            assert_eq!(instant(answer.expire_time), reservation.expires);
+            self.model.reservations.push(reservation);
         }
         self.asked.push((question, request, answer));
         usize::from(!expected.reasons.is_empty())
     }
 
-    /// Asks a denied question again, a microsecond before it is said to fit and then: denied still,
-    /// then granted (SL-12).
+    /// Repeats a denied request a microsecond before the instant from which it would fit, and at it:
+    /// it is denied, then granted (SL-12).
     pub(super) async fn wait_to_fit(&mut self) -> usize {
         let now = self.world.now();
         let asked =
@@ -67,7 +68,7 @@ impl History<'_> {
             request_id: request_id(),
             ..request.clone()
         };
-        // What stands has changed since.
+        // Usage has changed since.
         self.ask(question.clone(), again()).await;
         let last = self.asked.last().unwrap();
         let Some(fits) = last.2.fits_time.map(|time| instant(Some(time))) else {
@@ -85,13 +86,15 @@ impl History<'_> {
     fn check_decision(
         &self,
         answer: &AuthorizeIssuanceResponse,
-        expected: &Expected,
+        expected: &ExpectedDecision,
         now: Instant,
     ) {
-        let mut reasons: Vec<_> = answer.reasons().collect();
-        reasons.sort_unstable();
-        let found = Expected {
-            reasons,
+        let reasons = answer.reasons().map(|reason| {
+            let word = reason.as_str_name();
+            word.trim_start_matches("DENIAL_REASON_")
+        });
+        let found = ExpectedDecision {
+            reasons: reasons.collect(),
             quota: answer.quota,
             used: answer.used,
             reserved: answer.reserved,

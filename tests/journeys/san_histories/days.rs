@@ -1,15 +1,13 @@
-//! SL-17: the days of a random history and their peaks, held against a recount.
+//! SL-17: compares the days of a random history and their peaks with the oracle.
 
 use licet_domain::clock::Instant;
+use licet_oracle::DAY_MICROS;
 
-use super::{
-    super::san_model::{DAY_MICROS, Day},
-    History,
-};
-use crate::harness::{clock::instant, san::days_request};
+use super::{super::san_shown::shown_day, History};
+use crate::harness::san::days_request;
 
 impl History<'_> {
-    /// Some days in a row, of the past, of the future or of both.
+    /// Some consecutive days, past or future.
     pub(super) async fn compare_days(&mut self) {
         let day = |time: Instant| time.as_micros().div_euclid(DAY_MICROS);
         let first = day(self.model.terms[0].start) - 1;
@@ -20,16 +18,7 @@ impl History<'_> {
         let ask = days_request(&self.license, midnight(first), midnight(first + count));
         let days = self.views().list_daily_usage(ask).await;
         let days = days.unwrap().into_inner().days;
-        let found: Vec<_> = days
-            .iter()
-            .map(|day| Day {
-                quota: day.quota,
-                used: day.used,
-                distinct: day.distinct_sans,
-                peak: day.peak_used,
-                peak_time: instant(day.peak_time),
-            })
-            .collect();
+        let found: Vec<_> = days.iter().map(shown_day).collect();
         let expected: Vec<_> = (first..first + count)
             .map(|day| self.model.day(midnight(day)))
             .collect();

@@ -1,33 +1,29 @@
-//! AL-1 to AL-11, MD-1 to MD-10, X-8: random histories of one order over the rules alone, held
-//! step by step against a plain model of it. LICET_TEST_SEED repeats a run,
-//! LICET_TEST_RULE_HISTORIES makes it longer.
+//! AL-1 to AL-11, MD-1 to MD-10, X-8: random histories of one order over the rules alone, compared
+//! with the oracle after every step. LICET_TEST_SEED repeats a run, LICET_TEST_RULE_HISTORIES makes it
+//! longer.
 
 mod asking;
 mod comparing;
 mod desk;
 mod issuing;
-mod model;
-mod naming;
-mod papers;
 mod serving;
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, fmt::Debug};
 
-use chrono::TimeDelta;
 use desk::Desk;
 use licet_domain::{
     clock::Instant,
     refusal::{Reason, Refusal},
 };
-use model::{Charge, Why};
+use licet_oracle::orders::policy::{Reasons, SlotCharge};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
 use uuid::Uuid;
 
-/// The names there are: the common name at first, then standard ones, then wildcards.
-const NAMES: [&str; 10] = [
+/// The domains that histories use: the first common name, standard ones, wildcards.
+const DOMAINS: [&str; 10] = [
     "cn.test",
     "a.test",
     "b.test",
@@ -42,26 +38,16 @@ const NAMES: [&str; 10] = [
 
 const SOFTWARE: [&str; 3] = ["nginx", "apache", "caddy"];
 
-/// The price list of a day: a stand-in for Billing's. Each amount says which day it is of, and of
-/// what it is made.
-fn cost(bought: Instant, certificates: i64, charge: Charge, licenses: i64) -> i64 {
+/// The price list of a day, in place of Billing's. Each amount shows which day it is of, and what it
+/// is made of.
+fn cost(bought: Instant, certificates: i64, charge: SlotCharge, licenses: i64) -> i64 {
     let (standard, wildcard, converted) = charge;
     let day = 100 + bought.as_micros() / 86_400_000_000;
     let slots = 100 * standard + 300 * wildcard + 200 * converted;
     day * (1_000 * certificates + slots + 10 * licenses)
 }
 
-/// Whether a term's invoices come back when its order is deleted, where its days count `since` then: a
-/// stand-in for Billing's AL-4, which leaves nothing to a review.
-fn refunded((start, end): (Instant, Instant), since: Option<Instant>, now: Instant) -> bool {
-    match since {
-        _ if now < start => true,
-        None => now < end,
-        Some(since) => now <= since.checked_add(TimeDelta::days(25)).unwrap(),
-    }
-}
-
-/// The numbers that a step is made with: each picks from what there is, counted around.
+/// The numbers that a step makes its choices with.
 type Picks = [u32; 8];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,23 +106,34 @@ enum Outcome {
     Refused(Reason),
 }
 
-/// Holds a rule's answer against what was foretold. Where several things stand against a request
-/// each has its violation, and the first of them is the reason.
+/// Compares what a rule decides with what was foretold. Each problem of a request has its violation,
+/// and one of them is the reason.
 #[track_caller]
-fn agree<E, T>(foretold: Result<E, Why>, answer: Result<T, Refusal>) -> Result<(E, T), Outcome> {
+fn agree<E, T>(
+    foretold: Result<E, Reasons>,
+    answer: Result<T, Refusal>,
+) -> Result<(E, T), Outcome> {
     match (foretold, answer) {
         (Ok(expected), Ok(answer)) => Ok((expected, answer)),
-        (Err(why), Err(refusal)) => {
-            assert!(why.contains(&refusal.reason), "{why:?}, not {refusal:?}");
+        (Err(reasons), Err(refusal)) => {
+            let is_foretold = reasons.contains(&refusal.reason);
+            assert!(is_foretold, "{reasons:?}, not {refusal:?}");
             // A violation's kind is a reason, or the state of what is refused.
             let kinds = refusal.violations.iter();
-            let kinds: Why = kinds.filter_map(|it| it.kind.parse().ok()).collect();
-            assert!(kinds.is_empty() || kinds == why, "{why:?}, not {refusal:?}");
+            let kinds: Reasons = kinds.filter_map(|it| it.kind.parse().ok()).collect();
+            let agrees = kinds.is_empty() || kinds == reasons;
+            assert!(agrees, "{reasons:?}, not {refusal:?}");
             Err(Outcome::Refused(refusal.reason))
         }
         (Ok(_), Err(refusal)) => panic!("foretold was that it is done, and {refusal:?}"),
-        (Err(why), Ok(_)) => panic!("it was to be refused: {why:?}"),
+        (Err(reasons), Ok(_)) => panic!("it was to be refused: {reasons:?}"),
     }
+}
+
+/// Compares a state of the rules with one of the oracle, by their names.
+#[track_caller]
+fn assert_same(seen: impl Debug, expected: impl Debug, rules: &str) {
+    assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{rules}");
 }
 
 /// How often each kind of step was done, and refused for which reason.
@@ -146,8 +143,8 @@ fn play(opening: Picks, steps: &[Step], happened: &RefCell<Happened>, say: bool)
     let mut desk = Desk::open(opening);
     desk.compare();
     for step in steps {
-        // Where nothing more can come, a look now and then is enough.
-        if desk.is_over() && step.picks[7] % 4 != 0 {
+        // Little can happen to an order that is over.
+        if desk.model.is_over() && step.picks[7] % 4 != 0 {
             continue;
         }
         if say {

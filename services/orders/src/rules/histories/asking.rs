@@ -1,14 +1,17 @@
-//! The steps of a history: each is asked of the rules as its use-case asks them, and of the model,
-//! and what both allow is done to both.
+//! The steps of a history: each is asked of the rules as its use-case asks them, and of the oracle.
+//! What both permit is done to both.
 
 use std::collections::BTreeSet;
 
-use licet_domain::{clock::Instant, refusal::Reason};
+use licet_domain::clock::Instant;
+use licet_oracle::orders::{
+    domain_changes::ChangeRequest,
+    policy::{Domains, NO_CHARGE, SlotCharge as Charge},
+};
 
 use super::{
-    Kind, NAMES, Outcome, Step, agree, cost,
-    desk::{Desk, Dice, Preview, UnderWay, charged, money, sans, spelled},
-    model::{Charge, NOTHING, Names, why},
+    Kind, Outcome, Step, agree, cost,
+    desk::{Desk, Dice, FULL_REFUND_DAYS, Preview, UnderWay, charged, money, sans, spelled},
 };
 use crate::rules::{
     cancellation::plan_cancellation,
@@ -16,7 +19,6 @@ use crate::rules::{
     domains::{WantedChange, plan_domain_change},
     order::{ChangeCharge, OrderTerm},
     permission::{Action, permit},
-    product::ProductKind,
     samples,
     servers::Server,
 };
@@ -56,7 +58,7 @@ impl Desk {
         let days = [1, 3, 30, 100][dice.index(4)];
         let micros = i64::from(dice.below(u32::MAX)) * 20 % DAY_US;
         let mut to = shifted(self.now(), days * DAY_US - micros);
-        // What has ended has little to tell: mostly it is renewed before.
+        // An ended order has little to show: mostly it is renewed before.
         let eve = shifted(self.model.end(), -DAY_US);
         if to > eve && !dice.once_in(6) {
             to = eve;
@@ -70,24 +72,21 @@ impl Desk {
 
     /// To the microsecond before something changes by time alone, that of it, or the one after.
     fn pass_to_an_edge(&mut self, dice: &mut Dice) -> Done {
-        let last = self.model.terms.last().unwrap();
-        let days = |days: u32| i64::from(days) * DAY_US;
-        let mut edges = vec![
-            shifted(last.end, -days(last.product.renewal_open_days)),
-            self.model.term().end,
-        ];
+        let days = |days: i64| days * DAY_US;
+        let (from, until) = self.model.renewable();
+        let mut edges = vec![from, self.model.term().end];
         if dice.once_in(4) {
-            edges.push(shifted(last.end, days(last.product.renewal_grace_days)));
+            edges.push(until);
         }
         for place in self.model.running.saturating_sub(1)..=self.model.running {
             let since = self.model.counted_since(place);
-            edges.extend(since.map(|it| shifted(it, days(25))));
+            edges.extend(since.map(|it| shifted(it, days(FULL_REFUND_DAYS))));
         }
         // What is issued on a term's last day stands in the next one.
         edges.push(shifted(self.model.term().end, -DAY_US));
         for found in &self.model.certificates {
             edges.extend(found.revoked);
-            edges.push(shifted(found.not_after, 1_000_000));
+            edges.push(found.expires);
         }
         edges.extend([
             samples::instant("2026-03-15T00:00:00Z"),
@@ -106,70 +105,80 @@ impl Desk {
         Ok(())
     }
 
-    fn some_change(&self, dice: &mut Dice) -> (Names, Names) {
-        let names = self.model.term().names.clone();
-        let mut added = dice.names(3);
+    fn some_change(&self, dice: &mut Dice) -> ChangeRequest {
+        let domains = &self.model.term().domains;
+        let mut added = dice.domains(3);
         // Most changes are ones that can be made.
         if !dice.once_in(6) {
-            added = &added - &names;
+            added = &added - domains;
         }
-        let mut removed = Names::new();
-        for name in names {
-            if dice.once_in(4) && (name != self.model.common_name || dice.once_in(4)) {
-                removed.insert(name);
+        let mut removed = Domains::new();
+        for domain in domains {
+            if dice.once_in(4) && (*domain != self.model.common_name || dice.once_in(4)) {
+                removed.insert(*domain);
             }
         }
         if dice.once_in(10) {
-            removed.insert(dice.index(NAMES.len()));
+            removed.insert(dice.domain());
         }
-        (&added - &removed, removed)
+        ChangeRequest {
+            added: &added - &removed,
+            removed,
+            common_name: None,
+        }
     }
 
-    /// A common name to move to, with names that go with it: mostly one of those after the change, and
-    /// the old one leaves now and then.
-    fn some_move(&self, dice: &mut Dice) -> (Names, Names, usize) {
+    /// A common name to move to, with domains that go with it: mostly one of those after the change,
+    /// and the old one is removed now and then.
+    fn some_move(&self, dice: &mut Dice) -> ChangeRequest {
         let old = self.model.common_name;
-        let names = &self.model.term().names;
-        let is_single = self.model.term().product.kind == ProductKind::SingleDomain;
+        let domains = &self.model.term().domains;
+        let is_single = self.model.term().policy.is_single_domain;
         if is_single || dice.once_in(3) {
-            let name = dice.index(NAMES.len());
-            let added = &Names::from([name]) - names;
+            let new = dice.domain();
+            let added = &Domains::from([new]) - domains;
             let removed = match is_single || dice.once_in(2) {
-                true => &Names::from([old]) - &added,
-                false => Names::new(),
+                true => &Domains::from([old]) - &added,
+                false => Domains::new(),
             };
-            return (added, removed, name);
+            return ChangeRequest {
+                added,
+                removed,
+                common_name: Some(new),
+            };
         }
-        let (added, mut removed) = match dice.once_in(3) {
+        let mut request = match dice.once_in(3) {
             true => self.some_change(dice),
-            false => (Names::new(), Names::new()),
+            false => ChangeRequest {
+                added: Domains::new(),
+                removed: Domains::new(),
+                common_name: None,
+            },
         };
-        let after: Vec<usize> = (&(names - &removed) | &added).into_iter().collect();
-        let name = match after.is_empty() || dice.once_in(8) {
-            true => dice.index(NAMES.len()),
+        let after: Vec<_> = request.applied_to(domains).into_iter().collect();
+        let new = match after.is_empty() || dice.once_in(8) {
+            true => dice.domain(),
             false => after[dice.index(after.len())],
         };
-        if dice.once_in(2) && name != old {
-            removed.insert(old);
+        if dice.once_in(2) && new != old {
+            request.removed.insert(old);
         }
-        (added, removed, name)
+        request.common_name = Some(new);
+        request
     }
 
     fn change_domains(&mut self, dice: &mut Dice, moves: bool) -> Done {
         self.lock_alone()?;
         let now = self.now();
-        let (added, removed, named) = if moves {
-            let (added, removed, name) = self.some_move(dice);
-            (added, removed, Some(name))
-        } else {
-            let (added, removed) = self.some_change(dice);
-            (added, removed, None)
+        let request = match moves {
+            true => self.some_move(dice),
+            false => self.some_change(dice),
         };
-        let foretold = self.model.may_change(&added, &removed, named);
+        let foretold = self.model.may_change(&request);
         let wanted = WantedChange {
-            add: spelled(&added, dice),
-            remove: spelled(&removed, dice),
-            common_name: named.map(|name| samples::dns(NAMES[name])),
+            add: spelled(&request.added, dice),
+            remove: spelled(&request.removed, dice),
+            common_name: request.common_name.map(samples::dns),
         };
         let servers = self.servers_now();
         let planned = permit(&self.order, Action::ChangeDomains, now)
@@ -185,28 +194,28 @@ impl Desk {
         assert_eq!(charged(plan.charge), change.charge(index), "MD-4");
         assert_eq!(charged(plan.next_charge), change.charge(index + 1), "MD-8");
         assert_eq!(plan.is_free(), change.is_free(), "MD-2");
-        let names = &(&self.model.term().names - &removed) | &added;
-        assert_eq!(plan.names, sans(&names), "MD-5");
-        let moved = change.moved.map(|name| samples::dns(NAMES[name]));
-        assert_eq!(plan.common_name, moved, "MD-5");
+        let domains = request.applied_to(&self.model.term().domains);
+        assert_eq!(plan.names, sans(&domains), "MD-5");
         let common_name = change.moved;
+        assert_eq!(plan.common_name, common_name.map(samples::dns), "MD-5");
+        let revision = self.model.revision;
         for before in &self.previews {
-            let same = (&before.names, before.common_name) == (&names, common_name)
-                && before.moves == self.model.moves;
-            assert_eq!(before.pin == plan.pin, same, "MD-6");
+            let is_same = (&before.domains, before.common_name) == (&domains, common_name)
+                && before.revision == revision;
+            assert_eq!(before.pin == plan.pin, is_same, "MD-6");
         }
         self.previews.push(Preview {
             pin: plan.pin.clone(),
-            names,
+            domains,
             common_name,
-            moves: self.model.moves,
+            revision,
         });
         if dice.once_in(3) {
             return Ok(()); // It was a preview.
         }
         self.model.change = Some(change);
         if plan.is_free() {
-            self.model.charge();
+            self.charge_the_model();
         } else {
             self.under_way = Some(UnderWay::Change { accepted: now });
         }
@@ -214,14 +223,24 @@ impl Desk {
         Ok(())
     }
 
+    /// What the change that waits costs is charged to the oracle's order.
+    fn charge_the_model(&mut self) {
+        let change = self.model.change.take().unwrap();
+        let charges = change.charges.iter();
+        let charges = charges.filter(|(_, charge)| *charge != NO_CHARGE);
+        let total = |(place, charge): &(usize, Charge)| {
+            (*place, cost(self.model.terms[*place].bought, 0, *charge, 0))
+        };
+        let totals: Vec<_> = charges.map(total).collect();
+        self.model.change(change, &totals);
+    }
+
     fn cancel_change(&mut self) -> Done {
         self.lock_alone()?;
         let now = self.now();
-        let foretold = self.model.may(Action::CancelChange);
-        let foretold = foretold.and_then(|()| match &self.model.change {
-            Some(change) => Ok(change.invoices.len()),
-            None => Err(why(Reason::NoChangePending)),
-        });
+        let foretold = self.model.may_cancel_change();
+        let change = self.model.change.as_ref();
+        let foretold = foretold.map(|()| change.unwrap().invoices.len());
         let planned = permit(&self.order, Action::CancelChange, now)
             .and_then(|()| plan_cancellation(&self.order, now));
         let (count, plan) = agree(foretold, planned)?;
@@ -232,7 +251,7 @@ impl Desk {
             return Ok(());
         }
         self.model.change.as_mut().unwrap().waits = false;
-        self.under_way = Some(UnderWay::TakingBack {
+        self.under_way = Some(UnderWay::Cancellation {
             accepted: now,
             invoices: plan.invoices,
         });
@@ -240,7 +259,7 @@ impl Desk {
         Ok(())
     }
 
-    /// What is under way ends: done, or refused and as if it had not been asked for.
+    /// What is under way ends: done, or refused without a trace.
     fn finish(&mut self, dice: &mut Dice) -> Done {
         let done = !dice.once_in(5);
         match self.under_way.take() {
@@ -250,7 +269,7 @@ impl Desk {
                 self.model.change = None;
                 self.order = self.order.clone().apply_change_refused(accepted);
             }
-            Some(UnderWay::TakingBack { accepted, invoices }) if done => {
+            Some(UnderWay::Cancellation { accepted, invoices }) if done => {
                 self.model.cancel_change();
                 for invoice in &mut self.invoices {
                     if invoices.contains(&invoice.id) {
@@ -259,7 +278,7 @@ impl Desk {
                 }
                 self.order = self.order.clone().apply_change_cancelled(accepted);
             }
-            Some(UnderWay::TakingBack { accepted, .. }) => {
+            Some(UnderWay::Cancellation { accepted, .. }) => {
                 self.model.change.as_mut().unwrap().waits = true;
                 self.order = self.order.clone().apply_cancellation_refused(accepted);
             }
@@ -271,7 +290,8 @@ impl Desk {
                 paid,
             }) => {
                 if done {
-                    self.model.renew(*foretold, paid, &known);
+                    let total = cost(foretold.bought, 1, paid, foretold.licenses);
+                    self.model.renew(*foretold, total, &known);
                     self.charge_renewal(*term, paid, &known, accepted);
                 }
             }
@@ -280,7 +300,7 @@ impl Desk {
     }
 
     fn charge_change(&mut self, accepted: Instant) {
-        self.model.charge();
+        self.charge_the_model();
         let change = self.order.change.clone().unwrap();
         let order = &self.order;
         let bought = |index: u32| {
@@ -290,7 +310,7 @@ impl Desk {
         };
         let (this, next) = (change.term_index, change.term_index + 1);
         let total = |bought: Option<Instant>, charge| match charged(charge) {
-            NOTHING => None,
+            NO_CHARGE => None,
             charge => Some(cost(bought.unwrap(), 0, charge, 0)),
         };
         let this = (this, total(bought(this), change.charge));
@@ -320,8 +340,6 @@ impl Desk {
         let servers = self.servers_as_written();
         let order = self.order.clone();
         self.order = order.apply_renewal(term, &known, &servers, accepted);
-        // A term that was bought late runs at once (MD-10).
-        self.model.pass(self.now());
     }
 
     fn servers_as_written(&self) -> Vec<Server> {

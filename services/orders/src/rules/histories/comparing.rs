@@ -1,12 +1,12 @@
-//! What the rules say of an order and what the model says of it, held against each other after every
-//! step.
+//! Compares everything that can be seen of an order with the oracle's.
 
 use std::collections::BTreeSet;
 
+use licet_oracle::orders::{order as oracle, policy::count};
+
 use super::{
-    NAMES, SOFTWARE,
-    desk::{Desk, charged, counts, sans},
-    model,
+    assert_same,
+    desk::{Desk, charged, counts, policy_of, sans},
 };
 use crate::rules::{
     issuance::longest_not_after,
@@ -15,30 +15,43 @@ use crate::rules::{
     product::ProductKind,
     refund_count::refund_count_start,
     samples,
-    servers::{Server, registered, server_limit},
+    servers::{registered, server_limit},
     slots::WildcardReplacement,
 };
 
+/// The actions, each with the oracle's.
+const ACTIONS: [(Action, oracle::Action); Action::ALL.len()] = [
+    (Action::ChangeDomains, oracle::Action::ChangeDomains),
+    (Action::CancelChange, oracle::Action::CancelChange),
+    (Action::RequestReissue, oracle::Action::RequestReissue),
+    (Action::RecordIssuance, oracle::Action::RecordIssuance),
+    (Action::RevokeCertificate, oracle::Action::RevokeCertificate),
+    (Action::RegisterServer, oracle::Action::RegisterServer),
+    (Action::UnregisterServer, oracle::Action::UnregisterServer),
+    (Action::SetServerSoftware, oracle::Action::SetServerSoftware),
+    (Action::Renew, oracle::Action::Renew),
+    (Action::Delete, oracle::Action::Delete),
+];
+
 impl Desk {
-    /// Everything that can be seen of the order is as the model has it.
     pub(super) fn compare(&self) {
         let (order, now) = self.order.clone().at(self.now());
         let model = &self.model;
         assert_eq!(now, model.now, "T-5");
-        assert_eq!(order.state(now), model.state());
+        assert_same(order.state(now), model.state(), "MD-10");
         assert_eq!(order.names, sans(&model.carried), "MD-7");
-        let name = |place: usize| samples::dns(NAMES[place]);
-        assert_eq!(order.common_name, name(model.common_name), "MD-5");
-        let wanted = order.wanted_common_name();
-        assert_eq!(wanted, &name(model.wanted_common_name()), "MD-5");
+        let common_name = samples::dns(model.common_name);
+        assert_eq!(order.common_name, common_name, "MD-5");
+        let wanted = samples::dns(model.wanted_common_name());
+        assert_eq!(order.wanted_common_name(), &wanted, "MD-5");
         assert_eq!(order.wanted_names(), &sans(&model.wanted()), "MD-7");
         assert_eq!(order.issuance_pending_since(), model.pending_since());
         assert_eq!(order.end(), model.end(), "MD-10");
-        assert_eq!(order.server_software, SOFTWARE[model.software], "AL-6");
-        assert_eq!(order.revision, model.moves, "MD-6");
-        for action in Action::ALL {
+        assert_eq!(order.server_software, model.software, "AL-6");
+        assert_eq!(i64::try_from(order.revision), Ok(model.revision), "MD-6");
+        for (action, asked) in ACTIONS {
             let reason = permit(&order, action, now).err().map(|it| it.reason);
-            assert_eq!(reason, model.closed(action), "{action:?}");
+            assert_eq!(reason, model.forbids(asked), "{action:?}");
         }
         self.compare_terms(&order);
         self.compare_change(&order);
@@ -52,7 +65,7 @@ impl Desk {
             let kept = all.filter(|(_, server)| kept.contains(&server.id));
             kept.map(|(place, _)| place).collect()
         };
-        let one = |term: &OrderTerm, expected: &model::Term| {
+        let one = |term: &OrderTerm, expected: &oracle::Term| {
             let (common_name, names) = order.bought_for(term);
             assert!(names.contains(common_name), "MD-5");
             let sold = term.sold.as_ref().unwrap();
@@ -61,8 +74,8 @@ impl Desk {
                 (expected.start, expected.end)
             );
             assert_eq!(term.term.months(), expected.months);
-            assert_eq!(term.price_time, expected.bought, "MD-8");
-            assert_eq!(sold.product, expected.product, "BL-8");
+            assert_eq!(term.price_time, expected.price_time, "MD-8");
+            assert_eq!(policy_of(&sold.product), expected.policy, "BL-8");
             assert_eq!(
                 i64::from(term.additional_licenses),
                 expected.licenses,
@@ -71,7 +84,7 @@ impl Desk {
             assert_eq!(term.first_issuance_time, expected.first_issued, "AL-4");
             assert_eq!(term.bought(), expected.bought, "T-4");
             assert_eq!(counts(sold.slots), expected.slots, "MD-2, MD-4");
-            assert_eq!(names, sans(&expected.names), "MD-5, MD-8");
+            assert_eq!(names, sans(&expected.domains), "MD-5, MD-8");
             assert_eq!(
                 term.kept_servers.as_ref().map(places),
                 expected.kept,
@@ -81,8 +94,8 @@ impl Desk {
             let place = usize::try_from(term.index).unwrap();
             let is_free = sold.product.wildcard_replacement == WildcardReplacement::Free
                 || sold.product.kind == ProductKind::SingleDomain;
-            for names in [&expected.names, &model.names_now(place)] {
-                let (_, wildcards) = model::counts(names);
+            for domains in [&expected.domains, &model.domains_without(place)] {
+                let (_, wildcards) = count(domains);
                 let has_slots = wildcards <= i64::from(sold.slots.wildcard);
                 assert!(
                     model.draws_on_license || is_free || has_slots,
@@ -117,16 +130,12 @@ impl Desk {
         for (index, term) in (0..).zip(&model.terms) {
             let of_it = self.invoices.iter().filter(|it| it.term_index == index);
             let invoices: Vec<_> = of_it.map(|it| (it.total, it.credited)).collect();
-            assert_eq!(invoices, term.invoices, "term {index}");
+            let expected = term.invoices.iter().map(|it| (it.total, it.credited));
+            assert_eq!(invoices, expected.collect::<Vec<_>>(), "term {index}");
         }
-        let days = |days: u32| chrono::TimeDelta::days(i64::from(days));
-        let last = &model.terms.last().unwrap();
-        let from = last.end.checked_add(-days(last.product.renewal_open_days));
-        let until = last.end.checked_add(days(last.product.renewal_grace_days));
-        assert_eq!(
-            (renewable_from(order), renewable_until(order)),
-            (from, until)
-        );
+        let (from, until) = model.renewable();
+        let window = (renewable_from(order), renewable_until(order));
+        assert_eq!(window, (Some(from), Some(until)), "MD-10");
     }
 
     fn compare_change(&self, order: &Order) {
@@ -142,7 +151,7 @@ impl Desk {
             expected.charge(index + 1),
             "MD-8"
         );
-        let moved = expected.moved.map(|name| samples::dns(NAMES[name]));
+        let moved = expected.moved.map(samples::dns);
         assert_eq!(change.common_name, moved, "MD-5");
         assert_eq!(change.added, sans(&expected.added));
         assert_eq!(change.removed, sans(&expected.removed));
@@ -154,21 +163,13 @@ impl Desk {
     fn compare_what_hangs_on_it(&self, order: &Order) {
         let (model, now) = (&self.model, self.model.now);
         let servers = self.servers_now();
-        let serves = |server: &Server| {
-            let mut names = NAMES.iter();
-            let found = names.position(|name| samples::dns(name) == server.common_name);
-            found.unwrap()
-        };
-        let seen = servers.iter().map(|server| model::Server {
-            primary: server.primary,
-            serves: serves(server),
-            state: server.state,
-        });
-        assert_eq!(seen.collect::<Vec<_>>(), model.servers, "AL-7, AL-9");
-        let limit = match model.is_deleted {
-            true => 0,
-            false => 1 + model.term().licenses,
-        };
+        assert_eq!(servers.len(), model.servers.len());
+        for (server, expected) in servers.iter().zip(&model.servers) {
+            assert_eq!(server.primary, expected.is_primary, "AL-8");
+            assert_eq!(server.common_name, samples::dns(expected.serves), "AL-6");
+            assert_same(server.state, expected.state, "AL-7, AL-9");
+        }
+        let limit = model.server_limit();
         assert_eq!(server_limit(order), limit.unsigned_abs(), "AL-1");
         for server in registered(&servers) {
             assert_eq!(server.common_name, order.common_name, "AL-6");
@@ -177,11 +178,11 @@ impl Desk {
         assert!(used <= limit, "AL-8: {used} servers, {limit} allowed");
         for (place, found) in self.certificates.iter().enumerate() {
             let expected = &model.certificates[place];
-            assert_eq!(found.state(now), model.certificate_state(place), "MD-7");
+            assert_same(found.state(now), model.certificate_state(place), "MD-7");
             assert_eq!(found.revoke_time, expected.revoked);
             assert_eq!(found.revoke_reason, expected.reason);
         }
-        if model.state() == crate::rules::order::OrderState::Issued {
+        if model.state() == oracle::OrderState::Issued {
             let longest = longest_not_after(order, now).unwrap();
             assert_eq!(longest, model.longest_not_after(), "MD-9");
         }

@@ -1,5 +1,4 @@
-//! What the use-cases and the store keep of one order, as plain values moved by the rules, beside
-//! the model of it.
+//! One order as use-cases and store hold it, changed by the rules, beside the oracle's.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +9,12 @@ use licet_domain::{
     san::San,
     term::Term,
 };
-
-use super::{
-    NAMES, Outcome, Picks, agree, cost,
-    model::{self, Charge, Counts, Model, Names},
+use licet_oracle::orders::{
+    order as oracle,
+    policy::{self, Domains, Policy, SlotCharge as Charge, TermRequest},
 };
+
+use super::{DOMAINS, Outcome, Picks, SOFTWARE, agree, cost};
 use crate::rules::{
     certificate::Certificate,
     new_order::{OrderPlan, WantedOrder, plan_order},
@@ -27,7 +27,7 @@ use crate::rules::{
     slots::{SlotCharge, Slots, WildcardReplacement},
 };
 
-/// What a step picks with, one number after another and from the first again.
+/// Deals a step's numbers, one after another and from the first again.
 pub(super) struct Dice {
     picks: Picks,
     next: usize,
@@ -55,20 +55,23 @@ impl Dice {
         usize::try_from(self.below(u32::try_from(length).unwrap())).unwrap()
     }
 
-    /// Some of the names, at most so many of those that are picked first.
-    pub(super) fn names(&mut self, most: u32) -> Names {
+    pub(super) fn domain(&mut self) -> &'static str {
+        DOMAINS[self.index(DOMAINS.len())]
+    }
+
+    pub(super) fn domains(&mut self, most: u32) -> Domains {
         let count = self.below(most + 1);
-        (0..count).map(|_| self.index(NAMES.len())).collect()
+        (0..count).map(|_| self.domain()).collect()
     }
 }
 
-/// What is being done at other services while the order waits.
+/// What runs at other services while the order waits.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum UnderWay {
     Change {
         accepted: Instant,
     },
-    TakingBack {
+    Cancellation {
         accepted: Instant,
         invoices: Vec<InvoiceId>,
     },
@@ -77,7 +80,7 @@ pub(super) enum UnderWay {
         term: Box<OrderTerm>,
         /// The servers that were registered when it was accepted.
         known: BTreeSet<usize>,
-        foretold: Box<model::Term>,
+        foretold: Box<oracle::Term>,
         paid: Charge,
     },
 }
@@ -91,19 +94,20 @@ pub(super) struct Invoice {
     pub(super) credited: i64,
 }
 
-/// A change that was looked at: what binds a quote to it, and what the model knows of that.
+/// A change that was previewed: what binds a quote to it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Preview {
     pub(super) pin: String,
-    pub(super) names: Names,
+    /// The domains after the change.
+    pub(super) domains: Domains,
     /// The common name that it moves to.
-    pub(super) common_name: Option<usize>,
-    pub(super) moves: u64,
+    pub(super) common_name: Option<&'static str>,
+    pub(super) revision: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Desk {
-    pub(super) model: Model,
+    pub(super) model: oracle::Order,
     pub(super) order: Order,
     /// The terms of the order that are over.
     pub(super) past: Vec<OrderTerm>,
@@ -114,24 +118,21 @@ pub(super) struct Desk {
     pub(super) under_way: Option<UnderWay>,
 }
 
-pub(super) fn sans(names: &Names) -> BTreeSet<San> {
-    names
-        .iter()
-        .map(|place| samples::dns(NAMES[*place]))
-        .collect()
+pub(super) fn sans(domains: &Domains) -> BTreeSet<San> {
+    domains.iter().map(|domain| samples::dns(domain)).collect()
 }
 
 /// As a customer may write them (MD-5).
-pub(super) fn spelled(names: &Names, dice: &mut Dice) -> BTreeSet<San> {
-    let name = |place: &usize| match dice.below(3) {
-        0 => samples::dns(&NAMES[*place].to_uppercase()),
-        1 => samples::dns(&format!("{}.", NAMES[*place])),
-        _ => samples::dns(NAMES[*place]),
+pub(super) fn spelled(domains: &Domains, dice: &mut Dice) -> BTreeSet<San> {
+    let spell = |domain: &&str| match dice.below(3) {
+        0 => samples::dns(&domain.to_uppercase()),
+        1 => samples::dns(&format!("{domain}.")),
+        _ => samples::dns(domain),
     };
-    names.iter().map(name).collect()
+    domains.iter().map(spell).collect()
 }
 
-pub(super) fn counts(slots: Slots) -> Counts {
+pub(super) fn counts(slots: Slots) -> policy::Slots {
     (i64::from(slots.standard), i64::from(slots.wildcard))
 }
 
@@ -149,7 +150,36 @@ pub(super) fn money(minor: i64) -> Money {
     Money::from_minor(currency, minor)
 }
 
-/// A version of the product, which is of the same kind for good.
+/// What a version of the product says, as the oracle has it.
+pub(super) fn policy_of(product: &Product) -> Policy {
+    Policy {
+        is_single_domain: product.kind == ProductKind::SingleDomain,
+        term_months: product.terms_months.clone(),
+        included_domains: product.included_domains.into(),
+        max_domains: product.max_domains.into(),
+        has_wildcards: product.wildcards_offered,
+        wildcard_replacement: match product.wildcard_replacement {
+            WildcardReplacement::Free => policy::WildcardReplacement::Free,
+            WildcardReplacement::Difference => policy::WildcardReplacement::Difference,
+            WildcardReplacement::FullPrice => policy::WildcardReplacement::FullPrice,
+        },
+        max_licenses: product.max_additional_licenses.into(),
+        is_public: product.publicly_trusted,
+        superseded_hours: match product.superseded {
+            SupersededHandling::RevokedAfterHours(hours) => Some(hours.into()),
+            SupersededHandling::NeverRevoked => None,
+        },
+        tolerance_hours: product.tolerance_hours.into(),
+        renewal_open_days: product.renewal_open_days.into(),
+        renewal_grace_days: product.renewal_grace_days.into(),
+        // Orders leaves this limit to Billing.
+        full_refund_days: FULL_REFUND_DAYS,
+        no_refund_days: product.no_refund_days.map(i64::from),
+        counts_from_purchase: product.refund_count == RefundCount::Purchase,
+    }
+}
+
+/// A version of the product, which always has the same kind.
 pub(super) fn some_product(kind: ProductKind, dice: &mut Dice) -> Product {
     let (included, maximum) = (1 + dice.below(4), 4 + dice.below(5));
     let is_single = kind == ProductKind::SingleDomain;
@@ -168,7 +198,6 @@ pub(super) fn some_product(kind: ProductKind, dice: &mut Dice) -> Product {
         publicly_trusted: !dice.once_in(3),
         refund_count: [RefundCount::FirstIssuance, RefundCount::Purchase]
             [usize::from(dice.once_in(4))],
-        // No fewer than those of the stand-in for Billing.
         no_refund_days: [Some(30), Some(25), None][dice.index(3)],
         renewal_open_days: [90, 30, 10][dice.index(3)],
         renewal_grace_days: dice.below(2) * 30,
@@ -181,9 +210,15 @@ pub(super) fn some_product(kind: ProductKind, dice: &mut Dice) -> Product {
     }
 }
 
+/// In place of Billing's.
+pub(super) const FULL_REFUND_DAYS: i64 = 25;
+
 pub(super) fn some_months(dice: &mut Dice) -> u32 {
     [1, 1, 3, 12, 12, 24][dice.index(6)]
 }
+
+/// A month's end, so that terms differ in length (T-2).
+const PLACED: &str = "2026-01-31T09:30:00.000001Z";
 
 impl Desk {
     /// An order that is paid. One that is refused as foretold is asked for again, plainly.
@@ -194,51 +229,51 @@ impl Desk {
             false => ProductKind::MultiDomain,
         };
         let product = some_product(kind, &mut dice);
-        let names = match kind == ProductKind::SingleDomain {
-            true => [0].into(),
-            false => &dice.names(5) | &[0].into(),
+        let mut domains = match kind == ProductKind::SingleDomain {
+            true => Domains::new(),
+            false => dice.domains(5),
         };
-        let (months, licenses) = (some_months(&mut dice), i64::from(dice.below(5)));
+        domains.insert(DOMAINS[0]);
+        let (months, licenses) = (some_months(&mut dice), dice.below(5));
         let draws = dice.once_in(6);
-        let plain = |names: &Names, months, licenses, draws| {
-            let foretold = Model::may_sell(&product, names, months, licenses, draws);
+        let place = |domains: Domains, months, licenses| {
+            let request = TermRequest {
+                policy: policy_of(&product),
+                months,
+                licenses: i64::from(licenses),
+                domains,
+                price_time: samples::instant(PLACED),
+            };
             let wanted = WantedOrder {
-                names: &sans(names),
+                names: &sans(&request.domains),
                 term_months: months,
-                additional_licenses: u32::try_from(licenses).unwrap(),
+                additional_licenses: licenses,
                 draws_on_license: draws,
             };
-            let (paid, plan) = agree(foretold, plan_order(&product, &wanted))?;
+            let planned = plan_order(&product, &wanted);
+            let (paid, plan) = agree(request.slots_to_pay(draws), planned)?;
             assert_eq!(charged(plan.charge), paid, "MD-4");
-            Ok(Self::placed(&product, names, months, plan, licenses, draws))
+            Ok(Self::placed(&product, request, plan, draws))
         };
-        let first: Result<Self, Outcome> = plain(&names, months, licenses, draws);
-        first.unwrap_or_else(|_| plain(&[0].into(), 12, 0, draws).ok().unwrap())
+        let first: Result<Self, Outcome> = place(domains, months, licenses);
+        let plainly = || place([DOMAINS[0]].into(), 12, 0).ok().unwrap();
+        first.unwrap_or_else(|_| plainly())
     }
 
-    fn placed(
-        product: &Product,
-        names: &Names,
-        months: u32,
-        plan: OrderPlan,
-        licenses: i64,
-        draws_on_license: bool,
-    ) -> Self {
-        // A month's end, so that terms differ in length (T-2).
-        let now = samples::instant("2026-01-31T09:30:00.000001Z");
-        let term = Term::first(now, months).unwrap();
+    fn placed(product: &Product, request: TermRequest, plan: OrderPlan, draws: bool) -> Self {
+        let now = request.price_time;
         let pending = Order {
             id: OrderId::generate(),
             account_id: AccountId::generate(),
             progress: Progress::Pending,
             revision: 1,
-            names: sans(names),
-            san_license_id: draws_on_license.then(licet_domain::ids::LicenseId::generate),
+            names: sans(&request.domains),
+            san_license_id: draws.then(licet_domain::ids::LicenseId::generate),
             term: OrderTerm {
                 index: 0,
-                term,
+                term: Term::first(now, request.months).unwrap(),
                 price_time: now,
-                additional_licenses: u32::try_from(licenses).unwrap(),
+                additional_licenses: u32::try_from(request.licenses).unwrap(),
                 first_issuance_time: None,
                 sold: None,
                 names: None,
@@ -247,7 +282,7 @@ impl Desk {
             },
             create_time: now,
             decision_time: now,
-            ..samples::order(&[NAMES[0]])
+            ..samples::order(&[DOMAINS[0]])
         };
         for action in Action::ALL {
             assert!(permit(&pending, action, now).is_err(), "{action:?}");
@@ -259,40 +294,10 @@ impl Desk {
             currency: money(0).currency(),
             san_product_id: None,
         };
-        let mut model = Model {
-            now,
-            anchor: now,
-            draws_on_license,
-            terms: vec![],
-            running: 0,
-            carried: names.clone(),
-            common_name: 0,
-            is_issued: false,
-            is_deleted: false,
-            change: None,
-            reissue_since: None,
-            key: None,
-            software: 0,
-            servers: vec![],
-            certificates: vec![],
-            moves: 1,
-        };
-        let foretold = model::Term {
-            start: now,
-            end: now.checked_add_months(months).unwrap(),
-            months,
-            bought: now,
-            product: product.clone(),
-            licenses,
-            names: names.clone(),
-            slots: (0, 0),
-            kept: None,
-            first_issued: None,
-            invoices: vec![],
-        };
-        model.sell(foretold, paid);
+        let total = cost(now, 1, paid, request.licenses);
+        let at_placing = (DOMAINS[0], SOFTWARE[0]);
         let mut desk = Self {
-            model,
+            model: oracle::Order::place(request, paid, total, at_placing, (draws, now)),
             order: pending.apply_sale(sold, None),
             past: vec![],
             certificates: vec![],
@@ -301,20 +306,12 @@ impl Desk {
             previews: vec![],
             under_way: None,
         };
-        desk.invoice(0, cost(now, 1, paid, licenses));
+        desk.invoice(0, total);
         desk
     }
 
     pub(super) fn now(&self) -> Instant {
         self.model.now
-    }
-
-    /// Deleted, or ended for good.
-    pub(super) fn is_over(&self) -> bool {
-        let last = self.model.terms.last().unwrap();
-        let grace = i64::from(last.product.renewal_grace_days);
-        let until = last.end.checked_add(chrono::TimeDelta::days(grace));
-        self.model.is_deleted || until.is_some_and(|until| until <= self.now())
     }
 
     pub(super) fn invoice(&mut self, term_index: u32, total: i64) -> InvoiceId {

@@ -6,13 +6,12 @@ use licet_domain::{
     ids::CertificateId,
     revocation::RevocationReason,
 };
+use licet_oracle::orders::{certificates::SignedCertificate, policy::Domains};
 
 use super::{
-    NAMES, Outcome, agree,
+    DOMAINS, Outcome, agree,
     asking::{DAY_US, Done, shifted},
     desk::{Desk, Dice, sans},
-    model::{Names, Paper},
-    papers::public_limit_days,
 };
 use crate::rules::{
     certificate::{Certificate, CertificateState},
@@ -31,9 +30,9 @@ impl Desk {
         let now = self.now();
         let has_csr = dice.once_in(2);
         let key = u8::try_from(dice.below(3)).unwrap();
-        let (names, bits) = match dice.below(6) {
-            0 => (Names::new(), 256),
-            1 => (dice.names(5), 256),
+        let (domains, bits) = match dice.below(6) {
+            0 => (Domains::new(), 256),
+            1 => (dice.domains(5), 256),
             2 => (self.model.wanted(), 192),
             _ => (self.model.wanted(), 256),
         };
@@ -41,14 +40,14 @@ impl Desk {
             der: Vec::new(),
             subject: String::new(),
             common_name: None,
-            sans: sans(&names),
+            sans: sans(&domains),
             key: PublicKey {
                 kind: KeyKind::Ec,
                 bits,
             },
             spki_sha256: [key; 32],
         });
-        let foretold = self.model.may_reissue(has_csr.then_some((&names, bits)));
+        let foretold = self.model.may_reissue(has_csr.then_some((&domains, bits)));
         let permitted = permit(&self.order, Action::RequestReissue, now)
             .and_then(|()| permit_reissue(&self.order, request.as_ref()));
         agree(foretold, permitted)?;
@@ -62,13 +61,14 @@ impl Desk {
     }
 
     /// A certificate that fits, or one that differs in some way, at the edge of its dates or not.
-    fn some_paper(&self, dice: &mut Dice) -> Paper {
+    fn some_certificate(&self, dice: &mut Dice) -> SignedCertificate {
         let model = &self.model;
         let whole = |instant: Instant| shifted(instant, -instant.as_micros().rem_euclid(1_000_000));
         let not_before = shifted(whole(self.now()), -i64::from(dice.below(2)) * 3_600_000_000);
-        let product = &model.term().product;
-        let tolerance = i64::from(product.tolerance_hours) * 3_600_000_000;
-        let limit = public_limit_days(not_before);
+        let policy = &model.term().policy;
+        let tolerance = policy.tolerance_hours * 3_600_000_000;
+        let limit = policy.validity_limit(not_before);
+        let limit = limit.map_or(200 * DAY_US, |limit| limit.num_days() * DAY_US);
         let ends = [
             shifted(not_before, 90 * DAY_US - 1_000_000),
             model
@@ -78,32 +78,32 @@ impl Desk {
             shifted(whole(model.end()), tolerance),
             shifted(whole(model.term().end), tolerance - 1_000_000),
             shifted(whole(model.term().end), tolerance),
-            shifted(not_before, limit * DAY_US - 1_000_000),
-            shifted(not_before, limit * DAY_US),
+            shifted(not_before, limit - 1_000_000),
+            shifted(not_before, limit),
             shifted(not_before, 3_600_000_000 - 1_000_000),
         ];
-        let mut paper = Paper {
-            names: model.wanted(),
+        let mut signed = SignedCertificate {
+            domains: model.wanted(),
             common_name: model.wanted_common_name(),
             key: model.key.unwrap_or(0),
             not_before,
             not_after: whole(ends[dice.index(16).saturating_sub(7)]),
         };
         match dice.below(16) {
-            0 => paper.names = dice.names(4),
+            0 => signed.domains = dice.domains(4),
             1 => {
-                paper.names.pop_last();
+                signed.domains.pop_last();
             }
-            2 => paper.common_name = dice.index(NAMES.len()),
-            3 => paper.key += 1,
+            2 => signed.common_name = dice.domain(),
+            3 => signed.key += 1,
             _ => {}
         }
-        paper
+        signed
     }
 
     pub(super) fn issue(&mut self, dice: &mut Dice) -> Done {
-        let paper = self.some_paper(dice);
-        // What comes after the deletion waits for nothing.
+        let signed = self.some_certificate(dice);
+        // After the deletion nothing holds it up.
         if !self.model.is_deleted {
             self.lock_alone()?;
         }
@@ -114,16 +114,16 @@ impl Desk {
             issuer_der: Vec::new(),
             issuer: String::new(),
             subject: String::new(),
-            common_name: Some(NAMES[paper.common_name].to_owned()),
+            common_name: Some(signed.common_name.to_owned()),
             serial_hex: "1".to_owned(),
-            sans: sans(&paper.names),
-            not_before: paper.not_before,
-            not_after: paper.not_after,
+            sans: sans(&signed.domains),
+            not_before: signed.not_before,
+            not_after: signed.not_after,
             key: PublicKey {
                 kind: KeyKind::Ec,
                 bits: 256,
             },
-            spki_sha256: [paper.key; 32],
+            spki_sha256: [signed.key; 32],
             is_authority: false,
         };
         let checked = match self.order.delete_time {
@@ -132,14 +132,14 @@ impl Desk {
                 .and_then(|()| require_pending_issuance(&self.order, now))
                 .and_then(|()| check_certificate(&self.order, &parsed, now)),
         };
-        let foretold = self.model.may_issue(&paper);
+        let foretold = self.model.may_issue(&signed);
         agree(foretold, checked)?;
-        self.model.issue(&paper);
+        self.model.issue(&signed);
         self.record(&parsed);
         Ok(())
     }
 
-    /// As the store records it: what stands is superseded with it.
+    /// As the store records it, which supersedes the active ones.
     fn record(&mut self, parsed: &ParsedCertificate) {
         let now = self.now();
         let is_deleted = self.order.delete_time.is_some();
@@ -165,7 +165,7 @@ impl Desk {
             record_time: now,
             revoke_time: is_deleted.then_some(now),
             to_revoke: is_deleted,
-            ..samples::certificate(&[NAMES[0]])
+            ..samples::certificate(&[DOMAINS[0]])
         });
         let order = self.order.clone();
         self.order = match is_deleted {

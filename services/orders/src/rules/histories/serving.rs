@@ -1,26 +1,28 @@
-//! The steps of a history about servers and terms: renewals, registrations, the deletion (AL-6 to
-//! AL-9, MD-10).
+//! The steps of a history about renewals, servers and the deletion (AL-6 to AL-9, MD-10).
 
-use licet_domain::{ids::ServerId, refusal::Reason};
+use std::collections::BTreeSet;
+
+use licet_domain::ids::ServerId;
+use licet_oracle::orders::{
+    order as oracle,
+    policy::{RefundState, TermRequest},
+};
 
 use super::{
-    NAMES, Outcome, SOFTWARE, agree,
-    asking::{DAY_US, Done, shifted},
+    DOMAINS, Outcome, SOFTWARE, agree,
+    asking::Done,
     desk::{
-        Desk, Dice, Invoice, UnderWay, charged, money, sans, some_months, some_product, spelled,
+        Desk, Dice, Invoice, UnderWay, charged, money, policy_of, sans, some_months, some_product,
+        spelled,
     },
-    model::{self, why},
-    refunded,
 };
 use crate::rules::{
-    certificate::CertificateState,
     common_name::permit_further_server,
     deletion::plan_deletion,
     new_order::{WantedOrder, plan_either},
     not_found,
     order::{OrderTerm, SoldProduct},
     permission::{Action, permit},
-    product::ProductKind,
     refund_count::{is_open, refund_count_start},
     renewal::{RenewalError, WantedRenewal, plan_renewal},
     samples,
@@ -30,42 +32,41 @@ use crate::rules::{
 
 impl Desk {
     pub(super) fn renew(&mut self, dice: &mut Dice) -> Done {
-        let last = self.model.terms.last().unwrap();
-        let open = i64::from(last.product.renewal_open_days) * DAY_US;
-        let from = shifted(last.end, -open);
+        let (from, _) = self.model.renewable();
         if self.model.next_term().is_none() && from > self.now() && !dice.once_in(4) {
             self.model.pass(from);
         }
         self.lock_alone()?;
         let now = self.now();
         let months = some_months(dice);
-        let mut names = dice.names(5);
-        // One of a single name has no other.
-        if self.model.term().product.kind == ProductKind::SingleDomain && !dice.once_in(4) {
-            names.clear();
+        let mut domains = dice.domains(5);
+        // A single-domain order has no other.
+        if self.model.term().policy.is_single_domain && !dice.once_in(4) {
+            domains.clear();
         }
-        let licenses = i64::from(dice.below(5));
-        let mut keep = Vec::new();
+        let licenses = dice.below(5);
+        let mut keep = BTreeSet::new();
         for place in 0..self.servers.len() {
-            let stands = self.model.servers[place].state == ServerState::Registered;
+            let stands = self.model.servers[place].state == oracle::ServerState::Registered;
             if dice.once_in(2) && (stands || dice.once_in(8)) {
-                keep.push(place);
+                keep.insert(place);
             }
         }
         if dice.once_in(2) {
             keep.clear();
         }
+        let running = &self.order.term.sold.as_ref().unwrap().product;
         let product = match dice.below(2) {
-            0 => self.model.term().product.clone(),
-            _ => some_product(self.model.term().product.kind, dice),
+            0 => running.clone(),
+            _ => some_product(running.kind, dice),
         };
         let wanted = WantedRenewal {
             months,
-            names: spelled(&names, dice),
-            additional_licenses: u32::try_from(licenses).unwrap(),
+            names: spelled(&domains, dice),
+            additional_licenses: licenses,
             keep: keep.iter().map(|place| self.servers[*place].id).collect(),
         };
-        let foretold = self.model.may_renew(months, licenses, &keep);
+        let foretold = self.model.may_renew(months, licenses.into(), &keep);
         let planned = permit(&self.order, Action::Renew, now).and_then(|()| {
             let planned = plan_renewal(&self.order, &self.servers_now(), &wanted, now);
             planned.map_err(|unplanned| match unplanned {
@@ -75,42 +76,33 @@ impl Desk {
             })
         });
         let (kept, plan) = agree(foretold, planned)?;
-        if names.is_empty() {
-            names = self.model.wanted();
+        if domains.is_empty() {
+            domains = self.model.wanted();
         }
-        names.insert(self.model.wanted_common_name());
-        assert_eq!(plan.term.names, Some(sans(&names)), "MD-5, AL-9");
+        domains.insert(self.model.wanted_common_name());
+        assert_eq!(plan.term.names, Some(sans(&domains)), "MD-5, AL-9");
         let lapsing = &self.model.registered() - &kept;
         let lapsing: Vec<ServerId> = lapsing.iter().map(|it| self.servers[*it].id).collect();
         assert_eq!(plan.lapsing, lapsing, "AL-9");
 
-        let draws = self.model.draws_on_license;
-        let foretold = self
-            .model
-            .may_sell_either(&product, &names, months, licenses);
-        let wanted = WantedOrder {
-            names: &sans(&names),
-            term_months: months,
-            additional_licenses: u32::try_from(licenses).unwrap(),
-            draws_on_license: draws,
+        let request = TermRequest {
+            policy: policy_of(&product),
+            months,
+            licenses: licenses.into(),
+            domains,
+            price_time: now,
         };
+        let wanted = WantedOrder {
+            names: &sans(&request.domains),
+            term_months: months,
+            additional_licenses: licenses,
+            draws_on_license: self.model.draws_on_license,
+        };
+        let foretold = self.model.renewal_slots_to_pay(&request);
         let planned = plan_either(&product, &wanted, &plan.without_move);
         let (paid, sale) = agree(foretold, planned)?;
         assert_eq!(charged(sale.charge), paid, "MD-4");
-        let start = self.model.end();
-        let foretold = model::Term {
-            start,
-            end: self.model.end_of_next(months),
-            months,
-            bought: now,
-            product: product.clone(),
-            licenses,
-            names,
-            slots: (0, 0),
-            kept: Some(kept),
-            first_issued: None,
-            invoices: vec![],
-        };
+        let foretold = self.model.renewal(request, paid, kept);
         let term = OrderTerm {
             sold: Some(SoldProduct {
                 product,
@@ -134,47 +126,24 @@ impl Desk {
     pub(super) fn register(&mut self, dice: &mut Dice) -> Done {
         self.lock()?;
         let now = self.now();
-        let mut objections = model::Why::new();
-        let mut software = SOFTWARE[self.model.software];
+        let mut software = self.model.software;
         let mut common_name = self.model.common_name;
         if dice.once_in(8) {
-            software = SOFTWARE[(self.model.software + 1) % SOFTWARE.len()];
-            objections.insert(Reason::ServerSoftwareMismatch);
+            software = SOFTWARE[usize::from(software == SOFTWARE[0])];
         }
         if dice.once_in(8) {
-            common_name = (common_name + 1) % NAMES.len();
-            objections.insert(Reason::CommonNameMismatch);
+            common_name = DOMAINS[usize::from(common_name == DOMAINS[0])];
         }
-        let used = self.model.registered().len();
-        let is_primary = |it: &model::Server| it.primary && it.state == ServerState::Registered;
-        let has_primary = self.model.servers.iter().any(is_primary);
-        let change = self.model.change.as_ref();
-        let moves = change.is_some_and(|change| change.moved.is_some());
-        let foretold = self.model.may(Action::RegisterServer).and_then(|()| {
-            if moves && has_primary {
-                Err(why(Reason::ChangeInProgress))
-            } else if !objections.is_empty() {
-                Err(objections)
-            } else if i64::try_from(used).unwrap() > self.model.term().licenses {
-                Err(why(Reason::ServerLimitReached))
-            } else {
-                Ok(())
-            }
-        });
+        let foretold = self.model.may_register(software, common_name);
         let servers = self.servers_now();
         let number = u64::try_from(registered(&servers).count()).unwrap();
-        let common_name = samples::dns(NAMES[common_name]);
+        let common_name = samples::dns(common_name);
         let software = software.to_uppercase();
         let permitted = permit(&self.order, Action::RegisterServer, now)
             .and_then(|()| permit_further_server(&self.order, &servers))
             .and_then(|()| permit_server(&self.order, number, &software, &common_name));
         agree(foretold, permitted)?;
-        self.model.servers.push(model::Server {
-            primary: !has_primary,
-            serves: self.model.common_name,
-            state: ServerState::Registered,
-        });
-        self.model.keep(self.servers.len());
+        self.model.register();
         let server = Server {
             id: ServerId::generate(),
             order_id: self.order.id,
@@ -196,15 +165,9 @@ impl Desk {
         }
         self.lock()?;
         let (place, now) = (dice.index(self.servers.len()), self.now());
-        let foretold = self.model.may(Action::UnregisterServer);
+        let foretold = self.model.may(oracle::Action::UnregisterServer);
         agree(foretold, permit(&self.order, Action::UnregisterServer, now))?;
-        if self.model.servers[place].state == ServerState::Registered {
-            self.model.servers[place].state = ServerState::Unregistered;
-            let next = self.model.running + 1;
-            if let Some(next) = self.model.terms.get_mut(next) {
-                next.kept.as_mut().unwrap().remove(&place);
-            }
-        }
+        self.model.unregister(place);
         if self.servers_now()[place].state == ServerState::Registered {
             let server = &mut self.servers[place];
             server.state = ServerState::Unregistered;
@@ -216,20 +179,13 @@ impl Desk {
     pub(super) fn set_software(&mut self, dice: &mut Dice) -> Done {
         self.lock()?;
         let now = self.now();
-        let software = dice.index(SOFTWARE.len());
-        let further = self.model.has_further_servers();
-        let foretold = self.model.may(Action::SetServerSoftware);
-        let foretold = foretold.and_then(|()| match further {
-            false => Ok(()),
-            true => Err(why(Reason::FurtherServersRegistered)),
-        });
+        let software = SOFTWARE[dice.index(SOFTWARE.len())];
+        let foretold = self.model.may_set_software();
         let planned = permit(&self.order, Action::SetServerSoftware, now)
             .and_then(|()| plan_software(&self.order, &self.servers_now()));
         agree(foretold, planned)?;
-        self.model.software = software;
-        self.model.moves += 1;
-        let software = SOFTWARE[software].to_owned();
-        self.order = self.order.clone().apply_software(software, now);
+        self.model.set_software(software);
+        self.order = self.order.clone().apply_software(software.to_owned(), now);
         Ok(())
     }
 
@@ -237,20 +193,13 @@ impl Desk {
         self.lock_alone()?;
         let now = self.now();
         agree(
-            self.model.may(Action::Delete),
+            self.model.may(oracle::Action::Delete),
             permit(&self.order, Action::Delete, now),
         )?;
         let servers = self.servers_now();
         let fall = plan_deletion(&self.order, &self.certificates, &servers, now);
-        let standing = |place: &usize| {
-            let state = self.model.certificate_state(*place);
-            matches!(
-                state,
-                CertificateState::Active | CertificateState::Superseded
-            )
-        };
         let certificates: Vec<_> = (0..self.certificates.len())
-            .filter(standing)
+            .filter(|place| self.model.is_usable(*place))
             .map(|place| self.certificates[place].id)
             .collect();
         assert_eq!(fall.certificates, certificates, "X-3");
@@ -271,7 +220,10 @@ impl Desk {
         let asked = past.chain([&self.order.term]).chain(&self.order.next_term);
         for term in asked {
             let since = refund_count_start(term, &valid_periods, now);
-            if !refunded((term.term.start(), term.term.end()), since, now) {
+            let product = &term.sold.as_ref().unwrap().product;
+            let period = (term.term.start(), term.term.end());
+            let state = policy_of(product).refund_state(period, since, now);
+            if state != RefundState::Refunded {
                 continue;
             }
             let of_term = |it: &&mut Invoice| it.term_index == term.index;

@@ -2,9 +2,9 @@
 //! nothing here reads or writes a store.
 
 pub(crate) mod authorize;
-pub(crate) mod holdings;
 #[cfg(test)]
-mod model;
+mod histories;
+pub(crate) mod holdings;
 pub(crate) mod preview_token;
 pub(crate) mod revocation_preview;
 pub(crate) mod usage;

@@ -1,0 +1,10 @@
+//! One order: every term that was ever bought stays in a list, and each question is answered from that
+//! list (AL-1 to AL-11, MD-1 to MD-10, X-8).
+
+pub mod certificates;
+pub mod deletion;
+pub mod domain_changes;
+pub mod order;
+pub mod policy;
+pub mod servers;
+pub mod terms;
