@@ -15,7 +15,9 @@ const CRATES: &[&str] = &[
     "shared/contracts/src",
     "shared/domain/src",
     "shared/runtime/src",
+    "tests",
     "tests/bench/src",
+    "tests/oracle/src",
     "tests/sources/src",
 ];
 
@@ -33,9 +35,10 @@ fn module_of(file: &str, top: &str) -> String {
     }
 }
 
+/// Helpers of tests, and the one test that is several files, `journeys::every_step`: they may form rings.
 fn is_for_tests(module: &str) -> bool {
     let mut parts = module.split("::");
-    parts.any(|part| matches!(part, "tests" | "histories" | "samples"))
+    parts.any(|part| matches!(part, "tests" | "histories" | "samples" | "every_step"))
 }
 
 /// The longest beginning of `path`, which `module` names, that is a module.
@@ -193,7 +196,14 @@ fn a_circle_is_found() {
 fn no_file_of_a_crate_stands_in_a_circle() {
     let mut wrong = Vec::new();
     for top in CRATES {
+        // A crate may stand in the folder of another one.
+        let inside = |file: &str| {
+            CRATES
+                .iter()
+                .any(|it| it.len() > top.len() && file.starts_with(it))
+        };
         let files = sources(top).unwrap().into_iter();
+        let files = files.filter(|(file, _)| !inside(file));
         let files = files.map(|(file, text)| (module_of(&file, top), text));
         let files: Vec<_> = files.filter(|(module, _)| !is_for_tests(module)).collect();
         assert!(!files.is_empty(), "{top} has no sources");

@@ -46,6 +46,18 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         "services/san-licensing",
         &["licet_billing", "licet_orders", "licet::"],
     ),
+    (
+        "tests/oracle",
+        &[
+            "licet_billing",
+            "licet_clients",
+            "licet_contracts",
+            "licet_orders",
+            "licet_runtime",
+            "licet_san_licensing",
+            "licet::",
+        ],
+    ),
 ];
 
 /// The same, for folders that every service has.
