@@ -1,5 +1,5 @@
-//! Every test that speaks gRPC to real services, in one binary: `contracts` holds each service to
-//! its contract, `journeys` crosses services, `clients` are not ours.
+//! Every test that speaks gRPC to real services, in one binary: `contracts` tests each service, `journeys`
+//! cross services, `clients` are third-party.
 
 #[cfg(test)]
 mod clients;

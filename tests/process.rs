@@ -1,4 +1,4 @@
-//! The suite as a process of its own, so that a test can kill it the way a power cut would.
+//! The suite as a process, so that a test can kill it as a power cut would.
 
 use std::process::ExitCode;
 

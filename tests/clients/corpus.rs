@@ -1,5 +1,6 @@
-//! All certificates of PyPI's `cryptography_vectors` through four doors: DER record, facts, ingest
-//! stream and `licet ingest`. They are decided alike, and what OpenSSL reads is not refused.
+//! Sends every certificate of PyPI's `cryptography_vectors` through four doors: as DER, as facts, on an
+//! ingest stream and through `licet ingest`. All four decide alike, and none refuses what OpenSSL can
+//! read.
 
 use std::{
     collections::BTreeMap,
@@ -126,7 +127,7 @@ fn corpus() -> Vec<Case> {
     cases
 }
 
-/// One licence for each door, of an account of its own.
+/// A licence for each door, each of a new account.
 async fn licensed(world: &World) -> License {
     let account_id = world.account_with("1000000.00").await;
     world.license(&account_id, 1000).await

@@ -1,5 +1,5 @@
-//! Clients that are not ours, through reflection alone, against the embedded suite as it is started:
-//! Python's grpcio, and the commands of README and book word for word with `buf curl` in the place of grpcurl.
+//! Third-party clients, which know the contract by reflection only, against the embedded suite: Python's
+//! grpcio, and the commands of README and book, word for word, with `buf curl` in place of grpcurl.
 
 mod corpus;
 
@@ -132,7 +132,7 @@ grpcurl() {
 /// What stands between the outputs of two blocks.
 const MARK: &str = "==== the next block ====";
 
-/// A shell beside a suite, in a folder of its own, where `licet` and grpcurl are commands.
+/// A shell beside a suite, in a new folder, where `licet` and grpcurl are commands.
 struct Reader<'a> {
     suite: &'a SuiteProcess,
     folder: PathBuf,

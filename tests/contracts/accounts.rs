@@ -1,4 +1,4 @@
-//! Accounts and the ledger behind them: BL-5, BL-6, BL-8, M-4, many writers at once.
+//! Accounts and their ledger, with many writers at once: BL-5, BL-6, BL-8, M-4.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Money paid out, and bookings taken back: BL-5, once at most, and never below zero.
+//! BL-5: withdrawals, and entries that are reversed: once at most, and never below zero.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -27,8 +27,8 @@ use crate::harness::{
 on_both_databases![
     a_withdrawal_leaves_the_balance_at_zero_at_least,
     withdrawals_and_charges_at_once_never_overdraw,
-    a_deposit_is_taken_back_once,
-    a_withdrawal_is_taken_back_once,
+    a_deposit_is_reversed_once,
+    a_withdrawal_is_reversed_once,
     only_deposits_and_withdrawals_are_reversed,
     reversals_at_once_reverse_once,
     another_accounts_money_is_not_found,
@@ -140,7 +140,7 @@ async fn withdrawals_and_charges_at_once_never_overdraw(backend: Backend) {
     assert_eq!(world.balance(&account_id).await, "0.00 USD");
 }
 
-async fn a_deposit_is_taken_back_once(backend: Backend) {
+async fn a_deposit_is_reversed_once(backend: Backend) {
     let world = World::start(backend).await;
     let account_id = world.account_with("100.00").await;
     let deposit = world.entries_of(&account_id).await.remove(0);
@@ -205,7 +205,7 @@ async fn a_deposit_is_taken_back_once(backend: Backend) {
     assert_eq!(world.entries_of(&account_id).await.len(), 5);
 }
 
-async fn a_withdrawal_is_taken_back_once(backend: Backend) {
+async fn a_withdrawal_is_reversed_once(backend: Backend) {
     let world = World::start(backend).await;
     let account_id = world.account_with("10.00").await;
     let withdrawal = world

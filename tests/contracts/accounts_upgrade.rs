@@ -1,5 +1,5 @@
-//! A store that was kept before there were terms of payment comes out right: every amount of it was
-//! paid, and all that was credited went back to the balance.
+//! Upgrades a store from before payment terms existed: all its invoices are paid, and everything credited
+//! went back to the balance.
 
 use licet_contracts::{
     billing::v1::{
@@ -47,7 +47,7 @@ fn first_columns(table: &str) -> String {
     names.filter(is_column).collect::<Vec<_>>().join(", ")
 }
 
-/// Puts every row of a store back as the first schema kept it.
+/// Rewrites every row of a store as the first schema stored it.
 async fn undo_later_schemas(door: &BackDoor, backend: Backend) {
     let end = match backend {
         Backend::Sqlite => "",
@@ -142,7 +142,7 @@ async fn a_store_of_before_terms_of_payment_comes_out_right(backend: Backend) {
     assert_eq!(notes[0].returned, notes[0].total);
     let found = licet_billing::verify(&world.billing_location()).await;
     assert_eq!(found.unwrap().differences(), 0);
-    // And it goes on from there.
+    // And it continues.
     world.withdraw(&account_id, "940.00").await.unwrap();
     assert_eq!(world.balance(&account_id).await, "0.00 USD");
 }

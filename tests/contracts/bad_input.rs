@@ -1,5 +1,5 @@
-//! What bad input gets: every field violation at once with its path, NOT_FOUND with the id, and a
-//! store that nothing refused has touched.
+//! Bad input: the response lists every field violation with its path, or NOT_FOUND with the id, and the
+//! store is unchanged.
 
 use licet_contracts::{
     billing::v1::{

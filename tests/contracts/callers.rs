@@ -1,4 +1,4 @@
-//! Who may call what, and whose data is seen: the roles of the contract, and accounts as a wall.
+//! Which roles may call which method, and that no caller sees another account's data.
 
 use licet_contracts::{
     billing::v1::{DepositRequest, GetAccountRequest, ListAccountsRequest, ListInvoicesRequest},

@@ -1,5 +1,5 @@
-//! MD-7, MD-8: a change of names is taken back before its certificate is recorded, and what it was
-//! charged is credited whole.
+//! MD-7, MD-8: a domain change is cancelled before its certificate is recorded, and its charge is credited
+//! whole.
 
 use licet_contracts::{
     operations::v1::OperationKind,
@@ -24,13 +24,13 @@ use crate::harness::{
 };
 
 on_both_databases![
-    md_7_a_charged_change_is_taken_back_and_credited_whole,
-    md_7_a_free_change_is_just_taken_back,
+    md_7_a_charged_change_is_cancelled_and_credited_whole,
+    md_7_a_free_change_is_just_cancelled,
     md_7_while_billing_is_away_nothing_is_signed_and_the_credit_comes,
-    x_7_a_change_that_is_being_charged_is_not_taken_back,
+    x_7_a_change_that_is_being_charged_is_not_cancelled,
     bl_3_what_was_credited_before_is_not_credited_again,
     md_8_a_change_over_two_terms_is_credited_in_both,
-    x_4_room_held_for_the_certificate_is_given_back,
+    x_4_the_reservation_for_the_certificate_is_released,
     md_10_an_ended_order_keeps_its_change,
 ];
 
@@ -55,7 +55,7 @@ async fn awaited(world: &World) -> usize {
     answer.unwrap().into_inner().pending_issuances.len()
 }
 
-async fn md_7_a_charged_change_is_taken_back_and_credited_whole(backend: Backend) {
+async fn md_7_a_charged_change_is_cancelled_and_credited_whole(backend: Backend) {
     let Issued {
         world,
         account_id,
@@ -125,7 +125,7 @@ async fn md_7_a_charged_change_is_taken_back_and_credited_whole(backend: Backend
     assert_eq!(world.balance(&account_id).await, "828.50 USD");
 }
 
-async fn md_7_a_free_change_is_just_taken_back(backend: Backend) {
+async fn md_7_a_free_change_is_just_cancelled(backend: Backend) {
     let Issued {
         world,
         account_id,
@@ -180,7 +180,7 @@ async fn md_7_while_billing_is_away_nothing_is_signed_and_the_credit_comes(backe
     assert_eq!(world.balance(&account_id).await, "902.00 USD");
 }
 
-async fn x_7_a_change_that_is_being_charged_is_not_taken_back(backend: Backend) {
+async fn x_7_a_change_that_is_being_charged_is_not_cancelled(backend: Backend) {
     let Issued {
         mut world, order, ..
     } = Issued::new(backend, &["www.example.com"]).await;
@@ -267,7 +267,7 @@ async fn md_8_a_change_over_two_terms_is_credited_in_both(backend: Backend) {
     );
 }
 
-async fn x_4_room_held_for_the_certificate_is_given_back(backend: Backend) {
+async fn x_4_the_reservation_for_the_certificate_is_released(backend: Backend) {
     let (mut world, license) = World::start_licensed(backend, 10).await;
     world.start_orders().await;
     world.stock().await;

@@ -1,5 +1,5 @@
-//! an operation is given up while nothing irreversible is done; one that turns out to be
-//! through is not, whatever was lost on the way.
+//! an operation can be cancelled until something irreversible is done. If its request turns out
+//! to have gone through, it cannot, whatever was lost on the way.
 
 use std::sync::{
     Arc,

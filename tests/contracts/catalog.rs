@@ -1,4 +1,4 @@
-//! The catalogue: versions by effective time (BL-8), and the prices that it refuses (AL-10).
+//! The catalogue: versions by effective time (BL-8), and the prices it refuses (AL-10).
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{

@@ -1,5 +1,5 @@
-//! AL-10, SL-7, M-1: what the catalogue keeps of a product, and what it refuses of a list of prices,
-//! which then leaves no trace.
+//! AL-10, SL-7, M-1: what the catalogue checks in a product and in a price list. A refused one leaves no
+//! trace.
 
 use licet_contracts::billing::v1::{
     CreateProductRequest, GetProductRequest, ListProductsRequest, Policy, Product, ProductKind,

@@ -1,5 +1,5 @@
-//! BL-8: versions and price lists of the past, the present and the future stand side by side, and
-//! are read for ever as they were.
+//! BL-8: product versions and price lists of the past, the present and the future exist side by side and
+//! never change.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{

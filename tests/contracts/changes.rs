@@ -1,4 +1,4 @@
-//! MD-5, MD-7: which changes of an order's names may be made, and when one is done.
+//! MD-5, MD-7: which changes an order's domains permit, and when a change is done.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,5 +1,5 @@
-//! BL-6: what one request charges is charged at once: several quotes of one account become an invoice
-//! each, or none does and nothing is left of the request.
+//! BL-6: one request charges several quotes of an account: each becomes an invoice, or none does and the
+//! request leaves no trace.
 
 use licet_contracts::billing::v1::{
     ChargeQuotesRequest, Invoice, InvoiceState, LineKind, ListEntriesRequest, Quote, QuoteToCharge,

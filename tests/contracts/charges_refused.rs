@@ -1,5 +1,5 @@
-//! BL-6, M-1: what Billing refuses to charge, each method that charges refuses: beyond the credit limit,
-//! while an invoice is overdue, and where an amount would be larger than any that is kept.
+//! BL-6, M-1: every method that charges refuses beyond the credit limit, while an invoice is overdue, and
+//! for amounts larger than can be stored.
 
 use licet_contracts::{
     billing::v1::{

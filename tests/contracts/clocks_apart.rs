@@ -1,5 +1,5 @@
-//! T-5: what was written by an instance whose clock is ahead is listed, and stated, by one whose clock is
-//! behind. Every listing of the contract is asked at both, in the smallest pages.
+//! T-5: an instance whose clock is behind lists what one whose clock is ahead has written. Every list
+//! method is called at both, with the smallest pages.
 
 use std::{collections::BTreeSet, fmt::Debug};
 

@@ -1,5 +1,5 @@
-//! T-5: a state that comes with time, or by a decision, shows at an instance whose clock is behind as at
-//! the one that decided last. Nothing is looked at before what was decided about it.
+//! T-5: an instance whose clock is behind shows the states that time or another instance's decision has
+//! brought. No resource is read as of a time before its last decision.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,4 +1,4 @@
-//! MD-5, AL-6: another of an order's names is made its common name, by a change that waits for its
+//! MD-5, AL-6: another of an order's domains becomes its common name, by a change that waits for its
 //! certificate.
 
 use licet_contracts::orders::v1::{
@@ -26,7 +26,7 @@ use crate::harness::{
 
 on_both_databases![
     md_5_another_name_is_made_the_common_name,
-    md_5_a_move_that_is_taken_back_leaves_the_old_common_name,
+    md_5_a_cancelled_move_leaves_the_old_common_name,
     md_5_the_new_common_name_must_be_one_of_the_names,
     md_5_a_move_is_bound_to_its_quote,
     md_5_a_single_domain_order_replaces_its_name_until_its_first_certificate,
@@ -143,7 +143,7 @@ async fn md_5_another_name_is_made_the_common_name(backend: Backend) {
     );
     let same = refuse(world, moving(order, "b.example", &[], &[])).await;
     same.expect(Code::FailedPrecondition, "NO_CHANGE");
-    // A signing request is held against the common name of now.
+    // A signing request is compared with the present common name.
     let csr = |list: &[&str]| RequestReissueRequest {
         order_id: order.order_id.clone(),
         csr: certificates::signing_request(&names(list)),
@@ -156,7 +156,7 @@ async fn md_5_another_name_is_made_the_common_name(backend: Backend) {
     world.orders().request_reissue(new).await.unwrap();
 }
 
-async fn md_5_a_move_that_is_taken_back_leaves_the_old_common_name(backend: Backend) {
+async fn md_5_a_cancelled_move_leaves_the_old_common_name(backend: Backend) {
     let issued = Issued::new(backend, &LIST).await;
     let Issued { world, order, .. } = &issued;
     let before = world.get_order(&order.order_id).await;
@@ -382,7 +382,7 @@ async fn md_5_a_renewal_bought_while_the_move_waits_has_the_wanted_one(backend: 
         (next.common_name.as_str(), next.domains),
         ("a.example", names(&["a.example", "b.example"]))
     );
-    // Taken back, it is in no term, and the old one takes its place in the next.
+    // Once the change is cancelled, it is in no term, and the old one takes its place in the next.
     cancel(world, order).await;
     let back = world.get_order(&order.order_id).await;
     assert_eq!(back.common_name, "cn.example");

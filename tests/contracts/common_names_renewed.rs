@@ -1,5 +1,5 @@
-//! MD-5, AL-6: a common name that waits to move while a next term is bought. A move that is taken back
-//! leaves every term, and nothing of it comes back when a term starts.
+//! MD-5, AL-6: a term is bought while the common name waits to move. If the change is cancelled, no term
+//! keeps a trace of the move, and none appears when a term starts.
 
 use licet_contracts::orders::v1::{Order, RenewOrderRequest, Server};
 
@@ -19,9 +19,9 @@ use crate::harness::{
 
 on_both_databases![
     md_5_a_single_domain_order_keeps_the_name_of_its_first_certificate,
-    md_5_a_move_taken_back_in_the_new_term_leaves_it,
-    md_5_a_move_taken_back_leaves_the_next_term,
-    al_6_after_a_move_is_taken_back_further_servers_come,
+    md_5_a_move_cancelled_in_the_new_term_leaves_it,
+    md_5_a_cancelled_move_leaves_the_next_term,
+    al_6_after_a_move_is_cancelled_further_servers_come,
     al_6_a_move_that_is_made_is_made_in_the_next_term,
     md_4_a_wildcard_that_may_come_back_is_paid_for,
 ];
@@ -53,7 +53,7 @@ async fn single(backend: Backend) -> (World, Order) {
     (world, order)
 }
 
-/// The order stands for its old name alone and waits for nothing.
+/// The order has its old domain only and awaits no certificate.
 async fn stands(world: &World, order: &Order) {
     let old = order.common_name.as_str();
     let found = world.get_order(&order.order_id).await;
@@ -80,7 +80,7 @@ async fn md_5_a_single_domain_order_keeps_the_name_of_its_first_certificate(back
     stands(&world, &order).await;
 }
 
-async fn md_5_a_move_taken_back_in_the_new_term_leaves_it(backend: Backend) {
+async fn md_5_a_move_cancelled_in_the_new_term_leaves_it(backend: Backend) {
     let (world, order) = single(backend).await;
     world.time.move_to(instant(order.end_time));
     assert_eq!(pending(&world).await[0].names, names(&["new.example"]));
@@ -126,7 +126,7 @@ async fn moving_and_renewed(backend: Backend) -> (World, Order) {
     (world, order)
 }
 
-async fn md_5_a_move_taken_back_leaves_the_next_term(backend: Backend) {
+async fn md_5_a_cancelled_move_leaves_the_next_term(backend: Backend) {
     let (world, order) = moving_and_renewed(backend).await;
     cancel(&world, &order).await;
     // The old one takes the place of the new one: as many names as were paid for.
@@ -147,7 +147,7 @@ async fn md_5_a_move_taken_back_leaves_the_next_term(backend: Backend) {
     );
 }
 
-async fn al_6_after_a_move_is_taken_back_further_servers_come(backend: Backend) {
+async fn al_6_after_a_move_is_cancelled_further_servers_come(backend: Backend) {
     let (world, order) = moving_and_renewed(backend).await;
     let second = world.server(&order, "two");
     let beside = refused(world.servers().register_server(second).await);

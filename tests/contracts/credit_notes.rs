@@ -1,5 +1,5 @@
-//! Credit notes: BL-3 to the minor unit and line by line, BL-4 on unpaid, part-paid and paid invoices,
-//! many at once.
+//! Credit notes: exact to the minor unit and by line (BL-3), on unpaid, part-paid and paid invoices
+//! (BL-4), many at once.
 
 use licet_contracts::billing::v1::{
     CreditNote, CreditNoteLine, EntryKind, Invoice, InvoiceState, IssueCreditNoteRequest,

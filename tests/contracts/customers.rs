@@ -1,5 +1,5 @@
-//! A customer is bound to its accounts: one that names none sees none, in every method that a customer
-//! may call. The methods and their fields are read from the contract, so that no new one is left out.
+//! A customer sees the accounts its caller names, and none if it names none, in every method a customer
+//! may call. Methods and fields are read from the contract, so a new one cannot be forgotten.
 
 use licet_contracts::{
     FILE_DESCRIPTOR_SET, METHODS, Method,

@@ -1,5 +1,5 @@
-//! AL-4, AL-7, X-3: an order is deleted with both of its terms, each refunded by its own policy and
-//! first issuance, and what a review decides shows on the order.
+//! AL-4, AL-7, X-3: deleting an order with two terms refunds each by its own policy and first issuance,
+//! and the order shows what a review decides.
 
 use licet_contracts::{
     billing::v1::{Refund, RefundState},

@@ -1,4 +1,4 @@
-//! MD-1 to MD-4, MD-6, MD-8: what a change of an order's names costs, and that it is charged so.
+//! MD-1 to MD-4, MD-6, MD-8: what a change of an order's domains costs, and that exactly this is charged.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,5 +1,5 @@
-//! every change leaves an event; the log has no gap, keeps each resource's order, and shows by
-//! its chain of hashes that nobody altered it.
+//! every change leaves an event. The log has no gap, keeps the order of each resource, and proves by
+//! a chain of hashes that nobody altered it.
 
 use std::{collections::BTreeSet, time::Duration};
 

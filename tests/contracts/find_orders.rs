@@ -1,4 +1,4 @@
-//! FindOrders: an order is found by whatever a ticket says of it, and by nobody who may not see it.
+//! FindOrders finds an order by anything a support ticket may quote, and only for callers who may see it.
 
 use licet_contracts::{
     billing::v1::ListInvoicesRequest,

@@ -1,5 +1,5 @@
-//! a charge that got no answer is given up. Either it was made, or it never comes, however late an
-//! attempt at it arrives.
+//! a charge that got no response is forbidden. Either it was made before, or it never will be,
+//! however late an attempt arrives.
 
 use licet_contracts::billing::v1::{
     ChargeQuoteRequest, ChargeQuotesRequest, ForbidChargeRequest, ForbidChargeResponse, LineKind,

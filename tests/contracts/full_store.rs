@@ -1,5 +1,5 @@
-//! What a store keeps when its disk is full, when a statement fails, and when a transaction is cut off:
-//! all that was acknowledged, and nothing else.
+//! A full disk, a failing statement and an interrupted transaction: the store has everything that was
+//! acknowledged, and nothing else.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 

@@ -1,4 +1,4 @@
-//! `licet ingest`: files into a feed, gone on with where it stands (SL-14).
+//! SL-14: `licet ingest` reads files into a feed and resumes at the feed's position.
 
 use std::{fs, path::Path, process::Output};
 

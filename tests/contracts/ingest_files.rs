@@ -1,5 +1,5 @@
-//! SL-14: what `licet ingest` takes for passed, night after night; what it refuses alone; and the
-//! forms of files that it reads.
+//! SL-14: when `licet ingest` counts a night's run as passed, which records it refuses alone, and the file
+//! formats it reads.
 
 use std::{
     fs,
@@ -121,7 +121,7 @@ fn text(output: &Output) -> String {
     both.map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-/// Recorded, kept without a licence, known, refused.
+/// Recorded, stored without a licence, known, refused.
 fn counts(output: &Output) -> [u32; 4] {
     let text = text(output);
     let count = |what: &str| {
@@ -497,7 +497,7 @@ async fn sl_14_a_feed_that_broke_off_is_gone_on_with(backend: Backend) {
         "{}",
         text(&ran)
     );
-    // Another instance goes on, and nothing is missing.
+    // Another instance continues, and nothing is missing.
     let ran = feeding.run_as(&options, &file, None).await;
     assert!(
         text(&ran).contains("resumes after record"),

@@ -1,4 +1,4 @@
-//! What the certificate authority has to sign, and which certificates are recorded (MD-9, X-8).
+//! MD-9, X-8: what the certificate authority has to sign, and which certificates can be recorded.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -422,7 +422,7 @@ async fn sl_14_a_store_that_holds_two_of_one_serial_goes_on(backend: Backend) {
     let recorded = answer.into_inner().certificate.unwrap();
     world.record(&second.order_id).await;
 
-    // As the schema before kept them: nothing told the two apart.
+    // As the schema before stored them: it did not distinguish the two.
     world.stop_orders().await;
     let door = BackDoor::open(&world.orders_location()).await;
     door.run("DROP INDEX certificate_by_key").await;
@@ -441,7 +441,7 @@ async fn sl_14_a_store_that_holds_two_of_one_serial_goes_on(backend: Backend) {
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].state(), CertificateState::Active);
     }
-    // What is recorded from now on is held against both.
+    // A certificate recorded from now on is compared with both.
     let rival = one_serial(&world, &authority, &third);
     let refusal = refused(world.certificates().record_issuance(rival).await);
     let refusal = refusal.expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");

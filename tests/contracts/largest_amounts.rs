@@ -1,5 +1,5 @@
-//! M-1, BL-3, BL-4: amounts up to the largest that is kept, 2^63 - 1 minor units, are charged, paid,
-//! credited, refunded, shown and verified like any other; what would pass it is refused beforehand.
+//! M-1, BL-3, BL-4: amounts up to the largest that can be stored, 2^63 - 1 minor units, are charged, paid,
+//! credited, refunded, shown and verified like any other. Anything that would exceed it is refused first.
 
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, CreateAccountRequest, CreateQuoteRequest, Invoice, InvoiceState,

@@ -1,5 +1,5 @@
-//! AL-3: what is open to who needs more additional licences, with dates and money, held against what
-//! doing it then comes to.
+//! AL-3: the ways to get more additional licences, with dates and amounts; each is then taken, and must
+//! cost what was said.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,4 +1,4 @@
-//! What each service promises, asked over gRPC on both databases: a file per area of the contract.
+//! What each service promises, tested over gRPC on both databases: a file per area of the contract.
 
 mod accounts;
 mod accounts_money;
@@ -70,7 +70,6 @@ mod san_certificates;
 mod san_counting;
 mod san_days;
 mod san_denials;
-mod san_giving_back;
 mod san_ingest;
 mod san_ingest_streams;
 mod san_licenses;
@@ -81,6 +80,7 @@ mod san_recording;
 mod san_renewal;
 mod san_repeats;
 mod san_reservations;
+mod san_revocation_preview;
 mod san_upgrade;
 mod san_views;
 mod san_watch;

@@ -1,5 +1,5 @@
-//! Stores of earlier versions, kept as text of SQL in tests/stores: this version takes them over, finds
-//! all that was in them, and goes on.
+//! Upgrades the stores of earlier versions, which tests/stores has as SQL text: this version reads
+//! everything in them and continues to work on them.
 
 use std::path::Path;
 
@@ -63,7 +63,7 @@ async fn stores_of_before_stores_had_ids_are_taken_over(backend: Backend) {
         says_the_same(what, then, &found[what]);
     }
     verify(&world);
-    // MD-4, BL-8: a version of before the policy was there goes on meaning FREE.
+    // MD-4, BL-8: a version from before the policy existed still means FREE.
     let ask = GetProductRequest {
         product_id: MULTI.to_owned(),
         selection: None,

@@ -1,4 +1,5 @@
-//! The operations of a service: one contract for all that have any, each service's own kinds and ids.
+//! The operation service: one contract for every service that has operations, each with kinds and ids of
+//! its own.
 
 use std::collections::BTreeSet;
 
@@ -142,7 +143,7 @@ async fn a_malformed_resource_id_says_which_ids_there_are(backend: Backend) {
     }
 }
 
-/// A client of before this contract is told that the method is gone, and not that the operation is.
+/// A client from before this contract learns that the method is gone, not the operation.
 async fn the_former_paths_are_served_no_more(backend: Backend) {
     let world = World::start_whole(backend).await;
     for (channel, path) in [

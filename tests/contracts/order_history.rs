@@ -1,4 +1,4 @@
-//! X-5 as one call: what happened to an order, its certificates and its servers, and who did it.
+//! one call lists what happened to an order, its certificates and its servers, and who did it.
 
 use licet_contracts::orders::v1::{DeleteOrderRequest, HistoryEntry, ListOrderHistoryRequest};
 use licet_domain::ids::OrderId;

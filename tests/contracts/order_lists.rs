@@ -1,5 +1,4 @@
-//! How a list of orders is narrowed: by account, state as time has it, name, and the end of the last
-//! term; alone and together.
+//! Filters of ListOrders, alone and together: account, current state, domain, end of the last term.
 
 use std::slice::from_ref;
 

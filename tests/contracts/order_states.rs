@@ -1,5 +1,5 @@
-//! X-7, MD-10, AL-7: what every change of an order is refused with while it is being charged, while
-//! another operation of it runs, once it has ended, and once it is deleted: each method in each state.
+//! X-7, MD-10, AL-7: the refusal of every method of an order in every state: being charged, with another
+//! operation running, ended, deleted.
 
 use licet_contracts::{
     orders::v1::{

@@ -1,5 +1,5 @@
-//! A store of Orders that was kept before there were next terms comes out right: what was sold, what
-//! waits for a certificate and what has ended, and each goes on from there.
+//! Upgrades a store of Orders from before next terms existed: sold orders, orders that wait for a
+//! certificate and ended ones, each of which then continues.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -23,7 +23,7 @@ use crate::harness::{
 on_both_databases![
     md_10_a_store_of_before_next_terms_comes_out_right,
     sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it,
-    md_5_a_term_kept_with_a_move_that_was_taken_back_is_without_it,
+    md_5_a_term_stored_with_a_cancelled_move_is_without_it,
 ];
 
 const INDEXES: [&str; 2] = ["certificate_order_to_turn", "certificate_order_in_review"];
@@ -49,7 +49,7 @@ const COLUMNS: [(&str, &[&str]); 5] = [
     ("certificate", &["revoke_reason"]),
 ];
 
-/// Puts every row of a store back as the second schema kept it.
+/// Rewrites every row of a store as the second schema stored it.
 async fn undo_third_schema(door: &BackDoor) {
     for index in INDEXES {
         door.run(&format!("DROP INDEX {index}")).await;
@@ -117,7 +117,7 @@ async fn md_10_a_store_of_before_next_terms_comes_out_right(backend: Backend) {
         assert_eq!(world.get_order(&order.order_id).await, before);
     }
     assert_eq!(pending(&world).await, waiting);
-    // And it goes on from there: the change's certificate, the window, and the end.
+    // And it continues: the change's certificate, the window, and the end.
     world.record(&changing.order_id).await;
     let changed = world.get_order(&changing.order_id).await;
     assert_eq!(changed.domains, names(&["b.example", "c.example"]));
@@ -234,7 +234,7 @@ async fn undo_without_move(door: &BackDoor, order: &Order, moved: &str) {
     .await;
 }
 
-async fn md_5_a_term_kept_with_a_move_that_was_taken_back_is_without_it(backend: Backend) {
+async fn md_5_a_term_stored_with_a_cancelled_move_is_without_it(backend: Backend) {
     let mut world = World::start(backend).await;
     world.stock().await;
     let account_id = world.account_with("2000.00").await;

@@ -1,5 +1,5 @@
-//! How a service meets a peer for the first time: it asks the peer's health for the service that
-//! this peer serves and no other, and keeps the store that it finds, behind a proxy too.
+//! the first contact of a service with a peer. It asks the peer's health for the service it needs,
+//! and remembers the store it finds, behind a proxy too.
 
 use std::{
     convert::Infallible,
@@ -30,13 +30,13 @@ on_both_databases![
     x_2_a_peer_behind_a_proxy_is_met_by_its_first_answer,
 ];
 
-/// How Orders, on a store of its own, has Billing at this address.
+/// A client of Billing at this address, on a store of Orders.
 fn accounts(own: &Database, address: &str) -> AccountServiceClient<PeerChannel> {
     let channel = PeerChannel::new(address, "orders").unwrap();
     AccountServiceClient::new(channel.between(own, "billing"))
 }
 
-/// The store of Orders, which does not run: it has met nobody.
+/// The store of Orders, which does not run and has met no peer.
 async fn own(world: &World) -> Database {
     Database::open(&world.orders_location(), &[]).await.unwrap()
 }
@@ -57,7 +57,7 @@ fn unknown() -> GetAccountRequest {
 async fn x_2_a_peer_is_met_before_the_first_call_to_it(backend: Backend) {
     let mut world = World::start_with_san_licensing(backend).await;
     let mut accounts = accounts(&own(&world).await, &world.billing_address());
-    // A refusal, from which alone nothing would be kept.
+    // A refusal, which alone leaves nothing in the store.
     let refusal = refused(accounts.get_account(unknown()).await);
     refusal.expect(Code::NotFound, "NOT_FOUND");
     lose_billing(&mut world).await;
@@ -78,7 +78,7 @@ async fn x_2_another_service_at_a_peers_address_is_not_taken_for_it(backend: Bac
     let mut wrong = accounts(&own, &world.san_licensing_address());
     let refusal = refused(wrong.get_account(unknown()).await);
     refusal.expect(Code::Unavailable, "PEER_UNAVAILABLE");
-    // Its store is not kept as Billing's.
+    // Orders has not remembered that store as Billing's.
     let mut right = accounts(&own, &world.billing_address());
     let refusal = refused(right.get_account(unknown()).await);
     refusal.expect(Code::NotFound, "NOT_FOUND");

@@ -1,5 +1,5 @@
-//! A store that is gone and was made anew is no peer for those that worked with the old one: nothing is
-//! charged or counted a second time, whichever side was lost, until a person says that it is meant.
+//! A peer whose store was lost and made anew is refused by services that worked with the old store:
+//! nothing is charged or counted twice, whichever side was lost, until an operator confirms the new store.
 
 use licet_contracts::{
     operations::v1::{ListOperationsRequest, OperationState},
@@ -97,7 +97,7 @@ async fn x_2_an_order_is_not_charged_again_by_a_new_store_of_orders(backend: Bac
     let new = store_id(&world.orders_location()).await;
     assert_ne!(old, new);
 
-    // The caller repeats what it was told is done.
+    // The caller repeats a request that it knows is done.
     let order = world.orders().place_order(request.clone()).await.unwrap();
     let order = order.into_inner().order.unwrap();
     assert_eq!(order.state(), OrderState::Pending);

@@ -1,4 +1,4 @@
-//! Placing an order: its charge, its preview, what is refused; and how orders are listed.
+//! Placing an order: its charge, its preview, its refusals; and how orders are listed.
 
 use licet_contracts::orders::v1::{ListOrdersRequest, OrderState, PlaceOrderRequest};
 use licet_domain::ids::AccountId;

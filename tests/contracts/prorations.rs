@@ -1,5 +1,5 @@
-//! T-2, M-1, M-2, P-1 to P-3, SL-8: every proration of the table that another method worked out,
-//! asked of the service; and the table held to the script that works it out.
+//! T-2, M-1, M-2, P-1 to P-3, SL-8: the service returns every proration in a table that a script computed
+//! by another method, and the table is what the script computes.
 
 use std::{collections::BTreeMap, process::Command};
 

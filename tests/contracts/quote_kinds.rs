@@ -1,4 +1,4 @@
-//! BL-1: quotes of every kind that Orders and SanLicensing need, previewed, kept and charged alike.
+//! BL-1: quotes of every kind that Orders and SanLicensing need are previewed, stored and charged alike.
 
 use licet_contracts::{
     billing::v1::{ChargeQuoteRequest, GetQuoteRequest, LineKind, Quote, QuoteItem, QuoteState},

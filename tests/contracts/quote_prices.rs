@@ -1,5 +1,5 @@
-//! BL-8, M-1, M-2: what a quote finds in the catalogue, by currency and by time; and what has no
-//! price, or none that there can be, is refused before anything is written.
+//! BL-8, M-1, M-2: which price a quote finds, by currency and time. What has no price, or an impossible
+//! one, is refused before anything is written.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -31,7 +31,7 @@ on_both_databases![
     amounts_that_no_quote_can_have_are_refused,
 ];
 
-/// A refused question for a quote that would have been kept; the account is as it was.
+/// A refused request for a quote; the account is unchanged.
 async fn refused_quote(world: &World, account_id: &str, asked: QuoteItem) -> Refused {
     let before = world.get_account(account_id).await;
     let request = ask(account_id, vec![asked]);

@@ -1,4 +1,4 @@
-//! BL-1, BL-7, M-2, P-1 to P-3: the one place where an amount is computed, and that it is charged so.
+//! BL-1, BL-7, M-2, P-1 to P-3: one place computes amounts, and exactly these are charged.
 
 use licet_contracts::billing::v1::{
     ChargeQuoteRequest, CreateQuoteRequest, GetQuoteRequest, LineKind, Policy, Product,

@@ -1,5 +1,5 @@
-//! refusals that few situations lead to, each provoked once, so that every reason on the contract's
-//! "Refusals:" lists is known to be answered. The usual ones stand with the rules that they are about.
+//! provokes every refusal that few situations lead to, so that each reason in the contract's
+//! "Refusals:" lists is seen. The tests of a rule provoke the usual ones.
 
 use std::sync::Arc;
 

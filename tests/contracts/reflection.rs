@@ -1,5 +1,5 @@
-//! Reflection as tools use it: one stream, many questions. What is not there is answered, and the stream
-//! goes on; what errors carry is there.
+//! Reflection as tools use it: many requests on one stream. An unknown name gets an error response and the
+//! stream continues; the types of error details are served.
 
 use licet_contracts::METHODS;
 use tonic::Code;

@@ -1,5 +1,5 @@
-//! AL-4: what the days of a refund count from is policy, pinned with the sale; and that a term was never
-//! issued must be said in the request for its refund.
+//! AL-4: what the days of a refund count from is policy, pinned with the sale. A refund request must say
+//! explicitly that a term had no certificate.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,5 +1,5 @@
-//! Where refunded money goes (BL-4): off what is due on open and part-paid invoices, and what is more
-//! back to the balance; what a review holds meanwhile (BL-3).
+//! BL-4: refunded money lowers what is due on open and part-paid invoices; the rest goes to the balance.
+//! BL-3: what a review holds meanwhile.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{

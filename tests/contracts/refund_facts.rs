@@ -1,5 +1,5 @@
-//! AL-4: what a request for a refund may say of the term: as of when it is decided, and since when the
-//! term is in use; and what the answer says that the refund leaves as it is.
+//! AL-4: what a refund request may say of the term: the decision time, and since when the term is in use;
+//! and what the response says the refund does not change.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{

@@ -1,5 +1,5 @@
-//! Refunds under review (AL-4): approved by any amount up to the whole, spread or by line, or turned
-//! down, once, by one of many.
+//! AL-4: a refund under review is approved, by any amount up to the whole, spread or by line, or rejected;
+//! once, even if many try.
 
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, CreditNote, LineKind, Refund, RefundLine, RefundState,

@@ -81,7 +81,7 @@ impl Placed {
             .into_inner()
     }
 
-    /// Deletes the order and holds refund and balance against what is expected.
+    /// Deletes the order and compares refund and balance with the expected ones.
     async fn expect(&self, state: RefundState, refunded: &str, balance: &str) {
         let answer = self.delete().await;
         assert_eq!(answer.order.unwrap().state(), OrderState::Deleted);

@@ -1,5 +1,5 @@
-//! A refund that a person asks for while the order runs on, and what meets it: a change that is taken
-//! back, one that is charged after it, and the order's deletion (AL-4, MD-7, BL-3).
+//! AL-4, MD-7, BL-3: a person asks for a refund while the order continues. It meets a cancelled change, a
+//! change charged later, and the order's deletion.
 
 use licet_contracts::{
     billing::v1::{
@@ -86,7 +86,7 @@ impl Running {
         }
     }
 
-    /// What a person is told who asks for the running term's refund.
+    /// The response to a request for the running term's refund.
     async fn asked(&self) -> Refund {
         let request = self.question(0, Some(self.start));
         ask(self.world(), request).await.refund.unwrap()

@@ -1,5 +1,5 @@
-//! Each method's "Refusals:" list in the contract against what is seen. That a method answers nothing
-//! that is not on its list is held by the channel of all tests; here, that nothing on it is made up.
+//! Compares each method's "Refusals:" list in the contract with the refusals that tests saw. The harness's
+//! channel fails on a reason that is not listed; this file fails on a listed reason that never occurs.
 
 use std::collections::BTreeSet;
 

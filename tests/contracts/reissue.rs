@@ -1,4 +1,4 @@
-//! MD-7: another certificate with the same names is asked for, with the same key or a new one.
+//! MD-7: a reissue, which is a new certificate with the same domains, for the same key or a new one.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -26,7 +26,7 @@ on_both_databases![
     md_7_asked_again_it_is_the_same_wait_with_the_new_key,
     md_7_before_the_first_certificate_only_the_key_is_new,
     md_7_the_certificate_of_a_reissue_has_its_new_key_and_no_other,
-    md_7_a_reissue_waits_for_a_change_of_names,
+    md_7_a_reissue_waits_for_a_domain_change,
     a_csr_for_other_names_asks_for_nothing,
     md_10_an_ended_order_is_not_reissued,
 ];
@@ -191,7 +191,7 @@ async fn md_7_before_the_first_certificate_only_the_key_is_new(backend: Backend)
     );
 }
 
-async fn md_7_a_reissue_waits_for_a_change_of_names(backend: Backend) {
+async fn md_7_a_reissue_waits_for_a_domain_change(backend: Backend) {
     let Issued { world, order, .. } = Issued::new(backend, &NAMES).await;
     world
         .update_domains(&order.order_id, &["b.example"], &["a.example"])

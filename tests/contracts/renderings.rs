@@ -1,5 +1,5 @@
-//! Invoices and statements as pages that a person would send on: BL-7, every figure on them, every
-//! text escaped, nothing fetched from elsewhere.
+//! BL-7: invoices and statements as pages to send to a customer: every figure is shown, every text
+//! escaped, nothing loaded from elsewhere.
 
 use licet_contracts::{
     billing::v1::{RenderInvoiceRequest, RenderStatementRequest, UpdateAccountRequest},

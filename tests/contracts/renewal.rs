@@ -1,4 +1,4 @@
-//! MD-10, AL-9, T-2: when an order can be renewed, what the new term costs, and who stays in it.
+//! MD-10, AL-9, T-2: when an order can be renewed, what the new term costs, and which servers stay in it.
 
 use ServerState::{Lapsed, Registered, Unregistered};
 use chrono::TimeDelta;

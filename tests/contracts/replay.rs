@@ -1,4 +1,4 @@
-//! BL-2: one request_id, one effect, one answer, a refusal included; whoever repeats it, however often.
+//! BL-2: one request_id has one effect and one response, refusals included, for every repeat.
 
 use std::collections::BTreeSet;
 

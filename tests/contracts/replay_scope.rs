@@ -1,5 +1,5 @@
-//! BL-2 under a changed scope: the first answer is for those who see what it is about. One who lost the
-//! account, or bears the same name, gets NOT_FOUND. Every mutation of the contract is repeated so.
+//! BL-2: only callers who may see a resource get the stored response. One who lost the account, or has the
+//! same name as the first, gets NOT_FOUND. Every mutation of the contract is repeated like this.
 
 use std::collections::BTreeSet;
 
@@ -448,7 +448,7 @@ async fn issuing(walk: &mut Walk, license: &License) {
         revoke_certificates,
         walk.world.revocation(license, &[&certificate]).await
     );
-    // Of a product that no licence has: kept without one, and allocated by hand.
+    // Of a product that no licence has: stored without one, and allocated by hand.
     let mut uncovered = walk.world.report(license, &["u.example"]);
     uncovered.product_id = OTHER.to_owned();
     let kept = repeated!(

@@ -1,4 +1,4 @@
-//! BL-2: a request_id names one attempt. The nil UUID, which an unset variable holds, names none.
+//! BL-2: a request_id names one attempt. The nil UUID, which an unset variable yields, is refused.
 
 use licet_contracts::{
     billing::v1 as billing, operations::v1 as operations, orders::v1 as orders,

@@ -1,5 +1,5 @@
-//! Revoking one certificate of an order: from when on, for which reason, and who may say so (T-6,
-//!
+//! T-6, X-4, X-8: revoking a certificate of an order: from when on, for which reason, and who may report
+//! it.
 
 use licet_contracts::{
     operations::v1::OperationKind,

@@ -1,5 +1,5 @@
-//! AL-2, AL-5, AL-9, AL-11: additional licences are not bought in between, not limited on their own,
-//! named again at renewal, and asked for no paper. The other rules of AL have files of their own.
+//! AL-2, AL-5, AL-9, AL-11: additional licences are bought with an order or its renewal only, last as long
+//! as the order, are named again at renewal and need no CSR. Other files test the other rules of AL.
 
 use licet_contracts::{
     FILE_DESCRIPTOR_SET,

@@ -1,5 +1,5 @@
-//! MD-1, MD-10: an added domain is billed for the time that is left, and an order is renewed within
-//! its window, both to the microsecond. The other rules of MD have files of their own.
+//! MD-1, MD-10: an added domain is billed for the remaining time, and an order is renewed within its
+//! window, both exact to the microsecond. Other files test the other rules of MD.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -43,7 +43,7 @@ async fn md_1_a_domain_added_is_billed_for_the_remaining_time_only(backend: Back
     // The fraction can be redone: 11 + 27/62 months of 12.
     assert_eq!(line.fraction, "709/744");
 
-    // What is left a microsecond before the end rounds to nothing; from the end on there is none.
+    // A microsecond before the end the rest rounds to nothing; from the end on a change is refused.
     let end = instant(order.end_time);
     world.time.move_to(shifted(end, -1));
     let last = world

@@ -1,5 +1,5 @@
-//! What every service owes to the runtime, shown on services that exist for it: a panic is an
-//! incident, a deadline is kept, what is not served says so, health answers.
+//! What the runtime does for every service, shown by services made for these tests: a panic becomes an
+//! incident, deadlines hold, unknown methods are refused, health responds.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ on_both_databases![
     a_method_that_is_not_served_says_so,
 ];
 
-/// Accounts that are never told: asking panics, a deposit takes until the bank opens.
+/// Reading an account panics; a deposit waits until the bank opens.
 struct BrokenAccounts {
     is_open: watch::Receiver<bool>,
 }

@@ -1,5 +1,5 @@
-//! SL-17: an alert as usage reaches 80, 90 and 100 % of the quota, one for each crossing, whoever made
-//! it and however often it is repeated.
+//! SL-17: one alert each time usage reaches 80, 90 or 100 % of the quota, on whichever instance and
+//! however often the cause is repeated.
 
 use licet_contracts::sanlicensing::v1::{
     License, RenewLicenseRequest, issuance_service_client::IssuanceServiceClient,
@@ -135,7 +135,7 @@ async fn sl_17_dearer_wildcards_and_the_end_are_told_of(backend: Backend) {
     let answer = world.renewed(dearer).await;
     let (start, over) = span(answer.term.as_ref());
     world.time.move_to(over);
-    // Nothing looked at the licence in between: each is told of as of its own time.
+    // Nothing read the licence in between: each alert has its own time.
     let mut expected = vec![(start, 80, 14, 16)];
     expected.extend([(over, 90, 14, 0), (over, 100, 14, 0)]);
     told_in_the_end(&world, &license, &expected).await;

@@ -1,5 +1,5 @@
-//! SL-16, SL-20: certificates that no licence covers, and how they come to count in one: by
-//! themselves once a licence runs, by hand, and from a licence that is over to its successor.
+//! SL-16, SL-20: certificates that no licence covers, and how they are allocated: automatically once a
+//! licence runs, by hand, and from an ended licence to its successor.
 
 use licet_contracts::sanlicensing::v1::{
     AllocateCertificateRequest, AllocateCertificateResponse, Certificate, CertificateState,
@@ -167,7 +167,7 @@ async fn sl_16_sales_allocate_by_hand(backend: Backend) {
     assert_eq!(certificate.license_id, license.license_id);
     assert_eq!(instant(certificate.allocate_time), world.now());
     assert!(answer.over_quota);
-    // A repeat is the same answer, another attempt is told so.
+    // A repeat gets the same response; another attempt is refused.
     let again = allocate(&world, request).await.unwrap().into_inner();
     assert_eq!(again, answer);
     let refusal = refused(allocate(&world, by_hand(&license, &waiting)).await)
@@ -234,7 +234,7 @@ fn end_of(license: &License) -> Instant {
     instant(period.end_time)
 }
 
-/// A licence with certificates of its own, which then ends, and its successor.
+/// A licence with certificates, which then ends, and its successor.
 async fn succeeded(world: &World, license: &License) -> (License, Vec<Certificate>) {
     let end = end_of(license);
     let long = shifted(end, 90 * 86_400_000_000);

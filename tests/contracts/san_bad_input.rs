@@ -1,5 +1,5 @@
-//! What bad input gets from SanLicensing: every violation at once with its path, NOT_FOUND with the
-//! id, an account as a wall; and nothing is held by what was refused.
+//! Bad input at SanLicensing: the response lists every violation with its path, or NOT_FOUND with the id,
+//! also for another account's resources; a refused request holds nothing.
 
 use licet_contracts::{
     sanlicensing::v1::{

@@ -1,5 +1,5 @@
-//! SL-1, SL-14, SL-21: odd certificates, as real ones are, count with all that they carry, by DER
-//! and by facts alike; and each is known again under one spelling of its issuer and serial.
+//! SL-1, SL-14, SL-21: odd certificates, as real authorities sign them, count with all their SANs, sent as
+//! DER or as facts; issuer and serial identify a certificate however they are spelled.
 
 use licet_contracts::{
     sanlicensing::v1::{

@@ -1,4 +1,4 @@
-//! SL-17: usage day by day: what was, with each day's peak, and what is to come by what stands now.
+//! SL-17: daily usage: past days with their peaks, and future days as foreseen by what is active now.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,4 +1,4 @@
-//! SL-6, SL-11, SL-12: a denial is an answer; it gives every reason, the figures, and the instant
+//! SL-6, SL-11, SL-12: a denial is an ordinary response with every reason, the figures, and the instant
 //! from which the request would fit.
 
 use chrono::TimeDelta;

@@ -1,5 +1,5 @@
-//! SL-14, SL-15, SL-21: what the authority reports in bulk, batch by batch; what is wrong with one
-//! record alone; revocations before their certificates.
+//! SL-14, SL-15, SL-21: the authority's reports in bulk: batches, records that are refused alone,
+//! revocations that arrive before their certificates.
 
 use licet_contracts::sanlicensing::v1::{
     CertificateState, IngestCertificatesRequest, IngestRecord, RecordRefusal, RevocationReason,
@@ -303,7 +303,7 @@ async fn sl_14_a_feed_is_its_senders(backend: Backend) {
     };
     let answer = world.san_ingest().get_feed(narrowed(get, &theirs)).await;
     take_apart(&answer.unwrap_err()).expect(Code::NotFound, "NOT_FOUND");
-    // Of a feed of its own, records of accounts that it does not see are refused alone.
+    // In a feed, records of accounts that the caller does not see are refused alone.
     let mut request = tonic::Request::new(tokio_stream::once(IngestCertificatesRequest {
         feed_id: "theirs".to_owned(),
         ..batch(1, vec![signed(&license, &told)])

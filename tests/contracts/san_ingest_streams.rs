@@ -1,5 +1,5 @@
-//! SL-14: how a stream of batches is answered: each as soon as it is durable, the next one sent or
-//! not; and a stream that breaks says with which error, and what of it is durable.
+//! SL-14: each batch of a stream is acknowledged as soon as it is durable, whether or not the next one has
+//! been sent. A stream that breaks says why, and which batches are durable.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn open(world: &World) -> (Batches, Answers) {
     (sender, answers.await.unwrap().into_inner())
 }
 
-/// The next answer. The bound is there for a service that gives none.
+/// The next response, within a time limit.
 async fn next(answers: &mut Answers) -> Result<Option<IngestCertificatesResponse>, Status> {
     let next = tokio::time::timeout(Duration::from_secs(20), answers.message());
     next.await.expect("an answer while nothing else is sent")

@@ -1,5 +1,5 @@
-//! SL-7, SL-8, SL-20: a licence is drafted, accepted and charged; its quota can be raised while it
-//! runs; a product has one licence of an account at a time.
+//! SL-7, SL-8, SL-20: a licence is drafted, accepted and charged; its quota can be raised while it runs;
+//! an account has one licence for a product at a time.
 
 use licet_contracts::{
     billing::v1::LineKind,

@@ -1,5 +1,5 @@
-//! SL-7, SL-10, SL-11, SL-20: a draft is withdrawn, a product joins a running licence, and a licence is
-//! cancelled: each at once, each with its event, each once.
+//! SL-7, SL-10, SL-11, SL-20: a draft is withdrawn, a product joins a running licence, a licence is
+//! cancelled: each takes effect at once, and once, with an event.
 
 use chrono::TimeDelta;
 use licet_contracts::{

@@ -1,5 +1,5 @@
-//! SL-6: what is authorised fits a next term that is bought already, too, by what will still be held
-//! at its start; and memory, on every instance, goes by the term that is in force.
+//! SL-6: what is authorised must fit a next term that is already bought, too, by what will still be held
+//! at its start. The memory of every instance follows the term in force.
 
 use chrono::TimeDelta;
 use licet_contracts::sanlicensing::v1::{
@@ -122,7 +122,7 @@ async fn sl_6_reservations_count_by_the_certificate_asked_for(backend: Backend) 
     world.granted(&license, &["a.example"]).await;
     let brief = until(&world, &license, &["b.example"], shifted(start, -1_000_000));
     world.authorize(brief).await;
-    // Another instance, which knows nothing but what is kept, counts alike.
+    // Another instance, which knows only what is stored, counts alike.
     world.stop_san_licensing(0).await;
     world.start_san_licensing().await;
     let denied = world.denied(&license, &["b.example", "c.example"]).await;

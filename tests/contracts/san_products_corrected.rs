@@ -1,5 +1,5 @@
-//! SL-14: a certificate that was reported under a wrong product, by a stream or singly: corrected as
-//! long as it counts in no licence, and a conflict from then on.
+//! SL-14: a certificate reported under a wrong product, on a stream or alone, can be corrected until it
+//! counts in a licence; then a correction is a conflict.
 
 use licet_contracts::sanlicensing::v1::{
     CertificateFacts, CertificateState, IngestRecord, License, RecordCertificateRequest,

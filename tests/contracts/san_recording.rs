@@ -1,5 +1,5 @@
-//! SL-14, SL-16, SL-19, SL-20: where a reported certificate counts, that it is known again, and how
-//! it ends.
+//! SL-14, SL-16, SL-19, SL-20: in which licence a reported certificate counts, that a second report is
+//! recognised, and how the certificate ends.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -301,7 +301,7 @@ async fn sl_16_a_report_before_the_first_license_is_kept(backend: Backend) {
         assert_eq!(listed, std::slice::from_ref(certificate));
         firsts.push(first);
     }
-    // A reservation that is not there is refused, and stays refused.
+    // An unknown reservation is refused, and stays refused.
     let mut unreserved = world.report(&draft, &["b.example"]);
     unreserved.reservation_id = ReservationId::generate().to_string();
     let refuse = async || {

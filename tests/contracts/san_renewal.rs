@@ -1,5 +1,5 @@
-//! SL-6, SL-9, SL-20: a licence is renewed for a further term with a quota, options and a price of
-//! its own, within its window, and wholly or not at all.
+//! SL-6, SL-9, SL-20: a licence is renewed, with a quota, options and a price of the new term, within its
+//! window, and wholly or not at all.
 
 use licet_contracts::{
     billing::v1::LineKind,

@@ -1,4 +1,4 @@
-//! BL-2: a decision is made once for a request_id; the answer stays, whatever became of the world.
+//! BL-2: a decision is made once for a request_id; repeats get it again, whatever has changed since.
 
 use licet_contracts::sanlicensing::v1::{AuthorizeIssuanceRequest, RecordCertificateRequest};
 use licet_domain::ids::LicenseId;

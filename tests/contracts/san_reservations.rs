@@ -1,4 +1,4 @@
-//! SL-12, SL-13, SL-21: what a reservation holds, until when, and what becomes of it.
+//! SL-12, SL-13, SL-21: what a reservation holds, until when, and how it ends.
 
 use chrono::TimeDelta;
 use licet_contracts::sanlicensing::v1::{
@@ -17,8 +17,8 @@ use crate::harness::{
 
 on_both_databases![
     sl_12_a_reservation_ends_by_itself_to_the_microsecond,
-    sl_12_a_release_gives_back_at_once,
-    sl_12_a_reservation_is_given_back_once,
+    sl_12_a_release_frees_its_sans_at_once,
+    sl_12_a_reservation_is_released_once,
     sl_12_a_lapsed_reservation_is_answered_as_it_is,
     sl_13_a_reservation_holds_what_is_active_already,
     sl_13_two_reservations_of_one_san_hold_it_until_the_last_ends,
@@ -68,7 +68,7 @@ async fn sl_12_a_reservation_ends_by_itself_to_the_microsecond(backend: Backend)
     assert!(world.reservations(&license).await.is_empty());
 }
 
-async fn sl_12_a_release_gives_back_at_once(backend: Backend) {
+async fn sl_12_a_release_frees_its_sans_at_once(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 1).await;
     let granted = world.granted(&license, &["a.example"]).await;
     world.denied(&license, &["b.example"]).await;
@@ -79,7 +79,7 @@ async fn sl_12_a_release_gives_back_at_once(backend: Backend) {
     world.granted(&license, &["b.example"]).await;
 }
 
-async fn sl_12_a_reservation_is_given_back_once(backend: Backend) {
+async fn sl_12_a_reservation_is_released_once(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 1).await;
     let granted = world.granted(&license, &["a.example"]).await;
     let request = release_request(&license, &granted.reservation_id);
@@ -196,7 +196,7 @@ async fn sl_12_a_reservation_is_used_by_one_certificate(backend: Backend) {
     let mut report = world.report(&license, &["a.example"]);
     report.reservation_id = granted.reservation_id.clone();
     let first = world.record_san(report.clone()).await;
-    // The same certificate reported again is known, whoever repeats it.
+    // The same certificate reported again is recognised, whichever caller repeats it.
     let again = crate::harness::request_id();
     let known = world.record_san({
         let mut report = report.clone();

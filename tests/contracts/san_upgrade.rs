@@ -1,5 +1,5 @@
-//! A store of SanLicensing that was kept before licences had several terms comes out right: what was
-//! sold, raised and reserved, and each goes on from there.
+//! Upgrades a store of SanLicensing from before licences had several terms: what was sold, raised and
+//! reserved, each of which then continues.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -27,7 +27,7 @@ on_both_databases![
     sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one,
 ];
 
-/// What the first schema kept of a term beside its licence, and where the second has it.
+/// What the first schema stored of a term with its licence, and where the second has it.
 const MOVED: [(&str, &str, &str); 7] = [
     ("raises_json", "TEXT", "raises_json"),
     ("options_json", "TEXT", "options_json"),
@@ -94,7 +94,7 @@ async fn sl_6_a_store_of_before_further_terms_comes_out_right(backend: Backend) 
     assert_eq!(figures(&world.usage(&license).await), figures(&usage));
     assert_eq!(world.usage_at(&license, before_raise).await.quota, 10);
     assert_eq!(world.reservations(&license).await.len(), 1);
-    // And it goes on from there.
+    // And it continues.
     world.release(&license, &held.reservation_id).await;
     world.increase(&license, 20).await;
     world.added(&license, OTHER).await;
@@ -175,7 +175,7 @@ async fn sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it(backend: Back
     assert!(!may_sign(&world, &rsa, KeyType::Ed25519).await);
 }
 
-/// Puts a text in the place of another wherever names are kept.
+/// Replaces a text by another wherever SANs are stored.
 async fn put_back(door: &BackDoor, present: &str, earlier: &str) {
     for (table, column) in [
         ("certificate_san", "name"),

@@ -1,5 +1,4 @@
-//! SL-17: usage as it changes, told to whoever watches: by a decision, on whichever instance, or by time
-//! alone; and the end of it.
+//! SL-17: watchers see usage change, by a decision on any instance or by time alone, and see it end.
 
 use std::time::Duration;
 

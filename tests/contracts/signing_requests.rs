@@ -1,5 +1,5 @@
-//! Signing requests are read in all their encodings and attributes, wherever one comes in; and a
-//! chain is compared as RFC 5280, 7.1 compares names.
+//! Signing requests are read in all their encodings and with all attributes, wherever one is sent; a chain
+//! is compared as RFC 5280, 7.1 compares names.
 
 use licet_contracts::orders::v1::{
     PlaceOrderRequest, record_issuance_request::Certificate as Given,

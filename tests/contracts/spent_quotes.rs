@@ -1,5 +1,4 @@
-//! MD-6, BL-1: a quote that was charged by hand pays for its change, once, and not where the charge was
-//! taken back.
+//! MD-6, BL-1: a quote charged by hand pays for its change, once, unless that charge was credited.
 
 use licet_contracts::{
     billing::v1::{ChargeQuoteRequest, GetQuoteRequest, Invoice},
@@ -17,8 +16,8 @@ use crate::harness::{
 };
 
 on_both_databases![
-    md_6_a_charge_that_was_taken_back_pays_for_no_renewal,
-    md_6_a_charge_that_was_taken_back_pays_for_no_names,
+    md_6_a_credited_charge_pays_for_no_renewal,
+    md_6_a_credited_charge_pays_for_no_domains,
 ];
 
 /// Charges a preview's quote past the order that it was made for.
@@ -37,12 +36,12 @@ async fn charge_by_hand(world: &World, quote_id: &str) -> Invoice {
     charged.into_inner().invoice.unwrap()
 }
 
-async fn take_back(world: &World, invoice: &Invoice) {
+async fn credit_whole(world: &World, invoice: &Invoice) {
     let credit = goodwill(invoice, &[]);
     world.invoices().issue_credit_note(credit).await.unwrap();
 }
 
-async fn md_6_a_charge_that_was_taken_back_pays_for_no_renewal(backend: Backend) {
+async fn md_6_a_credited_charge_pays_for_no_renewal(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     let Issued { world, order, .. } = &issued;
     move_to_days_before_end(world, order, 30);
@@ -52,7 +51,7 @@ async fn md_6_a_charge_that_was_taken_back_pays_for_no_renewal(backend: Backend)
     };
     let quoted = renew(world, preview.clone()).await.quote.unwrap();
     let charged = charge_by_hand(world, &quoted.quote_id).await;
-    take_back(world, &charged).await;
+    credit_whole(world, &charged).await;
     let before = world.balance(&issued.account_id).await;
     let named = |quote_id: &str| RenewOrderRequest {
         quote_id: quote_id.to_owned(),
@@ -71,7 +70,7 @@ async fn md_6_a_charge_that_was_taken_back_pays_for_no_renewal(backend: Backend)
     assert_eq!(world.balance(&issued.account_id).await, paid);
 }
 
-async fn md_6_a_charge_that_was_taken_back_pays_for_no_names(backend: Backend) {
+async fn md_6_a_credited_charge_pays_for_no_domains(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     let Issued { world, order, .. } = &issued;
     // In this term, and in this one and the next.
@@ -93,7 +92,7 @@ async fn md_6_a_charge_that_was_taken_back_pays_for_no_names(backend: Backend) {
         assert_eq!(quotes.len(), if renews { 2 } else { 1 });
         for quote_id in &quotes {
             let charged = charge_by_hand(world, quote_id).await;
-            take_back(world, &charged).await;
+            credit_whole(world, &charged).await;
         }
         let before = world.balance(&issued.account_id).await;
         let named = UpdateDomainsRequest {

@@ -1,12 +1,9 @@
-//! Statements: what stood, what moved, and what stands, held against the entries that they sum up.
+//! Statements: opening, changes and closing are compared with the ledger entries that they sum up.
 
 use chrono::TimeDelta;
-use licet_contracts::{
-    billing::v1::{
-        EntryKind, EntryTotal, GetStatementRequest, GetStatementResponse, LedgerAccount,
-        LedgerEntry, ListEntriesRequest, ReverseEntryRequest,
-    },
-    types::v1::Money,
+use licet_contracts::billing::v1::{
+    EntryKind, EntryTotal, GetStatementRequest, GetStatementResponse, LedgerAccount, LedgerEntry,
+    ListEntriesRequest, ReverseEntryRequest,
 };
 use licet_domain::{clock::Instant, ids::AccountId};
 use tonic::Code;
@@ -16,7 +13,7 @@ use crate::harness::{
     clock::{instant, shifted},
     errors::{refused, take_apart},
     on_both_databases, request_id,
-    samples::{shown, usd},
+    samples::{minor, shown, usd},
     terms::period,
     world::World,
 };
@@ -28,12 +25,6 @@ on_both_databases![
     a_turnover_beyond_the_largest_amount_is_refused,
     bad_periods_and_unknown_accounts,
 ];
-
-fn minor(money: Option<&Money>) -> i64 {
-    let value = &money.unwrap().value;
-    let (whole, cents) = value.split_once('.').unwrap();
-    format!("{whole}{cents}").parse().unwrap()
-}
 
 /// What entries move on one ledger account.
 fn moved(entries: &[LedgerEntry], account: LedgerAccount) -> i64 {

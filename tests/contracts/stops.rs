@@ -1,5 +1,5 @@
-//! How a service begins and ends: it says that it serves once it does, streams take no place of calls,
-//! and a stop waits for calls under way alone.
+//! How a service starts and stops: it reports SERVING only once it serves, streams take no place of calls,
+//! and a stop waits only for calls under way.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ async fn a_stop_waits_for_no_stream_and_no_idle_connection(backend: Backend) {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
-/// Once health says SERVING, the starter account is there.
+/// Once health says SERVING, the starter account exists.
 #[test]
 fn the_embedded_suite_serves_once_everything_is_there() {
     crate::harness::run(async {

@@ -1,5 +1,5 @@
-//! A store is made where the command is told to make one, and nowhere else: one that is gone is missed,
-//! by `licet serve` and by the embedded suite.
+//! A store is made only by a command told to make one; `licet serve` and the embedded suite refuse to
+//! start where one is missing.
 
 use std::process::{Command, Stdio};
 

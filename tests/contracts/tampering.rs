@@ -1,5 +1,5 @@
-//! X-5, BL-3, BL-5, BL-8: a change of Billing's store behind its front door is seen by
-//! `licet verify`, whatever row or column is changed, inserted or deleted.
+//! X-5, BL-3, BL-5, BL-8: `licet verify` finds every change made to Billing's store directly: any row or
+//! column changed, inserted or deleted.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! AL-4 at the turn of a term: a term that begins under a certificate counts from its start, a term
-//! that is over counts on, and whatever is still open is refunded with the deletion.
+//! AL-4 where terms meet: a term that starts with a valid certificate counts from its start, an ended term
+//! continues to count, and the deletion refunds whatever is still open.
 
 use std::sync::{
     Arc,
@@ -255,7 +255,7 @@ async fn x_3_while_billing_is_away_every_open_term_is_still_to_come(backend: Bac
     let request = delete_request(&order.order_id, false);
     let answer = world.orders().delete_order(request.clone()).await;
     assert_eq!(answer.unwrap().into_inner().refunds, []);
-    // A process that remembers nothing goes on with it.
+    // A process with nothing in memory continues.
     world.stop_orders().await;
     world.start_orders().await;
     world.start_billing().await;

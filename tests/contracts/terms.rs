@@ -1,4 +1,4 @@
-//! BL-6: accounts that pay later, up to a credit limit, and what stops a charge on them.
+//! BL-6: accounts on terms, up to a credit limit, and what stops a charge on them.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{

@@ -1,5 +1,5 @@
-//! MD-8, MD-10, X-5: what time makes of an order with a next term, seen at once and written once;
-//! and what a change costs that reaches into that term.
+//! MD-8, MD-10, X-5: time starts a bought next term: visible at once and written once; and what a change
+//! costs that reaches into that term.
 
 use licet_contracts::{
     billing::v1::{InvoiceState, Product, TermPrice, UpdateProductRequest, WithdrawRequest},

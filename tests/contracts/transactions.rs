@@ -1,6 +1,6 @@
-//! What a transaction of the runtime promises on both databases, however seldom it goes to them: all of
-//! it or nothing, each statement seeing what was changed before it; and X-2: of two drivers on one
-//! step of an operation, one is through it.
+//! What a transaction of the runtime guarantees on both databases, however few round trips it makes: all
+//! or nothing, and each statement sees the changes before it. X-2: of two drivers on one step of an
+//! operation, one wins.
 
 use std::{
     sync::{
@@ -165,7 +165,7 @@ async fn what_gathered_is_undone_with_the_rest(backend: Backend) {
     }
 }
 
-/// Adds a row that is there already on its first run: another one the next time.
+/// Adds a row that exists already on its first run, and a new one on the next.
 struct Racing {
     runs: AtomicI64,
 }

@@ -1,5 +1,5 @@
-//! What a service answers to what is packed, and to what is no gRPC call: gzip is taken both ways, and
-//! every other tongue is told so in its own.
+//! What a service does with compressed requests and with calls that are not gRPC: gzip works both ways,
+//! and any other protocol is refused in its own terms.
 
 use licet_contracts::billing::v1::{
     DepositRequest, ListAccountsRequest, account_service_client::AccountServiceClient,

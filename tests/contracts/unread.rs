@@ -1,5 +1,5 @@
-//! What a client takes from others that calls and does not read its answers: no place beyond its
-//! deadline, none once a call is answered, and no time of a stop.
+//! A client that calls and does not read its responses takes no place beyond its deadline, none once a
+//! call is over, and does not delay a stop.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn watch_events(client: &Unread, metadata: &[(&str, &str)]) -> UnreadCall 
     client.ask(STREAM_EVENTS, metadata, &request).await
 }
 
-/// Stops it. The bound is there for a stop that waits for the drain.
+/// Stops it. The time limit catches a stop that waits for the drain.
 async fn stop(running: RunningServer) {
     let stopping = tokio::time::timeout(Duration::from_secs(60), running.shutdown());
     stopping.await.expect("a stop that waits for no drain");
@@ -88,7 +88,7 @@ fn code(code: Code) -> String {
 
 async fn a_stop_waits_for_no_stream_that_is_not_read(backend: Backend) {
     let (world, license, running) = san_licensing(backend, &endless_drain()).await;
-    world.settle().await;
+    world.catch_up().await;
     let client = connect(&running).await;
     let events = watch_events(&client, &[]).await;
     let watched = WatchUsageRequest {
@@ -142,7 +142,7 @@ async fn a_stream_that_is_not_read_ends_at_its_deadline(backend: Backend) {
         ..Limits::default()
     };
     let (world, _license, running) = san_licensing(backend, &limits).await;
-    world.settle().await;
+    world.catch_up().await;
     let client = connect(&running).await;
     let events = watch_events(&client, &[("grpc-timeout", "1S")]).await;
     let other = stops::connect(&running);

@@ -1,5 +1,5 @@
-//! `licet verify`: it finds nothing in books that were kept through the front door, and each of its
-//! checks finds what it is for.
+//! `licet verify` finds nothing in books that were written through the services, and each of its checks
+//! finds the fault it looks for.
 
 use std::{process::Output, time::Duration};
 
@@ -493,7 +493,7 @@ async fn verify_runs_beside_the_service_and_ends_with_its_verdict(backend: Backe
     assert!(said.contains("ok      balances: "), "{said}");
     assert!(said.trim_end().ends_with("no differences"), "{said}");
 
-    // It changed nothing, and the service goes on.
+    // It changed nothing, and the service continues.
     world.deposit(&account_id, "0.50").await;
     assert_eq!(world.balance(&account_id).await, "25.00 USD");
 

@@ -1,5 +1,5 @@
-//! MD-4: what a wildcard costs that takes the place of a standard slot, under each policy: at placing
-//! and renewal as at a change, and what the catalogue refuses for its sake.
+//! MD-4: what a wildcard costs in a standard slot, under each policy: at placing and renewal as at a
+//! change; and what the catalogue refuses because of it.
 
 use licet_contracts::{
     billing::v1::{

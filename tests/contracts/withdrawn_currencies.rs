@@ -1,4 +1,4 @@
-//! M-1: nothing new starts in a currency that ISO 4217 has withdrawn; what exists in one goes on.
+//! M-1: nothing new can use a currency that ISO 4217 has withdrawn; what exists in one continues.
 
 use licet_contracts::billing::v1::{CreateAccountRequest, InvoiceState, LineKind, RefundState};
 use tonic::Code;

@@ -1,5 +1,5 @@
-//! Billing's books with everything in them that there is, made through its front door; and a way
-//! behind it, for what no call would ever write.
+//! Billing's books with one of everything, written through the service; and access to the store behind it,
+//! for what no call would ever write.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{
@@ -27,18 +27,18 @@ pub(crate) struct Books {
     pub(crate) prepaid: String,
     /// An account on terms of 30 days, up to 1000.00.
     pub(crate) on_terms: String,
-    /// Of 196.00 and prepaid, credited whole by a refund.
+    /// 196.00, prepaid, credited whole by a refund.
     pub(crate) refunded: Invoice,
-    /// Of 196.00 and on terms: 40.00 paid, 10.00 credited.
+    /// 196.00 on terms: 40.00 paid, 10.00 credited.
     pub(crate) part_paid: Invoice,
-    /// Of 196.00 and on terms, held whole by a refund in review.
+    /// 196.00 on terms, held whole by a refund in review.
     pub(crate) held: Invoice,
     /// The goodwill on `part_paid`.
     pub(crate) goodwill: CreditNote,
 }
 
 impl Books {
-    /// Keeps them for a month; the clock stands 28 days after the charges.
+    /// Writes a month of them; the clock is 28 days after the charges.
     pub(crate) async fn keep(backend: Backend) -> Self {
         let world = World::start(backend).await;
         world.stock().await;
@@ -79,12 +79,12 @@ impl Books {
         }
     }
 
-    /// Stops Billing once each of its events has its position, and opens the back door.
+    /// Stops Billing once each of its events has a position, and opens its store.
     pub(crate) async fn close(&mut self) -> (Location, BackDoor) {
         let location = self.world.billing_location();
         let door = BackDoor::open(&location).await;
         eventually("all events have positions", || async {
-            self.world.settle().await;
+            self.world.catch_up().await;
             let waiting = licet_billing::verify(&location).await.unwrap();
             assert_eq!(waiting.differences(), 0, "{waiting}");
             (door.run("UPDATE outbox SET why = why").await == 0).then_some(())
@@ -116,7 +116,7 @@ async fn open_account(world: &World, display_name: &str, on_terms: bool) -> Stri
     answer.into_inner().account.unwrap().account_id
 }
 
-/// A deposit taken back, and a withdrawal.
+/// A reversed deposit, and a withdrawal.
 async fn move_money(world: &World, account_id: &str) {
     let deposit = DepositRequest {
         account_id: account_id.to_owned(),
@@ -227,13 +227,13 @@ async fn approve(world: &World, refund: &Refund, amount: &str) {
     world.refunds().approve_refund(request).await.unwrap();
 }
 
-/// A way to the rows past every constraint that guards them.
+/// Access to the rows without their constraints.
 pub(crate) struct BackDoor {
     connection: DatabaseConnection,
 }
 
 impl BackDoor {
-    /// Opens it, and takes the constraints away that would keep rows right.
+    /// Opens the store, and drops the constraints that keep rows valid.
     pub(crate) async fn open(location: &Location) -> Self {
         let connection = match location {
             Location::Sqlite(path) => {
@@ -277,12 +277,12 @@ impl BackDoor {
         door
     }
 
-    /// Runs one statement; answers how many rows it changed.
+    /// Runs one statement; returns how many rows it changed.
     pub(crate) async fn run(&self, sql: &str) -> u64 {
         loop {
             match self.connection.execute_unprepared(sql).await {
                 Ok(ran) => return ran.rows_affected(),
-                // Services work beside the door. What lost a deadlock against one was undone.
+                // Services write meanwhile. A statement that lost a deadlock was rolled back.
                 Err(error) if error.to_string().contains("deadlock detected") => {}
                 Err(error) => panic!("{sql}: {error}"),
             }

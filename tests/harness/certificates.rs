@@ -8,7 +8,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
 };
 
-/// What a certificate is to say.
+/// The contents of a certificate.
 pub(crate) struct Wanted<'a> {
     /// The common name first.
     pub(crate) names: &'a [String],
@@ -60,7 +60,7 @@ impl Authority {
         leaf.signed_by(&self.key, &self.issuer).unwrap().pem()
     }
 
-    /// A leaf with a serial of its own.
+    /// A leaf with a new serial.
     pub(crate) fn sign(&self, names: &[String], not_before: Instant, not_after: Instant) -> Leaf {
         let serial = uuid::Uuid::new_v4();
         let mut leaf = CertificateParams::new(names.to_vec()).unwrap();
@@ -134,7 +134,7 @@ fn chain_of(wanted: &Wanted<'_>, key: &KeyPair, mark: IsCa) -> String {
     leaf.distinguished_name = rcgen::DistinguishedName::new();
     leaf.distinguished_name
         .push(DnType::CommonName, wanted.names[0].as_str());
-    // Left out, it would be a digest of the key: two certificates of one key would be one (SL-14).
+    // By default it is a digest of the key, and two certificates of one key would be one (SL-14).
     leaf.serial_number = Some(uuid::Uuid::new_v4().as_bytes().to_vec().into());
     leaf.is_ca = mark;
     leaf.not_before = epoch + since_epoch(wanted.not_before);

@@ -1,5 +1,5 @@
-//! The way to a service that every test takes. It holds each refusal against the "Refusals:" list that
-//! the method has in the contract, and notes it, so that `tests/run` can hold the lists against the run.
+//! The channel of every test. It fails on a refusal that is not in the method's "Refusals:" list in the
+//! contract, and records each one, so that `tests/run` can find listed refusals that never occur.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -95,7 +95,7 @@ fn note(path: &str, status: &Status) {
         .insert((path.to_owned(), info.reason.clone()));
     if is_new && let Some(file) = std::env::var_os(NOTES) {
         let notes = OpenOptions::new().create(true).append(true).open(file);
-        // One write, so that lines of several processes stay whole.
+        // One write, so that lines of several processes do not mix.
         let line = format!("{path} {}\n", info.reason);
         notes.unwrap().write_all(line.as_bytes()).unwrap();
     }
@@ -112,13 +112,13 @@ fn note(path: &str, status: &Status) {
 pub(crate) struct Channel(transport::Channel);
 
 impl Channel {
-    /// The way to an address such as `http://127.0.0.1:7001`.
+    /// A channel to an address such as `http://127.0.0.1:7001`.
     pub(crate) fn to(address: &str) -> Self {
         let endpoint = Endpoint::from_shared(address.to_owned()).unwrap();
         Self(endpoint.connect_lazy())
     }
 
-    /// The way to a port of this machine.
+    /// A channel to a port of this machine.
     pub(crate) fn to_port(port: u16) -> Self {
         Self::to(&format!("http://127.0.0.1:{port}"))
     }
@@ -141,7 +141,7 @@ impl Service<http::Request<Body>> for Channel {
             if let Some(status) = Status::from_header_map(answer.headers()) {
                 note(&path, &status);
             }
-            // A call that began to answer says in its trailers how it ended.
+            // A call whose response has begun ends with its status in the trailers.
             Ok(answer.map(|body| {
                 Body::new(body.map_frame(move |frame| {
                     if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {

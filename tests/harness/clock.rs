@@ -1,5 +1,5 @@
-//! A clock that stands still until a test moves it, so that day 25 is exactly day 25. The suite's own
-//! test clock, which runs, is tested where its service is.
+//! A clock that moves only when a test says so: day 25 is exactly day 25. contracts/clock.rs tests the
+//! suite's own test clock, which runs.
 
 use std::sync::Mutex;
 

@@ -1,5 +1,5 @@
-//! Sales without an order, to accounts that pay in advance or later, and what corrects them: credit
-//! notes, refunds and their reviews.
+//! Sales without an order, to prepaid accounts and accounts on terms, and their corrections: credit notes,
+//! refunds and reviews.
 
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, ApproveRefundResponse, CreateQuoteRequest, CreditNote, CreditNoteLine,
@@ -18,7 +18,7 @@ use super::{
     world::World,
 };
 
-/// The first term of a thing.
+/// The first term of a resource.
 pub(crate) fn first_term(resource_id: &str) -> Option<Subject> {
     Some(Subject {
         resource_id: resource_id.to_owned(),
@@ -26,7 +26,7 @@ pub(crate) fn first_term(resource_id: &str) -> Option<Subject> {
     })
 }
 
-/// What a credit note is to take off which line: `(number, amount)`.
+/// The amount to credit of each line: `(number, amount)`.
 pub(crate) fn credit_lines(list: &[(i32, &str)]) -> Vec<CreditNoteLine> {
     let each = list.iter().map(|(line_number, amount)| CreditNoteLine {
         line_number: *line_number,
@@ -62,7 +62,7 @@ pub(crate) fn named<T>(mut request: Request<T>, caller: &str) -> Request<T> {
     request
 }
 
-/// An invoice's total, what was paid, credited and returned of it, what is held, and what is due.
+/// Amounts of an invoice: total, paid, credited, returned, held, due.
 pub(crate) fn figures(invoice: &Invoice) -> [String; 6] {
     [
         &invoice.total,
@@ -76,7 +76,7 @@ pub(crate) fn figures(invoice: &Invoice) -> [String; 6] {
 }
 
 impl World {
-    /// Charges a year of each of these about the first term of a thing: a certificate is 98.00, a
+    /// Charges a year of each of these for the first term of a resource: a certificate is 98.00, a
     /// domain 49.00, a wildcard domain 149.00.
     pub(crate) async fn sell_about(
         &self,
@@ -110,7 +110,7 @@ impl World {
         answer.into_inner().credit_notes
     }
 
-    /// Asks for the refund of a thing's first term, issued at `issued`.
+    /// Requests the refund of a resource's first term, issued at `issued`.
     pub(crate) async fn request_refund(
         &self,
         account_id: &str,
@@ -142,7 +142,7 @@ impl World {
     }
 }
 
-/// Since when a term is in use, as a refund is asked for; never issued where that is absent.
+/// Since when a term is in use, for a refund request; `None`: it was never issued.
 pub(crate) fn in_use(since: Option<Instant>) -> Use {
     since.map_or(Use::NeverIssued(true), |since| {
         Use::FirstIssuanceTime(timestamp(since))

@@ -1,9 +1,9 @@
-//! Certificates and requests put together octet by octet, for what no library makes. A request is
-//! signed by its key; a certificate's signature is none, because nobody looks at it.
+//! Certificates and requests encoded byte by byte, for what no library produces. A request is signed with
+//! its key; a certificate has no valid signature, because nothing verifies it.
 
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData, SigningKey};
 
-/// One element of DER: its tag, and what is in it.
+/// One element of DER: its tag and its content.
 pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let length = &length[length.iter().take_while(|octet| **octet == 0).count()..];
@@ -27,7 +27,7 @@ pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 const COMMON_NAME: &[u8] = b"\x06\x03\x55\x04\x03";
 const ALTERNATIVE_NAMES: &[u8] = b"\x06\x03\x55\x1d\x11";
 const UPN: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
-/// What asks for extensions in a request: PKCS#9, and Microsoft.
+/// The attributes of a request that ask for extensions: PKCS#9's and Microsoft's.
 pub(crate) const PKCS_9: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e";
 pub(crate) const MICROSOFT: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0e";
 const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
@@ -58,7 +58,7 @@ pub(crate) fn dns(text: &[u8]) -> Vec<u8> {
     element(0x82, text)
 }
 
-/// An otherName of type UPN around whatever it carries.
+/// An otherName of type UPN with any content.
 pub(crate) fn upn(content: &[u8]) -> Vec<u8> {
     element(0xa0, &[UPN, content].concat())
 }
@@ -76,7 +76,7 @@ pub(crate) fn ed448_key() -> Vec<u8> {
     sequence(&[&sequence(&[ED448]), &element(0x03, &[0; 58])])
 }
 
-/// What a certificate carries.
+/// The contents of a certificate.
 pub(crate) struct Odd {
     /// The octets of the serial's INTEGER.
     pub(crate) serial: Vec<u8>,
@@ -132,7 +132,7 @@ impl Odd {
 /// An attribute of a request: its kind, and the names that each of its values asks for.
 pub(crate) type Attribute<'a> = (&'a [u8], &'a [&'a [&'a str]]);
 
-/// A request as PEM text; `None`: it has no place for attributes.
+/// A request as PEM text; `None`: without the field for attributes.
 pub(crate) fn request(label: &str, subject: &[u8], attributes: Option<&[Attribute<'_>]>) -> String {
     let attribute = |(kind, values): &Attribute<'_>| {
         let value = |names: &&[&str]| {

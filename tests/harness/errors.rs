@@ -1,4 +1,4 @@
-//! A gRPC error taken apart, for tests to hold against what the contract promises.
+//! A gRPC error in its parts, for tests to compare with what the contract promises.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -114,7 +114,7 @@ pub(crate) fn take_apart(status: &Status) -> Refused {
     }
 }
 
-/// The reason of a refusal, "done" where there is none.
+/// The reason of a refusal, or "done".
 pub(crate) fn reason<T>(answer: Result<Response<T>, Status>) -> String {
     match answer {
         Ok(_) => "done".to_owned(),

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// What to say where [`find_programs`] finds nothing.
+/// The message if [`find_programs`] finds nothing.
 pub(crate) const NOT_INSTALLED: &str = "PostgreSQL is not installed: neither \
     /usr/lib/postgresql/*/bin nor PATH has initdb. Run tests/run, which installs what is missing, or \
     install the package postgresql (Debian, Ubuntu) or postgresql-server (Fedora)";
@@ -24,7 +24,7 @@ pub(crate) fn guard(
 ) -> Result<Child, String> {
     let script = include_str!("guardian.sh");
     let mut command = if runs_as_root() {
-        // initdb refuses root; the account of the package, or else the one that owns nothing.
+        // initdb refuses root: take the package's user, or nobody.
         let user = if has_user("postgres") {
             "postgres"
         } else {
@@ -40,7 +40,7 @@ pub(crate) fn guard(
             "--",
             "sh",
         ]);
-        // Root's own temporary folder is closed to that user.
+        // That user cannot read root's temporary folder.
         command.env_remove("TMPDIR").env("HOME", "/");
         command
     } else {

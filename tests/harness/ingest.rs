@@ -1,4 +1,4 @@
-//! Feeds of the authority's back end: records, batches, and what is answered to them.
+//! Feeds of the authority's back end: records, batches and their acknowledgements.
 
 use licet_contracts::sanlicensing::v1::Certificate;
 use licet_contracts::sanlicensing::v1::{
@@ -49,7 +49,7 @@ pub(crate) fn batch(sequence: i64, records: Vec<IngestRecord>) -> IngestCertific
     }
 }
 
-/// Recorded, unallocated, revoked, kept for later, already known, refused.
+/// Recorded, unallocated, revoked, stored for later, known, refused.
 pub(crate) fn counts(answer: &IngestCertificatesResponse) -> [i64; 6] {
     figures(answer.counts.as_ref().unwrap())
 }
@@ -65,7 +65,7 @@ pub(crate) fn figures(counts: &licet_contracts::sanlicensing::v1::IngestCounts) 
     ]
 }
 
-/// Sends batches on one stream. Answers what was acknowledged, and how the stream ended.
+/// Sends batches on one stream. Returns what was acknowledged, and how the stream ended.
 pub(crate) async fn send(
     channel: Channel,
     batches: Vec<IngestCertificatesRequest>,
@@ -80,7 +80,7 @@ pub(crate) async fn send(
     }
 }
 
-/// Sends messages on one stream that need not be batches. Answers as [`send`] does.
+/// Sends messages on one stream that need not be batches. Returns what [`send`] does.
 pub(crate) async fn send_raw(
     channel: Channel,
     messages: Vec<Vec<u8>>,

@@ -1,5 +1,5 @@
-//! Ways to Billing: to the one instance of a world, and on PostgreSQL to a second one on the same
-//! store, whose clock need not agree.
+//! Channels to Billing: to the one instance of a world and, on PostgreSQL, to a second one on the same
+//! store, whose clock may differ.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) struct Ways {
     _second: Option<RunningServer>,
 }
 
-/// Another clock, and so much.
+/// A clock that is ahead of another by so much.
 struct Ahead {
     clock: Arc<StandingClock>,
     by: TimeDelta,
@@ -69,7 +69,7 @@ impl Ways {
         self.channels.len()
     }
 
-    /// The way to an instance, counted from 0 and around.
+    /// The channel to an instance, by number modulo their count.
     pub(crate) fn get(&self, number: usize) -> Channel {
         self.channels[number % self.channels.len()].clone()
     }

@@ -1,5 +1,5 @@
-//! What every test stands on: real services on either database, a clock that stands still, samples,
-//! certificates, and errors taken apart. Must hold no expectation of its own.
+//! What every test uses: real services on either database, a clock that stands still, samples,
+//! certificates, errors in their parts. Must hold no expectation.
 
 pub(crate) mod books;
 pub(crate) mod certificates;
@@ -61,12 +61,12 @@ pub(crate) use on_both_databases;
 
 const LONGEST_TEST: Duration = Duration::from_secs(120);
 
-/// Runs one test to its end on a runtime of its own; a test that hangs fails.
+/// Runs one test on a new runtime; a test that hangs fails.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     run_within(LONGEST_TEST, test);
 }
 
-/// As [`run`], for a test whose length the environment decides.
+/// Like [`run`], for a test whose length an environment variable sets.
 pub(crate) fn run_within(longest: Duration, test: impl Future<Output = ()>) {
     if std::env::var_os("LICET_LOG").is_some() {
         licet_runtime::telemetry::start();
@@ -89,15 +89,15 @@ pub(crate) fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// A free port that the system gives to nobody who asks for any: below its range for those, so that
-/// a server which goes away for a while finds its port free again.
+/// A free port below the range that the system assigns from, so that a server which stops for a
+/// while finds its port free again.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 17_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
     for _ in 0..COUNT {
-        // Several test processes at once start far apart.
+        // Test processes that run at once start far apart.
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let offset = (u32::from(start) * 97 + u32::from(step)) % u32::from(COUNT);
         let port = FIRST + u16::try_from(offset).unwrap();
@@ -108,7 +108,7 @@ pub(crate) fn free_port() -> u16 {
     panic!("no port from {FIRST} on is free");
 }
 
-/// Asks `question` until it answers, at most 45 seconds.
+/// Calls `question` until it returns a value, for at most 45 seconds.
 pub(crate) async fn eventually<T, F>(what: &str, mut question: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,

@@ -1,5 +1,5 @@
-//! Stores with everything in them that there is, kept as text of SQL so that later versions can be held
-//! against them; and what their services answer about it.
+//! Stores with one of everything, saved as SQL text to test upgrades of later versions; and what their
+//! services return about it.
 
 use std::{
     collections::BTreeMap,
@@ -46,14 +46,14 @@ use super::{
     world::World,
 };
 
-/// What is known of a kept store.
+/// What a saved store is known to hold.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct KeptStore {
-    /// The time of its services when it was kept.
+    /// The time of its services when it was saved.
     pub(crate) now_us: i64,
-    /// Ids in it, by what they are in the story.
+    /// Ids in it, by their part in the story.
     pub(crate) ids: BTreeMap<String, String>,
-    /// What its services answered, by what was asked.
+    /// The responses of its services, by request.
     pub(crate) answers: BTreeMap<String, String>,
 }
 
@@ -93,14 +93,14 @@ fn folder(version: &str) -> PathBuf {
 
 const AREAS: [&str; 3] = ["billing", "orders", "san_licensing"];
 
-/// Puts the stores of an earlier version where a world will look for its own.
+/// Restores the stores of an earlier version to where a world looks for its own.
 pub(crate) async fn put_back(world: &World, version: &str, backend: Backend) {
     for area in AREAS {
         let file = format!("{area}.{}.sql", word(backend));
         let mut text = std::fs::read_to_string(folder(version).join(file)).unwrap();
         let connection = match world.location(area) {
             Location::Sqlite(path) => {
-                // Its tables come in the order of their names.
+                // The tables are in alphabetical order.
                 text.insert_str(0, "PRAGMA foreign_keys = OFF;\n");
                 let url = format!("sqlite:{}?mode=rwc", path.display());
                 Database::connect(url).await.unwrap()
@@ -108,7 +108,7 @@ pub(crate) async fn put_back(world: &World, version: &str, backend: Backend) {
             Location::Postgres { url, .. } => Database::connect(url).await.unwrap(),
         };
         connection.execute_unprepared(&text).await.unwrap();
-        // Records of requests are kept for ninety days of real time, which have not passed here.
+        // Requests are stored for ninety days of real time, which have not passed here.
         let table = match backend {
             Backend::Sqlite => "replay".to_owned(),
             Backend::Postgres => format!("{area}.replay"),
@@ -124,7 +124,7 @@ fn programs() -> PathBuf {
     find_programs().expect(NOT_INSTALLED)
 }
 
-/// Writes the stores of a world, and what is known of them, into a folder.
+/// Saves the stores of a world, and what they hold, to a folder.
 pub(crate) fn keep(world: &World, kept: &KeptStore, backend: Backend, folder: &Path) {
     for area in AREAS {
         let output = match world.location(area) {
@@ -141,7 +141,7 @@ pub(crate) fn keep(world: &World, kept: &KeptStore, backend: Backend, folder: &P
         let output = output.unwrap();
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
-        // Commands of psql, and comments, are no SQL that a store takes.
+        // Neither psql's commands nor comments are SQL for a store.
         let sql: Vec<_> = text
             .lines()
             .filter(|line| !line.starts_with(['\\', '-']))
@@ -153,7 +153,7 @@ pub(crate) fn keep(world: &World, kept: &KeptStore, backend: Backend, folder: &P
     std::fs::write(folder.join(format!("{}.json", word(backend))), text + "\n").unwrap();
 }
 
-/// An order that was placed, and what a repeat of the request is.
+/// A placed order, and its request to repeat.
 pub(crate) fn placing(kept: &KeptStore) -> PlaceOrderRequest {
     PlaceOrderRequest {
         request_id: kept.id("placing request"),
@@ -161,7 +161,7 @@ pub(crate) fn placing(kept: &KeptStore) -> PlaceOrderRequest {
     }
 }
 
-/// Fills the stores of all three services and stops them. An order is left whose charge is under way.
+/// Fills the stores of all three services and stops them. One order's charge is left under way.
 pub(crate) async fn fill(backend: Backend) -> (World, KeptStore) {
     let books = Books::keep(backend).await;
     let mut world = books.world;
@@ -293,14 +293,14 @@ async fn wait_for_another(world: &mut World, kept: &mut KeptStore) {
     kept.name("order waiting", &order.order_id);
 }
 
-/// An answer as text, a line for each field.
+/// A response as text, a line for each field.
 fn shown(answer: &impl Debug) -> String {
     let text = format!("{answer:#?}");
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     lines.join("\n")
 }
 
-/// What the three services say about what [`fill`] left, apart from what is under way.
+/// What the three services return about everything that [`fill`] finished.
 pub(crate) async fn answers(world: &World, kept: &KeptStore) -> BTreeMap<String, String> {
     let mut answers = BTreeMap::new();
     let mut note = |what: &str, answer: String| {

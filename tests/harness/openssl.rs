@@ -1,5 +1,5 @@
-//! A certificate authority made with the OpenSSL command line: root, intermediate, requests and
-//! leaves that no library of ours had a hand in. Must hold no expectation of its own.
+//! A certificate authority made with the OpenSSL command line: root, intermediate, requests and leaves
+//! that no library of ours has touched. Must hold no expectation.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -35,7 +35,7 @@ impl Chain {
     }
 }
 
-/// Everything that the authority keeps is in a folder that goes with it.
+/// The authority's files, deleted with it.
 pub(crate) struct Authority {
     folder: TempDir,
 }
@@ -101,8 +101,8 @@ impl Authority {
         authority
     }
 
-    /// A new key, and a request for the names with it as PEM; the common name comes first, in
-    /// Unicode if it likes.
+    /// A new key, and a request for the names with it as PEM; the common name comes first, and
+    /// may be Unicode.
     pub(crate) fn request(&self, key: Key, common_name: &str, sans: &[String]) -> String {
         self.make_key("customer", key);
         let subject = format!("/CN={common_name}");
@@ -213,7 +213,7 @@ impl Authority {
         self.openssl(&["x509", "-in", file, "-outform", "DER"])
     }
 
-    /// Runs the command line in the authority's folder; answers what it printed.
+    /// Runs the command line in the authority's folder; returns what it printed.
     #[track_caller]
     fn openssl(&self, words: &[&str]) -> Vec<u8> {
         let ran = Command::new("openssl")

@@ -23,14 +23,14 @@ use super::{
 struct Cluster {
     port: u16,
     password: String,
-    /// Its standard input is the pipe that keeps the cluster: held until this process ends.
+    /// Its standard input keeps the cluster running; it closes when this process ends.
     _guardian: Child,
 }
 
 static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// What a test writes need not survive the machine.
+/// A test's data need not survive a crash of the machine.
 const SETTINGS: &str = "\
 fsync = off
 synchronous_commit = off
@@ -38,7 +38,7 @@ full_page_writes = off
 max_wal_size = '512MB'
 ";
 
-/// The services that have a schema and a role of their own.
+/// The services, each with its own schema and role.
 const AREAS: [&str; 3] = ["billing", "orders", "san_licensing"];
 
 /// A fresh database of the cluster.
@@ -53,7 +53,7 @@ impl TestDatabase {
         Self::create_in(None).await
     }
 
-    /// With all of its files on a small disk, in a tablespace of its own.
+    /// With all its files on a small disk, in its own tablespace.
     pub(super) async fn create_on(disk: &SmallDisk) -> Self {
         Self::create_in(Some(disk)).await
     }
@@ -65,7 +65,7 @@ impl TestDatabase {
         };
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let server = cluster.connect("postgres").await;
-        // Two at once wait for each other where they copy the same template by files.
+        // Two that copy the same template as files wait for each other.
         let mut create = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log");
         if let Some(disk) = disk {
             let query = Statement::from_string(DbBackend::Postgres, "SHOW data_directory");
@@ -78,7 +78,7 @@ impl TestDatabase {
         }
         server.execute_unprepared(&create).await.unwrap();
         for area in AREAS {
-            // As in production: each service may make its own schema and see no other.
+            // As in production: each service can create its own schema and read no other.
             let grant = format!("GRANT CREATE ON DATABASE {name} TO {area}");
             server.execute_unprepared(&grant).await.unwrap();
         }
@@ -90,7 +90,7 @@ impl TestDatabase {
         }
     }
 
-    /// Takes the database and its tablespace away: the cluster goes on without its disk.
+    /// Drops the database and its tablespace, so that the cluster survives without the disk.
     pub(super) async fn drop_with_tablespace(&self) {
         let Some(Ok(cluster)) = CLUSTER.get() else {
             return;
@@ -153,7 +153,7 @@ impl Cluster {
                 self.password
             );
         }
-        // A thread of its own, because the caller may be inside of a runtime already.
+        // A new thread, because the caller may be inside a runtime.
         std::thread::scope(|scope| {
             let made = scope.spawn(|| {
                 let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! The embedded suite, or one service of it, as a process of its own: on free ports, and on a store
-//! that survives it.
+//! The embedded suite, or one of its services, as a process: on free ports, and on a store that outlives
+//! it.
 
 use std::{
     fs::File,
@@ -30,7 +30,7 @@ impl SuiteProcess {
         process
     }
 
-    /// Starts the suite on a fresh folder; it is not there yet.
+    /// Starts the suite on a new folder, which it creates.
     pub(crate) fn spawn() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = [free_port(), free_port(), free_port()];
@@ -46,7 +46,7 @@ impl SuiteProcess {
         }
     }
 
-    /// Starts it again on what it left.
+    /// Starts it again on the same store.
     pub(crate) async fn start_again(&mut self) {
         self.child = spawn(&self.data(), self.ports, &self.folder.path().join("log"));
         self.wait_until_ready().await;
@@ -54,7 +54,7 @@ impl SuiteProcess {
 
     async fn wait_until_ready(&mut self) {
         let log = self.folder.path().join("log");
-        // Orders is the last one to say so.
+        // Orders reports it last.
         let health = HealthClient::new(self.orders());
         let child = &mut self.child;
         eventually("the suite is ready", || {
@@ -71,15 +71,15 @@ impl SuiteProcess {
         .await;
     }
 
-    /// Ends the process as a power cut would: nothing of it runs on.
+    /// Kills the process, as a power cut would.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop, as a service manager would, and waits for its end.
+    /// Asks it to stop, as a service manager does, and waits for its end.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        // The shell's own kill: a small system has no program of that name.
+        // The shell's built-in: a small system has no program `kill`.
         let command = format!("kill -TERM {}", self.child.id());
         assert!(
             Command::new("sh")
@@ -91,7 +91,7 @@ impl SuiteProcess {
         self.child.wait().unwrap()
     }
 
-    /// Starts another suite on the same folder; answers how it ended and what it said.
+    /// Starts another suite on the same folder; returns how it ended and what it printed.
     pub(crate) fn start_a_second(&self) -> (ExitStatus, String) {
         let log = self.folder.path().join("second");
         let ports = [free_port(), free_port(), free_port()];
@@ -99,7 +99,7 @@ impl SuiteProcess {
         (status, std::fs::read_to_string(log).unwrap())
     }
 
-    /// Starts it again where it must not start; answers what it said.
+    /// Starts it again where it must refuse to; returns what it printed.
     pub(crate) fn fail_to_start(&self) -> String {
         let log = self.folder.path().join("failed");
         let status = spawn(&self.data(), self.ports, &log).wait().unwrap();
@@ -108,12 +108,12 @@ impl SuiteProcess {
         said
     }
 
-    /// A folder of the test's own, beside the suite's data.
+    /// A folder for the test, beside the suite's data.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where it keeps everything.
+    /// Its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -156,7 +156,7 @@ impl SuiteProcess {
 
 impl Drop for SuiteProcess {
     fn drop(&mut self) {
-        // It may have ended already, which is as good.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -173,7 +173,7 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
             "--san-licensing-listen",
             &format!("127.0.0.1:{san_licensing}"),
         ])
-        // Far longer than any test runs: a stop that waits for the whole drain never ends in a test.
+        // Longer than any test: a stop that waits for the whole drain fails its test.
         .env("LICET_DRAIN_SECONDS", "600")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
@@ -182,7 +182,7 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
         .unwrap()
 }
 
-/// Runs `licet` with these arguments to its end, on this machine's settings for none.
+/// Runs `licet` with these arguments to its end, without settings from the environment.
 pub(crate) fn licet(arguments: &[&str]) -> Output {
     command(arguments).stdin(Stdio::null()).output().unwrap()
 }
@@ -210,7 +210,7 @@ pub(crate) fn licet_reading(arguments: &[&str], input: &Path) -> Output {
         .unwrap()
 }
 
-/// A store's place as options name it.
+/// A store's location, as options take it.
 pub(crate) fn database_option(location: &Location) -> String {
     match location {
         Location::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -226,7 +226,7 @@ pub(crate) struct SanLicensingProcess {
 }
 
 impl SanLicensingProcess {
-    /// Starts it on a store that others may be using, and waits until it answers.
+    /// Starts it on a store that others may use, and waits until it responds.
     pub(crate) async fn start(location: &Location, billing_address: &str) -> Self {
         let database = database_option(location);
         let log = NamedTempFile::new().unwrap();
@@ -257,7 +257,7 @@ impl SanLicensingProcess {
         process
     }
 
-    /// Ends the process as a power cut would: nothing of it runs on.
+    /// Kills the process, as a power cut would.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -272,12 +272,12 @@ impl SanLicensingProcess {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How much memory it has now.
+    /// Its memory now.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.memory("VmRSS:")
     }
 
-    /// The most that it had.
+    /// Its peak memory.
     pub(crate) fn highest_bytes(&self) -> u64 {
         self.memory("VmHWM:")
     }
@@ -292,7 +292,7 @@ impl SanLicensingProcess {
 
 impl Drop for SanLicensingProcess {
     fn drop(&mut self) {
-        // It may have ended already, which is as good.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

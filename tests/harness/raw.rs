@@ -1,4 +1,4 @@
-//! Calls of any method by its path, with requests and answers as they go over the wire.
+//! Calls any method by its path, with the bytes of requests and responses.
 
 use prost::bytes::{Buf as _, BufMut as _};
 use tonic::{
@@ -49,7 +49,7 @@ impl Decoder for Octets {
     }
 }
 
-/// The first answer of a method, be it one that streams or not.
+/// The first response of a method, streaming or not.
 pub(crate) async fn first_answer(
     channel: Channel,
     path: &'static str,
@@ -62,7 +62,7 @@ pub(crate) async fn first_answer(
     answers.into_inner().message().await
 }
 
-/// The answers of a method that takes a stream and answers by one.
+/// The responses of a method that streams both ways.
 pub(crate) async fn streamed(
     channel: Channel,
     path: &'static str,

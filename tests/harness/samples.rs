@@ -1,4 +1,4 @@
-//! A catalogue, an account and orders to test with, made through the services' own front doors.
+//! A catalogue, an account and orders to test with, made through the services.
 
 use licet_contracts::{
     billing::v1::{
@@ -13,6 +13,7 @@ use licet_contracts::{
     },
     types::v1::{Money, Price},
 };
+use licet_domain::money::Money as DomainMoney;
 
 use super::{certificates, eventually, request_id, world::World};
 
@@ -23,6 +24,13 @@ pub(crate) const VALID_DAYS: i64 = 90;
 
 pub(crate) fn usd(value: &str) -> Option<Money> {
     money("USD", value)
+}
+
+/// An amount of the contract in minor units.
+pub(crate) fn minor(money: Option<&Money>) -> i64 {
+    let money = money.expect("the response has an amount here");
+    let money = DomainMoney::parse(&money.currency_code, &money.value);
+    money.unwrap().minor()
 }
 
 pub(crate) fn money(currency: &str, value: &str) -> Option<Money> {
@@ -44,7 +52,7 @@ pub(crate) fn names(list: &[&str]) -> Vec<String> {
     list.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// The amount of an answer, as "24.50 USD".
+/// An amount of a response, as "24.50 USD".
 #[track_caller]
 pub(crate) fn shown(money: Option<&Money>) -> String {
     let money = money.expect("the answer has an amount here");
@@ -259,7 +267,7 @@ impl World {
             .await
     }
 
-    /// Records a certificate with the names that the order waits for, valid from now on.
+    /// Records the certificate that the order waits for, valid from now on.
     pub(crate) async fn record(&self, order_id: &str) -> Certificate {
         let order = self.get_order(order_id).await;
         let change = order
@@ -286,7 +294,7 @@ impl World {
         issuance_of(order_id, chain)
     }
 
-    /// Changes an order's names at the price of now.
+    /// Changes an order's domains at the present price.
     pub(crate) async fn update_domains(
         &self,
         order_id: &str,
@@ -301,7 +309,7 @@ impl World {
             .into_inner()
     }
 
-    /// The price of a change of names, with its quote.
+    /// Previews a domain change, with its quote.
     pub(crate) async fn preview_domains(
         &self,
         order_id: &str,
@@ -319,7 +327,7 @@ impl World {
             .into_inner()
     }
 
-    /// Waits until nothing is under way on an order but, at most, the wait for its certificate.
+    /// Waits until no operation of an order runs; it may still await its certificate.
     pub(crate) async fn settled(&self, order_id: &str) -> Order {
         eventually("the order's operation ends", || async {
             let order = self.get_order(order_id).await;

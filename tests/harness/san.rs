@@ -1,5 +1,5 @@
-//! SAN licences to test with, sold and charged through the services' own front doors, and what is
-//! asked and reported under them.
+//! SAN licences to test with, sold and charged through the services, and the requests and reports made
+//! under them.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -32,7 +32,7 @@ pub(crate) const OTHER: &str = "san-other";
 /// Days that a sample certificate is valid.
 pub(crate) const VALID_DAYS: i64 = 90;
 
-/// SANs from their values: DNS names, unless "ip:", "mail:" or "upn:" stands before.
+/// SANs from their values: DNS names unless they begin with "ip:", "mail:" or "upn:".
 pub(crate) fn sans(list: &[&str]) -> Vec<San> {
     list.iter().map(|text| san(text)).collect()
 }
@@ -68,7 +68,7 @@ pub(crate) fn text(san: &San) -> String {
     format!("{prefix}{}", san.value)
 }
 
-/// The DER of an issuer's name: a common name alone.
+/// The DER of an issuer's name that is only a common name.
 pub(crate) fn issuer_der(common_name: &str) -> Vec<u8> {
     let tagged = |tag: u8, content: Vec<u8>| {
         let mut der = vec![tag, u8::try_from(content.len()).unwrap()];
@@ -165,7 +165,7 @@ pub(crate) fn preview_request(
     }
 }
 
-/// A revocation by somebody who has looked at nothing.
+/// A revocation without a preview.
 pub(crate) fn revoke_request(
     license: &License,
     certificates: &[&Certificate],
@@ -182,7 +182,7 @@ pub(crate) fn revoke_request(
     }
 }
 
-/// Facts of a certificate with a serial number of its own.
+/// Facts of a certificate with a new serial number.
 pub(crate) fn facts(list: &[&str], not_before: Instant, not_after: Instant) -> CertificateFacts {
     CertificateFacts {
         issuer_der: issuer_der("Licet Test Authority"),
@@ -204,7 +204,7 @@ pub(crate) fn report_of(license: &License, facts: CertificateFacts) -> RecordCer
     }
 }
 
-/// The days that a span touches.
+/// The days of a period.
 pub(crate) fn days_request(
     license: &License,
     start: Instant,
@@ -265,7 +265,7 @@ impl World {
         license
     }
 
-    /// A running licence for a year with wildcards allowed and every other option as it comes.
+    /// A running licence for a year, with wildcards allowed and every other option by default.
     pub(crate) async fn license(&self, account_id: &str, quota: i64) -> License {
         self.license_with(quote_request(account_id, quota)).await
     }
@@ -290,7 +290,7 @@ impl World {
         self.now().checked_add(validity).unwrap()
     }
 
-    /// The question whether a certificate with these SANs may be signed.
+    /// The request to authorise a certificate with these SANs.
     pub(crate) fn question(&self, license: &License, list: &[&str]) -> AuthorizeIssuanceRequest {
         AuthorizeIssuanceRequest {
             license_id: license.license_id.clone(),
@@ -372,7 +372,7 @@ impl World {
         self.record_san(report).await.certificate.unwrap()
     }
 
-    /// What a revocation would give back.
+    /// The preview of a revocation.
     pub(crate) async fn preview(
         &self,
         license: &License,
@@ -383,7 +383,7 @@ impl World {
         answer.unwrap().into_inner()
     }
 
-    /// A revocation by somebody who has just looked at what it gives back.
+    /// A revocation right after its preview.
     pub(crate) async fn revocation(
         &self,
         license: &License,
@@ -411,7 +411,7 @@ impl World {
         answer.unwrap().into_inner().reservation.unwrap()
     }
 
-    /// The reservations that hold something, at most a page of the largest size.
+    /// The reservations that hold SANs, up to the largest page.
     pub(crate) async fn reservations(&self, license: &License) -> Vec<Reservation> {
         let request = ListReservationsRequest {
             license_id: license.license_id.clone(),
@@ -432,7 +432,7 @@ impl World {
         usage
     }
 
-    /// The days that a span touches, at most a page of the largest size.
+    /// The days of a period, up to the largest page.
     pub(crate) async fn days(
         &self,
         license: &License,

@@ -1,4 +1,4 @@
-//! What is asked about the life of a SAN licence: its renewal, its products, its end.
+//! Requests about the life of a SAN licence: its renewal, its products, its end.
 
 use licet_contracts::sanlicensing::v1::{
     AddProductRequest, AddProductResponse, CancelLicenseRequest, License, LicenseOptions,
@@ -61,7 +61,7 @@ pub(crate) fn wildcards_of(multiplier: i32) -> LicenseOptions {
     }
 }
 
-/// From when to when a term runs.
+/// The start and end of a term.
 pub(crate) fn span(term: Option<&LicenseTerm>) -> (Instant, Instant) {
     let period = term.unwrap().period.unwrap();
     (instant(period.start_time), instant(period.end_time))

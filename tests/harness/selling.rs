@@ -1,5 +1,5 @@
-//! Accounts, prices and quotes in any currency, made through Billing's own front door: for tests
-//! that need more than the one catalogue in USD of `samples`.
+//! Accounts, prices and quotes in any currency, made through Billing: for tests that need more than the
+//! one catalogue in USD of `samples`.
 
 use licet_contracts::{
     billing::v1::{
@@ -42,7 +42,7 @@ pub(crate) fn term_price_in(currency: &str, months: i32, each: [&str; 4]) -> Ter
     }
 }
 
-/// The question to set prices from now on.
+/// The request to set prices from now on.
 pub(crate) fn prices_request(
     product_id: &str,
     currency: &str,
@@ -57,7 +57,7 @@ pub(crate) fn prices_request(
     }
 }
 
-/// Some units for the whole of a new term of 12 months.
+/// Units for the whole of a new term of 12 months.
 pub(crate) fn item(kind: LineKind, product_id: &str, quantity: i32) -> QuoteItem {
     QuoteItem {
         kind: kind.into(),
@@ -145,7 +145,7 @@ impl World {
         answer.unwrap().into_inner().price_lists
     }
 
-    /// What a quote for these items would say; nothing is kept.
+    /// Previews a quote for these items; nothing is stored.
     pub(crate) async fn preview_quote(
         &self,
         account_id: &str,
@@ -160,7 +160,7 @@ impl World {
         Ok(answer.into_inner().quote.unwrap())
     }
 
-    /// A quote that is kept.
+    /// A stored quote.
     pub(crate) async fn quote(&self, account_id: &str, items: Vec<QuoteItem>) -> Quote {
         let answer = self.quotes().create_quote(ask(account_id, items)).await;
         answer.unwrap().into_inner().quote.unwrap()

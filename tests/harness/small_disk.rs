@@ -1,5 +1,5 @@
-//! A small file system of the test's own, which can be filled up and freed. It is a tmpfs, and so only for
-//! those who may mount one.
+//! A small file system that a test can fill up and empty. It is a tmpfs, so the test must be permitted to
+//! mount one.
 
 use std::{
     fs::{File, Permissions},
@@ -11,16 +11,16 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A mounted file system, taken away when it is dropped.
+/// A mounted file system, unmounted when it is dropped.
 pub(crate) struct SmallDisk {
     around: TempDir,
 }
 
 impl SmallDisk {
-    /// Mounts one; the words of the system where this machine does not permit that.
+    /// Mounts one, or returns the system's message if it does not permit that.
     pub(crate) fn mount(megabytes: u32) -> Result<Self, String> {
         let around = tempfile::tempdir().unwrap();
-        // The database's own user must get there, too.
+        // The database's user needs access, too.
         std::fs::set_permissions(around.path(), Permissions::from_mode(0o755)).unwrap();
         let this = Self { around };
         std::fs::create_dir(this.folder()).unwrap();
@@ -62,12 +62,12 @@ impl SmallDisk {
         }
     }
 
-    /// Gives the room back.
+    /// Frees the room again.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
 
-    /// Gives a folder on it to the owner of another one.
+    /// Creates a folder on it, with the owner of another folder.
     pub(crate) fn folder_of(&self, name: &str, other: &Path) -> PathBuf {
         use std::os::unix::fs::{MetadataExt as _, chown};
         let folder = self.folder().join(name);
@@ -80,7 +80,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Also while files on it are open still.
+        // Even while files on it are open.
         let _ = Command::new("umount").arg("-l").arg(self.folder()).output();
     }
 }

@@ -1,4 +1,4 @@
-//! Accounts that pay later, and what they buy: made through Billing's own front door.
+//! Accounts on terms, and their purchases, made through Billing.
 
 use licet_contracts::{
     billing::v1::{
@@ -59,7 +59,7 @@ pub(crate) fn withdraw_request(account_id: &str, amount: &str) -> WithdrawReques
 }
 
 impl World {
-    /// An account in USD that owes at most `limit`, for so many days, with so much grace.
+    /// A new account in USD on terms: credit limit, days until an invoice is due, days of grace.
     pub(crate) async fn account_on_terms(&self, limit: &str, net: i32, grace: i32) -> String {
         let request = on_terms_request(terms(limit, net, grace));
         let answer = self.accounts().create_account(request).await.unwrap();

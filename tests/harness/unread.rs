@@ -1,5 +1,5 @@
-//! A client whose HTTP/2 window is empty: it calls, and reads nothing of the answers but their headers
-//! until it opens the window. Must do everything else as any gRPC client does it.
+//! A client with an empty HTTP/2 window: it calls, and reads nothing but headers until it opens the
+//! window. Must do everything else as a usual gRPC client does.
 
 use h2::{RecvStream, SendStream, client::SendRequest};
 use prost::{Message, bytes::BufMut as _};
@@ -13,7 +13,7 @@ pub(crate) struct Unread {
     window: oneshot::Sender<()>,
 }
 
-/// A call that goes well so far, and whose answer is not read.
+/// A call that has succeeded so far, and whose response is not read.
 pub(crate) struct UnreadCall {
     /// Open while the client may send more.
     _messages: SendStream<Bytes>,
@@ -30,7 +30,7 @@ impl Unread {
         let (window, opened) = oneshot::channel();
         tokio::spawn(async move {
             tokio::select! {
-                // The server may go without a word.
+                // The server may close it without notice.
                 _ = &mut connection => return,
                 Ok(()) = opened => connection.set_initial_window_size(1 << 20).unwrap(),
             }
@@ -104,7 +104,7 @@ impl Unread {
     }
 }
 
-/// A message as gRPC writes it: not compressed, and its length before it.
+/// A message in gRPC's framing: not compressed, preceded by its length.
 fn framed(message: &impl Message) -> Bytes {
     let length = u32::try_from(message.encoded_len()).unwrap();
     let mut bytes = vec![0];

@@ -1,5 +1,5 @@
 //! The services as they run in production, in this process: built by their own `build`, served on
-//! loopback, each on a database of its own, with time in the test's hands.
+//! loopback, each with its own database, at a time that the test sets.
 
 use std::sync::Arc;
 
@@ -37,13 +37,13 @@ use super::{
     small_disk::SmallDisk,
 };
 
-/// Where a service's schema is, on the database that the test is for.
+/// Where each service has its store, on the database of the test.
 pub(crate) struct Storage {
     folder: TempDir,
-    /// Where everything is on a disk of its own.
+    /// The disk of the stores, in a test that fills it up.
     disk: Option<SmallDisk>,
     database: Option<TestDatabase>,
-    /// The areas whose store was lost, once for each time.
+    /// The services whose store was lost, once for each loss.
     lost: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Storage {
         }
     }
 
-    /// From now on the area's place is empty, as if its store had been deleted.
+    /// From now on the service finds an empty place, as if its store had been deleted.
     pub(crate) fn lose(&mut self, area: &str) {
         self.lost.push(area.to_owned());
     }
@@ -100,7 +100,7 @@ pub(crate) struct World {
     faults: Option<Arc<dyn FaultPlan>>,
     billing_port: u16,
     orders_port: u16,
-    /// Of the first instance, which Orders asks.
+    /// Of the first instance, which Orders calls.
     san_licensing_port: u16,
     billing: Option<RunningServer>,
     billing_store: Option<Database>,
@@ -197,7 +197,7 @@ impl World {
         self.stop_billing().await;
     }
 
-    /// Stops all, and takes the disk away that they were on.
+    /// Stops all, and unmounts their disk.
     pub(crate) async fn end(mut self) {
         self.stop_all().await;
         if let (Some(database), Some(_)) = (&self.storage.database, &self.storage.disk) {
@@ -210,15 +210,15 @@ impl World {
         self.storage.disk.as_ref().unwrap()
     }
 
-    /// Nothing yet, at an instant: the places where the services will look for their stores are empty.
+    /// No service yet, and no stores, at an instant.
     pub(crate) async fn empty_at(backend: Backend, now: Instant) -> Self {
         let world = Self::prepare(backend, None).await;
         world.time.move_to(now);
         world
     }
 
-    /// Instances of all three services on this world's stores, behind addresses of their own, with a
-    /// clock that stands still so much ahead.
+    /// Instances of all three services on this world's stores, with new addresses, on a
+    /// clock that stands still so far ahead.
     pub(crate) async fn twin_ahead(&self, by: chrono::TimeDelta) -> Self {
         let mut twin = Self::on_storage(self.storage.clone(), None);
         twin.time.move_to(self.now().checked_add(by).unwrap());
@@ -263,8 +263,8 @@ impl World {
         }
     }
 
-    /// Has all done that is due, instead of waiting for the schedules; they do what fails here.
-    pub(crate) async fn settle(&self) {
+    /// Does all due work at once instead of waiting for the schedules, which repeat what fails here.
+    pub(crate) async fn catch_up(&self) {
         let _ = self.suite.catch_up().await;
     }
 
@@ -355,23 +355,23 @@ impl World {
         running.unwrap()
     }
 
-    /// Calls of what is started from now on fail as `faults` says.
+    /// Calls from services started from now on fail as `faults` says.
     pub(crate) fn interfere(&mut self, faults: Arc<dyn FaultPlan>) {
         self.faults = Some(faults);
     }
 
-    /// The pools of the running Billing, for what no call can do to its store.
+    /// The pools of the running Billing, to do what no call can.
     pub(crate) fn billing_store(&self) -> &Database {
         self.billing_store.as_ref().unwrap()
     }
 
-    /// The store of an area is gone when its service starts the next time.
+    /// Deletes a service's store before its next start.
     pub(crate) fn lose_store(&mut self, area: &str) {
         let storage = Arc::get_mut(&mut self.storage);
         storage.unwrap().lose(area);
     }
 
-    /// Where the store of an area is.
+    /// The location of a service's store.
     pub(crate) fn location(&self, area: &str) -> Location {
         self.storage.location(area)
     }
@@ -396,14 +396,14 @@ impl World {
         }
     }
 
-    /// Takes Billing away.
+    /// Stops Billing.
     pub(crate) async fn stop_billing(&mut self) {
         if let Some(running) = self.billing.take() {
             running.shutdown().await;
         }
     }
 
-    /// Takes Orders away.
+    /// Stops Orders.
     pub(crate) async fn stop_orders(&mut self) {
         if let Some(running) = self.orders.take() {
             running.shutdown().await;
@@ -479,7 +479,7 @@ impl World {
         ClockServiceClient::new(self.orders_channel.clone())
     }
 
-    /// The way to an instance of SanLicensing, counted from 0.
+    /// The channel to an instance of SanLicensing, counted from 0.
     pub(crate) fn san_channel(&self, instance: usize) -> Channel {
         self.san_licensing[instance].channel.clone()
     }

@@ -1,5 +1,4 @@
-//! SL-19: what a revocation would give back is looked at first, and certificates are revoked only
-//! where that is still so.
+//! SL-19: certificates are revoked only if the revocation preview that the caller saw still holds.
 
 use chrono::TimeDelta;
 use licet_contracts::sanlicensing::v1::{
@@ -257,7 +256,7 @@ async fn sl_19_a_token_goes_stale_when_something_else_would_return(backend: Back
     assert_eq!(refusal.value("preview_time"), looked.to_string());
     assert_eq!(refusal.value("as_of_time"), world.now().to_string());
     assert_eq!(refusal.value("returning_weight"), "1");
-    // A reservation keeps a SAN as well; given back, the same returns as before.
+    // A reservation holds a SAN as well; once it is released, the same is freed as before.
     let seen = world.revocation(&license, &[&first]).await;
     let held = world.granted(&license, &["a.example"]).await;
     stale(&world, &license, seen.clone()).await;
