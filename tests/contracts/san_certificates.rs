@@ -312,7 +312,7 @@ async fn sl_6_an_edwards_key_is_called_by_its_name(backend: Backend) {
         let denied = world.authorize(question).await;
         assert!(denied.reservation_id.is_empty());
         assert!(
-            denied.explanation.contains("type of key"),
+            denied.explanation.contains("this key type"),
             "{}",
             denied.explanation
         );

@@ -223,7 +223,7 @@ async fn sl_14_a_poisoned_record_is_refused_alone(backend: Backend) {
         "{listed:?}"
     );
     assert!(
-        listed[4].reasons[0].contains("with other SANs"),
+        listed[4].reasons[0].contains("with different SANs"),
         "{listed:?}"
     );
 }
@@ -259,7 +259,7 @@ async fn sl_14_a_batch_over_a_limit_does_nothing(backend: Backend) {
         .collect();
     let long = record(&license, Report::CertificateDer(vec![0x30; 250_000]));
     for (records, limit) in [
-        (many, "1000 records"),
+        (many, "1000 elements"),
         (wide, "50000 SANs"),
         (vec![long; 17], "bytes"),
     ] {
