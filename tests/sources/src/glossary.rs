@@ -9,6 +9,13 @@ use crate::{
 
 const GLOSSARY: &str = "shared/docs/src/glossary.md";
 
+/// Texts that a peer has recorded requests with. A repeat after an upgrade must be equal, so they stay as they are.
+const RECORDED: [&str; 3] = [
+    "Change of domains of {order_id} taken back, MD-7",
+    "Change of domains taken back, MD-7: {reason}",
+    "The change of names of {} could not be charged for its next term, MD-8",
+];
+
 /// A row of the glossary.
 struct Concept {
     word: String,
@@ -134,7 +141,8 @@ fn nothing_is_called_by_a_second_word() {
         Prose::Refusals,
         Prose::Help,
     ] {
-        for passage in list(kind).unwrap() {
+        let passages = list(kind).unwrap().into_iter();
+        for passage in passages.filter(|passage| !RECORDED.contains(&passage.text.as_str())) {
             look(&format!("{}:{}", passage.file, passage.line), &passage.text);
         }
     }

@@ -129,15 +129,12 @@ pub(crate) struct CancelledDomainChange {
     pub(crate) credit_notes: Vec<CreditNote>,
 }
 
-/// The text of an earlier version stays: a request that is repeated after an upgrade must be equal.
-const CANCELLED: &str = "taken back";
-
-/// The reason on a credit note.
+/// The reason on a credit note. Its words stay: a request that is repeated after an upgrade must be equal.
 fn credit_reason(order_id: OrderId, reason: &str) -> String {
     if reason.is_empty() {
-        format!("Change of domains of {order_id} {CANCELLED}, MD-7")
+        format!("Change of domains of {order_id} taken back, MD-7")
     } else {
-        format!("Change of domains {CANCELLED}, MD-7: {reason}")
+        format!("Change of domains taken back, MD-7: {reason}")
     }
 }
 

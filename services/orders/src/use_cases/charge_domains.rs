@@ -393,8 +393,9 @@ impl Step for CreditDomainChange {
     type Answer = ();
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<(), PeerFault> {
+        // The words of the earlier version: a repeat of its request must be equal.
         let reason = format!(
-            "The domain change of {} could not be charged for its next term, MD-8",
+            "The change of names of {} could not be charged for its next term, MD-8",
             self.change.order_id
         );
         let billing = &peers.billing;
