@@ -277,7 +277,10 @@ async fn al_3_where_nothing_is_open_it_says_why(backend: Backend) {
     // The product sells ten at most.
     let too_many = licensed.ask(11).await;
     assert_eq!(kinds(&too_many), []);
-    assert!(too_many.explanation.contains("allows at most 10"), "{too_many:?}");
+    assert!(
+        too_many.explanation.contains("allows at most 10"),
+        "{too_many:?}"
+    );
     licensed.delete().await;
     let deleted = licensed.ask(3).await;
     assert_eq!(kinds(&deleted), []);

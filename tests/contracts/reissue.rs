@@ -236,5 +236,9 @@ async fn md_10_an_ended_order_is_not_reissued(backend: Backend) {
     let request = reissue_request(&order.order_id, "");
     let ended = refused(world.orders().request_reissue(request).await);
     let ended = ended.expect(Code::FailedPrecondition, "ORDER_ENDED");
-    assert!(ended.message.contains("renew it before"), "{}", ended.message);
+    assert!(
+        ended.message.contains("renew it before"),
+        "{}",
+        ended.message
+    );
 }

@@ -109,7 +109,11 @@ async fn al_2_no_call_but_placing_and_renewal_brings_more_licenses(backend: Back
             .await,
     );
     let fourth = fourth.expect(Code::ResourceExhausted, "SERVER_LIMIT_REACHED");
-    assert!(fourth.message.contains("renew the order"), "{}", fourth.message);
+    assert!(
+        fourth.message.contains("renew the order"),
+        "{}",
+        fourth.message
+    );
 }
 
 async fn al_5_a_license_lasts_as_long_as_its_order(backend: Backend) {

@@ -173,7 +173,11 @@ async fn md_10_an_ended_order_permits_renewal_alone(backend: Backend) {
     for refusal in [change, delete, reissue, server] {
         let refusal = refusal.expect(Code::FailedPrecondition, "ORDER_ENDED");
         assert_eq!(refusal.value("end_time").parse(), Ok(end));
-        assert!(refusal.message.contains("renew it before"), "{}", refusal.message);
+        assert!(
+            refusal.message.contains("renew it before"),
+            "{}",
+            refusal.message
+        );
     }
     world
         .orders()
