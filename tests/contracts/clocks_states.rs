@@ -85,7 +85,7 @@ async fn t_5_a_certificate_counts_as_its_orders_last_decision_has_it(backend: Ba
     let to_be_deleted = behind.record(&orders[1].order_id).await.certificate_id;
     let short = recorded_for(&behind, &orders[2].order_id, 3).await;
     assert_eq!(short.state(), CertificateState::Active);
-    // Between the two clocks nothing has been decided yet.
+    // No decision has been made at the later of the two times yet.
     let still = certificate(&behind, &short.certificate_id).await;
     assert_eq!(still.state(), CertificateState::Active);
 

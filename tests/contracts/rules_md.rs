@@ -40,7 +40,7 @@ async fn md_1_a_domain_added_is_billed_for_the_remaining_time_only(backend: Back
     let charged = line.charged_period.unwrap();
     assert_eq!(instant(charged.start_time), world.now());
     assert_eq!(charged.end_time, order.end_time);
-    // The fraction can be redone: 11 + 27/62 months of 12.
+    // (11 + 27/62) of 12 months.
     assert_eq!(line.fraction, "709/744");
 
     // A microsecond before the end the rest rounds to nothing; from the end on a change is refused.

@@ -162,7 +162,7 @@ fn registry() -> Registry<Billing> {
         })
 }
 
-/// Kind and step of all durable operations.
+/// The (kind, step) pairs of all durable operations.
 #[must_use]
 pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
     registry().steps().collect()

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// SanLicensing's database; see --billing-database.
     #[arg(long, env = "LICET_SAN_LICENSING_DATABASE")]
     san_licensing_database: Option<Location>,
-    /// The folder of the embedded suite. Default: ./licet-data, or LICET_DATA.
+    /// The folder of the embedded suite. Default: LICET_DATA if set, otherwise ./licet-data.
     #[arg(long)]
     data: Option<PathBuf>,
 }

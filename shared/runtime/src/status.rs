@@ -47,7 +47,7 @@ impl From<Fault> for Status {
             Fault::Refused(refusal) => refusal_status(&refusal, &area::current()),
             Fault::Transient(transient) => transient_status(*transient),
             Fault::Contention(error) => {
-                tracing::warn!(%error, "every attempt lost its race");
+                tracing::warn!(%error, "every attempt at the transaction lost against a concurrent one");
                 transient_status(TransientFault {
                     reason: TransientReason::Overloaded,
                     message: "too many concurrent changes; nothing was changed. Retry with the same request_id".to_owned(),

@@ -44,31 +44,31 @@ impl Options {
 /// The scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Authorise on one hot licence, and a row lock.
+    /// Authorise on one hot licence, compared with a row lock.
     Hot,
-    /// Authorise and record on one hot licence, and two transactions with a row lock.
+    /// Authorise and record on one hot licence, compared with two transactions with a row lock.
     Record,
-    /// Authorise over 64 licences, and one statement.
+    /// Authorise over 64 licences, compared with one statement.
     Many,
-    /// Authorise, one stream, and one transaction that writes the same rows.
+    /// Authorise, one stream, compared with one transaction that writes the same rows.
     Latency,
-    /// `GetUsage`, and a count over the tables.
+    /// `GetUsage`, compared with a count over the tables.
     Usage,
-    /// Usage as of a past instant and the forecast of 90 days, and one index scan of the same rows.
+    /// Usage as of a past instant and the forecast of 90 days, compared with one index scan of the same rows.
     History,
-    /// `GetUsage`, and an empty gRPC server that answers the same message.
+    /// `GetUsage`, compared with an empty gRPC server that answers the same message.
     Echo,
     /// Authorise as the licence grows.
     Growth,
-    /// Authorise on the embedded default, and one transaction for each request on the same kind of file.
+    /// Authorise on the embedded default, compared with one transaction for each request on the same kind of file.
     Sqlite,
-    /// Authorise on one hot licence, and Redis with a Lua script.
+    /// Authorise on one hot licence, compared with a Lua script in Redis.
     Redis,
-    /// Charges on many accounts and on one, and transactions that write the same rows.
+    /// Charges on many accounts and on one, compared with transactions that write the same rows.
     Charges,
-    /// Orders placed and names added, end to end, and transactions that write the same rows.
+    /// Orders placed and domains added, end to end, compared with transactions that write the same rows.
     Orders,
-    /// A million SANs taken in through the stream, and psql that writes the same rows.
+    /// A million SANs taken in through the stream, compared with psql that writes the same rows.
     Ingest,
     /// All of them, one after the other.
     All,

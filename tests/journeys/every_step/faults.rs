@@ -196,7 +196,7 @@ pub(super) fn forward_only(scenario: &str, step: &str) -> Option<&'static str> {
 
 fn cancellations(scenario: &str, kind: &str, step: &str) -> Vec<Meeting> {
     if let Some(why) = forward_only(scenario, step) {
-        // It is called nevertheless, and must be refused.
+        // The test cancels the operation nevertheless; that must be refused.
         return vec![
             Ok((Fault::Cancelled, End::AsClean)),
             Ok((Fault::CancelledLate, End::AsClean)),

@@ -50,7 +50,8 @@ pub(crate) struct Statement {
     pub(crate) entry_count: i64,
 }
 
-/// The exclusive end of a statement requested at `now`; entries at `now` itself are included.
+/// The exclusive end of a statement requested at `now`: the period's end, or one microsecond after `now`, so
+/// that entries at `now` count.
 pub(crate) fn statement_end(period: Period, now: Instant) -> Instant {
     let next = Instant::from_micros(now.as_micros().saturating_add(1)).unwrap_or(Instant::MAX);
     period.end.min(next)

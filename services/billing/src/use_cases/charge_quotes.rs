@@ -196,7 +196,7 @@ impl ChargePlan {
         drafts.collect()
     }
 
-    /// The sale of each quote, and its payment unless it is owed; a free quote has neither.
+    /// The sale of each quote, and its payment unless the amount stays owed; a free quote has neither.
     fn entries(
         &self,
         terms: Option<&CreditTerms>,

@@ -32,7 +32,7 @@ pub(crate) fn decode_renew(
     fields.check(
         "quote_id",
         !message.validate_only || message.quote_id.is_empty(),
-        "must be empty with validate_only, which makes a new quote",
+        "must be empty with validate_only: a preview makes a new quote",
     );
     fields.request_id(message);
     fields.build(|| {

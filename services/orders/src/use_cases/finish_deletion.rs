@@ -95,7 +95,7 @@ pub(crate) struct DeleteOrderOperation {
     deletion: Deletion,
     #[serde(default)]
     pub(super) next_question: Option<RefundQuestion>,
-    /// For the past terms.
+    /// The refund questions of the past terms.
     #[serde(default)]
     pub(super) past_questions: Vec<RefundQuestion>,
     #[serde(default, rename = "back")]

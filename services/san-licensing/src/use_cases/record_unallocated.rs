@@ -64,7 +64,7 @@ impl RecordUnallocated<'_> {
         };
         if reservation.progress == ReservationProgress::Recorded {
             return Err(reservation
-                .spent("another certificate was recorded with it")
+                .spent("it was already used to record another certificate")
                 .into());
         }
         let closed = ClosedDecision {

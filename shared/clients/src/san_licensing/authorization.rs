@@ -20,11 +20,11 @@ use crate::opaque::opaque;
 pub struct Signing<'a> {
     /// The licence.
     pub license_id: LicenseId,
-    /// Its product.
+    /// The product that the certificate counts as.
     pub product_id: &'a ProductId,
-    /// Its SANs.
+    /// The certificate's SANs.
     pub sans: Vec<&'a San>,
-    /// Its key type.
+    /// The certificate's key type.
     pub key: KeyKind,
     /// The end of its validity.
     pub not_after: Instant,

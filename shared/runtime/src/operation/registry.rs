@@ -188,7 +188,7 @@ impl DueStep {
     }
 }
 
-/// A step without its type.
+/// A step with its type erased.
 pub(super) trait AnyStep<P>: Send + Sync {
     /// Makes one attempt at the step, or at undoing it.
     fn attempt<'a>(

@@ -27,7 +27,7 @@ pub(crate) fn wildcards(sans: &BTreeSet<San>) -> i64 {
 /// A term of a licence (SL-6).
 #[derive(Clone, Debug)]
 pub struct SoldTerm {
-    /// From when on it is in force: its start, or its late purchase.
+    /// When it takes effect: its start, or the time of purchase if it was bought late.
     pub start: Instant,
     /// The first instant after it.
     pub end: Instant,

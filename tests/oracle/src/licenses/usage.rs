@@ -155,8 +155,8 @@ impl LicenseHistory {
         self.alert(now, &before, &after);
     }
 
-    /// A certificate is recorded, for the reservation at this place. Returns whether the licence is
-    /// over its quota then.
+    /// Records a certificate, which uses the reservation of this index, if any. Returns whether the
+    /// licence is over its quota afterwards.
     pub fn record(&mut self, certificate: Certificate, reservation: Option<usize>) -> bool {
         let now = certificate.recorded;
         let before = self.usage(now);

@@ -316,8 +316,9 @@ fn limits(policy: RefundPolicy) -> (i64, i64) {
     )
 }
 
-/// AL-4 from its words: a term that has not begun is refunded in full; otherwise the days since the
-/// purchase or the first use decide, and without a first use whether the term is over.
+/// AL-4 from its words: a term that has not begun is refunded in full. Otherwise the days since the
+/// purchase, or since the first use, decide. If the first use counts and there was none, the refund is full
+/// until the term ends.
 fn foretold_refund(policy: RefundPolicy, term: &TermTimes, now: Instant) -> RefundState {
     let (full, none) = limits(policy);
     if now.as_micros() < term.start.as_micros() {

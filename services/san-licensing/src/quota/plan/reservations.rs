@@ -69,7 +69,7 @@ impl Plan {
                 return Err(reservation.spent("it was already released"));
             }
             ReservationState::Recorded => {
-                return Err(reservation.spent("a certificate was recorded with it"));
+                return Err(reservation.spent("it was already used to record a certificate"));
             }
             // An expired reservation holds nothing, and needs no change.
             ReservationState::Expired => return Ok(reservation),
@@ -93,7 +93,7 @@ impl Plan {
         let reservation = self.records.reservation(license_id, id)?;
         match reservation.progress {
             ReservationProgress::Recorded => {
-                Err(reservation.spent("another certificate was recorded with it"))
+                Err(reservation.spent("it was already used to record another certificate"))
             }
             ReservationProgress::Released | ReservationProgress::Granted => {
                 holdings.release(id.uuid());

@@ -112,7 +112,7 @@ fn of_year(
     }
 }
 
-/// The items' lines and total by that catalogue, decided as of `decision`.
+/// The items' lines and total by the prices of `catalogue()`, decided as of `decision`.
 fn quoted(items: &[Item], decision: &str) -> Result<ComputedQuote, Refusal> {
     let (versions, lists) = catalogue();
     let priced: Result<Vec<_>, Refusal> = items
