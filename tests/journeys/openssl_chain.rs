@@ -279,10 +279,10 @@ async fn a_weak_key_from_openssl_is_refused(backend: Backend) {
     let authority = Authority::new();
     let list = ["www.example.com"];
     for (key, kind, text) in [
-        (Key::Rsa(1024), "RSA", "has 1024 bits, where 2048 are"),
-        (Key::Ec("secp224r1"), "EC", "P-256, P-384 and P-521"),
-        (Key::Ec("secp256k1"), "EC", "P-256, P-384 and P-521"),
-        (Key::Ec("brainpoolP384r1"), "EC", "P-256, P-384 and P-521"),
+        (Key::Rsa(1024), "RSA", "has 1024 bits; at least 2048 are"),
+        (Key::Ec("secp224r1"), "EC", "P-256, P-384 or P-521"),
+        (Key::Ec("secp256k1"), "EC", "P-256, P-384 or P-521"),
+        (Key::Ec("brainpoolP384r1"), "EC", "P-256, P-384 or P-521"),
     ] {
         let request = PlaceOrderRequest {
             csr: authority.request(key, list[0], &names(&list)),
