@@ -108,7 +108,10 @@ impl Order {
                 let state = self.certificate_state(place);
                 let it = &mut self.certificates[place];
                 if state == CertificateState::Superseded {
-                    it.revoked = it.revoked.into_iter().chain(revoked).min();
+                    // A certificate that is never revoked stays so.
+                    it.revoked = it
+                        .revoked
+                        .map(|time| revoked.map_or(time, |new| time.min(new)));
                 } else if state == CertificateState::Active {
                     it.is_superseded = true;
                     it.revoked = revoked;
