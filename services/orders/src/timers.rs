@@ -136,7 +136,7 @@ impl DueWork for RevokeInLicenses {
     }
 }
 
-/// How often Billing is asked for the outcomes of reviews; real time.
+/// The pause between two rounds of questions to Billing; real time.
 const REVIEW_PAUSE: Duration = Duration::from_secs(3);
 
 /// Asks Billing for the outcomes of reviews that deleted orders wait for, and notes them. Each

@@ -30,7 +30,7 @@ use crate::{
     use_cases::alert_on_turns,
 };
 
-/// Pause after a round without work.
+/// Pause after a run without work; of missed revocations, after every run.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The most pairs of account and product of a round.
 const PAIRS: u64 = 500;
