@@ -4,12 +4,12 @@ use licet_contracts::orders::v1::{
     ListCertificatesRequest, ListServersRequest, Order as Seen, OrderTerm,
 };
 use licet_domain::money::Money;
-use licet_oracle::orders::{order::OrderState, policy::Domains};
-
-use super::{
-    orders_histories::{History, assert_same},
-    orders_tracked::TrackedOrder,
+use licet_oracle::{
+    assert_same,
+    orders::{order::OrderState, policy::Domains},
 };
+
+use super::{orders_histories::History, orders_tracked::TrackedOrder};
 use crate::harness::{clock::instant, samples::minor};
 
 impl History<'_> {

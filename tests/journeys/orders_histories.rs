@@ -376,9 +376,3 @@ pub(super) fn agree<E: Debug, T: Debug>(
         (expected, answer) => panic!("foretold was {expected:?}, and it was {answer:?}"),
     }
 }
-
-/// Compares a state of the contract with one of the oracle, by their names.
-#[track_caller]
-pub(super) fn assert_same(seen: impl Debug, expected: impl Debug, rules: &str) {
-    assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{rules}");
-}

@@ -11,14 +11,17 @@ use licet_contracts::{
     },
 };
 use licet_domain::{money::Money, revocation::RevocationReason};
-use licet_oracle::orders::{
-    order::{Action, Order},
-    policy::{Domains, RefundState, TermRequest},
+use licet_oracle::{
+    assert_same,
+    orders::{
+        order::{Action, Order},
+        policy::{Domains, RefundState, TermRequest},
+    },
 };
 
 use super::{
     billing_model::DAY_MICROS,
-    orders_histories::{History, agree, assert_same},
+    orders_histories::{History, agree},
     orders_tracked::PricedTerm,
 };
 use crate::harness::{clock::shifted, request_id};

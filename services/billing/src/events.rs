@@ -1,12 +1,12 @@
-//! The event types of Billing: a struct each, whose fields are the keys of the data. Amounts are
-//! decimals with the digits of their currency (`"24.50"`), times are RFC 3339 in UTC.
+//! The event types of Billing: a struct each, whose fields are the keys of the data, and its type in
+//! the table at the end. Amounts are decimals with the digits of their currency (`"24.50"`), times are RFC 3339 in UTC.
 
 use licet_domain::{
     clock::Instant,
     ids::{CreditNoteId, EntryId, InvoiceId, QuoteId},
     money::{Currency, Money},
 };
-use licet_runtime::outbox::EventData;
+use licet_runtime::event_types;
 use serde::{Serialize, Serializer};
 
 use crate::rules::{
@@ -23,10 +23,6 @@ pub(crate) struct AccountCreated<'a> {
     pub(crate) currency_code: Currency,
     /// How it pays.
     pub(crate) kind: AccountKind,
-}
-
-impl EventData for AccountCreated<'_> {
-    const TYPE: &'static str = "licet.billing.account.created.v1";
 }
 
 /// The name or the payment terms of an account changed (BL-6).
@@ -54,10 +50,6 @@ pub(crate) struct AccountTerms {
     pub(crate) overdue_grace_days: u32,
 }
 
-impl EventData for AccountUpdated<'_> {
-    const TYPE: &'static str = "licet.billing.account.updated.v1";
-}
-
 /// Money was received from a customer (BL-5).
 #[derive(Serialize)]
 pub(crate) struct AccountDeposited<'a> {
@@ -75,17 +67,9 @@ pub(crate) struct AccountDeposited<'a> {
     pub(crate) reference: &'a str,
 }
 
-impl EventData for AccountDeposited<'_> {
-    const TYPE: &'static str = "licet.billing.account.deposited.v1";
-}
-
 /// Money was paid out to a customer (BL-5); the fields are those of a deposit.
 #[derive(Serialize)]
 pub(crate) struct AccountWithdrawn<'a>(pub(crate) AccountDeposited<'a>);
-
-impl EventData for AccountWithdrawn<'_> {
-    const TYPE: &'static str = "licet.billing.account.withdrawn.v1";
-}
 
 /// A deposit or a withdrawal was reversed (BL-5).
 #[derive(Serialize)]
@@ -101,10 +85,6 @@ pub(crate) struct AccountEntryReversed {
     pub(crate) currency_code: Currency,
 }
 
-impl EventData for AccountEntryReversed {
-    const TYPE: &'static str = "licet.billing.account.entry_reversed.v1";
-}
-
 /// A product was added, in version 1 (BL-8).
 #[derive(Serialize)]
 pub(crate) struct ProductCreated<'a> {
@@ -116,17 +96,9 @@ pub(crate) struct ProductCreated<'a> {
     pub(crate) product: &'a Product,
 }
 
-impl EventData for ProductCreated<'_> {
-    const TYPE: &'static str = "licet.billing.product.created.v1";
-}
-
 /// A version of a product was added (BL-8); the fields are those of a new product.
 #[derive(Serialize)]
 pub(crate) struct ProductUpdated<'a>(pub(crate) ProductCreated<'a>);
-
-impl EventData for ProductUpdated<'_> {
-    const TYPE: &'static str = "licet.billing.product.updated.v1";
-}
 
 /// A price list was set for a product (BL-8).
 #[derive(Serialize)]
@@ -139,10 +111,6 @@ pub(crate) struct PricesSet {
     pub(crate) term_months: Vec<u32>,
     /// The smallest quota of each tier, in SANs; empty for a list by term (SL-7).
     pub(crate) from_quantities: Vec<u32>,
-}
-
-impl EventData for PricesSet {
-    const TYPE: &'static str = "licet.billing.prices.set.v1";
 }
 
 /// The term that a quote or an invoice is for; both null if it names none.
@@ -179,10 +147,6 @@ pub(crate) struct QuoteCreated<'a> {
     pub(crate) subject: SubjectFields<'a>,
 }
 
-impl EventData for QuoteCreated<'_> {
-    const TYPE: &'static str = "licet.billing.quote.created.v1";
-}
-
 /// A quote was charged (BL-1).
 #[derive(Serialize)]
 pub(crate) struct InvoiceIssued<'a> {
@@ -200,10 +164,6 @@ pub(crate) struct InvoiceIssued<'a> {
     /// What it is for.
     #[serde(flatten)]
     pub(crate) subject: SubjectFields<'a>,
-}
-
-impl EventData for InvoiceIssued<'_> {
-    const TYPE: &'static str = "licet.billing.invoice.issued.v1";
 }
 
 /// An invoice, or a part of it, was paid from the balance (BL-6).
@@ -224,10 +184,6 @@ pub(crate) struct InvoicePaid {
     pub(crate) currency_code: Currency,
 }
 
-impl EventData for InvoicePaid {
-    const TYPE: &'static str = "licet.billing.invoice.paid.v1";
-}
-
 /// An invoice was credited, as goodwill or for a cancelled domain change (BL-3, BL-4).
 #[derive(Serialize)]
 pub(crate) struct CreditNoteIssued {
@@ -246,10 +202,6 @@ pub(crate) struct CreditNoteIssued {
     pub(crate) due: Money,
     /// The currency of the amounts.
     pub(crate) currency_code: Currency,
-}
-
-impl EventData for CreditNoteIssued {
-    const TYPE: &'static str = "licet.billing.credit_note.issued.v1";
 }
 
 /// A refund was requested and decided (AL-4).
@@ -273,18 +225,10 @@ pub(crate) struct RefundDecided<'a> {
     pub(crate) counted_from: RefundCount,
 }
 
-impl EventData for RefundDecided<'_> {
-    const TYPE: &'static str = "licet.billing.refund.decided.v1";
-}
-
 /// A refund in review was extended by what was invoiced since (AL-4); the fields are those of a
 /// decision.
 #[derive(Serialize)]
 pub(crate) struct RefundExtended<'a>(pub(crate) RefundDecided<'a>);
-
-impl EventData for RefundExtended<'_> {
-    const TYPE: &'static str = "licet.billing.refund.extended.v1";
-}
 
 /// A refund in review holds less, because something else credits it (MD-7, AL-4).
 #[derive(Serialize)]
@@ -302,17 +246,9 @@ pub(crate) struct RefundLowered<'a> {
     pub(crate) currency_code: Currency,
 }
 
-impl EventData for RefundLowered<'_> {
-    const TYPE: &'static str = "licet.billing.refund.lowered.v1";
-}
-
 /// A refund in review was rejected (AL-4); the fields are those of a lowered refund.
 #[derive(Serialize)]
 pub(crate) struct RefundRejected<'a>(pub(crate) RefundLowered<'a>);
-
-impl EventData for RefundRejected<'_> {
-    const TYPE: &'static str = "licet.billing.refund.rejected.v1";
-}
 
 /// A refund in review was approved, in full or in part (AL-4).
 #[derive(Serialize)]
@@ -335,13 +271,29 @@ pub(crate) struct RefundApproved<'a> {
     pub(crate) credit_note_ids: &'a [CreditNoteId],
 }
 
-impl EventData for RefundApproved<'_> {
-    const TYPE: &'static str = "licet.billing.refund.approved.v1";
-}
-
 /// An amount without its currency.
 fn decimal<S: Serializer>(amount: &Money, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&amount.value())
+}
+
+event_types! {
+    AccountCreated<'_> => "licet.billing.account.created.v1",
+    AccountUpdated<'_> => "licet.billing.account.updated.v1",
+    AccountDeposited<'_> => "licet.billing.account.deposited.v1",
+    AccountWithdrawn<'_> => "licet.billing.account.withdrawn.v1",
+    AccountEntryReversed => "licet.billing.account.entry_reversed.v1",
+    ProductCreated<'_> => "licet.billing.product.created.v1",
+    ProductUpdated<'_> => "licet.billing.product.updated.v1",
+    PricesSet => "licet.billing.prices.set.v1",
+    QuoteCreated<'_> => "licet.billing.quote.created.v1",
+    InvoiceIssued<'_> => "licet.billing.invoice.issued.v1",
+    InvoicePaid => "licet.billing.invoice.paid.v1",
+    CreditNoteIssued => "licet.billing.credit_note.issued.v1",
+    RefundDecided<'_> => "licet.billing.refund.decided.v1",
+    RefundExtended<'_> => "licet.billing.refund.extended.v1",
+    RefundLowered<'_> => "licet.billing.refund.lowered.v1",
+    RefundRejected<'_> => "licet.billing.refund.rejected.v1",
+    RefundApproved<'_> => "licet.billing.refund.approved.v1",
 }
 
 #[cfg(test)]

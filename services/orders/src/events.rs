@@ -40,7 +40,7 @@ macro_rules! events {
 /// An amount that was charged, with its invoice.
 #[derive(Serialize)]
 pub(crate) struct ChargedAmount {
-    /// Absent if nothing was charged.
+    /// Null if there is no invoice.
     invoice_id: Option<InvoiceId>,
     total: String,
     currency: &'static str,

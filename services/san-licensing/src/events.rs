@@ -9,7 +9,7 @@ use licet_domain::{
     ids::{CertificateId, InvoiceId, OperationId, ProductId, ReservationId},
     revocation::RevocationReason,
 };
-use licet_runtime::{caller::Origin, outbox::EventData};
+use licet_runtime::{caller::Origin, event_types};
 use serde::Serialize;
 
 /// A draft was made (SL-7).
@@ -136,12 +136,6 @@ macro_rules! refused_events {
             /// Message of the refusal.
             pub(crate) message: &'a str,
         }
-
-        impl<'a> From<&'a str> for $name<'a> {
-            fn from(message: &'a str) -> Self {
-                Self { message }
-            }
-        }
     )+};
 }
 
@@ -228,14 +222,6 @@ pub(crate) struct Revocations {
     pub(crate) origin: Origin,
 }
 
-macro_rules! event_types {
-    ($($data:ty => $name:literal,)+) => {$(
-        impl EventData for $data {
-            const TYPE: &'static str = $name;
-        }
-    )+};
-}
-
 event_types! {
     LicenseQuoted<'_> => "licet.sanlicensing.license.quoted.v1",
     LicenseWithdrawn => "licet.sanlicensing.license.withdrawn.v1",
@@ -299,7 +285,7 @@ mod tests {
             "quota": 20, "used": 8, "reserved": 1, "version": 6,
         });
         assert_eq!(to_value(&changed).unwrap(), expected);
-        let refused = RenewalRefused::from("no");
+        let refused = RenewalRefused { message: "no" };
         assert_eq!(to_value(&refused).unwrap(), json!({ "message": "no" }));
         let product_id = "intranet-dv".parse().unwrap();
         let added = ProductAdded {

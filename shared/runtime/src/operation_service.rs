@@ -14,7 +14,7 @@ use licet_contracts::{
     types::v1::RefusalReason,
 };
 use licet_domain::{clock::Instant, ids::OperationId};
-use serde_json::json;
+use serde::Serialize;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -252,6 +252,16 @@ impl OperationService for OperationRpc {
 /// CancelOperation: cancels an operation that has done nothing irreversible. The driver first undoes
 /// what its due step may have done at a peer. Then the operation ends refused and its resource is as
 /// before.
+/// An operation's cancellation was accepted.
+#[derive(Serialize)]
+struct CancelAccepted<'a> {
+    operation_id: OperationId,
+    /// As stored, `PLACE_ORDER`.
+    kind: &'a str,
+    /// The step that was due.
+    step: &'a str,
+}
+
 struct CancelOperation {
     operation_id: OperationId,
     served: Arc<dyn ServedOperations>,
@@ -265,11 +275,12 @@ impl DurableVerb for CancelOperation {
         self.served.cancel(tx, &found).await?;
         if found.state == State::Running {
             let time = self.served.lock_resource(request, tx, &found).await?;
-            let data = json!({
-                "operation_id": found.operation_id,
-                "kind": found.kind,
-                "step": found.step,
-            });
+            let data = serde_json::to_value(CancelAccepted {
+                operation_id: found.operation_id,
+                kind: &found.kind,
+                step: &found.step,
+            })
+            .map_err(Fault::internal)?;
             let header = EventHeader {
                 resource_id: found.resource_id,
                 account_id: Some(found.account_id),

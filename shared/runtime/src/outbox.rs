@@ -28,6 +28,16 @@ pub trait EventData: Serialize {
     const TYPE: &'static str;
 }
 
+/// Names the types of events: `event_types! { InvoiceIssued<'_> => "licet.billing.invoice.issued.v1", }`.
+#[macro_export]
+macro_rules! event_types {
+    ($($data:ty => $name:literal,)+) => {$(
+        impl $crate::outbox::EventData for $data {
+            const TYPE: &'static str = $name;
+        }
+    )+};
+}
+
 /// The fields of an event beside its data.
 #[derive(Clone, Debug)]
 pub struct EventHeader<'a> {

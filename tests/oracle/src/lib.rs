@@ -10,6 +10,8 @@
 pub mod licenses;
 pub mod orders;
 
+use std::fmt::Debug;
+
 use licet_domain::clock::Instant;
 
 /// A day of 86 400 seconds.
@@ -18,4 +20,10 @@ pub const DAY_MICROS: i64 = 86_400_000_000;
 /// The instant so many microseconds after another, or before it.
 pub fn micros_later(instant: Instant, micros: i64) -> Instant {
     Instant::from_micros(instant.as_micros() + micros).unwrap()
+}
+
+/// Compares a state of the product with the oracle's, by their names.
+#[track_caller]
+pub fn assert_same(seen: impl Debug, expected: impl Debug, rules: &str) {
+    assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{rules}");
 }

@@ -8,7 +8,7 @@ mod desk;
 mod issuing;
 mod serving;
 
-use std::{cell::RefCell, collections::BTreeMap, fmt::Debug};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use desk::Desk;
 use licet_domain::{
@@ -128,12 +128,6 @@ fn agree<E, T>(
         (Ok(_), Err(refusal)) => panic!("foretold was that it is done, and {refusal:?}"),
         (Err(reasons), Ok(_)) => panic!("it was to be refused: {reasons:?}"),
     }
-}
-
-/// Compares a state of the rules with one of the oracle, by their names.
-#[track_caller]
-fn assert_same(seen: impl Debug, expected: impl Debug, rules: &str) {
-    assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{rules}");
 }
 
 /// How often each kind of step was done, and refused for which reason.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use licet_domain::san::San;
 use licet_runtime::{
     fault::Fault,
-    stored::{from_json, to_json},
+    stored::{from_json, to_json, to_json_if},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement, Value};
 
@@ -97,6 +97,6 @@ fn without_move(row: &Moved, carried: &[Name]) -> Result<(Option<String>, String
     let names = with_common_name(&names, &moved, &common_name);
     // A running term for the present domains needs no other certificate.
     let is_carried = row.term_index == row.running_index && names == carried;
-    let names = (!is_carried).then(|| to_json("names_json", &names));
-    Ok((names.transpose()?, carried_json))
+    let names = to_json_if("names_json", (!is_carried).then_some(&names))?;
+    Ok((names, carried_json))
 }

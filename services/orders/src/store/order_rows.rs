@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use licet_domain::{clock::Instant, san::San, term::Term};
 use licet_runtime::{
     fault::Fault,
-    stored::{count, from_json, instant, instant_if, money, parsed, parsed_if, to_json},
+    stored::{
+        count, from_json, from_json_if, instant, instant_if, money, parsed, parsed_if, to_json,
+        to_json_if,
+    },
 };
 
-use super::columns::{digest, from_json_if, stored_name, to_json_if};
+use super::columns::{digest, stored_name};
 use crate::rules::{
     order::{ChangeCharge, DomainChange, Order, OrderTerm, Progress, SigningRequest},
     slots::SlotCharge,

@@ -8,12 +8,11 @@ use licet_domain::{
 use licet_runtime::{
     database::{Tx, Work},
     fault::Fault,
-    stored::{instant, parsed},
+    stored::{from_json_if, instant, parsed, to_json_if},
 };
 use row::{Column, Entity, Model};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use super::columns::{from_json_if, to_json_if};
 use crate::rules::order::{Order, SoldProduct};
 
 mod row {

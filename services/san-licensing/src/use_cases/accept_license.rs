@@ -223,8 +223,10 @@ impl Purchase for AcceptLicenseOperation {
         store::licenses::release_products(tx, &license).await?;
         store::licenses::save(tx, &license).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event: LicenseEvent<'_, LicenseRefused<'_>> =
-            LicenseEvent::refused(&license, origin, time, refusal);
+        let data = LicenseRefused {
+            message: &refusal.message,
+        };
+        let event = LicenseEvent::refused(&license, origin, time, refusal, data);
         emit(tx, event).await
     }
 

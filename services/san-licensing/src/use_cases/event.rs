@@ -21,13 +21,14 @@ pub(super) struct LicenseEvent<'a, D> {
     pub(super) data: D,
 }
 
-impl<'a, D: From<&'a str>> LicenseEvent<'a, D> {
+impl<'a, D> LicenseEvent<'a, D> {
     /// A charge was refused, and the change with it.
     pub(super) fn refused(
         license: &'a License,
         origin: &'a Origin,
         time: Instant,
         refusal: &'a Refusal,
+        data: D,
     ) -> Self {
         Self {
             license,
@@ -35,7 +36,7 @@ impl<'a, D: From<&'a str>> LicenseEvent<'a, D> {
             time,
             why: "X-2",
             outcome: refusal.reason.as_str(),
-            data: refusal.message.as_str().into(),
+            data,
         }
     }
 }

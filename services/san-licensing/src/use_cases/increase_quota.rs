@@ -166,8 +166,10 @@ impl Purchase for IncreaseQuotaOperation {
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let license = lock(tx, self.account_id, self.license_id, self.decision_time).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event: LicenseEvent<'_, QuotaIncreaseRefused<'_>> =
-            LicenseEvent::refused(&license, origin, time, refusal);
+        let data = QuotaIncreaseRefused {
+            message: &refusal.message,
+        };
+        let event = LicenseEvent::refused(&license, origin, time, refusal, data);
         emit(tx, event).await
     }
 

@@ -228,8 +228,10 @@ impl Purchase for RenewLicenseOperation {
         let license = before.apply_renewal_refused(self.decision_time);
         store::licenses::save(tx, &license).await?;
         let (origin, time) = (&self.origin, self.decision_time);
-        let event: LicenseEvent<'_, RenewalRefused<'_>> =
-            LicenseEvent::refused(&license, origin, time, refusal);
+        let data = RenewalRefused {
+            message: &refusal.message,
+        };
+        let event = LicenseEvent::refused(&license, origin, time, refusal, data);
         emit(tx, event).await
     }
 

@@ -53,8 +53,13 @@ impl SoldTerm {
 
     /// What SANs weigh in it (SL-3).
     pub(crate) fn weight(&self, sans: &BTreeSet<San>) -> i64 {
-        length(sans) + wildcards(sans) * (self.multiplier - 1)
+        weigh(sans, self.multiplier)
     }
+}
+
+/// What SANs weigh where a wildcard counts as `multiplier` (SL-3).
+fn weigh(sans: &BTreeSet<San>, multiplier: i64) -> i64 {
+    length(sans) + wildcards(sans) * (multiplier - 1)
 }
 
 /// A recorded certificate.
@@ -204,8 +209,7 @@ impl LicenseHistory {
 
     /// The weight that the certificates of now will have at the start of a term (SL-9).
     pub fn foreseen(&self, start: Instant, multiplier: i64) -> i64 {
-        let sans = self.active(start);
-        length(&sans) + wildcards(&sans) * (multiplier - 1)
+        weigh(&self.active(start), multiplier)
     }
 
     /// The distinct SANs on active certificates (SL-1).

@@ -19,7 +19,7 @@ pub struct ExpectedUsage {
     pub reserved: i64,
     /// The weight that is left.
     pub free: i64,
-    /// Distinct SANs, by type from DNS sans on.
+    /// Distinct SANs by type: DNS, IP, e-mail, UPN.
     pub by_type: [i64; 4],
     /// How many of them are wildcards.
     pub wildcards: i64,

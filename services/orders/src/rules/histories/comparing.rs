@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use licet_oracle::orders::{order as oracle, policy::count};
-
-use super::{
+use licet_oracle::{
     assert_same,
-    desk::{Desk, charged, counts, policy_of, sans},
+    orders::{order as oracle, policy::count},
 };
+
+use super::desk::{Desk, charged, counts, policy_of, sans};
 use crate::rules::{
     issuance::longest_not_after,
     order::{ChangeProgress, Order, OrderTerm},

@@ -197,6 +197,7 @@ impl TrackedLicense {
         let expected = self.model.decide(&question, now);
         let decision = authorize(&mut self.holdings, &request);
         let reasons = decision.reasons.iter().map(|reason| reason.as_str());
+        prop_assert_eq!(reasons.len(), expected.reasons.len());
         prop_assert_eq!(reasons.collect::<BTreeSet<_>>(), expected.reasons.clone());
         let figures = [
             decision.quota,
