@@ -52,16 +52,20 @@ impl Entry {
 /// [`Fault::Invalid`] for a token of another listing, or when the database does not answer.
 pub async fn list(tx: &Tx, resource_id: &str, page: &Page) -> Result<Vec<Entry>, Fault> {
     let (after_position, after_id) = match page.after_key() {
-        None => (0, 0),
+        None => (Some(0), 0),
         Some(event_id) => find_start(tx, resource_id, event_id).await?,
     };
-    let mut rows = event_row::Entity::find()
-        .filter(event_row::Column::ResourceId.eq(resource_id))
-        .filter(event_row::Column::Position.gt(after_position))
-        .order_by_asc(event_row::Column::Position)
-        .limit(page.limit())
-        .all(tx)
-        .await?;
+    let mut rows = match after_position {
+        Some(position) => {
+            let logged = event_row::Entity::find()
+                .filter(event_row::Column::ResourceId.eq(resource_id))
+                .filter(event_row::Column::Position.gt(position))
+                .order_by_asc(event_row::Column::Position)
+                .limit(page.limit());
+            logged.all(tx).await?
+        }
+        None => Vec::new(),
+    };
     let logged = rows.len();
     let room = page.limit().saturating_sub(logged as u64);
     if room > 0 {
@@ -78,16 +82,20 @@ pub async fn list(tx: &Tx, resource_id: &str, page: &Page) -> Result<Vec<Entry>,
         .collect()
 }
 
-/// The position and the outbox id after which a page begins. An event keeps its id when it is moved, so
-/// the last event of the page before may be in either table.
-async fn find_start(tx: &Tx, resource_id: &str, event_id: &str) -> Result<(i64, i64), Fault> {
+/// The position and the outbox id after which a page begins; no position if the whole log is before it.
+/// An event keeps its id when it is moved, so the last event of the page before may be in either table.
+async fn find_start(
+    tx: &Tx,
+    resource_id: &str,
+    event_id: &str,
+) -> Result<(Option<i64>, i64), Fault> {
     let logged = event_row::Entity::find()
         .filter(event_row::Column::EventId.eq(event_id))
         .filter(event_row::Column::ResourceId.eq(resource_id))
         .one(tx)
         .await?;
     if let Some(row) = logged {
-        return Ok((row.position, 0));
+        return Ok((Some(row.position), 0));
     }
     let unmoved = outbox_row::Entity::find()
         .filter(outbox_row::Column::EventId.eq(event_id))
@@ -95,7 +103,7 @@ async fn find_start(tx: &Tx, resource_id: &str, event_id: &str) -> Result<(i64, 
         .one(tx)
         .await?;
     let row = unmoved.ok_or_else(foreign_token)?;
-    Ok((i64::MAX, row.id))
+    Ok((None, row.id))
 }
 
 fn entry(row: event_row::Model, is_logged: bool) -> Result<Entry, Fault> {

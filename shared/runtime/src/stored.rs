@@ -128,6 +128,25 @@ pub fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, Fau
         .map_err(|error| Fault::internal(format!("{column} cannot be read: {error}")))
 }
 
+/// As [`to_json`], for a nullable column.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_json_if(column: &str, value: Option<&impl Serialize>) -> Result<Option<String>, Fault> {
+    value.map(|value| to_json(column, value)).transpose()
+}
+
+/// As [`from_json`], for a nullable column.
+///
+/// # Errors
+/// As [`from_json`].
+pub fn from_json_if<T: DeserializeOwned>(
+    column: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, Fault> {
+    text.map(|text| from_json(column, text)).transpose()
+}
+
 /// Decodes a message of the contract that this service has stored.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{files::sources, tidy::imports};
+use crate::{files::sources, prose::without_tests, tidy::imports};
 
 /// The crates, by the folders of their sources.
 const CRATES: &[&str] = &[
@@ -124,8 +124,7 @@ fn graph(files: &[(String, String)]) -> Graph {
         .chain(declared)
         .collect();
     let edges = |module: &str, text: &str| {
-        let text = text.split("#[cfg(test)]\nmod tests").next();
-        let paths = paths(text.unwrap_or_default());
+        let paths = paths(without_tests(text));
         let targets = paths
             .iter()
             .filter_map(|path| resolve(path, module, &known));

@@ -97,7 +97,7 @@ pub(crate) fn without_tests(text: &str) -> &str {
 }
 
 /// Comments, each with its first line; lines of one comment are joined.
-fn comments(text: &str) -> Vec<(usize, String)> {
+pub(crate) fn comments(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut next = 0;
     for Piece { line, kind, text } in pieces(text) {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     files::{protos, read, sources},
-    prose::{is_for_tests, without_tests},
+    prose::{self, is_for_tests, without_tests},
 };
 
 /// What a rule's id begins with, as in the law.
@@ -92,11 +92,8 @@ fn named_by(test: &str) -> Vec<Id> {
 }
 
 fn comments(text: &str) -> String {
-    let lines = text.lines().filter_map(|line| {
-        let line = line.trim_start().strip_prefix("//")?;
-        Some(line.trim_start_matches(['/', '!']).trim())
-    });
-    lines.collect::<Vec<_>>().join(" ")
+    let found = prose::comments(text).into_iter().map(|(_, text)| text);
+    found.collect::<Vec<_>>().join(" ")
 }
 
 /// The names of all functions; those that begin with a rule are tests.
