@@ -18,7 +18,7 @@ use licet_contracts::{
 use licet_domain::{clock::Instant, money::Money};
 use tonic::{Response, Status};
 
-use super::random::Random;
+use super::random::{Random, from_variable};
 use crate::harness::{
     Backend, certificates,
     clock::{instant, shifted},
@@ -51,8 +51,7 @@ mod al_4_whoever_used_a_term_longer_than_the_limits_pays_for_it {
 
 /// The seeds of the histories to play, or the one seed to repeat.
 pub(super) fn seeds(usual: u64) -> Vec<u64> {
-    let count = std::env::var("LICET_TEST_HISTORIES").ok();
-    let count = count.map_or(usual, |text| text.parse().unwrap());
+    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(usual);
     let mut chance = Random::from_variable_or_chance("LICET_TEST_SEED");
     if std::env::var_os("LICET_TEST_SEED").is_some() {
         return vec![chance.seed()];
@@ -62,8 +61,8 @@ pub(super) fn seeds(usual: u64) -> Vec<u64> {
 
 pub(super) async fn start(backend: Backend) -> World {
     let world = World::start(backend).await;
-    if let Ok(start) = std::env::var("LICET_TEST_START") {
-        world.time.move_to(start.parse().unwrap());
+    if let Some(start) = from_variable("LICET_TEST_START") {
+        world.time.move_to(start);
     }
     world
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use super::{
     billing_asks::Ask,
     billing_races::{Field, charge_request, deposit_request, reversal_request},
-    random::Random,
+    random::{Random, from_variable},
 };
 use crate::harness::{
     Backend,
@@ -71,8 +71,7 @@ mod bl_6_clients_hammer_an_account_on_terms {
 }
 
 fn attempts() -> usize {
-    let text = std::env::var("LICET_TEST_ATTEMPTS").ok();
-    text.map_or(960, |text| text.parse().unwrap())
+    from_variable("LICET_TEST_ATTEMPTS").unwrap_or(960)
 }
 
 fn text(minor: i64) -> String {

@@ -12,6 +12,7 @@ mod stage;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     sync::Arc,
     time::Duration,
 };
@@ -118,9 +119,11 @@ async fn named(
     name: String,
     run: impl Future<Output = Result<(), String>> + Send + 'static,
 ) -> Result<(), String> {
-    let found = tokio::spawn(tokio::time::timeout(LONGEST_CELL, run)).await;
-    let found = found.unwrap_or_else(|panic| Ok(Err(panic.to_string())));
-    let found = found.unwrap_or_else(|_| Err(format!("still running after {LONGEST_CELL:?}")));
+    let found = match tokio::spawn(tokio::time::timeout(LONGEST_CELL, run)).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) => Err(format!("still running after {LONGEST_CELL:?}")),
+        Err(panic) => Err(panic.to_string()),
+    };
     found.map_err(|error| format!("{name}:\n  {error}"))
 }
 
@@ -133,6 +136,13 @@ fn check_kinds() {
             "{kind} is registered and has no scenario: name one in `scenarios::ALL`, and set its stage in `ask`"
         );
     }
+}
+
+/// What `run` returns, unless it hangs.
+async fn within<T>(what: impl Display, run: impl Future<Output = T>) -> T {
+    let run = tokio::time::timeout(LONGEST_CELL, run);
+    run.await
+        .unwrap_or_else(|_| panic!("{what}: still running after {LONGEST_CELL:?}"))
 }
 
 struct Walk {
@@ -165,8 +175,10 @@ impl Walk {
             stage,
             known: BTreeMap::new(),
         };
-        let known =
-            stream::iter(ALL).map(async |scenario| (scenario.name, walk.clean(*scenario).await));
+        let known = stream::iter(ALL).map(async |scenario| {
+            let clean = within(scenario.name, walk.clean(*scenario)).await;
+            (scenario.name, clean)
+        });
         walk.known = known.buffered(AT_ONCE).collect().await;
         walk.check_steps();
         walk
@@ -270,7 +282,7 @@ impl Walk {
     async fn killed(self: &Arc<Self>, cells: Vec<Cell>) -> Vec<String> {
         let doomed = Doomed::start(&self.stage.world).await;
         let started = stream::iter(cells).map(async |cell| {
-            let staged = cell.scenario.set(&self.stage, true).await;
+            let staged = within(&cell, cell.scenario.set(&self.stage, true)).await;
             staged.cell.watch(cell.fault, Some(cell.point.clone()));
             (cell, staged)
         });
@@ -288,7 +300,7 @@ impl Walk {
             .await;
         }
         doomed.kill();
-        calls.join_all().await;
+        within("the calls of the killed drivers", calls.join_all()).await;
         let checked = stream::iter(started).map(|(cell, staged)| {
             let walk = self.clone();
             async move {

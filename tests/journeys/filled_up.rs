@@ -10,6 +10,7 @@ use licet_contracts::{
 };
 use tonic::Status;
 
+use super::random::from_variable;
 use crate::harness::{
     Backend,
     channel::Channel,
@@ -46,8 +47,7 @@ fn a_full_tablespace_loses_nothing_postgres() {
 }
 
 fn fills() -> u64 {
-    let text = std::env::var("LICET_TEST_FILLS").ok();
-    text.map_or(2, |text| text.parse().unwrap())
+    from_variable("LICET_TEST_FILLS").unwrap_or(2)
 }
 
 fn fill_up(backend: Backend, limit: Limit) {

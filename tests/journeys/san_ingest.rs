@@ -20,7 +20,7 @@ use licet_contracts::sanlicensing::v1::{
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 
-use super::random::Random;
+use super::random::{Random, from_variable};
 use crate::harness::{
     Backend,
     certificates::Authority,
@@ -41,8 +41,7 @@ const MEMORY_BYTES: u64 = 192 << 20;
 const KNOWN_BYTES: u64 = 2048;
 
 fn certificates() -> usize {
-    let text = std::env::var("LICET_TEST_CERTIFICATES").ok();
-    text.map_or(20_000, |text| text.parse().unwrap())
+    from_variable("LICET_TEST_CERTIFICATES").unwrap_or(20_000)
 }
 
 /// What the authority reports, and the resulting usage.

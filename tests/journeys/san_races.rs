@@ -18,7 +18,7 @@ use prost::Message as _;
 use tokio::{task::JoinSet, time::Instant};
 use tonic::Code;
 
-use super::random::Random;
+use super::random::{Random, from_variable};
 use crate::harness::{
     Backend,
     channel::Channel,
@@ -33,8 +33,7 @@ const CLIENTS: usize = 64;
 const LONGEST_RACE: Duration = Duration::from_secs(1800);
 
 fn attempts() -> usize {
-    let text = std::env::var("LICET_TEST_ATTEMPTS").ok();
-    text.map_or(25_000, |text| text.parse().unwrap())
+    from_variable("LICET_TEST_ATTEMPTS").unwrap_or(25_000)
 }
 
 /// An attempt with its response, and when it ran.

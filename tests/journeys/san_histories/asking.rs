@@ -111,6 +111,7 @@ impl History<'_> {
             }),
         };
         assert_eq!(&found, expected, "{:#?}", self.model);
+        assert_eq!(answer.reasons.len(), expected.reasons.len(), "{answer:?}");
         let decision = match expected.reasons.is_empty() {
             true => AuthorizationDecision::Granted,
             false => AuthorizationDecision::Denied,
