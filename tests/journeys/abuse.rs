@@ -1,6 +1,6 @@
-//! AL-4, BL-6: random histories, over gRPC, of a customer who tries to gain by a detour, and never does.
-//! Expectations come from what is visible, not from a model of the order. LICET_TEST_SEED and
-//! LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
+//! AL-4, BL-6: random histories, over gRPC, of a customer who tries to save money by detours and never does.
+//! The test expects only what the API shows, without a model of the order. LICET_TEST_SEED and
+//! LICET_TEST_START repeat a history; LICET_TEST_HISTORIES sets how many are played.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -30,7 +30,7 @@ use crate::harness::{
     world::World,
 };
 
-/// For some thousand histories on a slow machine.
+/// Enough for several thousand histories on a slow machine.
 pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -49,7 +49,7 @@ mod al_4_whoever_used_a_term_longer_than_the_limits_pays_for_it {
     }
 }
 
-/// The seeds of the histories to play, or the one seed to repeat.
+/// The seeds of the histories to play, or only the one to repeat.
 pub(super) fn seeds(usual: u64) -> Vec<u64> {
     let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(usual);
     let mut chance = Random::from_variable_or_chance("LICET_TEST_SEED");
@@ -67,7 +67,7 @@ pub(super) async fn start(backend: Backend) -> World {
     world
 }
 
-/// The policy of a product in one history.
+/// The product policy of one history.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     full_days: i64,
@@ -97,7 +97,7 @@ impl Terms {
         }
     }
 
-    /// A private product, so that a certificate may last as long as its order.
+    /// Stocks a private product, whose certificates may last as long as the order.
     pub(super) async fn stock(self, world: &World) -> String {
         let product_id = format!("multi-{}", uuid::Uuid::new_v4());
         let days = |days: i64| i32::try_from(days).ok();
@@ -132,13 +132,13 @@ struct Customer<'a> {
     account_id: String,
     deposited: i64,
     order_id: String,
-    /// Every term ever seen, by its index: its span.
+    /// The span of every term seen so far, by term index.
     seen: BTreeMap<i32, (Instant, Instant)>,
-    /// How often each step ended how.
+    /// How often each step ended in each way.
     happened: BTreeMap<String, u32>,
 }
 
-/// What a refused request must not change.
+/// The state that a refused request must leave unchanged.
 #[derive(Debug, PartialEq)]
 struct Standing {
     order: Order,
@@ -233,7 +233,7 @@ impl<'a> Customer<'a> {
         self.deposited += amount;
     }
 
-    /// Reads the order, and remembers its terms.
+    /// Reads the order and remembers its terms.
     async fn look(&mut self) -> Order {
         let order = self.world.settled(&self.order_id).await;
         for term in [&order.current_term, &order.next_term]
@@ -267,7 +267,10 @@ impl<'a> Customer<'a> {
             Err(status) => {
                 let reason = take_apart(&status).reason;
                 let after = self.standing().await;
-                assert_eq!(&after, before, "{step} was refused: {reason}");
+                assert_eq!(
+                    &after, before,
+                    "{step} was refused with {reason}, and changed something"
+                );
                 reason
             }
         };
@@ -306,7 +309,7 @@ impl<'a> Customer<'a> {
         }
     }
 
-    /// Moves the clock to where something starts, ends or is decided differently, or close by.
+    /// Moves the clock to, or close to, an instant at which a term or a refund rule changes.
     async fn pass(&mut self) {
         let now = self.world.now();
         let mut marks = vec![];
@@ -340,7 +343,8 @@ impl<'a> Customer<'a> {
         self.look().await;
     }
 
-    /// Requests a reissue if none is awaited, and records a certificate; some last to the order's end.
+    /// Requests a reissue if none is pending and records a certificate, which sometimes lasts to the order's
+    /// end.
     async fn issue(&mut self, before: Standing) {
         if before.order.issuance_pending_time.is_none() {
             let request = RequestReissueRequest {
@@ -368,7 +372,7 @@ impl<'a> Customer<'a> {
         self.note("issue", &before, answer).await;
     }
 
-    /// Adds and removes names, now and then with too little money for it.
+    /// Adds and removes domains, sometimes without enough money.
     async fn change(&mut self, before: Standing) {
         let (add, remove) = self.some_change(&before.order);
         let poor = self.random.below(3) == 0;
@@ -453,7 +457,7 @@ impl<'a> Customer<'a> {
             .collect()
     }
 
-    /// Deletes the order, and compares the refund of each term with its use.
+    /// Deletes the order and compares each term's refund with its use.
     async fn end(&mut self) {
         let order = self.look().await;
         if order.state() == OrderState::Ended {
@@ -473,7 +477,7 @@ impl<'a> Customer<'a> {
         invoices.sort_by(|one, other| one.number.cmp(&other.number));
         for (index, span) in self.seen.clone() {
             let of_term = |it: &&Invoice| it.subject.as_ref().unwrap().term_index == index;
-            // The term's purchase: only its refund credits it.
+            // The invoice of the term's purchase; only the term's refund credits it.
             let bought = invoices.iter().find(of_term).unwrap();
             let expected = self.foretold(span, instant(bought.issue_time), &used, now);
             let (total, credited) = (
@@ -515,7 +519,7 @@ impl<'a> Customer<'a> {
         self.check_sum(&invoices).await;
     }
 
-    /// AL-4, by when certificates were valid.
+    /// The refund state that AL-4 demands, from when certificates were valid.
     fn foretold(
         &self,
         (start, end): (Instant, Instant),
@@ -527,7 +531,7 @@ impl<'a> Customer<'a> {
             return RefundState::Refunded;
         }
         let stood = used.iter().filter_map(|it| {
-            // One recorded in the term counts from then, even if it is revoked at once.
+            // A certificate recorded in the term counts from its record, even if it is revoked at once.
             let in_it = it.recorded >= start && it.recorded < end && it.recorded <= now;
             let before = it.recorded < start && it.until > start;
             (in_it || before).then_some(it.recorded.max(start))
@@ -564,7 +568,7 @@ impl<'a> Customer<'a> {
     }
 }
 
-/// When a certificate was valid.
+/// The time in which a certificate was valid.
 #[derive(Clone, Debug)]
 struct Used {
     id: String,

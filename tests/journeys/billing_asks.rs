@@ -1,5 +1,5 @@
-//! The mutations of Billing that random histories call, each with its preview (`validate_only`), if it has
-//! one, and what a preview cannot know.
+//! Billing's mutations that random histories call: how to preview each (`validate_only`), if it can be
+//! previewed, and which fields a preview cannot predict.
 
 use std::fmt::Debug;
 
@@ -21,16 +21,16 @@ use crate::harness::{
     errors::{Refused, take_apart},
 };
 
-/// A request that changes something.
+/// A mutation.
 pub(super) trait Ask: Clone + Debug + Send + 'static {
     type Answer: Clone + Debug + PartialEq + Send + 'static;
 
     fn send(self, way: Channel) -> impl Future<Output = Result<Self::Answer, Refused>> + Send;
 
-    /// The preview of the request; `None`: it has none.
+    /// The request's preview; `None` if it cannot be previewed.
     fn trial(self) -> Option<Self>;
 
-    /// The response without what a preview cannot know.
+    /// The response without the fields that a preview cannot predict.
     fn foreseeable(answer: Self::Answer) -> Self::Answer;
 }
 

@@ -1,5 +1,5 @@
-//! a request made while Billing is away is accepted, shows as pending, and is done once Billing is
-//! back.
+//! a request made while Billing is unreachable is accepted, shows as pending, and completes once Billing
+//! is back.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -52,7 +52,9 @@ async fn x_7_an_order_placed_while_billing_is_away_is_pending_and_then_paid_once
         .into_inner();
     let order = answer.order.unwrap();
     assert_eq!(order.state(), OrderState::Pending);
-    let pending = order.pending_change.expect("it shows what is under way");
+    let pending = order
+        .pending_change
+        .expect("the order shows the pending change");
     assert_eq!(pending.kind(), OperationKind::PlaceOrder);
     let ask = GetOperationRequest {
         operation_id: pending.operation_id.clone(),
@@ -87,7 +89,7 @@ async fn x_7_an_order_placed_while_billing_is_away_is_pending_and_then_paid_once
     world.operations().retry_operation(retry).await.unwrap();
     let done = paid(&world, &order.order_id).await;
     assert_eq!(done.pending_change, None);
-    // T-4: the term starts when the order was accepted.
+    // T-4: the term starts at the instant that the order was accepted.
     assert_eq!(
         done.current_term.unwrap().period.unwrap().start_time,
         order.create_time
@@ -198,7 +200,7 @@ async fn t_3_a_deletion_is_decided_as_of_its_day_however_late(backend: Backend) 
     assert_eq!(
         deleted.state(),
         OrderState::Deleted,
-        "what is irreversible is done at once"
+        "the revocation, which is irreversible, is done at once"
     );
     assert_eq!((answer.refund, deleted.refund), (None, None));
     assert_eq!(

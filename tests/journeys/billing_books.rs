@@ -1,5 +1,5 @@
-//! Compares what Billing shows of a random history's account with the model: sums, ledger, invoices with
-//! their corrections, statements.
+//! Compares the sums, ledger, invoices, corrections and statements that Billing shows of a random history's
+//! account with the model.
 
 use licet_contracts::{
     billing::v1::{
@@ -34,7 +34,7 @@ impl History<'_> {
             .minor()
     }
 
-    /// Compares the account after a step; after one that moves no money, its sums only.
+    /// Compares the account after a step; if the step moved no money, compares only the sums.
     pub(super) async fn compare(&mut self, step: &str) {
         self.model.check();
         if ["clock", "prices", "quote"].contains(&step) {
@@ -190,7 +190,8 @@ impl History<'_> {
         assert_eq!(shown.refunded, self.model.money(refund.refunded));
     }
 
-    /// Opening plus changes is closing, over a period that starts and ends where something happened.
+    /// Opening balance plus changes equals closing balance, over a period that starts and ends at or beside
+    /// ledger entries.
     async fn compare_statement(&mut self) {
         let now = self.now();
         let mut marks: Vec<Instant> = self.model.entries.iter().map(|it| it.time).collect();
@@ -241,7 +242,7 @@ impl History<'_> {
         assert_eq!(statement.entry_count, i64::try_from(count).unwrap());
     }
 
-    /// Compares what only lists show, at the end of the history.
+    /// Compares what only lists show, at the history's end.
     pub(super) async fn compare_lists(&mut self) {
         self.compare_all().await;
         self.compare_statement().await;

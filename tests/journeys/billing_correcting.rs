@@ -1,4 +1,4 @@
-//! The steps of a random history that correct: credit notes, refunds and their reviews.
+//! The correcting steps of a random history: credit notes, refunds and their reviews.
 
 use licet_contracts::billing::v1::{
     ApproveRefundRequest, CreditNote, CreditNoteLine, IssueCreditNoteRequest,
@@ -19,7 +19,7 @@ use crate::harness::{
 };
 
 impl History<'_> {
-    /// Some lines of these invoices, each with a part of its amount, now and then with more.
+    /// Picks lines of these invoices, each with a part of its amount, sometimes with too much.
     fn some_parts(&mut self, invoices: &[usize], room: fn(&Line) -> i64) -> Vec<Part> {
         let mut parts = vec![];
         for &invoice in invoices {
@@ -45,7 +45,7 @@ impl History<'_> {
         parts
     }
 
-    /// A goodwill credit: by line, or of everything that is left (BL-3, BL-4).
+    /// A goodwill credit of chosen lines or of everything not yet credited (BL-3, BL-4).
     pub(super) async fn credit(&mut self) -> &'static str {
         let Some(place) = self.some_invoice(false) else {
             return "idle";
@@ -54,7 +54,7 @@ impl History<'_> {
             0 => vec![],
             _ => self.some_parts(&[place], FREE),
         };
-        // A cancelled change is credited whole, whatever a review holds (MD-7).
+        // A cancelled change is credited in full, whatever a review holds (MD-7).
         let including_held = named.is_empty() && self.random.below(2) == 0;
         let room = match including_held {
             true => |it: &Line| it.amount - it.credited,
@@ -94,7 +94,7 @@ impl History<'_> {
         "done"
     }
 
-    /// BL-3: a review no longer holds what was credited of the invoice, and can grant that much less.
+    /// BL-3: a review stops holding what was credited of the invoice, and can grant that much less.
     fn take_from_review(&mut self, place: usize) {
         let held = self.model.invoices[place].held();
         let subject = self.model.invoices[place].subject.clone();
@@ -109,7 +109,7 @@ impl History<'_> {
         }
     }
 
-    /// Compares credit notes with what was foretold, and books them.
+    /// Compares credit notes with the prediction and books them in the model.
     fn book_notes(&mut self, notes: &[Note], found: &[CreditNote]) {
         assert_eq!(notes.len(), found.len(), "{notes:?} {found:?}");
         for (note, found) in notes.iter().zip(found) {
@@ -128,7 +128,7 @@ impl History<'_> {
         }
     }
 
-    /// An invoiced term, mostly one without a refund request; or one that was not invoiced.
+    /// Picks an invoiced term, preferably one without a refund request, or a term that was never invoiced.
     fn some_subject(&mut self) -> Option<ModelSubject> {
         let invoiced = self.model.invoices.iter();
         let mut subjects: Vec<_> = invoiced.filter_map(|it| it.subject.clone()).collect();
@@ -145,7 +145,7 @@ impl History<'_> {
         Some(subjects[self.random.index(subjects.len())].clone())
     }
 
-    /// Moves the clock to a limit of the policy, counted from the term's start, or just after it.
+    /// Moves the clock to a refund limit, counted from the term's start, or to just after it.
     fn move_to_limit(&mut self, subject: &ModelSubject) {
         let invoices = self.model.of_subject(subject);
         let starts = invoices.iter().map(|it| self.model.invoices[*it].term.0);
@@ -160,7 +160,7 @@ impl History<'_> {
         }
     }
 
-    /// A first issuance about as long before `decided` as the policy's limits.
+    /// A first issuance that precedes `decided` by about one of the policy's limits.
     fn some_issuance(&mut self, subject: &ModelSubject, decided: Instant) -> Option<Instant> {
         let (full, none) = self.model.refund_days;
         let invoices = self.model.of_subject(subject);
@@ -181,7 +181,7 @@ impl History<'_> {
         }
     }
 
-    /// AL-4: a refund is made, held for review or refused, by the age of the term's use.
+    /// AL-4: the age of the term's use decides whether a refund is made, reviewed or refused.
     pub(super) async fn request_refund(&mut self) -> &'static str {
         let Some(subject) = self.some_subject() else {
             return "idle";
@@ -220,7 +220,7 @@ impl History<'_> {
         state.as_str_name().trim_start_matches("REFUND_STATE_")
     }
 
-    /// Records a refund: a new one, or an addition to the one in review.
+    /// Stores a new refund in the model, or an addition to the one in review.
     fn keep_refund(
         &mut self,
         found: &ShownRefund,
@@ -282,7 +282,7 @@ impl History<'_> {
         }
     }
 
-    /// Approves or rejects a refund in review, or tries it with another one.
+    /// Approves or rejects a refund, mostly one in review.
     pub(super) async fn review(&mut self) -> &'static str {
         let refunds = &self.model.refunds;
         let is_pending = |place: &usize| refunds[*place].state == RefundState::PendingReview;

@@ -1,4 +1,4 @@
-//! The part of the billing model that credits: by line, and by term with refunds (AL-4, BL-3, BL-4).
+//! The part of the billing model that credits lines and terms, with refunds (AL-4, BL-3, BL-4).
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -7,14 +7,14 @@ use licet_domain::clock::Instant;
 
 use super::billing_model::{DAY_MICROS, Line, Model, No, Refund, Subject, no};
 
-/// A credited line: the place of its invoice, its own place, the amount.
+/// A credited line: the invoice's index, the line's index, the amount.
 pub(super) type Part = (usize, usize, i64);
 
-/// A credit note: the invoice's place, the total, what of it returned to the balance.
+/// A credit note: the invoice's index, the total, and the part of it that returned to the balance.
 pub(super) type Note = (usize, i64, i64);
 
 impl Model {
-    /// BL-3: the first line that is to be credited more than it has, and how many such lines exist.
+    /// BL-3: refuses to credit a line with more than `room` allows, naming the first such line.
     pub(super) fn may_credit(&self, parts: &[Part], room: fn(&Line) -> i64) -> Result<(), No> {
         let excess = |(invoice, line, amount): &&Part| {
             let line = self.invoices[*invoice].lines.get(*line);
@@ -32,7 +32,7 @@ impl Model {
             .with("creditable", self.text(creditable)))
     }
 
-    /// The creditable amount of each line of these invoices, in order.
+    /// The creditable amounts of these invoices' lines, in order.
     pub(super) fn parts(&self, invoices: &[usize], room: fn(&Line) -> i64) -> Vec<Part> {
         let mut parts = vec![];
         for &invoice in invoices {
@@ -43,8 +43,8 @@ impl Model {
         parts
     }
 
-    /// Credits the parts, with a note for each invoice, in the order of issue: a credit lowers what is
-    /// due first, and only the rest returns to the balance (BL-4).
+    /// Credits the parts, with one note for each invoice in order of issue. A credit first lowers the amount
+    /// due; only the rest returns to the balance (BL-4).
     pub(super) fn credit(&mut self, parts: &[Part]) -> Vec<Note> {
         let mut by_invoice: BTreeMap<usize, i64> = BTreeMap::new();
         for (invoice, _, amount) in parts {
@@ -77,7 +77,7 @@ impl Model {
         (invoice.issued, invoice.id.clone())
     }
 
-    /// The places of a term's invoices, in the order of their issue.
+    /// The indices of a term's invoices, in order of issue.
     pub(super) fn of_subject(&self, subject: &Subject) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.invoices.len())
             .filter(|place| self.invoices[*place].subject.as_ref() == Some(subject))
@@ -86,7 +86,7 @@ impl Model {
         places
     }
 
-    /// AL-4: the state of a refund decided as of `given`, or else `now`, and how much it credits or
+    /// AL-4: the state of a refund decided as of `given`, by default `now`, and the amounts it credits or
     /// holds.
     pub(super) fn may_refund(
         &self,
@@ -148,13 +148,13 @@ impl Model {
     }
 }
 
-/// What is neither credited nor held for review.
+/// The amount neither credited nor held for review.
 pub(super) const FREE: fn(&Line) -> i64 = |it| it.amount - it.credited - it.held;
 
 /// By how much the clocks of two instances may differ (T-5).
 const CLOCKS_DIFFER_MICROS: i64 = 5 * 60 * 1_000_000;
 
-/// M-3: by largest remainder, ties to the earlier one; parts of zero are left out.
+/// M-3: by largest remainder; the earlier part wins a tie; parts of zero are left out.
 pub(super) fn spread(amount: i64, over: &[Part]) -> Vec<Part> {
     let whole: i64 = over.iter().map(|(_, _, weight)| weight).sum();
     let exact = |weight: i64| i128::from(amount) * i128::from(weight);

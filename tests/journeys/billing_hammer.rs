@@ -1,5 +1,5 @@
-//! BL-5, BL-6: 32 clients use one account at once, on PostgreSQL over two instances: no update is lost, no
-//! balance or limit exceeded, no charge made twice. LICET_TEST_ATTEMPTS sets how many attempts.
+//! BL-5, BL-6: 32 clients use one account at once, on PostgreSQL through two instances: no update is lost, no
+//! balance or limit exceeded, no charge made twice. LICET_TEST_ATTEMPTS sets the number of attempts.
 
 use std::{
     collections::BTreeSet,
@@ -39,7 +39,7 @@ const CLIENTS: usize = 32;
 const PRICE: i64 = 1_200;
 /// The credit limit, for clients on terms.
 const LIMIT: i64 = 20_000;
-/// For a hundred thousand attempts on a slow machine.
+/// Enough for a hundred thousand attempts on a slow machine.
 const LONGEST_RACE: Duration = Duration::from_secs(1800);
 
 mod bl_6_clients_hammer_a_prepaid_account {
@@ -78,17 +78,17 @@ fn text(minor: i64) -> String {
     Money::from_minor("USD".parse().unwrap(), minor).value()
 }
 
-/// What one client did by the responses it got, in cents; or all clients.
+/// The totals, in cents, that responses report to one client or to all of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Done {
     /// Deposits less withdrawals and reversals.
     received: i64,
     paid: i64,
     credited: i64,
-    /// How much of it returned to the balance.
+    /// The part of the credits that returned to the balance.
     returned: i64,
     invoices: BTreeSet<String>,
-    /// Every entry whose id a response had.
+    /// Every entry whose id a response contained.
     entries: BTreeSet<String>,
     refused: u32,
 }
@@ -102,12 +102,12 @@ impl AddAssign for Done {
         self.returned += other.returned;
         self.refused += other.refused;
         self.invoices.extend(other.invoices);
-        assert_eq!(self.invoices.len(), ids, "two clients have one invoice");
+        assert_eq!(self.invoices.len(), ids, "two clients got the same invoice");
         self.entries.extend(other.entries);
     }
 }
 
-/// One client with its channels to the instances.
+/// One client with its channels to both instances.
 struct Client {
     account_id: String,
     on_terms: bool,
@@ -123,7 +123,7 @@ impl Client {
         self.ways[self.random.index(2)].clone()
     }
 
-    /// Asks once or, the same again, at both instances at once; both return the same (BL-2).
+    /// Sends a request once, or to both instances at once, which must return the same (BL-2).
     async fn insist<A: Ask>(&mut self, request: A, reasons: &[&str]) -> Option<A::Answer> {
         let answer = if self.random.below(3) == 0 {
             let [one, other] = self.ways.clone();
@@ -153,8 +153,7 @@ impl Client {
         answer.unwrap().quote.unwrap()
     }
 
-    /// Charges a quote. If it is refused, and now and then if it is not, tries again with a new
-    /// request_id.
+    /// Charges a quote. After a refusal, and sometimes after a success, tries again with a new request_id.
     async fn charge(&mut self) {
         let quote = self.quote().await;
         let reasons = ["INSUFFICIENT_FUNDS", "CREDIT_LIMIT_EXCEEDED", "QUOTE_SPENT"];
@@ -258,7 +257,7 @@ impl Client {
     }
 }
 
-/// A refusal for lack of money has the right sum.
+/// A refusal for lack of money names the right missing amount.
 fn check_missing(refused: &Refused) {
     let number = |key: &str| Money::parse("USD", refused.value(key)).unwrap().minor();
     let missing = match refused.reason.as_str() {
@@ -307,7 +306,7 @@ async fn hammer(backend: Backend, on_terms: bool) {
     field.verify().await;
 }
 
-/// At no time is the balance below zero, or the due amount above the limit.
+/// The balance never falls below zero, and the amount due never exceeds the limit.
 async fn watch(field: Arc<Field>, account_id: String, running: Arc<AtomicBool>) {
     while running.load(Ordering::Relaxed) {
         let account = field.world.get_account(&account_id).await;
@@ -318,7 +317,7 @@ async fn watch(field: Arc<Field>, account_id: String, running: Arc<AtomicBool>) 
     }
 }
 
-/// The books are exactly what the clients were told.
+/// The books contain exactly what the responses reported.
 async fn check(field: &Field, account_id: &str, all: &Done) {
     let account = field.world.get_account(account_id).await;
     let balance = all.received - all.paid + all.returned;

@@ -1,6 +1,6 @@
 //! BL-1 to BL-8, AL-4: random histories of accounts over gRPC, compared step by step with a model that
-//! recomputes every sum. LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES and
-//! LICET_TEST_STEPS make more of them.
+//! recomputes every sum. LICET_TEST_SEED and LICET_TEST_START repeat a history; LICET_TEST_HISTORIES and
+//! LICET_TEST_STEPS set how many histories and steps are played.
 
 use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::harness::{
     samples::multi_domain_product, san::san_product, world::World,
 };
 
-/// For some thousand histories on a slow machine.
+/// Enough for several thousand histories on a slow machine.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 mod random_histories_agree_with_a_model {
@@ -55,14 +55,14 @@ const STEPS: [(&str, u64); 13] = [
     ("repeat", 2),
 ];
 
-/// How often each step ended how.
+/// How often each step ended in each way.
 type Happened = BTreeMap<(&'static str, &'static str), u32>;
 
 async fn histories(backend: Backend) {
     let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200_u64);
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(16_u64);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
-    // A given seed is that of one history, which alone is repeated.
+    // A given seed repeats one history only.
     let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
     let first_seed = seeds.seed();
     let mut world = World::start(backend).await;
@@ -90,7 +90,7 @@ async fn histories(backend: Backend) {
         }
         history.compare_lists().await;
         if number % 50 == 49 {
-            // A new instance, with nothing in memory, continues.
+            // A new instance, with nothing in memory, takes over.
             world.stop_billing().await;
             world.start_billing().await;
             verify(&world).await;
@@ -112,7 +112,7 @@ async fn verify(world: &World) {
     assert_eq!(verification.differences(), 0, "{verification}");
 }
 
-/// Every step was done, and refused for each reason that comes up often.
+/// Every step succeeded, and was refused for every common reason.
 fn check_reach(happened: &Happened) {
     for (step, end) in [
         ("charge", "CREDIT_LIMIT_EXCEEDED"),
@@ -142,7 +142,7 @@ fn check_reach(happened: &Happened) {
     }
 }
 
-/// Compares a response with what was foretold; an error is a foretold refusal.
+/// Compares a response with the prediction; an error is a predicted refusal.
 #[track_caller]
 pub(super) fn agree<E: Debug, T: Debug>(
     expected: Result<E, No>,
@@ -157,7 +157,7 @@ pub(super) fn agree<E: Debug, T: Debug>(
             }
             Err(expected.reason)
         }
-        (expected, answer) => panic!("foretold was {expected:?}, and it was {answer:?}"),
+        (expected, answer) => panic!("expected {expected:?}, got {answer:?}"),
     }
 }
 
@@ -165,13 +165,13 @@ pub(super) fn agree<E: Debug, T: Debug>(
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
     pub(super) id: String,
-    /// The place of its product.
+    /// The index of its product.
     pub(super) product: usize,
     pub(super) anchor: Instant,
     pub(super) months: i32,
 }
 
-/// Repeats an earlier request, and compares the response with the first one.
+/// Repeats an earlier request and compares the response with the first one.
 type Again = Box<dyn Fn(Channel) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// A new account with a new catalogue, and its model.
@@ -186,7 +186,7 @@ pub(super) struct History<'a> {
     pub(super) resources: Vec<Resource>,
     pub(super) asked: Vec<Again>,
     pub(super) deposits: Vec<DepositRequest>,
-    /// How many credit notes there are.
+    /// The number of credit notes.
     pub(super) notes: usize,
 }
 
@@ -202,7 +202,7 @@ impl<'a> History<'a> {
         ][random.index(3)];
         let counts_from_purchase = random.below(3) == 0;
         let product = |name: &str, is_license: bool| Product {
-            // Products cannot be deleted: each history has new names.
+            // Products cannot be deleted, so each history uses new names.
             id: format!("{name}-{}", uuid::Uuid::new_v4()),
             is_license,
             since: now,
@@ -253,7 +253,7 @@ impl<'a> History<'a> {
                     no_refund_after_days: i32::try_from(none).ok(),
                     refund_count: match self.model.counts_from_purchase {
                         true => RefundCount::Purchase.into(),
-                        // An unset value is the default.
+                        // An unset value means the default.
                         false => RefundCount::Unspecified.into(),
                     },
                     ..Policy::default()
@@ -270,7 +270,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Opens the account, prepaid or on terms.
+    /// Opens the account, prepaid or on credit terms.
     async fn open(&mut self) {
         let terms = (self.random.below(2) == 0).then(|| self.some_terms());
         self.model.terms = terms;
@@ -293,17 +293,17 @@ impl<'a> History<'a> {
         self.world.now()
     }
 
-    /// Any instance will do.
+    /// A channel to any instance.
     pub(super) fn way(&mut self) -> Channel {
         self.ways.get(self.random.index(self.ways.count()))
     }
 
-    /// A number within these bounds.
+    /// A random number within these bounds.
     pub(super) fn minor(&mut self, least: u64, most: u64) -> i64 {
         (least + self.random.below(most - least + 1)).cast_signed()
     }
 
-    /// Sends a request, after its preview if it has one: both must return the same (BL-1).
+    /// Sends a request after its preview, if it has one; both must return the same (BL-1).
     pub(super) async fn ask<A: Ask>(&mut self, request: A) -> Result<A::Answer, Refused> {
         let mut foreseen = None;
         if let Some(trial) = request.clone().trial() {
@@ -332,7 +332,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Tries a step; returns which, and how it ended.
+    /// Tries one step; returns its name and its result.
     async fn step(&mut self) -> (&'static str, &'static str) {
         let all: u64 = STEPS.iter().map(|(_, weight)| weight).sum();
         let mut roll = self.random.below(all);

@@ -1,5 +1,5 @@
-//! What Billing must show of one account, computed from a plain list of what happened to it; sums are not
-//! stored. Amounts are minor units.
+//! Computes from a plain list of events what Billing must show of one account; stores no sums. Amounts are
+//! minor units.
 
 use std::fmt::Display;
 
@@ -16,7 +16,7 @@ use crate::harness::{clock::shifted, samples::money};
 
 pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 
-/// A refusal: its reason, and what its metadata says.
+/// A refusal: its reason and its metadata.
 #[derive(Debug)]
 pub(super) struct No {
     pub(super) reason: &'static str,
@@ -54,10 +54,10 @@ pub(super) struct Quote {
     pub(super) pin: String,
     pub(super) subject: Option<Subject>,
     pub(super) lines: Vec<i64>,
-    /// The first start and the last end of its terms.
+    /// From the first start to the last end of its terms.
     pub(super) term: (Instant, Instant),
     pub(super) expires: Instant,
-    /// The place of its invoice.
+    /// The index of the invoice that charged it.
     pub(super) charged: Option<usize>,
 }
 
@@ -109,7 +109,7 @@ impl Invoice {
         self.total() - self.paid - (self.credited() - self.returned)
     }
 
-    /// BL-3, BL-4: nothing is credited, held, paid or returned beyond the amounts.
+    /// BL-3, BL-4: credited, held, paid and returned amounts never exceed the invoiced ones.
     fn check(&self) {
         for line in &self.lines {
             assert!(line.credited >= 0 && line.held >= 0, "{self:?}");
@@ -120,7 +120,7 @@ impl Invoice {
     }
 }
 
-/// A refund that was requested for a term.
+/// A refund requested for a term.
 #[derive(Clone, Debug)]
 pub(super) struct Refund {
     pub(super) id: String,
@@ -128,13 +128,12 @@ pub(super) struct Refund {
     pub(super) state: RefundState,
     pub(super) creditable: i64,
     pub(super) refunded: i64,
-    /// Its decision time.
     pub(super) decided: Instant,
-    /// How many invoices existed then, or when something was added to it.
+    /// How many invoices existed at the decision, or when something was last added to the refund.
     pub(super) seen: usize,
 }
 
-/// A ledger entry, with the id of its cause and, if it can be reversed, its own.
+/// A ledger entry with the id of its cause and, if it can be reversed, its own id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) time: Instant,
@@ -182,8 +181,8 @@ impl Model {
         self.invoices.iter().map(Invoice::due).sum()
     }
 
-    /// BL-5: each entry sums to zero, the money received is held, earned or returned, and ledger and
-    /// invoices agree.
+    /// BL-5: each entry sums to zero; all money received is held, earned or returned; ledger and invoices
+    /// agree.
     pub(super) fn check(&self) {
         for entry in &self.entries {
             let sum: i64 = entry.postings.iter().map(|(_, minor)| minor).sum();
@@ -229,7 +228,7 @@ impl Model {
         });
     }
 
-    /// INSUFFICIENT_FUNDS with what is missing (BL-6).
+    /// Refuses with INSUFFICIENT_FUNDS and the missing amount (BL-6).
     pub(super) fn spend(&self, minor: i64) -> Result<(), No> {
         let missing = minor - self.balance();
         if missing <= 0 {
@@ -247,7 +246,7 @@ impl Model {
         open.min_by_key(|it| (it.due_time, it.id.clone()))
     }
 
-    /// The terms that a charge accepted at `accepted` is owed on; `None`: it is paid (BL-6, MD-6).
+    /// The credit terms of a charge accepted at `accepted`; `None` if it is paid at once (BL-6, MD-6).
     pub(super) fn may_charge(
         &self,
         quote: &Quote,
@@ -331,7 +330,7 @@ impl Model {
         }
     }
 
-    /// The amount of a payment; `None` asks for all that is due.
+    /// The amount to pay; `None` asks for everything due.
     pub(super) fn may_pay(&self, place: usize, amount: Option<i64>) -> Result<i64, No> {
         let invoice = &self.invoices[place];
         let due = invoice.due();

@@ -1,5 +1,5 @@
-//! The steps of a random history that move money: deposits, withdrawals, reversals, payments; that change
-//! payment terms; and that repeat a request.
+//! Steps of a random history that move money (deposits, withdrawals, reversals, payments), change payment
+//! terms or repeat a request.
 
 use licet_contracts::billing::v1::{
     AccountKind, DepositRequest, EntryKind, LedgerAccount, PayInvoiceRequest, PaymentTerms,
@@ -66,7 +66,7 @@ impl History<'_> {
         "done"
     }
 
-    /// An entry is reversed once at most, and only if the balance covers it.
+    /// An entry can be reversed once, and only if the balance covers it.
     pub(super) async fn reverse(&mut self) -> &'static str {
         let own = self.model.entries.iter().filter(|it| !it.id.is_empty());
         let own: Vec<_> = own.cloned().collect();
@@ -98,7 +98,7 @@ impl History<'_> {
             request_id: request_id(),
             ..ReverseEntryRequest::default()
         };
-        println!("    takes back {entry:?}: {expected:?}");
+        println!("    reverses {entry:?}: {expected:?}");
         let answer = match agree(expected, self.ask(request).await) {
             Ok(((), answer)) => answer,
             Err(reason) => return reason,
@@ -115,7 +115,7 @@ impl History<'_> {
         "done"
     }
 
-    /// The place of an invoice; of an open one, if `open`.
+    /// The index of a random invoice; of an open one if `open`.
     pub(super) fn some_invoice(&mut self, open: bool) -> Option<usize> {
         let invoices = &self.model.invoices;
         let mut places: Vec<usize> = (0..invoices.len()).collect();

@@ -1,12 +1,12 @@
-//! The part of the billing model that prices: price lists, terms and proration, from the text of the
-//! rules, in integers. It shares no computation with Billing.
+//! The pricing part of the billing model: price lists, terms and proration in integers, written from the text
+//! of the rules. It shares no computation with Billing.
 
 use licet_contracts::billing::v1::{LineKind, ProrationConvention};
 use licet_domain::clock::Instant;
 
 const DAY_MICROS: i128 = 86_400_000_000;
 
-/// Prices in millionths, from an instant on.
+/// Prices in millionths, valid from an instant.
 #[derive(Clone, Debug)]
 pub(super) struct List {
     pub(super) effective: Instant,
@@ -15,20 +15,20 @@ pub(super) struct List {
 
 #[derive(Clone, Debug)]
 pub(super) enum Prices {
-    /// Months; certificate, domain, wildcard domain, additional licence.
+    /// Months, with the prices of a certificate, domain, wildcard domain and additional licence.
     ByTerm(Vec<(i32, [Option<i64>; 4])>),
-    /// From how many SANs on, and one of them for 12 months.
+    /// The least number of SANs, with the price of one for 12 months.
     ByVolume(Vec<(i32, i64)>),
 }
 
-/// A product of one history, from its start on, for terms of 1, 12 and 24 months.
+/// A product of one history, sold from its start for terms of 1, 12 and 24 months.
 #[derive(Clone, Debug)]
 pub(super) struct Product {
     pub(super) id: String,
     pub(super) is_license: bool,
     pub(super) since: Instant,
     pub(super) convention: ProrationConvention,
-    /// Ascending by time; the next one must be later than the last (BL-8).
+    /// Ascending by time; each is later than the one before (BL-8).
     pub(super) lists: Vec<List>,
 }
 
@@ -36,9 +36,9 @@ pub(super) struct Product {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pricing {
     Listed,
-    /// Millionths, for one SAN and 12 months (SL-8).
+    /// Millionths for one SAN for 12 months (SL-8).
     Each(i64),
-    /// Minor units, for all of it (SL-7).
+    /// Minor units for the whole item (SL-7).
     All(i64),
 }
 
@@ -69,7 +69,7 @@ impl Item {
         self.boundary(self.months.unsigned_abs())
     }
 
-    /// From when on it is charged.
+    /// The instant from which the item is charged.
     pub(super) fn charged_from(&self) -> Instant {
         self.change.map_or(self.start(), |it| it.max(self.start()))
     }
@@ -80,7 +80,7 @@ impl Item {
 }
 
 impl Product {
-    /// Whether a list can be set (AL-10, MD-4, SL-7, BL-8).
+    /// Refuses a price list that the catalogue must refuse (AL-10, MD-4, SL-7, BL-8).
     pub(super) fn may_list(
         &self,
         effective: Instant,
@@ -115,7 +115,7 @@ impl Product {
         Ok(())
     }
 
-    /// The amounts of the items, in minor units of `10^digits`; or the reason why one has none.
+    /// The items' amounts in minor units of `10^digits`, or the reason why one item has none.
     pub(super) fn cost(&self, items: &[Item], digits: u32) -> Result<Vec<i64>, &'static str> {
         if items.iter().any(|item| item.price_time < self.since) {
             return Err("NOT_FOUND");
@@ -145,7 +145,7 @@ impl Product {
         }
         above *= i128::from(micros) * i128::from(item.quantity) * 10_i128.pow(digits);
         below *= 1_000_000;
-        // M-2: once, half away from zero.
+        // M-2: rounds once, half away from zero.
         Ok(i64::try_from((2 * above + below) / (2 * below)).unwrap())
     }
 
@@ -154,7 +154,7 @@ impl Product {
         match &self.lists.iter().rfind(in_force)?.prices {
             Prices::ByTerm(terms) => {
                 let (_, prices) = terms.iter().find(|(months, _)| *months == item.months)?;
-                // MD-4: the difference of the two prices.
+                // MD-4: the difference between the two prices.
                 if item.kind == LineKind::WildcardDifference {
                     return Some(prices[2]? - prices[1]?);
                 }
@@ -177,7 +177,7 @@ impl Product {
         }
     }
 
-    /// The part of its term that an item is charged for (P-1, and the table of conventions).
+    /// The part of the term that the item is charged for (P-1, and the table of conventions).
     fn left(&self, item: &Item) -> (i128, i128) {
         let span = |from: Instant, to: Instant| i128::from(from.micros_until(to));
         let (start, end, from) = (item.start(), item.end(), item.charged_from());
