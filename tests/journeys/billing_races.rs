@@ -1,5 +1,5 @@
-//! BL-2 to BL-6, AL-4, MD-6: rivals of which only one may win, on PostgreSQL over two instances whose
-//! clocks differ. The books they leave pass `verify`.
+//! BL-2 to BL-6, AL-4, MD-6: races that only one request may win, on PostgreSQL through two instances whose
+//! clocks differ. Afterwards the books must pass `verify`.
 
 use std::fmt::Debug;
 
@@ -27,7 +27,7 @@ const ROUNDS: usize = 12;
 const RIVALS: usize = 4;
 /// How far the second instance's clock is ahead.
 const LEAD: TimeDelta = TimeDelta::milliseconds(1500);
-/// After how many days of use a refund waits for a review.
+/// The days of use after which a refund waits for a review.
 const REVIEW_DAYS: i64 = 26;
 
 on_both_databases![
@@ -44,7 +44,7 @@ on_both_databases![
     bl_2_one_request_at_both_instances_is_done_once,
 ];
 
-/// A world and the channels to its instances; the second one's clock is ahead (T-5).
+/// A world with channels to its two instances; the second one's clock is ahead (T-5).
 pub(super) struct Field {
     pub(super) world: World,
     pub(super) ways: Ways,
@@ -58,7 +58,7 @@ impl Field {
         Self { world, ways }
     }
 
-    /// A certificate for a month: 12.00.
+    /// A quote for a one-month certificate at 12.00.
     async fn month(&self, account_id: &str) -> Quote {
         let mut wanted = item(LineKind::Certificate, MULTI, 1);
         wanted.term_months = 1;
@@ -74,7 +74,7 @@ impl Field {
         rivals.join_all().await
     }
 
-    /// Like [`Field::race`], with two requests of any kinds.
+    /// Like [`Field::race`], for two requests of different kinds.
     async fn duel<A: Ask, B: Ask>(
         &self,
         one: A,
@@ -85,8 +85,8 @@ impl Field {
         (one.await.unwrap(), other.await.unwrap())
     }
 
-    /// A list shows the state at the called instance's time: until its clock has caught up, it lacks
-    /// what the other one wrote.
+    /// A list shows the state as of its instance's clock. Until a slow clock catches up, its lists lack what
+    /// the other instance wrote.
     pub(super) fn let_clocks_catch_up(&self) {
         self.world.time.advance(LEAD);
     }
@@ -98,7 +98,7 @@ impl Field {
     }
 }
 
-/// The one that was done; all others were refused for this reason, and are returned, too.
+/// The one success and all refusals; each refusal must have this reason.
 #[track_caller]
 fn one_of<T: Debug>(answers: Vec<Result<T, Refused>>, reason: &str) -> (T, Vec<Refused>) {
     let mut done = vec![];
@@ -228,7 +228,7 @@ async fn bl_3_of_two_credit_notes_for_the_same_money_one_is_issued(backend: Back
     field.verify().await;
 }
 
-/// The second one finds nothing left, because it is credited or held for review.
+/// The second request finds nothing to credit, because the first has credited or held it.
 async fn bl_3_a_credit_note_and_a_refund_share_one_line(backend: Backend) {
     let field = Field::open(backend).await;
     for round in 0..ROUNDS {
@@ -374,8 +374,8 @@ fn all_alike<T: Clone + Debug + PartialEq>(answers: Vec<Result<T, Refused>>) -> 
     first
 }
 
-/// MD-7: the change's charge is credited whole, whether the review has granted a part of it or comes
-/// too late.
+/// MD-7: the change's charge is credited in full, whether the review has already granted a part of it or
+/// comes too late.
 async fn bl_3_an_approval_and_a_cancelled_change_credit_nothing_twice(backend: Backend) {
     let field = Field::open(backend).await;
     for _ in 0..ROUNDS {

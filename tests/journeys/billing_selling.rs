@@ -1,5 +1,5 @@
-//! The steps of a random history that sell: the clock, prices, quotes and charges. Each response must be
-//! what the model foretold.
+//! The selling steps of a random history: the clock, prices, quotes and charges. Each response must match the
+//! model's prediction.
 
 use licet_contracts::billing::v1::{
     ChargeQuoteRequest, CreateQuoteRequest, LineKind, Quote as Offer, QuoteItem, SetPricesRequest,
@@ -21,7 +21,7 @@ use crate::harness::{
 const DAY: u64 = DAY_MICROS.unsigned_abs();
 
 impl History<'_> {
-    /// A later instant: mostly one at which something starts or ends, or close by.
+    /// A later instant, mostly at or beside one at which something starts or ends.
     fn later(&mut self) -> Instant {
         let now = self.now();
         let model = &self.model;
@@ -56,7 +56,7 @@ impl History<'_> {
         "done"
     }
 
-    /// Millionths, often a fraction of the minor unit.
+    /// A price in millionths, often with a fraction of the minor unit.
     fn price(&mut self, least_minor: u64, most_minor: u64) -> i64 {
         let whole = self.minor(least_minor, most_minor) * self.minor_micros();
         if self.random.below(3) == 0 {
@@ -123,7 +123,7 @@ impl History<'_> {
         Prices::ByTerm(prices.collect())
     }
 
-    /// Sets prices; the catalogue must refuse wrong ones (AL-10, MD-4, SL-7, BL-8).
+    /// Sets prices; the catalogue must refuse invalid ones (AL-10, MD-4, SL-7, BL-8).
     pub(super) async fn list_prices(
         &mut self,
         place: usize,
@@ -274,14 +274,14 @@ impl History<'_> {
         written
     }
 
-    /// BL-1, BL-7, M-2: the quote must have the amounts that the model computes.
+    /// BL-1, BL-7, M-2: the quote must have the amounts that the model computed.
     pub(super) async fn quote(&mut self) -> &'static str {
         let now = self.now();
         let resource = self.resource();
         let index = u32::from(self.random.below(5) == 0);
         let count = 1 + self.random.below(3);
         let mut items: Vec<Item> = (0..count).map(|_| self.item(&resource, index)).collect();
-        // All items of a subject are in one term.
+        // All items of one subject share a term.
         let months = items[0].months;
         for item in &mut items {
             item.months = months;
@@ -336,7 +336,7 @@ impl History<'_> {
         "done"
     }
 
-    /// BL-1, BL-6, MD-6: exactly what was quoted, once, or nothing.
+    /// BL-1, BL-6, MD-6: charges exactly the quoted amount once, or nothing.
     pub(super) async fn charge(&mut self) -> &'static str {
         let now = self.now();
         let quotes = &self.model.quotes;

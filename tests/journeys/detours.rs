@@ -1,5 +1,6 @@
-//! MD-4: no set of domains is cheaper by a detour of changes than bought at once: random detours over
-//! gRPC. LICET_TEST_SEED and LICET_TEST_START repeat a history, LICET_TEST_HISTORIES makes more of them.
+//! MD-4: no detour of changes makes a set of domains cheaper than buying it at once: random detours over
+//! gRPC. LICET_TEST_SEED and LICET_TEST_START repeat a history; LICET_TEST_HISTORIES sets how many are
+//! played.
 
 use licet_contracts::{
     billing::v1::WildcardReplacement,
@@ -26,8 +27,8 @@ mod md_4_no_names_are_cheaper_by_a_detour_of_changes {
     }
 }
 
-/// Domains bought at once, and by a detour of changes at the same instant: the detour is no cheaper,
-/// except for the rounding of each of its amounts (M-2).
+/// Compares a purchase with a detour of changes at the same instant. The detour may be cheaper only by the
+/// rounding of its amounts (M-2).
 async fn detours(backend: Backend) {
     let world = start(backend).await;
     let mut dearer = 0;
@@ -47,7 +48,7 @@ async fn detours(backend: Backend) {
         let all = [
             "a.test", "b.test", "c.test", "*.a.test", "*.b.test", "*.c.test",
         ];
-        // Half of them start with standard domains only, and replace them by wildcards.
+        // Half of the orders start with standard domains only and replace them with wildcards.
         let only_swaps = random.below(2) == 0;
         let bought = |name: &str, chance: u64| match only_swaps {
             true => !name.starts_with('*'),
@@ -88,7 +89,7 @@ async fn detours(backend: Backend) {
                 continue;
             }
             world.update_domains(&order.order_id, &add, &remove).await;
-            // Some are cancelled, and their charges credited (MD-7).
+            // Cancels some changes, whose charges are credited (MD-7).
             if random.below(4) == 0 {
                 let request = CancelDomainChangeRequest {
                     order_id: order.order_id.clone(),
@@ -125,6 +126,6 @@ async fn detours(backend: Backend) {
     }
     assert!(
         seeds.len() < 200 || dearer > 0,
-        "some slots were paid and left"
+        "no detour was dearer: slots that were paid and left must cost something"
     );
 }

@@ -1,5 +1,6 @@
-//! MD-7: every step of every kind of operation meets every fault, each in a cell with
-//! accounts of its own. Afterwards the state is as without the fault, as before, or as the contract says.
+//! MD-7: runs every fault at every step of every kind of operation, each in a cell with
+//! its own account. The final state must equal the clean run, the state before, or the one that the contract
+//! names.
 
 mod cells;
 mod doomed;
@@ -34,9 +35,9 @@ use crate::harness::{
     Backend, clock::StandingClock, errors::take_apart, eventually, run_within, world::World,
 };
 
-/// Limit of a cell, which takes a second or two on an idle machine.
+/// The time limit of one cell, which takes a second or two on an idle machine.
 const LONGEST_CELL: Duration = Duration::from_secs(300);
-/// Limit of all cells of one database, on the busiest machine. Each cell has its own limit.
+/// The time limit of all cells of one database on the busiest machine.
 const LONGEST_WALK: Duration = Duration::from_secs(3600);
 
 mod x_2_every_step_of_every_operation_survives_every_fault {
@@ -89,17 +90,17 @@ fn registered() -> BTreeSet<(&'static str, &'static str)> {
     all
 }
 
-/// The end of a scenario without a fault, and its setup.
+/// A scenario's end without a fault, and the state after its setup.
 struct Known {
     trace: Vec<Seen>,
     clean: Snapshot,
     clean_state: (OperationState, String),
     before: Snapshot,
-    /// The same, if the balance was gone for a while.
+    /// The state after the setup, if the balance was withdrawn and deposited again.
     before_short: Snapshot,
 }
 
-/// Without what a schedule did beside the steps and a step then repeated.
+/// Leaves out the schedule's calls and those that a later step repeated.
 fn without_bystanders(mut trace: Vec<Seen>) -> Vec<Seen> {
     let later = trace.clone();
     let mut number = 0;
@@ -114,7 +115,7 @@ fn without_bystanders(mut trace: Vec<Seen>) -> Vec<Seen> {
     trace
 }
 
-/// Runs one cell in its own task: a panic or a hang fails this cell only.
+/// Runs one cell in its own task, so that a panic or a hang fails only this cell.
 async fn named(
     name: String,
     run: impl Future<Output = Result<(), String>> + Send + 'static,
@@ -127,18 +128,18 @@ async fn named(
     found.map_err(|error| format!("{name}:\n  {error}"))
 }
 
-/// A kind without a scenario would not be tested.
+/// A kind without a scenario would stay untested.
 fn check_kinds() {
     let kinds: BTreeSet<_> = ALL.iter().map(Scenario::kind).collect();
     for (kind, _) in registered() {
         assert!(
             kinds.contains(kind),
-            "{kind} is registered and has no scenario: name one in `scenarios::ALL`, and set its stage in `ask`"
+            "{kind} is registered but has no scenario: add one to `scenarios::ALL` and its setup to `Scenario::set`"
         );
     }
 }
 
-/// What `run` returns, unless it hangs.
+/// The result of `run`; panics if it hangs.
 async fn within<T>(what: impl Display, run: impl Future<Output = T>) -> T {
     let run = tokio::time::timeout(LONGEST_CELL, run);
     run.await
@@ -169,7 +170,7 @@ impl Walk {
             .iter()
             .filter(|(kind, _)| *kind == DELETION)
             .count();
-        // Each step meets about ten faults; the one that undoes makes two calls.
+        // Each step meets about ten faults; the undoing step makes two calls.
         stage.let_weeks_pass((steps + 1) * 10 + 3).await;
         let mut walk = Self {
             stage,
@@ -200,7 +201,7 @@ impl Walk {
         assert_eq!(
             first.map_err(|status| take_apart(&status)),
             again.map_err(|status| take_apart(&status)),
-            "{}: a repeat is answered otherwise",
+            "{}: a repeat got another response",
             scenario.name
         );
         let clean = self.look(&staged.cell.account_id).await;
@@ -211,7 +212,7 @@ impl Walk {
                 .difference(&before.only(&["account"]));
             assert_eq!(
                 difference, None,
-                "{}: it was refused, and is paid",
+                "{}: refused, but the balance changed",
                 scenario.name
             );
         }
@@ -224,7 +225,7 @@ impl Walk {
         }
     }
 
-    /// A step that no scenario reaches would not be tested.
+    /// A step that no scenario reaches would stay untested.
     fn check_steps(&self) {
         let all = ALL.iter().flat_map(|scenario| {
             let trace = self.known[scenario.name].trace.iter();
@@ -234,12 +235,12 @@ impl Walk {
         for (kind, step) in registered() {
             assert!(
                 reached.contains(&(kind, step)),
-                "no scenario of {kind} comes to its step {step}: add one that does to `scenarios::ALL`"
+                "no scenario of {kind} reaches its step {step}: add one to `scenarios::ALL`"
             );
         }
     }
 
-    /// The cells, and how many of each kind are impossible.
+    /// The cells, and how many faults of each kind cannot occur.
     fn cells(&self) -> (Vec<Cell>, BTreeMap<(&'static str, &'static str), usize>) {
         let (mut cells, mut impossible) = (Vec::new(), BTreeMap::new());
         for scenario in ALL {
@@ -265,7 +266,7 @@ impl Walk {
         Snapshot::read(&self.stage.world, account_id).await
     }
 
-    /// Runs cells, some at a time; returns what failed.
+    /// Runs cells, some at a time; returns the failures.
     async fn each(self: &Arc<Self>, cells: Vec<Cell>) -> Vec<String> {
         let found = stream::iter(cells).map(|cell| {
             let walk = self.clone();
@@ -278,7 +279,7 @@ impl Walk {
         found.into_iter().filter_map(Result::err).collect()
     }
 
-    /// The cells whose drivers are killed, all at once.
+    /// Runs the cells whose drivers are killed, all at once.
     async fn killed(self: &Arc<Self>, cells: Vec<Cell>) -> Vec<String> {
         let doomed = Doomed::start(&self.stage.world).await;
         let started = stream::iter(cells).map(async |cell| {

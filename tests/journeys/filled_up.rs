@@ -1,5 +1,5 @@
-//! A store that fills up under load and gets room again: it has everything it acknowledged, refused
-//! requests succeed when they are repeated, nothing restarts. LICET_TEST_FILLS sets how often it fills.
+//! A store that fills up under load and gets room again keeps everything it acknowledged; refused requests
+//! succeed when repeated, and nothing restarts. LICET_TEST_FILLS sets how often it fills.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use crate::harness::{
     world::World,
 };
 
-/// How the store of a test fills up.
+/// The way in which a store fills up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
-    /// SQLite's own, on Billing's store.
+    /// SQLite's page limit on Billing's store.
     Pages,
-    /// The disk that all three stores are on.
+    /// The disk that holds all three stores.
     Disk,
 }
 
@@ -78,7 +78,7 @@ fn fill_up(backend: Backend, limit: Limit) {
     });
 }
 
-/// A call that changes something, to be repeated until it is acknowledged.
+/// A mutation, repeated until it is acknowledged.
 #[derive(Clone, Debug)]
 enum Ask {
     Deposit(DepositRequest),
@@ -124,7 +124,7 @@ impl Load {
         }
     }
 
-    /// Calls of all three services, in turn.
+    /// The next mutation; all three services take turns.
     fn next(&mut self, number: u64) -> Ask {
         self.names += 1;
         let name = format!("n{}.example", self.names);
@@ -140,7 +140,7 @@ impl Load {
         }
     }
 
-    /// Sends several requests at once. Returns those that failed; none may be refused.
+    /// Sends requests at once and returns those that failed; none may be refused.
     async fn send(&mut self, asks: Vec<Ask>) -> Vec<Ask> {
         let calls: Vec<_> = asks
             .iter()
@@ -198,20 +198,20 @@ impl Load {
         writer.execute_unprepared(&limit).await.unwrap();
     }
 
-    /// Fills up under load, frees under load, and finds everything that was acknowledged.
+    /// Fills the store under load, frees it under load, and checks everything acknowledged.
     async fn round(&mut self, fill: u64) {
         let mut open = Vec::new();
         self.fill().await;
         let mut number = 0;
         while open.len() < 20 {
-            assert!(number < 20_000, "the store of fill {fill} never was full");
+            assert!(number < 20_000, "fill {fill} never filled the store");
             let asks = (0..16).map(|step| self.next(number + step)).collect();
             open.extend(self.send(asks).await);
             number += 16;
-            // Reads are served meanwhile.
+            // Reads work meanwhile.
             self.read().await;
             if self.limit == Limit::Pages {
-                // The limit is the connection's: a new one has none.
+                // The limit belongs to a connection, and a new connection has none.
                 self.fill().await;
             }
         }
@@ -221,7 +221,7 @@ impl Load {
         open.extend(self.send(under_load).await);
         let mut tries = 0;
         while !open.is_empty() {
-            assert!(tries < 100, "there is room and still: {open:?}");
+            assert!(tries < 100, "there is room, but these still fail: {open:?}");
             tries += 1;
             open = self.send(open).await;
         }
@@ -242,7 +242,7 @@ impl Load {
         let used = figures(&self.world.usage(&self.license).await).0;
         assert_eq!(used, self.certificates);
         for order_id in &self.orders[self.orders_checked..] {
-            // Accepted while a store was full, it may still be running.
+            // An order accepted while a store was full may still be running.
             eventually("the order is paid", || async {
                 let order = self.world.get_order(order_id).await;
                 (order.state() == OrderState::Paid).then_some(())
@@ -256,7 +256,7 @@ impl Load {
         assert_eq!(verification.differences(), 0, "{verification}");
     }
 
-    /// The checks of each round, by restarted services.
+    /// Repeats the checks of each round after a restart.
     async fn check_again(&mut self) {
         self.world.restart().await;
         self.orders_checked = 0;
@@ -271,7 +271,7 @@ struct Channels {
         licet_contracts::sanlicensing::v1::issuance_service_client::IssuanceServiceClient<Channel>,
 }
 
-/// Returns the id of the order, if one was placed.
+/// The id of the order, if one was placed.
 async fn call(mut channels: Channels, ask: Ask) -> Result<Option<String>, Status> {
     match ask {
         Ask::Deposit(request) => channels.accounts.deposit(request).await.map(|_| None),

@@ -1,5 +1,5 @@
-//! events from SanLicensing to Orders: a certificate revoked in a SAN licence is revoked on its
-//! order, once, even if a service was away, restarted or saw the event twice.
+//! SanLicensing's events reach Orders: a certificate revoked in a SAN licence is revoked once on its
+//! order, even if a service was unreachable or restarted, or the event arrived twice.
 
 use std::sync::{
     Arc,
@@ -55,7 +55,7 @@ async fn started(backend: Backend) -> (World, License) {
     (world, license)
 }
 
-/// An order that draws on the licence and may be signed.
+/// An order under the licence, whose certificate may be signed.
 async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
     let request = PlaceOrderRequest {
         san_license_id: license.license_id.clone(),
@@ -63,7 +63,7 @@ async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
     };
     let answer = world.orders().place_order(request).await.unwrap();
     let accepted = answer.into_inner().order.unwrap();
-    // Peers take a moment to meet a store that has just been made.
+    // Peers need a moment to connect to a new store.
     let order = world.settled(&accepted.order_id).await;
     begin(world, &order).await;
     order
@@ -79,14 +79,14 @@ async fn begin(world: &World, order: &Order) {
     world.certificates().begin_issuance(request).await.unwrap();
 }
 
-/// An issued order, and its certificate.
+/// An order with its recorded certificate.
 async fn issued(world: &World, license: &License, list: &[&str]) -> (Order, Certificate) {
     let order = begun(world, license, list).await;
     let certificate = world.record(&order.order_id).await;
     (order, certificate)
 }
 
-/// The active certificates of the licence, as SanLicensing knows them.
+/// The licence's active certificates, as SanLicensing shows them.
 async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
     let ask = ListCertificatesRequest {
         license_id: license.license_id.clone(),
@@ -97,7 +97,7 @@ async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
     answer.into_inner().certificates
 }
 
-/// Revokes all certificates of the licence there, for a lost key; returns the request's id.
+/// Revokes all certificates of the licence in SanLicensing, for a compromised key; returns the request id.
 async fn revoke_all(world: &World, license: &License) -> String {
     let all = active(world, license).await;
     let mut request = world
@@ -140,7 +140,7 @@ async fn history(world: &World, order: &Order) -> Vec<HistoryEntry> {
     let answer = world.orders().list_order_history(ask).await.unwrap();
     let mut entries = answer.into_inner().entries;
     for entry in &mut entries {
-        // Assigned when the event gets its position, which may be later.
+        // The position, which an event may get later, is left out.
         entry.position = 0;
     }
     entries
@@ -152,7 +152,7 @@ async fn revocations(world: &World, order: &Order) -> Vec<HistoryEntry> {
     entries
 }
 
-/// Waits until Orders has applied everything in SanLicensing's log.
+/// Waits until Orders has applied every event of SanLicensing's log.
 async fn followed(world: &World, door: &BackDoor) {
     let last = eventually("all of SanLicensing's events are in its log", || async {
         let door = BackDoor::open(&world.san_licensing_location()).await;
@@ -169,7 +169,7 @@ async fn followed(world: &World, door: &BackDoor) {
         "UPDATE following SET source = source WHERE position >= {}",
         last.unwrap()
     );
-    eventually("Orders has followed", || async {
+    eventually("Orders has applied all events", || async {
         (door.run(&there).await == 1).then_some(())
     })
     .await;
@@ -200,7 +200,7 @@ async fn x_1_a_certificate_revoked_in_san_licensing_is_revoked_in_orders(backend
         RevocationReason::PrivilegeWithdrawn,
         "{found:?}"
     );
-    // The order awaits no certificate: its owner must request a reissue.
+    // The order has no pending certificate: its owner must request a reissue.
     let order = world.get_order(&order.order_id).await;
     assert_eq!(order.state(), OrderState::Issued);
     assert!(order.pending_change.is_none(), "{order:?}");
@@ -241,7 +241,7 @@ async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
     assert_eq!(get(&world, &certificate).await, certificate);
     world.start_san_licensing().await;
 
-    // It counts from its record here; the other record time is a fact (T-6).
+    // Orders revokes as of its own record; SanLicensing's revocation time is kept as a fact (T-6).
     let found = revoked(&world, &certificate).await;
     assert_eq!(instant(found.revoke_time), world.now());
     let entries = revocations(&world, &order).await;
@@ -253,7 +253,7 @@ async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
     assert_eq!(entries[0].caller, "security-team");
     assert_eq!(entries[0].request_id, id);
 
-    // After one more restart it resumes at its position.
+    // After another restart, Orders resumes at its position.
     begin_again(&world, &order).await;
     let next = world.record(&order.order_id).await;
     world.stop_orders().await;
@@ -280,7 +280,8 @@ async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend)
     let (order, certificate) = issued(&world, &license, &NAMES).await;
     revoke_all(&world, &license).await;
     let first = revoked(&world, &certificate).await;
-    // Revoked here and by a replacement: both return from the SAN licence as events.
+    // Orders revokes one certificate by request and one by replacement; SanLicensing reports both back as
+    // events.
     let (mine, own) = issued(&world, &license, &["b.example"]).await;
     let request = RevokeCertificateRequest {
         certificate_id: own.certificate_id.clone(),
@@ -299,7 +300,7 @@ async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend)
     begin(&world, &changed).await;
     world.record(&changed.order_id).await;
     world.time.advance_days(3);
-    eventually("all SANs are back", || async {
+    eventually("all SANs are free", || async {
         let usage = figures(&world.usage(&license).await);
         (usage == (2, 0, 98)).then_some(())
     })
@@ -308,7 +309,7 @@ async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend)
     let all = [(&order, &certificate), (&mine, &own), (&changed, &replaced)];
     let mut before = Vec::new();
     for (order, certificate) in all {
-        eventually("the return is noted", || async {
+        eventually("the order's history shows the free SANs", || async {
             let kinds = history(&world, order).await;
             let back = "licet.orders.certificate.sans_returned.v1";
             let noted = kinds.iter().filter(|entry| entry.r#type == back).count();
@@ -397,7 +398,7 @@ async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) 
     );
 }
 
-/// The report that a certificate of an order, given in its chain, was revoked.
+/// The report that an order's certificate, given by its chain, was revoked.
 fn report(license: &License, chain: &[u8]) -> IngestRecord {
     let parsed = parse_chain(chain).unwrap().remove(0);
     let facts = CertificateFacts {
@@ -418,7 +419,7 @@ async fn x_1_what_the_authority_reports_to_a_license_reaches_the_order(backend: 
     assert_eq!(found.revocation_reason(), RevocationReason::KeyCompromise);
     assert_eq!(revocations(&world, &order).await.len(), 1);
 
-    // A revocation that the licence had before the certificate (SL-15).
+    // The licence learns of the revocation before the certificate (SL-15).
     let order = begun(&world, &license, &["b.example"]).await;
     let chain = chain_for(&names(&["b.example"]), world.now(), 90);
     let told = report(&license, chain.as_bytes());
@@ -435,7 +436,7 @@ async fn x_1_what_the_authority_reports_to_a_license_reaches_the_order(backend: 
 
 async fn x_1_two_instances_apply_an_event_once(backend: Backend) {
     let (world, license) = started(backend).await;
-    // A SQLite file has one instance.
+    // SQLite serves one instance only.
     let _second = match backend {
         Backend::Sqlite => None,
         Backend::Postgres => Some(world.another_orders().await),
@@ -469,7 +470,7 @@ async fn x_6_an_advance_of_time_answers_when_revocations_have_followed(backend: 
     world.stock().await;
     let account_id = world.account_with("1000000.00").await;
     let license = world.license(&account_id, 100).await;
-    // Several times: a schedule may be faster once.
+    // Repeats, because a schedule may happen to be faster once.
     for list in [["a.example"], ["b.example"], ["c.example"], ["d.example"]] {
         let (_, certificate) = issued(&world, &license, &list).await;
         revoke_all(&world, &license).await;
@@ -489,7 +490,7 @@ async fn x_6_an_advance_of_time_answers_when_revocations_have_followed(backend: 
 
 async fn x_1_a_new_store_of_san_licensing_is_followed_from_its_beginning(backend: Backend) {
     let (mut world, license) = started(backend).await;
-    // The log of the old store is longer than that of the new one will be.
+    // Makes the old store's log longer than the new one's.
     for name in ["a.example", "b.example", "c.example"] {
         let (_, certificate) = issued(&world, &license, &[name]).await;
         revoke_all(&world, &license).await;

@@ -1,4 +1,4 @@
-//! The embedded suite as a process: killed in the middle of a change, stopped, started twice.
+//! The embedded suite as a process: killed during a change, stopped, and started twice.
 
 use std::time::Duration;
 
@@ -119,12 +119,12 @@ async fn issued_order(suite: &SuiteProcess) -> Order {
 
 const ROUNDS: i64 = 14;
 
-/// Removes one domain and adds two: four, one beyond the three that are paid.
+/// Removes one domain and adds two. That makes four, one more than the three that are paid.
 fn change(order: &Order) -> UpdateDomainsRequest {
     change_request(&order.order_id, &["c.example", "d.example"], &["b.example"])
 }
 
-/// How long a change takes undisturbed, in microseconds.
+/// The duration of an undisturbed change, in microseconds.
 async fn undisturbed_micros(suite: &SuiteProcess) -> u64 {
     let order = issued_order(suite).await;
     let mut orders = OrderServiceClient::new(suite.orders());
@@ -133,7 +133,7 @@ async fn undisturbed_micros(suite: &SuiteProcess) -> u64 {
     u64::try_from(asked.elapsed().as_micros()).unwrap()
 }
 
-/// at whatever moment the power fails, a repeat makes the change once and wholly.
+/// whenever the power fails, a repeat makes the change exactly once and completely.
 #[test]
 fn x_2_killed_in_the_middle_of_a_change_it_is_done_once() {
     let mut random = Random::from_variable_or_chance("LICET_TEST_SEED");
@@ -146,16 +146,16 @@ fn x_2_killed_in_the_middle_of_a_change_it_is_done_once() {
             request_id: request_id(),
         };
         clock.advance_time(advance).await.unwrap();
-        // Some kills come before anything is done, most in between, a few after the response.
+        // Some kills come before the change starts, most during it, a few after the response.
         let longest_wait = undisturbed_micros(&suite).await * 5 / 4;
         for round in 1..=ROUNDS {
             let order = issued_order(&suite).await;
             let change = change(&order);
             let wait = Duration::from_micros(random.below(longest_wait));
             let answered = kill_during(&mut suite, &change, wait).await;
-            println!("round {round}: killed after {wait:?}, answered before: {answered}");
+            println!("round {round}: killed after {wait:?}; response came first: {answered}");
             expect_done_once(&suite, &order.order_id, &change).await;
-            // The starter account had 10000.00; an order is 141.60 and its change 49.00.
+            // The starter account had 10000.00; an order costs 141.60 and its change 49.00.
             let cents = 1_000_000 - (round + 1) * 19_060;
             assert_eq!(
                 balance(&suite).await,
@@ -170,8 +170,8 @@ fn x_2_killed_in_the_middle_of_a_change_it_is_done_once() {
     });
 }
 
-/// Requests the change and kills the suite after `wait`; restarts it. Returns whether there was
-/// a response before.
+/// Requests the change, kills the suite after `wait` and restarts it. Returns whether the response came
+/// first.
 async fn kill_during(
     suite: &mut SuiteProcess,
     change: &UpdateDomainsRequest,
@@ -188,7 +188,7 @@ async fn kill_during(
     answered
 }
 
-/// Repeats the request until it has a response: one charge, and with the certificate the right domains.
+/// Repeats the request until it gets a response, and expects one charge and, once issued, the right domains.
 async fn expect_done_once(suite: &SuiteProcess, order_id: &str, change: &UpdateDomainsRequest) {
     let again = eventually("a definite answer", || {
         let (mut orders, change) = (OrderServiceClient::new(suite.orders()), change.clone());
@@ -208,7 +208,7 @@ async fn expect_done_once(suite: &SuiteProcess, order_id: &str, change: &UpdateD
     assert_eq!(
         issued.len(),
         2,
-        "one for the order, one for the change: {issued:?}"
+        "expected one invoice for the order and one for the change: {issued:?}"
     );
     record(suite, order_id, after.clone()).await;
     let done = get_order(suite, order_id).await;

@@ -1,5 +1,5 @@
-//! calls between the services lose their requests or responses at random, by a printed seed; still
-//! every change is made exactly once.
+//! calls between the services lose requests or responses at random, by a printed seed; every change is
+//! still made exactly once.
 
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,7 @@ impl FaultPlan for Losing {
     }
 }
 
-/// Repeats a request with the same id until the outcome is definite, as a client would.
+/// Repeats a request with the same id until it gets a definite result, as a client would.
 async fn insist<T, F>(mut ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<tonic::Response<T>, Status>>,
@@ -145,8 +145,8 @@ async fn settled(world: &World, order_id: &str, state: OrderState) -> Order {
     .await
 }
 
-/// The order, with its operation retried at once: after many losses it backs off for longer than a
-/// test should wait.
+/// Reads the order and retries its operation at once, since after many losses its backoff would outlast the
+/// test.
 async fn hurried(world: &World, order_id: &str) -> Order {
     let order = world.get_order(order_id).await;
     if let Some(pending) = order
@@ -165,7 +165,7 @@ async fn hurried(world: &World, order_id: &str) -> Order {
 
 const LICENSES: usize = 12;
 
-/// SL-9: sold for two products, so that the renewal is priced by the dearest.
+/// SL-9: sold for two products, so that the dearer one prices the renewal.
 async fn x_2_every_renewal_is_made_exactly_once_whatever_is_lost(backend: Backend) {
     let random = Random::from_variable_or_chance("LICET_TEST_SEED");
     println!("seed {} (set LICET_TEST_SEED to repeat it)", random.seed());
@@ -219,7 +219,7 @@ async fn renewal(world: &World, license: License) {
     .await;
     let license = settled_license(world, answer.license.unwrap()).await;
     assert_eq!(license.next_term.unwrap().quota, 20);
-    // 120.00 for the first term, 240.00 for the next, once each.
+    // 120.00 for the first term and 240.00 for the next, each charged once.
     assert_eq!(world.balance(&license.account_id).await, "40.00 USD");
     let invoices = world.invoices_of_account(&license.account_id).await;
     assert_eq!(invoices.len(), 2, "{invoices:?}");

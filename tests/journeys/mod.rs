@@ -1,4 +1,4 @@
-//! Journeys across the services, with peers away, responses lost and processes killed.
+//! Journeys across the services, with unreachable peers, lost responses and killed processes.
 
 mod abuse;
 mod billing_asks;

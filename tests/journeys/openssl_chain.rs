@@ -1,5 +1,5 @@
-//! The life of an order with certificates that the OpenSSL command line made: RSA and EC keys, a chain of
-//! three, PEM and DER, Unicode names. Our own test library signs none of them.
+//! An order's life with certificates that the OpenSSL command line made: RSA and EC keys, a chain of three,
+//! PEM and DER, Unicode names. Our own test library signs none of them.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -29,7 +29,7 @@ on_both_databases![
 ];
 
 const COMMON_NAME: &str = "bücher.example";
-/// As A-labels, ascending.
+/// A-labels, ascending.
 const PLACED: [&str; 3] = [
     "*.example.com",
     "www.xn--mller-kva.example",
@@ -67,7 +67,7 @@ impl Signed {
         }
     }
 
-    /// The contents to sign.
+    /// The pending issuance.
     async fn pending(&self) -> PendingIssuance {
         let ask = ListPendingIssuanceRequest {
             account_id: self.account_id.clone(),
@@ -78,7 +78,7 @@ impl Signed {
         pending
     }
 
-    /// Signs it exactly, for the longest permitted validity.
+    /// Signs the pending certificate exactly, with the longest permitted validity.
     fn sign(&self, pending: &PendingIssuance) -> Chain {
         let last = instant(pending.latest_not_after_time);
         let validity = (self.world.now(), last);
@@ -113,7 +113,7 @@ impl Signed {
         answer.unwrap().into_inner().certificate.unwrap()
     }
 
-    /// Compares what was recorded with what OpenSSL reads, and lets OpenSSL verify the chain that a
+    /// Compares the recorded certificate with what OpenSSL reads, and lets OpenSSL verify the chain that a
     /// further server retrieves (AL-8).
     async fn hold_to_openssl(&self, recorded: &Certificate, key_type: &str) {
         let kept = self.certificate(&recorded.certificate_id).await;
@@ -130,7 +130,7 @@ impl Signed {
         assert_eq!(kept.key_type, key_type);
         assert_eq!(pem.matches("BEGIN CERTIFICATE").count(), 3);
         self.authority.verify(pem, PLACED[2], self.world.now());
-        // For OpenSSL a certificate has expired in its last second, for RFC 5280 it has not.
+        // In its last second, a certificate has expired for OpenSSL but not for RFC 5280.
         let late = shifted(instant(kept.not_after_time), -1_000_000);
         self.authority.verify(pem, "a.example.com", late);
     }
@@ -148,7 +148,7 @@ async fn a_chain_from_openssl_goes_through_the_life_of_an_order(backend: Backend
     signed.hold_to_openssl(&first, "RSA 2048").await;
     assert_eq!(first.issuer, "CN=OpenSSL Intermediate,O=Licet & Söhne,C=DE");
 
-    // Other names, the same key; this time as DER.
+    // New domains with the same key, this time as DER.
     world.time.advance_days(20);
     let (add, remove) = (&["neu.BÜCHER.example"], &["www.müller.example"]);
     world.update_domains(&order.order_id, add, remove).await;
@@ -163,7 +163,7 @@ async fn a_chain_from_openssl_goes_through_the_life_of_an_order(backend: Backend
     let old = signed.certificate(&first.certificate_id).await;
     assert_eq!(old.state(), CertificateState::Superseded);
 
-    // The same names, a new key on a curve.
+    // The same domains with a new elliptic-curve key.
     world.time.advance_days(1);
     let csr = signed
         .authority
@@ -206,7 +206,7 @@ async fn delete_and_see_all_fall(signed: &Signed) {
     let states: Vec<_> = answer.into_inner().certificates;
     let states: Vec<_> = states.iter().map(Certificate::state).collect();
     assert_eq!(states, [CertificateState::ToRevoke; 3]);
-    // All within the 25 days from the first issuance.
+    // All within 25 days of the first issuance.
     assert_eq!(world.balance(&signed.account_id).await, "1000.00 USD");
 }
 
@@ -243,7 +243,7 @@ async fn what_openssl_signed_otherwise_than_ordered_is_refused(backend: Backend)
         "admin@example.com",
         "admin@example.com",
     ];
-    assert_eq!(found, expected, "of each type that counts (SL-2)");
+    assert_eq!(found, expected, "one SAN of each type that counts (SL-2)");
 
     let too_late = shifted(validity.1, 1_000_000);
     let too_late = signed.refuse(sign(&pending.csr, &sans, too_late)).await;
@@ -266,7 +266,7 @@ async fn what_openssl_signed_otherwise_than_ordered_is_refused(backend: Backend)
     assert_eq!(of_another.subjects().len(), 6, "{of_another:?}");
 
     let after = signed.world.get_order(&signed.order.order_id).await;
-    assert_eq!(after, before, "what was refused left the order as it was");
+    assert_eq!(after, before, "a refused report changed the order");
     signed.world.time.advance(TimeDelta::hours(1));
     let recorded = signed.record(Given::CertificateDer(good.der())).await;
     signed.hold_to_openssl(&recorded, "EC 384").await;

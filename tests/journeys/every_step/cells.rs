@@ -1,4 +1,4 @@
-//! One cell: a fault at one point of a scenario, and the expected outcome.
+//! One cell: a fault at one point of a scenario, with its expected end.
 
 use licet_contracts::operations::v1::OperationState;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::harness::{errors::take_apart, eventually, request_id};
 
-/// One fault at one point of a scenario.
+/// A fault at one point of a scenario.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     pub(super) scenario: Scenario,
@@ -21,12 +21,12 @@ pub(super) struct Cell {
 }
 
 impl Walk {
-    /// Runs one cell; returns what is wrong with its end.
+    /// Runs the cell; returns what is wrong with its end.
     pub(super) async fn run(&self, cell: &Cell) -> Result<(), String> {
         let stage = &self.stage;
         let staged = cell.scenario.set(stage, true).await;
         staged.cell.watch(cell.fault, Some(cell.point.clone()));
-        // Often there is no response yet; the end is read below.
+        // Often no response arrives yet; `check` reads the end.
         let _ = staged.asked.send(&stage.doors).await;
         self.wait_until_met(&staged).await;
         let account_id = staged.cell.account_id.as_str();
@@ -57,7 +57,7 @@ impl Walk {
             | Fault::DriverKilled
             | Fault::DelayedAfterDone => {}
         }
-        // A lasting fault lasts, also for a second driver that comes late.
+        // A refusal or failure continues to the end, also for a second driver that comes late.
         if !matches!(cell.fault, Fault::PeerRefuses(_) | Fault::PeerFails) {
             staged.cell.open();
         }
@@ -91,7 +91,7 @@ impl Walk {
         const NOT_CANCELLABLE: &str = "OPERATION_NOT_CANCELLABLE";
         let operations = &self.stage.operations;
         let running = operations.running(&staged.cell.account_id).await;
-        let running = running.ok_or("it has ended before it could be cancelled")?;
+        let running = running.ok_or("the operation ended before it could be cancelled")?;
         let request_id = request_id();
         let ask = async || {
             let answer = operations.cancel(&running, &request_id).await;
@@ -105,12 +105,14 @@ impl Walk {
         let is_through = cell.end == End::AsClean;
         match (answer.as_ref().map_err(String::as_str), why) {
             (Ok(()), None) | (Err(NOT_CANCELLABLE), Some(_)) => {}
-            // Its driver was about to learn that it is done.
+            // The peer has done the step, and the driver was about to learn so.
             (Err(NOT_CANCELLABLE), None) if is_through => {}
-            (Ok(()), Some(why)) => return Err(format!("it was cancelled, though {why}")),
+            (Ok(()), Some(why)) => {
+                return Err(format!("the operation was cancelled, although {why}"));
+            }
             (Err(reason), _) => {
                 return Err(format!(
-                    "cancelling it was refused with {reason}; where that is right, `FORWARD_ONLY` says why"
+                    "cancelling was refused with {reason}; if that is right, add the step to `FORWARD_ONLY`"
                 ));
             }
         }
@@ -126,7 +128,7 @@ impl Walk {
         let again = ask().await;
         if again != expected {
             return Err(format!(
-                "cancelled again it says {again:?}, expected {expected:?}"
+                "a second cancellation returned {again:?}, expected {expected:?}"
             ));
         }
         Ok(())
@@ -157,11 +159,13 @@ impl Walk {
         };
         let found = (ended.state, ended.refusal_reason.clone());
         if found != expected {
-            return Err(format!("it ended {found:?}, expected {expected:?}"));
+            return Err(format!(
+                "the operation ended as {found:?}, expected {expected:?}"
+            ));
         }
         let under_way = self.stage.operations.running(&staged.cell.account_id).await;
         if let Some(running) = under_way {
-            return Err(format!("{running:?} is under way"));
+            return Err(format!("{running:?} is still running"));
         }
         self.repeat(staged, &ended).await?;
         let now = self.look(&staged.cell.account_id).await;
@@ -200,7 +204,7 @@ impl Walk {
         now.difference(&expected).map_or(Ok(()), Err)
     }
 
-    /// Repeats of the request that started it always get its result.
+    /// Repeats of the starting request always get the operation's result.
     async fn repeat(&self, staged: &Staged, ended: &Operation) -> Result<(), String> {
         let mut answers = Vec::new();
         for _ in 0..2 {
@@ -208,7 +212,7 @@ impl Walk {
             answers.push(answer.map_err(|status| take_apart(&status)));
         }
         if answers[0] != answers[1] {
-            return Err(format!("two repeats are answered apart: {answers:?}"));
+            return Err(format!("two repeats got different responses: {answers:?}"));
         }
         match (&answers[0], ended.state) {
             (Ok(_), OperationState::Done) => Ok(()),
@@ -216,7 +220,7 @@ impl Walk {
                 Ok(())
             }
             (answer, _) => Err(format!(
-                "it ended {ended:?}, and a repeat is answered {answer:?}"
+                "the operation ended as {ended:?}, but a repeat got {answer:?}"
             )),
         }
     }

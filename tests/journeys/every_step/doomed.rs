@@ -1,5 +1,5 @@
-//! More instances of the services that drive operations, on a runtime that ends like a killed process:
-//! every task stops where it is.
+//! More instances of the services that drive operations. Their runtime ends like a killed process: every task
+//! stops at once.
 
 use std::sync::Arc;
 

@@ -1,36 +1,36 @@
-//! The faults, and what the contract says a step must do about each. A new step meets every fault; if its
-//! contract differs from that of a purchase, this table says so.
+//! The faults, and what the contract demands of a step that meets each. A new step meets every fault; this
+//! table names the steps whose contract differs from a purchase's.
 
 use licet_domain::refusal::Reason;
 
 use crate::harness::channel::LISTED;
 
-/// A fault of the calls at one point.
+/// What happens to the calls at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Nothing.
     None,
     /// The peer never sees the first attempt.
     RequestLost,
-    /// The peer does it, and its response is lost.
+    /// The peer executes the call, and its response is lost.
     AnswerLost,
     /// The peer fails several times.
     PeerFails,
-    /// The peer refuses, for a reason that this test cannot cause at the real one.
+    /// The peer refuses for a reason that the test cannot provoke at the real peer.
     PeerRefuses(Reason),
-    /// The real peer refuses: the balance is gone.
+    /// The real peer refuses, because the balance is zero.
     ShortOfMoney,
-    /// The real peer refuses, or reports it as done: someone did it before.
+    /// A rival made the same change before; the real peer refuses it or reports it as done.
     DoneBefore,
     /// The driver is killed between the peer's response and its commit.
     DriverKilled,
     /// The operation is cancelled before the peer has seen an attempt.
     Cancelled,
-    /// The operation is cancelled after the peer has done it and the response was lost.
+    /// The operation is cancelled after the peer executed the call and its response was lost.
     CancelledLate,
-    /// The first attempt arrives after a retry has done it.
+    /// The first attempt arrives after a retry has succeeded.
     DelayedAfterDone,
-    /// The first attempt arrives after a retry was refused for lack of money, when there is money again.
+    /// The first attempt arrives once the balance is restored, after a retry was refused for lack of money.
     DelayedAfterRefused,
     /// The first attempt arrives after the operation was cancelled.
     DelayedAfterCancelled,
@@ -42,7 +42,7 @@ pub(super) struct Point {
     pub(super) step: String,
     /// The peer's method.
     pub(super) path: String,
-    /// Which of the step's calls of this method, counted from 0.
+    /// The index of the call among the step's calls of this method.
     pub(super) number: usize,
 }
 
@@ -51,9 +51,9 @@ pub(super) struct Point {
 pub(super) enum End {
     /// As without a fault.
     AsClean,
-    /// Everything as before, with this refusal.
+    /// The state before the operation, and this refusal.
     AsBefore(Reason),
-    /// Done except for this: a refund goes to a review.
+    /// Done, except that a refund goes to a review.
     WithoutRefund,
 }
 
@@ -80,7 +80,7 @@ fn method(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
 }
 
-/// A reason with which the peer's method may refuse, and that the method which starts the operation returns.
+/// A refusal reason that both the peer's method and the operation's own method may return.
 fn passed_on(kind: &str, path: &str) -> Reason {
     let words = kind.split('_').map(|word| {
         let (first, rest) = word.split_at(1);
@@ -94,14 +94,12 @@ fn passed_on(kind: &str, path: &str) -> Reason {
     let mut both: Vec<_> = LISTED[path].intersection(door).collect();
     both.sort_by_key(|reason| *reason == "NOT_FOUND");
     let first = both.first().unwrap_or_else(|| {
-        panic!(
-            "{path} lists no refusal that the method of {kind} lists, too: it cannot pass one on"
-        )
+        panic!("{path} and the method of {kind} share no refusal, so none can be passed on")
     });
     first.parse().unwrap()
 }
 
-/// How the peer refuses a step.
+/// The peer's refusals of a step.
 fn refusals(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> {
     let refused = {
         let reason = passed_on(kind, path);
@@ -110,18 +108,19 @@ fn refusals(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> 
     let never = |why| Err(("peer refuses", why));
     let late = |why| Err(("delayed first attempt after a refused retry", why));
     let done_before = Ok((Fault::DoneBefore, End::AsClean));
-    const NOT_KEPT: &str = "the peer would have to keep the refusal, and gives none here of itself";
+    const NOT_KEPT: &str =
+        "only a refusal that the peer stores matters here, and the peer gives none";
     match (kind, step, method(path)) {
         (_, _, "CreateQuote") => vec![
             refused,
             done_before,
-            late("a quote that nobody charges is nothing"),
+            late("a quote that nobody charges has no effect"),
         ],
         (_, _, "ChargeQuote" | "ChargeQuotes")
             if scenario.contains("in turn") && step != "charge" =>
         {
             vec![
-                never("it is refused without a fault already"),
+                never("the peer refuses this step even without a fault"),
                 late("likewise"),
             ]
         }
@@ -138,7 +137,7 @@ fn refusals(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> 
         }
         (_, _, "IssueCreditNote" | "ReleaseReservation" | "RevokeCertificates") => vec![
             done_before,
-            late("what was done before is no refusal to a step that only gives back"),
+            late("a step that only undoes treats `done before` as success"),
         ],
         (_, _, "RequestRefund") => vec![
             Ok((
@@ -150,9 +149,9 @@ fn refusals(scenario: &str, kind: &str, step: &str, path: &str) -> Vec<Meeting> 
         ],
         (_, _, "AuthorizeIssuance") => vec![refused, late(NOT_KEPT)],
         (_, _, "RecordCertificate") => vec![refused, done_before, late(NOT_KEPT)],
-        (kind, step, method) => panic!(
-            "{kind} asks {method} at its step {step}: say in `refusals` how the peer refuses that"
-        ),
+        (kind, step, method) => {
+            panic!("{kind} calls {method} at its step {step}: add its refusals to `refusals`")
+        }
     }
 }
 
@@ -166,13 +165,13 @@ const FORWARD_ONLY: &[(&str, &str, &str)] = &[
     (
         "UPDATE_DOMAINS in turn",
         "credit",
-        "it ends as refused already",
+        "the operation ends as refused anyway",
     ),
-    ("DELETE_ORDER", "", "a deletion is never taken back (X-3)"),
+    ("DELETE_ORDER", "", "a deletion is never undone (X-3)"),
     (
         "CANCEL_DOMAIN_CHANGE",
         "",
-        "a credit cannot be taken back (BL-3)",
+        "a credit cannot be undone (BL-3)",
     ),
     (
         "BEGIN_ISSUANCE",
@@ -196,7 +195,7 @@ pub(super) fn forward_only(scenario: &str, step: &str) -> Option<&'static str> {
 
 fn cancellations(scenario: &str, kind: &str, step: &str) -> Vec<Meeting> {
     if let Some(why) = forward_only(scenario, step) {
-        // The test cancels the operation nevertheless; that must be refused.
+        // The test tries to cancel the operation nevertheless, which must be refused.
         return vec![
             Ok((Fault::Cancelled, End::AsClean)),
             Ok((Fault::CancelledLate, End::AsClean)),
@@ -205,7 +204,7 @@ fn cancellations(scenario: &str, kind: &str, step: &str) -> Vec<Meeting> {
     }
     let undone = End::AsBefore(Reason::OperationCancelled);
     let late = match (kind, step) {
-        // The peer has done it already: the operation continues.
+        // The peer has charged already, so the operation continues.
         (_, "charge" | "charge-next-term") => End::AsClean,
         (_, _) => undone,
     };

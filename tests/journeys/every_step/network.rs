@@ -1,5 +1,5 @@
-//! The network between the services: it knows which cell each call belongs to, and applies that cell's
-//! fault to the calls of one step.
+//! The network between the services: assigns each call to its cell and applies the cell's fault to the calls
+//! of one step.
 
 use std::{
     collections::HashMap,
@@ -26,18 +26,18 @@ use super::{
     operations::Operations,
 };
 
-/// What a schedule does, too, for deleted orders, with the same request id as a later step.
+/// The schedule makes this call for deleted orders with the request id that a later step uses.
 const ALSO_BY_SCHEDULE: &str = "/RevokeCertificates";
 
 /// The network of one world.
 #[derive(Default)]
 pub(super) struct Network {
-    /// Every id in a call or its response, with its cell: each cell has its own account.
+    /// The cell of every id in a call or its response; each cell has its own account.
     cells: Mutex<HashMap<String, Arc<Cell>>>,
     operations: OnceLock<Operations>,
 }
 
-/// One run of one scenario.
+/// One run of a scenario.
 pub(super) struct Cell {
     pub(super) account_id: String,
     state: Mutex<State>,
@@ -45,13 +45,13 @@ pub(super) struct Cell {
 
 struct State {
     mode: Mode,
-    /// The mutations that steps called, each once, in the order of the first attempts.
+    /// The mutations that steps called, each once, in order of their first attempts.
     trace: Vec<Seen>,
     /// Attempts at the point of the fault.
     attempts: u32,
-    /// The first one.
+    /// The first attempt there.
     first: Option<Call>,
-    /// Whether the peer has responded to the first attempt, with a response that never arrives.
+    /// Whether the peer has responded to the first attempt; that response never arrives.
     is_answered: bool,
 }
 
@@ -92,7 +92,7 @@ impl Network {
         assert!(self.operations.set(operations).is_ok());
     }
 
-    /// The cell of a new account.
+    /// Makes a cell for a new account.
     pub(super) fn enter(&self, account_id: &str) -> Arc<Cell> {
         let cell = Arc::new(Cell {
             account_id: account_id.to_owned(),
@@ -225,7 +225,7 @@ impl FaultPlan for Network {
     }
 }
 
-/// The same network, for instances that will be killed.
+/// The same network, for instances that the test kills.
 pub(super) struct Dying(pub(super) Arc<Network>);
 
 impl FaultPlan for Dying {
@@ -268,17 +268,17 @@ impl Cell {
         self.state.lock().unwrap().mode.clone()
     }
 
-    /// From now on calls at a point meet the fault.
+    /// From now on, calls at this point meet the fault.
     pub(super) fn watch(&self, fault: Fault, at: Option<Point>) {
         self.state.lock().unwrap().mode = Mode::Watching(fault, at);
     }
 
-    /// From now on calls whose path contains this are lost.
+    /// From now on, calls whose path contains this are lost.
     pub(super) fn lose(&self, part: &'static str) {
         self.state.lock().unwrap().mode = Mode::Losing(part);
     }
 
-    /// From now on there is no fault.
+    /// From now on, no call meets a fault.
     pub(super) fn open(&self) {
         self.state.lock().unwrap().mode = Mode::Open;
     }
@@ -307,8 +307,8 @@ impl Cell {
         state.attempts
     }
 
-    /// Which mutation of its step a call is. A repeat is the same one, even from a second driver that is
-    /// late, when the first is a step ahead.
+    /// The point of a call. A repeat has the same point, even if a slow second driver sends it while the
+    /// first driver is a step ahead.
     fn note(&self, step: &str, path: &str, request_id: &str) -> Point {
         let mut state = self.state.lock().unwrap();
         let is_over = step.is_empty() || step == "cancel";
@@ -333,7 +333,7 @@ impl Cell {
     }
 }
 
-/// The ids in a message: a prefix, an underscore and 26 characters.
+/// The ids in a message, each a prefix, an underscore and 26 characters.
 fn ids(bytes: &[u8]) -> impl Iterator<Item = &str> {
     const LENGTH: usize = 26;
     let marks = (0..bytes.len()).filter(|at| bytes[*at] == b'_');
@@ -350,7 +350,7 @@ fn ids(bytes: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The `request_id` of a call, if its message has one, as those of mutations do.
+/// The call's `request_id`, if its message has that field, as every mutation does.
 fn request_id(path: &str, bytes: &[u8]) -> Option<String> {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     let pool = POOL.get_or_init(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap());

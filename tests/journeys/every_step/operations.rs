@@ -1,4 +1,4 @@
-//! Asks both operation services, because an account's operation may be in either.
+//! Queries both operation services, since either may drive an account's operation.
 
 use licet_contracts::operations::v1::{
     CancelOperationRequest, ListOperationsRequest, OperationState, RetryOperationRequest,
@@ -26,7 +26,7 @@ pub(super) struct Operations {
     san_licensing: OperationServiceClient<Channel>,
 }
 
-/// A request of the account's customer.
+/// A request by the account's customer.
 fn scoped<M>(message: M, account_id: &str) -> Request<M> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();
@@ -87,7 +87,7 @@ impl Operations {
         None
     }
 
-    /// Makes the next attempt due until the operation has ended.
+    /// Makes the operation's next attempt due until it has ended.
     pub(super) async fn ended(&self, operation: &Operation) -> Operation {
         eventually("the operation ends", || async {
             let now = self.retry(operation).await;
@@ -96,7 +96,7 @@ impl Operations {
         .await
     }
 
-    /// Makes the next attempt due.
+    /// Makes the operation's next attempt due.
     pub(super) async fn retry(&self, operation: &Operation) -> Operation {
         let retry = RetryOperationRequest {
             operation_id: operation.id.clone(),
@@ -107,7 +107,6 @@ impl Operations {
         Operation::of(operation.place, &now)
     }
 
-    /// Cancels it.
     pub(super) async fn cancel(
         &self,
         operation: &Operation,

@@ -1,5 +1,5 @@
-//! A scenario for every kind of operation, and for every path through one that passes other steps: the
-//! setup, made through the services, and the call that starts the operation.
+//! The scenarios: for each kind of operation, and each path through it with other steps, a setup made through
+//! the services and the call that starts the operation.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::harness::{
     san_life::renew_request,
 };
 
-/// The service that drives.
+/// The service that drives an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Orders,
@@ -99,7 +99,7 @@ pub(super) struct Doors {
 }
 
 impl Asked {
-    /// Makes the call; returns the response as text.
+    /// Makes the call and returns the response as text.
     pub(super) async fn send(&self, doors: &Doors) -> Result<String, Status> {
         macro_rules! send {
             ($client:expr, $method:ident, $request:expr) => {{
@@ -134,12 +134,12 @@ pub(super) struct Staged {
 }
 
 impl Scenario {
-    /// `DELETE_ORDER`.
+    /// The kind of operation, such as `DELETE_ORDER`.
     pub(super) fn kind(&self) -> &'static str {
         self.name.split(' ').next().unwrap()
     }
 
-    /// Makes the setup. One that starts the operation itself does not if the setup is only inspected.
+    /// Makes the setup. Starts the operation only if `is_begun`.
     pub(super) async fn set(&self, stage: &Stage, is_begun: bool) -> Staged {
         let (asked, cell) = match self.name {
             DELETION => {
@@ -189,7 +189,7 @@ async fn ask(name: &str, stage: &Stage, cell: &Cell, is_begun: bool) -> Asked {
             let names = ["www.example.com", "a.example"];
             let order = stage.order_of_a_month(account_id, &names).await;
             stage.record(&order).await;
-            // The slot that is free in this term is not bought for the next.
+            // The next term does not include the slot that is free in this term.
             stage
                 .world
                 .update_domains(&order, &[], &["a.example"])
@@ -244,7 +244,7 @@ async fn ask(name: &str, stage: &Stage, cell: &Cell, is_begun: bool) -> Asked {
             let license = stage.world.license_with(of_a_month).await;
             Asked::RenewLicense(renew_request(&license, 20))
         }
-        name => panic!("{name} has no stage: set it here"),
+        name => panic!("{name} has no setup: add it here"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything that an account can see, as text; what varies by chance is masked: ids, serials, keys.
+//! Everything that an account can see, as text, with ids, serials and keys masked.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use licet_contracts::{
 
 use crate::harness::world::World;
 
-/// Sorted rows, by section.
+/// Sorted rows of each section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot(BTreeMap<&'static str, Vec<String>>);
 
-/// The page size; no account here has as many rows.
+/// More than the rows of any account here.
 const PAGE: i32 = 1000;
 
 impl Snapshot {
@@ -30,10 +30,7 @@ impl Snapshot {
             .map(|it| cents(&it.amount.as_ref().unwrap().value))
             .sum();
         let balance = cents(&account.balance.as_ref().unwrap().value);
-        assert_eq!(
-            balance, -sum,
-            "{account_id} has another balance than its entries"
-        );
+        assert_eq!(balance, -sum, "{account_id}: balance and entries differ");
         sections.insert("account", rows([account]));
         sections.insert("entries", rows(entries));
         sections.insert(
@@ -43,7 +40,7 @@ impl Snapshot {
         Self::read_billing(world, account_id, &mut sections).await;
         Self::read_orders(world, account_id, &mut sections).await;
         Self::read_licenses(world, account_id, &mut sections).await;
-        // A reservation is held for the certificate that the order awaits; one is enough (SL-12).
+        // A pending certificate needs only one reservation (SL-12).
         assert!(
             sections["reservations"].len() <= sections["awaited"].len(),
             "{account_id} holds reservations that no order owns: {:?}",
@@ -129,7 +126,7 @@ impl Snapshot {
         let (mut usage, mut reservations, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         for license in &licenses {
             usage.push(san::Usage {
-                // Counts the rounds of the licence's engine, not their results.
+                // The version counts the engine's rounds, not their results.
                 version: 0,
                 ..world.usage(license).await
             });
@@ -148,7 +145,7 @@ impl Snapshot {
         sections.insert("counted", rows(counted));
     }
 
-    /// Without revisions and versions: what was undone leaves everything else as before.
+    /// Masks revisions and versions, which undoing does not restore.
     pub(super) fn without_versions(mut self) -> Self {
         for row in self.0.values_mut().flatten() {
             for name in ["revision: ", "version: ", "decision_version: "] {
@@ -168,7 +165,7 @@ impl Snapshot {
         &self.0[name]
     }
 
-    /// The differences from the expected state.
+    /// The differences from the expected state, if any.
     pub(super) fn difference(&self, expected: &Self) -> Option<String> {
         let mut lines = Vec::new();
         for (name, found) in &self.0 {
@@ -205,7 +202,7 @@ fn rows<M: std::fmt::Debug>(list: impl IntoIterator<Item = M>) -> Vec<String> {
 
 /// The text with ids, document numbers and random values masked.
 fn masked(text: &str) -> String {
-    // A certificate chain is one text of many lines.
+    // Masks the certificate chain, one text of many lines, as a whole.
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, chain)) = rest.split_once("-----BEGIN") {

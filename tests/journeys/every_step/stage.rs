@@ -1,4 +1,4 @@
-//! The setup of scenarios: orders of one month and licences, each of an account of its own.
+//! Setups of scenarios: one-month orders and licences, each on its own account.
 
 use std::sync::{Arc, Mutex};
 
@@ -40,8 +40,8 @@ pub(super) struct Stage {
     early: Mutex<Vec<Early>>,
 }
 
-/// An order under a licence that is old enough to be deleted with all that a deletion may owe: a term that
-/// is over and still refunded, one that runs, and one to come.
+/// An order under a licence, old enough that its deletion settles three terms: one that is over and still
+/// refunded, one that runs and one to come.
 #[derive(Clone)]
 pub(super) struct Early {
     pub(super) cell: Arc<Cell>,
@@ -66,13 +66,13 @@ impl Stage {
         }
     }
 
-    /// The cell of a new account with this balance.
+    /// Makes a cell with a new account and this balance.
     pub(super) async fn enter(&self, balance: &str) -> Arc<Cell> {
         let account_id = self.world.account_with(balance).await;
         self.network.enter(&account_id)
     }
 
-    /// Makes so many setups that take weeks, and lets the weeks pass.
+    /// Makes `count` setups that take weeks, and lets the weeks pass.
     pub(super) async fn let_weeks_pass(&self, count: usize) {
         let placed = stream::iter(0..count).map(async |_| {
             let cell = self.enter("5000.00").await;
@@ -94,10 +94,10 @@ impl Stage {
 
     pub(super) fn take_early(&self) -> Early {
         let early = self.early.lock().unwrap().pop();
-        early.expect("more stages that take weeks are to be set than were")
+        early.expect("`let_weeks_pass` made too few setups")
     }
 
-    /// An order of a month, not yet issued; returns its id.
+    /// Places a one-month order without a certificate; returns its id.
     pub(super) async fn order_of_a_month(&self, account_id: &str, list: &[&str]) -> String {
         let place = PlaceOrderRequest {
             term_months: 1,
@@ -106,7 +106,7 @@ impl Stage {
         self.world.place(place).await.order_id
     }
 
-    /// An issued order of a month, its next month bought.
+    /// A one-month order with a certificate, its next month bought.
     pub(super) async fn renewed_order(&self, account_id: &str) -> String {
         let order_id = self
             .order_of_a_month(account_id, &["www.example.com"])
@@ -116,7 +116,7 @@ impl Stage {
         order_id
     }
 
-    /// An order of a month under a licence of its account, not yet issued.
+    /// A one-month order under its account's licence, without a certificate.
     pub(super) async fn order_under_license(&self, account_id: &str) -> String {
         let license = self.world.license(account_id, 10).await;
         let place = PlaceOrderRequest {
@@ -141,7 +141,7 @@ impl Stage {
         self.world.orders().renew_order(renewal).await.unwrap();
     }
 
-    /// The report of the certificate that an order awaits, valid to the end of its term.
+    /// The report of an order's pending certificate, valid to the end of the term.
     pub(super) async fn report(&self, order_id: &str) -> RecordIssuanceRequest {
         let order = self.world.get_order(order_id).await;
         let change = order.pending_change.and_then(|found| found.domain_change);
@@ -182,8 +182,8 @@ impl Stage {
         assert_ne!(authorization.reservation_id, "", "{authorization:?}");
     }
 
-    /// A domain change in two terms as a version before BL-6 stored it, one charged after the other, with
-    /// money for the first only.
+    /// A domain change in two terms as versions before BL-6 stored it: the terms are charged one after the
+    /// other, and the money covers only the first.
     pub(super) async fn charged_in_turn(&self, cell: &Cell, is_begun: bool) -> Asked {
         let account_id = cell.account_id.as_str();
         let order_id = self.renewed_order(account_id).await;
@@ -216,8 +216,8 @@ impl Stage {
         store.close().await.unwrap();
     }
 
-    /// A certificate of an order under a licence is being recorded, and another one of the same issuer and
-    /// serial is recorded for an order of the same account meanwhile.
+    /// While an order under a licence records its certificate, the same account's other order records a
+    /// certificate with the same issuer and serial.
     pub(super) async fn beside_a_rival(&self, cell: &Cell, is_begun: bool) -> Asked {
         let account_id = cell.account_id.as_str();
         let order_id = self.order_under_license(account_id).await;
@@ -257,7 +257,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// Withdraws the balance of an account except for so many cents; returns how much that was.
+    /// Withdraws all but `cents` from an account's balance; returns the amount withdrawn.
     pub(super) async fn leave(&self, account_id: &str, cents: i64) -> String {
         let rest = self.cents(account_id).await - cents;
         let amount = format!("{}.{:02}", rest / 100, rest % 100);
@@ -267,7 +267,8 @@ impl Stage {
 }
 
 impl Early {
-    /// Its renewed term has a certificate, a third is bought, a reservation held: all to be deleted.
+    /// Records a certificate in the renewed term, buys a third term and holds a reservation, all to be
+    /// deleted.
     pub(super) async fn deletion(&self, stage: &Stage) -> Asked {
         let order_id = self.order_id.as_str();
         stage.renew(order_id).await;
