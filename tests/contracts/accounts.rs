@@ -95,7 +95,7 @@ async fn bl_5_every_entry_sums_to_zero_and_the_balance_is_the_ledgers(backend: B
     assert_eq!(
         sums[&LedgerAccount::Revenue],
         -9_800,
-        "the order that was kept"
+        "revenue of the remaining order"
     );
     assert_eq!(sums[&LedgerAccount::Balance], -90_200);
     assert_eq!(world.balance(&account_id).await, "902.00 USD");

@@ -1,4 +1,4 @@
-//! BL-5: withdrawals, and entries that are reversed: once at most, and never below zero.
+//! BL-5: withdrawals and reversals. An entry is reversed at most once, and no balance falls below zero.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -109,7 +109,7 @@ async fn a_withdrawal_leaves_the_balance_at_zero_at_least(backend: Backend) {
 async fn withdrawals_and_charges_at_once_never_overdraw(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
-    // Enough for 10 takings of 12.00 of either kind.
+    // Enough for 10 withdrawals or charges of 12.00.
     let account_id = world.account_with("120.00").await;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..12 {
@@ -297,7 +297,7 @@ async fn reversals_at_once_reverse_once(backend: Backend) {
 }
 
 async fn another_accounts_money_is_not_found(backend: Backend) {
-    /// The question of a caller that sees `account_id` alone.
+    /// A request whose caller sees `account_id` only.
     fn by<M>(message: M, account_id: &str) -> Request<M> {
         let mut request = Request::new(message);
         let scope = account_id.parse().unwrap();
@@ -351,7 +351,7 @@ async fn t_5_an_accounts_entries_never_run_back_in_time(backend: Backend) {
     world.time.advance_days(2);
     let account_id = world.account_with("50.00").await;
     let latest = world.now();
-    // An instance whose clock is behind, by a day.
+    // The clock of this instance is a day behind.
     world.time.advance(TimeDelta::days(-1));
     world.withdraw(&account_id, "1.00").await.unwrap();
     let invoice = world.buy(&account_id, 1).await.unwrap();
@@ -420,7 +420,7 @@ async fn x_5_every_change_of_an_account_leaves_one_event(backend: Backend) {
     );
 }
 
-/// An event's type after what is common to Billing's.
+/// The event's type without the prefix that all of Billing's types share.
 fn kind_of(entry: &StreamEventsResponse) -> &str {
     let kind = &entry.event.as_ref().unwrap().r#type;
     kind.strip_prefix("licet.billing.").unwrap_or(kind)

@@ -18,7 +18,7 @@ on_both_databases![a_store_of_before_terms_of_payment_comes_out_right];
 const FIRST_SCHEMA: &str =
     include_str!("../../services/billing/src/store/migrations/m0001_initial.sql");
 
-/// The first schema's tables, in the order in which they refer to each other.
+/// The first schema's tables; a table comes after those it refers to.
 const TABLES: [&str; 13] = [
     "product",
     "product_version",
@@ -35,7 +35,7 @@ const TABLES: [&str; 13] = [
     "number_series",
 ];
 
-/// The names of a table's columns in the first schema, with commas between.
+/// The columns of a table in the first schema, separated by commas.
 fn first_columns(table: &str) -> String {
     let start = format!("CREATE TABLE {table} (\n");
     let (_, rest) = FIRST_SCHEMA.split_once(&start).unwrap();
@@ -71,7 +71,7 @@ async fn undo_later_schemas(door: &BackDoor, backend: Backend) {
             .await;
         door.run(&format!("DROP TABLE saved_{table}")).await;
     }
-    // Its events said no seals.
+    // Events of the first schema had no seals.
     for log in ["event", "outbox"] {
         door.run(&format!("DELETE FROM {log}")).await;
     }
@@ -81,7 +81,7 @@ async fn undo_later_schemas(door: &BackDoor, backend: Backend) {
         .await;
 }
 
-/// All that the account's customer can see of its money.
+/// Everything that the customer sees of the account's money.
 async fn books(
     world: &World,
     account_id: &str,
@@ -142,7 +142,7 @@ async fn a_store_of_before_terms_of_payment_comes_out_right(backend: Backend) {
     assert_eq!(notes[0].returned, notes[0].total);
     let found = licet_billing::verify(&world.billing_location()).await;
     assert_eq!(found.unwrap().differences(), 0);
-    // And it continues.
+    // The account works on.
     world.withdraw(&account_id, "940.00").await.unwrap();
     assert_eq!(world.balance(&account_id).await, "0.00 USD");
 }

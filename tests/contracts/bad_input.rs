@@ -73,7 +73,7 @@ async fn every_violation_of_an_order_at_once(backend: Backend) {
         "{refusal:?}"
     );
     assert_eq!(refusal.value("violations"), "10");
-    // Many tools show nothing of an error but its text.
+    // Many tools show only an error's message.
     assert!(refusal.message.starts_with("10 field violations: "));
     for (path, description) in &refusal.fields {
         let said = format!("{path} {description}");

@@ -21,7 +21,7 @@ on_both_databases![
     lists_show_the_callers_accounts_alone,
 ];
 
-/// A request of a caller that is narrowed to a role and, where given, to an account.
+/// A request of a caller who has one role and, if given, one account.
 fn by<M>(message: M, role: &str, account_id: Option<&str>) -> Request<M> {
     let mut request = Request::new(message);
     request

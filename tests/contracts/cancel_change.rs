@@ -1,5 +1,5 @@
-//! MD-7, MD-8: a domain change is cancelled before its certificate is recorded, and its charge is credited
-//! whole.
+//! MD-7, MD-8: a domain change can be cancelled before its certificate is recorded; its charge is credited in
+//! full.
 
 use licet_contracts::{
     operations::v1::OperationKind,
@@ -83,7 +83,7 @@ async fn md_7_a_charged_change_is_cancelled_and_credited_whole(backend: Backend)
     assert_eq!(
         preview.order.as_ref(),
         Some(&waiting),
-        "nothing has changed"
+        "the preview changes nothing"
     );
 
     let request = cancel_request(order_id);
@@ -120,7 +120,7 @@ async fn md_7_a_charged_change_is_cancelled_and_credited_whole(backend: Backend)
     );
     let second = second.expect(Code::FailedPrecondition, "NO_CHANGE_PENDING");
     assert_eq!(second.value("state"), "ISSUED");
-    // The slot went back with its charge: the same name is charged again.
+    // Crediting the charge ended its slot, so the same domain is charged again.
     world.update_domains(order_id, &["c.example"], &[]).await;
     assert_eq!(world.balance(&account_id).await, "828.50 USD");
 }
@@ -218,7 +218,7 @@ async fn bl_3_what_was_credited_before_is_not_credited_again(backend: Backend) {
     }
 }
 
-/// Buys a second year for the order with today's names, 300 days into the first.
+/// Buys a second year for the order's present domains, 300 days into the first.
 pub(super) async fn renewed(issued: &Issued, additional_licenses: i32) {
     issued.world.time.advance_days(300);
     let renewal = RenewOrderRequest {
@@ -250,7 +250,7 @@ async fn md_8_a_change_over_two_terms_is_credited_in_both(backend: Backend) {
     let answer = cancelled(world, order_id).await;
     assert_eq!(answer.credit_notes.len(), 2);
     let whole = answer.credit_notes.last().unwrap().total.as_ref();
-    assert_eq!(shown(whole), "49.00 USD", "the next term's whole year");
+    assert_eq!(shown(whole), "49.00 USD", "a whole year of the next term");
     assert_eq!(&world.balance(account_id).await, &balance);
     let after = world.get_order(order_id).await;
     let paid =

@@ -1,5 +1,5 @@
-//! an operation can be cancelled until something irreversible is done. If its request turns out
-//! to have gone through, it cannot, whatever was lost on the way.
+//! an operation can be cancelled until something irreversible is done. Once its request has gone
+//! through, it cannot, even if the answer was lost.
 
 use std::sync::{
     Arc,
@@ -125,12 +125,12 @@ async fn x_2_a_charge_under_way_never_comes_once_it_is_given_up(backend: Backend
     );
     assert_eq!(world.balance(&account_id).await, "902.00 USD");
     assert_eq!(world.invoices_of(order_id).await.len(), 1);
-    // The quote was not spent by it.
+    // The cancelled operation left the quote unspent.
     world.orders().update_domains(change()).await.unwrap();
     assert_eq!(world.balance(&account_id).await, "853.00 USD");
 }
 
-/// Loses the answer of every charge while it is on.
+/// Loses the answer of every charge while switched on.
 struct LosingCharges(AtomicBool);
 
 impl FaultPlan for LosingCharges {
@@ -157,7 +157,7 @@ async fn x_2_a_charge_whose_answer_was_lost_is_not_given_up(backend: Backend) {
     assert_eq!(
         world.balance(&account_id).await,
         "902.00 USD",
-        "it was made"
+        "the charge was made"
     );
     losing.0.store(false, Ordering::Relaxed);
     let cancel = cancel_request(&pending.operation_id);
@@ -251,7 +251,7 @@ async fn x_2_a_renewal_is_given_up_and_its_products_are_free(backend: Backend) {
     let after = world.get_license(&license.license_id).await;
     assert_eq!((after.term, after.pending_change), (license.term, None));
     assert_eq!(world.balance(&license.account_id).await, before);
-    // Nothing is held for it any more (SL-20).
+    // The cancelled operation no longer holds the product (SL-20).
     let accept = accept_request(&draft.license_id);
     world.san_licenses().accept_license(accept).await.unwrap();
 }

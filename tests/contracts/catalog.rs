@@ -234,7 +234,7 @@ async fn a_product_is_refused_with_every_fault_at_once(backend: Backend) {
 
 async fn products_are_paged_in_the_order_of_their_bytes(backend: Backend) {
     let world = World::start(backend).await;
-    // A language's collation would look past the hyphen.
+    // A language's collation would ignore the hyphen.
     for product_id in ["ab", "a-c", "a0", "a-b", "abc"] {
         let product = Product {
             product_id: product_id.to_owned(),

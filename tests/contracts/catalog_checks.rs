@@ -1,5 +1,4 @@
-//! AL-10, SL-7, M-1: what the catalogue checks in a product and in a price list. A refused one leaves no
-//! trace.
+//! AL-10, SL-7, M-1: the checks of a product and of a price list. A refused one leaves no trace.
 
 use licet_contracts::billing::v1::{
     CreateProductRequest, GetProductRequest, ListProductsRequest, Policy, Product, ProductKind,
@@ -137,7 +136,7 @@ async fn al_10_holds_for_every_term_and_currency_of_a_list(backend: Backend) {
         assert_eq!(world.price_lists(product_id, currency, None).await, []);
         world.catalog().set_prices(list(just_below)).await.unwrap();
     }
-    // Where the certificate costs nothing, nothing costs less.
+    // With a free certificate, every other price must be zero too.
     world.time.advance_days(1);
     let free = TermPrice {
         domain: None,

@@ -91,7 +91,7 @@ async fn bl_8_versions_past_present_and_scheduled_are_read_for_ever(backend: Bac
     let missing = take_apart(&missing.unwrap_err()).expect(Code::NotFound, "NOT_FOUND");
     assert_eq!(missing.value("version"), "4");
 
-    // At each time the answers about every other are the same, to the byte.
+    // At each time, reads as of every other time return the same bytes.
     for (now, in_force) in [
         (start, 0),
         (shifted(second, -1), 0),
@@ -118,7 +118,7 @@ async fn bl_8_versions_past_present_and_scheduled_are_read_for_ever(backend: Bac
             assert_eq!(read.unwrap(), versions[version], "{now}");
         }
     }
-    // No version comes before the newest, be that in force or scheduled.
+    // A new version must begin after the newest one, whether that is in force or scheduled.
     let newest = world.now().checked_add_months(2).unwrap();
     update(&world, named("Fourth", Some(newest))).await.unwrap();
     let between = update(&world, named("Between", None)).await;
@@ -126,7 +126,7 @@ async fn bl_8_versions_past_present_and_scheduled_are_read_for_ever(backend: Bac
     let between = between.expect(Code::FailedPrecondition, "EFFECTIVE_TIME_IN_PAST");
     assert_eq!(between.value("now"), world.now().to_string());
 
-    // A product that is only scheduled is no product yet, except by its version.
+    // A scheduled product can be read by its version only.
     let scheduled = Product {
         product_id: "to-come".to_owned(),
         ..named("To come", Some(in_days(&world, 1)))
@@ -192,11 +192,10 @@ async fn bl_8_price_lists_past_present_and_scheduled_are_read_for_ever(backend: 
             std::slice::from_ref(&lists[0])
         );
         assert_eq!(world.price_lists(MULTI, "EUR", last).await, []);
-        // By currency, each with what is in force.
         let both = world.price_lists(MULTI, "", Some(times[1])).await;
         assert_eq!(both, [euros.clone(), lists[1].clone()]);
     }
-    // At the same instant as another, even now, a list would rewrite what may have been sold.
+    // A list with the start of an existing one would change a price that may have been charged.
     let prices = vec![term_price(12, ["98.00", "1.00", "2.00", "3.00"])];
     let same = world
         .catalog()
@@ -220,7 +219,7 @@ async fn bl_8_what_was_sold_keeps_its_version_and_its_prices(backend: Backend) {
             proration_convention: ProrationConvention::Daily.into(),
             ..Policy::default()
         }),
-        // The term that was sold is sold no more.
+        // The term sold so far is withdrawn.
         term_months: vec![24],
         ..multi_domain_product()
     };
@@ -265,7 +264,7 @@ async fn bl_8_terms_of_a_scheduled_version_can_be_priced_with_those_of_today(bac
         ..named("Three years", Some(later))
     };
     update(&world, three_years).await.unwrap();
-    // What is sold until then, and what will be.
+    // The prices until then, and from then on.
     let both = vec![
         term_price(12, ["98.00", "49.00", "149.00", "19.00"]),
         term_price(36, ["250.00", "130.00", "400.00", "49.00"]),

@@ -1,4 +1,4 @@
-//! MD-5, MD-7: which changes an order's domains permit, and when a change is done.
+//! MD-5, MD-7: which changes of its domains an order permits, and when a change is done.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -68,7 +68,7 @@ async fn md_7_a_second_change_waits_for_the_certificate(backend: Backend) {
     assert_eq!(
         waiting.domains,
         names(&["a.example", "www.example.com"]),
-        "the old ones stand"
+        "the old domains stay until then"
     );
     assert_eq!(waiting.certificate_id, old);
 
@@ -212,7 +212,7 @@ async fn changes_that_the_product_or_the_order_forbid(backend: Backend) {
     let many = issued.refuse(&["b.example", "c.example"], &[]).await;
     let many = many.expect(Code::FailedPrecondition, "TOO_MANY_DOMAINS");
     assert_eq!((many.value("maximum"), many.value("asked")), ("3", "4"));
-    // Everything that stands against a change is said at once.
+    // A refusal lists every reason at once.
     let both = issued
         .refuse(&["*.b.example", "a.example", "c.example"], &[])
         .await;
@@ -273,7 +273,7 @@ async fn md_7_of_many_changes_at_once_one_is_made(backend: Backend) {
     assert_eq!(
         world.balance(account_id).await,
         "853.00 USD",
-        "one name was charged"
+        "one domain was charged"
     );
     world.record(&order.order_id).await;
     assert_eq!(issued.domains().await.len(), 2);

@@ -20,7 +20,7 @@ on_both_databases![
     bl_8_the_numbers_of_one_charge_follow_each_other,
 ];
 
-/// A quote of so many further names for a year, 49.00 each.
+/// A quote for `number` further domains for a year, 49.00 each.
 async fn domains(world: &World, account_id: &str, number: i32) -> Quote {
     let mut wanted = item(LineKind::Domain, MULTI, number);
     wanted.term_months = 12;
@@ -91,7 +91,7 @@ async fn bl_6_several_quotes_are_charged_in_one_transaction(backend: Backend) {
     assert!(preview.iter().all(|it| it.invoice_id.is_empty()));
     assert_eq!(world.balance(&account_id).await, "53.00 USD");
     assert_eq!(written(&world, &account_id).await, (2, 5));
-    // BL-2: repeated, it is the same answer, and charges nothing.
+    // BL-2: a repeat returns the same response and charges nothing.
     assert_eq!(charged(&world, &request).await, invoices);
     assert_eq!(world.balance(&account_id).await, "53.00 USD");
     for invoice in invoices {
@@ -157,7 +157,7 @@ async fn bl_6_one_quote_that_cannot_be_charged_keeps_all_out(backend: Backend) {
         let request = charge(&account_id, &[&one, bad]);
         refused(world.invoices().charge_quotes(request).await).expect(code, reason);
     }
-    // Every fault of the request at once.
+    // All faults of a request are reported at once.
     let mut wrong = charge("nobody", &[&one, &one]);
     wrong.quotes[0].quote_id = "qte_1".to_owned();
     wrong.quotes.push(wrong.quotes[1].clone());
@@ -185,7 +185,7 @@ async fn bl_6_charged_by_many_at_once_each_quote_is_charged_once(backend: Backen
     let two = domains(&world, &account_id, 1).await;
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..16 {
-        // In either order: neither waits for the other for ever.
+        // Quotes named in either order do not deadlock.
         let quotes = if number % 2 == 0 {
             [&one, &two]
         } else {

@@ -29,9 +29,9 @@ on_both_databases![
 ];
 
 const DAY_MICROS: i64 = 86_400_000_000;
-/// At 900 million each, more than any amount.
+/// At 900 million each, their price exceeds every amount.
 const MANY: i64 = 200_000_000;
-/// A product for more names than the samples' one.
+/// A product that permits more domains than the sample does.
 const MANY_NAMES: &str = "many-names";
 
 struct Buyer {
@@ -58,7 +58,7 @@ impl Buyer {
         }
     }
 
-    /// How each method that charges at once ends.
+    /// The reason with which each method that charges at once is refused.
     async fn charged(&self) -> Vec<String> {
         let world = &self.world;
         let order_id = &self.order.order_id;
@@ -92,7 +92,7 @@ impl Buyer {
         ]
     }
 
-    /// How each renewal ends.
+    /// The reason with which each renewal is refused.
     async fn renewed(&self) -> Vec<String> {
         let license = renew_request(&self.license, 100);
         vec![
@@ -144,7 +144,7 @@ fn several(account_id: &str, quote: &Quote) -> ChargeQuotesRequest {
 fn all(ends: &[String], reason: &str) {
     assert!(
         ends.iter().all(|end| end == reason),
-        "{ends:?}, and not {reason} alone"
+        "{ends:?}, expected {reason} only"
     );
 }
 
@@ -180,7 +180,7 @@ async fn bl_6_what_an_account_may_not_owe_is_refused_by_every_method_that_charge
     all(&buyer.renewed().await, "ACCOUNT_OVERDUE");
 }
 
-/// In a currency of four decimals, where a hundred of the dearest price are more than any amount.
+/// CLF has four decimals: a hundred times the highest price exceeds every amount.
 async fn m_1_what_no_amount_can_be_is_refused_by_every_method_that_prices(backend: Backend) {
     let world = World::start_whole(backend).await;
     world.stock_sans().await;
@@ -240,7 +240,7 @@ async fn m_1_what_no_amount_can_be_is_refused_by_every_method_that_prices(backen
     ];
     all(&ends, "AMOUNT_OUT_OF_RANGE");
 
-    // What was sold at these prices is changed at them.
+    // What was bought at these prices is changed at these prices.
     let rich = world.account_in("CLF", "900000001.0000").await;
     let license = world.license(&rich, 1).await;
     let order = PlaceOrderRequest {
@@ -258,7 +258,7 @@ async fn m_1_what_no_amount_can_be_is_refused_by_every_method_that_prices(backen
     all(&ends, "AMOUNT_OUT_OF_RANGE");
 }
 
-/// Sets what each name and each SAN costs in a year.
+/// Sets the price of a domain and of a SAN for a year.
 async fn price(world: &World, name: &str, san: &str) {
     let names = term_price_in("CLF", 12, ["1", name, name, "0.5"]);
     let names = prices_request(MANY_NAMES, "CLF", vec![names]);

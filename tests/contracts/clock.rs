@@ -68,7 +68,7 @@ async fn the_clock_moves_all_services_forward(backend: Backend) {
     ] {
         refused(advance(by).await).expect(Code::InvalidArgument, "INVALID_FIELDS");
     }
-    // The nil UUID, which an unset variable holds, names no attempt (BL-2).
+    // The nil UUID, which an unset variable yields, identifies no attempt (BL-2).
     let unset = AdvanceTimeRequest {
         by: Some(By::Months(1)),
         request_id: Uuid::nil().to_string(),
@@ -76,7 +76,7 @@ async fn the_clock_moves_all_services_forward(backend: Backend) {
     let unset = refused(world.clock().advance_time(unset).await);
     let unset = unset.expect(Code::InvalidArgument, "INVALID_FIELDS");
     assert_eq!(unset.fields[0].0, "request_id");
-    // Billing answers by the same clock.
+    // Billing shows the same time.
     let mut billing = ClockServiceClient::new(world.billing_channel());
     let time = billing
         .get_time(GetTimeRequest {})

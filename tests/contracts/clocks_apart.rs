@@ -1,5 +1,5 @@
-//! T-5: an instance whose clock is behind lists what one whose clock is ahead has written. Every list
-//! method is called at both, with the smallest pages.
+//! T-5: an instance whose clock is behind lists what an instance ahead of it has written. Every
+//! list method is called at both, with the smallest pages.
 
 use std::{collections::BTreeSet, fmt::Debug};
 
@@ -32,13 +32,13 @@ on_both_databases![
     t_5_a_statement_holds_what_the_account_shows,
 ];
 
-/// Lists that are no pages of rows.
+/// List methods whose response has no pages.
 const NO_PAGES: [&str; 1] = ["/licet.orders.v1.OrderService/ListAdditionalLicenseOptions"];
 
-/// What one listing gave: its method, and its rows as they stand.
+/// A list method and the rows it returned.
 type Listing = (&'static str, Vec<String>);
 
-/// Turns the pages of one listing, a row each, to their end.
+/// Reads all pages of a list, one row a page.
 macro_rules! listing {
     ($path:literal, $client:expr, $method:ident, $rows:ident, $request:expr) => {{
         let mut request = std::convert::identity($request);
@@ -61,14 +61,14 @@ fn shown(row: &impl Debug) -> String {
     format!("{row:?}")
 }
 
-/// What was written, by the names that listings ask for.
+/// The ids by which the list methods find what was written.
 struct Written {
     account_id: String,
     order_id: String,
     license: License,
 }
 
-/// Something for every listing.
+/// Writes something for every list method.
 async fn write(world: &World) -> Written {
     world.stock().await;
     world.stock_sans().await;
@@ -78,7 +78,7 @@ async fn write(world: &World) -> Written {
         let note = goodwill(&invoice, &[]);
         world.invoices().issue_credit_note(note).await.unwrap();
     }
-    // Two that wait for their first certificate, one that has a server, one that is refunded.
+    // Two orders that wait for their first certificate, one with a server, one refunded.
     world
         .multi_domain_order(&account_id, &["wait.example"])
         .await;
@@ -332,7 +332,7 @@ async fn listings(world: &World, written: &Written) -> Vec<Listing> {
     all
 }
 
-/// A world whose clocks are so far behind those of its twin.
+/// Two worlds on the same stores; the first one's clocks are behind by `by`.
 pub(super) async fn worlds(backend: Backend, by: TimeDelta) -> (World, World) {
     let mut behind = World::start(backend).await;
     behind.start_san_licensing().await;
@@ -350,7 +350,7 @@ async fn t_5_what_a_clock_ahead_wrote_is_listed_by_one_behind(backend: Backend) 
         .filter(|path| path.contains("/List") && !NO_PAGES.contains(path))
         .collect();
     let asked: BTreeSet<_> = there.iter().map(|(path, _)| *path).collect();
-    assert_eq!(asked, lists, "every listing of the contract is asked");
+    assert_eq!(asked, lists, "every list method of the contract is called");
     let mut missing = Vec::new();
     for ((path, there), (_, here)) in there.iter().zip(&here) {
         assert!(!there.is_empty(), "{path} has nothing to list");

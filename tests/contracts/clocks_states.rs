@@ -1,5 +1,5 @@
-//! T-5: an instance whose clock is behind shows the states that time or another instance's decision has
-//! brought. No resource is read as of a time before its last decision.
+//! T-5: an instance whose clock is behind shows the states that time or another instance's decision led to.
+//! No resource is read as of a time before its last decision.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -85,7 +85,7 @@ async fn t_5_a_certificate_counts_as_its_orders_last_decision_has_it(backend: Ba
     let to_be_deleted = behind.record(&orders[1].order_id).await.certificate_id;
     let short = recorded_for(&behind, &orders[2].order_id, 3).await;
     assert_eq!(short.state(), CertificateState::Active);
-    // No decision has been made at the later of the two times yet.
+    // Nothing has been decided at the later time yet.
     let still = certificate(&behind, &short.certificate_id).await;
     assert_eq!(still.state(), CertificateState::Active);
 
@@ -163,7 +163,7 @@ async fn t_5_a_certificate_without_a_license_shows_its_revocation(backend: Backe
     assert_eq!(states, [SanState::Active, SanState::Revoked]);
     assert_eq!(behind.unallocated(&account_id, 1).await, there);
 
-    // Reported by the one behind, the other's revocation is not dated before its record.
+    // A revocation that the instance behind reports is dated no earlier than the certificate's record.
     behind.ingest(2, vec![revoked(&draft, &told[1])]).await;
     for world in [&behind, &ahead] {
         for found in world.unallocated(&account_id, 1).await {
@@ -215,7 +215,7 @@ async fn t_5_a_license_is_listed_in_the_state_that_it_shows(backend: Backend) {
     ahead
         .time
         .move_to(end.checked_add(TimeDelta::minutes(4)).unwrap());
-    // Nothing was decided by the clock ahead: the licence runs at the one behind.
+    // The instance ahead decided nothing, so the licence still runs at the instance behind.
     assert_eq!(
         licenses(&behind, &account_id, LicenseState::Active).await,
         [license.license_id.as_str()]
@@ -229,7 +229,7 @@ async fn t_5_a_license_is_listed_in_the_state_that_it_shows(backend: Backend) {
         let active = licenses(world, &account_id, LicenseState::Active).await;
         assert!(active.is_empty());
     }
-    // What it held is free for another, sold by the clock behind (SL-20).
+    // Its product can be sold again by the instance behind (SL-20).
     let draft = behind.quoted(quote_request(&account_id, 10)).await;
     let accept = accept_request(&draft.license_id);
     let answer = behind.san_licenses().accept_license(accept).await;
@@ -237,8 +237,7 @@ async fn t_5_a_license_is_listed_in_the_state_that_it_shows(backend: Backend) {
     assert_eq!(next.state(), LicenseState::Active);
 }
 
-/// T-3: what an operation says of when it was accepted is what it is decided as of, whichever instance's
-/// clock accepted it.
+/// T-3: an operation is decided as of its acceptance time, whichever instance accepted it.
 async fn t_5_an_operation_was_accepted_when_it_was_decided(backend: Backend) {
     let (behind, ahead) = worlds(backend, APART).await;
     behind.stock().await;

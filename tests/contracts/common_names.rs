@@ -1,5 +1,5 @@
-//! MD-5, AL-6: another of an order's domains becomes its common name, by a change that waits for its
-//! certificate.
+//! MD-5, AL-6: a change makes another of the order's domains its common name once the certificate is
+//! recorded.
 
 use licet_contracts::orders::v1::{
     CancelDomainChangeRequest, ListOrderHistoryRequest, ListPendingIssuanceRequest,
@@ -83,7 +83,7 @@ pub(super) async fn cancel(world: &World, order: &Order) {
     world.orders().cancel_domain_change(request).await.unwrap();
 }
 
-/// A certificate for these names, the first of them its common name.
+/// A certificate for these domains; the first is its common name.
 pub(super) async fn certificate(
     world: &World,
     order: &Order,
@@ -105,13 +105,13 @@ async fn md_5_another_name_is_made_the_common_name(backend: Backend) {
         order,
     } = &issued;
     let balance = world.balance(account_id).await;
-    // The old one leaves with the same change, in any spelling.
+    // The same change removes the old common name, in any spelling.
     let answer = update(world, moving(order, "A.Example.", &[], &["cn.example"])).await;
     assert_eq!(answer.common_name, "a.example");
     assert_eq!(answer.names, names(&["a.example", "b.example"]));
     assert_eq!(shown(answer.quote.unwrap().total.as_ref()), "0.00 USD");
     let waiting = world.get_order(&order.order_id).await;
-    assert_eq!(waiting.common_name, "cn.example", "the old one stands");
+    assert_eq!(waiting.common_name, "cn.example", "unchanged so far");
     let change = waiting.pending_change.unwrap().domain_change.unwrap();
     assert_eq!(change.common_name, "a.example");
     let asked = pending(world).await;
@@ -131,7 +131,7 @@ async fn md_5_another_name_is_made_the_common_name(backend: Backend) {
     assert_eq!((moved.pending_change, pending(world).await), (None, vec![]));
     assert_eq!(world.balance(account_id).await, balance);
 
-    // A move alone is a change, too; and the common name of now is not removed without one.
+    // A change may only move the common name. Without a move, the present common name cannot be removed.
     let fixed = issued.refuse(&[], &["a.example"]).await;
     fixed.expect(Code::FailedPrecondition, "COMMON_NAME_FIXED");
     let alone = update(world, moving(order, "b.example", &[], &[])).await;
@@ -190,7 +190,7 @@ async fn md_5_the_new_common_name_must_be_one_of_the_names(backend: Backend) {
     assert_eq!(bad.code, Code::InvalidArgument);
     let empty = refuse(world, change_request(&order.order_id, &[], &[])).await;
     assert_eq!(empty.code, Code::InvalidArgument);
-    // Only one change at a time, a move counted in.
+    // Only one change at a time; a move is one.
     update(world, moving(order, "a.example", &[], &[])).await;
     let second = refuse(world, moving(order, "b.example", &[], &[])).await;
     second.expect(Code::FailedPrecondition, "CHANGE_IN_PROGRESS");
@@ -290,7 +290,7 @@ async fn md_5_further_servers_hold_the_common_name(backend: Backend) {
     let held = refuse(&world, moving(&order, "a.example", &[], &[])).await;
     let held = held.expect(Code::FailedPrecondition, "FURTHER_SERVERS_REGISTERED");
     assert_eq!(held.value("registered"), "1");
-    // The present one is no move.
+    // Naming the present common name moves nothing.
     let plain = moving(&order, "cn.example", &["d.example"], &[]);
     let preview = UpdateDomainsRequest {
         validate_only: true,
@@ -314,7 +314,7 @@ async fn md_5_further_servers_hold_the_common_name(backend: Backend) {
         ["cn.example"; 2]
     );
 
-    // The primary one follows; who left served the old one.
+    // The primary server follows; the unregistered one keeps the old common name.
     world.record(&order.order_id).await;
     assert_eq!(
         common_names(servers(&world, &order).await),
@@ -339,12 +339,12 @@ async fn md_5_a_bought_term_follows_the_move(backend: Backend) {
     };
     let renewed = renew(world, request).await.order.unwrap();
     assert_eq!(renewed.next_term.unwrap().common_name, "cn.example");
-    // It was bought without this name.
+    // The next term was bought without this domain.
     let absent = refuse(world, moving(order, "a.example", &[], &[])).await;
     let absent = absent.expect(Code::FailedPrecondition, "DOMAIN_NOT_PRESENT");
     assert_eq!(absent.subjects(), ["a.example"]);
     update(world, moving(order, "b.example", &[], &["cn.example"])).await;
-    // No longer than what is left: the next term was bought for fewer names (MD-9).
+    // The certificate may not outlast the running term: the next was bought for fewer domains (MD-9).
     let list = names(&["b.example", "a.example"]);
     let chain = certificates::chain_for(&list, world.now(), 30);
     let report = issuance_of(&order.order_id, chain);
@@ -355,7 +355,7 @@ async fn md_5_a_bought_term_follows_the_move(backend: Backend) {
         (next.common_name.as_str(), next.domains),
         ("b.example", names(&["b.example"]))
     );
-    // At its start its own names are awaited, with that common name.
+    // The next term awaits a certificate for its own domains, with that common name.
     world.time.move_to(instant(order.end_time));
     let asked = pending(world).await;
     assert_eq!(
@@ -382,7 +382,7 @@ async fn md_5_a_renewal_bought_while_the_move_waits_has_the_wanted_one(backend: 
         (next.common_name.as_str(), next.domains),
         ("a.example", names(&["a.example", "b.example"]))
     );
-    // Once the change is cancelled, it is in no term, and the old one takes its place in the next.
+    // Cancelling removes it from both terms; the next term has the old common name instead.
     cancel(world, order).await;
     let back = world.get_order(&order.order_id).await;
     assert_eq!(back.common_name, "cn.example");

@@ -1,5 +1,5 @@
-//! MD-5, AL-6: a term is bought while the common name waits to move. If the change is cancelled, no term
-//! keeps a trace of the move, and none appears when a term starts.
+//! MD-5, AL-6: a term is bought while a move of the common name waits. If the move is cancelled, neither term
+//! shows it, then or when the next one starts.
 
 use licet_contracts::orders::v1::{Order, RenewOrderRequest, Server};
 
@@ -28,7 +28,7 @@ on_both_databases![
 
 const LIST: [&str; 3] = ["cn.example", "a.example", "b.example"];
 
-/// The common name and the names of the next term.
+/// The common name and the domains of the next term.
 fn next_names(order: &Order) -> (&str, &[String]) {
     let next = order.next_term.as_ref().unwrap();
     (&next.common_name, &next.domains)
@@ -53,7 +53,7 @@ async fn single(backend: Backend) -> (World, Order) {
     (world, order)
 }
 
-/// The order has its old domain only and awaits no certificate.
+/// The order has only its old domain and awaits no certificate.
 async fn stands(world: &World, order: &Order) {
     let old = order.common_name.as_str();
     let found = world.get_order(&order.order_id).await;
@@ -98,8 +98,8 @@ async fn md_5_a_move_cancelled_in_the_new_term_leaves_it(backend: Backend) {
     stands(&world, &order).await;
 }
 
-/// An order of two names more than its common name, with an additional licence and its primary server,
-/// renewed for a name alone while its common name waits to move from it to another.
+/// An order with two domains besides its common name, an additional licence and its primary server. It is
+/// renewed for one domain while its common name waits to move from there to another.
 async fn moving_and_renewed(backend: Backend) -> (World, Order) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -129,7 +129,7 @@ async fn moving_and_renewed(backend: Backend) -> (World, Order) {
 async fn md_5_a_cancelled_move_leaves_the_next_term(backend: Backend) {
     let (world, order) = moving_and_renewed(backend).await;
     cancel(&world, &order).await;
-    // The old one takes the place of the new one: as many names as were paid for.
+    // The old common name replaces the new one, so the number of paid domains stays the same.
     let back = world.get_order(&order.order_id).await;
     let without = names(&["b.example", "cn.example"]);
     assert_eq!(next_names(&back), ("cn.example", without.as_slice()));
@@ -161,7 +161,7 @@ async fn al_6_after_a_move_is_cancelled_further_servers_come(backend: Backend) {
     serve(&world, &order, "cn.example").await;
 }
 
-/// Every server of the order has its common name, which is this one (AL-6).
+/// Every server of the order serves this common name (AL-6).
 async fn serve(world: &World, order: &Order, common_name: &str) {
     let found = world.get_order(&order.order_id).await;
     assert_eq!(found.common_name, common_name);
@@ -195,7 +195,7 @@ async fn md_4_a_wildcard_that_may_come_back_is_paid_for(backend: Backend) {
     };
     let preview = renew(world, preview).await;
     let answer = renew(world, renewal(order, 12)).await;
-    // The certificate, and a wildcard in the place of the domain that it includes.
+    // The certificate, and a wildcard in place of the included domain.
     assert_eq!(shown(answer.quote.unwrap().total.as_ref()), "198.00 USD");
     let (term, previewed) = (answer.term.unwrap(), preview.term.unwrap());
     assert_eq!(term.domains, names(&["a.example"]));

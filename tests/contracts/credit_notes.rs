@@ -76,7 +76,7 @@ async fn issue(world: &World, request: IssueCreditNoteRequest) -> (CreditNote, I
     (answer.credit_note.unwrap(), answer.invoice.unwrap())
 }
 
-/// Balance and due of an account.
+/// Balance and amount due of an account.
 async fn stands(world: &World, account_id: &str) -> (String, String) {
     let account = world.get_account(account_id).await;
     (shown(account.balance.as_ref()), shown(account.due.as_ref()))
@@ -146,7 +146,7 @@ async fn bl_4_credit_on_an_open_invoice_lowers_what_is_due_and_nothing_else(back
         stands(&world, &account_id).await,
         ("200.00 USD".to_owned(), "300.00 USD".to_owned())
     );
-    // The rest of it: nothing is due any more, and nothing was ever paid.
+    // The rest is credited: nothing is due, and nothing was ever paid.
     let (note, after) = issue(&world, goodwill(&invoice, &[])).await;
     assert_eq!(shown(note.total.as_ref()), "300.00 USD");
     assert_eq!(shown(note.returned.as_ref()), "0.00 USD");
@@ -173,7 +173,7 @@ async fn bl_4_credit_on_a_part_paid_invoice_lowers_the_due_before_anything_retur
 ) {
     let (world, account_id, invoice) = open(backend).await;
     world.pay_part(&invoice, "145.00").await;
-    // 200.00 are due: of 250.01 they go first, and what is more was paid.
+    // 250.01 are credited: the 200.00 that are due first; the rest was paid and returns.
     let (note, after) = issue(
         &world,
         goodwill(&invoice, &[(1, "98.00"), (2, "98.00"), (3, "54.01")]),
@@ -258,7 +258,7 @@ async fn bl_3_of_many_credits_at_once_one_takes_the_rest(backend: Backend) {
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..8 {
         let mut invoices = world.invoices();
-        // Half of them ask for one line, and half for all there is: any two exclude each other.
+        // Half of the requests credit one line, half the whole invoice: any two of them exclude each other.
         let lines: &[(i32, &str)] = if number % 2 == 0 {
             &[(3, "149.00")]
         } else {
@@ -277,7 +277,7 @@ async fn bl_3_of_many_credits_at_once_one_takes_the_rest(backend: Backend) {
             }
         }
     }
-    // Either one took all, or one took the line and another what was left.
+    // Either one credited everything, or one credited the line and another one the rest.
     let by_line = credited.iter().filter(|(lines, _)| *lines == 1).count();
     assert!(
         by_line <= 1 && credited.len() - by_line == 1,
@@ -296,7 +296,7 @@ async fn bl_3_many_small_credits_at_once_stop_at_the_invoice(backend: Backend) {
     let (world, account_id, invoice) = open(backend).await;
     world.pay_part(&invoice, "45.00").await;
     let mut calls = tokio::task::JoinSet::new();
-    // The line of 149.00 takes 14 of these.
+    // The line of 149.00 has room for 14 of these.
     for _ in 0..24 {
         let mut invoices = world.invoices();
         let request = goodwill(&invoice, &[(3, "10.50")]);
@@ -388,7 +388,7 @@ async fn bl_1_a_preview_is_the_credit_and_changes_nothing(backend: Backend) {
         ..made
     };
     assert_eq!(unnamed, tried);
-    // What would be refused is refused in the preview, too.
+    // The preview is refused like the request.
     refused(world.invoices().issue_credit_note(preview).await)
         .expect(Code::FailedPrecondition, "CREDIT_EXCEEDS_INVOICE");
 }

@@ -33,12 +33,12 @@ on_both_databases![
     a_customer_with_a_further_role_sees_what_that_one_sees,
 ];
 
-/// What belongs to no account: the catalogue.
+/// The catalogue's methods, which belong to no account.
 const OPEN: [&str; 3] = ["GetProduct", "ListProducts", "ListPrices"];
 
-/// Things of an account, one of each kind.
+/// The resources of one account, one of each kind.
 struct Things {
-    /// By the name of the field that asks for it, and the service's area where several have one.
+    /// Ids by the field that names them, with the service's area where several services use the field.
     ids: Vec<(&'static str, String)>,
     /// Requests that need more than ids.
     requests: Vec<(&'static str, Vec<u8>)>,
@@ -54,7 +54,7 @@ async fn things(world: &World) -> Things {
     let mut elsewhere = world.report(&license, &["unallocated.example"]);
     elsewhere.product_id = OTHER.to_owned();
     world.record_san(elsewhere).await;
-    // A customer has to have looked at what returns.
+    // A customer must have seen what a revocation frees.
     let preview = world.preview(&license, &[&counted]).await;
     let mut revocation = revoke_request(&license, &[&counted]);
     revocation.preview_token = preview.preview_token;
@@ -148,7 +148,7 @@ async fn things(world: &World) -> Things {
 }
 
 impl Things {
-    /// A request of the method about these things.
+    /// A request of the method for these resources.
     fn request(&self, area: &str, method: &MethodDescriptor) -> Vec<u8> {
         let ready = self
             .requests
@@ -157,7 +157,7 @@ impl Things {
         if let Some((_, request)) = ready {
             return request.clone();
         }
-        // Lists are asked for all that there is.
+        // List methods are called without a filter.
         if method.name().starts_with("List") && !self.is_within_one(method) {
             return Vec::new();
         }
@@ -180,7 +180,7 @@ impl Things {
         request.encode_to_vec()
     }
 
-    /// Whether the list is of what is in one thing, which it has to name.
+    /// Whether the list method requires the id of a resource whose parts it lists.
     fn is_within_one(&self, method: &MethodDescriptor) -> bool {
         let within = [
             "ListEntries",
@@ -217,7 +217,7 @@ async fn call(
     answered.map(|first| first.unwrap_or_else(|| panic!("{name} gave no answer")))
 }
 
-/// Every method that a customer may call, and that is about an account's things.
+/// The methods that a customer may call and that concern an account.
 fn of_customers(pool: &DescriptorPool) -> Vec<(&'static Method, MethodDescriptor)> {
     let open = METHODS
         .iter()
@@ -233,7 +233,7 @@ fn of_customers(pool: &DescriptorPool) -> Vec<(&'static Method, MethodDescriptor
         .collect()
 }
 
-/// The areas whose services have the method.
+/// The areas whose services have this method.
 fn areas(path: &str) -> Vec<&str> {
     match path.split('.').nth(1).unwrap() {
         "operations" => vec!["orders", "sanlicensing"],
@@ -256,7 +256,7 @@ async fn a_customer_without_accounts_sees_nothing(backend: Backend) {
         let request = things.request(area, method);
         let answer = call(&world, area, method, path, request.clone(), "customer").await;
         match answer {
-            // An empty list is an answer without a field.
+            // An empty list encodes to no bytes.
             Ok(list)
                 if ["Find", "List"]
                     .iter()
@@ -264,13 +264,13 @@ async fn a_customer_without_accounts_sees_nothing(backend: Backend) {
             {
                 assert!(list.is_empty(), "{path}: {list:?}");
             }
-            Ok(answer) => panic!("{path} showed {answer:?}"),
+            Ok(answer) => panic!("{path} returned {answer:?}"),
             Err(status) => {
                 let refusal = take_apart(&status);
                 assert_eq!(refusal.code, Code::NotFound, "{path}: {refusal:?}");
             }
         }
-        // What is asked for is there.
+        // Callers who may see them find the resources.
         if !method
             .input()
             .fields()
@@ -295,7 +295,7 @@ async fn a_customer_with_a_further_role_sees_what_that_one_sees(backend: Backend
         .unwrap();
     let path = "/licet.orders.v1.OrderService/DeleteOrder";
     let request = things.request("orders", &method);
-    // Finance may not delete: it is the customer in him that asks.
+    // Only the customer role may delete, and it is confined to its accounts.
     let answer = call(&world, "orders", &method, path, request, "customer,finance").await;
     take_apart(&answer.unwrap_err()).expect(Code::NotFound, "NOT_FOUND");
     let request = things.request("orders", &method);

@@ -1,5 +1,5 @@
-//! AL-4, AL-7, X-3: deleting an order with two terms refunds each by its own policy and first issuance,
-//! and the order shows what a review decides.
+//! AL-4, AL-7, X-3: deleting an order with two terms refunds each term by its own policy and first issuance;
+//! the order shows a later review's decision.
 
 use licet_contracts::{
     billing::v1::{Refund, RefundState},
@@ -37,7 +37,7 @@ async fn deleted(world: &World, request: DeleteOrderRequest) -> DeleteOrderRespo
 
 /// State, amount and term of a refund.
 fn told(refund: Option<&Refund>) -> (RefundState, String, i32) {
-    let refund = refund.expect("it is decided");
+    let refund = refund.expect("the refund is decided");
     let index = refund.subject.as_ref().unwrap().term_index;
     (refund.state(), shown(refund.refunded.as_ref()), index)
 }
@@ -69,7 +69,7 @@ async fn al_4_each_term_is_refunded_by_its_own_first_issuance(backend: Backend) 
             (void.additional_licenses, void.next_term_additional_licenses),
             (0, 3)
         );
-        // The only certificate has expired long since.
+        // The only certificate expired long ago.
         assert_eq!(void.certificate_ids.len(), 0);
     }
     assert_eq!(told(answer.next_term_refund.as_ref()).1, whole);
@@ -92,7 +92,7 @@ async fn al_4_a_renewed_term_counts_from_its_own_first_certificate(backend: Back
         };
         deleted(world, request).await
     };
-    // The second year runs, and nothing was issued in it.
+    // The second year runs, without a certificate so far.
     let unissued = preview().await;
     let whole = (RefundState::Refunded, 1);
     let state = |answer: &DeleteOrderResponse| {
@@ -129,13 +129,13 @@ async fn al_4_a_change_over_both_terms_is_refunded_with_each(backend: Backend) {
     let before = world.balance(account_id).await;
     let answer = deleted(world, delete_request(&order.order_id)).await;
     let next = told(answer.next_term_refund.as_ref());
-    // The second year and the name in it, whole; nothing of the year that was used.
+    // The second year and its domain are refunded in full, the used year not at all.
     assert_eq!(next, (RefundState::Refunded, "147.00 USD".to_owned(), 1));
     assert_ne!(world.balance(account_id).await, before);
     assert_eq!(told(answer.refund.as_ref()).0, RefundState::NotDue);
 }
 
-/// An order deleted 27 days after its first certificate, its refund in review.
+/// An order that was deleted 27 days after its first certificate, with its refund in review.
 async fn in_review(backend: Backend) -> (Issued, Refund) {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     issued.world.time.advance_days(27);
@@ -178,7 +178,7 @@ async fn al_4_the_order_shows_what_the_review_granted(backend: Backend) {
     assert_eq!(order.refund.unwrap(), world.get_refund(&refund).await);
     assert_eq!(world.balance(&issued.account_id).await, "962.00 USD");
     assert_eq!(outcomes(world).await, ["REFUND_STATE_REFUNDED"]);
-    // Noted once: asked again, nothing is new.
+    // The outcome is published once; asking Billing again adds nothing.
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;
     assert_eq!(outcomes(world).await.len(), 1);
 }

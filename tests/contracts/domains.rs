@@ -1,4 +1,4 @@
-//! MD-1 to MD-4, MD-6, MD-8: what a change of an order's domains costs, and that exactly this is charged.
+//! MD-1 to MD-4, MD-6, MD-8: the cost of changing an order's domains; exactly the quoted amount is charged.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -35,7 +35,7 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// An order of `list` for a year, issued, on an account with 1000.00 before it.
+    /// Issues an order of `list` for a year, on an account that had 1000.00.
     pub(super) async fn new(backend: Backend, list: &[&str]) -> Self {
         let world = World::start(backend).await;
         world.stock().await;
@@ -49,7 +49,7 @@ impl Issued {
         }
     }
 
-    /// Changes the names and records the certificate; answers what was charged.
+    /// Changes the domains, records the certificate, and returns the amount charged.
     pub(super) async fn change(&self, add: &[&str], remove: &[&str]) -> String {
         let answer = self
             .world
@@ -112,7 +112,7 @@ async fn md_3_half_a_year_left_costs_half_the_price(backend: Backend) {
     );
     assert_eq!(world.get_order(&order.order_id).await.pending_change, None);
 
-    // Ten minutes later the same share would be smaller; the quote holds what was shown.
+    // Ten minutes later the same share would cost less, but the quote's price holds.
     world.time.advance(TimeDelta::minutes(10));
     let change = UpdateDomainsRequest {
         quote_id: quote.quote_id.clone(),
@@ -180,11 +180,7 @@ async fn md_2_changing_names_without_raising_the_total_is_free(backend: Backend)
     );
     assert_eq!(issued.world.balance(&issued.account_id).await, balance);
     let paid = issued.world.invoices_of(&issued.order.order_id).await;
-    assert_eq!(
-        paid.len(),
-        1,
-        "what costs nothing leaves no further invoice"
-    );
+    assert_eq!(paid.len(), 1, "a free change makes no invoice");
 }
 
 async fn md_2_paid_slots_stay_until_the_term_ends(backend: Backend) {
@@ -198,7 +194,7 @@ async fn md_2_paid_slots_stay_until_the_term_ends(backend: Backend) {
         issued.change(&["c.example", "d.example"], &[]).await,
         "0.00 USD"
     );
-    // The third name is beyond the paid slots: 11 of 12 months of 49.00.
+    // A domain beyond the paid slots costs 11 of 12 months of 49.00.
     assert_eq!(issued.change(&["e.example"], &[]).await, "44.92 USD");
     let term = issued
         .world
@@ -215,8 +211,7 @@ async fn md_2_paid_slots_stay_until_the_term_ends(backend: Backend) {
 async fn md_4_a_wildcard_has_a_price_of_its_own(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com", "a.example"]).await;
     issued.world.time.advance_months(6);
-    // In the place of a standard name it costs half of what it costs more, 149.00 − 49.00; on top half
-    // of 149.00.
+    // For half the year: in place of a standard domain, half of 149.00 − 49.00; in addition, half of 149.00.
     assert_eq!(
         issued.change(&["*.a.example"], &["a.example"]).await,
         "50.00 USD"
@@ -276,7 +271,7 @@ async fn md_6_a_quote_is_stale_once_the_order_or_the_names_changed(backend: Back
         ..change_request(&order.order_id, &["b.example"], &[])
     };
     refused(world.orders().update_domains(unknown).await).expect(Code::NotFound, "NOT_FOUND");
-    // The same for a change that is free (MD-2).
+    // The same holds for a free change (MD-2).
     let free = |quote_id: String| UpdateDomainsRequest {
         quote_id,
         ..change_request(&order.order_id, &["b.example"], &["c.example"])

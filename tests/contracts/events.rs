@@ -1,5 +1,5 @@
-//! X-5: every change leaves an event. The log has no gap, keeps the order of each resource, and proves by
-//! a chain of hashes that nobody altered it.
+//! X-5: every change leaves an event. The log has no gap, keeps the order of each resource, and proves by a
+//! chain of hashes that nobody altered it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -39,7 +39,7 @@ pub(crate) async fn log(mut events: EventServiceClient<Channel>) -> Vec<StreamEv
     stream.map(Result::unwrap).collect().await
 }
 
-/// A string as the contract writes it into what is hashed.
+/// A string as the contract encodes it for hashing.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for character in text.chars() {
@@ -59,7 +59,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// The examples of the contract, as they stand in it: bytes in hexadecimal digits, and their hash.
+/// The contract's examples: bytes in hexadecimal digits, and their hash.
 fn examples() -> Vec<(Vec<u8>, String)> {
     let contract = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -88,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The worked examples are right, and what the log makes of the same event is them.
+/// The contract's worked examples are right, and the log encodes the same events identically.
 #[test]
 fn the_examples_of_the_contract_come_out_as_it_says() {
     let examples = examples();
@@ -98,7 +98,7 @@ fn the_examples_of_the_contract_come_out_as_it_says() {
     }
     let (first, second) = (&examples[0], &examples[1]);
     assert_eq!(second.0[..32], unhex(&first.1), "the chain");
-    // Read as JSON and written as the contract says, they are the same bytes again.
+    // Decoding an example and encoding it by the contract's rules gives the same bytes.
     for array in [&first.0[..], &second.0[32..]] {
         let read: Vec<serde_json::Value> = serde_json::from_slice(array).unwrap();
         let written: Vec<_> = read
@@ -109,7 +109,7 @@ fn the_examples_of_the_contract_come_out_as_it_says() {
     }
 }
 
-/// Holds positions and hashes against what the contract says of them.
+/// Checks that positions and hashes are as the contract says.
 pub(crate) fn check_chain(log: &[StreamEventsResponse]) {
     let mut previous: Vec<u8> = Vec::new();
     for (expected, entry) in (1..).zip(log) {
@@ -270,11 +270,11 @@ async fn every_change_leaves_an_event_in_one_gapless_chain(backend: Backend) {
     assert_eq!(
         callers,
         BTreeSet::from(["orders"]),
-        "who asked Billing is on record"
+        "Billing's event names its caller"
     );
 }
 
-/// What can be done to a log behind the services' back, and which check finds it.
+/// Ways to alter a log past the services, and the check that finds each.
 const ALTERED: [(&str, &str, &str); 6] = [
     (
         "an event was changed",

@@ -78,7 +78,7 @@ async fn an_order_is_found_by_all_that_is_known_of_it(backend: Backend) {
     for clue in ["INV-999999", "abcdef0123", "nowhere.example", &request_id()] {
         assert!(find(&world, clue).await.is_empty(), "{clue}");
     }
-    // What Billing is asked for it: the invoice of a number.
+    // The invoice with a number, as Orders asks Billing for it.
     let by_number = ListInvoicesRequest {
         number: invoices[0].number.clone(),
         ..ListInvoicesRequest::default()
@@ -130,7 +130,7 @@ async fn found_orders_are_paged_and_of_the_callers_accounts(backend: Backend) {
     let own = world.orders().find_orders(own).await.unwrap().into_inner();
     assert_eq!(own.orders.len(), 1);
     assert_eq!(own.orders[0].order_id, expected[0]);
-    // Not by an invoice's number either, which Billing tells Orders of every account.
+    // An invoice's number finds nothing either, though Billing returns invoices of every account to Orders.
     let number = world.invoices_of(&expected[0]).await[0].number.clone();
     let foreign = as_customer(&number, &account_id);
     let foreign = world.orders().find_orders(foreign).await.unwrap();

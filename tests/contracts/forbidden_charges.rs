@@ -1,5 +1,5 @@
-//! a charge that got no response is forbidden. Either it was made before, or it never will be,
-//! however late an attempt arrives.
+//! a charge that got no response is forbidden. Either it was made before, or it never will be, however
+//! late an attempt arrives.
 
 use licet_contracts::billing::v1::{
     ChargeQuoteRequest, ChargeQuotesRequest, ForbidChargeRequest, ForbidChargeResponse, LineKind,
@@ -35,7 +35,7 @@ fn charge(quote: &Quote) -> ChargeQuoteRequest {
     }
 }
 
-/// The charge under the same id by the method for several quotes.
+/// The same charge, under the same id, by the method for several quotes.
 fn as_several(quote: &Quote, charge: &ChargeQuoteRequest) -> ChargeQuotesRequest {
     ChargeQuotesRequest {
         account_id: quote.account_id.clone(),
@@ -69,7 +69,7 @@ async fn x_2_a_charge_that_is_given_up_never_comes(backend: Backend) {
     let quote = domain(&world, &account_id).await;
     let late = charge(&quote);
     let request = forbidding(&quote, &late);
-    // Repeated, and asked for once more under another id, it is the same.
+    // Repeated, or under another id, the response is the same.
     for request in [&request, &request, &forbidding(&quote, &late)] {
         let given_up = forbid(&world, request).await;
         assert!(given_up.forbidden && given_up.invoice_ids.is_empty());
@@ -84,7 +84,7 @@ async fn x_2_a_charge_that_is_given_up_never_comes(backend: Backend) {
         }
     }
     assert_eq!(world.balance(&account_id).await, "100.00 USD");
-    // It is the charge that was given up, not its quote.
+    // Only the charge is forbidden; the quote can still be charged.
     let charged = world.invoices().charge_quote(charge(&quote)).await;
     charged.unwrap();
     assert_eq!(world.balance(&account_id).await, "51.00 USD");
@@ -98,7 +98,7 @@ async fn x_2_a_charge_that_was_made_is_not_given_up(backend: Backend) {
     let made = charge(&quote);
     let answer = world.invoices().charge_quote(made.clone()).await;
     let invoice = answer.unwrap().into_inner().invoice.unwrap();
-    // Also where the request is forgotten, which its quote tells of: as under an id that never charged.
+    // The quote also shows the charge where the charge's own id is unknown.
     for request in [&made, &charge(&quote)] {
         let given_up = forbid(&world, &forbidding(&quote, request)).await;
         assert!(!given_up.forbidden);
@@ -107,7 +107,7 @@ async fn x_2_a_charge_that_was_made_is_not_given_up(backend: Backend) {
     let again = world.invoices().charge_quote(made).await;
     assert_eq!(again.unwrap().into_inner().invoice, Some(invoice));
     assert_eq!(world.balance(&account_id).await, "51.00 USD");
-    // A charge that was refused stays refused, for the reason that it was.
+    // A refused charge keeps its refusal.
     let poor = world.account_with("1.00").await;
     let quote = domain(&world, &poor).await;
     let failed = charge(&quote);

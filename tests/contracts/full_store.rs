@@ -26,7 +26,7 @@ on_both_databases![
 ];
 
 mod note {
-    //! A text of some length.
+    //! A row large enough to fill a store soon.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -64,7 +64,7 @@ async fn count(database: &Database) -> u64 {
 async fn write(tx: &Tx, number: i64) -> Result<(), Fault> {
     let row = note::ActiveModel {
         number: Set(number),
-        // A page or so, so that a store is soon full.
+        // About a page.
         text: Set("x".repeat(3000)),
     };
     Ok(tx.later(note::Entity, note::Entity::insert(row)).await?)
@@ -80,7 +80,7 @@ impl Work for Writing {
     }
 }
 
-/// Lets the connection that writes now fill `pages` more and no others.
+/// Lets the store grow by `pages` more pages.
 async fn leave_room(database: &Database, pages: i64) {
     let writer = database.write_alone();
     let query = sea_orm::Statement::from_string(writer.get_database_backend(), "PRAGMA page_count");
@@ -90,7 +90,7 @@ async fn leave_room(database: &Database, pages: i64) {
     writer.execute_unprepared(&limit).await.unwrap();
 }
 
-/// As before [`leave_room`].
+/// Removes the limit that [`leave_room`] set.
 async fn free(database: &Database) {
     let limit = "PRAGMA max_page_count = 1000000";
     database
@@ -124,7 +124,7 @@ fn what_is_written_after_the_store_was_full_is_there() {
             assert_eq!(count(&database).await, acknowledged, "after {number}");
         }
         assert!(refused > 0 && acknowledged >= 100, "{refused} were refused");
-        // Other connections see it, and so do later ones.
+        // Other connections see the same rows, and later ones too.
         assert_eq!(count(&open(&storage).await).await, acknowledged);
     });
 }
@@ -159,7 +159,7 @@ fn a_full_store_refuses_deposits_and_keeps_the_others() {
                             .retry_info()
                             .is_some_and(|info| info.retry_delay.is_some())
                     );
-                    // Reads are served.
+                    // Reads still work.
                     let read = GetAccountRequest {
                         account_id: account_id.clone(),
                     };
@@ -181,7 +181,7 @@ fn a_full_store_refuses_deposits_and_keeps_the_others() {
     });
 }
 
-/// Goes on after a statement that failed, as if nothing had happened.
+/// Ignores a failed statement and goes on.
 struct Careless;
 
 impl Work for Careless {
@@ -200,7 +200,7 @@ impl Work for Careless {
 async fn a_failed_statement_undoes_the_whole_transaction(backend: Backend) {
     let storage = Storage::create(backend).await;
     let database = open(&storage).await;
-    // SQLite may have undone all of it by itself, and PostgreSQL answers the COMMIT as if it had.
+    // SQLite may have rolled back by itself, and PostgreSQL acknowledges a COMMIT that rolls back.
     database.transact(&Careless).await.unwrap_err();
     assert_eq!(count(&database).await, 0);
     database.transact(&Writing(3)).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_transaction_that_is_cut_off_keeps_nothing_back(backend: Backend) {
         for number in 0..4 {
             let number = 1000 + cut * 10 + number;
             let work = Writing(number);
-            // The first statement begins the transaction; every wait of it is a place to be cut off.
+            // The first statement begins the transaction, which is then cut off at each of its waits in turn.
             let mut writing = pin!(async {
                 let tx = database.read();
                 note::Entity::find().count(&tx).await.unwrap();

@@ -37,7 +37,7 @@ async fn run(world: &World, license: &License, feed: &str, files: &[&Path]) -> O
     running.await.unwrap()
 }
 
-/// What it printed, and what it complained of.
+/// What the command printed and logged.
 fn text(output: &Output) -> String {
     let both = [&output.stdout, &output.stderr];
     both.map(|bytes| String::from_utf8_lossy(bytes)).concat()
@@ -47,7 +47,7 @@ fn line(count: u32, what: &str) -> String {
     format!("{count:>10}  {what}\n")
 }
 
-/// Some certificates as PEM, one as DER, lines of facts and revocations.
+/// Two certificates as PEM, one as DER, and JSON lines with a certificate's facts and a revocation.
 fn files(world: &World, folder: &TempDir) -> [std::path::PathBuf; 3] {
     let authority = Authority::new("Licet Test Authority");
     let sign = |name: &str| {
@@ -90,21 +90,21 @@ async fn sl_14_files_are_fed_in_once(backend: Backend) {
     );
     assert!(text(&ran).contains(&line(1, "revoked")), "{ran:?}");
     assert_eq!(figures(&world.usage(&license).await), (4, 0, 96));
-    // Started again, it has nothing to do; what was appended is sent.
+    // A second run has nothing to do.
     let again = run(&world, &license, "files", &[pem, der, lines]).await;
     assert!(again.status.success(), "{again:?}");
     assert!(
         text(&again).contains(&line(0, "recorded in a licence")),
         "{again:?}"
     );
-    // Fewer are other content: they are sent, and known.
+    // Fewer files are other content, which is sent and already known.
     let fewer = run(&world, &license, "files", &[pem]).await;
     assert!(fewer.status.success(), "{fewer:?}");
     assert!(
         text(&fewer).contains(&line(2, "already known")),
         "{fewer:?}"
     );
-    // As another feed the same records are known; a poisoned one ends with 1.
+    // Another feed gets the same records as known; a damaged file makes the command exit with 1.
     let mut broken = fs::read(der).unwrap();
     let length = broken.len();
     broken[length / 3..length / 2].fill(0xff);

@@ -1,5 +1,5 @@
-//! SL-14: when `licet ingest` counts a night's run as passed, which records it refuses alone, and the file
-//! formats it reads.
+//! SL-14: when a run of `licet ingest` succeeds, which records it refuses alone, and the file formats it
+//! reads.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ on_both_databases![
     sl_14_a_feed_that_broke_off_is_gone_on_with,
 ];
 
-/// An authority and the account that its certificates are for.
+/// A certificate authority and the account that its certificates belong to.
 struct Feeding {
     world: World,
     license: License,
@@ -115,13 +115,13 @@ impl Feeding {
     }
 }
 
-/// What it printed, and what it complained of.
+/// What the command printed and logged.
 fn text(output: &Output) -> String {
     let both = [&output.stdout, &output.stderr];
     both.map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-/// Recorded, stored without a licence, known, refused.
+/// The numbers of records recorded, stored without a licence, known and refused.
 fn counts(output: &Output) -> [u32; 4] {
     let text = text(output);
     let count = |what: &str| {
@@ -166,7 +166,7 @@ async fn sl_14_every_night_is_recorded_whatever_its_feed_and_its_file_are_called
             let path = feeding.write(&file, &names);
             let options: Vec<_> = feed.iter().flat_map(|feed| ["--feed", feed]).collect();
             passed(&feeding.run(&options, &[&path]).await, [count, 0, 0, 0]);
-            // Given again it is known by its content, and not sent.
+            // The same content is recognised and not sent again.
             passed(&feeding.run(&options, &[&path]).await, [0, 0, 0, 0]);
         }
         used += 10;
@@ -212,7 +212,7 @@ async fn sl_14_records_that_were_refused_are_not_passed(backend: Backend) {
         [3, 0, 0, 0],
     );
     assert_eq!(feeding.used().await, 3);
-    // Passed where that is asked for.
+    // With `--skip-refused` the run goes past the refused records.
     let skipping = [&mistyped[..], &["--skip-refused"]].concat();
     passed(
         &feeding.run_as(&skipping, &[&path], None).await,
@@ -222,7 +222,7 @@ async fn sl_14_records_that_were_refused_are_not_passed(backend: Backend) {
         &feeding.run_as(&mistyped, &[&path], None).await,
         [0, 0, 0, 0],
     );
-    // What follows a refusal is sent, and what goes before it is passed.
+    // The records before and after a refused one are ingested.
     let lines = feeding.path("lines.jsonl");
     let line = |serial: &str| {
         format!(
@@ -264,7 +264,7 @@ async fn sl_14_a_mistyped_product_is_corrected(backend: Backend) {
         [2, 0, 0, 0],
     );
     assert_eq!(feeding.used().await, 2);
-    // They count, and have their product for good.
+    // They count in the licence, so their product is final.
     let ran = feeding.run_as(&mistyped, &[&path], None).await;
     passed(&ran, [0, 0, 0, 2]);
     assert!(
@@ -327,7 +327,7 @@ async fn sl_14_what_cannot_be_read_is_refused_alone(backend: Backend) {
         assert!(text(&ran).contains(&listed), "{listed}: {}", text(&ran));
     }
     assert!(text(&ran).contains("revocations stored for later"));
-    // A key leaves this machine for nobody.
+    // Private keys never leave this machine.
     let request = ListRefusedRecordsRequest {
         feed_id: "folder".to_owned(),
         ..ListRefusedRecordsRequest::default()
@@ -340,7 +340,7 @@ async fn sl_14_what_cannot_be_read_is_refused_alone(backend: Backend) {
     assert_eq!(listed.unwrap().into_inner().encoded_len(), 0);
 }
 
-/// Certificates of a file with other ends of lines, and with files joined that end without one.
+/// Files with other line endings, and joined files whose last line has no end.
 async fn sl_14_joined_files_are_read_whatever_stands_between_them(backend: Backend) {
     let feeding = Feeding::start(backend).await;
     let pem = |name: &str| feeding.pem(name).trim_end().to_owned();
@@ -497,7 +497,7 @@ async fn sl_14_a_feed_that_broke_off_is_gone_on_with(backend: Backend) {
         "{}",
         text(&ran)
     );
-    // Another instance continues, and nothing is missing.
+    // Another instance continues, and no record is missing.
     let ran = feeding.run_as(&options, &file, None).await;
     assert!(
         text(&ran).contains("resumes after record"),
@@ -510,14 +510,14 @@ async fn sl_14_a_feed_that_broke_off_is_gone_on_with(backend: Backend) {
     passed(&feeding.run_as(&options, &file, None).await, [0, 0, 0, 0]);
 }
 
-/// Runs a tool that must succeed.
+/// Runs a tool, which must succeed.
 fn tool(program: &str, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(output.status.success(), "{program}: {output:?}");
     output.stdout
 }
 
-/// A pipe can be read only once, and PEM with lines of JSON behind it comes from `cat`.
+/// A pipe can be read only once; `cat` gives PEM followed by JSON lines.
 async fn sl_14_a_pipe_with_both_kinds_of_reports_is_read_whole(backend: Backend) {
     let feeding = Feeding::start(backend).await;
     let pipe = feeding.path("pipe");
@@ -582,7 +582,7 @@ async fn sl_14_bundles_gzip_folders_and_the_standard_input_are_read(backend: Bac
             .await;
         passed(&ran, [expected, 0, 0, 0]);
     }
-    // A gzip that is cut off gives what stands before, and says so.
+    // A truncated gzip file is read up to its end, with an error.
     let mut cut_off = tool("gzip", &["-c", &packed]);
     cut_off.truncate(cut_off.len() - 10);
     let path = feeding.path("cut-off.gz");

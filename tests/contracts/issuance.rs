@@ -1,4 +1,4 @@
-//! MD-9, X-8: what the certificate authority has to sign, and which certificates can be recorded.
+//! MD-9, X-8: which certificates the certificate authority has to sign, and which can be recorded.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -64,7 +64,7 @@ async fn what_waits_for_a_signature_is_listed(backend: Backend) {
     assert_eq!(first[0].order_id, order.order_id);
     assert_eq!(first[0].names, names(&["a.example", "www.example.com"]));
     assert_eq!(first[0].reason(), PendingIssuanceReason::First);
-    // The order ends after 365 days, the limit before 2026-03-15 is 398: the order's end decides.
+    // The order ends after 365 days, before the limit of 398 days that holds until 2026-03-15.
     let latest = instant(first[0].latest_not_after_time);
     let end = instant(order.end_time);
     assert!(latest > world.now() && latest.as_micros() <= end.as_micros() + 86_400_000_000);
@@ -129,7 +129,7 @@ async fn a_recorded_certificate_is_answered_with_its_facts(backend: Backend) {
     assert_eq!(states, [CertificateState::Expired]);
 }
 
-/// Tries to record `given`; the order must stay as it is.
+/// Fails unless recording `given` is refused; the order must not change.
 async fn refuse(world: &World, order: &Order, given: Option<Given>) -> Refused {
     let before = world.get_order(&order.order_id).await;
     let request = RecordIssuanceRequest {
@@ -179,7 +179,7 @@ async fn what_does_not_parse_says_what_broke(backend: Backend) {
         assert_eq!(refusal.paths(), [path], "{given:?}");
         assert!(
             refusal.fields[0].1.len() > 10,
-            "it says what broke: {:?}",
+            "the text says what is wrong: {:?}",
             refusal.fields
         );
     }
@@ -199,7 +199,7 @@ async fn another_orders_certificate_is_refused_with_the_differing_names(backend:
     for name in ["a.example", "c.example"] {
         assert!(refusal.message.contains(name), "{}", refusal.message);
     }
-    // However many names differ, the answer stays small enough to arrive.
+    // However many names differ, the response stays below the size limit.
     let many: Vec<_> = (0..2000)
         .map(|number| format!("name-{number}.example"))
         .collect();
@@ -217,7 +217,7 @@ async fn md_9_the_limit_at_not_before_decides(backend: Backend) {
     let at = |text: &str| text.parse::<Instant>().unwrap();
     let valid = |from: &str, days: i64, more: i64| {
         let not_before = at(from);
-        // Both ends are inclusive: a validity of one second ends where it begins.
+        // Both ends are inclusive: a certificate whose ends are equal is valid for one second.
         let length = TimeDelta::days(days) - TimeDelta::seconds(1) + TimeDelta::seconds(more);
         let not_after = not_before.checked_add(length).unwrap();
         certificates::chain(&Wanted {
@@ -273,7 +273,7 @@ async fn an_authoritys_certificate_is_none_for_an_order(backend: Backend) {
     let refusal = refusal.expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
     assert_eq!(refusal.subjects(), ["basic_constraints"]);
     assert!(refusal.message.contains("CA:TRUE"), "{}", refusal.message);
-    // cA FALSE may be said or left out.
+    // cA FALSE may be present or left out.
     let said = issuance_of(&order.order_id, chain(false));
     world.certificates().record_issuance(said).await.unwrap();
 }
@@ -333,7 +333,7 @@ async fn x_8_a_certificate_for_a_deleted_order_is_kept_to_be_revoked(backend: Ba
 
 const SERIAL: [u8; 16] = [0x5a; 16];
 
-/// A certificate of this authority with one serial, for a single-domain order.
+/// A certificate that this authority always signs with the same serial, for a single-domain order.
 fn one_serial(world: &World, authority: &Authority, order: &Order) -> RecordIssuanceRequest {
     let end = world.now().checked_add(TimeDelta::days(30)).unwrap();
     let wanted = Wanted {
@@ -365,7 +365,7 @@ async fn sl_14_an_issuer_gives_a_serial_to_one_certificate(backend: Backend) {
     let rival = one_serial(&world, &authority, &second);
     conflict(record(rival.clone()).await);
     conflict(record(rival).await);
-    // Of the same order, too, and of one that is deleted.
+    // The serial conflicts in the same order, too, and in a deleted one.
     let reissue = RequestReissueRequest {
         order_id: first.order_id.clone(),
         request_id: request_id(),
@@ -380,7 +380,7 @@ async fn sl_14_an_issuer_gives_a_serial_to_one_certificate(backend: Backend) {
     };
     world.orders().delete_order(delete).await.unwrap();
     conflict(record(one_serial(&world, &authority, &second)).await);
-    // Another issuer's is another certificate, and so is another account's.
+    // The same serial of another issuer or in another account is another certificate.
     let third = another(&world, &first.account_id, "c.example").await;
     let other = Authority::new("Licet Other Authority");
     record(one_serial(&world, &other, &third)).await.unwrap();
@@ -422,7 +422,7 @@ async fn sl_14_a_store_that_holds_two_of_one_serial_goes_on(backend: Backend) {
     let recorded = answer.into_inner().certificate.unwrap();
     world.record(&second.order_id).await;
 
-    // As the schema before stored them: it did not distinguish the two.
+    // The earlier schema did not distinguish the two.
     world.stop_orders().await;
     let door = BackDoor::open(&world.orders_location()).await;
     door.run("DROP INDEX certificate_by_key").await;
@@ -441,7 +441,7 @@ async fn sl_14_a_store_that_holds_two_of_one_serial_goes_on(backend: Backend) {
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].state(), CertificateState::Active);
     }
-    // A certificate recorded from now on is compared with both.
+    // A new certificate is compared with both.
     let rival = one_serial(&world, &authority, &third);
     let refusal = refused(world.certificates().record_issuance(rival).await);
     let refusal = refusal.expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
@@ -503,7 +503,7 @@ async fn md_7_a_certificate_that_is_not_valid_yet_takes_nothing_away(backend: Ba
     let active = CertificateState::Active;
     assert_eq!(standing(&second.certificate_id).await, (active, None));
 
-    // One that is valid at once ends what only waited for the later one.
+    // A certificate that is valid at once brings the revocation of the earlier ones forward.
     reissue().await;
     let third = record(130, 220).await;
     let id = &*second.certificate_id;

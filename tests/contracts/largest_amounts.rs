@@ -31,11 +31,11 @@ on_both_databases![
 
 /// 2^63 - 1 thousandths of a dinar.
 const LARGEST: &str = "9223372036854775.807";
-/// Its 3577th part.
+/// A 3577th of the largest amount.
 const EACH: &str = "2578521676503.991";
 const DOMAINS: i32 = 3577;
 
-/// A world where so many domains are worth the largest amount, and a domain of a dinar is beyond it.
+/// A world where `DOMAINS` domains cost the largest amount; a further domain at a dinar exceeds it.
 async fn world(backend: Backend) -> World {
     let world = World::start(backend).await;
     world.stock().await;
@@ -110,7 +110,7 @@ fn credit(invoice: &Invoice) -> [IssueCreditNoteRequest; 2] {
     [preview, deed]
 }
 
-/// Statement, pages and verification hold together, and the account stands so.
+/// Checks the account's balance, and that statement, pages and verification agree.
 async fn check(world: &World, account_id: &str, invoice: &Invoice, balance: &str) {
     let invoice = world.invoice(&invoice.invoice_id).await;
     assert_eq!(invoice.state(), InvoiceState::Paid);
@@ -155,7 +155,7 @@ async fn bl_3_the_largest_invoice_is_credited_whole(backend: Backend) {
     check(&world, &account_id, &invoice, LARGEST).await;
 }
 
-/// What was paid returns, the rest is due no more: paid and credited together pass the range.
+/// The paid part returns and the rest is no longer due, though paid plus credited exceeds the range.
 async fn bl_3_a_part_paid_invoice_beyond_half_the_range_is_credited_whole(backend: Backend) {
     const PAID: &str = "9223372036854775.800";
     let world = world(backend).await;

@@ -1,5 +1,5 @@
-//! AL-3: the ways to get more additional licences, with dates and amounts; each is then taken, and must
-//! cost what was said.
+//! AL-3: the ways to get more additional licences, with dates and amounts. Each is then taken and must cost
+//! what was announced.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -57,7 +57,7 @@ impl Licensed {
         }
     }
 
-    /// Asks, and sees that asking changes nothing.
+    /// Asks for the options and checks that asking changes nothing.
     async fn ask(&self, additional_licenses: i32) -> ListAdditionalLicenseOptionsResponse {
         let order_id = self.order.order_id.clone();
         let before = self.seen().await;
@@ -68,7 +68,7 @@ impl Licensed {
         let mut orders = self.world.orders();
         let answer = orders.list_additional_license_options(ask).await;
         let answer = answer.unwrap().into_inner();
-        assert_eq!(self.seen().await, before, "a question changes nothing");
+        assert_eq!(self.seen().await, before, "listing options changes nothing");
         assert_eq!(answer.order_id, order_id);
         assert!(!answer.explanation.is_empty());
         assert!(answer.rule_id.starts_with("AL-"), "{}", answer.rule_id);
@@ -88,7 +88,7 @@ impl Licensed {
         )
     }
 
-    /// From when to when it may be renewed.
+    /// The window in which the order can be renewed.
     fn window(&self) -> (Instant, Instant) {
         let end = instant(self.order.end_time);
         let at = |days| end.checked_add(TimeDelta::days(days)).unwrap();
@@ -127,7 +127,7 @@ fn kinds(answer: &ListAdditionalLicenseOptionsResponse) -> Vec<Kind> {
         .collect()
 }
 
-/// State and sum of what would be refunded, and what it costs, once over and less the refund.
+/// State and amount of each refund, and the option's cost before and after the refunds.
 fn figures(option: &AdditionalLicenseOption) -> (Vec<(RefundState, String)>, String, String) {
     let refund = |refund: &Refund| (refund.state(), shown(refund.refunded.as_ref()));
     (
@@ -170,7 +170,7 @@ async fn al_3_within_the_refund_days_deleting_and_ordering_again_costs_the_diffe
     let window = (instant(renewal.from_time), instant(renewal.until_time));
     assert_eq!(window, licensed.window());
 
-    // To the last instant on these terms, doing it comes to what was said.
+    // Until the last instant on these terms, the option costs what was announced.
     licensed.world.time.move_to(last);
     let balance = licensed.world.balance(&licensed.account_id).await;
     assert_eq!(balance, "834.00 USD");
@@ -194,7 +194,7 @@ async fn al_3_later_the_refund_shrinks_and_renewal_comes_nearer(backend: Backend
     assert_eq!(
         shown(review.refunds[0].creditable.as_ref()),
         "166.00 USD",
-        "what a review could grant"
+        "the most that a review could grant"
     );
     let last = issued.checked_add(TimeDelta::days(30)).unwrap();
     assert_eq!(instant(review.until_time), shifted(last, 1));
@@ -209,7 +209,7 @@ async fn al_3_later_the_refund_shrinks_and_renewal_comes_nearer(backend: Backend
     );
     assert_eq!(nothing.until_time, licensed.order.end_time);
 
-    // Prices of the day, for either way (MD-10).
+    // Both ways use the prices of the day (MD-10).
     let dearer = vec![term_price(12, ["100.00", "50.00", "150.00", "20.00"])];
     licensed.world.set_prices(MULTI, dearer).await;
     let (from, _) = licensed.window();
@@ -237,7 +237,7 @@ async fn al_3_a_bought_renewal_and_an_end_close_ways(backend: Backend) {
     let answer = licensed.ask(4).await;
     assert_eq!(kinds(&answer), [Kind::BuyAtOrderAgain]);
     assert!(answer.explanation.contains("renew"), "{answer:?}");
-    // The term that runs is past its refund days; the one to come never began.
+    // The running term is past its refund days; the next term has not begun.
     let refunds = [
         (RefundState::NotDue, "0.00 USD"),
         (RefundState::Refunded, "185.00 USD"),
@@ -259,7 +259,7 @@ async fn al_3_a_bought_renewal_and_an_end_close_ways(backend: Backend) {
     let answer = ended.ask(3).await;
     assert_eq!(kinds(&answer), []);
     assert!(answer.explanation.contains("ENDED"), "{answer:?}");
-    // No way out is named that is closed.
+    // The explanation names no option that is no longer available.
     assert!(
         !answer.explanation.contains("can only be renewed"),
         "{answer:?}"
@@ -274,7 +274,7 @@ async fn al_3_where_nothing_is_open_it_says_why(backend: Backend) {
     let enough = licensed.ask(1).await;
     assert_eq!(kinds(&enough), []);
     assert!(enough.explanation.contains("needs no more"), "{enough:?}");
-    // The product sells ten at most.
+    // The product permits ten at most.
     let too_many = licensed.ask(11).await;
     assert_eq!(kinds(&too_many), []);
     assert!(

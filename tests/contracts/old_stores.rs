@@ -1,5 +1,5 @@
-//! Upgrades the stores of earlier versions, which tests/stores has as SQL text: this version reads
-//! everything in them and continues to work on them.
+//! Upgrades the stores of earlier versions, which tests/stores has as SQL text: this version reads everything
+//! in them and continues to work on them.
 
 use std::path::Path;
 
@@ -22,8 +22,8 @@ on_both_databases![
     stores_of_this_version_can_be_kept_for_later_ones,
 ];
 
-/// Each line that was said then is said now, in its order. What is new since may stand between, and a
-/// usage's version counts what this version did as it took the store over.
+/// Fails unless every earlier line is still there, in order. New lines may be in between, and a usage's
+/// version may have moved with the upgrade.
 fn says_the_same(what: &str, then: &str, now: &str) {
     let mut said = now.lines();
     let counts_changes = |line: &&str| what.starts_with("usage") && line.starts_with("version: ");
@@ -63,7 +63,7 @@ async fn stores_of_before_stores_had_ids_are_taken_over(backend: Backend) {
         says_the_same(what, then, &found[what]);
     }
     verify(&world);
-    // MD-4, BL-8: a version from before the policy existed still means FREE.
+    // MD-4, BL-8: a product version older than the policy still means FREE.
     let ask = GetProductRequest {
         product_id: MULTI.to_owned(),
         selection: None,
@@ -71,7 +71,7 @@ async fn stores_of_before_stores_had_ids_are_taken_over(backend: Backend) {
     let product = world.catalog().get_product(ask).await.unwrap();
     let policy = product.into_inner().product.unwrap().policy.unwrap();
     assert_eq!(policy.wildcard_replacement(), WildcardReplacement::Free);
-    // A repeat is answered as then, and what was under way is done, once.
+    // A repeat gets its earlier response, and pending operations end, once.
     let buyer = kept.id("buyer");
     let balance = world.balance(&buyer).await;
     let repeated = world.place(placing(&kept)).await;
@@ -85,7 +85,7 @@ async fn stores_of_before_stores_had_ids_are_taken_over(backend: Backend) {
     verify(&world);
 }
 
-/// One of each kind of work, on what was there and on what is new.
+/// Does each kind of work, on stored resources and on new ones.
 async fn go_on(world: &World, kept: &KeptStore) {
     world.record(&kept.id("order paid")).await;
     world.record(&kept.id("order changing")).await;
@@ -102,7 +102,7 @@ async fn go_on(world: &World, kept: &KeptStore) {
     world.increase(&license, license.quota + 5).await;
 }
 
-/// Keeps them in a new folder of the one that the environment names, where it names one.
+/// If the environment names a folder, the stores are written to a new folder in it.
 async fn stores_of_this_version_can_be_kept_for_later_ones(backend: Backend) {
     let (world, kept) = fill(backend).await;
     let folder = tempfile::tempdir().unwrap();

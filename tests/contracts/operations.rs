@@ -1,5 +1,5 @@
-//! The operation service: one contract for every service that has operations, each with kinds and ids of
-//! its own.
+//! The operation service: one contract for every service that has operations, each with kinds and ids of its
+//! own.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ on_both_databases![
     x_5_a_cancellation_is_an_event_of_its_resource,
 ];
 
-/// What a service registers and what the contract names are the same kinds.
+/// The services register exactly the kinds that the contract names.
 #[test]
 fn every_registered_kind_is_in_the_contract() {
     let steps = [
@@ -43,7 +43,7 @@ fn every_registered_kind_is_in_the_contract() {
         .map(|(kind, _)| format!("OPERATION_KIND_{kind}"))
         .collect();
     let named = (1..).map_while(|number| OperationKind::try_from(number).ok());
-    // It waits for a certificate, and nothing runs.
+    // A reissue waits for a certificate and runs no steps.
     let named = named.filter(|kind| *kind != OperationKind::RequestReissue);
     let named: BTreeSet<_> = named.map(|kind| kind.as_str_name().to_owned()).collect();
     assert_eq!(registered, named);
@@ -81,7 +81,7 @@ async fn each_service_has_its_own_operations(backend: Backend) {
     let kinds: Vec<_> = of_license.iter().map(Operation::kind).collect();
     assert_eq!(kinds, [OperationKind::AcceptLicense]);
 
-    // The other service's operations are nowhere here.
+    // Neither service finds the other's operations.
     for (client, operation) in [(&mut orders, &of_license[0]), (&mut licenses, &of_order[0])] {
         let operation_id = operation.operation_id.clone();
         let get = GetOperationRequest {
@@ -105,7 +105,7 @@ async fn each_service_has_its_own_operations(backend: Backend) {
             assert_eq!(refusal.value("id"), operation_id);
         }
     }
-    // Billing has none.
+    // Billing has no operations.
     let mut billing = OperationServiceClient::new(world.billing_channel());
     let answer = billing
         .list_operations(ListOperationsRequest::default())
@@ -143,7 +143,7 @@ async fn a_malformed_resource_id_says_which_ids_there_are(backend: Backend) {
     }
 }
 
-/// A client from before this contract learns that the method is gone, not the operation.
+/// A client of the former contract gets UNIMPLEMENTED, not NOT_FOUND.
 async fn the_former_paths_are_served_no_more(backend: Backend) {
     let world = World::start_whole(backend).await;
     for (channel, path) in [
@@ -161,7 +161,7 @@ async fn the_former_paths_are_served_no_more(backend: Backend) {
     }
 }
 
-/// T-5: its time is no earlier than what another instance decided before.
+/// T-5: the event is no earlier than another instance's previous decision.
 async fn x_5_a_cancellation_is_an_event_of_its_resource(backend: Backend) {
     let (mut behind, ahead) = worlds(backend, TimeDelta::minutes(2)).await;
     behind.stock().await;
@@ -219,7 +219,7 @@ async fn x_5_a_cancellation_is_an_event_of_its_resource(backend: Backend) {
         })
         .await;
         let [event] = found.as_slice() else {
-            panic!("a repeat is no second cancellation: {found:?}");
+            panic!("a repeat made a second event: {found:?}");
         };
         assert_eq!(
             (&event.subject, &event.account_id),

@@ -63,7 +63,7 @@ async fn x_5_a_history_says_who_did_what_when_and_why(backend: Backend) {
     place.metadata_mut().insert(key, "shop".parse().unwrap());
     let order = world.orders().place_order(place).await.unwrap();
     let order_id = order.into_inner().order.unwrap().order_id;
-    // Nothing has to move first: what was answered is in the history.
+    // The history shows events before they have positions.
     assert_eq!(
         kinds(&history(&world, &order_id).await),
         ["order.accepted", "order.paid"]
@@ -122,7 +122,7 @@ async fn x_5_a_history_says_who_did_what_when_and_why(backend: Backend) {
     agrees_with_the_log(&world, &order_id).await;
 }
 
-/// Once everything has its position, the history is the log's part about the order.
+/// Once every event has a position, the history equals the log's events of the order.
 async fn agrees_with_the_log(world: &World, order_id: &str) {
     let entries = eventually("every entry has its position", || async {
         let entries = history(world, order_id).await;
@@ -158,7 +158,7 @@ async fn x_5_a_history_is_paged_while_it_grows(backend: Backend) {
     world.record(order_id).await;
     let (mut seen, mut token) = page(&world, order_id, 2, "").await;
     assert_eq!(seen.len(), 2);
-    // What comes while the pages are turned stands at the end.
+    // An event written between two pages comes last.
     let server = world.server(&order, "one");
     world.servers().register_server(server).await.unwrap();
     while !token.is_empty() {
@@ -209,7 +209,7 @@ async fn x_5_time_stands_in_the_history_of_what_it_ends(backend: Backend) {
         ("orders", "")
     );
     assert_eq!(instant(ended.time), end);
-    // Noted once, however often time is looked at.
+    // The end is recorded once, however often the order is read.
     world.time.advance_days(1);
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let all = history(&world, &order.order_id).await;

@@ -27,7 +27,7 @@ async fn ids(world: &World, ask: ListOrdersRequest) -> Vec<String> {
     orders.into_iter().map(|order| order.order_id).collect()
 }
 
-/// An order for so many months, its end and its id.
+/// Places an order for `months`; returns its end and its id.
 async fn order(world: &World, account_id: &str, months: i32, name: &str) -> (Instant, String) {
     let mut request = multi_domain_request(account_id, &[name]);
     request.term_months = months;
@@ -64,7 +64,7 @@ async fn orders_are_listed_by_the_state_that_time_gives_them(backend: Backend) {
     assert_eq!(listed(OrderState::Issued).await, from_ref(&long));
     assert_eq!(listed(OrderState::Deleted).await, [gone]);
     assert_eq!(listed(OrderState::Ended).await, [] as [String; 0]);
-    // At the very end, whether anything ran then or not.
+    // At the very end, even if no timer has run.
     world.time.move_to(end);
     assert_eq!(listed(OrderState::Paid).await, [] as [String; 0]);
     assert_eq!(listed(OrderState::Ended).await, from_ref(&short));
@@ -104,7 +104,7 @@ async fn orders_are_listed_by_the_end_of_their_last_term(backend: Backend) {
         };
         ids(&world, ask)
     };
-    // From an instant on, and before one: half-open as every span (T-1).
+    // Ranges of end times are half-open (T-1).
     assert_eq!(between(Some(year), None).await, [c.clone(), a.clone()]);
     assert_eq!(between(Some(shifted(year, 1)), None).await, from_ref(&c));
     assert_eq!(between(None, Some(year)).await, from_ref(&b));
@@ -114,7 +114,7 @@ async fn orders_are_listed_by_the_end_of_their_last_term(backend: Backend) {
     );
     assert_eq!(between(Some(month), Some(two_years)).await, [b, a.clone()]);
 
-    // A token belongs to the range that it came from.
+    // A page token is valid for its own range only.
     let ask = ListOrdersRequest {
         account_id: account_id.clone(),
         end_after_time: Some(timestamp(year)),

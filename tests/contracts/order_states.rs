@@ -28,15 +28,15 @@ on_both_databases![
     al_7_a_deleted_order_says_so_to_every_change,
 ];
 
-/// An order, with one certificate and one server where it has come so far.
+/// An order and, if it has them, its certificate and server.
 struct Subject {
     order: Order,
     certificate_id: Option<String>,
     server_id: String,
 }
 
-/// Asks for every change of the order, and says how each ended. What is permitted at the end of an
-/// order's life comes last.
+/// Asks for every change of the order and returns how each ended. Changes that an ended order permits come
+/// last.
 async fn asked(world: &World, subject: &Subject) -> Vec<(&'static str, String)> {
     let order_id = subject.order.order_id.clone();
     let mut orders = world.orders();
@@ -122,7 +122,7 @@ async fn asked(world: &World, subject: &Subject) -> Vec<(&'static str, String)> 
     ends
 }
 
-/// Holds the ends to the usual one, but for those named.
+/// Expects that every method ends with `usual`, except those in `others`.
 #[track_caller]
 fn expect(ends: &[(&'static str, String)], usual: &str, others: &[(&str, &str)]) {
     let right = |name: &str| {
@@ -169,7 +169,7 @@ async fn x_7_an_order_that_is_being_charged_is_changed_by_nothing_else(backend: 
     expect(&ends, "ORDER_NOT_PAID", &others);
 }
 
-/// What time makes of the order waits for the operation, too, and every change with it.
+/// The end of the term waits for the operation as well, and other changes are refused.
 async fn x_7_while_an_operation_runs_no_other_change_is_taken(backend: Backend) {
     let (mut world, subject) = issued(backend).await;
     world.stop_billing().await;
@@ -177,14 +177,14 @@ async fn x_7_while_an_operation_runs_no_other_change_is_taken(backend: Backend) 
     world.orders().update_domains(change).await.unwrap();
     world.time.move_to(instant(subject.order.end_time));
     let ends = asked(&world, &subject).await;
-    // Its certificate is over by then.
+    // The certificate has expired by then.
     let others = [("Revoke", "CERTIFICATE_NOT_REVOCABLE")];
     expect(&ends, "OPERATION_IN_PROGRESS", &others);
 }
 
 async fn md_10_an_ended_order_says_so_to_every_change(backend: Backend) {
     let (world, mut subject) = issued(backend).await;
-    // One that outlives the order by half a day, within the tolerance.
+    // The certificate outlives the order by half a day, which the tolerance permits.
     let end = instant(subject.order.end_time);
     let day = 86_400_000_000;
     world.time.move_to(shifted(end, -9 * day - day / 2));

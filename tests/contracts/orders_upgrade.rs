@@ -1,5 +1,5 @@
-//! Upgrades a store of Orders from before next terms existed: sold orders, orders that wait for a
-//! certificate and ended ones, each of which then continues.
+//! Upgrades a store of Orders from before next terms existed. Sold, waiting and ended orders are read and
+//! continue.
 
 use chrono::TimeDelta;
 use licet_contracts::orders::v1::{
@@ -28,7 +28,7 @@ on_both_databases![
 
 const INDEXES: [&str; 2] = ["certificate_order_to_turn", "certificate_order_in_review"];
 
-/// What the third schema added to which table.
+/// The columns that the third schema added, by table.
 const COLUMNS: [(&str, &[&str]); 5] = [
     (
         "certificate_order",
@@ -117,11 +117,11 @@ async fn md_10_a_store_of_before_next_terms_comes_out_right(backend: Backend) {
         assert_eq!(world.get_order(&order.order_id).await, before);
     }
     assert_eq!(pending(&world).await, waiting);
-    // And it continues: the change's certificate, the window, and the end.
+    // The orders continue: the change's certificate, the renewal window, and the end.
     world.record(&changing.order_id).await;
     let changed = world.get_order(&changing.order_id).await;
     assert_eq!(changed.domains, names(&["b.example", "c.example"]));
-    // MD-4: sold before the policy was there, so that a wildcard in a standard slot's place is free.
+    // MD-4: the order was sold before the policy existed, so a wildcard in a standard slot is free.
     let swap = world
         .update_domains(&changing.order_id, &["*.c.example"], &["c.example"])
         .await;
@@ -172,7 +172,7 @@ async fn sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it(backen
     world.stock().await;
     let account_id = world.account_with("2000.00").await;
     let mut orders = Vec::new();
-    // -128, 0x80ff, -1, 0x7f: with their highest bit, and their length in whole octets or not.
+    // -128, 0x80ff, -1, 0x7f: with and without the highest bit set, in one or two octets.
     let serials: [(&[u8], &str, &str); 4] = [
         (&[0x80], "-80", "80"),
         (&[0x00, 0x80, 0xff], "80ff", "80ff"),
@@ -210,7 +210,7 @@ async fn sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it(backen
         let found = answer.unwrap().into_inner().certificates;
         assert_eq!(found[0].serial, present);
     }
-    // −128 is given once by an issuer, and 128 is another serial.
+    // An issuer uses −128 once; 128 is another serial.
     let again = signed(&world, &waiting, &[0x80]);
     refused(world.certificates().record_issuance(again).await)
         .expect(Code::AlreadyExists, "CERTIFICATE_CONFLICT");
@@ -218,8 +218,8 @@ async fn sl_14_a_negative_serial_kept_without_its_sign_is_spelled_with_it(backen
     world.certificates().record_issuance(other).await.unwrap();
 }
 
-/// Puts the next term of an order back as it was kept where it was bought while a move waited: with the
-/// new common name in the place of the old.
+/// Rewrites the order's next term as an earlier version stored it when a move was waiting: with the new
+/// common name instead of the old.
 async fn undo_without_move(door: &BackDoor, order: &Order, moved: &str) {
     let (id, old) = (&order.order_id, &order.common_name);
     door.run(&format!(

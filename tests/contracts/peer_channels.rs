@@ -1,5 +1,5 @@
-//! the first contact of a service with a peer. It asks the peer's health for the service it needs,
-//! and remembers the store it finds, behind a proxy too.
+//! a service's first contact with a peer. It checks the peer's health for the service it needs and
+//! remembers the peer's store, behind a proxy too.
 
 use std::{
     convert::Infallible,
@@ -30,18 +30,18 @@ on_both_databases![
     x_2_a_peer_behind_a_proxy_is_met_by_its_first_answer,
 ];
 
-/// A client of Billing at this address, on a store of Orders.
+/// A client of Billing at this address, for the store of Orders.
 fn accounts(own: &Database, address: &str) -> AccountServiceClient<PeerChannel> {
     let channel = PeerChannel::new(address, "orders").unwrap();
     AccountServiceClient::new(channel.between(own, "billing"))
 }
 
-/// The store of Orders, which does not run and has met no peer.
+/// The store of Orders, which is not running and has met no peer.
 async fn own(world: &World) -> Database {
     Database::open(&world.orders_location(), &[]).await.unwrap()
 }
 
-/// Billing, on a store that was made anew.
+/// Replaces Billing's store with a new one.
 async fn lose_billing(world: &mut World) {
     world.stop_billing().await;
     world.lose_store("billing");
@@ -57,7 +57,7 @@ fn unknown() -> GetAccountRequest {
 async fn x_2_a_peer_is_met_before_the_first_call_to_it(backend: Backend) {
     let mut world = World::start_with_san_licensing(backend).await;
     let mut accounts = accounts(&own(&world).await, &world.billing_address());
-    // A refusal, which alone leaves nothing in the store.
+    // A first answer that is a refusal remembers nothing.
     let refusal = refused(accounts.get_account(unknown()).await);
     refusal.expect(Code::NotFound, "NOT_FOUND");
     lose_billing(&mut world).await;
@@ -78,13 +78,13 @@ async fn x_2_another_service_at_a_peers_address_is_not_taken_for_it(backend: Bac
     let mut wrong = accounts(&own, &world.san_licensing_address());
     let refusal = refused(wrong.get_account(unknown()).await);
     refusal.expect(Code::Unavailable, "PEER_UNAVAILABLE");
-    // Orders has not remembered that store as Billing's.
+    // Orders has not stored that address's store as Billing's.
     let mut right = accounts(&own, &world.billing_address());
     let refusal = refused(right.get_account(unknown()).await);
     refusal.expect(Code::NotFound, "NOT_FOUND");
 }
 
-/// Passes calls of Billing's accounts on to it.
+/// Forwards calls of the account service to Billing.
 #[derive(Clone)]
 struct PassedOn(Channel);
 
@@ -116,7 +116,7 @@ impl Service<http::Request<Body>> for PassedOn {
     }
 }
 
-/// A proxy before Billing that answers for its health by itself, and names no store.
+/// A proxy for Billing that answers health checks itself and names no store.
 async fn proxy(world: &World) -> String {
     let (reporter, health) = tonic_health::server::health_reporter();
     let serving = ServingStatus::Serving;
@@ -135,7 +135,7 @@ async fn x_2_a_peer_behind_a_proxy_is_met_by_its_first_answer(backend: Backend) 
     let mut world = World::start_with_san_licensing(backend).await;
     let own = own(&world).await;
     let mut accounts = accounts(&own, &proxy(&world).await);
-    // A refusal could come from another service, and a call goes through all the same.
+    // A refusal may come from another service and proves nothing, but calls go through.
     let refusal = refused(accounts.get_account(unknown()).await);
     refusal.expect(Code::NotFound, "NOT_FOUND");
     let everyone = ListAccountsRequest::default();

@@ -1,5 +1,5 @@
-//! A peer whose store was lost and made anew is refused by services that worked with the old store:
-//! nothing is charged or counted twice, whichever side was lost, until an operator confirms the new store.
+//! Services refuse a peer whose store was replaced after they worked with the old one. Nothing is charged or
+//! counted twice, whichever store was lost, until an operator accepts the new one.
 
 use licet_contracts::{
     operations::v1::{ListOperationsRequest, OperationState},
@@ -29,7 +29,7 @@ on_both_databases![
 
 const NAMES: [&str; 3] = ["www.example.com", "a.example", "b.example"];
 
-/// All three, with an order that is drawn on a licence: each pair of stores has met.
+/// A world with an order that uses a licence, so that every pair of services has met.
 async fn met(backend: Backend) -> (World, License, PlaceOrderRequest) {
     let (mut world, license) = World::start_licensed(backend, 10).await;
     world.start_orders().await;
@@ -48,7 +48,7 @@ pub(crate) async fn store_id(location: &Location) -> String {
     store.store_id().to_string()
 }
 
-/// What stands in the way of the one operation that is under way, once it was tried.
+/// The error of the only pending operation after an attempt.
 async fn obstacle(world: &World) -> String {
     eventually("the operation was tried", || async {
         let request = ListOperationsRequest {
@@ -97,7 +97,7 @@ async fn x_2_an_order_is_not_charged_again_by_a_new_store_of_orders(backend: Bac
     let new = store_id(&world.orders_location()).await;
     assert_ne!(old, new);
 
-    // The caller repeats a request that it knows is done.
+    // The caller repeats a request that was done before.
     let order = world.orders().place_order(request.clone()).await.unwrap();
     let order = order.into_inner().order.unwrap();
     assert_eq!(order.state(), OrderState::Pending);
@@ -105,7 +105,7 @@ async fn x_2_an_order_is_not_charged_again_by_a_new_store_of_orders(backend: Bac
     says(&error, &["orders", &old, &new, "accept-peer-store"]);
     assert_eq!(world.balance(&license.account_id).await, balance);
 
-    // Only where a person wants that.
+    // Only an operator can accept the new store.
     accept(&world.billing_location(), "orders", &new);
     accept(&world.san_licensing_location(), "orders", &new);
     paid(&world, &order).await;
@@ -120,7 +120,7 @@ async fn x_2_a_new_store_of_billing_charges_nothing(backend: Backend) {
     world.start_billing().await;
     let new = store_id(&world.billing_location()).await;
 
-    // An unknown account would be a definite refusal; this is none.
+    // "Unknown account" would be a definite refusal, so the operation stays pending instead.
     let asked = multi_domain_request(&license.account_id, &NAMES);
     let order = world.orders().place_order(asked).await.unwrap();
     let order = order.into_inner().order.unwrap();
@@ -186,7 +186,7 @@ async fn stores_of_one_start_stay_together(backend: Backend) {
     world.start_orders().await;
     assert_eq!(store_id(&world.billing_location()).await, before);
     let balance = world.balance(&license.account_id).await;
-    // A repeat is answered as before, and a new request is done.
+    // A repeat gets its earlier response, and a new request is carried out.
     world.place(request).await;
     assert_eq!(world.balance(&license.account_id).await, balance);
     world

@@ -1,4 +1,4 @@
-//! Placing an order: its charge, its preview, its refusals; and how orders are listed.
+//! Placing an order (its charge, preview and refusals), and how orders are listed.
 
 use licet_contracts::orders::v1::{ListOrdersRequest, OrderState, PlaceOrderRequest};
 use licet_domain::ids::AccountId;
@@ -38,7 +38,7 @@ async fn an_order_is_charged_and_starts_when_it_is_accepted(backend: Backend) {
         order.domains,
         names(&["*.a.example", "b.example", "www.example.com"])
     );
-    // 98.00 with one name included, 49.00 for a standard one, 149.00 for a wildcard.
+    // 98.00 including one domain, 49.00 for a standard one, 149.00 for a wildcard.
     assert_eq!(shown(quote.total.as_ref()), "296.00 USD");
     assert_eq!(world.balance(&account_id).await, "704.00 USD");
     let term = order.current_term.clone().unwrap();
@@ -190,7 +190,7 @@ async fn orders_are_listed_by_page_newest_first(backend: Backend) {
         let domain = format!("n{number}.example");
         let order = world.multi_domain_order(&account_id, &[&domain]).await;
         placed.insert(0, order.order_id);
-        // Two by two at one instant: the id decides among equals.
+        // Two orders are placed at each instant; among those the id decides.
         if number % 2 == 1 {
             world.time.advance_days(1);
         }
@@ -209,7 +209,7 @@ async fn orders_are_listed_by_page_newest_first(backend: Backend) {
             .unwrap()
             .into_inner();
         if page == 0 {
-            // One that comes while the pages are turned does not disturb them.
+            // An order placed between two pages does not disturb the listing.
             world
                 .multi_domain_order(&account_id, &["late.example"])
                 .await;

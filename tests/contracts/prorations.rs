@@ -1,5 +1,5 @@
-//! T-2, M-1, M-2, P-1 to P-3, SL-8: the service returns every proration in a table that a script computed
-//! by another method, and the table is what the script computes.
+//! T-2, M-1, M-2, P-1 to P-3, SL-8: the service computes every proration of a table that a script computed by
+//! another method. The script still yields that table.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -23,7 +23,6 @@ const SCRIPT: &str = concat!(
     "/../services/billing/src/rules/quote/tests/worked.py"
 );
 
-/// A row of the table, field by field.
 struct Row {
     is_sans: bool,
     convention: ProrationConvention,
@@ -64,7 +63,7 @@ fn rows() -> Vec<Row> {
 }
 
 impl Row {
-    /// What is sold for the row's price, under the row's convention.
+    /// A product that is sold at the row's price under the row's convention.
     fn product(&self, product_id: &str) -> Product {
         let policy = Policy {
             proration_convention: self.convention.into(),
@@ -106,7 +105,7 @@ async fn p_3_every_worked_proration_is_quoted_so(backend: Backend) {
     let mut accounts = BTreeMap::new();
     let mut products = BTreeMap::new();
     let rows = rows();
-    assert!(rows.len() >= 60, "the table has {} rows", rows.len());
+    assert!(rows.len() >= 60, "the table has only {} rows", rows.len());
     for row in rows {
         let key = (row.is_sans, row.convention, row.value, row.months);
         let product_id = format!("worked-{}", products.len());

@@ -1,4 +1,4 @@
-//! BL-1: quotes of every kind that Orders and SanLicensing need are previewed, stored and charged alike.
+//! BL-1: Orders and SanLicensing need these kinds of quotes; each is previewed, stored and charged alike.
 
 use licet_contracts::{
     billing::v1::{ChargeQuoteRequest, GetQuoteRequest, LineKind, Quote, QuoteItem, QuoteState},
@@ -153,7 +153,7 @@ async fn bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike(backend: 
             "SAN quota, renewal for 24 months",
         ),
         (SanQuota, "77.77", "SL-7", "SAN quota, 12 months"),
-        // 9.99 × 7 × 1/2 = 34.965, away from zero.
+        // 9.99 × 7 × 1/2 = 34.965, rounded away from zero.
         (
             SanQuotaIncrease,
             "34.97",
@@ -196,7 +196,7 @@ async fn md_8_a_change_across_this_term_and_the_next_pays_each_ones_price(backen
     let items = vec![at_price_of(bought, 0), at_price_of(renewed, 12)];
     let quote = world.quote(&account_id, items).await;
     let (this, next) = (&quote.lines[0], &quote.lines[1]);
-    // One month of twelve is left: 49.00 × 3 / 12.
+    // 3 of 12 months are left: 49.00 × 3 / 12.
     assert_eq!(
         (this.fraction.as_str(), this.rule_id.as_str()),
         ("1/12", "MD-1")
@@ -288,7 +288,7 @@ async fn a_quote_is_judged_by_the_time_of_its_acceptance(backend: Backend) {
     };
     assert_eq!(state(&first).await, QuoteState::Expired);
     assert_eq!(world.balance(&account_id).await, "100000.00 USD");
-    // Accepted in time, however late its charge gets through (MD-6).
+    // It was accepted in time, however late its charge arrives (MD-6).
     let in_time = charge(&second, Some(shifted(expire, -1)));
     world.invoices().charge_quote(in_time).await.unwrap();
     assert_eq!(state(&second).await, QuoteState::Charged);

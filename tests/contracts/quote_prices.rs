@@ -1,5 +1,5 @@
-//! BL-8, M-1, M-2: which price a quote finds, by currency and time. What has no price, or an impossible
-//! one, is refused before anything is written.
+//! BL-8, M-1, M-2: which price a quote finds, by currency and time. A quote without a price, or with an
+//! amount out of range, is refused before anything is written.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -31,7 +31,7 @@ on_both_databases![
     amounts_that_no_quote_can_have_are_refused,
 ];
 
-/// A refused request for a quote; the account is unchanged.
+/// The refusal of a quote; the account must not change.
 async fn refused_quote(world: &World, account_id: &str, asked: QuoteItem) -> Refused {
     let before = world.get_account(account_id).await;
     let request = ask(account_id, vec![asked]);
@@ -63,7 +63,7 @@ async fn bl_8_a_gap_in_the_prices_is_refused_and_nothing_is_written(backend: Bac
         ..year(LineKind::Certificate, MULTI)
     };
     for (account_id, asked, kind, currency) in [
-        // In that currency, for that kind, and at that time.
+        // No price in that currency, for that kind, or at that time.
         (&euros, pinned, "CERTIFICATE", "EUR"),
         (&euros, year(LineKind::SanQuota, BUNDLE), "SAN_QUOTA", "EUR"),
         (&account_id, of_past, "DOMAIN", "USD"),
@@ -78,7 +78,7 @@ async fn bl_8_a_gap_in_the_prices_is_refused_and_nothing_is_written(backend: Bac
         assert!(!refusal.value("price_time").is_empty());
     }
     world.time.advance_days(1);
-    // A list that leaves a kind or a term out takes it off sale, and what was priced before stays.
+    // A list without a kind or a term ends its sale; earlier prices stay.
     let certificate_only = TermPrice {
         domain: None,
         wildcard_domain: None,
@@ -107,7 +107,7 @@ async fn bl_8_a_gap_in_the_prices_is_refused_and_nothing_is_written(backend: Bac
     };
     let quote = world.preview_quote(&account_id, vec![earlier]).await;
     assert_eq!(shown(quote.unwrap().total.as_ref()), "180.00 USD");
-    // Tiers that begin above a quota do not sell it (SL-7).
+    // Tiers that begin above a quota have no price for it (SL-7).
     let from_ten = tiers_request(BUNDLE, vec![tier(10, "6.00")]);
     world.catalog().set_prices(from_ten).await.unwrap();
     let nine = item(LineKind::SanQuota, BUNDLE, 9);
@@ -145,7 +145,7 @@ async fn bl_8_currencies_stand_side_by_side(backend: Backend) {
         assert_eq!(shown(quote.total.as_ref()), format!("{total} {currency}"));
         let now = world.preview_quote(&account_id, vec![domain(None)]).await;
         let now = shown(now.unwrap().total.as_ref());
-        // One currency's new list is no other's.
+        // A currency's new list does not change another currency's prices.
         let expected = if currency == "JPY" { "24000" } else { total };
         assert_eq!(now, format!("{expected} {currency}"));
         let invoice = world.charge(&quote).await.unwrap();
@@ -164,7 +164,7 @@ async fn bl_8_scheduled_prices_are_for_sale_when_their_time_has_come(backend: Ba
     };
     world.catalog().set_prices(scheduled).await.unwrap();
     let domain = || item(LineKind::Domain, MULTI, 1);
-    // Nobody can have them before, not even by naming their time.
+    // Future prices cannot be quoted, even by naming their time.
     let early = QuoteItem {
         price_time: Some(timestamp(later)),
         ..domain()
@@ -179,7 +179,7 @@ async fn bl_8_scheduled_prices_are_for_sale_when_their_time_has_come(backend: Ba
     let quote = world.quote(&account_id, vec![domain()]).await;
     assert_eq!(shown(quote.total.as_ref()), "60.00 USD");
     assert_eq!(instant(quote.lines[0].price_effective_time), later);
-    // What was offered before is charged as it was offered.
+    // A stored quote is charged at its own prices.
     let invoice = world.charge(&held).await.unwrap();
     assert_eq!(shown(invoice.total.as_ref()), "49.00 USD");
     let pinned = QuoteItem {
@@ -214,7 +214,7 @@ async fn what_is_not_in_the_catalogue_is_not_found(backend: Backend) {
         (domain("unheard-of", 0), "unheard-of"),
         (domain("unheard-of", 1), "unheard-of version 1"),
         (domain(MULTI, 3), "multi-domain-dv version 3"),
-        // Written down, and not in force yet.
+        // Scheduled, not in force yet.
         (domain(MULTI, 2), "multi-domain-dv version 2"),
     ] {
         let refusal = refused_quote(&world, &account_id, asked).await;
@@ -318,7 +318,7 @@ async fn amounts_that_no_quote_can_have_are_refused(backend: Backend) {
     let refusal = refusal.expect(Code::FailedPrecondition, "AMOUNT_OUT_OF_RANGE");
     assert_eq!(refusal.value("quantity"), "1000000");
     assert_eq!(refusal.value("unit_price"), format!("{most} USD"));
-    // Nothing wraps: ten thousand are the most that fits, and the account has not that much.
+    // Nothing overflows: the largest total that fits exceeds the account's balance.
     let quote = world
         .quote(&account_id, vec![item(LineKind::Domain, MULTI, 9_999)])
         .await;

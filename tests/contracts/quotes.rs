@@ -296,7 +296,7 @@ async fn al_4_a_subject_is_one_term_of_one_product(backend: Backend) {
     let both = vec![running.clone(), next];
     let refusal = refused(world.quotes().create_quote(about(both.clone())).await);
     assert_eq!(refusal.paths(), ["subject"]);
-    // MD-8: what nothing refunds may be of two terms.
+    // MD-8: only a quote that nothing refunds may cover two terms.
     let unnamed = ask(&account_id, both);
     world.quotes().create_quote(unnamed).await.unwrap();
     let twice = about(vec![running.clone(), running]);

@@ -135,7 +135,7 @@ async fn x_2_billing_refuses_what_it_rarely_has_to(backend: Backend) {
     let end = reason(world.accounts().render_statement(statement).await);
     assert_eq!(end, "AMOUNT_OUT_OF_RANGE");
 
-    // A list of before the catalogue looked at it (MD-4).
+    // A price list from before the catalogue checked this (MD-4).
     let door = BackDoor::open(&world.billing_location()).await;
     door.run("UPDATE price_list SET prices = REPLACE(prices, '149000000', '39000000')")
         .await;
@@ -251,7 +251,7 @@ async fn x_2_a_renewal_refuses_what_it_rarely_has_to(backend: Backend) {
     let end = reason(world.orders().renew_order(renew).await);
     assert_eq!(end, "OPERATION_CANCELLED");
 
-    // Of a change over two terms one quote is charged by hand.
+    // One of the two quotes of a change over two terms is charged by hand.
     world
         .orders()
         .renew_order(renewal(&order, 12))
@@ -320,7 +320,7 @@ async fn x_2_what_draws_on_a_license_is_refused_without_it(backend: Backend) {
     world.orders().delete_order(delete).await.unwrap();
 }
 
-/// The request of another caller, who sees this account alone.
+/// A request of another caller, who sees only this account.
 fn of_another<M>(message: M, account_id: &str) -> Request<M> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();
@@ -329,7 +329,7 @@ fn of_another<M>(message: M, account_id: &str) -> Request<M> {
     request
 }
 
-/// As many products as a licence may have, and one more (SL-10).
+/// A licence may have 100 products and not one more (SL-10).
 async fn x_2_a_license_takes_a_hundred_products(backend: Backend) {
     let world = World::start_with_san_licensing(backend).await;
     let ids: Vec<_> = (0..=100).map(|number| format!("san-{number}")).collect();
@@ -347,7 +347,7 @@ async fn x_2_a_license_takes_a_hundred_products(backend: Backend) {
     assert_eq!(end, "TOO_MANY_PRODUCTS");
 }
 
-/// The product is sold from 10 SANs on by the time of the renewal (SL-7, SL-9).
+/// By the renewal, the product is sold from 10 SANs on (SL-7, SL-9).
 async fn x_2_a_renewal_below_the_first_tier_has_no_price(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     world.time.advance_days(1);
@@ -387,7 +387,7 @@ async fn x_2_san_licensing_refuses_what_it_rarely_has_to(backend: Backend) {
     let end = reason(world.san_licenses().quote_license(draft).await);
     assert_eq!(end, "PRICE_NOT_SET");
 
-    // An acceptance that is given up, and one that is through already.
+    // A cancelled acceptance, and one that is done.
     let mut other = quote_request(&license.account_id, 1);
     other.product_ids = vec![OTHER.to_owned()];
     let draft = world.quoted(other).await;
@@ -422,7 +422,7 @@ async fn x_2_san_licensing_refuses_what_it_rarely_has_to(backend: Backend) {
     assert_eq!(end, "OPERATION_NOT_CANCELLABLE");
 }
 
-/// No charge comes through.
+/// Loses every charge.
 struct NoCharge;
 
 impl FaultPlan for NoCharge {

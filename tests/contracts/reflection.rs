@@ -15,7 +15,7 @@ on_both_databases![
     what_errors_carry_is_described,
 ];
 
-/// Every question of one stream, and its answer.
+/// Sends all questions on one stream and returns the answers.
 async fn ask(world: &World, questions: Vec<MessageRequest>) -> Vec<MessageResponse> {
     let mut client = ServerReflectionClient::new(world.orders_channel());
     let requests = questions
@@ -95,7 +95,7 @@ async fn what_is_not_there_is_answered_and_the_stream_goes_on(backend: Backend) 
     }
 }
 
-/// Tools print error details by the types that reflection describes.
+/// Tools decode error details with the types that reflection serves.
 async fn what_errors_carry_is_described(backend: Backend) {
     let world = World::start(backend).await;
     let types = [

@@ -1,5 +1,5 @@
-//! AL-4: what the days of a refund count from is policy, pinned with the sale. A refund request must say
-//! explicitly that a term had no certificate.
+//! AL-4: a policy, pinned with the sale, decides when a refund's days start to count. A refund request must
+//! say explicitly that a term had no certificate.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -69,7 +69,7 @@ async fn foreseen(world: &World, order: &Order) -> DeleteOrderResponse {
     answer.into_inner()
 }
 
-/// The running term's refund to the microsecond at both limits, counted from `since`.
+/// Checks the running term's refund to the microsecond at both limits, counted from `since`.
 async fn check_limits(world: &World, order: &Order, count: RefundCount, since: Instant) {
     for (after, expected) in [
         (25 * DAY_MICROS, RefundState::Refunded),
@@ -103,7 +103,7 @@ async fn check_limits(world: &World, order: &Order, count: RefundCount, since: I
 async fn al_4_a_policy_counts_from_the_purchase(backend: Backend) {
     let (world, _, order) = ordered(backend, RefundCount::Purchase).await;
     let bought = instant(order.create_time);
-    // Whether or not anything is issued: one order is, on its twentieth day, the other one never.
+    // One order gets its certificate on day 20, the other never does.
     let other = world.account_with("98.00").await;
     world.time.advance(TimeDelta::microseconds(7));
     let never = world.multi_domain_order(&other, &["www.example.com"]).await;
@@ -130,7 +130,7 @@ async fn al_4_a_renewal_is_bought_when_it_is_accepted(backend: Backend) {
     renew(&world, renewal(&order, 12)).await;
     let bought = world.now();
     let start = instant(order.end_time);
-    // It has not begun, and goes back whole.
+    // A term that has not begun is refunded in full.
     world.time.move_to(shifted(start, -1));
     let answer = foreseen(&world, &order).await;
     assert_eq!(answer.refund.unwrap().state(), RefundState::NotDue);
@@ -140,7 +140,7 @@ async fn al_4_a_renewal_is_bought_when_it_is_accepted(backend: Backend) {
         (RefundState::Refunded, None)
     );
     assert_eq!(shown(next.refunded.as_ref()), "98.00 USD");
-    // From its start on, it counts from then.
+    // Once the term has begun, its days count from its purchase.
     world.time.move_to(start);
     let refund = foreseen(&world, &order).await.refund.unwrap();
     assert_eq!(refund.state(), RefundState::PendingReview);
@@ -299,7 +299,7 @@ async fn al_4_a_refund_does_not_end_a_running_order(backend: Backend) {
     assert_eq!(asked(real).await, answer, "BL-2");
     let running = world.get_order(&order.order_id).await;
     assert_eq!(running.delete_time, None);
-    // What is no order, or over, has nothing to say.
+    // A subject that is no order, or an ended one, needs no such statement.
     world
         .sell_about(&account_id, "thing-1", &[(LineKind::Certificate, 1)])
         .await;

@@ -1,5 +1,5 @@
 //! BL-4: refunded money lowers what is due on open and part-paid invoices; the rest goes to the balance.
-//! BL-3: what a review holds meanwhile.
+//! BL-3: a review holds the amounts meanwhile.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{
@@ -32,7 +32,7 @@ async fn bl_4_a_review_of_an_open_invoice_lowers_what_is_due(backend: Backend) {
     let review = Review::on_terms(backend).await;
     let account = review.world.get_account(&review.account_id).await;
     assert_eq!(shown(account.due.as_ref()), "249.00 USD");
-    // 200.00 are due on the first and 49.00 on the second: only what was paid returns.
+    // 200.00 are due on the first invoice and 49.00 on the second; only paid money returns.
     let (refund, notes) = review.approve(Some("394.00")).await;
     assert_eq!(refund.state(), RefundState::Refunded);
     let returned: Vec<_> = notes
@@ -99,7 +99,7 @@ async fn bl_4_a_full_refund_of_open_and_part_paid_invoices(backend: Backend) {
     assert_eq!(
         shown(account.balance.as_ref()),
         "200.00 USD",
-        "what was paid, and not a cent of what was not"
+        "only paid money returns"
     );
 }
 
@@ -165,7 +165,7 @@ async fn al_4_a_review_that_holds_nothing_grants_nothing(backend: Backend) {
 
 async fn money_that_does_not_fit_the_balance_is_not_refunded(backend: Backend) {
     let review = Review::prepaid(backend).await;
-    // 100.00 below the most that a balance can be.
+    // 100.00 below the largest balance.
     review
         .world
         .deposit(&review.account_id, "92233720368547052.07")

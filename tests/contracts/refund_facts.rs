@@ -1,5 +1,5 @@
-//! AL-4: what a refund request may say of the term: the decision time, and since when the term is in use;
-//! and what the response says the refund does not change.
+//! AL-4: a refund request may name the decision time and the time from which the term is in use. The response
+//! says what the refund does not change.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{
@@ -32,7 +32,7 @@ on_both_databases![
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// A world whose multi-domain product counts from there, and an account of 1000.00.
+/// A world whose multi-domain product counts refund days from `count`, and an account of 1000.00.
 async fn counting_from(backend: Backend, count: RefundCount) -> (World, String) {
     let world = World::start(backend).await;
     let product = Product {
@@ -102,13 +102,13 @@ async fn al_4_no_decision_is_before_the_purchase(backend: Backend) {
             }
         }
         assert_eq!(world.balance(&account_id).await, "902.00 USD");
-        // As of now the days since the purchase, or the first issuance, count.
+        // As of now, the days since the purchase or the first issuance are over.
         let refund = decided(&world, question(&account_id, Some(bought))).await;
         assert_eq!(refund.state(), RefundState::NotDue);
     }
 }
 
-/// What was bought on day 40 was never to be refunded as of day 24.
+/// A purchase of day 40 cannot be refunded as of day 24.
 async fn al_4_no_decision_is_before_what_was_invoiced_last(backend: Backend) {
     let (world, account_id) = counting_from(backend, RefundCount::Purchase).await;
     let bought = world.now();
@@ -131,7 +131,7 @@ async fn t_5_a_decision_within_the_clocks_difference_is_as_of_the_purchase(backe
     let refund = decided(&world, as_of(&account_id, None, earlier)).await;
     assert_eq!(refund.state(), RefundState::Refunded);
     assert_eq!(instant(refund.decision_time), bought);
-    assert_eq!(instant(refund.count_start_time), bought, "it has begun");
+    assert_eq!(instant(refund.count_start_time), bought);
 }
 
 async fn t_5_a_second_decision_is_no_earlier_than_the_first(backend: Backend) {
@@ -143,7 +143,7 @@ async fn t_5_a_second_decision_is_no_earlier_than_the_first(backend: Backend) {
     world.time.advance_days(16);
     let first = decided(&world, question(&account_id, Some(bought))).await;
     assert_eq!(first.state(), RefundState::PendingReview);
-    // Charged by an instance that is behind: it is newer all the same.
+    // A new charge, and a request as of a time just before it, as from a clock that is behind.
     sell(&world, &account_id, LineKind::WildcardDomain).await;
     let request = as_of(&account_id, Some(bought), shifted(world.now(), -1));
     let second = decided(&world, request).await;
@@ -152,7 +152,7 @@ async fn t_5_a_second_decision_is_no_earlier_than_the_first(backend: Backend) {
     assert!(instant(second.decision_time) >= instant(first.decision_time));
 }
 
-/// The days of a refund would be over before anything was bought.
+/// Otherwise a refund's days could be over before the purchase.
 async fn t_5_no_charge_is_accepted_before_it_was_offered(backend: Backend) {
     let (world, account_id) = counting_from(backend, RefundCount::Purchase).await;
     let offered = world.now();

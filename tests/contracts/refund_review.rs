@@ -35,7 +35,7 @@ on_both_databases![
     another_accounts_refund_is_not_found,
 ];
 
-/// The lines of credit notes as (invoice, line, amount), and what each returned.
+/// The lines of each credit note as (line, amount), and what the note returned.
 fn amounts(notes: &[CreditNote]) -> Vec<(Vec<(i32, String)>, String)> {
     let each = notes.iter().map(|note| {
         let lines = note
@@ -106,7 +106,7 @@ async fn m_3_an_amount_is_spread_over_all_lines_by_largest_remainder(backend: Ba
     );
     assert_eq!(shown(refund.refunded.as_ref()), "100.00 USD");
     assert_eq!(review.balance().await, "706.00 USD");
-    // The rest of the hold is released: goodwill may take it.
+    // The rest of the hold is released, so goodwill may credit it.
     assert_eq!(
         review.figures().await,
         [
@@ -299,7 +299,7 @@ async fn a_refund_is_reviewed_once(backend: Backend) {
     assert_eq!(review.figures().await, before);
     assert_eq!(review.balance().await, "700.00 USD");
 
-    // A refund that never waited for a review cannot be reviewed either.
+    // A refund that needed no review cannot be reviewed.
     let issued = review.world.now();
     let kinds = [(LineKind::Domain, 1)];
     let account_id = &review.account_id;
@@ -403,7 +403,7 @@ async fn of_many_reviews_at_once_one_decides(backend: Backend) {
     match done.as_slice() {
         ["APPROVED"] => assert_eq!(balance, "1000.00 USD"),
         ["REJECTED"] => assert_eq!(balance, "606.00 USD"),
-        // Goodwill found the line free only after the rejection.
+        // Goodwill could credit the line only after the rejection.
         ["CREDITED", "REJECTED"] => assert_eq!(balance, "704.00 USD"),
         others => panic!("{others:?}"),
     }

@@ -87,7 +87,7 @@ impl Placed {
         assert_eq!(answer.order.unwrap().state(), OrderState::Deleted);
         let refund = answer
             .refund
-            .expect("Billing is there, so the refund is decided");
+            .expect("Billing runs, so the refund is decided");
         assert_eq!(refund.state(), state, "{}", refund.explanation);
         assert_eq!(shown(refund.refunded.as_ref()), refunded);
         assert_eq!(refund.rule_id, "AL-4");
@@ -327,7 +327,7 @@ async fn bl_3_one_refund_for_a_term(backend: Backend) {
         validate_only: false,
         request_id: request_id(),
     };
-    // T-3: what was decided on day 24 is decided as of day 24, however late it arrives.
+    // T-3: a deletion of day 24 is decided as of day 24, however late the request arrives.
     let refund = placed
         .world
         .refunds()

@@ -1,5 +1,5 @@
-//! AL-4, MD-7, BL-3: a person asks for a refund while the order continues. It meets a cancelled change, a
-//! change charged later, and the order's deletion.
+//! AL-4, MD-7, BL-3: a refund is asked for while the order continues. Then a change is cancelled, another one
+//! is charged, or the order is deleted.
 
 use licet_contracts::{
     billing::v1::{
@@ -49,7 +49,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 /// An issued order of 147.00 on an account that had 1000.00.
 struct Running {
     issued: Issued,
-    /// When it was issued and bought.
+    /// When it was bought and issued.
     start: Instant,
 }
 
@@ -92,7 +92,7 @@ impl Running {
         ask(self.world(), request).await.refund.unwrap()
     }
 
-    /// Adds a name and answers what that costs.
+    /// Adds a domain and returns its cost.
     async fn change(&self) -> i64 {
         let order_id = self.order_id();
         let answer = self
@@ -136,7 +136,7 @@ impl Running {
         listed.into_inner().refunds
     }
 
-    /// What is credited and held of the order's invoices, in the order of their issue.
+    /// What is credited and held of each of the order's invoices, oldest first.
     async fn taken(&self) -> Vec<(i64, i64)> {
         let invoices = self.world().invoices_of(self.order_id()).await;
         let each = invoices.iter().map(|invoice| {
@@ -252,7 +252,7 @@ async fn md_7_a_change_over_two_terms_is_credited_whole_while_reviews_hold_it(ba
     renew(running.world(), renewal(order, 12)).await;
     let balance = running.balance().await;
     running.change().await;
-    // The running term, as if it were issued just before, waits for a review; the next goes back whole.
+    // The running term, reported as just issued, waits for a review; the next term is refunded in full.
     running.move_to_day(365 - 1);
     let request = running.question(0, Some(last));
     let review = ask(running.world(), request).await.refund.unwrap();
@@ -260,9 +260,9 @@ async fn md_7_a_change_over_two_terms_is_credited_whole_while_reviews_hold_it(ba
     let next = ask(running.world(), running.question(1, None)).await;
     assert_eq!(next.refund.unwrap().state(), RefundState::Refunded);
     let answer = running.cancel().await;
-    assert_eq!(answer.credit_notes.len(), 1, "the next term's is credited");
+    assert_eq!(answer.credit_notes.len(), 1, "of the next term");
     let whole = balance + 14_700;
-    assert_eq!(running.balance().await, whole, "as if nothing had changed");
+    assert_eq!(running.balance().await, whole, "the cost has returned");
     let left = running.world().get_refund(&review).await;
     assert_eq!(told(&left), (RefundState::PendingReview, 14_700, 0));
     running.check_books().await;
@@ -277,7 +277,7 @@ async fn md_7_a_change_charged_after_a_review_began_is_credited_beside_it(backen
     assert_eq!(running.cancel().await.credit_notes.len(), 1);
     assert_eq!(running.taken().await, [(0, 14_700), (cost, 0)]);
     assert_eq!(running.world().get_refund(&review).await, review);
-    // Nothing is left that the review does not hold.
+    // The review holds everything that is left.
     let answer = running.delete().await;
     assert_eq!(answer.refund, Some(review));
     running.check_books().await;
@@ -360,7 +360,7 @@ async fn al_4_what_was_charged_after_a_refund_is_refunded_with_the_deletion(back
     assert_ne!(refund.refund_id, made.refund_id);
     assert_eq!(running.balance().await, 100_000);
     assert_eq!(running.refunds().await, [made.clone(), refund]);
-    // BL-2: each request is answered as it was.
+    // BL-2: each repeat gets its first response.
     assert_eq!(ask(running.world(), request).await, first);
     assert_eq!(delete(running.world(), deletion).await, answer);
     assert_eq!(running.balance().await, 100_000);
@@ -372,7 +372,7 @@ async fn al_4_what_was_charged_after_a_rejection_is_refunded_with_the_deletion(b
     running.move_to_day(26);
     let review = running.asked().await;
     let rejected = reject(running.world(), &review).await;
-    // Nothing was invoiced since: the answer stands.
+    // Nothing was invoiced since, so the decision is final.
     let again = running.question(0, Some(running.start));
     let again = refused(running.world().refunds().request_refund(again).await);
     let again = again.expect(Code::FailedPrecondition, "REFUND_ALREADY_REQUESTED");
@@ -406,7 +406,7 @@ async fn al_4_what_was_charged_while_a_refund_is_in_review_joins_it(backend: Bac
     let answer = delete(running.world(), deletion.clone()).await;
     let refund = answer.refund.clone().unwrap();
     assert_eq!(told(&refund), (pending, 14_700 + cost, 0));
-    assert_eq!(refund.refund_id, review.refund_id, "one review of a term");
+    assert_eq!(refund.refund_id, review.refund_id, "a term has one review");
     assert_eq!(running.refunds().await, std::slice::from_ref(&refund));
     assert_eq!(running.taken().await, [(0, 14_700), (0, cost)]);
     assert_eq!(delete(running.world(), deletion).await, answer, "BL-2");
@@ -424,7 +424,7 @@ async fn al_4_what_was_charged_while_a_refund_is_in_review_joins_it(backend: Bac
     running.check_books().await;
 }
 
-/// A person said that the order was issued earlier than it was.
+/// A person named an earlier issuance than there was.
 async fn al_4_a_full_refund_takes_what_a_review_holds(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -464,7 +464,7 @@ async fn al_4_what_is_not_due_joins_no_review(backend: Backend) {
     let cost = running.change().await;
     running.move_to_day(31);
     let answer = running.delete().await;
-    assert_eq!(answer.refund.as_ref(), Some(&review), "it is in review yet");
+    assert_eq!(answer.refund.as_ref(), Some(&review), "still in review");
     assert_eq!(running.taken().await, [(0, 14_700), (0, 0)]);
 
     let running = Running::new(backend).await;
@@ -492,7 +492,7 @@ async fn al_4_a_renewed_terms_later_charge_is_refunded_with_the_deletion(backend
     assert_eq!(running.balance().await, balance);
     running.change().await;
     let cost = balance - 4_900 - running.balance().await;
-    assert!(cost > 0, "of the running term");
+    assert!(cost > 0, "the running term's part costs something");
     let answer = running.delete().await;
     assert_eq!(answer.refund.unwrap().state(), RefundState::NotDue);
     let refund = answer.next_term_refund.unwrap();
@@ -530,7 +530,7 @@ async fn al_4_two_refunds_of_one_term_with_a_purchase_between(backend: Backend) 
     assert_eq!(told(&refund), (RefundState::Refunded, 4_900, 4_900));
     assert_eq!(told(&preview), told(&refund));
     assert_eq!(world.balance(&account_id).await, "1000.00 USD");
-    // BL-2, and a third one finds nothing.
+    // BL-2. A third request has nothing left to refund.
     assert_eq!(ask(&world, first).await, answer);
     assert_eq!(ask(&world, second).await, after);
     for validate_only in [true, false] {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::harness::channel::LISTED;
 
-/// Names the file of what a whole run saw, which `tests/run` has made.
+/// Names the file with the refusals of a whole run, which `tests/run` makes.
 const SEEN: &str = "LICET_TEST_SEEN_REFUSALS";
 
 #[test]

@@ -1,4 +1,4 @@
-//! MD-7: a reissue, which is a new certificate with the same domains, for the same key or a new one.
+//! MD-7: a reissue is a new certificate with the same domains, for the same key or a new one.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -73,7 +73,7 @@ async fn md_7_a_reissue_is_free_and_supersedes_by_policy(backend: Backend) {
         (OperationKind::RequestReissue, "await-certificate")
     );
     assert_eq!(instant(asked.issuance_pending_time), world.now());
-    assert_eq!(asked.certificate_id, old, "the old one stands");
+    assert_eq!(asked.certificate_id, old, "unchanged so far");
     let list = awaited(&world).await;
     assert_eq!(list[0].reason(), PendingIssuanceReason::Reissue);
     assert_eq!(list[0].names, names(&["a.example", "www.example.com"]));
@@ -93,7 +93,7 @@ async fn md_7_a_reissue_is_free_and_supersedes_by_policy(backend: Backend) {
     // AL-4: the days of the refund still count from the first certificate.
     let first = done.current_term.unwrap().first_issuance_time;
     assert_eq!(first, order.create_time);
-    // BL-2: the repeat is the first answer, and asks for nothing.
+    // BL-2: a repeat gets the first response and asks for no further certificate.
     let again = world.orders().request_reissue(request).await.unwrap();
     assert_eq!(again.into_inner(), answer);
     assert_eq!(awaited(&world).await.len(), 0);
@@ -132,7 +132,7 @@ async fn md_7_the_certificate_of_a_reissue_has_its_new_key_and_no_other(backend:
     assert_eq!(old.state(), CertificateState::Superseded);
     let again = world.certificates().record_issuance(report).await.unwrap();
     assert_eq!(again.into_inner(), recorded, "BL-2");
-    // The key stays the order's: the next certificate has it, too, unless another is asked for.
+    // The next certificate is for the order's key unless another one is asked for.
     let same_key = reissue_request(order_id, "");
     world.orders().request_reissue(same_key).await.unwrap();
     let other = issuance_of(order_id, chain_of_key(&wanted, &new_key()));
@@ -157,7 +157,7 @@ async fn md_7_asked_again_it_is_the_same_wait_with_the_new_key(backend: Backend)
     assert_eq!(
         list[0].csr.trim(),
         csr.replace("\r\n", "\n").trim(),
-        "its key stays"
+        "the awaited key stays"
     );
     let other = signing_request(&names(&NAMES));
     let rekeyed = reissue_request(order_id, &other);
@@ -165,7 +165,7 @@ async fn md_7_asked_again_it_is_the_same_wait_with_the_new_key(backend: Backend)
     let list = awaited(&world).await;
     assert_eq!((list.len(), list[0].since_time), (1, since));
     assert_eq!(list[0].csr.trim(), other.replace("\r\n", "\n").trim());
-    // A certificate for any other key is not the one that is awaited.
+    // A certificate for another key is refused.
     let report = world.issuance(order_id, &names(&NAMES));
     let mismatch = refused(world.certificates().record_issuance(report).await);
     let mismatch = mismatch.expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
@@ -203,7 +203,7 @@ async fn md_7_a_reissue_waits_for_a_domain_change(backend: Backend) {
     world.record(&order.order_id).await;
     let request = reissue_request(&order.order_id, "");
     world.orders().request_reissue(request).await.unwrap();
-    // A change may go on top of the wait: one certificate ends both.
+    // A domain change may join the wait; one certificate ends both.
     world
         .update_domains(&order.order_id, &["c.example"], &["b.example"])
         .await;

@@ -58,7 +58,7 @@ async fn ask_statement(
     world.accounts().render_statement(request).await
 }
 
-/// The statement over all time.
+/// The page of the statement over all time.
 async fn statement_page(world: &World, account_id: &str) -> String {
     let answer = ask_statement(world, account_id, Instant::MIN, Instant::MAX).await;
     let answer = answer.unwrap().into_inner();
@@ -66,7 +66,7 @@ async fn statement_page(world: &World, account_id: &str) -> String {
     String::from_utf8(answer.content).unwrap()
 }
 
-/// What a reader sees: the page without its markup, entities read, spaces joined.
+/// The text that a reader sees: without markup, entities decoded, white space joined.
 fn text_of(page: &str) -> String {
     let body = page.split_once("<body>").unwrap().1;
     let (mut text, mut in_tag) = (String::new(), false);
@@ -222,7 +222,7 @@ async fn a_statement_lists_its_entries_and_reconciles(backend: Backend) {
             ],
         );
         let entries = world.entries_of(account_id).await;
-        // A row for each entry, and what stands after the last of them is what stands at the end.
+        // A row for each entry; the last row shows the closing figures.
         assert_eq!(page.matches("<tr><td>2").count(), entries.len(), "{page}");
         let (_, rows) = text.split_once("Balance by Due by").unwrap();
         let (rows, _) = rows.split_once("Balance is what").unwrap();
@@ -269,7 +269,7 @@ async fn a_statement_of_a_quiet_period_is_short(backend: Backend) {
             "Closing 24.50 0.00",
         ],
     );
-    // A period that has not begun, and one that ends where it begins.
+    // A period that has not begun, and an empty one.
     let ahead = world.now();
     let answer = ask_statement(&world, &account_id, shifted(ahead, 1_000), Instant::MAX).await;
     let page = String::from_utf8(answer.unwrap().into_inner().content).unwrap();
@@ -302,7 +302,7 @@ async fn a_page_escapes_what_people_wrote(backend: Backend) {
             assert!(!page.contains(markup), "{markup} in {page}");
         }
     }
-    // And yet it is all there, as it was written.
+    // Escaped, the whole text is still there.
     assert!(text_of(&pages[0]).contains(hostile), "{}", pages[0]);
     assert!(text_of(&pages[0]).contains("goodwill <script>alert(1)</script>"));
     assert!(text_of(&pages[1]).contains(hostile), "{}", pages[1]);
@@ -371,7 +371,7 @@ async fn a_page_is_for_those_who_see_the_account(backend: Backend) {
     }
 }
 
-/// Books deposits past the front door, each of one cent, from `first` on.
+/// Writes `count` deposits of one cent to the store directly, numbered from `first`.
 async fn book_deposits(door: &BackDoor, account_id: &str, first: u32, count: u32, time_us: i64) {
     let last = first + count - 1;
     let numbers = format!(
@@ -413,7 +413,7 @@ async fn a_statement_of_too_many_entries_is_refused_with_their_count(backend: Ba
         ("10001", "10000")
     );
 
-    // Fewer entries whose texts would pass the largest answer.
+    // Fewer entries, whose texts would exceed the largest response.
     door.run("DELETE FROM posting WHERE entry_id = 'ent_20001'")
         .await;
     door.run("DELETE FROM ledger_entry WHERE entry_id = 'ent_20001'")
@@ -434,7 +434,7 @@ async fn the_command_writes_the_page_as_it_is(backend: Backend) {
     let account_id = world.account_with("500.00").await;
     let invoice = sell(&world, &account_id, "ord_printed").await;
     let billing = world.billing_address();
-    // The services run in this test's own runtime, which must not wait for the command.
+    // The services run in this test's runtime, so the command must not block it.
     let run = |arguments: Vec<String>| async {
         let arguments: Vec<String> = arguments;
         tokio::task::spawn_blocking(move || {

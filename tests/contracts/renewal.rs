@@ -59,7 +59,7 @@ pub(super) async fn refuse(world: &World, request: RenewOrderRequest) -> Refused
     refused(world.orders().renew_order(request).await)
 }
 
-/// Moves the clock to so many days before the order's end, or after it.
+/// Moves the clock to `days` before the order's end, or after it if negative.
 pub(super) fn move_to_days_before_end(world: &World, order: &Order, days: i64) {
     let end = instant(order.end_time);
     let then = end.checked_add(TimeDelta::days(-days)).unwrap();
@@ -115,7 +115,7 @@ async fn md_10_the_window_is_from_90_days_before_the_end_to_30_days_after(backen
     let again = again.expect(Code::FailedPrecondition, "RENEWAL_ALREADY_BOUGHT");
     assert_eq!(again.value("start_time"), end.to_string());
 
-    // The second term is followed by a third in the same way, or by nothing.
+    // A third term can follow the second in the same way.
     let last = instant(renewed.end_time);
     world
         .time
@@ -194,7 +194,7 @@ async fn md_10_the_new_term_is_bought_at_the_prices_of_the_day(backend: Backend)
     assert_eq!(shown(total.as_ref()), "207.00 USD");
     assert_eq!(world.balance(account_id).await, "646.00 USD");
     let renewed = renewed.order.unwrap();
-    // The running term has none of them: there is no way to buy them but with its own start (AL-2).
+    // The running term gets none: they are bought only with a term (AL-2).
     assert_eq!(renewed.additional_licenses, 0);
     world.time.move_to(instant(order.end_time));
     let started = world.get_order(&order.order_id).await;
@@ -217,7 +217,7 @@ async fn md_10_a_late_renewal_starts_at_the_old_end(backend: Backend) {
     assert_eq!(instant(period.start_time), end);
     let renewed = answer.order.unwrap();
     assert_eq!(renewed.state(), OrderState::Issued);
-    // It runs already: no day is lost, and none is paid twice.
+    // The new term runs already: no day is lost, and none is paid twice.
     let running = renewed.current_term.unwrap();
     assert_eq!((running.term_index, running.period), (1, Some(period)));
     assert_eq!((running.invoice_ids.len(), renewed.next_term), (1, None));
@@ -227,7 +227,7 @@ async fn md_10_a_late_renewal_starts_at_the_old_end(backend: Backend) {
         (line.fraction.as_str(), line.charged_period),
         ("1", Some(period))
     );
-    // Its certificate ran out long ago: the new term has another, asked for.
+    // The old certificate has expired; a new one can be requested.
     let reissue = RequestReissueRequest {
         order_id: order.order_id.clone(),
         request_id: request_id(),
@@ -250,7 +250,7 @@ async fn md_10_a_term_that_would_be_over_is_not_sold(backend: Backend) {
     };
     let order = world.place(month).await;
     assert_eq!(world.balance(&account_id).await, "988.00 USD");
-    // It ends on 31 January. A month from there ends on 29 February, 30 days are over on 1 March.
+    // The order ends on 31 January. A month later is 29 February; 30 days later is 1 March.
     let over = "2028-02-29T00:00:00Z".parse().unwrap();
     world.time.move_to(shifted(over, -1));
     let previewed = RenewOrderRequest {
@@ -272,7 +272,7 @@ async fn md_10_a_term_that_would_be_over_is_not_sold(backend: Backend) {
     }
     assert_eq!(world.balance(&account_id).await, "988.00 USD");
     assert_eq!(world.invoices_of(&order.order_id).await.len(), 1);
-    // A longer one is not over.
+    // A longer term would not be over.
     let year = renew(&world, renewal(&order, 12)).await.order.unwrap();
     assert_eq!(year.state(), OrderState::Paid);
 }
@@ -345,7 +345,7 @@ async fn md_6_a_renewals_quote_is_charged_exactly_and_for_that_renewal_only(back
     let invoices = world.invoices_of(&order.order_id).await;
     assert_eq!(invoices[1].quote_id, quote.quote_id);
 
-    // 15 minutes later it is too late for it.
+    // 15 minutes later the quote has expired.
     let other = world.multi_domain_order(account_id, &["b.example"]).await;
     move_to_days_before_end(world, &other, 30);
     let preview = RenewOrderRequest {
@@ -364,7 +364,7 @@ async fn md_6_a_renewals_quote_is_charged_exactly_and_for_that_renewal_only(back
     assert_eq!(world.get_order(&other.order_id).await.next_term, None);
 }
 
-/// An issued order with this many servers, one additional licence less.
+/// An issued order with this many servers and one additional licence fewer.
 async fn with_servers(backend: Backend, number: i32) -> (World, Order, Vec<String>) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -396,7 +396,7 @@ async fn al_9_additional_licenses_are_named_again_and_none_is_none(backend: Back
         ),
         ("3", "1", "0")
     );
-    // More than enough: all stay, and the names of those that do are not asked for.
+    // With enough licences all servers stay, and none has to be named.
     let more = RenewOrderRequest {
         additional_licenses: 4,
         validate_only: true,
@@ -405,7 +405,7 @@ async fn al_9_additional_licenses_are_named_again_and_none_is_none(backend: Back
     let previewed = renew(&world, more).await;
     assert_eq!(previewed.lapsing_server_ids, Vec::<String>::new());
     assert_eq!(previewed.term.unwrap().keep_server_ids.len(), 3);
-    // The primary one stays in any case.
+    // The primary server stays in any case.
     let none = RenewOrderRequest {
         keep_server_ids: vec![ids[0].clone()],
         ..renewal(&order, 12)
@@ -451,7 +451,7 @@ async fn al_9_who_has_too_many_servers_names_those_that_stay(backend: Backend) {
         [Registered; 4],
         "the running term is as it was"
     );
-    // One that leaves frees its place in the next term, too, for one that comes before it.
+    // Unregistering a server frees its place in the next term for an earlier server.
     let leave = UnregisterServerRequest {
         server_id: ids[2].clone(),
         request_id: request_id(),
@@ -474,7 +474,7 @@ async fn al_9_who_has_too_many_servers_names_those_that_stay(backend: Backend) {
         [Registered, Lapsed, Unregistered, Lapsed, Registered]
     );
     assert_eq!((licensed, registered), (2, 2));
-    // A lapsed one is off already.
+    // A lapsed server is off already.
     let leave = UnregisterServerRequest {
         server_id: ids[1].clone(),
         request_id: request_id(),
@@ -498,7 +498,7 @@ async fn t_2_months_are_counted_from_the_first_start(backend: Backend) {
     world.time.move_to(instant(order.end_time));
     let third = renew(&world, renewal(&order, 12)).await.order.unwrap();
     assert_eq!(ends(&third), "2027-03-31T00:00:00.000000Z");
-    // Never issued, and paid for all the same.
+    // Paid without ever being issued.
     assert_eq!(third.state(), OrderState::Paid);
 }
 
@@ -568,7 +568,7 @@ async fn x_7_a_renewal_accepted_while_billing_is_away_is_made_as_of_its_day(back
     let pending = answer.order.unwrap().pending_change.unwrap();
     assert_eq!(pending.kind(), OperationKind::RenewOrder);
     assert_eq!((answer.term, answer.quote), (None, None));
-    // The window closes meanwhile; what was accepted before that is not undone by it.
+    // The window closes meanwhile, which does not undo what was accepted before.
     move_to_days_before_end(&world, &order, -31);
     let meanwhile = refused(
         world
@@ -627,6 +627,6 @@ async fn bad_renewals_are_refused_with_every_field(backend: Backend) {
     };
     let many = refuse(&world, many).await;
     let many = many.expect(Code::FailedPrecondition, "TOO_MANY_DOMAINS");
-    // The common name is one of them, named or not (MD-5).
+    // The common name counts, whether it is named or not (MD-5).
     assert_eq!((many.value("maximum"), many.value("asked")), ("20", "22"));
 }

@@ -119,7 +119,7 @@ async fn a_refusal_repeated_is_the_same_refusal(backend: Backend) {
     let first = refused(world.orders().place_order(request.clone()).await)
         .expect(Code::ResourceExhausted, "INSUFFICIENT_FUNDS");
     assert_eq!(first.value("missing"), "47.00");
-    // The cause is gone; the answer to this request stays.
+    // The cause has gone; this request keeps its refusal.
     world.deposit(&account_id, "900.00").await;
     let again = refused(world.orders().place_order(request.clone()).await);
     assert_eq!(again, first);
@@ -184,7 +184,7 @@ async fn a_request_id_is_scoped_by_caller_and_method(backend: Backend) {
     assert_eq!(
         world.balance(&account_id).await,
         "1020.00 USD",
-        "once for each caller"
+        "one deposit for each caller"
     );
     let order = PlaceOrderRequest {
         request_id: message.request_id,
@@ -254,8 +254,8 @@ async fn sixteen_at_once_place_one_order(backend: Backend) {
     assert_eq!(world.balance(&account_id).await, "853.00 USD");
 }
 
-/// A refusal is recorded after the transaction that found it: a rival that succeeds in between is the
-/// first attempt, and everyone is answered as it was.
+/// A refusal is stored after the transaction that found it. If a rival succeeds in between, it is the first
+/// attempt, and all get its response.
 async fn sixteen_at_once_are_answered_alike_while_the_cause_of_a_refusal_goes(backend: Backend) {
     let world = World::start(backend).await;
     for round in 0..8 {

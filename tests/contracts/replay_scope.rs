@@ -1,5 +1,5 @@
-//! BL-2: only callers who may see a resource get the stored response. One who lost the account, or has the
-//! same name as the first, gets NOT_FOUND. Every mutation of the contract is repeated like this.
+//! BL-2: only callers who may see a resource get the stored response. A caller who lost the account, or has
+//! the first caller's name, gets NOT_FOUND. Every mutation of the contract is repeated like this.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ use crate::harness::{
 
 on_both_databases![bl_2_a_stored_answer_is_for_those_who_see_what_it_is_about];
 
-/// What names nobody's data: the catalogue, the clock, and an account that does not exist yet.
+/// Mutations of no account: the catalogue, the clock, and creating an account.
 const OF_NO_ACCOUNT: [&str; 5] = [
     "/licet.billing.v1.AccountService/CreateAccount",
     "/licet.billing.v1.CatalogService/CreateProduct",
@@ -41,17 +41,17 @@ const OF_NO_ACCOUNT: [&str; 5] = [
     "/licet.clock.v1.ClockService/AdvanceTime",
 ];
 
-/// The mutations made so far, by one who sees everything.
+/// The mutations made so far, by a caller who sees every account.
 struct Walk {
     world: World,
     account_id: String,
-    /// An account that nothing here is about.
+    /// An account that no mutation concerns.
     other: String,
     walked: BTreeSet<&'static str>,
     leaks: Vec<String>,
 }
 
-/// The request of one who sees this account alone.
+/// A request of a caller who sees only this account.
 fn of<M>(message: M, account_id: &str) -> tonic::Request<M> {
     let mut request = tonic::Request::new(message);
     let metadata = request.metadata_mut();
@@ -59,7 +59,7 @@ fn of<M>(message: M, account_id: &str) -> tonic::Request<M> {
     request
 }
 
-/// Makes a call, then repeats it as one who sees another account, and as one who sees this one.
+/// Makes a call, then repeats it as callers who see only another account, or only this one.
 macro_rules! repeated {
     ($walk:ident, $path:literal, $client:ident, $method:ident, $request:expr) => {{
         let request = $request;
@@ -187,7 +187,7 @@ async fn money(walk: &mut Walk) {
     );
 }
 
-/// What needs an account that pays later: the walk's own stays prepaid.
+/// Mutations that need an account on terms; the walk's own account stays prepaid.
 async fn owed_money(walk: &mut Walk) {
     let prepaid = walk.account_id.clone();
     walk.account_id = walk.world.account_on_terms("1000.00", 30, 5).await;
@@ -448,7 +448,7 @@ async fn issuing(walk: &mut Walk, license: &License) {
         revoke_certificates,
         walk.world.revocation(license, &[&certificate]).await
     );
-    // Of a product that no licence has: stored without one, and allocated by hand.
+    // No licence covers the product, so the certificate is stored without one and allocated by hand.
     let mut uncovered = walk.world.report(license, &["u.example"]);
     uncovered.product_id = OTHER.to_owned();
     let kept = repeated!(
@@ -496,7 +496,7 @@ async fn ending(walk: &mut Walk, license: &License) {
     );
 }
 
-/// Operations that go on while Billing is away.
+/// Operations that are pending while Billing is stopped.
 async fn operations(walk: &mut Walk) {
     let account_id = walk.account_id.clone();
     let draft = walk.world.quoted(quote_request(&account_id, 10)).await;
@@ -584,7 +584,7 @@ async fn bl_2_a_stored_answer_is_for_those_who_see_what_it_is_about(backend: Bac
     let leaks = walk.leaks;
     assert!(
         leaks.is_empty(),
-        "{} answers to whoever does not see what they are about:\n{}",
+        "{} responses to callers who may not see the resource:\n{}",
         leaks.len(),
         leaks.join("\n")
     );

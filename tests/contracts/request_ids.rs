@@ -11,7 +11,7 @@ on_both_databases![bl_2_no_mutation_takes_the_nil_uuid];
 
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
-/// Sends requests that say nothing but the nil UUID; every violation of each comes at once.
+/// Sends requests with only the nil UUID set; each refusal lists every violation at once.
 macro_rules! refuse_nil {
     ($world:ident, $($client:ident.$method:ident($($request:ident)::+),)+) => {$(
         let request = $($request)::+ {

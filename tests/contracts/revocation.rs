@@ -1,5 +1,4 @@
-//! T-6, X-4, X-8: revoking a certificate of an order: from when on, for which reason, and who may report
-//! it.
+//! T-6, X-4, X-8: a certificate of an order is revoked: from when, for which reason, and who may report it.
 
 use licet_contracts::{
     operations::v1::OperationKind,
@@ -72,7 +71,7 @@ async fn t_6_a_revoked_certificate_counts_from_our_record_time_on(backend: Backe
         (after.state(), after.certificate_id.as_str()),
         (OrderState::Issued, "")
     );
-    assert_eq!(after.pending_change, None, "nothing is awaited unasked");
+    assert_eq!(after.pending_change, None, "no reissue was asked for");
     assert_eq!(revoked(&world, request).await, answer, "BL-2");
 
     let again = refused(
@@ -108,7 +107,7 @@ async fn a_revocation_may_ask_for_a_reissue(backend: Backend) {
     let waiting = refused(world.certificates().revoke_certificate(request()).await);
     waiting.expect(Code::FailedPrecondition, "CHANGE_IN_PROGRESS");
     let current = world.record(&order.order_id).await.certificate_id;
-    // The superseded one is to be revoked in 72 hours; it can be at once.
+    // The superseded certificate is due for revocation in 72 hours; it can be revoked at once.
     let answer = revoked(&world, request()).await;
     let superseded = answer.certificate.unwrap();
     assert_eq!(instant(superseded.revoke_time), world.now());
@@ -169,7 +168,7 @@ async fn x_8_the_authority_reports_what_was_to_be_revoked(backend: Backend) {
     assert_eq!(
         instant(certificate.revoke_time),
         deleted,
-        "it counted since then"
+        "revoked since the deletion"
     );
     let reason = certificate.revocation_reason();
     assert_eq!(reason, RevocationReason::CessationOfOperation);
