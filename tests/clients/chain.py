@@ -1,6 +1,6 @@
-"""Holds a log of events against its chain, by what the contract says of chain_hash and nothing else.
+"""Checks the hash chain of an event log, using only the contract's description of chain_hash.
 
-Argument: the address of a service. Prints how many events there are and the last hash.
+Argument: the address of a service. Prints the number of events and the last hash.
 """
 
 import hashlib

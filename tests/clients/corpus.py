@@ -1,5 +1,5 @@
-"""Every X.509 certificate of the package cryptography_vectors, as one JSON line each: where it stands,
-its DER, and its facts as asn1crypto reads them (no part of the product); "facts": null where it reads none."""
+"""Prints a JSON line for every X.509 certificate of the package cryptography_vectors: its file,
+its DER, and its facts as asn1crypto (no part of the product) reads them, or null if it cannot."""
 
 import base64
 import calendar
@@ -26,7 +26,7 @@ KEYS = {
 
 
 def elements(content):
-    """(identifier octet, content) of each element."""
+    """Each element's identifier octet and content."""
     found = []
     while content:
         _, _, _, header, inner, trailer = parser.parse(content)
@@ -36,7 +36,7 @@ def elements(content):
 
 
 def is_signed(der):
-    """Whether it looks like a certificate, a request or a list: something, an algorithm, a signature."""
+    """Whether the outline is that of a certificate, a request or a CRL: body, algorithm, signature."""
     try:
         [(outer, content)] = elements(der)
         return outer == 0x30 and [tag for tag, _ in elements(content)] == [0x30, 0x30, 0x03]
@@ -51,7 +51,7 @@ def documents():
         octets = path.read_bytes()
         blocks = BLOCK.findall(octets)
         for _, text in blocks:
-            # Headers of a block end at an empty line.
+            # An empty line ends the headers of a block.
             text = text.split(b"\n\n", 1)[-1] if b":" in text else text
             yield path, base64.b64decode(b"".join(text.split()))
         if not blocks and path.suffix in (".crt", ".cer", ".der") and is_signed(octets):
@@ -88,7 +88,7 @@ def names(extension):
 
 
 def algorithm(der):
-    """The OID of the key, of whatever algorithm."""
+    """The OID of the key's algorithm."""
     [(_, content)] = elements(der)
     parts = elements(elements(content)[0][1])
     key = parts[6 if parts[0][0] == 0xA0 else 5][1]

@@ -1,6 +1,5 @@
-//! Sends every certificate of PyPI's `cryptography_vectors` through four doors: as DER, as facts, on an
-//! ingest stream and through `licet ingest`. All four decide alike, and none refuses what OpenSSL can
-//! read.
+//! Reports every certificate of PyPI's `cryptography_vectors` in four ways: as DER, as facts, on an ingest
+//! stream and through `licet ingest`. All four decide alike, and none refuses what OpenSSL can read.
 
 use std::{
     collections::BTreeMap,
@@ -38,10 +37,10 @@ use crate::harness::{
 
 on_both_databases![sl_14_a_corpus_is_decided_alike_at_every_door];
 
-/// What OpenSSL reads and we refuse, and why.
+/// Certificates that OpenSSL reads and we refuse, and why.
 const REFUSED: [(&str, &str); 1] = [(
     "x509/badasn1time.pem",
-    "its notAfter is no time: nothing says how long it counts",
+    "its notAfter is no time, so nobody knows how long it counts",
 )];
 
 #[derive(Deserialize)]
@@ -61,12 +60,12 @@ struct Facts {
     sans: Vec<(String, String)>,
 }
 
-/// How a door decided about a certificate.
+/// The service's decision about a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decision {
-    /// Recorded, or known already.
+    /// Recorded now or before.
     Taken,
-    /// Another one of its issuer and serial is recorded.
+    /// Another certificate with its issuer and serial is recorded.
     Conflict,
     Malformed,
 }
@@ -123,11 +122,11 @@ fn corpus() -> Vec<Case> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(cases.len() > 500, "the package has its certificates");
+    assert!(cases.len() > 500, "the package has too few certificates");
     cases
 }
 
-/// A licence for each door, each of a new account.
+/// A licence on a new account, for one of the ways.
 async fn licensed(world: &World) -> License {
     let account_id = world.account_with("1000000.00").await;
     world.license(&account_id, 1000).await
@@ -147,7 +146,8 @@ async fn by_record(
     }
 }
 
-/// The cases in rounds: of one issuer and serial, each is decided after the one before it.
+/// The cases in rounds. Certificates with the same issuer and serial are in different rounds, to be decided
+/// in order.
 fn rounds(cases: &[Case]) -> Vec<Vec<usize>> {
     let mut met = BTreeMap::new();
     let mut rounds: Vec<Vec<usize>> = Vec::new();
@@ -168,7 +168,7 @@ fn rounds(cases: &[Case]) -> Vec<Vec<usize>> {
     rounds
 }
 
-/// Each decision about what is given, many at once.
+/// The decision about each case, reported by RecordCertificate, many at once.
 async fn by_records(
     world: &World,
     license: &License,
@@ -201,7 +201,7 @@ async fn by_records(
     decisions
 }
 
-/// Each decision, and what the feed counts.
+/// The decision about each case, reported by stream, and the feed's counts.
 async fn by_stream(
     world: &World,
     license: &License,
@@ -227,7 +227,7 @@ async fn by_stream(
     (decisions, world.feed().await.unwrap().counts.unwrap())
 }
 
-/// What the feed of the command counts.
+/// The counts of the command's feed.
 async fn by_command(world: &World, license: &License, cases: &[Case]) -> IngestCounts {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("corpus.pem");
@@ -249,7 +249,11 @@ async fn by_command(world: &World, license: &License, cases: &[Case]) -> IngestC
         licet(&arguments)
     });
     let ran = running.await.unwrap();
-    assert_eq!(ran.status.code(), Some(1), "some are refused: {ran:?}");
+    assert_eq!(
+        ran.status.code(),
+        Some(1),
+        "exit code 1 reports refused certificates: {ran:?}"
+    );
     let request = GetFeedRequest {
         feed_id: "corpus".to_owned(),
     };
@@ -257,7 +261,7 @@ async fn by_command(world: &World, license: &License, cases: &[Case]) -> IngestC
     feed.into_inner().feed.unwrap().counts.unwrap()
 }
 
-/// What makes each certificate of a licence what it is, in one order.
+/// A licence's certificates in a fixed order, without ids and owners.
 async fn standing(world: &World, license: &License) -> Vec<Certificate> {
     let mut request = ListCertificatesRequest {
         license_id: license.license_id.clone(),
@@ -294,7 +298,7 @@ fn is_read_by_openssl(der: &[u8]) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It may end before it has read all.
+    // OpenSSL may end before it has read everything.
     drop(openssl.stdin.take().unwrap().write_all(der));
     openssl.wait().unwrap().success()
 }
@@ -337,7 +341,11 @@ async fn sl_14_a_corpus_is_decided_alike_at_every_door(backend: Backend) {
         if is_refused && !is_listed {
             assert!(!is_read_by_openssl(&case.der()), "{}", case.file);
         }
-        assert!(is_refused || !is_listed, "{} is taken now", case.file);
+        assert!(
+            is_refused || !is_listed,
+            "{} is no longer refused: remove it from REFUSED",
+            case.file
+        );
     }
     println!(
         "{} documents: {} taken, {} in conflict with another, {} no certificates; {} recorded, \

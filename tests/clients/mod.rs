@@ -1,4 +1,4 @@
-//! Third-party clients, which know the contract by reflection only, against the embedded suite: Python's
+//! Third-party clients, which know the contract only by reflection, against the embedded suite: Python's
 //! grpcio, and the commands of README and book, word for word, with `buf curl` in place of grpcurl.
 
 mod corpus;
@@ -56,7 +56,7 @@ fn pythons_grpcio_walks_through_an_order() {
     });
 }
 
-/// The contract's comment is enough to check a chain: no code of ours makes the bytes here.
+/// The contract's comment suffices to check a chain; none of our code computes the bytes here.
 #[test]
 fn pythons_grpcio_holds_every_log_against_its_chain() {
     let python = tool("LICET_TEST_PYTHON");
@@ -65,7 +65,7 @@ fn pythons_grpcio_holds_every_log_against_its_chain() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/chain.py");
         let walk = |address: &str| output(Command::new(&python).arg(script).arg(address));
         let address = suite.billing_address();
-        // Events get their positions moments after the change: the starter's three products come first.
+        // Events get their positions shortly after the change; the starter's three products come first.
         eventually("the starter's events have positions", || async {
             let printed = walk(&address);
             let (count, hash) = printed.trim().split_once(' ').unwrap();
@@ -76,24 +76,24 @@ fn pythons_grpcio_holds_every_log_against_its_chain() {
     });
 }
 
-/// Blocks of commands in README and book that are not run here, by how they begin, and why.
+/// Command blocks of README and book that this test skips, by their first words, and why.
 const NOT_RUN: [(&str, &str); 1] = [(
     "cargo run --release ",
     "builds the project and runs all of its tests, this one among them",
 )];
 
-/// The README, and the pages that go on in its shell, in the order that they are read in.
+/// The README and the pages that continue in its shell, in reading order.
 const READ: [&str; 3] = [
     include_str!("../../README.md"),
     include_str!("../../shared/docs/src/ca-integrator.md"),
     include_str!("../../shared/docs/src/operator.md"),
 ];
 
-/// The commands that stand there, a block each.
+/// The blocks of commands on these pages.
 fn written_blocks() -> Vec<String> {
     let mut blocks = Vec::new();
     let mut skipped = Vec::new();
-    // What stands between two fences is at the odd places.
+    // Every second part is a fenced block.
     let fenced = READ
         .iter()
         .flat_map(|page| page.split("\n```").skip(1).step_by(2));
@@ -101,7 +101,7 @@ fn written_blocks() -> Vec<String> {
         let (language, block) = fenced.split_once('\n').unwrap();
         assert!(
             ["sh", "json", ""].contains(&language),
-            "a block of {language:?}: commands are in blocks of sh"
+            "a block of {language:?}: mark commands as sh"
         );
         if language != "sh" {
             continue;
@@ -115,8 +115,8 @@ fn written_blocks() -> Vec<String> {
     blocks
 }
 
-/// Takes grpcurl's arguments and asks with `buf curl`, answering in grpcurl's many lines. What fails in
-/// the middle of a pipe is noted.
+/// Calls `buf curl` with grpcurl's arguments and prints the response in grpcurl's layout. Notes failures,
+/// which a pipe would hide.
 const SHIM: &str = r#"
 grpcurl() {
     [ "$1" = "-plaintext" ] || { echo "unexpected: $*" >&2; return 1; }
@@ -129,10 +129,10 @@ grpcurl() {
 }
 "#;
 
-/// What stands between the outputs of two blocks.
+/// Separates the outputs of two blocks.
 const MARK: &str = "==== the next block ====";
 
-/// A shell beside a suite, in a new folder, where `licet` and grpcurl are commands.
+/// A shell beside a suite, in a new folder, with the commands `licet` and grpcurl.
 struct Reader<'a> {
     suite: &'a SuiteProcess,
     folder: PathBuf,
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
 
 #[test]
 fn the_readmes_commands_come_true_twice_and_a_year_later() {
-    // Some ninety programs one after the other, on a machine that may be busy.
+    // Runs about ninety programs, one after the other, on a machine that may be busy.
     run_within(Duration::from_secs(900), async {
         let suite = SuiteProcess::start().await;
         let reader = Reader::of(&suite);
@@ -193,7 +193,7 @@ fn the_readmes_commands_come_true_twice_and_a_year_later() {
             let [walk, offer, issuance, nightly, terminal] = printed.as_slice() else {
                 panic!("{} blocks", printed.len());
             };
-            // The change's answer is all that goes nowhere else after the advance.
+            // After the advance, only the change's response is printed.
             let (_, change) = walk.split_once("previousTime").expect("time advanced");
             assert!(change.contains("\"value\": \"24.50\""), "{round}: {walk}");
             assert!(change.contains("api.example.com"), "{round}: {walk}");

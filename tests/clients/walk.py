@@ -1,4 +1,4 @@
-"""The README's walk by a client that is not ours: grpcio, with every message built from reflection.
+"""The README's walk by a third-party client: grpcio, with every message built from reflection.
 
 Arguments: address of Orders, account id, a PEM file to write the certificate to.
 """
@@ -33,7 +33,7 @@ class Client:
 
 
 def sign(names, file):
-    """A real certificate for the names, made by openssl."""
+    """Signs a real certificate for the names with openssl."""
     sans = ",".join(f"DNS:{name}" for name in names)
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30"
     subprocess.run(
@@ -89,7 +89,7 @@ def main(address, account_id, file):
         print(line.explanation)
     print("charged", done.quote.total.value, done.quote.total.currency_code)
 
-    # An error's details are as readable as an answer.
+    # A client can read an error's details like a response.
     try:
         client.call(orders, "GetOrder", order_id="nonsense")
     except grpc.RpcError as error:

@@ -1,5 +1,5 @@
-//! The mutations of Orders that random histories call, each with its preview (`validate_only`), if it has
-//! one, and what a preview cannot know.
+//! Orders' mutations that random histories call: how to preview each (`validate_only`), if it can be
+//! previewed, and which fields a preview cannot predict.
 
 use licet_contracts::{
     billing::v1::{Quote, Refund},
@@ -66,8 +66,8 @@ asks! {
     ServerServiceClient.unregister_server: UnregisterServerRequest => UnregisterServerResponse;
 }
 
-/// A charged quote equals the offered one except for its state; a quote for an order that does not
-/// exist yet has neither subject nor pin.
+/// A charged quote equals the offered one except for its state; a quote of an order that does not exist yet
+/// lacks subject and pin.
 fn hide_quote(quote: Option<&mut Quote>) {
     if let Some(quote) = quote {
         *quote = Quote {

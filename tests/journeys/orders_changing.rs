@@ -1,5 +1,5 @@
-//! Steps of a random history that buy and change: orders, domains and certificates. Each response
-//! must be what the oracle foretold.
+//! Steps of a random history that buy and change: orders, domains, certificates. Each response must match the
+//! oracle's prediction.
 
 use licet_contracts::{
     billing::v1::Quote,
@@ -29,11 +29,11 @@ use crate::harness::{
     samples::{common_name_first, issuance_of},
 };
 
-/// A quote is good for so long (MD-6).
+/// How long a quote can be used (MD-6).
 const OFFERED_MICROS: i64 = 15 * 60 * 1_000_000;
 
 impl History<'_> {
-    /// The order of a step; mostly one that is not over.
+    /// Picks the order of a step, mostly one that is not over.
     pub(super) fn some_order(&mut self) -> usize {
         let places = 0..self.orders.len();
         let open = |place: &usize| !self.orders[*place].model.is_over();
@@ -45,7 +45,7 @@ impl History<'_> {
         self.touched
     }
 
-    /// Since when the present prices are in force.
+    /// The instant from which the present prices apply.
     pub(super) fn price_time(&self) -> Instant {
         self.product.lists.last().unwrap().effective
     }
@@ -118,7 +118,7 @@ impl History<'_> {
         "done".to_owned()
     }
 
-    /// Whether the balance has it (BL-6).
+    /// Whether the balance covers the total (BL-6).
     pub(super) fn spend(&self, total: i64) -> Result<(), Reasons> {
         match total > self.balance {
             true => Err(because(Reason::InsufficientFunds)),
@@ -131,7 +131,7 @@ impl History<'_> {
         let (domains, old) = (order.term().domains.clone(), order.common_name);
         let is_single = self.policy.is_single_domain;
         let moves = is_single || self.random.below(3) == 0;
-        // A single domain is replaced; a move is often one alone.
+        // A single-domain order mostly replaces its domain; other orders often only move the common name.
         if is_single && self.random.below(8) > 0 {
             let new = DOMAINS[self.random.index(DOMAINS.len())];
             return ChangeRequest {
@@ -144,7 +144,7 @@ impl History<'_> {
             true => Domains::new(),
             false => self.some_domains(2),
         };
-        // Most changes are ones that can be made.
+        // Most changes are valid.
         if self.random.below(8) > 0 {
             added = &added - &domains;
         }
@@ -174,7 +174,7 @@ impl History<'_> {
         request
     }
 
-    /// What the change costs in each term that it is charged in (MD-1, MD-8).
+    /// The change's cost in each term that it is charged in (MD-1, MD-8).
     fn totals(&self, order: &Order, change: &DomainChange) -> Vec<(usize, i64)> {
         let charged = change
             .charges
@@ -188,7 +188,7 @@ impl History<'_> {
             .collect()
     }
 
-    /// The quotes of a response are for these totals, the running term's and the next one's.
+    /// The response's quotes must have these totals, for the running term and the next.
     fn check_totals(&self, order: &Order, answer: &UpdateDomainsResponse, totals: &[(usize, i64)]) {
         let total = |place: usize| {
             let found = totals.iter().find(|(term, _)| *term == place);
@@ -216,7 +216,7 @@ impl History<'_> {
         }
     }
 
-    /// A change is previewed, which leaves a quote where it costs something (MD-6).
+    /// Previews a change; a preview of a paid change leaves a quote (MD-6).
     pub(super) async fn preview(&mut self) -> String {
         let place = self.some_order();
         let wanted = self.some_change(place);
@@ -250,17 +250,17 @@ impl History<'_> {
             totals,
         };
         self.orders[place].offers.push(offer);
-        // Mostly it is used soon.
+        // Most quotes are used soon.
         if self.random.below(2) > 0 {
             return self.use_offer(place, &wanted).await;
         }
         "done".to_owned()
     }
 
-    /// A change is made with its quote, at once or some minutes later (MD-6).
+    /// Makes the change with its quote, at once or some minutes later (MD-6).
     async fn use_offer(&mut self, place: usize, wanted: &ChangeRequest) -> String {
         if self.random.below(5) == 0 {
-            // The order is at another revision then (MD-6).
+            // A new revision of the order makes the quote stale (MD-6).
             self.set_software(place).await;
         }
         let minutes = [0, 14, 15, 16][self.random.index(4)];
@@ -279,10 +279,10 @@ impl History<'_> {
         }
         let mut request = self.change_request(place, &wanted);
         let order = &self.orders[place];
-        // Billing may have deleted one that expired longer ago.
+        // Billing deletes expired quotes after 90 days.
         let stored = |offer: &&Offer| order.model.now <= shifted(offer.expires, 90 * DAY_MICROS);
         let offers: Vec<_> = order.offers.iter().filter(stored).cloned().collect();
-        // Now and then with a quote, which is mostly one for something else.
+        // Some changes carry a quote, mostly one of another change.
         let offer = match offers.is_empty() || self.random.below(2) > 0 {
             true => None,
             false => Some(&offers[self.random.index(offers.len())]),
@@ -306,7 +306,7 @@ impl History<'_> {
             let Some(offer) = offer else {
                 return Ok((change, fresh));
             };
-            // A free change takes no quote.
+            // A free change accepts no quote.
             let is_another = offer.goal != goal(order, wanted);
             if fresh.is_empty() || is_another || offer.revision != order.revision {
                 return Err(because(Reason::QuoteStale));
@@ -321,7 +321,7 @@ impl History<'_> {
             Some(_) => self.ask_as_offered(request).await,
             None => self.ask(request).await,
         };
-        // Without the money for both terms, the request is refused without a trace (BL-6).
+        // Without the money for both terms, the refused request leaves no trace (BL-6).
         let foretold = foretold.and_then(|(change, totals)| {
             self.spend(totals.iter().map(|(_, total)| total).sum())?;
             Ok((change, totals))
@@ -375,12 +375,12 @@ impl History<'_> {
         "done".to_owned()
     }
 
-    /// The authority reports a certificate: the one that is awaited, or one that does not fit.
+    /// The authority reports the pending certificate or one that does not match.
     pub(super) async fn issue(&mut self) -> String {
         let place = self.some_order();
         let order = &self.orders[place].model;
         let now = order.now;
-        // Its times are whole seconds.
+        // Certificate times are whole seconds.
         let not_before = shifted(now, -now.as_micros().rem_euclid(1_000_000));
         let mut signed = SignedCertificate {
             domains: order.wanted(),
@@ -390,14 +390,14 @@ impl History<'_> {
             not_after: not_before,
         };
         let longest = (now.micros_until(order.longest_not_after()) + 1_000_000) / DAY_MICROS;
-        // A certificate of a private product may last to the end of the term, and beyond.
+        // A private product's certificate may last to the term's end and beyond.
         let most = [30, 90, 800][self.random.index(3)];
         let mut days = longest.clamp(1, most);
         match self.random.below(12) {
             0 => {
                 signed.domains.insert("x.test");
             }
-            // One day more may still fit, because the seconds are whole.
+            // One day more may still be allowed, because times are whole seconds.
             1 if longest > 0 => days = longest + 2,
             2 => {
                 let mut domains = signed.domains.iter();

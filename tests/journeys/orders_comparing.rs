@@ -1,4 +1,4 @@
-//! Compares what can be seen of a random history's account and orders with the oracle.
+//! Compares what the API shows of a random history's account and orders with the oracle.
 
 use licet_contracts::orders::v1::{
     ListCertificatesRequest, ListServersRequest, Order as Seen, OrderTerm,
@@ -13,8 +13,8 @@ use super::{orders_histories::History, orders_tracked::TrackedOrder};
 use crate::harness::{clock::instant, samples::minor};
 
 impl History<'_> {
-    /// The account and the order that was touched are as the model has them; now and then, or where
-    /// `all` is asked for, every other order, too.
+    /// Compares the account and the touched order with the model; sometimes, or if `all` is set, every other
+    /// order too.
     pub(super) async fn compare(&mut self, all: bool) {
         let all = all || self.random.below(6) == 0;
         let account = self.world.get_account(&self.account_id).await;
@@ -152,7 +152,7 @@ fn compare_order(seen: &Seen, order: &TrackedOrder) {
     let pending = seen.pending_change.as_ref();
     let change = pending.and_then(|it| it.domain_change.as_ref());
     if let Some(expected) = &model.change {
-        let change = change.expect("a change waits");
+        let change = change.expect("the order shows the pending change");
         assert_eq!(change.added, texts(&expected.added), "MD-7");
         assert_eq!(change.removed, texts(&expected.removed), "MD-7");
         assert_eq!(change.names_after, texts(&model.wanted()), "MD-8");

@@ -1,6 +1,6 @@
-//! AL-1 to AL-9, MD-1 to MD-10, X-8, BL-1, BL-2: random histories of orders over gRPC, compared step by
-//! step with the oracle, amounts included. LICET_TEST_SEED and LICET_TEST_START repeat a history,
-//! LICET_TEST_HISTORIES and LICET_TEST_STEPS make more of them.
+//! AL-1 to AL-9, MD-1 to MD-10, X-8, BL-1, BL-2: random histories of orders over gRPC, compared step by step
+//! with the oracle, amounts included. LICET_TEST_SEED and LICET_TEST_START repeat a history;
+//! LICET_TEST_HISTORIES and LICET_TEST_STEPS set how many histories and steps are played.
 
 use std::{collections::BTreeMap, fmt::Debug, pin::Pin, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::harness::{
     Backend, channel::Channel, clock::shifted, errors::Refused, run_within, world::World,
 };
 
-/// For some thousand histories on a slow machine.
+/// Enough for several thousand histories on a slow machine.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 mod random_histories_agree_with_a_model {
@@ -53,14 +53,14 @@ const STEPS: [(&str, u64); 14] = [
     ("repeat", 2),
 ];
 
-/// How often each step ended how.
+/// How often each step ended in each way.
 type Happened = BTreeMap<(&'static str, String), u32>;
 
 async fn histories(backend: Backend) {
     let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200_u64);
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(16_u64);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
-    // A given seed is that of one history, which alone is repeated.
+    // A given seed repeats one history only.
     let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
     let first_seed = seeds.seed();
     let mut world = World::start(backend).await;
@@ -87,7 +87,7 @@ async fn histories(backend: Backend) {
         }
         history.compare(true).await;
         if number % 50 == 49 {
-            // A new instance, with nothing in memory, continues.
+            // A new instance, with nothing in memory, takes over.
             world.stop_orders().await;
             world.start_orders().await;
         }
@@ -103,7 +103,7 @@ async fn histories(backend: Backend) {
     }
 }
 
-/// Every step was done, and refused for each reason that comes up often.
+/// Every step succeeded, and was refused for every common reason.
 fn check_reach(happened: &Happened) {
     for (step, end) in [
         ("change", "CHANGE_IN_PROGRESS"),
@@ -143,10 +143,10 @@ fn check_reach(happened: &Happened) {
     }
 }
 
-/// Repeats an earlier request, and compares the response with the first one.
+/// Repeats an earlier request and compares the response with the first one.
 pub(super) type Again = Box<dyn Fn(Channel) -> Pin<Box<dyn Future<Output = ()>>>>;
 
-/// A new account and a new product, with the orders of the account.
+/// A new account with a new product and the account's orders.
 pub(super) struct History<'a> {
     pub(super) world: &'a World,
     pub(super) random: Random,
@@ -156,7 +156,7 @@ pub(super) struct History<'a> {
     pub(super) policy: Policy,
     pub(super) product: Product,
     pub(super) orders: Vec<TrackedOrder>,
-    /// The order that the last step was about.
+    /// The order that the last step touched.
     pub(super) touched: usize,
     pub(super) asked: Vec<Again>,
 }
@@ -170,18 +170,18 @@ impl History<'_> {
         self.currency.minor_digits()
     }
 
-    /// A number within these bounds.
+    /// A random number within these bounds.
     pub(super) fn minor(&mut self, least: u64, most: u64) -> i64 {
         (least + self.random.below(most - least + 1)).cast_signed()
     }
 
-    /// The sum of the lines; what is sold here has a price.
+    /// The sum of the items' prices; every item sold here has one.
     pub(super) fn total(&self, items: &[Item]) -> i64 {
         let lines = self.product.cost(items, self.digits());
         lines.unwrap().iter().sum()
     }
 
-    /// The days after which there is no full refund, and none at all (AL-4).
+    /// The days after which there is no full refund, and no refund at all (AL-4).
     pub(super) fn refund_limits(&self) -> [i64; 2] {
         let policy = &self.policy;
         [policy.full_refund_days, policy.no_refund_days.unwrap()]
@@ -195,7 +195,7 @@ impl History<'_> {
         }
     }
 
-    /// An instant after now at which something ends or begins, or close by; or any other.
+    /// A later instant, mostly at or beside one at which something starts or ends.
     fn later(&mut self) -> Instant {
         let now = self.now();
         let days = |days: i64| days * DAY_MICROS;
@@ -211,7 +211,7 @@ impl History<'_> {
                     limits.clone().map(move |limit| shifted(since, days(limit)))
                 }));
             }
-            // The last day of a term: a certificate issued then is valid in the next one.
+            // The last day of a term: a certificate issued on it is still valid in the next term.
             marks.push(shifted(model.term().end, -DAY_MICROS));
             for found in &model.certificates {
                 marks.extend(found.revoked);
@@ -239,8 +239,8 @@ impl History<'_> {
         "done"
     }
 
-    /// Sends a request, now and then after its preview: both must return the same (BL-1), except that
-    /// a preview does not check the balance.
+    /// Sends a request, sometimes after its preview. Both must return the same (BL-1), except that a preview
+    /// does not check the balance.
     pub(super) async fn ask<A: Ask>(&mut self, request: A) -> Result<A::Answer, Refused> {
         let way = self.world.orders_channel();
         let trial = match self.random.below(2) {
@@ -250,7 +250,7 @@ impl History<'_> {
         self.ask_tried(request, trial, way).await
     }
 
-    /// Sends a request that was previewed before.
+    /// Sends a request that was previewed earlier.
     pub(super) async fn ask_as_offered<A: Ask>(
         &mut self,
         request: A,
@@ -310,7 +310,7 @@ impl History<'_> {
         }
     }
 
-    /// Tries a step; returns which, and how it ended.
+    /// Tries one step; returns its name and its result.
     async fn step(&mut self) -> (&'static str, String) {
         let all: u64 = STEPS.iter().map(|(_, weight)| weight).sum();
         let mut roll = self.random.below(all);
@@ -348,7 +348,7 @@ impl History<'_> {
             .collect()
     }
 
-    /// As a customer may write them (MD-5).
+    /// The domains in spellings that a customer may use (MD-5).
     pub(super) fn spelled(&mut self, domains: &Domains) -> Vec<String> {
         let spell = |domain: &&str| match self.random.below(3) {
             0 => domain.to_uppercase(),
@@ -359,7 +359,7 @@ impl History<'_> {
     }
 }
 
-/// Compares a response with what was foretold: done, or refused for one of these reasons.
+/// Compares a response with the prediction: success, or a refusal for one of these reasons.
 #[track_caller]
 pub(super) fn agree<E: Debug, T: Debug>(
     expected: Result<E, Reasons>,
@@ -373,6 +373,6 @@ pub(super) fn agree<E: Debug, T: Debug>(
             assert!(is_foretold, "{reasons:?}, not {refused:?}");
             Err(refused.reason)
         }
-        (expected, answer) => panic!("foretold was {expected:?}, and it was {answer:?}"),
+        (expected, answer) => panic!("expected {expected:?}, got {answer:?}"),
     }
 }

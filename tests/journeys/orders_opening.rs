@@ -1,4 +1,4 @@
-//! How a random history of orders starts: a product with its prices, and an account.
+//! The start of a random history of orders: a product with its prices, and an account.
 
 use licet_contracts::billing::v1::{
     CreateAccountRequest, DepositRequest, Policy as SoldPolicy, Product as Sold,
@@ -61,7 +61,7 @@ impl<'a> History<'a> {
             balance: 0,
             policy,
             product: Product {
-                // Products cannot be deleted: each history has new names.
+                // Products cannot be deleted, so each history uses new names.
                 id: format!("multi-{}", uuid::Uuid::new_v4()),
                 is_license: false,
                 since: world.now(),
@@ -114,7 +114,7 @@ impl<'a> History<'a> {
                 renewal_grace_days: Some(int(policy.renewal_grace_days)),
                 wildcard_replacement: match policy.wildcard_replacement {
                     WildcardReplacement::Free => SoldReplacement::Free.into(),
-                    // The default.
+                    // Unset means the default.
                     WildcardReplacement::Difference => SoldReplacement::Unspecified.into(),
                     WildcardReplacement::FullPrice => SoldReplacement::FullPrice.into(),
                 },

@@ -1,5 +1,5 @@
-//! Steps of a random history about the next term, the servers, revocation and deletion of an order.
-//! Each response must be what the oracle foretold.
+//! Steps of a random history for the next term, servers, revocation and deletion of an order. Each response
+//! must match the oracle's prediction.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ use super::{
 use crate::harness::{clock::shifted, request_id};
 
 impl History<'_> {
-    /// MD-10, AL-9: mostly in the window; the clock is moved there.
+    /// MD-10, AL-9: mostly moves the clock into the renewal window first.
     pub(super) async fn renew(&mut self) -> String {
         let place = self.some_order();
         let order = &self.orders[place].model;
@@ -175,7 +175,7 @@ impl History<'_> {
         "software set".to_owned()
     }
 
-    /// By an operator, who may report what the authority did, too.
+    /// Revokes as an operator, who may also report what the authority did.
     pub(super) async fn revoke(&mut self) -> String {
         let place = self.some_order();
         let order = &self.orders[place];
@@ -202,7 +202,7 @@ impl History<'_> {
         "done".to_owned()
     }
 
-    /// Moves the clock to where AL-4 decides otherwise, or to the microsecond after it.
+    /// Moves the clock to a refund limit of AL-4, or to the microsecond after it.
     fn move_to_a_refund_limit(&mut self, place: usize) {
         let limit = self.refund_limits()[self.random.index(2)] * DAY_MICROS;
         let after = [0, 1][self.random.index(2)];
@@ -262,7 +262,7 @@ impl History<'_> {
         name.trim_start_matches("REFUND_STATE_").to_owned()
     }
 
-    /// AL-4: the state, and what is refunded without a review.
+    /// AL-4: compares the refund's state and the amount refunded without a review.
     fn check_refund(&self, order: &Order, place: usize, refund: Option<&Refund>) {
         let (state, open) = order.refund(place);
         let refund = refund.unwrap();

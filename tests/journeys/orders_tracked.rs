@@ -1,4 +1,4 @@
-//! What a random history knows of an order beside the oracle: its ids, its quotes and its prices.
+//! What a random history stores of an order besides the oracle's state: ids, quotes and prices.
 
 use licet_contracts::billing::v1::LineKind;
 use licet_domain::clock::Instant;
@@ -6,7 +6,7 @@ use licet_oracle::orders::{domain_changes::ChangeRequest, order::Order, policy::
 
 use super::billing_prices::{Item, Pricing};
 
-/// The domains that histories use, canonical.
+/// The domains of the histories, all canonical.
 pub(super) const DOMAINS: [&str; 8] = [
     "cn.test",
     "a.test",
@@ -18,7 +18,7 @@ pub(super) const DOMAINS: [&str; 8] = [
     "*.w.test",
 ];
 
-/// A quote for a change of domains.
+/// A quote for a domain change.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub(super) quote_id: String,
@@ -26,11 +26,11 @@ pub(super) struct Offer {
     pub(super) goal: String,
     pub(super) revision: i64,
     pub(super) expires: Instant,
-    /// For each term that is charged.
+    /// The total of each term that is charged.
     pub(super) totals: Vec<(usize, i64)>,
 }
 
-/// What a quote of a change is bound to, beside the revision (MD-6).
+/// The change that a quote is bound to, besides the revision (MD-6).
 pub(super) fn goal(order: &Order, request: &ChangeRequest) -> String {
     let domains = request.applied_to(&order.term().domains);
     let common_name = request.common_name.unwrap_or(order.common_name);
@@ -48,7 +48,7 @@ pub(super) struct TrackedOrder {
     pub(super) offers: Vec<Offer>,
 }
 
-/// The term that items are priced for.
+/// A term whose items are priced.
 #[derive(Clone, Copy)]
 pub(super) struct PricedTerm {
     pub(super) anchor: Instant,
@@ -68,7 +68,7 @@ impl PricedTerm {
         }
     }
 
-    /// The certificate, the slots beyond the included ones, the additional licences.
+    /// The certificate, the slots beyond the included ones and the additional licences.
     pub(super) fn items(self, paid: SlotCharge, licenses: i64) -> Vec<Item> {
         let mut items = vec![self.item(LineKind::Certificate, 1)];
         items.extend(self.slots(paid, None));
@@ -78,7 +78,7 @@ impl PricedTerm {
         items
     }
 
-    /// Slots, for the whole term or for the rest of it from a change on (MD-1).
+    /// Slots for the whole term, or for its rest from a change on (MD-1).
     pub(super) fn slots(
         self,
         (standard, wildcard, converted): SlotCharge,

@@ -3,14 +3,10 @@
 /// The value of an environment variable, if it is set.
 pub(super) fn from_variable<T: std::str::FromStr>(variable: &str) -> Option<T> {
     let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .ok()
-            .expect("the variable has a value of its kind"),
-    )
+    Some(text.parse().ok().expect("the variable has a valid value"))
 }
 
-/// A sequence of numbers that its seed determines.
+/// A sequence of numbers determined by its seed.
 pub(super) struct Random {
     seed: u64,
     state: u64,
@@ -43,7 +39,7 @@ impl Random {
         self.next() % limit
     }
 
-    /// A place in a list of this length.
+    /// A random index into a list of this length.
     pub(super) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(u64::try_from(length).unwrap())).unwrap()
     }

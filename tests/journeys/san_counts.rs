@@ -1,6 +1,6 @@
-//! SL-1 to SL-5, SL-9, SL-17 to SL-20: every read of a licence shows the same count. Random stores with
-//! odd certificates; each read is compared with the oracle. LICET_TEST_SEED repeats a store,
-//! LICET_TEST_HISTORIES makes more of them.
+//! SL-1 to SL-5, SL-9, SL-17 to SL-20: every read of a licence shows the same usage. Fills random stores with
+//! unusual certificates and compares each read with the oracle. LICET_TEST_SEED repeats a store;
+//! LICET_TEST_HISTORIES sets how many are filled.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -48,8 +48,8 @@ mod every_read_says_one_count {
     }
 }
 
-/// SANs as certificates have them and as they count: wildcards, one text in several types, two
-/// spellings of one name, and malformed names.
+/// SANs as certificates contain them and as they count: wildcards, one text in several types, two spellings
+/// of one name, malformed names.
 const NAMES: [(&str, &str); 16] = [
     ("a.example", "a.example"),
     ("A.Example", "a.example"),
@@ -98,7 +98,7 @@ struct Counting {
     model: LicenseHistory,
 }
 
-/// An account's store, with the running licence.
+/// An account's store with its running licence.
 struct Store<'a> {
     world: &'a World,
     random: Random,
@@ -119,7 +119,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Records and revokes, with every read compared with the model after each.
+    /// Records and revokes certificates, comparing every read with the model after each.
     async fn fill(&mut self) {
         for _ in 0..8 {
             match self.random.below(8) {
@@ -137,7 +137,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// The SANs of a certificate: none, one that many have, or some.
+    /// The SANs of a certificate: none, a widely shared one, or several.
     fn names(&mut self) -> Vec<(&'static str, &'static str)> {
         match self.random.below(5) {
             0 => vec![],
@@ -177,7 +177,7 @@ impl<'a> Store<'a> {
             let (answers, end) = send(self.world.san_channel(0), vec![batch]).await;
             assert_eq!((answers.len(), end.is_ok()), (1, true));
         }
-        // An earlier ingest has reported it.
+        // The ingest above has already reported it.
         let answer = self.world.record_san(report_of(&license, facts)).await;
         let certificate = answer.certificate.unwrap();
         assert_eq!(
@@ -206,7 +206,7 @@ impl<'a> Store<'a> {
         active.map(|(place, _)| place).collect()
     }
 
-    /// One that is active, as the preview said that it would be.
+    /// Revokes an active certificate, with the effect that its preview showed.
     async fn revoke(&mut self) {
         let (now, active) = (self.world.now(), self.active());
         if active.is_empty() {
@@ -243,7 +243,7 @@ impl<'a> Store<'a> {
         });
     }
 
-    /// The licence is cancelled, and a successor takes over the active certificates. Returns the licence before.
+    /// Cancels the licence and lets a successor take over the active certificates. Returns the old licence.
     async fn hand_over(&mut self) -> Counting {
         let (world, now) = (self.world, self.world.now());
         world.cancelled(&self.running.license).await;
@@ -265,25 +265,28 @@ impl<'a> Store<'a> {
         let expected = self.running.model.usage(now).used;
         let license = &self.running.license;
         let listed = before.model.usage(now).used;
-        eventually("the successor has taken over what is active", || async {
-            let used = world.usage(license).await.used;
-            let left = world.usage(&before.license).await.used;
-            // A certificate without SANs shows in no figure.
-            let ask = ListCertificatesRequest {
-                license_id: license.license_id.clone(),
-                page_size: 1000,
-                ..ListCertificatesRequest::default()
-            };
-            let taken = world.san_usage().list_certificates(ask).await.unwrap();
-            let all = taken.into_inner().certificates.len() == moving.len();
-            (used == expected && left == listed && all).then_some(())
-        })
+        eventually(
+            "the successor has taken over the active certificates",
+            || async {
+                let used = world.usage(license).await.used;
+                let left = world.usage(&before.license).await.used;
+                // Usage does not show a certificate without SANs.
+                let ask = ListCertificatesRequest {
+                    license_id: license.license_id.clone(),
+                    page_size: 1000,
+                    ..ListCertificatesRequest::default()
+                };
+                let taken = world.san_usage().list_certificates(ask).await.unwrap();
+                let all = taken.into_inner().certificates.len() == moving.len();
+                (used == expected && left == listed && all).then_some(())
+            },
+        )
         .await;
         before
     }
 }
 
-/// Every read of a licence shows the model's count.
+/// Every read of a licence must show the model's usage.
 async fn check(world: &World, random: &mut Random, counting: &Counting) {
     let now = world.now();
     let Counting { license, model } = counting;
@@ -309,7 +312,7 @@ async fn check(world: &World, random: &mut Random, counting: &Counting) {
     }
 }
 
-/// The days from some before today on.
+/// Compares the days from `before` days ago on.
 async fn check_days(world: &World, counting: &Counting, before: i64) {
     let Counting { license, model } = counting;
     let today = world.now().as_micros().div_euclid(DAY_MICROS);
@@ -321,7 +324,7 @@ async fn check_days(world: &World, counting: &Counting, before: i64) {
     assert_eq!(found.collect::<Vec<_>>(), expected, "days");
 }
 
-/// A running licence of a month with room for all names.
+/// A running one-month licence with room for all names.
 async fn begin(world: &World, account_id: &str, multiplier: i32) -> Counting {
     let mut quote = quote_request(account_id, 200);
     quote.term_months = 1;
@@ -331,7 +334,7 @@ async fn begin(world: &World, account_id: &str, multiplier: i32) -> Counting {
     Counting { license, model }
 }
 
-/// The distinct SANs, some at a time, with how many certificates hold each, and until when.
+/// Compares the distinct SANs page by page, with the number of certificates that hold each and until when.
 async fn check_unique(world: &World, counting: &Counting) {
     let (now, model) = (world.now(), &counting.model);
     let mut found = Vec::new();
@@ -361,7 +364,7 @@ async fn check_unique(world: &World, counting: &Counting) {
     assert_eq!(weight, model.usage(now).used, "weight of the distinct SANs");
 }
 
-/// The first usage that a watcher gets.
+/// Compares the first usage that a watcher gets.
 async fn check_watch(world: &World, license: &License, expected: &ExpectedUsage) {
     let request = WatchUsageRequest {
         license_id: license.license_id.clone(),
@@ -372,7 +375,7 @@ async fn check_watch(world: &World, license: &License, expected: &ExpectedUsage)
     assert_eq!(&shown_usage(&first), expected, "watched");
 }
 
-/// The usage that a renewal foresees (SL-9).
+/// Compares the usage that a renewal predicts (SL-9).
 async fn check_foreseen(world: &World, counting: &Counting) {
     let (now, model) = (world.now(), &counting.model);
     let end = model.end();
@@ -390,6 +393,6 @@ async fn check_foreseen(world: &World, counting: &Counting) {
     let answer = world.renewed(request).await;
     let foreseen = answer.foreseen_usage.unwrap();
     let expected = model.foreseen(end.max(now), multiplier.into());
-    assert_eq!(foreseen.used, expected, "foreseen at {end}");
+    assert_eq!(foreseen.used, expected, "predicted for {end}");
     assert_eq!(foreseen.as_of_time, Some(timestamp(end.max(now))));
 }

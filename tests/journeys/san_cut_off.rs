@@ -1,5 +1,5 @@
-//! Orders and SanLicensing lose contact in the middle of an issuance: the licence has one
-//! reservation at most, and no certificate that no order has.
+//! Orders and SanLicensing lose contact during an issuance. The licence ends with one
+//! reservation at most, and with no certificate that no order has.
 
 use std::sync::{
     Arc, Mutex,
@@ -38,7 +38,7 @@ on_both_databases![
     x_3_a_certificate_of_another_order_is_revoked_with_that_one,
 ];
 
-/// A fault for so many calls of one method.
+/// Loses a number of calls of one method.
 #[derive(Default)]
 struct Cutting {
     method: Mutex<&'static str>,
@@ -92,7 +92,7 @@ async fn started(backend: Backend) -> (World, License, Arc<Cutting>) {
     (world, license, cutting)
 }
 
-/// An order that draws on the licence.
+/// An order under the licence.
 async fn drawn(world: &World, license: &License, list: &[&str]) -> Order {
     let request = PlaceOrderRequest {
         san_license_id: license.license_id.clone(),
@@ -101,7 +101,7 @@ async fn drawn(world: &World, license: &License, list: &[&str]) -> Order {
     world.place(request).await
 }
 
-/// Certificates of an authority that uses one serial for all.
+/// An authority that signs every certificate with the same serial.
 struct OneSerial {
     authority: Authority,
     not_after: Instant,
@@ -125,7 +125,7 @@ impl OneSerial {
     }
 }
 
-/// Reports a certificate while SanLicensing is away, so that it is accepted and waits.
+/// Reports a certificate while SanLicensing is unreachable; the report is accepted and waits.
 async fn accepted(world: &World, request: RecordIssuanceRequest) {
     let answer = world.certificates().record_issuance(request).await;
     let order = answer.unwrap().into_inner().order.unwrap();
@@ -171,7 +171,7 @@ async fn x_4_an_order_cut_off_between_two_reservations_ends_with_one(backend: Ba
     let first = first.into_inner().authorization.unwrap().reservation_id;
     assert_eq!(held().await, [first.as_str()]);
 
-    // The new one is granted, and SanLicensing is out of reach for the release of the old one.
+    // SanLicensing grants the new reservation and is then unreachable for the release of the old one.
     cutting.lose_requests("/ReleaseReservation", ALL);
     let again = begin();
     let waiting = refused(world.certificates().begin_issuance(again.clone()).await);
@@ -179,10 +179,10 @@ async fn x_4_an_order_cut_off_between_two_reservations_ends_with_one(backend: Ba
     let pending = world.get_order(&order.order_id).await.pending_change;
     assert_eq!(pending.unwrap().step, "release-replaced");
     assert_eq!(held().await.len(), 2);
-    // SANs that both hold weigh once.
+    // SANs that both reservations hold count once.
     assert_eq!(figures(&world.usage(&license).await), (0, 2, 8));
 
-    // Then the release is made, and its response is lost.
+    // SanLicensing then releases the old one, and its response is lost.
     cutting.lose_answers("/ReleaseReservation", 1);
     world.settled(&order.order_id).await;
     let answer = world.certificates().begin_issuance(again).await.unwrap();
@@ -205,7 +205,7 @@ async fn x_3_a_certificate_that_no_order_keeps_does_not_stay_counted(backend: Ba
     let report = issuance_of(&order.order_id, serial.signed(&world, &["a.example"]));
     cutting.lose_requests("/RecordCertificate", ALL);
     accepted(&world, report.clone()).await;
-    // Meanwhile another certificate of this serial is recorded for an order that asks no licence.
+    // Meanwhile an order without a licence records another certificate with this serial.
     let rival = issuance_of(&free.order_id, serial.signed(&world, &["b.example"]));
     let rival = world.certificates().record_issuance(rival).await.unwrap();
     let rival = rival.into_inner().certificate.unwrap();
@@ -225,7 +225,7 @@ async fn x_3_a_certificate_that_no_order_keeps_does_not_stay_counted(backend: Ba
     };
     let there = world.san_usage().list_certificates(list).await.unwrap();
     let there = there.into_inner().certificates;
-    assert_eq!(there.len(), 1, "it exists, and was reported");
+    assert_eq!(there.len(), 1, "the signed certificate stays recorded");
     assert_eq!(there[0].state(), SanState::Revoked);
     let history = ListOrderHistoryRequest {
         order_id: order.order_id.clone(),
@@ -241,12 +241,12 @@ async fn x_3_a_certificate_that_no_order_keeps_does_not_stay_counted(backend: Ba
     let facts: serde_json::Value = serde_json::from_str(&told.data_json).unwrap();
     let withdrawn = facts["withdrawn_san_certificate_id"].as_str();
     assert_eq!(withdrawn, Some(there[0].certificate_id.as_str()));
-    // The order still waits for its certificate, and gets another.
+    // The order still waits for its certificate and gets another one.
     world.record(&order.order_id).await;
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 9));
 }
 
-/// SL-14: the licence identifies a certificate by issuer and serial, which are equal here.
+/// SL-14: the licence identifies a certificate by issuer and serial, which both certificates share.
 async fn x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted(backend: Backend) {
     let (world, license, cutting) = started(backend).await;
     let serial = OneSerial::new(&world);
@@ -266,7 +266,11 @@ async fn x_3_a_certificate_that_the_license_takes_for_the_kept_one_stays_counted
             issued.push(order);
         }
     }
-    assert_eq!(issued.len(), 1, "one of them keeps it: {issued:?}");
+    assert_eq!(
+        issued.len(),
+        1,
+        "exactly one order must have the certificate: {issued:?}"
+    );
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 9));
     delete(&world, &issued[0]).await;
     uses(&world, &license, (0, 0, 10)).await;

@@ -1,6 +1,5 @@
-//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence over its terms, compared
-//! with the oracle after every step. LICET_TEST_SEED repeats a history,
-//! LICET_TEST_HISTORIES makes more of them.
+//! SL-1 to SL-13, SL-17, SL-18, SL-21: random histories of a SAN licence over its terms, compared with the
+//! oracle after every step. LICET_TEST_SEED repeats a history; LICET_TEST_HISTORIES sets how many are played.
 
 mod alerts;
 mod asking;
@@ -43,7 +42,7 @@ use crate::harness::{
     world::World,
 };
 
-/// For some thousand histories on a slow machine.
+/// Enough for several thousand histories on a slow machine.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 mod random_histories_agree_with_a_recount {
@@ -60,7 +59,7 @@ mod random_histories_agree_with_a_recount {
     }
 }
 
-/// Few SANs, so that requests share them; each canonical.
+/// Few canonical SANs, so that requests share them.
 const NAMES: [&str; 9] = [
     "a.example",
     "b.example",
@@ -73,7 +72,7 @@ const NAMES: [&str; 9] = [
     "d.example",
 ];
 
-/// The current second: a certificate's times are whole seconds.
+/// The current second; certificate times are whole seconds.
 fn whole_second(time: Instant) -> Instant {
     shifted(time, -time.as_micros().rem_euclid(1_000_000))
 }
@@ -82,7 +81,7 @@ async fn histories(backend: Backend) {
     let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200);
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(15);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
-    // A given seed is that of one history, which alone is repeated.
+    // A given seed repeats one history only.
     let is_chosen = std::env::var_os("LICET_TEST_SEED").is_some();
     let first_seed = seeds.seed();
     let mut world = World::start_with_san_licensing(backend).await;
@@ -110,7 +109,7 @@ async fn histories(backend: Backend) {
         history.compare_lists().await;
         ended.push((history.license, history.model, world.now()));
         if number % 20 == 19 {
-            // A new instance, with nothing in memory, continues.
+            // A new instance, with nothing in memory, takes over.
             world.stop_san_licensing(0).await;
             world.start_san_licensing().await;
         }
@@ -123,7 +122,7 @@ async fn histories(backend: Backend) {
     assert!(is_chosen || count < 20 || happened.iter().all(|count| *count > 0));
 }
 
-/// One licence, and the model of it.
+/// A licence and its model.
 pub(super) struct History<'a> {
     pub(super) world: &'a World,
     pub(super) random: Random,
@@ -134,7 +133,7 @@ pub(super) struct History<'a> {
         AuthorizeIssuanceRequest,
         AuthorizeIssuanceResponse,
     )>,
-    /// Whether a certificate was recorded that no licence covered.
+    /// Whether a certificate was recorded while no licence covered it.
     pub(super) is_stray: bool,
 }
 
@@ -161,7 +160,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Any instance will do.
+    /// A channel to any instance.
     pub(super) fn channel(&mut self) -> Channel {
         let instance = self.random.index(self.world.san_instances());
         self.world.san_channel(instance)
@@ -199,12 +198,12 @@ impl<'a> History<'a> {
             .collect()
     }
 
-    /// A later instant: mostly one at which something changes.
+    /// A later instant, mostly at or beside one at which something changes.
     fn later(&mut self) -> Instant {
         let now = self.world.now();
         let mut ends = self.model.ends(now);
         if self.random.below(6) > 0 {
-            // Otherwise most histories would be over before anything happens.
+            // The licence's end comes rarely, since most histories would otherwise end before much happens.
             ends.remove(&self.model.end());
         }
         let next = self.model.next_term(now).map(|next| next.start);
@@ -224,7 +223,7 @@ impl<'a> History<'a> {
         [shifted(end, -1), end, shifted(end, 1)][self.random.index(3)].max(now)
     }
 
-    /// The last second of a certificate, a whole one: soon, later, or beyond the licence's end.
+    /// The last second of a new certificate: soon, later, or beyond the licence's end.
     fn not_after(&mut self) -> Instant {
         let now = self.world.now();
         if let Some(next) = self.model.next_term(now)
@@ -301,7 +300,7 @@ impl<'a> History<'a> {
         self.ask(question, request).await
     }
 
-    /// Records a certificate, with a reservation or without one; now and then one that is over.
+    /// Records a certificate with or without a reservation, sometimes an expired one.
     async fn record(&mut self, with_reservation: bool) -> usize {
         let now = self.world.now();
         let mut names = self.names();
@@ -358,7 +357,7 @@ impl<'a> History<'a> {
             recorded.sans.iter().map(name_of).collect::<BTreeSet<_>>(),
             names
         );
-        // Only a running licence is allocated certificates (SL-16, SL-20).
+        // Certificates are allocated only to a running licence (SL-16, SL-20).
         let place = if runs {
             self.license.license_id.as_str()
         } else {
@@ -407,7 +406,7 @@ impl<'a> History<'a> {
         let seen = self.issuance().preview_revocation(look).await;
         if is_refused {
             refused(seen).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
-            request.preview_token = "0".repeat(80); // Of nothing; it is not looked at.
+            request.preview_token = "0".repeat(80); // A token of no preview; the refusal precedes its check.
             let answer = self.issuance().revoke_certificates(request).await;
             refused(answer).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
             return 3;
@@ -453,7 +452,7 @@ impl<'a> History<'a> {
         4
     }
 
-    /// Repeats an earlier request, which must get the first response (BL-2).
+    /// Repeats an earlier request, which must get its first response (BL-2).
     async fn repeat(&mut self) -> usize {
         if !self.asked.is_empty() {
             let place = self.random.index(self.asked.len());
@@ -478,7 +477,7 @@ impl<'a> History<'a> {
             .unwrap()
     }
 
-    /// Compares usage now, and at one past or future instant.
+    /// Compares usage now and at one past or future instant.
     async fn compare(&mut self) {
         let now = self.world.now();
         let usage = self.usage(None).await;
@@ -491,7 +490,7 @@ impl<'a> History<'a> {
             start,
             i64::try_from(self.random.below(age.unsigned_abs() + 2)).unwrap() - 1,
         );
-        // In the past, mostly an instant at which something happened.
+        // A past instant is mostly one at which something happened.
         let marks: Vec<_> = self
             .marks()
             .into_iter()
@@ -502,7 +501,6 @@ impl<'a> History<'a> {
             1 => shifted(marks[self.random.index(marks.len())], -1),
             _ => marks[self.random.index(marks.len())],
         };
-        // One past or future instant at each step.
         let time = match self.random.below(2) {
             0 => past.min(now),
             _ => self.later(),
@@ -515,7 +513,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Every instant at which something began or ended.
+    /// Every instant at which something starts or ends.
     fn marks(&self) -> BTreeSet<Instant> {
         let mut marks = self.model.ends(self.model.start());
         let quotas = self.model.terms.iter().flat_map(|term| &term.quotas);
@@ -553,7 +551,7 @@ impl<'a> History<'a> {
         );
     }
 
-    /// The SANs, reservations and certificates behind the figures.
+    /// Compares the SANs, reservations and certificates that usage counts.
     async fn compare_lists(&mut self) {
         let now = self.world.now();
         let license_id = self.license.license_id.clone();

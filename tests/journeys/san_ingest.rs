@@ -1,6 +1,6 @@
-//! SL-14: real certificates and their revocations, shuffled and repeated, while streams break and the
-//! service is killed; usage must equal a naive recount, in bounded memory. LICET_TEST_CERTIFICATES sets
-//! how many. SL-13: Authorize holds the quota while another instance ingests a feed.
+//! SL-14: ingests real certificates and revocations, shuffled and repeated, while streams break and the
+//! service is killed. Usage must equal a naive recount, in bounded memory. LICET_TEST_CERTIFICATES sets how
+//! many. SL-13: Authorize keeps within the quota while another instance ingests a feed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,27 +33,27 @@ use crate::harness::{
     world::World,
 };
 
-/// A validity longer than any run.
+/// Outlasts any run.
 const VALID_US: i64 = 90 * 86_400_000_000;
-/// How much the process may grow from before the first batch, beside the memory of SANs.
+/// Memory that the process may gain after the start, besides the memory of SANs.
 const MEMORY_BYTES: u64 = 192 << 20;
-/// Memory that an exact decision needs for a certificate with about two SANs.
+/// Memory that exact decisions need per certificate with about two SANs.
 const KNOWN_BYTES: u64 = 2048;
 
 fn certificates() -> usize {
     from_variable("LICET_TEST_CERTIFICATES").unwrap_or(20_000)
 }
 
-/// What the authority reports, and the resulting usage.
+/// The authority's reports and the usage that results.
 struct Reported {
     records: Vec<IngestRecord>,
-    /// Names on certificates that were not revoked, by product.
+    /// Names on unrevoked certificates, by product.
     expected: BTreeMap<String, BTreeSet<String>>,
     distinct: usize,
     unallocated: usize,
 }
 
-/// Certificates of three products, for two of which there is a licence; a tenth of them revoked.
+/// Reports certificates of three products, two of them under a licence, and revokes a tenth.
 fn report(license: &License, count: usize, random: &mut Random, now_us: i64) -> Reported {
     let authority = Authority::new("Licet Journey Authority");
     let now = licet_domain::clock::Instant::from_micros(now_us).unwrap();
@@ -110,7 +110,7 @@ fn report(license: &License, count: usize, random: &mut Random, now_us: i64) -> 
             of_product.extend(names);
         }
     }
-    // Reported more than once, in any order.
+    // Repeats some reports and shuffles all.
     for _ in 0..count / 20 {
         let again = reported.records[random.index(reported.records.len())].clone();
         reported.records.push(again);
@@ -148,7 +148,7 @@ async fn position(channel: Channel) -> usize {
     }
 }
 
-/// Sends batches and closes the stream after so many acknowledgements, or when the service ends.
+/// Sends batches; closes the stream after `most` acknowledgements, or when the service ends.
 async fn send_some(channel: Channel, batches: Vec<IngestCertificatesRequest>, most: usize) {
     let mut client = IngestServiceClient::new(channel);
     let Ok(answers) = client
@@ -161,8 +161,8 @@ async fn send_some(channel: Channel, batches: Vec<IngestCertificatesRequest>, mo
     while let Some(answer) = answers.next().await {
         match answer {
             Ok(answer) => assert_eq!(counts(&answer)[5], 0, "{answer:?}"),
-            // The service was killed, or has done a batch of the previous stream by now: only the
-            // feed knows its position.
+            // The service was killed, or has stored a batch of the previous stream; only the feed knows its
+            // position.
             Err(status) => {
                 let gone = [
                     Code::Unavailable,
@@ -212,7 +212,7 @@ async fn journey(backend: Backend) {
         if done == batches.len() {
             break;
         }
-        // Sometimes repeats the last batch, though it was acknowledged.
+        // Sometimes repeats the last batch although it was acknowledged.
         let from = done.saturating_sub(usize::from(random.below(3) == 0));
         let most = 1 + random.index(batches.len() / 4 + 1);
         let sending = send_some(process.channel(), batches[from..].to_vec(), most);
@@ -230,7 +230,11 @@ async fn journey(backend: Backend) {
             process = SanLicensingProcess::start(&location, &world.billing_address()).await;
         }
         cuts += 1;
-        assert!(cuts < 500, "the feed stands at {done} of {}", batches.len());
+        assert!(
+            cuts < 500,
+            "the feed has reached batch {done} of {} only",
+            batches.len()
+        );
     }
     highest_bytes = highest_bytes.max(process.highest_bytes());
     println!("{} batches, {cuts} streams", batches.len());
@@ -258,7 +262,7 @@ async fn journey(backend: Backend) {
             (usage.used, usage.distinct_sans),
             (weight(expected), distinct)
         );
-        // The store agrees with memory, and so does an instance that did not take part.
+        // The stored usage must equal the one in memory and that of an instance that ingested nothing.
         let stored = world.usage_at(license, world.now()).await;
         assert_eq!(
             (stored.used, stored.distinct_sans),

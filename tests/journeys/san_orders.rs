@@ -1,5 +1,5 @@
-//! SL-21: orders that draw their domains from a SAN licence, over all three services: charged,
-//! authorised, recorded and released, also while SanLicensing is away.
+//! SL-21: orders under a SAN licence, over all three services: charged, authorised, recorded and
+//! released, also while SanLicensing is unreachable.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -98,7 +98,7 @@ fn rules(quote: &Quote) -> Vec<&str> {
 }
 
 async fn uses(world: &World, license: &License, expected: (i64, i64, i64)) {
-    eventually("the SANs are back", || async {
+    eventually("the SANs are free", || async {
         (figures(&world.usage(license).await) == expected).then_some(())
     })
     .await;
@@ -136,7 +136,7 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backe
     );
     assert_eq!(rules(&quote).last(), Some(&"X-4"));
     assert_eq!(rules(&preview.quote.unwrap()), rules(&quote));
-    // The licence is not asked before the CA is about to sign.
+    // The licence is asked only when the CA is about to sign.
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
 
     let request = begin_request(&world, &order);
@@ -163,7 +163,7 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backe
     );
     world.record(&order.order_id).await;
     assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
-    // The SAN that only the superseded certificate has is free after its revocation (MD-7).
+    // Revocation frees the SAN that only the superseded certificate has (MD-7).
     world.time.advance(TimeDelta::hours(71));
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
@@ -183,7 +183,7 @@ async fn x_4_slots_are_not_charged_and_names_count_in_the_license(backend: Backe
         CertificateState::Revoked
     );
 
-    // The reservation for a further certificate is released with the rest.
+    // The deletion also releases the reservation for a further certificate.
     world
         .update_domains(&order.order_id, &["d.example"], &[])
         .await;
@@ -204,7 +204,7 @@ async fn x_4_an_order_holds_one_reservation(backend: Backend) {
         let ids = held.into_iter().map(|it| it.reservation_id);
         ids.collect::<Vec<_>>()
     };
-    // Asked repeatedly: a new grant replaces the previous one.
+    // A new grant replaces the previous one.
     for _ in 0..3 {
         let decision = begun(&world, &order).await.authorization.unwrap();
         assert_eq!(decision.decision(), AuthorizationDecision::Granted);
@@ -214,7 +214,7 @@ async fn x_4_an_order_holds_one_reservation(backend: Backend) {
     world.record(&order.order_id).await;
     assert_eq!(figures(&world.usage(&license).await), (3, 0, 1));
 
-    // With other domains; and denied, which keeps the reservation.
+    // Another set of domains replaces it too; a denial keeps the reservation.
     world
         .update_domains(&order.order_id, &["c.example"], &[])
         .await;
@@ -286,7 +286,7 @@ async fn x_4_a_renewal_charges_no_names_and_goes_on_drawing(backend: Backend) {
     };
     let order = world.place(month).await;
     begun(&world, &order).await;
-    // To the end of what its term tolerates, so that it is active when the next one starts.
+    // Lasts as long as its term permits, so that it is active when the next one starts.
     record_for(&world, &order, &NAMES[..2], 32).await;
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 8));
     let before = world.get_account(&license.account_id).await.balance;
@@ -305,7 +305,7 @@ async fn x_4_a_renewal_charges_no_names_and_goes_on_drawing(backend: Backend) {
     let renewed = world.orders().renew_order(renewal.clone()).await.unwrap();
     let (preview, renewed) = (preview.into_inner(), renewed.into_inner());
     let quote = renewed.quote.as_ref().unwrap();
-    // The certificate of a month, and none of the names.
+    // Only the certificate for a month is charged, no domains.
     assert_eq!(shown(quote.total.as_ref()), "12.00 USD", "after {before:?}");
     assert_eq!(rules(quote).last(), Some(&"X-4"));
     assert_eq!(rules(&preview.quote.unwrap()), rules(quote));
@@ -315,11 +315,11 @@ async fn x_4_a_renewal_charges_no_names_and_goes_on_drawing(backend: Backend) {
     let again = world.orders().renew_order(renewal).await.unwrap();
     assert_eq!(again.into_inner(), renewed, "BL-2");
     assert_eq!(world.invoices_of(&order.order_id).await.len(), 2);
-    // The licence is not asked again before the CA signs the new domains.
+    // The licence is asked again only before the CA signs the new domains.
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 8));
     world.time.move_to(instant(order.end_time));
     let decision = begun(&world, &order).await.authorization.unwrap();
-    // One further name, and a wildcard that weighs five.
+    // One further name, and a wildcard that counts as five.
     assert_eq!(
         (decision.decision(), decision.needed),
         (AuthorizationDecision::Granted, 6)
@@ -330,7 +330,7 @@ async fn x_4_a_renewal_charges_no_names_and_goes_on_drawing(backend: Backend) {
     assert_eq!(started.domains.len(), 4);
     assert_eq!(figures(&world.usage(&license).await), (8, 0, 2));
 
-    // A term is sold only while the licence that it draws on runs.
+    // A term is sold only while its licence runs.
     let year = world.place(drawing(&license, &NAMES[..1])).await;
     world.time.advance_months(12);
     let late = RenewOrderRequest {
@@ -362,7 +362,7 @@ async fn x_4_a_denial_is_an_answer_and_holds_nothing(backend: Backend) {
             .pending_change
             .is_none()
     );
-    // A certificate signed nevertheless exists, and counts (SL-21).
+    // A certificate that was signed nevertheless exists and counts (SL-21).
     world.record(&order.order_id).await;
     assert_eq!(world.usage(&license).await.used, 3);
 
@@ -391,7 +391,7 @@ async fn x_4_only_a_running_license_of_the_account_is_drawn_on(backend: Backend)
     let refusal = refusal.expect(Code::FailedPrecondition, "LICENSE_NOT_ACTIVE");
     assert_eq!(refusal.value("state"), "QUOTED");
 
-    // Charged, but it starts later: the refusal says so, and not that it is ACTIVE.
+    // The licence is charged but starts later; the refusal says so instead of calling it ACTIVE.
     let start = world.now().checked_add(TimeDelta::days(30)).unwrap();
     let later = QuoteLicenseRequest {
         start_time: Some(timestamp(start)),
@@ -484,7 +484,10 @@ async fn x_7_while_san_licensing_is_away_each_change_waits_and_comes_to_its_end(
         (pending.kind(), pending.step.as_str()),
         (OperationKind::DeleteOrder, "give-back")
     );
-    assert!(deleted.refund.is_some(), "the refund is made meanwhile");
+    assert!(
+        deleted.refund.is_some(),
+        "the refund does not wait for SanLicensing"
+    );
     world.start_san_licensing().await;
     world.settled(&order.order_id).await;
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));

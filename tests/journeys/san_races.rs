@@ -1,5 +1,5 @@
-//! SL-13: many clients race for the last SANs, on PostgreSQL over two instances, of which one is killed
-//! meanwhile. LICET_TEST_ATTEMPTS sets how many attempts; `tests/run nightly` makes a hundred thousand.
+//! SL-13: many clients race for the last SANs, on PostgreSQL through two instances, one of which is killed
+//! meanwhile. LICET_TEST_ATTEMPTS sets the number of attempts; `tests/run nightly` makes a hundred thousand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,14 +29,14 @@ use crate::harness::{
 };
 
 const CLIENTS: usize = 64;
-/// For a hundred thousand attempts on a slow machine.
+/// Enough for a hundred thousand attempts on a slow machine.
 const LONGEST_RACE: Duration = Duration::from_secs(1800);
 
 fn attempts() -> usize {
     from_variable("LICET_TEST_ATTEMPTS").unwrap_or(25_000)
 }
 
-/// An attempt with its response, and when it ran.
+/// An attempt with its response and its times.
 struct Attempt {
     request: AuthorizeIssuanceRequest,
     answer: AuthorizeIssuanceResponse,
@@ -50,7 +50,7 @@ impl Attempt {
     }
 }
 
-/// A request for one SAN out of so many; a grant outlasts the race.
+/// A request for the SAN with this number; a grant outlasts the race.
 fn question(world: &World, license: &License, number: u64) -> AuthorizeIssuanceRequest {
     AuthorizeIssuanceRequest {
         hold_for: Some(prost_types::Duration {
@@ -61,8 +61,8 @@ fn question(world: &World, license: &License, number: u64) -> AuthorizeIssuanceR
     }
 }
 
-/// Repeats a request with the same id until the outcome is definite, as a client would; if a channel
-/// fails, on the other one.
+/// Repeats a request with the same id until it gets a definite result, as a client would, switching channels
+/// after a failure.
 async fn insist(channels: &[Channel], request: AuthorizeIssuanceRequest) -> Attempt {
     let asked = Instant::now();
     for round in 0..3000 {
@@ -92,7 +92,7 @@ async fn insist(channels: &[Channel], request: AuthorizeIssuanceRequest) -> Atte
     panic!("no definite answer: {request:?}");
 }
 
-/// Lets 64 clients request SANs out of a pool, each on its own channel first.
+/// Lets 64 clients request SANs from a pool, each on its own channel first.
 async fn race(
     world: &Arc<World>,
     license: &License,
@@ -121,8 +121,8 @@ async fn race(
     clients.join_all().await.into_iter().flatten().collect()
 }
 
-/// No SAN was freed meanwhile: the quota is full, was never exceeded, and no request was denied while
-/// there was room.
+/// Since no SAN is freed meanwhile, the quota is full at the end, was never exceeded, and no request was
+/// denied while there was room.
 async fn check_full(world: &World, license: &License, done: &[Attempt]) {
     let quota = license.quota;
     let granted: BTreeSet<_> = done
@@ -146,7 +146,7 @@ async fn check_full(world: &World, license: &License, done: &[Attempt]) {
                 answer.used + answer.reserved + answer.needed > quota,
                 "{answer:?}"
             );
-            // A request without room has none later, and a SAN that is held needs none.
+            // Room never returns, so a denied SAN stays denied; a held SAN needs no room.
             assert!(
                 !granted.contains(&text(&attempt.request.sans[0])),
                 "{answer:?}"
@@ -155,13 +155,13 @@ async fn check_full(world: &World, license: &License, done: &[Attempt]) {
             *earliest = attempt.answered.min(*earliest);
         }
     }
-    // A new SAN that is granted after a denial proves that there was room.
+    // Granting a new SAN after a denial would prove that there was room.
     let first_denied = first_denied.expect("there are more names than room");
     for attempt in done.iter().filter(|attempt| attempt.is_granted()) {
         let answer = &attempt.answer;
         assert!(
             answer.needed == 0 || attempt.asked <= first_denied,
-            "granted after another was denied: {answer:?}"
+            "granted although another request was denied before: {answer:?}"
         );
     }
     assert_eq!(figures(&world.usage(license).await), (0, quota, 0));
@@ -170,10 +170,13 @@ async fn check_full(world: &World, license: &License, done: &[Attempt]) {
     let answered: BTreeMap<_, _> = answered
         .map(|it| (it.answer.reservation_id.clone(), text(&it.request.sans[0])))
         .collect();
-    assert_eq!(held, answered, "what is held is what was granted");
+    assert_eq!(
+        held, answered,
+        "the reservations are exactly the granted ones"
+    );
 }
 
-/// Every reservation that holds a SAN, with the SAN.
+/// Each reservation with the SAN that it holds.
 async fn reservations(world: &World, license: &License) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     let mut request = ListReservationsRequest {
@@ -204,8 +207,8 @@ async fn licensed(world: &World, quota: usize) -> License {
         .await
 }
 
-/// Clients reserve and release at random, so that the licence is full about half of the time; the quota
-/// is never exceeded.
+/// Clients reserve and release at random, so that the licence is full about half of the time; usage never
+/// exceeds the quota.
 async fn churn(world: &Arc<World>, license: &License, ways: &[Channel], attempts: usize) {
     let (running, denied) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let watcher = tokio::spawn({
@@ -263,7 +266,7 @@ fn sl_13_clients_of_two_instances_race_for_the_last_sans() {
         let mut world = World::start_with_san_licensing(Backend::Postgres).await;
         world.start_san_licensing().await;
         let attempts = attempts();
-        // Room for a third of the clients, so that they always race for the last SANs.
+        // Room for a third of the clients, so that they keep racing for the last SANs.
         let narrow = licensed(&world, CLIENTS).await;
         let world = Arc::new(world);
         let ways = [world.san_channel(0), world.san_channel(1)];
@@ -294,7 +297,7 @@ fn sl_13_an_instance_killed_in_the_race_changes_nothing() {
         let killer = tokio::spawn({
             let (world, license) = (world.clone(), license.clone());
             async move {
-                // In the middle of the race, half of the room is taken.
+                // Wait until half of the room is taken.
                 while figures(&world.usage(&license).await).1 < license.quota / 2 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
@@ -305,7 +308,7 @@ fn sl_13_an_instance_killed_in_the_race_changes_nothing() {
         let done = race(&world, &license, &ways, attempts, pool).await;
         killer.await.unwrap();
         check_full(&world, &license, &done).await;
-        // The other instance knows what the killed one has answered (BL-2).
+        // The other instance repeats the killed one's responses (BL-2).
         for attempt in done.iter().step_by(10) {
             let request = attempt.request.clone();
             let again = world.san_issuance().authorize_issuance(request).await;

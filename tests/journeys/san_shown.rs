@@ -1,4 +1,4 @@
-//! What SanLicensing shows, as values of the oracle, and the options that random licences are sold with.
+//! SanLicensing's responses as values of the oracle, and options for random licences.
 
 use licet_contracts::{
     sanlicensing::v1::{DailyUsage, LicenseOptions, LicenseTerm, San, Usage},
@@ -43,7 +43,7 @@ pub(super) fn sold_term(term: &LicenseTerm) -> SoldTerm {
     }
 }
 
-/// A SAN that is canonical.
+/// A canonical SAN as the oracle's name.
 pub(super) fn name_of(san: &San) -> Name {
     (san.r#type, san.value.clone())
 }

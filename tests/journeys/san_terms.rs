@@ -1,5 +1,4 @@
-//! The steps of a random history that change its licence: the quota is raised, a further term is
-//! bought, it is cancelled.
+//! Steps of a random history that raise the licence's quota, buy a further term or cancel the licence.
 
 use licet_contracts::sanlicensing::v1::{
     RenewLicenseRequest, license_service_client::LicenseServiceClient,
@@ -39,11 +38,11 @@ impl History<'_> {
         5
     }
 
-    /// Buys a further month, late or not.
+    /// Buys a further month, sometimes late.
     pub(super) async fn renew(&mut self) -> usize {
         let now = self.world.now();
         if self.is_stray {
-            // Other tests follow certificates that no licence covered (SL-16).
+            // Other tests cover certificates without a licence (SL-16).
             return 8;
         }
         let request = RenewLicenseRequest {
@@ -70,7 +69,7 @@ impl History<'_> {
         8
     }
 
-    /// Why a renewal must be refused.
+    /// The reason why a renewal must be refused.
     fn refusal_of(&self, request: &RenewLicenseRequest, now: Instant) -> Option<&'static str> {
         let model = &self.model;
         let (end, window) = (model.end(), 30 * 86_400_000_000);

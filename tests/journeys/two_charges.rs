@@ -1,5 +1,5 @@
-//! X-2, MD-8, BL-6: a domain change charges this term and the next at once. Whatever is lost or killed,
-//! both are charged exactly once, or neither is and no trace remains.
+//! X-2, MD-8, BL-6: a domain change charges this term and the next together. Whatever is lost or killed,
+//! either both are charged exactly once, or neither is and no trace remains.
 
 use std::sync::{
     Arc,
@@ -31,12 +31,12 @@ on_both_databases![
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// A fault of the first charges of two terms, while it is on.
+/// Loses the first charges that cover two terms, while it is on.
 struct Cutting {
     is_on: AtomicBool,
-    /// Charges seen since it is on.
+    /// Charges seen since it was switched on.
     seen: AtomicUsize,
-    /// How many of them.
+    /// The number of charges to lose.
     last: usize,
     how: Interference,
 }
@@ -70,7 +70,8 @@ impl FaultPlan for Cutting {
     }
 }
 
-/// An issued order a month before its end, its next year bought, and what a change costs in both.
+/// An order a month before its end with a certificate and its next year bought, and a change's totals for
+/// both terms.
 struct Renewed {
     world: World,
     account_id: String,
@@ -113,11 +114,11 @@ impl Renewed {
         }
     }
 
-    /// The invoices of the change, this term's first.
+    /// The change's invoices, this term's first.
     async fn charges(&self) -> Vec<Invoice> {
         let mut invoices = self.world.invoices_of(&self.order.order_id).await;
         invoices.sort_by(|one, other| one.number.cmp(&other.number));
-        // Those of the placing and of the renewal come before them.
+        // The invoices of the order and its renewal come first.
         invoices.split_off(2)
     }
 
@@ -126,7 +127,7 @@ impl Renewed {
         self.made_once_from(80_400).await;
     }
 
-    /// Like [`Renewed::made_once`], for a customer who had so many cents before.
+    /// Like [`Renewed::made_once`], for a customer who had `before` cents.
     async fn made_once_from(&self, before: i64) {
         let done = eventually("the change is charged", || async {
             let answer = self
@@ -159,7 +160,7 @@ impl Renewed {
         assert_eq!(cents(&shown(account.balance.as_ref())), left, "BL-1");
     }
 
-    /// Requests the change, and waits until its charge is cut off.
+    /// Requests the change and waits until its charge is lost.
     async fn stand_at_the_charge(&self, cutting: &Cutting) {
         cutting.switch(true);
         let request = self.request.clone();
@@ -170,7 +171,7 @@ impl Renewed {
         .await;
     }
 
-    /// Leaves the customer with so much balance.
+    /// Sets the customer's balance.
     async fn keep_only(&self, left: &str) {
         let account = self.world.get_account(&self.account_id).await;
         let change = cents(left) - cents(&shown(account.balance.as_ref()));
@@ -183,13 +184,13 @@ impl Renewed {
         }
     }
 
-    /// Repeats the request until it is refused, and checks that it left no trace: no invoice, no credit
-    /// note, no entry, and the order unchanged.
+    /// Repeats the request until it is refused, and checks that it left no trace: no invoice, credit note or
+    /// entry, and the order unchanged.
     async fn refused_for_good(&self, request: UpdateDomainsRequest) -> Refused {
         let books = self.books().await;
         let refusal = eventually("the change is refused", || async {
             let answer = self.world.orders().update_domains(request.clone()).await;
-            // While Orders starts, no call gets a refusal.
+            // While Orders starts, calls fail without a refusal.
             let refusal = answer.err();
             refusal.filter(|it| it.code() == Code::ResourceExhausted)
         })
@@ -200,7 +201,7 @@ impl Renewed {
         take_apart(&refusal)
     }
 
-    /// The invoices of the order, and the entries of the account.
+    /// The order's invoices and the account's entries.
     async fn books(&self) -> (Vec<Invoice>, Vec<LedgerEntry>) {
         let invoices = self.world.invoices_of(&self.order.order_id).await;
         let request = ListEntriesRequest {
@@ -235,12 +236,15 @@ async fn x_2_whatever_is_lost_both_terms_are_charged_exactly_once(backend: Backe
         cutting.switch(true);
         renewed.made_once().await;
         let seen = cutting.seen.load(Ordering::SeqCst);
-        assert!(seen > last, "{seen} charges were tried, {last} cut");
+        assert!(
+            seen > last,
+            "{seen} charges were tried, {last} of them lost"
+        );
     }
 }
 
 async fn x_2_killed_at_the_charge_both_are_made_once(backend: Backend) {
-    // Whether or not the charge reaches Billing, no response arrives before Orders is gone.
+    // Whether or not the charge reaches Billing, no response arrives before Orders is killed.
     for how in [Interference::LoseRequest, Interference::LoseResponse] {
         let cutting = Cutting::new(usize::MAX, how);
         let mut renewed = Renewed::start(backend, &cutting).await;
@@ -269,7 +273,7 @@ async fn bl_6_what_is_missing_is_said_of_both_terms_and_nothing_is_left(backend:
     let renewed = Renewed::start(backend, &cutting).await;
     let [this, next] = renewed.totals.each_ref().map(|total| cents(total));
     let all = this + next;
-    // Too little for either; enough for one, for the other, and for both but a cent.
+    // Too little for either; enough for one; enough for the other; one cent short of both.
     for there in ["1.00", &amount(this), "49.00", &amount(all - 1)] {
         renewed.keep_only(there).await;
         let request = UpdateDomainsRequest {

@@ -1,4 +1,4 @@
-//! SL-17: each alert of a random history is published, and once.
+//! SL-17: each alert of a random history is published exactly once.
 
 use licet_contracts::{events::v1::StreamEventsRequest, sanlicensing::v1::License};
 use licet_oracle::licenses::license::{Alert, LicenseHistory};
@@ -7,7 +7,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::harness::{clock::instant, eventually, world::World};
 
-/// The alerts that were published, in the order of time.
+/// The published alerts in order of time.
 async fn published(world: &World, license: &License) -> Vec<Alert> {
     let ask = StreamEventsRequest {
         follow: Some(false),

@@ -1,5 +1,4 @@
-//! The step of a random history that asks for an authorisation (SL-12), and the one that waits until a
-//! denied request fits.
+//! Steps of a random history that request an authorisation (SL-12) or wait until a denied request fits.
 
 use licet_contracts::sanlicensing::v1::{
     AuthorizationDecision, AuthorizeIssuanceRequest, AuthorizeIssuanceResponse,
@@ -15,7 +14,7 @@ use crate::harness::{
 };
 
 impl History<'_> {
-    /// Moves the clock. A step at the start of a term comes after the alerts of the start.
+    /// Moves the clock. If a term starts meanwhile, waits for the alerts of its start.
     pub(super) async fn move_to(&mut self, time: Instant) {
         let now = self.world.now();
         self.world.time.move_to(time);
@@ -25,7 +24,7 @@ impl History<'_> {
         }
     }
 
-    /// Asks, and compares the decision with the model.
+    /// Requests an authorisation and compares the decision with the model.
     pub(super) async fn ask(
         &mut self,
         question: IssuanceQuestion,
@@ -53,8 +52,8 @@ impl History<'_> {
         usize::from(!expected.reasons.is_empty())
     }
 
-    /// Repeats a denied request a microsecond before the instant from which it would fit, and at it:
-    /// it is denied, then granted (SL-12).
+    /// Repeats a denied request at the instant from which it fits, and a microsecond earlier: it must be
+    /// denied, then granted (SL-12).
     pub(super) async fn wait_to_fit(&mut self) -> usize {
         let now = self.world.now();
         let asked =
@@ -68,7 +67,7 @@ impl History<'_> {
             request_id: request_id(),
             ..request.clone()
         };
-        // Usage has changed since.
+        // Usage may have changed since the denial.
         self.ask(question.clone(), again()).await;
         let last = self.asked.last().unwrap();
         let Some(fits) = last.2.fits_time.map(|time| instant(Some(time))) else {

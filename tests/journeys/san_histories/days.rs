@@ -1,4 +1,4 @@
-//! SL-17: compares the days of a random history and their peaks with the oracle.
+//! SL-17: compares a random history's days and their peaks with the oracle.
 
 use licet_domain::clock::Instant;
 use licet_oracle::DAY_MICROS;
