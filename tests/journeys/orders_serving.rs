@@ -98,7 +98,7 @@ impl History<'_> {
         "done".to_owned()
     }
 
-    /// Registers or unregisters a server, or corrects the software.
+    /// Registers or unregisters a server, or corrects its software.
     pub(super) async fn change_servers(&mut self) -> String {
         let place = self.some_order();
         match self.random.below(5) {

@@ -177,7 +177,7 @@ impl<'a> Store<'a> {
             let (answers, end) = send(self.world.san_channel(0), vec![batch]).await;
             assert_eq!((answers.len(), end.is_ok()), (1, true));
         }
-        // The ingest above has already reported it.
+        // An ingest may already have reported it.
         let answer = self.world.record_san(report_of(&license, facts)).await;
         let certificate = answer.certificate.unwrap();
         assert_eq!(
@@ -198,7 +198,7 @@ impl<'a> Store<'a> {
         });
     }
 
-    /// The certificates that are active now, by their places in the model.
+    /// The indices of the model's active certificates.
     fn active(&self) -> Vec<usize> {
         let now = self.world.now();
         let each = self.running.model.certificates.iter().enumerate();
