@@ -29,7 +29,7 @@ on_both_databases![
     al_11_a_further_server_is_asked_for_no_paper,
 ];
 
-/// The requests of Orders, by name.
+/// The request messages of Orders.
 fn requests() -> Vec<DescriptorProto> {
     let all = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
     let orders = all
@@ -50,7 +50,7 @@ fn fields(message: &DescriptorProto) -> Vec<&str> {
         .collect()
 }
 
-/// An issued order with two additional licences, its primary server registered.
+/// An issued order with two additional licences and a registered primary server.
 async fn licensed(backend: Backend) -> (World, String, Order) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -74,7 +74,7 @@ async fn al_2_no_call_but_placing_and_renewal_brings_more_licenses(backend: Back
         .map(DescriptorProto::name)
         .collect();
     naming.sort_unstable();
-    // The options are a question, and change nothing.
+    // Listing the options changes nothing.
     assert_eq!(
         naming,
         [
@@ -123,7 +123,7 @@ async fn al_5_a_license_lasts_as_long_as_its_order(backend: Backend) {
         for name in licenses {
             assert!(
                 matches!(*name, "additional_licenses" | "san_license_id"),
-                "{}.{name} says something of a licence on its own",
+                "{}.{name} describes a licence apart from its order",
                 message.name()
             );
         }
@@ -153,7 +153,7 @@ async fn al_5_a_license_lasts_as_long_as_its_order(backend: Backend) {
     late.expect(Code::FailedPrecondition, "ORDER_ENDED");
 }
 
-/// The order's servers, by label.
+/// The label and state of each of the order's servers.
 async fn servers(world: &World, order_id: &str) -> Vec<(String, ServerState)> {
     let ask = ListServersRequest {
         order_id: order_id.to_owned(),
@@ -204,12 +204,12 @@ async fn al_9_a_renewal_names_the_licenses_again_and_the_servers_to_keep(backend
     assert_eq!(unknown.paths(), ["keep_server_ids[1]"]);
     assert_eq!(world.get_order(&order.order_id).await, before);
 
-    // One licence fewer, the third server stays: nothing is taken over from the term before.
+    // One licence fewer, and the third server stays: each choice is made anew.
     let request = renewal(1, &ids[1..]);
     let bought = world.orders().renew_order(request).await.unwrap();
     let bought = bought.into_inner();
     assert_eq!(bought.lapsing_server_ids, ids[..1]);
-    // 98.00, a name for 49.00, a licence for 19.00.
+    // 98.00, a domain for 49.00, a licence for 19.00.
     assert_eq!(shown(bought.quote.unwrap().total.as_ref()), "166.00 USD");
     assert_eq!(world.balance(&account_id).await, "649.00 USD");
     let registered = ServerState::Registered;

@@ -28,7 +28,7 @@ on_both_databases![
 async fn md_1_a_domain_added_is_billed_for_the_remaining_time_only(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     let Issued { world, order, .. } = &issued;
-    // 17.5 of January's 31 days are over: (13.5/31 + 11)/12 of 49.00, and of twice that.
+    // 17.5 of January's 31 days are over, so (13.5/31 + 11)/12 of 49.00, and of 98.00.
     world.time.advance(TimeDelta::hours(17 * 24 + 12));
     assert_eq!(issued.change(&["a.example"], &[]).await, "46.69 USD");
     assert_eq!(
@@ -43,7 +43,7 @@ async fn md_1_a_domain_added_is_billed_for_the_remaining_time_only(backend: Back
     // (11 + 27/62) of 12 months.
     assert_eq!(line.fraction, "709/744");
 
-    // A microsecond before the end the rest rounds to nothing; from the end on a change is refused.
+    // A microsecond before the end the share rounds to zero; from the end on a change is refused.
     let end = instant(order.end_time);
     world.time.move_to(shifted(end, -1));
     let last = world
@@ -92,7 +92,7 @@ async fn md_10_the_window_is_90_days_before_and_30_after_the_end(backend: Backen
     let again = again.expect(Code::FailedPrecondition, "RENEWAL_ALREADY_BOUGHT");
     assert_eq!(again.value("start_time").parse(), Ok(end));
 
-    // Another one is left to run out, and renewed at the last microsecond of its window.
+    // Another order ends and is renewed in the last microsecond of its window.
     for (at, passes) in [(shifted(until, -1), true), (until, false)] {
         let late = Issued::new(backend, &["www.example.com"]).await;
         late.world.time.move_to(at);

@@ -1,5 +1,5 @@
-//! What the runtime does for every service, shown by services made for these tests: a panic becomes an
-//! incident, deadlines hold, unknown methods are refused, health responds.
+//! What the runtime does for every service, tested with services made for this: a panic becomes an incident,
+//! deadlines hold, unknown methods are refused, health responds.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ on_both_databases![
     a_method_that_is_not_served_says_so,
 ];
 
-/// Reading an account panics; a deposit waits until the bank opens.
+/// Reading an account panics; a deposit waits until `is_open` is true.
 struct BrokenAccounts {
     is_open: watch::Receiver<bool>,
 }
@@ -53,7 +53,7 @@ impl AccountService for BrokenAccounts {
         &self,
         _: Request<DepositRequest>,
     ) -> Result<Response<DepositResponse>, Status> {
-        // An Err says that it never opens.
+        // An `Err` means that it never becomes true.
         let _ = self.is_open.clone().wait_for(|open| *open).await;
         Ok(Response::new(DepositResponse::default()))
     }
@@ -76,7 +76,7 @@ async fn serve(service: Service, call_seconds: u64) -> (RunningServer, Channel) 
     (running, channel)
 }
 
-/// A service whose bank is closed.
+/// A server of [`BrokenAccounts`] that are closed.
 struct Broken {
     _storage: Storage,
     running: RunningServer,
@@ -84,7 +84,7 @@ struct Broken {
     bank: watch::Sender<bool>,
 }
 
-/// Longer than a call takes on any machine.
+/// A deadline longer than any call takes.
 const LONG_CALLS: u64 = 600;
 
 async fn broken_accounts(backend: Backend, call_seconds: u64) -> Broken {
@@ -140,7 +140,7 @@ async fn a_panic_is_an_incident_to_look_up(backend: Backend) {
 async fn a_call_ends_at_the_servers_own_deadline(backend: Backend) {
     let mut broken = broken_accounts(backend, 1).await;
     let refusal = refused(broken.client.deposit(DepositRequest::default()).await);
-    // The bank never opens: nothing but the deadline ends it.
+    // Only the deadline ends the call.
     refusal.expect(Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
@@ -151,12 +151,12 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
         let mut client = broken.client.clone();
         calls.spawn(async move { client.deposit(DepositRequest::default()).await });
     }
-    // Two have a place, until the bank opens.
+    // Two calls wait in their places; the other three are refused.
     for _ in 0..3 {
         let turned_away = calls.join_next().await.unwrap().unwrap().unwrap_err();
         assert!(
             turned_away.get_details_retry_info().is_some(),
-            "it says when to ask again"
+            "the refusal says when to try again"
         );
         refused::<()>(Err(turned_away)).expect(Code::Unavailable, "OVERLOADED");
     }

@@ -1,5 +1,5 @@
-//! SL-17: one alert each time usage reaches 80, 90 or 100 % of the quota, on whichever instance and
-//! however often the cause is repeated.
+//! SL-17: one alert each time usage reaches 80, 90 or 100 % of the quota, on whichever instance and however
+//! often its cause is repeated.
 
 use licet_contracts::sanlicensing::v1::{
     License, RenewLicenseRequest, issuance_service_client::IssuanceServiceClient,
@@ -31,8 +31,8 @@ on_both_databases![
     sl_17_a_store_of_before_goes_on_telling,
 ];
 
-/// The alerts so far, each with its part, what was used, and the quota: once the event of the last
-/// record or revocation is in the log, and with it all that were written before.
+/// The alerts so far, as (percent, used, quota). Waits until the event of the last change is in the log, and
+/// so every earlier one.
 async fn alerts(world: &World, license: &License) -> Vec<(i64, i64, i64)> {
     let version = world.usage(license).await.version;
     let log = eventually("the last change is in the log", || async {
@@ -67,7 +67,7 @@ async fn alerts(world: &World, license: &License) -> Vec<(i64, i64, i64)> {
 
 type Told = (Instant, i64, i64, i64);
 
-/// All alerts so far, each with its time before the rest.
+/// The alerts so far, as (time, percent, used, quota).
 async fn told(world: &World, license: &License) -> Vec<Told> {
     let events = log(world.san_events()).await.into_iter();
     let events = events.filter_map(|entry| entry.event).filter(|event| {
@@ -111,7 +111,7 @@ async fn sl_17_a_term_that_starts_with_a_lower_quota_is_told_of(backend: Backend
     world.time.move_to(start);
     let mut expected = [80, 90, 100].map(|percent| (start, percent, 6, 6)).to_vec();
     told_in_the_end(&world, &license, &expected).await;
-    // 117 % now: it was at 100 % before. Further room lets it fall, and the next one is a crossing.
+    // 117 % now, 100 % before. A larger quota lowers the share, and the next record crosses again.
     world.recorded(&license, &["seventh.example"]).await;
     assert_eq!(told(&world, &license).await, expected);
     world.increase(&license, 8).await;
@@ -135,7 +135,7 @@ async fn sl_17_dearer_wildcards_and_the_end_are_told_of(backend: Backend) {
     let answer = world.renewed(dearer).await;
     let (start, over) = span(answer.term.as_ref());
     world.time.move_to(over);
-    // Nothing read the licence in between: each alert has its own time.
+    // No read in between: each alert still has its own time.
     let mut expected = vec![(start, 80, 14, 16)];
     expected.extend([(over, 90, 14, 0), (over, 100, 14, 0)]);
     told_in_the_end(&world, &license, &expected).await;
@@ -148,7 +148,7 @@ async fn sl_17_a_cancellation_is_told_of(backend: Backend) {
     let now = world.now();
     let expected = [(now, 80, 6, 7), (now, 90, 6, 0), (now, 100, 6, 0)];
     told_in_the_end(&world, &license, &expected).await;
-    // Its end by time is none any more.
+    // The end of a cancelled licence's term raises no alert.
     world.time.move_to(end(&license));
     let other = world.account_with("1000.00").await;
     let other = world.license(&other, 1).await;
@@ -157,7 +157,7 @@ async fn sl_17_a_cancellation_is_told_of(backend: Backend) {
     told_in_the_end(&world, &license, &expected).await;
 }
 
-/// The alerts of a licence, once there are some.
+/// The licence's alerts, once it has some.
 async fn alerts_of(world: &World, license: &License) -> Vec<Told> {
     eventually("alerts are told", || async {
         let told = told(world, license).await;
@@ -193,7 +193,7 @@ async fn sl_17_each_part_of_the_quota_is_told_once_and_again_after_a_fall(backen
     let eighth = world.recorded(&license, &["d.example"]).await;
     let mut expected = vec![(80, 8, 10)];
     assert_eq!(alerts(&world, &license).await, expected);
-    // Another certificate for the same SANs changes nothing.
+    // Another certificate for the same SANs raises no alert.
     world.recorded(&license, &["d.example", "a.example"]).await;
     let ninth = world.recorded(&license, &["e.example"]).await;
     expected.push((90, 9, 10));
@@ -203,7 +203,7 @@ async fn sl_17_each_part_of_the_quota_is_told_once_and_again_after_a_fall(backen
     world.recorded(&license, &["h.example"]).await;
     assert_eq!(alerts(&world, &license).await, expected);
 
-    // Down to 6, and up again: each part once more.
+    // Usage falls to 6 and rises again: each threshold alerts once more.
     world.revoke(&license, &[&first, &ninth, &eighth]).await;
     assert_eq!(alerts(&world, &license).await, expected);
     assert_eq!(world.usage(&license).await.used, 5);
@@ -220,7 +220,7 @@ async fn sl_17_usage_that_falls_by_time_alone_is_told_of_again(backend: Backend)
         .await;
     world.recorded(&license, &["d.example"]).await;
     assert_eq!(alerts(&world, &license).await, [(80, 4, 5)]);
-    // Nothing looks at the licence while its usage falls.
+    // No read happens while usage falls.
     world.time.move_to(instant(short.until_time));
     world
         .recorded(&license, &["a.example", "b.example", "c.example"])
@@ -255,7 +255,7 @@ async fn sl_17_a_repeat_tells_nothing_and_a_reservation_is_no_usage(backend: Bac
     let all = [(80, 2, 2), (90, 2, 2), (100, 2, 2)];
     assert_eq!(alerts(&world, &license).await, all);
     assert_eq!(world.record_san(report.clone()).await, first);
-    // The same certificate, reported by another request.
+    // The same certificate in another request.
     report.request_id = crate::harness::request_id();
     report.reservation_id.clear();
     assert!(world.record_san(report).await.already_known);

@@ -1,5 +1,5 @@
-//! SL-16, SL-20: certificates that no licence covers, and how they are allocated: automatically once a
-//! licence runs, by hand, and from an ended licence to its successor.
+//! SL-16, SL-20: certificates that no licence covers are allocated: automatically once a licence runs, by
+//! hand, or from an ended licence to its successor.
 
 use licet_contracts::sanlicensing::v1::{
     AllocateCertificateRequest, AllocateCertificateResponse, Certificate, CertificateState,
@@ -30,7 +30,7 @@ on_both_databases![
     sl_20_two_instances_take_over_once,
 ];
 
-/// A draft for an account without a licence.
+/// A drafted licence for an account that has none.
 async fn draft(world: &World, account_id: &str) -> License {
     world.quoted(quote_request(account_id, 100)).await
 }
@@ -96,7 +96,7 @@ async fn sl_16_what_no_license_covers_waits_for_one(backend: Backend) {
             .windows(2)
             .all(|pair| pair[0].certificate_id > pair[1].certificate_id)
     );
-    // Reported again before and after it is allocated, it is known.
+    // Reporting it again, before or after its allocation, returns it as known.
     let answer = world.ingest(2, vec![signed(&draft, &told[0])]).await;
     assert_eq!(counts(&answer), [0, 0, 0, 0, 1, 0]);
     world.time.advance_days(1);
@@ -167,7 +167,7 @@ async fn sl_16_sales_allocate_by_hand(backend: Backend) {
     assert_eq!(certificate.license_id, license.license_id);
     assert_eq!(instant(certificate.allocate_time), world.now());
     assert!(answer.over_quota);
-    // A repeat gets the same response; another attempt is refused.
+    // A repeat gets the same response; a new request is refused.
     let again = allocate(&world, request).await.unwrap().into_inner();
     assert_eq!(again, answer);
     let refusal = refused(allocate(&world, by_hand(&license, &waiting)).await)
@@ -175,7 +175,7 @@ async fn sl_16_sales_allocate_by_hand(backend: Backend) {
     assert_eq!(refusal.value("license_id"), license.license_id);
     assert_eq!(figures(&world.usage(&license).await), (2, 0, -1));
     assert_eq!(world.unallocated("", 0).await, []);
-    // From then on it is the licence's like any other.
+    // After that the licence treats it like any other.
     world.revoke(&license, &[&certificate]).await;
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 1));
 }
@@ -234,7 +234,7 @@ fn end_of(license: &License) -> Instant {
     instant(period.end_time)
 }
 
-/// A licence with certificates, which then ends, and its successor.
+/// A licence with certificates that then ends, its successor, and the certificates.
 async fn succeeded(world: &World, license: &License) -> (License, Vec<Certificate>) {
     let end = end_of(license);
     let long = shifted(end, 90 * 86_400_000_000);
@@ -261,18 +261,18 @@ async fn sl_20_a_successor_takes_over_what_is_still_active(backend: Backend) {
     let before = shifted(end, -1);
     let (successor, recorded) = succeeded(&world, &license).await;
     used_in_the_end(&world, &successor, 7).await;
-    // The past is as it was, and nothing counts twice.
+    // Past usage stays, and nothing counts twice.
     assert_eq!(world.usage(&license).await.used, 0);
     let past = world.usage_at(&license, before).await;
     assert_eq!((past.used, past.distinct_sans), (8, 4));
     assert_eq!(world.usage_at(&successor, before).await.used, 0);
-    // An end of a certificate that moved is one of the successor's.
+    // A certificate that moved is revoked in the successor.
     let told = world.revoke(&successor, &[&recorded[0]]).await;
     assert_eq!(told[0].license_id, successor.license_id);
     assert_eq!(figures(&world.usage(&successor).await), (6, 0, 94));
     assert_eq!(world.usage_at(&license, before).await.used, 8);
     world.granted(&successor, &["b.example"]).await;
-    // A certificate that is reported now counts in the successor, and so does its repeat.
+    // A certificate reported now counts in the successor.
     let late = facts(&["late.example"], world.now(), world.usual_end());
     let answer = world.ingest(1, vec![signed(&license, &late)]).await;
     assert_eq!(counts(&answer), [1, 0, 0, 0, 0, 0]);
@@ -303,7 +303,7 @@ async fn sl_20_two_instances_take_over_once(backend: Backend) {
             .usage
             .unwrap()
     };
-    // Every instance knows the licence before what it counts leaves it.
+    // Every instance has the licence in memory before its certificates move.
     let mut records = Vec::new();
     let end = end_of(&license);
     let long = shifted(end, 90 * 86_400_000_000);
@@ -323,7 +323,7 @@ async fn sl_20_two_instances_take_over_once(backend: Backend) {
         assert_eq!(ask(&license, way).await.used, 0, "instance {way}");
         assert_eq!(ask(&successor, way).await.used, 700, "instance {way}");
     }
-    // Taken over for good: the end of one is the end of its SAN on every instance.
+    // The move is final: a revocation frees the SAN on every instance.
     let (answers, ended) = send(
         world.san_channel(ways - 1),
         vec![crate::harness::ingest::batch(

@@ -37,7 +37,7 @@ on_both_databases![
     a_role_too_small_is_denied,
 ];
 
-/// Fails unless it is the fields with these paths, each with its text, that are wrong.
+/// Fails unless exactly these fields are violated, each with a description.
 #[track_caller]
 fn wrong_fields(refusal: Refused, paths: &[&str]) -> Refused {
     let refusal = refusal.expect(Code::InvalidArgument, "INVALID_FIELDS");
@@ -109,11 +109,11 @@ async fn each_bad_name_is_reported_with_its_place(backend: Backend) {
     let mut expected: Vec<_> = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13]
         .map(|place| format!("sans[{place}]"))
         .into();
-    // What is wrong as of now is told with what is wrong in itself.
+    // Violations that depend on the present time are listed with the others.
     expected.push("not_after_time".to_owned());
     assert_eq!(places, expected, "{refusal:?}");
 
-    // As many as are allowed, and one more.
+    // One SAN more than the limit.
     let many: Vec<_> = (0..201)
         .map(|number| format!("n{number}.example"))
         .collect();
@@ -335,7 +335,7 @@ async fn lists_of_certificates_to_revoke_have_limits(backend: Backend) {
     let refusal = revoke(twice).await;
     let refusal = refusal.expect(Code::InvalidArgument, "INVALID_FIELDS");
     assert!(refusal.fields[0].0.starts_with("certificate_ids"));
-    // The reasons that can be undone are no reasons here.
+    // Reasons that can be undone are not accepted.
     for reason in [6, 8, 99] {
         let request = RevokeCertificatesRequest {
             reason,
@@ -388,7 +388,7 @@ async fn unknown_ids_are_not_found_by_that_id(backend: Backend) {
         let refusal = refusal.expect(Code::NotFound, "NOT_FOUND");
         assert_eq!(refusal.value("id"), id);
     }
-    // A denied request has no reservation under any id, and another licence's is not this one's.
+    // A denied request made no reservation, and another licence's reservation is not found here.
     let theirs = world.account_with("1000.00").await;
     let theirs = world.license(&theirs, 5).await;
     let foreign = world.granted(&theirs, &["a.example"]).await;
@@ -397,7 +397,7 @@ async fn unknown_ids_are_not_found_by_that_id(backend: Backend) {
         .expect(Code::NotFound, "NOT_FOUND");
 }
 
-/// A request of a caller who sees one account alone.
+/// A request of a caller with one role who sees only one account.
 fn bound<M>(message: M, role: &str, account_id: &str) -> Request<M> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();

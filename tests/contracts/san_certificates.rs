@@ -1,5 +1,5 @@
-//! SL-1, SL-14, SL-21: odd certificates, as real authorities sign them, count with all their SANs, sent as
-//! DER or as facts; issuer and serial identify a certificate however they are spelled.
+//! SL-1, SL-14, SL-21: odd certificates of real authorities count with all their SANs, reported as DER or as
+//! facts. Issuer and serial identify a certificate in any spelling.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -52,7 +52,7 @@ impl World {
         self.record_san(report(license, given)).await
     }
 
-    /// A certificate by its DER, which its facts then name again.
+    /// Records a certificate by its DER, then reports it again by its facts.
     async fn record_both(
         &self,
         license: &License,
@@ -71,7 +71,7 @@ impl World {
     }
 }
 
-/// What [`Odd::new`] has by default.
+/// The facts of a certificate by [`Odd::new`].
 fn facts(odd: &Odd, serial: &str, sans: &[(SanType, &str)]) -> CertificateFacts {
     let san = |(kind, value): &(SanType, &str)| San {
         r#type: (*kind).into(),
@@ -148,7 +148,7 @@ async fn sl_1_a_universal_string_costs_nothing(backend: Backend) {
     assert_eq!(figures(&world.usage(&license).await), (4, 0, 6));
 }
 
-/// The report that the certificate of the odd authority with this serial was revoked.
+/// A report that the odd authority's certificate with this serial was revoked.
 fn revocation(license: &License, odd: &Odd, serial: &str) -> IngestRecord {
     let revocation = ReportedRevocation {
         issuer: Some(Issuer::IssuerDer(odd.issuer.clone())),
@@ -161,7 +161,7 @@ fn revocation(license: &License, odd: &Odd, serial: &str) -> IngestRecord {
 
 async fn sl_14_what_was_recorded_can_be_revoked_under_its_serial(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
-    // 33 octets, and as many as are taken.
+    // 33 octets, and the most that are accepted.
     for (sequence, octets) in [(1, 33), (2, 1000)] {
         let odd = Odd::new(&vec![0x11; octets], vec![dns(b"a.example")]);
         let recorded = world.record_der(&license, &odd.der()).await;
@@ -173,7 +173,7 @@ async fn sl_14_what_was_recorded_can_be_revoked_under_its_serial(backend: Backen
         assert_eq!(counts(&answer), [0, 0, 1, 0, 0, 0]);
         assert_eq!(figures(&world.usage(&license).await), (0, 0, 10));
     }
-    // One octet more is refused at every door, and by what it says.
+    // One octet more is refused by every method, as DER and as facts.
     let odd = Odd::new(&vec![0x11; 1001], vec![dns(b"a.example")]);
     let given = Given::CertificateDer(odd.der());
     let by_der = world
@@ -275,7 +275,7 @@ async fn sl_1_one_name_has_one_form(backend: Backend) {
         ["a_b.example", "c.example", "upn:jos\u{e9}@corp"]
     );
     assert_eq!(figures(&world.usage(&license).await), (3, 0, 7));
-    // What is asked for is the same name as what stands.
+    // A SAN is recognised in another spelling.
     let mut question = world.question(&license, &["c.example"]);
     question.sans[0].value = "C.example\u{3002}".to_owned();
     let decision = world.authorize(question).await;
@@ -292,7 +292,7 @@ async fn sl_6_an_edwards_key_is_called_by_its_name(backend: Backend) {
         [KeyType::Rsa as i32, KeyType::Ecc as i32],
         "the default stays"
     );
-    // Recorded, it counts whatever the licence was sold for (SL-21).
+    // A recorded certificate counts, whatever key types the licence has (SL-21).
     let recorded = |serial: u8, key: Option<Vec<u8>>| {
         let mut odd = Odd::new(&[serial], vec![dns(format!("{serial}.example").as_bytes())]);
         odd.key = key.unwrap_or(odd.key);
@@ -339,7 +339,7 @@ async fn sl_6_an_edwards_key_is_called_by_its_name(backend: Backend) {
 async fn sl_12_a_certificate_may_have_no_end(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 10).await;
     let mut question = world.question(&license, &["a.example"]);
-    // RFC 5280, 4.1.2.5: of devices without an end.
+    // RFC 5280, 4.1.2.5: the end of a certificate without an end.
     let end = at("9999-12-31T23:59:59Z");
     question.not_after_time = Some(timestamp(end));
     let decision = world.authorize(question).await;

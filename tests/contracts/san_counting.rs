@@ -1,4 +1,4 @@
-//! SL-1 to SL-5: what one SAN is, what it weighs, that it counts once, and until exactly when.
+//! SL-1 to SL-5: what one SAN is, its weight, that it counts once, and until exactly when.
 
 use licet_contracts::{
     sanlicensing::v1::{DenialReason, ListUniqueSansRequest, SanCounts},
@@ -90,7 +90,7 @@ async fn sl_1_canonical_forms_are_compared(backend: Backend) {
         "INTRANET.",
     ];
     assert_eq!(world.granted(&license, &again).await.needed, 0);
-    // Sixteen bytes that embed four are another SAN than the four.
+    // An IPv6 address that embeds an IPv4 address is another SAN.
     let mapped = world.granted(&license, &["ip:::ffff:1.2.3.4"]).await;
     assert_eq!(mapped.needed, 1);
 }
@@ -171,7 +171,7 @@ async fn sl_4_a_reissue_passes_at_a_full_quota(backend: Backend) {
     assert_eq!((answer.used, answer.reserved, answer.needed), (2, 0, 0));
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 0));
     world.denied(&license, &["a.example", "c.example"]).await;
-    // Beyond the quota, what is held passes all the same (SL-11).
+    // Beyond the quota, SANs in use are still granted (SL-11).
     world.recorded(&license, &["c.example"]).await;
     assert_eq!(figures(&world.usage(&license).await), (3, 0, -1));
     world.granted(&license, &["c.example", "a.example"]).await;

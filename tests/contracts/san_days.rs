@@ -1,4 +1,4 @@
-//! SL-17: daily usage: past days with their peaks, and future days as foreseen by what is active now.
+//! SL-17: daily usage: past days with their peaks, and future days as current holdings imply.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -29,7 +29,7 @@ on_both_databases![
     days_that_cannot_be_are_refused,
 ];
 
-/// Midnight of a day of January 2026 and beyond, where every world begins.
+/// Midnight of a day, counted from 1 January 2026, when every world begins.
 fn midnight(day: i64) -> Instant {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
     shifted(start, (day - 1) * 86_400_000_000)
@@ -49,7 +49,7 @@ async fn sl_17_a_day_has_its_peak_to_the_microsecond(backend: Backend) {
     world.time.move_to(hour(2, 10));
     let end = shifted(midnight(5), -1_000_000);
     world.recorded_until(&license, &["a.example"], end).await;
-    // Comes and goes within the third day; the last second of a certificate is inclusive.
+    // In use within the third day only; a certificate's last second is inclusive.
     world.time.move_to(hour(3, 12));
     let last = shifted(hour(3, 13), -1_000_000);
     world
@@ -80,7 +80,7 @@ async fn sl_17_a_day_has_its_peak_to_the_microsecond(backend: Backend) {
         assert_eq!(instant(period.start_time), midnight(number));
         assert_eq!(instant(period.end_time), midnight(number + 1));
         assert_eq!(day.quota, 50);
-        // Each figure is what is answered for its instant.
+        // Each figure equals the usage at that instant.
         let usage = world.usage_at(&license, shifted(midnight(number + 1), -1));
         let usage = usage.await;
         assert_eq!(
@@ -114,7 +114,7 @@ async fn sl_17_the_forecast_is_what_then_happens(backend: Backend) {
     for (number, day) in (1..).zip(&forecast) {
         world.time.move_to(midnight(number).max(world.now()));
         if number > 1 {
-            // Without issuance, no day uses more than it begins with.
+            // Without new certificates, a day's usage peaks at its start.
             assert_eq!(
                 world.usage(&license).await.used,
                 day.peak_used,
@@ -152,7 +152,7 @@ async fn sl_17_days_that_are_over_never_change(backend: Backend) {
     world.recorded(&license, &["a.example", "b.example"]).await;
     world.increase(&license, 20).await;
     world.time.advance(TimeDelta::days(40));
-    // One that was over before it was reported never counted.
+    // A certificate that had expired before it was reported never counted.
     let over = facts(&["c.example"], midnight(1), midnight(2));
     world.record_san(report_of(&license, over)).await;
     assert_eq!(world.days(&license, midnight(1), midnight(4)).await, before);
@@ -193,7 +193,7 @@ async fn sl_17_the_last_thirty_days_are_told_unless_others_are_named(backend: Ba
     assert_eq!(instant(days[0].day.unwrap().start_time), midnight(11));
     assert_eq!(days[29].kind(), DayKind::Today);
     assert!(days.iter().all(|day| figures(day) == (1, 1, 1)));
-    // Ninety days to come are one answer.
+    // Forecasts are limited to ninety days.
     let forecast = world.days(&license, world.now(), midnight(130)).await;
     assert_eq!(forecast.len(), 90);
     assert_eq!(forecast.iter().map(|day| day.used).sum::<i64>(), 60);
@@ -222,7 +222,7 @@ async fn sl_17_days_come_in_pages_without_a_gap(backend: Backend) {
             break;
         }
         request.page_token = page.next_page_token;
-        // What is recorded meanwhile does not belong to the listing, and no day moves.
+        // A certificate recorded between pages does not change the listing.
         world.time.advance(TimeDelta::days(1));
         world.recorded(&license, &["later.example"]).await;
     }
@@ -244,7 +244,7 @@ async fn sl_17_the_command_draws_the_days(backend: Backend) {
     world.revoke(&license, &[&gone]).await;
     let license_id = license.license_id.clone();
     let address = world.san_licensing_address();
-    // The services run in this test's own runtime, which must not wait for the command.
+    // The services run in this test's runtime, so the command must not block it.
     let run = |arguments: [&str; 5]| {
         let arguments = arguments.map(str::to_owned);
         let (license_id, address) = (license_id.clone(), address.clone());

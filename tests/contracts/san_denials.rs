@@ -1,5 +1,5 @@
-//! SL-6, SL-11, SL-12: a denial is an ordinary response with every reason, the figures, and the instant
-//! from which the request would fit.
+//! SL-6, SL-11, SL-12: a denial is an ordinary response with every reason, the figures, and the time from
+//! which the request would fit.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -47,7 +47,7 @@ fn reasons(answer: &AuthorizeIssuanceResponse) -> Vec<DenialReason> {
     reasons
 }
 
-/// A licence that permits RSA keys for 30 days, no wildcards, and nothing beyond its own end.
+/// A licence for RSA keys, 30 days and no wildcards, within its own term.
 async fn narrow(world: &World, account_id: &str) -> License {
     let request = QuoteLicenseRequest {
         options: Some(LicenseOptions {
@@ -115,7 +115,7 @@ async fn sl_6_each_option_denies_with_its_reason(backend: Backend) {
     assert_eq!(granted.decision(), AuthorizationDecision::Granted);
     assert_eq!(granted.latest_not_after_time, None);
 
-    // A wildcard would weigh 3: there is no room for it either.
+    // The wildcard would weigh 3, which exceeds the quota as well.
     let mut wildcard = world.question(&license, &["*.b.example"]);
     wildcard.not_after_time = ask().not_after_time;
     let answer = world.authorize(wildcard).await;
@@ -169,7 +169,7 @@ async fn sl_6_a_license_without_options_has_the_defaults(backend: Backend) {
             max_term_months: 0,
         }
     );
-    // Ten years, beyond the licence's end, with either key.
+    // Ten years exceed the licence's term, with either key type.
     let ten_years = AuthorizeIssuanceRequest {
         not_after_time: Some(timestamp(days_ahead(&world, 3650))),
         key_type: KeyType::Ecc.into(),
@@ -189,7 +189,7 @@ async fn sl_6_validity_is_counted_to_its_last_second(backend: Backend) {
     world.stock_sans().await;
     let account_id = world.account_with("1000.00").await;
     let license = narrow(&world, &account_id).await;
-    // From tomorrow on, thirty days to the last second: one second more is too long.
+    // Thirty days from tomorrow, to the last second; one second more is too long.
     let tomorrow = shifted(world.now(), 86_400_000_000);
     let ask = |seconds: i64| AuthorizeIssuanceRequest {
         not_before_time: Some(timestamp(tomorrow)),
@@ -244,7 +244,7 @@ async fn sl_11_a_license_that_does_not_run_authorises_nothing(backend: Backend) 
     let world = World::start_with_san_licensing(backend).await;
     world.stock_sans().await;
     let account_id = world.account_with("1000.00").await;
-    // Drafted: nothing is charged.
+    // Drafted and not charged.
     let draft = world.quoted(quote_request(&account_id, 10)).await;
     let answer = world
         .authorize(world.question(&draft, &["a.example"]))
@@ -265,7 +265,7 @@ async fn sl_11_a_license_that_does_not_run_authorises_nothing(backend: Backend) 
     assert_eq!(reasons(&answer), [DenialReason::LicenseNotActive]);
     world.time.advance(TimeDelta::microseconds(1));
     world.granted(&license, &["a.example"]).await;
-    // To the last microsecond of its term; then not even what it holds.
+    // Grants end with the term's last microsecond, for SANs in use too.
     let end = instant(period.end_time);
     world.time.move_to(shifted(end, -1));
     world.granted(&license, &["a.example"]).await;
@@ -296,14 +296,14 @@ async fn sl_12_a_denial_gives_the_figures_and_when_it_would_fit(backend: Backend
     let (world, license) = World::start_licensed(backend, 10).await;
     let start = world.now();
     let at = |seconds: i64| shifted(start, seconds * 1_000_000);
-    // Five used: two return after a minute, the shared third and the others after two.
+    // Five used: two return after a minute, the other three, one of them shared, after two.
     world
         .recorded_until(&license, &["a.example", "b.example", "c.example"], at(59))
         .await;
     world
         .recorded_until(&license, &["c.example", "d.example", "e.example"], at(119))
         .await;
-    // Three reserved, until a microsecond that no second ends at.
+    // Three reserved, until a time with a fraction of a second.
     let mut hold = world.question(
         &license,
         &["d.example", "x.example", "y.example", "z.example"],
@@ -322,7 +322,7 @@ async fn sl_12_a_denial_gives_the_figures_and_when_it_would_fit(backend: Backend
 
     world.time.move_to(at(1));
     let ask = async |list: &[&str]| world.authorize(world.question(&license, list)).await;
-    // One of these four is held already.
+    // One of these four is in use.
     let answer = ask(&["e.example", "p.example", "q.example", "r.example"]).await;
     assert_eq!(reasons(&answer), [DenialReason::QuotaExceeded]);
     assert_eq!(
@@ -332,7 +332,7 @@ async fn sl_12_a_denial_gives_the_figures_and_when_it_would_fit(backend: Backend
     assert_eq!(answer.short_by, 1);
     assert_eq!(instant(answer.fits_time), at(60));
     assert_eq!(instant(answer.decision_time), at(1));
-    // A wildcard weighs five: two names and three reserved ones have to return first.
+    // A wildcard weighs five, so two used and three reserved SANs must return first.
     let answer = ask(&["*.p.example"]).await;
     assert_eq!((answer.needed, answer.short_by), (5, 3));
     assert_eq!(instant(answer.fits_time), shifted(at(90), 123_456));
@@ -354,7 +354,7 @@ async fn sl_12_what_never_fits_has_no_time(backend: Backend) {
         .await;
     assert_eq!(reasons(&answer), [DenialReason::QuotaExceeded]);
     assert_eq!((answer.short_by, answer.fits_time), (2, None));
-    // Another reason stands: the quota is not what keeps it out, and no time is given for it.
+    // The quota is not the reason, so the denial gives no time.
     let mut foreign = world.question(&license, &["b.example"]);
     foreign.product_id = OTHER.to_owned();
     let answer = world.authorize(foreign).await;
@@ -362,7 +362,7 @@ async fn sl_12_what_never_fits_has_no_time(backend: Backend) {
     assert_eq!((answer.short_by, answer.fits_time), (0, None));
 }
 
-/// A name asked for that is held now and ends before others do has to be paid for again then.
+/// A requested SAN that is in use now needs room again if it returns before others do.
 async fn sl_12_the_time_it_fits_counts_names_of_its_own_that_end(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 2).await;
     let start = world.now();
@@ -373,6 +373,6 @@ async fn sl_12_the_time_it_fits_counts_names_of_its_own_that_end(backend: Backen
         .authorize(world.question(&license, &["a.example", "c.example"]))
         .await;
     assert_eq!((answer.needed, answer.short_by), (1, 1));
-    // At 10 s a.example returns and is needed itself: only the end of b.example makes room.
+    // a.example returns at 10 s but is requested itself, so only the return of b.example makes room.
     assert_eq!(instant(answer.fits_time), at(20));
 }

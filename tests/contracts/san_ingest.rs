@@ -1,5 +1,5 @@
-//! SL-14, SL-15, SL-21: the authority's reports in bulk: batches, records that are refused alone,
-//! revocations that arrive before their certificates.
+//! SL-14, SL-15, SL-21: the authority reports in bulk: in batches, with records that are refused alone, and
+//! revocations that may precede their certificates.
 
 use licet_contracts::sanlicensing::v1::{
     CertificateState, IngestCertificatesRequest, IngestRecord, RecordRefusal, RevocationReason,
@@ -68,7 +68,7 @@ async fn sl_14_batches_are_acknowledged_counted_and_gone_on_from(backend: Backen
     assert_eq!((feed.sequence, &*feed.cursor), (3, "after 3"));
     assert_eq!(figures(&feed.counts.unwrap()), [2, 0, 1, 0, 1, 0]);
     assert_eq!(instant(feed.update_time), now);
-    // One event for the licence and a batch, one for the feed.
+    // Each batch makes one event for the licence and one for the feed.
     eventually("the events of the batches", || async {
         let log = log(world.san_events()).await;
         let of_batches = |resource: &str| {
@@ -95,7 +95,7 @@ async fn sl_14_a_certificate_comes_as_der_or_as_facts(backend: Backend) {
         .await;
     assert_eq!(counts(&answer), [2, 0, 0, 0, 1, 0]);
     assert_eq!(world.usage(&license).await.used, 1 + 5 + 1);
-    // Issuer and serial of a revocation name what came as DER, too.
+    // A revocation by issuer and serial also finds a certificate reported as DER.
     let mut by_digest = told.clone();
     by_digest.issuer_der = leaf.issuer_der;
     by_digest.serial = format!("00{}", leaf.serial_hex.to_uppercase());
@@ -112,7 +112,7 @@ async fn sl_14_a_batch_is_repeated_and_the_feed_never_goes_backwards(backend: Ba
     let third = batch(3, vec![signed(&license, &told)]);
     let channel = || world.san_channel(0);
     let (begun, _) = send(channel(), vec![first.clone(), second.clone()]).await;
-    // The last one again, on the same way or another: acknowledged as it was.
+    // The last batch can be repeated, on the same stream or another, and is acknowledged alike.
     let (again, ended) = send(channel(), vec![second.clone(), second.clone(), third]).await;
     ended.unwrap();
     assert_eq!(again[..2], [begun[1].clone(), begun[1].clone()]);
@@ -133,7 +133,7 @@ async fn sl_14_a_batch_is_repeated_and_the_feed_never_goes_backwards(backend: Ba
         );
         assert_eq!(none, []);
     }
-    // A new feed begins with 1, and a refused beginning leaves none.
+    // A feed starts with batch 1; another first batch creates no feed.
     let elsewhere = IngestCertificatesRequest {
         feed_id: "ca-2".to_owned(),
         ..batch(2, vec![])
@@ -200,7 +200,7 @@ async fn sl_14_a_poisoned_record_is_refused_alone(backend: Backend) {
             .iter()
             .all(|refused| refused.content.is_empty())
     );
-    // The last ones first, with what was sent and all that is wrong with it.
+    // The last refusals come first, with the record and all its violations.
     let listed = world.refused_records(0).await;
     let indexes: Vec<_> = listed.iter().map(|refused| refused.index).collect();
     assert_eq!(indexes, [6, 5, 4, 3, 2, 1]);
@@ -303,7 +303,7 @@ async fn sl_14_a_feed_is_its_senders(backend: Backend) {
     };
     let answer = world.san_ingest().get_feed(narrowed(get, &theirs)).await;
     take_apart(&answer.unwrap_err()).expect(Code::NotFound, "NOT_FOUND");
-    // In a feed, records of accounts that the caller does not see are refused alone.
+    // Records of accounts that the caller does not see are refused alone.
     let mut request = tonic::Request::new(tokio_stream::once(IngestCertificatesRequest {
         feed_id: "theirs".to_owned(),
         ..batch(1, vec![signed(&license, &told)])
@@ -357,14 +357,14 @@ async fn sl_14_revocations_count_from_their_record(backend: Backend) {
     assert_eq!(instant(certificate.revoke_time), world.now());
     assert_eq!(certificate.ca_revoke_time, told.not_before_time);
     assert_eq!(world.usage(&license).await.used, 1);
-    // An answer about the past does not change (T-6).
+    // Past usage does not change (T-6).
     assert_eq!(world.usage_at(&license, recorded).await.used, 2);
     let before = shifted(world.now(), -1);
     assert_eq!(world.usage_at(&license, before).await.used, 2);
-    // Reported again, whatever the reason: known.
+    // Reported again with any reason, the revocation is known.
     let answer = world.ingest(3, vec![revoked(&license, &told)]).await;
     assert_eq!(counts(&answer), [0, 0, 0, 0, 1, 0]);
-    // One that has expired is revoked all the same: the authority says so.
+    // Expired certificates can be revoked too.
     world.time.move_to(shifted(world.usual_end(), 1_000_000));
     let answer = world.ingest(4, vec![revoked(&license, &kept)]).await;
     assert_eq!(counts(&answer), [0, 0, 1, 0, 0, 0]);
@@ -387,7 +387,7 @@ async fn sl_15_a_revocation_waits_for_its_certificate(backend: Backend) {
     assert_eq!(certificate.revoke_reason(), RevocationReason::KeyCompromise);
     assert_eq!(certificate.record_time, certificate.revoke_time);
     assert_eq!(certificate.ca_revoke_time, Some(timestamp(now)));
-    // In one batch, in either order.
+    // Both in one batch, in either order.
     let (first, second) = (
         facts(&["b.example"], now, end),
         facts(&["c.example"], now, end),
@@ -405,7 +405,7 @@ async fn sl_15_a_revocation_waits_for_its_certificate(backend: Backend) {
         .await;
     assert_eq!(counts(&answer), [2, 0, 1, 1, 0, 0]);
     assert_eq!(usage_figures(&world.usage(&license).await), (0, 0, 100));
-    // What was applied waits no more.
+    // An applied revocation no longer waits.
     let answer = world.ingest(4, vec![revoked(&license, &first)]).await;
     assert_eq!(counts(&answer), [0, 0, 0, 0, 1, 0]);
 }
@@ -434,8 +434,8 @@ async fn sl_15_a_revocation_waits_for_a_certificate_that_is_recorded_singly(back
     assert_eq!(counts(&answer), [0, 0, 0, 0, 2, 0]);
 }
 
-/// Two transactions at once do not see one another: the revocation is kept, and the certificate is
-/// there all the same.
+/// Concurrent transactions do not see each other, so a revocation can be stored for later although its
+/// certificate is recorded.
 async fn sl_15_a_revocation_and_its_certificate_that_passed_each_other_by_meet(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 100).await;
     let told = facts(&["a.example"], world.now(), world.usual_end());

@@ -40,7 +40,7 @@ async fn open(world: &World) -> (Batches, Answers) {
 /// The next response, within a time limit.
 async fn next(answers: &mut Answers) -> Result<Option<IngestCertificatesResponse>, Status> {
     let next = tokio::time::timeout(Duration::from_secs(20), answers.message());
-    next.await.expect("an answer while nothing else is sent")
+    next.await.expect("a response before the next batch")
 }
 
 async fn sl_14_a_batch_is_acknowledged_while_no_other_is_sent(backend: Backend) {
@@ -112,7 +112,7 @@ async fn sl_14_a_message_that_is_no_batch_is_an_error_that_says_what_is_durable(
         );
         assert_eq!(world.feed().await.unwrap().sequence, first + 1);
     }
-    // A stream that broke before anything was durable names nothing.
+    // A stream that broke before anything was durable reports no position.
     let (none, ended) = send_raw(world.san_channel(0), vec![vec![0xff; 40]]).await;
     assert_eq!(none, []);
     let refusal = take_apart(&ended.unwrap_err());
@@ -127,7 +127,7 @@ async fn sl_14_a_stream_ends_when_the_service_stops(backend: Backend) {
     let one = batch(1, vec![signed(&license, &told)]);
     batches.send(one).await.unwrap();
     assert_eq!(next(&mut answers).await.unwrap().unwrap().sequence, 1);
-    // Not OK: what the sender still has is not taken.
+    // Not OK, because batches not yet acknowledged are lost.
     let (ended, ()) = tokio::join!(next(&mut answers), world.stop_san_licensing(0));
     let refusal = take_apart(&ended.unwrap_err());
     let refusal = refusal.expect(Code::Unavailable, "SERVICE_STOPPING");
@@ -135,7 +135,7 @@ async fn sl_14_a_stream_ends_when_the_service_stops(backend: Backend) {
     drop(batches);
 }
 
-/// A feed of a caller who sends nothing yet.
+/// Opens a feed of this caller and sends nothing.
 async fn feed_of(world: &World, caller: &str) -> Result<(Batches, Response<Answers>), Status> {
     let (sender, receiver) = mpsc::channel(1);
     let mut request = Request::new(ReceiverStream::new(receiver));

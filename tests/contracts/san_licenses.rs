@@ -1,5 +1,5 @@
-//! SL-7, SL-8, SL-20: a licence is drafted, accepted and charged; its quota can be raised while it runs;
-//! an account has one licence for a product at a time.
+//! SL-7, SL-8, SL-20: a licence is drafted, accepted and charged; its quota can be raised while it runs; an
+//! account has one licence for a product at a time.
 
 use licet_contracts::{
     billing::v1::LineKind,
@@ -273,14 +273,14 @@ async fn sl_8_an_increase_is_charged_for_the_time_left_and_counts_at_once(backen
     world.recorded(&license, &["a.example"]).await;
     world.denied(&license, &["b.example"]).await;
     world.time.move_to(before.checked_add_months(3).unwrap());
-    // A hundred would cost 6.00 each; the licence keeps its own 12.00, for a quarter of the term.
+    // New licences cost 6.00 at this quota; this one keeps its 12.00, for a quarter of the term.
     let raised = world.increase(&license, 101).await;
     assert_eq!((raised.quota, raised.state()), (101, LicenseState::Active));
     assert_eq!(raised.invoice_ids.len(), 2);
     assert_eq!(world.balance(&account_id).await, "688.00 USD");
     let answer = world.granted(&license, &["b.example"]).await;
     assert_eq!(answer.quota, 101);
-    // The past keeps the quota that it had.
+    // Past usage keeps its quota.
     let now = world.now();
     assert_eq!(world.usage_at(&license, now).await.quota, 101);
     assert_eq!(world.usage_at(&license, shifted(now, -1)).await.quota, 1);
@@ -332,13 +332,13 @@ async fn sl_20_a_product_has_one_license_at_a_time(backend: Backend) {
     assert_eq!(refusal.value("license_id"), license.license_id);
     assert_eq!(refusal.subjects(), [BUNDLE]);
     assert_eq!(world.balance(&account_id).await, "880.00 USD");
-    // Nothing of the refused one is held.
+    // The refused licence reserves none of its products.
     let other = QuoteLicenseRequest {
         product_ids: names(&[OTHER]),
         ..quote_request(&account_id, 1)
     };
     world.license_with(other).await;
-    // Another account is another matter, and so is the time after its end.
+    // Another account can license the product, and the same account after the licence's end.
     let theirs = world.account_with("1000.00").await;
     world.license(&theirs, 10).await;
     let end = instant(license.term.clone().unwrap().period.unwrap().end_time);
@@ -383,7 +383,7 @@ async fn bl_6_without_money_nothing_happens(backend: Backend) {
         (after.state(), after.pending_change),
         (LicenseState::Quoted, None)
     );
-    // What was refused stays refused under its id (BL-2); asked anew it is accepted.
+    // A repeat is refused again (BL-2); a new request succeeds.
     world.deposit(&account_id, "50.00").await;
     let again = refused(world.san_licenses().accept_license(accept).await);
     assert_eq!(again, first);
@@ -428,7 +428,7 @@ async fn x_7_with_billing_away_an_acceptance_ends_by_itself(backend: Backend) {
         (license.state() == LicenseState::Active).then_some(license)
     })
     .await;
-    // It starts when it was accepted, however late it was charged (T-4).
+    // The term starts at its acceptance, however late the charge (T-4).
     let period = license.term.clone().unwrap().period.unwrap();
     assert_eq!(instant(period.start_time), accepted);
     assert_eq!(world.balance(&account_id).await, "880.00 USD");

@@ -1,5 +1,5 @@
-//! SL-7, SL-10, SL-11, SL-20: a draft is withdrawn, a product joins a running licence, a licence is
-//! cancelled: each takes effect at once, and once, with an event.
+//! SL-7, SL-10, SL-11, SL-20: withdrawing a draft, adding a product to a running licence, cancelling a
+//! licence. Each takes effect once and at once, with an event.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -50,7 +50,7 @@ async fn refused_addition(world: &World, license: &License, product_id: &str) ->
     refused(world.san_licenses().add_product(request).await)
 }
 
-/// A SAN product of this tier, at this price for a SAN and year.
+/// A SAN product of this tier, at this price for a SAN per year.
 async fn ranked(world: &World, product_id: &str, rank: i32, price: &str) {
     let product = Product {
         tier: rank,
@@ -129,27 +129,27 @@ async fn sl_7_a_cancelled_license_is_over_at_once_and_nothing_is_refunded(backen
     assert_eq!(instant(cancelled.cancel_time), world.now());
     assert_eq!(world.balance(&license.account_id).await, balance);
     assert_eq!(world.invoices_of(&license.license_id).await.len(), 2);
-    // It authorises nothing, not even what it holds, and never again.
+    // A cancelled licence authorises nothing, not even SANs in use.
     let denied = world.denied(&license, &["a.example"]).await;
     assert_eq!(
         denied.reasons().collect::<Vec<_>>(),
         [DenialReason::LicenseNotActive]
     );
-    // Certificates that stand are untouched, and so is the past.
+    // Existing certificates and past usage stay.
     assert_eq!(certificate.license_id, license.license_id);
     let usage = world.usage(&license).await;
     assert_eq!((usage.quota, usage.used), (0, 1));
     assert_eq!(world.usage_at(&license, before).await.quota, 10);
     assert_eq!(world.usage_at(&license, end(&license)).await.quota, 0);
-    // Its product is free for another at once (SL-20).
+    // The product can be licensed again at once (SL-20).
     let successor = world.license(&license.account_id, 5).await;
     world.granted(&successor, &["a.example"]).await;
     world.time.move_to(end(&license));
     let after = world.get_license(&license.license_id).await;
     assert_eq!(after.state(), LicenseState::Cancelled);
-    // The term that was bought for later never comes.
+    // The next term never starts.
     assert_eq!((after.term, after.next_term), (license.term.clone(), None));
-    // Its certificate stands until then, and counts in the successor once that has taken it over.
+    // The certificate counts in the cancelled licence until the successor takes it over.
     eventually("the successor has taken it over", || async {
         let used = (
             world.usage(&license).await.used,
@@ -161,7 +161,7 @@ async fn sl_7_a_cancelled_license_is_over_at_once_and_nothing_is_refunded(backen
     world.denied(&license, &["c.example"]).await;
 }
 
-/// Of a licence that is charged and starts later, no refusal says that it is ACTIVE and not active.
+/// A licence that starts later is ACTIVE, so a refusal must not say that it is not.
 async fn sl_11_a_license_that_starts_later_says_when(backend: Backend) {
     let (world, _) = World::start_licensed(backend, 10).await;
     let start = world.now().checked_add(TimeDelta::days(30)).unwrap();
@@ -199,7 +199,7 @@ async fn sl_11_a_license_that_starts_later_says_when(backend: Backend) {
         .allocate_certificate(allocate.clone())
         .await;
     says_when(refused(answer));
-    // Over, it says so, and not that it is ACTIVE.
+    // After the end the refusal says so.
     world.time.move_to(end(&later));
     let allocate = AllocateCertificateRequest {
         request_id: request_id(),
@@ -287,7 +287,7 @@ async fn sl_10_a_product_joins_by_its_tier_or_its_price(backend: Backend) {
     let answer = world.added(&license, "priced-equal").await;
     assert_eq!(answer.price.clone().unwrap().value, "9.00");
     assert!(answer.explanation.contains("price"), "{answer:?}");
-    // What joined is no measure for others (SL-10): the term was sold with one product.
+    // An added product does not raise the limit for others (SL-10): the term was sold with one product.
     refused_addition(&world, &license, "too-high")
         .await
         .expect(Code::FailedPrecondition, "PRODUCT_TOO_HIGH");
@@ -298,7 +298,7 @@ async fn sl_10_a_product_joins_by_its_tier_or_its_price(backend: Backend) {
         ["middle", "priced-equal", "ranked-lower"]
     );
     assert_eq!(license.term.clone().unwrap().product_ids, ["middle"]);
-    // Its certificates count in the same quota, at once.
+    // Certificates for it count in the same quota at once.
     let mut question = world.question(&license, &["a.example"]);
     question.product_id = "priced-equal".to_owned();
     let granted = world.authorize(question).await;
@@ -307,7 +307,7 @@ async fn sl_10_a_product_joins_by_its_tier_or_its_price(backend: Backend) {
     report.product_id = "ranked-lower".to_owned();
     world.record_san(report).await;
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 9));
-    // The next term is sold with all of them.
+    // The next term is sold with all products.
     world.move_before_end(&license, 10);
     let next = world.renewed(renew_request(&license, 10)).await;
     assert_eq!(next.term.unwrap().product_ids, license.product_ids);
@@ -326,7 +326,7 @@ async fn sl_10_the_tier_of_the_sale_counts_and_the_price_of_now(backend: Backend
     };
     let license = world.license_with(request).await;
     world.time.advance_days(1);
-    // Its tier is lower now; the term was sold with the higher one (BL-8).
+    // The product's tier is lower now; the sale's higher tier decides (BL-8).
     let lower = UpdateProductRequest {
         product: Some(san_product("sold")),
         request_id: request_id(),
@@ -395,7 +395,7 @@ async fn sl_11_a_reservation_outlasts_a_cancellation_and_counts_nowhere(backend:
     world.cancelled(&license).await;
     let held = world.reservations(&license).await;
     assert_eq!(held[0].state(), ReservationState::Held);
-    // The certificate was signed: it exists, and no licence covers it (SL-16, SL-21).
+    // The certificate was signed, so it is recorded, without a licence (SL-16, SL-21).
     let mut report = world.report(&license, &["a.example"]);
     report.reservation_id = granted.reservation_id;
     let answer = world.record_san(report).await;
@@ -510,13 +510,13 @@ async fn x_7_with_billing_away_no_product_joins(backend: Backend) {
     let unchanged = world.get_license(&license.license_id).await;
     assert_eq!(unchanged, license);
     world.start_billing().await;
-    // The same attempt may be made again (BL-2).
+    // The same request may be sent again (BL-2).
     let answer = world.san_licenses().add_product(request).await.unwrap();
     let license = answer.into_inner().license.unwrap();
     assert_eq!(license.product_ids, [BUNDLE, OTHER]);
 }
 
-/// The request as somebody who sees one account's things asks it, in one role.
+/// A request of a caller with one role who sees only one account.
 fn bound<M>(message: M, role: &str, account_id: &str) -> Request<M> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();

@@ -1,5 +1,5 @@
-//! SL-6: what is authorised must fit a next term that is already bought, too, by what will still be held
-//! at its start. The memory of every instance follows the term in force.
+//! SL-6: an authorised certificate must also fit a next term that is already bought, by what will be held at
+//! its start. Every instance's memory follows the term in force.
 
 use chrono::TimeDelta;
 use licet_contracts::sanlicensing::v1::{
@@ -29,7 +29,7 @@ on_both_databases![
     sl_7_memory_from_before_a_cancellation_goes_by_the_term_that_began_with_it,
 ];
 
-/// A licence of 20 in its last ten days, renewed for this quota with wildcards of this weight.
+/// A licence of 20, ten days before its end, renewed with this quota and wildcard weight.
 async fn renewed(backend: Backend, quota: i64, multiplier: i32) -> (World, License) {
     let (world, license) = World::start_licensed(backend, 20).await;
     world.move_before_end(&license, 10);
@@ -42,7 +42,7 @@ async fn renewed(backend: Backend, quota: i64, multiplier: i32) -> (World, Licen
     (world, license)
 }
 
-/// The question for a certificate whose last second is `not_after`.
+/// A request for a certificate whose last second is `not_after`.
 fn until(
     world: &World,
     license: &License,
@@ -59,7 +59,7 @@ fn reasons(answer: &AuthorizeIssuanceResponse) -> Vec<DenialReason> {
     answer.reasons().collect()
 }
 
-/// The start of the next term, what is held then, needed and short.
+/// Next term: SANs held at its start, SANs needed, and how many are short.
 fn shortage(answer: &AuthorizeIssuanceResponse) -> (i64, i64, i64) {
     let next = answer.next_term.unwrap();
     (next.held, next.needed, next.short_by)
@@ -68,7 +68,7 @@ fn shortage(answer: &AuthorizeIssuanceResponse) -> (i64, i64, i64) {
 async fn sl_6_what_lasts_into_the_next_term_fits_it(backend: Backend) {
     let (world, license) = renewed(backend, 4, 2).await;
     let start = end(&license);
-    // A certificate that is over by then is no matter to the next term; its last second counts.
+    // The next term ignores a certificate that ends before it, to the last second.
     let last = shifted(start, -1_000_000);
     let names = ["a.example", "b.example", "*.a.example"];
     let short = world.authorize(until(&world, &license, &names, last)).await;
@@ -92,8 +92,8 @@ async fn sl_6_what_lasts_into_the_next_term_fits_it(backend: Backend) {
         denied.explanation.contains("exceed the quota of 4 by 1"),
         "{denied:?}"
     );
-    // Room returns with that certificate, when the end asked for has passed as well: only one that
-    // ends later fits then.
+    // Room returns only with the lasting certificate's end, so only a certificate that ends later has a time
+    // at which it fits.
     assert_eq!(denied.fits_time, None);
     let later = shifted(world.usual_end(), 86_400_000_000);
     let names = ["c.example", "*.c.example", "d.example"];
@@ -103,7 +103,7 @@ async fn sl_6_what_lasts_into_the_next_term_fits_it(backend: Backend) {
     assert_eq!(longer.fits_time, lasting.until_time);
     let fits = world.granted(&license, &["c.example", "*.c.example"]).await;
     assert_eq!(fits.needed, 6);
-    // Both can stand against it.
+    // Both quotas can be exceeded.
     let many: Vec<_> = (0..13).map(|number| format!("n{number}.example")).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     let denied = world.denied(&license, &many).await;
@@ -122,12 +122,12 @@ async fn sl_6_reservations_count_by_the_certificate_asked_for(backend: Backend) 
     world.granted(&license, &["a.example"]).await;
     let brief = until(&world, &license, &["b.example"], shifted(start, -1_000_000));
     world.authorize(brief).await;
-    // Another instance, which knows only what is stored, counts alike.
+    // Another instance, with no memory, counts the same.
     world.stop_san_licensing(0).await;
     world.start_san_licensing().await;
     let denied = world.denied(&license, &["b.example", "c.example"]).await;
     assert_eq!(shortage(&denied), (1, 2, 1));
-    // It fits when the reservation lapses, or the certificate is over before the term starts.
+    // It fits once the reservation lapses.
     assert_eq!(
         instant(denied.fits_time),
         world.now().checked_add(TimeDelta::minutes(15)).unwrap()
@@ -139,7 +139,7 @@ async fn sl_6_reservations_count_by_the_certificate_asked_for(backend: Backend) 
 }
 
 async fn sl_6_it_fits_when_room_returns_or_the_next_term_starts(backend: Backend) {
-    // The quota rises: what is short now fits once the next term starts.
+    // The quota rises, so the request fits from the next term on.
     let (world, license) = renewed(backend, 100, 5).await;
     let start = end(&license);
     let names: Vec<_> = (0..21).map(|number| format!("n{number}.example")).collect();
@@ -164,7 +164,7 @@ async fn sl_4_what_lasts_already_needs_no_room_in_the_next_term(backend: Backend
         ..renew_request(&license, 2)
     };
     world.renewed(request).await;
-    // Reissues never fail, over the next term's quota, too.
+    // Reissues are always granted, even beyond the next term's quota.
     world
         .granted(&license, &["a.example", "b.example", "c.example"])
         .await;
@@ -205,7 +205,7 @@ async fn sl_6_a_wildcard_weighs_what_its_term_says_on_every_instance(backend: Ba
     world
         .recorded(&license, &["a.example", "*.a.example"])
         .await;
-    // Both have it in memory before the term changes.
+    // Both instances have the licence in memory before the term changes.
     assert_eq!(
         (
             used(&world, 0, &license).await,
@@ -238,8 +238,8 @@ async fn sl_6_a_wildcard_weighs_what_its_term_says_on_every_instance(backend: Ba
     assert_eq!((answer.reserved, answer.short_by), (1, 1));
 }
 
-/// A licence of 20 in its last ten days, in the memory of every instance. With the instance that the
-/// licence is not changed on, where there are two.
+/// A licence of 20, ten days before its end, in the memory of every instance; and the number of an instance
+/// that makes no change to it, if there are two.
 async fn remembered(backend: Backend) -> (World, License, usize) {
     let (mut world, license) = World::start_licensed(backend, 20).await;
     if backend == Backend::Postgres {

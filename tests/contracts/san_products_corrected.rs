@@ -1,5 +1,5 @@
-//! SL-14: a certificate reported under a wrong product, on a stream or alone, can be corrected until it
-//! counts in a licence; then a correction is a conflict.
+//! SL-14: a certificate reported under a wrong product can be corrected, in a feed or alone, until it counts
+//! in a licence. After that a correction is a conflict.
 
 use licet_contracts::sanlicensing::v1::{
     CertificateFacts, CertificateState, IngestRecord, License, RecordCertificateRequest,
@@ -22,7 +22,7 @@ on_both_databases![
     sl_14_a_revoked_certificate_has_its_product_corrected_and_counts_nowhere,
 ];
 
-/// Products that the account has no licence for.
+/// Products that none of the account's licences covers.
 const WRONG: [&str; 2] = ["intranet-ov", "intranet-dv2"];
 
 fn streamed(license: &License, facts: &CertificateFacts, product_id: &str) -> IngestRecord {
@@ -58,7 +58,7 @@ async fn sl_14_a_product_is_corrected_by_whichever_report_until_it_counts(backen
     };
     let answer = world.ingest(1, wrong(WRONG[0])).await;
     assert_eq!(counts(&answer), [0, 2, 0, 0, 0, 0]);
-    // To another one without a licence, by each way.
+    // Corrected to another product without a licence, in a feed and alone.
     let answer = world
         .ingest(2, vec![streamed(&license, &told[0], WRONG[1])])
         .await;
@@ -72,7 +72,7 @@ async fn sl_14_a_product_is_corrected_by_whichever_report_until_it_counts(backen
     );
     let answer = world.ingest(3, wrong(WRONG[1])).await;
     assert_eq!(counts(&answer), [0, 0, 0, 0, 2, 0]);
-    // To the one of the licence: they count.
+    // Corrected to the licensed product, they count.
     let answer = world
         .ingest(4, vec![streamed(&license, &told[0], right)])
         .await;
@@ -87,7 +87,7 @@ async fn sl_14_a_product_is_corrected_by_whichever_report_until_it_counts(backen
     );
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 98));
     assert_eq!(world.unallocated("", 0).await, []);
-    // For good.
+    // Now the product is final.
     let answer = world.ingest(5, wrong(WRONG[0])).await;
     assert_eq!(counts(&answer), [0, 0, 0, 0, 0, 2]);
     let conflict = RecordRefusal::CertificateConflict;
@@ -113,7 +113,7 @@ async fn sl_14_a_product_is_corrected_within_one_batch(backend: Backend) {
         .iter()
         .map(|product| streamed(&license, &told, product))
         .collect();
-    // Other SANs are a conflict whatever the product is.
+    // Other SANs conflict, whatever the product is.
     records.insert(1, streamed(&license, &other, WRONG[1]));
     let answer = world.ingest(1, records).await;
     assert_eq!(counts(&answer), [1, 2, 0, 0, 0, 2]);

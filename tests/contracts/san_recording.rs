@@ -1,5 +1,5 @@
-//! SL-14, SL-16, SL-19, SL-20: in which licence a reported certificate counts, that a second report is
-//! recognised, and how the certificate ends.
+//! SL-14, SL-16, SL-19, SL-20: in which licence a reported certificate counts, how a second report is
+//! recognised, and how certificates end.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -135,7 +135,7 @@ async fn sl_14_a_report_may_leave_the_key_type_out(backend: Backend) {
             assert_eq!(counts(&answer), [0, 0, 0, 0, 1, 0]);
         }
     }
-    // Another type is another key, and so another certificate.
+    // Another key type means another certificate.
     let full = facts(&["b.example"], world.now(), world.usual_end());
     world.record_san(report_of(&license, full.clone())).await;
     let other = CertificateFacts {
@@ -209,7 +209,7 @@ async fn sl_1_a_certificate_reported_after_its_end_never_counts(backend: Backend
         figures(&world.usage_at(&license, shifted(now, -1)).await).0,
         0
     );
-    // Its last second has begun, and is not over.
+    // A certificate is valid until its last second is over.
     let last = facts(&["b.example"], shifted(now, -9_000_000), now);
     world.record_san(report_of(&license, last)).await;
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 4));
@@ -227,7 +227,7 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
     let theirs = world.account_with("1000.00").await;
     let theirs = world.license(&theirs, 5).await;
     let foreign = world.recorded(&theirs, &["a.example"]).await;
-    // What is refused is refused whatever was looked at.
+    // A valid preview does not prevent these refusals.
     let seen = world.preview(&license, &[&first]).await;
     let revoke = async |request| {
         let request = RevokeCertificatesRequest {
@@ -262,7 +262,7 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
         .certificates;
     assert_eq!(revoked[0].state(), CertificateState::Revoked);
     assert_eq!(revoked[0].revoke_reason(), RevocationReason::KeyCompromise);
-    // One is revoked, one is expired, the one between them could go: nothing does.
+    // One is revoked and one expired, so nothing is revoked, not even the third.
     let mixed = revoke_request(&license, &[&first, &second, &third]);
     let refusal =
         refused(revoke(mixed).await).expect(Code::FailedPrecondition, "CERTIFICATE_NOT_REVOCABLE");
@@ -270,7 +270,7 @@ async fn sl_19_revoked_are_all_or_none(backend: Backend) {
     expected.sort_unstable();
     assert_eq!(refusal.subjects(), expected);
     assert_eq!(figures(&world.usage(&license).await), (1, 0, 8));
-    // In the order in which they are named.
+    // Certificates are returned in the order of the request.
     let fourth = world.recorded(&license, &["d.example"]).await;
     let revoked = world.revoke(&license, &[&fourth, &second]).await;
     assert_eq!(
@@ -284,7 +284,7 @@ async fn sl_16_a_report_before_the_first_license_is_kept(backend: Backend) {
     world.stock_sans().await;
     let account_id = world.account_with("100000.00").await;
     let draft = world.quoted(quote_request(&account_id, 10)).await;
-    // Of an account with a draft alone, and of one that nothing is known of, as in a feed.
+    // An account with only a draft, and an unknown account, as a feed may name one.
     let stranger = License {
         account_id: AccountId::generate().to_string(),
         ..draft.clone()
@@ -301,7 +301,7 @@ async fn sl_16_a_report_before_the_first_license_is_kept(backend: Backend) {
         assert_eq!(listed, std::slice::from_ref(certificate));
         firsts.push(first);
     }
-    // An unknown reservation is refused, and stays refused.
+    // An unknown reservation is refused, also in a repeat.
     let mut unreserved = world.report(&draft, &["b.example"]);
     unreserved.reservation_id = ReservationId::generate().to_string();
     let refuse = async || {
@@ -313,7 +313,7 @@ async fn sl_16_a_report_before_the_first_license_is_kept(backend: Backend) {
         assert_eq!(refusal.value("id"), unreserved.reservation_id);
     };
     refuse().await;
-    // Revoked before it was reported (SL-15).
+    // Its revocation arrived first (SL-15).
     let early = facts(&["c.example"], world.now(), world.usual_end());
     world.ingest(1, vec![revoked(&draft, &early)]).await;
     let early = world.record_san(report_of(&draft, early)).await;
@@ -373,7 +373,7 @@ async fn a_reservation_of_another_license_is_not_used(backend: Backend) {
         .expect(Code::NotFound, "NOT_FOUND");
     assert_eq!(figures(&world.usage(&license).await), (0, 0, 5));
     assert_eq!(figures(&world.usage(&second).await), (0, 1, 4));
-    // That of another account is none.
+    // Another account's reservation is not found.
     let theirs = world.account_with("1000.00").await;
     let theirs = world.license(&theirs, 5).await;
     let foreign = world.granted(&theirs, &["b.example"]).await;

@@ -1,5 +1,5 @@
-//! SL-6, SL-9, SL-20: a licence is renewed, with a quota, options and a price of the new term, within its
-//! window, and wholly or not at all.
+//! SL-6, SL-9, SL-20: a licence is renewed within its window, with the new term's quota, options and price,
+//! completely or not at all.
 
 use licet_contracts::{
     billing::v1::LineKind,
@@ -52,7 +52,7 @@ async fn sl_9_a_renewal_is_priced_by_the_day_and_starts_at_the_old_end(backend: 
     assert_eq!(both.product_ids, [BUNDLE, OTHER]);
     let old_end = end(&license);
     world.move_before_end(&license, 30);
-    // The bundle has become cheaper, so that the other product prices the term (SL-10).
+    // The bundle is cheaper now, so the other product sets the term's price (SL-10).
     let cheaper = tiers_request(BUNDLE, vec![tier(1, "3.00")]);
     world.catalog().set_prices(cheaper).await.unwrap();
     let before = world.balance(&license.account_id).await;
@@ -105,7 +105,7 @@ async fn sl_9_it_is_renewed_within_its_window_and_late_by_a_stated_exception(bac
     let day = 86_400_000_000;
     let (from, until) = (shifted(old_end, -30 * day), shifted(old_end, 30 * day));
     world.time.move_to(shifted(from, -1));
-    // An exception is for a late renewal, not for an early one.
+    // The exception permits a late renewal, not an early one.
     let refusal = refused_renewal(&world, late_request(&license, 10))
         .await
         .expect(Code::FailedPrecondition, "RENEWAL_TOO_EARLY");
@@ -158,7 +158,7 @@ async fn sl_9_there_is_one_future_term_at_most(backend: Backend) {
     let (start, end) = span(Some(&next));
     assert_eq!(refusal.value("start_time"), start.to_string());
     assert_eq!(refusal.value("end_time"), end.to_string());
-    // Once it runs, the next one can be bought.
+    // Once the next term runs, another one can be bought.
     world.time.move_to(end);
     let third = world.renewed(RenewLicenseRequest {
         term_months: 1,
@@ -183,7 +183,7 @@ async fn sl_9_usage_foreseen_over_the_new_quota_is_refused_unless_accepted(backe
     world
         .recorded_until(&license, &["c.example"], old_end)
         .await;
-    // A reservation is no certificate.
+    // A reservation does not count as a certificate.
     world.granted(&license, &["d.example"]).await;
     assert_eq!(world.usage(&license).await.used, 8);
     let request = || RenewLicenseRequest {
@@ -204,7 +204,7 @@ async fn sl_9_usage_foreseen_over_the_new_quota_is_refused_unless_accepted(backe
     };
     let foreseen = world.renewed(accepted).await.foreseen_usage.unwrap();
     assert_eq!((foreseen.used, foreseen.quota, foreseen.over_by), (9, 8, 1));
-    // Over its quota, what it holds passes and nothing else does (SL-11).
+    // Beyond the quota, SANs in use are granted and no others (SL-11).
     world.time.move_to(old_end);
     assert_eq!(figures(&world.usage(&license).await), (9, 0, -1));
     world.granted(&license, &["a.example"]).await;
@@ -310,7 +310,7 @@ async fn sl_6_a_term_has_options_and_a_price_of_its_own(backend: Backend) {
     assert_eq!(after.options, next.options);
     let denied = world.denied(&license, &["*.b.example"]).await;
     assert_eq!(denied.reasons.len(), 1);
-    // Half the term is left: 10 × 99.00 / 10 × 1/2, the running term's own price (SL-8).
+    // Half the term is left: 10 × 99.00 / 10 × 1/2, at the running term's price (SL-8).
     world.time.advance_months(12);
     let before = world.balance(&account_id).await;
     world.increase(&license, 20).await;
@@ -330,7 +330,7 @@ async fn sl_6_the_past_keeps_the_term_that_contained_it(backend: Backend) {
         ..renew_request(&license, 9)
     };
     world.renewed(other).await;
-    // The future is weighed by the term that will be in force.
+    // Future usage has the weights of the term then in force.
     let figures_at = async |at| {
         let usage = world.usage_at(&license, at).await;
         (usage.quota, usage.used)
@@ -376,7 +376,7 @@ async fn sl_11_between_its_end_and_a_late_renewal_it_authorises_nothing(backend:
     assert_eq!(world.usage_at(&license, gap).await.quota, 0);
     world.time.advance_days(1);
     let answer = world.renewed(late_request(&license, 10)).await;
-    // An answer about the past never changes (T-6).
+    // Past usage never changes (T-6).
     assert_eq!(world.usage_at(&license, gap).await.quota, 0);
     assert_eq!(
         world.usage_at(&license, shifted(old_end, -1)).await.quota,
@@ -410,7 +410,7 @@ async fn sl_20_a_license_whose_product_was_taken_is_not_renewed(backend: Backend
         assert_eq!(refusal.subjects(), [BUNDLE]);
     }
     assert_eq!(world.balance(&license.account_id).await, before);
-    // Once the successor is gone, the old one can have its products again.
+    // Once the successor is cancelled, the old licence can be renewed again.
     world.cancelled(&successor).await;
     world.renewed(late_request(&license, 10)).await;
     world.granted(&license, &["a.example"]).await;
@@ -475,7 +475,7 @@ async fn t_2_a_renewal_keeps_the_first_anchor(backend: Backend) {
     let (_, next_end) = span(Some(&next));
     assert_eq!(next_end.to_string(), "2027-03-31T00:00:00.000000Z");
     assert_eq!(shown(next.price.as_ref()), "12.00 USD");
-    // A month that is bought when it is over would be worth nothing (P-1).
+    // A month that would be over when bought is refused (P-1).
     let other = world.account_with("10000.00").await;
     world.time.move_to("2029-01-01T00:00:00Z".parse().unwrap());
     let license = world
@@ -499,7 +499,7 @@ async fn bl_2_a_renewal_is_made_once(backend: Backend) {
     let request = renew_request(&license, 10);
     let early = refused_renewal(&world, request.clone()).await;
     world.move_before_end(&license, 10);
-    // The first answer stands under its id.
+    // A repeat gets the first refusal.
     assert_eq!(refused_renewal(&world, request).await, early);
     let request = renew_request(&license, 10);
     let first = world.renewed(request.clone()).await;
@@ -526,7 +526,7 @@ async fn bl_6_a_renewal_without_money_leaves_the_license_as_it_was(backend: Back
     assert_eq!(refusal.value("missing"), "110.00");
     assert_eq!(world.get_license(&license.license_id).await, license);
     assert_eq!(world.balance(&account_id).await, "10.00 USD");
-    // After the end it holds its products no longer than anyone else would.
+    // After its end the licence no longer reserves its products.
     world.time.move_to(end(&license));
     refused_renewal(&world, late_request(&license, 10))
         .await
@@ -553,12 +553,12 @@ async fn x_7_with_billing_away_a_renewal_ends_by_itself(backend: Backend) {
     let cancel = crate::harness::san_life::cancel_request(&license);
     refused(world.san_licenses().cancel_license(cancel).await)
         .expect(Code::Aborted, "OPERATION_IN_PROGRESS");
-    // The old term ends meanwhile, and with it what may be authorised (SL-11).
+    // The old term ends meanwhile, and authorisation with it (SL-11).
     world.time.move_to(end(&license));
     world.denied(&license, &["a.example"]).await;
     world.start_billing().await;
     let license = settled(&world, &license, &pending.operation_id).await;
-    // It was asked for in time, and starts at the old end (T-3, T-4).
+    // It was accepted in time, so the term starts at the old end (T-3, T-4).
     let term = license.term.clone().unwrap();
     assert_eq!((license.quota, term.bought_late_time), (20, None));
     world.granted(&license, &["a.example"]).await;

@@ -1,4 +1,4 @@
-//! BL-2: a decision is made once for a request_id; repeats get it again, whatever has changed since.
+//! BL-2: each request_id is decided once; repeats get that decision, whatever has changed since.
 
 use licet_contracts::sanlicensing::v1::{AuthorizeIssuanceRequest, RecordCertificateRequest};
 use licet_domain::ids::LicenseId;
@@ -35,7 +35,7 @@ async fn bl_2_a_grant_repeated_is_the_same_grant(backend: Backend) {
     let first = world.authorize(request.clone()).await;
     let bytes = first.encode_to_vec();
     assert_eq!(again(&world, &request).await, bytes);
-    // Others fill the licence; the reservation is used, lapses, the licence ends.
+    // Others use up the quota, the reservation is used and lapses, the licence ends.
     world.granted(&license, &["c.example"]).await;
     assert_eq!(again(&world, &request).await, bytes);
     let mut report = world.report(&license, &["b.example"]);
@@ -44,7 +44,7 @@ async fn bl_2_a_grant_repeated_is_the_same_grant(backend: Backend) {
     assert_eq!(again(&world, &request).await, bytes);
     world.time.move_to(instant(first.expire_time));
     assert_eq!(again(&world, &request).await, bytes);
-    // An instance that remembers nothing answers alike.
+    // An instance without memory returns the same.
     world.stop_san_licensing(0).await;
     world.start_san_licensing().await;
     assert_eq!(again(&world, &request).await, bytes);
@@ -193,7 +193,7 @@ async fn bl_2_a_malformed_request_leaves_no_record(backend: Backend) {
     };
     refused(world.san_issuance().authorize_issuance(bad).await)
         .expect(Code::InvalidArgument, "INVALID_FIELDS");
-    // No such licence: as far as the id goes, nothing was decided for anyone's licence.
+    // A licence that does not exist; nothing is stored under the request_id.
     let missing = AuthorizeIssuanceRequest {
         license_id: LicenseId::generate().to_string(),
         request_id: crate::harness::request_id(),

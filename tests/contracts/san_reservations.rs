@@ -111,7 +111,7 @@ async fn sl_13_a_reservation_holds_what_is_active_already(backend: Backend) {
     let granted = world.granted(&license, &["a.example", "b.example"]).await;
     assert_eq!((granted.used, granted.reserved, granted.needed), (1, 0, 1));
     world.time.move_to(minute);
-    // The certificate is over, and its name is promised to the one that is about to be signed.
+    // The certificate has expired, but its SAN is reserved for the next one.
     assert_eq!(figures(&world.usage(&license).await), (0, 2, 0));
     let denied = world.denied(&license, &["c.example"]).await;
     assert_eq!(denied.fits_time, granted.expire_time);
@@ -140,7 +140,7 @@ async fn sl_21_names_that_are_reserved_and_not_on_the_certificate_return(backend
         .granted(&license, &["a.example", "b.example", "*.c.example"])
         .await;
     assert_eq!(figures(&world.usage(&license).await), (0, 7, 3));
-    // One name is on it that nobody reserved.
+    // One of these SANs was not reserved.
     let mut report = world.report(&license, &["a.example", "d.example"]);
     report.reservation_id = granted.reservation_id.clone();
     world.record_san(report).await;
@@ -170,7 +170,7 @@ async fn sl_21_a_lapsed_or_released_reservation_keeps_no_certificate_out(backend
         assert!(!answer.already_known && !answer.over_quota, "{answer:?}");
     }
     assert_eq!(figures(&world.usage(&license).await), (2, 0, 0));
-    // In between they held nothing, and the past stays so (T-6).
+    // In between they held nothing, and past usage stays so (T-6).
     let then = world.usage_at(&license, between).await;
     assert_eq!(figures(&then), (0, 0, 2));
 }
@@ -182,7 +182,7 @@ async fn sl_21_a_certificate_is_recorded_beyond_the_quota(backend: Backend) {
         .record_san(world.report(&license, &["b.example"]))
         .await;
     assert!(!first.over_quota);
-    // One used, one reserved: two more pass the quota together with what is reserved.
+    // One used and one reserved, so another one exceeds the quota.
     let second = world
         .record_san(world.report(&license, &["c.example"]))
         .await;
@@ -196,7 +196,7 @@ async fn sl_12_a_reservation_is_used_by_one_certificate(backend: Backend) {
     let mut report = world.report(&license, &["a.example"]);
     report.reservation_id = granted.reservation_id.clone();
     let first = world.record_san(report.clone()).await;
-    // The same certificate reported again is recognised, whichever caller repeats it.
+    // The same certificate is recognised, whoever reports it again.
     let again = crate::harness::request_id();
     let known = world.record_san({
         let mut report = report.clone();

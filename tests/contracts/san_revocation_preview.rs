@@ -77,7 +77,7 @@ fn as_role<M>(message: M, role: &str) -> Request<M> {
     request
 }
 
-/// A SAN that stays, its weight, and the ids of what holds it.
+/// A SAN that stays in use, its weight, and the ids of its holders.
 fn staying(san: &StayingSan) -> (String, i64, Vec<String>) {
     let ids = san.holders.iter().map(|holder| match &holder.holder {
         Some(Holder::CertificateId(id) | Holder::ReservationId(id)) => id.clone(),
@@ -128,7 +128,7 @@ async fn sl_19_a_preview_tells_what_returns_and_what_holds_the_rest(backend: Bac
     let both = world.preview(&license, &[&first, &second]).await;
     assert_eq!((both.returning_weight, both.used_after), (7, 0));
     assert_eq!((both.returning_count, both.staying_count), (3, 2));
-    // Looking changes nothing, and what was said is what happens.
+    // The preview changes nothing, and the revocation frees what it showed.
     assert_eq!(world.usage(&license).await, before);
     let request = RevokeCertificatesRequest {
         preview_token: alone.preview_token,
@@ -199,7 +199,7 @@ async fn sl_19_whoever_is_more_than_a_service_must_have_looked(backend: Backend)
     };
     let asked = revoke(&world, only_asked).await.certificates;
     assert_eq!(asked, std::slice::from_ref(&first));
-    // What a service shows is looked at, though it need not show anything.
+    // A token is checked even if a caller need not send one.
     let forged = RevokeCertificatesRequest {
         preview_token: "0".repeat(80),
         request_id: request_id(),
@@ -236,7 +236,7 @@ async fn sl_19_a_token_is_good_once_and_for_its_certificates_alone(backend: Back
     stale(&world, &license, shown(&of_one, &[&first, &second])).await;
     let theirs = world.preview(&other, &[&foreign]).await.preview_token;
     stale(&world, &license, shown(&theirs, &[&first])).await;
-    // In whatever order they are named.
+    // The order of certificates does not matter.
     let good = shown(token, &[&second, &first]);
     assert_eq!(revoke(&world, good).await.certificates.len(), 2);
     let refusal = not_revoked(&world, &license, shown(token, &[&first, &second])).await;
@@ -256,12 +256,12 @@ async fn sl_19_a_token_goes_stale_when_something_else_would_return(backend: Back
     assert_eq!(refusal.value("preview_time"), looked.to_string());
     assert_eq!(refusal.value("as_of_time"), world.now().to_string());
     assert_eq!(refusal.value("returning_weight"), "1");
-    // A reservation holds a SAN as well; once it is released, the same is freed as before.
+    // A reservation keeps a SAN in use; after its release the preview holds again.
     let seen = world.revocation(&license, &[&first]).await;
     let held = world.granted(&license, &["a.example"]).await;
     stale(&world, &license, seen.clone()).await;
     world.release(&license, &held.reservation_id).await;
-    // What the SANs of others do does not matter.
+    // Other SANs do not matter.
     world.recorded(&license, &["c.example"]).await;
     let again = RevokeCertificatesRequest {
         request_id: request_id(),

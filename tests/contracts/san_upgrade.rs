@@ -1,5 +1,5 @@
-//! Upgrades a store of SanLicensing from before licences had several terms: what was sold, raised and
-//! reserved, each of which then continues.
+//! Upgrades a store of SanLicensing from before licences had several terms. Sold, raised and reserved
+//! licences are read and continue.
 
 use licet_contracts::{
     sanlicensing::v1::{
@@ -27,7 +27,7 @@ on_both_databases![
     sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one,
 ];
 
-/// What the first schema stored of a term with its licence, and where the second has it.
+/// Columns that the first schema had with the licence, their types, and where the second has them.
 const MOVED: [(&str, &str, &str); 7] = [
     ("raises_json", "TEXT", "raises_json"),
     ("options_json", "TEXT", "options_json"),
@@ -38,8 +38,8 @@ const MOVED: [(&str, &str, &str); 7] = [
     ("quota", "BIGINT", ""),
 ];
 
-/// Puts every row of a store back as the first schema kept it. A quota is in no column of the second:
-/// `quotas` says those of all licences.
+/// Rewrites every row of a store as the first schema stored it. The second schema has no column for quotas,
+/// so they come from `quotas`.
 async fn undo_second_schema(door: &BackDoor, quotas: &[&License]) {
     for (column, kind, now) in MOVED {
         door.run(&format!("ALTER TABLE license ADD COLUMN {column} {kind}"))
@@ -94,7 +94,7 @@ async fn sl_6_a_store_of_before_further_terms_comes_out_right(backend: Backend) 
     assert_eq!(figures(&world.usage(&license).await), figures(&usage));
     assert_eq!(world.usage_at(&license, before_raise).await.quota, 10);
     assert_eq!(world.reservations(&license).await.len(), 1);
-    // And it continues.
+    // The licence continues.
     world.release(&license, &held.reservation_id).await;
     world.increase(&license, 20).await;
     world.added(&license, OTHER).await;
@@ -154,7 +154,7 @@ async fn sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it(backend: Back
         ..quote_request(&both.account_id, 10)
     };
     let rsa = world.license_with(rsa).await;
-    // Sold by this version, a licence for ECC has no other curves.
+    // A licence for ECC that this version sold permits no other curves.
     assert!(may_sign(&world, &both, KeyType::Ecc).await);
     assert!(!may_sign(&world, &both, KeyType::Ed25519).await);
 
@@ -169,7 +169,7 @@ async fn sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it(backend: Back
         assert!(may_sign(&world, &both, key_type).await, "{key_type:?}");
     }
     assert!(!may_sign(&world, &both, KeyType::Ed448).await);
-    // One that was not sold for ECC has gained nothing.
+    // A licence that was not sold for ECC gains nothing.
     assert!(may_sign(&world, &rsa, KeyType::Rsa).await);
     assert!(!may_sign(&world, &rsa, KeyType::Ecc).await);
     assert!(!may_sign(&world, &rsa, KeyType::Ed25519).await);
@@ -200,7 +200,7 @@ async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend
     let first = world.record_san(report_of(&license, told.clone())).await;
     let first = first.certificate.unwrap();
     let second = world.recorded(&license, &[UPN, "a_b.example"]).await;
-    // Room is held for further names of the same kinds, and for one that stands.
+    // A reservation for another SAN of such a kind, and for one in use.
     let held = world.question(&license, &[UPN, "upn:ren\u{e9}@corp"]);
     let held = world.authorize(held).await;
     assert_eq!(figures(&world.usage(&license).await), (4, 1, 15));
@@ -219,7 +219,7 @@ async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend
             .await;
         }
     }
-    // One certificate has both forms of a name.
+    // One certificate has a SAN in both spellings.
     let (license_id, id) = (&license.license_id, &first.certificate_id);
     door.run(&format!(
         "INSERT INTO certificate_san (license_id, name, certificate_id, is_wildcard, record_us, until_us) \
@@ -245,7 +245,7 @@ async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend
     assert_eq!(known.certificate.unwrap().sans, first.sans);
     let asked = world.question(&license, &[UPN, "upn:ren\u{e9}@corp", "plain.example"]);
     assert_eq!(world.authorize(asked).await.needed, 0);
-    // Each returns with the last certificate that holds it, and the room that is held with its release.
+    // Each SAN returns with its last certificate, and the reserved one with its release.
     world.release(&license, &held.reservation_id).await;
     let answer = world.ingest(1, vec![revoked(&license, &told)]).await;
     assert_eq!(counts(&answer), [0, 0, 1, 0, 0, 0]);

@@ -1,5 +1,5 @@
-//! SL-17, SL-18, X-5: usage at any instant, past or future; the SANs and certificates behind it; and
-//! the events that changes leave.
+//! SL-17, SL-18, X-5: usage at any instant, past or future; the SANs and certificates behind it; and the
+//! events that changes leave.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ async fn sl_17_the_past_keeps_what_it_was(backend: Backend) {
             "{seconds} s"
         );
         assert_eq!(there.quota, 9);
-        // Until the microsecond before the next change it stays so.
+        // Unchanged until the microsecond before the next change.
         let then = world
             .usage_at(&license, shifted(at(seconds + 10), -1))
             .await;
@@ -125,7 +125,7 @@ async fn sl_17_the_next_returns_are_told(backend: Backend) {
     world
         .recorded_until(&license, &["*.n2.example"], at(19))
         .await;
-    // A reservation returns nothing that is used.
+    // Reservations do not appear among the returns.
     world.granted(&license, &["r.example", "n1.example"]).await;
     let expected: Vec<_> = [(10, 1), (20, 6), (30, 1), (40, 1), (50, 1)]
         .map(|(seconds, weight)| NextReturn {
@@ -172,7 +172,7 @@ async fn sl_18_distinct_sans_are_listed_by_type_and_prefix(backend: Backend) {
         &["a.example", "upn:b@example", "under%score.example"],
     );
     let second = second.await;
-    // What is reserved is not listed, and neither is what is over.
+    // Reserved and freed SANs are not listed.
     world.granted(&license, &["r.example"]).await;
     let gone = world.recorded(&license, &["gone.example"]).await;
     world.revoke(&license, &[&gone]).await;
@@ -209,7 +209,7 @@ async fn sl_18_distinct_sans_are_listed_by_type_and_prefix(backend: Backend) {
         ("A.EX", vec!["a.example"]),
         ("*.a", vec!["*.a.example"]),
         ("b@", vec!["mail:b@example", "upn:b@example"]),
-        // No sign of the prefix is a sign of a pattern.
+        // The prefix has no wildcards.
         ("%", vec![]),
         ("_", vec![]),
         ("under%", vec!["under%score.example"]),
@@ -225,7 +225,7 @@ async fn sl_18_distinct_sans_are_listed_by_type_and_prefix(backend: Backend) {
 
 async fn sl_18_a_prefix_is_found_in_any_case_wherever_its_letters_stand(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 50).await;
-    // A capital sigma is another small letter at the end of a word than within.
+    // A capital sigma has two lower-case forms, one for the end of a word.
     let names = [
         "upn:ΟΔΥΣΣΕΥΣ@Example",
         "upn:οδυς@example",
@@ -279,7 +279,7 @@ async fn sl_18_unique_sans_come_in_pages_while_others_are_added(backend: Backend
             break;
         }
         request.page_token = page.next_page_token;
-        // What comes before the page does not move it.
+        // New SANs before the page do not move it.
         world
             .recorded(&license, &["a.example", "n10.example"])
             .await;
@@ -400,7 +400,7 @@ async fn sl_18_what_ends_before_an_instant_is_listed(backend: Backend) {
             until_before_time: Some(timestamp(before)),
             ..unique_request(&license)
         };
-        // The last certificate that holds a SAN decides when it returns (SL-5).
+        // A SAN returns with the last certificate that holds it (SL-5).
         assert_eq!(names_of(&unique(&world, request).await), names, "{before}");
         let request = ListCertificatesRequest {
             license_id: license.license_id.clone(),
@@ -434,7 +434,7 @@ async fn x_5_changes_leave_events_and_going_over_the_quota_says_so(backend: Back
             .filter_map(|entry| entry.event.as_ref())
             .filter(|event| event.subject == license.license_id)
             .collect();
-        // Acceptance, then five changes.
+        // The acceptance and five changes.
         let over_quota = of_license
             .iter()
             .filter(|event| event.why.contains("SL-21"))

@@ -1,4 +1,4 @@
-//! SL-17: watchers see usage change, by a decision on any instance or by time alone, and see it end.
+//! SL-17: watchers see usage change, by a decision on any instance or by time alone, and see the licence end.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn sl_17_a_watcher_is_told_of_every_change(backend: Backend) {
     let third = next(&mut watched).await;
     assert_eq!(figures(&third), (5, 1, 3));
     assert_eq!(third.next_returns[0].return_time, short.until_time);
-    // By time alone: an expiry, and a reservation that lapses.
+    // Time alone ends a certificate and a reservation.
     world.time.move_to(instant(short.until_time));
     let fourth = next(&mut watched).await;
     assert_eq!(figures(&fourth), (0, 1, 8));
@@ -85,7 +85,7 @@ async fn sl_17_a_watcher_hears_nothing_while_nothing_changes(backend: Backend) {
     world.recorded(&license, &["a.example"]).await;
     let mut watched = watch(world.san_channel(0), &license).await;
     assert_eq!(figures(&next(&mut watched).await), (1, 0, 0));
-    // A denial is a decision, and no change of usage.
+    // A denial does not change usage.
     world.denied(&license, &["b.example"]).await;
     let silence = tokio::time::timeout(Duration::from_millis(900), watched.message());
     assert!(silence.await.is_err());

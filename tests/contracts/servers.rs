@@ -79,14 +79,14 @@ async fn al_8_the_third_server_is_refused_on_an_order_with_one_additional_licens
     assert_eq!(
         world.balance(&account_id).await,
         balance,
-        "a place that is freed refunds nothing"
+        "unregistering refunds nothing"
     );
     world
         .servers()
         .register_server(world.server(&order, "three"))
         .await
         .unwrap();
-    // One that is off already is answered as it is.
+    // Unregistering again returns the server unchanged.
     let again = UnregisterServerRequest {
         request_id: request_id(),
         ..leave
@@ -177,10 +177,7 @@ async fn al_6_a_second_software_or_common_name_is_refused(backend: Backend) {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(
-        answer.registered_servers, 1,
-        "what was refused left nothing"
-    );
+    assert_eq!(answer.registered_servers, 1, "the refusal left nothing");
 }
 
 async fn al_1_without_additional_licenses_there_is_one_server(backend: Backend) {

@@ -1,5 +1,5 @@
-//! Signing requests are read in all their encodings and with all attributes, wherever one is sent; a chain
-//! is compared as RFC 5280, 7.1 compares names.
+//! Signing requests are read in all encodings and with all attributes, by every method that takes one. Names
+//! in chains are compared as RFC 5280, 7.1 says.
 
 use licet_contracts::orders::v1::{
     PlaceOrderRequest, record_issuance_request::Certificate as Given,
@@ -94,7 +94,7 @@ async fn a_request_without_attributes_is_taken(backend: Backend) {
     refusal.expect(Code::FailedPrecondition, "CSR_MISMATCH");
 }
 
-/// A second, as UTCTime has it.
+/// An instant as UTCTime, to the second.
 fn utc_time(instant: Instant) -> String {
     instant.to_utc().format("%y%m%d%H%M%SZ").to_string()
 }
@@ -137,7 +137,7 @@ async fn a_chain_is_compared_as_names_are(backend: Backend) {
     );
 }
 
-/// RFC 2986: the signature proves that the requester has the private key.
+/// RFC 2986: the signature proves that the requester holds the private key.
 async fn a_request_that_its_key_did_not_sign_is_refused(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -148,7 +148,7 @@ async fn a_request_that_its_key_did_not_sign_is_refused(backend: Backend) {
     let own: &[&str] = &NAMES;
     let broken = [
         broken(&signing_request(&names(&NAMES)), |_, last| last),
-        // The name in it changed after it was signed.
+        // A name changed after it was signed.
         broken(
             &request(LABELS[0], &sequence(&[]), Some(&[(PKCS_9, &[own])])),
             |der, _| {
@@ -182,7 +182,7 @@ async fn a_request_that_its_key_did_not_sign_is_refused(backend: Backend) {
     world.orders().request_reissue(good).await.unwrap();
 }
 
-/// The request with one bit of it turned, at a place in its DER, whose last one is given.
+/// The request with one bit flipped, at the octet that `place` chooses by the DER and its last position.
 fn broken(text: &str, place: impl Fn(&[u8], usize) -> usize) -> String {
     let block = pem::parse(text).unwrap();
     let mut der = block.contents().to_vec();

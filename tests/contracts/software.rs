@@ -1,4 +1,4 @@
-//! AL-6: the server software of an order is corrected while no further server is registered.
+//! AL-6: an order's server software can be corrected while no further server is registered.
 
 use licet_contracts::orders::v1::{
     ListServersRequest, Server, ServerState, SetServerSoftwareRequest, UnregisterServerRequest,
@@ -91,7 +91,7 @@ async fn al_6_a_further_server_fixes_the_software(backend: Backend) {
         } else {
             "nginx"
         };
-        assert_eq!(server.server_software, ran, "who left keeps what it ran");
+        assert_eq!(server.server_software, ran, "unregistered, unchanged");
     }
 }
 

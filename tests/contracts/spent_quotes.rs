@@ -1,4 +1,4 @@
-//! MD-6, BL-1: a quote charged by hand pays for its change, once, unless that charge was credited.
+//! MD-6, BL-1: a quote that was charged by hand pays for its change once, unless that charge was credited.
 
 use licet_contracts::{
     billing::v1::{ChargeQuoteRequest, GetQuoteRequest, Invoice},
@@ -20,7 +20,7 @@ on_both_databases![
     md_6_a_credited_charge_pays_for_no_domains,
 ];
 
-/// Charges a preview's quote past the order that it was made for.
+/// Charges a preview's quote directly, without the order's change.
 async fn charge_by_hand(world: &World, quote_id: &str) -> Invoice {
     let request = GetQuoteRequest {
         quote_id: quote_id.to_owned(),
@@ -61,7 +61,7 @@ async fn md_6_a_credited_charge_pays_for_no_renewal(backend: Backend) {
     refused(spent).expect(Code::FailedPrecondition, "QUOTE_SPENT");
     assert!(world.get_order(&order.order_id).await.next_term.is_none());
     assert_eq!(world.balance(&issued.account_id).await, before);
-    // A charge that stands is what the renewal costs, and is not made twice.
+    // The renewal uses the existing charge and makes no other.
     let quoted = renew(world, preview).await.quote.unwrap();
     charge_by_hand(world, &quoted.quote_id).await;
     let paid = world.balance(&issued.account_id).await;
@@ -73,7 +73,7 @@ async fn md_6_a_credited_charge_pays_for_no_renewal(backend: Backend) {
 async fn md_6_a_credited_charge_pays_for_no_domains(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     let Issued { world, order, .. } = &issued;
-    // In this term, and in this one and the next.
+    // In this term alone, then in this term and the next.
     for renews in [false, true] {
         if renews {
             move_to_days_before_end(world, order, 30);

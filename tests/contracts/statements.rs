@@ -26,7 +26,7 @@ on_both_databases![
     bad_periods_and_unknown_accounts,
 ];
 
-/// What entries move on one ledger account.
+/// The sum of the entries' postings on one ledger account.
 fn moved(entries: &[LedgerEntry], account: LedgerAccount) -> i64 {
     let postings = entries.iter().flat_map(|entry| &entry.postings);
     postings
@@ -35,7 +35,7 @@ fn moved(entries: &[LedgerEntry], account: LedgerAccount) -> i64 {
         .sum()
 }
 
-/// Holds a statement against the account's whole ledger: the identity, and each figure.
+/// Checks a statement against the account's ledger: the sum and each figure.
 fn check(statement: &GetStatementResponse, ledger: &[LedgerEntry], start: Instant, end: Instant) {
     let at = |entry: &LedgerEntry| instant(entry.entry_time);
     let (before, within): (Vec<_>, Vec<_>) = ledger
@@ -135,7 +135,7 @@ async fn opening_and_all_changes_are_closing_over_every_period(backend: Backend)
             EntryKind::Reversal
         ]
     );
-    // To the microsecond: the end is not included, the start is.
+    // To the microsecond: the start is included, the end is not.
     let statement = world
         .statement(&account_id, days[0], shifted(days[0], 1))
         .await
@@ -163,7 +163,7 @@ async fn a_period_that_has_not_ended_is_counted_until_now(backend: Backend) {
     let far = start.checked_add(TimeDelta::days(400)).unwrap();
     let statement = world.statement(&account_id, start, far).await.unwrap();
     assert_eq!(instant(statement.as_of_time), world.now());
-    assert_eq!(statement.entry_count, 1, "what happens now is on it");
+    assert_eq!(statement.entry_count, 1, "the present is included");
     assert_eq!(shown(statement.closing_balance.as_ref()), "5.00 USD");
     let later = shifted(far, 1);
     let statement = world.statement(&account_id, far, later).await.unwrap();

@@ -73,7 +73,7 @@ pub(super) async fn stream(
         .map(tonic::Response::into_inner)
 }
 
-/// That a call gets through: it is answered, by a refusal of the rules.
+/// Makes a call, which the service answers with a refusal.
 async fn ask(channel: &Channel) {
     let mut accounts = AccountServiceClient::new(channel.clone());
     let request = GetAccountRequest {
@@ -105,9 +105,9 @@ async fn streams_take_no_place_of_calls_and_no_caller_takes_all(backend: Backend
     let sixth = stream(&channel, "a third").await.unwrap_err();
     let refusal = take_apart(&sixth).expect(Code::ResourceExhausted, "TOO_MANY_STREAMS");
     assert_eq!(refusal.value("limit"), "5");
-    // However many watch, a call is answered.
+    // Calls are answered, however many streams are open.
     ask(&channel).await;
-    // One who leaves makes room.
+    // A stream that ends makes room.
     open.remove(0);
     eventually("a place is free again", || async {
         stream(&channel, "watcher").await.ok().map(|_| ())
@@ -123,7 +123,7 @@ async fn a_service_that_follows_another_one_takes_the_place_of_a_call(backend: B
     };
     let (_storage, _running, channel) = billing(backend, &limits).await;
     let _watched = stream(&channel, "watcher").await.unwrap();
-    // However many watch, it gets through.
+    // Another service gets through, however many streams are open.
     let followed = stream(&channel, "orders").await.unwrap();
     let second = stream(&channel, "san-licensing").await.unwrap_err();
     let refusal = take_apart(&second).expect(Code::Unavailable, "OVERLOADED");
@@ -183,7 +183,7 @@ fn the_embedded_suite_serves_once_everything_is_there() {
     });
 }
 
-/// With an idle client and one that only watches, and a drain of an hour, a stop is the end.
+/// With an idle client, a watcher and a long drain, the process still stops at once.
 #[test]
 fn a_process_that_is_told_to_stop_ends_without_its_drain() {
     crate::harness::run(async {

@@ -1,5 +1,5 @@
-//! A store is made only by a command told to make one; `licet serve` and the embedded suite refuse to
-//! start where one is missing.
+//! Only a command that is told to make a store makes one; `licet serve` and the embedded suite refuse to
+//! start without theirs.
 
 use std::process::{Command, Stdio};
 
@@ -69,7 +69,7 @@ fn the_embedded_suite_misses_a_store_that_is_gone() {
                 "{said}"
             );
             assert!(said.contains("restore it"), "{said}");
-            assert!(!store.exists(), "it was made anew");
+            assert!(!store.exists(), "the store was made");
             std::fs::rename(&away, &store).unwrap();
             suite.start_again().await;
         }
@@ -81,7 +81,7 @@ fn a_first_start_that_was_cut_off_is_made_again() {
     run(async {
         let mut suite = SuiteProcess::start().await;
         suite.kill();
-        // As it stands where the power fails between the first store and the last.
+        // The state after a power cut between the first store and the last.
         std::fs::remove_file(suite.data().join("orders.db")).unwrap();
         std::fs::write(suite.data().join("first-start"), "").unwrap();
         suite.start_again().await;
@@ -93,7 +93,7 @@ fn a_first_start_that_was_cut_off_is_made_again() {
     });
 }
 
-/// A change of a large table takes as long as it takes, unlike any other statement.
+/// Migrating a large table may take longer than any other statement.
 #[test]
 fn a_migration_runs_without_the_timeout_of_statements() {
     run(async {

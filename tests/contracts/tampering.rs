@@ -1,5 +1,5 @@
-//! X-5, BL-3, BL-5, BL-8: `licet verify` finds every change made to Billing's store directly: any row or
-//! column changed, inserted or deleted.
+//! X-5, BL-3, BL-5, BL-8: `licet verify` finds every direct change to Billing's store: any row or column
+//! changed, inserted or deleted.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::harness::{
 
 on_both_databases![x_5_a_row_that_no_event_wrote_shows];
 
-/// The books are verified after each change, which takes its time on a busy machine.
+/// The books are verified after each change, which takes long on a busy machine.
 const MANY_VERIFICATIONS: Duration = Duration::from_secs(900);
 
 mod x_5_every_tampering_shows {
@@ -33,11 +33,11 @@ mod x_5_every_tampering_shows {
     }
 }
 
-/// A table, and what identifies one row of it.
+/// A table and the key of its rows.
 struct Table {
     name: &'static str,
     key: &'static str,
-    /// A value for each column, or a condition where only some rows have one that can change.
+    /// A new value for each column, with a condition if only some rows can change.
     changes: &'static [&'static str],
 }
 
@@ -45,7 +45,7 @@ const fn table(name: &'static str, key: &'static str, changes: &'static [&'stati
     Table { name, key, changes }
 }
 
-/// Every column of every table of Billing, and of its log: each row of this is one change of one row.
+/// Every column of every table of Billing and of its log; each entry changes one row.
 const TABLES: &[Table] = &[
     table(
         "product",
@@ -259,8 +259,8 @@ const TABLES: &[Table] = &[
     ),
 ];
 
-/// Books with more in them that verification looks at: a price list and a quote that nobody used, and
-/// an account that was renamed. All events have their positions.
+/// Books with more to verify: a price list and a quote that are unused, and a renamed account. All events
+/// have their positions.
 async fn books(backend: Backend) -> (Books, Location, BackDoor) {
     let mut books = Books::keep(backend).await;
     let world = &books.world;
@@ -279,7 +279,7 @@ async fn books(backend: Backend) -> (Books, Location, BackDoor) {
     (books, location, door)
 }
 
-/// Whether verification sees it; a store that it cannot even read differs, too.
+/// Whether verification finds a difference, or cannot read the store at all.
 async fn is_seen(location: &Location) -> bool {
     match licet_billing::verify(location).await {
         Ok(verification) => verification.differences() > 0,
@@ -293,7 +293,7 @@ async fn every_tampering_shows(backend: Backend) {
     let mut unseen = Vec::new();
     for Table { name, key, changes } in TABLES {
         let mut statements = Vec::new();
-        // The first row and the last one: what is at the end has nothing after it.
+        // The first and the last row: the last has no successor that would reveal it.
         for end in ["MIN", "MAX"] {
             let row = format!("WHERE {key} = (SELECT {end}({key}) FROM {name})");
             let changes = changes.iter();
@@ -337,7 +337,7 @@ async fn x_5_a_row_that_no_event_wrote_shows(backend: Backend) {
              SELECT account_id, 'quo_0', pin, currency, total_minor, lines, decision_us, expire_us
              FROM quote WHERE invoice_id IS NULL",
         ),
-        // Of what is not there: nobody would come upon it by way of that.
+        // Rows of products that do not exist, which no reference leads to.
         (
             "price_list",
             "INSERT INTO price_list (product_id, currency, effective_us, recorded_us, prices)

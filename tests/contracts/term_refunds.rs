@@ -1,5 +1,5 @@
-//! AL-4 where terms meet: a term that starts with a valid certificate counts from its start, an ended term
-//! continues to count, and the deletion refunds whatever is still open.
+//! AL-4 across terms: a term that starts with a valid certificate counts from its start, an ended term still
+//! counts, and a deletion refunds every open term.
 
 use std::sync::{
     Arc,
@@ -42,7 +42,7 @@ on_both_databases![
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Loses the answer to every other request for a refund.
+/// Loses every other response to a refund request.
 #[derive(Default)]
 struct LostAnswers(AtomicU64);
 
@@ -80,13 +80,13 @@ fn told(refunds: &[Refund]) -> Vec<(i32, RefundState, String)> {
     each.collect()
 }
 
-/// What deleting the order would make of the running term's refund.
+/// The running term's refund if the order were deleted now.
 async fn foreseen(world: &World, order: &Order) -> RefundState {
     let answer = deleted(world, &order.order_id, true).await;
     answer.refund.unwrap().state()
 }
 
-/// Asks for another certificate and records it, good until `not_after`.
+/// Requests a reissue and records it, valid until `not_after`.
 async fn reissue(world: &World, order: &Order, not_after: Instant) {
     let request = reissue_request(&order.order_id, "");
     world.orders().request_reissue(request).await.unwrap();
@@ -124,7 +124,7 @@ async fn al_4_a_term_that_begins_under_a_certificate_counts_from_its_start(backe
         world.time.move_to(shifted(start, after));
         assert_eq!(foreseen(&world, &order).await, expected, "{after} µs later");
     }
-    // The certificate has expired; another one does not start the count anew.
+    // The certificate has expired; another one does not restart the count.
     reissue(&world, &order, days_after(start, 180)).await;
     world.time.move_to(days_after(start, 120));
     assert_eq!(foreseen(&world, &order).await, RefundState::NotDue);
@@ -164,7 +164,7 @@ async fn al_4_a_long_private_certificate_uses_the_renewed_year(backend: Backend)
     assert_eq!(world.balance(&account_id).await, "0.00 USD");
 }
 
-/// An order of one month, issued three days before its end and renewed for another one.
+/// An order of one month, issued three days before its end if `is_issued`, and renewed for another month.
 async fn of_one_month(backend: Backend, is_issued: bool) -> (World, String, Order) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -206,8 +206,8 @@ async fn al_4_a_term_that_is_over_and_was_not_used_is_not_refunded(backend: Back
     assert_eq!(world.balance(&account_id).await, "88.00 USD");
 }
 
-/// A certificate that a short one replaces counts as revoked 72 hours later: as the renewed year
-/// begins, or a microsecond after that.
+/// A superseded certificate counts as revoked 72 hours later: exactly when the renewed year begins, or a
+/// microsecond after.
 async fn al_4_a_superseded_certificate_stands_until_its_revocation(backend: Backend) {
     for micros in [0, 1] {
         let Issued { world, order, .. } = Issued::new(backend, &["www.example.com"]).await;
@@ -255,7 +255,7 @@ async fn x_3_while_billing_is_away_every_open_term_is_still_to_come(backend: Bac
     let request = delete_request(&order.order_id, false);
     let answer = world.orders().delete_order(request.clone()).await;
     assert_eq!(answer.unwrap().into_inner().refunds, []);
-    // A process with nothing in memory continues.
+    // A new process continues.
     world.stop_orders().await;
     world.start_orders().await;
     world.start_billing().await;

@@ -33,7 +33,7 @@ on_both_databases![
     what_is_free_is_paid_at_once,
 ];
 
-/// Balance and due.
+/// Balance and amount due.
 fn stands(account: &Account) -> (String, String) {
     (shown(account.balance.as_ref()), shown(account.due.as_ref()))
 }
@@ -60,7 +60,7 @@ async fn bl_6_on_terms_a_charge_leaves_an_open_invoice_due_in_net_days(backend: 
     let world = World::start(backend).await;
     world.stock().await;
     let account_id = world.account_on_terms("500.00", 30, 5).await;
-    // A balance is not touched by a charge on terms.
+    // A charge on terms does not touch the balance.
     world.deposit(&account_id, "10.00").await;
 
     let mut wanted = item(LineKind::Certificate, MULTI, 1);
@@ -129,7 +129,7 @@ async fn bl_6_overdue_beyond_the_grace_blocks_charges_and_nothing_else(backend: 
 
     world.time.move_to(due_time);
     let account = world.get_account(&account_id).await;
-    assert_eq!(account.overdue_since_time, None, "it may be paid today");
+    assert_eq!(account.overdue_since_time, None, "due today is not overdue");
     world.time.move_to(shifted(due_time, 1));
     let account = world.get_account(&account_id).await;
     assert_eq!(account.overdue_since_time, first.due_time);
@@ -154,7 +154,7 @@ async fn bl_6_overdue_beyond_the_grace_blocks_charges_and_nothing_else(backend: 
         ("5", "5")
     );
 
-    // Nothing else is blocked: money comes and goes, and invoices are paid.
+    // Only charges are refused: deposits, withdrawals and payments work.
     world.deposit(&account_id, "30.00").await;
     world.withdraw(&account_id, "1.00").await.unwrap();
     world.pay(&first.invoice_id, Some("11.99")).await.unwrap();
@@ -354,7 +354,7 @@ async fn accounts_change_their_terms(backend: Backend) {
     let refusal = refused(world.accounts().update_account(back()).await)
         .expect(Code::FailedPrecondition, "ACCOUNT_HAS_DUE");
     assert_eq!(refusal.value("due"), "98.00");
-    // A lower limit leaves what is owed as it is, and so do other days.
+    // Neither a lower limit nor other days change open invoices.
     let request = update(&account_id, AccountKind::OnTerms, Some(terms("1.00", 0, 0)));
     world.accounts().update_account(request).await.unwrap();
     assert_eq!(world.invoice(&invoice.invoice_id).await, invoice);

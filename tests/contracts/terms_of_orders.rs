@@ -1,5 +1,5 @@
-//! MD-8, MD-10, X-5: time starts a bought next term: visible at once and written once; and what a change
-//! costs that reaches into that term.
+//! MD-8, MD-10, X-5: time starts the next term, visible at once and recorded once. A change that reaches into
+//! that term is priced for both.
 
 use licet_contracts::{
     billing::v1::{InvoiceState, Product, TermPrice, UpdateProductRequest, WithdrawRequest},
@@ -66,8 +66,8 @@ async fn md_10_the_first_certificate_is_the_first_whatever_a_renewal_brought(bac
     assert_eq!(waiting[0].reason(), PendingIssuanceReason::First);
 }
 
-/// A term that was bought for one name is not used with three: a certificate of these lasts no longer
-/// than the term that they are paid for.
+/// The next term was bought for one domain. A certificate for three may not outlast the term that paid for
+/// three.
 async fn md_9_a_certificate_outlives_no_term_bought_for_fewer_names(backend: Backend) {
     let Issued {
         world,
@@ -93,7 +93,7 @@ async fn md_9_a_certificate_outlives_no_term_bought_for_fewer_names(backend: Bac
     assert_eq!(long.subjects(), ["not_after"]);
     let short = certificate(order_id, 20);
     world.certificates().record_issuance(short).await.unwrap();
-    // Nor by asking for the same again.
+    // A reissue has the same limit.
     let reissue = RequestReissueRequest {
         order_id: order_id.to_owned(),
         request_id: request_id(),
@@ -104,7 +104,7 @@ async fn md_9_a_certificate_outlives_no_term_bought_for_fewer_names(backend: Bac
     refused(world.certificates().record_issuance(long).await)
         .expect(Code::FailedPrecondition, "CERTIFICATE_MISMATCH");
 
-    // Bought for all of them, the next term is covered, too; a change that waits counts in both.
+    // A next term for the same domains extends the limit; a pending change counts in both terms.
     let other = world.multi_domain_order(&account_id, &all[..2]).await;
     move_to_days_before_end(&world, &other, 20);
     renew(&world, renewal(&other, 12)).await;
@@ -129,14 +129,14 @@ async fn md_10_an_order_that_has_ended_awaits_no_certificate(backend: Backend) {
         (OrderState::Ended, None)
     );
     assert_eq!(pending(&world).await, []);
-    // Renewed within its window it awaits its first one again.
+    // A renewal within the window awaits a first certificate again.
     renew(&world, renewal(&order, 12)).await;
     let renewed = world.get_order(&order.order_id).await;
     assert!(renewed.issuance_pending_time.is_some());
     assert_eq!(pending(&world).await.len(), 1);
 }
 
-/// The types of an order's events that time makes, `order.ended`, oldest first.
+/// The types of the order's events that time makes, oldest first.
 async fn turns(world: &World, order: &Order) -> Vec<String> {
     let log = log(world.orders_events()).await;
     let events = log.into_iter().map(|entry| entry.event.unwrap());
@@ -172,7 +172,7 @@ async fn md_10_names_of_the_next_term_wait_for_a_certificate_from_its_start_on(b
     assert_eq!(pending(&world).await, []);
     assert_eq!(world.get_order(&order.order_id).await.pending_change, None);
 
-    // At once, whether or not a timer has run.
+    // Visible at once, even if no timer has run.
     world.time.move_to(instant(order.end_time));
     let waiting = pending(&world).await;
     assert_eq!(waiting.len(), 1);
@@ -207,7 +207,7 @@ async fn md_7_names_that_a_renewal_brought_can_be_changed_while_they_wait(backen
     move_to_days_before_end(&world, &order, 20);
     renew(&world, with_names(renewal(&order, 12), &["b.example"])).await;
     world.time.move_to(instant(order.end_time));
-    // One that fails its validation does not block the order: it is swapped, for nothing.
+    // A domain that fails validation does not block the order: it can be swapped for free.
     let swap = world
         .update_domains(&order.order_id, &["c.example"], &["b.example"])
         .await;
@@ -224,7 +224,7 @@ async fn x_5_what_time_does_is_written_once_with_its_event(backend: Backend) {
     move_to_days_before_end(&world, &order, 20);
     renew(&world, renewal(&order, 1)).await;
     world.time.move_to(instant(order.end_time));
-    // Whoever is first writes it down: many requests and the timer at once do it once.
+    // Many requests and the timer at once record it once.
     let mut changes = JoinSet::new();
     for number in 0..6 {
         let name = format!("n{number}.example");
@@ -306,7 +306,7 @@ async fn renewed(backend: Backend, balance: u32) -> Issued {
     issued
 }
 
-/// Dearer again, after both terms were bought: neither is charged by it.
+/// Raises prices after both terms were bought, which changes neither.
 async fn raise(world: &World) {
     let dearest = vec![term_price(12, ["500.00", "300.00", "400.00", "100.00"])];
     world.set_prices(MULTI, dearest).await;
@@ -349,7 +349,7 @@ async fn md_8_a_change_before_a_bought_term_is_charged_in_both(backend: Backend)
         .into_inner();
     assert_eq!(answer.quote.unwrap().quote_id, quote.quote_id);
     assert_eq!(answer.next_term_quote.unwrap().quote_id, next.quote_id);
-    // A microsecond of the year rounds to nothing.
+    // A microsecond of the year costs nothing.
     assert_eq!(shown(quote.total.as_ref()), "0.00 USD");
     assert_eq!(world.balance(account_id).await, "440.00 USD");
     let changed = answer.order.unwrap();
@@ -363,7 +363,7 @@ async fn md_8_a_change_before_a_bought_term_is_charged_in_both(backend: Backend)
     let started = world.get_order(&order.order_id).await;
     assert_eq!(started.domains, names(&["a.example", "www.example.com"]));
     assert_eq!(started.pending_change, None, "both terms have these names");
-    // Paid for in the new term: remove it and add another for nothing (MD-2).
+    // The new term has paid for it, so it can be swapped for free (MD-2).
     assert_eq!(
         issued.change(&["c.example"], &["a.example"]).await,
         "0.00 USD"
@@ -430,7 +430,7 @@ async fn md_8_each_terms_own_version_binds(backend: Backend) {
         world.get_order(&order.order_id).await,
         world.balance(account_id).await,
     );
-    // The running term has wildcards and 20 names, the next one neither.
+    // The running term permits wildcards and 20 domains, the next term neither.
     let wildcard = issued.refuse(&["*.a.example"], &[]).await;
     let wildcard = wildcard.expect(Code::FailedPrecondition, "WILDCARD_NOT_OFFERED");
     assert_eq!(wildcard.value("product_id"), MULTI);
@@ -479,7 +479,7 @@ async fn md_8_a_price_that_the_next_term_lacks_is_said_before_a_charge(backend: 
 }
 
 async fn md_8_both_terms_are_charged_or_neither(backend: Backend) {
-    // Enough for the rest of the running term, and not for the next one.
+    // Enough for the rest of the running term, but not for the next as well.
     let issued = renewed(backend, 61).await;
     let Issued {
         world,
@@ -515,7 +515,7 @@ async fn md_8_a_cancelled_change_gives_both_charges_back(backend: Backend) {
         .update_domains(&order.order_id, &["a.example"], &[])
         .await;
     assert_ne!(world.balance(account_id).await, "500.00 USD");
-    // In the new term, too: the change waits on.
+    // The change still waits in the new term.
     world.time.move_to(instant(order.end_time));
     let waiting = world.get_order(&order.order_id).await;
     assert_eq!(

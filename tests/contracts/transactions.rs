@@ -1,6 +1,6 @@
-//! What a transaction of the runtime guarantees on both databases, however few round trips it makes: all
-//! or nothing, and each statement sees the changes before it. X-2: of two drivers on one step of an
-//! operation, one wins.
+//! What a transaction of the runtime guarantees on both databases, however few round trips it makes: all or
+//! nothing, and each statement sees the changes before it. X-2: if two drivers run one step of an operation,
+//! one wins.
 
 use std::{
     sync::{
@@ -38,7 +38,7 @@ on_both_databases![
 ];
 
 mod counter {
-    //! A named number.
+    //! A row with a name and a number.
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -90,7 +90,7 @@ async fn value(database: &Database, name: &str) -> Option<i64> {
     found.unwrap().map(|row| row.value)
 }
 
-/// Writes, changes and removes one row, and another one beside it.
+/// Writes, changes and removes one row, and keeps another.
 struct InOrder;
 
 impl Work for InOrder {
@@ -138,7 +138,7 @@ async fn a_statement_sees_what_was_changed_before_it(backend: Backend) {
     assert_eq!(value(&database, "seen").await, Some(3));
 }
 
-/// Refuses after it has changed something, with or without a look at the store in between.
+/// Changes a row and then refuses; a read in between forces the change to be sent.
 struct Refusing {
     looks: bool,
 }
@@ -165,7 +165,7 @@ async fn what_gathered_is_undone_with_the_rest(backend: Backend) {
     }
 }
 
-/// Adds a row that exists already on its first run, and a new one on the next.
+/// Its first run adds a row that exists already, its second a new one.
 struct Racing {
     runs: AtomicI64,
 }
@@ -196,7 +196,7 @@ async fn a_lost_race_at_the_end_runs_the_work_again(backend: Backend) {
     assert_eq!(value(&database, "free").await, Some(1));
 }
 
-/// Counts up twice, each time when both drivers stand at the step.
+/// Counts up in two steps, each reached by both drivers at once.
 struct CountUp;
 
 impl Operation for CountUp {
@@ -252,7 +252,7 @@ impl Step for Second {
 }
 
 async fn meet(both: &Barrier) -> Result<(), PeerFault> {
-    // A driver that lost the step before may never come to this one.
+    // A driver that lost the previous step may never reach this one.
     let _ = tokio::time::timeout(Duration::from_millis(300), both.wait()).await;
     Ok(())
 }
@@ -260,7 +260,7 @@ async fn meet(both: &Barrier) -> Result<(), PeerFault> {
 async fn count(tx: &Tx, expected: i64) -> Result<(), Fault> {
     let found = counter::Entity::find_by_id("counted").one(tx).await?;
     let counted = found.map_or(0, |row| row.value);
-    // A second driver finds what the first one counted, and not what it expects.
+    // The second driver finds the first one's count.
     if counted != expected {
         return Err(Fault::internal("the step was applied already"));
     }

@@ -1,5 +1,5 @@
-//! What a service does with compressed requests and with calls that are not gRPC: gzip works both ways,
-//! and any other protocol is refused in its own terms.
+//! Compressed requests and calls that are not gRPC: gzip works both ways, and any other protocol is refused
+//! in its own terms.
 
 use licet_contracts::billing::v1::{
     DepositRequest, ListAccountsRequest, account_service_client::AccountServiceClient,
@@ -49,7 +49,7 @@ async fn gzip_is_taken_and_given_by_every_service(backend: Backend) {
     };
     let answer = gzip.deposit(deposit.clone()).await.unwrap();
     assert_eq!(packed(&answer), Some("gzip"));
-    // One who does not say that gzip is understood is answered without.
+    // A client that does not accept gzip gets a plain response.
     let again = plain.clone().deposit(deposit).await.unwrap();
     assert_eq!(packed(&again), None);
     assert_eq!(again.into_inner(), answer.into_inner(), "BL-2");
@@ -84,7 +84,7 @@ async fn gzip_is_taken_and_given_by_every_service(backend: Backend) {
     health.clone().check(check).await.unwrap();
 }
 
-/// 8 MiB of one letter are some kilobytes on the way.
+/// 8 MiB of one letter compress to a few kilobytes.
 async fn what_unpacks_beyond_the_largest_message_is_refused(backend: Backend) {
     let world = World::start(backend).await;
     let account_id = world.empty_account().await;
@@ -100,7 +100,7 @@ async fn what_unpacks_beyond_the_largest_message_is_refused(backend: Backend) {
     assert_eq!(world.balance(&account_id).await, "0.00 USD");
 }
 
-/// A call as another library may make it.
+/// A call as another client library may make it.
 async fn call(
     world: &World,
     change: impl FnOnce(&mut http::Request<Body>),
@@ -163,7 +163,7 @@ async fn what_is_no_grpc_is_answered_as_http(backend: Backend) {
         (405, "POST")
     );
 
-    // A browser speaks HTTP/1.1 to a plaintext port.
+    // A browser speaks HTTP/1.1 on a plaintext port.
     let address = world.billing_address();
     let mut browser = TcpStream::connect(address.trim_start_matches("http://"))
         .await
@@ -175,7 +175,7 @@ async fn what_is_no_grpc_is_answered_as_http(backend: Backend) {
     assert!(page.starts_with("HTTP/1.1 405 "), "{page}");
     assert!(page.contains("gRPC"), "{page}");
 
-    // And the service is as it was.
+    // The service still works.
     let mut accounts = AccountServiceClient::new(Channel::to(&address));
     let list = Request::new(ListAccountsRequest::default());
     accounts.list_accounts(list).await.unwrap();

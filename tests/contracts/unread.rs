@@ -1,5 +1,5 @@
-//! A client that calls and does not read its responses takes no place beyond its deadline, none once a
-//! call is over, and does not delay a stop.
+//! A client that does not read its responses takes no place beyond its deadline, none once a call is over,
+//! and does not delay a stop.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn endless_drain() -> Limits {
     }
 }
 
-/// Billing and SanLicensing, and an instance of SanLicensing within these limits.
+/// Billing and SanLicensing, and another instance of SanLicensing with these limits.
 async fn san_licensing(backend: Backend, limits: &Limits) -> (World, License, RunningServer) {
     let (world, license) = World::start_licensed(backend, 100).await;
     let service = licet_san_licensing::build(licet_san_licensing::Deps {
@@ -76,10 +76,10 @@ async fn watch_events(client: &Unread, metadata: &[(&str, &str)]) -> UnreadCall 
     client.ask(STREAM_EVENTS, metadata, &request).await
 }
 
-/// Stops it. The time limit catches a stop that waits for the drain.
+/// Stops the service, and fails if the stop waits for the drain.
 async fn stop(running: RunningServer) {
     let stopping = tokio::time::timeout(Duration::from_secs(60), running.shutdown());
-    stopping.await.expect("a stop that waits for no drain");
+    stopping.await.expect("the stop waited for the drain");
 }
 
 fn code(code: Code) -> String {
@@ -130,7 +130,7 @@ async fn a_stop_waits_for_no_answer_that_is_not_read(backend: Backend) {
         ..GetUsageRequest::default()
     };
     let _usage = client.ask(GET_USAGE, &[], &request).await;
-    // Nor does it keep the place of a call.
+    // It no longer takes the place of a call either.
     let mut usage = UsageServiceClient::new(stops::connect(&running));
     usage.get_usage(request).await.unwrap();
     stop(running).await;
@@ -189,7 +189,7 @@ fn a_process_that_is_told_to_stop_waits_for_no_client_that_does_not_read() {
             unread.push((client, events));
         }
         for channel in [process.orders(), process.billing()] {
-            // What is shown to one was offered to the other.
+            // Events that reach this watcher were sent to the unread one as well.
             let mut shown = stops::stream(&channel, "watcher").await.unwrap();
             for _ in 0..2 {
                 shown.message().await.unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! `licet verify` finds nothing in books that were written through the services, and each of its checks
-//! finds the fault it looks for.
+//! `licet verify` finds nothing in books that were written through the services, and each of its checks finds
+//! the fault it looks for.
 
 use std::{process::Output, time::Duration};
 
@@ -23,7 +23,7 @@ on_both_databases![
     verify_reads_no_store_that_is_not_there_or_of_another_version,
 ];
 
-/// Each of some hundred changes is verified on its own, which takes its time on a busy machine.
+/// Some hundred changes are verified one by one, which takes long on a busy machine.
 const MANY_VERIFICATIONS: Duration = Duration::from_secs(900);
 
 mod bl_5_every_check_of_verify_finds_what_it_is_for {
@@ -50,7 +50,7 @@ async fn verify(location: &Location) -> Verification {
     licet_billing::verify(location).await.unwrap()
 }
 
-/// The names of the checks that found something.
+/// The names of the checks that found a difference.
 fn differing(verification: &Verification) -> Vec<&'static str> {
     let checks = verification.checks.iter();
     checks
@@ -68,7 +68,7 @@ async fn bl_5_verify_finds_nothing_in_books_kept_through_the_front_door(backend:
     }
 }
 
-/// A check, the table that is spoilt for it, and how.
+/// Ways to damage the books: the check that finds it, the table, and the statement.
 const SPOILT: &[(&str, &str, &str)] = &[
     (
         "entry_sums",
@@ -367,7 +367,7 @@ const SPOILT: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// More is done to a log where logs are tested.
+/// Ways to damage the log; the tests of events have more.
 const SPOILT_LOG: &[(&str, &str, &str)] = &[
     (
         "log_positions",
@@ -465,7 +465,7 @@ async fn verify_sums_up_what_passes_64_bits_on_the_way(backend: Backend) {
         ))
         .await;
     }
-    // No event wrote these entries, and that is all that is wrong with them.
+    // These entries have no event, which is the only fault in them.
     let verification = verify(&location).await;
     assert_eq!(differing(&verification), ["seals"], "{verification}");
 }
@@ -493,7 +493,7 @@ async fn verify_runs_beside_the_service_and_ends_with_its_verdict(backend: Backe
     assert!(said.contains("ok      balances: "), "{said}");
     assert!(said.trim_end().ends_with("no differences"), "{said}");
 
-    // It changed nothing, and the service continues.
+    // Verification changed nothing, and the service continues.
     world.deposit(&account_id, "0.50").await;
     assert_eq!(world.balance(&account_id).await, "25.00 USD");
 
@@ -516,7 +516,7 @@ fn verify_finds_the_embedded_store_by_its_folder() {
             let output = licet(&command);
             let (said, log) = shown(&output);
             assert!(output.status.success(), "{command:?}: {said}{log}");
-            // What the starter put there.
+            // The starter's deposits.
             let deposits = "every entry has postings that sum to zero (BL-5); 1 checked";
             assert!(said.contains(deposits), "{said}");
         }
@@ -534,7 +534,7 @@ async fn verify_reads_no_store_that_is_not_there_or_of_another_version(backend: 
         "{log}"
     );
     if let Location::Sqlite(path) = &absent {
-        assert!(!path.exists(), "it must not make what it is to read");
+        assert!(!path.exists(), "verification must not make a store");
         assert!(log.contains("--billing-database"), "{log}");
     }
 

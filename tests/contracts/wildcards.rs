@@ -1,5 +1,5 @@
-//! MD-4: what a wildcard costs in a standard slot, under each policy: at placing and renewal as at a
-//! change; and what the catalogue refuses because of it.
+//! MD-4: the cost of a wildcard in a standard slot, under each policy, when an order is placed, renewed or
+//! changed; and the prices that the catalogue therefore refuses.
 
 use licet_contracts::{
     billing::v1::{
@@ -47,7 +47,7 @@ fn product(replacement: WildcardReplacement) -> Product {
     }
 }
 
-/// From now on the sample product is sold by this policy.
+/// Sells the sample product with this policy from now on.
 async fn sell_by(world: &World, replacement: WildcardReplacement) {
     let request = UpdateProductRequest {
         product: Some(product(replacement)),
@@ -56,7 +56,7 @@ async fn sell_by(world: &World, replacement: WildcardReplacement) {
     world.catalog().update_product(request).await.unwrap();
 }
 
-/// An issued order by this policy, on an account with 1000.00 before it.
+/// An issued order with this policy, on an account that had 1000.00.
 async fn issued_by(backend: Backend, replacement: WildcardReplacement, list: &[&str]) -> Issued {
     let world = World::start(backend).await;
     world.stock().await;
@@ -101,7 +101,7 @@ async fn place(world: &World, account_id: &str, list: &[&str]) -> (Order, Quote)
     (answer.order.unwrap(), answer.quote.unwrap())
 }
 
-/// The starter catalogue's product: three names included, as it prices them.
+/// The starter catalogue's product, at its prices: three domains included.
 async fn three_included(world: &World) {
     let product = Product {
         included_domains: 3,
@@ -119,7 +119,7 @@ async fn md_4_wildcards_in_the_place_of_included_names_cost_the_difference(backe
     let account_id = world.account_with("5000.00").await;
     let three = ["*.a.example", "*.b.example", "*.c.example"];
     let (order, quote) = place(&world, &account_id, &three).await;
-    // One further wildcard lists at 199.00: three never come with the certificate.
+    // A further wildcard costs 199.00; the certificate includes three standard domains, no wildcards.
     assert_eq!(shown(quote.total.as_ref()), "591.60 USD");
     assert_eq!(
         lines(&quote),
@@ -150,11 +150,11 @@ async fn md_4_wildcards_in_the_place_of_included_names_cost_the_difference(backe
     let books = licet_billing::verify(&world.billing_location()).await;
     assert_eq!(books.unwrap().differences(), 0);
 
-    // Four: the fourth is beyond the total.
+    // The fourth domain is beyond the included number.
     let four = [&three[..], &["*.d.example"]].concat();
     let (_, quote) = place(&world, &account_id, &four).await;
     assert_eq!(shown(quote.total.as_ref()), "790.60 USD");
-    // Three standard names come with the certificate.
+    // Three standard domains are included in the certificate's price.
     let (_, quote) = place(
         &world,
         &account_id,
@@ -182,7 +182,7 @@ async fn md_4_a_change_to_wildcards_costs_the_difference_for_the_rest(backend: B
     );
     assert_eq!(issued.change(&add, &remove).await, "100.00 USD");
     assert_eq!(slots_now(&issued).await, (1, 2));
-    // What is paid is never charged again (MD-2), and a wildcard slot serves a standard name, too.
+    // A paid slot is never charged again (MD-2), and a wildcard slot also serves a standard domain.
     assert_eq!(
         issued.change(&["c.example"], &["*.a.example"]).await,
         "0.00 USD"
@@ -203,10 +203,10 @@ async fn md_4_free_is_the_sources_sentence_to_the_letter(backend: Backend) {
     let (add, remove) = (["*.a.example", "*.b.example"], ["a.example", "b.example"]);
     assert_eq!(issued.change(&add, &remove).await, "0.00 USD");
     assert_eq!(slots_now(&issued).await, (3, 0), "no slot changes");
-    // The total rises: half of 149.00.
+    // The number of domains rises: half of 149.00.
     assert_eq!(issued.change(&["*.c.example"], &[]).await, "74.50 USD");
     assert_eq!(slots_now(&issued).await, (3, 1));
-    // At placing, too: the one included name may be a wildcard.
+    // The included domain may be a wildcard from the start.
     let Issued {
         world, account_id, ..
     } = &issued;
@@ -224,7 +224,7 @@ async fn md_4_at_full_price_the_standard_slot_stays(backend: Backend) {
         "74.50 USD"
     );
     assert_eq!(slots_now(&issued).await, (2, 1));
-    // So a standard name has its slot still.
+    // The standard slot is still there for a standard domain.
     assert_eq!(issued.change(&["b.example"], &[]).await, "0.00 USD");
     let Issued {
         world, account_id, ..
@@ -265,11 +265,11 @@ async fn md_4_a_cancelled_change_gives_the_converted_slots_back(backend: Backend
     world.orders().cancel_domain_change(cancel).await.unwrap();
     let after = (slots_now(&issued).await, world.balance(account_id).await);
     assert_eq!(after, before);
-    // Asked for again, it costs what it did.
+    // The same change costs the same again.
     assert_eq!(issued.change(&add, &["a.example"]).await, "124.50 USD");
 }
 
-/// A standard name first, and a wildcard in its place afterwards.
+/// Buys a standard domain, then replaces it with a wildcard.
 async fn md_4_a_detour_through_names_is_no_cheaper(backend: Backend) {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     let Issued {
@@ -282,7 +282,7 @@ async fn md_4_a_detour_through_names_is_no_cheaper(backend: Backend) {
     );
     let at_once = ["www.example.com", "*.a.example"];
     let (_, quote) = place(world, account_id, &at_once).await;
-    // 98.00 with the first name, 149.00 for the wildcard: so was it by the detour.
+    // 98.00 with the first domain, 149.00 for the wildcard, as much as in two changes.
     assert_eq!(shown(quote.total.as_ref()), "247.00 USD");
 }
 
@@ -319,7 +319,7 @@ async fn md_4_each_term_goes_by_its_own_policy(backend: Backend) {
     assert_eq!(slots(changed.current_term.as_ref()), (1, 1));
     assert_eq!(slots(changed.next_term.as_ref()), (2, 1));
 
-    // A renewal plans its names anew, by its version: what was paid before is over.
+    // A renewal prices its domains by its own version; earlier slots end with their term.
     sell_by(world, WildcardReplacement::Difference).await;
     move_to_days_before_end(world, &world.get_order(&order.order_id).await, 31);
     let last = renew(world, renewal(order, 12)).await;
@@ -363,7 +363,7 @@ async fn md_4_a_wildcard_never_costs_less_than_a_domain(backend: Backend) {
     world.stock().await;
     world.time.advance_days(1);
     let before = world.price_lists(MULTI, "USD", None).await;
-    // The second of the terms: each is looked at.
+    // Every term of the list is checked, here the second.
     let list = |wildcard: &str| {
         let year = term_price(12, ["98.00", "49.00", wildcard, "19.00"]);
         let month = term_price(1, ["12.00", "5.00", "5.00", "2.00"]);
@@ -377,12 +377,12 @@ async fn md_4_a_wildcard_never_costs_less_than_a_domain(backend: Backend) {
     );
     assert_eq!(world.price_lists(MULTI, "USD", None).await, before);
     world.catalog().set_prices(list("49.00")).await.unwrap();
-    // It matters under FREE, too, and where wildcards may only come with a later version.
+    // The check also applies under FREE, and before wildcards are sold.
     sell_by(&world, WildcardReplacement::Free).await;
     world.time.advance_days(1);
     refused(world.catalog().set_prices(list("1.00")).await)
         .expect(Code::FailedPrecondition, "WILDCARD_PRICE_TOO_LOW");
-    // A product of one domain sells neither.
+    // A product of one domain sells neither further domains nor wildcards.
     let year = term_price(12, ["60.00", "2.00", "1.00", "20.00"]);
     let single = prices_request(SINGLE, "USD", vec![year]);
     world.catalog().set_prices(single).await.unwrap();

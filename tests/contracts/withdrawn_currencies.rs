@@ -18,8 +18,7 @@ on_both_databases![
     m_1_what_exists_in_a_withdrawn_currency_goes_on,
 ];
 
-/// All that ISO 4217 listed once and lists as historic now, with the successor of each; those without
-/// one here were never read.
+/// Historic currencies of ISO 4217, and whether an earlier version of this service accepted them.
 const WITHDRAWN: [(&str, bool); 12] = [
     ("BGN", true),
     ("CUC", true),
@@ -69,7 +68,7 @@ async fn m_1_no_price_and_no_account_is_made_in_a_withdrawn_currency(backend: Ba
     }
 }
 
-/// Kunas of an earlier version, which took them: every text that says dollars says kunas.
+/// A store of an earlier version, which accepted kunas: every USD is replaced by HRK.
 async fn m_1_what_exists_in_a_withdrawn_currency_goes_on(backend: Backend) {
     let world = World::start(backend).await;
     world.stock().await;
