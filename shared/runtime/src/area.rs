@@ -1,5 +1,5 @@
-//! The area of the current call, such as `licet.billing`, which its errors report as their domain, also from
-//! other tasks of the call.
+//! The current call's area, such as `licet.billing`. The call's errors report it as their domain, also from
+//! the call's other tasks.
 
 tokio::task_local! {
     /// The area of the current call, for `ErrorInfo.domain`.

@@ -18,7 +18,7 @@ pub const ROLES_KEY: &str = "licet-roles";
 /// Metadata key of the account ids to restrict the call to, comma-separated. A customer without it sees none.
 pub const ACCOUNTS_KEY: &str = "licet-accounts";
 
-/// Which accounts a caller may see.
+/// The accounts that a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountScope {
     /// Every account.
@@ -92,7 +92,7 @@ impl Caller {
     /// The local operator of a plaintext loopback connection, restricted by its metadata.
     ///
     /// # Errors
-    /// What is wrong with the metadata.
+    /// A description of the invalid metadata.
     pub(crate) fn local_operator(headers: &HeaderMap) -> Result<Self, String> {
         let text = |key: &str| match headers.get(key) {
             None => Ok(None),
@@ -151,8 +151,8 @@ pub struct Call {
     pub deadline: tokio::time::Instant,
     /// Becomes true when the service stops: a response stream must then end.
     pub stopped: watch::Receiver<bool>,
-    /// Its permit, held until the call and all its clones are dropped, which a stop waits for. `None` for a
-    /// call that does not count.
+    /// The call's permit, held until the call and all its clones are dropped; a stop waits for that. `None`
+    /// for a call without a limit.
     pub permit: Option<Arc<Permit>>,
 }
 
@@ -174,7 +174,7 @@ impl Call {
     }
 }
 
-/// Who asked for a change, with which request. Operations store it, and every event records it.
+/// Who asked for a change, and by which request. Operations store it, and every event records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The caller's name.

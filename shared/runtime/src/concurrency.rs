@@ -18,13 +18,13 @@ pub struct ConcurrencyBounds {
     pub what: &'static str,
     /// The reason of the fault beyond the limit.
     pub reason: TransientReason,
-    /// The most of all callers together.
+    /// The limit for all callers together.
     pub total: usize,
-    /// The most of one caller; callers are not counted if this is not below the total.
+    /// The limit for one caller; callers are not counted if it is at least the total.
     pub per_caller: usize,
 }
 
-/// A limit on what runs at once.
+/// A limit on concurrent calls or streams.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     bounds: ConcurrencyBounds,
@@ -35,7 +35,7 @@ pub struct ConcurrencyLimit {
 /// How many permits each caller holds; a caller without one has no entry.
 type ByCaller = Arc<Mutex<HashMap<String, usize>>>;
 
-/// The right to run one; dropping it frees the place for another.
+/// The right to run one call or stream; dropping it frees its place.
 #[derive(Debug)]
 pub struct Permit {
     _permit: OwnedSemaphorePermit,

@@ -122,7 +122,7 @@ pub struct Database {
     /// SQLite allows one writer, so this pool has one connection. On PostgreSQL both pools are the same.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
-    /// The tables that store what requests are about, by request field.
+    /// The table of each request field that names a resource.
     pub(crate) subjects: &'static [(&'static str, &'static str)],
 }
 
@@ -284,13 +284,14 @@ impl Database {
         Tx::new(self.reader.clone(), options)
     }
 
-    /// For a read of one statement: without BEGIN and COMMIT it needs one round trip instead of three.
+    /// The connection for a single-statement read: without BEGIN and COMMIT it needs one round trip, not
+    /// three.
     #[must_use]
     pub fn read_alone(&self) -> &DatabaseConnection {
         &self.reader
     }
 
-    /// For a change of one statement, which commits by itself.
+    /// The connection for a single-statement change, which commits by itself.
     #[must_use]
     pub fn write_alone(&self) -> &DatabaseConnection {
         &self.writer
@@ -328,7 +329,7 @@ impl Database {
                 Ok(answer)
             }
             Err(fault) => {
-                // If this fails, the pool drops the connection, which undoes the work all the same.
+                // If this fails, the pool drops the connection, which also undoes the work.
                 if let Err(error) = tx.rollback().await {
                     tracing::warn!(%error, "a rollback failed");
                 }
@@ -501,7 +502,7 @@ fn serving_settings() -> Vec<(&'static str, String)> {
         // A cached plan outlives a small table's growth, so it must not scan the table. Every statement has
         // an index to use.
         ("enable_seqscan", "off".to_owned()),
-        // The planner rates a forbidden scan so dear that it would compile each one.
+        // A disabled scan has so high an estimated cost that PostgreSQL would JIT-compile each one.
         ("jit", "off".to_owned()),
         ("statement_timeout", timeout.clone()),
         ("idle_in_transaction_session_timeout", timeout),

@@ -74,7 +74,7 @@ pub trait DurableVerb: Send + Sync {
         tx: &Tx,
     ) -> impl Future<Output = Result<Accepted<Self::Output>, Fault>> + Send;
 
-    /// What is returned while the operation is in progress; `None` if it has ended meanwhile.
+    /// The response while the operation is in progress; `None` if it has ended meanwhile.
     fn pending(
         &self,
         call: &Call,
@@ -94,7 +94,7 @@ pub struct Entry<M, V> {
 /// Accepts and decodes a request for a change.
 ///
 /// # Errors
-/// What is wrong with the request.
+/// If the request is malformed.
 pub fn enter<M: Mutation, V>(
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<V, Fault>,
@@ -115,7 +115,7 @@ impl<M: Mutation, V> Entry<M, V> {
         &self.request.call
     }
 
-    /// The same request with another verb, for example with what was read from peers for it.
+    /// The same request with another verb, such as one that includes data read from peers.
     #[must_use]
     pub fn map<W>(self, verb: impl FnOnce(V) -> W) -> Entry<M, W> {
         Entry {
@@ -202,7 +202,7 @@ impl<M: Mutation, V: DurableVerb> Work for Begin<'_, M, V> {
 /// Serves a one-transaction change that has no preview.
 ///
 /// # Errors
-/// What is wrong with the request, or its refusal.
+/// The refusal, or if the request is malformed.
 pub async fn run<M, V, R>(
     database: &Database,
     request: Request<M>,
@@ -325,7 +325,7 @@ impl<M: Mutation, V> Entry<M, V> {
 /// Accepts and decodes a read request.
 ///
 /// # Errors
-/// What is wrong with the request.
+/// If the request is malformed.
 pub fn read<M, Q>(
     request: Request<M>,
     decode: impl FnOnce(&Call, &M) -> Result<Q, Fault>,

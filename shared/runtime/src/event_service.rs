@@ -122,7 +122,7 @@ impl EventRpc {
             tokio::select! {
                 () = sender.closed() => return Ok(()),
                 () = woken => {}
-                // Events that another instance moves wake nobody here.
+                // Events moved by another instance do not wake this reader.
                 () = tokio::time::sleep(POLL) => {}
             }
         }

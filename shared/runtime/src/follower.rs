@@ -24,7 +24,7 @@ use crate::{
     wire::decode_time,
 };
 
-/// What a follower needs of a peer's event.
+/// The fields of a peer's event that a follower needs.
 #[derive(Clone, Debug)]
 pub struct PeerEvent {
     /// Its id in the peer's log.
@@ -47,15 +47,15 @@ impl PeerEvent {
     }
 }
 
-/// What a service does with a peer's events.
+/// Applies a peer's events to the service's own state.
 pub trait Follow: Send + Sync + 'static {
     /// The peer, such as `san-licensing`; the position is stored under this name.
     const SOURCE: &'static str;
     /// The event types to read; the peer sends no others.
     const TYPES: &'static [&'static str];
 
-    /// Applies one event, in the transaction that moves the position past it. Must change nothing when
-    /// the same event comes again. A fault stops here; the same event is read again later.
+    /// Applies one event, in the transaction that moves the position past it. Must change nothing if the same
+    /// event comes again. After a fault, the follower stops and reads the event again later.
     fn apply(&self, tx: &Tx, event: &PeerEvent) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
@@ -64,8 +64,8 @@ const APPLIED_AT_ONCE: usize = 100;
 /// The pause after the end of the peer's log.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Reads what is new in a peer's log and applies it. Every instance may run one: each batch is applied
-/// by the instance that moves the stored position.
+/// Reads new events from a peer's log and applies them. Every instance may run a follower; the instance that
+/// moves the stored position applies the batch.
 pub struct Follower<F> {
     database: Database,
     client: EventServiceClient<PeerChannel>,
@@ -146,7 +146,7 @@ struct ApplyEvents<'a, F> {
 }
 
 impl<F: Follow> Work for ApplyEvents<'_, F> {
-    /// How many were applied; none if another instance was faster.
+    /// The number of applied events; none if another instance was faster.
     type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {

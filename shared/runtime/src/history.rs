@@ -31,7 +31,7 @@ pub struct Entry {
     pub method: String,
     /// A rule id, or the reason that the caller gave.
     pub why: String,
-    /// What became of it.
+    /// The result of the change, in a word or a short sentence.
     pub outcome: String,
     /// The event's data, a JSON object.
     pub data: String,

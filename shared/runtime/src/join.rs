@@ -12,7 +12,7 @@ use crate::{
     stored,
 };
 
-/// What an accepted request returns.
+/// The reply to an accepted request.
 #[derive(Debug)]
 pub enum OperationReply<R, P> {
     /// The response of the ended operation.
@@ -21,8 +21,8 @@ pub enum OperationReply<R, P> {
     Pending(P),
 }
 
-/// Waits for an accepted request's response, or for what `find_under_way` returns if the operation does
-/// not end in time. `find_under_way` returns `None` for an operation that has ended meanwhile.
+/// Waits for the response to an accepted request. If the operation does not end in time, returns the pending
+/// state from `find_under_way`, which is `None` if the operation has ended meanwhile.
 ///
 /// # Errors
 /// The refusal that ended the operation; DEADLINE_EXCEEDED if it neither ended nor was found in progress

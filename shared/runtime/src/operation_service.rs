@@ -62,7 +62,7 @@ trait ServedOperations: Send + Sync {
         call: &'a Call,
     ) -> BoxFuture<'a, Result<Ending, Fault>>;
 
-    /// Parses a resource id and returns it in its canonical form, or what is wrong with it.
+    /// Parses a resource id and returns it in its canonical form, or a description of the error.
     fn read_resource_id(&self, text: &str) -> Result<String, String>;
 
     fn lock_resource<'a>(
@@ -249,10 +249,7 @@ impl OperationService for OperationRpc {
     }
 }
 
-/// CancelOperation: cancels an operation that has done nothing irreversible. The driver first undoes
-/// what its due step may have done at a peer. Then the operation ends refused and its resource is as
-/// before.
-/// An operation's cancellation was accepted.
+/// The data of the event that records an accepted cancellation.
 #[derive(Serialize)]
 struct CancelAccepted<'a> {
     operation_id: OperationId,
@@ -262,6 +259,8 @@ struct CancelAccepted<'a> {
     step: &'a str,
 }
 
+/// CancelOperation: cancels an operation that has done nothing irreversible. The driver first undoes
+/// what its due step may have done at a peer. Then the operation ends refused, with its resource unchanged.
 struct CancelOperation {
     operation_id: OperationId,
     served: Arc<dyn ServedOperations>,

@@ -51,7 +51,7 @@ pub struct EventHeader<'a> {
     pub origin: &'a Origin,
     /// A rule id, or the reason that the caller gave.
     pub why: String,
-    /// What became of it, in a word or a short sentence.
+    /// The result of the change, in a word or a short sentence.
     pub outcome: String,
 }
 

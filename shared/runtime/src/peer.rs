@@ -55,7 +55,7 @@ impl From<Status> for PeerFault {
 }
 
 impl From<PeerFault> for Fault {
-    /// For reads that a client's call waits for.
+    /// Only for reads: a client's call waits for them.
     fn from(fault: PeerFault) -> Self {
         match fault {
             PeerFault::Refused(refusal) => Self::Refused(refusal),
@@ -79,7 +79,7 @@ pub fn outcome<T>(answer: Result<Response<T>, Status>) -> Result<T, PeerFault> {
     Ok(answer?.into_inner())
 }
 
-/// What a fault plan does to a call.
+/// The effect of a fault plan on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interference {
     /// The call goes through.

@@ -187,7 +187,7 @@ impl Replies {
     }
 }
 
-/// The stored replies of those of `claims` that are repeats.
+/// The stored replies to the repeats among `claims`.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -268,8 +268,8 @@ pub async fn store_replies(tx: &Tx, replies: &[(Claim, Reply)]) -> Result<(), Fa
 /// The fingerprint of a record that applies to any body.
 const ANY_BODY: Vec<u8> = Vec::new();
 
-/// Refuses in advance what the caller may still send to `method` under `request_id`, whatever its body.
-/// Returns false if that request has already succeeded.
+/// Refuses in advance any request that the caller may still send to `method` under `request_id`, whatever its
+/// body. Returns false if that request has already succeeded.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -393,9 +393,9 @@ impl StoredReply {
 /// Work that runs at most once, with the record of its reply.
 struct OnceWork<'a, W, F> {
     call: &'a Call,
-    /// The tables that store what requests are about.
+    /// The table of each request field that names a resource.
     subjects: &'static [(&'static str, &'static str)],
-    /// The field that names what this request is about, and the id in it.
+    /// The field that names this request's resource, and the id in it.
     subject: Option<(&'static str, String)>,
     request_id: String,
     fingerprint: Vec<u8>,

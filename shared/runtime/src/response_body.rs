@@ -21,7 +21,7 @@ use crate::{
     status::transient_status,
 };
 
-/// What ends a response stream before its handler does.
+/// The bounds that end a response stream before its handler does.
 pub(crate) struct StreamBounds {
     /// The client's deadline, if it set one.
     pub(crate) deadline: Option<Instant>,
@@ -32,7 +32,7 @@ pub(crate) struct StreamBounds {
 }
 
 impl StreamBounds {
-    /// Waits for the first of them.
+    /// Waits for the first of these bounds.
     async fn first(
         deadline: Option<Instant>,
         stopped: Option<watch::Receiver<bool>>,

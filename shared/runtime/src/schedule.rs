@@ -20,7 +20,7 @@ pub trait DueWork: Send + Sync + 'static {
     /// Name for the log.
     fn name(&self) -> &'static str;
 
-    /// Does what is due and returns how much was done. With `all`, ignores the back-off of single items.
+    /// Does the due work and returns how many items it did. With `all`, ignores the back-off of single items.
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>>;
 
     /// How long the schedule waits after a run that did `done`, 0 if it failed; `None` runs again at once.
@@ -36,7 +36,7 @@ pub const IDLE_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Scheduled {
     due: Arc<dyn DueWork>,
     running: tokio::sync::Mutex<()>,
-    /// How much all work of the suite has done so far.
+    /// The number of items that all work of the suite has done so far.
     done: Arc<AtomicU64>,
 }
 
@@ -87,7 +87,7 @@ pub struct CatchUp {
 const MAX_ROUNDS: usize = 100;
 
 impl CatchUp {
-    /// Adds a service's due work. The caller must also run what is returned on a schedule.
+    /// Adds a service's due work. The caller must also run the result on a schedule.
     pub(crate) fn add(&self, due: Vec<Arc<dyn DueWork>>) -> Vec<Arc<Scheduled>> {
         let added: Vec<_> = due
             .into_iter()
@@ -106,8 +106,8 @@ impl CatchUp {
         added
     }
 
-    /// Runs all work in rounds until a whole round passes in which nothing was done, neither by the round
-    /// nor by a schedule: a schedule may make work due that this round has already looked for.
+    /// Runs all work in rounds until neither a round nor a schedule has done anything during a whole round: a
+    /// schedule may create due work after the round has looked for it.
     ///
     /// # Errors
     /// The first fault; the schedules continue.

@@ -52,7 +52,7 @@ pub struct Service {
     pub due: Vec<Arc<dyn DueWork>>,
 }
 
-/// What the services of a suite share: clock and catch-up.
+/// The clock and the catch-up that the services of a suite share.
 #[derive(Clone)]
 pub struct Suite {
     /// The clock for decisions.
@@ -269,7 +269,7 @@ pub async fn start(
         },
     };
     let server = Server::builder()
-        // So that a browser gets a readable error.
+        // Lets a browser get a readable error.
         .accept_http1(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -333,7 +333,7 @@ async fn set_health(reporter: &HealthReporter, names: &[String], status: Serving
     }
 }
 
-/// Which shared packages a server has, beside events.
+/// The shared packages that a server has besides events.
 #[derive(Clone, Copy)]
 struct SharedPackages {
     operations: bool,

@@ -24,7 +24,7 @@ pub fn encode_time(instant: Instant) -> Timestamp {
 /// Decodes an instant, truncated to microseconds (T-1).
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the problem.
 pub fn decode_time(message: &Timestamp) -> Result<Instant, &'static str> {
     if !(0..1_000_000_000).contains(&message.nanos) {
         return Err("has nanos outside 0 to 999999999");
@@ -67,7 +67,7 @@ pub fn encode_money(money: Money) -> types::Money {
 /// Decodes an amount, which must have exactly its currency's decimals (M-1).
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the problem.
 pub fn decode_money(message: &types::Money) -> Result<Money, MoneyError> {
     Money::parse(&message.currency_code, &message.value)
 }
@@ -84,7 +84,7 @@ pub fn encode_price(price: Price) -> types::Price {
 /// Decodes a price, which has at most six decimals (M-1).
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the problem.
 pub fn decode_price(message: &types::Price) -> Result<Price, MoneyError> {
     Price::parse(&message.currency_code, &message.value)
 }

@@ -15,7 +15,7 @@ impl Invoice {
     /// Its id and total.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn identity(&self) -> Result<(InvoiceId, Money), String> {
         let id = self.message().invoice_id.parse();
         let id = id.map_err(|error| broken("invoice", error))?;

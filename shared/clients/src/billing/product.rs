@@ -92,7 +92,7 @@ impl Product {
     /// The fields that orders decide with.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn version(&self) -> Result<ProductVersion, String> {
         let message = self.message();
         let policy = message.policy.as_ref();
@@ -138,7 +138,7 @@ impl Product {
     /// The product's tier among those that a SAN licence covers (SL-10).
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn tier(&self) -> Result<u32, String> {
         let tier = self.message().tier;
         u32::try_from(tier).map_err(|error| broken("tier", error))

@@ -188,7 +188,7 @@ impl Quote {
     /// Its total.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn total(&self) -> Result<Money, String> {
         amount(self.message().total.as_ref())
     }
@@ -196,7 +196,7 @@ impl Quote {
     /// When the newest of its prices came into force (BL-8); `None` if its lines do not say.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn price_time(&self) -> Result<Option<Instant>, String> {
         let lines = self.message().lines.iter();
         let times = lines.filter_map(|line| line.price_effective_time);
@@ -208,7 +208,7 @@ impl Quote {
     /// Its id and expiry.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn identity(&self) -> Result<(QuoteId, Instant), String> {
         let id = self.message().quote_id.parse();
         let id = id.map_err(|error| broken("quote", error))?;
@@ -286,7 +286,7 @@ impl Quote {
     /// Each line's product and amount.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn prices(&self) -> Result<Vec<(ProductId, Money)>, String> {
         let lines = self.message().lines.iter();
         lines
@@ -301,7 +301,7 @@ impl Quote {
     /// The highest unit price of its lines; `None` without lines.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn highest_unit_price(&self) -> Result<Option<Price>, String> {
         let prices = self.message().lines.iter().map(unit_price);
         let prices: Vec<_> = prices.collect::<Result<_, _>>()?;
@@ -311,7 +311,7 @@ impl Quote {
     /// The line of a quote that must have exactly one.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn only_line(&self) -> Result<QuotedLine, String> {
         let message = self.message();
         let [line] = message.lines.as_slice() else {

@@ -138,7 +138,7 @@ impl Refund {
     /// The refunded amount.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn refunded(&self) -> Result<Option<Money>, String> {
         money(self.message().refunded.as_ref())
     }
@@ -146,7 +146,7 @@ impl Refund {
     /// The most that a review may grant.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn creditable(&self) -> Result<Option<Money>, String> {
         money(self.message().creditable.as_ref())
     }
@@ -154,7 +154,7 @@ impl Refund {
     /// The end of the full refund without a review.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn full_refund_until_time(&self) -> Result<Option<Instant>, String> {
         let time = self.message().full_refund_until_time.as_ref();
         time.map(decode_time)
@@ -165,7 +165,7 @@ impl Refund {
     /// The end of any refund.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn no_refund_after_time(&self) -> Result<Option<Instant>, String> {
         let time = self.message().no_refund_after_time.as_ref();
         time.map(decode_time)

@@ -62,7 +62,7 @@ impl AuthorizeQuestion {
     /// The id of the licence.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn license_id(&self) -> Result<LicenseId, String> {
         parsed("question", &self.message().license_id)
     }
@@ -90,7 +90,7 @@ impl Authorization {
     /// The reservation of a grant; `None` for a denial.
     ///
     /// # Errors
-    /// What is invalid.
+    /// A description of the invalid field.
     pub fn granted(&self) -> Result<Option<ReservationId>, String> {
         use san::AuthorizationDecision as Decision;
         match self.message().decision() {

@@ -40,7 +40,7 @@ pub struct Revocation {
 /// The revocations in a usage event.
 ///
 /// # Errors
-/// What is invalid.
+/// A description of the invalid field.
 pub fn revocations(event: &PeerEvent) -> Result<Vec<Revocation>, String> {
     let data: Result<UsageChanged, _> = serde_json::from_str(&event.data);
     let data = data.map_err(|error| broken(&format!("event {}", event.id), error))?;

@@ -137,7 +137,7 @@ impl Tx {
     /// A connection for reads before the transaction begins.
     ///
     /// # Errors
-    /// When it has begun: then reads must use it.
+    /// If the transaction has begun, because reads must then use it.
     pub fn before(&self) -> Result<&DatabaseConnection, Fault> {
         if self.transaction.initialized() {
             return Err(Fault::internal(

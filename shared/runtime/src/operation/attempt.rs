@@ -66,7 +66,7 @@ pub async fn begin<O: Operation>(
     })
 }
 
-/// What every attempt at a step needs.
+/// The context of an attempt at a step.
 pub(super) struct StepContext<P> {
     pub(super) database: Database,
     pub(super) peers: Arc<P>,
@@ -141,7 +141,7 @@ pub(super) enum StepAttempt {
     Advanced(Box<row::Model>),
     /// Another driver saved the step first.
     Overtaken,
-    /// The peer gave no definite answer, and why.
+    /// The peer gave no definite answer, for this reason.
     Unanswered(String),
 }
 
@@ -175,8 +175,9 @@ impl<S: Step> Work for Apply<'_, S> {
     type Output = Option<row::Model>;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
-        // The first run takes no lock: usually there is no other driver, and saving the row detects one. Then
-        // everything rolls back, even a fault of applying the step twice, and the next run locks first.
+        // The first run takes no lock, since there is usually no other driver. If saving the row detects one,
+        // everything rolls back, including a fault from applying the step twice, and the next run locks
+        // first.
         let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
         if !is_first_run && !self.lock(tx).await? {
             return Ok(None);

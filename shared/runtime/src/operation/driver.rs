@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long an accepting call waits for the end before it returns the pending state.
 const PATIENCE: Duration = Duration::from_secs(5);
 const RESUMED_AT_ONCE: usize = 16;
-/// What clients see in `last_error` instead of internal text.
+/// The `last_error` that clients see instead of internal text.
 const INTERNAL_ERROR: &str = "internal error; see the service's log";
 
 /// The driver of one service's operations, whose steps call the peers `P`.

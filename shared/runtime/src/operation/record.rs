@@ -70,7 +70,7 @@ impl row::Model {
     }
 }
 
-/// How an operation ended, or that it still runs.
+/// Whether an operation still runs, and how it ended.
 #[derive(Debug)]
 pub enum Ending {
     /// It still runs and needs no further call.

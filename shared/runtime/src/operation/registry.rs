@@ -177,7 +177,7 @@ pub(super) struct DueStep {
 }
 
 impl DueStep {
-    /// What is stored once the operation is cancelled: step name and state.
+    /// The step name and state to store once the operation is cancelled.
     pub(super) fn cancelled(self) -> Result<(&'static str, String), Fault> {
         let cancelled = CancelledStep {
             step: self.step,

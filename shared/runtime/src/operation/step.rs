@@ -14,7 +14,7 @@ pub trait Operation: Sized + Send + Sync + 'static {
     const KIND: &'static str;
     /// The peers that its steps may call.
     type Peers: Send + Sync + 'static;
-    /// What its request returns once everything is done.
+    /// The result of its request once everything is done.
     type Output: Send;
 }
 
@@ -28,7 +28,7 @@ pub trait Step: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// The operation that it belongs to.
     type Operation: Operation;
-    /// What the peer returns.
+    /// The peer's answer.
     type Answer: Send + Sync;
 
     /// Sends the request to the peer, outside any transaction. May be repeated with the same `request_id`.
