@@ -1,5 +1,5 @@
-//! One SAN licence: plain lists of everything that happened under it, recounted from scratch for each
-//! question (SL-1 to SL-13, SL-17).
+//! One SAN licence: lists of everything that happened under it, recounted from scratch for each question
+//! (SL-1 to SL-13, SL-17).
 
 pub mod authorization;
 pub mod license;

@@ -1,5 +1,5 @@
-//! One order: every term that was ever bought stays in a list, and each question is answered from that
-//! list (AL-1 to AL-11, MD-1 to MD-10, X-8).
+//! One order: it lists every term that was ever bought and answers each question from that list (AL-1 to
+//! AL-11, MD-1 to MD-10, X-8).
 
 pub mod certificates;
 pub mod deletion;

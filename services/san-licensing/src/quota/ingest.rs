@@ -1,5 +1,5 @@
-//! Ingests a batch of reports: decides every record in order on the holdings of its licence, and writes all
-//! of it with the feed's new position in one transaction (SL-14, SL-15, SL-16, SL-21).
+//! Ingests a batch of reports. It decides every record in order against its licence's holdings and writes all
+//! results with the feed's new position in one transaction (SL-14, SL-15, SL-16, SL-21).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! Whether a certificate may be signed under a SAN licence (SL-4, SL-6, SL-11 to SL-13).
+//! Decides whether a certificate may be signed under a SAN licence (SL-4, SL-6, SL-11 to SL-13).
 
 use std::collections::BTreeSet;
 
@@ -8,20 +8,20 @@ use licet_domain::clock::Instant;
 use super::license::{LicenseHistory, Reservation, San, is_wildcard};
 use crate::{DAY_MICROS, micros_later};
 
-/// A request for authorisation, as far as the decision depends on it.
+/// The parts of a request for authorisation that decide it.
 #[derive(Clone, Debug)]
 pub struct IssuanceQuestion {
-    /// The SANs.
+    /// The certificate's SANs.
     pub sans: BTreeSet<San>,
     /// Whether the licence covers the product.
     pub product_is_licensed: bool,
     /// Numbered as in the contract.
     pub key_type: i32,
-    /// When the certificate begins; `None`: when it is asked for.
+    /// When the certificate begins; `None`: at the decision.
     pub not_before: Option<Instant>,
-    /// Its last second.
+    /// The certificate's last second.
     pub not_after: Instant,
-    /// How long a reservation is wanted.
+    /// How long the reservation should last.
     pub hold: TimeDelta,
 }
 
@@ -31,7 +31,7 @@ impl IssuanceQuestion {
         micros_later(self.not_after, 1_000_000)
     }
 
-    /// Until when its SANs would be held, as reserved or as used, if it were granted at `time`.
+    /// Until when a grant at `time` would hold the SANs, reserved or in use.
     fn reach(&self, time: Instant) -> Instant {
         let expires = time.checked_add(self.hold).unwrap();
         self.until().max(expires)
@@ -51,41 +51,41 @@ impl IssuanceQuestion {
     }
 }
 
-/// By how much a request exceeds the quota of the next term.
+/// How far a request exceeds the next term's quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// When the term starts.
     pub start: Instant,
-    /// Its quota.
+    /// The term's quota.
     pub quota: i64,
-    /// The weight held by now that lasts into it.
+    /// The weight held now that lasts beyond its start.
     pub held: i64,
     /// The weight of the request's other SANs.
     pub needed: i64,
-    /// What does not fit.
+    /// The weight that exceeds the quota.
     pub short_by: i64,
 }
 
 /// The decision on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedDecision {
-    /// The contract's words, sorted; none: it is granted.
+    /// The contract's names, sorted; a grant has none.
     pub reasons: BTreeSet<&'static str>,
-    /// The quota.
+    /// The quota in force.
     pub quota: i64,
     /// The weight of active certificates.
     pub used: i64,
-    /// The weight that reservations hold beyond it.
+    /// The weight of reserved SANs that are not in use.
     pub reserved: i64,
     /// The weight of the SANs that are not held yet.
     pub needed: i64,
-    /// What does not fit.
+    /// The weight that exceeds the quota.
     pub short_by: i64,
-    /// When the same request would be granted, if it is denied for a quota.
+    /// When the same request would be granted, if a quota denies it.
     pub fits: Option<Instant>,
-    /// The latest notAfter that would pass, if the request's would not.
+    /// The latest permitted notAfter, if the request's is later.
     pub latest_not_after: Option<Instant>,
-    /// Set if the quota of the next term is a reason.
+    /// The shortage, if the next term's quota is a reason.
     pub next: Option<Shortage>,
 }
 
@@ -120,7 +120,7 @@ impl LicenseHistory {
         }
     }
 
-    /// The SANs that are held at an instant, by certificates or for ones that last beyond `start`.
+    /// The SANs held at `time` whose certificate or reservation lasts beyond `start`.
     fn lasting(&self, time: Instant, start: Instant) -> BTreeSet<San> {
         let active = self.certificates.iter();
         let active = active.filter(|it| it.is_active(time) && start < it.until);
@@ -149,8 +149,8 @@ impl LicenseHistory {
         })
     }
 
-    /// The instants at which a denied request may first be granted: now, whenever something ends or
-    /// begins, and when what is left of its validity is short enough.
+    /// The instants at which a denied request may first be granted: now, every start or end, and when the
+    /// rest of its validity is short enough.
     fn moments(&self, question: &IssuanceQuestion, now: Instant) -> BTreeSet<Instant> {
         let mut instants = self.ends(now);
         instants.insert(now);
@@ -162,7 +162,7 @@ impl LicenseHistory {
         instants
     }
 
-    /// Whether the same request would be granted at `time` if nothing else happened.
+    /// Whether the request would be granted at `time` if nothing else happened.
     fn would_be_granted(&self, question: &IssuanceQuestion, time: Instant) -> bool {
         let held = self.held(time);
         let missing = question.sans.difference(&held).cloned().collect();

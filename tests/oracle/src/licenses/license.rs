@@ -1,4 +1,4 @@
-//! A SAN licence with its terms, certificates and reservations, and what they hold at an instant.
+//! A SAN licence: its terms, certificates and reservations, and what they hold at an instant.
 
 use std::collections::BTreeSet;
 
@@ -29,11 +29,11 @@ pub(crate) fn wildcards(sans: &BTreeSet<San>) -> i64 {
 pub struct SoldTerm {
     /// When it takes effect: its start, or the time of purchase if it was bought late.
     pub start: Instant,
-    /// The first instant after it.
+    /// When it ends; the end is not part of it.
     pub end: Instant,
     /// The quota from each instant on, ascending.
     pub quotas: Vec<(Instant, i64)>,
-    /// What a wildcard weighs.
+    /// The weight of a wildcard.
     pub multiplier: i64,
     /// Whether wildcards may be issued.
     pub wildcards_allowed: bool,
@@ -51,13 +51,13 @@ impl SoldTerm {
         self.quotas.last().unwrap().1
     }
 
-    /// What SANs weigh in it (SL-3).
+    /// The weight of SANs in this term (SL-3).
     pub(crate) fn weight(&self, sans: &BTreeSet<San>) -> i64 {
         weigh(sans, self.multiplier)
     }
 }
 
-/// What SANs weigh where a wildcard counts as `multiplier` (SL-3).
+/// The weight of SANs if a wildcard counts as `multiplier` (SL-3).
 fn weigh(sans: &BTreeSet<San>, multiplier: i64) -> i64 {
     length(sans) + wildcards(sans) * (multiplier - 1)
 }
@@ -65,7 +65,7 @@ fn weigh(sans: &BTreeSet<San>, multiplier: i64) -> i64 {
 /// A recorded certificate.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// Its id at the service.
+    /// The service's id of it.
     pub id: String,
     /// Its SANs.
     pub sans: BTreeSet<San>,
@@ -83,7 +83,7 @@ impl Certificate {
         self.recorded <= time && time < self.until
     }
 
-    /// It is revoked, and no longer counts (SL-5).
+    /// Revokes it, so that it no longer counts (SL-5).
     pub fn revoke(&mut self, now: Instant) {
         self.until = self.until.min(now);
         self.is_revoked = true;
@@ -93,7 +93,7 @@ impl Certificate {
 /// A reservation (SL-12).
 #[derive(Clone, Debug)]
 pub struct Reservation {
-    /// Its id at the service.
+    /// The service's id of it.
     pub id: String,
     /// The SANs that it holds.
     pub sans: BTreeSet<San>,
@@ -110,8 +110,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Its certificate is recorded. One that was released or has expired can still be used (SL-21); it
-    /// held nothing in between.
+    /// Uses it for its recorded certificate. A released or lapsed one can still be used (SL-21); it held
+    /// nothing in between.
     pub fn use_up(&mut self, now: Instant) {
         self.is_recorded = true;
         self.closed.get_or_insert(now);
@@ -124,16 +124,16 @@ impl Reservation {
     }
 }
 
-/// Usage reached a share of the quota (SL-17).
+/// An alert: usage reached a share of the quota (SL-17).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Alert {
-    /// When.
+    /// When usage reached it.
     pub time: Instant,
-    /// The share.
+    /// The share in percent.
     pub percent: i64,
-    /// The quota then.
+    /// The quota at that time.
     pub quota: i64,
-    /// What was used of it.
+    /// The weight in use.
     pub used: i64,
 }
 
@@ -153,7 +153,7 @@ pub struct LicenseHistory {
 }
 
 impl LicenseHistory {
-    /// A licence that has just been sold.
+    /// A licence with its first term.
     pub fn new(first: SoldTerm) -> Self {
         Self {
             terms: vec![first],
@@ -171,43 +171,43 @@ impl LicenseHistory {
         begun.next_back().unwrap_or(&self.terms[0])
     }
 
-    /// The quota is increased (SL-8).
+    /// Raises the quota (SL-8).
     pub fn increase(&mut self, quota: i64, now: Instant) {
         let begun = self.terms.iter().filter(|term| term.start <= now).count();
         self.terms[begun.max(1) - 1].quotas.push((now, quota));
     }
 
-    /// The term after it; there is none after a cancellation.
+    /// The term after the one in force; none after a cancellation.
     pub fn next_term(&self, time: Instant) -> Option<&SoldTerm> {
         let found = self.terms.iter().find(|term| time < term.start);
         found.filter(|_| self.cancelled.is_none())
     }
 
-    /// When the licence began.
+    /// When the licence starts.
     pub fn start(&self) -> Instant {
         self.terms[0].start
     }
 
-    /// When its last term ends; no later one comes after a cancellation.
+    /// The end of the last term; after a cancellation, of the term that was cancelled.
     pub fn end(&self) -> Instant {
         let last = self.terms.last().unwrap();
         let at = self.cancelled.unwrap_or(last.start);
         self.term_at(at).end
     }
 
-    /// Whether it authorises and covers anything at an instant.
+    /// Whether the licence can authorise and cover certificates at an instant.
     pub fn runs(&self, time: Instant) -> bool {
         let term = self.term_at(time);
         let is_over = self.cancelled.is_some_and(|cancelled| cancelled <= time);
         term.start <= time && time < term.end && !is_over
     }
 
-    /// What SANs weigh at an instant.
+    /// The weight of SANs at an instant.
     pub(crate) fn weight(&self, sans: &BTreeSet<San>, time: Instant) -> i64 {
         self.term_at(time).weight(sans)
     }
 
-    /// The weight that the certificates of now will have at the start of a term (SL-9).
+    /// The weight that present certificates will have at the start of a term (SL-9).
     pub fn foreseen(&self, start: Instant, multiplier: i64) -> i64 {
         weigh(&self.active(start), multiplier)
     }
@@ -218,7 +218,7 @@ impl LicenseHistory {
         active.flat_map(|it| it.sans.clone()).collect()
     }
 
-    /// The same with those that reservations hold.
+    /// The SANs on active certificates or held by reservations.
     pub(crate) fn held(&self, time: Instant) -> BTreeSet<San> {
         let reserved = self.reservations.iter().filter(|it| it.holds(time));
         let mut held = self.active(time);
@@ -235,7 +235,7 @@ impl LicenseHistory {
         all.filter(|end| time < *end).collect()
     }
 
-    /// Whether neither the running nor the next term forbids that a certificate outlives the licence.
+    /// Whether the running and the next term permit certificates that outlive the licence.
     pub(crate) fn may_outlive(&self, now: Instant) -> bool {
         let next = self.next_term(now);
         self.term_at(now).may_outlive && next.is_none_or(|next| next.may_outlive)

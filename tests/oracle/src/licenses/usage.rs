@@ -11,13 +11,13 @@ use crate::{DAY_MICROS, micros_later};
 /// Usage at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedUsage {
-    /// The quota; 0 where the licence does not run.
+    /// The quota; 0 if the licence does not run.
     pub quota: i64,
     /// The weight of active certificates.
     pub used: i64,
-    /// The weight that reservations hold beyond it.
+    /// The weight of reserved SANs that are not in use.
     pub reserved: i64,
-    /// The weight that is left.
+    /// The weight still free.
     pub free: i64,
     /// Distinct SANs by type: DNS, IP, e-mail, UPN.
     pub by_type: [i64; 4],
@@ -70,7 +70,7 @@ impl LicenseHistory {
         }
     }
 
-    /// When used weight is free again after an instant, and how much: the next five times (SL-5).
+    /// The next five times at which weight in use returns, and how much returns (SL-5).
     pub fn next_returns(&self, time: Instant) -> Vec<(Instant, i64)> {
         let mut ends: BTreeMap<Instant, BTreeSet<San>> = BTreeMap::new();
         for san in self.active(time) {
@@ -84,8 +84,8 @@ impl LicenseHistory {
         returns.take(5).collect()
     }
 
-    /// The day that begins at `start`: its last microsecond, and its peak over every instant at which
-    /// a certificate or a term begins or ends.
+    /// The day from `start`: usage in its last microsecond, and the peak over every instant at which a
+    /// certificate or a term begins or ends.
     pub fn day(&self, start: Instant) -> ExpectedDay {
         let end = micros_later(start, DAY_MICROS);
         let last = self.usage(micros_later(end, -1));
@@ -118,8 +118,7 @@ impl LicenseHistory {
         (*ends.iter().max().unwrap(), count)
     }
 
-    /// The shares of the quota that usage reaches as either changes. Without a quota, any usage
-    /// reaches every share.
+    /// Adds an alert for each share that usage newly reaches. Without a quota, any usage reaches every share.
     fn alert(&mut self, time: Instant, before: &ExpectedUsage, after: &ExpectedUsage) {
         let reaches =
             |it: &ExpectedUsage, percent| it.used > 0 && it.used * 100 >= it.quota * percent;
@@ -135,7 +134,7 @@ impl LicenseHistory {
         }
     }
 
-    /// Time passes: terms start and end. Returns whether that raises an alert.
+    /// Lets time pass, so that terms start and end. Returns whether that raises an alert.
     pub fn pass(&mut self, from: Instant, to: Instant) -> bool {
         let count = self.alerts.len();
         let turns = self.terms.iter().flat_map(|term| [term.start, term.end]);
@@ -147,7 +146,7 @@ impl LicenseHistory {
         self.alerts.len() > count
     }
 
-    /// The licence is cancelled.
+    /// Cancels the licence.
     pub fn cancel(&mut self, now: Instant) {
         let before = self.usage(now);
         self.cancelled.get_or_insert(now);
@@ -155,8 +154,8 @@ impl LicenseHistory {
         self.alert(now, &before, &after);
     }
 
-    /// Records a certificate, which uses the reservation of this index, if any. Returns whether the
-    /// licence is over its quota afterwards.
+    /// Records a certificate and uses the reservation with this index, if any. Returns whether the licence is
+    /// then over its quota.
     pub fn record(&mut self, certificate: Certificate, reservation: Option<usize>) -> bool {
         let now = certificate.recorded;
         let before = self.usage(now);

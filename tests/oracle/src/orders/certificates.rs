@@ -8,14 +8,14 @@ use super::{
     policy::{Domains, Reasons, accept_unless, because, shifted},
 };
 
-/// A certificate as its authority signed it.
+/// A certificate that the authority signed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedCertificate {
     /// The domains that it carries.
     pub domains: Domains,
     /// Its common name.
     pub common_name: &'static str,
-    /// Its key, by a number.
+    /// A number that identifies its key.
     pub key: u8,
     /// Its first instant.
     pub not_before: Instant,
@@ -52,7 +52,7 @@ impl Order {
         [CertificateState::Active, CertificateState::Superseded].contains(&state)
     }
 
-    /// Whether a certificate can be recorded. After the deletion any is.
+    /// Whether a certificate can be recorded; after the deletion, any can.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Order {
         }
     }
 
-    /// The end of the last term that was bought for all domains the next certificate must carry.
+    /// The end of the last term that covers every domain of the next certificate.
     fn end_for_wanted(&self) -> Instant {
         let covering = self.next_term().filter(|_| {
             let domains = self.wanted_in(self.running + 1);
@@ -88,7 +88,7 @@ impl Order {
         covering.unwrap_or(self.term()).end
     }
 
-    /// The latest notAfter of a certificate signed now (MD-9).
+    /// The latest notAfter that a certificate signed now may have (MD-9).
     pub fn longest_not_after(&self) -> Instant {
         let policy = &self.term().policy;
         let by_term = shifted(self.end_for_wanted(), policy.tolerance());
@@ -97,7 +97,7 @@ impl Order {
         shifted(by_term.min(by_limit), -TimeDelta::seconds(1))
     }
 
-    /// A certificate is recorded, and supersedes those before it (MD-7, X-8).
+    /// Records a certificate, which supersedes earlier ones (MD-7, X-8).
     pub fn issue(&mut self, signed: &SignedCertificate) {
         let now = self.now;
         if !self.is_deleted {
@@ -108,7 +108,7 @@ impl Order {
                 let state = self.certificate_state(place);
                 let it = &mut self.certificates[place];
                 if state == CertificateState::Superseded {
-                    // A certificate that is never revoked stays so.
+                    // Without a time of revocation it is never revoked.
                     it.revoked = it
                         .revoked
                         .map(|time| revoked.map_or(time, |new| time.min(new)));
@@ -133,8 +133,8 @@ impl Order {
         });
     }
 
-    /// Whether another certificate can be asked for, with a signing request for these domains and a
-    /// key of so many bits (MD-7).
+    /// Whether a reissue can be requested, with a signing request for these domains and a key of this many
+    /// bits (MD-7).
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Order {
         accept_unless(objections)
     }
 
-    /// Another certificate is asked for, for this key if it is given (MD-7).
+    /// Requests a reissue, for this key if one is given (MD-7).
     pub fn reissue(&mut self, key: Option<u8>) {
         let before = (self.reissue_since, self.key);
         if self.pending_since().is_none() {
@@ -166,8 +166,8 @@ impl Order {
         self.revision += i64::from(before != (self.reissue_since, self.key));
     }
 
-    /// Whether a certificate can be revoked, and another one asked for with that. Only its authority
-    /// reports on one that was revoked with its order.
+    /// Whether a certificate can be revoked, and a reissue requested with it. After its order's deletion only
+    /// the authority can report on it.
     ///
     /// # Errors
     ///
@@ -189,8 +189,8 @@ impl Order {
         }
     }
 
-    /// A certificate counts as revoked from now on. One that was revoked with its order keeps that
-    /// instant, and its reason unless another one is given (SL-19, X-8).
+    /// Revokes a certificate now. One that was revoked with its order keeps that time, and its reason unless
+    /// another one is given (SL-19, X-8).
     pub fn revoke(&mut self, place: usize, reason: RevocationReason) {
         let found = &mut self.certificates[place];
         let keeps = found.to_revoke && reason == RevocationReason::Unspecified;

@@ -8,8 +8,8 @@ use super::{
 };
 
 impl Order {
-    /// Since when the days of a term's refund count (AL-4): the first instant of the term at which a
-    /// certificate of the order was active, or its purchase. `None`: it has not begun, or had none.
+    /// When a term's refund days began to count (AL-4): the first instant of the term with an active
+    /// certificate, or the purchase. `None`: the term has not begun, or had no certificate.
     pub fn counted_since(&self, place: usize) -> Option<Instant> {
         let term = &self.terms[place];
         if self.now < term.start {
@@ -27,7 +27,7 @@ impl Order {
         active_from.min()
     }
 
-    /// AL-4: what becomes of the refund of a term, and how much there is to refund.
+    /// AL-4: Billing's decision about a term's refund, and the amount open to it.
     pub fn refund(&self, place: usize) -> (RefundState, i64) {
         let term = &self.terms[place];
         let open = |it: &Invoice| it.total - it.credited;
@@ -39,8 +39,8 @@ impl Order {
         )
     }
 
-    /// The terms that a deletion asks a refund for: the running one, the next one, and those that are
-    /// over and may still be refunded.
+    /// The terms for which a deletion requests a refund: the running one, the next one, and ended ones that
+    /// may still be refunded.
     pub fn refundable(&self) -> Vec<usize> {
         let is_open = |place: &usize| self.refund(*place).0 != RefundState::NotDue;
         let all = 0..self.terms.len();
@@ -48,8 +48,8 @@ impl Order {
             .collect()
     }
 
-    /// The order is deleted with everything that belongs to it (AL-7, X-3). Returns what is refunded
-    /// without a review.
+    /// Deletes the order and everything that belongs to it (AL-7, X-3). Returns what is refunded without a
+    /// review.
     pub fn delete(&mut self) -> i64 {
         let mut refunded = 0;
         for place in self.refundable() {

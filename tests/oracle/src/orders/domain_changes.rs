@@ -1,4 +1,4 @@
-//! Changes of an order's domains: what they charge, and how the common name moves (MD-1 to MD-8).
+//! Changes of an order's domains: their charges, and how the common name moves (MD-1 to MD-8).
 
 use licet_domain::refusal::Reason;
 
@@ -7,31 +7,31 @@ use super::{
     policy::{Domains, NO_CHARGE, Reasons, accept_unless, because, count, owned},
 };
 
-/// A change that a customer asks for.
+/// A change that a customer requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeRequest {
     /// Domains to add.
     pub added: Domains,
     /// Domains to remove.
     pub removed: Domains,
-    /// The domain that is to be the common name (MD-5).
+    /// The domain that becomes the common name (MD-5).
     pub common_name: Option<&'static str>,
 }
 
 impl ChangeRequest {
-    /// Whether it asks for nothing.
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.common_name.is_none()
     }
 
-    /// These domains after it.
+    /// The domains after the change.
     pub fn applied_to(&self, domains: &Domains) -> Domains {
         &(domains - &self.removed) | &self.added
     }
 }
 
 impl Order {
-    /// The change that a request makes, without its invoices (MD-1 to MD-8).
+    /// The change that a request leads to, without its invoices (MD-1 to MD-8).
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Order {
         objections
     }
 
-    /// A change is charged these totals, one for each term in which it is not free, and waits for its
+    /// Charges a change these totals, one for each term in which it is not free; it then waits for its
     /// certificate (MD-2, MD-7).
     pub fn change(&mut self, mut change: DomainChange, totals: &[(usize, i64)]) {
         for (place, charge) in &change.charges {
@@ -126,7 +126,7 @@ impl Order {
         self.revision += 1;
     }
 
-    /// Whether the change that waits can be cancelled (MD-7).
+    /// Whether the pending change can be cancelled (MD-7).
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Order {
         }
     }
 
-    /// Removes the change, and a move of the common name with it, from every term (MD-5).
+    /// Removes the change and its move of the common name from every term (MD-5).
     pub(crate) fn drop_change(&mut self) -> Option<DomainChange> {
         for place in self.running..self.terms.len() {
             self.terms[place].domains = self.domains_without(place);
@@ -147,8 +147,8 @@ impl Order {
         self.change.take()
     }
 
-    /// Cancels the change: domains and slots are as before, and everything it was charged is credited
-    /// (MD-7). Returns how much.
+    /// Cancels the change (MD-7): restores domains and slots, and credits all its charges. Returns the
+    /// credit.
     pub fn cancel_change(&mut self) -> i64 {
         let change = self.drop_change().unwrap();
         for (place, (standard, wildcard, converted)) in change.charges {
@@ -164,8 +164,8 @@ impl Order {
         credited.sum()
     }
 
-    /// The certificate that the change waited for is recorded: every term has its domains, and the
-    /// servers follow the common name (MD-5, MD-7).
+    /// Completes the change when its certificate is recorded: every term has its domains, and the servers
+    /// follow the common name (MD-5, MD-7).
     pub(crate) fn make_change(&mut self) {
         for place in self.running..self.terms.len() {
             self.terms[place].domains = self.domains_after(place);

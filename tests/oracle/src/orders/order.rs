@@ -1,4 +1,4 @@
-//! An order with everything that was ever bought for it, and the questions that need no decision.
+//! An order with everything that was ever bought for it, and its facts that need no decision.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::policy::{
     Domains, NO_CHARGE, Policy, Reasons, SlotCharge, Slots, TermRequest, because, owned,
 };
 
-/// What can be asked of an order.
+/// An action on an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is a method of the contract")]
 pub enum Action {
@@ -58,9 +58,9 @@ pub enum CertificateState {
 /// An invoice of a term, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoice {
-    /// What was charged.
+    /// The amount charged.
     pub total: i64,
-    /// How much of it was credited.
+    /// The amount credited.
     pub credited: i64,
 }
 
@@ -76,32 +76,32 @@ impl Invoice {
 pub struct Term {
     /// Its first instant.
     pub start: Instant,
-    /// The first instant after it.
+    /// When it ends; the end is not part of it.
     pub end: Instant,
-    /// Its length.
+    /// The length in months.
     pub months: u32,
     /// When it was bought (T-4).
     pub bought: Instant,
-    /// Since when the prices it was bought with are in force (MD-8).
+    /// The effective time of the prices it was bought at (MD-8).
     pub price_time: Instant,
-    /// What its product was sold with.
+    /// The policy that it was sold with.
     pub policy: Policy,
-    /// Additional licences.
+    /// The number of additional licences.
     pub licenses: i64,
-    /// The domains it was bought for, with the changes made since.
+    /// The domains that it was bought for, with later changes.
     pub domains: Domains,
-    /// The slots that are paid.
+    /// The paid slots.
     pub slots: Slots,
-    /// The servers that stay in it, by their place; `None` for a first term.
+    /// The places of the servers that stay in it; `None` for a first term.
     pub kept: Option<BTreeSet<usize>>,
-    /// When a certificate was first recorded in it.
+    /// When the first certificate was recorded in it.
     pub first_issued: Option<Instant>,
-    /// What it was invoiced, oldest first.
+    /// Its invoices, oldest first.
     pub invoices: Vec<Invoice>,
 }
 
 impl Term {
-    /// A term as it was asked for, before its invoice.
+    /// A term as requested, before its invoice.
     pub(crate) fn new(
         request: TermRequest,
         paid: SlotCharge,
@@ -129,11 +129,11 @@ impl Term {
 /// A server of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
-    /// Whether it is the one that needs no additional licence.
+    /// Whether it is the primary server, which needs no additional licence.
     pub is_primary: bool,
     /// The common name that it serves.
     pub serves: &'static str,
-    /// What became of it.
+    /// Its state.
     pub state: ServerState,
 }
 
@@ -142,39 +142,39 @@ pub struct Server {
 pub struct Certificate {
     /// When it was recorded.
     pub recorded: Instant,
-    /// The first instant at which it has expired.
+    /// When it has expired.
     pub expires: Instant,
     /// Whether a newer one replaced it (MD-7).
     pub is_superseded: bool,
-    /// From when on it counts as revoked.
+    /// When it counts as revoked.
     pub revoked: Option<Instant>,
     /// Why it was revoked.
     pub reason: Option<RevocationReason>,
-    /// Whether its authority is still to revoke it.
+    /// Whether its authority has still to revoke it.
     pub to_revoke: bool,
 }
 
 /// A change of domains that waits for its charge or its certificate (MD-7).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DomainChange {
-    /// Domains that come.
+    /// Domains to add.
     pub added: Domains,
-    /// Domains that go.
+    /// Domains to remove.
     pub removed: Domains,
-    /// The common name that it moves to (MD-5).
+    /// The new common name (MD-5).
     pub moved: Option<&'static str>,
     /// When it was accepted.
     pub accepted: Instant,
-    /// The terms bought by then, which it changes, with what it charges in each.
+    /// The terms that it changes, those bought before it, with its charge in each.
     pub charges: Vec<(usize, SlotCharge)>,
-    /// The invoices it was charged with: their term, and their place in that term.
+    /// Its invoices, each as a term and a place in that term.
     pub invoices: Vec<(usize, usize)>,
-    /// Whether it waits for its certificate, and not for a charge or a credit.
+    /// Whether it waits for its certificate rather than for a charge or a credit.
     pub waits: bool,
 }
 
 impl DomainChange {
-    /// What it charges in a term.
+    /// Its charge in a term.
     pub fn charge(&self, term: usize) -> SlotCharge {
         let found = self.charges.iter().find(|(place, _)| *place == term);
         found.map_or(NO_CHARGE, |(_, charge)| *charge)
@@ -190,40 +190,40 @@ impl DomainChange {
     }
 }
 
-/// An order that was charged.
+/// A paid order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// The instant of the last step.
     pub now: Instant,
-    /// From when its terms are counted (T-2).
+    /// The instant from which its terms are counted (T-2).
     pub anchor: Instant,
     /// Whether a SAN licence covers its domains.
     pub draws_on_license: bool,
     /// Every term, oldest first.
     pub terms: Vec<Term>,
-    /// The place of the term that runs.
+    /// The place of the running term.
     pub running: usize,
     /// The domains on its certificates.
     pub carried: Domains,
-    /// The common name of its certificates, one of them.
+    /// The common name of its certificates, one of these domains.
     pub common_name: &'static str,
     /// Whether a certificate was ever recorded.
     pub is_issued: bool,
     /// Whether it was deleted.
     pub is_deleted: bool,
-    /// The change of domains that waits.
+    /// The pending change of domains.
     pub change: Option<DomainChange>,
-    /// Since when a reissue is awaited.
+    /// Since when it awaits a reissue.
     pub reissue_since: Option<Instant>,
-    /// The key that its certificates must have, by a number.
+    /// The number of the key that its certificates must have.
     pub key: Option<u8>,
-    /// What its servers run.
+    /// The software of its servers.
     pub software: &'static str,
     /// Its servers, oldest first.
     pub servers: Vec<Server>,
     /// Its certificates, oldest first.
     pub certificates: Vec<Certificate>,
-    /// How often it changed in a way that a quote does not survive (MD-6).
+    /// How often it changed in a way that makes a quote stale (MD-6).
     pub revision: i64,
 }
 
@@ -253,19 +253,19 @@ impl Order {
             software,
             servers: vec![],
             certificates: vec![],
-            // It was placed, which is the first.
+            // Placing it is the first revision.
             revision: 1,
         };
         order.sell(Term::new(request, paid, (now, end), now, None), total);
         order
     }
 
-    /// The term that runs, or ran last.
+    /// The running term, or the last one that ran.
     pub fn term(&self) -> &Term {
         &self.terms[self.running]
     }
 
-    /// The term that is bought for after it.
+    /// The next term, if it is bought.
     pub fn next_term(&self) -> Option<&Term> {
         self.terms.get(self.running + 1)
     }
@@ -288,7 +288,7 @@ impl Order {
         }
     }
 
-    /// Why its state forbids an action (MD-10).
+    /// The reason why its state forbids an action (MD-10).
     pub fn forbids(&self, action: Action) -> Option<Reason> {
         let always = action == Action::RevokeCertificate;
         let when_ended = always || matches!(action, Action::Renew | Action::UnregisterServer);
@@ -309,8 +309,8 @@ impl Order {
         self.forbids(action).map_or(Ok(()), |it| Err(because(it)))
     }
 
-    /// The domains of a term once the change that waits is made. A term bought while it waited was
-    /// bought with the new common name (MD-5).
+    /// The domains of a term after the pending change. A term bought during the change already has the new
+    /// common name (MD-5).
     pub fn domains_after(&self, term: usize) -> Domains {
         let domains = &self.terms[term].domains;
         match &self.change {
@@ -319,8 +319,8 @@ impl Order {
         }
     }
 
-    /// The domains of a term without the change that waits: where it was bought with the new common
-    /// name and without the old one, the old one takes its place (MD-5).
+    /// The domains of a term without the pending change. If the term was bought with only the new common
+    /// name, the old one takes its place (MD-5).
     pub fn domains_without(&self, term: usize) -> Domains {
         let domains = &self.terms[term].domains;
         match &self.change {
@@ -329,7 +329,7 @@ impl Order {
         }
     }
 
-    /// Domains that are bought while the common name waits to move, should the change be cancelled.
+    /// Domains bought while the common name waits to move, as they would be if the change were cancelled.
     pub fn with_old_common_name(&self, domains: &Domains) -> Domains {
         let mut domains = domains.clone();
         let moved = self.change.as_ref().and_then(|change| change.moved);
@@ -370,7 +370,7 @@ impl Order {
         }
     }
 
-    /// Whether the common name waits to move.
+    /// Whether a move of the common name is pending.
     pub fn moves_common_name(&self) -> bool {
         self.change
             .as_ref()

@@ -1,4 +1,4 @@
-//! What a product permits and charges, by the policy that a term was sold with (MD-4, MD-9, AL-4).
+//! The permissions and charges of a product, by the policy that a term was sold with (MD-4, MD-9, AL-4).
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use licet_domain::{clock::Instant, refusal::Reason};
 /// Domains in canonical form.
 pub type Domains = BTreeSet<&'static str>;
 
-/// Standard and wildcard slots, or as many domains.
+/// Numbers of standard and wildcard slots, or of such domains.
 pub type Slots = (i64, i64);
 
-/// Slots to pay for: standard ones, wildcard ones, and standard ones that become wildcard ones (MD-4).
+/// Slots to pay for: standard, wildcard, and those converted from standard to wildcard (MD-4).
 pub type SlotCharge = (i64, i64, i64);
 
 /// Nothing to pay.
@@ -25,7 +25,7 @@ pub fn because(reason: Reason) -> Reasons {
     [reason].into()
 }
 
-/// `Ok` where nothing was objected.
+/// Accepts unless there are objections.
 pub(crate) fn accept_unless(objections: Reasons) -> Result<(), Reasons> {
     match objections.is_empty() {
         true => Ok(()),
@@ -33,23 +33,23 @@ pub(crate) fn accept_unless(objections: Reasons) -> Result<(), Reasons> {
     }
 }
 
-/// An instant before or after another; the calendar of a test is long enough.
+/// The instant `by` after another, or before it if negative.
 pub(crate) fn shifted(instant: Instant, by: TimeDelta) -> Instant {
     instant.checked_add(by).unwrap()
 }
 
-/// What a wildcard costs that takes the place of a standard slot (MD-4).
+/// The price of a wildcard that takes the place of a standard slot (MD-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WildcardReplacement {
-    /// Nothing.
+    /// It is free.
     Free,
-    /// What a wildcard costs more than a domain.
+    /// It costs the difference between a wildcard and a domain.
     Difference,
-    /// The price of a wildcard.
+    /// It costs a whole wildcard.
     FullPrice,
 }
 
-/// What Billing decides about the refund of a term (AL-4).
+/// Billing's decision about the refund of a term (AL-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundState {
     /// Everything invoiced is credited.
@@ -63,19 +63,19 @@ pub enum RefundState {
 /// The policy of a product, pinned when a term is sold (BL-8).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Sold for the common name alone: it has no slots to buy.
+    /// Whether it covers the common name only and has no slots to buy.
     pub is_single_domain: bool,
-    /// The lengths in months that are sold.
+    /// The lengths that are sold, in months.
     pub term_months: Vec<u32>,
-    /// Domains that the certificate's price covers, the common name among them.
+    /// Domains included in the certificate's price, the common name among them.
     pub included_domains: i64,
-    /// Most domains of an order, the common name among them.
+    /// The most domains of an order, the common name among them.
     pub max_domains: i64,
     /// Whether wildcards are sold.
     pub has_wildcards: bool,
     /// The price of a wildcard in a standard slot.
     pub wildcard_replacement: WildcardReplacement,
-    /// Most additional licences.
+    /// The most additional licences.
     pub max_licenses: i64,
     /// Whether the validity limits of public TLS apply.
     pub is_public: bool,
@@ -83,15 +83,15 @@ pub struct Policy {
     pub superseded_hours: Option<i64>,
     /// Hours that a certificate may outlive its order's term (MD-9).
     pub tolerance_hours: i64,
-    /// Days before its end from which on an order can be renewed (MD-10).
+    /// Days before the end from which an order can be renewed (MD-10).
     pub renewal_open_days: i64,
-    /// Days after its end until which an order can be renewed (MD-10).
+    /// Days after the end until which an order can be renewed (MD-10).
     pub renewal_grace_days: i64,
-    /// Up to so many days everything is refunded (AL-4).
+    /// Days in which the refund is full (AL-4).
     pub full_refund_days: i64,
-    /// After so many days nothing is refunded; `None`: an operator always decides (AL-4).
+    /// Days after which there is no refund; `None`: an operator always decides (AL-4).
     pub no_refund_days: Option<i64>,
-    /// Whether the days of a refund count from the purchase.
+    /// Whether refund days count from the purchase.
     pub counts_from_purchase: bool,
 }
 
@@ -100,7 +100,7 @@ pub fn is_wildcard(domain: &str) -> bool {
     domain.starts_with("*.")
 }
 
-/// How many domains are standard ones and wildcards.
+/// The numbers of standard and wildcard domains.
 pub fn count(domains: &Domains) -> Slots {
     let (wildcards, standard): (Vec<&str>, Vec<&str>) =
         domains.iter().partition(|domain| is_wildcard(domain));
@@ -108,12 +108,12 @@ pub fn count(domains: &Domains) -> Slots {
     (length(standard), length(wildcards))
 }
 
-/// The slots owned once a charge is paid.
+/// The slots owned after a charge.
 pub fn owned((s, w): Slots, (standard, wildcard, converted): SlotCharge) -> Slots {
     (s + standard - converted, w + wildcard + converted)
 }
 
-/// MD-9: the longest validity of a public certificate that begins then.
+/// MD-9: the longest validity of a public certificate that begins at `not_before`.
 fn public_limit(not_before: Instant) -> TimeDelta {
     let from = |text: &str| not_before >= text.parse().unwrap();
     TimeDelta::days(if from("2029-03-15T00:00:00Z") {
@@ -128,12 +128,12 @@ fn public_limit(not_before: Instant) -> TimeDelta {
 }
 
 impl Policy {
-    /// The slots of the certificate's price: standard ones (MD-4).
+    /// The slots that the certificate's price includes: standard ones (MD-4).
     pub fn included_slots(&self) -> Slots {
         (self.included_domains, 0)
     }
 
-    /// Which slots a change from `before` to `after` must pay for where `slots` are owned (MD-4).
+    /// The slots that a change from `before` to `after` must pay for, given the owned `slots` (MD-4).
     pub fn slots_to_pay(&self, (s, w): Slots, before: &Domains, after: &Domains) -> SlotCharge {
         if self.is_single_domain {
             return NO_CHARGE;
@@ -150,7 +150,7 @@ impl Policy {
         }
     }
 
-    /// MD-9: the longest validity of a certificate that begins then; `None`: any.
+    /// MD-9: the longest validity of a certificate that begins at `not_before`; `None`: no limit.
     pub fn validity_limit(&self, not_before: Instant) -> Option<TimeDelta> {
         self.is_public.then(|| public_limit(not_before))
     }
@@ -160,7 +160,7 @@ impl Policy {
         TimeDelta::hours(self.tolerance_hours)
     }
 
-    /// AL-4: what becomes of the refund of a term `[start, end)` whose days count since then.
+    /// AL-4: the refund decision for a term `[start, end)` whose days count from `counted_since`.
     pub fn refund_state(
         &self,
         (start, end): (Instant, Instant),
@@ -180,28 +180,28 @@ impl Policy {
     }
 }
 
-/// A term that a customer asks for, with a new order or a renewal.
+/// A term that a customer requests, with a new order or a renewal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TermRequest {
-    /// What the product is sold with now.
+    /// The product's present policy.
     pub policy: Policy,
-    /// Its length.
+    /// The length in months.
     pub months: u32,
     /// Additional licences (AL-2, AL-9).
     pub licenses: i64,
     /// All domains, the common name among them.
     pub domains: Domains,
-    /// Since when the prices of the purchase are in force (MD-8).
+    /// The effective time of the prices to buy at (MD-8).
     pub price_time: Instant,
 }
 
 impl TermRequest {
-    /// The slots to pay for beyond the included ones (AL-2, MD-4); none where a SAN licence covers
-    /// them.
+    /// The slots to pay for beyond the included ones (AL-2, MD-4); none if a SAN licence covers the domains
+    ///
     ///
     /// # Errors
     ///
-    /// Every reason why the product is not sold like this.
+    /// Every reason why the product is not sold with these choices.
     pub fn slots_to_pay(&self, draws_on_license: bool) -> Result<SlotCharge, Reasons> {
         let policy = &self.policy;
         let mut objections = Reasons::new();

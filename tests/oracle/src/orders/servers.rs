@@ -22,7 +22,7 @@ impl Order {
         registered.any(|place| self.servers[place].is_primary == is_primary)
     }
 
-    /// How many servers it may have (AL-1).
+    /// How many servers the order may have (AL-1).
     pub fn server_limit(&self) -> i64 {
         match self.is_deleted {
             true => 0,
@@ -37,7 +37,7 @@ impl Order {
     /// Why not.
     pub fn may_register(&self, software: &str, common_name: &str) -> Result<(), Reasons> {
         self.may(Action::RegisterServer)?;
-        // It would serve a common name that is about to move.
+        // The common name is about to move.
         if self.moves_common_name() && self.has_registered(true) {
             return Err(because(Reason::ChangeInProgress));
         }
@@ -56,7 +56,7 @@ impl Order {
         }
     }
 
-    /// A server is registered; the first one needs no additional licence.
+    /// Registers a server; the first one needs no additional licence.
     pub fn register(&mut self) {
         self.keep(self.servers.len());
         self.servers.push(Server {
@@ -66,7 +66,7 @@ impl Order {
         });
     }
 
-    /// A server is unregistered, which frees its place in this term and the next.
+    /// Unregisters a server, which frees its place in this term and the next.
     pub fn unregister(&mut self, place: usize) {
         let server = &mut self.servers[place];
         if server.state != ServerState::Registered {
@@ -92,7 +92,7 @@ impl Order {
         }
     }
 
-    /// The software is corrected.
+    /// Corrects the software.
     pub fn set_software(&mut self, software: &'static str) {
         self.software = software;
         self.revision += 1;

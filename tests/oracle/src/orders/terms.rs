@@ -1,4 +1,4 @@
-//! The terms of an order: time passes, the next one is bought (MD-10, AL-9).
+//! The terms of an order: how they start and end, and how the next one is bought (MD-10, AL-9).
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,7 @@ use super::{
 };
 
 impl Order {
-    /// Time passes: a term that was bought for then runs (MD-10), and servers it does not keep lapse
-    /// (AL-9).
+    /// Lets time pass: a bought term starts (MD-10), and servers without a place in it lapse (AL-9).
     pub fn pass(&mut self, now: Instant) {
         self.now = now;
         while !self.is_deleted && self.next_term().is_some_and(|next| next.start <= now) {
@@ -33,12 +32,12 @@ impl Order {
         self.revision += 1;
     }
 
-    /// Whether it was deleted, or ended so long ago that it cannot be renewed (MD-10).
+    /// Whether it was deleted, or ended too long ago to be renewed (MD-10).
     pub fn is_over(&self) -> bool {
         self.is_deleted || self.now >= self.renewable().1
     }
 
-    /// From when until when it can be renewed (MD-10).
+    /// The window in which it can be renewed (MD-10).
     pub fn renewable(&self) -> (Instant, Instant) {
         let last = self.terms.last().unwrap();
         let from_end = |days| shifted(last.end, TimeDelta::days(days));
@@ -49,18 +48,18 @@ impl Order {
         )
     }
 
-    /// The months of the terms before this one.
+    /// The number of months before a term.
     pub fn first_month(&self, place: usize) -> u32 {
         self.terms[..place].iter().map(|term| term.months).sum()
     }
 
-    /// The end of a term of so many months after the last one (T-2).
+    /// The end of a next term of this many months (T-2).
     pub fn end_of_next(&self, months: u32) -> Instant {
         let before = self.first_month(self.terms.len());
         self.anchor.checked_add_months(before + months).unwrap()
     }
 
-    /// The servers that stay in a term bought now, where these are named (MD-10, AL-9).
+    /// The servers that stay in a term bought now, `keep` being those named (MD-10, AL-9).
     ///
     /// # Errors
     ///
@@ -99,13 +98,13 @@ impl Order {
         }
     }
 
-    /// The slots that a renewal pays for. While the common name waits to move, the domains must be
-    /// sold as they are bought and as they would be were the change cancelled; the dearer set is
-    /// charged, the one with more wildcards (MD-5).
+    /// The slots that a renewal pays for. While a move of the common name is pending, the domains must be
+    /// sold both as bought and as they would be after a cancellation; the set with more wildcards is charged
+    /// (MD-5).
     ///
     /// # Errors
     ///
-    /// Every reason why one of the sets is not sold.
+    /// Every reason why one of the two sets is not sold.
     pub fn renewal_slots_to_pay(&self, request: &TermRequest) -> Result<SlotCharge, Reasons> {
         let draws = self.draws_on_license;
         let bought = request.slots_to_pay(draws)?;
@@ -127,9 +126,9 @@ impl Order {
         Term::new(request, paid, period, self.now, Some(kept))
     }
 
-    /// A renewal is charged (MD-10). Servers that left since it was accepted have no place in the
-    /// term, and those that came, which are not `known`, take the places that are left (AL-9). Bought
-    /// after the old end, it runs at once.
+    /// Charges a renewal (MD-10). Servers that left since its acceptance lose their place in the term; those
+    /// that came, which are not `known`, take free places (AL-9). Bought after the old end, the term runs at
+    /// once.
     pub fn renew(&mut self, mut term: Term, total: i64, known: &BTreeSet<usize>) {
         let registered = self.registered();
         term.kept = term.kept.map(|kept| &kept & &registered);
@@ -140,7 +139,7 @@ impl Order {
         self.pass(self.now);
     }
 
-    /// Gives a server a place in the next term, where one is left (AL-9).
+    /// Gives a server a place in the next term, if one is free (AL-9).
     pub(crate) fn keep(&mut self, place: usize) {
         let next = self.running + 1;
         if let Some(next) = self.terms.get_mut(next) {
