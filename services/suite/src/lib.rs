@@ -105,7 +105,7 @@ fn report(CommandError(text): &CommandError) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A date stands for its first instant (T-1).
+/// Parses an instant; a date means its first instant (T-1).
 pub(crate) fn read_instant(text: &str) -> Result<Instant, InstantError> {
     text.parse()
         .or_else(|_| format!("{text}T00:00:00Z").parse())
@@ -124,8 +124,8 @@ pub(crate) fn service_error(service: &str, status: &Status) -> CommandError {
     CommandError(text)
 }
 
-/// SIGINT (Ctrl-C) and SIGTERM, from the moment this value is created: by the time a service says
-/// that it is serving, it can be stopped.
+/// Receives SIGINT (Ctrl-C) and SIGTERM from its creation on, so that a service can be stopped as soon as it
+/// says that it is serving.
 pub(crate) struct StopSignal {
     interrupt: Signal,
     terminate: Signal,

@@ -28,7 +28,7 @@ use crate::CommandError;
 
 const CURRENCY: &str = "USD";
 
-/// Loads the starter data unless that was done before, and returns the account with the balance.
+/// Loads the starter data unless it is already loaded, and returns the account with the balance.
 pub(crate) async fn load(
     data: &Path,
     billing: &Location,
@@ -37,7 +37,7 @@ pub(crate) async fn load(
 ) -> Result<String, CommandError> {
     let marker = data.join("starter-account");
     match std::fs::read_to_string(&marker) {
-        // An empty file is left by a load that ran out of disk space.
+        // A load that ran out of disk space leaves an empty file.
         Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -202,7 +202,7 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(
             ids.iter().map(OrderId::to_string).is_sorted(),
-            "their texts sort as they do"
+            "ids and their texts must sort alike"
         );
     }
 

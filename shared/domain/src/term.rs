@@ -1,5 +1,5 @@
 //! Terms in calendar months counted from an anchor (T-2), and half-open periods (T-1).
-//! Proration is Billing's decision and not here.
+//! Proration is not here: Billing decides it.
 
 use serde::{Deserialize, Serialize};
 

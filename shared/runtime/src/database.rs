@@ -284,7 +284,7 @@ impl Database {
         Tx::new(self.reader.clone(), options)
     }
 
-    /// The connection for a single-statement read: without BEGIN and COMMIT it needs one round trip, not
+    /// The connection for a single-statement read, which without BEGIN and COMMIT needs one round trip, not
     /// three.
     #[must_use]
     pub fn read_alone(&self) -> &DatabaseConnection {

@@ -138,7 +138,7 @@ fn class_code(class: Class) -> Code {
 /// The limits of a message and of a metadata value, in bytes; both are sent in headers.
 const MAX_MESSAGE_BYTES: usize = 2048;
 const MAX_METADATA_BYTES: usize = 256;
-/// The limit of a percent-encoded message, where these bytes and all beyond ASCII take three.
+/// The limit of a percent-encoded message, in which these bytes and all non-ASCII bytes take three each.
 const MAX_ENCODED_MESSAGE_BYTES: usize = 3072;
 const PERCENT_ENCODED: &[u8] = b" \"#<>`?{}%";
 

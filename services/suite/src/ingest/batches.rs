@@ -23,8 +23,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCH_SANS: usize = 50_000;
 /// Most items in a batch, including those refused here.
 const BATCH_ITEMS: usize = 1000;
-/// Most SANs that a certificate may have; fewest bytes of a SAN in DER, an empty one; and of a
-/// certificate without SANs.
+/// The most SANs of a certificate, and the fewest bytes in DER of a SAN (an empty one) and of a certificate
+/// without SANs.
 const MAX_SANS: usize = 2000;
 const SAN_BYTES: usize = 2;
 const BARE_BYTES: usize = 150;

@@ -37,7 +37,7 @@ pub enum WildcardReplacement {
     FullPrice,
 }
 
-/// From when the days of a term's refund count (AL-4).
+/// The event from which the days of a term's refund count (AL-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundCount {
     /// The first issuance of the term.
@@ -77,7 +77,7 @@ pub struct ProductVersion {
     pub renewal_grace_days: u32,
     /// What a wildcard costs in a standard slot.
     pub wildcard_replacement: WildcardReplacement,
-    /// From when the days of a refund count.
+    /// The event from which the days of a refund count.
     pub refund_count: RefundCount,
     /// After how many days nothing is refunded (AL-4).
     pub no_refund_after_days: u32,

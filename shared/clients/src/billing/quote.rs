@@ -73,7 +73,7 @@ impl Subject {
 /// An item to price.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// What it is.
+    /// Its kind.
     pub kind: LineKind,
     /// Its product.
     pub product_id: ProductId,

@@ -21,7 +21,7 @@ opaque! {
 }
 
 impl RefundQuestion {
-    /// Requests the refund of a term with its first issuance at `first_use`, or none, decided at `now` (AL-4).
+    /// Requests the refund of a term first issued at `first_use`, or never, decided at `now` (AL-4).
     #[must_use]
     pub fn new(
         account_id: AccountId,

@@ -9,7 +9,7 @@ use super::reading::broken;
 /// The type of the events about changed certificates and reservations of a licence.
 pub const USAGE_CHANGED: &str = "licet.sanlicensing.usage.changed.v1";
 
-/// The data that is needed here.
+/// The fields that this crate reads.
 #[derive(Deserialize)]
 struct UsageChanged {
     revoked: Vec<RevocationGroup>,

@@ -1,5 +1,5 @@
-//! The ASN.1 of certificates and requests. Only what is needed is interpreted; everything else is left
-//! as it is, so that an odd extension or name type never makes a certificate unreadable.
+//! The ASN.1 of certificates and requests. Interprets only what is needed and ignores the rest, so that an
+//! odd extension or name type never makes a certificate unreadable.
 
 use std::collections::BTreeSet;
 
@@ -334,15 +334,15 @@ fn san(name: Element<'_>) -> Option<San> {
         0x81 => Some(San::recorded(SanType::Rfc822Name, &octets_text(octets))),
         0x82 => Some(San::recorded(SanType::DnsName, &octets_text(octets))),
         0x87 => Some(San::ip_octets(octets).unwrap_or_else(|| {
-            // Not an address of any length, but the certificate carries it: it counts as its hex.
+            // No address has this length, but the certificate contains the name, so it counts as its hex.
             San::recorded(SanType::IpAddress, &hex::encode(octets))
         })),
         _ => None,
     }
 }
 
-/// An otherName, if it is a UPN. Its text is inside an explicit tag or without one; what is not an
-/// element at all counts as its hex.
+/// An otherName, if it is a UPN. Its text may be inside an explicit tag. Content that is no element counts as
+/// its hex.
 fn upn(octets: &[u8]) -> Option<San> {
     let octets = octets.strip_prefix(UPN)?;
     let value = match Elements::of(octets).next() {

@@ -25,7 +25,8 @@ const CERTIFICATES: &[&str] = &["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERT
 
 /// Parses one certificate, PEM or DER. Everything after it is ignored: a caller that stores no chain
 /// does not judge one.
-/// | # Errors
+///
+/// # Errors
 /// If the bytes are not a certificate.
 pub fn parse_leaf(bytes: &[u8]) -> Result<ParsedCertificate, CertificateError> {
     let document = container::first(bytes, CERTIFICATES)?;

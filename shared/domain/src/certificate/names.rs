@@ -134,8 +134,8 @@ fn prepared(text: &str) -> String {
     words.join(" ")
 }
 
-/// The text of a string of any type. Octets that are not UTF-8 become one character each, so that
-/// different octets remain different text.
+/// The text of a string of any type. Octets that are not UTF-8 become one character each, so that different
+/// octets give different text.
 pub(super) fn text(string: Element<'_>) -> String {
     let octets = string.content;
     let wide = match string.tag {

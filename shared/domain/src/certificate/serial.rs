@@ -11,7 +11,8 @@ pub struct SerialError;
 
 /// Canonicalises a serial number in hexadecimal: lower case, without leading zeros, preceded by `-` if
 /// negative; `0` for zero (SL-14).
-/// | # Errors
+///
+/// # Errors
 /// If the text is not a serial number.
 pub fn serial(text: &str) -> Result<String, SerialError> {
     let (sign, digits) = match text.strip_prefix('-') {

@@ -55,7 +55,8 @@ pub enum SignatureError {
 impl ParsedRequest {
     /// Verifies that the key in the request signed it. Skips keys that cannot be ordered, and Ed448,
     /// which no dependency can verify.
-    /// | # Errors
+    ///
+    /// # Errors
     /// If the signature is wrong, or of an unsupported algorithm.
     pub fn verify_signature(&self) -> Result<(), SignatureError> {
         let kind = self.key.kind;

@@ -22,8 +22,8 @@ pub fn split(total: Money, weights: &[u64]) -> Result<Vec<Money>, MoneyError> {
     let (mut parts, remainders): (Vec<u128>, Vec<u128>) =
         shares.map(|share| (share / sum, share % sum)).unzip();
 
-    // The remainders sum to `missing × sum` and each is less than `sum`, so fewer parts get one unit
-    // more than have a remainder.
+    // The remainders sum to `missing × sum` and each is less than `sum`, so at least as many parts have a
+    // remainder as units are missing.
     let mut missing = whole - parts.iter().sum::<u128>();
     let mut by_remainder: Vec<usize> = (0..parts.len()).collect();
     by_remainder.sort_by_key(|&part| Reverse(remainders[part]));

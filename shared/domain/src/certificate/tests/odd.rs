@@ -6,11 +6,15 @@ use super::*;
 /// Replaces octets that occur exactly once in a document.
 #[track_caller]
 fn patched(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len(), "lengths around it stay true");
+    assert_eq!(
+        from.len(),
+        to.len(),
+        "the replacement must have the same length"
+    );
     let at: Vec<usize> = (0..=der.len() - from.len())
         .filter(|start| der[*start..].starts_with(from))
         .collect();
-    assert_eq!(at.len(), 1, "{from:02x?} must stand there once");
+    assert_eq!(at.len(), 1, "{from:02x?} must occur exactly once");
     let mut patched = der.to_vec();
     patched[at[0]..at[0] + from.len()].copy_from_slice(to);
     patched
@@ -147,7 +151,7 @@ fn sl1_a_upn_counts_however_it_is_encoded() {
         (element(0xa0, &string(0x1c, &utf32("Ä@b"))), "ä@b"),
         (string(0x0c, b"A@b"), "a@b"),
         (string(0x1c, &utf32("A@b")), "a@b"),
-        // Not text of that type, or empty: it counts anyway.
+        // Not text of that type, or empty, and counted nevertheless.
         (element(0xa0, &string(0x1e, b"odd")), "odd"),
         (element(0xa0, b""), ""),
         (b"".to_vec(), ""),
