@@ -146,8 +146,7 @@ async fn by_record(
     }
 }
 
-/// The cases in rounds. Certificates with the same issuer and serial are in different rounds, to be decided
-/// in order.
+/// The cases in rounds; those with the same issuer and serial are in successive rounds, in order.
 fn rounds(cases: &[Case]) -> Vec<Vec<usize>> {
     let mut met = BTreeMap::new();
     let mut rounds: Vec<Vec<usize>> = Vec::new();

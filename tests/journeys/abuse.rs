@@ -343,8 +343,7 @@ impl<'a> Customer<'a> {
         self.look().await;
     }
 
-    /// Requests a reissue if none is pending and records a certificate, which sometimes lasts to the order's
-    /// end.
+    /// Requests a reissue if none is pending and records a certificate, some to the order's end.
     async fn issue(&mut self, before: Standing) {
         if before.order.issuance_pending_time.is_none() {
             let request = RequestReissueRequest {

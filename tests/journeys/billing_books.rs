@@ -190,8 +190,7 @@ impl History<'_> {
         assert_eq!(shown.refunded, self.model.money(refund.refunded));
     }
 
-    /// Opening balance plus changes equals closing balance, over a period that starts and ends at or beside
-    /// ledger entries.
+    /// Opening balance plus changes equals closing balance, over a period with ends at or beside entries.
     async fn compare_statement(&mut self) {
         let now = self.now();
         let mut marks: Vec<Instant> = self.model.entries.iter().map(|it| it.time).collect();

@@ -1,6 +1,5 @@
-//! MD-4: no detour of changes makes a set of domains cheaper than buying it at once: random detours over
-//! gRPC. LICET_TEST_SEED and LICET_TEST_START repeat a history; LICET_TEST_HISTORIES sets how many are
-//! played.
+//! MD-4: random detours of changes, over gRPC, never make domains cheaper than buying them at once.
+//! LICET_TEST_SEED and LICET_TEST_START repeat a history; LICET_TEST_HISTORIES sets how many are played.
 
 use licet_contracts::{
     billing::v1::WildcardReplacement,

@@ -1,6 +1,6 @@
 //! MD-7: runs every fault at every step of every kind of operation, each in a cell with
-//! its own account. The final state must equal the clean run, the state before, or the one that the contract
-//! names.
+//! its own account. The final state must be the clean run's, the earlier one, or the contract's for this
+//! fault.
 
 mod cells;
 mod doomed;
@@ -170,7 +170,7 @@ impl Walk {
             .iter()
             .filter(|(kind, _)| *kind == DELETION)
             .count();
-        // Each step meets about ten faults; the undoing step makes two calls.
+        // Each step meets about ten faults; the step that undoes makes two calls.
         stage.let_weeks_pass((steps + 1) * 10 + 3).await;
         let mut walk = Self {
             stage,

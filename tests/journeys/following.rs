@@ -241,7 +241,7 @@ async fn x_1_a_revocation_waits_for_whoever_is_away(backend: Backend) {
     assert_eq!(get(&world, &certificate).await, certificate);
     world.start_san_licensing().await;
 
-    // Orders revokes as of its own record; SanLicensing's revocation time is kept as a fact (T-6).
+    // Orders dates the revocation by its own clock; SanLicensing's time stays in the event's data (T-6).
     let found = revoked(&world, &certificate).await;
     assert_eq!(instant(found.revoke_time), world.now());
     let entries = revocations(&world, &order).await;
@@ -280,8 +280,7 @@ async fn x_1_an_event_that_comes_again_or_back_changes_nothing(backend: Backend)
     let (order, certificate) = issued(&world, &license, &NAMES).await;
     revoke_all(&world, &license).await;
     let first = revoked(&world, &certificate).await;
-    // Orders revokes one certificate by request and one by replacement; SanLicensing reports both back as
-    // events.
+    // Orders revokes one certificate by request and one by replacement. SanLicensing's events report both.
     let (mine, own) = issued(&world, &license, &["b.example"]).await;
     let request = RevokeCertificateRequest {
         certificate_id: own.certificate_id.clone(),

@@ -1,5 +1,5 @@
-//! Orders and SanLicensing lose contact during an issuance. The licence ends with one
-//! reservation at most, and with no certificate that no order has.
+//! Orders and SanLicensing lose contact during an issuance. Afterwards the licence has at
+//! most one reservation, and counts only certificates that an order has.
 
 use std::sync::{
     Arc, Mutex,

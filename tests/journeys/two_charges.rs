@@ -70,8 +70,7 @@ impl FaultPlan for Cutting {
     }
 }
 
-/// An order a month before its end with a certificate and its next year bought, and a change's totals for
-/// both terms.
+/// An issued order a month before its end, with its next year bought and a change's totals for both terms.
 struct Renewed {
     world: World,
     account_id: String,

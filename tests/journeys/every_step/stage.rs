@@ -267,8 +267,7 @@ impl Stage {
 }
 
 impl Early {
-    /// Records a certificate in the renewed term, buys a third term and holds a reservation, all to be
-    /// deleted.
+    /// A deletion of a certificate in the renewed term, a third term and a held reservation.
     pub(super) async fn deletion(&self, stage: &Stage) -> Asked {
         let order_id = self.order_id.as_str();
         stage.renew(order_id).await;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::opaque::opaque;
 
-/// What a line of a quote is for.
+/// The purpose of a quote line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineKind {
     /// A certificate for a term.

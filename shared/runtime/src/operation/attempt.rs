@@ -175,7 +175,7 @@ impl<S: Step> Work for Apply<'_, S> {
     type Output = Option<row::Model>;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
-        // The first run takes no lock, since there is usually no other driver. If saving the row detects one,
+        // The first run takes no lock, since another driver is rare. If saving the row detects one,
         // everything rolls back, including a fault from applying the step twice, and the next run locks
         // first.
         let is_first_run = !self.has_run.swap(true, Ordering::Relaxed);
