@@ -284,8 +284,7 @@ impl Database {
         Tx::new(self.reader.clone(), options)
     }
 
-    /// The connection for a single-statement read, which without BEGIN and COMMIT needs one round trip, not
-    /// three.
+    /// The connection for a single-statement read: one round trip instead of three with BEGIN and COMMIT.
     #[must_use]
     pub fn read_alone(&self) -> &DatabaseConnection {
         &self.reader
