@@ -1,5 +1,5 @@
-//! Billing's books with one of everything, written through the service; and access to the store behind it,
-//! for what no call would ever write.
+//! Billing's books with one of everything, written through the service; and direct access to the store, for
+//! rows that no call would write.
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1::{
@@ -20,25 +20,24 @@ use super::{
     world::World,
 };
 
-/// Accounts, invoices, credit notes and refunds in every state that they have.
+/// Accounts, invoices, credit notes and refunds in each of their states.
 pub(crate) struct Books {
     pub(crate) world: World,
-    /// A prepaid account.
     pub(crate) prepaid: String,
     /// An account on terms of 30 days, up to 1000.00.
     pub(crate) on_terms: String,
-    /// 196.00, prepaid, credited whole by a refund.
+    /// 196.00, prepaid, fully credited by a refund.
     pub(crate) refunded: Invoice,
     /// 196.00 on terms: 40.00 paid, 10.00 credited.
     pub(crate) part_paid: Invoice,
-    /// 196.00 on terms, held whole by a refund in review.
+    /// 196.00 on terms, fully held by a refund in review.
     pub(crate) held: Invoice,
-    /// The goodwill on `part_paid`.
+    /// The credit note on `part_paid`.
     pub(crate) goodwill: CreditNote,
 }
 
 impl Books {
-    /// Writes a month of them; the clock is 28 days after the charges.
+    /// Writes a month of transactions; the clock stops 28 days after the charges.
     pub(crate) async fn keep(backend: Backend) -> Self {
         let world = World::start(backend).await;
         world.stock().await;
@@ -116,7 +115,7 @@ async fn open_account(world: &World, display_name: &str, on_terms: bool) -> Stri
     answer.into_inner().account.unwrap().account_id
 }
 
-/// A reversed deposit, and a withdrawal.
+/// Deposits and reverses the deposit, then withdraws.
 async fn move_money(world: &World, account_id: &str) {
     let deposit = DepositRequest {
         account_id: account_id.to_owned(),
@@ -227,7 +226,7 @@ async fn approve(world: &World, refund: &Refund, amount: &str) {
     world.refunds().approve_refund(request).await.unwrap();
 }
 
-/// Access to the rows without their constraints.
+/// Access to a store's rows without their constraints.
 pub(crate) struct BackDoor {
     connection: DatabaseConnection,
 }
@@ -282,14 +281,14 @@ impl BackDoor {
         loop {
             match self.connection.execute_unprepared(sql).await {
                 Ok(ran) => return ran.rows_affected(),
-                // Services write meanwhile. A statement that lost a deadlock was rolled back.
+                // Services write too. The statement that lost a deadlock was rolled back; repeat it.
                 Err(error) if error.to_string().contains("deadlock detected") => {}
                 Err(error) => panic!("{sql}: {error}"),
             }
         }
     }
 
-    /// Remembers what a table holds.
+    /// Saves the rows of a table.
     pub(crate) async fn save(&self, table: &str) {
         self.run(&format!(
             "CREATE TABLE saved_{table} AS SELECT * FROM {table}"
@@ -297,7 +296,7 @@ impl BackDoor {
         .await;
     }
 
-    /// Puts back what [`BackDoor::save`] remembered.
+    /// Restores the rows that [`BackDoor::save`] saved.
     pub(crate) async fn restore(&self, table: &str) {
         self.run(&format!("DELETE FROM {table}")).await;
         self.run(&format!("INSERT INTO {table} SELECT * FROM saved_{table}"))

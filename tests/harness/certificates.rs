@@ -10,13 +10,13 @@ use rcgen::{
 
 /// The contents of a certificate.
 pub(crate) struct Wanted<'a> {
-    /// The common name first.
+    /// The common name comes first.
     pub(crate) names: &'a [String],
     pub(crate) not_before: Instant,
     pub(crate) not_after: Instant,
 }
 
-/// An authority that signs many leaves quickly: all of them have one key.
+/// An authority that signs many leaves quickly, because all have one key.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     key: KeyPair,
@@ -48,7 +48,7 @@ impl Authority {
         }
     }
 
-    /// A leaf as PEM text with this serial, for the common name and the names that are wanted.
+    /// Signs a leaf with this serial, as PEM text.
     pub(crate) fn sign_as(&self, serial: [u8; 16], wanted: &Wanted<'_>) -> String {
         let mut leaf = CertificateParams::new(wanted.names.to_vec()).unwrap();
         leaf.distinguished_name = DistinguishedName::new();
@@ -60,7 +60,7 @@ impl Authority {
         leaf.signed_by(&self.key, &self.issuer).unwrap().pem()
     }
 
-    /// A leaf with a new serial.
+    /// Signs a leaf with a new serial.
     pub(crate) fn sign(&self, names: &[String], not_before: Instant, not_after: Instant) -> Leaf {
         let serial = uuid::Uuid::new_v4();
         let mut leaf = CertificateParams::new(names.to_vec()).unwrap();
@@ -110,7 +110,7 @@ pub(crate) fn chain_of_key(wanted: &Wanted<'_>, key: &KeyPair) -> String {
     chain_of(wanted, key, IsCa::NoCa)
 }
 
-/// A chain of leaf and issuer as PEM text, whose leaf says whether it is an authority's.
+/// A chain of leaf and issuer as PEM text, whose leaf has CA:TRUE or CA:FALSE.
 pub(crate) fn chain_marked(wanted: &Wanted<'_>, is_authority: bool) -> String {
     let mark = match is_authority {
         true => IsCa::Ca(BasicConstraints::Unconstrained),
@@ -134,7 +134,7 @@ fn chain_of(wanted: &Wanted<'_>, key: &KeyPair, mark: IsCa) -> String {
     leaf.distinguished_name = rcgen::DistinguishedName::new();
     leaf.distinguished_name
         .push(DnType::CommonName, wanted.names[0].as_str());
-    // By default it is a digest of the key, and two certificates of one key would be one (SL-14).
+    // The default is a digest of the key, so two certificates for one key would be the same (SL-14).
     leaf.serial_number = Some(uuid::Uuid::new_v4().as_bytes().to_vec().into());
     leaf.is_ca = mark;
     leaf.not_before = epoch + since_epoch(wanted.not_before);

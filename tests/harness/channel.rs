@@ -1,5 +1,5 @@
-//! The channel of every test. It fails on a refusal that is not in the method's "Refusals:" list in the
-//! contract, and records each one, so that `tests/run` can find listed refusals that never occur.
+//! The channel of every test. It fails on a refusal that the method's "Refusals:" list in the contract does
+//! not have, and records each one, so that `tests/run` can find listed refusals that never occur.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 
-/// Names a file that gets a line for every method and reason seen: `/package.Service/Method REASON`.
+/// Names a file for every method and reason seen, a line each: `/package.Service/Method REASON`.
 const NOTES: &str = "LICET_TEST_NOTE_REFUSALS";
 
 /// A method's path and the refusals that its comment lists.
@@ -70,7 +70,7 @@ fn listed(comment: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether lists name this reason. A request_id can be reused at every mutation, so no list does.
+/// Whether lists have this reason. Any mutation can get REQUEST_ID_REUSED, so no list has it.
 fn is_listed_kind(reason: &str) -> bool {
     let is_refusal = RefusalReason::from_str_name(&format!("REFUSAL_REASON_{reason}")).is_some();
     (is_refusal && reason != "REQUEST_ID_REUSED") || reason == "OPERATION_IN_PROGRESS"
@@ -141,7 +141,7 @@ impl Service<http::Request<Body>> for Channel {
             if let Some(status) = Status::from_header_map(answer.headers()) {
                 note(&path, &status);
             }
-            // A call whose response has begun ends with its status in the trailers.
+            // Once a response has begun, its status is in the trailers.
             Ok(answer.map(|body| {
                 Body::new(body.map_frame(move |frame| {
                     if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {

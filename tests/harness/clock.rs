@@ -1,15 +1,15 @@
-//! A clock that moves only when a test says so: day 25 is exactly day 25. contracts/clock.rs tests the
-//! suite's own test clock, which runs.
+//! A clock that moves only when a test moves it, so that day 25 is exactly day 25. contracts/clock.rs tests
+//! the suite's own test clock, which runs.
 
 use std::sync::Mutex;
 
 use chrono::TimeDelta;
 use licet_domain::clock::{Clock, Instant};
 
-/// 2026-01-01T00:00:00Z: from there, six calendar months are exactly half of a year's months (P-3).
+/// 2026-01-01T00:00:00Z. Six calendar months from here are exactly half a year (P-3).
 const START_MICROS: i64 = 1_767_225_600_000_000;
 
-/// Time that only the test moves.
+/// A clock that only the test moves.
 pub(crate) struct StandingClock(Mutex<Instant>);
 
 impl StandingClock {
@@ -57,13 +57,13 @@ pub(crate) fn timestamp(instant: Instant) -> prost_types::Timestamp {
     }
 }
 
-/// The instant that lies so many microseconds after another, or before it.
+/// The instant `micros` after another, or before it if negative.
 pub(crate) fn shifted(instant: Instant, micros: i64) -> Instant {
     Instant::from_micros(instant.as_micros() + micros).unwrap()
 }
 
 /// The inverse of [`timestamp`].
 pub(crate) fn instant(time: Option<prost_types::Timestamp>) -> Instant {
-    let time = time.expect("the answer has a time here");
+    let time = time.expect("the response has a time here");
     Instant::from_micros(time.seconds * 1_000_000 + i64::from(time.nanos) / 1000).unwrap()
 }

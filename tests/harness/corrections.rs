@@ -55,7 +55,7 @@ pub(crate) fn approval(refund: &Refund, amount: Option<&str>) -> ApproveRefundRe
     }
 }
 
-/// A request of the caller of that name.
+/// A request of the caller with this name.
 pub(crate) fn named<T>(mut request: Request<T>, caller: &str) -> Request<T> {
     let metadata = request.metadata_mut();
     metadata.insert("licet-caller", caller.parse().unwrap());
@@ -76,8 +76,8 @@ pub(crate) fn figures(invoice: &Invoice) -> [String; 6] {
 }
 
 impl World {
-    /// Charges a year of each of these for the first term of a resource: a certificate is 98.00, a
-    /// domain 49.00, a wildcard domain 149.00.
+    /// Charges a year of each kind for the first term of a resource: a certificate costs 98.00, a domain
+    /// 49.00, a wildcard domain 149.00.
     pub(crate) async fn sell_about(
         &self,
         account_id: &str,
@@ -110,7 +110,7 @@ impl World {
         answer.into_inner().credit_notes
     }
 
-    /// Requests the refund of a resource's first term, issued at `issued`.
+    /// Requests the refund of a resource's first term, which was issued at `issued`.
     pub(crate) async fn request_refund(
         &self,
         account_id: &str,
@@ -142,14 +142,14 @@ impl World {
     }
 }
 
-/// Since when a term is in use, for a refund request; `None`: it was never issued.
+/// The use of a term in a refund request; `None`: it was never issued.
 pub(crate) fn in_use(since: Option<Instant>) -> Use {
     since.map_or(Use::NeverIssued(true), |since| {
         Use::FirstIssuanceTime(timestamp(since))
     })
 }
 
-/// A refund in review, asked for 28 days after the issuance, of two invoices, of 98.00 + 98.00 + 149.00 and of 49.00.
+/// A refund in review, 28 days after the issuance, with invoices of 98.00 + 98.00 + 149.00 and 49.00.
 pub(crate) struct Review {
     pub(crate) world: World,
     pub(crate) account_id: String,
@@ -165,7 +165,7 @@ impl Review {
         Self::start(world, account_id).await
     }
 
-    /// The first invoice part paid with 145.00, the second not; 55.00 are left on the balance.
+    /// 145.00 of the first invoice are paid, nothing of the second; the balance is 55.00.
     pub(crate) async fn on_terms(backend: Backend) -> Self {
         let world = World::start(backend).await;
         world.stock().await;

@@ -1,5 +1,5 @@
-//! Certificates and requests encoded byte by byte, for what no library produces. A request is signed with
-//! its key; a certificate has no valid signature, because nothing verifies it.
+//! Certificates and requests encoded byte by byte, because no library produces them. A request is signed with
+//! its key; a certificate's signature is invalid, because nothing verifies it.
 
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData, SigningKey};
 
@@ -27,18 +27,18 @@ pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 const COMMON_NAME: &[u8] = b"\x06\x03\x55\x04\x03";
 const ALTERNATIVE_NAMES: &[u8] = b"\x06\x03\x55\x1d\x11";
 const UPN: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
-/// The attributes of a request that ask for extensions: PKCS#9's and Microsoft's.
+/// The attributes of a request that contain extensions, by PKCS#9 and by Microsoft.
 pub(crate) const PKCS_9: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e";
 pub(crate) const MICROSOFT: &[u8] = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0e";
 const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
 const ED448: &[u8] = b"\x06\x03\x2b\x65\x71";
 
-/// Types of string.
+/// String types.
 pub(crate) const UTF8: u8 = 0x0c;
 pub(crate) const PRINTABLE: u8 = 0x13;
 pub(crate) const UNIVERSAL: u8 = 0x1c;
 
-/// Text in the encoding of a type of string.
+/// Text in the encoding of a string type.
 pub(crate) fn string(tag: u8, text: &str) -> Vec<u8> {
     if tag == UNIVERSAL {
         let each = text.chars().flat_map(|sign| u32::from(sign).to_be_bytes());
@@ -48,7 +48,7 @@ pub(crate) fn string(tag: u8, text: &str) -> Vec<u8> {
     }
 }
 
-/// A distinguished name of one common name.
+/// A distinguished name with only a common name.
 pub(crate) fn name(tag: u8, text: &str) -> Vec<u8> {
     let attribute = sequence(&[COMMON_NAME, &string(tag, text)]);
     sequence(&[&element(0x31, &attribute)])
@@ -91,7 +91,7 @@ pub(crate) struct Odd {
 }
 
 impl Odd {
-    /// Valid without end, with a serial and names.
+    /// A certificate without an end, with this serial and these names.
     pub(crate) fn new(serial: &[u8], names: Vec<Vec<u8>>) -> Self {
         Self {
             serial: serial.to_vec(),
@@ -129,10 +129,10 @@ impl Odd {
     }
 }
 
-/// An attribute of a request: its kind, and the names that each of its values asks for.
+/// An attribute of a request: its kind, and the names in each of its values.
 pub(crate) type Attribute<'a> = (&'a [u8], &'a [&'a [&'a str]]);
 
-/// A request as PEM text; `None`: without the field for attributes.
+/// A request as PEM text; `None`: without the attributes field.
 pub(crate) fn request(label: &str, subject: &[u8], attributes: Option<&[Attribute<'_>]>) -> String {
     let attribute = |(kind, values): &Attribute<'_>| {
         let value = |names: &&[&str]| {

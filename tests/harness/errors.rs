@@ -1,4 +1,4 @@
-//! A gRPC error in its parts, for tests to compare with what the contract promises.
+//! A gRPC error in its parts, which tests compare with the contract.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -21,7 +21,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// The value under `key`, which must be there.
+    /// The value of `key`, which must exist.
     pub(crate) fn value(&self, key: &str) -> &str {
         self.metadata
             .get(key)
@@ -46,7 +46,7 @@ impl Refused {
         all
     }
 
-    /// Fails unless this is the reason and its code.
+    /// Fails unless the error has this code and reason.
     #[track_caller]
     pub(crate) fn expect(self, code: Code, reason: &str) -> Self {
         assert_eq!(
@@ -62,7 +62,7 @@ impl Refused {
 #[track_caller]
 pub(crate) fn refused<T: Debug>(answer: Result<Response<T>, Status>) -> Refused {
     let status = match answer {
-        Ok(response) => panic!("it was not refused: {:?}", response.into_inner()),
+        Ok(response) => panic!("not refused: {:?}", response.into_inner()),
         Err(status) => status,
     };
     take_apart(&status)

@@ -1,5 +1,5 @@
-//! Starts the guardian of one throwaway PostgreSQL cluster, for the tests and for the benchmark.
-//! Nothing here touches a cluster of the machine.
+//! Starts the guardian of a throwaway PostgreSQL cluster, for the tests and the benchmark. It touches no
+//! cluster of the machine.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -12,8 +12,8 @@ pub(crate) const NOT_INSTALLED: &str = "PostgreSQL is not installed: neither \
     /usr/lib/postgresql/*/bin nor PATH has initdb. Run tests/run, which installs what is missing, or \
     install the package postgresql (Debian, Ubuntu) or postgresql-server (Fedora)";
 
-/// Starts the guardian and waits until it says that the cluster is ready. The cluster lasts until the
-/// guardian's standard input is closed, at the latest by the end of this process.
+/// Starts the guardian and waits until the cluster is ready. The cluster ends when the guardian's standard
+/// input closes, so at the latest with this process.
 ///
 /// `settings` are lines of postgresql.conf.
 pub(crate) fn guard(
@@ -24,7 +24,7 @@ pub(crate) fn guard(
 ) -> Result<Child, String> {
     let script = include_str!("guardian.sh");
     let mut command = if runs_as_root() {
-        // initdb refuses root: take the package's user, or nobody.
+        // initdb refuses root, so use the package's user, or nobody.
         let user = if has_user("postgres") {
             "postgres"
         } else {
@@ -74,7 +74,7 @@ pub(crate) fn guard(
     Err(trouble)
 }
 
-/// The folder with the programs of the newest PostgreSQL of the machine.
+/// The folder with the newest PostgreSQL programs on this machine.
 pub(crate) fn find_programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -98,7 +98,7 @@ pub(crate) fn find_programs() -> Option<PathBuf> {
 }
 
 fn runs_as_root() -> bool {
-    // The owner of this process's own entry, without a foreign function call.
+    // The owner of this process's entry in /proc, which needs no foreign function.
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
 }

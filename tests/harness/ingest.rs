@@ -1,4 +1,4 @@
-//! Feeds of the authority's back end: records, batches and their acknowledgements.
+//! Feeds of a certificate authority: records, batches and their acknowledgements.
 
 use licet_contracts::sanlicensing::v1::Certificate;
 use licet_contracts::sanlicensing::v1::{
@@ -49,7 +49,7 @@ pub(crate) fn batch(sequence: i64, records: Vec<IngestRecord>) -> IngestCertific
     }
 }
 
-/// Recorded, unallocated, revoked, stored for later, known, refused.
+/// The numbers of records recorded, unallocated, revoked, stored for later, known and refused.
 pub(crate) fn counts(answer: &IngestCertificatesResponse) -> [i64; 6] {
     figures(answer.counts.as_ref().unwrap())
 }
@@ -65,7 +65,7 @@ pub(crate) fn figures(counts: &licet_contracts::sanlicensing::v1::IngestCounts) 
     ]
 }
 
-/// Sends batches on one stream. Returns what was acknowledged, and how the stream ended.
+/// Sends batches on one stream. Returns the acknowledgements and how the stream ended.
 pub(crate) async fn send(
     channel: Channel,
     batches: Vec<IngestCertificatesRequest>,
@@ -80,7 +80,7 @@ pub(crate) async fn send(
     }
 }
 
-/// Sends messages on one stream that need not be batches. Returns what [`send`] does.
+/// As [`send`], with messages that need not be batches.
 pub(crate) async fn send_raw(
     channel: Channel,
     messages: Vec<Vec<u8>>,
@@ -111,7 +111,7 @@ impl World {
         IngestServiceClient::new(self.san_channel(0))
     }
 
-    /// One batch that must be acknowledged.
+    /// Ingests one batch, which must be acknowledged.
     pub(crate) async fn ingest(
         &self,
         sequence: i64,
@@ -131,7 +131,7 @@ impl World {
         Ok(answer.into_inner().feed.unwrap())
     }
 
-    /// All refused records of the feed, by pages of so many.
+    /// All refused records of the feed, in pages of `page_size`.
     pub(crate) async fn refused_records(&self, page_size: i32) -> Vec<RefusedRecord> {
         let mut request = ListRefusedRecordsRequest {
             feed_id: FEED.to_owned(),
@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// All unallocated certificates of an account, by pages of so many.
+    /// All unallocated certificates of an account, in pages of `page_size`.
     pub(crate) async fn unallocated(&self, account_id: &str, page_size: i32) -> Vec<Certificate> {
         let mut request = ListUnallocatedRequest {
             account_id: account_id.to_owned(),

@@ -1,5 +1,5 @@
-//! Channels to Billing: to the one instance of a world and, on PostgreSQL, to a second one on the same
-//! store, whose clock may differ.
+//! Channels to the instances of Billing: a world's own and, on PostgreSQL, a second one on the same store,
+//! whose clock may differ.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) struct Ways {
     _second: Option<RunningServer>,
 }
 
-/// A clock that is ahead of another by so much.
+/// A clock that is ahead of another by a fixed time.
 struct Ahead {
     clock: Arc<StandingClock>,
     by: TimeDelta,
@@ -32,12 +32,12 @@ impl Clock for Ahead {
 }
 
 impl Ways {
-    /// With clocks that agree.
+    /// The two clocks agree.
     pub(crate) async fn open(world: &World, backend: Backend) -> Self {
         Self::open_ahead(world, backend, TimeDelta::zero()).await
     }
 
-    /// With the second instance's clock ahead.
+    /// The second instance's clock is ahead.
     pub(crate) async fn open_ahead(world: &World, backend: Backend, by: TimeDelta) -> Self {
         let mut ways = Self {
             channels: vec![Channel::to(&world.billing_address())],

@@ -1,5 +1,5 @@
-//! What every test uses: real services on either database, a clock that stands still, samples,
-//! certificates, errors in their parts. Must hold no expectation.
+//! Shared by all tests: real services on either database, a clock that stands still, samples, certificates,
+//! errors in parts. It must assert nothing about results.
 
 pub(crate) mod books;
 pub(crate) mod certificates;
@@ -38,8 +38,8 @@ pub(crate) enum Backend {
     Postgres,
 }
 
-/// Makes each `async fn name(backend: Backend)` two tests, `name::sqlite` and `name::postgres`.
-/// One that is not listed is dead code, which the compiler reports.
+/// Makes each `async fn name(backend: Backend)` two tests, `name::sqlite` and `name::postgres`. The compiler
+/// reports a function that is not listed as dead code.
 macro_rules! on_both_databases {
     ($($name:ident),+ $(,)?) => {
         $(
@@ -61,12 +61,12 @@ pub(crate) use on_both_databases;
 
 const LONGEST_TEST: Duration = Duration::from_secs(120);
 
-/// Runs one test on a new runtime; a test that hangs fails.
+/// Runs one test on a new runtime, within a time limit.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     run_within(LONGEST_TEST, test);
 }
 
-/// Like [`run`], for a test whose length an environment variable sets.
+/// As [`run`], for a test whose length an environment variable sets.
 pub(crate) fn run_within(longest: Duration, test: impl Future<Output = ()>) {
     if std::env::var_os("LICET_LOG").is_some() {
         licet_runtime::telemetry::start();
@@ -89,15 +89,15 @@ pub(crate) fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// A free port below the range that the system assigns from, so that a server which stops for a
-/// while finds its port free again.
+/// A free port below the range that the system assigns from, so that nobody takes it while its server
+/// restarts.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 17_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
     for _ in 0..COUNT {
-        // Test processes that run at once start far apart.
+        // Simultaneous test processes start far apart.
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let offset = (u32::from(start) * 97 + u32::from(step)) % u32::from(COUNT);
         let port = FIRST + u16::try_from(offset).unwrap();
@@ -118,10 +118,7 @@ where
         if let Some(answer) = question().await {
             return answer;
         }
-        assert!(
-            tokio::time::Instant::now() < end,
-            "it never came to be: {what}"
-        );
+        assert!(tokio::time::Instant::now() < end, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Stores with one of everything, saved as SQL text to test upgrades of later versions; and what their
-//! services return about it.
+//! Stores with one of everything, saved as SQL text to test later upgrades, with the responses of their
+//! services.
 
 use std::{
     collections::BTreeMap,
@@ -46,12 +46,12 @@ use super::{
     world::World,
 };
 
-/// What a saved store is known to hold.
+/// The contents of a saved store.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct KeptStore {
     /// The time of its services when it was saved.
     pub(crate) now_us: i64,
-    /// Ids in it, by their part in the story.
+    /// Ids of its resources, by their names in [`fill`].
     pub(crate) ids: BTreeMap<String, String>,
     /// The responses of its services, by request.
     pub(crate) answers: BTreeMap<String, String>,
@@ -93,14 +93,14 @@ fn folder(version: &str) -> PathBuf {
 
 const AREAS: [&str; 3] = ["billing", "orders", "san_licensing"];
 
-/// Restores the stores of an earlier version to where a world looks for its own.
+/// Restores the stores of an earlier version to the places where a world looks for them.
 pub(crate) async fn put_back(world: &World, version: &str, backend: Backend) {
     for area in AREAS {
         let file = format!("{area}.{}.sql", word(backend));
         let mut text = std::fs::read_to_string(folder(version).join(file)).unwrap();
         let connection = match world.location(area) {
             Location::Sqlite(path) => {
-                // The tables are in alphabetical order.
+                // The tables are in alphabetical order, not by their references.
                 text.insert_str(0, "PRAGMA foreign_keys = OFF;\n");
                 let url = format!("sqlite:{}?mode=rwc", path.display());
                 Database::connect(url).await.unwrap()
@@ -108,7 +108,7 @@ pub(crate) async fn put_back(world: &World, version: &str, backend: Backend) {
             Location::Postgres { url, .. } => Database::connect(url).await.unwrap(),
         };
         connection.execute_unprepared(&text).await.unwrap();
-        // Requests are stored for ninety days of real time, which have not passed here.
+        // Requests are stored for ninety days of real time, so make these recent.
         let table = match backend {
             Backend::Sqlite => "replay".to_owned(),
             Backend::Postgres => format!("{area}.replay"),
@@ -124,7 +124,7 @@ fn programs() -> PathBuf {
     find_programs().expect(NOT_INSTALLED)
 }
 
-/// Saves the stores of a world, and what they hold, to a folder.
+/// Saves the stores of a world, with their contents, to a folder.
 pub(crate) fn keep(world: &World, kept: &KeptStore, backend: Backend, folder: &Path) {
     for area in AREAS {
         let output = match world.location(area) {
@@ -141,7 +141,7 @@ pub(crate) fn keep(world: &World, kept: &KeptStore, backend: Backend, folder: &P
         let output = output.unwrap();
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
-        // Neither psql's commands nor comments are SQL for a store.
+        // A store cannot run psql's commands.
         let sql: Vec<_> = text
             .lines()
             .filter(|line| !line.starts_with(['\\', '-']))
@@ -153,7 +153,7 @@ pub(crate) fn keep(world: &World, kept: &KeptStore, backend: Backend, folder: &P
     std::fs::write(folder.join(format!("{}.json", word(backend))), text + "\n").unwrap();
 }
 
-/// A placed order, and its request to repeat.
+/// The request that placed the paid order.
 pub(crate) fn placing(kept: &KeptStore) -> PlaceOrderRequest {
     PlaceOrderRequest {
         request_id: kept.id("placing request"),
@@ -161,7 +161,7 @@ pub(crate) fn placing(kept: &KeptStore) -> PlaceOrderRequest {
     }
 }
 
-/// Fills the stores of all three services and stops them. One order's charge is left under way.
+/// Fills the stores of all three services and stops them. One order's charge is left pending.
 pub(crate) async fn fill(backend: Backend) -> (World, KeptStore) {
     let books = Books::keep(backend).await;
     let mut world = books.world;
@@ -224,7 +224,7 @@ async fn sell_orders(world: &World, kept: &mut KeptStore, buyer: &str) {
     world.time.advance(TimeDelta::days(10));
 }
 
-/// A licence with certificates, a reservation, a feed and revocations, raised once.
+/// A licence with certificates, a reservation, a feed and revocations, whose quota was raised once.
 async fn fill_license(world: &World, kept: &mut KeptStore, buyer: &str) {
     world.stock_sans().await;
     let license = world.license(buyer, 20).await;
@@ -265,7 +265,7 @@ async fn feed(world: &World, license: &License) {
         .await;
 }
 
-/// An order whose names count in the licence, and whose certificate may be signed.
+/// An order whose domains count in the licence, with an authorised certificate.
 async fn draw(world: &World, kept: &mut KeptStore, license: &License) {
     let drawing = PlaceOrderRequest {
         san_license_id: license.license_id.clone(),
@@ -300,7 +300,7 @@ fn shown(answer: &impl Debug) -> String {
     lines.join("\n")
 }
 
-/// What the three services return about everything that [`fill`] finished.
+/// The responses of the three services about everything that [`fill`] finished.
 pub(crate) async fn answers(world: &World, kept: &KeptStore) -> BTreeMap<String, String> {
     let mut answers = BTreeMap::new();
     let mut note = |what: &str, answer: String| {

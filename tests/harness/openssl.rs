@@ -1,5 +1,5 @@
-//! A certificate authority made with the OpenSSL command line: root, intermediate, requests and leaves
-//! that no library of ours has touched. Must hold no expectation.
+//! A certificate authority made with the OpenSSL command line: root, intermediate, requests and leaves that
+//! no library of ours wrote. It must assert nothing about results.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -7,14 +7,14 @@ use chrono::DateTime;
 use licet_domain::clock::Instant;
 use tempfile::TempDir;
 
-/// A kind of key, as `openssl genpkey` takes it.
+/// A kind of key for `openssl genpkey`.
 #[derive(Clone, Copy)]
 pub(crate) enum Key {
     Rsa(u32),
     Ec(&'static str),
 }
 
-/// The first and the last second of a validity, both inclusive.
+/// The first and the last second of a validity; both are included.
 pub(crate) type Validity = (Instant, Instant);
 
 /// A certificate with its chain, leaf first and root last.
@@ -101,8 +101,7 @@ impl Authority {
         authority
     }
 
-    /// A new key, and a request for the names with it as PEM; the common name comes first, and
-    /// may be Unicode.
+    /// A new key's request for these names, as PEM. The common name comes first and may be Unicode.
     pub(crate) fn request(&self, key: Key, common_name: &str, sans: &[String]) -> String {
         self.make_key("customer", key);
         let subject = format!("/CN={common_name}");
@@ -110,7 +109,7 @@ impl Authority {
         self.read("customer.csr")
     }
 
-    /// Signs a request: its subject and key, and `sans` as OpenSSL writes them (`DNS:a.example`).
+    /// Signs a request's subject and key, with `sans` in OpenSSL's notation (`DNS:a.example`).
     pub(crate) fn sign(&self, csr: &str, sans: &str, validity: Validity) -> Chain {
         self.write("leaf.csr", csr);
         self.write("leaf.ext", &format!("{OF_LEAF}subjectAltName = {sans}\n"));
@@ -123,7 +122,7 @@ impl Authority {
         }
     }
 
-    /// Whether OpenSSL finds a server's chain good at an instant, its last certificate trusted.
+    /// Fails unless OpenSSL accepts a server's chain at an instant, trusting its last certificate.
     #[track_caller]
     pub(crate) fn verify(&self, chain_pem: &str, host: &str, at: Instant) {
         let end = "-----END CERTIFICATE-----\n";
@@ -150,7 +149,7 @@ impl Authority {
         ]);
     }
 
-    /// One fact of a certificate as `openssl x509` prints it, without its label.
+    /// One field of a certificate as `openssl x509` prints it, without its label.
     pub(crate) fn fact(&self, pem: &str, option: &str) -> String {
         self.write("asked.pem", pem);
         let names = "RFC2253,-esc_msb,utf8";
@@ -213,7 +212,7 @@ impl Authority {
         self.openssl(&["x509", "-in", file, "-outform", "DER"])
     }
 
-    /// Runs the command line in the authority's folder; returns what it printed.
+    /// Runs OpenSSL in the authority's folder and returns its output.
     #[track_caller]
     fn openssl(&self, words: &[&str]) -> Vec<u8> {
         let ran = Command::new("openssl")
@@ -239,13 +238,13 @@ impl Authority {
     }
 }
 
-/// Names as OpenSSL writes DNS SANs.
+/// Names as DNS SANs in OpenSSL's notation.
 pub(crate) fn dns(names: &[String]) -> String {
     let each: Vec<_> = names.iter().map(|name| format!("DNS:{name}")).collect();
     each.join(",")
 }
 
-/// A second as `openssl ca` takes it.
+/// A second in the notation of `openssl ca`.
 fn asn1_time(instant: Instant) -> String {
     let time = DateTime::from_timestamp_micros(instant.as_micros()).unwrap();
     time.format("%Y%m%d%H%M%SZ").to_string()

@@ -1,5 +1,5 @@
-//! One throwaway PostgreSQL cluster for the whole test process, started when first asked for and
-//! ended by a guardian process that outlives this one. Nothing here touches a cluster of the machine.
+//! A throwaway PostgreSQL cluster for the whole test process. The first use starts it, and a guardian process
+//! that outlives this one ends it. It touches no cluster of the machine.
 
 use std::{
     fmt::Write as _,
@@ -23,7 +23,7 @@ use super::{
 struct Cluster {
     port: u16,
     password: String,
-    /// Its standard input keeps the cluster running; it closes when this process ends.
+    /// The cluster runs until the guardian's standard input closes, when this process ends.
     _guardian: Child,
 }
 
@@ -53,7 +53,7 @@ impl TestDatabase {
         Self::create_in(None).await
     }
 
-    /// With all its files on a small disk, in its own tablespace.
+    /// A database with all its files on a small disk, in its own tablespace.
     pub(super) async fn create_on(disk: &SmallDisk) -> Self {
         Self::create_in(Some(disk)).await
     }
@@ -65,7 +65,7 @@ impl TestDatabase {
         };
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let server = cluster.connect("postgres").await;
-        // Two that copy the same template as files wait for each other.
+        // By default, two copies of one template wait for each other.
         let mut create = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log");
         if let Some(disk) = disk {
             let query = Statement::from_string(DbBackend::Postgres, "SHOW data_directory");

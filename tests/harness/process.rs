@@ -1,5 +1,4 @@
-//! The embedded suite, or one of its services, as a process: on free ports, and on a store that outlives
-//! it.
+//! The embedded suite, or one of its services, as a process on free ports with a store that outlives it.
 
 use std::{
     fs::File,
@@ -54,7 +53,7 @@ impl SuiteProcess {
 
     async fn wait_until_ready(&mut self) {
         let log = self.folder.path().join("log");
-        // Orders reports it last.
+        // Orders reports its health last.
         let health = HealthClient::new(self.orders());
         let child = &mut self.child;
         eventually("the suite is ready", || {
@@ -99,16 +98,16 @@ impl SuiteProcess {
         (status, std::fs::read_to_string(log).unwrap())
     }
 
-    /// Starts it again where it must refuse to; returns what it printed.
+    /// Starts it again, which must fail; returns what it printed.
     pub(crate) fn fail_to_start(&self) -> String {
         let log = self.folder.path().join("failed");
         let status = spawn(&self.data(), self.ports, &log).wait().unwrap();
         let said = std::fs::read_to_string(log).unwrap();
-        assert!(!status.success(), "it ended well: {said}");
+        assert!(!status.success(), "it ended without an error: {said}");
         said
     }
 
-    /// A folder for the test, beside the suite's data.
+    /// The test's folder, with the suite's data in it.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -156,7 +155,7 @@ impl SuiteProcess {
 
 impl Drop for SuiteProcess {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -173,7 +172,7 @@ fn spawn(data: &Path, [orders, billing, san_licensing]: [u16; 3], log: &Path) ->
             "--san-licensing-listen",
             &format!("127.0.0.1:{san_licensing}"),
         ])
-        // Longer than any test: a stop that waits for the whole drain fails its test.
+        // Longer than any test, so that a stop which waits for the whole drain fails its test.
         .env("LICET_DRAIN_SECONDS", "600")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
@@ -210,7 +209,7 @@ pub(crate) fn licet_reading(arguments: &[&str], input: &Path) -> Output {
         .unwrap()
 }
 
-/// A store's location, as options take it.
+/// A store's location as a command-line option.
 pub(crate) fn database_option(location: &Location) -> String {
     match location {
         Location::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -226,7 +225,7 @@ pub(crate) struct SanLicensingProcess {
 }
 
 impl SanLicensingProcess {
-    /// Starts it on a store that others may use, and waits until it responds.
+    /// Starts it on a store that may be shared, and waits until it responds.
     pub(crate) async fn start(location: &Location, billing_address: &str) -> Self {
         let database = database_option(location);
         let log = NamedTempFile::new().unwrap();
@@ -267,7 +266,7 @@ impl SanLicensingProcess {
         Channel::to_port(self.port)
     }
 
-    /// As `--san-licensing-url` takes it.
+    /// The address for `--san-licensing-url`.
     pub(crate) fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -292,7 +291,7 @@ impl SanLicensingProcess {
 
 impl Drop for SanLicensingProcess {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Calls any method by its path, with the bytes of requests and responses.
+//! Calls any method by its path, with encoded requests and responses.
 
 use prost::bytes::{Buf as _, BufMut as _};
 use tonic::{

@@ -1,4 +1,4 @@
-//! A catalogue, an account and orders to test with, made through the services.
+//! A sample catalogue, account and orders, made through the services.
 
 use licet_contracts::{
     billing::v1::{
@@ -19,7 +19,7 @@ use super::{certificates, eventually, request_id, world::World};
 
 pub(crate) const SINGLE: &str = "single-domain-dv";
 pub(crate) const MULTI: &str = "multi-domain-dv";
-/// Days that a sample certificate is valid: less than any limit of MD-9 in the years tested.
+/// Days that a sample certificate is valid, fewer than any limit of MD-9 in the years tested.
 pub(crate) const VALID_DAYS: i64 = 90;
 
 pub(crate) fn usd(value: &str) -> Option<Money> {
@@ -55,7 +55,7 @@ pub(crate) fn names(list: &[&str]) -> Vec<String> {
 /// An amount of a response, as "24.50 USD".
 #[track_caller]
 pub(crate) fn shown(money: Option<&Money>) -> String {
-    let money = money.expect("the answer has an amount here");
+    let money = money.expect("the response has an amount here");
     format!("{} {}", money.value, money.currency_code)
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn single_domain_product() -> Product {
     }
 }
 
-/// Certificate, further domain, wildcard domain, additional licence, each for the whole term.
+/// Prices of a certificate, a further domain, a wildcard domain and an additional licence for a term.
 pub(crate) fn term_price(months: i32, each: [&str; 4]) -> TermPrice {
     TermPrice {
         term_months: months,
@@ -136,7 +136,7 @@ impl World {
         self.catalog().set_prices(request).await.unwrap();
     }
 
-    /// A new account in USD without money.
+    /// A new USD account without money.
     pub(crate) async fn empty_account(&self) -> String {
         let request = CreateAccountRequest {
             display_name: "Example Ltd".to_owned(),
@@ -153,7 +153,7 @@ impl World {
         answer.account.unwrap().account_id
     }
 
-    /// A new account in USD with this balance.
+    /// A new USD account with this balance.
     pub(crate) async fn account_with(&self, balance: &str) -> String {
         let account_id = self.empty_account().await;
         self.deposit(&account_id, balance).await;
@@ -256,7 +256,7 @@ impl World {
         order
     }
 
-    /// A paid order of the multi-domain product for a year, its first name the common name.
+    /// A paid order of the multi-domain product for a year; its first domain is the common name.
     pub(crate) async fn multi_domain_order(&self, account_id: &str, list: &[&str]) -> Order {
         self.place(multi_domain_request(account_id, list)).await
     }
@@ -267,7 +267,7 @@ impl World {
             .await
     }
 
-    /// Records the certificate that the order waits for, valid from now on.
+    /// Records the certificate that the order awaits, valid from now.
     pub(crate) async fn record(&self, order_id: &str) -> Certificate {
         let order = self.get_order(order_id).await;
         let change = order
@@ -288,7 +288,7 @@ impl World {
         answer.certificate.unwrap()
     }
 
-    /// The report of a certificate for these names, valid from now on.
+    /// The report of a certificate for these names, valid from now.
     pub(crate) fn issuance(&self, order_id: &str, list: &[String]) -> RecordIssuanceRequest {
         let chain = certificates::chain_for(list, self.now(), VALID_DAYS);
         issuance_of(order_id, chain)

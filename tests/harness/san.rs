@@ -1,5 +1,4 @@
-//! SAN licences to test with, sold and charged through the services, and the requests and reports made
-//! under them.
+//! Sample SAN licences, sold and charged through the services, and the requests and reports made under them.
 
 use chrono::TimeDelta;
 use licet_contracts::{
@@ -25,9 +24,9 @@ use super::{
     world::World,
 };
 
-/// What every sample licence is sold for; at 12.00 a SAN and year, from 100 on 6.00.
+/// The product of every sample licence, at 12.00 per SAN and year, 6.00 from 100 SANs.
 pub(crate) const BUNDLE: &str = "san-bundle";
-/// Another product, priced alike.
+/// Another product at the same price.
 pub(crate) const OTHER: &str = "san-other";
 /// Days that a sample certificate is valid.
 pub(crate) const VALID_DAYS: i64 = 90;
@@ -68,7 +67,7 @@ pub(crate) fn text(san: &San) -> String {
     format!("{prefix}{}", san.value)
 }
 
-/// The DER of an issuer's name that is only a common name.
+/// The DER of an issuer's name with only a common name.
 pub(crate) fn issuer_der(common_name: &str) -> Vec<u8> {
     let tagged = |tag: u8, content: Vec<u8>| {
         let mut der = vec![tag, u8::try_from(content.len()).unwrap()];
@@ -182,7 +181,7 @@ pub(crate) fn revoke_request(
     }
 }
 
-/// Facts of a certificate with a new serial number.
+/// The facts of a certificate with a new serial number.
 pub(crate) fn facts(list: &[&str], not_before: Instant, not_after: Instant) -> CertificateFacts {
     CertificateFacts {
         issuer_der: issuer_der("Licet Test Authority"),
@@ -204,7 +203,7 @@ pub(crate) fn report_of(license: &License, facts: CertificateFacts) -> RecordCer
     }
 }
 
-/// The days of a period.
+/// A request for the days of a period.
 pub(crate) fn days_request(
     license: &License,
     start: Instant,
@@ -220,13 +219,13 @@ pub(crate) fn days_request(
     }
 }
 
-/// Used, reserved and free.
+/// Weights used, reserved and free.
 pub(crate) fn figures(usage: &Usage) -> (i64, i64, i64) {
     (usage.used, usage.reserved, usage.free)
 }
 
 impl World {
-    /// A world with the two products and a running licence of this quota, wildcards allowed.
+    /// A world with the two products and a running licence with this quota; wildcards are permitted.
     pub(crate) async fn start_licensed(backend: Backend, quota: i64) -> (Self, License) {
         let world = Self::start_with_san_licensing(backend).await;
         world.stock_sans().await;
@@ -255,7 +254,7 @@ impl World {
         answer.unwrap().into_inner().license.unwrap()
     }
 
-    /// A running licence, drafted and accepted as the request says.
+    /// A running licence, drafted with this request and accepted.
     pub(crate) async fn license_with(&self, request: QuoteLicenseRequest) -> License {
         let draft = self.quoted(request).await;
         let accept = accept_request(&draft.license_id);
@@ -265,7 +264,7 @@ impl World {
         license
     }
 
-    /// A running licence for a year, with wildcards allowed and every other option by default.
+    /// A running licence for a year, with wildcards permitted and every other option by default.
     pub(crate) async fn license(&self, account_id: &str, quota: i64) -> License {
         self.license_with(quote_request(account_id, quota)).await
     }
@@ -284,13 +283,13 @@ impl World {
         answer.unwrap().into_inner().license.unwrap()
     }
 
-    /// The last second of a certificate that is valid for [`VALID_DAYS`] from now on.
+    /// The last second of a certificate that is valid for [`VALID_DAYS`] from now.
     pub(crate) fn usual_end(&self) -> Instant {
         let validity = TimeDelta::days(VALID_DAYS) - TimeDelta::seconds(1);
         self.now().checked_add(validity).unwrap()
     }
 
-    /// The request to authorise a certificate with these SANs.
+    /// A request to authorise a certificate with these SANs.
     pub(crate) fn question(&self, license: &License, list: &[&str]) -> AuthorizeIssuanceRequest {
         AuthorizeIssuanceRequest {
             license_id: license.license_id.clone(),
@@ -312,7 +311,7 @@ impl World {
         answer.unwrap().into_inner()
     }
 
-    /// The grant of a request that must be granted.
+    /// Authorises these SANs, which must be granted.
     pub(crate) async fn granted(
         &self,
         license: &License,
@@ -327,7 +326,7 @@ impl World {
         answer
     }
 
-    /// The denial of a request that must be denied.
+    /// Asks for authorisation of these SANs, which must be denied.
     pub(crate) async fn denied(
         &self,
         license: &License,
@@ -342,7 +341,7 @@ impl World {
         answer
     }
 
-    /// The report of a certificate with these SANs, valid from now on.
+    /// The report of a certificate with these SANs, valid from now.
     pub(crate) fn report(&self, license: &License, list: &[&str]) -> RecordCertificateRequest {
         report_of(license, facts(list, self.now(), self.usual_end()))
     }
@@ -355,13 +354,13 @@ impl World {
         answer.unwrap().into_inner()
     }
 
-    /// A certificate with these SANs, recorded without a reservation.
+    /// Records a certificate with these SANs, without a reservation.
     pub(crate) async fn recorded(&self, license: &License, list: &[&str]) -> Certificate {
         let answer = self.record_san(self.report(license, list)).await;
         answer.certificate.unwrap()
     }
 
-    /// A certificate with these SANs whose last second is `not_after`.
+    /// Records a certificate with these SANs whose last second is `not_after`.
     pub(crate) async fn recorded_until(
         &self,
         license: &License,
@@ -383,7 +382,7 @@ impl World {
         answer.unwrap().into_inner()
     }
 
-    /// A revocation right after its preview.
+    /// The request for a revocation, with the token of a new preview.
     pub(crate) async fn revocation(
         &self,
         license: &License,
@@ -411,7 +410,7 @@ impl World {
         answer.unwrap().into_inner().reservation.unwrap()
     }
 
-    /// The reservations that hold SANs, up to the largest page.
+    /// The reservations that hold SANs, at most one page.
     pub(crate) async fn reservations(&self, license: &License) -> Vec<Reservation> {
         let request = ListReservationsRequest {
             license_id: license.license_id.clone(),
@@ -432,7 +431,7 @@ impl World {
         usage
     }
 
-    /// The days of a period, up to the largest page.
+    /// The days of a period, at most one page.
     pub(crate) async fn days(
         &self,
         license: &License,

@@ -1,4 +1,4 @@
-//! Requests about the life of a SAN licence: its renewal, its products, its end.
+//! Requests to renew a SAN licence, to add products, and to end it.
 
 use licet_contracts::sanlicensing::v1::{
     AddProductRequest, AddProductResponse, CancelLicenseRequest, License, LicenseOptions,
@@ -18,7 +18,7 @@ pub(crate) fn renew_request(license: &License, quota: i64) -> RenewLicenseReques
     }
 }
 
-/// A renewal with a stated exception.
+/// A late renewal, with a reason for the exception.
 pub(crate) fn late_request(license: &License, quota: i64) -> RenewLicenseRequest {
     RenewLicenseRequest {
         late_exception: "the order was lost in the post".to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn cancel_request(license: &License) -> CancelLicenseRequest {
     }
 }
 
-/// Options with wildcards of this weight.
+/// Options with this wildcard weight.
 pub(crate) fn wildcards_of(multiplier: i32) -> LicenseOptions {
     LicenseOptions {
         wildcards_allowed: true,
@@ -90,7 +90,7 @@ impl World {
         answer.unwrap().into_inner().license.unwrap()
     }
 
-    /// Moves the clock to so many days of 24 h before the end of the licence's term.
+    /// Moves the clock to `days` times 24 h before the end of the licence's term.
     pub(crate) fn move_before_end(&self, license: &License, days: i64) {
         let before = chrono::TimeDelta::days(days);
         self.time

@@ -1,5 +1,5 @@
-//! Accounts, prices and quotes in any currency, made through Billing: for tests that need more than the
-//! one catalogue in USD of `samples`.
+//! Accounts, prices and quotes in any currency, made through Billing, for tests that need more than the USD
+//! catalogue of `samples`.
 
 use licet_contracts::{
     billing::v1::{
@@ -29,7 +29,7 @@ pub(crate) fn price_in(currency: &str, value: &str) -> Option<Price> {
     })
 }
 
-/// Certificate, further domain, wildcard domain, additional licence, each for the whole term.
+/// Prices of a certificate, a further domain, a wildcard domain and an additional licence for a term.
 pub(crate) fn term_price_in(currency: &str, months: i32, each: [&str; 4]) -> TermPrice {
     let [certificate, domain, wildcard_domain, additional_license] =
         each.map(|value| price_in(currency, value));
@@ -57,7 +57,7 @@ pub(crate) fn prices_request(
     }
 }
 
-/// Units for the whole of a new term of 12 months.
+/// An item for the whole of a new term of 12 months.
 pub(crate) fn item(kind: LineKind, product_id: &str, quantity: i32) -> QuoteItem {
     QuoteItem {
         kind: kind.into(),
@@ -68,7 +68,7 @@ pub(crate) fn item(kind: LineKind, product_id: &str, quantity: i32) -> QuoteItem
     }
 }
 
-/// The same for a term of an anchor, whole or from a change on.
+/// An item for a term counted from an anchor, whole or from a change on.
 pub(crate) fn item_of_term(
     item: QuoteItem,
     anchor: Instant,
@@ -96,7 +96,7 @@ pub(crate) fn ask(account_id: &str, items: Vec<QuoteItem>) -> CreateQuoteRequest
     }
 }
 
-/// The samples' catalogue, and a licence's SANs at 12.00 a year, from 100 on at 6.00.
+/// The samples' catalogue, and SANs at 12.00 a year, 6.00 from 100 SANs.
 pub(crate) async fn world_of_all_kinds(backend: Backend) -> (World, String) {
     let world = World::start(backend).await;
     world.stock().await;
@@ -108,7 +108,7 @@ pub(crate) async fn world_of_all_kinds(backend: Backend) -> (World, String) {
 }
 
 impl World {
-    /// A new prepaid account in a currency, with this balance.
+    /// A new prepaid account with this currency and balance.
     pub(crate) async fn account_in(&self, currency: &str, balance: &str) -> String {
         let request = CreateAccountRequest {
             display_name: format!("Example in {currency}"),
@@ -128,7 +128,7 @@ impl World {
         account_id
     }
 
-    /// The lists in force at a time, by currency; of one currency, unless it is empty.
+    /// The price lists in force at a time, of one currency or, if it is empty, of all.
     pub(crate) async fn price_lists(
         &self,
         product_id: &str,

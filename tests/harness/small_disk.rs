@@ -1,5 +1,5 @@
-//! A small file system that a test can fill up and empty. It is a tmpfs, so the test must be permitted to
-//! mount one.
+//! A small file system that a test can fill and empty. It is a tmpfs, so the test needs permission to mount
+//! one.
 
 use std::{
     fs::{File, Permissions},
@@ -17,10 +17,10 @@ pub(crate) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one, or returns the system's message if it does not permit that.
+    /// Mounts one, or returns the system's message if it is not permitted.
     pub(crate) fn mount(megabytes: u32) -> Result<Self, String> {
         let around = tempfile::tempdir().unwrap();
-        // The database's user needs access, too.
+        // The database's user needs access as well.
         std::fs::set_permissions(around.path(), Permissions::from_mode(0o755)).unwrap();
         let this = Self { around };
         std::fs::create_dir(this.folder()).unwrap();
@@ -43,7 +43,7 @@ impl SmallDisk {
         self.folder().join("filler")
     }
 
-    /// Leaves no room.
+    /// Fills the disk.
     pub(crate) fn fill(&self) {
         let mut filler = File::options()
             .create(true)
@@ -62,12 +62,12 @@ impl SmallDisk {
         }
     }
 
-    /// Frees the room again.
+    /// Empties the disk again.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
 
-    /// Creates a folder on it, with the owner of another folder.
+    /// Creates a folder on the disk, with the owner of another folder.
     pub(crate) fn folder_of(&self, name: &str, other: &Path) -> PathBuf {
         use std::os::unix::fs::{MetadataExt as _, chown};
         let folder = self.folder().join(name);
@@ -80,7 +80,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Even while files on it are open.
+        // A lazy unmount works even while files are open.
         let _ = Command::new("umount").arg("-l").arg(self.folder()).output();
     }
 }

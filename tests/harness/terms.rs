@@ -1,4 +1,4 @@
-//! Accounts on terms, and their purchases, made through Billing.
+//! Accounts on terms and their purchases, made through Billing.
 
 use licet_contracts::{
     billing::v1::{
@@ -27,7 +27,7 @@ pub(crate) fn terms(limit: &str, net_days: i32, overdue_grace_days: i32) -> Paym
     }
 }
 
-/// A new account in USD on these terms.
+/// The request for a new USD account on these terms.
 pub(crate) fn on_terms_request(terms: PaymentTerms) -> CreateAccountRequest {
     CreateAccountRequest {
         display_name: "Example Ltd, on terms".to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn on_terms_request(terms: PaymentTerms) -> CreateAccountRequest {
     }
 }
 
-/// A payment of all that is due, or of a part.
+/// A payment of the whole amount due, or of a part.
 pub(crate) fn payment_request(invoice_id: &str, amount: Option<&str>) -> PayInvoiceRequest {
     PayInvoiceRequest {
         invoice_id: invoice_id.to_owned(),
@@ -59,14 +59,14 @@ pub(crate) fn withdraw_request(account_id: &str, amount: &str) -> WithdrawReques
 }
 
 impl World {
-    /// A new account in USD on terms: credit limit, days until an invoice is due, days of grace.
+    /// A new USD account on terms: credit limit, days until an invoice is due, days of grace.
     pub(crate) async fn account_on_terms(&self, limit: &str, net: i32, grace: i32) -> String {
         let request = on_terms_request(terms(limit, net, grace));
         let answer = self.accounts().create_account(request).await.unwrap();
         answer.into_inner().account.unwrap().account_id
     }
 
-    /// Charges a certificate for so many months: 12.00 for 1, 98.00 for 12, 180.00 for 24.
+    /// Charges a certificate for `months`: 12.00 for 1, 98.00 for 12, 180.00 for 24.
     pub(crate) async fn buy(&self, account_id: &str, months: i32) -> Result<Invoice, Status> {
         let mut wanted = item(LineKind::Certificate, MULTI, 1);
         wanted.term_months = months;
@@ -82,7 +82,7 @@ impl World {
         answer.into_inner().invoice.unwrap()
     }
 
-    /// Pays all that is due on an invoice, or a part of it.
+    /// Pays the whole amount due on an invoice, or a part of it.
     pub(crate) async fn pay(
         &self,
         invoice_id: &str,

@@ -1,5 +1,5 @@
-//! A client with an empty HTTP/2 window: it calls, and reads nothing but headers until it opens the
-//! window. Must do everything else as a usual gRPC client does.
+//! A client with an empty HTTP/2 window, which receives only headers until it opens the window. In all else
+//! it must behave like a usual gRPC client.
 
 use h2::{RecvStream, SendStream, client::SendRequest};
 use prost::{Message, bytes::BufMut as _};
@@ -13,9 +13,9 @@ pub(crate) struct Unread {
     window: oneshot::Sender<()>,
 }
 
-/// A call that has succeeded so far, and whose response is not read.
+/// A call that has begun, with a response that is not read.
 pub(crate) struct UnreadCall {
-    /// Open while the client may send more.
+    /// The client may send more while this is open.
     _messages: SendStream<Bytes>,
     answer: RecvStream,
 }
@@ -30,7 +30,7 @@ impl Unread {
         let (window, opened) = oneshot::channel();
         tokio::spawn(async move {
             tokio::select! {
-                // The server may close it without notice.
+                // The server may close the connection without notice.
                 _ = &mut connection => return,
                 Ok(()) = opened => connection.set_initial_window_size(1 << 20).unwrap(),
             }
@@ -92,7 +92,7 @@ impl Unread {
         }
     }
 
-    /// Opens the window, and reads a call's answer to its end. Returns its gRPC code.
+    /// Opens the window, reads the call's response to its end, and returns the gRPC code.
     pub(crate) async fn read_to_end(self, mut call: UnreadCall) -> String {
         self.window.send(()).unwrap();
         while let Some(read) = call.answer.data().await {
@@ -104,7 +104,7 @@ impl Unread {
     }
 }
 
-/// A message in gRPC's framing: not compressed, preceded by its length.
+/// A message in gRPC's framing: uncompressed, after its length.
 fn framed(message: &impl Message) -> Bytes {
     let length = u32::try_from(message.encoded_len()).unwrap();
     let mut bytes = vec![0];

@@ -1,5 +1,5 @@
-//! The services as they run in production, in this process: built by their own `build`, served on
-//! loopback, each with its own database, at a time that the test sets.
+//! The services as in production, but in this process: built by their own `build`, served on loopback, each
+//! with its own database, at a time that the test sets.
 
 use std::sync::Arc;
 
@@ -37,13 +37,13 @@ use super::{
     small_disk::SmallDisk,
 };
 
-/// Where each service has its store, on the database of the test.
+/// The location of each service's store, on the test's database.
 pub(crate) struct Storage {
     folder: TempDir,
-    /// The disk of the stores, in a test that fills it up.
+    /// The disk of the stores, if the test fills it.
     disk: Option<SmallDisk>,
     database: Option<TestDatabase>,
-    /// The services whose store was lost, once for each loss.
+    /// An entry for each loss of a service's store.
     lost: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Storage {
         }
     }
 
-    /// From now on the service finds an empty place, as if its store had been deleted.
+    /// Gives the service an empty location, as if its store had been deleted.
     pub(crate) fn lose(&mut self, area: &str) {
         self.lost.push(area.to_owned());
     }
@@ -93,14 +93,14 @@ impl Storage {
 
 /// The services of one test.
 pub(crate) struct World {
-    /// Time, in a world whose clock stands still.
+    /// The time, unless the world is on the suite's own clock.
     pub(crate) time: Arc<StandingClock>,
     suite: Suite,
     storage: Arc<Storage>,
     faults: Option<Arc<dyn FaultPlan>>,
     billing_port: u16,
     orders_port: u16,
-    /// Of the first instance, which Orders calls.
+    /// The port of the first instance, which Orders calls.
     san_licensing_port: u16,
     billing: Option<RunningServer>,
     billing_store: Option<Database>,
@@ -122,7 +122,7 @@ async fn listener(port: u16) -> TcpListener {
 }
 
 impl World {
-    /// Billing, then Orders, with a clock that stands still.
+    /// Starts Billing and Orders on a clock that stands still.
     pub(crate) async fn start(backend: Backend) -> Self {
         let mut world = Self::prepare(backend, None).await;
         world.start_billing().await;
@@ -130,7 +130,7 @@ impl World {
         world
     }
 
-    /// As [`World::start`], with calls from Orders to Billing failing as `faults` says.
+    /// As [`World::start`]; calls from Orders to Billing fail as `faults` says.
     pub(crate) async fn start_with_faults(backend: Backend, faults: Arc<dyn FaultPlan>) -> Self {
         let mut world = Self::prepare(backend, None).await;
         world.faults = Some(faults);
@@ -139,7 +139,7 @@ impl World {
         world
     }
 
-    /// As [`World::start`], on the suite's own test clock, which runs from real time on.
+    /// As [`World::start`], on the suite's own test clock, which runs from real time.
     pub(crate) async fn start_on_test_clock(backend: Backend) -> Self {
         let mut world = Self::prepare(backend, Some("clock")).await;
         world.start_billing().await;
@@ -147,7 +147,7 @@ impl World {
         world
     }
 
-    /// Billing and one instance of SanLicensing, with a clock that stands still.
+    /// Starts Billing and one instance of SanLicensing on a clock that stands still.
     pub(crate) async fn start_with_san_licensing(backend: Backend) -> Self {
         let mut world = Self::prepare(backend, None).await;
         world.start_billing().await;
@@ -155,7 +155,7 @@ impl World {
         world
     }
 
-    /// Billing and one instance of SanLicensing on real time, so that processes can join in.
+    /// Starts Billing and one instance of SanLicensing on real time, so that processes can join in.
     pub(crate) async fn start_with_san_licensing_on_real_time(backend: Backend) -> Self {
         let mut world = Self::prepare(backend, None).await;
         world.suite = Suite::on_system_clock();
@@ -164,7 +164,7 @@ impl World {
         world
     }
 
-    /// All three services with their stores on a small disk.
+    /// Starts all three services with their stores on a small disk.
     pub(crate) async fn start_on(backend: Backend, disk: SmallDisk) -> Self {
         let mut world = Self::prepare(backend, None).await;
         world.storage = Arc::new(Storage::create_on(backend, disk).await);
@@ -172,7 +172,7 @@ impl World {
         world
     }
 
-    /// All three services.
+    /// Starts all three services.
     pub(crate) async fn start_whole(backend: Backend) -> Self {
         let mut world = Self::prepare(backend, None).await;
         world.start_all().await;
@@ -185,7 +185,7 @@ impl World {
         self.start_orders().await;
     }
 
-    /// Stops all and starts all again.
+    /// Stops all services and starts them again.
     pub(crate) async fn restart(&mut self) {
         self.stop_all().await;
         self.start_all().await;
@@ -197,7 +197,7 @@ impl World {
         self.stop_billing().await;
     }
 
-    /// Stops all, and unmounts their disk.
+    /// Stops all services and unmounts their disk.
     pub(crate) async fn end(mut self) {
         self.stop_all().await;
         if let (Some(database), Some(_)) = (&self.storage.database, &self.storage.disk) {
@@ -210,15 +210,15 @@ impl World {
         self.storage.disk.as_ref().unwrap()
     }
 
-    /// No service yet, and no stores, at an instant.
+    /// A world at an instant, without services or stores so far.
     pub(crate) async fn empty_at(backend: Backend, now: Instant) -> Self {
         let world = Self::prepare(backend, None).await;
         world.time.move_to(now);
         world
     }
 
-    /// Instances of all three services on this world's stores, with new addresses, on a
-    /// clock that stands still so far ahead.
+    /// Starts instances of all three services on this world's stores, at new addresses, with a clock that
+    /// stands still and is ahead by `by`.
     pub(crate) async fn twin_ahead(&self, by: chrono::TimeDelta) -> Self {
         let mut twin = Self::on_storage(self.storage.clone(), None);
         twin.time.move_to(self.now().checked_add(by).unwrap());
@@ -263,12 +263,12 @@ impl World {
         }
     }
 
-    /// Does all due work at once instead of waiting for the schedules, which repeat what fails here.
+    /// Does all due work now. Failures are ignored, because the schedules repeat the work.
     pub(crate) async fn catch_up(&self) {
         let _ = self.suite.catch_up().await;
     }
 
-    /// Starts Billing, for the first time or again on the same store and port.
+    /// Starts Billing, the first time or again, on the same store and port.
     pub(crate) async fn start_billing(&mut self) {
         let listener = listener(self.billing_port).await;
         let service = licet_billing::build(licet_billing::Deps {
@@ -284,13 +284,13 @@ impl World {
         self.billing = Some(running.unwrap());
     }
 
-    /// Starts Orders, for the first time or again on the same store and port.
+    /// Starts Orders, the first time or again, on the same store and port.
     pub(crate) async fn start_orders(&mut self) {
         let running = self.run_orders(self.orders_port).await;
         self.orders = Some(running);
     }
 
-    /// Another instance of Orders on the same store, for the work that time makes due.
+    /// Starts another instance of Orders on the same store, for due work.
     pub(crate) async fn another_orders(&self) -> RunningServer {
         self.run_orders(free_port()).await
     }
@@ -318,7 +318,7 @@ impl World {
         running.unwrap()
     }
 
-    /// Starts an instance of SanLicensing, each on the same store.
+    /// Starts an instance of SanLicensing; all use the same store.
     pub(crate) async fn start_san_licensing(&mut self) {
         let first = self.san_licensing_port;
         let is_taken = self.san_licensing.iter().any(|other| other.port == first);
@@ -331,7 +331,7 @@ impl World {
         });
     }
 
-    /// Another instance of SanLicensing on the same store, which this world does not count.
+    /// Starts another instance of SanLicensing on the same store, which this world does not count.
     pub(crate) async fn another_san_licensing(&self) -> RunningServer {
         self.run_san_licensing(free_port()).await
     }
@@ -355,12 +355,12 @@ impl World {
         running.unwrap()
     }
 
-    /// Calls from services started from now on fail as `faults` says.
+    /// Makes calls from services that start later fail as `faults` says.
     pub(crate) fn interfere(&mut self, faults: Arc<dyn FaultPlan>) {
         self.faults = Some(faults);
     }
 
-    /// The pools of the running Billing, to do what no call can.
+    /// The database of the running Billing, for what no call can do.
     pub(crate) fn billing_store(&self) -> &Database {
         self.billing_store.as_ref().unwrap()
     }
@@ -388,7 +388,7 @@ impl World {
         self.storage.location("san_licensing")
     }
 
-    /// Stops an instance of SanLicensing; the next one takes its number.
+    /// Stops an instance of SanLicensing; later ones move up by one number.
     pub(crate) async fn stop_san_licensing(&mut self, instance: usize) {
         let mut stopped = self.san_licensing.remove(instance);
         if let Some(running) = stopped.running.take() {
@@ -418,7 +418,7 @@ impl World {
         format!("http://127.0.0.1:{}", self.billing_port)
     }
 
-    /// Of the first instance.
+    /// The address of the first instance.
     pub(crate) fn san_licensing_address(&self) -> String {
         format!("http://127.0.0.1:{}", self.san_licensing_port)
     }

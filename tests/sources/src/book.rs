@@ -1,4 +1,4 @@
-//! README and book: every link leads somewhere, every page of the book is in its summary.
+//! README and book: every link has a target, and the summary has every page of the book.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn read(path: &str) -> String {
     files::read(path).unwrap()
 }
 
-/// The pages of the book, `decisions.md`.
+/// The pages of the book, such as `decisions.md`.
 fn pages() -> Vec<String> {
     let folder = std::fs::read_dir(root().join(PAGES)).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -19,10 +19,10 @@ fn pages() -> Vec<String> {
     names
 }
 
-/// The targets of the links in a text, code left aside.
+/// The targets of the links in a text, without its code.
 fn links(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    // What stands between two fences, or two back ticks, is code.
+    // Text between two fences or two back ticks is code.
     for prose in text.split("```").step_by(2) {
         for plain in prose.split('`').step_by(2) {
             let after = plain.split("](").skip(1);
@@ -32,7 +32,7 @@ fn links(text: &str) -> Vec<&str> {
     found
 }
 
-/// The fragment by which a heading is reached: `Check the books` is `check-the-books`.
+/// The fragments of a text's headings: `Check the books` has `check-the-books`.
 fn fragments(text: &str) -> Vec<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let plain = |line: &str| {
@@ -46,7 +46,7 @@ fn fragments(text: &str) -> Vec<String> {
     headings.map(plain).collect()
 }
 
-/// What is wrong with the links of a page in `folder`.
+/// The broken links of a page in `folder`.
 fn dead_links(folder: &str, name: &str) -> Vec<String> {
     let path = Path::new(folder).join(name);
     let text = read(path.to_str().unwrap());
@@ -113,6 +113,6 @@ fn the_readme_is_one_page() {
     let lines = read("README.md").lines().count();
     assert!(
         lines <= 130,
-        "README.md has {lines} lines: it is read to the end, or not at all"
+        "README.md has {lines} lines; at most 130 are permitted"
     );
 }

@@ -1,11 +1,11 @@
-//! Circles: files of one crate that name one another in a ring, by an import or by a path. There is none:
-//! a file can be read on in one direction.
+//! Finds circles: files of one crate that depend on one another in a ring, by imports or paths. Without
+//! circles, a file can be read after those it depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{files::sources, prose::without_tests, tidy::imports};
 
-/// The crates, by the folders of their sources.
+/// The source folders of the crates.
 const CRATES: &[&str] = &[
     "services/billing/src",
     "services/orders/src",
@@ -21,10 +21,10 @@ const CRATES: &[&str] = &[
     "tests/sources/src",
 ];
 
-/// Modules, each with those that it imports.
+/// Each module with those that it imports.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// `services/orders/src/rules/order.rs` is `rules::order`, the crate's root the empty path.
+/// `services/orders/src/rules/order.rs` is `rules::order`; the crate's root is the empty path.
 fn module_of(file: &str, top: &str) -> String {
     let path = file.strip_prefix(top).unwrap_or(file);
     let path = path.trim_start_matches('/').trim_end_matches(".rs");
@@ -35,13 +35,13 @@ fn module_of(file: &str, top: &str) -> String {
     }
 }
 
-/// Helpers of tests, and the one test that is several files, `journeys::every_step`: they may form rings.
+/// Test helpers, and the test `journeys::every_step` with its several files, may form rings.
 fn is_for_tests(module: &str) -> bool {
     let mut parts = module.split("::");
     parts.any(|part| matches!(part, "tests" | "histories" | "samples" | "every_step"))
 }
 
-/// The longest beginning of `path`, which `module` names, that is a module.
+/// The longest module path that `path`, written in `module`, begins with.
 fn resolve(path: &str, module: &str, known: &BTreeSet<String>) -> Option<String> {
     let here = || {
         let parts = module.split("::").filter(|part| !part.is_empty());
@@ -76,7 +76,7 @@ fn resolve(path: &str, module: &str, known: &BTreeSet<String>) -> Option<String>
     beginnings.into_iter().find(|path| known.contains(path))
 }
 
-/// Every path that a text names: its imports, and those written out where they are used.
+/// Every path in a text, in imports and elsewhere.
 fn paths(text: &str) -> Vec<String> {
     let mut paths = imports(text);
     let mut is_import = false;
@@ -89,11 +89,11 @@ fn paths(text: &str) -> Vec<String> {
             is_import = !line.ends_with(';');
             continue;
         }
-        // A visibility such as `pub(in crate::operation)` names no module that is needed.
+        // The path of a visibility such as `pub(in crate::operation)` is no dependency.
         if line.starts_with("//") || line.starts_with("pub(in ") {
             continue;
         }
-        // Between quotation marks stands prose.
+        // Text between quotation marks is not code.
         for code in line.split('"').step_by(2) {
             let words =
                 code.split(|char: char| !(char.is_ascii_alphanumeric() || "_:".contains(char)));
@@ -117,7 +117,7 @@ fn graph(files: &[(String, String)]) -> Graph {
                 .to_owned()
         })
     });
-    // One whose file stands elsewhere is a module all the same.
+    // A declared module counts even if its file is in another place.
     let known: BTreeSet<_> = files
         .iter()
         .map(|(module, _)| module.clone())
@@ -136,7 +136,7 @@ fn graph(files: &[(String, String)]) -> Graph {
         .collect()
 }
 
-/// All that a module reaches by its imports.
+/// All modules that a module reaches by imports.
 fn reached(graph: &Graph, from: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut next = vec![from.to_owned()];
@@ -151,7 +151,7 @@ fn reached(graph: &Graph, from: &str) -> BTreeSet<String> {
     found
 }
 
-/// The modules that reach themselves, each with those of its targets that lead back to it.
+/// The modules that reach themselves, each with the imports that lead back to it.
 fn in_circles(graph: &Graph) -> Vec<(&str, Vec<&str>)> {
     let leads_back = |target: &str, module: &str| {
         target == module || graph.contains_key(target) && reached(graph, target).contains(module)
@@ -195,7 +195,7 @@ fn a_circle_is_found() {
 fn no_file_of_a_crate_stands_in_a_circle() {
     let mut wrong = Vec::new();
     for top in CRATES {
-        // A crate may stand in the folder of another one.
+        // A crate may be in the folder of another.
         let inside = |file: &str| {
             CRATES
                 .iter()
@@ -212,7 +212,7 @@ fn no_file_of_a_crate_stands_in_a_circle() {
     }
     assert!(
         wrong.is_empty(),
-        "files that name one another in a ring:\n{}",
+        "files that depend on one another in a ring:\n{}",
         wrong.join("\n")
     );
 }

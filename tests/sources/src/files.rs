@@ -1,11 +1,11 @@
-//! The files of the project, read as text.
+//! Reads the files of the project as text.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// A file: its path from the top of the project, and its text.
+/// A file's path from the top of the project, and its text.
 pub(crate) type File = (String, String);
 
 /// The top of the project.
@@ -29,7 +29,7 @@ pub(crate) fn protos() -> io::Result<Vec<File>> {
     below("proto", "proto")
 }
 
-/// The files below `folder` whose names end in `.extension`, by path. A folder that is not there has none.
+/// The files below `folder` whose names end in `.extension`, by path; none if there is no such folder.
 fn below(folder: &str, extension: &str) -> io::Result<Vec<File>> {
     fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> io::Result<()> {
         if !folder.is_dir() {

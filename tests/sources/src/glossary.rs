@@ -1,5 +1,5 @@
-//! One word for a concept: a word that the glossary turns down names nothing in the code, in the contract, in a
-//! comment or in a refusal.
+//! One word for a concept: no name, comment or refusal in the code or the contract uses a word that the
+//! glossary excludes.
 
 use crate::{
     files::{File, protos, read, sources},
@@ -9,7 +9,7 @@ use crate::{
 
 const GLOSSARY: &str = "shared/docs/src/glossary.md";
 
-/// Texts that a peer has recorded requests with. A repeat after an upgrade must be equal, so they stay as they are.
+/// Texts that a peer has stored with requests. A repeat after an upgrade must be equal, so they never change.
 const RECORDED: [&str; 3] = [
     "Change of domains of {order_id} taken back, MD-7",
     "Change of domains taken back, MD-7: {reason}",
@@ -19,7 +19,7 @@ const RECORDED: [&str; 3] = [
 /// A row of the glossary.
 struct Concept {
     word: String,
-    /// Words that must not be used for it, each as its parts: `service fee` is `service`, `fee`.
+    /// Words that must not be used for it, each in parts: `service fee` is `service`, `fee`.
     not: Vec<Vec<String>>,
 }
 
@@ -39,7 +39,7 @@ fn glossary(page: &str) -> Vec<Concept> {
     rows.collect()
 }
 
-/// A name or a sentence in words, lower case, singular: `ServiceFee` and `service_fees` are alike.
+/// The words of a name or a sentence, in lower case and singular: `ServiceFee` equals `service_fees`.
 fn words(text: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut before = ' ';
@@ -63,7 +63,7 @@ fn words(text: &str) -> Vec<String> {
     found
 }
 
-/// The concepts that `text` names by a word that the glossary turns down.
+/// The glossary's word for each excluded word in `text`.
 fn second_words(glossary: &[Concept], text: &str) -> Vec<String> {
     let text = words(text);
     let found = glossary.iter().flat_map(|concept| {
@@ -76,7 +76,7 @@ fn second_words(glossary: &[Concept], text: &str) -> Vec<String> {
     found.collect()
 }
 
-/// The names that a source gives: `struct Order` gives `Order`.
+/// The names that a source defines: `struct Order` defines `Order`.
 fn names(source: &str) -> Vec<String> {
     const GIVE: [&str; 9] = [
         "struct",
@@ -148,7 +148,7 @@ fn nothing_is_called_by_a_second_word() {
     }
     assert!(
         wrong.is_empty(),
-        "{} second words:\n{}",
+        "{} words that the glossary excludes:\n{}",
         wrong.len(),
         wrong.join("\n")
     );

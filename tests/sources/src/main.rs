@@ -1,5 +1,5 @@
-//! What reads the sources as text: the page of rules, the sentences to be read aloud, and, as tests, the rules of
-//! the house: arrows between modules, circles, words, links.
+//! Reads the sources as text: prints the page of rules and lists sentences. Its tests hold the rules for
+//! sources: arrows and circles between modules, words, links.
 
 #[cfg(test)]
 mod book;
@@ -37,7 +37,7 @@ enum Command {
     Rules,
     /// Lists sentences that people read, each with its file and line
     Prose {
-        /// Which sentences
+        /// Which texts
         kind: Prose,
         /// Draws this many at random instead of listing all
         #[arg(long)]
@@ -51,7 +51,7 @@ enum Command {
 fn main() -> ExitCode {
     match run(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        // Who reads the first lines only has seen what they wanted.
+        // The reader has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("licet-sources: {error}");

@@ -1,16 +1,16 @@
-//! A source in pieces: code, comments, and the texts between quotes.
+//! Splits a source into code, comments, and the texts between quotes.
 
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Code,
     /// From `//` to the end of the line.
     Comment,
-    /// What stands between quotes.
+    /// The text between two quotes.
     Text,
 }
 
-/// A piece, with the line it begins in, counted from 1.
+/// A piece and the line where it begins, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece<'a> {
     pub(crate) line: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Piece<'a> {
     pub(crate) text: &'a str,
 }
 
-/// The pieces of a Rust source or of a file of the contract, in order.
+/// The pieces of a Rust source or a file of the contract, in order.
 pub(crate) fn pieces(source: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut line = 1;
@@ -62,7 +62,7 @@ pub(crate) fn pieces(source: &str) -> Vec<Piece<'_>> {
     found
 }
 
-/// Adds a piece, unless it is empty code, and counts the lines of all that it stands for.
+/// Adds a piece unless it is empty code, and counts the lines of `whole`, which includes the quotes.
 fn push<'a>(found: &mut Vec<Piece<'a>>, line: &mut usize, kind: Kind, text: &'a str, whole: &str) {
     if kind != Kind::Code || !text.is_empty() {
         found.push(Piece {
@@ -74,7 +74,7 @@ fn push<'a>(found: &mut Vec<Piece<'a>>, line: &mut usize, kind: Kind, text: &'a 
     *line += whole.matches('\n').count();
 }
 
-/// A source without its comments and without what stands between quotes.
+/// A source without its comments and the texts between quotes.
 #[cfg(test)]
 pub(crate) fn code(source: &str) -> String {
     let code = pieces(source).into_iter();

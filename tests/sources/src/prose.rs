@@ -1,5 +1,5 @@
-//! The sentences that people read in the sources: comments, the contract's comments, the texts of refusals and
-//! errors, help texts. They are listed, or drawn at random, to be read aloud.
+//! The texts that people read in the sources: comments, also of the contract, refusals, errors, help. Lists
+//! them, or draws a random sample to proofread.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::{
     pieces::{Kind, Piece, pieces},
 };
 
-/// What to list.
+/// The texts to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Prose {
     /// Comments of the Rust sources
@@ -24,7 +24,7 @@ pub(crate) enum Prose {
     Help,
 }
 
-/// A text with its place.
+/// A text and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passage {
     pub(crate) file: String,
@@ -32,7 +32,7 @@ pub(crate) struct Passage {
     pub(crate) text: String,
 }
 
-/// All passages of a kind, by place.
+/// All passages of a kind, in order of place.
 pub(crate) fn list(kind: Prose) -> io::Result<Vec<Passage>> {
     let product = || -> io::Result<Vec<File>> {
         let mut files = sources("services")?;
@@ -60,7 +60,7 @@ pub(crate) fn list(kind: Prose) -> io::Result<Vec<Passage>> {
     })
 }
 
-/// `count` of the passages, drawn by `seed`: the same seed draws the same from the same sources.
+/// A sample of `count` passages. The same seed draws the same ones from the same sources.
 pub(crate) fn draw(mut all: Vec<Passage>, count: usize, seed: u64) -> Vec<Passage> {
     all.sort_by_cached_key(|passage| {
         let hash = Sha256::new().chain_update(seed.to_be_bytes());
@@ -83,26 +83,26 @@ fn passages(files: &[File], read: fn(&str) -> Vec<(usize, String)>) -> Vec<Passa
     all.collect()
 }
 
-/// Whether a source of a crate is compiled for its tests alone.
+/// Whether a source is compiled only for its crate's tests.
 pub(crate) fn is_for_tests(file: &str) -> bool {
     let stem = file.trim_end_matches(".rs");
     stem.split('/')
         .any(|part| matches!(part, "tests" | "histories" | "samples"))
 }
 
-/// A source before the tests that stand at its end.
+/// A source without the tests at its end.
 pub(crate) fn without_tests(text: &str) -> &str {
     let product = text.split("#[cfg(test)]\nmod tests").next();
     product.unwrap_or_default()
 }
 
-/// Comments, each with its first line; lines of one comment are joined.
+/// Comments, each with its first line; the lines of one comment are joined.
 pub(crate) fn comments(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut next = 0;
     for Piece { line, kind, text } in pieces(text) {
         if kind != Kind::Comment {
-            // Code between two comments parts them.
+            // Code ends a comment.
             if !text.trim().is_empty() {
                 next = 0;
             }
@@ -121,7 +121,7 @@ pub(crate) fn comments(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Texts of three words and more that are sentences: no SQL, no format of a program.
+/// Texts that are sentences: at least three words, no SQL, no format.
 fn texts(text: &str) -> Vec<(usize, String)> {
     let found = pieces(without_tests(text)).into_iter();
     let found = found.filter(|piece| piece.kind == Kind::Text);
@@ -131,7 +131,7 @@ fn texts(text: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// A text that is broken over lines of the source.
+/// A text whose lines end in a backslash, in one line.
 fn joined_lines(text: &str) -> String {
     let lines = text.split("\\\n").map(str::trim_start);
     lines.collect()
@@ -149,7 +149,7 @@ fn is_sql(text: &str) -> bool {
             >= 2
 }
 
-/// The documentation of what the command line is read into.
+/// The comments on types that the command line is parsed into.
 fn help(text: &str) -> Vec<(usize, String)> {
     const READ_BY: [&str; 4] = ["Parser", "Args", "Subcommand", "ValueEnum"];
     let mut found = Vec::new();

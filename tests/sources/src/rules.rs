@@ -1,5 +1,5 @@
-//! The page that says which sources decide each business rule and which tests prove it, read from the doc
-//! comments and the names of the tests. A rule that has lost its code or its tests fails a test.
+//! The page that shows which sources decide each business rule and which tests prove it. It is read from doc
+//! comments and the names of tests. A rule without code or tests fails a test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use crate::{
     prose::{self, is_for_tests, without_tests},
 };
 
-/// What a rule's id begins with, as in the law.
+/// The beginnings of rule ids.
 const PREFIXES: [&str; 8] = ["T", "M", "P", "AL", "MD", "SL", "BL", "X"];
 const LAW: &str = "shared/domain/RULES.md";
 
@@ -22,10 +22,10 @@ fn id_text((prefix, number): Id) -> String {
     format!("{prefix}-{number}")
 }
 
-/// Where a rule stands.
+/// The places that name a rule.
 #[derive(Default)]
 struct Found {
-    /// The first sentence of the law.
+    /// The first sentence of its text.
     words: String,
     /// Sources whose comments name it.
     code: Vec<String>,
@@ -37,7 +37,7 @@ struct Found {
     alone: BTreeMap<String, Vec<String>>,
 }
 
-/// The number that `text` starts with, and what follows it.
+/// The number that `text` starts with, and the rest.
 fn leading_number(text: &str) -> Option<(u32, &str)> {
     let end = text
         .find(|char: char| !char.is_ascii_digit())
@@ -45,7 +45,7 @@ fn leading_number(text: &str) -> Option<(u32, &str)> {
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 
-/// The ids that a comment names, "AL-4" and "AL-1 to AL-3" alike.
+/// The ids in a comment, listed ("AL-4") or as a range ("AL-1 to AL-3").
 fn named(comment: &str) -> BTreeSet<Id> {
     let mut found = BTreeSet::new();
     for prefix in PREFIXES {
@@ -55,7 +55,7 @@ fn named(comment: &str) -> BTreeSet<Id> {
             if before.is_some_and(|char| char.is_alphanumeric() || char == '-') {
                 continue;
             }
-            // P-256 is a curve.
+            // P-256 is a curve, not a rule.
             let number = leading_number(&comment[at + start.len()..]);
             let Some((first, rest)) = number.filter(|(number, _)| *number < 100) else {
                 continue;
@@ -71,7 +71,7 @@ fn named(comment: &str) -> BTreeSet<Id> {
     found
 }
 
-/// The ids that a test's name begins with or brings in by "and":
+/// The ids that a test's name begins with or adds with "and":
 /// `al_1_al_8_a_server_too_many_and_al_6_another_software`.
 fn named_by(test: &str) -> Vec<Id> {
     let words: Vec<&str> = test.split('_').collect();
@@ -96,7 +96,7 @@ fn comments(text: &str) -> String {
     found.collect::<Vec<_>>().join(" ")
 }
 
-/// The names of all functions; those that begin with a rule are tests.
+/// The names of all functions; a test's name begins with a rule.
 fn functions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let line = line.trim_start();
@@ -113,7 +113,7 @@ fn on_both_databases(text: &str) -> impl Iterator<Item = &str> {
     lists.flat_map(|list| list.split(',').map(str::trim))
 }
 
-/// The rules of the law, each with its first sentence, in the law's order.
+/// The rules of RULES.md in their order, each with its first sentence.
 fn law(text: &str) -> Vec<(Id, String)> {
     let mut found = Vec::new();
     for paragraph in text.split("\n\n") {
@@ -132,11 +132,11 @@ fn law(text: &str) -> Vec<(Id, String)> {
     found
 }
 
-/// What the sources say of the rules.
+/// Where the sources name the rules.
 struct Survey {
-    /// In the order of the law.
+    /// In the order of RULES.md.
     rules: Vec<(Id, Found)>,
-    /// Places that name an id which is no rule.
+    /// Places with an id that no rule has.
     unknown: Vec<String>,
 }
 
@@ -218,7 +218,7 @@ fn write_tests(page: &mut String, title: &str, tests: &BTreeMap<String, Vec<Stri
     }
 }
 
-/// The page, as Markdown.
+/// The page as Markdown.
 pub(crate) fn page() -> io::Result<String> {
     let mut page =
         "A source is listed where its comments name the rule, a test where its name does.\n"
@@ -248,7 +248,7 @@ pub(crate) fn page() -> io::Result<String> {
 mod tests {
     use super::{LAW, Survey, id_text, named, named_by, survey};
 
-    /// The rules that have to be whole: code, and a test over gRPC on both databases, for each id.
+    /// Rules whose every id must have code and a test over gRPC on both databases.
     const WHOLE: [&str; 3] = ["AL", "MD", "SL"];
 
     #[test]

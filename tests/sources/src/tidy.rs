@@ -1,5 +1,5 @@
-//! Reads the sources: which module may import what (the arrows of the code map), how long a file may
-//! get, how it opens. Must know nothing of what the code does.
+//! Checks the sources as text: which module may import which (the arrows of the code map), how long a file
+//! may be, how it opens. It must not know what the code does.
 
 use crate::{files, pieces::code};
 
@@ -7,7 +7,7 @@ fn sources(folder: &str) -> Vec<files::File> {
     files::sources(folder).unwrap()
 }
 
-/// A folder, and what no line of its sources may name.
+/// A folder, and words that its sources must not contain.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "shared/domain",
@@ -60,7 +60,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The same, for folders that every service has.
+/// The same for folders inside every service.
 const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
     (
         "rules",
@@ -118,7 +118,7 @@ const FORBIDDEN_INSIDE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What speaks values, where the wire stays at the door: messages are known in `rpc` and `convert` alone.
+/// Folders without messages of the contract: only `rpc` and `convert` know those.
 const BEHIND_THE_DOOR: &[&str] = &[
     "use_cases",
     "queries",
@@ -145,7 +145,7 @@ const SERVICES: [&str; 3] = [
 ];
 const LONGEST_FILE: usize = 700;
 
-/// Whether a line of code, comments aside, names `word` as a path's start or as a whole path.
+/// Whether a line, without its comment, has `word` as a whole path or at the start of one.
 fn names(line: &str, word: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
     code.match_indices(word).any(|(at, _)| {
@@ -157,7 +157,7 @@ fn names(line: &str, word: &str) -> bool {
     })
 }
 
-/// The paths that `use` statements bring in, written out: `use a::{b, c::{d}};` is a::b and a::c::d.
+/// The imported paths in full: `use a::{b, c::{d}};` has a::b and a::c::d.
 pub(crate) fn imports(text: &str) -> Vec<String> {
     fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
         let (mut depth, mut start) = (0_usize, 0);
@@ -264,7 +264,7 @@ fn every_source_opens_with_what_lives_there_and_stays_readable() {
                 "{file} has {lines} lines, more than {LONGEST_FILE}"
             ));
         }
-        // In two parts, or this very line would be one.
+        // In two parts, so that this line does not match itself.
         if text.contains(concat!("#[", "allow(")) {
             wrong.push(format!("{file}: use #[expect(…, reason = …)]"));
         }
@@ -272,7 +272,7 @@ fn every_source_opens_with_what_lives_there_and_stays_readable() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The contract says `license`, as an identifier; sentences say licence.
+/// Identifiers have `license`, as in the contract; prose has licence.
 #[test]
 fn identifiers_have_one_spelling_of_license() {
     let files = ["shared", "services", "tests"];
@@ -281,5 +281,5 @@ fn identifiers_have_one_spelling_of_license() {
         .filter(|(_, text)| code(text).to_lowercase().contains("licence"))
         .map(|(file, _)| file)
         .collect();
-    assert!(wrong.is_empty(), "an identifier says licence: {wrong:?}");
+    assert!(wrong.is_empty(), "identifiers with `licence`: {wrong:?}");
 }
