@@ -1,5 +1,5 @@
-//! The benchmark's own PostgreSQL cluster, durable as in production, and what it says of the rows and
-//! the log that were written. Used by the service and by its floor alike.
+//! The benchmark's own PostgreSQL cluster, durable as in production, with its counts of written rows and log
+//! bytes. The services and their floors use it alike.
 
 use std::{
     path::PathBuf,
@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statemen
 
 use crate::{guardian, trouble::Trouble};
 
-/// One size for both sides; the rest is PostgreSQL's default.
+/// The same for services and floors; everything else is PostgreSQL's default.
 const SETTINGS: &str = "\
 fsync = on
 synchronous_commit = on
@@ -22,7 +22,7 @@ work_mem = '64MB'
 max_wal_size = '4GB'
 ";
 
-/// What is printed of the settings.
+/// The settings that the report shows.
 const SHOWN: [&str; 9] = [
     "server_version",
     "fsync",
@@ -40,7 +40,7 @@ pub(crate) struct Cluster {
     pub(crate) port: u16,
     pub(crate) password: String,
     databases: AtomicU32,
-    /// Its standard input is the pipe that keeps the cluster: held until this process ends.
+    /// The cluster runs until the guardian's standard input closes, when this process ends.
     _guardian: Child,
 }
 
@@ -66,7 +66,7 @@ impl Cluster {
         })
     }
 
-    /// A new, empty database.
+    /// Creates an empty database.
     pub(crate) async fn create(&self, what: &str) -> Result<Place, Trouble> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("{what}_{number}");
@@ -77,7 +77,7 @@ impl Cluster {
         Ok(Place { name })
     }
 
-    /// Where a service keeps its schema in a database.
+    /// The location of a service's schema in a database.
     pub(crate) fn location(&self, place: &Place, schema: &str) -> Location {
         Location::Postgres {
             url: self.url(&place.name),
@@ -85,7 +85,7 @@ impl Cluster {
         }
     }
 
-    /// One connection, as the superuser.
+    /// Opens one connection, as the superuser.
     pub(crate) async fn connect(
         &self,
         database: &str,
@@ -109,7 +109,7 @@ impl Cluster {
         )
     }
 
-    /// The settings that matter, as PostgreSQL answers them.
+    /// The values of the shown settings.
     pub(crate) async fn settings(&self) -> Result<Vec<(String, String)>, Trouble> {
         let server = self.connect("postgres", "public").await?;
         let mut settings = Vec::new();
@@ -121,14 +121,14 @@ impl Cluster {
         Ok(settings)
     }
 
-    /// Every measurement starts from a database that is on the disk, or one would pay for the other.
+    /// Writes everything to the disk, so that no measurement pays for the one before.
     pub(crate) async fn settle(&self) -> Result<(), Trouble> {
         let server = self.connect("postgres", "public").await?;
         server.execute_unprepared("CHECKPOINT").await?;
         Ok(server.close().await?)
     }
 
-    /// What was written in a database so far.
+    /// Rows and bytes written so far.
     pub(crate) async fn written(&self, place: &Place) -> Result<Written, Trouble> {
         let server = self.connect("postgres", "public").await?;
         let rows: i64 = one(
@@ -175,7 +175,7 @@ pub(crate) async fn one<T: sea_orm::TryGetable>(
         .map_err(|error| Trouble(format!("{query}: {error:?}")))
 }
 
-/// A port of loopback that nobody has.
+/// A free port of loopback.
 pub(crate) fn free_port() -> Result<u16, Trouble> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
         .local_addr()?

@@ -1,5 +1,5 @@
-//! Billing, alone or with Orders and SanLicensing, as they run in production, in this process, each
-//! on its own schema of one database; and what its clients ask: charges, orders, domain changes.
+//! Billing, alone or with Orders and SanLicensing, as in production but in this process, each on its own
+//! schema of one database; and their clients' charges, orders and domain changes.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -36,12 +36,12 @@ use crate::{
 };
 
 const PRODUCT: &str = "bench-multi-domain";
-/// What every quote of the benchmark is held by.
+/// The pin of every quote of the benchmark.
 const PIN: &str = "bench";
 
 /// The services of one scenario, a product and an account with a balance.
 pub(crate) struct Commerce {
-    /// Whoever asks comes before those that it asks.
+    /// A caller comes before the services that it calls.
     running: Vec<RunningServer>,
     billing: Vec<Channel>,
     orders: Vec<Channel>,
@@ -49,7 +49,7 @@ pub(crate) struct Commerce {
 }
 
 impl Commerce {
-    /// Billing alone, on an empty database.
+    /// Starts Billing alone on an empty database.
     pub(crate) async fn billing(cluster: &Cluster, place: &Place) -> Result<Self, Trouble> {
         let suite = Suite::on_system_clock();
         let location = cluster.location(place, "billing");
@@ -62,7 +62,7 @@ impl Commerce {
         Self::open(vec![billing]).await
     }
 
-    /// All three, on an empty database.
+    /// Starts all three services on an empty database.
     pub(crate) async fn whole(cluster: &Cluster, place: &Place) -> Result<Self, Trouble> {
         let suite = Suite::on_system_clock();
         let location = |schema: &str| cluster.location(place, schema);
@@ -113,7 +113,7 @@ impl Commerce {
         };
         let mut this = Self {
             billing: connect(&address(running.last()), CONNECTIONS).await?,
-            // Where Billing runs alone, nobody asks for orders.
+            // With Billing alone, nobody uses this connection.
             orders: connect(&address(running.first()), CONNECTIONS).await?,
             running,
             account_id: String::new(),
@@ -188,7 +188,7 @@ impl Commerce {
         Ok(account.account_id)
     }
 
-    /// A quote for a certificate and a further domain for a year, to be charged.
+    /// Creates a quote for a certificate and a further domain for a year.
     pub(crate) async fn quote(&self) -> Result<String, Trouble> {
         let item = |kind: LineKind| QuoteItem {
             kind: kind.into(),
@@ -222,7 +222,7 @@ impl Commerce {
         Ok(())
     }
 
-    /// Places one order and answers its id.
+    /// Places one order and returns its id.
     pub(crate) async fn place_order(&self) -> Result<String, Trouble> {
         let mut placed = String::new();
         for mut stream in self.placing(std::slice::from_ref(&self.account_id), 1) {
@@ -231,7 +231,7 @@ impl Commerce {
         Ok(placed)
     }
 
-    /// Adds a name to one order.
+    /// Adds a domain to one order.
     pub(crate) async fn add_domain(&self, order_id: String) -> Result<(), Trouble> {
         for mut stream in self.changing(&Prepared::new(vec![order_id]), 1) {
             stream.once().await?;
@@ -239,7 +239,7 @@ impl Commerce {
         Ok(())
     }
 
-    /// Streams that charge prepared quotes.
+    /// Streams that each charge prepared quotes.
     pub(crate) fn charging(&self, quotes: &Prepared, streams: usize) -> Vec<Charge> {
         (0..streams)
             .map(|stream| Charge {
@@ -249,7 +249,7 @@ impl Commerce {
             .collect()
     }
 
-    /// Streams that place orders, over some accounts in turn.
+    /// Streams that place orders for these accounts in turn.
     pub(crate) fn placing(&self, accounts: &[String], streams: usize) -> Vec<PlaceOrder> {
         (0..streams)
             .map(|stream| PlaceOrder {
@@ -260,7 +260,7 @@ impl Commerce {
             .collect()
     }
 
-    /// Streams that add a name to each of some prepared orders.
+    /// Streams that each add a domain to prepared orders.
     pub(crate) fn changing(&self, orders: &Prepared, streams: usize) -> Vec<AddDomain> {
         (0..streams)
             .map(|stream| AddDomain {
@@ -286,7 +286,7 @@ fn price(value: &str) -> Option<Price> {
     })
 }
 
-/// Ids made beforehand, each for one use.
+/// Ids made in advance, each to be used once.
 #[derive(Clone)]
 pub(crate) struct Prepared(Arc<Mutex<Vec<String>>>);
 
@@ -324,7 +324,7 @@ impl Operation for Charge {
     }
 }
 
-/// Places an order for three names, all included, and waits until it is paid.
+/// Places an order for three domains, all included, and waits until it is paid.
 pub(crate) struct PlaceOrder {
     client: OrderServiceClient<Channel>,
     accounts: Vec<String>,
@@ -332,7 +332,7 @@ pub(crate) struct PlaceOrder {
 }
 
 impl PlaceOrder {
-    /// The order's id.
+    /// Returns the order's id.
     async fn place(&mut self) -> Result<String, Trouble> {
         self.turn += 1;
         let name = format!("{}.example.com", Uuid::new_v4().simple());
@@ -359,7 +359,7 @@ impl Operation for PlaceOrder {
     }
 }
 
-/// Adds a fourth name to an order, which is charged for the rest of its term, and waits until it is.
+/// Adds a fourth domain to an order and waits until it is charged for the rest of the term.
 pub(crate) struct AddDomain {
     client: OrderServiceClient<Channel>,
     orders: Prepared,
@@ -386,7 +386,7 @@ impl Operation for AddDomain {
     }
 }
 
-/// The order once its operation has ended: as answered, or else as it is seen later.
+/// Waits until the order's operation has ended, starting with the response's order.
 async fn ended(
     client: &mut OrderServiceClient<Channel>,
     answered: Option<Order>,

@@ -1,4 +1,4 @@
-//! The load: many streams, each asking again as soon as it is answered, and what was seen of it.
+//! The load: many streams, each repeating its operation at once, and the times that were measured.
 
 use std::time::{Duration, Instant};
 
@@ -7,20 +7,20 @@ use crate::{
     trouble::Trouble,
 };
 
-/// What a stream does over and over.
+/// The operation that a stream repeats.
 pub(crate) trait Operation: Send + 'static {
-    /// Does it once; anything but the answer that was wanted is trouble.
+    /// Runs it once; any unexpected response is an error.
     fn once(&mut self) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
-/// What came of a load.
+/// The result of a load.
 pub(crate) struct Driven {
     pub(crate) sample: Sample,
-    /// All that was done, before the measurement began, too.
+    /// The number of operations, including the warm-up.
     pub(crate) operations: u64,
 }
 
-/// Runs every operation as a stream of its own: for a fifth of `measured` to warm up, then measured.
+/// Runs each operation as its own stream: a fifth of `measured` to warm up, then `measured`.
 pub(crate) async fn drive<O: Operation>(
     operations: Vec<O>,
     measured: Duration,
@@ -44,7 +44,7 @@ pub(crate) async fn drive<O: Operation>(
     })
 }
 
-/// Times of what began and ended within the measurement, in microseconds, and how much was done.
+/// Repeats an operation until `end`; returns the number of runs, and the microseconds of those measured.
 async fn stream<O: Operation>(
     mut operation: O,
     from: Instant,

@@ -1,4 +1,4 @@
-//! The floor under every gRPC call: a tonic server that answers one ready message and does nothing else.
+//! The floor of every gRPC call: a tonic server that returns one ready message.
 
 use licet_contracts::sanlicensing::v1::{
     GetUsageRequest, GetUsageResponse,
@@ -28,7 +28,7 @@ impl UsageService for Echo {
     }
 }
 
-/// Serves `answer` until this process ends; answers connections to it.
+/// Serves `answer` until this process ends; returns connections to the server.
 pub(crate) async fn serve(answer: GetUsageResponse) -> Result<Vec<Channel>, Trouble> {
     let listener = listener().await?;
     let address = format!("http://{}", listener.local_addr()?);
@@ -38,7 +38,7 @@ pub(crate) async fn serve(answer: GetUsageResponse) -> Result<Vec<Channel>, Trou
     connect(&address, CONNECTIONS).await
 }
 
-/// Streams that ask it.
+/// Streams that call it.
 pub(crate) fn asking(channels: &[Channel], license_id: &str, streams: usize) -> Vec<Usage> {
     (0..streams)
         .map(|stream| Usage {

@@ -1,4 +1,4 @@
-//! The floors on PostgreSQL: tables as people write them, and pgbench with the scripts in `sql/`.
+//! The floors on PostgreSQL: hand-written tables, and pgbench with the scripts in `sql/`.
 
 use std::{
     fs,
@@ -15,18 +15,17 @@ use crate::{
     trouble::Trouble,
 };
 
-/// The tables of a floor, in a database of their own.
+/// The tables of a floor, in their own database.
 pub(crate) struct Floor<'a> {
     cluster: &'a Cluster,
     pub(crate) place: Place,
 }
 
-/// What pgbench runs.
+/// A script for pgbench.
 pub(crate) struct Script<'a> {
-    /// In pgbench's own form.
     pub(crate) text: &'a str,
     pub(crate) schema: &'a str,
-    /// Variables that the text names, with their values; no text with a colon may stand in a script.
+    /// Variables of the text and their values. A script cannot contain a text with a colon.
     pub(crate) values: &'a [(String, String)],
 }
 
@@ -38,7 +37,7 @@ impl<'a> Floor<'a> {
         Ok(floor)
     }
 
-    /// The tables empty again, with 64 licences.
+    /// Empties the tables and adds 64 licences.
     async fn reset(&self) -> Result<(), Trouble> {
         self.run_sql(include_str!("../sql/reset.sql")).await
     }
@@ -49,7 +48,7 @@ impl<'a> Floor<'a> {
         Ok(server.close().await?)
     }
 
-    /// Fills the tables with that many distinct SANs on active certificates.
+    /// Fills the tables with `sans` distinct SANs on active certificates.
     pub(crate) async fn fill(&self, sans: u32) -> Result<(), Trouble> {
         self.reset().await?;
         let server = self.cluster.connect(&self.place.name, "public").await?;
@@ -83,7 +82,7 @@ impl<'a> Floor<'a> {
     }
 }
 
-/// Runs a script with pgbench on a database, each client on a connection of its own.
+/// Runs a script with pgbench on a database, with a connection for each client.
 pub(crate) async fn measure(
     cluster: &Cluster,
     place: &Place,
@@ -115,7 +114,7 @@ pub(crate) async fn measure(
         command.arg(format!("--define={name}={value}"));
     }
     if clients == 1 {
-        // The log costs a little, and only the times of single transactions need it.
+        // The log has a small cost; only the times of single transactions need it.
         command.args(["--log", "--log-prefix=times"]);
     }
     let ran = command.arg(&place.name).output()?;
@@ -131,7 +130,7 @@ pub(crate) async fn measure(
     Ok((sample, Cost::of(before, after, transactions)))
 }
 
-/// How many transactions were processed, and how many per second.
+/// The number of transactions, and their number per second.
 fn counts(text: &str) -> Option<(u64, u64)> {
     let number = |prefix: &str| {
         let rest = text.lines().find_map(|line| line.strip_prefix(prefix))?;

@@ -1,5 +1,5 @@
-//! Ingest: a million SANs through the stream, and psql writing the same rows of all tables into
-//! copies with the same indexes. Both write what is then there; neither is told what comes next.
+//! Ingests a million SANs through the stream, and lets psql write the same rows into copies of the tables
+//! with the same indexes. Neither side knows in advance what comes.
 
 use std::{
     fs,
@@ -27,10 +27,10 @@ use crate::{
 
 /// Records of a batch.
 const BATCH: usize = 1000;
-/// The tables that an ingest writes, but for the rows of feed and fence, which are few.
+/// The tables that an ingest writes; feed and fence have few rows and are left out.
 const TABLES: [&str; 3] = ["certificate", "certificate_san", "outbox"];
 
-/// Batches of certificates with 5 to 10 SANs, that many SANs in all at least.
+/// Batches of certificates with 5 to 10 SANs each, at least `sans` in total.
 pub(crate) fn batches(
     license: &License,
     feed_id: &str,
@@ -74,8 +74,8 @@ pub(crate) fn batches(
     batches
 }
 
-/// Sends each feed on a stream of its own, and waits for every acknowledgement. Answers how many
-/// SANs a second became durable.
+/// Sends each feed on its own stream and waits for every acknowledgement. Returns how many SANs became
+/// durable per second.
 pub(crate) async fn send(
     feeds: Vec<(Channel, Vec<IngestCertificatesRequest>)>,
     sans: u64,
@@ -124,7 +124,7 @@ fn sample(sans: u64, begun: Instant) -> Sample {
     }
 }
 
-/// How many SANs a place has.
+/// The number of SANs in a database.
 pub(crate) async fn count_sans(cluster: &Cluster, place: &Place) -> Result<u64, Trouble> {
     let server = cluster.connect(&place.name, SCHEMA).await?;
     let count: i64 = one(&server, "SELECT COUNT(*) FROM certificate_san").await?;
@@ -132,7 +132,7 @@ pub(crate) async fn count_sans(cluster: &Cluster, place: &Place) -> Result<u64, 
     Ok(u64::try_from(count)?)
 }
 
-/// psql copies the same rows into unlogged tables, and inserts from there where nothing stands yet.
+/// psql copies the same rows into unlogged tables, and from there inserts those that are new.
 pub(crate) async fn floor(
     cluster: &Cluster,
     place: &Place,
@@ -150,7 +150,7 @@ pub(crate) async fn floor(
              CREATE UNLOGGED TABLE floor.staging_{table} (LIKE {table})"
         );
         server.execute_unprepared(&make).await?;
-        // Events have moved on into the log meanwhile, and stand there with the same columns.
+        // Events are in the log by now, with the same columns.
         let rows = if table == "outbox" {
             "SELECT position AS id, event_id, type, resource_id, account_id, time_us, caller, \
              request_id, method, why, outcome, data FROM event"

@@ -1,6 +1,5 @@
-//! Measures the services against floors in the same run: what a plain database, Redis or an
-//! empty gRPC server does with the same work on this machine. Decides nothing, and hides nothing: a
-//! goal that is missed is printed as missed.
+//! Measures the services against floors in the same run: a plain database, Redis or an empty gRPC server does
+//! the same work on this machine. It only reports; a missed goal is printed as missed.
 
 mod cluster;
 mod commerce;
@@ -81,7 +80,7 @@ async fn run(options: &Options) -> Result<(), Trouble> {
         for outcome in scenario::run(*name, options, &cluster).await? {
             report.add(outcome);
         }
-        // Whatever ends a later scenario, what was measured stays.
+        // Keep the results if a later scenario fails.
         report.write(&options.output)?;
     }
     report.print_table();

@@ -1,5 +1,5 @@
-//! What the streams ask of SanLicensing: authorise, authorise and record, and usage, by the generated
-//! clients. Every SAN is a new one.
+//! The streams' calls to SanLicensing, by the generated clients: authorise, authorise and record, and usage.
+//! Every SAN is new.
 
 use std::time::Duration;
 
@@ -20,32 +20,32 @@ use uuid::Uuid;
 
 use crate::{drive::Operation, trouble::Trouble};
 
-/// The one product that every licence is for.
+/// The product of every licence.
 pub(crate) const PRODUCT: &str = "bench-san-licence";
 
-/// A licence that runs.
+/// A running licence.
 #[derive(Clone, Debug)]
 pub(crate) struct License {
     pub(crate) account_id: String,
     pub(crate) license_id: String,
 }
 
-/// `CN=Bench CA`, DER.
+/// `CN=Bench CA` as DER.
 pub(crate) const ISSUER: &[u8] = b"\x30\x13\x31\x11\x30\x0f\x06\x03\x55\x04\x03\x0c\x08Bench CA";
 const VALID_SECONDS: i64 = 47 * 86_400;
 
-/// Authorises three new SANs, on one of some licences in turn.
+/// Authorises three new SANs, on the licences in turn.
 pub(crate) struct Authorize {
     pub(crate) client: IssuanceServiceClient<Channel>,
     pub(crate) licenses: Vec<License>,
-    /// Which licence is next.
+    /// The number of the next licence.
     pub(crate) turn: usize,
-    /// How long a grant holds; `None`: as long as the service says.
+    /// How long a reservation lasts; `None`: the service's default.
     pub(crate) hold: Option<Duration>,
 }
 
 impl Authorize {
-    /// Answers the SANs, the reservation and its licence.
+    /// Returns the SANs, the reservation and its licence.
     async fn authorize(&mut self) -> Result<(Vec<San>, String, &License), Trouble> {
         let number = self.turn % self.licenses.len();
         self.turn += 1;
@@ -113,12 +113,12 @@ impl Operation for AuthorizeAndRecord {
     }
 }
 
-/// Asks for a licence's usage, now or as of an instant.
+/// Gets a licence's usage, now or as of an instant.
 pub(crate) struct Usage {
     pub(crate) client: UsageServiceClient<Channel>,
     pub(crate) license_id: String,
     pub(crate) as_of: Option<Timestamp>,
-    /// The distinct SANs that must be answered; `None`: whatever they are.
+    /// The expected number of distinct SANs; `None`: any.
     pub(crate) sans: Option<i64>,
 }
 
@@ -138,12 +138,12 @@ impl Operation for Usage {
     }
 }
 
-/// Asks for a licence's days from one instant up to another.
+/// Gets the daily usage of a licence in a period.
 pub(crate) struct Days {
     pub(crate) client: UsageServiceClient<Channel>,
     pub(crate) license_id: String,
     pub(crate) period: Period,
-    /// How many must be answered.
+    /// The expected number of days.
     pub(crate) count: usize,
 }
 
@@ -168,7 +168,7 @@ impl Operation for Days {
     }
 }
 
-/// Random ones: an index is filled in the order in which names come in practice.
+/// Random SANs, because in practice names reach an index in random order.
 fn new_sans() -> Vec<San> {
     let random = Uuid::new_v4().simple().to_string();
     ["a", "b", "c"]
@@ -179,7 +179,7 @@ fn new_sans() -> Vec<San> {
         .to_vec()
 }
 
-/// The instant that many seconds from now.
+/// The instant `seconds` from now.
 pub(crate) fn from_now(seconds: i64) -> Timestamp {
     Timestamp {
         seconds: SystemClock.now().as_micros() / 1_000_000 + seconds,

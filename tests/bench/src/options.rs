@@ -11,7 +11,7 @@ pub(crate) struct Options {
     /// What to measure.
     #[arg(required = true)]
     pub(crate) names: Vec<Name>,
-    /// Two short rounds and small data: to see that it works, not to judge by.
+    /// Two short rounds with little data, to check that the benchmark runs.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Rounds of each measurement [default: 5, with --quick 2].

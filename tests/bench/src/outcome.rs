@@ -1,5 +1,5 @@
-//! What was measured: medians over rounds, ratios and goals.
-//! Integers throughout: rates per second, microseconds, thousandths.
+//! Results: medians over rounds, ratios and goals. All are integers: rates per second, microseconds,
+//! thousandths.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 
 use crate::cluster::Written;
 
-/// One round of one side.
+/// One side's measurement in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     /// Operations per second.
     pub(crate) rate: u64,
-    /// Half of the operations took no longer, in microseconds; 0: not known.
+    /// The median time in microseconds; 0: not measured.
     pub(crate) p50_us: u64,
-    /// 99 of 100 operations took no longer, in microseconds; 0: not known.
+    /// The 99th percentile in microseconds; 0: not measured.
     pub(crate) p99_us: u64,
 }
 
 impl Sample {
-    /// From the times of single operations, in microseconds.
+    /// Computes a sample from the times of single operations, in microseconds.
     pub(crate) fn of(mut times: Vec<u64>, measured: Duration) -> Self {
         times.sort_unstable();
         let at = |percent: usize| {
@@ -35,10 +35,10 @@ impl Sample {
     }
 }
 
-/// What one operation writes.
+/// The cost in writes of one operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
-    /// Thousandths of rows inserted, updated or deleted.
+    /// Rows inserted, updated or deleted, in thousandths.
     pub(crate) rows_milli: u64,
     /// Bytes of the write-ahead log.
     pub(crate) wal_bytes: u64,
@@ -54,7 +54,7 @@ impl Cost {
     }
 }
 
-/// One side of a comparison over all rounds.
+/// One side of a comparison, with all rounds.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
     pub(crate) name: String,
@@ -124,16 +124,16 @@ impl Side {
     }
 }
 
-/// What is asked of a ratio, in thousandths.
+/// The goal of a ratio, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// Our rate is at least so many times the floor's.
+    /// Our rate is at least this multiple of the floor's.
     Rate(u64),
-    /// The floor's rate, itself at its smallest, is at most so many times ours.
+    /// The floor's rate is at most this multiple of ours.
     Slowdown(u64),
-    /// Our median time is at most so many times the floor's.
+    /// Our median time is at most this multiple of the floor's.
     Time(u64),
-    /// The floor's median time is at least so many times ours.
+    /// The floor's median time is at least this multiple of ours.
     Speedup(u64),
 }
 
@@ -141,18 +141,18 @@ pub(crate) enum Goal {
 pub(crate) struct Outcome {
     /// The scenario's name on the command line.
     pub(crate) scenario: &'static str,
-    /// What was done.
+    /// The operation that was measured.
     pub(crate) subject: String,
     pub(crate) ours: Side,
-    /// The best one counts.
+    /// The ratio uses the best of them.
     pub(crate) floors: Vec<Side>,
     pub(crate) goal: Goal,
-    /// What else is to be known.
+    /// A remark for the reader.
     pub(crate) note: String,
 }
 
 impl Outcome {
-    /// The floor that is hardest to beat.
+    /// The floor with the best figure.
     pub(crate) fn best(&self) -> Option<&Side> {
         match self.goal {
             Goal::Rate(_) | Goal::Slowdown(_) => self.floors.iter().max_by_key(|side| side.rate()),
@@ -160,7 +160,7 @@ impl Outcome {
         }
     }
 
-    /// In thousandths; `None`: there is no floor here.
+    /// The ratio in thousandths; `None`: no floor.
     pub(crate) fn ratio(&self) -> Option<u64> {
         let best = self.best()?;
         let (above, below) = match self.goal {
@@ -193,7 +193,7 @@ impl Outcome {
             .map_or_else(|| "-".to_owned(), |ratio| format!("{} x", milli(ratio)))
     }
 
-    /// The figure of a side that the goal is about.
+    /// A side's figure that the goal compares.
     fn figure(&self, side: &Side) -> String {
         match self.goal {
             Goal::Rate(_) | Goal::Slowdown(_) => format!("{}/s", side.rate()),
@@ -263,7 +263,7 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The middle one; the mean of the two in the middle where their number is even.
+/// The median; of an even number of values, the mean of the middle two.
 pub(crate) fn median(values: impl Iterator<Item = u64>) -> u64 {
     let mut values: Vec<_> = values.collect();
     values.sort_unstable();

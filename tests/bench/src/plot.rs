@@ -1,5 +1,5 @@
-//! The outcomes as bars in an SVG: ours and every floor, to the scale of the larger, with each round
-//! as a dot and the goal as a mark.
+//! The outcomes as bars in an SVG: ours and every floor on one scale, each round as a dot, the goal as a
+//! mark.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ const BAR: u64 = 16;
 const HEAD: u64 = 26;
 const GAP: u64 = 22;
 
-/// The whole plot.
+/// The whole plot as SVG.
 pub(crate) fn svg(outcomes: &[Outcome]) -> String {
     let mut body = String::new();
     let mut y = 20;
@@ -26,7 +26,7 @@ pub(crate) fn svg(outcomes: &[Outcome]) -> String {
     )
 }
 
-/// Draws one outcome from `top` on; answers where it ends.
+/// Draws one outcome from `top` down; returns where it ends.
 fn group(body: &mut String, outcome: &Outcome, top: u64) -> u64 {
     let sides: Vec<_> = [&outcome.ours].into_iter().chain(&outcome.floors).collect();
     let by_rate = matches!(outcome.goal, Goal::Rate(_) | Goal::Slowdown(_));
@@ -87,7 +87,7 @@ fn group(body: &mut String, outcome: &Outcome, top: u64) -> u64 {
     y
 }
 
-/// Where our bar would have to end for the goal.
+/// The value at which our bar would reach the goal.
 fn goal_value(outcome: &Outcome) -> Option<u64> {
     let best = outcome.best()?;
     Some(match outcome.goal {

@@ -1,4 +1,4 @@
-//! The floor on Redis: a Lua script over a sorted set, every command on the disk before its answer.
+//! The floor on Redis: a Lua script over a sorted set; every command is on the disk before its response.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -7,21 +7,21 @@ use std::{
 
 use crate::{cluster::free_port, outcome::Sample, trouble::Trouble};
 
-/// A Redis of the benchmark's own, ended with its folder when this is dropped.
+/// The benchmark's own Redis server, which ends with its folder when this is dropped.
 pub(crate) struct Redis {
     port: u16,
     script: String,
-    /// Its standard input is the pipe that keeps the server.
+    /// The server runs until the guardian's standard input closes.
     guardian: Child,
     _folder: tempfile::TempDir,
 }
 
-/// Ends the server when the pipe closes, however the benchmark ends.
+/// Ends the server when its standard input closes, however the benchmark ends.
 const GUARDIAN: &str = r#"redis-server "$@" >/dev/null 2>&1 & server=$!
 cat >/dev/null; kill "$server"; wait "$server""#;
 
 impl Redis {
-    /// `None` where Redis is not installed.
+    /// Starts the server; `None` if Redis is not installed.
     pub(crate) fn start() -> Result<Option<Self>, Trouble> {
         let installed = ["redis-server", "redis-cli", "redis-benchmark"]
             .iter()
@@ -45,7 +45,7 @@ impl Redis {
                 "--appendfsync",
                 "always",
             ])
-            // No rewrite of the file within a measurement.
+            // Do not rewrite the file during a measurement.
             .args(["--auto-aof-rewrite-percentage", "0", "--dir"])
             .arg(folder.path())
             .stdin(Stdio::piped())
@@ -83,7 +83,7 @@ impl Redis {
         Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned())
     }
 
-    /// Reserves three new SANs, on an empty licence, over and over.
+    /// Reserves three new SANs again and again, starting with an empty licence.
     pub(crate) fn measure(&self, clients: usize, requests: u64) -> Result<Sample, Trouble> {
         self.ask(&["DEL", "licence"])?;
         let ran = Command::new("redis-benchmark")
@@ -96,7 +96,7 @@ impl Redis {
         let text = String::from_utf8_lossy(&ran.stdout);
         let kept: u64 = self.ask(&["ZCARD", "licence"])?.parse().unwrap_or(0);
         let trouble = || Trouble(format!("redis-benchmark failed: {text}"));
-        // Random names meet now and then; a script that reserves nothing would show.
+        // Random names collide now and then, but most must have been reserved.
         if kept < requests * 29 / 10 {
             return Err(trouble());
         }
@@ -113,7 +113,7 @@ impl Redis {
     }
 }
 
-/// `12.345` as 12345.
+/// Parses `12.345` as 12345.
 fn thousandths(text: &str) -> Option<u64> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     let rest = format!("{rest:0<3}");
@@ -123,7 +123,7 @@ fn thousandths(text: &str) -> Option<u64> {
 impl Drop for Redis {
     fn drop(&mut self) {
         drop(self.guardian.stdin.take());
-        // The guardian has ended by then, whatever it says.
+        // The guardian has ended by then, with any status.
         let _ = self.guardian.wait();
     }
 }

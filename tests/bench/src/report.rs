@@ -1,4 +1,4 @@
-//! The report of a run: its outcomes as a table, as JSON and as a plot, and the machine they are of.
+//! The report of a run: its outcomes as a table, JSON and a plot, and the machine's description.
 
 use std::{
     fs::{self, File},
@@ -72,7 +72,7 @@ impl Report {
         }
     }
 
-    /// Writes `bench.json` and `bench.svg`, with the scenario's name where there is only one.
+    /// Writes `bench.json` and `bench.svg`, named after the scenario if there is only one.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Trouble> {
         fs::create_dir_all(folder)?;
         let settings: serde_json::Map<_, _> = self
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// What the machine is, and how long its disk takes to make something durable.
+/// A description of the machine, with the time its disk needs to make a write durable.
 pub(crate) fn machine() -> Result<Vec<(String, String)>, Trouble> {
     let cores = std::thread::available_parallelism()?;
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

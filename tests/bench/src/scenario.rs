@@ -1,4 +1,4 @@
-//! The scenarios: what is measured against what, in alternating rounds on fresh stores, and the goals.
+//! The scenarios: each compares services and floors in alternating rounds on fresh stores, with a goal.
 
 mod history;
 mod selling;
@@ -62,11 +62,11 @@ struct Bench<'a> {
     cluster: &'a Cluster,
 }
 
-/// Backends report what they wrote at the latest after ten idle seconds.
+/// PostgreSQL reports a backend's writes after at most ten idle seconds.
 const REPORTED_AFTER: Duration = Duration::from_secs(11);
 
 impl Bench<'_> {
-    /// One round of ours; the first one of a side waits to see what was written, too.
+    /// Measures one round of ours; the first round also waits for the counts of written rows.
     async fn ours<O: Operation>(
         &self,
         place: &Place,
@@ -85,7 +85,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// One round of each of the floors.
+    /// Measures one round of each floor.
     async fn theirs(
         &self,
         floor: &Floor<'_>,
@@ -183,7 +183,7 @@ impl Bench<'_> {
         let place = self.cluster.create("latency").await?;
         let service = Service::on(self.cluster, &place).await?;
         let licenses = [service.license().await?];
-        // One decision, as the model of the rows that the floor writes.
+        // One decision is the model for the rows that the floor writes.
         for mut stream in service.authorizing(&licenses, 1) {
             stream.once().await?;
         }
@@ -328,7 +328,7 @@ impl Bench<'_> {
             for (license, side) in licenses.iter().zip(&mut sides) {
                 let mut streams = service.authorizing(std::slice::from_ref(license), STREAMS);
                 for stream in &mut streams {
-                    // What is granted lapses soon, or the small licence would not stay small.
+                    // Grants must lapse soon, or the small licence would grow.
                     stream.hold = Some(Duration::from_millis(100));
                 }
                 self.ours(&place, side, streams).await?;
@@ -395,7 +395,7 @@ impl Bench<'_> {
             note = format!("Redis {}, appendfsync always", redis.version()?);
             floors.push(Side::new("Redis, Lua over a sorted set, 256 clients"));
         }
-        // A first guess; each later round asks for what fills the time.
+        // A first guess; later rounds request as many as fill the time.
         let mut rate = 20_000;
         for _ in 0..self.options.rounds() {
             let licenses = [service.license().await?];
@@ -421,7 +421,7 @@ impl Bench<'_> {
 }
 
 impl Bench<'_> {
-    /// Each feed is for a licence of its own.
+    /// Each feed has its own licence.
     async fn ingest(&self, count: usize) -> Result<Outcome, Trouble> {
         let sans = self.options.most_sans();
         let mut ours = Side::new("IngestCertificates");
@@ -480,14 +480,14 @@ fn floor_sides(what: &str, clients: &[u32]) -> Vec<Side> {
         .collect()
 }
 
-/// A transaction that writes the rows that one decision wrote, into copies of the service's tables;
-/// and the values in them.
+/// A transaction that writes the rows of one decision into copies of the service's tables, and the values in
+/// those rows.
 async fn same_rows(
     cluster: &Cluster,
     place: &Place,
     license: &License,
 ) -> Result<(String, Vec<(String, String)>), Trouble> {
-    // A second for the event to have come into the log.
+    // The event needs up to a second to reach the log.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let server = cluster.connect(&place.name, SCHEMA).await?;
     server.execute_unprepared("CREATE SCHEMA floor").await?;
@@ -512,7 +512,7 @@ async fn same_rows(
     Ok((script, values))
 }
 
-/// The statement that inserts a row again, under a new key.
+/// A statement that inserts a row's copy under a new key.
 fn insert_like(
     table: &str,
     row: &str,

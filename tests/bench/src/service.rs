@@ -1,5 +1,5 @@
-//! Billing and SanLicensing as they run in production, in this process, each built by its own `build`
-//! and served on loopback; licences bought through their front doors, and filled by SQL.
+//! Billing and SanLicensing as in production but in this process, each built by its own `build` and served on
+//! loopback. Licences are bought by calls and filled by SQL.
 
 use licet_contracts::{
     billing::v1::{
@@ -33,11 +33,11 @@ use crate::{
     trouble::Trouble,
 };
 
-/// HTTP/2 connections of the clients, used in turn.
+/// The clients' HTTP/2 connections, used in turn.
 pub(crate) const CONNECTIONS: usize = 8;
 pub(crate) const CURRENCY: &str = "USD";
 const QUOTA: i64 = 100_000_000;
-/// SANs on each certificate that a licence is filled with.
+/// SANs on each certificate of a filled licence.
 const SANS_EACH: u32 = 4;
 
 /// The services of one scenario.
@@ -49,7 +49,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts both on empty stores.
+    /// Starts both services on empty stores.
     pub(crate) async fn start(billing: Location, own: Location) -> Result<Self, Trouble> {
         let suite = Suite::on_system_clock();
         let limits = Limits {
@@ -83,7 +83,7 @@ impl Service {
         Ok(this)
     }
 
-    /// Both on a new database of a cluster.
+    /// Starts both services on a new database of a cluster.
     pub(crate) async fn on(cluster: &Cluster, place: &Place) -> Result<Self, Trouble> {
         let billing = cluster.create("billing").await?;
         let billing = cluster.location(&billing, "billing");
@@ -137,7 +137,7 @@ impl Service {
         Ok(())
     }
 
-    /// A new licence, active, of an account of its own.
+    /// Buys a licence for a new account.
     pub(crate) async fn license(&self) -> Result<License, Trouble> {
         let account_id = self.open_account().await?;
         let mut licenses = LicenseServiceClient::new(self.channels[0].clone());
@@ -208,7 +208,7 @@ impl Service {
         Ok(account_id)
     }
 
-    /// Streams that authorise over some licences.
+    /// Streams that authorise on these licences.
     pub(crate) fn authorizing(&self, licenses: &[License], streams: usize) -> Vec<Authorize> {
         (0..streams)
             .map(|stream| Authorize {
@@ -220,7 +220,7 @@ impl Service {
             .collect()
     }
 
-    /// Streams that ask for a licence's usage.
+    /// Streams that get a licence's usage.
     pub(crate) fn asking_usage(&self, license: &License, sans: u32, streams: usize) -> Vec<Usage> {
         (0..streams)
             .map(|stream| Usage {
@@ -240,7 +240,7 @@ impl Service {
 /// SanLicensing's schema in its database.
 pub(crate) const SCHEMA: &str = "san_licensing";
 
-/// Fills a licence with distinct SANs on active certificates that end one after the other.
+/// Fills a licence with distinct SANs on active certificates that expire one after the other.
 pub(crate) async fn fill(
     cluster: &Cluster,
     place: &Place,
@@ -249,7 +249,7 @@ pub(crate) async fn fill(
 ) -> Result<(), Trouble> {
     const AT_ONCE: u32 = 5_000;
     let server = cluster.connect(&place.name, SCHEMA).await?;
-    // As any change of what decisions rest on: the fence moves, and what was known is caught up.
+    // Move the fence, as any change of holdings does, so that the service reads the new rows.
     let moved = format!(
         "UPDATE license_fence SET version = version + 1 WHERE license_id = '{}' RETURNING version",
         license.license_id
@@ -279,8 +279,8 @@ async fn insert(
             let names: Vec<_> = (0..SANS_EACH)
                 .map(|san| format!("d:host{san}-of-{number}.example.com"))
                 .collect();
-            // From a day on, every 20 seconds one, and recorded as long before: as certificates come
-            // and go in practice.
+            // As in practice, certificates come and go: one was recorded every 20 seconds, and from
+            // tomorrow one expires every 20 seconds.
             let apart_us = i64::from(number) * 20_000_000;
             let not_after_us = now_us + 86_400_000_000 + apart_us;
             json!({
@@ -311,7 +311,7 @@ async fn insert(
     Ok(())
 }
 
-/// Connections of their own, all of them open.
+/// Opens `count` connections.
 pub(crate) async fn connect(address: &str, count: usize) -> Result<Vec<Channel>, Trouble> {
     let mut channels = Vec::with_capacity(count);
     for _ in 0..count {
@@ -334,7 +334,7 @@ pub(crate) fn money(value: &str) -> Money {
     }
 }
 
-/// A new one.
+/// A new request id.
 pub(crate) fn request_id() -> String {
     Uuid::new_v4().to_string()
 }

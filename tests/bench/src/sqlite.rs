@@ -1,5 +1,4 @@
-//! The floor on SQLite: the same file settings as the embedded suite's, one transaction for each
-//! request, without a network in between.
+//! The floor on SQLite: the embedded suite's file settings, one transaction per request, no network.
 
 use std::path::Path;
 
@@ -22,7 +21,7 @@ pub(crate) async fn open(file: &Path) -> Result<Database, Trouble> {
     Ok(Database::open(&Location::Sqlite(file.to_owned()), &[TABLES]).await?)
 }
 
-/// Reserves three new SANs in a transaction of its own.
+/// Reserves three new SANs, each time in one transaction.
 pub(crate) struct Reserve(pub(crate) Database);
 
 impl Operation for Reserve {

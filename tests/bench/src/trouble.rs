@@ -1,6 +1,6 @@
-//! What stands in the way of a measurement.
+//! The errors of a measurement.
 
-/// A measurement that cannot be made, and why.
+/// Why a measurement failed.
 #[derive(Debug)]
 pub(crate) struct Trouble(pub(crate) String);
 

@@ -1,5 +1,5 @@
-//! What one real operation wrote, row by row and transaction by transaction, and the pgbench script
-//! that writes the same rows again under new ids: the floor of whoever writes them for a living.
+//! Records what one operation wrote, by row and transaction, and makes the pgbench script that writes the
+//! same rows again under new ids: the floor of the scenarios in `selling`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,12 +14,12 @@ use crate::{cluster::one, trouble::Trouble};
 
 type Row = Map<String, Value>;
 
-/// The rows that an operation inserted, updated and deleted, in their order.
+/// The rows that an operation inserted, updated and deleted, in order.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Written {
     /// Primary keys by table.
     keys: HashMap<String, Vec<String>>,
-    /// How many tables stand above one whose rows refer to theirs; none where it is absent.
+    /// The length of a table's longest chain of references; 0 if absent.
     depths: HashMap<String, u32>,
     changes: Vec<Change>,
 }
@@ -27,36 +27,36 @@ pub(crate) struct Written {
 #[derive(Clone, Debug, Deserialize)]
 struct Change {
     transaction: i64,
-    /// `billing.invoice`.
+    /// Schema and table, `billing.invoice`.
     place: String,
     before: Option<Row>,
     after: Option<Row>,
 }
 
-/// Which transactions a script writes the rows in.
+/// The transactions in which a script writes the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Commits {
-    /// In those that the services wrote them in.
+    /// As the services did.
     Theirs,
-    /// All in one, as no services with stores of their own could.
+    /// All in one, which services with separate stores cannot do.
     One,
 }
 
-/// A pgbench script and the variables in it.
+/// A pgbench script and its variables.
 #[derive(Clone, Debug)]
 pub(crate) struct Rewrite {
     pub(crate) text: String,
     pub(crate) values: Vec<(String, String)>,
 }
 
-/// From now on, every row that is written in a database is noted.
+/// Starts recording every row that is written in a database.
 pub(crate) async fn begin(server: &DatabaseConnection) -> Result<(), Trouble> {
     let sql = include_str!("../sql/record_changes.sql");
     server.execute_unprepared(sql).await?;
     Ok(())
 }
 
-/// What was noted; nothing more is.
+/// Stops recording and returns the rows.
 pub(crate) async fn end(server: &DatabaseConnection) -> Result<Written, Trouble> {
     let text: String = one(server, include_str!("../sql/read_changes.sql")).await?;
     server
@@ -65,15 +65,15 @@ pub(crate) async fn end(server: &DatabaseConnection) -> Result<Written, Trouble>
     Ok(serde_json::from_str(&text)?)
 }
 
-/// Numbers and accounts in a script have ten digits, which keeps ids in order and of one length.
+/// Numbers and accounts in a script have ten digits, so that ids sort and have one length.
 pub(crate) const FIRST_NUMBER: u64 = 1_000_000_000;
 
-/// The id that a script makes of `prefix` and the number that it calls `:number` or `:account`.
+/// The id with `prefix` and a number, as a script makes it from `:number` or `:account`.
 pub(crate) fn numbered_id(prefix: &str, number: u64) -> String {
     format!("{prefix}_{FILL}{number}")
 }
 
-/// The same as SQL.
+/// The same id as SQL.
 pub(crate) fn id_by(prefix: &str, variable: &str) -> String {
     format!("'{prefix}_{FILL}' || :{variable}")
 }
@@ -81,8 +81,8 @@ pub(crate) fn id_by(prefix: &str, variable: &str) -> String {
 const FILL: &str = "0000000000000000";
 
 impl Written {
-    /// The script. `known` are ids that were there before, each with the SQL that takes its place;
-    /// ids that the operation made are made anew from `:number`.
+    /// Makes the script. `known` are ids from before the operation, each with the SQL that replaces it; the
+    /// operation's own ids are made from `:number`.
     pub(crate) fn rewrite(
         &self,
         known: &[(&str, String)],
@@ -120,7 +120,7 @@ impl Written {
         })
     }
 
-    /// Rows and transactions, for people.
+    /// The numbers of rows and transactions, as text.
     pub(crate) fn summary(&self) -> String {
         let mut counts = BTreeMap::new();
         let mut transactions = Vec::new();
@@ -137,7 +137,7 @@ impl Written {
     }
 }
 
-/// Whose lock others wait for comes last: the account's row, then the gapless number with what bears it.
+/// Rows whose lock others wait for come last: the account's, then the number series and what it numbers.
 fn lateness(place: &str) -> u8 {
     match place.split_once('.').map_or(place, |(_, table)| table) {
         "account" => 1,
@@ -150,13 +150,13 @@ fn lateness(place: &str) -> u8 {
 struct Writer<'a> {
     keys: &'a HashMap<String, Vec<String>>,
     depths: &'a HashMap<String, u32>,
-    /// SQL by the id that it takes the place of.
+    /// The SQL that replaces each id.
     ids: HashMap<String, String>,
     values: Vec<(String, String)>,
 }
 
 impl Writer<'_> {
-    /// Each row once, as it is in the end; all new rows of a table in one statement.
+    /// Writes each row once, in its last state; one statement has all new rows of a table.
     fn transaction(&mut self, changes: &[Change]) -> Result<String, Trouble> {
         let mut rows: Vec<(Vec<Value>, Change)> = Vec::new();
         for change in changes {
@@ -176,7 +176,7 @@ impl Writer<'_> {
                 None => places.push((row.place.clone(), vec![row])),
             }
         }
-        // What refers to a row comes after it, in whatever order one statement of ours wrote them.
+        // A row comes after those it refers to, whatever the order in which the service wrote them.
         places.sort_by_key(|(place, _)| (lateness(place), self.depths.get(place)));
         let mut text = String::new();
         for (place, rows) in &places {
@@ -206,7 +206,7 @@ impl Writer<'_> {
         let Some(first) = rows.first() else {
             return String::new();
         };
-        // The database numbers what waits to be moved.
+        // The database numbers the rows of an outbox.
         let is_outbox = place.ends_with(".outbox");
         let columns: Vec<_> = first
             .keys()
@@ -229,7 +229,7 @@ impl Writer<'_> {
         )
     }
 
-    /// What differs of a row that was there, or its end.
+    /// Updates a row's changed columns, or deletes the row.
     fn change(&mut self, place: &str, change: &Change) -> Result<String, Trouble> {
         let Some(before) = &change.before else {
             return Ok(String::new());
@@ -291,7 +291,7 @@ impl Writer<'_> {
         made
     }
 
-    /// A new id like `text`, if that is one: by its end the number, by its beginning which of them.
+    /// The SQL of a new id like `text`, if that is an id: its start tells which one, its end is the number.
     fn fresh(&self, text: &str) -> Option<String> {
         let which = self.ids.len();
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -309,9 +309,9 @@ impl Writer<'_> {
         is_uuid.then(|| format!("'00000000-0000-7000-8000-{which:02}' || :number"))
     }
 
-    /// Any text; none with a colon may stand in a script.
+    /// A variable for a text, because a script cannot contain one with a colon.
     fn variable(&mut self, text: &str) -> String {
-        // pgbench takes no empty value.
+        // pgbench permits no empty value.
         if text.is_empty() {
             return "''".to_owned();
         }
@@ -324,7 +324,7 @@ impl Writer<'_> {
     }
 }
 
-/// Copies one row under other values, a set at once; what a set does not name stays as it is.
+/// Copies one row once for each set of values; other columns keep the model's values.
 pub(crate) async fn copy(
     server: &DatabaseConnection,
     place: &str,

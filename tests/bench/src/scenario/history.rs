@@ -1,5 +1,4 @@
-//! What is counted: usage as of a past instant, days that were, and days to come, beside one index scan
-//! of the rows that they are counted from.
+//! Usage as of a past instant, past days, and future days, compared with one index scan of the same rows.
 
 use licet_contracts::{
     sanlicensing::v1::usage_service_client::UsageServiceClient, types::v1::Period,
@@ -36,7 +35,7 @@ impl Bench<'_> {
             as_of: Some(from_now(-DAY_SECONDS)),
             sans: None,
         };
-        // From one midnight to another; days begin as those of the epoch do.
+        // The period runs from midnight to midnight, UTC.
         let today = from_now(0).seconds.div_euclid(DAY_SECONDS);
         let midnight = |day: i64| prost_types::Timestamp {
             seconds: (today + day) * DAY_SECONDS,

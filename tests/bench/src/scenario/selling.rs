@@ -1,5 +1,5 @@
-//! Charges, orders and domain changes, each beside pgbench that writes the very rows that one of
-//! them was seen to write, into the same tables of a database of its own.
+//! Charges, orders and domain changes, compared with pgbench, which writes the rows of one such operation
+//! again and again into the same tables of another database.
 
 use licet_domain::ids::{AccountId, OrderId, QuoteId};
 use serde_json::{Map, Value, json};
@@ -14,14 +14,14 @@ use crate::{
     written::{self, Commits, FIRST_NUMBER, Rewrite, Written, copy, id_by, numbered_id},
 };
 
-/// Streams of ours: more than there are connections to the database.
+/// Our streams: more than there are connections to the database.
 const STREAMS: usize = 64;
 const MANY_ACCOUNTS: u64 = 1000;
-/// Operations that no side makes in a second on the machines that this runs on.
+/// More operations than any side makes in a second on the machines used.
 const MOST_CHARGES: u64 = 6_000;
 const MOST_ORDERS: u64 = 3_000;
 const ORDER_CLIENTS: [u32; 2] = [4, 8];
-/// The tables of an order on which nothing is under way.
+/// The tables of an order without an operation.
 const ORDER_TABLES: [&str; 3] = [
     "orders.certificate_order",
     "orders.order_term",
@@ -29,16 +29,16 @@ const ORDER_TABLES: [&str; 3] = [
 ];
 const EVENTS: &str = "the floor reads nothing, and ours moves each event into the log besides";
 
-/// A database that the rows of single operations are written into again and again.
+/// A database into which pgbench writes the rows of one operation again and again.
 struct SameRows<'a> {
     bench: &'a Bench<'a>,
     place: Place,
-    /// What the next measurement counts from.
+    /// The first number of the next measurement.
     next: u64,
 }
 
 impl<'a> SameRows<'a> {
-    /// On a database that the services have used, with accounts like one of theirs.
+    /// Uses a database that the services have used, and copies its account many times.
     async fn on(bench: &'a Bench<'a>, place: Place, account_id: &str) -> Result<Self, Trouble> {
         let ids: Vec<_> = (0..MANY_ACCOUNTS)
             .map(|number| numbered_id("acc", FIRST_NUMBER + number))
@@ -51,7 +51,7 @@ impl<'a> SameRows<'a> {
         })
     }
 
-    /// Runs a script over `accounts` accounts, on ids that nobody used before.
+    /// Runs a script over `accounts` accounts, with unused ids.
     async fn measure(
         &mut self,
         rewrite: &Rewrite,
@@ -80,8 +80,7 @@ impl<'a> SameRows<'a> {
         Ok(())
     }
 
-    /// Copies of one row for the next measurement, which is to use each once: each under an id of its
-    /// number, of an account in turn.
+    /// Copies one row for each operation of the next measurement, with ids by number and accounts in turn.
     async fn prepare(
         &self,
         (place, column, model): (&str, &str, &str),
@@ -94,7 +93,7 @@ impl<'a> SameRows<'a> {
                 let mut set = Map::new();
                 set.insert(column.to_owned(), json!(numbered_id(prefix, number)));
                 set.insert("account_id".to_owned(), json!(numbered_id("acc", account)));
-                // A model that was used up serves, too.
+                // The model may have been charged already.
                 set.insert("invoice_id".to_owned(), Value::Null);
                 Value::Object(set)
             })
@@ -106,13 +105,13 @@ impl<'a> SameRows<'a> {
 }
 
 impl Bench<'_> {
-    /// How many operations are enough for one measurement.
+    /// The most operations that one measurement can make.
     fn most(&self, a_second: u64) -> u64 {
-        // The warming up needs its share.
+        // A further second for the warm-up.
         a_second * (self.options.measured().as_secs() + 1)
     }
 
-    /// As [`copy`], on a connection of its own.
+    /// As [`copy`], on its own connection.
     async fn copy(
         &self,
         database: &Place,
@@ -136,7 +135,7 @@ impl Bench<'_> {
         self.copy(database, "billing.account", model, &sets).await
     }
 
-    /// Accounts as the one that is there.
+    /// Copies an account many times.
     async fn accounts(&self, place: &Place, model: &str) -> Result<Vec<String>, Trouble> {
         let ids: Vec<_> = (0..MANY_ACCOUNTS)
             .map(|_| AccountId::generate().to_string())
@@ -145,7 +144,7 @@ impl Bench<'_> {
         Ok(ids)
     }
 
-    /// Quotes over some accounts, as one that Billing just made.
+    /// Copies a new quote many times, for these accounts.
     async fn quotes(
         &self,
         place: &Place,
@@ -166,7 +165,7 @@ impl Bench<'_> {
         Ok(Prepared::new(ids))
     }
 
-    /// Orders over some accounts, as one that was just placed.
+    /// Copies a placed order many times, for these accounts.
     async fn orders_like(
         &self,
         place: &Place,
@@ -208,7 +207,7 @@ impl Bench<'_> {
             let mut ours = Side::new("Licet");
             let mut floors = floor_sides("same rows", &clients);
             for _ in 0..self.options.rounds() {
-                // The floors first: by their end, what made our tables is in the counts of rows.
+                // The floors come first, so that ours does not count the rows of its own preparation.
                 for (clients, side) in clients.iter().zip(&mut floors) {
                     let model = ("billing.quote", "quote_id", quote.as_str());
                     floor.prepare(model, "qte", MOST_CHARGES).await?;
@@ -294,14 +293,14 @@ impl Bench<'_> {
     }
 }
 
-/// What one charge wrote in a database, the account and the quote.
+/// Charges a quote; returns what this wrote, the account and the quote.
 async fn one_charge(
     bench: &Bench<'_>,
     place: &Place,
 ) -> Result<(Written, String, String), Trouble> {
     let billing = Commerce::billing(bench.cluster, place).await?;
     let server = bench.cluster.connect(&place.name, "public").await?;
-    // The first one starts the series of numbers.
+    // The first charge starts the number series.
     billing.charge(billing.quote().await?).await?;
     let quote = billing.quote().await?;
     written::begin(&server).await?;
@@ -313,12 +312,12 @@ async fn one_charge(
     Ok((written, account, quote))
 }
 
-/// What one order placed and one domain change wrote in a database.
+/// What one order and one domain change wrote.
 struct Seen {
     placing: Written,
     changing: Written,
     account_id: String,
-    /// A paid order on which nothing is under way.
+    /// A paid order without an operation.
     order_id: String,
     changed_order_id: String,
 }
@@ -327,7 +326,7 @@ impl Seen {
     async fn in_orders(bench: &Bench<'_>, place: &Place) -> Result<Self, Trouble> {
         let services = Commerce::whole(bench.cluster, place).await?;
         let server = bench.cluster.connect(&place.name, "public").await?;
-        // The first one starts the series of numbers.
+        // The first order starts the number series.
         let order_id = services.place_order().await?;
         written::begin(&server).await?;
         let changed_order_id = services.place_order().await?;
