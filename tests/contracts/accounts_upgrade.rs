@@ -1,5 +1,5 @@
-//! Upgrades a store from before payment terms existed: all its invoices are paid, and everything credited
-//! went back to the balance.
+//! Upgrades a store from before payment terms existed: every invoice is paid, and every credit went to the
+//! balance.
 
 use licet_contracts::{
     billing::v1::{

@@ -1,4 +1,4 @@
-//! Which roles may call which method, and that no caller sees another account's data.
+//! Which role may call which method; no caller sees another account's data.
 
 use licet_contracts::{
     billing::v1::{DepositRequest, GetAccountRequest, ListAccountsRequest, ListInvoicesRequest},

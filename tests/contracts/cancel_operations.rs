@@ -110,7 +110,7 @@ async fn x_2_a_charge_under_way_never_comes_once_it_is_given_up(backend: Backend
         (OperationState::Running, "cancel")
     );
     world.start_billing().await;
-    let ended = eventually("it is given up", || async {
+    let ended = eventually("the operation is cancelled", || async {
         let ended = operation(world.operations().cancel_operation(cancel.clone()).await);
         (ended.state() == OperationState::Refused).then_some(ended)
     })

@@ -477,7 +477,7 @@ async fn sl_14_a_feed_that_broke_off_is_gone_on_with(backend: Backend) {
     let running = feeding.run_at(&url, &options, &file, None);
     let killing = async {
         let client = IngestServiceClient::new(process.channel());
-        eventually("some records are passed", || {
+        eventually("some records are ingested", || {
             let mut client = client.clone();
             async move {
                 let request = GetFeedRequest {

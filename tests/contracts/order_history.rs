@@ -41,7 +41,7 @@ async fn history(world: &World, order_id: &str) -> Vec<HistoryEntry> {
     page(world, order_id, 0, "").await.0
 }
 
-/// `order.paid` of `licet.orders.order.paid.v1`.
+/// The types of the entries' events: `order.paid` for `licet.orders.order.paid.v1`.
 fn kinds(entries: &[HistoryEntry]) -> Vec<&str> {
     entries
         .iter()

@@ -299,7 +299,7 @@ async fn al_4_a_refund_does_not_end_a_running_order(backend: Backend) {
     assert_eq!(asked(real).await, answer, "BL-2");
     let running = world.get_order(&order.order_id).await;
     assert_eq!(running.delete_time, None);
-    // A subject that is no order, or an ended one, needs no such statement.
+    // Only an order that continues needs the notice: no other subject, and no ended order.
     world
         .sell_about(&account_id, "thing-1", &[(LineKind::Certificate, 1)])
         .await;

@@ -115,7 +115,7 @@ async fn md_10_the_window_is_from_90_days_before_the_end_to_30_days_after(backen
     let again = again.expect(Code::FailedPrecondition, "RENEWAL_ALREADY_BOUGHT");
     assert_eq!(again.value("start_time"), end.to_string());
 
-    // A third term can follow the second in the same way.
+    // 30 days after the second term's end, no third term can be bought.
     let last = instant(renewed.end_time);
     world
         .time

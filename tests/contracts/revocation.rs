@@ -195,7 +195,7 @@ async fn x_4_a_revoked_certificate_gives_its_sans_back(backend: Backend) {
     world.stop_san_licensing(0).await;
     revoked(&world, revoke_request(&certificate.certificate_id)).await;
     world.start_san_licensing().await;
-    eventually("the SANs are back", || async {
+    eventually("the SANs are free", || async {
         (figures(&world.usage(&license).await) == (0, 0, 10)).then_some(())
     })
     .await;

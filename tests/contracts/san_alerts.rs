@@ -83,7 +83,7 @@ async fn told(world: &World, license: &License) -> Vec<Told> {
 }
 
 async fn told_in_the_end(world: &World, license: &License, expected: &[Told]) {
-    eventually("the crossing is told of", || async {
+    eventually("the expected alerts are in the log", || async {
         let told = told(world, license).await;
         assert!(expected.starts_with(&told), "{told:?}, not {expected:?}");
         (told == expected).then_some(())
@@ -159,7 +159,7 @@ async fn sl_17_a_cancellation_is_told_of(backend: Backend) {
 
 /// The licence's alerts, once it has some.
 async fn alerts_of(world: &World, license: &License) -> Vec<Told> {
-    eventually("alerts are told", || async {
+    eventually("an alert is in the log", || async {
         let told = told(world, license).await;
         (!told.is_empty()).then_some(told)
     })

@@ -120,7 +120,7 @@ async fn sl_16_what_no_license_covers_waits_for_one(backend: Backend) {
         0
     );
     assert_eq!(world.usage_at(&license, world.now()).await.used, 2);
-    eventually("the account is told", || async {
+    eventually("the event is in the log", || async {
         let events = log(world.san_events()).await;
         let mut told = events.iter().filter_map(|entry| entry.event.as_ref());
         told.any(|event| event.subject == account_id && event.outcome == "UNALLOCATED")
@@ -228,7 +228,7 @@ async fn sl_16_an_unallocated_certificate_is_revoked(backend: Backend) {
     used_in_the_end(&world, &license, 1).await;
 }
 
-/// The first instant at which a licence is over.
+/// The instant at which the licence ends.
 fn end_of(license: &License) -> Instant {
     let period = license.term.as_ref().unwrap().period.unwrap();
     instant(period.end_time)

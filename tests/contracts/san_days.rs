@@ -59,7 +59,7 @@ async fn sl_17_a_day_has_its_peak_to_the_microsecond(backend: Backend) {
     let short = world.recorded(&license, &["b.example"]).await;
     world.time.move_to(hour(3, 14));
     world.revoke(&license, &[&short]).await;
-    // A reservation is no usage.
+    // Reservations do not count as usage.
     world.granted(&license, &["r.example"]).await;
 
     let days = world.days(&license, midnight(1), midnight(6)).await;

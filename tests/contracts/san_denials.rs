@@ -68,7 +68,7 @@ fn days_ahead(world: &World, days: i64) -> Instant {
     world.now().checked_add(ahead).unwrap()
 }
 
-/// A question that [`narrow`] grants.
+/// A request that [`narrow`]'s licence grants.
 fn fitting(world: &World, license: &License) -> AuthorizeIssuanceRequest {
     AuthorizeIssuanceRequest {
         not_after_time: Some(timestamp(days_ahead(world, 30))),
@@ -250,7 +250,7 @@ async fn sl_11_a_license_that_does_not_run_authorises_nothing(backend: Backend) 
         .authorize(world.question(&draft, &["a.example"]))
         .await;
     assert_eq!(reasons(&answer), [DenialReason::LicenseNotActive]);
-    // Charged, and starting tomorrow.
+    // Charged, but the term starts tomorrow.
     let later = QuoteLicenseRequest {
         product_ids: names(&[BUNDLE]),
         start_time: Some(timestamp(shifted(world.now(), 86_400_000_000))),

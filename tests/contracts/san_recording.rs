@@ -82,7 +82,7 @@ fn facts_of(request: &RecordCertificateRequest) -> CertificateFacts {
     }
 }
 
-/// The report with its facts changed, under a new request_id.
+/// The report with changed facts and a new request_id.
 fn altered(
     license: &License,
     report: &RecordCertificateRequest,

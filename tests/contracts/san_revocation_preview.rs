@@ -51,7 +51,7 @@ async fn revoke(world: &World, request: RevokeCertificatesRequest) -> RevokeCert
     answer.unwrap().into_inner()
 }
 
-/// The refusal of a revocation, which changed nothing.
+/// Fails unless a revocation is refused and changes nothing; returns the refusal.
 async fn not_revoked(
     world: &World,
     license: &License,

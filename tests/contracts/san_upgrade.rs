@@ -175,7 +175,7 @@ async fn sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it(backend: Back
     assert!(!may_sign(&world, &rsa, KeyType::Ed25519).await);
 }
 
-/// Replaces a text by another wherever SANs are stored.
+/// Replaces a text wherever SANs are stored.
 async fn put_back(door: &BackDoor, present: &str, earlier: &str) {
     for (table, column) in [
         ("certificate_san", "name"),

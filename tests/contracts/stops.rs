@@ -167,7 +167,7 @@ fn the_embedded_suite_serves_once_everything_is_there() {
         let process = SuiteProcess::spawn();
         let channels = [process.orders(), process.billing(), process.san_licensing()];
         for channel in channels {
-            eventually("it says that it serves", || async {
+            eventually("health says SERVING", || async {
                 let mut health = HealthClient::new(channel.clone());
                 let answer = health.check(HealthCheckRequest::default()).await.ok()?;
                 (answer.into_inner().status() == ServingStatus::Serving).then_some(())

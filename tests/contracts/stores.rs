@@ -44,7 +44,7 @@ async fn a_service_makes_a_store_only_where_it_is_told_to(backend: Backend) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        eventually("it listens", || async {
+        eventually("the port accepts connections", || async {
             tokio::net::TcpStream::connect(&listen).await.ok()
         })
         .await;

@@ -285,7 +285,7 @@ async fn md_10_lists_show_a_renewed_order_as_time_has_it(backend: Backend) {
     assert_eq!(ended[0].order_id, other.order_id);
 }
 
-/// An issued order with a second year bought, at higher prices than the first.
+/// An issued order whose second year was bought at higher prices than its first.
 async fn renewed(backend: Backend, balance: u32) -> Issued {
     let issued = Issued::new(backend, &["www.example.com"]).await;
     let Issued { world, order, .. } = &issued;
@@ -295,7 +295,7 @@ async fn renewed(backend: Backend, balance: u32) -> Issued {
     world.time.advance_days(1);
     move_to_days_before_end(world, order, 31);
     renew(world, renewal(order, 12)).await;
-    // Of 1000.00, 98.00 and 110.00 are spent.
+    // 98.00 and 110.00 of 1000.00 are spent.
     let withdrawal = WithdrawRequest {
         account_id: issued.account_id.clone(),
         amount: usd(&format!("{}.00", 792 - balance)),

@@ -61,7 +61,7 @@ const SCHEMA: Migration = Migration {
 };
 
 async fn open(storage: &Storage) -> Database {
-    // Any service's place will do.
+    // Any service's location works.
     let location = storage.location("billing");
     Database::open(&location, &[SCHEMA]).await.unwrap()
 }

@@ -174,7 +174,7 @@ async fn sl_14_a_feed_ends_at_its_deadline_though_nothing_is_sent(backend: Backe
     assert_eq!(ended, code(Code::DeadlineExceeded));
 }
 
-/// With a drain of ten minutes.
+/// The drain would take ten minutes.
 #[test]
 fn a_process_that_is_told_to_stop_waits_for_no_client_that_does_not_read() {
     crate::harness::run(async {

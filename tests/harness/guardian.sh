@@ -1,6 +1,6 @@
 #!/bin/sh
-# Keeps one throwaway PostgreSQL cluster while its standard input stays open; however the test
-# process ends, its side of that pipe closes, and the cluster goes with its folder.
+# Keeps one throwaway PostgreSQL cluster while its standard input stays open. However the test
+# process ends, that pipe closes, and the cluster is stopped and its folder deleted.
 # Arguments: folder with the PostgreSQL programs, port, further lines of postgresql.conf. The
 # superuser's password comes in the environment, which other users of the machine cannot read.
 set -eu
@@ -14,11 +14,11 @@ finish() {
     rm -rf "$folder"
 }
 trap finish EXIT
-# An interrupt reaches the whole process group; the pipe says when it is time.
+# An interrupt reaches the whole process group, so ignore it and wait for the pipe.
 trap '' HUP INT TERM
 
 printf '%s\n' "$LICET_TEST_PASSWORD" >password
-# A collation that is not the byte order shows where a query forgot to ask for the byte order.
+# A collation other than byte order reveals queries that forget to ask for byte order.
 init() {
     "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=password \
         --pwfile="$folder/password" --encoding=UTF8 --no-sync "$@" >>init.log 2>&1 </dev/null

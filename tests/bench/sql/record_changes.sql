@@ -1,4 +1,4 @@
--- Notes every row that is inserted, updated or deleted, with its transaction; not what is moved into the log of events.
+-- Records every inserted, updated or deleted row with its transaction, except moves into the event log.
 CREATE SCHEMA bench;
 CREATE TABLE bench.change (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
