@@ -58,7 +58,7 @@ impl Buyer {
         }
     }
 
-    /// The reason with which each method that charges at once is refused.
+    /// The reasons with which the methods that charge are refused, but for the renewals.
     async fn charged(&self) -> Vec<String> {
         let world = &self.world;
         let order_id = &self.order.order_id;

@@ -1,5 +1,5 @@
-//! a service's first contact with a peer. It checks the peer's health for the service it needs and
-//! remembers the peer's store, behind a proxy too.
+//! a service's first contact with a peer. The service checks that the peer offers the gRPC service it
+//! needs, and remembers the id of the peer's store, even if a proxy stands between them.
 
 use std::{
     convert::Infallible,

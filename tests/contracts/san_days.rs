@@ -280,7 +280,7 @@ async fn sl_17_the_command_draws_the_days(backend: Backend) {
 
  # used  + forecast  : peak  - quota
  highest peak 5 of 8 at 2026-01-03T12:00:00.000000Z
- next returns 5 at 2026-01-06T00:00:00.000000Z
+ next freed   5 at 2026-01-06T00:00:00.000000Z
 "
     );
     let text = String::from_utf8(output.stdout).unwrap();

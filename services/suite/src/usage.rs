@@ -130,7 +130,7 @@ fn lines(
         lines.push(format!(" highest peak {used} of {quota} at {time}"));
     }
     for (number, next) in usage.next_returns.iter().enumerate() {
-        let label = if number == 0 { "next returns" } else { "" };
+        let label = if number == 0 { "next freed" } else { "" };
         let time = instant(next.return_time)?;
         lines.push(format!(" {label:<12} {} at {time}", next.weight));
     }

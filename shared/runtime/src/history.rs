@@ -19,7 +19,7 @@ pub struct Entry {
     pub event_id: String,
     /// The event's position; `None` for a moment after the change.
     pub position: Option<i64>,
-    /// The event's type, `licet.orders.order.paid.v1`.
+    /// The event's type, such as `licet.orders.order.paid.v1`.
     pub kind: String,
     /// The decision time.
     pub time: Instant,

@@ -67,7 +67,7 @@ impl Seals {
             expected,
             check: Check::new(
                 "seals",
-                "a row is as its newest event sealed it, and every sealed row exists (X-5)",
+                "every row matches the seal in its newest event, and every sealed row exists (X-5)",
             ),
         })
     }

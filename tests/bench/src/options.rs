@@ -48,7 +48,7 @@ pub(crate) enum Name {
     Hot,
     /// Authorise and record on one hot licence, compared with two transactions with a row lock.
     Record,
-    /// Authorise over 64 licences, compared with one statement.
+    /// Authorise across 64 licences, compared with one SQL statement for each authorisation.
     Many,
     /// Authorise, one stream, compared with one transaction that writes the same rows.
     Latency,

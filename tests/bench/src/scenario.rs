@@ -171,7 +171,7 @@ impl Bench<'_> {
         service.stop().await;
         Ok(Outcome {
             scenario: "many",
-            subject: "authorise 3 SANs over 64 licences, 256 streams".to_owned(),
+            subject: "authorise 3 SANs across 64 licences, 256 streams".to_owned(),
             ours,
             floors,
             goal: Goal::Rate(2_000),

@@ -121,7 +121,7 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "invoice_returns",
         "invoice",
-        "what an invoice returned is what its credit notes moved to the balance (BL-4)"
+        "what is returned on an invoice is what its credit notes moved to the balance (BL-4)"
     ),
     claim!(
         "invoice_states",

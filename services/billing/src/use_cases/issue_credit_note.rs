@@ -99,7 +99,7 @@ impl IssueCreditNote {
         let mut refunds = refunds.into_iter();
         let review = refunds.find(|it| it.decision.state == RefundState::PendingReview);
         let review = review.ok_or_else(|| {
-            Fault::internal("an invoice is held, and no refund of its term is in review")
+            Fault::internal("a part of an invoice is held, but no refund of its term is in review")
         })?;
         let lowered = review.lower(held, request.call.now);
         let lowered = lowered.map_err(|error| money_refusal(held.currency(), &error))?;

@@ -406,7 +406,7 @@ mod tests {
             |order: &Order, not_before: Instant| superseded_revoke_time(order, not_before, now);
         assert_eq!(revoke_time(&order, order.create_time), Some(then));
         assert_eq!(revoke_time(&order, now), Some(then));
-        // The time counts from the day on which the new one is valid.
+        // The 72 hours count from the new certificate's notBefore if it lies ahead.
         let ahead = instant("2026-10-09T00:00:00Z");
         let after = instant("2026-10-12T00:00:00Z");
         assert_eq!(revoke_time(&order, ahead), Some(after));

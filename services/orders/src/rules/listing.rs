@@ -34,7 +34,7 @@ pub(crate) struct Clues {
     pub(crate) invoice_id: Option<InvoiceId>,
     /// As printed on the invoice; Billing knows whose it is.
     pub(crate) invoice_number: Option<String>,
-    /// In every spelling that a caller may have used.
+    /// The request id, in every spelling that a caller may have used.
     pub(crate) request_ids: BTreeSet<String>,
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct RenewalPlan {
 pub(crate) enum RenewalError {
     /// The rules refuse it.
     Refused(Box<Refusal>),
-    /// These servers to keep are not registered on the order, with their place in the list.
+    /// Servers to keep that are not registered on the order, each with its index in the request's list.
     UnknownServers(Vec<(usize, ServerId)>),
     /// The term exceeds the supported date range.
     BeyondCalendar,

@@ -60,7 +60,8 @@ fn plan_revocation(
         }
         CertificateState::ToRevoke => (
             "TO_REVOKE",
-            "was revoked by the deletion of its order, and the certificate authority was told"
+            "counts as revoked since its order was deleted, and the certificate authority has been \
+             told to revoke it"
                 .to_owned(),
         ),
         CertificateState::Revoked => ("REVOKED", "is already revoked".to_owned()),

@@ -191,7 +191,7 @@ async fn plan(
     })
 }
 
-/// Reports every server to keep that the order does not have.
+/// Reports each server that is to be kept but is not registered on the order.
 fn unknown_servers(unknown: &[(usize, ServerId)]) -> Fault {
     let mut fields = Fields::new();
     let mut noted = None;

@@ -173,7 +173,7 @@ fn key_types(fields: &mut Fields, list: &[i32]) -> Field<BTreeSet<KeyType>> {
     Ok(distinct)
 }
 
-/// Decodes a limit; 0 means none.
+/// Decodes a limit; 0 means no limit.
 fn limit(fields: &mut Fields, path: &str, number: i32, most: u32) -> Field<Option<u32>> {
     match u32::try_from(number) {
         Ok(0) => Ok(None),

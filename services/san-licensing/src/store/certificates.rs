@@ -241,7 +241,7 @@ pub(crate) async fn find_covering(
     rows.sort_unstable_by_key(|row| row.position);
     if rows.len() != wanted.len() {
         return Err(Fault::internal(
-            "the lookup of licences returned another number of rows than certificates",
+            "the lookup of licences returned fewer or more rows than there are certificates",
         ));
     }
     rows.iter()

@@ -14,7 +14,7 @@ pub trait Operation: Sized + Send + Sync + 'static {
     const KIND: &'static str;
     /// The peers that its steps may call.
     type Peers: Send + Sync + 'static;
-    /// The result of its request once everything is done.
+    /// What the operation's request returns once the operation is done.
     type Output: Send;
 }
 
