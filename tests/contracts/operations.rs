@@ -163,7 +163,7 @@ async fn the_former_paths_are_served_no_more(backend: Backend) {
 
 /// T-5: the event is no earlier than another instance's previous decision.
 async fn x_5_a_cancellation_is_an_event_of_its_resource(backend: Backend) {
-    let (mut behind, ahead) = worlds(backend, TimeDelta::minutes(2)).await;
+    let (mut behind, mut ahead) = worlds(backend, TimeDelta::minutes(2)).await;
     behind.stock().await;
     behind.stock_sans().await;
     let account_id = behind.account_with("10000.00").await;
@@ -175,6 +175,8 @@ async fn x_5_a_cancellation_is_an_event_of_its_resource(backend: Backend) {
     let license = ahead.increase(&license, 20).await;
     let decided = ahead.now();
     behind.stop_billing().await;
+    // The other instances would complete the operations with theirs, as soon as they see them.
+    ahead.stop_billing().await;
 
     let change = change_request(&order.order_id, &["b.example"], &[]);
     let changed = behind.orders().update_domains(change).await.unwrap();
