@@ -3,7 +3,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use licet_domain::{clock::Instant, ids::AccountId};
+use licet_domain::{clock::Instant, ids::AccountId, refusal::Refusal};
 use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait, NotSet, QueryOrder, QuerySelect, Set, Statement,
 };
@@ -80,6 +80,67 @@ impl<'a> Event<'a> {
         data: serde_json::Value,
     ) -> Self {
         Self { header, kind, data }
+    }
+}
+
+/// A resource that events tell of.
+pub trait EventResource {
+    /// Its id.
+    fn resource_id(&self) -> String;
+
+    /// The account that owns it.
+    fn account_id(&self) -> AccountId;
+}
+
+/// An event of a resource. The fields are as in [`EventHeader`].
+pub struct ResourceEvent<'a, R, D> {
+    /// The resource after the change.
+    pub resource: &'a R,
+    /// Who asked for the change.
+    pub origin: &'a Origin,
+    /// The decision time.
+    pub time: Instant,
+    /// A rule id, or the reason that the caller gave.
+    pub why: &'a str,
+    /// What became of it, in one word.
+    pub outcome: &'a str,
+    /// The data of the event's type.
+    pub data: D,
+}
+
+impl<'a, R: EventResource, D: EventData> ResourceEvent<'a, R, D> {
+    /// An operation was refused after its request had been accepted.
+    pub fn refused(
+        resource: &'a R,
+        origin: &'a Origin,
+        time: Instant,
+        refusal: &'a Refusal,
+        data: D,
+    ) -> Self {
+        Self {
+            resource,
+            origin,
+            time,
+            why: "X-2",
+            outcome: refusal.reason.as_str(),
+            data,
+        }
+    }
+
+    /// Writes the event. The invariant of [`emit`] applies.
+    ///
+    /// # Errors
+    /// As [`emit`].
+    pub async fn emit(self, tx: &Tx) -> Result<(), Fault> {
+        let header = EventHeader {
+            resource_id: self.resource.resource_id(),
+            account_id: Some(self.resource.account_id()),
+            time: self.time,
+            origin: self.origin,
+            why: self.why.to_owned(),
+            outcome: self.outcome.to_owned(),
+        };
+        emit(tx, Event::new(header, &self.data)?).await
     }
 }
 

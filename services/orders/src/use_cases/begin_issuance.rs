@@ -25,10 +25,7 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{event::OrderEvent, turns};
 use crate::{
     events::IssuanceDecided,
     peers::{
@@ -206,29 +203,26 @@ impl BeginIssuanceOperation {
         store::orders::save(tx, &before, &after).await?;
         let replaced = before.reservation_id.filter(|_| reservation_id.is_some());
         let replaced = replaced.filter(|id| Some(*id) != reservation_id);
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-4",
-                outcome: if reservation_id.is_some() {
-                    "GRANTED"
-                } else {
-                    "DENIED"
-                },
-                data: IssuanceDecided::Decision {
-                    san_license_id: after.san_license_id,
-                    reservation_id,
-                    replaced_reservation_id: replaced,
-                    reasons: answer.reason_names(),
-                    needed: answer.needed(),
-                    short_by: answer.short_by(),
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "X-4",
+            outcome: if reservation_id.is_some() {
+                "GRANTED"
+            } else {
+                "DENIED"
             },
-        )
-        .await?;
+            data: IssuanceDecided::Decision {
+                san_license_id: after.san_license_id,
+                reservation_id,
+                replaced_reservation_id: replaced,
+                reasons: answer.reason_names(),
+                needed: answer.needed(),
+                short_by: answer.short_by(),
+            },
+        };
+        event.emit(tx).await?;
         let Some((license_id, reservation_id)) = before.san_license_id.zip(replaced) else {
             return Ok(self.done(after, answer));
         };
@@ -246,7 +240,8 @@ impl BeginIssuanceOperation {
         let data = IssuanceDecided::Refused {
             message: &refusal.message,
         };
-        emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await?;
+        let event = OrderEvent::refused(&order, origin, time, refusal, data);
+        event.emit(tx).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 }

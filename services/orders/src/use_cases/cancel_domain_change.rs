@@ -20,11 +20,7 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    PreviewContext,
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{PreviewContext, event::OrderEvent, turns};
 use crate::{
     events::{DomainChangeCancelAccepted, DomainChangeCancelRefused, DomainChangeCancelled, texts},
     peers::Peers,
@@ -91,20 +87,17 @@ impl DurableVerb for CancelDomainChange {
         let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_cancellation(now);
         store::orders::save(tx, &before, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &origin,
-                time: now,
-                why: why(&self.reason),
-                outcome: "CREDITING",
-                data: DomainChangeCancelAccepted {
-                    operation_id: handle.id,
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &origin,
+            time: now,
+            why: why(&self.reason),
+            outcome: "CREDITING",
+            data: DomainChangeCancelAccepted {
+                operation_id: handle.id,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(handle))
     }
 
@@ -270,7 +263,8 @@ impl CancelDomainChangeOperation {
         let data = DomainChangeCancelRefused {
             message: &refusal.message,
         };
-        emit(tx, OrderEvent::refused(&after, origin, time, refusal, data)).await?;
+        let event = OrderEvent::refused(&after, origin, time, refusal, data);
+        event.emit(tx).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 }
@@ -369,24 +363,21 @@ impl CancelledEvent<'_> {
     async fn emit(&self, tx: &Tx, after: &Order, time: Instant) -> Result<(), Fault> {
         let change = self.before.change.as_ref();
         let refused = self.refused.iter();
-        emit(
-            tx,
-            OrderEvent {
-                order: after,
-                origin: self.origin,
-                time,
-                why: why(self.reason),
-                outcome: "CANCELLED",
-                data: DomainChangeCancelled {
-                    added: change.map(|change| texts(&change.added)),
-                    removed: change.map(|change| texts(&change.removed)),
-                    common_name: after.common_name.value(),
-                    credit_note_ids: self.credit_notes.iter().map(CreditNote::id).collect(),
-                    refused_messages: refused.map(|it| it.message.as_str()).collect(),
-                },
+        let event = OrderEvent {
+            resource: after,
+            origin: self.origin,
+            time,
+            why: why(self.reason),
+            outcome: "CANCELLED",
+            data: DomainChangeCancelled {
+                added: change.map(|change| texts(&change.added)),
+                removed: change.map(|change| texts(&change.removed)),
+                common_name: after.common_name.value(),
+                credit_note_ids: self.credit_notes.iter().map(CreditNote::id).collect(),
+                refused_messages: refused.map(|it| it.message.as_str()).collect(),
             },
-        )
-        .await
+        };
+        event.emit(tx).await
     }
 }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    event::{OrderEvent, emit},
+    event::OrderEvent,
     updated_domains::{UpdatedDomains, priced},
 };
 use crate::{
@@ -122,7 +122,8 @@ impl UpdateDomainsOperation {
         let data = DomainChangeRefused {
             message: &refusal.message,
         };
-        emit(tx, OrderEvent::refused(&after, origin, time, refusal, data)).await?;
+        let event = OrderEvent::refused(&after, origin, time, refusal, data);
+        event.emit(tx).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 
@@ -157,21 +158,18 @@ impl UpdateDomainsOperation {
             }
         }
         let charged = |charge: ChangeCharge| ChargedAmount::new(charge.invoice_id, charge.total);
-        emit(
-            tx,
-            OrderEvent {
-                order: &view.order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: if charges.1.is_some() { "MD-8" } else { "MD-1" },
-                outcome: "AWAITING_ISSUANCE",
-                data: DomainChangeCharged {
-                    charged: charges.0.map(charged),
-                    next_term: charges.1.map(charged),
-                },
+        let event = OrderEvent {
+            resource: &view.order,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: if charges.1.is_some() { "MD-8" } else { "MD-1" },
+            outcome: "AWAITING_ISSUANCE",
+            data: DomainChangeCharged {
+                charged: charges.0.map(charged),
+                next_term: charges.1.map(charged),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         let (price, next_price) = self.prices(&before, this, next);
         Ok(Next::Done(UpdatedDomains::of(view, price, next_price)))
     }

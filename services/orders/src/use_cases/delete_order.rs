@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     PreviewContext,
-    event::{OrderEvent, emit},
+    event::OrderEvent,
     finish_deletion::{DeleteOrderOperation, DeletedOrder, Questions, sold_in},
     turns,
 };
@@ -78,29 +78,26 @@ impl DurableVerb for DeleteOrder {
         let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_deletion(now);
         store::orders::save(tx, &before, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &origin,
-                time: now,
-                why: if self.reason.is_empty() {
-                    "AL-7"
-                } else {
-                    &self.reason
-                },
-                outcome: "DELETED",
-                data: OrderDeleted {
-                    operation_id: handle.id,
-                    revoked_certificate_ids: &deletion.certificates,
-                    invalidated_server_ids: &deletion.servers,
-                    void_additional_licenses: deletion.additional_licenses,
-                    void_next_additional_licenses: deletion.next_additional_licenses,
-                    dropped_domain_change: deletion.drops_change,
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &origin,
+            time: now,
+            why: if self.reason.is_empty() {
+                "AL-7"
+            } else {
+                &self.reason
             },
-        )
-        .await?;
+            outcome: "DELETED",
+            data: OrderDeleted {
+                operation_id: handle.id,
+                revoked_certificate_ids: &deletion.certificates,
+                invalidated_server_ids: &deletion.servers,
+                void_additional_licenses: deletion.additional_licenses,
+                void_next_additional_licenses: deletion.next_additional_licenses,
+                dropped_domain_change: deletion.drops_change,
+            },
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(handle))
     }
 

@@ -21,7 +21,7 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{OrderEvent, emit};
+use super::event::OrderEvent;
 use crate::{
     events::{OrderSansReturned, RefundDecided},
     peers::{self, Peers, billing::refund_question},
@@ -197,25 +197,22 @@ impl DeleteOrderOperation {
         refused: Option<&Refusal>,
     ) -> Result<(), Fault> {
         let (value, currency) = refund.refunded_text().unzip();
-        emit(
-            tx,
-            OrderEvent {
-                order: after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: if refused.is_some() { "X-3" } else { "AL-4" },
-                outcome: refund.state_name(),
-                data: RefundDecided {
-                    refund_id: refund.id(),
-                    term_index: refund.term_index(),
-                    refunded: value,
-                    currency,
-                    refused_reason: refused.map(|refusal| refusal.reason.as_str()),
-                    refused_message: refused.map(|refusal| refusal.message.as_str()),
-                },
+        let event = OrderEvent {
+            resource: after,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: if refused.is_some() { "X-3" } else { "AL-4" },
+            outcome: refund.state_name(),
+            data: RefundDecided {
+                refund_id: refund.id(),
+                term_index: refund.term_index(),
+                refunded: value,
+                currency,
+                refused_reason: refused.map(|refusal| refusal.reason.as_str()),
+                refused_message: refused.map(|refusal| refusal.message.as_str()),
             },
-        )
-        .await
+        };
+        event.emit(tx).await
     }
 
     /// The order holds nothing of the SAN licence now; refusals are shown in the event.
@@ -234,23 +231,20 @@ impl DeleteOrderOperation {
             .collect();
         store::license_revocations::mark(tx, &ids, now).await?;
         let deleted = self.done(tx, order.clone(), now).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-3",
-                outcome: "RETURNED",
-                data: OrderSansReturned {
-                    san_license_id: release.license_id,
-                    reservation_id: release.reservation_id,
-                    certificate_ids: &ids,
-                    refused_messages: refused.iter().map(|it| it.message.as_str()).collect(),
-                },
+        let event = OrderEvent {
+            resource: &order,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "X-3",
+            outcome: "RETURNED",
+            data: OrderSansReturned {
+                san_license_id: release.license_id,
+                reservation_id: release.reservation_id,
+                certificate_ids: &ids,
+                refused_messages: refused.iter().map(|it| it.message.as_str()).collect(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Next::Done(deleted))
     }
 

@@ -10,10 +10,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{event::OrderEvent, turns};
 use crate::{events::CertificateSansReturned, rules::san_license::LicenseRevocation, store};
 
 /// Notes a revocation that SanLicensing made.
@@ -36,22 +33,19 @@ impl Work for NoteFreedSans<'_> {
         if store::license_revocations::mark(tx, &ids, self.now).await? == 0 {
             return Ok(false);
         }
-        emit(
-            tx,
-            OrderEvent {
-                order: &order,
-                origin: &turns::origin(),
-                time: self.now,
-                why: "MD-7",
-                outcome: self.revocation.reason.as_str(),
-                data: CertificateSansReturned {
-                    certificate_id: self.revocation.certificate_id,
-                    san_license_id: self.revocation.license_record.license_id,
-                    refused_message: self.refusal.map(|refusal| refusal.message.as_str()),
-                },
+        let event = OrderEvent {
+            resource: &order,
+            origin: &turns::origin(),
+            time: self.now,
+            why: "MD-7",
+            outcome: self.revocation.reason.as_str(),
+            data: CertificateSansReturned {
+                certificate_id: self.revocation.certificate_id,
+                san_license_id: self.revocation.license_record.license_id,
+                refused_message: self.refusal.map(|refusal| refusal.message.as_str()),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(true)
     }
 }

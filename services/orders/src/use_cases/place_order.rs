@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::{
     PreviewContext,
-    event::{OrderEvent, emit},
+    event::OrderEvent,
     price_order::{Offer, PriceOrder},
 };
 use crate::{
@@ -90,24 +90,21 @@ impl DurableVerb for PlaceOrder {
         let (id, first) = (order.id.to_string(), NextStep::of(&price));
         let handle =
             operation::begin(tx, order.decision_time, &id, order.account_id, first).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &order,
-                origin: &request.origin(),
-                time: order.decision_time,
-                why: "T-4",
-                outcome: "PENDING",
-                data: OrderAccepted {
-                    operation_id: handle.id,
-                    product_id: &order.product_id,
-                    term_months: order.term.term.months(),
-                    names: texts(&order.names),
-                    san_license_id: order.san_license_id,
-                },
+        let event = OrderEvent {
+            resource: &order,
+            origin: &request.origin(),
+            time: order.decision_time,
+            why: "T-4",
+            outcome: "PENDING",
+            data: OrderAccepted {
+                operation_id: handle.id,
+                product_id: &order.product_id,
+                term_months: order.term.term.months(),
+                names: texts(&order.names),
+                san_license_id: order.san_license_id,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(handle))
     }
 
@@ -276,7 +273,8 @@ impl Purchase for PlaceOrderOperation {
         let data = OrderRefused {
             message: &refusal.message,
         };
-        emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await
+        let event = OrderEvent::refused(&order, origin, time, refusal, data);
+        event.emit(tx).await
     }
 
     async fn apply_charge(
@@ -294,20 +292,17 @@ impl Purchase for PlaceOrderOperation {
         store::orders::save(tx, &before, &after).await?;
         let index = after.term.index;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "T-4",
-                outcome: "PAID",
-                data: OrderPaid {
-                    charged: ChargedAmount::new(Some(invoice_id), total),
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "T-4",
+            outcome: "PAID",
+            data: OrderPaid {
+                charged: ChargedAmount::new(Some(invoice_id), total),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(PlacedOrder::Stored {
             view: order_view::of_new(after, invoice_id, now),
             quote: Some(quote.charged(invoice)),

@@ -10,7 +10,7 @@ use licet_domain::{
 use licet_runtime::{caller::Origin, database::Tx, fault::Fault};
 use sha2::{Digest, Sha256};
 
-use super::event::{OrderEvent, emit};
+use super::event::OrderEvent;
 use crate::{
     events::CertificateRecorded,
     queries::order_view::OrderView,
@@ -105,25 +105,22 @@ impl CertificateRecord<'_> {
             let time = superseded_revoke_time(after, certificate.not_before, self.now);
             ("MD-7", "ISSUED", time)
         };
-        emit(
-            tx,
-            OrderEvent {
-                order: after,
-                origin: self.origin,
-                time: self.now,
-                why,
-                outcome,
-                data: CertificateRecorded {
-                    certificate_id: certificate.id,
-                    serial: &certificate.serial_hex,
-                    common_name: certificate.common_name.value(),
-                    superseded_revoke_time: revoke_time,
-                    san_license_id: self.license_record.map(|record| record.license_id),
-                    over_quota: self.over_quota,
-                },
+        let event = OrderEvent {
+            resource: after,
+            origin: self.origin,
+            time: self.now,
+            why,
+            outcome,
+            data: CertificateRecorded {
+                certificate_id: certificate.id,
+                serial: &certificate.serial_hex,
+                common_name: certificate.common_name.value(),
+                superseded_revoke_time: revoke_time,
+                san_license_id: self.license_record.map(|record| record.license_id),
+                over_quota: self.over_quota,
             },
-        )
-        .await
+        };
+        event.emit(tx).await
     }
 }
 

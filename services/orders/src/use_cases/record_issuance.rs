@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    event::{OrderEvent, emit},
+    event::OrderEvent,
     follow_revocations::EarlyRevocation,
     record::{
         CertificateRecord, ExistingRecord, RecordedCertificate, conflict, recorded_elsewhere,
@@ -176,21 +176,18 @@ impl RecordIssuanceOperation {
         withdrawn: Option<LicenseRecord>,
     ) -> Result<Next<Self>, Fault> {
         let order = self.lock(tx).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &order,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "X-2",
-                outcome: refusal.reason.as_str(),
-                data: CertificateRefused {
-                    message: &refusal.message,
-                    withdrawn_san_certificate_id: withdrawn.map(|record| record.certificate_id),
-                },
+        let event = OrderEvent {
+            resource: &order,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "X-2",
+            outcome: refusal.reason.as_str(),
+            data: CertificateRefused {
+                message: &refusal.message,
+                withdrawn_san_certificate_id: withdrawn.map(|record| record.certificate_id),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Next::Refused(refusal.clone()))
     }
 }

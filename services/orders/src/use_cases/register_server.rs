@@ -10,10 +10,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{event::OrderEvent, turns};
 use crate::{
     events::ServerRegistered,
     rules::{
@@ -69,21 +66,18 @@ impl Verb for RegisterServer {
         store::servers::insert(tx, order.account_id, &server).await?;
         let after = order.clone().apply_registration(server.id, now);
         store::orders::save(tx, &order, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &request.origin(),
-                time: now,
-                why: "AL-8",
-                outcome: "REGISTERED",
-                data: ServerRegistered {
-                    server_id: server.id,
-                    primary: server.primary,
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &request.origin(),
+            time: now,
+            why: "AL-8",
+            outcome: "REGISTERED",
+            data: ServerRegistered {
+                server_id: server.id,
+                primary: server.primary,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(ServerPlaces {
             server: Some(server),
             licensed: server_limit(&order),

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::{
     PreviewContext,
-    event::{OrderEvent, emit},
+    event::OrderEvent,
     price_order::{Offer, PriceOrder},
     turns,
 };
@@ -101,26 +101,23 @@ impl DurableVerb for RenewOrder {
         let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
         let after = before.clone().apply_decision(now);
         store::orders::save(tx, &before, &after).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &origin,
-                time: now,
-                why: "MD-10",
-                outcome: "CHARGING",
-                data: RenewalAccepted {
-                    operation_id: handle.id,
-                    term_index: plan.term.index,
-                    term_months: plan.term.term.months(),
-                    common_name: before.wanted_common_name().value(),
-                    names: plan.term.names.iter().flatten().map(San::value).collect(),
-                    additional_licenses: plan.term.additional_licenses,
-                    kept_server_ids: plan.term.kept_servers.as_ref(),
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &origin,
+            time: now,
+            why: "MD-10",
+            outcome: "CHARGING",
+            data: RenewalAccepted {
+                operation_id: handle.id,
+                term_index: plan.term.index,
+                term_months: plan.term.term.months(),
+                common_name: before.wanted_common_name().value(),
+                names: plan.term.names.iter().flatten().map(San::value).collect(),
+                additional_licenses: plan.term.additional_licenses,
+                kept_server_ids: plan.term.kept_servers.as_ref(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(handle))
     }
 
@@ -345,7 +342,8 @@ impl Purchase for RenewOrderOperation {
         let data = RenewalRefused {
             message: &refusal.message,
         };
-        emit(tx, OrderEvent::refused(&order, origin, time, refusal, data)).await
+        let event = OrderEvent::refused(&order, origin, time, refusal, data);
+        event.emit(tx).await
     }
 
     /// Adds the term to the order. If the old term has ended, the new one runs from its end at
@@ -377,27 +375,23 @@ impl Purchase for RenewOrderOperation {
         store::orders::save(tx, &before, &after).await?;
         store::invoices::insert(tx, &after, index, invoice_id, total, self.decision_time).await?;
         view.add_invoice(index, invoice_id);
-        emit(
-            tx,
-            OrderEvent {
-                order: &after,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "MD-10",
-                outcome: "RENEWED",
-                data: OrderRenewed {
-                    term_index: index,
-                    start_time: term.term.start(),
-                    end_time: term.term.end(),
-                    lapsed_since: (self.decision_time > term.term.start())
-                        .then(|| term.term.start()),
-                    additional_licenses: term.additional_licenses,
-                    lapsing_server_ids: &self.lapsing,
-                    charged: ChargedAmount::new(Some(invoice_id), total),
-                },
+        let event = OrderEvent {
+            resource: &after,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "MD-10",
+            outcome: "RENEWED",
+            data: OrderRenewed {
+                term_index: index,
+                start_time: term.term.start(),
+                end_time: term.term.end(),
+                lapsed_since: (self.decision_time > term.term.start()).then(|| term.term.start()),
+                additional_licenses: term.additional_licenses,
+                lapsing_server_ids: &self.lapsing,
+                charged: ChargedAmount::new(Some(invoice_id), total),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(RenewedOrder {
             view,
             sale: Some((term, quote.charged(invoice))),

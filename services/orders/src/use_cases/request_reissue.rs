@@ -9,10 +9,7 @@ use licet_runtime::{
     operation,
 };
 
-use super::{
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{event::OrderEvent, turns};
 use crate::{
     events::ReissueRequested,
     queries::order_view::{self, OrderView},
@@ -48,21 +45,18 @@ impl Verb for RequestReissue {
             .apply_reissue(csr.map(SigningRequest::of), now);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &view.order,
-                origin: &request.origin(),
-                time: now,
-                why: "MD-7",
-                outcome: "AWAITING_ISSUANCE",
-                data: ReissueRequested {
-                    pending_since: view.order.issuance_pending_since(),
-                    has_new_key: csr.is_some(),
-                },
+        let event = OrderEvent {
+            resource: &view.order,
+            origin: &request.origin(),
+            time: now,
+            why: "MD-7",
+            outcome: "AWAITING_ISSUANCE",
+            data: ReissueRequested {
+                pending_since: view.order.issuance_pending_since(),
+                has_new_key: csr.is_some(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(view)
     }
 }

@@ -13,10 +13,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{event::OrderEvent, turns};
 use crate::{events::RefundReviewed, queries::order_view::refunds, rules::order::Order, store};
 
 /// The refunds of an order that are in review, ascending by term.
@@ -76,24 +73,21 @@ impl NoteReviews<'_> {
     async fn emit(&self, tx: &Tx, after: &Order, refund: &Refund) -> Result<(), Fault> {
         let (value, currency) = refund.refunded_text().unzip();
         let (reviewer, reason) = refund.review();
-        emit(
-            tx,
-            OrderEvent {
-                order: after,
-                origin: &turns::origin(),
-                time: after.decide_at(self.now),
-                why: "AL-4",
-                outcome: refund.state_name(),
-                data: RefundReviewed {
-                    refund_id: refund.id(),
-                    term_index: refund.term_index(),
-                    refunded: value,
-                    currency,
-                    reviewer,
-                    review_reason: reason,
-                },
+        let event = OrderEvent {
+            resource: after,
+            origin: &turns::origin(),
+            time: after.decide_at(self.now),
+            why: "AL-4",
+            outcome: refund.state_name(),
+            data: RefundReviewed {
+                refund_id: refund.id(),
+                term_index: refund.term_index(),
+                refunded: value,
+                currency,
+                reviewer,
+                review_reason: reason,
             },
-        )
-        .await
+        };
+        event.emit(tx).await
     }
 }

@@ -10,12 +10,7 @@ use licet_runtime::{
     operation,
 };
 
-use super::{
-    PreviewContext,
-    event::{OrderEvent, emit},
-    record::RecordedCertificate,
-    turns,
-};
+use super::{PreviewContext, event::OrderEvent, record::RecordedCertificate, turns};
 use crate::{
     events::CertificateRevoked,
     queries::order_view,
@@ -116,25 +111,22 @@ pub(super) struct RevocationEvent<'a> {
 impl RevocationEvent<'_> {
     /// Writes the event; last in the transaction.
     pub(super) async fn emit(&self, tx: &Tx) -> Result<(), Fault> {
-        emit(
-            tx,
-            OrderEvent {
-                order: self.order,
-                origin: self.origin,
-                time: self.time,
-                why: self.why,
-                outcome: "REVOKED",
-                data: CertificateRevoked {
-                    certificate_id: self.certificate.id,
-                    serial: &self.certificate.serial_hex,
-                    reason: self.certificate.revoke_reason,
-                    revoke_time: self.certificate.revoke_time,
-                    san_revoke_time: self.san_revoke_time,
-                    reissue_requested: self.reissue_requested,
-                },
+        let event = OrderEvent {
+            resource: self.order,
+            origin: self.origin,
+            time: self.time,
+            why: self.why,
+            outcome: "REVOKED",
+            data: CertificateRevoked {
+                certificate_id: self.certificate.id,
+                serial: &self.certificate.serial_hex,
+                reason: self.certificate.revoke_reason,
+                revoke_time: self.certificate.revoke_time,
+                san_revoke_time: self.san_revoke_time,
+                reissue_requested: self.reissue_requested,
             },
-        )
-        .await
+        };
+        event.emit(tx).await
     }
 }
 

@@ -8,10 +8,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{
-    event::{OrderEvent, emit},
-    turns,
-};
+use super::{event::OrderEvent, turns};
 use crate::{
     events::SoftwareSet,
     queries::order_view::{self, OrderView},
@@ -43,22 +40,19 @@ impl Verb for SetServerSoftware {
         let after = before.clone().apply_software(software.clone(), now);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;
-        emit(
-            tx,
-            OrderEvent {
-                order: &view.order,
-                origin: &request.origin(),
-                time: now,
-                why: "AL-6",
-                outcome: "SET",
-                data: SoftwareSet {
-                    old_server_software: &before.server_software,
-                    server_software: software,
-                    server_ids: &with_it,
-                },
+        let event = OrderEvent {
+            resource: &view.order,
+            origin: &request.origin(),
+            time: now,
+            why: "AL-6",
+            outcome: "SET",
+            data: SoftwareSet {
+                old_server_software: &before.server_software,
+                server_software: software,
+                server_ids: &with_it,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(view)
     }
 }

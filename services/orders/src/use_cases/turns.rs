@@ -13,7 +13,7 @@ use licet_runtime::{
     outbox::EventData,
 };
 
-use super::event::{OrderEvent, emit};
+use super::event::OrderEvent;
 use crate::{
     events::{OrderEnded, RunningTerm, TermStarted},
     rules::{order::Order, terms::Turn},
@@ -81,14 +81,14 @@ async fn emit_turned<D: EventData>(
 ) -> Result<(), Fault> {
     let origin = origin();
     let event = OrderEvent {
-        order,
+        resource: order,
         origin: &origin,
         time,
         why: "MD-10",
         outcome,
         data,
     };
-    emit(tx, event).await
+    event.emit(tx).await
 }
 
 /// The origin of what time alone causes.

@@ -7,11 +7,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{
-    event::{OrderEvent, emit},
-    register_server::ServerPlaces,
-    turns,
-};
+use super::{event::OrderEvent, register_server::ServerPlaces, turns};
 use crate::{
     events::ServerUnregistered,
     rules::{
@@ -44,20 +40,17 @@ impl Verb for UnregisterServer {
             store::servers::unregister(tx, server.id).await?;
             let after = order.clone().apply_unregistration(server.id, now);
             store::orders::save(tx, &order, &after).await?;
-            emit(
-                tx,
-                OrderEvent {
-                    order: &after,
-                    origin: &request.origin(),
-                    time: now,
-                    why: "AL-8",
-                    outcome: "UNREGISTERED",
-                    data: ServerUnregistered {
-                        server_id: server.id,
-                    },
+            let event = OrderEvent {
+                resource: &after,
+                origin: &request.origin(),
+                time: now,
+                why: "AL-8",
+                outcome: "UNREGISTERED",
+                data: ServerUnregistered {
+                    server_id: server.id,
                 },
-            )
-            .await?;
+            };
+            event.emit(tx).await?;
         }
         let registered = registered(&servers).count() as u64;
         Ok(ServerPlaces {

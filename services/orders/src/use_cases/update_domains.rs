@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{
     PreviewContext,
     charge_domains::{PriceDomainChange, Questions, Quotes, UpdateDomainsOperation},
-    event::{OrderEvent, emit},
+    event::OrderEvent,
     turns,
     updated_domains::{UpdatedDomains, priced},
 };
@@ -128,23 +128,20 @@ async fn emit_accepted(
         let missing = format!("order {} has lost its accepted domain change", order.id);
         return Err(Fault::internal(missing));
     };
-    emit(
-        tx,
-        OrderEvent {
-            order,
-            origin: &request.origin(),
-            time: now,
-            why: "MD-7",
-            outcome,
-            data: DomainChangeAccepted {
-                added: texts(&change.added),
-                removed: texts(&change.removed),
-                common_name: order.common_name_after().value(),
-                slots: ChargedSlots::new(change.charge, change.next_charge),
-            },
+    let event = OrderEvent {
+        resource: order,
+        origin: &request.origin(),
+        time: now,
+        why: "MD-7",
+        outcome,
+        data: DomainChangeAccepted {
+            added: texts(&change.added),
+            removed: texts(&change.removed),
+            common_name: order.common_name_after().value(),
+            slots: ChargedSlots::new(change.charge, change.next_charge),
         },
-    )
-    .await
+    };
+    event.emit(tx).await
 }
 
 /// Plans the change of an order that has no other operation running.

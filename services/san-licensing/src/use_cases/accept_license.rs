@@ -21,10 +21,7 @@ use licet_runtime::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Sources,
-    event::{LicenseEvent, emit},
-};
+use super::{Sources, event::LicenseEvent};
 use crate::{
     events::{LicenseAccepted, LicenseCharged, LicenseRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
@@ -89,23 +86,20 @@ impl DurableVerb for AcceptLicense {
         let first = NextStep::of(&price);
         let begun = operation::begin(tx, now, &id, account_id, first).await?;
         store::licenses::save(tx, &license).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                license: &license,
-                origin: &origin,
-                time: now,
-                why: "SL-20",
-                outcome: "ACCEPTING",
-                data: LicenseAccepted {
-                    operation_id: begun.id,
-                    products: &license.products,
-                    start_time: license.first.term.start(),
-                    end_time: license.first.term.end(),
-                },
+        let event = LicenseEvent {
+            resource: &license,
+            origin: &origin,
+            time: now,
+            why: "SL-20",
+            outcome: "ACCEPTING",
+            data: LicenseAccepted {
+                operation_id: begun.id,
+                products: &license.products,
+                start_time: license.first.term.start(),
+                end_time: license.first.term.end(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(begun))
     }
 
@@ -227,7 +221,7 @@ impl Purchase for AcceptLicenseOperation {
             message: &refusal.message,
         };
         let event = LicenseEvent::refused(&license, origin, time, refusal, data);
-        emit(tx, event).await
+        event.emit(tx).await
     }
 
     async fn apply_charge(
@@ -247,23 +241,20 @@ impl Purchase for AcceptLicenseOperation {
             license,
             running: None,
         };
-        emit(
-            tx,
-            LicenseEvent {
-                license: &view.license,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "T-4",
-                outcome: "ACTIVE",
-                data: LicenseCharged {
-                    invoice_id,
-                    total: total.value(),
-                    currency: total.currency().code(),
-                    quota: view.license.first.quota(),
-                },
+        let event = LicenseEvent {
+            resource: &view.license,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "T-4",
+            outcome: "ACTIVE",
+            data: LicenseCharged {
+                invoice_id,
+                total: total.value(),
+                currency: total.currency().code(),
+                quota: view.license.first.quota(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         let quote = Some(quote.charged(invoice));
         Ok(PricedLicense { view, quote })
     }

@@ -17,11 +17,7 @@ use licet_runtime::{
     peer::PeerFault,
 };
 
-use super::{
-    Sources,
-    accept_license::refuse_held,
-    event::{LicenseEvent, emit},
-};
+use super::{Sources, accept_license::refuse_held, event::LicenseEvent};
 use crate::{
     events::ProductAdded,
     peers::{self, Billing, Product, Quote},
@@ -138,25 +134,22 @@ impl Verb for AddProduct {
         refuse_held(tx, &license, now).await?;
         store::licenses::save(tx, &license).await?;
         let comparison = compared.comparison.clone();
-        emit(
-            tx,
-            LicenseEvent {
-                license: &license,
-                origin: &request.origin(),
-                time: now,
-                why: "SL-10",
-                outcome: "ADDED",
-                data: ProductAdded {
-                    product_id,
-                    tier: comparison.tier,
-                    highest_tier: comparison.highest_tier,
-                    price: comparison.price.value(),
-                    highest_price: comparison.highest_price.map(Price::value),
-                    currency: comparison.price.currency().code(),
-                },
+        let event = LicenseEvent {
+            resource: &license,
+            origin: &request.origin(),
+            time: now,
+            why: "SL-10",
+            outcome: "ADDED",
+            data: ProductAdded {
+                product_id,
+                tier: comparison.tier,
+                highest_tier: comparison.highest_tier,
+                price: comparison.price.value(),
+                highest_price: comparison.highest_price.map(Price::value),
+                currency: comparison.price.currency().code(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         let view = LicenseView {
             license,
             now,

@@ -10,7 +10,7 @@ use licet_runtime::{
     operation, outbox,
 };
 
-use super::event::{LicenseEvent, emit};
+use super::event::LicenseEvent;
 use crate::{
     events::LicenseCancelled,
     queries::license_view::{self, LicenseView},
@@ -38,22 +38,19 @@ impl Verb for CancelLicense {
         store::licenses::save(tx, &license).await?;
         let origin = request.origin();
         let alerts = alerts(tx, &before, now, &origin).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                license: &license,
-                origin: &origin,
-                time: now,
-                why: "SL-7",
-                outcome: "CANCELLED",
-                data: LicenseCancelled {
-                    reason: &self.reason,
-                    products: &license.products,
-                    end_time: license.end(),
-                },
+        let event = LicenseEvent {
+            resource: &license,
+            origin: &origin,
+            time: now,
+            why: "SL-7",
+            outcome: "CANCELLED",
+            data: LicenseCancelled {
+                reason: &self.reason,
+                products: &license.products,
+                end_time: license.end(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         let alerts: Vec<_> = alerts.iter().map(Alert::event).collect::<Result<_, _>>()?;
         outbox::emit_all(tx, &alerts).await?;
         Ok(LicenseView {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     Sources,
     accept_license::{PricedLicense, lock},
-    event::{LicenseEvent, emit},
+    event::LicenseEvent,
 };
 use crate::{
     events::{QuotaIncreaseAccepted, QuotaIncreaseCharged, QuotaIncreaseRefused},
@@ -74,22 +74,19 @@ impl DurableVerb for IncreaseQuota {
         let begun = operation::begin(tx, now, &id, account_id, first).await?;
         let license = before.apply_decision(now);
         store::licenses::save(tx, &license).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                license: &license,
-                origin: &origin,
-                time: now,
-                why: "SL-8",
-                outcome: "CHARGING",
-                data: QuotaIncreaseAccepted {
-                    operation_id: begun.id,
-                    quota: license.current_term(now).quota(),
-                    new_quota: quota,
-                },
+        let event = LicenseEvent {
+            resource: &license,
+            origin: &origin,
+            time: now,
+            why: "SL-8",
+            outcome: "CHARGING",
+            data: QuotaIncreaseAccepted {
+                operation_id: begun.id,
+                quota: license.current_term(now).quota(),
+                new_quota: quota,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(begun))
     }
 
@@ -170,7 +167,7 @@ impl Purchase for IncreaseQuotaOperation {
             message: &refusal.message,
         };
         let event = LicenseEvent::refused(&license, origin, time, refusal, data);
-        emit(tx, event).await
+        event.emit(tx).await
     }
 
     async fn apply_charge(
@@ -190,24 +187,21 @@ impl Purchase for IncreaseQuotaOperation {
             license,
             running: None,
         };
-        emit(
-            tx,
-            LicenseEvent {
-                license: &view.license,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "SL-8",
-                outcome: "ACTIVE",
-                data: QuotaIncreaseCharged {
-                    invoice_id,
-                    total: total.value(),
-                    currency: total.currency().code(),
-                    old_quota,
-                    quota: self.quota,
-                },
+        let event = LicenseEvent {
+            resource: &view.license,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "SL-8",
+            outcome: "ACTIVE",
+            data: QuotaIncreaseCharged {
+                invoice_id,
+                total: total.value(),
+                currency: total.currency().code(),
+                old_quota,
+                quota: self.quota,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         let quote = Some(quote.charged(invoice));
         Ok(PricedLicense { view, quote })
     }

@@ -20,7 +20,7 @@ use licet_runtime::{
     peer::PeerFault,
 };
 
-use super::event::{LicenseEvent, emit};
+use super::event::LicenseEvent;
 use crate::{
     events::LicenseQuoted,
     peers::{self, Billing, Quote, TermPricing},
@@ -220,26 +220,23 @@ impl Verb for QuoteLicense {
         let license = &quoted.view.license;
         store::licenses::insert(tx, license).await?;
         let sale = &license.first.sale;
-        emit(
-            tx,
-            LicenseEvent {
-                license,
-                origin: &request.origin(),
-                time: license.decision_time,
-                why: "SL-7",
-                outcome: "QUOTED",
-                data: LicenseQuoted {
-                    products: &license.products,
-                    quota: license.first.quota(),
-                    term_months: license.first.term.months(),
-                    price: sale.amount.value(),
-                    currency: sale.amount.currency().code(),
-                    by_hand: sale.by_hand,
-                    valid_until_time: license.valid_until,
-                },
+        let event = LicenseEvent {
+            resource: license,
+            origin: &request.origin(),
+            time: license.decision_time,
+            why: "SL-7",
+            outcome: "QUOTED",
+            data: LicenseQuoted {
+                products: &license.products,
+                quota: license.first.quota(),
+                term_months: license.first.term.months(),
+                price: sale.amount.value(),
+                currency: sale.amount.currency().code(),
+                by_hand: sale.by_hand,
+                valid_until_time: license.valid_until,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(QuotedLicense {
             is_stored: true,
             ..quoted

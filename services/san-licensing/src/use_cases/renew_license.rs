@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::{
     Sources,
     accept_license::{lock, refuse_held},
-    event::{LicenseEvent, emit},
+    event::LicenseEvent,
 };
 use crate::{
     events::{LicenseRenewed, RenewalAccepted, RenewalRefused},
@@ -100,26 +100,23 @@ impl DurableVerb for RenewLicense {
         let first = NextStep::of(&price);
         let begun = operation::begin(tx, now, &id, account_id, first).await?;
         store::licenses::save(tx, &license).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                license: &license,
-                origin: &origin,
-                time: now,
-                why: "SL-9",
-                outcome: "CHARGING",
-                data: RenewalAccepted {
-                    operation_id: begun.id,
-                    term_index: plan.index,
-                    term_months: plan.term.months(),
-                    quota: plan.quota,
-                    foreseen: foreseen.weight,
-                    over_by: foreseen.over_by(),
-                    late_exception: plan.late_exception.as_deref(),
-                },
+        let event = LicenseEvent {
+            resource: &license,
+            origin: &origin,
+            time: now,
+            why: "SL-9",
+            outcome: "CHARGING",
+            data: RenewalAccepted {
+                operation_id: begun.id,
+                term_index: plan.index,
+                term_months: plan.term.months(),
+                quota: plan.quota,
+                foreseen: foreseen.weight,
+                over_by: foreseen.over_by(),
+                late_exception: plan.late_exception.as_deref(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(Accepted::Operation(begun))
     }
 
@@ -232,7 +229,7 @@ impl Purchase for RenewLicenseOperation {
             message: &refusal.message,
         };
         let event = LicenseEvent::refused(&license, origin, time, refusal, data);
-        emit(tx, event).await
+        event.emit(tx).await
     }
 
     /// Adds the term to the licence. A term bought after the old end is in force at once.
@@ -256,28 +253,25 @@ impl Purchase for RenewLicenseOperation {
             license,
             running: None,
         };
-        emit(
-            tx,
-            LicenseEvent {
-                license: &view.license,
-                origin: &self.origin,
-                time: self.decision_time,
-                why: "SL-9",
-                outcome: "RENEWED",
-                data: LicenseRenewed {
-                    term_index: self.plan.index,
-                    start_time: term.term.start(),
-                    end_time: term.term.end(),
-                    quota: self.plan.quota,
-                    bought_late_time: term.bought_late,
-                    late_exception: self.plan.late_exception.as_deref(),
-                    invoice_id,
-                    total: total.value(),
-                    currency: total.currency().code(),
-                },
+        let event = LicenseEvent {
+            resource: &view.license,
+            origin: &self.origin,
+            time: self.decision_time,
+            why: "SL-9",
+            outcome: "RENEWED",
+            data: LicenseRenewed {
+                term_index: self.plan.index,
+                start_time: term.term.start(),
+                end_time: term.term.end(),
+                quota: self.plan.quota,
+                bought_late_time: term.bought_late,
+                late_exception: self.plan.late_exception.as_deref(),
+                invoice_id,
+                total: total.value(),
+                currency: total.currency().code(),
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         let bought = Some(BoughtTerm {
             quote: quote.charged(invoice),
             term,

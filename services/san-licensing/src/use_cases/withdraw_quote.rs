@@ -9,7 +9,7 @@ use licet_runtime::{
     operation,
 };
 
-use super::event::{LicenseEvent, emit};
+use super::event::LicenseEvent;
 use crate::{
     events::LicenseWithdrawn,
     queries::license_view::{self, LicenseView},
@@ -32,20 +32,17 @@ impl Verb for WithdrawQuote {
         let (draft, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let license = withdrawn(tx, draft, now).await?;
         store::licenses::save(tx, &license).await?;
-        emit(
-            tx,
-            LicenseEvent {
-                license: &license,
-                origin: &request.origin(),
-                time: now,
-                why: "SL-7",
-                outcome: "CANCELLED",
-                data: LicenseWithdrawn {
-                    valid_until_time: license.valid_until,
-                },
+        let event = LicenseEvent {
+            resource: &license,
+            origin: &request.origin(),
+            time: now,
+            why: "SL-7",
+            outcome: "CANCELLED",
+            data: LicenseWithdrawn {
+                valid_until_time: license.valid_until,
             },
-        )
-        .await?;
+        };
+        event.emit(tx).await?;
         Ok(LicenseView {
             license,
             now,
