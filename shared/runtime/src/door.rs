@@ -11,8 +11,8 @@ use crate::{
     caller::{Call, Origin, accept},
     database::{Database, Tx, Work},
     fault::Fault,
-    join::{OperationReply, join},
-    operation::Operations,
+    join::join,
+    operation::{self, Operations, View},
     page::Page,
     replay::{self, Accepted},
 };
@@ -66,6 +66,8 @@ pub trait Preview: Send + Sync {
 pub trait DurableVerb: Send + Sync {
     /// What the change returns.
     type Output: Send;
+    /// The resource that its operation changes, as responses show it.
+    type View: UnderWay;
 
     /// Makes the change, or begins its operation.
     fn accept(
@@ -74,13 +76,22 @@ pub trait DurableVerb: Send + Sync {
         tx: &Tx,
     ) -> impl Future<Output = Result<Accepted<Self::Output>, Fault>> + Send;
 
-    /// The response while the operation is in progress; `None` if it has ended meanwhile.
+    /// The response while the operation is in progress. `tx` is the snapshot that `view` was read from.
     fn pending(
         &self,
+        tx: &Tx,
+        view: Self::View,
+    ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
+}
+
+/// A resource as it is shown while an operation runs on it.
+pub trait UnderWay: Sized + Send {
+    /// Reads the resource of a running operation that the caller may see.
+    fn load(
+        tx: &Tx,
         call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> impl Future<Output = Result<Option<Self::Output>, Fault>> + Send;
+        running: View,
+    ) -> impl Future<Output = Result<Self, Fault>> + Send;
 }
 
 /// A decoded request, before anything is done.
@@ -311,14 +322,30 @@ impl<M: Mutation, V> Entry<M, V> {
         V: DurableVerb,
         R: Message + Default,
     {
-        let call = &self.request.call;
         let database = operations.database();
         let accepted = self.begin(database, &encode).await?;
-        let pending = |id| self.verb.pending(call, database, id);
-        match join(operations, call, accepted, pending).await? {
-            OperationReply::Final(response) => Ok(response),
-            OperationReply::Pending(output) => encode(output),
-        }
+        let pending = |id| self.pending(database, id, &encode);
+        join(operations, &self.request.call, accepted, pending).await
+    }
+
+    /// The response while the operation is in progress; `None` if it has ended meanwhile.
+    async fn pending<R>(
+        &self,
+        database: &Database,
+        operation_id: OperationId,
+        encode: &(impl Fn(V::Output) -> Result<R, Fault> + Send + Sync),
+    ) -> Result<Option<R>, Fault>
+    where
+        V: DurableVerb,
+    {
+        let call = &self.request.call;
+        let tx = database.read();
+        let found = operation::find_under_way(&tx, &call.caller, operation_id).await?;
+        let Some(running) = found else {
+            return Ok(None);
+        };
+        let view = V::View::load(&tx, call, running).await?;
+        encode(self.verb.pending(&tx, view).await?).map(Some)
     }
 }
 

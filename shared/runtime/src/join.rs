@@ -12,47 +12,35 @@ use crate::{
     stored,
 };
 
-/// The reply to an accepted request.
-#[derive(Debug)]
-pub enum OperationReply<R, P> {
-    /// The response of the ended operation.
-    Final(R),
-    /// The pending state, because the operation has not ended in time.
-    Pending(P),
-}
-
-/// Waits for the response to an accepted request. If the operation does not end in time, returns the pending
-/// state from `find_under_way`, which is `None` if the operation has ended meanwhile.
+/// Waits for the response to an accepted request. If the operation does not end in time, returns `pending`, the
+/// response while it is in progress, which is `None` if the operation has ended meanwhile.
 ///
 /// # Errors
 /// The refusal that ended the operation; DEADLINE_EXCEEDED if it neither ended nor was found in progress
-/// in time; the errors of `find_under_way`.
-pub async fn join<P, R, A, F>(
+/// in time; the errors of `pending`.
+pub async fn join<P, R, F>(
     operations: &Operations<P>,
     call: &Call,
     accepted: Accepted<R>,
-    find_under_way: impl Fn(OperationId) -> F + Send + Sync,
-) -> Result<OperationReply<R, A>, Fault>
+    pending: impl Fn(OperationId) -> F + Send + Sync,
+) -> Result<R, Fault>
 where
     P: Send + Sync + 'static,
     R: Message + Default,
-    A: Send,
-    F: Future<Output = Result<Option<A>, Fault>> + Send,
+    F: Future<Output = Result<Option<R>, Fault>> + Send,
 {
     let mut handle = match accepted {
-        Accepted::Done(response) => return Ok(OperationReply::Final(response)),
+        Accepted::Done(response) => return Ok(response),
         Accepted::Operation(handle) => handle,
     };
     let id = handle.id;
     loop {
         match operations.finish(handle, call).await? {
-            Ending::Done(response) => {
-                return stored::message(&response).map(OperationReply::Final);
-            }
+            Ending::Done(response) => return stored::message(&response),
             Ending::Refused(refusal) => return Err(refusal.into()),
             Ending::Running => {
-                if let Some(pending) = find_under_way(id).await? {
-                    return Ok(OperationReply::Pending(pending));
+                if let Some(response) = pending(id).await? {
+                    return Ok(response);
                 }
                 if !call.deadline.elapsed().is_zero() {
                     return Err(Fault::transient(

@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     caller::{AccountScope, Call},
     database::{Database, Tx},
-    door::{self, ChangeRequest, DurableVerb},
+    door::{self, ChangeRequest, DurableVerb, UnderWay},
     fault::Fault,
     field::Fields,
     operation::{self, Ending, OperationHandle, Operations, State, View},
@@ -268,6 +268,7 @@ struct CancelOperation {
 
 impl DurableVerb for CancelOperation {
     type Output = View;
+    type View = View;
 
     async fn accept(&self, request: &ChangeRequest, tx: &Tx) -> Result<Accepted<View>, Fault> {
         let found = operation::get(tx, &request.call.caller, self.operation_id).await?;
@@ -294,16 +295,14 @@ impl DurableVerb for CancelOperation {
         Ok(Accepted::Operation(found.operation_id.into()))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<View>, Fault> {
-        let tx = database.read();
-        operation::get(&tx, &call.caller, operation_id)
-            .await
-            .map(Some)
+    async fn pending(&self, _tx: &Tx, view: View) -> Result<View, Fault> {
+        Ok(view)
+    }
+}
+
+impl UnderWay for View {
+    async fn load(_tx: &Tx, _call: &Call, running: Self) -> Result<Self, Fault> {
+        Ok(running)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Orders, and those that await a certificate.
 
-use licet_domain::ids::{AccountId, OperationId, OrderId};
+use licet_domain::ids::{AccountId, OrderId};
 use licet_runtime::{
     caller::Call,
     database::{Database, Tx},
+    door::UnderWay,
     fault::Fault,
-    operation,
+    operation::View,
     page::{Page, time_key},
 };
 
@@ -29,21 +30,12 @@ pub(crate) async fn get(
     order_view::load(&tx, order, call.now).await
 }
 
-/// The order of a running operation, and the snapshot that it was read from. `None` if the
-/// operation has ended, NOT_FOUND if the caller may not see it.
-pub(crate) async fn find_under_way(
-    database: &Database,
-    call: &Call,
-    operation_id: OperationId,
-) -> Result<Option<(Tx, OrderView)>, Fault> {
-    let tx = database.read();
-    let Some(running) = operation::find_under_way(&tx, &call.caller, operation_id).await? else {
-        return Ok(None);
-    };
-    let order_id = running.resource_id.parse().map_err(Fault::internal)?;
-    let order = store::orders::get(&tx, &call.caller.accounts, order_id).await?;
-    let view = order_view::load(&tx, order, call.now).await?;
-    Ok(Some((tx, view)))
+impl UnderWay for OrderView {
+    async fn load(tx: &Tx, call: &Call, running: View) -> Result<Self, Fault> {
+        let order_id = running.resource_id.parse().map_err(Fault::internal)?;
+        let order = store::orders::get(tx, &call.caller.accounts, order_id).await?;
+        order_view::load(tx, order, call.now).await
+    }
 }
 
 /// A page of orders, newest first, and the next page's token.

@@ -9,12 +9,12 @@ use licet_clients::{
 use licet_domain::{
     certificate::KeyKind,
     clock::Instant,
-    ids::{AccountId, LicenseId, OperationId, OrderId, ReservationId},
+    ids::{AccountId, LicenseId, OrderId, ReservationId},
     refusal::Refusal,
 };
 use licet_runtime::{
-    caller::{Call, Origin},
-    database::{Database, Tx},
+    caller::Origin,
+    database::Tx,
     door::{ChangeRequest, DurableVerb},
     fault::Fault,
     field::Fields,
@@ -32,7 +32,7 @@ use crate::{
         Peers,
         san_licensing::{product_id, requested_key},
     },
-    queries,
+    queries::order_view::OrderView,
     rules::{
         issuance::require_pending_issuance,
         order::Order,
@@ -51,6 +51,7 @@ pub(crate) struct BeginIssuance {
 
 impl DurableVerb for BeginIssuance {
     type Output = StartedIssuance;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -87,16 +88,7 @@ impl DurableVerb for BeginIssuance {
     }
 
     /// Until it is decided there is no response that could be mistaken for a grant.
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<StartedIssuance>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        let Some((_, view)) = found else {
-            return Ok(None);
-        };
+    async fn pending(&self, _tx: &Tx, view: OrderView) -> Result<StartedIssuance, Fault> {
         let running = view.running.as_ref();
         let id = running.map_or_else(String::new, |running| running.operation_id.to_string());
         Err(Fault::operation_in_progress(

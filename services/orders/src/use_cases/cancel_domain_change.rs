@@ -5,12 +5,12 @@
 use licet_clients::billing::CreditNote;
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, InvoiceId, LicenseId, OperationId, OrderId, ReservationId},
+    ids::{AccountId, InvoiceId, LicenseId, OrderId, ReservationId},
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
@@ -24,10 +24,7 @@ use super::{PreviewContext, event::OrderEvent, turns};
 use crate::{
     events::{DomainChangeCancelAccepted, DomainChangeCancelRefused, DomainChangeCancelled, texts},
     peers::Peers,
-    queries::{
-        self,
-        order_view::{self, OrderView},
-    },
+    queries::order_view::{self, OrderView},
     rules::{
         cancellation::{DomainChangeCancellation, plan_cancellation},
         order::Order,
@@ -45,6 +42,7 @@ pub(crate) struct CancelDomainChange {
 
 impl DurableVerb for CancelDomainChange {
     type Output = CancelledDomainChange;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -101,17 +99,11 @@ impl DurableVerb for CancelDomainChange {
         Ok(Accepted::Operation(handle))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<CancelledDomainChange>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| CancelledDomainChange {
+    async fn pending(&self, _tx: &Tx, view: OrderView) -> Result<CancelledDomainChange, Fault> {
+        Ok(CancelledDomainChange {
             view,
             credit_notes: Vec::new(),
-        }))
+        })
     }
 }
 

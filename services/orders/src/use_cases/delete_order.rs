@@ -3,13 +3,10 @@
 //! It only goes forward, because a deletion is final.
 
 use licet_clients::billing::{Refund, RefundQuestion};
-use licet_domain::{
-    clock::Instant,
-    ids::{OperationId, OrderId},
-};
+use licet_domain::{clock::Instant, ids::OrderId};
 use licet_runtime::{
     caller::Call,
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation,
@@ -27,10 +24,7 @@ use super::{
 use crate::{
     events::OrderDeleted,
     peers::Billing,
-    queries::{
-        self,
-        order_view::{self, refunds},
-    },
+    queries::order_view::{self, OrderView, refunds},
     rules::{
         deletion::{Deletion, next_additional_licenses, plan_deletion},
         order::Order,
@@ -51,6 +45,7 @@ pub(crate) struct DeleteOrder {
 
 impl DurableVerb for DeleteOrder {
     type Output = DeletedOrder;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -101,23 +96,14 @@ impl DurableVerb for DeleteOrder {
         Ok(Accepted::Operation(handle))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<DeletedOrder>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        let Some((tx, view)) = found else {
-            return Ok(None);
-        };
-        let deletion = invalidated(&tx, &view.order).await?;
+    async fn pending(&self, tx: &Tx, view: OrderView) -> Result<DeletedOrder, Fault> {
+        let deletion = invalidated(tx, &view.order).await?;
         let refunds = refunds(&view.order)?;
-        Ok(Some(DeletedOrder {
+        Ok(DeletedOrder {
             view,
             deletion,
             refunds,
-        }))
+        })
     }
 }
 

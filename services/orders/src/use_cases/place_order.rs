@@ -10,14 +10,14 @@ use licet_clients::{
 use licet_domain::{
     certificate::ParsedRequest,
     clock::Instant,
-    ids::{AccountId, LicenseId, OperationId, OrderId, ProductId},
+    ids::{AccountId, LicenseId, OrderId, ProductId},
     refusal::Refusal,
     san::San,
     term::Term,
 };
 use licet_runtime::{
     caller::{Call, Caller, Origin},
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
@@ -35,10 +35,7 @@ use super::{
 use crate::{
     events::{ChargedAmount, OrderAccepted, OrderPaid, OrderRefused, texts},
     peers::Peers,
-    queries::{
-        self,
-        order_view::{self, OrderView},
-    },
+    queries::order_view::{self, OrderView},
     rules::{
         not_found,
         order::{self, Order, OrderTerm, SigningRequest},
@@ -65,6 +62,7 @@ pub(crate) struct PlaceOrder {
 
 impl DurableVerb for PlaceOrder {
     type Output = PlacedOrder;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -108,14 +106,8 @@ impl DurableVerb for PlaceOrder {
         Ok(Accepted::Operation(handle))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<PlacedOrder>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| PlacedOrder::Stored { view, quote: None }))
+    async fn pending(&self, _tx: &Tx, view: OrderView) -> Result<PlacedOrder, Fault> {
+        Ok(PlacedOrder::Stored { view, quote: None })
     }
 }
 

@@ -6,13 +6,13 @@ use licet_clients::san_licensing::RecordQuestion;
 use licet_domain::{
     certificate::{ParsedCertificate, parse_chain},
     clock::Instant,
-    ids::{AccountId, OperationId, OrderId},
+    ids::{AccountId, OrderId},
     refusal::Refusal,
     revocation::RevocationReason,
 };
 use licet_runtime::{
-    caller::{Call, Origin},
-    database::{Database, Tx},
+    caller::Origin,
+    database::Tx,
     door::{ChangeRequest, DurableVerb},
     fault::Fault,
     operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
@@ -36,10 +36,7 @@ use crate::{
         Peers,
         san_licensing::{record_question, revoke},
     },
-    queries::{
-        self,
-        order_view::{self, OrderView},
-    },
+    queries::order_view::{self, OrderView},
     rules::{
         certificate::{Certificate, LicenseRecord},
         issuance::{check_certificate, require_pending_issuance},
@@ -61,6 +58,7 @@ pub(crate) struct RecordIssuance {
 
 impl DurableVerb for RecordIssuance {
     type Output = RecordedCertificate;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -120,17 +118,11 @@ impl DurableVerb for RecordIssuance {
         Ok(Accepted::Operation(handle))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<RecordedCertificate>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| RecordedCertificate {
+    async fn pending(&self, _tx: &Tx, view: OrderView) -> Result<RecordedCertificate, Fault> {
+        Ok(RecordedCertificate {
             certificate: None,
             view,
-        }))
+        })
     }
 }
 

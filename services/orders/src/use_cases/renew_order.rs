@@ -10,13 +10,13 @@ use licet_clients::{
 };
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId, OperationId, OrderId, ProductId, QuoteId, ServerId},
+    ids::{AccountId, LicenseId, OrderId, ProductId, QuoteId, ServerId},
     refusal::{Reason, Refusal},
     san::San,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     field::Fields,
@@ -36,10 +36,7 @@ use super::{
 use crate::{
     events::{ChargedAmount, OrderRenewed, RenewalAccepted, RenewalRefused},
     peers::Peers,
-    queries::{
-        self,
-        order_view::{self, OrderView},
-    },
+    queries::order_view::{self, OrderView},
     rules::{
         not_found,
         order::{Order, OrderTerm},
@@ -61,6 +58,7 @@ pub(crate) struct RenewOrder {
 
 impl DurableVerb for RenewOrder {
     type Output = RenewedOrder;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -121,18 +119,12 @@ impl DurableVerb for RenewOrder {
         Ok(Accepted::Operation(handle))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<RenewedOrder>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| RenewedOrder {
+    async fn pending(&self, _tx: &Tx, view: OrderView) -> Result<RenewedOrder, Fault> {
+        Ok(RenewedOrder {
             view,
             sale: None,
             lapsing: Vec::new(),
-        }))
+        })
     }
 }
 

@@ -4,12 +4,12 @@
 use licet_clients::billing::Quote;
 use licet_domain::{
     clock::Instant,
-    ids::{OperationId, OrderId, QuoteId},
+    ids::{OrderId, QuoteId},
     refusal::{Reason, Refusal},
 };
 use licet_runtime::{
     caller::Call,
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep},
@@ -27,10 +27,7 @@ use super::{
 use crate::{
     events::{ChargedSlots, DomainChangeAccepted, texts},
     peers::billing::change_question,
-    queries::{
-        self,
-        order_view::{self},
-    },
+    queries::order_view::{self, OrderView},
     rules::{
         common_name::permit_move,
         domains::{DomainPlan, WantedChange, plan_domain_change},
@@ -52,6 +49,7 @@ pub(crate) struct UpdateDomains {
 
 impl DurableVerb for UpdateDomains {
     type Output = UpdatedDomains;
+    type View = OrderView;
 
     async fn accept(
         &self,
@@ -80,14 +78,8 @@ impl DurableVerb for UpdateDomains {
         Ok(Accepted::Operation(handle))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<UpdatedDomains>, Fault> {
-        let found = queries::orders::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|(_, view)| UpdatedDomains::of(view, None, None)))
+    async fn pending(&self, _tx: &Tx, view: OrderView) -> Result<UpdatedDomains, Fault> {
+        Ok(UpdatedDomains::of(view, None, None))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reads licences.
 
-use licet_domain::ids::{LicenseId, OperationId};
+use licet_domain::ids::LicenseId;
 use licet_runtime::{
     caller::Call,
-    database::Database,
+    database::{Database, Tx},
+    door::UnderWay,
     fault::Fault,
-    operation,
+    operation::View,
     page::{Page, time_key},
 };
 
@@ -26,20 +27,12 @@ pub(crate) async fn get(
     license_view::load(&tx, license, call.now).await
 }
 
-/// The licence of a running operation; `None` if the operation has ended, NOT_FOUND if the caller may not see
-/// it.
-pub(crate) async fn find_under_way(
-    database: &Database,
-    call: &Call,
-    operation_id: OperationId,
-) -> Result<Option<LicenseView>, Fault> {
-    let tx = database.read();
-    let Some(running) = operation::find_under_way(&tx, &call.caller, operation_id).await? else {
-        return Ok(None);
-    };
-    let license_id = running.resource_id.parse().map_err(Fault::internal)?;
-    let license = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
-    license_view::load(&tx, license, call.now).await.map(Some)
+impl UnderWay for LicenseView {
+    async fn load(tx: &Tx, call: &Call, running: View) -> Result<Self, Fault> {
+        let license_id = running.resource_id.parse().map_err(Fault::internal)?;
+        let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
+        license_view::load(tx, license, call.now).await
+    }
 }
 
 /// Lists licences, newest first, with the token of the next page.

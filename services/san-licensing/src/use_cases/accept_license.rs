@@ -5,13 +5,13 @@
 use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId, OperationId},
+    ids::{AccountId, LicenseId},
     money::Money,
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
@@ -25,10 +25,7 @@ use super::{Sources, event::LicenseEvent};
 use crate::{
     events::{LicenseAccepted, LicenseCharged, LicenseRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
-    queries::{
-        license_view::{self, LicenseView},
-        licenses,
-    },
+    queries::license_view::{self, LicenseView},
     rules::license::License,
     store,
 };
@@ -56,6 +53,7 @@ impl PricedLicense {
 
 impl DurableVerb for AcceptLicense {
     type Output = PricedLicense;
+    type View = LicenseView;
 
     async fn accept(
         &self,
@@ -103,14 +101,8 @@ impl DurableVerb for AcceptLicense {
         Ok(Accepted::Operation(begun))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<PricedLicense>, Fault> {
-        let found = licenses::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(PricedLicense::pending))
+    async fn pending(&self, _tx: &Tx, view: LicenseView) -> Result<PricedLicense, Fault> {
+        Ok(PricedLicense::pending(view))
     }
 }
 

@@ -4,12 +4,12 @@
 use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId, OperationId},
+    ids::{AccountId, LicenseId},
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
@@ -27,10 +27,7 @@ use super::{
 use crate::{
     events::{QuotaIncreaseAccepted, QuotaIncreaseCharged, QuotaIncreaseRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
-    queries::{
-        license_view::{self, LicenseView},
-        licenses,
-    },
+    queries::license_view::{self, LicenseView},
     rules::license::License,
     store,
 };
@@ -45,6 +42,7 @@ pub(crate) struct IncreaseQuota {
 
 impl DurableVerb for IncreaseQuota {
     type Output = PricedLicense;
+    type View = LicenseView;
 
     async fn accept(
         &self,
@@ -90,14 +88,8 @@ impl DurableVerb for IncreaseQuota {
         Ok(Accepted::Operation(begun))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<PricedLicense>, Fault> {
-        let found = licenses::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(PricedLicense::pending))
+    async fn pending(&self, _tx: &Tx, view: LicenseView) -> Result<PricedLicense, Fault> {
+        Ok(PricedLicense::pending(view))
     }
 }
 

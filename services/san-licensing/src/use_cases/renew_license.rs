@@ -4,13 +4,13 @@
 use licet_clients::purchase::{Price, Purchase};
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, LicenseId, OperationId},
+    ids::{AccountId, LicenseId},
     money::Money,
     refusal::Refusal,
 };
 use licet_runtime::{
     caller::{Call, Origin},
-    database::{Database, Tx},
+    database::Tx,
     door::{ChangeRequest, DurableVerb, Preview},
     fault::Fault,
     operation::{self, NextStep, Operation},
@@ -28,10 +28,7 @@ use super::{
 use crate::{
     events::{LicenseRenewed, RenewalAccepted, RenewalRefused},
     peers::{self, Billing, Invoice, Quote, QuoteQuestion},
-    queries::{
-        license_view::{self, LicenseView},
-        licenses,
-    },
+    queries::license_view::{self, LicenseView},
     rules::{
         counting::InstantCount,
         license::{License, LicenseTerm},
@@ -68,6 +65,7 @@ pub(crate) struct BoughtTerm {
 
 impl DurableVerb for RenewLicense {
     type Output = RenewedLicense;
+    type View = LicenseView;
 
     async fn accept(
         &self,
@@ -120,14 +118,8 @@ impl DurableVerb for RenewLicense {
         Ok(Accepted::Operation(begun))
     }
 
-    async fn pending(
-        &self,
-        call: &Call,
-        database: &Database,
-        operation_id: OperationId,
-    ) -> Result<Option<RenewedLicense>, Fault> {
-        let found = licenses::find_under_way(database, call, operation_id).await?;
-        Ok(found.map(|view| RenewedLicense { view, bought: None }))
+    async fn pending(&self, _tx: &Tx, view: LicenseView) -> Result<RenewedLicense, Fault> {
+        Ok(RenewedLicense { view, bought: None })
     }
 }
 
