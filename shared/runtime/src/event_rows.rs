@@ -33,10 +33,7 @@ pub(crate) mod outbox_row {
         pub data: String,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    crate::stored::plain_entity!(pub(crate));
 }
 
 pub(crate) mod event_row {
@@ -62,8 +59,5 @@ pub(crate) mod event_row {
         pub chain_hash: Vec<u8>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    crate::stored::plain_entity!(pub(crate));
 }

@@ -16,10 +16,7 @@ pub(crate) mod row {
         pub(crate) position: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    crate::stored::plain_entity!(pub(crate));
 }
 
 /// Deletes the position in a peer's log, because the peer is on a new store whose log begins at 1: at the

@@ -39,10 +39,7 @@ mod row {
         pub kept_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    crate::stored::plain_entity!(pub(super));
 }
 
 /// The store ids of a service's peers, stored in the service's own store.

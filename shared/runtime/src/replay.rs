@@ -116,10 +116,7 @@ mod row {
         pub recorded_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    crate::stored::plain_entity!(pub(super));
 }
 
 /// The identity of a request that is decided in a batch with others. The batch must hold a lock that

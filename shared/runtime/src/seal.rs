@@ -16,10 +16,7 @@ pub(crate) mod row {
         pub(crate) digest: String,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    crate::stored::plain_entity!(pub(crate));
 }
 
 /// The digest of a row.

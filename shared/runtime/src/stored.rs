@@ -18,6 +18,20 @@ use serde::{
 
 use crate::{caller::AccountScope, fault::Fault};
 
+/// Ends the module of a table's row, whose `Model` has the given visibility: the table has no relations and
+/// no hooks.
+#[macro_export]
+macro_rules! plain_entity {
+    ($visibility:vis) => {
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        $visibility enum Relation {}
+
+        impl ActiveModelBehavior for ActiveModel {}
+    };
+}
+
+pub(crate) use plain_entity;
+
 /// A condition for rows of the accounts that the caller may see.
 pub fn in_scope(scope: &AccountScope, account_id: impl ColumnTrait) -> Condition {
     match scope {

@@ -50,10 +50,7 @@ mod row {
         pub(super) reverses_entry_id: Option<String>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 mod posting_row {
@@ -71,10 +68,7 @@ mod posting_row {
         pub(super) amount_minor: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// Books entries in the ledger of an account: changes its sums by the postings and stores the

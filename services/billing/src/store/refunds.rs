@@ -57,10 +57,7 @@ mod row {
         pub(super) last_invoice_number: Option<i64>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// Stores a refund under `refund_id`.

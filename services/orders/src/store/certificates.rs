@@ -65,10 +65,7 @@ pub(super) mod row {
         pub(in crate::store) issuer_sha256: Option<Vec<u8>>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(in crate::store) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(in crate::store));
 }
 
 /// A certificate within the caller's scope.

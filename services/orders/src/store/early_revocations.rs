@@ -31,10 +31,7 @@ mod row {
         pub(super) request_id: String,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// Serialises the record of a certificate and its revocation: the second sees what the first wrote.

@@ -50,10 +50,7 @@ pub(super) mod order_row {
         pub(in crate::store) past_refunds_json: Option<String>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(in crate::store) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(in crate::store));
 }
 
 pub(super) mod term_row {
@@ -81,10 +78,7 @@ pub(super) mod term_row {
         pub(in crate::store) bought_us: Option<i64>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(in crate::store) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(in crate::store));
 }
 
 pub(super) mod name_row {
@@ -102,10 +96,7 @@ pub(super) mod name_row {
         pub(in crate::store) name: String,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(in crate::store) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(in crate::store));
 }
 
 pub(super) mod change_row {
@@ -140,10 +131,7 @@ pub(super) mod change_row {
         pub(in crate::store) common_name: Option<String>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(in crate::store) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(in crate::store));
 }
 
 pub(super) fn read_order(

@@ -43,10 +43,7 @@ mod row {
         pub(super) register_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// A server as stored, within the caller's scope; NOT_FOUND if there is none.

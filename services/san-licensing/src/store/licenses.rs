@@ -56,10 +56,7 @@ mod row {
         pub(super) decision_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 mod product_row {
@@ -76,10 +73,7 @@ mod product_row {
         pub(super) license_id: String,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 pub(super) fn unsigned(column: &str, number: i64) -> Result<u64, Fault> {

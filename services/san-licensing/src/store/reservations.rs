@@ -33,10 +33,7 @@ mod row {
         pub(super) expire_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// A page of the reservations that hold SANs at `now`, oldest first.

@@ -35,10 +35,7 @@ pub(super) mod row {
         pub(super) until_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(crate));
 }
 
 /// A certificate whose SANs begin or cease to count in a licence.

@@ -37,10 +37,7 @@ mod row {
         pub(super) bought_late_us: Option<i64>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// A licence's first term and its renewals.

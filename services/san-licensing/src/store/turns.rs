@@ -27,10 +27,7 @@ mod row {
         pub(super) next_us: i64,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
+    licet_runtime::plain_entity!(pub(super));
 }
 
 /// The most licences of one round.
