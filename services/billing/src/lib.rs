@@ -42,8 +42,7 @@ pub struct Deps {
 /// # Errors
 /// When the database cannot be opened or its schema cannot be migrated.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let migrations = store::migrations();
-    let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
+    let database = Database::open_rewriting(&deps.location, store::MIGRATIONS, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
     let mut routes = RoutesBuilder::default();
@@ -106,6 +105,6 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
 /// # Errors
 /// When the store is missing, has another version, or cannot be read.
 pub async fn verify(location: &Location) -> Result<Verification, Fault> {
-    let database = Database::open_read_only(location, &store::migrations()).await?;
+    let database = Database::open_read_only(location, store::MIGRATIONS).await?;
     queries::verify::verify(&database).await
 }

@@ -62,8 +62,7 @@ pub struct Deps {
 /// # Errors
 /// If the database cannot be opened or migrated.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let migrations = store::migrations();
-    let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
+    let database = Database::open_rewriting(&deps.location, store::MIGRATIONS, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
     let billing = deps.billing.between(&database, "billing");
@@ -192,7 +191,7 @@ pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
 /// # Errors
 /// If there is no such store, it is of another version, or it cannot be read.
 pub async fn verify(location: &Location) -> Result<Verification, Fault> {
-    let database = Database::open_read_only(location, &store::migrations()).await?;
+    let database = Database::open_read_only(location, store::MIGRATIONS).await?;
     let checks = chain::check_log(&database.read()).await?;
     Ok(Verification {
         checks: checks.into(),

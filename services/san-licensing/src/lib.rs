@@ -62,8 +62,7 @@ pub struct Deps {
 /// # Errors
 /// The database cannot be opened or its schema not migrated.
 pub async fn build(deps: Deps) -> Result<Service, Fault> {
-    let migrations = store::migrations();
-    let database = Database::open_rewriting(&deps.location, &migrations, &store::REWRITES)
+    let database = Database::open_rewriting(&deps.location, store::MIGRATIONS, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
     let quota = Quota::start(database.clone());
@@ -174,7 +173,7 @@ pub fn operation_steps() -> Vec<(&'static str, &'static str)> {
 /// # Errors
 /// The store does not exist, has another version, or cannot be read.
 pub async fn verify(location: &Location) -> Result<Verification, Fault> {
-    let database = Database::open_read_only(location, &store::migrations()).await?;
+    let database = Database::open_read_only(location, store::MIGRATIONS).await?;
     let checks = chain::check_log(&database.read()).await?;
     Ok(Verification {
         checks: checks.into(),

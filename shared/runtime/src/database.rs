@@ -90,6 +90,17 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+/// A migration with the statements of a file in the folder `migrations` beside the caller's file.
+#[macro_export]
+macro_rules! migration {
+    ($name:expr, $file:literal) => {
+        $crate::database::Migration {
+            name: $name,
+            sql: include_str!(concat!("migrations/", $file)),
+        }
+    };
+}
+
 /// A one-time change of rows that SQL cannot express. It runs in the transaction of its migration, when
 /// all migrations have been applied.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,10 @@ pub(crate) mod statements;
 mod subject;
 pub(crate) mod verification;
 
-use licet_runtime::database::{Migration, Rewrite};
+use licet_runtime::{
+    database::{Migration, Rewrite},
+    migration,
+};
 
 /// The table of a mutation's subject, by the field that names it; each table has the account of its
 /// rows.
@@ -28,34 +31,20 @@ pub(crate) const SUBJECTS: &[(&str, &str)] = &[
 ];
 
 /// The migrations of the schema, oldest first.
-pub(crate) fn migrations() -> Vec<Migration> {
-    vec![
-        Migration {
-            name: "billing_0001_initial",
-            sql: include_str!("migrations/m0001_initial.sql"),
-        },
-        Migration {
-            name: "billing_0002_terms_of_payment",
-            sql: include_str!("migrations/m0002_terms_of_payment.sql"),
-        },
-        Migration {
-            name: "billing_0004_refund_counts",
-            sql: include_str!("migrations/m0004_refund_counts.sql"),
-        },
-        Migration {
-            name: "billing_0006_largest_amounts",
-            sql: include_str!("migrations/m0006_largest_amounts.sql"),
-        },
-        Migration {
-            name: seals::MIGRATION,
-            sql: include_str!("migrations/m0007_seals.sql"),
-        },
-        Migration {
-            name: "billing_0008_refunds_of_a_term",
-            sql: include_str!("migrations/m0008_refunds_of_a_term.sql"),
-        },
-    ]
-}
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    migration!("billing_0001_initial", "m0001_initial.sql"),
+    migration!(
+        "billing_0002_terms_of_payment",
+        "m0002_terms_of_payment.sql"
+    ),
+    migration!("billing_0004_refund_counts", "m0004_refund_counts.sql"),
+    migration!("billing_0006_largest_amounts", "m0006_largest_amounts.sql"),
+    migration!(seals::MIGRATION, "m0007_seals.sql"),
+    migration!(
+        "billing_0008_refunds_of_a_term",
+        "m0008_refunds_of_a_term.sql"
+    ),
+];
 
 /// Changes of rows, along with migrations, that SQL cannot express.
 pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {

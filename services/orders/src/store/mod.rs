@@ -17,6 +17,7 @@ use licet_domain::ids::AccountId;
 use licet_runtime::{
     caller::AccountScope,
     database::{Migration, Rewrite},
+    migration,
 };
 
 /// For each field that names what a mutation is about, the table that has its account.
@@ -27,59 +28,30 @@ pub(crate) const SUBJECTS: &[(&str, &str)] = &[
 ];
 
 /// The migrations, in order.
-pub(crate) fn migrations() -> Vec<Migration> {
-    vec![
-        Migration {
-            name: "orders_0001_initial",
-            sql: include_str!("migrations/m0001_initial.sql"),
-        },
-        Migration {
-            name: "orders_0002_san_licences",
-            sql: include_str!("migrations/m0002_san_licenses.sql"),
-        },
-        Migration {
-            name: "orders_0003_terms",
-            sql: include_str!("migrations/m0003_terms.sql"),
-        },
-        Migration {
-            name: "orders_0004_changes",
-            sql: include_str!("migrations/m0004_changes.sql"),
-        },
-        Migration {
-            name: "orders_0005_following",
-            sql: include_str!("migrations/m0005_following.sql"),
-        },
-        Migration {
-            name: "orders_0006_issuers",
-            sql: include_str!("migrations/m0006_issuers.sql"),
-        },
-        // Done in Rust: SQL cannot parse certificates.
-        Migration {
-            name: serials::MIGRATION,
-            sql: "",
-        },
-        Migration {
-            name: "orders_0011_refund_counts",
-            sql: include_str!("migrations/m0011_refund_counts.sql"),
-        },
-        Migration {
-            name: "orders_0012_wildcard_differences",
-            sql: include_str!("migrations/m0012_wildcard_differences.sql"),
-        },
-        Migration {
-            name: "orders_0013_common_names",
-            sql: include_str!("migrations/m0013_common_names.sql"),
-        },
-        Migration {
-            name: moved_terms::MIGRATION,
-            sql: "",
-        },
-        Migration {
-            name: "orders_0015_clues",
-            sql: include_str!("migrations/m0015_clues.sql"),
-        },
-    ]
-}
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    migration!("orders_0001_initial", "m0001_initial.sql"),
+    migration!("orders_0002_san_licences", "m0002_san_licenses.sql"),
+    migration!("orders_0003_terms", "m0003_terms.sql"),
+    migration!("orders_0004_changes", "m0004_changes.sql"),
+    migration!("orders_0005_following", "m0005_following.sql"),
+    migration!("orders_0006_issuers", "m0006_issuers.sql"),
+    // Done in Rust: SQL cannot parse certificates.
+    Migration {
+        name: serials::MIGRATION,
+        sql: "",
+    },
+    migration!("orders_0011_refund_counts", "m0011_refund_counts.sql"),
+    migration!(
+        "orders_0012_wildcard_differences",
+        "m0012_wildcard_differences.sql"
+    ),
+    migration!("orders_0013_common_names", "m0013_common_names.sql"),
+    Migration {
+        name: moved_terms::MIGRATION,
+        sql: "",
+    },
+    migration!("orders_0015_clues", "m0015_clues.sql"),
+];
 
 /// The migrations that are done in Rust.
 pub(crate) const REWRITES: [Rewrite; 2] = [

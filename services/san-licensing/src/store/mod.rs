@@ -22,6 +22,7 @@ use licet_domain::ids::AccountId;
 use licet_runtime::{
     caller::AccountScope,
     database::{Migration, Rewrite},
+    migration,
 };
 
 /// The tables of the resources that mutations name, by the naming field. Each has an `account_id`.
@@ -29,40 +30,20 @@ pub(crate) const SUBJECTS: &[(&str, &str)] =
     &[("certificate_id", "certificate"), ("license_id", "license")];
 
 /// The migrations of the schema, in order.
-pub(crate) fn migrations() -> Vec<Migration> {
-    vec![
-        Migration {
-            name: "san_licensing_0001_initial",
-            sql: include_str!("migrations/m0001_initial.sql"),
-        },
-        Migration {
-            name: "san_licensing_0002_terms",
-            sql: include_str!("migrations/m0002_terms.sql"),
-        },
-        Migration {
-            name: "san_licensing_0003_ingest",
-            sql: include_str!("migrations/m0003_ingest.sql"),
-        },
-        Migration {
-            name: "san_licensing_0005_phantoms",
-            sql: include_str!("migrations/m0005_phantoms.sql"),
-        },
-        Migration {
-            name: "san_licensing_0005_turns",
-            sql: include_str!("migrations/m0005_turns.sql"),
-        },
-        // Ed25519 was part of ECC when these licences were sold: they keep it.
-        Migration {
-            name: "san_licensing_0006_edwards",
-            sql: include_str!("migrations/m0006_edwards.sql"),
-        },
-        // Its work is in `REWRITES`.
-        Migration {
-            name: canonical::MIGRATION,
-            sql: "",
-        },
-    ]
-}
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    migration!("san_licensing_0001_initial", "m0001_initial.sql"),
+    migration!("san_licensing_0002_terms", "m0002_terms.sql"),
+    migration!("san_licensing_0003_ingest", "m0003_ingest.sql"),
+    migration!("san_licensing_0005_phantoms", "m0005_phantoms.sql"),
+    migration!("san_licensing_0005_turns", "m0005_turns.sql"),
+    // Ed25519 was part of ECC when these licences were sold: they keep it.
+    migration!("san_licensing_0006_edwards", "m0006_edwards.sql"),
+    // Its work is in `REWRITES`.
+    Migration {
+        name: canonical::MIGRATION,
+        sql: "",
+    },
+];
 
 /// The parts of migrations that SQL cannot express.
 pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
