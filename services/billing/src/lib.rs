@@ -20,13 +20,19 @@ use licet_contracts::billing::v1::{
 use licet_runtime::{
     database::{Database, Location},
     fault::Fault,
+    served,
     server::Service,
-    transport::{COMPRESSION, MAX_MESSAGE_BYTES},
 };
 use tokio::sync::Semaphore;
 use tonic::service::RoutesBuilder;
 
-use crate::rpc::invoice_service::MAX_CONCURRENT_CHARGES;
+use crate::rpc::{
+    account_service::AccountRpc,
+    catalog_service::CatalogRpc,
+    invoice_service::{InvoiceRpc, MAX_CONCURRENT_CHARGES},
+    quote_service::QuoteRpc,
+    refund_service::RefundRpc,
+};
 
 pub use licet_runtime::verification::{Check, Difference, Verification};
 
@@ -48,47 +54,21 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
         ($server:ident, $rpc:expr) => {
-            routes.add_service(
-                $server::new($rpc)
-                    .accept_compressed(COMPRESSION)
-                    .send_compressed(COMPRESSION)
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
-            )
+            routes.add_service(served!($server::new($rpc)))
         };
     }
-    let service = || database.clone();
-    serve!(
-        CatalogServiceServer,
-        rpc::catalog_service::CatalogRpc {
-            database: service()
-        }
-    );
-    serve!(
-        AccountServiceServer,
-        rpc::account_service::AccountRpc {
-            database: service()
-        }
-    );
-    serve!(
-        QuoteServiceServer,
-        rpc::quote_service::QuoteRpc {
-            database: service()
-        }
-    );
+    let schema = || database.clone();
+    serve!(CatalogServiceServer, CatalogRpc { database: schema() });
+    serve!(AccountServiceServer, AccountRpc { database: schema() });
+    serve!(QuoteServiceServer, QuoteRpc { database: schema() });
     serve!(
         InvoiceServiceServer,
-        rpc::invoice_service::InvoiceRpc {
-            database: service(),
+        InvoiceRpc {
+            database: schema(),
             charge_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_CHARGES)),
         }
     );
-    serve!(
-        RefundServiceServer,
-        rpc::refund_service::RefundRpc {
-            database: service()
-        }
-    );
+    serve!(RefundServiceServer, RefundRpc { database: schema() });
     Ok(Service {
         name: "billing",
         routes,

@@ -29,8 +29,8 @@ use licet_runtime::{
     operation_service::OperationRpc,
     peer::PeerChannel,
     schedule::DueWork,
+    served,
     server::Service,
-    transport::{COMPRESSION, MAX_MESSAGE_BYTES},
     verification::Verification,
 };
 use tonic::service::RoutesBuilder;
@@ -103,13 +103,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
         ($server:ident, $rpc:expr) => {
-            routes.add_service(
-                $server::new($rpc)
-                    .accept_compressed(COMPRESSION)
-                    .send_compressed(COMPRESSION)
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
-            )
+            routes.add_service(served!($server::new($rpc)))
         };
     }
     let schema = || database.clone();

@@ -35,7 +35,7 @@ use crate::{
     peer_store::{PeerStores, StoreCheck},
     reflection::{self, Index},
     schedule::{self, CatchUp, DueWork, PruneReplay},
-    transport::{COMPRESSION, MAX_MESSAGE_BYTES},
+    transport::{COMPRESSION, served},
 };
 
 /// A service ready to be served.
@@ -215,25 +215,14 @@ pub async fn start(
     };
     if let Some(operations) = service.operations {
         due.insert(0, operations.resume());
-        routes.add_service(
-            OperationServiceServer::new(operations)
-                .accept_compressed(COMPRESSION)
-                .send_compressed(COMPRESSION)
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        );
+        routes.add_service(served!(OperationServiceServer::new(operations)));
     }
-    routes.add_service(
-        EventServiceServer::new(EventRpc {
-            database: service.database,
-            source: format!("/licet/{}", service.name),
-            moved,
-        })
-        .accept_compressed(COMPRESSION)
-        .send_compressed(COMPRESSION)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES),
-    );
+    let events = EventRpc {
+        database: service.database,
+        source: format!("/licet/{}", service.name),
+        moved,
+    };
+    routes.add_service(served!(EventServiceServer::new(events)));
     if let Some(clock) = &suite.test_clock {
         let rpc = ClockRpc::new(Arc::clone(clock), suite.catch_up.clone());
         routes.add_service(

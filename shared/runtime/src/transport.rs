@@ -10,6 +10,20 @@ use crate::fault::{Fault, TransientReason};
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// The supported compression, both ways; for every generated server.
 pub const COMPRESSION: CompressionEncoding = CompressionEncoding::Gzip;
+/// A generated server with the compression and the largest messages of every server.
+#[macro_export]
+macro_rules! served {
+    ($server:expr) => {
+        $server
+            .accept_compressed($crate::transport::COMPRESSION)
+            .send_compressed($crate::transport::COMPRESSION)
+            .max_decoding_message_size($crate::transport::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size($crate::transport::MAX_MESSAGE_BYTES)
+    };
+}
+
+pub(crate) use served;
+
 /// The supported encodings, for clients.
 const ACCEPTED_ENCODINGS: &str = "gzip,identity";
 
