@@ -38,6 +38,13 @@ impl AccountScope {
     }
 }
 
+/// The scope of one account, for an accepted operation of it.
+impl From<AccountId> for AccountScope {
+    fn from(account: AccountId) -> Self {
+        Self::Only([account].into())
+    }
+}
+
 /// The caller of a method.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -75,17 +82,6 @@ impl Caller {
         let is_customer_alone = used.copied().all(|role| role == Role::Customer);
         if is_customer_alone && self.accounts == AccountScope::All {
             self.accounts = AccountScope::Only(BTreeSet::new());
-        }
-    }
-
-    /// The caller's accounts for a `WHERE … IN`; `None` if it may see every account.
-    #[must_use]
-    pub fn account_filter(&self) -> Option<Vec<String>> {
-        match &self.accounts {
-            AccountScope::All => None,
-            AccountScope::Only(accounts) => {
-                Some(accounts.iter().map(ToString::to_string).collect())
-            }
         }
     }
 

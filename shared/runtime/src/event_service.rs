@@ -7,17 +7,18 @@ use licet_contracts::events::v1::{
     event_service_server::EventService,
 };
 use licet_domain::clock::Instant;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
-    caller::accept,
+    caller::{AccountScope, accept},
     database::{Database, Tx},
     event_rows::event_row,
     fault::Fault,
     field::Fields,
+    stored::in_scope,
     wire::encode_time,
 };
 
@@ -61,10 +62,10 @@ impl EventService for EventRpc {
         fields.build(|| Ok((types?, resources?)))?;
         let (sender, receiver) = mpsc::channel(64);
         let reader = self.clone();
-        let accounts = call.caller.account_filter();
+        let scope = call.caller.accounts.clone();
         tokio::spawn(async move {
             let feeding = async {
-                if let Err(fault) = reader.feed(&message, accounts.as_deref(), &sender).await {
+                if let Err(fault) = reader.feed(&message, &scope, &sender).await {
                     // Fails if the client has left.
                     let _ = sender.send(Err(fault.into())).await;
                 }
@@ -91,7 +92,7 @@ impl EventRpc {
     async fn feed(
         self,
         request: &StreamEventsRequest,
-        accounts: Option<&[String]>,
+        scope: &AccountScope,
         sender: &mpsc::Sender<Result<StreamEventsResponse, Status>>,
     ) -> Result<(), Fault> {
         let mut after = request.after_position;
@@ -102,7 +103,7 @@ impl EventRpc {
             let (last, events) = {
                 let tx = self.database.read();
                 let last = last_position(&tx).await?;
-                (last, list_after(&tx, after, request, accounts).await?)
+                (last, list_after(&tx, after, request, scope).await?)
             };
             let read = events.len() as u64;
             for event in events {
@@ -169,17 +170,15 @@ async fn list_after(
     tx: &Tx,
     after: i64,
     request: &StreamEventsRequest,
-    accounts: Option<&[String]>,
+    scope: &AccountScope,
 ) -> Result<Vec<event_row::Model>, Fault> {
-    let mut filter = Condition::all().add(event_row::Column::Position.gt(after));
+    let mut filter =
+        in_scope(scope, event_row::Column::AccountId).add(event_row::Column::Position.gt(after));
     if !request.types.is_empty() {
         filter = filter.add(event_row::Column::Type.is_in(&request.types));
     }
     if !request.resource_ids.is_empty() {
         filter = filter.add(event_row::Column::ResourceId.is_in(&request.resource_ids));
-    }
-    if let Some(accounts) = accounts {
-        filter = filter.add(event_row::Column::AccountId.is_in(accounts));
     }
     Ok(event_row::Entity::find()
         .filter(filter)

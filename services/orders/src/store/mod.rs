@@ -13,9 +13,7 @@ pub(crate) mod quotes;
 mod serials;
 pub(crate) mod servers;
 
-use licet_domain::ids::AccountId;
 use licet_runtime::{
-    caller::AccountScope,
     database::{Migration, Rewrite},
     migration,
 };
@@ -64,8 +62,3 @@ pub(crate) const REWRITES: [Rewrite; 2] = [
         run: |tx| Box::pin(moved_terms::rewrite(tx)),
     },
 ];
-
-/// The scope of one account, for an accepted operation.
-pub(crate) fn only(account_id: AccountId) -> AccountScope {
-    AccountScope::Only([account_id].into())
-}

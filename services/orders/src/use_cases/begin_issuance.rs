@@ -171,7 +171,7 @@ impl BeginIssuanceOperation {
     }
 
     async fn lock(&self, tx: &Tx) -> Result<Order, Fault> {
-        store::orders::lock(tx, &store::only(self.account_id), self.order_id).await
+        store::orders::lock(tx, &self.account_id.into(), self.order_id).await
     }
 
     /// The order still is what it was when this was accepted: nothing else changes it meanwhile

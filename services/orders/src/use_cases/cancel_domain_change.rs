@@ -226,7 +226,7 @@ impl CancelDomainChangeOperation {
     }
 
     async fn finish(&self, tx: &Tx, now: Instant) -> Result<Next<Self>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let after = before.clone().apply_change_cancelled(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load_ended(tx, after.clone(), now).await?;
@@ -246,7 +246,7 @@ impl CancelDomainChangeOperation {
 
     /// Nothing was credited: the change still awaits its certificate.
     async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let after = before
             .clone()
             .apply_cancellation_refused(self.decision_time);

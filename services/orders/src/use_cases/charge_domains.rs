@@ -115,7 +115,7 @@ impl UpdateDomainsOperation {
     }
 
     async fn refuse(&self, tx: &Tx, refusal: &Refusal) -> Result<Next<Self>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let after = before.clone().apply_change_refused(self.decision_time);
         store::orders::save(tx, &before, &after).await?;
         let (origin, time) = (&self.origin, self.decision_time);
@@ -134,7 +134,7 @@ impl UpdateDomainsOperation {
         this: Option<&ChargedQuote>,
         next: Option<&ChargedQuote>,
     ) -> Result<Next<Self>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let charges = (
             this.map(ChargedQuote::charge).transpose()?,
             next.map(ChargedQuote::charge).transpose()?,

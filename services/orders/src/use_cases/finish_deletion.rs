@@ -164,7 +164,7 @@ impl DeleteOrderOperation {
         now: Instant,
         decided: &[(&RefundQuestion, Result<&Refund, &Refusal>)],
     ) -> Result<Next<Self>, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let shown = decided.iter().map(|(question, outcome)| match outcome {
             Ok(refund) => (*refund).clone(),
             Err(refusal) => Refund::to_review(question, refusal, sold_in(&before)),
@@ -223,7 +223,7 @@ impl DeleteOrderOperation {
         release: &LicenseReleasePlan,
         refused: &[Refusal],
     ) -> Result<Next<Self>, Fault> {
-        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let ids: Vec<_> = release
             .certificates
             .iter()

@@ -85,7 +85,7 @@ async fn apply_to(
     origin: &Origin,
     clock: Instant,
 ) -> Result<(), Fault> {
-    let scope = store::only(found.account_id);
+    let scope = found.account_id.into();
     let before = store::orders::lock(tx, &scope, found.order_id).await?;
     let now = before.decide_at(clock);
     // Read again under the order's lock: another request may have revoked it meanwhile.

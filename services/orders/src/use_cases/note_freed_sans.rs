@@ -28,7 +28,7 @@ impl Work for NoteFreedSans<'_> {
     type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let ids = [self.revocation.certificate_id];
         if store::license_revocations::mark(tx, &ids, self.now).await? == 0 {
             return Ok(false);

@@ -259,7 +259,7 @@ impl Purchase for PlaceOrderOperation {
     }
 
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
-        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         store::orders::remove(tx, order.id).await?;
         let (origin, time) = (&self.origin, self.decision_time);
         let data = OrderRefused {
@@ -279,7 +279,7 @@ impl Purchase for PlaceOrderOperation {
         let Offer { sold, quote } = offer;
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let after = before.clone().apply_sale(sold.clone(), price_time);
         store::orders::save(tx, &before, &after).await?;
         let index = after.term.index;

@@ -157,7 +157,7 @@ impl RecordIssuanceOperation {
     }
 
     async fn lock(&self, tx: &Tx) -> Result<order::Order, Fault> {
-        store::orders::lock(tx, &store::only(self.account_id), self.order_id).await
+        store::orders::lock(tx, &self.account_id.into(), self.order_id).await
     }
 
     /// `withdrawn`: its record in the SAN licence, if it was revoked there again.

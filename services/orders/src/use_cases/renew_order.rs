@@ -329,7 +329,7 @@ impl Purchase for RenewOrderOperation {
     }
 
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
-        let order = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let (origin, time) = (&self.origin, self.decision_time);
         let data = RenewalRefused {
             message: &refusal.message,
@@ -350,7 +350,7 @@ impl Purchase for RenewOrderOperation {
         let Offer { sold, quote } = offer;
         let (invoice_id, total) = invoice.identity().map_err(Fault::internal)?;
         let price_time = quote.price_time().map_err(Fault::internal)?;
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let term = OrderTerm {
             sold: Some(sold.clone()),
             price_time: price_time.unwrap_or(self.term.price_time),

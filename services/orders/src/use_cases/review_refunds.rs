@@ -51,7 +51,7 @@ impl Work for NoteReviews<'_> {
     type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        let before = store::orders::lock(tx, &store::only(self.account_id), self.order_id).await?;
+        let before = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let newer = self.newer(&before)?;
         let encoded = newer.iter();
         let encoded = encoded.map(|(index, refund)| (*index, refund.encode()));

@@ -112,8 +112,7 @@ impl Work for WriteTurns {
     type Output = u64;
 
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
-        let scope = store::only(self.account_id);
-        let order = store::orders::lock(tx, &scope, self.order_id).await?;
+        let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let now = order.decide_at(self.now);
         if operation::find_running(tx, &order.id.to_string())
             .await?

@@ -4,10 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use licet_domain::{ids::LicenseId, refusal::Refusal};
-use licet_runtime::{
-    caller::AccountScope,
-    fault::{Fault, TransientReason},
-};
+use licet_runtime::fault::{Fault, TransientReason};
 use tokio::sync::oneshot;
 
 use super::command::{
@@ -145,11 +142,9 @@ impl<C> Submission<C> {
         licenses: &'a mut Licenses,
     ) -> Result<&'a mut Holdings, Refusal> {
         let id = self.license_id;
+        let scope = &self.requester.scope;
         let holdings = licenses.get_mut(&id);
-        let visible = holdings.filter(|holdings| match &self.requester.scope {
-            AccountScope::All => true,
-            AccountScope::Only(accounts) => accounts.contains(&holdings.limits().account_id),
-        });
+        let visible = holdings.filter(|holdings| scope.sees(holdings.limits().account_id));
         visible.ok_or_else(|| not_found("license", id))
     }
 }

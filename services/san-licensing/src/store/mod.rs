@@ -18,9 +18,7 @@ mod terms;
 pub(crate) mod turns;
 pub(crate) mod usage;
 
-use licet_domain::ids::AccountId;
 use licet_runtime::{
-    caller::AccountScope,
     database::{Migration, Rewrite},
     migration,
 };
@@ -50,8 +48,3 @@ pub(crate) const REWRITES: [Rewrite; 1] = [Rewrite {
     migration: canonical::MIGRATION,
     run: |tx| Box::pin(canonical::rewrite(tx)),
 }];
-
-/// The scope of one account: that of an accepted operation.
-pub(crate) fn only(account_id: AccountId) -> AccountScope {
-    AccountScope::Only([account_id].into())
-}

@@ -174,7 +174,7 @@ pub(super) async fn lock(
     id: LicenseId,
     time: Instant,
 ) -> Result<License, Fault> {
-    let (license, _) = store::licenses::lock(tx, &store::only(account_id), id, time).await?;
+    let (license, _) = store::licenses::lock(tx, &account_id.into(), id, time).await?;
     Ok(license)
 }
 

@@ -10,13 +10,14 @@ use licet_domain::{
     worded,
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
     sea_query::Expr,
 };
 use uuid::Uuid;
 
 use crate::{
-    caller::Caller, clock::real_now, database::Tx, fault::Fault, page::Page, status::decode_refusal,
+    caller::Caller, clock::real_now, database::Tx, fault::Fault, page::Page,
+    status::decode_refusal, stored::in_scope,
 };
 
 pub(super) mod row {
@@ -206,11 +207,10 @@ pub async fn list_running(
 /// # Errors
 /// NOT_FOUND.
 pub async fn get(tx: &Tx, caller: &Caller, id: OperationId) -> Result<View, Fault> {
-    let mut query = row::Entity::find_by_id(id.to_string());
-    if let Some(accounts) = caller.account_filter() {
-        query = query.filter(row::Column::AccountId.is_in(accounts));
-    }
-    let row = query.one(tx).await?;
+    let row = row::Entity::find_by_id(id.to_string())
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .one(tx)
+        .await?;
     row.ok_or_else(|| not_found("operation", id))?.try_into()
 }
 
@@ -238,13 +238,10 @@ pub async fn list(
     state: Option<State>,
     page: &Page,
 ) -> Result<(Vec<View>, String), Fault> {
-    let mut wanted = Condition::all()
+    let wanted = in_scope(&caller.accounts, row::Column::AccountId)
         .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
         .add_option(state.map(|state| row::Column::State.eq(state.as_str())))
         .add_option(page.after_key().map(|id| row::Column::OperationId.lt(id)));
-    if let Some(accounts) = caller.account_filter() {
-        wanted = wanted.add(row::Column::AccountId.is_in(accounts));
-    }
     let rows = row::Entity::find()
         .filter(wanted)
         .order_by_desc(row::Column::OperationId)
