@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    rules::{account::AccountView, id_text, ledger::LedgerEntry, not_found},
+    rules::{account::AccountView, id_text, ledger::LedgerEntry},
     store,
 };
 
@@ -20,8 +20,7 @@ pub(crate) async fn get(
     account_id: AccountId,
 ) -> Result<AccountView, Fault> {
     let tx = database.read();
-    let found = store::accounts::find(&tx, &call.caller, account_id).await?;
-    let account = found.ok_or_else(|| not_found("account", account_id))?;
+    let account = store::accounts::get(&tx, &call.caller, account_id).await?;
     let first_due = store::invoices::find_first_due(&tx, account_id).await?;
     Ok(account.view(first_due.map(|first| first.due_time), call.now))
 }
@@ -53,12 +52,7 @@ pub(crate) async fn list_entries(
     page: &Page,
 ) -> Result<(Vec<LedgerEntry>, String), Fault> {
     let tx = database.read();
-    if store::accounts::find(&tx, &call.caller, account_id)
-        .await?
-        .is_none()
-    {
-        return Err(not_found("account", account_id).into());
-    }
+    store::accounts::get(&tx, &call.caller, account_id).await?;
     let rows = store::ledger::list(&tx, account_id, period, page).await?;
     Ok(page.finish(rows, |entry| {
         let id = id_text(entry.entry_id);

@@ -14,7 +14,6 @@ use crate::{
         credit::CreditNote,
         id_text,
         listing::{CreditNoteFilter, InvoiceFilter},
-        not_found,
     },
     store,
 };
@@ -29,8 +28,7 @@ pub(crate) async fn get_quote(
     quote_id: QuoteId,
 ) -> Result<Quote, Fault> {
     let tx = database.read();
-    let found = store::quotes::find(&tx, &call.caller, quote_id).await?;
-    Ok(found.ok_or_else(|| not_found("quote", quote_id))?)
+    store::quotes::get(&tx, &call.caller, quote_id).await
 }
 
 /// The invoice, or NOT_FOUND.
@@ -40,8 +38,7 @@ pub(crate) async fn get_invoice(
     invoice_id: InvoiceId,
 ) -> Result<Invoice, Fault> {
     let tx = database.read();
-    let found = store::invoices::find(&tx, &call.caller, invoice_id).await?;
-    Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
+    store::invoices::get(&tx, &call.caller, invoice_id).await
 }
 
 /// A page of invoices, and the token of the next page.

@@ -11,7 +11,6 @@ use crate::{
     rules::{
         document::{InvoiceDocument, StatementDocument, check_entries},
         listing::CreditNoteFilter,
-        not_found,
         statement::statement_end,
     },
     store::{self, numbers::SELLER},
@@ -28,12 +27,8 @@ pub(crate) async fn invoice(
 ) -> Result<InvoiceDocument, Fault> {
     let page = Page::decode(MAX_NOTES, "", "document", call.now)?;
     let tx = database.read();
-    let invoice = store::invoices::find(&tx, &call.caller, invoice_id)
-        .await?
-        .ok_or_else(|| not_found("invoice", invoice_id))?;
-    let account = store::accounts::find(&tx, &call.caller, invoice.account_id)
-        .await?
-        .ok_or_else(|| not_found("account", invoice.account_id))?;
+    let invoice = store::invoices::get(&tx, &call.caller, invoice_id).await?;
+    let account = store::accounts::get(&tx, &call.caller, invoice.account_id).await?;
     let of_invoice = CreditNoteFilter {
         account_id: Some(invoice.account_id),
         invoice_id: Some(invoice_id),
@@ -53,9 +48,7 @@ pub(crate) async fn statement(
     let tx = database.read();
     let statement = statements::read(&tx, call, account_id, period).await?;
     check_entries(&statement)?;
-    let account = store::accounts::find(&tx, &call.caller, account_id)
-        .await?
-        .ok_or_else(|| not_found("account", account_id))?;
+    let account = store::accounts::get(&tx, &call.caller, account_id).await?;
     let until = statement_end(period, account.seen_at(call.now));
     let entries = store::documents::list_entries(&tx, &account, period.start, until).await?;
     StatementDocument::new(SELLER, account, statement, entries).map_err(Fault::internal)

@@ -9,7 +9,7 @@ use licet_runtime::{
 };
 
 use crate::{
-    rules::{id_text, listing::RefundFilter, not_found, refund::Refund},
+    rules::{id_text, listing::RefundFilter, refund::Refund},
     store,
 };
 
@@ -23,8 +23,7 @@ pub(crate) async fn get(
     refund_id: RefundId,
 ) -> Result<Refund, Fault> {
     let tx = database.read();
-    let found = store::refunds::find(&tx, &call.caller, refund_id).await?;
-    Ok(found.ok_or_else(|| not_found("refund", refund_id))?)
+    store::refunds::get(&tx, &call.caller, refund_id).await
 }
 
 /// A page of refunds, and the token of the next page.

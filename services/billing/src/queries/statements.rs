@@ -9,7 +9,7 @@ use licet_runtime::{
 
 use crate::{
     rules::{
-        money_refusal, not_found,
+        money_refusal,
         statement::{Statement, assemble, statement_end},
     },
     store,
@@ -33,9 +33,7 @@ pub(crate) async fn read(
     account_id: AccountId,
     period: Period,
 ) -> Result<Statement, Fault> {
-    let account = store::accounts::find(tx, &call.caller, account_id)
-        .await?
-        .ok_or_else(|| not_found("account", account_id))?;
+    let account = store::accounts::get(tx, &call.caller, account_id).await?;
     let now = account.seen_at(call.now);
     let until = statement_end(period, now);
     let moved = store::statements::sum_postings(tx, account_id, period, until).await?;

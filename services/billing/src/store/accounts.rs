@@ -12,7 +12,7 @@ use licet_runtime::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{CaseStatement, Expr, ExprTrait, LockType},
 };
 use serde_json::json;
@@ -21,6 +21,7 @@ use super::seal_page::{ROWS_PER_PAGE, SealPage};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, PaymentTerms},
     ledger::Movement,
+    not_found,
 };
 
 mod row {
@@ -103,32 +104,27 @@ pub(super) async fn list_seals(
     })
 }
 
-/// The account, if the caller sees it.
-pub(crate) async fn find(
-    tx: &Tx,
-    caller: &Caller,
-    account_id: AccountId,
-) -> Result<Option<Account>, Fault> {
-    let found = row::Entity::find_by_id(account_id.to_string())
+fn visible(caller: &Caller, account_id: AccountId) -> Select<row::Entity> {
+    row::Entity::find_by_id(account_id.to_string())
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .one(tx)
-        .await?;
-    found.map(decode).transpose()
 }
 
-/// As [`find`], locked until the transaction ends. Lock the account before its invoices.
+/// The account; NOT_FOUND if the caller does not see it.
+pub(crate) async fn get(tx: &Tx, caller: &Caller, account_id: AccountId) -> Result<Account, Fault> {
+    let found = visible(caller, account_id).one(tx).await?;
+    decode(found.ok_or_else(|| not_found("account", account_id))?)
+}
+
+/// As [`get`], locked until the transaction ends. Lock the account before its invoices.
 pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
     account_id: AccountId,
-) -> Result<Option<Account>, Fault> {
-    let found = row::Entity::find_by_id(account_id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        // Rows that only refer to the account need not wait.
-        .lock(LockType::NoKeyUpdate)
-        .one(tx)
-        .await?;
-    found.map(decode).transpose()
+) -> Result<Account, Fault> {
+    // Rows that only refer to the account need not wait.
+    let query = visible(caller, account_id).lock(LockType::NoKeyUpdate);
+    let found = query.one(tx).await?;
+    decode(found.ok_or_else(|| not_found("account", account_id))?)
 }
 
 /// A page of the accounts that the caller sees, by id.

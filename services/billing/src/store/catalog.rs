@@ -27,6 +27,7 @@ use super::seal_page::{ROWS_PER_PAGE, SealPage};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     listing::InForceAt,
+    not_found,
     prices::PriceList,
 };
 
@@ -174,25 +175,21 @@ pub(super) async fn list_seals(
     })
 }
 
-/// The newest version, in force or not; locks the product against other changes.
-pub(crate) async fn lock_newest(
-    tx: &Tx,
-    product_id: &ProductId,
-) -> Result<Option<ProductVersion>, Fault> {
+/// The newest version, in force or not, or NOT_FOUND; locks the product against other changes.
+pub(crate) async fn lock_newest(tx: &Tx, product_id: &ProductId) -> Result<ProductVersion, Fault> {
     let id = product_id.as_str();
+    let missing = || not_found("product", id);
     let locked = product_row::Entity::find_by_id(id)
         .lock_exclusive()
         .one(tx)
         .await?;
-    if locked.is_none() {
-        return Ok(None);
-    }
+    locked.ok_or_else(missing)?;
     let newest = version_row::Entity::find()
         .filter(version_row::Column::ProductId.eq(id))
         .order_by_desc(version_row::Column::Version)
         .one(tx)
         .await?;
-    newest.as_ref().map(decode_version).transpose()
+    decode_version(&newest.ok_or_else(missing)?)
 }
 
 /// The version with this number, in force or not.

@@ -19,8 +19,8 @@ use licet_runtime::{
     },
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    Order, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
     sea_query::{Expr, ExprTrait},
 };
 use serde_json::json;
@@ -35,7 +35,7 @@ use crate::rules::{
     account::FirstDue,
     charge::{CreditableLine, Invoice, InvoiceLine, InvoiceState, Subject},
     listing::InvoiceFilter,
-    money_refusal,
+    money_refusal, not_found,
 };
 
 mod row {
@@ -285,17 +285,27 @@ fn encode(
     Ok((row, lines))
 }
 
-/// The invoice, if the caller sees its account.
-pub(crate) async fn find(
+fn visible(caller: &Caller, invoice_id: InvoiceId) -> Select<row::Entity> {
+    row::Entity::find_by_id(invoice_id.to_string())
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+}
+
+/// The invoice; NOT_FOUND if the caller does not see its account.
+pub(crate) async fn get(tx: &Tx, caller: &Caller, invoice_id: InvoiceId) -> Result<Invoice, Fault> {
+    let rows = visible(caller, invoice_id).all(tx).await?;
+    let found = with_lines(tx, rows).await?.pop();
+    Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
+}
+
+/// As [`get`], locked until the transaction ends. Lock the account first.
+pub(crate) async fn lock(
     tx: &Tx,
     caller: &Caller,
     invoice_id: InvoiceId,
-) -> Result<Option<Invoice>, Fault> {
-    let found = row::Entity::find_by_id(invoice_id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .all(tx)
-        .await?;
-    Ok(with_lines(tx, found).await?.pop())
+) -> Result<Invoice, Fault> {
+    let rows = visible(caller, invoice_id).lock_exclusive().all(tx).await?;
+    let found = with_lines(tx, rows).await?.pop();
+    Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
 
 /// A page of the invoices that the caller sees, by time of issue, and the token of the next page.
@@ -344,12 +354,7 @@ pub(crate) async fn list_of_subject(
     account_id: AccountId,
     subject: &Subject,
 ) -> Result<Vec<Invoice>, Fault> {
-    let rows = row::Entity::find()
-        .filter(of_subject(account_id, subject)?)
-        .order_by_asc(row::Column::IssuedUs)
-        .order_by_asc(row::Column::InvoiceId)
-        .all(tx)
-        .await?;
+    let rows = of_subject(account_id, subject)?.all(tx).await?;
     with_lines(tx, rows).await
 }
 
@@ -359,28 +364,8 @@ pub(crate) async fn lock_of_subject(
     account_id: AccountId,
     subject: &Subject,
 ) -> Result<Vec<Invoice>, Fault> {
-    let rows = row::Entity::find()
-        .filter(of_subject(account_id, subject)?)
-        .order_by_asc(row::Column::IssuedUs)
-        .order_by_asc(row::Column::InvoiceId)
-        .lock_exclusive()
-        .all(tx)
-        .await?;
-    with_lines(tx, rows).await
-}
-
-/// As [`find`], locked until the transaction ends. Lock the account first.
-pub(crate) async fn lock(
-    tx: &Tx,
-    caller: &Caller,
-    invoice_id: InvoiceId,
-) -> Result<Option<Invoice>, Fault> {
-    let found = row::Entity::find_by_id(invoice_id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .lock_exclusive()
-        .all(tx)
-        .await?;
-    Ok(with_lines(tx, found).await?.pop())
+    let query = of_subject(account_id, subject)?.lock_exclusive();
+    with_lines(tx, query.all(tx).await?).await
 }
 
 /// Stores what is paid on a locked invoice.
@@ -497,11 +482,13 @@ pub(crate) async fn release_holds(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<
     Ok(())
 }
 
-fn of_subject(account_id: AccountId, subject: &Subject) -> Result<Condition, Fault> {
-    Ok(Condition::all()
-        .add(row::Column::AccountId.eq(account_id.to_string()))
-        .add(row::Column::ResourceId.eq(subject.resource_id.as_str()))
-        .add(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?)))
+fn of_subject(account_id: AccountId, subject: &Subject) -> Result<Select<row::Entity>, Fault> {
+    Ok(row::Entity::find()
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
+        .filter(row::Column::ResourceId.eq(subject.resource_id.as_str()))
+        .filter(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?))
+        .order_by_asc(row::Column::IssuedUs)
+        .order_by_asc(row::Column::InvoiceId))
 }
 
 /// The invoices of `rows`, in order; the lines of all of them are read at once.

@@ -29,7 +29,7 @@ use super::{
 use crate::rules::{
     account::AccountKind,
     ledger::{Cause, Entry, LedgerEntry, Movement, Posting},
-    money_refusal,
+    money_refusal, not_found,
 };
 
 mod row {
@@ -129,17 +129,14 @@ pub(crate) async fn post_one(
         .ok_or_else(|| Fault::internal("an entry that the rules allow could not be booked"))
 }
 
-/// The entry, if the caller sees its account.
-pub(crate) async fn find(
-    tx: &Tx,
-    caller: &Caller,
-    entry_id: EntryId,
-) -> Result<Option<LedgerEntry>, Fault> {
-    let found = row::Entity::find_by_id(entry_id.to_string())
+/// The entry; NOT_FOUND if the caller does not see its account.
+pub(crate) async fn get(tx: &Tx, caller: &Caller, entry_id: EntryId) -> Result<LedgerEntry, Fault> {
+    let rows = row::Entity::find_by_id(entry_id.to_string())
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .all(tx)
         .await?;
-    Ok(with_postings(tx, found).await?.pop())
+    let found = with_postings(tx, rows).await?.pop();
+    Ok(found.ok_or_else(|| not_found("entry", entry_id))?)
 }
 
 /// The reversal of an entry.

@@ -18,7 +18,7 @@ use super::{
     seal_page::{ROWS_PER_PAGE, SealPage},
     subject::{subject, subject_columns},
 };
-use crate::rules::charge::Quote;
+use crate::rules::{charge::Quote, not_found};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -98,13 +98,10 @@ pub(super) async fn list_seals(
     })
 }
 
-/// The quote, if the caller sees its account.
-pub(crate) async fn find(
-    tx: &Tx,
-    caller: &Caller,
-    quote_id: QuoteId,
-) -> Result<Option<Quote>, Fault> {
-    Ok(list(tx, caller, &[quote_id]).await?.pop())
+/// The quote; NOT_FOUND if the caller does not see its account.
+pub(crate) async fn get(tx: &Tx, caller: &Caller, quote_id: QuoteId) -> Result<Quote, Fault> {
+    let found = list(tx, caller, &[quote_id]).await?.pop();
+    Ok(found.ok_or_else(|| not_found("quote", quote_id))?)
 }
 
 /// The quotes whose account the caller sees, ascending by id.

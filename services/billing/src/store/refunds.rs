@@ -25,6 +25,7 @@ use super::seal_page::{ROWS_PER_PAGE, SealPage};
 use crate::rules::{
     charge::Subject,
     listing::RefundFilter,
+    not_found,
     refund::{Refund, RefundDecision, Review},
 };
 
@@ -191,17 +192,13 @@ fn id_list(refund: &Refund) -> Result<String, Fault> {
     to_json("credit_note_ids", &ids.collect::<Vec<_>>())
 }
 
-/// The refund, if the caller sees its account.
-pub(crate) async fn find(
-    tx: &Tx,
-    caller: &Caller,
-    refund_id: RefundId,
-) -> Result<Option<Refund>, Fault> {
+/// The refund; NOT_FOUND if the caller does not see its account.
+pub(crate) async fn get(tx: &Tx, caller: &Caller, refund_id: RefundId) -> Result<Refund, Fault> {
     let found = row::Entity::find_by_id(refund_id.to_string())
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .one(tx)
         .await?;
-    found.map(decode).transpose()
+    decode(found.ok_or_else(|| not_found("refund", refund_id))?)
 }
 
 /// The earlier refunds of the subject, in the order of their decisions.

@@ -16,7 +16,6 @@ use crate::{
         account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit},
-        not_found,
         refund::{self, Approval, Refund, Review},
     },
     store,
@@ -50,10 +49,8 @@ impl Preview for ApproveRefund {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<ApprovedRefund, Fault> {
         let tx = &database.read();
-        let refund = find(tx, call, self.refund_id).await?;
-        let account = store::accounts::find(tx, &call.caller, refund.account_id)
-            .await?
-            .ok_or_else(|| not_found("account", refund.account_id))?;
+        let refund = store::refunds::get(tx, &call.caller, self.refund_id).await?;
+        let account = store::accounts::get(tx, &call.caller, refund.account_id).await?;
         let invoices =
             store::invoices::list_of_subject(tx, refund.account_id, &refund.subject).await?;
         let credits = self.plan(&refund, &invoices)?;
@@ -128,23 +125,17 @@ impl Verb for ApproveRefund {
     }
 }
 
-/// The refund, or NOT_FOUND.
-pub(super) async fn find(tx: &Tx, call: &Call, refund_id: RefundId) -> Result<Refund, Fault> {
-    let found = store::refunds::find(tx, &call.caller, refund_id).await?;
-    Ok(found.ok_or_else(|| not_found("refund", refund_id))?)
-}
-
 /// Locks the account of the refund, and then reads the refund again: nobody else can review it.
 pub(super) async fn lock(
     tx: &Tx,
     call: &Call,
     refund_id: RefundId,
 ) -> Result<(Account, Refund), Fault> {
-    let account_id = find(tx, call, refund_id).await?.account_id;
-    let account = store::accounts::lock(tx, &call.caller, account_id)
-        .await?
-        .ok_or_else(|| not_found("account", account_id))?;
-    Ok((account, find(tx, call, refund_id).await?))
+    let caller = &call.caller;
+    let found = store::refunds::get(tx, caller, refund_id).await?;
+    let account = store::accounts::lock(tx, caller, found.account_id).await?;
+    let refund = store::refunds::get(tx, caller, refund_id).await?;
+    Ok((account, refund))
 }
 
 /// The review by the caller.

@@ -71,8 +71,8 @@ impl Preview for ChargeQuotes {
         let tx = &database.read();
         let found = store::quotes::list(tx, &call.caller, &self.quote_ids()).await?;
         let plan = self.check(found)?;
-        let account = store::accounts::find(tx, &call.caller, plan.account_id).await?;
-        let terms = self.check_account(tx, account, &plan).await?;
+        let account = store::accounts::get(tx, &call.caller, plan.account_id).await?;
+        let terms = self.check_account(tx, &account, &plan).await?;
         Ok(plan.draft(terms.as_ref(), call.now))
     }
 }
@@ -107,17 +107,15 @@ impl ChargeQuotes {
     async fn check_account(
         &self,
         tx: &Tx,
-        account: Option<Account>,
+        account: &Account,
         plan: &ChargePlan,
     ) -> Result<Option<CreditTerms>, Fault> {
-        let account_id = plan.account_id;
-        let account = account.ok_or_else(|| not_found("account", account_id))?;
         if plan.total.is_zero() {
             return Ok(None);
         }
         let first_due = match account.terms.kind() {
             AccountKind::Prepaid => None,
-            AccountKind::OnTerms => store::invoices::find_first_due(tx, account_id).await?,
+            AccountKind::OnTerms => store::invoices::find_first_due(tx, plan.account_id).await?,
         };
         Ok(account.check_charge(plan.total, first_due, plan.accepted)?)
     }
@@ -150,7 +148,7 @@ impl ChargeQuotes {
         }
         // The account pays on terms, or its balance changed meanwhile: lock it and check again.
         let account = store::accounts::lock(tx, &call.caller, account_id).await?;
-        let terms = self.check_account(tx, account, plan).await?;
+        let terms = self.check_account(tx, &account, plan).await?;
         let entries = plan.entries(terms.as_ref(), &ids)?;
         let booked = store::ledger::book(tx, account_id, entries, None, now)
             .await?

@@ -12,7 +12,7 @@ use crate::{
     events::AccountDeposited,
     rules::{
         ledger::{BookedEntry, Entry},
-        money_refusal, not_found,
+        money_refusal,
     },
     store,
 };
@@ -46,10 +46,8 @@ impl Verb for Deposit {
             amount,
             ref reference,
         } = self.transfer;
-        let balance = store::accounts::lock(tx, &request.call.caller, account_id)
-            .await?
-            .ok_or_else(|| not_found("account", account_id))?
-            .balance_with(amount)?;
+        let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
+        let balance = account.balance_with(amount)?;
         let entry = Entry::deposit(amount, reference.clone())
             .map_err(|error| money_refusal(amount.currency(), &error))?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;

@@ -12,14 +12,14 @@ use licet_runtime::{
 use super::{
     credit_invoices::{check_balance, credit_invoices, draft_notes},
     lower_review::lower_review,
+    pay_invoice::lock_with_account,
 };
 use crate::{
     events::CreditNoteIssued,
     rules::{
-        account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit, LineCredit},
-        id_text, money_refusal, not_found,
+        id_text, money_refusal,
         refund::RefundState,
     },
     store,
@@ -55,10 +55,8 @@ impl Preview for IssueCreditNote {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<IssuedCreditNote, Fault> {
         let tx = &database.read();
-        let invoice = self.find(call, tx).await?;
-        let account = store::accounts::find(tx, &call.caller, invoice.account_id)
-            .await?
-            .ok_or_else(|| not_found("account", invoice.account_id))?;
+        let invoice = store::invoices::get(tx, &call.caller, self.invoice_id).await?;
+        let account = store::accounts::get(tx, &call.caller, invoice.account_id).await?;
         let (invoice, _) = self.release(invoice);
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         check_balance(&account, std::slice::from_ref(&credit))?;
@@ -68,12 +66,6 @@ impl Preview for IssueCreditNote {
 }
 
 impl IssueCreditNote {
-    async fn find(&self, call: &Call, tx: &Tx) -> Result<Invoice, Fault> {
-        let id = self.invoice_id;
-        let found = store::invoices::find(tx, &call.caller, id).await?;
-        Ok(found.ok_or_else(|| not_found("invoice", id))?)
-    }
-
     /// The invoice, without what a review holds if that is credited as well; and how much that is.
     fn release(&self, invoice: Invoice) -> (Invoice, Option<Money>) {
         let held = invoice.held;
@@ -106,27 +98,14 @@ impl IssueCreditNote {
         store::invoices::release_holds(tx, &[self.invoice_id]).await?;
         lower_review(tx, request, &lowered, &self.reason).await
     }
-
-    /// Locks the account and then the invoice. The invoice names the account, so it is read first
-    /// without a lock, and again under one.
-    async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Account, Invoice), Fault> {
-        let account_id = self.find(call, tx).await?.account_id;
-        let account = store::accounts::lock(tx, &call.caller, account_id)
-            .await?
-            .ok_or_else(|| not_found("account", account_id))?;
-        let id = self.invoice_id;
-        let invoice = store::invoices::lock(tx, &call.caller, id)
-            .await?
-            .ok_or_else(|| not_found("invoice", id))?;
-        Ok((account, invoice))
-    }
 }
 
 impl Verb for IssueCreditNote {
     type Output = IssuedCreditNote;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<IssuedCreditNote, Fault> {
-        let (account, invoice) = self.lock(&request.call, tx).await?;
+        let (account, invoice) =
+            lock_with_account(tx, &request.call.caller, self.invoice_id).await?;
         let (invoice, held) = self.release(invoice);
         if let Some(held) = held {
             self.lower_review_by(request, tx, &invoice, held).await?;

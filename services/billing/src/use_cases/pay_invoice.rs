@@ -1,11 +1,8 @@
 //! Pays open invoices from the account's balance.
 
-use licet_domain::{
-    ids::{AccountId, InvoiceId},
-    money::Money,
-};
+use licet_domain::{ids::InvoiceId, money::Money};
 use licet_runtime::{
-    caller::Call,
+    caller::{Call, Caller},
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
@@ -14,7 +11,7 @@ use licet_runtime::{
 
 use crate::{
     events::InvoicePaid,
-    rules::{account::Account, charge::Invoice, ledger::Entry, money_refusal, not_found},
+    rules::{account::Account, charge::Invoice, ledger::Entry, money_refusal},
     store,
 };
 
@@ -45,25 +42,14 @@ impl Preview for PayInvoice {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<PaidInvoice, Fault> {
         let tx = &database.read();
-        let invoice = self.find(call, tx).await?;
-        let account = store::accounts::find(tx, &call.caller, invoice.account_id).await?;
-        self.plan(account, invoice)
+        let invoice = store::invoices::get(tx, &call.caller, self.invoice_id).await?;
+        let account = store::accounts::get(tx, &call.caller, invoice.account_id).await?;
+        self.plan(&account, invoice)
     }
 }
 
 impl PayInvoice {
-    fn not_found(&self) -> Fault {
-        not_found("invoice", self.invoice_id).into()
-    }
-
-    async fn find(&self, call: &Call, tx: &Tx) -> Result<Invoice, Fault> {
-        store::invoices::find(tx, &call.caller, self.invoice_id)
-            .await?
-            .ok_or_else(|| self.not_found())
-    }
-
-    fn plan(&self, account: Option<Account>, invoice: Invoice) -> Result<PaidInvoice, Fault> {
-        let account = account.ok_or_else(|| not_found("account", invoice.account_id))?;
+    fn plan(&self, account: &Account, invoice: Invoice) -> Result<PaidInvoice, Fault> {
         let (invoice, amount) = invoice.pay(self.amount)?;
         let balance = account.balance_without(amount)?;
         Ok(PaidInvoice {
@@ -72,23 +58,28 @@ impl PayInvoice {
             balance,
         })
     }
+}
 
-    /// Locks the account before the invoice, as everyone does who locks both.
-    async fn lock(&self, call: &Call, tx: &Tx) -> Result<(Option<Account>, Invoice), Fault> {
-        let account_id: AccountId = self.find(call, tx).await?.account_id;
-        let account = store::accounts::lock(tx, &call.caller, account_id).await?;
-        let invoice_id: InvoiceId = self.invoice_id;
-        let invoice = store::invoices::lock(tx, &call.caller, invoice_id).await?;
-        Ok((account, invoice.ok_or_else(|| self.not_found())?))
-    }
+/// Locks the account and then the invoice, as everyone does who locks both. The invoice names the
+/// account, so it is read first without a lock, and again under one.
+pub(super) async fn lock_with_account(
+    tx: &Tx,
+    caller: &Caller,
+    invoice_id: InvoiceId,
+) -> Result<(Account, Invoice), Fault> {
+    let found = store::invoices::get(tx, caller, invoice_id).await?;
+    let account = store::accounts::lock(tx, caller, found.account_id).await?;
+    let invoice = store::invoices::lock(tx, caller, invoice_id).await?;
+    Ok((account, invoice))
 }
 
 impl Verb for PayInvoice {
     type Output = PaidInvoice;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<PaidInvoice, Fault> {
-        let (account, invoice) = self.lock(&request.call, tx).await?;
-        let paid = self.plan(account, invoice)?;
+        let caller = &request.call.caller;
+        let (account, invoice) = lock_with_account(tx, caller, self.invoice_id).await?;
+        let paid = self.plan(&account, invoice)?;
         let PaidInvoice {
             invoice,
             amount,

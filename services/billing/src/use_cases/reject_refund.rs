@@ -9,7 +9,7 @@ use licet_runtime::{
     outbox::{self, Event, EventHeader},
 };
 
-use super::approve_refund::{find, lock, review};
+use super::approve_refund::{lock, review};
 use crate::{
     events::{RefundLowered, RefundRejected},
     rules::refund::Refund,
@@ -33,7 +33,7 @@ impl Preview for RejectRefund {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Refund, Fault> {
         let tx = &database.read();
-        let refund = find(tx, call, self.refund_id).await?;
+        let refund = store::refunds::get(tx, &call.caller, self.refund_id).await?;
         Ok(refund.reject(review(call, call.now, &self.reason))?)
     }
 }

@@ -23,7 +23,6 @@ use crate::{
         account::Account,
         charge::{Invoice, Subject},
         credit::InvoiceCredit,
-        not_found,
         refund::{
             self, Refund, RefundState, RequestedRefund, TermTimes,
             claim::{RefundClaim, RefundPlan, TermHistory},
@@ -56,9 +55,7 @@ impl Preview for RequestRefund {
     async fn preview(&self, call: &Call, database: &Database) -> Result<RequestedRefund, Fault> {
         let tx = &database.read();
         let account_id = self.account_id;
-        let account = store::accounts::find(tx, &call.caller, account_id)
-            .await?
-            .ok_or_else(|| not_found("account", account_id))?;
+        let account = store::accounts::get(tx, &call.caller, account_id).await?;
         let invoices = store::invoices::list_of_subject(tx, account_id, &self.subject).await?;
         let (plan, notice) = self.decide(call, tx, &invoices).await?;
         let mut refund = plan.refund;
@@ -156,9 +153,7 @@ impl Verb for RequestRefund {
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<RequestedRefund, Fault> {
         let account_id = self.account_id;
-        let account = store::accounts::lock(tx, &request.call.caller, account_id)
-            .await?
-            .ok_or_else(|| not_found("account", account_id))?;
+        let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
         let invoices = store::invoices::lock_of_subject(tx, account_id, &self.subject).await?;
         let (plan, notice) = self.decide(&request.call, tx, &invoices).await?;
         let RefundPlan {

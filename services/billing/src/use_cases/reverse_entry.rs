@@ -14,7 +14,7 @@ use crate::{
     rules::{
         account::Account,
         ledger::{BookedEntry, Entry, LedgerEntry, Movement},
-        money_refusal, not_found,
+        money_refusal,
     },
     store,
 };
@@ -37,30 +37,23 @@ impl Preview for ReverseEntry {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<BookedEntry, Fault> {
         let tx = &database.read();
-        let reversed = self.find(call, tx).await?;
+        let reversed = store::ledger::get(tx, &call.caller, self.entry_id).await?;
         let account_id = reversed.account_id;
-        let account = store::accounts::find(tx, &call.caller, account_id).await?;
-        let (entry, balance) = self.plan(tx, account, &reversed).await?;
+        let account = store::accounts::get(tx, &call.caller, account_id).await?;
+        let (entry, balance) = self.plan(tx, &account, &reversed).await?;
         let entry = entry.draft(account_id, call.now);
         Ok(BookedEntry { entry, balance })
     }
 }
 
 impl ReverseEntry {
-    async fn find(&self, call: &Call, tx: &Tx) -> Result<LedgerEntry, Fault> {
-        let entry_id = self.entry_id;
-        let found = store::ledger::find(tx, &call.caller, entry_id).await?;
-        Ok(found.ok_or_else(|| not_found("entry", entry_id))?)
-    }
-
     /// The reversal, and the balance after it.
     async fn plan(
         &self,
         tx: &Tx,
-        account: Option<Account>,
+        account: &Account,
         reversed: &LedgerEntry,
     ) -> Result<(Entry, Money), Fault> {
-        let account = account.ok_or_else(|| not_found("account", reversed.account_id))?;
         let earlier = store::ledger::find_reversal(tx, self.entry_id).await?;
         let entry = reversed.reversal(self.reason.clone(), earlier)?;
         let currency = account.currency();
@@ -80,11 +73,12 @@ impl Verb for ReverseEntry {
     type Output = BookedEntry;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<BookedEntry, Fault> {
-        let reversed = self.find(&request.call, tx).await?;
+        let caller = &request.call.caller;
+        let reversed = store::ledger::get(tx, caller, self.entry_id).await?;
         let account_id = reversed.account_id;
         // From here on nobody else can reverse the entry: every reversal locks the account.
-        let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
-        let (entry, balance) = self.plan(tx, account, &reversed).await?;
+        let account = store::accounts::lock(tx, caller, account_id).await?;
+        let (entry, balance) = self.plan(tx, &account, &reversed).await?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
         let header = EventHeader {
             resource_id: account_id.to_string(),

@@ -9,10 +9,7 @@ use licet_runtime::{
 
 use crate::{
     events::PricesSet,
-    rules::{
-        not_found,
-        prices::{self, PriceList, Prices},
-    },
+    rules::prices::{self, PriceList, Prices},
     store,
 };
 
@@ -35,9 +32,7 @@ impl Verb for SetPrices {
             currency,
             ..
         } = &self.list;
-        store::catalog::lock_newest(tx, product_id)
-            .await?
-            .ok_or_else(|| not_found("product", product_id.as_str()))?;
+        store::catalog::lock_newest(tx, product_id).await?;
         let versions = store::catalog::list_versions(tx, &[product_id.as_str()]).await?;
         let newest_list = store::catalog::find_newest_list_time(tx, product_id, *currency).await?;
         prices::check_prices(&versions, newest_list, &self.list, request.call.now)?;

@@ -10,10 +10,7 @@ use licet_runtime::{
 
 use crate::{
     events::{AccountTerms, AccountUpdated},
-    rules::{
-        account::{AccountView, PaymentTerms},
-        not_found,
-    },
+    rules::account::{AccountView, PaymentTerms},
     store,
 };
 
@@ -39,9 +36,7 @@ impl Verb for UpdateAccount {
             display_name,
             terms,
         } = self;
-        let mut account = store::accounts::lock(tx, &request.call.caller, *account_id)
-            .await?
-            .ok_or_else(|| not_found("account", account_id))?;
+        let mut account = store::accounts::lock(tx, &request.call.caller, *account_id).await?;
         if let Some(terms) = terms {
             account.check_terms(terms)?;
             account.terms = *terms;

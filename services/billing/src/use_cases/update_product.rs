@@ -10,10 +10,7 @@ use licet_runtime::{
 use super::create_product::VersionDraft;
 use crate::{
     events::{ProductCreated, ProductUpdated},
-    rules::{
-        catalog::{self, ProductVersion},
-        not_found,
-    },
+    rules::catalog::{self, ProductVersion},
     store,
 };
 
@@ -35,9 +32,7 @@ impl Verb for UpdateProduct {
             product,
             effective,
         } = &self.draft;
-        let newest = store::catalog::lock_newest(tx, product_id)
-            .await?
-            .ok_or_else(|| not_found("product", product_id.as_str()))?;
+        let newest = store::catalog::lock_newest(tx, product_id).await?;
         catalog::check_update(&newest, product, *effective, request.call.now)?;
         let version = ProductVersion {
             product_id: product_id.clone(),

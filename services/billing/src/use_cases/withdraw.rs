@@ -15,7 +15,7 @@ use crate::{
     rules::{
         account::Account,
         ledger::{BookedEntry, Entry},
-        money_refusal, not_found,
+        money_refusal,
     },
     store,
 };
@@ -36,8 +36,8 @@ impl Preview for Withdraw {
     async fn preview(&self, call: &Call, database: &Database) -> Result<BookedEntry, Fault> {
         let tx = &database.read();
         let account_id = self.transfer.account_id;
-        let account = store::accounts::find(tx, &call.caller, account_id).await?;
-        let (entry, balance) = self.plan(account)?;
+        let account = store::accounts::get(tx, &call.caller, account_id).await?;
+        let (entry, balance) = self.plan(&account)?;
         let entry = entry.draft(account_id, call.now);
         Ok(BookedEntry { entry, balance })
     }
@@ -45,16 +45,10 @@ impl Preview for Withdraw {
 
 impl Withdraw {
     /// The entry, and the balance after it.
-    fn plan(&self, account: Option<Account>) -> Result<(Entry, Money), Fault> {
-        let Transfer {
-            account_id,
-            amount,
-            ref reference,
-        } = self.transfer;
-        let balance = account
-            .ok_or_else(|| not_found("account", account_id))?
-            .balance_without(amount)?;
-        let entry = Entry::withdrawal(amount, reference.clone())
+    fn plan(&self, account: &Account) -> Result<(Entry, Money), Fault> {
+        let amount = self.transfer.amount;
+        let balance = account.balance_without(amount)?;
+        let entry = Entry::withdrawal(amount, self.transfer.reference.clone())
             .map_err(|error| money_refusal(amount.currency(), &error))?;
         Ok((entry, balance))
     }
@@ -70,7 +64,7 @@ impl Verb for Withdraw {
             ref reference,
         } = self.transfer;
         let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
-        let (entry, balance) = self.plan(account)?;
+        let (entry, balance) = self.plan(&account)?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
         let header = EventHeader {
             resource_id: account_id.to_string(),
